@@ -1,0 +1,29 @@
+"""Times: integers of microseconds since 1970 UTC inside, RFC 3339 UTC outside."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+SECOND_US = 1_000_000
+DAY_US = 86_400 * SECOND_US
+
+
+def now_us() -> int:
+    """Now, in microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+def to_us(moment: datetime) -> int:
+    """An aware datetime as microseconds since 1970 UTC, exact."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def from_us(at_us: int) -> datetime:
+    """Microseconds since 1970 UTC as an aware datetime in UTC, exact."""
+    return EPOCH + timedelta(microseconds=at_us)
+
+
+def rfc3339(at_us: int) -> str:
+    """`2024-01-15T14:30:45.120000Z`: always UTC, always six digits, so that text order is time order."""
+    return from_us(at_us).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

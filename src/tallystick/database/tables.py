@@ -1,0 +1,22 @@
+"""The metadata that each package's tables join, and the column types they share."""
+
+from sqlalchemy import BigInteger, Column, MetaData, Uuid
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def org_column(*, primary_key: bool = False) -> Column:  # type: ignore[type-arg]
+    """The organization a row belongs to: the first column of every table that has one."""
+    return Column("org_id", Uuid, primary_key=primary_key, nullable=False)
+
+
+def time_column(name: str, *, nullable: bool = False) -> Column:  # type: ignore[type-arg]
+    """A time in microseconds since 1970 UTC."""
+    return Column(name, BigInteger, nullable=nullable)

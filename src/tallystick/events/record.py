@@ -1,0 +1,54 @@
+"""The event as it is kept: four JSON parts, their commitment, and the columns copied from them."""
+
+import msgspec
+
+
+class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One committed event, without organization and index; this is what the journal holds (MessagePack).
+
+    Times are microseconds since 1970 UTC. Absent text is "". The parts are exact UTF-8 JSON
+    bytes (`b"{}"` when absent); everything from `action` on is a copy of what the parts say.
+    New fields go at the end with a default, so that an older journal still decodes.
+    """
+
+    id: bytes  # UUIDv7, 16 bytes
+    received_at: int
+    occurred_at: int
+    seed: bytes  # 16 random bytes that salt the commitments
+    entry: bytes  # the log entry, 32 bytes
+    what: bytes
+    target: bytes
+    who: bytes
+    details: bytes
+    action: str
+    category: str
+    status: str
+    description: str
+    actor_type: str
+    actor_id: str
+    actor_email: str
+    actor_name: str
+    behalf_id: str  # on_behalf_of, so that an impersonated person's events are found too
+    behalf_email: str
+    behalf_name: str
+    resource_type: str
+    resource_id: str
+    resource_name: str
+    ip_address: str
+    session_id: str
+    request_id: str
+    paths: tuple[str, ...]  # "changes.error", "request.steps.name": one for each value, list positions left out
+    values: tuple[str, ...]  # the values in the details as people see them; no null, no keys
+
+
+class StoredEvent(msgspec.Struct, frozen=True, gc=False):
+    """What reading needs to show an event: its place in the log and its parts."""
+
+    index: int
+    id: bytes
+    received_at: int
+    occurred_at: int
+    what: bytes
+    target: bytes
+    who: bytes
+    details: bytes

@@ -1,0 +1,52 @@
+"""Identifiers: UUIDv7 inside, `prefix_` + 26 characters outside.
+
+The 26 characters are Crockford's base 32 in lower case, as in the TypeID specification
+(https://github.com/jetify-com/typeid, 0.3.0): 128 bits, most significant first.
+"""
+
+import os
+import uuid
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
+_PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
+
+
+def uuid7_bytes(at_us: int, random: bytes | None = None) -> bytes:
+    """A UUIDv7 (RFC 9562 §5.7) as 16 bytes: 48 bits of milliseconds, 74 random bits (10 bytes given or drawn)."""
+    tail = int.from_bytes(random or os.urandom(10), "big")
+    value = (at_us // 1000 & 0xFFFF_FFFF_FFFF) << 80 | 7 << 76 | (tail & 0xFFF) << 64
+    value |= 2 << 62 | (tail >> 12 & 0x3FFF_FFFF_FFFF_FFFF)
+    return value.to_bytes(16, "big")
+
+
+def new_uuid(at_us: int) -> uuid.UUID:
+    """A UUIDv7 for a row of the control database."""
+    return uuid.UUID(bytes=uuid7_bytes(at_us))
+
+
+def milliseconds_of(raw: bytes) -> int:
+    """The time that a UUIDv7 holds, in milliseconds since 1970 UTC."""
+    return int.from_bytes(raw[:6], "big")
+
+
+def encode(prefix: str, raw: bytes) -> str:
+    """16 bytes as `prefix_` + 26 characters."""
+    value = int.from_bytes(raw, "big")
+    pairs = _PAIRS
+    return f"{prefix}_" + "".join([pairs[value >> shift & 1023] for shift in range(120, -1, -10)])
+
+
+def decode(prefix: str, text: str) -> bytes:
+    """The 16 bytes behind an identifier; ValueError when it is not one of this prefix."""
+    head, _, tail = text.rpartition("_")
+    if head != prefix or len(tail) != 26:
+        raise ValueError(f"not a {prefix}_ identifier")
+    value = 0
+    for letter in tail:
+        if letter not in _VALUE:
+            raise ValueError(f"not a {prefix}_ identifier")
+        value = value << 5 | _VALUE[letter]
+    if value >> 128:
+        raise ValueError(f"not a {prefix}_ identifier")
+    return value.to_bytes(16, "big")

@@ -1,0 +1,66 @@
+"""The table of events. Columns from `action` on are copies of what the four parts say."""
+
+from tallystick.events.record import Record
+
+# Everything a bare word is looked for in; NUL separates, and can be in no value.
+SEARCHED = (
+    "action", "status", "description", "resource_name", "resource_id", "actor_email", "actor_name", "actor_id",
+    "behalf_email", "behalf_name", "behalf_id", "ip_address",
+)  # fmt: skip
+
+
+def folded(expression: str) -> str:
+    """SQL that folds case as `search.fold` does."""
+    return f"replaceAll(lowerUTF8({expression}),'ς','σ')"
+
+
+SEARCH_TEXT = folded("concat(" + ",'\\0',".join(SEARCHED) + ",'\\0',arrayStringConcat(details_values,'\\0'))")
+
+COLUMNS = (
+    ("org_id", "UUID"),
+    ("seq", "UInt64 CODEC(Delta, ZSTD(1))"),
+    ("id", "UUID"),
+    ("occurred_at", "DateTime64(6,'UTC') CODEC(Delta, ZSTD(1))"),
+    ("received_at", "DateTime64(6,'UTC') CODEC(Delta, ZSTD(1))"),
+    ("seed", "FixedString(16) CODEC(NONE)"),
+    ("what", "String CODEC(ZSTD(3))"),
+    ("target", "String CODEC(ZSTD(3))"),
+    ("who", "String CODEC(ZSTD(3))"),
+    ("details", "String CODEC(ZSTD(3))"),
+    ("action", "LowCardinality(String)"),
+    ("category", "LowCardinality(String)"),
+    ("status", "LowCardinality(String)"),
+    ("description", "String CODEC(ZSTD(3))"),
+    ("actor_type", "LowCardinality(String)"),
+    ("actor_id", "LowCardinality(String)"),
+    ("actor_email", "LowCardinality(String)"),
+    ("actor_name", "LowCardinality(String)"),
+    ("behalf_id", "LowCardinality(String)"),
+    ("behalf_email", "LowCardinality(String)"),
+    ("behalf_name", "LowCardinality(String)"),
+    ("resource_type", "LowCardinality(String)"),
+    ("resource_id", "String CODEC(ZSTD(1))"),
+    ("resource_name", "String CODEC(ZSTD(1))"),
+    ("ip_address", "LowCardinality(String)"),
+    ("ip", "IPv6 CODEC(ZSTD(1))"),
+    ("session_id", "String CODEC(ZSTD(1))"),
+    ("request_id", "String CODEC(ZSTD(1))"),
+    ("details_paths", "Array(LowCardinality(String)) CODEC(ZSTD(1))"),
+    ("details_values", "Array(String) CODEC(ZSTD(3))"),
+)
+
+COPIED = tuple(name for name in Record.__struct_fields__ if name not in ("entry", "paths", "values"))
+
+CREATE_EVENTS = f"""
+CREATE TABLE IF NOT EXISTS events (
+    {", ".join(f"{name} {kind}" for name, kind in COLUMNS)},
+    INDEX search {SEARCH_TEXT} TYPE text(tokenizer=ngrams(3)),
+    INDEX seq_range seq TYPE minmax GRANULARITY 1,
+    INDEX received_range received_at TYPE minmax GRANULARITY 1
+) ENGINE = MergeTree
+PARTITION BY toYYYYMM(occurred_at)
+ORDER BY (org_id, occurred_at, seq)
+SETTINGS index_granularity = 2048,
+    fsync_after_insert = 1, fsync_part_directory = 1,
+    non_replicated_deduplication_window = 10000
+"""
