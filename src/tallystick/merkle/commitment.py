@@ -37,13 +37,11 @@ def salts(seed: bytes) -> Four:
     )
 
 
-def part_commitment(part: int, salt: bytes, content: bytes) -> bytes:
-    """The 32-byte commitment of one part (1 to 4): what is left of it when its bytes are erased."""
-    return sha256(b"tallystick/part/v1\0%c%b%b" % (part, salt, content)).digest()
-
-
 def part_commitments(seed: bytes, parts: tuple[bytes, bytes, bytes, bytes]) -> Four:
-    """The 32-byte commitments of the exact JSON bytes of what, target, who and details (absent: `{}`)."""
+    """The 32-byte commitments of the exact JSON bytes of what, target, who and details (absent: `{}`).
+
+    They are what is left of a part when its bytes are erased.
+    """
     salt_1, salt_2, salt_3, salt_4 = salts(seed)
     return Four(
         sha256(_PART_1 + salt_1 + parts[0]).digest(),
@@ -59,5 +57,17 @@ def entry_of(event_id: bytes, received_at: int, commitments: tuple[bytes, bytes,
 
 
 def commit(event_id: bytes, received_at: int, seed: bytes, parts: tuple[bytes, bytes, bytes, bytes]) -> bytes:
-    """The 32-byte log entry of one event; it depends on nothing but the event, so no lock is needed for it."""
-    return entry_of(event_id, received_at, part_commitments(seed, parts))
+    """The 32-byte log entry of one event; it depends on nothing but the event, so no lock is needed for it.
+
+    Equal to `entry_of(event_id, received_at, part_commitments(seed, parts))`, written out because
+    every recorded event passes here: without the calls and tuples between it takes a third less time.
+    """
+    return sha256(
+        _EVENT
+        + event_id
+        + received_at.to_bytes(8, "big")
+        + sha256(_PART_1 + sha256(_SALT_1 + seed).digest()[:16] + parts[0]).digest()
+        + sha256(_PART_2 + sha256(_SALT_2 + seed).digest()[:16] + parts[1]).digest()
+        + sha256(_PART_3 + sha256(_SALT_3 + seed).digest()[:16] + parts[2]).digest()
+        + sha256(_PART_4 + sha256(_SALT_4 + seed).digest()[:16] + parts[3]).digest()
+    ).digest()
