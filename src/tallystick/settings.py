@@ -1,0 +1,309 @@
+"""Settings: from `TALLYSTICK_…` in the environment, else `tallystick.toml`, else the default.
+
+Each setting is declared once, with its default, its meaning and how its text is read;
+`table()` and docs/reference/settings.md come from the same declarations.
+"""
+
+import difflib
+import os
+import secrets
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tallystick.errors import SettingsError
+
+PREFIX = "TALLYSTICK_"
+TOML_NAME = "tallystick.toml"
+SECRET_FILE = "secret.key"
+SECRET_LENGTH = 32
+MASKED = "***"
+
+Network = IPv4Network | IPv6Network
+
+# Whole names, after `normalised`: `secretId` and `password_policy` are evidence and stay.
+REDACTED_KEYS = (
+    "password", "passwd", "passphrase", "newpassword", "oldpassword", "currentpassword", "passwordhash",
+    "secret", "clientsecret", "secretkey", "secretaccesskey", "secretstring", "privatekey", "signingkey",
+    "token", "accesstoken", "refreshtoken", "idtoken", "authtoken", "bearertoken", "sessiontoken", "securitytoken",
+    "apikey", "xapikey", "authorization", "proxyauthorization", "cookie", "setcookie",
+)  # fmt: skip
+
+
+def normalised(key: str) -> str:
+    """A key of the details as the redaction list is compared: without case, `-` and `_`."""
+    return key.lower().replace("-", "").replace("_", "")
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _optional(text: str) -> str | None:
+    return text or None
+
+
+def _path(text: str) -> Path:
+    path = Path(text).expanduser().absolute()
+    if set("?#%") & set(str(path)):
+        raise ValueError("write a path without ? # or %, since it becomes part of a URL")
+    return path
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text and urlsplit(text).scheme not in schemes:
+            raise ValueError("write a URL that begins with " + " or ".join(f"{scheme}://" for scheme in schemes))
+        return text
+
+    return read
+
+
+def _database_url(text: str) -> str:
+    """SQLAlchemy drivers may be named (`postgresql+psycopg://`); the product chooses its own all the same."""
+    if text and urlsplit(text).scheme.split("+")[0] not in ("sqlite", "postgresql", "postgres"):
+        raise ValueError("write postgresql://user:password@host/name, or leave it out for SQLite in the data directory")
+    return text.replace("postgres://", "postgresql://", 1) if text.startswith("postgres://") else text
+
+
+def _public_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
+        raise ValueError("write scheme, host and port alone, such as https://audit.example.com")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _smtp_url(text: str) -> str | None:
+    return _url("smtp", "smtps", "smtp+starttls")(text) or None
+
+
+def _items(text: str) -> list[str]:
+    return [item for item in text.replace(",", " ").split() if item]
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no network; write CIDRs such as 10.0.0.0/8, with a comma between") from None
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(_network(item) for item in _items(text))
+
+
+def _targets(text: str) -> tuple[Network | str, ...]:
+    """CIDRs as networks, everything else as a host name in lower case."""
+    return tuple(_network(item) if "/" in item or ":" in item else _host_or_address(item) for item in _items(text))
+
+
+def _host_or_address(text: str) -> Network | str:
+    try:
+        return ip_network(text)
+    except ValueError:
+        if not all(part and part.replace("-", "").isalnum() for part in text.split(".")):
+            raise ValueError(f"{text!r} is neither a CIDR nor a host name") from None
+        return text.lower()
+
+
+def _keys(text: str) -> frozenset[str]:
+    return frozenset(REDACTED_KEYS) | {normalised(item) for item in _items(text)}
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            raise ValueError(f"write a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError("write one of " + ", ".join(choices))
+        return text.lower()
+
+    return read
+
+
+def _secret(text: str) -> str:
+    if text and len(text) < SECRET_LENGTH:
+        raise ValueError(
+            f"write at least {SECRET_LENGTH} random characters, such as the output of: openssl rand -hex 32"
+        )
+    return text
+
+
+def _setting(default: str, meaning: str, read: Callable[[str], Any], *, shown: str | None = None) -> Any:
+    """Declare a setting: its default as text, the default as the documentation shows it, its meaning, its reader."""
+    return field(
+        metadata={"default": default, "shown": default if shown is None else shown, "meaning": meaning, "read": read}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Settings:
+    """Every setting, read and checked. The `repr` shows no secret."""
+
+    data_dir: Path = _setting(
+        "./data", "Everything embedded lives here: SQLite, the event store, the secret key.", _path
+    )
+    database_url: str = _setting(
+        "", "The control database: SQLite, or `postgresql://user:password@host/name`.", _database_url,
+        shown="SQLite in the data directory",
+    )  # fmt: skip
+    events_url: str = _setting(
+        "", "The event store: in the process (`chdb:///path`), or `clickhouse://…`, or `clickhouses://…` for TLS.",
+        _url("chdb", "clickhouse", "clickhouses"), shown="`chdb://<data directory>/events`",
+    )  # fmt: skip
+    public_url: str = _setting(
+        "http://127.0.0.1:8765",
+        "Where people reach the server; with https, cookies are `__Host-` and Secure.",
+        _public_url,
+    )
+    secret_key: str = _setting(
+        "", f"At least {SECRET_LENGTH} random characters that seal what must be sealed. Required with PostgreSQL.", _secret,
+        shown="made once, kept in the data directory (0600)",
+    )  # fmt: skip
+    smtp_url: str | None = _setting(
+        "", "Mail server: `smtp://`, `smtps://` or `smtp+starttls://user:password@host:port`.", _smtp_url, shown="none"
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        "", "CIDRs of proxies whose `X-Forwarded-For` is believed; both addresses are kept.", _networks, shown="none"
+    )
+    allowed_targets: tuple[Network | str, ...] = _setting(
+        "", "CIDRs and hosts on private or loopback addresses that outgoing requests may reach.", _targets, shown="none"
+    )
+    support_contact: str | None = _setting(
+        "", "Shown where a plan ends, for example `support@example.com`.", _optional, shown="none"
+    )
+    redacted_keys: frozenset[str] = _setting(
+        "", "Further keys whose values are replaced by `[redacted]`, compared without case, `-` and `_`.", _keys,
+        shown="none beyond the built-in list",
+    )  # fmt: skip
+    rate_limit: int = _setting(
+        "1000", "Requests per second for each key; bursts may be twice that; 0 is no limit.", _whole(0, 1_000_000)
+    )
+    events_memory_mb: int = _setting(
+        "1000",
+        "Megabytes that the event store in the process may take for queries and inserts.",
+        _whole(200, 1_000_000),
+    )
+    events_cache_mb: int = _setting(
+        "100", "Megabytes for the caches of the event store in the process.", _whole(10, 1_000_000)
+    )
+    events_threads: int = _setting("2", "Threads that one statement of the event store may use.", _whole(1, 256))
+    events_clients: int = _setting("4", "Statements that the event store runs side by side.", _whole(2, 64))
+    log_level: str = _setting(
+        "info", "What is logged: debug, info, warning or error.", _one_of("debug", "info", "warning", "error")
+    )
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str], toml_path: Path | None = None) -> "Settings":
+        """Read all settings; `toml_path` None means `tallystick.toml` here, if there is one.
+
+        Makes the secret key in the data directory if none is given and SQLite is used.
+        Raises SettingsError that names the setting and says what to write.
+        """
+        from_file = _read_toml(toml_path)
+        values: dict[str, Any] = {}
+        for declared in fields(cls):
+            name = PREFIX + declared.name.upper()
+            text = environ.get(name, from_file.get(declared.name, "")).strip() or declared.metadata["default"]
+            try:
+                values[declared.name] = declared.metadata["read"](text)
+            except ValueError as problem:
+                raise SettingsError(f"{name}: {problem}.") from None
+        data_dir: Path = values["data_dir"]
+        values["database_url"] = values["database_url"] or f"sqlite:///{data_dir / 'tallystick.db'}"
+        values["events_url"] = values["events_url"] or f"chdb://{data_dir / 'events'}"
+        values["secret_key"] = values["secret_key"] or _kept_secret(data_dir, values["database_url"])
+        return cls(**values)
+
+    def __repr__(self) -> str:
+        hidden = {"secret_key": MASKED} | {
+            name: _masked(getattr(self, name) or "") for name in ("database_url", "events_url", "smtp_url")
+        }
+        shown = (f"{item.name}={hidden.get(item.name, getattr(self, item.name))!r}" for item in fields(self))
+        return f"Settings({', '.join(shown)})"
+
+
+def table() -> list[tuple[str, str, str]]:
+    """Every setting in order: its name in the environment, its default as shown, its meaning."""
+    return [(PREFIX + item.name.upper(), item.metadata["shown"], item.metadata["meaning"]) for item in fields(Settings)]
+
+
+def _masked(url: str) -> str:
+    """The URL without its password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    user, _, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{user.split(':')[0]}:{MASKED}@{host}").geturl()
+
+
+def _read_toml(path: Path | None) -> dict[str, str]:
+    """The file's settings as text; a name is the one of the environment without prefix, in lower case."""
+    if path is None:
+        path = Path(TOML_NAME)
+        if not path.is_file():
+            return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise SettingsError(f"{path}: cannot be read ({problem.strerror}); give the path of a TOML file.") from None
+    except ValueError as problem:
+        raise SettingsError(
+            f'{path}: not TOML ({problem}); write lines such as data_dir = "/var/lib/tallystick".'
+        ) from None
+    known = [item.name for item in fields(Settings)]
+    for name in content:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            advice = f"did you mean {close[0]}?" if close else "known are " + ", ".join(known) + "."
+            raise SettingsError(f"{path}: there is no setting {name}; {advice}")
+    return {
+        name: " ".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in content.items()
+    }
+
+
+def _kept_secret(data_dir: Path, database_url: str) -> str:
+    """The secret that this data directory keeps, made at the first call; two processes get the same one."""
+    if not database_url.startswith("sqlite"):
+        raise SettingsError(
+            f"{PREFIX}SECRET_KEY: required with PostgreSQL, the same on every node; "
+            "write the output of: openssl rand -hex 32."
+        )
+    kept = data_dir / SECRET_FILE
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        if not kept.exists():
+            _create_secret(kept)
+        secret = kept.read_text(encoding="ascii").strip()
+    except OSError as problem:
+        raise SettingsError(
+            f"{PREFIX}DATA_DIR: {data_dir} cannot be used ({problem.strerror}); give a directory that this user may write."
+        ) from None
+    return _secret(secret)
+
+
+def _create_secret(kept: Path) -> None:
+    """Whole or not at all, and never over another process's: written aside, then linked to its name."""
+    aside = kept.with_name(f"{SECRET_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(SECRET_LENGTH) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(aside, kept)
+    except FileExistsError:
+        return
+    finally:
+        aside.unlink()

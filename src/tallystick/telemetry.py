@@ -1,0 +1,93 @@
+"""Telemetry: one JSON line per happening on standard error, and the metrics of `/metrics`."""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SECRET_NAME = re.compile(r"password|secret|token|authorization|cookie|api_?key|credential", re.IGNORECASE)
+SECRET_TEXT = re.compile(r"tsk_[0-9A-Za-z]{8,}|(?<=://)([^\s/:@]*):[^\s/@]+(?=@)")
+
+registry = CollectorRegistry()
+ProcessCollector(registry=registry)
+
+events_recorded_total = Counter("tallystick_events_recorded", "Events committed", registry=registry)
+ingest_refused_total = Counter(
+    "tallystick_ingest_refused", "Recording requests refused, by reason", ["reason"], registry=registry
+)
+journal_events = Gauge(
+    "tallystick_journal_events", "Events committed that the store does not hold yet", registry=registry
+)
+journal_bytes = Gauge("tallystick_journal_bytes", "Bytes of the journal", registry=registry)
+searchable_lag_events = Gauge(
+    "tallystick_searchable_lag_events", "Events committed that no query sees yet", registry=registry
+)
+shipments_total = Counter(
+    "tallystick_shipments", "Shipments to the event store, by outcome", ["outcome"], registry=registry
+)
+set_aside_total = Counter("tallystick_set_aside", "Events that the store refused, ever", registry=registry)
+set_aside_events = Gauge(
+    "tallystick_set_aside_events", "Events that the store refused, held in the journal", registry=registry
+)
+store_up = Gauge("tallystick_store_up", "1 when the event store answered last time, else 0", registry=registry)
+http_request_seconds = Histogram(
+    "tallystick_http_request_seconds", "Time to answer, by route, method and status", ["route", "method", "status"],
+    buckets=SECONDS, registry=registry,
+)  # fmt: skip
+live_viewers = Gauge("tallystick_live_viewers", "Live views connected", registry=registry)
+log_frozen = Gauge("tallystick_log_frozen", "Logs frozen because their root does not match", registry=registry)
+
+
+def metrics_text() -> bytes:
+    """All metrics in the Prometheus text format."""
+    return generate_latest(registry)
+
+
+def configure_logging(level: str = "info") -> None:
+    """Send structlog and the standard library's loggers as JSON lines to standard error, from `level` on."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        structlog.processors.format_exc_info,
+        mask_secrets,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer(serializer=_json)],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(serializer=_json),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def mask_secrets(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace values under secret names, API keys, and passwords in URLs, wherever they stand in a line's text."""
+    for name, value in line.items():
+        if SECRET_NAME.search(name):
+            line[name] = "[redacted]"
+        elif isinstance(value, str):
+            line[name] = SECRET_TEXT.sub("[redacted]", value)
+    return line
+
+
+def _json(line: Any, **_options: Any) -> str:
+    return msgspec.json.encode(line, enc_hook=str).decode()
