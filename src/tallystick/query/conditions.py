@@ -1,13 +1,29 @@
 """Conditions on an event; a tree of these is what a search box, a filter or a rule means.
 
-Text is compared after `search.fold`; `*` in a pattern stands for any run of characters.
+Text is compared after `query.fold.fold`. An event without a field ("" in the record) has
+nothing there that could be equal: not even the pattern `*` finds it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
+from tallystick.query.fold import fold
+
 Field = Literal["user", "action", "category", "status", "resource", "resource_type", "id", "session", "request"]
+
+# Where the value of a field stands in a record, and in the row of the event store of the same name.
+STANDS_IN: Mapping[Field, tuple[str, ...]] = {
+    "user": ("actor_email", "actor_id", "actor_name", "behalf_email", "behalf_id", "behalf_name"),
+    "action": ("action",),
+    "category": ("category",),
+    "status": ("status",),
+    "resource": ("resource_name", "resource_id"),
+    "resource_type": ("resource_type",),
+    "session": ("session_id",),
+    "request": ("request_id",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +35,28 @@ class Contains:
 
 @dataclass(frozen=True, slots=True)
 class Equals:
-    """`field` equals one of `patterns` (folded; `*` is a wildcard). `user` is e-mail, id or name of the
-    actor or of the person acted for; `resource` is id or name; `id` is the `evt_…` text."""
+    """`field` equals one of `patterns` (folded).
+
+    `*` in a pattern stands for any run of characters, unless `wildcards` is off. `user` is
+    e-mail, id or name of the actor or of the person acted for; `resource` is id or name; `id`
+    is the `evt_…` text, in which a `*` may only stand at the end (`event_ids.span`).
+    """
 
     field: Field
     patterns: tuple[str, ...]
+    wildcards: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class InNetwork:
-    """The address lies in one of the networks; an event without an address lies in none."""
+    """The address lies in one of the networks (`networks.span`); an event without an address lies in none."""
 
     networks: tuple[IPv4Network | IPv6Network, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AtPath:
-    """A value in the details at `path` or below it contains one of `needles` (folded)."""
+    """A value in the details at `path` (folded) or below it contains one of `needles` (folded, not empty)."""
 
     path: str
     needles: tuple[str, ...]
@@ -56,11 +77,15 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class And:
+    """All of them; of none, everything."""
+
     conditions: tuple["Condition", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
+    """One of them at least; of none, nothing."""
+
     conditions: tuple["Condition", ...]
 
 
@@ -77,3 +102,8 @@ class Query:
     start: int | None = None
     end: int | None = None
     needles: tuple[str, ...] = field(default=(), compare=False)
+
+
+def exactly(name: Field, *values: str) -> Equals:
+    """`name` is one of `values`, ignoring case, a `*` in them being a star; an empty value finds nothing."""
+    return Equals(name, tuple(fold(value) for value in values if value), wildcards=False)
