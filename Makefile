@@ -1,0 +1,85 @@
+# make run and make test work from a clean clone with Python 3.11+, make and the package registries.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help env env-dev run dev test lint types check format unit chaos bench screenshots lock system-tools vendor-check clean
+
+# The first Python on the path that is new enough; PYTHON=… chooses another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+STATIC := src/tallystick/web/static/vendor
+PYTEST_WORKERS ?= 2
+ARGS ?=
+
+help:  ## list what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+env: $(VENV)/.product  ## make .venv with the product
+
+env-dev: $(VENV)/.development  ## make .venv with the product and what tests need
+
+run: env  ## start Tallystick with the demo organization on http://127.0.0.1:8765
+	exec $(BIN)/tallystick demo $(ARGS)
+
+dev: env-dev  ## the same, from this tree, with the log on debug
+	TALLYSTICK_LOG_LEVEL=debug exec $(BIN)/tallystick demo $(ARGS)
+
+test: env-dev system-tools vendor-check lint unit  ## run every check and every test
+
+lint: env-dev  ## style, types, and which package may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: env-dev  ## put every file into the house's form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+unit: env-dev  ## the tests alone; ARGS chooses some
+	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadscope $(ARGS)
+
+chaos: env-dev  ## kill the server fifty times in a heavy ingest, and count afterwards
+	TALLYSTICK_CHAOS_ROUNDS=50 $(BIN)/pytest tests/chaos $(ARGS)
+
+bench: env-dev  ## measure recording, finding, memory and bytes (ARGS=--large for 10 million events)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+screenshots: env-dev system-tools  ## pictures of the pages, into screenshots/
+	$(BIN)/python -m benchmarks.screenshots $(ARGS)
+
+system-tools:
+	@tests/system_tools.sh
+
+vendor-check:
+	@if [ -f $(STATIC)/HASHES ]; then cd $(STATIC) && sha256sum --quiet -c HASHES && echo "vendored files: as locked"; fi
+
+lock:  ## write requirements*.txt anew from pyproject.toml
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet uv
+	cd . && for set in "requirements.txt --extra build" "requirements-dev.txt --extra build --extra dev --constraint requirements.txt"; do \
+		env -u PIP_FIND_LINKS build/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+			--generate-hashes --no-header --no-emit-index-url --no-emit-find-links $(ARGS) pyproject.toml --output-file $$set > /dev/null; \
+	done
+
+clean:  ## remove what was made, except data
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Tallystick needs Python 3.11 or newer; name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.product: requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Installing the product into $(VENV) (about a minute the first time)"
+	$(PIP) install --quiet --require-hashes --requirement requirements.txt
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.development: requirements-dev.txt $(VENV)/.product
+	@echo "Installing what the tests need"
+	$(PIP) install --quiet --require-hashes --requirement requirements-dev.txt
+	@touch $@
