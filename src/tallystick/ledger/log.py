@@ -1,0 +1,195 @@
+"""The log of one organization: made once, locked, appended to, frozen.
+
+All functions work in the caller's transaction and leave committing to it. A `Log` is what the locked
+row said; `append` writes only if the row still says the same size and root, so that neither another node,
+nor a transaction rolled back, nor a value kept too long can put an entry at a wrong index.
+"""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, LargeBinary, bindparam, cast, func, insert, select, update
+
+from tallystick.errors import NotFound, Unavailable
+from tallystick.ledger.tables import checkpoints, logs, tiles
+from tallystick.merkle.commitment import ENTRY_BYTES
+from tallystick.merkle.tiles import TILE_HEIGHT, TILE_WIDTH
+from tallystick.merkle.tree import EMPTY, HASH_BYTES, Edge, extend, leaf_hashes
+
+TILE_BYTES = TILE_WIDTH * HASH_BYTES
+
+
+class LedgerDamaged(Unavailable):
+    """What is stored of a log contradicts itself; nothing may be appended to it or proved from it."""
+
+    code, title = "log_damaged", "The log is damaged"
+
+
+class Log(msgspec.Struct, frozen=True):
+    """A log as its row says: how many entries, their root, and the edge from which it grows.
+
+    `fixed_through` and `stored_through` are indexes, -1 when there is none yet.
+    """
+
+    org_id: UUID
+    origin_id: str
+    size: int
+    root: bytes
+    edge: bytes
+    fixed_through: int
+    stored_through: int
+    frozen_reason: str | None = None
+
+
+_ROW = (
+    logs.c.org_id,
+    logs.c.origin_id,
+    logs.c.size,
+    logs.c.root,
+    logs.c.edge,
+    logs.c.fixed_through,
+    logs.c.stored_through,
+    logs.c.frozen_reason,
+)
+_READ = select(*_ROW).where(logs.c.org_id == bindparam("org"))
+_LOCK = _READ.with_for_update()
+_ADVANCE = (
+    update(logs)
+    .where(
+        logs.c.org_id == bindparam("org"),
+        logs.c.size == bindparam("old_size"),
+        logs.c.root == bindparam("old_root"),
+        logs.c.frozen_reason.is_(None),
+    )
+    .values(size=bindparam("new_size"), root=bindparam("new_root"), edge=bindparam("new_edge"))
+)
+# SQLite joins bytes as if they were text, unchanged, and calls the result text: hence the cast.
+_WIDEN = (
+    update(tiles)
+    .where(
+        tiles.c.org_id == bindparam("org"),
+        tiles.c.level == bindparam("tile_level"),
+        tiles.c.position == bindparam("tile_position"),
+        func.length(tiles.c.hashes) == bindparam("old_length"),
+    )
+    .values(hashes=cast(tiles.c.hashes.op("||")(bindparam("more", type_=LargeBinary)), LargeBinary))
+)
+_BEGIN = insert(tiles)
+
+
+def create(connection: Connection, org_id: UUID, *, now: int) -> Log:
+    """The empty log of a new organization, under an origin that says nothing about it. `now` in µs since 1970."""
+    root, origin_id = EMPTY.root(), secrets.token_hex(16)
+    log = Log(org_id, origin_id, 0, root, b"", fixed_through=-1, stored_through=-1)
+    connection.execute(insert(logs).values(**msgspec.structs.asdict(log), created_at=now))
+    return log
+
+
+def read(connection: Connection, org_id: UUID) -> Log:
+    """The log as it is now, frozen or not; NotFound when the organization has none."""
+    return _log_of(connection.execute(_READ, {"org": org_id}).one_or_none())
+
+
+def lock(connection: Connection, org_id: UUID) -> Log:
+    """The log, kept from every other writer until the transaction ends; who comes second sees what the first left.
+
+    Raises Unavailable (`log_frozen`) while the log is frozen, NotFound when the organization has none.
+    """
+    log = _log_of(connection.execute(_LOCK, {"org": org_id}).one_or_none())
+    if log.frozen_reason is not None:
+        raise Unavailable(
+            "Recording is stopped because the ledger was found wrong; the operator has to restore it "
+            "or to start a new log. Reading goes on.",
+            code="log_frozen",
+            retry_after=60,
+            reason=log.frozen_reason,
+        )
+    return log
+
+
+def root(connection: Connection, org_id: UUID) -> tuple[int, bytes]:
+    """The size and the root (32 bytes) that the log claims."""
+    log = read(connection, org_id)
+    return log.size, log.root
+
+
+def append(connection: Connection, log: Log, entries: Sequence[bytes]) -> Log:
+    """The log with these entries (32 bytes each) at the indexes from `log.size` on, and their tiles written.
+
+    `log` comes from `lock` or `append` in this transaction; after a rollback it is void. Writes the log's row,
+    one row for each tile that is begun and one for each that is widened: two rows for a few entries, one more
+    for every 256. Raises Unavailable (`log_moved`) when the row no longer says what `log` says, and
+    LedgerDamaged when a tile is not as wide as the size demands; nothing may be committed after either.
+    """
+    if not entries:
+        return log
+    if set(map(len, entries)) != {ENTRY_BYTES}:
+        raise ValueError("an entry has 32 bytes")
+    grown, completed = extend(Edge.unpack(log.size, log.edge), leaf_hashes(entries))
+    after = msgspec.structs.replace(log, size=grown.size, root=grown.root(), edge=grown.pack())
+    _advance(connection, log, after)
+    begun: list[dict[str, Any]] = []
+    for level, new in enumerate([entries, *completed[TILE_HEIGHT::TILE_HEIGHT]]):
+        begun += _lay(connection, log, level, b"".join(new))
+    if begun:
+        connection.execute(_BEGIN, begun)
+    return after
+
+
+def freeze(connection: Connection, org_id: UUID, reason: str) -> None:
+    """Stops recording into the log until an operator decides; the first reason stays."""
+    connection.execute(
+        update(logs).where(logs.c.org_id == org_id, logs.c.frozen_reason.is_(None)).values(frozen_reason=reason)
+    )
+
+
+def mark(connection: Connection, log: Log, *, now: int) -> None:
+    """Keeps the locked log's size and root, so that later checks hold the log to it. `now` in µs since 1970."""
+    known = select(checkpoints.c.size).where(checkpoints.c.org_id == log.org_id, checkpoints.c.size == log.size)
+    if connection.execute(known).one_or_none() is None:
+        row = {"org_id": log.org_id, "size": log.size, "root": log.root, "made_at": now}
+        connection.execute(insert(checkpoints).values(row))
+
+
+def _log_of(row: Any) -> Log:
+    if row is None:
+        raise NotFound("This organization has no log; it gets one when it is created.", code="log_not_found")
+    return Log(*row)
+
+
+def _advance(connection: Connection, before: Log, after: Log) -> None:
+    moved = connection.execute(
+        _ADVANCE,
+        {
+            "org": before.org_id,
+            "old_size": before.size,
+            "old_root": before.root,
+            "new_size": after.size,
+            "new_root": after.root,
+            "new_edge": after.edge,
+        },
+    )
+    if moved.rowcount != 1:
+        raise Unavailable("The log has moved on in the meantime; try again.", code="log_moved")
+
+
+def _lay(connection: Connection, log: Log, level: int, new: bytes) -> list[dict[str, Any]]:
+    """Widens the unfinished tile of this level; the rows of the tiles that begin after it, for the caller to insert."""
+    position, width = divmod(log.size >> TILE_HEIGHT * level, TILE_WIDTH)
+    taken = 0
+    if width:
+        taken = TILE_BYTES - width * HASH_BYTES
+        tile = {"org": log.org_id, "tile_level": level, "tile_position": position, "old_length": width * HASH_BYTES}
+        if connection.execute(_WIDEN, tile | {"more": new[:taken]}).rowcount != 1:
+            raise LedgerDamaged(
+                f"Tile {position} of level {level} does not hold the {width} hashes that a log of {log.size} "
+                "entries has there; restore the control database from a backup."
+            )
+        position += 1
+    return [
+        {"org_id": log.org_id, "level": level, "position": position + count, "hashes": new[at : at + TILE_BYTES]}
+        for count, at in enumerate(range(taken, len(new), TILE_BYTES))
+    ]

@@ -1,0 +1,55 @@
+"""The hashes of one log, read back out of its tiles."""
+
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, select
+
+from tallystick.ledger.log import LedgerDamaged
+from tallystick.ledger.tables import tiles
+from tallystick.merkle.commitment import ENTRY_BYTES
+from tallystick.merkle.tiles import node_in, place_of
+from tallystick.merkle.tree import leaf_hashes
+
+_TILE = select(tiles.c.hashes).where(
+    tiles.c.org_id == bindparam("org"),
+    tiles.c.level == bindparam("tile_level"),
+    tiles.c.position == bindparam("tile_position"),
+)
+
+
+def split(hashes: bytes) -> list[bytes]:
+    """Hashes, or entries, that lie one after the other."""
+    return [hashes[at : at + ENTRY_BYTES] for at in range(0, len(hashes), ENTRY_BYTES)]
+
+
+def tile_hashes(level: int, stored: bytes) -> bytes:
+    """The hashes of a tile from its stored bytes, which at level 0 are entries."""
+    return stored if level else b"".join(leaf_hashes(split(stored)))
+
+
+class Nodes:
+    """A node reader over the stored tiles of one log, for one proof or one check: it keeps what it has read.
+
+    Gives any node of the tree as it was at any size up to now. Raises LedgerDamaged for one that is not stored.
+    """
+
+    def __init__(self, connection: Connection, org_id: UUID) -> None:
+        self._connection = connection
+        self._org_id = org_id
+        self._tiles: dict[tuple[int, int], bytes] = {}
+
+    def __call__(self, level: int, index: int) -> bytes:
+        place = place_of(level, index)
+        try:
+            return node_in(self.tile(place.level, place.position), place.height, place.offset)
+        except IndexError as narrow:
+            raise LedgerDamaged(f"Tile {place.position} of level {place.level} is too narrow: {narrow}.") from narrow
+
+    def tile(self, level: int, position: int) -> bytes:
+        """All hashes of a tile that are there, 32 bytes each; empty when there is none."""
+        key = (level, position)
+        if key not in self._tiles:
+            of_tile = {"org": self._org_id, "tile_level": level, "tile_position": position}
+            stored = self._connection.execute(_TILE, of_tile).scalar_one_or_none()
+            self._tiles[key] = tile_hashes(level, stored or b"")
+        return self._tiles[key]
