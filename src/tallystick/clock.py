@@ -26,4 +26,4 @@ def from_us(at_us: int) -> datetime:
 
 def rfc3339(at_us: int) -> str:
     """`2024-01-15T14:30:45.120000Z`: always UTC, always six digits, so that text order is time order."""
-    return from_us(at_us).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (EPOCH + timedelta(microseconds=at_us)).isoformat(timespec="microseconds")[:26] + "Z"

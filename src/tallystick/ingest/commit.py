@@ -1,0 +1,198 @@
+"""The commit: duplicates, indexes, journal, tree and our own actions, in one transaction per organization."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select
+
+from tallystick import ids
+from tallystick.clock import DAY_US, rfc3339
+from tallystick.errors import Conflict, TallystickError
+from tallystick.events.intake import Prepared
+from tallystick.ingest.own_actions import take_prepared
+from tallystick.ingest.submission import Answer, Recorded, Submission
+from tallystick.ingest.tables import external_ids, idempotency_keys
+from tallystick.journal import batches
+from tallystick.ledger import log as ledger_log
+
+IDEMPOTENCY_DAYS = 7
+_LOOKUP = 400  # parameters of one IN (…): far below the limits of both databases
+_answers = msgspec.json.Decoder(list[Recorded])
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What a commit did for one organization: answers in the order of the submissions, the new end of the log."""
+
+    answers: list[Answer | TallystickError]
+    first: int
+    end: int
+
+
+@dataclass(slots=True)
+class _Draft:
+    """The new events of one commit, in index order."""
+
+    next_index: int
+    frames: list[bytes] = field(default_factory=list)
+    entries: list[bytes] = field(default_factory=list)
+    external: list[dict[str, object]] = field(default_factory=list)
+    earliest: int = 1 << 62
+    latest: int = 0
+
+    def add(self, prepared: Prepared) -> int:
+        index = self.next_index
+        self.next_index = index + 1
+        record = prepared.record
+        self.frames.append(prepared.frame)
+        self.entries.append(record.entry)
+        received = record.received_at
+        if received < self.earliest:
+            self.earliest = received
+        if received > self.latest:
+            self.latest = received
+        return index
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    event_id: bytes
+    index: int
+    occurred_at: int
+    digest: bytes
+
+
+def commit(
+    connection: Connection,
+    org_id: UUID,
+    submissions: Sequence[Submission],
+    *,
+    now: int,
+    retention_days: int,
+    redacted_keys: frozenset[str],
+) -> Committed:
+    """Record the submissions and what waits in the outbox. Raises Unavailable (`log_frozen`) before any change."""
+    log = ledger_log.lock(connection, org_id)
+    draft = _Draft(log.size)
+    known = _known_external_ids(connection, org_id, submissions)
+    answered = _known_keys(connection, org_id, submissions, now)
+    expired_before = now - retention_days * DAY_US
+    answers: list[Answer | TallystickError] = []
+    new_keys: list[dict[str, object]] = []
+    for submission in submissions:
+        key = submission.idempotency_key
+        if key is not None and key in answered:
+            answers.append(_repeat(answered[key], submission))
+            continue
+        recorded = [_record(draft, one, known, org_id, expired_before) for one in submission.prepared]
+        answers.append(Answer(recorded, False, max((one.index for one in recorded), default=-1)))
+        if key is not None:
+            body = msgspec.json.encode(recorded)
+            answered[key] = (submission.body_digest, body)
+            new_keys.append(
+                {
+                    "org_id": org_id, "key": key, "body_digest": submission.body_digest,
+                    "answer": body, "answered_at": now,
+                }
+            )  # fmt: skip
+    for own in take_prepared(connection, org_id, now=now, redacted_keys=redacted_keys):
+        draft.add(own)
+    if draft.frames:
+        batches.write(connection, org_id, log.size, draft.frames, (draft.earliest, draft.latest))
+        ledger_log.append(connection, log, draft.entries)
+    if draft.external:
+        connection.execute(insert(external_ids), draft.external)
+    if new_keys:
+        connection.execute(insert(idempotency_keys), new_keys)
+    return Committed(answers, log.size, draft.next_index)
+
+
+def forget_old_keys(connection: Connection, now: int, most: int = 1000) -> None:
+    """Forget idempotency keys after seven days, a few at a time so that nothing waits for it."""
+    old = (
+        select(idempotency_keys.c.org_id, idempotency_keys.c.key)
+        .where(idempotency_keys.c.answered_at < now - IDEMPOTENCY_DAYS * DAY_US)
+        .limit(most)
+    )
+    for row in connection.execute(old).all():
+        connection.execute(
+            delete(idempotency_keys).where(idempotency_keys.c.org_id == row.org_id, idempotency_keys.c.key == row.key)
+        )
+
+
+def body_digest(body: bytes) -> bytes:
+    """What tells one unpacked body from another under the same Idempotency-Key."""
+    return hashlib.sha256(body).digest()
+
+
+def _record(
+    draft: _Draft, prepared: Prepared, known: dict[str, _Known], org_id: UUID, expired_before: int
+) -> Recorded:
+    record = prepared.record
+    external_id = prepared.external_id
+    if external_id:
+        first = known.get(external_id)
+        if first is not None:
+            conflict = first.digest != prepared.digest
+            return Recorded(ids.encode("evt", first.event_id), first.index, rfc3339(first.occurred_at), True, conflict)
+    index = draft.add(prepared)
+    if external_id:
+        known[external_id] = _Known(record.id, index, record.occurred_at, prepared.digest)
+        draft.external.append(
+            {
+                "org_id": org_id, "external_id": external_id, "index": index, "event_id": record.id,
+                "digest": prepared.digest, "occurred_at": record.occurred_at,
+            }
+        )  # fmt: skip
+    return Recorded(
+        ids.encode("evt", record.id),
+        index,
+        rfc3339(record.occurred_at),
+        clock_skew=prepared.clock_skew,
+        expires_soon=record.occurred_at < expired_before,
+    )
+
+
+def _repeat(first: tuple[bytes, bytes], submission: Submission) -> Answer | TallystickError:
+    digest, body = first
+    if digest != submission.body_digest:
+        return Conflict(
+            "This Idempotency-Key was used with another body. Use a new key for a new request.",
+            code="idempotency_conflict",
+        )
+    recorded = _answers.decode(body)
+    return Answer(recorded, True, max((one.index for one in recorded), default=-1))
+
+
+def _known_external_ids(connection: Connection, org_id: UUID, submissions: Iterable[Submission]) -> dict[str, _Known]:
+    wanted = list({one.external_id for sub in submissions for one in sub.prepared if one.external_id})
+    known: dict[str, _Known] = {}
+    for start in range(0, len(wanted), _LOOKUP):
+        rows = connection.execute(
+            select(external_ids).where(
+                external_ids.c.org_id == org_id, external_ids.c.external_id.in_(wanted[start : start + _LOOKUP])
+            )
+        )
+        for row in rows:
+            known[row.external_id] = _Known(row.event_id, row.index, row.occurred_at, row.digest)
+    return known
+
+
+def _known_keys(
+    connection: Connection, org_id: UUID, submissions: Iterable[Submission], now: int
+) -> dict[str, tuple[bytes, bytes]]:
+    wanted = list({sub.idempotency_key for sub in submissions if sub.idempotency_key is not None})
+    known: dict[str, tuple[bytes, bytes]] = {}
+    for start in range(0, len(wanted), _LOOKUP):
+        some = wanted[start : start + _LOOKUP]
+        mine = (idempotency_keys.c.org_id == org_id) & idempotency_keys.c.key.in_(some)
+        # An expired key that was not swept yet must make room for its successor.
+        connection.execute(
+            delete(idempotency_keys).where(mine, idempotency_keys.c.answered_at < now - IDEMPOTENCY_DAYS * DAY_US)
+        )
+        for row in connection.execute(select(idempotency_keys).where(mine)):
+            known[row.key] = (row.body_digest, row.answer)
+    return known

@@ -1,0 +1,33 @@
+"""What Tallystick did itself, on its way from the outbox into the trail."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import msgspec
+import structlog
+from sqlalchemy import Connection
+
+from tallystick.errors import TallystickError
+from tallystick.events.incoming import EventInput
+from tallystick.events.intake import Prepared, prepare
+from tallystick.outbox import write as outbox
+
+MOST_PER_COMMIT = 500
+_log = structlog.get_logger(__name__)
+
+
+def take_prepared(
+    connection: Connection, org_id: UUID, *, now: int, redacted_keys: frozenset[str]
+) -> Iterator[Prepared]:
+    """The organization's waiting actions as prepared events; they leave the outbox in this transaction."""
+    waiting = outbox.take(connection, org_id, MOST_PER_COMMIT)
+    for entry in waiting:
+        try:
+            event = msgspec.convert(dict(entry.event), EventInput)
+            yield from prepare([event], received_at=now, recorded_by=entry.recorded_by, redacted_keys=redacted_keys)
+        except (TallystickError, msgspec.ValidationError) as error:
+            # Better in the trail without its particulars than not in the trail.
+            _log.error("own_action_invalid", action=entry.event.get("action"), error=str(error))
+            bare = EventInput(action=str(entry.event["action"]), metadata={"problem": str(error)[:500]})
+            yield from prepare([bare], received_at=now, recorded_by=entry.recorded_by, redacted_keys=redacted_keys)
+    outbox.delete(connection, waiting)

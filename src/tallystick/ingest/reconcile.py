@@ -1,0 +1,89 @@
+"""At the start: do journal, shipments, tree and store agree? What does not is frozen or said."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, func, select
+
+from tallystick import telemetry
+from tallystick.database.engine import Database
+from tallystick.ingest.tables import shipment_ranges
+from tallystick.journal.tables import journal
+from tallystick.ledger import log as ledger_log
+from tallystick.ledger.tables import logs
+from tallystick.store.errors import StoreError
+from tallystick.store.events import EventStore
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about an organization's log that does not fit. `freezes`: nothing more may be recorded."""
+
+    org_id: UUID
+    problem: str
+    freezes: bool
+
+
+def reconcile(database: Database, store: EventStore) -> list[Finding]:
+    """Check every log; freeze those whose parts contradict each other. A store that is down is not waited for."""
+    try:
+        holdings = store.holdings()
+    except StoreError as error:
+        _log.warning("store_not_checked", error=str(error)[:500])
+        holdings = None
+    findings: list[Finding] = []
+    with database.write() as connection:
+        rows = connection.execute(select(logs.c.org_id, logs.c.size, logs.c.fixed_end, logs.c.stored_end)).all()
+        for row in rows:
+            problem = _contradiction(connection, row.org_id, row.size, row.fixed_end, row.stored_end)
+            held, highest = (holdings or {}).get(row.org_id, (0, -1))
+            if problem is None and highest >= row.size:
+                problem = (
+                    f"the event store holds index {highest}, the log ends before {row.size}: "
+                    "the control database is older than the event store"
+                )
+            if problem is not None:
+                findings.append(Finding(row.org_id, problem, True))
+                ledger_log.freeze(connection, row.org_id, problem)
+            elif holdings is not None and held < row.stored_end:
+                missing = row.stored_end - held
+                findings.append(Finding(row.org_id, f"{missing} events that were stored are not in the store", False))
+        frozen = connection.execute(
+            select(func.count()).select_from(logs).where(logs.c.frozen_reason.is_not(None))
+        ).scalar_one()
+    telemetry.log_frozen.set(frozen)
+    for finding in findings:
+        _log.error("reconcile", org_id=str(finding.org_id), problem=finding.problem, freezes=finding.freezes)
+    return findings
+
+
+def _contradiction(connection: Connection, org_id: UUID, size: int, fixed: int, stored: int) -> str | None:
+    if not stored <= fixed <= size:
+        return f"positions out of order: stored {stored}, fixed {fixed}, size {size}"
+    if (mismatch := ledger_log.check_edge(connection, org_id)) is not None:
+        return mismatch
+    rows = connection.execute(
+        select(journal.c.first_index, journal.c.count)
+        .where(journal.c.org_id == org_id, journal.c.first_index + journal.c.count > stored)
+        .order_by(journal.c.first_index)
+    )
+    at = stored
+    for row in rows:
+        if row.first_index > at:
+            return f"the journal has no event {at}"
+        at = row.first_index + row.count
+    if at < size:
+        return f"the journal ends at {at}, the log at {size}"
+    if at > size:
+        return f"the journal goes on to {at}, the log ends at {size}"
+    open_ranges = connection.execute(
+        select(func.min(shipment_ranges.c.first_index), func.max(shipment_ranges.c.end_index)).where(
+            shipment_ranges.c.org_id == org_id
+        )
+    ).one()
+    if open_ranges[0] is not None and (open_ranges[0] < stored or open_ranges[1] > fixed):
+        return f"shipments reach from {open_ranges[0]} to {open_ranges[1]}, beyond {stored} to {fixed}"
+    return None

@@ -1,0 +1,124 @@
+"""The recorder: what a door calls to record a request's events."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+import anyio.to_thread
+from sqlalchemy import select
+
+from tallystick import clock, telemetry
+from tallystick.database.engine import Database
+from tallystick.errors import BadRequest, TallystickError, Unavailable
+from tallystick.events.intake import Prepared, read_request
+from tallystick.ingest.commit import body_digest
+from tallystick.ingest.pool import Pool
+from tallystick.ingest.sequencer import Sequencer
+from tallystick.ingest.submission import Answer, Submission
+from tallystick.ledger.tables import logs
+from tallystick.query.scope import Scope
+
+WAIT_SECONDS = 10.0
+# Below this a body is prepared faster than a thread takes it over.
+SMALL_BODY = 16 << 10
+LEAST_FREE_BYTES = 256 << 20
+MOST_PREPARING = 2
+_KEY_LENGTH = 255
+
+
+class Recorder:
+    """Records events. One for each process; `record` is called on the event loop."""
+
+    def __init__(
+        self,
+        database: Database,
+        pool: Pool,
+        sequencer: Sequencer,
+        *,
+        redacted_keys: frozenset[str],
+        data_dir: Path,
+        wake_shipper: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._pool = pool
+        self._sequencer = sequencer
+        self._redacted_keys = redacted_keys
+        self._data_dir = data_dir
+        self._preparing = anyio.CapacityLimiter(MOST_PREPARING)
+        self._disk_checked_at = 0.0
+        self._disk_free = True
+        sequencer.listeners.append(lambda _org, _end: wake_shipper())
+
+    async def record(
+        self, scope: Scope, body: bytes, content_type: str, *, idempotency_key: str | None = None
+    ) -> Answer:
+        """Record a request's events, all or none; on return they are on disk, ordered and in the log.
+
+        `body` is unpacked. Raises Invalid, BadRequest, TooLarge, UnsupportedMedia, Conflict or Unavailable.
+        """
+        if idempotency_key is not None and not 1 <= len(idempotency_key) <= _KEY_LENGTH:
+            raise BadRequest(f"Idempotency-Key takes 1 to {_KEY_LENGTH} characters.", code="bad_idempotency_key")
+        self._check_disk()
+        try:
+            prepared = await self._prepare(scope, body, content_type)
+        except TallystickError as error:
+            telemetry.ingest_refused_total.labels(error.code).inc()
+            raise
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        digest = body_digest(body) if idempotency_key is not None else b""
+        submission = Submission(
+            scope.org_id, prepared, future, loop, idempotency_key=idempotency_key, body_digest=digest
+        )
+        try:
+            self._pool.join(submission)
+        except Unavailable as error:
+            telemetry.ingest_refused_total.labels(error.code).inc()
+            raise
+        return await future
+
+    async def searchable(self, org_id: UUID, index: int, seconds: float = WAIT_SECONDS) -> bool:
+        """Wait until queries see everything up to `index`; False when that takes longer."""
+        deadline = time.monotonic() + seconds
+        pause = 0.01
+        while True:
+            if await self._database.run(self._stored_end, org_id) > index:
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 0.1)
+
+    def own_actions_waiting(self) -> None:
+        """Something was written to the outbox: let it enter the trail now."""
+        self._pool.poke()
+
+    async def _prepare(self, scope: Scope, body: bytes, content_type: str) -> list[Prepared]:
+        def prepare() -> list[Prepared]:
+            return read_request(
+                body,
+                content_type,
+                received_at=clock.now_us(),
+                recorded_by=scope.principal,
+                redacted_keys=self._redacted_keys,
+            )
+
+        if len(body) <= SMALL_BODY:
+            return prepare()
+        return await anyio.to_thread.run_sync(prepare, limiter=self._preparing)
+
+    def _stored_end(self, org_id: UUID) -> int:
+        with self._database.read() as connection:
+            found = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == org_id)).scalar()
+        return int(found or 0)
+
+    def _check_disk(self) -> None:
+        now = time.monotonic()
+        if now - self._disk_checked_at > 1:
+            self._disk_checked_at = now
+            self._disk_free = shutil.disk_usage(self._data_dir).free >= LEAST_FREE_BYTES
+        if not self._disk_free:
+            raise Unavailable("The server's disk is full; nothing was recorded.", code="disk_full", retry_after=30)

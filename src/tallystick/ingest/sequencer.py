@@ -1,0 +1,165 @@
+"""The sequencer: one thread that turns what waits into commits, tick by tick."""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from tallystick import clock, telemetry
+from tallystick.access import organizations
+from tallystick.database.engine import Database
+from tallystick.errors import TallystickError, Unavailable
+from tallystick.ingest.commit import Committed, commit, forget_old_keys
+from tallystick.ingest.pool import Pool
+from tallystick.ingest.submission import Answer, Submission
+from tallystick.outbox import write as outbox
+
+IDLE_SECONDS = 1.0  # how soon actions that another process put into the outbox are seen
+SWEEP_SECONDS = 60
+_log = structlog.get_logger(__name__)
+
+Outcome = Answer | TallystickError
+Listener = Callable[[UUID, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    org_id: UUID
+    submissions: Sequence[Submission]
+
+
+class Sequencer:
+    """Commits what the pool holds. `listeners` are told (organization, new end of its log) after each commit."""
+
+    def __init__(self, database: Database, pool: Pool, *, redacted_keys: frozenset[str]) -> None:
+        self._database = database
+        self._pool = pool
+        self._redacted_keys = redacted_keys
+        self.listeners: list[Listener] = []
+        self._stopping = False
+        self._swept_at = 0
+        self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what waits, then end."""
+        self._stopping = True
+        self._pool.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            submissions, look_at_outbox = self._pool.take(IDLE_SECONDS)
+            try:
+                self.tick(submissions, look_at_outbox=look_at_outbox)
+            except Exception:
+                # The loop must outlive whatever happens: a dead sequencer would refuse everything for ever.
+                _log.exception("tick_failed")
+            if self._stopping and not submissions:
+                return
+
+    def tick(self, submissions: Sequence[Submission], *, look_at_outbox: bool = True) -> None:
+        """Commit these submissions, and our own actions that wait."""
+        try:
+            works = self._works(submissions, look_at_outbox)
+        except SQLAlchemyError as error:
+            _log.error("database_failed", error=str(error))
+            self._settle([(submission, _database_down()) for submission in submissions])
+            return
+        # SQLite has one writer and one disk flush for all; PostgreSQL orders by the row lock of each log.
+        together = [works] if self._database.is_sqlite else [[work] for work in works]
+        for some in together:
+            if some and not self._commit(some) and len(some) > 1:
+                for work in some:
+                    self._commit([work], last_try=True)
+
+    def _works(self, submissions: Sequence[Submission], look_at_outbox: bool) -> list[_Work]:
+        by_organization: dict[UUID, list[Submission]] = {}
+        for submission in submissions:
+            by_organization.setdefault(submission.org_id, []).append(submission)
+        if look_at_outbox:
+            with self._database.read() as connection:
+                for org_id in outbox.waiting(connection):
+                    by_organization.setdefault(org_id, [])
+            self._sweep()
+        return [_Work(org_id, mine) for org_id, mine in by_organization.items()]
+
+    def _commit(self, works: Sequence[_Work], *, last_try: bool = False) -> bool:
+        """One transaction for these organizations; False when it failed and each is to be tried alone."""
+        done: list[tuple[_Work, Committed | TallystickError]] = []
+        try:
+            with self._database.write() as connection:
+                now = clock.now_us()
+                done = [(work, self._commit_one(connection, work, now)) for work in works]
+        except Exception as error:
+            if len(works) > 1 and not last_try:
+                return False
+            _log.error("commit_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
+            telemetry.ingest_refused_total.labels("database").inc()
+            self._settle([(sub, _database_down()) for work in works for sub in work.submissions])
+            return True
+        outcomes: list[tuple[Submission, Outcome]] = []
+        for work, result in done:
+            if isinstance(result, TallystickError):
+                outcomes += [(sub, result) for sub in work.submissions]
+                continue
+            outcomes += list(zip(work.submissions, result.answers, strict=True))
+            telemetry.events_recorded_total.inc(result.end - result.first)
+        self._settle(outcomes)
+        for work, result in done:
+            if isinstance(result, Committed) and result.end > result.first:
+                for tell in self.listeners:
+                    tell(work.org_id, result.end)
+        return True
+
+    def _commit_one(self, connection: Connection, work: _Work, now: int) -> Committed | TallystickError:
+        try:
+            return commit(
+                connection,
+                work.org_id,
+                work.submissions,
+                now=now,
+                retention_days=organizations.retention_days(connection, work.org_id),
+                redacted_keys=self._redacted_keys,
+            )
+        except Unavailable as error:
+            return error  # raised before any change: the log is frozen
+
+    def _sweep(self) -> None:
+        now = clock.now_us()
+        if now - self._swept_at < SWEEP_SECONDS * clock.SECOND_US:
+            return
+        self._swept_at = now
+        with self._database.write() as connection:
+            forget_old_keys(connection, now)
+
+    def _settle(self, outcomes: Sequence[tuple[Submission, Outcome]]) -> None:
+        """Wake the waiting requests, one call for each event loop."""
+        by_loop: dict[int, list[tuple[Submission, Outcome]]] = {}
+        for submission, outcome in outcomes:
+            by_loop.setdefault(id(submission.loop), []).append((submission, outcome))
+        for mine in by_loop.values():
+            # A loop that is closed has nobody waiting any more.
+            with suppress(RuntimeError):
+                mine[0][0].loop.call_soon_threadsafe(_resolve, mine)
+
+
+def _resolve(outcomes: Sequence[tuple[Submission, Outcome]]) -> None:
+    for submission, outcome in outcomes:
+        if submission.future.done():
+            continue  # the client went away
+        if isinstance(outcome, TallystickError):
+            submission.future.set_exception(outcome)
+        else:
+            submission.future.set_result(outcome)
+
+
+def _database_down() -> Unavailable:
+    return Unavailable("The control database did not take it; nothing was recorded. Try again.", code="database_down")

@@ -1,0 +1,214 @@
+"""Shipments: which committed events go to the store together, fixed before they are sent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from tallystick import ids
+from tallystick.clock import DAY_US, from_us
+from tallystick.events.record import Record
+from tallystick.ingest.tables import shipment_ranges, shipments
+from tallystick.journal import batches
+from tallystick.ledger.tables import logs
+from tallystick.store.rows import Group
+
+MOST_EVENTS = 20_000
+MOST_BYTES = 32 << 20
+# An insert may touch 100 partitions at most; each month is one.
+MOST_MONTHS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """first ≤ index < end of one organization."""
+
+    org_id: UUID
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """Ranges that are sent under one token to the store `store_id`."""
+
+    id: UUID
+    token: str
+    store_id: UUID
+    attempts: int
+    ranges: tuple[Range, ...]
+
+    @property
+    def count(self) -> int:
+        return sum(part.end - part.first for part in self.ranges)
+
+
+class _Load:
+    """What a shipment may carry, counted while it is filled."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.bytes = 0
+        self.months: set[int] = set()
+
+    def takes(self, record: Record) -> bool:
+        month = _month(record.occurred_at // DAY_US)
+        size = len(record.what) + len(record.target) + len(record.who) + len(record.details)
+        full = self.events >= MOST_EVENTS or self.bytes + size > MOST_BYTES
+        if self.events and (full or (month not in self.months and len(self.months) >= MOST_MONTHS)):
+            return False
+        self.events += 1
+        self.bytes += size
+        self.months.add(month)
+        return True
+
+
+def fix_next(connection: Connection, *, store_id: UUID, now: int) -> tuple[Shipment, list[Group]] | None:
+    """Fix the next shipment from what the journal holds beyond earlier ones; None when there is nothing."""
+    waiting = connection.execute(
+        select(logs.c.org_id, logs.c.fixed_end, logs.c.size)
+        .where(logs.c.size > logs.c.fixed_end)
+        .order_by(logs.c.fixed_end - logs.c.size)
+    ).all()
+    load = _Load()
+    ranges: list[Range] = []
+    groups: list[Group] = []
+    for row in waiting:
+        records = _records(connection, row.org_id, row.fixed_end, row.size, load)
+        if not records:
+            break
+        ranges.append(Range(row.org_id, row.fixed_end, row.fixed_end + len(records)))
+        groups.append((row.org_id, row.fixed_end, records))
+    if not ranges:
+        return None
+    shipment = _write(connection, tuple(ranges), store_id=store_id, now=now)
+    for part in ranges:
+        connection.execute(update(logs).where(logs.c.org_id == part.org_id).values(fixed_end=part.end))
+    return shipment, groups
+
+
+def _records(connection: Connection, org_id: UUID, first: int, end: int, load: _Load) -> list[Record]:
+    """Records from `first` on, as many as the load takes."""
+    taken: list[Record] = []
+    at = first
+    while at < end:
+        found = batches.read(connection, org_id, at, end, most=1)
+        if not found:
+            return taken  # start-up says so and freezes the log: shipping the rest would hide the hole
+        for record in found[0].records[at - found[0].first :]:
+            if not load.takes(record):
+                return taken
+            taken.append(record)
+        at = found[0].end
+    return taken
+
+
+@lru_cache(maxsize=50_000)
+def _month(day: int) -> int:
+    moment = from_us(day * DAY_US)
+    return moment.year * 12 + moment.month
+
+
+def oldest_open(connection: Connection) -> Shipment | None:
+    """The shipment that was fixed first and is not known to be stored."""
+    row = connection.execute(select(shipments).order_by(shipments.c.created_at, shipments.c.shipment_id).limit(1)).first()
+    if row is None:
+        return None
+    found = connection.execute(
+        select(shipment_ranges)
+        .where(shipment_ranges.c.shipment_id == row.shipment_id)
+        .order_by(shipment_ranges.c.org_id, shipment_ranges.c.first_index)
+    )
+    ranges = tuple(Range(one.org_id, one.first_index, one.end_index) for one in found)
+    return Shipment(row.shipment_id, row.token, row.store_id, row.attempts, ranges)
+
+
+def load(connection: Connection, shipment: Shipment) -> list[Group]:
+    """The shipment's records from the journal."""
+    groups: list[Group] = []
+    for part in shipment.ranges:
+        records: list[Record] = []
+        for batch in batches.read(connection, part.org_id, part.first, part.end):
+            records += batch.records[max(0, part.first - batch.first) : part.end - batch.first]
+        groups.append((part.org_id, part.first, records))
+    return groups
+
+
+def settle(connection: Connection, shipment: Shipment) -> None:
+    """All its rows are in the store or set aside: let the journal go and say so."""
+    connection.execute(delete(shipment_ranges).where(shipment_ranges.c.shipment_id == shipment.id))
+    connection.execute(delete(shipments).where(shipments.c.shipment_id == shipment.id))
+    for org_id in {part.org_id for part in shipment.ranges}:
+        _advance(connection, org_id)
+
+
+def _advance(connection: Connection, org_id: UUID) -> None:
+    still_open = connection.execute(
+        select(func.min(shipment_ranges.c.first_index)).where(shipment_ranges.c.org_id == org_id)
+    ).scalar()
+    stored: int
+    if still_open is None:
+        stored = connection.execute(select(logs.c.fixed_end).where(logs.c.org_id == org_id)).scalar_one()
+    else:
+        stored = still_open
+    connection.execute(update(logs).where(logs.c.org_id == org_id).values(stored_end=stored))
+    batches.remove_stored(connection, org_id, stored)
+
+
+def replace_by(
+    connection: Connection, shipment: Shipment, parts: Sequence[tuple[Range, ...]], *, store_id: UUID, now: int
+) -> None:
+    """Fix these parts instead of the shipment, each under a token of its own; what none holds counts as stored."""
+    connection.execute(delete(shipment_ranges).where(shipment_ranges.c.shipment_id == shipment.id))
+    connection.execute(delete(shipments).where(shipments.c.shipment_id == shipment.id))
+    for part in parts:
+        if part:
+            _write(connection, part, store_id=store_id, now=now)
+    for org_id in {part.org_id for part in shipment.ranges}:
+        _advance(connection, org_id)
+
+
+def note_attempt(connection: Connection, shipment: Shipment, error: str | None) -> Shipment:
+    """Count an attempt that failed."""
+    connection.execute(
+        update(shipments)
+        .where(shipments.c.shipment_id == shipment.id)
+        .values(attempts=shipment.attempts + 1, last_error=(error or "")[:2000])
+    )
+    return replace(shipment, attempts=shipment.attempts + 1)
+
+
+def halves(shipment: Shipment) -> list[tuple[Range, ...]]:
+    """The shipment's ranges in two parts of equal size, cutting through a range where needed."""
+    left: list[Range] = []
+    right: list[Range] = []
+    room = shipment.count // 2
+    for part in shipment.ranges:
+        cut = min(part.end, part.first + room)
+        if cut > part.first:
+            left.append(Range(part.org_id, part.first, cut))
+        if part.end > cut:
+            right.append(Range(part.org_id, cut, part.end))
+        room -= cut - part.first
+    return [tuple(left), tuple(right)]
+
+
+def _write(connection: Connection, ranges: tuple[Range, ...], *, store_id: UUID, now: int) -> Shipment:
+    shipment = Shipment(ids.new_uuid(now), uuid4().hex, store_id, 0, ranges)
+    connection.execute(
+        insert(shipments),
+        {
+            "shipment_id": shipment.id, "token": shipment.token, "store_id": store_id, "attempts": 0,
+            "created_at": now,
+        },
+    )  # fmt: skip
+    connection.execute(
+        insert(shipment_ranges),
+        [
+            {"org_id": r.org_id, "first_index": r.first, "end_index": r.end, "shipment_id": shipment.id}
+            for r in ranges
+        ],
+    )
+    return shipment

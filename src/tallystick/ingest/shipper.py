@@ -1,0 +1,209 @@
+"""The shipper: one thread, of all processes one at a time, that carries the journal into the store."""
+
+import os
+import threading
+import time
+from uuid import uuid4
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from tallystick import clock, telemetry
+from tallystick.database.engine import Database
+from tallystick.ingest import shipments
+from tallystick.ingest.shipments import Range, Shipment
+from tallystick.journal import batches, set_aside
+from tallystick.store.errors import StoreError, StoreRefusal
+from tallystick.store.events import EventStore
+from tallystick.store.rows import Group
+from tallystick.work import leases
+
+LEASE = "shipper"
+LEASE_SECONDS = 30
+GATHER_SECONDS = 0.05  # a little patience makes a few large inserts of many small ones
+IDLE_SECONDS = 0.5
+LONGEST_PAUSE = 5.0
+# Failures that a healthy store gives to one shipment again and again speak of the shipment.
+TRIES_BEFORE_HALVING = 2
+TRIES_OF_ONE_EVENT = 10
+_log = structlog.get_logger(__name__)
+
+
+class Shipper:
+    """Carries events in index order for each organization. Nothing waits for it but searching."""
+
+    def __init__(self, database: Database, store: EventStore) -> None:
+        self._database = database
+        self._store = store
+        self._holder = f"{os.getpid()}-{uuid4().hex[:12]}"
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._renewed_at = 0.0
+        self._measured_at = 0.0
+        self._settled: Shipment | None = None
+        self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the insert under way; what is left goes on with the next start."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join()
+        try:
+            with self._database.write() as connection:
+                leases.give_up(connection, LEASE, self._holder)
+        except SQLAlchemyError as error:
+            _log.warning("lease_kept", error=str(error))
+
+    def wake(self) -> None:
+        """There is something to ship."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        pause = 0.1
+        while not self._stopping.is_set():
+            try:
+                busy = self.step()
+                pause = 0.1
+            except StoreError as error:
+                telemetry.store_up.set(0)
+                _log.warning("store_failed", error=str(error)[:500], pause=pause)
+                self._stopping.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                continue
+            except Exception as error:
+                _log.error("shipping_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
+                self._stopping.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                continue
+            if not busy:
+                self._measure()
+                self._wake.wait(IDLE_SECONDS)
+                self._wake.clear()
+                self._stopping.wait(GATHER_SECONDS)
+
+    def step(self) -> bool:
+        """Ship one shipment; False when there was none. StoreError: it stays fixed and is sent again."""
+        if not self._hold():
+            return False
+        store_id = self._store.identity()
+        with self._database.write() as connection:
+            now = clock.now_us()
+            if self._settled is not None:
+                shipments.settle(connection, self._settled)
+            unfinished = shipments.oldest_open(connection)
+            fixed = None if unfinished else shipments.fix_next(connection, store_id=store_id, now=now)
+        self._settled = None
+        if unfinished is not None:
+            self._send_again(unfinished)
+            return True
+        if fixed is None:
+            return False
+        shipment, groups = fixed
+        try:
+            self._store.insert(groups, shipment.token)
+        except StoreError as error:
+            self._failed(shipment, error)
+            return True
+        self._done(shipment)
+        return True
+
+    def _done(self, shipment: Shipment) -> None:
+        # Settled with the next shipment's fixing: one transaction and one flush less. A crash in between
+        # finds the shipment open and all its rows in the store.
+        self._settled = shipment
+        telemetry.store_up.set(1)
+        telemetry.shipments_total.labels("stored").inc()
+
+    def _send_again(self, shipment: Shipment) -> None:
+        """A shipment that was sent before, perhaps: ask what arrived before sending what did not."""
+        missing = self._missing(shipment)
+        if not missing:
+            self._done(shipment)
+            return
+        store_id = self._store.identity()
+        whole = missing == shipment.ranges and shipment.store_id == store_id
+        if not whole:
+            # Half a stored batch under its old token would double, or vanish: the rest is fixed anew.
+            with self._database.write() as connection:
+                shipments.replace_by(connection, shipment, [missing], store_id=store_id, now=clock.now_us())
+            return
+        with self._database.read() as connection:
+            groups = shipments.load(connection, shipment)
+        try:
+            self._store.insert(groups, shipment.token)
+        except StoreError as error:
+            self._failed(shipment, error)
+            return
+        if self._missing(shipment):
+            # The store remembers the token and not the rows: only another token brings them in.
+            with self._database.write() as connection:
+                shipments.replace_by(connection, shipment, [shipment.ranges], store_id=store_id, now=clock.now_us())
+            return
+        self._done(shipment)
+
+    def _missing(self, shipment: Shipment) -> tuple[Range, ...]:
+        missing: list[Range] = []
+        for part in shipment.ranges:
+            there = self._store.present(part.org_id, part.first, part.end)
+            at = part.first
+            while at < part.end:
+                if at in there:
+                    at += 1
+                    continue
+                first = at
+                while at < part.end and at not in there:
+                    at += 1
+                missing.append(Range(part.org_id, first, at))
+        return tuple(missing)
+
+    def _failed(self, shipment: Shipment, error: StoreError) -> None:
+        """Raise again when the store is sick; when the shipment is, cut it down to the event that is."""
+        with self._database.write() as connection:
+            shipment = shipments.note_attempt(connection, shipment, str(error))
+        telemetry.shipments_total.labels("failed").inc()
+        refused = isinstance(error, StoreRefusal)
+        if not refused and (shipment.attempts < TRIES_BEFORE_HALVING or not self._store.accepts_writes()):
+            raise error
+        missing = self._missing(shipment)
+        rest = Shipment(shipment.id, shipment.token, shipment.store_id, shipment.attempts, missing)
+        if rest.count > 1:
+            with self._database.write() as connection:
+                shipments.replace_by(
+                    connection, shipment, shipments.halves(rest), store_id=self._store.identity(), now=clock.now_us()
+                )
+        elif rest.count == 1 and (refused or shipment.attempts >= TRIES_OF_ONE_EVENT):
+            self._set_aside(rest, error)
+        elif rest.count == 1:
+            raise error
+
+    def _set_aside(self, shipment: Shipment, error: StoreError) -> None:
+        part = shipment.ranges[0]
+        with self._database.write() as connection:
+            groups: list[Group] = shipments.load(connection, shipment)
+            set_aside.put(connection, part.org_id, part.first, groups[0][2][0], str(error), clock.now_us())
+            shipments.settle(connection, shipment)
+        telemetry.set_aside_total.inc()
+        telemetry.shipments_total.labels("set_aside").inc()
+        _log.error("event_set_aside", org_id=str(part.org_id), index=part.first, error=str(error)[:500])
+
+    def _hold(self) -> bool:
+        if time.monotonic() - self._renewed_at < LEASE_SECONDS / 3:
+            return True
+        with self._database.write() as connection:
+            held = leases.hold(connection, LEASE, self._holder, now=clock.now_us(), seconds=LEASE_SECONDS)
+        self._renewed_at = time.monotonic() if held else 0.0
+        return held
+
+    def _measure(self) -> None:
+        if time.monotonic() - self._measured_at < 1:
+            return
+        self._measured_at = time.monotonic()
+        with self._database.read() as connection:
+            events, size = batches.size(connection)
+            telemetry.set_aside_events.set(set_aside.count(connection))
+        telemetry.journal_events.set(events)
+        telemetry.journal_bytes.set(size)
+        telemetry.searchable_lag_events.set(events)

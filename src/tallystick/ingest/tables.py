@@ -1,0 +1,49 @@
+"""Tables of recording."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, Uuid
+
+from tallystick.database.tables import metadata, org_column, time_column
+
+external_ids = Table(
+    "external_ids",
+    metadata,
+    org_column(primary_key=True),
+    Column("external_id", String(128), primary_key=True),
+    Column("index", BigInteger, nullable=False),
+    Column("event_id", LargeBinary(16), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    time_column("occurred_at"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    org_column(primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("body_digest", LargeBinary(32), nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    time_column("answered_at"),
+    Index("ix_idempotency_keys_answered_at", "answered_at"),
+)
+
+# A shipment is fixed before it is sent: which indexes, under which token. Ranges of one organization
+# are given out in index order; a shipment is `open` until every row of it is known to be in the store.
+shipments = Table(
+    "shipments",
+    metadata,
+    Column("shipment_id", Uuid, primary_key=True),
+    Column("token", String(64), nullable=False),
+    Column("store_id", Uuid, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("last_error", Text),
+    time_column("created_at"),
+)
+
+shipment_ranges = Table(
+    "shipment_ranges",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("first_index", BigInteger, primary_key=True),
+    Column("end_index", BigInteger, nullable=False),
+    Column("shipment_id", Uuid, ForeignKey("shipments.shipment_id", ondelete="CASCADE"), nullable=False, index=True),
+)

@@ -1,0 +1,41 @@
+"""Events that the store refuses for good: kept here, readable and provable, with an alarm."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, func, insert, select
+
+from tallystick.events.record import Record
+from tallystick.journal.tables import set_aside
+
+_record = msgspec.msgpack.Decoder(Record)
+
+
+def put(connection: Connection, org_id: UUID, index: int, record: Record, reason: str, now: int) -> None:
+    """Set one event aside; the reason is what the store said."""
+    connection.execute(
+        insert(set_aside),
+        {
+            "org_id": org_id, "index": index, "record": msgspec.msgpack.encode(record),
+            "reason": reason[:2000], "set_aside_at": now,
+        },
+    )  # fmt: skip
+
+
+def of_organization(connection: Connection, org_id: UUID) -> list[tuple[int, Record]]:
+    """All (index, record) of an organization that are set aside, in index order: a handful at most."""
+    statement = select(set_aside.c.index, set_aside.c.record).where(set_aside.c.org_id == org_id)
+    return [(row.index, _record.decode(row.record)) for row in connection.execute(statement.order_by(set_aside.c.index))]
+
+
+def indexes(connection: Connection, org_id: UUID, candidates: Iterable[int]) -> set[int]:
+    """Which of these indexes are set aside."""
+    wanted = list(candidates)
+    statement = select(set_aside.c.index).where(set_aside.c.org_id == org_id, set_aside.c.index.in_(wanted))
+    return {row.index for row in connection.execute(statement)}
+
+
+def count(connection: Connection) -> int:
+    """How many events are set aside in all."""
+    return connection.execute(select(func.count()).select_from(set_aside)).scalar_one()

@@ -1,0 +1,79 @@
+"""Reading on from an index: from the store what is stored, from the journal what is not yet."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from tallystick.database.engine import Database
+from tallystick.events.record import Record, StoredEvent
+from tallystick.journal import batches, set_aside
+from tallystick.ledger.tables import logs
+from tallystick.query.conditions import Query
+from tallystick.query.scope import Scope
+from tallystick.search.match import compile_match
+from tallystick.search.paging import stored_of
+from tallystick.store.bounds import bounded, within
+from tallystick.store.events import EventStore
+
+STEP = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The matching events in index order; every event through index `through` was looked at."""
+
+    events: list[StoredEvent]
+    through: int
+
+
+def end_of_log(database: Database, org_id: UUID) -> int:
+    """The index that the next event will get."""
+    with database.read() as connection:
+        return int(connection.execute(select(logs.c.size).where(logs.c.org_id == org_id)).scalar() or 0)
+
+
+class Follower:
+    """One viewer's reading. `read` blocks; call it in a worker thread, one call at a time."""
+
+    def __init__(self, database: Database, store: EventStore, scope: Scope, query: Query) -> None:
+        self._database = database
+        self._store = store
+        self._org_id = scope.org_id
+        self._bound = bounded(scope, query)
+        self._matches: Callable[[Record], bool] = compile_match(within(scope, query))
+
+    def read(self, after: int) -> Batch:
+        """What follows index `after`, at most about STEP events of the log."""
+        with self._database.read() as connection:
+            size = self._size(connection)
+            if size <= after + 1:
+                return Batch([], after)
+            waiting = batches.read(connection, self._org_id, after + 1, size, most=STEP)
+            kept = set_aside.of_organization(connection, self._org_id)
+        # The journal first, then the store: an event leaves the journal only when the store has it.
+        journal_from = waiting[0].first if waiting else size
+        if after + 1 < journal_from:
+            through = min(journal_from - 1, after + STEP)
+            return Batch(self._stored(after, through, kept), through)
+        found = [
+            stored_of(index, record)
+            for batch in waiting
+            for index, record in enumerate(batch.records, batch.first)
+            if index > after and self._matches(record)
+        ]
+        return Batch(found, waiting[-1].end - 1)
+
+    def _stored(self, after: int, through: int, kept: list[tuple[int, Record]]) -> list[StoredEvent]:
+        rows = self._store.read(
+            f"{self._bound.where} AND seq > {{after:Int64}} AND seq <= {{through:Int64}}",
+            "ORDER BY seq",
+            self._bound.parameters | {"after": after, "through": through},
+        )
+        aside = [stored_of(i, record) for i, record in kept if after < i <= through and self._matches(record)]
+        by_index = {one.index: one for one in [*rows, *aside]}
+        return [by_index[index] for index in sorted(by_index)]
+
+    def _size(self, connection: Connection) -> int:
+        return int(connection.execute(select(logs.c.size).where(logs.c.org_id == self._org_id)).scalar() or 0)

@@ -1,0 +1,98 @@
+"""The hub: wakes those who follow an organization when something is committed."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from tallystick import telemetry
+from tallystick.database.engine import Database
+from tallystick.errors import TooMany
+from tallystick.live.follow import Batch, Follower, end_of_log
+from tallystick.query.conditions import Query
+from tallystick.query.scope import Scope
+from tallystick.store.errors import StoreError
+from tallystick.store.events import EventStore
+
+HEARTBEAT_SECONDS = 15.0
+# Another node's commits are not told to this one: look for them.
+POLL_SECONDS = 1.0
+# Commits come up to hundreds of times a second; a page is drawn less often.
+GATHER_SECONDS = 0.1
+MOST_FOLLOWERS = 500
+
+
+class LiveHub:
+    """Live views of one process. `notify` may be called from any thread."""
+
+    def __init__(self, database: Database, store: EventStore) -> None:
+        self._database = database
+        self._store = store
+        self._followers: dict[UUID, set[asyncio.Event]] = {}
+        self._count = 0
+        self._closing = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Called on the event loop that serves the doors."""
+        self._loop = asyncio.get_running_loop()
+
+    def notify(self, org_id: UUID, _end: int) -> None:
+        """Something was committed in this organization."""
+        loop = self._loop
+        if loop is not None and org_id in self._followers and not loop.is_closed():
+            loop.call_soon_threadsafe(self._wake, org_id)
+
+    def close(self) -> None:
+        """End every live view, so that the server can stop."""
+        self._closing.set()
+        for org_id in list(self._followers):
+            self._wake(org_id)
+
+    def _wake(self, org_id: UUID) -> None:
+        for follower in self._followers.get(org_id, ()):
+            follower.set()
+
+    async def follow(self, scope: Scope, query: Query, after: int | None) -> AsyncIterator[Batch]:
+        """Batches from index `after` on (None: from now on); an empty one each 15 s says that all is well.
+
+        The store being down ends nothing: the view goes on when it is back.
+        """
+        if self._count >= MOST_FOLLOWERS:
+            raise TooMany("Too many live views are open on this server.", code="too_many_viewers", retry_after=10)
+        follower = Follower(self._database, self._store, scope, query)
+        position = after if after is not None else await self._database.run(end_of_log, self._database, scope.org_id) - 1
+        woken = asyncio.Event()
+        self._followers.setdefault(scope.org_id, set()).add(woken)
+        self._count += 1
+        telemetry.live_viewers.set(self._count)
+        spoken = time.monotonic()
+        try:
+            while not self._closing.is_set():
+                woken.clear()
+                batch = await self._read(follower, position)
+                moved = batch.through > position
+                position = batch.through
+                if batch.events or time.monotonic() - spoken >= HEARTBEAT_SECONDS:
+                    spoken = time.monotonic()
+                    yield batch
+                if moved:
+                    continue
+                try:
+                    await asyncio.wait_for(woken.wait(), POLL_SECONDS)
+                    await asyncio.sleep(GATHER_SECONDS)
+                except TimeoutError:
+                    pass
+        finally:
+            self._followers[scope.org_id].discard(woken)
+            if not self._followers[scope.org_id]:
+                del self._followers[scope.org_id]
+            self._count -= 1
+            telemetry.live_viewers.set(self._count)
+
+    async def _read(self, follower: Follower, position: int) -> Batch:
+        try:
+            return await self._database.run(follower.read, position)
+        except StoreError:
+            await asyncio.sleep(POLL_SECONDS)
+            return Batch([], position)

@@ -1,0 +1,161 @@
+"""Finding events: the one function behind API, pages and command line."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from tallystick import clock, ids
+from tallystick.access import organizations
+from tallystick.clock import DAY_US
+from tallystick.database.engine import Database
+from tallystick.events.record import Record, StoredEvent
+from tallystick.journal import batches, set_aside
+from tallystick.ledger.tables import logs
+from tallystick.query.conditions import Query
+from tallystick.query.scope import Scope
+from tallystick.search import counts
+from tallystick.search.match import compile_match
+from tallystick.search.page import Order, Page, Relation, decode, fingerprint
+from tallystick.search.paging import Asked, by_time, recorded, stored_of
+from tallystick.search.windows import Budget, Direction
+from tallystick.store.bounds import bounded, within
+from tallystick.store.events import EventStore
+
+SECONDS = 0.75
+COUNT_SECONDS = 0.4
+COUNT_WORKERS = 2
+Aside = list[tuple[int, Record]]
+
+
+class Finder:
+    """Reads events within a scope. Every method blocks: call it in a worker thread."""
+
+    def __init__(self, database: Database, store: EventStore) -> None:
+        self._database = database
+        self._store = store
+        self._counting = ThreadPoolExecutor(COUNT_WORKERS, thread_name_prefix="counting")
+
+    def close(self) -> None:
+        self._counting.shutdown()
+
+    def page(
+        self,
+        scope: Scope,
+        query: Query,
+        *,
+        limit: int = 50,
+        offset: int = 0,
+        cursor: str | None = None,
+        order: Order = "desc",
+        count: str = "estimate",
+        after: int | None = None,
+        question: str | None = None,
+    ) -> Page:
+        """One page. `question` is what must be the same when the cursor comes back; default: the query itself."""
+        budget = Budget(SECONDS)
+        mark = fingerprint(scope.org_id, order, question if question is not None else repr(query))
+        position = decode(cursor, mark) if cursor else None
+        with self._database.read() as connection:
+            through, retention_start = self._standing(connection, scope)
+            aside = _aside(connection, scope, query)
+        total: Future[tuple[int, Relation]] | None = None
+        if count != "none":
+            seconds = SECONDS if count == "exact" else COUNT_SECONDS
+            total = self._counting.submit(
+                counts.total, self._store, scope, query, exact=count == "exact", seconds=seconds
+            )
+        asked = Asked(scope, query, limit, mark, [stored_of(index, record) for index, record in aside])
+        if order == "recorded":
+            begin = position.index if position else (-1 if after is None else after)
+            data, cursor_out, partial = recorded(self._store, asked, begin, through, budget)
+        else:
+            left = position.offset if position else offset
+            place = (position.occurred_at, position.index) if position and position.index >= 0 else None
+            data, cursor_out, partial = by_time(self._store, asked, order, place, left, budget)
+        number, relation = total.result() if total is not None else (None, None)
+        if number is not None:
+            number = max(number + len(aside), len(data))
+        return Page(data, number, relation, cursor_out, partial, through, retention_start)
+
+    def one(self, scope: Scope, event_id: bytes) -> StoredEvent | None:
+        """The event, also the moment after it was recorded; None when there is none in this scope."""
+        at_us = ids.milliseconds_of(event_id) * 1000
+        visible = compile_match(Query(scope.mandatory))
+        with self._database.read() as connection:
+            waiting = batches.received_within(connection, scope.org_id, at_us, at_us + 999)
+            kept = set_aside.of_organization(connection, scope.org_id)
+        for batch in waiting:
+            for place, record in enumerate(batch.records):
+                if record.id == event_id and visible(record):
+                    return stored_of(batch.first + place, record)
+        for index, record in kept:
+            if record.id == event_id and visible(record):
+                return stored_of(index, record)
+        bound = bounded(scope, Query())
+        rows = self._store.read(
+            f"{bound.where} AND id = {{id:UUID}} "
+            "AND received_at >= fromUnixTimestamp64Micro({from:Int64}, 'UTC') "
+            "AND received_at <= fromUnixTimestamp64Micro({to:Int64}, 'UTC')",
+            "LIMIT 1",
+            bound.parameters | {"id": _uuid_text(event_id), "from": at_us, "to": at_us + 999},
+        )
+        return rows[0] if rows else None
+
+    def histogram(self, scope: Scope, query: Query, *, buckets: int = 60) -> dict[str, Any]:
+        """Counts over time by status: {start, end, interval_seconds, buckets: [{start, success, failed}], partial}."""
+        return counts.histogram(self._store, scope, query, self._aside(scope, query), buckets=buckets)
+
+    def facets(self, scope: Scope, query: Query, field: str, *, limit: int = 20) -> dict[str, Any]:
+        """The top values of a field: {field, values: [{value, count}], partial}."""
+        return counts.facets(self._store, scope, query, self._aside(scope, query), field, limit=limit)
+
+    def stream(self, scope: Scope, query: Query, order: Direction = "desc") -> Iterator[list[StoredEvent]]:
+        """Every match in order, block by block; memory stays bounded. What is set aside comes last."""
+        bound = bounded(scope, query)
+        word = order.upper()
+        yield from self._store.stream(bound.where, f"ORDER BY occurred_at {word}, seq {word}", bound.parameters)
+        kept = [stored_of(index, record) for index, record in self._aside(scope, query)]
+        if kept:
+            yield kept
+
+    def _aside(self, scope: Scope, query: Query) -> Aside:
+        with self._database.read() as connection:
+            return _aside(connection, scope, query)
+
+    def _standing(self, connection: Connection, scope: Scope) -> tuple[int, int]:
+        stored = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)).scalar()
+        days = organizations.retention_days(connection, scope.org_id)
+        return int(stored or 0) - 1, clock.now_us() - days * DAY_US
+
+
+def _aside(self, scope: Scope, query: Query) -> Aside:
+        with self._database.read() as connection:
+            return _aside(connection, scope, query)
+
+    def _standing(self, connection: Connection, scope: Scope) -> tuple[int, int]:
+        stored = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)).scalar()
+        days = organizations.retention_days(connection, scope.org_id)
+        return int(stored or 0) - 1, clock.now_us() - days * DAY_US
+
+
+def stored_of(index: int, record: Record) -> StoredEvent:
+    """A record of the journal as the store would give it."""
+    return StoredEvent(
+        index, record.id, record.received_at, record.occurred_at,
+        record.what, record.target, record.who, record.details,
+    )  # fmt: skip
+
+
+def _aside(connection: Connection, scope: Scope, query: Query) -> Aside:
+    kept = set_aside.of_organization(connection, scope.org_id)
+    if not kept:
+        return []
+    wanted = compile_match(within(scope, query))
+    return [(index, record) for index, record in kept if wanted(record)]
+
+
+def _uuid_text(raw: bytes) -> str:
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,68 @@
+"""A page of results, and the cursor that goes on from it."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from tallystick.errors import BadRequest
+from tallystick.events.record import StoredEvent
+
+Order = Literal["desc", "asc", "recorded"]
+Relation = Literal["exact", "estimate", "at_least"]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was found. `partial`: the time was used up before the end; `next_cursor` goes on.
+
+    `searchable_through` is the highest index up to which every event was stored or set aside
+    before the page was read (-1 for none); `retention_start` is in microseconds since 1970 UTC.
+    """
+
+    data: list[StoredEvent]
+    total: int | None
+    total_relation: Relation | None
+    next_cursor: str | None
+    partial: bool
+    searchable_through: int
+    retention_start: int
+
+
+class Position(msgspec.Struct, array_like=True, frozen=True):
+    """Where a reading stands: after the event (occurred_at, index), with `offset` matches still to skip."""
+
+    fingerprint: bytes
+    occurred_at: int
+    index: int
+    offset: int = 0
+
+    def encode(self) -> str:
+        """The position as an opaque cursor."""
+        return base64.urlsafe_b64encode(msgspec.msgpack.encode(self)).rstrip(b"=").decode()
+
+
+def fingerprint(org_id: UUID, order: Order, question: str) -> bytes:
+    """What must be the same when a cursor comes back."""
+    return hashlib.sha256(f"{org_id}\0{order}\0{question}".encode()).digest()[:12]
+
+
+def decode(cursor: str, expected: bytes) -> Position:
+    """The position in a cursor. BadRequest when it is none, or belongs to another question."""
+    try:
+        raw = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        position = msgspec.msgpack.decode(raw, type=Position)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise BadRequest("The cursor is damaged. Begin again without it.", code="bad_cursor") from error
+    if position.fingerprint != expected:
+        raise BadRequest(
+            "The cursor belongs to other parameters. Send it with the same parameters, or begin again without it.",
+            code="bad_cursor",
+        )
+    in_range = -(1 << 62) < position.occurred_at < 1 << 62 and -1 <= position.index < 1 << 62
+    if not in_range or not 0 <= position.offset < 1 << 40:
+        raise BadRequest("The cursor is damaged. Begin again without it.", code="bad_cursor")
+    return position

@@ -1,0 +1,108 @@
+"""A bounded pool of ClickHouse clients: the engine in the process (chDB), or a server."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from tallystick.errors import SettingsError
+from tallystick.store.errors import StoreError, translated
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the event store may use. `memory_mb` and `cache_mb` bind the embedded engine as a whole."""
+
+    clients: int = 4
+    threads: int = 2
+    memory_mb: int = 1000
+    cache_mb: int = 128
+
+
+def connect(url: str, bounds: Bounds) -> Client:
+    """One client for `chdb:///path`, `clickhouse://…` or `clickhouses://…` (TLS)."""
+    settings: dict[str, Any] = {"max_threads": bounds.threads}
+    parts = urlsplit(url)
+    if parts.scheme == "chdb":
+        megabyte = 1 << 20
+        return clickhouse_connect.get_client(
+            interface="chdb",
+            path=unquote(parts.path),
+            settings=settings | {"max_memory_usage": bounds.memory_mb * megabyte},
+            chdb_options={
+                "max_server_memory_usage": bounds.memory_mb * megabyte,
+                "mark_cache_size": bounds.cache_mb * megabyte,
+                "index_mark_cache_size": bounds.cache_mb * megabyte,
+                "background_pool_size": 1,
+            },
+        )
+    if parts.scheme not in ("clickhouse", "clickhouses"):
+        raise SettingsError("TALLYSTICK_EVENTS_URL must begin with chdb:///, clickhouse:// or clickhouses://")
+    secure = parts.scheme == "clickhouses"
+    return clickhouse_connect.get_client(
+        **dict(parse_qsl(parts.query)),
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or (8443 if secure else 8123),
+        username=unquote(parts.username or "default"),
+        password=unquote(parts.password or ""),
+        database=parts.path.strip("/") or "default",
+        secure=secure,
+        settings=settings,
+        # Without this the driver gives every client one session, and a session takes one query at a time.
+        autogenerate_session_id=False,
+    )
+
+
+class Clients:
+    """Lends each client to one thread at a time; a caller waits while all are lent."""
+
+    def __init__(self, url: str, bounds: Bounds) -> None:
+        self._url = url
+        self._bounds = bounds
+        self._lock = threading.Lock()
+        self._idle: list[Client] = []
+        self._free = threading.Semaphore(bounds.clients)
+        self._closed = False
+
+    @contextmanager
+    def borrow(self) -> Iterator[Client]:
+        """A client for this thread until the block ends; store errors come out as StoreError."""
+        with self._free:
+            client = self._take()
+            try:
+                yield client
+            except ClickHouseError as error:
+                raise translated(error) from error
+            finally:
+                self._give_back(client)
+
+    def _take(self) -> Client:
+        with self._lock:
+            if self._closed:
+                raise StoreError("the event store is closed")
+            if self._idle:
+                return self._idle.pop()
+        try:
+            return connect(self._url, self._bounds)
+        except ClickHouseError as error:
+            raise translated(error) from error
+
+    def _give_back(self, client: Client) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(client)
+                return
+        client.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for client in idle:
+            client.close()

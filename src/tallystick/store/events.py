@@ -1,0 +1,134 @@
+"""The event store: writing rows, asking what is there, and the few ways of reading."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from clickhouse_connect.driver.client import Client
+
+from tallystick.events.record import StoredEvent
+from tallystick.store.clients import Bounds, Clients
+from tallystick.store.rows import ROW_COLUMNS, Group, arrow_of
+from tallystick.store.schema import CREATE_EVENTS
+
+_READ = (
+    "SELECT seq, id, toUnixTimestamp64Micro(received_at), toUnixTimestamp64Micro(occurred_at), "
+    "what, target, who, details FROM events WHERE {where} {tail}"
+)
+CREATE_IDENTITY = "CREATE TABLE IF NOT EXISTS store_identity (id UUID) ENGINE = MergeTree ORDER BY id"
+CREATE_PROBE = """CREATE TABLE IF NOT EXISTS store_probe (at DateTime64(6,'UTC')) ENGINE = MergeTree ORDER BY at
+TTL toDateTime(at) + INTERVAL 1 DAY"""
+
+Parameters = dict[str, Any]
+
+
+class EventStore:
+    """The searchable events. Every method blocks and may raise StoreError; call from worker threads.
+
+    Writing has a client of its own, so that no query keeps recorded events from becoming searchable.
+    """
+
+    def __init__(self, url: str, bounds: Bounds | None = None) -> None:
+        bounds = bounds or Bounds()
+        self.embedded = url.startswith("chdb:")
+        self._readers = Clients(url, bounds)
+        self._writers = Clients(url, Bounds(1, bounds.threads, bounds.memory_mb, bounds.cache_mb))
+        self._identity: UUID | None = None
+
+    def open(self) -> None:
+        """Make what is missing. Safe to call again, and from several nodes."""
+        with self._writers.borrow() as client:
+            for statement in (CREATE_EVENTS, CREATE_IDENTITY, CREATE_PROBE):
+                client.command(statement)
+            client.command(
+                "INSERT INTO store_identity SELECT generateUUIDv4() WHERE (SELECT count() FROM store_identity) = 0"
+            )
+
+    def identity(self) -> UUID:
+        """Which store this is: another after a restore or a move, so that nobody relies on its memory of tokens."""
+        if self._identity is None:
+            with self._writers.borrow() as client:
+                self._identity = client.query("SELECT min(id) FROM store_identity").result_rows[0][0]
+        return self._identity
+
+    def insert(self, groups: Sequence[Group], token: str) -> None:
+        """Write rows; on return they are on disk. The same rows under the same token again change nothing."""
+        data = arrow_of(groups)
+        with self._writers.borrow() as client:
+            client.raw_insert(
+                "events",
+                column_names=list(ROW_COLUMNS),
+                insert_block=data,
+                fmt="ArrowStream",
+                settings={"insert_deduplication_token": token, "insert_deduplicate": 1},
+            )
+
+    def present(self, org_id: UUID, first: int, end: int) -> set[int]:
+        """Which of the indexes first ≤ index < end the store holds."""
+        with self._writers.borrow() as client:
+            rows = client.query(
+                "SELECT DISTINCT seq FROM events WHERE org_id = {org:UUID} AND seq >= {first:UInt64} "
+                "AND seq < {end:UInt64}",
+                parameters={"org": str(org_id), "first": first, "end": end},
+            ).result_rows
+        return {row[0] for row in rows}
+
+    def holdings(self) -> dict[UUID, tuple[int, int]]:
+        """For each organization: how many different indexes the store holds, and the highest."""
+        with self._writers.borrow() as client:
+            rows = client.query("SELECT org_id, uniqExact(seq), max(seq) FROM events GROUP BY org_id").result_rows
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+    def accepts_writes(self) -> bool:
+        """Does the store take a row that is certainly right? Tells a sick store from a sick shipment."""
+        with self._writers.borrow() as client:
+            client.command("INSERT INTO store_probe SELECT now64(6)")
+        return True
+
+    def ping(self) -> None:
+        """Nothing, or StoreError."""
+        with self._readers.borrow() as client:
+            client.query("SELECT 1")
+
+    def read(self, where: str, tail: str, parameters: Parameters, *, seconds: float | None = None) -> list[StoredEvent]:
+        """Whole events where `where`, in the order and within the limit that `tail` says."""
+        rows = self.rows(_READ.format(where=where, tail=tail), parameters, seconds=seconds, raw_text=True)
+        return [_stored(row) for row in rows]
+
+    def rows(
+        self, sql: str, parameters: Parameters, *, seconds: float | None = None, raw_text: bool = False
+    ) -> Sequence[Sequence[Any]]:
+        """Rows of a statement; StoreTimeout when it takes longer than `seconds`."""
+        with self._readers.borrow() as client:
+            result = client.query(
+                sql,
+                parameters=parameters,
+                settings=_limits(seconds),
+                query_formats={"String": "bytes"} if raw_text else None,
+            )
+            rows: Sequence[Sequence[Any]] = result.result_rows
+            return rows
+
+    def stream(self, where: str, tail: str, parameters: Parameters) -> Iterator[list[StoredEvent]]:
+        """Blocks of whole events; memory stays bounded. The generator must be exhausted or closed."""
+        with self._readers.borrow() as client:
+            statement = _READ.format(where=where, tail=tail)
+            with _blocks(client, statement, parameters) as blocks:
+                for block in blocks:
+                    yield [_stored(row) for row in block]
+
+    def close(self) -> None:
+        self._readers.close()
+        self._writers.close()
+
+
+def _blocks(client: Client, statement: str, parameters: Parameters) -> Any:
+    return client.query_row_block_stream(statement, parameters=parameters, query_formats={"String": "bytes"})
+
+
+def _limits(seconds: float | None) -> dict[str, Any]:
+    return {} if seconds is None else {"max_execution_time": round(max(seconds, 0.01), 3)}
+
+
+def _stored(row: Sequence[Any]) -> StoredEvent:
+    return StoredEvent(row[0], row[1].bytes, row[2], row[3], row[4], row[5], row[6], row[7])

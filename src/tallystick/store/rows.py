@@ -1,0 +1,81 @@
+"""Records as rows of the events table, in Arrow's stream format."""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+
+from tallystick.events.record import Record
+
+Group = tuple[UUID, int, Sequence[Record]]
+"""An organization, the index of the first record, the records in index order without a gap."""
+
+ROW_COLUMNS = (
+    "org_id", "seq", "id", "occurred_at", "received_at", "seed", "what", "target", "who", "details",
+    "action", "category", "status", "description", "actor_type", "actor_id", "actor_email", "actor_name",
+    "behalf_id", "behalf_email", "behalf_name", "resource_type", "resource_id", "resource_name",
+    "ip_address", "ip", "session_id", "request_id", "details_paths", "details_values",
+)  # fmt: skip
+
+_BINARY16 = pa.binary(16)
+_TIME = pa.timestamp("us", "UTC")
+_PARTS = ("what", "target", "who", "details")
+_COPIED_TEXT = tuple(
+    name
+    for name in ROW_COLUMNS[10:]
+    if name in Record.__struct_fields__
+)  # fmt: skip
+
+
+@lru_cache(maxsize=65_536)
+def ipv6_bytes(address: str) -> bytes:
+    """An address as 16 bytes, IPv4 mapped into ::ffff:0:0/96; no address is 16 zero bytes."""
+    if not address:
+        return bytes(16)
+    parsed = ipaddress.ip_address(address)
+    return parsed.packed if parsed.version == 6 else bytes(10) + b"\xff\xff" + parsed.packed
+
+
+def _lists(values: list[tuple[str, ...]]) -> pa.ListArray:
+    offsets = [0]
+    total = 0
+    for value in values:
+        total += len(value)
+        offsets.append(total)
+    flat = pa.array(list(chain.from_iterable(values)), pa.string())
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), flat)
+
+
+def arrow_of(groups: Iterable[Group]) -> bytes:
+    """The groups as one Arrow IPC stream whose columns are ROW_COLUMNS."""
+    organizations: list[bytes] = []
+    indexes: list[int] = []
+    records: list[Record] = []
+    for org_id, first, members in groups:
+        organizations += [org_id.bytes] * len(members)
+        indexes += range(first, first + len(members))
+        records += members
+    columns: dict[str, Any] = {
+        "org_id": pa.array(organizations, _BINARY16),
+        "seq": pa.array(indexes, pa.uint64()),
+        "id": pa.array([r.id for r in records], _BINARY16),
+        "occurred_at": pa.array([r.occurred_at for r in records], pa.int64()).cast(_TIME),
+        "received_at": pa.array([r.received_at for r in records], pa.int64()).cast(_TIME),
+        "seed": pa.array([r.seed for r in records], _BINARY16),
+        "ip": pa.array([ipv6_bytes(r.ip_address) for r in records], _BINARY16),
+        "details_paths": _lists([r.paths for r in records]),
+        "details_values": _lists([r.values for r in records]),
+    }
+    for name in _PARTS:
+        columns[name] = pa.array([getattr(r, name) for r in records], pa.binary())
+    for name in _COPIED_TEXT:
+        columns[name] = pa.array([getattr(r, name) for r in records], pa.string())
+    table = pa.table({name: columns[name] for name in ROW_COLUMNS})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
