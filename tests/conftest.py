@@ -1,0 +1,10 @@
+"""Fixtures of the whole suite; each lives in tests/fixtures, in a file named for what it gives."""
+
+pytest_plugins = [
+    "tests.fixtures.network",
+    "tests.fixtures.postgresql",
+    "tests.fixtures.databases",
+    "tests.fixtures.event_store",
+    "tests.fixtures.servers",
+    "tests.fixtures.browser",
+]
