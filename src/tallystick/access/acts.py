@@ -1,0 +1,83 @@
+"""What was done here, by whom and from where: on its way into the trail."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from tallystick import ids
+from tallystick.outbox import write as outbox
+from tallystick.query.scope import Principal
+
+MOST_AGENT = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Where a request came from, for the context of the actions it causes.
+
+    `address` and `peer` as `address.client_address` gives them; `source` is web, api or cli.
+    """
+
+    address: str = ""
+    peer: str = ""
+    user_agent: str = ""
+    source: Literal["", "web", "api", "cli"] = ""
+    request_id: str = ""
+
+    @property
+    def agent(self) -> str:
+        """The user agent without what cannot be shown, cut to what is kept."""
+        return "".join(filter(str.isprintable, self.user_agent[:MOST_AGENT]))
+
+
+NOWHERE = Caller()
+
+
+def resource(kind: str, row_id: UUID, prefix: str, name: str) -> dict[str, str]:
+    """The resource of an action: a row by the id that people see, and its name."""
+    return {"type": kind, "id": ids.encode(prefix, row_id.bytes), "name": name}
+
+
+def tell(
+    connection: Connection,
+    org_id: UUID,
+    action: str,
+    *,
+    by: Principal,
+    caller: Caller,
+    on: Mapping[str, str],
+    now: int,
+    changes: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    session: str = "",
+) -> None:
+    """Write one of the catalogue's actions to the outbox, in the transaction of the change it speaks of.
+
+    `on` is the resource, `session` the shown id (`ses_…`) of the actor's session.
+    """
+    actor = {"type": by.kind, "id": by.id, "name": by.name, "email": by.email}
+    context = {
+        "ip_address": caller.address,
+        "user_agent": caller.agent,
+        "source": caller.source,
+        "request_id": caller.request_id,
+        "session_id": session,
+    }
+    proxy = {"proxy_address": caller.peer} if caller.peer != caller.address else {}
+    event = {
+        "action": action,
+        "actor": _given(actor),
+        "resource": _given(on),
+        "context": _given(context),
+        "changes": _given(changes or {}),
+        "metadata": _given({**(metadata or {}), **proxy}),
+    }
+    outbox.write(connection, org_id, _given(event), now=now)
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is absent: the event has no empty text and no empty part."""
+    return {name: value for name, value in fields.items() if value not in ("", None, {})}

@@ -1,0 +1,50 @@
+"""The client's address, also behind proxies that the operator trusts."""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Network = IPv4Network | IPv6Network
+_MOST_HOPS = 50
+
+
+def read_address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address in `text`, which may carry a port, brackets, quotes or a zone; None when there is none."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def within(address: IPv4Address | IPv6Address, networks: Iterable[Network]) -> bool:
+    """Whether the address lies in one of the networks."""
+    return any(address in network for network in networks)
+
+
+def client_address(peer: str, forwarded_for: str, trusted_proxies: Iterable[Network]) -> tuple[str, str]:
+    """(client, peer), each an address in its usual form or "".
+
+    `peer` is who holds the connection, `forwarded_for` the X-Forwarded-For lines joined by commas. It is
+    read from the right, as far as each hop was written by a trusted proxy: what a client puts into
+    the header itself stands further left and is not believed.
+    """
+    hop = read_address(peer)
+    if hop is None:
+        return "", ""
+    peer = str(hop)
+    trusted = tuple(trusted_proxies)
+    for written in reversed(forwarded_for.split(",")[-_MOST_HOPS:]):
+        if not within(hop, trusted):
+            break
+        before = read_address(written)
+        if before is None:
+            break
+        hop = before
+    return str(hop), peer

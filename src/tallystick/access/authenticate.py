@@ -1,0 +1,171 @@
+"""From a key or a cookie to a scope."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from sqlalchemy import or_, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from tallystick.access import keys, sessions
+from tallystick.access.acts import Caller, tell
+from tallystick.access.address import read_address, within
+from tallystick.access.keys import ApiKey
+from tallystick.access.rate_limit import RateLimit
+from tallystick.access.scopes import api_key_scope
+from tallystick.access.secret import sha256
+from tallystick.access.sessions import Session
+from tallystick.access.tables import api_keys
+from tallystick.clock import SECOND_US, now_us, rfc3339
+from tallystick.database.engine import Database
+from tallystick.errors import Unauthorized
+from tallystick.query.scope import Scope
+
+REMEMBERED_US = 5 * SECOND_US
+USED_EVERY_US = 60 * SECOND_US
+REJECTED_EVERY_US = 3600 * SECOND_US
+_MOST_REMEMBERED = 10_000
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    key: ApiKey
+    scope: Scope
+    at: int
+
+
+class Authenticator:
+    """Tells who asks. `key_scope` and `session` read the database and so block; `remembered` never does.
+
+    `rate_limit` counts requests by key, whichever of the two methods answers.
+    """
+
+    def __init__(
+        self, database: Database, *, rate_limit: RateLimit | None = None, now: Callable[[], int] = now_us
+    ) -> None:
+        self._database = database
+        self._rate_limit = rate_limit or RateLimit(0)
+        self._now = now
+        self._seen: dict[bytes, _Seen] = {}
+        self._used: dict[UUID, int] = {}
+        self._rejected: dict[tuple[UUID, str], int] = {}
+
+    def remembered(self, token: str, address: str) -> Scope | None:
+        """The key's scope if it was read within five seconds, else None: then ask `key_scope` in a thread."""
+        seen = self._seen.get(sha256(token)) if keys.is_well_formed(token) else None
+        now = self._now()
+        if seen is None or not 0 <= now - seen.at < REMEMBERED_US or _objection(seen.key, address, now):
+            return None
+        self._rate_limit.take(seen.key.key_id)
+        return seen.scope
+
+    def key_scope(self, token: str, address: str) -> Scope:
+        """The scope of an API key used from `address` (as `client_address` gives it).
+
+        Raises Unauthorized: `bad_api_key` (mistyped or unknown), `key_revoked`, `key_expired`,
+        `address_not_allowed`; TooMany (`rate_limited`).
+        """
+        scope = self.remembered(token, address)
+        if scope is not None:
+            return scope
+        if not keys.is_well_formed(token):
+            raise _unknown_key()
+        with self._database.read() as connection:
+            key = keys.find_by_token(connection, token)
+        if key is None:
+            raise _unknown_key()
+        now = self._now()
+        objection = _objection(key, address, now)
+        if objection:
+            self._note_rejected(key, objection, address, now)
+            raise Unauthorized(_REASONS[objection], code=objection)
+        self._rate_limit.take(key.key_id)
+        scope = api_key_scope(key.org_id, key.key_id, key.name, key.scopes)
+        if len(self._seen) >= _MOST_REMEMBERED:
+            self._seen.clear()
+        self._seen[sha256(token)] = _Seen(key, scope, now)
+        self._note_used(key, now)
+        return scope
+
+    def forget_key(self, key_id: UUID) -> None:
+        """Call after a key was revoked here, so that it ends at once on this node."""
+        self._seen = {digest: seen for digest, seen in list(self._seen.items()) if seen.key.key_id != key_id}
+
+    def session(self, cookie: str) -> Session:
+        """The session behind a cookie's value. Unauthorized (`no_session`) when it is over or never was."""
+        now = self._now()
+        with self._database.read() as connection:
+            session = sessions.read(connection, cookie, now)
+        if session is None:
+            raise Unauthorized("Not signed in, or the session is over. Sign in again.", code="no_session")
+        if now - session.seen_at >= sessions.SEEN_EVERY_US:
+            try:
+                with self._database.write() as connection:
+                    sessions.touch(connection, session, now)
+            except SQLAlchemyError as problem:
+                log.warning("session_not_touched", problem=str(problem))
+        return session
+
+    def session_scope(self, cookie: str) -> Scope:
+        """The scope of the session behind a cookie's value; as `session`."""
+        return self.session(cookie).scope
+
+    def _note_used(self, key: ApiKey, now: int) -> None:
+        """Once a minute, of all nodes together. That it fails is no reason to refuse the key."""
+        last = max(self._used.get(key.key_id, 0), key.last_used_at or 0)
+        if now - last < USED_EVERY_US:
+            return
+        self._used[key.key_id] = now
+        mine = (api_keys.c.org_id == key.org_id) & (api_keys.c.key_id == key.key_id)
+        due = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at <= now - USED_EVERY_US)
+        try:
+            with self._database.write() as connection:
+                connection.execute(update(api_keys).where(mine, due).values(last_used_at=now))
+        except SQLAlchemyError as problem:
+            log.warning("key_use_not_noted", key=key.shown_id, problem=str(problem))
+
+    def _note_rejected(self, key: ApiKey, reason: str, address: str, now: int) -> None:
+        """A known key that may not be used is news for its organization, but once an hour is enough."""
+        if now - self._rejected.get((key.key_id, reason), 0) < REJECTED_EVERY_US:
+            return
+        self._rejected[key.key_id, reason] = now
+        scope = api_key_scope(key.org_id, key.key_id, key.name, key.scopes)
+        changes = {"reason": reason} | ({"expired_at": rfc3339(key.expires_at)} if key.expires_at else {})
+        try:
+            with self._database.write() as connection:
+                tell(
+                    connection, key.org_id, "api_key.rejected",
+                    by=scope.principal, caller=Caller(address, address, source="api"), now=now,
+                    on=keys.key_resource(key), changes=changes,
+                )  # fmt: skip
+        except SQLAlchemyError as problem:
+            log.warning("key_rejection_not_noted", key=key.shown_id, problem=str(problem))
+
+
+_REASONS = {
+    "key_revoked": "This API key was revoked. Use another key.",
+    "key_expired": "This API key has expired. Use another key.",
+    "address_not_allowed": "This API key may not be used from this address. Ask an admin to allow the network.",
+}
+
+
+def _objection(key: ApiKey, address: str, now: int) -> str:
+    """The code of the reason why the key may not be used, or nothing."""
+    if key.revoked_at is not None:
+        return "key_revoked"
+    if key.expires_at is not None and key.expires_at <= now:
+        return "key_expired"
+    if key.allowed_networks:
+        client = read_address(address)
+        if client is None or not within(client, key.allowed_networks):
+            return "address_not_allowed"
+    return ""
+
+
+def _unknown_key() -> Unauthorized:
+    return Unauthorized(
+        "The API key is mistyped or unknown. Send it as `Authorization: Bearer tsk_…`.", code="bad_api_key"
+    )

@@ -1,0 +1,187 @@
+"""API keys: `tsk_` + 30 random base-62 characters + 6 of their CRC32; shown once, kept as SHA-256."""
+
+import re
+import secrets
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from tallystick import ids
+from tallystick.access import naming
+from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.address import Network
+from tallystick.access.scopes import permissions, require
+from tallystick.access.secret import Secret, sha256
+from tallystick.access.tables import api_keys
+from tallystick.clock import rfc3339
+from tallystick.errors import BadRequest, NotFound
+from tallystick.query.scope import Permission, Scope
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+MOST_NETWORKS = 50
+_FORM = re.compile(r"tsk_([0-9A-Za-z]{30})([0-9A-Za-z]{6})")
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key without its secret. Times in microseconds; `last_used_at` is coarse: a minute."""
+
+    org_id: UUID
+    key_id: UUID
+    name: str
+    scopes: frozenset[Permission]
+    last4: str
+    allowed_networks: tuple[Network, ...]  # empty is every address
+    created_by: str
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+    revoked_at: int | None
+
+    @property
+    def shown_id(self) -> str:
+        return ids.encode("key", self.key_id.bytes)
+
+
+def create_key(
+    connection: Connection,
+    scope: Scope,
+    name: str,
+    scopes: Iterable[str],
+    *,
+    now: int,
+    expires_at: int | None = None,
+    allowed_networks: Iterable[str] = (),
+    caller: Caller = NOWHERE,
+) -> Secret:
+    """Make a key of the scope's organization and give its text, which no one can ask for again.
+
+    `expires_at` is in microseconds, `allowed_networks` CIDRs or addresses. Raises BadRequest for a bad
+    name, scope, time or network, Forbidden (`missing_permission`) for a scope that the maker has not.
+    """
+    require(scope, "admin")
+    allowed = permissions(scopes)
+    for permission in sorted(allowed):
+        require(scope, permission)
+    if expires_at is not None and expires_at <= now:
+        raise BadRequest(
+            "The key would have expired already. Give a later time.", code="bad_expiry", field="expires_at"
+        )
+    networks = _networks(allowed_networks)
+    token = _new_token()
+    made = ApiKey(
+        scope.org_id, ids.new_uuid(now), naming.name(name), allowed, token[-4:], networks,
+        scope.principal.email or scope.principal.name, now, expires_at, None, None,
+    )  # fmt: skip
+    connection.execute(
+        insert(api_keys).values(
+            org_id=made.org_id, key_id=made.key_id, name=made.name, scopes=" ".join(sorted(allowed)),
+            token_sha256=sha256(token), last4=made.last4, allowed_networks=" ".join(map(str, networks)),
+            created_by=made.created_by, created_at=now, expires_at=expires_at,
+        )
+    )  # fmt: skip
+    changes: dict[str, Any] = {"scopes": sorted(allowed)}
+    if expires_at is not None:
+        changes["expires_at"] = rfc3339(expires_at)
+    if networks:
+        changes["allowed_networks"] = [str(network) for network in networks]
+    tell(
+        connection, scope.org_id, "api_key.created",
+        by=scope.principal, caller=caller, now=now, on=key_resource(made), changes=changes,
+    )  # fmt: skip
+    return token
+
+
+def revoke_key(connection: Connection, scope: Scope, key_id: UUID, *, now: int, caller: Caller = NOWHERE) -> None:
+    """End a key for good; a second time changes nothing. NotFound (`no_key`) for another organization's.
+
+    A server that has seen the key within five seconds forgets it then, or at `Authenticator.forget_key`.
+    """
+    require(scope, "admin")
+    mine = (api_keys.c.org_id == scope.org_id) & (api_keys.c.key_id == key_id)
+    row = connection.execute(select(api_keys).where(mine)).first()
+    if row is None:
+        raise NotFound("There is no such key in this organization.", code="no_key")
+    revoked = connection.execute(update(api_keys).where(mine, api_keys.c.revoked_at.is_(None)).values(revoked_at=now))
+    if revoked.rowcount:
+        tell(
+            connection, scope.org_id, "api_key.revoked",
+            by=scope.principal, caller=caller, now=now, on=key_resource(read_key(row)),
+        )  # fmt: skip
+
+
+def list_keys(connection: Connection, scope: Scope) -> list[ApiKey]:
+    """Every key of the organization, newest first, revoked ones too."""
+    require(scope, "admin")
+    rows = connection.execute(
+        select(api_keys)
+        .where(api_keys.c.org_id == scope.org_id)
+        .order_by(api_keys.c.created_at.desc(), api_keys.c.key_id.desc())
+    )
+    return [read_key(row) for row in rows]
+
+
+def is_well_formed(token: str) -> bool:
+    """Whether the text can be a key: form and check digits. What cannot is not looked up."""
+    match = _FORM.fullmatch(token)
+    return match is not None and _check_digits(match[1]) == match[2]
+
+
+def find_by_token(connection: Connection, token: str) -> ApiKey | None:
+    """The key behind a text, whatever its organization and state: for authentication alone."""
+    row = connection.execute(select(api_keys).where(api_keys.c.token_sha256 == sha256(token))).first()
+    return None if row is None else read_key(row)
+
+
+def key_resource(key: ApiKey) -> dict[str, str]:
+    """The key as the resource of an action."""
+    return resource("api_key", key.key_id, "key", key.name)
+
+
+def read_key(row: Row[Any]) -> ApiKey:
+    """A row of api_keys, without the hash."""
+    return ApiKey(
+        row.org_id, row.key_id, row.name, permissions(row.scopes.split()), row.last4,
+        tuple(map(ip_network, row.allowed_networks.split())),
+        row.created_by, row.created_at, row.expires_at, row.last_used_at, row.revoked_at,
+    )  # fmt: skip
+
+
+def _new_token() -> Secret:
+    random = "".join(secrets.choice(ALPHABET) for _ in range(30))
+    return Secret(f"tsk_{random}{_check_digits(random)}")
+
+
+def _check_digits(text: str) -> str:
+    """CRC32 in base 62, six digits, so that a mistyped key is told from an unknown one without a look-up."""
+    value = zlib.crc32(text.encode())
+    digits = ""
+    for _ in range(6):
+        value, digit = divmod(value, 62)
+        digits = ALPHABET[digit] + digits
+    return digits
+
+
+def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    networks = []
+    for text in texts:
+        try:
+            networks.append(ip_network(text.strip()))
+        except ValueError:
+            raise BadRequest(
+                f"{text!r} is neither an address nor a network; write 192.0.2.7 or 192.0.2.0/24.",
+                code="bad_network",
+                field="allowed_networks",
+            ) from None
+    if len(networks) > MOST_NETWORKS:
+        raise BadRequest(
+            f"At most {MOST_NETWORKS} networks; join some into larger ones.",
+            code="bad_network",
+            field="allowed_networks",
+        )
+    return tuple(networks)

@@ -1,0 +1,58 @@
+"""What organizations, people and keys may be called. Each function gives the form that is kept, or BadRequest."""
+
+import re
+import unicodedata
+
+from tallystick.errors import BadRequest
+
+MOST_NAME = 100
+MOST_EMAIL = 254
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+# `*` would be a wildcard in a query, so no account has one, though RFC 5322 allows it.
+_ATOM = r"[a-z0-9!#$%&'+/=?^_`{|}~-]+"
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
+_BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def slug(text: str) -> str:
+    """An organization's short name in commands and addresses."""
+    if not _SLUG.fullmatch(text):
+        raise BadRequest(
+            f"{text!r} cannot be a short name; write 1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or "
+            "digit.",
+            code="bad_slug",
+            field="slug",
+        )
+    return text
+
+
+def email(text: str) -> str:
+    """An address in the one form by which accounts are told apart: ASCII, in lower case.
+
+    Characters beyond ASCII are refused: two addresses that look the same would be two accounts,
+    and could fold to one in a search.
+    """
+    folded = text.strip().lower()
+    if len(folded) > MOST_EMAIL or not folded.isascii() or not _EMAIL.fullmatch(folded):
+        raise BadRequest(
+            "Not an e-mail address that can sign in; write it as name@example.com, in ASCII without * "
+            "(the domain of another script as xn--…).",
+            code="bad_email",
+            field="email",
+        )
+    return folded
+
+
+def name(text: str, field: str = "name") -> str:
+    """A name for people: 1 to 100 characters of any script, no control characters, none that turn the reading order."""
+    kept = unicodedata.normalize("NFC", text.strip())
+    if not 0 < len(kept) <= MOST_NAME or any(map(_misleads, kept)):
+        raise BadRequest(
+            f"A name has 1 to {MOST_NAME} characters, without control characters.", code="bad_name", field=field
+        )
+    return kept
+
+
+def _misleads(letter: str) -> bool:
+    return letter in _BIDI or unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")

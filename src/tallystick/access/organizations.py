@@ -1,0 +1,155 @@
+"""Organizations: their names, plans, and how long their events are kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from tallystick import ids
+from tallystick.access import naming
+from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.scopes import OPERATOR, require
+from tallystick.access.tables import organizations
+from tallystick.errors import BadRequest, Conflict, NotFound
+from tallystick.query.scope import Principal, Scope
+
+Plan = Literal["free", "pro", "enterprise"]
+
+# Days that events are kept on each plan, unless the operator says otherwise.
+PLANS: Mapping[Plan, int] = {"free": 7, "pro": 90, "enterprise": 365}
+MOST_DAYS = 36_500
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """One organization; `zone` is the time zone its people think in, `created_at` in microseconds."""
+
+    org_id: UUID
+    slug: str
+    name: str
+    plan: Plan
+    retention_days: int
+    zone: str
+    created_at: int
+
+    @property
+    def shown_id(self) -> str:
+        return ids.encode("org", self.org_id.bytes)
+
+
+def create(
+    connection: Connection,
+    slug: str,
+    name: str,
+    plan: str = "enterprise",
+    retention_days: int | None = None,
+    *,
+    now: int,
+    by: Principal = OPERATOR,
+    caller: Caller = NOWHERE,
+) -> Organization:
+    """Make an organization. The caller makes its log in the same transaction.
+
+    Raises BadRequest for a bad name, plan or number of days, Conflict (`slug_taken`).
+    """
+    kept_plan = _plan(plan)
+    days = PLANS[kept_plan] if retention_days is None else _days(retention_days)
+    made = Organization(ids.new_uuid(now), naming.slug(slug), naming.name(name or slug), kept_plan, days, "UTC", now)
+    if connection.execute(select(organizations.c.slug).where(organizations.c.slug == slug)).first() is not None:
+        raise _slug_taken(slug)
+    try:
+        connection.execute(
+            insert(organizations).values(
+                org_id=made.org_id, slug=made.slug, name=made.name, plan=made.plan,
+                retention_days=made.retention_days, zone=made.zone, created_at=now,
+            )
+        )  # fmt: skip
+    except IntegrityError:
+        raise _slug_taken(slug) from None
+    tell(
+        connection, made.org_id, "organization.created",
+        by=by, caller=caller, now=now, on=_resource(made),
+        changes={"slug": made.slug, "plan": made.plan, "retention_days": made.retention_days},
+    )  # fmt: skip
+    return made
+
+
+def any_exists(connection: Connection) -> bool:
+    """Whether there is an organization at all."""
+    return connection.execute(select(organizations.c.org_id).limit(1)).first() is not None
+
+
+def list_all(connection: Connection) -> list[Organization]:
+    """Every organization, by short name: for the operator and for background work."""
+    return [_read(row) for row in connection.execute(select(organizations).order_by(organizations.c.slug))]
+
+
+def by_slug(connection: Connection, slug: str) -> Organization:
+    """The organization of that short name; NotFound (`no_organization`)."""
+    row = connection.execute(select(organizations).where(organizations.c.slug == slug)).first()
+    if row is None:
+        raise NotFound(f"There is no organization {slug!r}. `tallystick org list` shows them.", code="no_organization")
+    return _read(row)
+
+
+def of_scope(connection: Connection, scope: Scope) -> Organization:
+    """The scope's own organization."""
+    row = connection.execute(select(organizations).where(organizations.c.org_id == scope.org_id)).first()
+    if row is None:
+        raise NotFound("The organization is gone. Sign in again.", code="no_organization")
+    return _read(row)
+
+
+def retention_days(connection: Connection, org_id: UUID) -> int:
+    """How many days an organization's events are kept: asked with every commit, and by background work."""
+    statement = select(organizations.c.retention_days).where(organizations.c.org_id == org_id)
+    days: int = connection.execute(statement).scalar_one()
+    return days
+
+
+def set_retention(
+    connection: Connection, scope: Scope, days: int, *, now: int, caller: Caller = NOWHERE
+) -> Organization:
+    """Keep events for `days` (1 to 36,500); what is older goes with the next purge."""
+    require(scope, "admin")
+    days = _days(days)
+    mine = organizations.c.org_id == scope.org_id
+    connection.execute(select(organizations.c.org_id).where(mine).with_for_update())
+    before = of_scope(connection, scope)
+    if before.retention_days == days:
+        return before
+    connection.execute(update(organizations).where(mine).values(retention_days=days))
+    tell(
+        connection, scope.org_id, "audit_log.retention_changed",
+        by=scope.principal, caller=caller, now=now, on=_resource(before),
+        changes={"retention_days": {"before": before.retention_days, "after": days}},
+    )  # fmt: skip
+    return of_scope(connection, scope)
+
+
+def _resource(organization: Organization) -> dict[str, str]:
+    return resource("organization", organization.org_id, "org", organization.name)
+
+
+def _read(row: Row[Any]) -> Organization:
+    return Organization(**row._mapping)
+
+
+def _plan(text: str) -> Plan:
+    for plan in PLANS:
+        if text == plan:
+            return plan
+    raise BadRequest(f"There is no plan {text!r}; write one of {', '.join(PLANS)}.", code="bad_plan", field="plan")
+
+
+def _days(days: int) -> int:
+    if not 1 <= days <= MOST_DAYS:
+        raise BadRequest(f"Events are kept for 1 to {MOST_DAYS} days.", code="bad_retention", field="retention_days")
+    return days
+
+
+def _slug_taken(slug: str) -> Conflict:
+    return Conflict(f"There is an organization {slug!r} already. Choose another short name.", code="slug_taken")

@@ -1,0 +1,131 @@
+"""People: accounts, whatever organizations they belong to.
+
+A person that is disabled has no access anywhere from that moment; a membership may be disabled
+by itself (`members.py`). Sessions are checked against both on each use.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from tallystick import ids
+from tallystick.access import naming
+from tallystick.access.acts import NOWHERE, Caller, tell
+from tallystick.access.members import Member, enter
+from tallystick.access.passwords import HashedPassword
+from tallystick.access.scopes import OPERATOR, known_role, require, require_ownership
+from tallystick.access.tables import memberships, people, sessions
+from tallystick.errors import Conflict, NotFound
+from tallystick.query.scope import Principal, Scope
+
+
+def create(
+    connection: Connection,
+    scope: Scope,
+    email: str,
+    role: str,
+    password: HashedPassword | None = None,
+    *,
+    now: int,
+    name: str = "",
+    caller: Caller = NOWHERE,
+) -> Member:
+    """Add a person to the scope's organization; without a password the person cannot sign in yet.
+
+    A person that another organization added before keeps account, name and password, and becomes a
+    member here as well. Raises BadRequest for a bad address, name or role, Forbidden, and Conflict
+    (`member_exists`; `account_exists` when a password is given for an account that there is).
+    """
+    require(scope, "admin")
+    if known_role(role) == "owner":
+        require_ownership(scope)
+    return add(connection, scope.org_id, email, role, password, by=scope.principal, now=now, name=name, caller=caller)
+
+
+def add(
+    connection: Connection,
+    org_id: UUID,
+    email: str,
+    role: str,
+    password: HashedPassword | None,
+    *,
+    by: Principal,
+    now: int,
+    name: str = "",
+    caller: Caller = NOWHERE,
+    user_id: UUID | None = None,
+) -> Member:
+    """What `create` does, for who decided within this package already that it may be done."""
+    email = naming.email(email)
+    person = _find(connection, email)
+    if person is not None and password is not None:
+        # Otherwise whoever adds a person to one organization could enter the others in that name.
+        raise Conflict(
+            f"{email} has an account already, with its own password. Add the person without a password.",
+            code="account_exists",
+        )
+    if person is None:
+        made = _insert(connection, user_id or ids.new_uuid(now), email, name, password, now)
+        return enter(connection, org_id, made, known_role(role), "user.created", by=by, now=now, caller=caller)
+    return enter(connection, org_id, person, known_role(role), "user.joined", by=by, now=now, caller=caller)
+
+
+def set_password(
+    connection: Connection, email: str, password: HashedPassword, *, now: int, caller: Caller = NOWHERE
+) -> None:
+    """The operator gives a person a new password; every session of the person ends. NotFound (`no_person`)."""
+    person = _existing(connection, email)
+    connection.execute(update(people).where(people.c.user_id == person.user_id).values(password_hash=password))
+    _end_sessions(connection, person.user_id)
+    _tell_everywhere(connection, person, "user.password_changed", now, caller)
+
+
+def set_disabled(connection: Connection, email: str, disabled: bool, *, now: int, caller: Caller = NOWHERE) -> None:
+    """The operator takes a person's access to everything, or gives it back. NotFound (`no_person`)."""
+    person = _existing(connection, email)
+    if (person.disabled_at is not None) == disabled:
+        return
+    disabled_at = now if disabled else None
+    connection.execute(update(people).where(people.c.user_id == person.user_id).values(disabled_at=disabled_at))
+    _end_sessions(connection, person.user_id)
+    _tell_everywhere(connection, person, "user.disabled" if disabled else "user.enabled", now, caller)
+
+
+def _insert(
+    connection: Connection, user_id: UUID, email: str, name: str, password: HashedPassword | None, now: int
+) -> Row[Any]:
+    try:
+        connection.execute(
+            insert(people).values(
+                user_id=user_id, email=email, name=naming.name(name) if name else "",
+                password_hash=password, created_at=now,
+            )
+        )  # fmt: skip
+    except IntegrityError:
+        raise Conflict(f"{email} was added just now by someone else. Try again.", code="account_exists") from None
+    return _existing(connection, email)
+
+
+def _find(connection: Connection, email: str) -> Row[Any] | None:
+    return connection.execute(select(people).where(people.c.email == email)).first()
+
+
+def _existing(connection: Connection, email: str) -> Row[Any]:
+    person = _find(connection, naming.email(email))
+    if person is None:
+        raise NotFound(f"Nobody has the address {email}. `tallystick user create` adds a person.", code="no_person")
+    return person
+
+
+def _end_sessions(connection: Connection, user_id: UUID) -> None:
+    connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+
+
+def _tell_everywhere(connection: Connection, person: Row[Any], action: str, now: int, caller: Caller) -> None:
+    """An account is the concern of each organization that it belongs to."""
+    rows = connection.execute(select(memberships.c.org_id).where(memberships.c.user_id == person.user_id))
+    for org_id in rows.scalars().all():
+        on = {"type": "user", "id": ids.encode("usr", person.user_id.bytes), "name": person.email}
+        tell(connection, org_id, action, by=OPERATOR, caller=caller, on=on, now=now)

@@ -1,0 +1,88 @@
+"""Scopes: the only place that makes them, from a role, from a key's scopes, or for the operator."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, get_args
+from uuid import UUID
+
+from tallystick import ids
+from tallystick.errors import BadRequest, Forbidden
+from tallystick.query.conditions import EVERYTHING, Equals
+from tallystick.query.scope import Permission, Principal, Scope
+
+Role = Literal["owner", "admin", "auditor", "member"]
+
+PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
+_ALL = frozenset(PERMISSIONS)
+
+# Who acts from the command line of the server.
+OPERATOR = Principal("system", "operator", "operator")
+
+# No permission changes or deletes an event: there is none.
+ROLES: Mapping[Role, frozenset[Permission]] = {
+    "owner": _ALL,
+    "admin": _ALL,  # all but ownership: see `require_ownership`
+    "auditor": frozenset({"events:read", "exports"}),
+    "member": frozenset({"events:read"}),
+}
+
+
+def known_role(text: str) -> Role:
+    """`text` as a role; BadRequest (`bad_role`) names the four."""
+    for role in ROLES:
+        if text == role:
+            return role
+    raise BadRequest(f"There is no role {text!r}; write one of {', '.join(ROLES)}.", code="bad_role", field="role")
+
+
+def permissions(texts: Iterable[str]) -> frozenset[Permission]:
+    """The scopes of a key; BadRequest (`bad_scope`) when there is none or an unknown one."""
+    wanted = set(texts)
+    unknown = sorted(wanted - _ALL)
+    if unknown or not wanted:
+        problem = f"There is no scope {unknown[0]!r}" if unknown else "A key needs a scope"
+        raise BadRequest(f"{problem}; write one or more of {', '.join(PERMISSIONS)}.", code="bad_scope", field="scopes")
+    return frozenset(known for known in PERMISSIONS if known in wanted)
+
+
+def user_principal(user_id: UUID, email: str, name: str) -> Principal:
+    """A person as actor and in `recorded_by`."""
+    return Principal("user", ids.encode("usr", user_id.bytes), name or email, email)
+
+
+def person_scope(org_id: UUID, principal: Principal, role: Role) -> Scope:
+    """What a signed-in person may do. A member sees what it did itself, and nothing else, whatever is asked.
+
+    The filter is exact because an e-mail address of an account is ASCII in lower case without `*`
+    (`naming.email`) and an id has letters and digits alone: neither is a wildcard, and no other
+    account's address folds to the same text.
+    """
+    own = Equals("user", (principal.email, principal.id))
+    mandatory = own if role == "member" else EVERYTHING
+    return Scope(org_id, principal, ROLES[role], mandatory, role)
+
+
+def api_key_scope(org_id: UUID, key_id: UUID, name: str, allowed: frozenset[Permission]) -> Scope:
+    """What a key may do. It belongs to the organization, not to the person that made it."""
+    return Scope(org_id, Principal("api_key", ids.encode("key", key_id.bytes), name), allowed)
+
+
+def operator_scope(org_id: UUID, principal: Principal = OPERATOR) -> Scope:
+    """Everything in one organization: for the operator's commands and for background work, never for a request."""
+    return Scope(org_id, principal, _ALL)
+
+
+def require(scope: Scope, permission: Permission) -> None:
+    """Forbidden (`missing_permission`) unless the scope holds `permission`."""
+    if permission in scope.permissions:
+        return
+    if scope.principal.kind == "api_key":
+        detail = f"This API key has not the scope {permission}. Make a key that has it."
+    else:
+        detail = f"The role {scope.role} does not allow this ({permission}). Ask an owner or admin."
+    raise Forbidden(detail, code="missing_permission", permission=permission)
+
+
+def require_ownership(scope: Scope) -> None:
+    """Forbidden (`owner_only`) unless an owner, or the operator, acts."""
+    if scope.role != "owner" and scope.principal.kind != "system":
+        raise Forbidden("Only an owner may do this. Ask an owner of the organization.", code="owner_only")

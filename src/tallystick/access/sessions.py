@@ -1,0 +1,221 @@
+"""Sessions of people in a browser: begun by a sign-in, read from the database on each use."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+
+from tallystick import ids
+from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.scopes import Role, person_scope, user_principal
+from tallystick.access.secret import Secret, is_token, new_token, sha256
+from tallystick.access.tables import memberships, organizations, people, sessions
+from tallystick.clock import DAY_US, SECOND_US
+from tallystick.errors import NotFound
+from tallystick.query.scope import Scope
+
+IDLE_US = 12 * 3600 * SECOND_US
+LIFETIME_US = 7 * DAY_US
+SEEN_EVERY_US = 60 * SECOND_US
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session that is in force. Times in microseconds; `seen_at` is coarse: a minute."""
+
+    session_id: UUID
+    user_id: UUID
+    organization: str  # its name
+    slug: str
+    address: str
+    user_agent: str
+    created_at: int
+    seen_at: int
+    scope: Scope
+
+    @property
+    def shown_id(self) -> str:
+        return ids.encode("ses", self.session_id.bytes)
+
+
+def cookie_name(public_url: str) -> str:
+    """With https the browser itself binds the cookie to this host and to TLS (`__Host-`)."""
+    return "__Host-sid" if public_url.startswith("https://") else "sid"
+
+
+def set_cookie(token: str, public_url: str) -> str:
+    """The Set-Cookie value that gives a browser the session; an empty token takes it away."""
+    secure = "; Secure" if public_url.startswith("https://") else ""
+    age = LIFETIME_US // SECOND_US if token else 0
+    return f"{cookie_name(public_url)}={token}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"
+
+
+def begin(
+    connection: Connection, user_id: UUID, org_id: UUID, *, now: int, caller: Caller = NOWHERE, method: str = "password"
+) -> Secret:
+    """Begin a session of a person who has just proved who it is; gives the cookie's value.
+
+    NotFound (`no_membership`) unless person and membership are in force.
+    """
+    token = new_token()
+    connection.execute(
+        insert(sessions).values(
+            org_id=org_id, session_id=ids.new_uuid(now), user_id=user_id, token_sha256=sha256(token),
+            address=caller.address, user_agent=caller.agent, created_at=now, seen_at=now,
+        )
+    )  # fmt: skip
+    _tell_login(connection, token, now, caller, method)
+    return token
+
+
+def read(connection: Connection, token: str, now: int) -> Session | None:
+    """The session in force behind a cookie: not ended, not idle for 12 h, not older than 7 d, its member enabled."""
+    if not is_token(token):
+        return None
+    row = connection.execute(_in_force(now).where(sessions.c.token_sha256 == sha256(token))).first()
+    return None if row is None else _read(row)
+
+
+def touch(connection: Connection, session: Session, now: int) -> None:
+    """Note that the session is used; at most once a minute."""
+    connection.execute(
+        update(sessions)
+        .where(sessions.c.session_id == session.session_id, sessions.c.seen_at <= now - SEEN_EVERY_US)
+        .values(seen_at=now)
+    )
+
+
+def switch(connection: Connection, token: str, org_id: UUID, *, now: int, caller: Caller = NOWHERE) -> Secret:
+    """Go on in another organization of the same person, with a new cookie value.
+
+    NotFound (`no_membership`) when the person is no enabled member there, as for one that does not exist.
+    """
+    session = read(connection, token, now)
+    if session is None or not _is_member(connection, session.user_id, org_id):
+        raise _no_membership()
+    fresh = new_token()
+    connection.execute(
+        update(sessions)
+        .where(sessions.c.token_sha256 == sha256(token))
+        .values(org_id=org_id, token_sha256=sha256(fresh), seen_at=now)
+    )
+    _tell_login(connection, fresh, now, caller, "organization_switch")
+    return fresh
+
+
+def end(connection: Connection, token: str, *, now: int, caller: Caller = NOWHERE) -> None:
+    """Sign out; nothing happens when the session is over already."""
+    session = read(connection, token, now)
+    if session is None:
+        return
+    if _delete(connection, session.session_id, session.user_id):
+        _tell(connection, session, "user.logout", now, caller)
+
+
+def list_own(connection: Connection, scope: Scope, now: int) -> list[Session]:
+    """The sessions in force of the scope's person, in every organization, last used first."""
+    rows = connection.execute(
+        _in_force(now).where(sessions.c.user_id == _user_of(scope)).order_by(sessions.c.seen_at.desc())
+    )
+    return [_read(row) for row in rows]
+
+
+def revoke_own(connection: Connection, scope: Scope, session_id: UUID, *, now: int, caller: Caller = NOWHERE) -> None:
+    """The scope's person ends one of its own sessions. NotFound (`no_session`) for everyone else's."""
+    user_id = _user_of(scope)
+    row = connection.execute(
+        _in_force(now).where(sessions.c.session_id == session_id, sessions.c.user_id == user_id)
+    ).first()
+    if row is None or not _delete(connection, session_id, user_id):
+        raise NotFound("There is no such session of yours.", code="no_session")
+    _tell(connection, _read(row), "user.session_revoked", now, caller)
+
+
+def forget(connection: Connection, token: str) -> None:
+    """Remove the session that a new sign-in takes the place of."""
+    if is_token(token):
+        connection.execute(delete(sessions).where(sessions.c.token_sha256 == sha256(token)))
+
+
+def sweep(connection: Connection, now: int, most: int = 100) -> None:
+    """Remove some sessions that are over, so that the table stays small and no transaction long."""
+    over = (
+        select(sessions.c.session_id)
+        .where((sessions.c.seen_at <= now - IDLE_US) | (sessions.c.created_at <= now - LIFETIME_US))
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    connection.execute(delete(sessions).where(sessions.c.session_id.in_(over)))
+
+
+def _in_force(now: int) -> Select[Any]:
+    return (
+        select(
+            sessions, organizations.c.name.label("organization"), organizations.c.slug, memberships.c.role,
+            people.c.email, people.c.name.label("person"),
+        )
+        .join(organizations, organizations.c.org_id == sessions.c.org_id)
+        .join(people, people.c.user_id == sessions.c.user_id)
+        .join(
+            memberships,
+            (memberships.c.org_id == sessions.c.org_id) & (memberships.c.user_id == sessions.c.user_id),
+        )
+        .where(people.c.disabled_at.is_(None), memberships.c.disabled_at.is_(None))
+        .where(sessions.c.seen_at > now - IDLE_US, sessions.c.created_at > now - LIFETIME_US)
+    )  # fmt: skip
+
+
+def _read(row: Row[Any]) -> Session:
+    role: Role = row.role
+    principal = user_principal(row.user_id, row.email, row.person)
+    return Session(
+        row.session_id, row.user_id, row.organization, row.slug, row.address, row.user_agent,
+        row.created_at, row.seen_at, person_scope(row.org_id, principal, role),
+    )  # fmt: skip
+
+
+def _user_of(scope: Scope) -> UUID:
+    """The person behind a scope; NotFound for a key, which has no sessions."""
+    try:
+        return UUID(bytes=ids.decode("usr", scope.principal.id))
+    except ValueError:
+        raise NotFound("Only people have sessions.", code="no_session") from None
+
+
+def _delete(connection: Connection, session_id: UUID, user_id: UUID) -> bool:
+    gone = connection.execute(
+        delete(sessions).where(sessions.c.session_id == session_id, sessions.c.user_id == user_id)
+    )
+    return gone.rowcount > 0
+
+
+def _is_member(connection: Connection, user_id: UUID, org_id: UUID) -> bool:
+    mine = (memberships.c.org_id == org_id) & (memberships.c.user_id == user_id) & memberships.c.disabled_at.is_(None)
+    return connection.execute(select(memberships.c.org_id).where(mine)).first() is not None
+
+
+def _no_membership() -> NotFound:
+    return NotFound("There is no such organization of yours. Sign in again.", code="no_membership")
+
+
+def _tell_login(connection: Connection, token: Secret, now: int, caller: Caller, method: str) -> None:
+    session = read(connection, token, now)
+    if session is None:
+        raise _no_membership()
+    _tell(connection, session, "user.login", now, caller, {"method": method})
+
+
+def _tell(
+    connection: Connection,
+    session: Session,
+    action: str,
+    now: int,
+    caller: Caller,
+    metadata: dict[str, str] | None = None,
+) -> None:
+    person = session.scope.principal
+    tell(
+        connection, session.scope.org_id, action, by=person, caller=caller, now=now, session=session.shown_id,
+        on=resource("session", session.session_id, "ses", person.email), metadata=metadata,
+    )  # fmt: skip

@@ -1,0 +1,77 @@
+"""The link by which the first owner is made: printed by the server while there is no organization, used once."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from tallystick import ids
+from tallystick.access import naming, organizations, people
+from tallystick.access.acts import NOWHERE, Caller
+from tallystick.access.members import Member
+from tallystick.access.organizations import Organization
+from tallystick.access.passwords import HashedPassword
+from tallystick.access.scopes import user_principal
+from tallystick.access.secret import Secret, is_token, new_token, sha256
+from tallystick.access.tables import setup_links
+from tallystick.clock import DAY_US
+from tallystick.errors import NotFound
+
+LIFETIME_US = DAY_US
+
+
+@dataclass(frozen=True, slots=True)
+class FirstOwner:
+    """What the form of the link asks for."""
+
+    slug: str
+    organization: str
+    email: str
+    name: str
+    password: HashedPassword
+
+
+def make(connection: Connection, *, now: int) -> Secret | None:
+    """A token for /set-up/, good for a day; None when there is an organization already. Others stay good."""
+    if organizations.any_exists(connection):
+        return None
+    connection.execute(delete(setup_links).where(setup_links.c.expires_at <= now))
+    token = new_token()
+    connection.execute(insert(setup_links).values(token_sha256=sha256(token), expires_at=now + LIFETIME_US))
+    return token
+
+
+def check(connection: Connection, token: str, *, now: int) -> None:
+    """NotFound (`bad_setup_link`) unless the link can still be used."""
+    good = is_token(token) and not organizations.any_exists(connection)
+    if good:
+        row = connection.execute(select(setup_links).where(setup_links.c.token_sha256 == sha256(token))).first()
+        good = row is not None and row.used_at is None and row.expires_at > now
+    if not good:
+        raise NotFound(
+            "This link has been used or is too old. Start the server again: while there is no organization it "
+            "prints a new one.",
+            code="bad_setup_link",
+        )
+
+
+def use(
+    connection: Connection, token: str, owner: FirstOwner, *, now: int, caller: Caller = NOWHERE
+) -> tuple[Organization, Member]:
+    """Make the first organization and its owner. The caller makes its log in the same transaction.
+
+    Of several at once, with the same link or another, one wins: each waits for all links, then checks.
+    Raises NotFound (`bad_setup_link`), BadRequest for what the form holds; then the link stays good.
+    """
+    connection.execute(select(setup_links).order_by(setup_links.c.token_sha256).with_for_update()).all()
+    check(connection, token, now=now)
+    connection.execute(update(setup_links).where(setup_links.c.used_at.is_(None)).values(used_at=now))
+    email = naming.email(owner.email)
+    # The first owner is the one who acts, before there is a row for it.
+    user_id = ids.new_uuid(now)
+    by = user_principal(user_id, email, naming.name(owner.name) if owner.name else "")
+    organization = organizations.create(connection, owner.slug, owner.organization, now=now, by=by, caller=caller)
+    member = people.add(
+        connection, organization.org_id, email, "owner", owner.password,
+        by=by, now=now, name=owner.name, caller=caller, user_id=user_id,
+    )  # fmt: skip
+    return organization, member

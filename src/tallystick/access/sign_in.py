@@ -1,0 +1,188 @@
+"""Signing in with e-mail address and password.
+
+Promise: an unknown account, a wrong password, a disabled person and one without membership get the
+same answer after the same work. Only who knows the password learns anything.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection, select, update
+
+from tallystick.access import naming, passwords, sessions, throttle
+from tallystick.access.acts import NOWHERE, Caller, tell
+from tallystick.access.passwords import HashedPassword
+from tallystick.access.scopes import user_principal
+from tallystick.access.secret import Secret
+from tallystick.access.tables import memberships, people
+from tallystick.clock import now_us
+from tallystick.database.engine import Database
+from tallystick.errors import BadRequest, TooMany, Unauthorized, Unavailable
+from tallystick.query.scope import Principal
+
+HASHED_AT_ONCE = 2  # each takes 64 MiB
+MOST_AT_ONCE = 10  # so that a flood of sign-ins leaves worker threads to everyone else
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """What a sign-in needs to know; of an unknown address only the address."""
+
+    email: str
+    principal: Principal | None = None
+    user_id: UUID | None = None
+    password_hash: str | None = None
+    is_disabled: bool = False
+    org_ids: tuple[UUID, ...] = ()  # where the membership is in force, joined first first
+
+
+class SignIn:
+    """One for each server process, since it bounds the memory that hashing takes."""
+
+    def __init__(self, database: Database, *, now: Callable[[], int] = now_us) -> None:
+        self._database = database
+        self._now = now
+        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._hashing = threading.BoundedSemaphore(HASHED_AT_ONCE)
+
+    async def sign_in(self, email: str, password: str, *, caller: Caller = NOWHERE, previous: str = "") -> Secret:
+        """The cookie's value of a new session, in the organization joined first; the session `previous` ends.
+
+        Raises Unauthorized (`sign_in_failed`), TooMany (`too_many_sign_ins`), Unavailable (`sign_in_busy`).
+        """
+        with self._place():
+            return await self._database.run(self._sign_in, email, password, caller, previous)
+
+    async def hashed(self, password: str) -> HashedPassword:
+        """`passwords.hashed` within the same bounds; call it before a transaction begins."""
+        with self._place():
+            return await self._database.run(self._hashed, password)
+
+    def _sign_in(self, email: str, password: str, caller: Caller, previous: str) -> Secret:
+        account = self._admit(email, caller)
+        with self._hashing:
+            right = passwords.verified(account.password_hash, password)
+        token = self._enter(account, caller, previous) if right else None
+        if token is None:
+            self._refuse(account, caller)
+            raise Unauthorized(
+                "The e-mail address or the password is wrong, or the account has no access. Try again, or ask an "
+                "owner of your organization.",
+                code="sign_in_failed",
+            )
+        if account.password_hash is not None and passwords.is_outdated(account.password_hash):
+            self._renew_hash(account.password_hash, account.user_id, password)
+        return token
+
+    def _hashed(self, password: str) -> HashedPassword:
+        with self._hashing:
+            return passwords.hashed(password)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._places.acquire(blocking=False):
+            raise Unavailable("Many people are signing in. Try again in a moment.", code="sign_in_busy", retry_after=2)
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    def _admit(self, email: str, caller: Caller) -> _Account:
+        """Count the try and look the account up: the same statements whether there is one or not."""
+        now = self._now()
+        folded = _folded(email)
+        with self._database.read() as connection:
+            wait = throttle.seconds_closed(connection, folded, caller.address, now)
+        if wait:  # a flood is answered without taking the lock of writers
+            raise _too_many(wait)
+        with self._database.write() as connection:
+            verdict = throttle.admit(connection, folded, caller.address, now)
+            account = _find(connection, folded)
+            if verdict.closes == "account":
+                _tell_organizations(connection, account, "user.login_blocked", caller, now)
+        if verdict.closes:
+            log.warning("sign_in_blocked", what=verdict.closes, address=caller.address, email=folded)
+        if verdict.retry_after:
+            raise _too_many(verdict.retry_after)
+        return account
+
+    def _enter(self, account: _Account, caller: Caller, previous: str) -> Secret | None:
+        """Begin the session; None when the account has lost its access or changed its password meanwhile."""
+        now = self._now()
+        with self._database.write() as connection:
+            fresh = _find(connection, account.email)
+            if fresh.user_id is None or fresh.is_disabled or not fresh.org_ids:
+                return None
+            if fresh.password_hash != account.password_hash:
+                return None
+            throttle.give_back(connection, account.email, caller.address, now)
+            sessions.forget(connection, previous)
+            token = sessions.begin(connection, fresh.user_id, fresh.org_ids[0], now=now, caller=caller)
+            sessions.sweep(connection, now)
+            throttle.sweep(connection, now)
+            return token
+
+    def _refuse(self, account: _Account, caller: Caller) -> None:
+        """Say so where it belongs: in the trail of the account's organizations, else in the operator's log."""
+        now = self._now()
+        with self._database.write() as connection:
+            _tell_organizations(connection, account, "user.login_failed", caller, now)
+            throttle.sweep(connection, now)
+        if not account.org_ids:
+            log.warning("sign_in_failed", address=caller.address, email=account.email)
+
+    def _renew_hash(self, outdated: str, user_id: UUID | None, password: str) -> None:
+        with self._hashing:
+            renewed = passwords.rehashed(password)
+        with self._database.write() as connection:
+            connection.execute(
+                update(people)
+                .where(people.c.user_id == user_id, people.c.password_hash == outdated)
+                .values(password_hash=renewed)
+            )
+
+
+def _too_many(seconds: int) -> TooMany:
+    return TooMany("Too many tries to sign in. Wait, then try again.", code="too_many_sign_ins", retry_after=seconds)
+
+
+def _find(connection: Connection, email: str) -> _Account:
+    rows = connection.execute(
+        select(people, memberships.c.org_id, memberships.c.disabled_at.label("member_disabled_at"))
+        .outerjoin(memberships, memberships.c.user_id == people.c.user_id)
+        .where(people.c.email == email)
+        .order_by(memberships.c.joined_at, memberships.c.org_id)
+    ).all()
+    if not rows:
+        return _Account(email)
+    row = rows[0]
+    return _Account(
+        email,
+        user_principal(row.user_id, row.email, row.name),
+        row.user_id,
+        row.password_hash,
+        row.disabled_at is not None,
+        tuple(one.org_id for one in rows if one.org_id is not None and one.member_disabled_at is None),
+    )
+
+
+def _tell_organizations(connection: Connection, account: _Account, action: str, caller: Caller, now: int) -> None:
+    if account.principal is None:
+        return
+    on = {"type": "user", "id": account.principal.id, "name": account.email}
+    for org_id in account.org_ids:
+        tell(connection, org_id, action, by=account.principal, caller=caller, on=on, now=now)
+
+
+def _folded(email: str) -> str:
+    """The address as accounts are found by; what cannot be one is "", which no account has."""
+    try:
+        return naming.email(email)
+    except BadRequest:
+        return ""

@@ -1,0 +1,88 @@
+"""Tables of access. Of every secret only a hash is here."""
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, Uuid
+
+from tallystick.database.tables import metadata, org_column, time_column
+
+organizations = Table(
+    "organizations",
+    metadata,
+    org_column(primary_key=True),
+    Column("slug", String(40), nullable=False, unique=True),
+    Column("name", String(100), nullable=False),
+    Column("plan", String(20), nullable=False),
+    Column("retention_days", Integer, nullable=False),
+    Column("zone", String(64), nullable=False),
+    time_column("created_at"),
+)
+
+# A person is one account, whatever organizations it belongs to.
+people = Table(
+    "people",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("email", String(254), nullable=False, unique=True),
+    Column("name", String(100), nullable=False),
+    Column("password_hash", String(255)),
+    time_column("disabled_at", nullable=True),
+    time_column("created_at"),
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("org_id", Uuid, ForeignKey("organizations.org_id"), primary_key=True),
+    Column("user_id", Uuid, ForeignKey("people.user_id"), primary_key=True, index=True),
+    Column("role", String(20), nullable=False),
+    time_column("disabled_at", nullable=True),
+    time_column("joined_at"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("org_id", Uuid, ForeignKey("organizations.org_id"), primary_key=True),
+    Column("key_id", Uuid, primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("scopes", Text, nullable=False),  # parted by spaces
+    Column("token_sha256", LargeBinary(32), nullable=False, unique=True),
+    Column("last4", String(4), nullable=False),
+    Column("allowed_networks", Text, nullable=False),  # CIDRs parted by spaces; empty is every address
+    Column("created_by", String(254), nullable=False),
+    time_column("created_at"),
+    time_column("expires_at", nullable=True),
+    time_column("last_used_at", nullable=True),
+    time_column("revoked_at", nullable=True),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("org_id", Uuid, ForeignKey("organizations.org_id"), nullable=False),
+    Column("session_id", Uuid, primary_key=True),
+    Column("user_id", Uuid, ForeignKey("people.user_id"), nullable=False, index=True),
+    Column("token_sha256", LargeBinary(32), nullable=False, unique=True),
+    Column("address", String(45), nullable=False),
+    Column("user_agent", String(512), nullable=False),
+    time_column("created_at"),
+    time_column("seen_at"),
+    Index("ix_sessions_seen_at", "seen_at"),
+)
+
+# One row for each thing that is counted: an account, an account at an address, an address.
+sign_in_attempts = Table(
+    "sign_in_attempts",
+    metadata,
+    Column("subject", String(100), primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    time_column("until"),
+    Index("ix_sign_in_attempts_until", "until"),
+)
+
+setup_links = Table(
+    "setup_links",
+    metadata,
+    Column("token_sha256", LargeBinary(32), primary_key=True),
+    time_column("expires_at"),
+    time_column("used_at", nullable=True),
+)

@@ -1,0 +1,65 @@
+"""Write an own action in the transaction of the change; take what waits in the transaction of the commit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, insert, select
+
+from tallystick.clock import rfc3339
+from tallystick.outbox.tables import outbox
+from tallystick.query.scope import Principal
+
+# An own action says that Tallystick recorded it, so that no key can pass off an event as one.
+TALLYSTICK = Principal("system", "tallystick", "Tallystick")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One waiting action: `event` has the fields that a client sends."""
+
+    entry_id: int
+    event: Mapping[str, Any]
+    recorded_by: Principal
+
+
+def write(
+    connection: Connection, org_id: UUID, event: Mapping[str, Any], *, now: int, recorded_by: Principal = TALLYSTICK
+) -> None:
+    """Let `event` enter the organization's trail when this transaction commits; its timestamp is `now` unless given."""
+    connection.execute(
+        insert(outbox).values(
+            org_id=org_id,
+            event=msgspec.json.encode({"timestamp": rfc3339(now), **event}),
+            recorded_by=msgspec.json.encode(recorded_by),
+            written_at=now,
+        )
+    )
+
+
+def waiting(connection: Connection, limit: int = 1000) -> list[UUID]:
+    """Organizations with actions that have not entered their trail."""
+    return list(connection.execute(select(outbox.c.org_id).distinct().limit(limit)).scalars())
+
+
+def take(connection: Connection, org_id: UUID, limit: int) -> list[Entry]:
+    """The oldest waiting actions, at most `limit`. Call under the log's lock, then `delete` them in its transaction."""
+    rows = connection.execute(
+        select(outbox.c.entry_id, outbox.c.event, outbox.c.recorded_by)
+        .where(outbox.c.org_id == org_id)
+        .order_by(outbox.c.entry_id)
+        .limit(limit)
+    )
+    return [
+        Entry(row.entry_id, msgspec.json.decode(row.event), msgspec.json.decode(row.recorded_by, type=Principal))
+        for row in rows
+    ]
+
+
+def delete(connection: Connection, entries: Sequence[Entry]) -> None:
+    """Remove what was taken: it is in the trail once this transaction commits."""
+    if entries:
+        connection.execute(sa.delete(outbox).where(outbox.c.entry_id.in_([entry.entry_id for entry in entries])))
