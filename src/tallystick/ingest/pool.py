@@ -46,7 +46,7 @@ class Pool:
             self._changed.notify()
 
     def take(self, seconds: float) -> tuple[Sequence[Submission], bool]:
-        """What is to be committed next, and whether the outbox is to be looked at; waits at most `seconds`."""
+        """What is to be committed next, and whether somebody poked; waits at most `seconds` for either."""
         with self._changed:
             if not (self._waiting or self._poked or self._closed):
                 self._changed.wait(seconds)
@@ -59,7 +59,7 @@ class Pool:
                 self._bytes -= submission.size
             self._events -= held
             poked, self._poked = self._poked, False
-            return taken, poked or not taken
+            return taken, poked
 
     def close(self) -> None:
         """Take nothing more; what waits is still committed."""

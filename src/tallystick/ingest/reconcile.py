@@ -11,6 +11,7 @@ from tallystick.database.engine import Database
 from tallystick.ingest.tables import shipment_ranges
 from tallystick.journal.tables import journal
 from tallystick.ledger import log as ledger_log
+from tallystick.ledger.check import check_edge
 from tallystick.ledger.tables import logs
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
@@ -63,7 +64,7 @@ def reconcile(database: Database, store: EventStore) -> list[Finding]:
 def _contradiction(connection: Connection, org_id: UUID, size: int, fixed: int, stored: int) -> str | None:
     if not stored <= fixed <= size:
         return f"positions out of order: stored {stored}, fixed {fixed}, size {size}"
-    if (mismatch := ledger_log.check_edge(connection, org_id)) is not None:
+    if (mismatch := check_edge(connection, org_id)) is not None:
         return mismatch
     rows = connection.execute(
         select(journal.c.first_index, journal.c.count)

@@ -1,6 +1,7 @@
 """The sequencer: one thread that turns what waits into commits, tick by tick."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ class Sequencer:
         self.listeners: list[Listener] = []
         self._stopping = False
         self._swept_at = 0
+        self._looked_at = 0.0
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
 
     def start(self) -> None:
@@ -56,9 +58,13 @@ class Sequencer:
 
     def _run(self) -> None:
         while True:
-            submissions, look_at_outbox = self._pool.take(IDLE_SECONDS)
+            submissions, poked = self._pool.take(IDLE_SECONDS)
+            now = time.monotonic()
+            look = poked or now - self._looked_at >= IDLE_SECONDS
+            if look:
+                self._looked_at = now
             try:
-                self.tick(submissions, look_at_outbox=look_at_outbox)
+                self.tick(submissions, look_at_outbox=look)
             except Exception:
                 # The loop must outlive whatever happens: a dead sequencer would refuse everything for ever.
                 _log.exception("tick_failed")

@@ -40,6 +40,7 @@ class Shipper:
         self._stopping = threading.Event()
         self._renewed_at = 0.0
         self._measured_at = 0.0
+        self._opened = False
         self._settled: Shipment | None = None
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
 
@@ -88,6 +89,9 @@ class Shipper:
         """Ship one shipment; False when there was none. StoreError: it stays fixed and is sent again."""
         if not self._hold():
             return False
+        if not self._opened:
+            self._store.open()  # a cluster may have been away when the server started
+            self._opened = True
         store_id = self._store.identity()
         with self._database.write() as connection:
             now = clock.now_us()

@@ -1,0 +1,166 @@
+"""Where the parts are wired: the only module that knows them all."""
+
+import fcntl
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from litestar import Litestar
+from litestar.di import Provide
+
+from tallystick.access.authenticate import Authenticator
+from tallystick.access.rate_limit import RateLimit
+from tallystick.api.routes import API
+from tallystick.database.engine import Database
+from tallystick.database.migrate import upgrade
+from tallystick.errors import SettingsError, TallystickError
+from tallystick.ingest.pool import Pool
+from tallystick.ingest.reconcile import reconcile
+from tallystick.ingest.recorder import Recorder
+from tallystick.ingest.sequencer import Sequencer
+from tallystick.ingest.shipper import Shipper
+from tallystick.live.hub import LiveHub
+from tallystick.search.find import Finder
+from tallystick.settings import Settings
+from tallystick.store.clients import Bounds
+from tallystick.store.errors import StoreError
+from tallystick.store.events import EventStore
+from tallystick.web.routes import WEB
+from tallystick.work import leases
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that runs in a server process."""
+
+    settings: Settings
+    database: Database
+    store: EventStore
+    authenticator: Authenticator
+    recorder: Recorder
+    sequencer: Sequencer
+    shipper: Shipper
+    finder: Finder
+    hub: LiveHub
+
+
+def build(settings: Settings) -> Parts:
+    """Make the parts; nothing is opened, nothing runs yet."""
+    database = Database(settings.database_url)
+    bounds = Bounds(
+        settings.events_clients, settings.events_threads, settings.events_memory_mb, settings.events_cache_mb
+    )
+    store = EventStore(settings.events_url, bounds)
+    pool = Pool()
+    sequencer = Sequencer(database, pool, redacted_keys=settings.redacted_keys)
+    shipper = Shipper(database, store)
+    recorder = Recorder(
+        database,
+        pool,
+        sequencer,
+        redacted_keys=settings.redacted_keys,
+        data_dir=settings.data_dir,
+        wake_shipper=shipper.wake,
+    )
+    hub = LiveHub(database, store)
+    sequencer.listeners.append(hub.notify)
+    authenticator = Authenticator(database, rate_limit=RateLimit(settings.rate_limit))
+    return Parts(
+        settings, database, store, authenticator, recorder, sequencer, shipper, Finder(database, store), hub
+    )
+
+
+@asynccontextmanager
+async def running(parts: Parts) -> AsyncIterator[None]:
+    """Open, reconcile, run; stop in the order that loses nothing."""
+    parts.settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with _only_server(parts.settings.data_dir):
+        try:
+            await parts.database.run(_open, parts)
+            parts.sequencer.start()
+            parts.shipper.start()
+            parts.hub.start()
+            try:
+                yield
+            finally:
+                parts.hub.close()
+                await parts.database.run(parts.sequencer.stop)
+                await parts.database.run(parts.shipper.stop)
+        finally:
+            parts.finder.close()
+            parts.store.close()
+            parts.database.close()
+
+
+def _open(parts: Parts) -> None:
+    upgrade(parts.database)
+    if parts.database.is_sqlite:
+        with parts.database.write() as connection:
+            leases.forget_all(connection)
+    try:
+        parts.store.open()
+    except StoreError as error:
+        if parts.store.embedded:
+            raise SettingsError(f"The event store cannot be opened: {error}") from error
+        # A cluster may come later: recording goes on without it, and the shipper opens it then.
+        _log.warning("store_not_open", error=str(error)[:500])
+    reconcile(parts.database, parts.store)
+
+
+class _only_server:  # noqa: N801
+    """Holds the data directory: a second server on it would be refused by the event store anyway, less clearly."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "server.lock"
+
+    def __enter__(self) -> None:
+        self._file = self._path.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise SettingsError(
+                f"Another Tallystick server uses {self._path.parent}. Stop it, or give this one its own "
+                "TALLYSTICK_DATA_DIR."
+            ) from error
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def create_app(settings: Settings, parts: Parts | None = None) -> Litestar:
+    """The server as an ASGI application; it runs from start-up to shut-down of its lifespan."""
+    made = parts or build(settings)
+
+    def given(value: Any) -> Provide:
+        return Provide(lambda: value, sync_to_thread=False, use_cache=True)
+
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        async with running(made):
+            yield
+
+    return Litestar(
+        route_handlers=[API, WEB],
+        lifespan=[lifespan],
+        dependencies={
+            "settings": given(made.settings),
+            "database": given(made.database),
+            "store": given(made.store),
+            "authenticator": given(made.authenticator),
+            "recorder": given(made.recorder),
+            "finder": given(made.finder),
+            "hub": given(made.hub),
+        },
+        openapi_config=None,
+        debug=False,
+    )
