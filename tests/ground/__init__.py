@@ -1,0 +1,1 @@
+"""Settings, telemetry, clock, identifiers and errors."""

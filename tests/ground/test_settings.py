@@ -1,0 +1,167 @@
+"""Settings are read once, checked at once, and explain themselves."""
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from tallystick import settings
+from tallystick.errors import SettingsError
+from tallystick.settings import Settings
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory, so that no file of this tree is read."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_without_any_setting_everything_lives_in_the_data_directory(here):
+    loaded = Settings.load({})
+    data = here / "data"
+    assert (loaded.data_dir, loaded.database_url, loaded.events_url, loaded.public_url) == (
+        data,
+        f"sqlite:///{data}/tallystick.db",
+        f"chdb://{data}/events",
+        "http://127.0.0.1:8765",
+    )
+
+
+def test_the_environment_wins_over_the_file_and_the_file_over_the_default(here):
+    (here / "tallystick.toml").write_text('public_url = "https://file.example"\nrate_limit = 7\nlog_level = "error"\n')
+    loaded = Settings.load({"TALLYSTICK_PUBLIC_URL": "https://audit.example/"})
+    assert (loaded.public_url, loaded.rate_limit, loaded.log_level) == ("https://audit.example", 7, "error")
+
+
+def test_a_list_in_the_file_is_read_like_text_with_commas(here):
+    (here / "tallystick.toml").write_text('trusted_proxies = ["10.0.0.0/8", "::1"]\n')
+    in_environment = Settings.load({"TALLYSTICK_TRUSTED_PROXIES": "10.0.0.0/8,::1"}).trusted_proxies
+    assert Settings.load({}).trusted_proxies == in_environment == (ip_network("10.0.0.0/8"), ip_network("::1"))
+
+
+def test_allowed_targets_are_networks_and_host_names(here):
+    loaded = Settings.load({"TALLYSTICK_ALLOWED_TARGETS": "127.0.0.1, 10.1.0.0/16, Mail.internal"})
+    assert loaded.allowed_targets == (ip_network("127.0.0.1"), ip_network("10.1.0.0/16"), "mail.internal")
+
+
+def test_further_redacted_keys_join_the_built_in_ones(here):
+    keys = Settings.load({"TALLYSTICK_REDACTED_KEYS": "National-ID, iban"}).redacted_keys
+    assert {"nationalid", "iban", "password", "setcookie"} <= keys
+
+
+def test_keys_are_compared_without_case_hyphen_and_underscore():
+    assert settings.normalised("X-API_Key") == "xapikey"
+
+
+def test_evidence_is_not_among_the_redacted_keys():
+    assert not {"secretid", "passwordpolicy", "tokenid", "accesskeyid"} & set(settings.REDACTED_KEYS)
+
+
+def test_built_in_redacted_keys_are_written_as_they_are_compared():
+    assert [key for key in settings.REDACTED_KEYS if settings.normalised(key) != key] == []
+
+
+def test_the_secret_key_is_made_once_and_is_for_its_owner_only(here):
+    first = Settings.load({}).secret_key
+    kept = here / "data" / "secret.key"
+    assert (first, stat.S_IMODE(kept.stat().st_mode), len(first)) == (Settings.load({}).secret_key, 0o600, 64)
+
+
+def test_processes_that_start_together_get_one_secret_key(here):
+    with ThreadPoolExecutor(16) as pool:
+        keys = set(pool.map(lambda _: Settings.load({}).secret_key, range(64)))
+    assert (len(keys), [path.name for path in (here / "data").iterdir()]) == (1, ["secret.key"])
+
+
+def test_a_given_secret_key_touches_no_disk(here):
+    assert Settings.load({"TALLYSTICK_SECRET_KEY": SECRET}).secret_key == SECRET
+    assert list(here.iterdir()) == []
+
+
+def test_postgresql_asks_for_a_secret_key_that_all_nodes_share(here):
+    with pytest.raises(SettingsError, match=r"^TALLYSTICK_SECRET_KEY: required with PostgreSQL.*openssl rand"):
+        Settings.load({"TALLYSTICK_DATABASE_URL": "postgresql://db/tallystick"})
+
+
+def test_the_short_scheme_of_postgresql_is_understood(here):
+    given = {"TALLYSTICK_DATABASE_URL": "postgres://u:p@db/tallystick", "TALLYSTICK_SECRET_KEY": SECRET}
+    assert Settings.load(given).database_url == "postgresql://u:p@db/tallystick"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("DATA_DIR", "/tmp/a?b", "without \\?"),
+        ("DATABASE_URL", "mysql://db/x", "postgresql://"),
+        ("EVENTS_URL", "http://db", "clickhouse://"),
+        ("PUBLIC_URL", "audit.example.com", "https://audit.example.com"),
+        ("PUBLIC_URL", "https://example.com/audit", "alone"),
+        ("SECRET_KEY", "short", "at least 32"),
+        ("SMTP_URL", "mail.example.com", "smtp://"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "CIDRs"),
+        ("ALLOWED_TARGETS", "not a_host!", "host name"),
+        ("RATE_LIMIT", "-1", "from 0"),
+        ("RATE_LIMIT", "²", "whole number"),
+        ("EVENTS_MEMORY_MB", "lots", "from 200"),
+        ("EVENTS_CLIENTS", "1", "from 2"),
+        ("LOG_LEVEL", "loud", "debug, info, warning, error"),
+    ],
+)
+def test_a_bad_value_names_the_setting_and_what_to_write(here, name, value, advice):
+    with pytest.raises(SettingsError, match=f"^TALLYSTICK_{name}: .*{advice}"):
+        Settings.load({f"TALLYSTICK_{name}": value})
+
+
+def test_an_unknown_name_in_the_file_is_refused_with_the_nearest_one(here):
+    path = here / "tallystick.toml"
+    path.write_text("rate_limits = 5\n")
+    with pytest.raises(SettingsError, match="no setting rate_limits; did you mean rate_limit"):
+        Settings.load({}, path)
+
+
+def test_a_broken_or_missing_file_is_named(here):
+    (here / "bad.toml").write_text("= nothing")
+    with pytest.raises(SettingsError, match=r"bad\.toml: not TOML"):
+        Settings.load({}, here / "bad.toml")
+    with pytest.raises(SettingsError, match=r"none\.toml: cannot be read"):
+        Settings.load({}, here / "none.toml")
+
+
+def test_a_data_directory_that_cannot_be_made_is_named(here):
+    (here / "data").write_text("a file")
+    with pytest.raises(SettingsError, match="TALLYSTICK_DATA_DIR"):
+        Settings.load({})
+
+
+def test_no_secret_stands_in_the_repr(here):
+    shown = repr(
+        Settings.load(
+            {
+                "TALLYSTICK_SECRET_KEY": SECRET,
+                "TALLYSTICK_DATABASE_URL": "postgresql://tally:hush1@db/x",
+                "TALLYSTICK_EVENTS_URL": "clickhouses://tally:hush2@ch:8443/x",
+                "TALLYSTICK_SMTP_URL": "smtp+starttls://tally:hush3@mail:587",
+            }
+        )
+    )
+    assert [word for word in (SECRET, "hush1", "hush2", "hush3") if word in shown] == []
+    assert "postgresql://tally:***@db/x" in shown
+
+
+def test_the_table_names_every_setting_with_default_and_meaning():
+    rows = settings.table()
+    assert rows[0] == (
+        "TALLYSTICK_DATA_DIR",
+        "./data",
+        "Everything embedded lives here: SQLite, the event store, the secret key.",
+    )
+    assert [row for row in rows if not all(row)] == []
+
+
+def test_a_relative_data_directory_is_taken_from_where_the_command_runs(here):
+    assert Settings.load({"TALLYSTICK_DATA_DIR": "elsewhere"}).data_dir == Path(here / "elsewhere")

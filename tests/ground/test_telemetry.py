@@ -1,0 +1,68 @@
+"""Log lines are JSON without secrets, and metrics have one registry."""
+
+import json
+import logging
+
+import pytest
+import structlog
+
+from tallystick import telemetry
+
+KEY = "tsk_" + "a" * 36
+
+
+@pytest.fixture
+def lines(capsys):
+    """Configure logging, act, and get what was logged as decoded lines."""
+
+    def logged(act):
+        telemetry.configure_logging("info")
+        act(structlog.get_logger())
+        return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+    yield logged
+    structlog.reset_defaults()
+    logging.basicConfig(force=True)
+
+
+def test_a_happening_is_one_json_line_with_its_values(lines):
+    (line,) = lines(lambda log: log.info("shipment stored", events=12))
+    assert (line["event"], line["events"], line["level"], line["at"][-1]) == ("shipment stored", 12, "info", "Z")
+
+
+def test_lines_below_the_level_are_left_out(lines):
+    assert lines(lambda log: log.debug("detail")) == []
+
+
+def test_values_under_secret_names_are_never_written(lines):
+    names = ("password", "session_token", "Authorization", "api_key")
+    (line,) = lines(lambda log: log.info("sign-in", user="u", **dict.fromkeys(names, "hush")))
+    assert ({line[name] for name in names}, line["user"]) == ({"[redacted]"}, "u")
+
+
+def test_keys_and_passwords_inside_a_text_are_masked(lines):
+    (line,) = lines(lambda log: log.info("connect", url="postgresql://tally:hush@db/x", header=f"Bearer {KEY}"))
+    assert (line["url"], line["header"]) == ("postgresql://[redacted]@db/x", "Bearer [redacted]")
+
+
+def test_an_exception_is_one_line_with_its_trace(lines):
+    def fail(log):
+        try:
+            raise ValueError(f"unknown key {KEY}")
+        except ValueError:
+            log.exception("broken")
+
+    (line,) = lines(fail)
+    assert line["exception"].splitlines()[0] == "Traceback (most recent call last):"
+    assert line["exception"].splitlines()[-1] == "ValueError: unknown key [redacted]"
+
+
+def test_lines_of_libraries_take_the_same_form(lines):
+    (line,) = lines(lambda _log: logging.getLogger("uvicorn.error").warning("slow %s", f"Bearer {KEY}"))
+    assert (line["event"], line["logger"]) == ("slow Bearer [redacted]", "uvicorn.error")
+
+
+def test_metrics_are_served_in_the_text_format_with_help():
+    text = telemetry.metrics_text().decode()
+    assert "# HELP tallystick_events_recorded_total Events committed" in text
+    assert "process_resident_memory_bytes" in text

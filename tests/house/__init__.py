@@ -1,0 +1,1 @@
+"""Rules of the house: sizes, names, imports, words. Each says why it is there."""
