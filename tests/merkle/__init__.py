@@ -1,0 +1,1 @@
+"""Commitments, tree and tiles, without storage."""
