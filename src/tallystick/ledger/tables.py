@@ -21,8 +21,8 @@ logs = Table(
     Column("root", LargeBinary(32), nullable=False),
     Column("edge", LargeBinary, nullable=False),  # the peaks of the tree, 32 bytes each, largest first
     Column("frozen_reason", Text),
-    Column("fixed_through", BigInteger, nullable=False),  # last index that is in a fixed shipment; -1: none
-    Column("stored_through", BigInteger, nullable=False),  # all up to this index are stored or set aside; -1: none
+    Column("fixed_end", BigInteger, nullable=False),  # indexes below it are in a fixed shipment
+    Column("stored_end", BigInteger, nullable=False),  # indexes below it are stored or set aside
     time_column("created_at"),
 )
 
