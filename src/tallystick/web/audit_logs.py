@@ -1,0 +1,39 @@
+"""The Audit Logs page, and the part of it that changes while one filters, searches or pages."""
+
+from litestar import Response, get
+
+from tallystick.web.filters import PATH, Filters, from_pairs
+from tallystick.web.listing import Listing, load
+from tallystick.web.pages import html
+from tallystick.web.parts import Database, Finder, Frame, Reader, WebRequest
+
+
+@get(PATH, name="web.audit_logs")
+async def show_audit_logs(
+    request: WebRequest, reader: Reader, frame: Frame, database: Database, finder: Finder
+) -> Response[str]:
+    """The whole page."""
+    filters = filters_of(request)
+    listing = await database.run(load, reader, finder, filters, request.query_params.get("cursor"))
+    return html("audit_logs.html", frame=frame, listing=listing, filters=filters, panel=None, open_id="")
+
+
+@get(f"{PATH}/rows", name="web.audit_logs.rows")
+async def show_rows(request: WebRequest, reader: Reader, database: Database, finder: Finder) -> Response[str]:
+    """The list alone, for a page that is already there; or, with a cursor, the rows that follow."""
+    filters = filters_of(request)
+    cursor = request.query_params.get("cursor")
+    listing: Listing = await database.run(load, reader, finder, filters, cursor)
+    if cursor is not None:
+        return html("older_rows.html", listing=listing, filters=filters, open_id="")
+    return html("results.html", listing=listing, filters=filters, open_id=_open_event(request), fragment=True)
+
+
+def filters_of(request: WebRequest) -> Filters:
+    """The filters in the URL of a request."""
+    return from_pairs(request.query_params.multi_items())
+
+
+def _open_event(request: WebRequest) -> str:
+    """The event whose panel is open in the page that asks, for its row to be marked."""
+    return str(request.query_params.get("open", ""))

@@ -1,0 +1,57 @@
+"""What a page says when it cannot be shown."""
+
+from typing import Any
+from urllib.parse import quote
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from tallystick.errors import TallystickError
+from tallystick.web.filters import PATH
+from tallystick.web.pages import HEADERS, html, redirect
+
+log = structlog.get_logger()
+
+TITLES = {
+    400: "This address cannot be read",
+    403: "You may not see this",
+    404: "There is nothing here",
+    405: "This cannot be done here",
+    429: "Too many requests",
+    503: "Not available just now",
+}
+DETAILS = {
+    404: "The address is wrong, or what it named is no longer kept.",
+    405: "The address is right, but not for this kind of request.",
+}
+BROKEN = "Something failed on the server, and its log says what. Try again in a moment; if it stays, tell the operator."
+
+
+def show_error(request: Request[Any, Any, Any], problem: Exception) -> Response[str]:
+    """An error page; for who is not signed in, the way to the sign-in and back."""
+    status, detail = _said(problem)
+    if status == 401:
+        return _to_sign_in(request)
+    if status == 500:
+        log.error("page_failed", path=request.url.path, exc_info=problem)
+    retry = getattr(problem, "retry_after", None)
+    headers = HEADERS | ({"Retry-After": str(retry)} if retry else {})
+    title = TITLES.get(status, "This page failed")
+    return html("error.html", status=status, headers=headers, title=title, detail=detail, number=status)
+
+
+def _said(problem: Exception) -> tuple[int, str]:
+    if isinstance(problem, TallystickError) and problem.status != 500:
+        return problem.status, problem.detail
+    if isinstance(problem, HTTPException) and problem.status_code < 500:
+        return problem.status_code, DETAILS.get(problem.status_code, problem.detail)
+    return 500, BROKEN
+
+
+def _to_sign_in(request: Request[Any, Any, Any]) -> Response[str]:
+    if "hx-request" in request.headers:  # htmx cannot follow into another page; the script loads the page anew
+        return html("plain_problem.html", status=401, headers=HEADERS, detail="Your session is over. Sign in again.")
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    wanted = "" if request.method != "GET" or path in ("/", PATH) else f"?next={quote(path, safe='')}"
+    return redirect(f"/sign-in{wanted}")

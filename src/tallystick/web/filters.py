@@ -1,0 +1,193 @@
+"""What a URL of the Audit Logs page says: the filters, as typed, and the URL that says the same."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from tallystick.clock import from_us
+
+PATH = "/audit-logs"
+RANGES = {
+    "today": "Today",
+    "24h": "Last 24 hours",
+    "7d": "Last 7 days",
+    "30d": "Last 30 days",
+    "90d": "Last 90 days",
+    "custom": "Custom range",
+}
+_SPANS = {"24h": timedelta(hours=24), "7d": timedelta(7), "30d": timedelta(30), "90d": timedelta(90)}
+CATEGORIES = {
+    "authentication": "Authentication",
+    "users": "Users",
+    "projects": "Projects",
+    "deployments": "Deployments",
+    "integrations": "Integrations",
+    "policies": "Policies",
+    "workflows": "Workflows",
+    "settings": "Settings",
+    "other": "Other",
+}
+STATUSES = {"success": "Success", "failed": "Failed"}
+SINGLE = ("q", "range", "start", "end", "tz", "live", "limit")
+REPEATED = ("user", "category", "status", "resource", "action", "resource_type", "ip")
+LABELS = {
+    "range": "Date",
+    "user": "User",
+    "category": "Category",
+    "status": "Status",
+    "resource": "Resource",
+    "action": "Action",
+    "resource_type": "Resource type",
+    "ip": "IP address",
+}
+PAGE_SIZE = 50
+MOST_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One filter that is on: its words, and the filters without it."""
+
+    label: str
+    value: str
+    without: "Filters"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The filters of one list. Values are what the person chose or typed; nothing is checked yet."""
+
+    q: str = ""
+    range: str = ""
+    start: str = ""
+    end: str = ""
+    tz: str = ""
+    live: str = ""
+    limit: str = ""
+    user: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    resource: tuple[str, ...] = ()
+    action: tuple[str, ...] = ()
+    resource_type: tuple[str, ...] = ()
+    ip: tuple[str, ...] = ()
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone that times are shown in; UTC when the URL names none that exists."""
+        try:
+            return ZoneInfo(self.tz) if self.tz else UTC
+        except (ValueError, LookupError, OSError):
+            return UTC
+
+    @property
+    def zone_name(self) -> str:
+        return self.tz if self.tz and self.zone is not UTC else "UTC"
+
+    @property
+    def rows(self) -> int:
+        """How many rows a page has, 1 to 1,000."""
+        return min(max(int(self.limit), 1), MOST_ROWS) if self.limit.isdecimal() else PAGE_SIZE
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """The query parameters that say the same, in a fixed order, without empty ones."""
+        found = [(name, getattr(self, name)) for name in SINGLE if getattr(self, name)]
+        return found + [(name, value) for name in REPEATED for value in getattr(self, name)]
+
+    def href(self, path: str = PATH, **more: str) -> str:
+        """A URL of `path` with these filters."""
+        pairs = self.pairs() + list(more.items())
+        return f"{path}?{urlencode(pairs)}" if pairs else path
+
+    def question(self) -> str:
+        """What must be the same for a cursor to go on: "last 7 days" stays the same while time passes."""
+        return urlencode(replace(self, live="", limit="").pairs())
+
+    def parameters(self, now: int) -> dict[str, Sequence[str]]:
+        """The same in the names of the API; `now` in microseconds decides what "last 7 days" is."""
+        found: dict[str, Sequence[str]] = {name: getattr(self, name) for name in REPEATED if getattr(self, name)}
+        found.update({name: (getattr(self, name),) for name in ("q", "tz") if getattr(self, name)})
+        if self.range == "custom":
+            found.update({name: (getattr(self, name),) for name in ("start", "end") if getattr(self, name)})
+        elif start := self._start(from_us(now)):
+            found["start"] = (start.isoformat(),)
+        return found
+
+    def _start(self, now: datetime) -> datetime | None:
+        if self.range == "today":
+            return now.astimezone(self.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        return now - _SPANS[self.range] if self.range in _SPANS else None
+
+    def chips(self) -> list[Chip]:
+        """The filters that are on, without the search, which its own box shows."""
+        found = []
+        if self.range:
+            bare = replace(self, range="", start="", end="")
+            found.append(Chip(LABELS["range"], self.range_words(), bare))
+        for name in REPEATED:
+            for value in getattr(self, name):
+                rest = tuple(other for other in getattr(self, name) if other != value)
+                found.append(Chip(LABELS[name], words_of(name, value), replace(self, **{name: rest})))
+        return found
+
+    def label(self, name: str) -> str:
+        """What a filter is called."""
+        return LABELS[name]
+
+    def chosen_words(self, name: str) -> str:
+        """What is chosen in a filter, short enough for its button; "" for nothing."""
+        values = getattr(self, name)
+        if name == "range":
+            return self.range_words()
+        if len(values) > 1:
+            return f"{len(values)} chosen"
+        return words_of(name, values[0]) if values else ""
+
+    def range_words(self) -> str:
+        """The date range in words."""
+        if self.range != "custom":
+            return RANGES.get(self.range, "")
+        if self.start and self.end:
+            return f"{self.start} to {self.end}"
+        return f"from {self.start}" if self.start else f"until {self.end}" if self.end else "Custom range"
+
+    def cleared(self) -> "Filters":
+        """No filter and no search; how the list is shown stays."""
+        return Filters(tz=self.tz, live=self.live, limit=self.limit)
+
+    @property
+    def narrowed(self) -> bool:
+        """Something is filtered or searched for."""
+        return self.cleared() != self
+
+
+def words_of(name: str, value: str) -> str:
+    """A filter's value as people read it."""
+    return {"category": CATEGORIES, "status": STATUSES}.get(name, {}).get(value, value)
+
+
+def from_pairs(pairs: Iterable[tuple[str, str]]) -> Filters:
+    """The filters of a URL or a form.
+
+    Empty values count for nothing. `user_typed` and `resource_typed` are the boxes in which
+    a value can be typed beside the ticked ones. A start or an end without a range is a custom
+    range; those left in the form beside another range are dropped.
+    """
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if value := value.strip():
+            values.setdefault(name.removesuffix("_typed"), []).append(value)
+    single = {name: values[name][-1] for name in SINGLE if name in values}
+    repeated = {name: tuple(dict.fromkeys(values[name])) for name in REPEATED if name in values}
+    return _settled(single, repeated)
+
+
+def _settled(single: dict[str, str], repeated: Mapping[str, tuple[str, ...]]) -> Filters:
+    chosen = single.get("range", "custom" if "start" in single or "end" in single else "")
+    bounds = {"start", "end"} if chosen == "custom" else set()
+    if chosen not in RANGES or (chosen == "custom" and not bounds & single.keys()):
+        chosen, bounds = "", set()
+    kept = {name: value for name, value in single.items() if name not in ("start", "end") or name in bounds}
+    return Filters(**kept | {"range": chosen}, **repeated)

@@ -1,0 +1,22 @@
+"""What the filter form offers, for its template."""
+
+from tallystick.web.filters import CATEGORIES, RANGES, STATUSES, Filters
+
+ranges = RANGES
+categories = CATEGORIES
+statuses = STATUSES
+
+
+def day_type(value: str) -> str:
+    """A day is picked in a calendar; a bound with a time of day, from a link, is text."""
+    return "date" if not value or (len(value) == 10 and value[4] == value[7] == "-") else "text"
+
+
+def zones(filters: Filters, organization_zone: str) -> list[tuple[str, str]]:
+    """(value, words): UTC, the organization's zone, and the one in the URL; the script adds the local one."""
+    found = {"": "UTC"}
+    if organization_zone not in ("", "UTC"):
+        found[organization_zone] = f"{organization_zone} (organization)"
+    if filters.tz:
+        found.setdefault(filters.tz, filters.tz)
+    return list(found.items())

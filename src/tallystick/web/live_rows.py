@@ -1,0 +1,110 @@
+"""The live view: rows of new events as server-sent events, for as long as the person is signed in."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from litestar import get
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+
+from tallystick.access.scopes import require
+from tallystick.clock import now_us
+from tallystick.errors import BadRequest, TallystickError
+from tallystick.live.follow import Batch
+from tallystick.query.scope import Scope
+from tallystick.search.filters import query_from
+from tallystick.web.event_view import row_of
+from tallystick.web.filters import PATH, Filters, from_pairs
+from tallystick.web.pages import render
+from tallystick.web.parts import Authenticator, Database, LiveHub, SessionToken, WebRequest
+
+MOST_ROWS = 500  # a page draws no more, so no message carries more
+CHECK_SECONDS = 15.0
+RETRY_MILLISECONDS = 1000
+TROUBLE_RETRY_MILLISECONDS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """One open live view."""
+
+    database: Database
+    authenticator: Authenticator
+    hub: LiveHub
+    token: str
+    filters: Filters
+    after: int | None
+
+    async def scope(self) -> Scope:
+        """What the person may see now; Unauthorized or Forbidden once that is over."""
+        scope = await self.database.run(self.authenticator.session_scope, self.token)
+        require(scope, "events:read")
+        return scope
+
+    async def messages(self) -> AsyncIterator[ServerSentEventMessage]:
+        """All that is sent; the last message says why it ends."""
+        try:
+            async with aclosing(self._follow()) as following:
+                async for message in following:
+                    yield message
+        except TallystickError as problem:
+            name = "signed-out" if problem.status in (401, 403) else "trouble"
+            detail = json.dumps({"detail": problem.detail})
+            yield ServerSentEventMessage(event=name, data=detail, retry=TROUBLE_RETRY_MILLISECONDS)
+
+    async def _follow(self) -> AsyncIterator[ServerSentEventMessage]:
+        scope = await self.scope()
+        now = now_us()
+        query = query_from(self.filters.parameters(now), now=now)
+        checked = time.monotonic()
+        yield ServerSentEventMessage(comment="connected", retry=RETRY_MILLISECONDS)
+        async with aclosing(self.hub.follow(scope, query, self.after)) as batches:
+            async for batch in batches:
+                if time.monotonic() - checked >= CHECK_SECONDS:
+                    if await self.scope() != scope:
+                        return  # the browser comes back, and then sees what it may see now
+                    checked = time.monotonic()
+                yield message_of(batch, self.filters)
+
+
+@get(f"{PATH}/live", name="web.audit_logs.live")
+async def follow_events(
+    request: WebRequest,
+    session_token: SessionToken,
+    database: Database,
+    authenticator: Authenticator,
+    hub: LiveHub,
+) -> ServerSentEvent:
+    """Follows the events after `Last-Event-ID`, or `after`, that the filters let through.
+
+    A message `rows` holds `{"rows": [[index, HTML]…], "skipped": n, "through": index}`, newest first;
+    `position` says up to which index all was looked at; `signed-out` and `trouble` come last.
+    """
+    filters = from_pairs(request.query_params.multi_items())
+    viewer = Viewer(database, authenticator, hub, session_token, filters, _after(request))
+    return ServerSentEvent(viewer.messages(), headers={"X-Accel-Buffering": "no"})
+
+
+def message_of(batch: Batch, filters: Filters) -> ServerSentEventMessage:
+    """A batch as one message; its id is where the stream goes on after a lost connection."""
+    shown = batch.events[-MOST_ROWS:]
+    if not shown:
+        return ServerSentEventMessage(id=batch.through, event="position", data=json.dumps({"through": batch.through}))
+    rows = [
+        [stored.index, render("live_row.html", line=row_of(stored, filters.zone), filters=filters)]
+        for stored in reversed(shown)
+    ]
+    data = {"rows": rows, "skipped": len(batch.events) - len(shown), "through": batch.through}
+    return ServerSentEventMessage(id=batch.through, event="rows", data=json.dumps(data))
+
+
+def _after(request: WebRequest) -> int | None:
+    text = request.headers.get("last-event-id") or request.query_params.get("after")
+    if text is None:
+        return None
+    try:
+        return max(int(text), -1)
+    except ValueError:
+        raise BadRequest("`after` is the index of an event.", code="bad_parameter", parameter="after") from None

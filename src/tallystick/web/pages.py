@@ -1,0 +1,53 @@
+"""HTML from templates, and the headers that every answer of the pages carries."""
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from litestar import MediaType, Response
+
+from tallystick.web.assets import ASSETS
+
+ENVIRONMENT = Environment(
+    loader=PackageLoader("tallystick.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+ENVIRONMENT.globals["assets"] = ASSETS
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+# Referrer-Policy: a URL holds what a person searched for. no-store: a page holds the trail.
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "Vary": "HX-Request",
+}
+
+
+def render(template: str, **values: Any) -> str:
+    """The template as text; every value is escaped."""
+    return ENVIRONMENT.get_template(template).render(**values)
+
+
+def html(template: str, *, status: int = 200, headers: dict[str, str] | None = None, **values: Any) -> Response[str]:
+    """An HTML answer made from a template."""
+    return Response(render(template, **values), status_code=status, media_type=MediaType.HTML, headers=headers)
+
+
+def redirect(url: str) -> Response[str]:
+    """Go on there with GET."""
+    return Response("", status_code=303, headers={"Location": url}, media_type=MediaType.HTML)
+
+
+async def with_headers(response: Response[Any]) -> Response[Any]:
+    """Adds what each answer of the pages carries, without replacing what it said itself."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,0 +1,65 @@
+"""The whole surface of the pages.
+
+GET  /                          to Audit Logs
+GET  /sign-in                   the form            POST /sign-in    begin a session
+                                                    POST /sign-out   end it
+GET  /set-up/{token}            the form            POST             make organization and first owner
+GET  /audit-logs                the page
+GET  /audit-logs/rows           its list alone, or with a cursor the rows that follow
+GET  /audit-logs/live           new rows as server-sent events
+GET  /audit-logs/suggest/{name} what the User and Resource menus offer
+GET  /audit-logs/{event_id}     the page with an event open, or its panel alone
+GET  /static/{version}/…        stylesheet and scripts
+"""
+
+from litestar import Router
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+
+from tallystick.errors import TallystickError
+from tallystick.web.assets import static_files
+from tallystick.web.audit_logs import show_audit_logs, show_rows
+from tallystick.web.error_pages import show_error
+from tallystick.web.event_panel import show_event
+from tallystick.web.live_rows import follow_events
+from tallystick.web.pages import with_headers
+from tallystick.web.set_up import set_up, show_set_up
+from tallystick.web.sign_in import enter, leave, show_home, show_sign_in
+from tallystick.web.signed_in import (
+    provide_caller,
+    provide_form,
+    provide_frame,
+    provide_reader,
+    provide_session,
+    provide_token,
+)
+from tallystick.web.suggestions import suggest_values
+
+WEB = Router(
+    path="/",
+    route_handlers=[
+        show_home,
+        show_sign_in,
+        enter,
+        leave,
+        show_set_up,
+        set_up,
+        show_audit_logs,
+        show_rows,
+        follow_events,
+        suggest_values,
+        show_event,
+        static_files,
+    ],
+    dependencies={
+        "session_token": Provide(provide_token),
+        "session": Provide(provide_session),
+        "reader": Provide(provide_reader),
+        "frame": Provide(provide_frame),
+        "form": Provide(provide_form),
+        "caller": Provide(provide_caller),
+    },
+    after_request=with_headers,
+    exception_handlers={TallystickError: show_error, HTTPException: show_error, Exception: show_error},
+    include_in_schema=False,
+)

@@ -1,0 +1,77 @@
+"""Setting up: the first organization and its owner, through the link that the server prints."""
+
+import re
+from typing import Any
+
+from litestar import Response, get, post
+
+from tallystick.access import sessions, setup_link
+from tallystick.access.passwords import LEAST_CHARACTERS
+from tallystick.access.secret import Secret
+from tallystick.access.setup_link import FirstOwner
+from tallystick.clock import now_us
+from tallystick.errors import BadRequest, Unavailable
+from tallystick.ledger import log
+from tallystick.web.filters import PATH
+from tallystick.web.pages import html, redirect
+from tallystick.web.parts import Caller, Database, Form, Recorder, Settings, SignIn
+from tallystick.web.sign_in import with_session
+
+FIELDS = ("organization", "slug", "name", "email")
+
+
+@get("/set-up/{token:str}", name="web.set_up")
+async def show_set_up(token: str, database: Database) -> Response[str]:
+    """The form; 404 when the link was used or is too old."""
+    await database.run(_check, database, token)
+    return _page(dict.fromkeys(FIELDS, ""))
+
+
+@post("/set-up/{token:str}", name="web.set_up.post")
+async def set_up(
+    token: str,
+    form: Form,
+    caller: Caller,
+    settings: Settings,
+    database: Database,
+    sign_in: SignIn,
+    recorder: Recorder,
+) -> Response[str]:
+    """Makes the organization, its log and its owner, who is signed in at once."""
+    fields = {name: str(form.get(name, "")).strip() for name in FIELDS}
+    await database.run(_check, database, token)
+    try:
+        owner = FirstOwner(
+            slug=fields["slug"] or slug_of(fields["organization"]),
+            organization=fields["organization"],
+            email=fields["email"],
+            name=fields["name"],
+            password=await sign_in.hashed(str(form.get("password", ""))),
+        )
+        cookie = await database.run(_make, database, token, owner, caller)
+    except (BadRequest, Unavailable) as problem:
+        return _page(fields, problem.detail, problem.status)
+    recorder.own_actions_waiting()
+    return with_session(redirect(PATH), cookie, settings)
+
+
+def slug_of(name: str) -> str:
+    """A short name made from an organization's name; the organization can be called anything."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower())[:40].strip("-") or "main"
+
+
+def _check(database: Database, token: str) -> None:
+    with database.read() as connection:
+        setup_link.check(connection, token, now=now_us())
+
+
+def _make(database: Database, token: str, owner: FirstOwner, caller: Caller) -> Secret:
+    now = now_us()
+    with database.write() as connection:
+        organization, member = setup_link.use(connection, token, owner, now=now, caller=caller)
+        log.create(connection, organization.org_id, now=now)
+        return sessions.begin(connection, member.user_id, organization.org_id, now=now, caller=caller)
+
+
+def _page(fields: dict[str, Any], problem: str = "", status: int = 200) -> Response[str]:
+    return html("set_up.html", status=status, problem=problem, shortest=LEAST_CHARACTERS, **fields)

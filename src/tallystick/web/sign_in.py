@@ -1,0 +1,94 @@
+"""Signing in and out."""
+
+from litestar import Response, get, post
+
+from tallystick.access import organizations, sessions
+from tallystick.access.cross_site import check_form_token
+from tallystick.clock import now_us
+from tallystick.errors import TallystickError, TooMany
+from tallystick.web.filters import PATH
+from tallystick.web.pages import html, redirect
+from tallystick.web.parts import Caller, Database, Form, Recorder, SessionToken, Settings, SignIn, WebRequest
+
+
+@get("/", name="web.home")
+async def show_home() -> Response[str]:
+    """Audit Logs is the first page; who is not signed in is led on from there."""
+    return redirect(PATH)
+
+
+@get("/sign-in", name="web.sign_in")
+async def show_sign_in(request: WebRequest, session_token: SessionToken, database: Database) -> Response[str]:
+    """The form; who is signed in goes on at once."""
+    wanted = _wanted(request.query_params.get("next", ""))
+    is_signed_in, is_set_up = await database.run(_standing, database, session_token)
+    if is_signed_in:
+        return redirect(wanted)
+    return html("sign_in.html", email="", next=wanted, problem="", is_set_up=is_set_up)
+
+
+@post("/sign-in", name="web.sign_in.post")
+async def enter(
+    form: Form,
+    session_token: SessionToken,
+    caller: Caller,
+    settings: Settings,
+    sign_in: SignIn,
+    recorder: Recorder,
+) -> Response[str]:
+    """Begins a session, or says that it was refused."""
+    email, wanted = str(form.get("email", "")), _wanted(str(form.get("next", "")))
+    try:
+        token = await sign_in.sign_in(email, str(form.get("password", "")), caller=caller, previous=session_token)
+    except TallystickError as problem:
+        headers = {"Retry-After": str(problem.retry_after)} if isinstance(problem, TooMany) else {}
+        return html(
+            "sign_in.html",
+            status=problem.status,
+            headers=headers,
+            email=email,
+            next=wanted,
+            problem=problem.detail,
+            is_set_up=True,
+        )
+    finally:
+        recorder.own_actions_waiting()
+    return with_session(redirect(wanted), token, settings)
+
+
+@post("/sign-out", name="web.sign_out")
+async def leave(
+    form: Form,
+    session_token: SessionToken,
+    caller: Caller,
+    settings: Settings,
+    database: Database,
+    recorder: Recorder,
+) -> Response[str]:
+    """Ends the session; the form's token shows that the person meant it."""
+    check_form_token(session_token, str(form.get("form_token", "")))
+
+    def end() -> None:
+        with database.write() as connection:
+            sessions.end(connection, session_token, now=now_us(), caller=caller)
+
+    await database.run(end)
+    recorder.own_actions_waiting()
+    return with_session(redirect("/sign-in"), "", settings)
+
+
+def with_session(response: Response[str], token: str, settings: Settings) -> Response[str]:
+    """Gives the browser the session's cookie; an empty token takes it away."""
+    response.headers["Set-Cookie"] = sessions.set_cookie(token, settings.public_url)
+    return response
+
+
+def _standing(database: Database, token: str) -> tuple[bool, bool]:
+    """Is someone signed in; is there an organization at all."""
+    with database.read() as connection:
+        return sessions.read(connection, token, now_us()) is not None, organizations.any_exists(connection)
+
+
+def _wanted(path: str) -> str:
+    """Where to go after the sign-in: only ever a page of ours."""
+    return path if path == PATH or path.startswith((PATH + "?", PATH + "/")) else PATH

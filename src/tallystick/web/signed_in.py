@@ -1,0 +1,66 @@
+"""Who is signed in: the session behind the cookie, its scope, and what the frame around a page says of it."""
+
+from tallystick.access import organizations
+from tallystick.access.address import client_address
+from tallystick.access.cross_site import form_token, refuse_cross_site
+from tallystick.access.scopes import require
+from tallystick.access.sessions import cookie_name
+from tallystick.query.scope import Scope
+from tallystick.web.page_frame import PageFrame
+from tallystick.web.parts import (
+    Authenticator,
+    Caller,
+    Database,
+    Form,
+    Frame,
+    Session,
+    SessionToken,
+    Settings,
+    WebRequest,
+)
+
+
+async def provide_token(request: WebRequest, settings: Settings) -> str:
+    """The session cookie's value; "" when there is none."""
+    return request.cookies.get(cookie_name(settings.public_url), "")
+
+
+async def provide_session(session_token: SessionToken, database: Database, authenticator: Authenticator) -> Session:
+    """The session in force; Unauthorized, which leads to the sign-in page, when there is none."""
+    return await database.run(authenticator.session, session_token)
+
+
+async def provide_reader(session: Session) -> Scope:
+    """What the person may see; Forbidden when that is no events at all."""
+    require(session.scope, "events:read")
+    return session.scope
+
+
+async def provide_frame(session: Session, session_token: SessionToken, database: Database) -> Frame:
+    """For handlers that give a whole page."""
+
+    def zone() -> str:
+        with database.read() as connection:
+            return organizations.of_scope(connection, session.scope).zone
+
+    return PageFrame(
+        organization=session.organization,
+        person=session.scope.principal.email,
+        role=session.scope.role,
+        zone=await database.run(zone),
+        form_token=form_token(session_token),
+    )
+
+
+async def provide_form(request: WebRequest, settings: Settings) -> Form:
+    """What was posted; Forbidden when another site made the browser send it. A POST gets its fields only here."""
+    refuse_cross_site(request.method, request.headers, settings.public_url)
+    return await request.form()
+
+
+async def provide_caller(request: WebRequest, settings: Settings) -> Caller:
+    """Where a request came from, for the actions it causes."""
+    peer = request.client.host if request.client else ""
+    forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
+    address, peer = client_address(peer, forwarded, settings.trusted_proxies)
+    return Caller(address=address, peer=peer, user_agent=request.headers.get("user-agent", ""), source="web")

@@ -1,0 +1,60 @@
+"""What the User and Resource menus offer: the most frequent values among what the other filters let through."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from litestar import Response, get
+
+from tallystick.clock import now_us
+from tallystick.errors import BadRequest
+from tallystick.query.scope import Scope
+from tallystick.search.filters import query_from
+from tallystick.web.audit_logs import filters_of
+from tallystick.web.filters import PATH, Filters, from_pairs
+from tallystick.web.pages import html
+from tallystick.web.parts import Database, Finder, Reader, WebRequest
+
+MOST = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One value to tick; `count` is None for one that is chosen already and not among the most frequent."""
+
+    value: str
+    count: int | None
+    is_chosen: bool
+
+
+@get(PATH + "/suggest/{name:str}", name="web.audit_logs.suggest")
+async def suggest_values(
+    request: WebRequest, name: str, reader: Reader, database: Database, finder: Finder
+) -> Response[str]:
+    """Values of `user` or `resource`; what is typed in the menu's box narrows them."""
+    if name not in ("user", "resource"):
+        raise BadRequest("Values are offered for user and resource.", code="bad_parameter", parameter="name")
+    pairs = request.query_params.multi_items()
+    typed = next((value.strip() for key, value in pairs if key == f"{name}_typed"), "")
+    chosen = getattr(from_pairs([pair for pair in pairs if pair[0] == name]), name)
+    offers = await database.run(_offers, reader, finder, filters_of(request), name, typed, chosen)
+    return html("offered.html", offers=offers, name=name, typed=typed)
+
+
+def _offers(
+    scope: Scope,
+    finder: Finder,
+    filters: Filters,
+    name: Literal["user", "resource"],
+    typed: str,
+    chosen: tuple[str, ...],
+) -> list[Offer]:
+    now = now_us()
+    pattern = (f"*{typed.strip('*')}*",) if typed else ()
+    try:
+        others = query_from(replace(filters, **{name: pattern}).parameters(now), now=now)
+        found = finder.facets(scope, others, name, limit=MOST)["values"]
+    except BadRequest:  # a search that is not finished yet; the search box says so
+        found = []
+    counts = {one["value"]: one["count"] for one in found}
+    first = [Offer(value, counts.pop(value, None), True) for value in chosen]
+    return first + [Offer(value, count, False) for value, count in counts.items()]
