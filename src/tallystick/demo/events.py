@@ -20,9 +20,9 @@ def acme_events(*, now_us: int, count: int = 50_000, seed: int = SEED, since_us:
     Some `count` of them lie in the ninety days up to now; before those come the events of
     2024-01-15. The story is told again, ending an hour before now. An event has the same
     `external_id` and content for every `now_us`, and a larger `count` only adds to a smaller one.
-    With `since_us` only what happened after it is given, and the story of the last hour.
+    With `since_us` only what happened from then on is given, and the story of the last hour.
     """
-    first_us = now_us - DAYS * DAY_US if since_us is None else since_us + 1
+    first_us = now_us - DAYS * DAY_US if since_us is None else since_us
     if since_us is None:
         yield from (event for _, event in sorted([johns_apply(), *sarahs_story(TOLD_AT_US)], key=_time))
     recent = sarahs_story((now_us // SECOND_US) * SECOND_US - HOUR_US)

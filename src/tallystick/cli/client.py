@@ -1,0 +1,145 @@
+"""A server's HTTP API, for the client commands."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+import tallystick
+from tallystick.cli.terminal import CommandFailed, note
+
+DEFAULT_URL = "http://127.0.0.1:8765"
+EVENTS_PATH = "/v1/audit-logs"
+TIMEOUT = httpx.Timeout(60, connect=5)
+LONGEST_PAUSE_SECONDS = 15.0
+BUSY = (429, 502, 503, 504)
+
+Parameters = Mapping[str, str | int]
+
+
+class Refused(CommandFailed):
+    """The server said no. `errors` holds {index, field, code, detail} where events were bad (422)."""
+
+    def __init__(self, status: int, detail: str, code: str, errors: list[dict[str, Any]]) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.errors = errors
+
+
+class Client:
+    """Requests to one server with one key. Everything that fails is a CommandFailed with advice."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url = url
+        self._reached = False
+        headers = {"Authorization": f"Bearer {key}", "User-Agent": f"tallystick-cli/{tallystick.__version__}"}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT)
+
+    @classmethod
+    def from_environment(cls) -> "Client":
+        """TALLYSTICK_URL (default: a server on this machine) and TALLYSTICK_API_KEY."""
+        url = os.environ.get("TALLYSTICK_URL", "").strip() or DEFAULT_URL
+        key = os.environ.get("TALLYSTICK_API_KEY", "").strip()
+        if not url.startswith(("http://", "https://")):
+            raise CommandFailed(f"TALLYSTICK_URL: {url!r} is no URL; write one such as {DEFAULT_URL}.")
+        if not key:
+            raise CommandFailed(
+                "TALLYSTICK_API_KEY is not set. Make a key with "
+                '"tallystick key create --org SLUG --name NAME --scope events:read" and put it there.'
+            )
+        if not (key.isascii() and key.isprintable() and " " not in key):
+            raise CommandFailed("TALLYSTICK_API_KEY holds characters that no key has; copy it again.")
+        return cls(url.rstrip("/"), key)
+
+    def get(self, path: str, parameters: Parameters) -> Any:
+        """The JSON answer to a reading request."""
+        with self._advice():
+            return self._answer(self._http.get(path, params=dict(parameters)))
+
+    def record(
+        self, body: bytes, content_type: str, *, searchable: bool = False, patience: float = 20.0
+    ) -> dict[str, Any]:
+        """Send events; the answer of 201. Raises Refused, with `errors` when events are bad.
+
+        Sends again for `patience` seconds while the server is overloaded or the connection breaks, always
+        under one Idempotency-Key: what an unheard answer had recorded already is not recorded twice.
+        A server that was never reached is not waited for.
+        """
+        headers = {"Content-Type": content_type, "Idempotency-Key": f"cli-{uuid4().hex}"}
+        parameters = {"wait": "searchable"} if searchable else {}
+        deadline = time.monotonic() + patience
+        pause = 0.5
+        while True:
+            with self._advice():
+                try:
+                    answer = self._http.post(EVENTS_PATH, params=parameters, content=body, headers=headers)
+                except httpx.TransportError:
+                    if not self._reached or time.monotonic() + pause > deadline:
+                        raise
+                    reason, wait = "the connection broke", pause
+                else:
+                    asked = _retry_after(answer)
+                    wait = pause if asked is None else asked
+                    if answer.status_code not in BUSY or time.monotonic() + wait > deadline:
+                        recorded: dict[str, Any] = self._answer(answer)
+                        return recorded
+                    self._reached = True
+                    reason = f"the server is busy ({answer.status_code})"
+            note(f"{reason}; sending again in {wait:.1f} s")
+            time.sleep(wait)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    @contextmanager
+    def stream(self, path: str, parameters: Parameters, headers: Mapping[str, str], timeout: float) -> Iterator[Any]:
+        """The lines of an answer as they arrive; `timeout` is the longest silence in seconds.
+
+        A broken connection is httpx.TransportError here, so that the caller can resume.
+        """
+        limits = httpx.Timeout(timeout, connect=5)
+        with self._http.stream("GET", path, params=dict(parameters), headers=headers, timeout=limits) as answer:
+            if answer.status_code != 200:
+                answer.read()
+                self._answer(answer)
+            self._reached = True
+            yield answer.iter_lines()
+
+    @contextmanager
+    def _advice(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.ConnectError as error:
+            raise CommandFailed(
+                f"No server answers at {self._url} ({error}). Start it with "
+                '"tallystick serve", or set TALLYSTICK_URL to where it is.'
+            ) from None
+        except httpx.TimeoutException:
+            raise CommandFailed(f"{self._url} did not answer in time. Try again; is the server overloaded?") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise CommandFailed(f"The connection to {self._url} failed ({error}). Check TALLYSTICK_URL.") from None
+
+    def _answer(self, answer: httpx.Response) -> Any:
+        self._reached = True
+        try:
+            content = answer.json()
+        except ValueError:
+            content = None
+        if answer.is_success and content is not None:
+            return content
+        if not isinstance(content, dict) or "detail" not in content:
+            target = answer.headers.get("Location")
+            advice = f"set TALLYSTICK_URL to where it leads, {target}" if target else "is TALLYSTICK_URL right?"
+            raise CommandFailed(f"{self._url} answered {answer.status_code}, but not as Tallystick does; {advice}")
+        detail, code = str(content["detail"]), str(content.get("code", ""))
+        if answer.status_code == 401:
+            detail += " Check TALLYSTICK_API_KEY."
+        raise Refused(answer.status_code, detail, code, content.get("errors") or [])
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    text = answer.headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdigit() else None

@@ -1,0 +1,30 @@
+"""The control database, for the operator's commands; also beside a running server."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import OperationalError
+
+from tallystick.access.acts import Caller
+from tallystick.cli.terminal import CommandFailed
+from tallystick.database.engine import Database
+from tallystick.database.migrate import upgrade
+from tallystick.settings import Settings
+
+FROM_HERE = Caller(source="cli")
+
+
+@contextmanager
+def control_database() -> Iterator[Database]:
+    """The control database that the settings name, with every table up to date."""
+    database = Database(Settings.load(os.environ).database_url, pool_size=1)
+    try:
+        upgrade(database)
+        yield database
+    except OperationalError as error:
+        raise CommandFailed(
+            f"The control database cannot be used ({error.orig}). Check TALLYSTICK_DATABASE_URL and that it is up."
+        ) from None
+    finally:
+        database.close()

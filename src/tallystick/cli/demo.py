@@ -1,0 +1,73 @@
+"""`tallystick demo`: the server with the demo organization."""
+
+import os
+import time
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from tallystick.app import Parts
+from tallystick.cli.serve import Host, Port
+from tallystick.cli.serving import DEFAULT_HOST, DEFAULT_PORT, serve_until_stopped
+from tallystick.cli.terminal import say, words
+from tallystick.clock import now_us
+from tallystick.demo.loading import bring_up_to_now
+from tallystick.demo.organization import Acme, ensure_acme
+from tallystick.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    events: Annotated[int, typer.Option(min=0, help="About how many events the ninety days hold.")] = 50_000,
+    host: Host = DEFAULT_HOST,
+    port: Port = DEFAULT_PORT,
+) -> None:
+    """Run the server with the demo organization, made once and brought up to now at each start.
+
+    It holds ninety days of people with habits, and incidents worth finding among them.
+    """
+
+    async def work(parts: Parts) -> None:
+        now = now_us()
+        acme = await parts.database.run(ensure_acme, parts.database, parts.settings.data_dir, now)
+        _greet(parts.settings, acme)
+        await _load(parts, acme, now, events)
+
+    serve_until_stopped(Settings.load(os.environ), host, port, work)
+
+
+def _greet(settings: Settings, acme: Acme) -> None:
+    url = settings.public_url
+    say(
+        f"""
+Tallystick with the demo organization Acme listens on {url}
+
+  Sign in   {url}/sign-in
+  E-mail    {acme.email}
+  Password  {acme.password}
+  API key   {acme.api_key}
+
+Then click a row: its details open on the right. Search for deploy, john@, vpc-prod or failed.
+Who broke api-infrastructure an hour ago? {url}/audit-logs?resource=api-infrastructure
+
+  curl -H "Authorization: Bearer {acme.api_key}" "{url}/v1/audit-logs?start=2024-01-01&end=2024-01-31"
+  TALLYSTICK_URL={url} TALLYSTICK_API_KEY={acme.api_key} tallystick tail
+
+Ctrl-C stops it. The data stays in {settings.data_dir}.
+"""
+    )
+
+
+async def _load(parts: Parts, acme: Acme, now: int, events: int) -> None:
+    began = time.monotonic()
+    columns = (TextColumn("Loading events"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=words, transient=True, disable=not words.is_terminal) as progress:
+        task = progress.add_task("load", total=None if acme.loaded_through else events)
+        loaded = await bring_up_to_now(
+            parts.recorder, parts.authenticator, acme, now=now, count=events,
+            advance=lambda number: progress.advance(task, number),
+        )  # fmt: skip
+    say(f"{loaded:,} events were added in {time.monotonic() - began:.1f} s; the trail is up to now.")

@@ -1,0 +1,58 @@
+"""`tallystick key`: the operator makes API keys."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from tallystick.access import keys, organizations
+from tallystick.access.scopes import operator_scope
+from tallystick.cli.control import FROM_HERE, control_database
+from tallystick.cli.terminal import emit, note, say
+from tallystick.clock import DAY_US, now_us
+
+app = typer.Typer()
+key = typer.Typer(no_args_is_help=True, help="Make API keys.")
+app.add_typer(key, name="key")
+
+
+class Permitted(StrEnum):
+    write = "events:write"
+    read = "events:read"
+    exports = "exports"
+    alerts = "alerts"
+    streams = "streams"
+    admin = "admin"
+
+
+@key.callback()
+def _several() -> None:
+    pass
+
+
+@key.command()
+def create(
+    org: Annotated[str, typer.Option(help="The organization's short name.")],
+    name: Annotated[str, typer.Option(help="What the key is for; it stands in the events that it records.")],
+    scope: Annotated[list[Permitted], typer.Option(help="What the key may do; give it several times for several.")],
+    expires_days: Annotated[
+        int | None, typer.Option(min=1, help="The key ends after so many days; else never.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None, typer.Option(help="Address or network the key may be used from; else from everywhere.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Make an API key and print it alone on standard output, this once."""
+    now = now_us()
+    expires_at = None if expires_days is None else now + expires_days * DAY_US
+    with control_database() as database, database.write() as connection:
+        by = operator_scope(organizations.by_slug(connection, org).org_id)
+        made = keys.create_key(
+            connection, by, name, scope, now=now, expires_at=expires_at, allowed_networks=allow or (), caller=FROM_HERE
+        )
+    if json:
+        emit({"key": str(made), "org": org, "name": name, "scopes": sorted(set(scope))})
+        return
+    note(f"Key {name!r} of {org}, shown this once:")
+    say(made)

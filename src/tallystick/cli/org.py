@@ -1,0 +1,91 @@
+"""`tallystick org`: the operator's view of organizations."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from tallystick.access import organizations
+from tallystick.access.organizations import Organization
+from tallystick.access.scopes import operator_scope
+from tallystick.cli.control import FROM_HERE, control_database
+from tallystick.cli.terminal import emit, note, results, say
+from tallystick.clock import now_us, rfc3339
+from tallystick.ledger import log
+
+app = typer.Typer()
+org = typer.Typer(no_args_is_help=True, help="Make and list organizations; say how long their events are kept.")
+app.add_typer(org, name="org")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Plan(StrEnum):
+    free = "free"
+    pro = "pro"
+    enterprise = "enterprise"
+
+
+@org.command()
+def create(
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="Short name in lower case, such as acme.")],
+    name: Annotated[str, typer.Option(help="As people know it; else the short name.")] = "",
+    plan: Annotated[Plan, typer.Option(help="Decides how long events are kept: 7, 90 or 365 days.")] = Plan.enterprise,
+    retention_days: Annotated[int | None, typer.Option(help="Keep events so many days instead.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Make an organization, with the log that its events go into."""
+    now = now_us()
+    with control_database() as database, database.write() as connection:
+        made = organizations.create(connection, slug, name, plan, retention_days, now=now, caller=FROM_HERE)
+        log.create(connection, made.org_id, now=now)
+    if json:
+        emit(_shown(made))
+        return
+    say(f"{made.slug}  {made.shown_id}  {made.plan}, events kept {made.retention_days:,} days")
+    note(f"Next: tallystick user create EMAIL --org {made.slug} --role owner")
+
+
+@org.command("list")
+def list_organizations(json: AsJson = False) -> None:
+    """List all organizations."""
+    with control_database() as database, database.read() as connection:
+        found = organizations.list_all(connection)
+    if json:
+        emit([_shown(organization) for organization in found])
+        return
+    if not found:
+        note("There is no organization yet. Make one: tallystick org create SLUG")
+        return
+    table = Table("Slug", "Name", "Plan", "Days kept", "Id", box=None, pad_edge=False)
+    for one in found:
+        table.add_row(one.slug, one.name, one.plan, str(one.retention_days), one.shown_id)
+    results.print(table)
+
+
+@org.command()
+def retention(
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="The organization's short name.")],
+    days: Annotated[int, typer.Argument(metavar="DAYS", help="Keep events so many days.")],
+    json: AsJson = False,
+) -> None:
+    """Change how long events are kept; what is older goes with the next purge."""
+    with control_database() as database, database.write() as connection:
+        scope = operator_scope(organizations.by_slug(connection, slug).org_id)
+        changed = organizations.set_retention(connection, scope, days, now=now_us(), caller=FROM_HERE)
+    if json:
+        emit(_shown(changed))
+    else:
+        say(f"{changed.slug}: events are kept {changed.retention_days:,} days")
+
+
+def _shown(organization: Organization) -> dict[str, Any]:
+    return {
+        "id": organization.shown_id,
+        "slug": organization.slug,
+        "name": organization.name,
+        "plan": organization.plan,
+        "retention_days": organization.retention_days,
+        "created_at": rfc3339(organization.created_at),
+    }

@@ -1,0 +1,94 @@
+"""`tallystick search`: find events."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from tallystick.cli.client import EVENTS_PATH, Client
+from tallystick.cli.shown import Event, shown_cells
+from tallystick.cli.terminal import emit, note, results
+
+app = typer.Typer()
+
+MOST_PER_PAGE = 1000
+WORDS = {"exact": "", "estimate": "about ", "at_least": "at least "}
+
+
+@app.command()
+def search(
+    query: Annotated[
+        list[str] | None, typer.Argument(metavar="QUERY", help="What to look for; nothing finds all.")
+    ] = None,
+    start: Annotated[str, typer.Option(help="Date or time from which on, inclusive.")] = "",
+    end: Annotated[str, typer.Option(help="Time before which (exclusive), or last date (inclusive).")] = "",
+    tz: Annotated[str, typer.Option(help="The zone of bare dates, such as Europe/Berlin; else UTC.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Show at most so many events.")] = 50,
+    json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one a line.")] = False,
+) -> None:
+    """Find events, newest first.
+
+    Words and "phrases" are looked for everywhere; also user: action: category: status: resource: type: ip:
+    after: before: on: id: session: request: and paths such as changes.error: can be asked for; OR, -word and parentheses work.
+    Put -- before a query that begins with a minus sign.
+
+    For example: tallystick search status:failed user:sarah@acme.com
+    """
+    asked = {"q": " ".join(query or []), "start": start, "end": end, "tz": tz}
+    parameters = {name: value for name, value in asked.items() if value}
+    found = Found(Client.from_environment(), parameters, limit)
+    table = Table(box=None, pad_edge=False)
+    for title in ("Timestamp (UTC)", "User", "Action", "Resource", "IP address", "Status"):
+        table.add_column(title, overflow="fold", no_wrap=title in ("Timestamp (UTC)", "Status"))
+    for event in found.events():
+        if json:
+            emit(event)
+        else:
+            table.add_row(*shown_cells(event))
+    if table.row_count:
+        results.print(table)
+    note(found.summary())
+
+
+class Found:
+    """The events of a search, page by page, and what can honestly be said about all of them."""
+
+    def __init__(self, client: Client, parameters: dict[str, str], limit: int) -> None:
+        self._client = client
+        self._parameters = parameters
+        self._limit = limit
+        self._shown = 0
+        self._first: dict[str, Any] = {}
+        self._more = False
+
+    def events(self) -> Iterator[Event]:
+        """At most `limit` events. A page that ran out of time is followed by the next until it is known."""
+        cursor: str | None = None
+        while True:
+            wanted = min(self._limit - self._shown, MOST_PER_PAGE)
+            parameters: dict[str, str | int] = self._parameters | {"limit": wanted}
+            if cursor is not None:
+                parameters |= {"cursor": cursor, "count": "none"}
+            page = self._client.get(EVENTS_PATH, parameters)
+            self._first = self._first or page
+            for event in page["data"]:
+                self._shown += 1
+                yield event
+            cursor = page["next_cursor"]
+            self._more = cursor is not None
+            if cursor is None or self._shown >= self._limit:
+                return
+
+    def summary(self) -> str:
+        """How many are shown of how many, and what is missing."""
+        if not self._more:
+            told = f"{self._shown:,} event{'' if self._shown == 1 else 's'}, all that match"
+        else:
+            total, relation = self._first.get("total"), self._first.get("total_relation", "at_least")
+            known = f" of {WORDS.get(relation, '')}{max(total, self._shown):,}" if total is not None else ""
+            told = f"The {self._shown:,} newest{known} events; --limit shows more"
+        start, kept = self._parameters.get("start", ""), str(self._first.get("retention_start", ""))
+        if start and start < kept[: len(start)]:
+            told += f"; events before {kept[:10]} are past the retention"
+        return told + "."

@@ -1,0 +1,90 @@
+"""`tallystick send`: record one event."""
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from tallystick.cli.client import Client
+from tallystick.cli.terminal import emit, note, say
+
+app = typer.Typer()
+
+ACTOR, RESOURCE, CONTEXT = "Who", "What was affected", "From where"
+DETAILS = ("changes", "request", "response", "metadata")
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.MsgspecError as problem:
+        raise typer.BadParameter(f"not a JSON object ({problem}); write one such as '{{\"resources\": 5}}'") from None
+
+
+Details = Annotated[dict[str, Any] | None, typer.Option(parser=_json_object, metavar="JSON", help="A JSON object.")]
+
+
+def _option(panel: str, text: str) -> Any:
+    return typer.Option(help=text, rich_help_panel=panel)
+
+
+@app.command()
+def send(
+    action: Annotated[str, typer.Argument(help='What happened, such as "deployment.failed".', metavar="ACTION")],
+    description: Annotated[str, typer.Option(help="In free words, at most 500 characters.")] = "",
+    status: Annotated[str, typer.Option(help="success or failed; else what the catalogue says.")] = "",
+    category: Annotated[str, typer.Option(help="Else what the catalogue says.")] = "",
+    timestamp: Annotated[str, typer.Option(help="RFC 3339 with zone; else now.")] = "",
+    external_id: Annotated[str, typer.Option(help="Your own id: sent again, nothing is recorded twice.")] = "",
+    actor_type: Annotated[str, _option(ACTOR, "Else user, when anything else is said of the actor.")] = "",
+    actor_id: Annotated[str, _option(ACTOR, "Such as usr_456.")] = "",
+    actor_email: Annotated[str, _option(ACTOR, "Without any of these the key is the actor.")] = "",
+    actor_name: Annotated[str, _option(ACTOR, "As people know them.")] = "",
+    resource_type: Annotated[str, _option(RESOURCE, "Else the noun of the action.")] = "",
+    resource_id: Annotated[str, _option(RESOURCE, "Such as prj_88.")] = "",
+    resource_name: Annotated[str, _option(RESOURCE, "As people know it.")] = "",
+    ip_address: Annotated[str, _option(CONTEXT, "The actor's address.")] = "",
+    user_agent: Annotated[str, _option(CONTEXT, "The actor's client.")] = "",
+    request_id: Annotated[str, _option(CONTEXT, "Of the request that did it.")] = "",
+    session_id: Annotated[str, _option(CONTEXT, "Of the actor's session.")] = "",
+    trace_id: Annotated[str, _option(CONTEXT, "Of the trace it belongs to.")] = "",
+    source: Annotated[str, _option(CONTEXT, "Such as web, api, cli.")] = "",
+    changes: Details = None,
+    request: Details = None,
+    response: Details = None,
+    metadata: Details = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when searches find it.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the server's answer as JSON.")] = False,
+) -> None:
+    """Record one event and print its id.
+
+    For example: tallystick send deployment.failed --actor-email sarah@acme.com --resource-type project
+    --resource-name api-infrastructure --changes '{"resources_planned": 5}'
+    """
+    given = locals()
+    event = _event(given)
+    answer = Client.from_environment().record(msgspec.json.encode(event), "application/json", searchable=wait)
+    recorded = answer["events"][0]
+    if recorded.get("duplicate") and not answer.get("duplicate"):
+        differs = ", with other content" if recorded.get("conflict") else ""
+        note(f"This external id was recorded before{differs}; nothing was recorded now.")
+    if json:
+        emit(answer)
+    else:
+        say(recorded["id"])
+
+
+def _event(given: dict[str, Any]) -> dict[str, Any]:
+    """The event from the options that were given; what is empty is left out."""
+    event = {name: given[name] for name in ("action", "description", "status", "category", "timestamp", "external_id")}
+    actor = _chosen({name: given[f"actor_{name}"] for name in ("type", "id", "email", "name")})
+    resource = _chosen({name: given[f"resource_{name}"] for name in ("type", "id", "name")})
+    context = ("ip_address", "user_agent", "request_id", "session_id", "trace_id", "source")
+    event["actor"] = {"type": "user"} | actor if actor else None
+    event["resource"] = {"type": given["action"].split(".")[0]} | resource if resource else None
+    event["context"] = _chosen({name: given[name] for name in context})
+    return _chosen(event | {name: given[name] for name in DETAILS})
+
+
+def _chosen(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value or name == "action"}

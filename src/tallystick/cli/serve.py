@@ -1,0 +1,39 @@
+"""`tallystick serve`: the server."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from tallystick.access import setup_link
+from tallystick.app import Parts
+from tallystick.cli.serving import DEFAULT_HOST, DEFAULT_PORT, serve_until_stopped
+from tallystick.cli.terminal import say
+from tallystick.clock import now_us
+from tallystick.settings import Settings
+
+app = typer.Typer()
+
+Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every one of this machine.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+
+
+@app.command()
+def serve(host: Host = DEFAULT_HOST, port: Port = DEFAULT_PORT) -> None:
+    """Run the server: API, web pages and background work, until SIGTERM or Ctrl-C.
+
+    While there is no organization it prints a link, good once and for a day, by which the first owner makes one.
+    """
+    serve_until_stopped(Settings.load(os.environ), host, port, _greet)
+
+
+async def _greet(parts: Parts) -> None:
+    say(f"Tallystick listens on {parts.settings.public_url}")
+    token = await parts.database.run(_first_link, parts)
+    if token is not None:
+        say(f"No organization yet. Make the first one here: {parts.settings.public_url}/set-up/{token}")
+
+
+def _first_link(parts: Parts) -> str | None:
+    with parts.database.write() as connection:
+        return setup_link.make(connection, now=now_us())

@@ -1,0 +1,135 @@
+"""The server process: bind, run the application's life around uvicorn, stop on a signal."""
+
+import asyncio
+import errno
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import uvicorn
+
+from tallystick.app import Parts, build, create_app
+from tallystick.cli.terminal import CommandFailed
+from tallystick.settings import Settings
+from tallystick.telemetry import configure_logging
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8765
+DEFAULT_PUBLIC_URL = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}"
+KEEP_ALIVE_SECONDS = 65  # longer than the minute that most proxies keep a connection
+GRACE_SECONDS = 10
+BACKLOG = 2048
+
+Work = Callable[[Parts], Coroutine[Any, Any, None]]
+
+
+def serve_until_stopped(settings: Settings, host: str, port: int, work: Work) -> None:
+    """Serve until SIGTERM or SIGINT; answers that are being given are finished first.
+
+    `work` runs beside the server from the moment it listens; it is cancelled when the server stops, and
+    what it raises ends the server. CommandFailed for a port that is taken, SettingsError for a data
+    directory that another server holds.
+    """
+    configure_logging(settings.log_level)
+    with _bound(host, port) as listener:
+        config = uvicorn.Config(
+            "", loop="uvloop", http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
+            proxy_headers=False, server_header=False, backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=GRACE_SECONDS,
+        )  # fmt: skip
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(_serve(_publicly(settings, host, port), config, listener, work))
+
+
+class _Server(uvicorn.Server):
+    """Runs `on_listening` when connections are taken, `on_stopping` before open ones are waited for."""
+
+    def __init__(
+        self, config: uvicorn.Config, on_listening: Callable[[], None], on_stopping: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._on_listening = on_listening
+        self._on_stopping = on_stopping
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._on_listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_stopping()
+        await super().shutdown(sockets=sockets)
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        # uvicorn would raise the signal again before the parts below are closed.
+        return nullcontext()
+
+
+async def _serve(settings: Settings, config: uvicorn.Config, listener: socket.socket, work: Work) -> None:
+    parts = build(settings)
+    app = create_app(settings, parts)
+    config.app = app
+    beside: list[asyncio.Task[None]] = []
+
+    def listening() -> None:
+        task = asyncio.get_running_loop().create_task(work(parts))
+        task.add_done_callback(lambda done: server.handle_exit(signal.SIGTERM, None) if _failed(done) else None)
+        beside.append(task)
+
+    server = _Server(config, listening, parts.hub.close)
+    async with _stopping(server), app.lifespan():
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            await _end(beside)
+
+
+def _failed(task: asyncio.Task[None]) -> bool:
+    return not task.cancelled() and task.exception() is not None
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
+
+
+@asynccontextmanager
+async def _stopping(server: uvicorn.Server) -> AsyncIterator[None]:
+    """SIGTERM and SIGINT stop the server in order; a second SIGINT waits for nobody."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.handle_exit, number, None)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _bound(host: str, port: int) -> Any:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise CommandFailed(
+                    f"Port {port} of {host} is taken. Stop what listens there, or choose another with --port."
+                ) from None
+            raise CommandFailed(f"Cannot listen on {host}, port {port}: {error.strerror}. Choose others.") from None
+        yield listener
+
+
+def _publicly(settings: Settings, host: str, port: int) -> Settings:
+    """Unless told otherwise, people reach the server where it listens."""
+    if settings.public_url != DEFAULT_PUBLIC_URL or (host, port) == (DEFAULT_HOST, DEFAULT_PORT):
+        return settings
+    reachable = DEFAULT_HOST if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
+    return replace(settings, public_url=f"http://{reachable}:{port}")

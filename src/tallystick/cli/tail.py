@@ -1,0 +1,104 @@
+"""`tallystick tail`: follow new events as they are recorded."""
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any
+
+import httpx
+import msgspec
+import typer
+from rich.text import Text
+
+from tallystick.cli.client import EVENTS_PATH, Client
+from tallystick.cli.shown import Event, shown_cells
+from tallystick.cli.terminal import emit, note, results
+
+app = typer.Typer()
+
+SILENCE_SECONDS = 40.0  # the server says something every 15
+LONGEST_PAUSE_SECONDS = 15.0
+WIDTHS = (19, 24, 28, 28, 15, 0)
+
+
+@app.command()
+def tail(
+    query: Annotated[
+        list[str] | None, typer.Argument(metavar="QUERY", help="Only events that match, as in search.")
+    ] = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=1000, help="Begin with the last so many.")] = 10,
+    limit: Annotated[int, typer.Option(min=0, help="End after so many events; 0 never ends.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one a line.")] = False,
+) -> None:
+    """Show the last events, then each new one as it is recorded, until interrupted.
+
+    A lost connection is taken up again where it broke: no event is missing and none comes twice.
+    """
+    asked = {"q": " ".join(query)} if query else {}
+    shown = 0
+    try:
+        for event in followed(Client.from_environment(), asked, lines):
+            _show(event, json)
+            shown += 1
+            if shown == limit:
+                return
+    except KeyboardInterrupt:
+        return
+
+
+def followed(client: Client, asked: dict[str, str], lines: int) -> Iterator[Event]:
+    """The last `lines` events in order of time, then every event recorded since, in order of index."""
+    page = client.get(EVENTS_PATH, asked | {"limit": max(lines, 1), "count": "none"})
+    last: list[Event] = page["data"][:lines]
+    yield from reversed(last)
+    after: int = page["searchable_through"]
+    already = {event["index"] for event in last if event["index"] > after}
+    for event in _since(client, asked, after):
+        if event["index"] not in already:
+            yield event
+
+
+def _since(client: Client, asked: dict[str, str], after: int) -> Iterator[Event]:
+    """Every event after that index, over as many connections as it takes."""
+    pause = 0.5
+    while True:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        try:
+            with client.stream(f"{EVENTS_PATH}/live", asked | {"after": after}, headers, SILENCE_SECONDS) as text:
+                for kind, data in messages(text):
+                    pause = 0.5
+                    if kind == "position":
+                        after = max(after, data["through"])
+                    elif kind == "event" and data["index"] > after:
+                        after = data["index"]
+                        yield data
+        except httpx.TransportError as error:
+            note(f"Connection lost ({str(error) or type(error).__name__}); resuming after event {after}.")
+        time.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def messages(text: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """Kind and decoded data of each message of a text/event-stream; comments keep the connection alive only."""
+    kind = "message"
+    data: list[str] = []
+    for line in text:
+        if not line:
+            if data:
+                yield kind, msgspec.json.decode("\n".join(data))
+            kind, data = "message", []
+        elif line.startswith("event:"):
+            kind = line[6:].strip()
+        elif line.startswith("data:"):
+            data.append(line[5:].removeprefix(" "))
+
+
+def _show(event: Event, json: bool) -> None:
+    if json:
+        emit(event)
+        return
+    line = Text()
+    for cell, width in zip(shown_cells(event), WIDTHS, strict=True):
+        cell.pad_right(max(width - cell.cell_len, 0))
+        line.append_text(cell).append("  ")
+    line.rstrip()
+    results.print(line, soft_wrap=True)

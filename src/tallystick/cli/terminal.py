@@ -1,0 +1,63 @@
+"""Standard output for results, standard error for words about them."""
+
+import os
+import sys
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+
+WIDE = 400  # columns where nothing limits them: lines that go to a file or a pipe are never cut
+
+words = Console(stderr=True, highlight=False)
+results = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+
+
+class CommandFailed(Exception):
+    """What went wrong and what to do next, in a sentence or two; the command ends with status 1."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+def say(text: str) -> None:
+    """A result, as a line of its own, untouched."""
+    _write(text + "\n")
+
+
+def emit(value: Any) -> None:
+    """A result as one line of JSON."""
+    _write(msgspec.json.encode(value).decode() + "\n")
+
+
+def note(text: str) -> None:
+    """A word to the person at the terminal."""
+    words.print(escape(text), soft_wrap=True)
+
+
+def fail(detail: str) -> int:
+    """Say what went wrong; the exit status that goes with it."""
+    words.print(f"[bold red]Error:[/] {escape(visible(' '.join(detail.split())))}", soft_wrap=True)
+    return 1
+
+
+def visible(text: str) -> str:
+    """Text from an event or a server, with control and direction characters written out.
+
+    An event may hold whatever its sender wanted; it must not move the cursor of who reads it.
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough (`… | head`); nothing more can be written, also not when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

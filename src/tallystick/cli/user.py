@@ -1,0 +1,83 @@
+"""`tallystick user`: the operator adds people."""
+
+import secrets
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from tallystick import ids
+from tallystick.access import organizations, people
+from tallystick.access.members import Member
+from tallystick.access.passwords import HashedPassword, hashed
+from tallystick.access.scopes import operator_scope
+from tallystick.cli.control import FROM_HERE, control_database
+from tallystick.cli.terminal import emit, note, say
+from tallystick.clock import now_us
+from tallystick.database.engine import Database
+from tallystick.errors import Conflict
+
+app = typer.Typer()
+user = typer.Typer(no_args_is_help=True, help="Add people to organizations.")
+app.add_typer(user, name="user")
+
+
+class Role(StrEnum):
+    owner = "owner"
+    admin = "admin"
+    auditor = "auditor"
+    member = "member"
+
+
+@user.callback()
+def _several() -> None:
+    pass
+
+
+@user.command()
+def create(
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="What the person signs in with.")],
+    org: Annotated[str, typer.Option(help="The organization's short name.")],
+    role: Annotated[
+        Role, typer.Option(help="owner: all. admin: all but ownership. auditor: reads. member: own events.")
+    ],
+    name: Annotated[str, typer.Option(help="As people know them.")] = "",
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password's line there.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Add a person to an organization.
+
+    Without --password-stdin a password is made and printed alone on standard output, once. Who has an
+    account already keeps its password.
+    """
+    password = _given_password() if password_stdin else secrets.token_urlsafe(15)
+    kept = hashed(password)
+    own = not password_stdin
+    with control_database() as database:
+        try:
+            made = _add(database, email, org, role, kept, name)
+        except Conflict as conflict:
+            if conflict.code != "account_exists" or password_stdin:
+                raise
+            made, own = _add(database, email, org, role, None, name), False
+    if json:
+        shown = {"id": ids.encode("usr", made.user_id.bytes), "email": made.email, "role": made.role, "org": org}
+        emit(shown | ({"password": password} if own else {}))
+        return
+    note(f"{made.email} is {made.role} of {org}." + (" The password, shown this once:" if own else ""))
+    if own:
+        say(password)
+
+
+def _add(database: Database, email: str, org: str, role: str, kept: HashedPassword | None, name: str) -> Member:
+    with database.write() as connection:
+        scope = operator_scope(organizations.by_slug(connection, org).org_id)
+        return people.create(connection, scope, email, role, kept, now=now_us(), name=name, caller=FROM_HERE)
+
+
+def _given_password() -> str:
+    line = sys.stdin.readline()
+    if not line.strip():
+        raise typer.BadParameter("standard input holds no password; pipe one line in", param_hint="--password-stdin")
+    return line.rstrip("\r\n")
