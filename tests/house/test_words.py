@@ -25,9 +25,9 @@ UNFINISHED = [
     "lorem " + "ipsum",
 ]
 SCAFFOLDING = [
-    "/wo" + "rk/", "sha" + "red/", "CONT" + "RACT.md", "CONT" + "RACT §", "CONT" + "RACT:", "DES" + "IGN.md", "DES" + "IGN §", "TA" + "STE.md", "SE" + "ED.txt",
-    "INTER" + "FACES.md", "LED" + "GER.md", "LEDGER_" + "VECTORS", "/opt/" + "py", "Cla" + "ude", "Chat" + "GPT",
-    "the " + "brief", "this " + "machine has", "sub" + "agent",
+    "/wo" + "rk/", "sha" + "red/", "/opt/" + "py", "CONT" + "RACT.md", "CONT" + "RACT §", "CONT" + "RACT:",
+    "DES" + "IGN.md", "DES" + "IGN §", "TA" + "STE.md", "SE" + "ED.txt", "INTER" + "FACES.md", "LED" + "GER.md",
+    "LEDGER_" + "VECTORS", "Cla" + "ude", "Chat" + "GPT", "the " + "brief", "this " + "machine has", "sub" + "agent",
 ]  # fmt: skip
 OVERCLAIMS = [
     "immu" + "table audit",
