@@ -123,13 +123,13 @@ def append(connection: Connection, log: Log, entries: Sequence[bytes]) -> Log:
     `log` comes from `lock` or `append` in this transaction; after a rollback it is void. Writes the log's row,
     one row for each tile that is begun and one for each that is widened: two rows for a few entries, one more
     for every 256. Raises Unavailable (`log_moved`) when the row no longer says what `log` says, and
-    LedgerDamaged when a tile is not as wide as the size demands; nothing may be committed after either.
+    LedgerDamaged when size, root, edge and tiles contradict each other; nothing may be committed after either.
     """
     if not entries:
         return log
     if set(map(len, entries)) != {ENTRY_BYTES}:
         raise ValueError("an entry has 32 bytes")
-    grown, completed = extend(Edge.unpack(log.size, log.edge), leaf_hashes(entries))
+    grown, completed = extend(_edge_of(log), leaf_hashes(entries))
     after = msgspec.structs.replace(log, size=grown.size, root=grown.root(), edge=grown.pack())
     _advance(connection, log, after)
     begun: list[dict[str, Any]] = []
@@ -159,6 +159,16 @@ def _log_of(row: Any) -> Log:
     if row is None:
         raise NotFound("This organization has no log; it gets one when it is created.", code="log_not_found")
     return Log(*row)
+
+
+def _edge_of(log: Log) -> Edge:
+    try:
+        edge = Edge.unpack(log.size, log.edge)
+    except ValueError as mismatch:
+        raise LedgerDamaged(f"The log's row contradicts itself: {mismatch}.") from mismatch
+    if edge.root() != log.root:
+        raise LedgerDamaged(f"The log's row contradicts itself: its edge has not the root it says at {log.size}.")
+    return edge
 
 
 def _advance(connection: Connection, before: Log, after: Log) -> None:

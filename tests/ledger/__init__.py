@@ -1,0 +1,1 @@
+"""The log in the control database, on both engines."""
