@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev run dev test lint types check format unit chaos bench screenshots lock system-tools vendor-check clean
+.PHONY: help env env-dev run dev test lint types check format unit chaos bench screenshots docs lock system-tools vendor-check clean
 
 # The first Python on the path that is new enough; PYTHON=… chooses another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -57,6 +57,9 @@ system-tools:
 
 vendor-check:
 	@if [ -f $(STATIC)/HASHES ]; then cd $(STATIC) && sha256sum --quiet -c HASHES && echo "vendored files: as locked"; fi
+
+docs: env-dev  ## write the pages of docs/ that come from the code
+	$(BIN)/python -m tests.house.pages
 
 lock:  ## write requirements*.txt anew from pyproject.toml
 	$(PYTHON) -m venv build/lock
