@@ -68,7 +68,7 @@ class Sender:
             try:
                 answer = self._client.record(body, NDJSON, patience=PATIENCE_SECONDS)
             except Refused as refused:
-                bad = _by_index(refused.errors, len(batch))
+                bad = refused.problems(len(batch))
                 if refused.status != 422 or not bad:
                     raise
                 for index, problem in bad.items():
@@ -83,14 +83,3 @@ class Sender:
         self.tally.known += known
         self.tally.new += len(recorded) - known
         self.tally.conflicts += sum(bool(event.get("conflict")) for event in recorded)
-
-
-def _by_index(errors: list[dict[str, Any]], count: int) -> dict[int, str]:
-    """The problems of each bad event, in one sentence."""
-    found: dict[int, list[str]] = {}
-    for error in errors:
-        index = error.get("index")
-        if isinstance(index, int) and 0 <= index < count:
-            field = f"{error['field']}: " if error.get("field") else ""
-            found.setdefault(index, []).append(f"{field}{error.get('detail', error.get('code', 'refused'))}")
-    return {index: "; ".join(problems) for index, problems in found.items()}

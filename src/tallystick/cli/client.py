@@ -30,6 +30,16 @@ class Refused(CommandFailed):
         self.code = code
         self.errors = errors
 
+    def problems(self, count: int) -> dict[int, str]:
+        """What is wrong with each bad event of `count`, in one line."""
+        found: dict[int, list[str]] = {}
+        for error in self.errors:
+            index = error.get("index")
+            if isinstance(index, int) and 0 <= index < count:
+                field = f"{error['field']}: " if error.get("field") else ""
+                found.setdefault(index, []).append(f"{field}{error.get('detail', error.get('code', 'refused'))}")
+        return {index: " ".join(problems) for index, problems in found.items()}
+
 
 class Client:
     """Requests to one server with one key. Everything that fails is a CommandFailed with advice."""

@@ -30,8 +30,8 @@ def search(
     """Find events, newest first.
 
     Words and "phrases" are looked for everywhere; also user: action: category: status: resource: type: ip:
-    after: before: on: id: session: request: and paths such as changes.error: can be asked for; OR, -word and parentheses work.
-    Put -- before a query that begins with a minus sign.
+    after: before: on: id: session: request: and paths such as changes.error: can be asked for.
+    OR, -word and parentheses work. Put -- before a query that begins with a minus sign.
 
     For example: tallystick search status:failed user:sarah@acme.com
     """

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tallystick.cli.client import Client
-from tallystick.cli.terminal import emit, note, say
+from tallystick.cli.client import Client, Refused
+from tallystick.cli.terminal import CommandFailed, emit, note, say
 
 app = typer.Typer()
 
@@ -63,7 +63,10 @@ def send(
     """
     given = locals()
     event = _event(given)
-    answer = Client.from_environment().record(msgspec.json.encode(event), "application/json", searchable=wait)
+    try:
+        answer = Client.from_environment().record(msgspec.json.encode(event), "application/json", searchable=wait)
+    except Refused as refused:
+        raise CommandFailed(refused.problems(1).get(0, refused.detail)) from None
     recorded = answer["events"][0]
     if recorded.get("duplicate") and not answer.get("duplicate"):
         differs = ", with other content" if recorded.get("conflict") else ""

@@ -1,0 +1,115 @@
+"""`tallystick demo`: one command, and a filled audit log to look at."""
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.running import wait_for
+from tests.fixtures.servers import COMMAND, Server
+
+FILLED = re.compile(r"([\d,]+) events were added")
+
+
+class Demo(Server):
+    """`tallystick demo` with few events."""
+
+    events = 1500
+
+    def start(self) -> "Demo":
+        self.log.write_text("")
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [COMMAND, "demo", "--events", str(self.events), "--port", str(self.port)],
+                env=self.environ, cwd=self.home, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        return self
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def filled(self) -> int:
+        """Wait until it says that everything is loaded; how many events were new."""
+        wait_for(lambda: FILLED.search(self.said()) is not None or self._ended(), 60)
+        match = FILLED.search(self.said())
+        assert match is not None, self.said()
+        return int(match[1].replace(",", ""))
+
+    def printed(self, label: str) -> str:
+        match = re.search(rf"^ *{label} +(\S+)$", self.said(), re.MULTILINE)
+        assert match is not None, self.said()
+        return match[1]
+
+    def total(self, **filters: str) -> int:
+        with self.client(self.printed("API key")) as client:
+            client.post("/v1/audit-logs?wait=searchable", json={"action": "settled.now"}).raise_for_status()
+            return int(client.get("/v1/audit-logs", params={"count": "exact"} | filters).json()["total"])
+
+    def _ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A demo with its first load behind it."""
+    server = Demo(tmp_path_factory.mktemp("demo"))
+    server.start().filled()
+    yield server
+    server.stop()
+
+
+def test_its_address_answers_when_it_is_printed(tmp_path: Path) -> None:
+    server = Demo(tmp_path)
+    server.start()
+    wait_for(lambda: "listens on" in server.said())
+    assert httpx.get(f"{server.url}/healthz").status_code == 200
+    assert server.stop() == 0
+
+
+def test_the_printed_sign_in_is_the_owners(demo: Demo) -> None:
+    assert demo.printed("E-mail") == "maya@acme.com"
+    assert len(demo.printed("Password")) >= 12
+    assert demo.printed("Sign in") == f"{demo.url}/sign-in"
+
+
+def test_the_four_searches_of_the_documentation_find_what_they_say(demo: Demo) -> None:
+    assert demo.total(q="john@") == demo.total(user="john@example.com") > 20
+    assert demo.total(q="vpc-prod") >= demo.total(resource="vpc-production") > 20
+    assert demo.total(q="deploy") >= demo.total(category="deployments") > 100
+    assert demo.total(q="failed") >= demo.total(status="failed") > 40
+
+
+def test_the_curl_line_of_the_documentation_gives_the_story(demo: Demo) -> None:
+    with demo.client(demo.printed("API key")) as client:
+        answer = client.get("/v1/audit-logs?start=2024-01-01&end=2024-01-31").json()
+    assert [event["action"] for event in answer["data"]] == [
+        "deployment.failed",
+        "deployment.started",
+        "project.file_updated",
+        "user.login",
+        "deployment.completed",
+    ]
+
+
+def test_a_second_start_adds_only_what_happened_since(demo: Demo) -> None:
+    before, key = demo.total(), demo.printed("API key")
+    demo.stop()
+    began = time.monotonic()
+    added = demo.start().filled()
+    assert time.monotonic() - began < 15
+    assert 4 <= added < 50
+    assert demo.printed("API key") == key
+    assert demo.total() == before + added + 1
+
+
+def test_an_organization_that_the_demo_did_not_make_is_left_alone(tmp_path: Path) -> None:
+    server = Demo(tmp_path)
+    server.organization("acme")
+    server.start()
+    assert server.process is not None
+    assert server.process.wait(60) == 1
+    assert "TALLYSTICK_DATA_DIR" in server.said()
