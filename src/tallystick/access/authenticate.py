@@ -55,7 +55,7 @@ class Authenticator:
 
     def remembered(self, token: str, address: str) -> Scope | None:
         """The key's scope if it was read within five seconds, else None: then ask `key_scope` in a thread."""
-        seen = self._seen.get(sha256(token)) if keys.is_well_formed(token) else None
+        seen = self._seen.get(sha256(token)) if token.isascii() else None
         now = self._now()
         if seen is None or not 0 <= now - seen.at < REMEMBERED_US or _objection(seen.key, address, now):
             return None

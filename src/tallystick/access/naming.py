@@ -33,8 +33,10 @@ def email(text: str) -> str:
     Characters beyond ASCII are refused: two addresses that look the same would be two accounts,
     and could fold to one in a search.
     """
-    folded = text.strip().lower()
-    if len(folded) > MOST_EMAIL or not folded.isascii() or not _EMAIL.fullmatch(folded):
+    text = text.strip()
+    folded = text.lower()
+    # Asked of the text as it came: the Kelvin sign, for one, has an ASCII letter in lower case.
+    if len(text) > MOST_EMAIL or not text.isascii() or not _EMAIL.fullmatch(folded):
         raise BadRequest(
             "Not an e-mail address that can sign in; write it as name@example.com, in ASCII without * "
             "(the domain of another script as xn--…).",

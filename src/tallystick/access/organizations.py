@@ -43,7 +43,7 @@ class Organization:
 def create(
     connection: Connection,
     slug: str,
-    name: str,
+    name: str = "",
     plan: str = "enterprise",
     retention_days: int | None = None,
     *,
@@ -51,7 +51,7 @@ def create(
     by: Principal = OPERATOR,
     caller: Caller = NOWHERE,
 ) -> Organization:
-    """Make an organization. The caller makes its log in the same transaction.
+    """Make an organization; without a name it goes by its slug. The caller makes its log in the same transaction.
 
     Raises BadRequest for a bad name, plan or number of days, Conflict (`slug_taken`).
     """

@@ -1,0 +1,171 @@
+"""Signing in: one answer for everything that is wrong, and the trail hears of it."""
+
+import asyncio
+import statistics
+import time
+
+import pytest
+import sqlalchemy as sa
+import structlog.testing
+
+from tallystick.access import members, passwords, people, sessions, tables
+from tallystick.access.scopes import operator_scope
+from tallystick.access.sign_in import MOST_AT_ONCE, SignIn
+from tallystick.access.throttle import ACCOUNT_TRIES
+from tallystick.errors import TooMany, Unauthorized, Unavailable
+from tests.access.town import CHEAP, MINUTE, OFFICE, PASSWORD, at_once
+
+
+def enter(town, email="bob@acme.com", password=PASSWORD, **named):
+    door = named.pop("door", None) or SignIn(town.database, now=town.clock)
+    return asyncio.run(door.sign_in(email, password, caller=named.pop("caller", OFFICE), **named))
+
+
+def refused(town, *arguments, **named):
+    with pytest.raises(Unauthorized) as refusal:
+        enter(town, *arguments, **named)
+    return refusal.value.code, refusal.value.detail
+
+
+def read(town, cookie):
+    with town.database.read() as connection:
+        return sessions.read(connection, cookie, town.clock.now)
+
+
+def test_the_right_password_begins_a_session(town):
+    session = read(town, enter(town, " BOB@acme.com "))
+    assert session.scope == town.scope(town.bob)
+    assert [event["action"] for event in town.told(town.acme)] == ["user.login"]
+
+
+def test_everything_that_is_wrong_gets_the_same_answer(small_town):
+    town = small_town
+    scope = operator_scope(town.acme.org_id)
+    for name in ("disabled", "outside"):
+        made = town.do(people.create, scope, f"{name}@acme.com", "member", CHEAP)
+    town.do(people.set_disabled, "disabled@acme.com", True)
+    town.do(members.set_disabled, scope, made.user_id, True)
+    town.do(people.create, scope, "invited@acme.com", "member")
+    answers = {
+        refused(town, "bob@acme.com", "wrong password"),
+        refused(town, "nobody@acme.com"),
+        refused(town, "disabled@acme.com"),
+        refused(town, "outside@acme.com"),
+        refused(town, "invited@acme.com"),
+        refused(town, "b*b@acme.com"),
+        refused(town, "not an address"),
+        refused(town, "\0"),
+        refused(town, "bob@acme.com", ""),
+        refused(town, "bob@acme.com", "x" * 100_000),
+        refused(town, "bob@acme.com", PASSWORD + "\0"),
+    }
+    assert len(answers) == 1
+    assert answers.pop()[0] == "sign_in_failed"
+
+
+def test_an_unknown_account_takes_as_long_as_a_wrong_password(small_town):
+    town = small_town
+    real = passwords.hashed(PASSWORD)
+    town.do(people.create, operator_scope(town.acme.org_id), "sarah@acme.com", "member", real)
+    door = SignIn(town.database, now=town.clock)
+
+    def seconds(email):
+        begin = time.perf_counter()
+        refused(town, email, "wrong password", door=door)
+        return time.perf_counter() - begin
+
+    pairs = [(seconds("sarah@acme.com"), seconds("nobody@acme.com")) for _ in range(6)]
+    known, unknown = (statistics.median(column) for column in zip(*pairs, strict=True))
+    assert 0.5 < unknown / known < 2
+
+
+def test_a_failure_is_told_to_every_organization_of_the_account(town):
+    town.do(people.create, town.scope(town.charlie), "bob@acme.com", "auditor")
+    refused(town, "bob@acme.com", "wrong password")
+    for organization in (town.acme, town.other):
+        [event] = town.told(organization, "user.login_failed")
+        assert event["actor"]["email"] == "bob@acme.com"
+        assert event["context"]["ip_address"] == "192.0.2.10"
+        assert event["context"]["user_agent"] == "Firefox/128"
+
+
+def test_a_failure_of_an_unknown_account_belongs_to_no_organization_and_is_logged(small_town):
+    with structlog.testing.capture_logs() as lines:
+        refused(small_town, "nobody@acme.com")
+    assert small_town.told(small_town.acme) == small_town.told(small_town.other) == []
+    assert [(line["event"], line["address"], line["email"]) for line in lines] == [
+        ("sign_in_failed", "192.0.2.10", "nobody@acme.com")
+    ]
+
+
+def test_a_password_typed_as_the_address_is_not_logged(small_town):
+    with structlog.testing.capture_logs() as lines:
+        refused(small_town, PASSWORD)
+    assert PASSWORD not in str(lines)
+
+
+def test_after_too_many_tries_the_right_password_must_wait_too(town):
+    for _ in range(ACCOUNT_TRIES):
+        refused(town, "bob@acme.com", "wrong password")
+    with pytest.raises(TooMany) as refusal:
+        enter(town)
+    assert (refusal.value.code, refusal.value.retry_after) == ("too_many_sign_ins", 900)
+    town.clock.pass_by(15 * MINUTE)
+    assert read(town, enter(town)) is not None
+
+
+def test_what_is_refused_unlooked_at_is_told_once_as_blocked(small_town):
+    town = small_town
+    for _ in range(ACCOUNT_TRIES):
+        refused(town, "bob@acme.com", "wrong password")
+    for _ in range(3):
+        with pytest.raises(TooMany):
+            enter(town)
+    assert len(town.told(town.acme, "user.login_failed")) == ACCOUNT_TRIES
+    assert len(town.told(town.acme, "user.login_blocked")) == 1
+
+
+def test_an_unknown_account_is_throttled_like_a_known_one(small_town):
+    answers = []
+    for email in ("bob@acme.com", "nobody@acme.com"):
+        for _ in range(ACCOUNT_TRIES):
+            refused(small_town, email, "wrong password")
+        with pytest.raises(TooMany) as refusal:
+            enter(small_town, email, "wrong password")
+        answers.append((refusal.value.detail, refusal.value.retry_after))
+    assert answers[0] == answers[1]
+
+
+def test_of_two_at_once_for_the_last_try_one_gets_it(town):
+    for _ in range(ACCOUNT_TRIES - 1):
+        refused(town, "bob@acme.com", "wrong password")
+    outcomes = at_once(2, lambda _: enter(town, "bob@acme.com", "wrong password"))
+    assert sorted(outcome.code for outcome in outcomes) == ["sign_in_failed", "too_many_sign_ins"]
+
+
+def test_a_session_that_there_was_is_replaced(small_town):
+    before = enter(small_town)
+    after = enter(small_town, previous=before)
+    assert (read(small_town, before), read(small_town, after) is None) == (None, False)
+
+
+def test_a_hash_of_an_earlier_version_is_renewed(small_town):
+    enter(small_town)
+    with small_town.database.read() as connection:
+        kept = connection.scalar(
+            sa.select(tables.people.c.password_hash).where(tables.people.c.email == "bob@acme.com")
+        )
+    assert not passwords.is_outdated(kept)
+    assert passwords.verified(kept, PASSWORD)
+
+
+def test_more_than_can_wait_are_asked_to_come_again(small_town):
+    door = SignIn(small_town.database, now=small_town.clock)
+
+    async def crowd():
+        tries = [door.sign_in(f"nobody{n}@acme.com", PASSWORD, caller=OFFICE) for n in range(MOST_AT_ONCE + 2)]
+        return await asyncio.gather(*tries, return_exceptions=True)
+
+    outcomes = asyncio.run(crowd())
+    assert [type(outcome) for outcome in outcomes] == [Unauthorized] * MOST_AT_ONCE + [Unavailable] * 2
+    assert refused(small_town, "nobody@acme.com")[0] == "sign_in_failed"

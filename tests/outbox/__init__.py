@@ -1,0 +1,1 @@
+"""Own actions on their way into the trail."""
