@@ -26,7 +26,12 @@ async def show_rows(request: WebRequest, reader: Reader, database: Database, fin
     listing: Listing = await database.run(load, reader, finder, filters, cursor)
     if cursor is not None:
         return html("older_rows.html", listing=listing, filters=filters, open_id="")
-    return html("results.html", listing=listing, filters=filters, open_id=_open_event(request), fragment=True)
+    if listing.mistake is not None:  # the list stays as it is until the search can be understood
+        headers = {"HX-Reswap": "none"}
+        return html("mistake.html", headers=headers, listing=listing, filters=filters, fragment=True)
+    open_id = request.query_params.get("open", "")
+    headers = _history(request, filters.href(f"{PATH}/{open_id}" if open_id else PATH))
+    return html("results.html", headers=headers, listing=listing, filters=filters, open_id=open_id, fragment=True)
 
 
 def filters_of(request: WebRequest) -> Filters:
@@ -34,6 +39,7 @@ def filters_of(request: WebRequest) -> Filters:
     return from_pairs(request.query_params.multi_items())
 
 
-def _open_event(request: WebRequest) -> str:
-    """The event whose panel is open in the page that asks, for its row to be marked."""
-    return str(request.query_params.get("open", ""))
+def _history(request: WebRequest, url: str) -> dict[str, str]:
+    """The page's URL says what it shows. A choice is a step for Back to undo, a typed letter is not."""
+    name = "HX-Push-Url" if request.query_params.get("history") == "push" else "HX-Replace-Url"
+    return {name: url}

@@ -142,7 +142,7 @@ def _facts(stored: StoredEvent, event: Mapping[str, Any], row: Row, zone: tzinfo
         ("External ID", event.get("external_id", ""), "code"),
         ("Received", exact_time(stored.received_at, zone), ""),
         ("Recorded by", _person(event.get("recorded_by", {})), ""),
-        ("Place in the ledger", f"{stored.index:,}", ""),
+        ("Ledger index", f"{stored.index:,}", ""),
     ]
     return [fact for fact in found if fact[1]]
 

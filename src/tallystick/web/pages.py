@@ -4,7 +4,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import MediaType, Response
+from markupsafe import Markup, escape
 
+from tallystick.web import form_choices
 from tallystick.web.assets import ASSETS
 
 ENVIRONMENT = Environment(
@@ -14,7 +16,19 @@ ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-ENVIRONMENT.globals["assets"] = ASSETS
+
+
+def spoken(text: str) -> Markup:
+    """A message with what stands between backticks as code."""
+    parts = (
+        escape(part) if place % 2 == 0 else Markup("<code>{}</code>").format(part)
+        for place, part in enumerate(text.split("`"))
+    )
+    return Markup().join(parts)
+
+
+ENVIRONMENT.filters["spoken"] = spoken
+ENVIRONMENT.globals |= {"assets": ASSETS, "form": form_choices}
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; object-src 'none'; "

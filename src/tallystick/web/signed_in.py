@@ -1,6 +1,6 @@
 """Who is signed in: the session behind the cookie, its scope, and what the frame around a page says of it."""
 
-from tallystick.access import organizations
+from tallystick.access import acts, organizations
 from tallystick.access.address import client_address
 from tallystick.access.cross_site import form_token, refuse_cross_site
 from tallystick.access.scopes import require
@@ -63,4 +63,4 @@ async def provide_caller(request: WebRequest, settings: Settings) -> Caller:
     peer = request.client.host if request.client else ""
     forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
     address, peer = client_address(peer, forwarded, settings.trusted_proxies)
-    return Caller(address=address, peer=peer, user_agent=request.headers.get("user-agent", ""), source="web")
+    return acts.Caller(address=address, peer=peer, user_agent=request.headers.get("user-agent", ""), source="web")

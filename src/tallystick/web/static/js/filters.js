@@ -122,9 +122,14 @@ function settled(event) {
   if (id !== "results" && id !== "page" && id !== "rows") return;
   document.getElementById("trouble").hidden = true;
   if (id === "page") begin();
-  const mistaken = document.querySelector("#results[data-mistaken]");
-  form().classList.toggle("mistaken", Boolean(mistaken));
-  document.getElementById("q").toggleAttribute("aria-invalid", Boolean(mistaken));
+  markMistake();
+}
+
+// After a mistake the list still shows what was searched before it.
+function markMistake() {
+  const mistaken = Boolean(document.querySelector("#mistake p"));
+  document.getElementById("results").toggleAttribute("data-mistaken", mistaken);
+  document.getElementById("q").setAttribute("aria-invalid", String(mistaken));
 }
 
 function begin() {
@@ -151,6 +156,7 @@ export function startFilters() {
   });
   document.addEventListener("htmx:configRequest", describeRequest);
   document.addEventListener("htmx:afterSwap", settled);
+  document.addEventListener("htmx:oobAfterSwap", markMistake);
   document.addEventListener("htmx:responseError", failed);
   document.addEventListener("htmx:sendError", failed);
 }
