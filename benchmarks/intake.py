@@ -35,7 +35,12 @@ def an_event(number: int, now: int) -> dict[str, object]:
         "action": chance.choice(ACTIONS),
         "description": "terraform apply",
         "timestamp": rfc3339(now - chance.randrange(60_000_000)),
-        "actor": {"type": "user", "id": f"usr_{chance.randrange(9999)}", "email": person, "name": person.partition("@")[0]},
+        "actor": {
+            "type": "user",
+            "id": f"usr_{chance.randrange(9999)}",
+            "email": person,
+            "name": person.partition("@")[0],
+        },
         "resource": {"type": "project", "id": f"prj_{chance.randrange(999)}", "name": "api-infrastructure"},
         "context": {
             "ip_address": f"10.0.{chance.randrange(8)}.{chance.randrange(250)}",
@@ -81,9 +86,7 @@ def floor(batch: int = 100) -> dict[str, float]:
     decode = msgspec.json.Decoder(list[EventInput]).decode
     steps = {
         "decode": lambda: decode(body),
-        "commit": lambda: [
-            commit(r.id, r.received_at, r.seed, (r.what, r.target, r.who, r.details)) for r in records
-        ],
+        "commit": lambda: [commit(r.id, r.received_at, r.seed, (r.what, r.target, r.who, r.details)) for r in records],
         "frame": lambda: [msgspec.msgpack.encode(r) for r in records],
     }
     figures = {}

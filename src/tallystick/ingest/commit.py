@@ -67,15 +67,15 @@ class _Known:
 
 def commit(
     connection: Connection,
-    org_id: UUID,
+    log: ledger_log.Log,
     submissions: Sequence[Submission],
     *,
     now: int,
     retention_days: int,
     redacted_keys: frozenset[str],
 ) -> Committed:
-    """Record the submissions and what waits in the outbox. Raises Unavailable (`log_frozen`) before any change."""
-    log = ledger_log.lock(connection, org_id)
+    """Record the submissions and what waits in the outbox into the locked log. After an error nothing may stay."""
+    org_id = log.org_id
     draft = _Draft(log.size)
     known = _known_external_ids(connection, org_id, submissions)
     answered = _known_keys(connection, org_id, submissions, now)
@@ -128,9 +128,7 @@ def body_digest(body: bytes) -> bytes:
     return hashlib.sha256(body).digest()
 
 
-def _record(
-    draft: _Draft, prepared: Prepared, known: dict[str, _Known], org_id: UUID, expired_before: int
-) -> Recorded:
+def _record(draft: _Draft, prepared: Prepared, known: dict[str, _Known], org_id: UUID, expired_before: int) -> Recorded:
     record = prepared.record
     external_id = prepared.external_id
     if external_id:
@@ -143,7 +141,7 @@ def _record(
         known[external_id] = _Known(record.id, index, record.occurred_at, prepared.digest)
         draft.external.append(
             {
-                "org_id": org_id, "external_id": external_id, "index": index, "event_id": record.id,
+                "org_id": org_id, "external_id": external_id, "log_index": index, "event_id": record.id,
                 "digest": prepared.digest, "occurred_at": record.occurred_at,
             }
         )  # fmt: skip
@@ -177,7 +175,7 @@ def _known_external_ids(connection: Connection, org_id: UUID, submissions: Itera
             )
         )
         for row in rows:
-            known[row.external_id] = _Known(row.event_id, row.index, row.occurred_at, row.digest)
+            known[row.external_id] = _Known(row.event_id, row.log_index, row.occurred_at, row.digest)
     return known
 
 

@@ -6,9 +6,10 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, func, select
 
-from tallystick import telemetry
+from tallystick import clock, telemetry
 from tallystick.database.engine import Database
 from tallystick.ingest.tables import shipment_ranges
+from tallystick.journal import set_aside
 from tallystick.journal.tables import journal
 from tallystick.ledger import log as ledger_log
 from tallystick.ledger.check import check_edge
@@ -37,7 +38,10 @@ def reconcile(database: Database, store: EventStore) -> list[Finding]:
         holdings = None
     findings: list[Finding] = []
     with database.write() as connection:
-        rows = connection.execute(select(logs.c.org_id, logs.c.size, logs.c.fixed_end, logs.c.stored_end)).all()
+        aside = set_aside.counts(connection)
+        rows = connection.execute(
+            select(logs.c.org_id, logs.c.size, logs.c.fixed_end, logs.c.stored_end, logs.c.frozen_reason)
+        ).all()
         for row in rows:
             problem = _contradiction(connection, row.org_id, row.size, row.fixed_end, row.stored_end)
             held, highest = (holdings or {}).get(row.org_id, (0, -1))
@@ -49,8 +53,11 @@ def reconcile(database: Database, store: EventStore) -> list[Finding]:
             if problem is not None:
                 findings.append(Finding(row.org_id, problem, True))
                 ledger_log.freeze(connection, row.org_id, problem)
-            elif holdings is not None and held < row.stored_end:
-                missing = row.stored_end - held
+                continue
+            if row.frozen_reason is None:
+                ledger_log.mark(connection, ledger_log.lock(connection, row.org_id), now=clock.now_us())
+            missing = row.stored_end - held - aside.get(row.org_id, 0)
+            if holdings is not None and missing > 0:
                 findings.append(Finding(row.org_id, f"{missing} events that were stored are not in the store", False))
         frozen = connection.execute(
             select(func.count()).select_from(logs).where(logs.c.frozen_reason.is_not(None))
@@ -67,15 +74,15 @@ def _contradiction(connection: Connection, org_id: UUID, size: int, fixed: int, 
     if (mismatch := check_edge(connection, org_id)) is not None:
         return mismatch
     rows = connection.execute(
-        select(journal.c.first_index, journal.c.count)
-        .where(journal.c.org_id == org_id, journal.c.first_index + journal.c.count > stored)
+        select(journal.c.first_index, journal.c.events)
+        .where(journal.c.org_id == org_id, journal.c.first_index + journal.c.events > stored)
         .order_by(journal.c.first_index)
     )
     at = stored
     for row in rows:
         if row.first_index > at:
             return f"the journal has no event {at}"
-        at = row.first_index + row.count
+        at = row.first_index + row.events
     if at < size:
         return f"the journal ends at {at}, the log at {size}"
     if at > size:

@@ -18,6 +18,7 @@ from tallystick.errors import TallystickError, Unavailable
 from tallystick.ingest.commit import Committed, commit, forget_old_keys
 from tallystick.ingest.pool import Pool
 from tallystick.ingest.submission import Answer, Submission
+from tallystick.ledger import log as ledger_log
 from tallystick.outbox import write as outbox
 
 IDLE_SECONDS = 1.0  # how soon actions that another process put into the outbox are seen
@@ -65,7 +66,7 @@ class Sequencer:
                 self._looked_at = now
             try:
                 self.tick(submissions, look_at_outbox=look)
-            except Exception:
+            except Exception:  # noqa: BLE001
                 # The loop must outlive whatever happens: a dead sequencer would refuse everything for ever.
                 _log.exception("tick_failed")
             if self._stopping and not submissions:
@@ -104,12 +105,10 @@ class Sequencer:
             with self._database.write() as connection:
                 now = clock.now_us()
                 done = [(work, self._commit_one(connection, work, now)) for work in works]
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it was, every waiting request gets an answer)
             if len(works) > 1 and not last_try:
                 return False
-            _log.error("commit_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
-            telemetry.ingest_refused_total.labels("database").inc()
-            self._settle([(sub, _database_down()) for work in works for sub in work.submissions])
+            self._refuse(works, error)
             return True
         outcomes: list[tuple[Submission, Outcome]] = []
         for work, result in done:
@@ -127,16 +126,30 @@ class Sequencer:
 
     def _commit_one(self, connection: Connection, work: _Work, now: int) -> Committed | TallystickError:
         try:
-            return commit(
-                connection,
-                work.org_id,
-                work.submissions,
-                now=now,
-                retention_days=organizations.retention_days(connection, work.org_id),
-                redacted_keys=self._redacted_keys,
-            )
-        except Unavailable as error:
-            return error  # raised before any change: the log is frozen
+            log = ledger_log.lock(connection, work.org_id)
+        except TallystickError as error:
+            return error  # nothing was changed yet: the other organizations of this transaction go on
+        return commit(
+            connection,
+            log,
+            work.submissions,
+            now=now,
+            retention_days=organizations.retention_days(connection, work.org_id),
+            redacted_keys=self._redacted_keys,
+        )
+
+    def _refuse(self, works: Sequence[_Work], error: Exception) -> None:
+        """Nothing of these was committed: say so, and stop a log that contradicts itself."""
+        _log.error("commit_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
+        answer: TallystickError = _database_down()
+        if isinstance(error, ledger_log.LedgerDamaged):
+            answer = error
+            with self._database.write() as connection:
+                for work in works:
+                    ledger_log.freeze(connection, work.org_id, error.detail)
+            telemetry.log_frozen.inc()
+        telemetry.ingest_refused_total.labels(answer.code).inc()
+        self._settle([(submission, answer) for work in works for submission in work.submissions])
 
     def _sweep(self) -> None:
         now = clock.now_us()

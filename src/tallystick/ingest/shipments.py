@@ -113,7 +113,9 @@ def _month(day: int) -> int:
 
 def oldest_open(connection: Connection) -> Shipment | None:
     """The shipment that was fixed first and is not known to be stored."""
-    row = connection.execute(select(shipments).order_by(shipments.c.created_at, shipments.c.shipment_id).limit(1)).first()
+    row = connection.execute(
+        select(shipments).order_by(shipments.c.created_at, shipments.c.shipment_id).limit(1)
+    ).first()
     if row is None:
         return None
     found = connection.execute(
@@ -206,9 +208,6 @@ def _write(connection: Connection, ranges: tuple[Range, ...], *, store_id: UUID,
     )  # fmt: skip
     connection.execute(
         insert(shipment_ranges),
-        [
-            {"org_id": r.org_id, "first_index": r.first, "end_index": r.end, "shipment_id": shipment.id}
-            for r in ranges
-        ],
+        [{"org_id": r.org_id, "first_index": r.first, "end_index": r.end, "shipment_id": shipment.id} for r in ranges],
     )
     return shipment

@@ -9,7 +9,7 @@ external_ids = Table(
     metadata,
     org_column(primary_key=True),
     Column("external_id", String(128), primary_key=True),
-    Column("index", BigInteger, nullable=False),
+    Column("log_index", BigInteger, nullable=False),
     Column("event_id", LargeBinary(16), nullable=False),
     Column("digest", LargeBinary(32), nullable=False),
     time_column("occurred_at"),

@@ -4,11 +4,12 @@ import struct
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import msgspec
 import zstandard
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from tallystick.errors import TallystickError
 from tallystick.events.record import Record
@@ -38,7 +39,7 @@ def write(connection: Connection, org_id: UUID, first: int, frames: Sequence[byt
     """Write a batch: `frames` are records in MessagePack, `span` the first and last time of reception."""
     body = _compressor().compress(_array_header(len(frames)) + b"".join(frames))
     row = {
-        "org_id": org_id, "first_index": first, "count": len(frames),
+        "org_id": org_id, "first_index": first, "events": len(frames),
         "received_from": span[0], "received_to": span[1], "body": body,
     }  # fmt: skip
     connection.execute(insert(journal), row)
@@ -47,16 +48,16 @@ def write(connection: Connection, org_id: UUID, first: int, frames: Sequence[byt
 def read(connection: Connection, org_id: UUID, first: int, end: int, *, most: int | None = None) -> list[Batch]:
     """The batches that hold any index of first ≤ index < end, in order, whole; at most about `most` events."""
     statement = (
-        select(journal.c.first_index, journal.c.count, journal.c.body)
+        select(journal.c.first_index, journal.c.events, journal.c.body)
         .where(journal.c.org_id == org_id, journal.c.first_index < end)
-        .where(journal.c.first_index + journal.c.count > first)
+        .where(journal.c.first_index + journal.c.events > first)
         .order_by(journal.c.first_index)
     )
     batches: list[Batch] = []
     held = 0
     for row in connection.execute(statement):
         batches.append(_batch(org_id, row))
-        held += row.count
+        held += row.events
         if most is not None and held >= most:
             break
     return batches
@@ -64,7 +65,7 @@ def read(connection: Connection, org_id: UUID, first: int, end: int, *, most: in
 
 def received_within(connection: Connection, org_id: UUID, from_us: int, to_us: int) -> list[Batch]:
     """The batches that may hold an event received in from ≤ time ≤ to."""
-    statement = select(journal.c.first_index, journal.c.count, journal.c.body).where(
+    statement = select(journal.c.first_index, journal.c.events, journal.c.body).where(
         journal.c.org_id == org_id, journal.c.received_from <= to_us, journal.c.received_to >= from_us
     )
     return [_batch(org_id, row) for row in connection.execute(statement)]
@@ -73,23 +74,23 @@ def received_within(connection: Connection, org_id: UUID, from_us: int, to_us: i
 def remove_stored(connection: Connection, org_id: UUID, stored_end: int) -> None:
     """Remove the batches whose every index is below `stored_end`."""
     connection.execute(
-        delete(journal).where(journal.c.org_id == org_id, journal.c.first_index + journal.c.count <= stored_end)
+        delete(journal).where(journal.c.org_id == org_id, journal.c.first_index + journal.c.events <= stored_end)
     )
 
 
 def size(connection: Connection) -> tuple[int, int]:
     """How many events and how many bytes the journal holds."""
     row = connection.execute(
-        select(func.coalesce(func.sum(journal.c.count), 0), func.coalesce(func.sum(func.length(journal.c.body)), 0))
+        select(func.coalesce(func.sum(journal.c.events), 0), func.coalesce(func.sum(func.length(journal.c.body)), 0))
     ).one()
     return int(row[0]), int(row[1])
 
 
-def _batch(org_id: UUID, row: Row[tuple[int, int, bytes]]) -> Batch:
+def _batch(org_id: UUID, row: Any) -> Batch:
     body = zstandard.ZstdDecompressor().decompress(row.body, max_output_size=_LARGEST_BODY)
     records = _records.decode(body)
-    if len(records) != row.count:
-        raise TallystickError(f"journal batch {org_id}/{row.first_index} holds {len(records)} events, not {row.count}")
+    if len(records) != row.events:
+        raise TallystickError(f"journal batch {org_id}/{row.first_index} holds {len(records)} events, not {row.events}")
     return Batch(org_id, row.first_index, records)
 
 

@@ -1,6 +1,5 @@
 """Events that the store refuses for good: kept here, readable and provable, with an alarm."""
 
-from collections.abc import Iterable
 from uuid import UUID
 
 import msgspec
@@ -17,7 +16,7 @@ def put(connection: Connection, org_id: UUID, index: int, record: Record, reason
     connection.execute(
         insert(set_aside),
         {
-            "org_id": org_id, "index": index, "record": msgspec.msgpack.encode(record),
+            "org_id": org_id, "log_index": index, "record": msgspec.msgpack.encode(record),
             "reason": reason[:2000], "set_aside_at": now,
         },
     )  # fmt: skip
@@ -25,17 +24,14 @@ def put(connection: Connection, org_id: UUID, index: int, record: Record, reason
 
 def of_organization(connection: Connection, org_id: UUID) -> list[tuple[int, Record]]:
     """All (index, record) of an organization that are set aside, in index order: a handful at most."""
-    statement = select(set_aside.c.index, set_aside.c.record).where(set_aside.c.org_id == org_id)
-    return [(row.index, _record.decode(row.record)) for row in connection.execute(statement.order_by(set_aside.c.index))]
+    statement = select(set_aside.c.log_index, set_aside.c.record).where(set_aside.c.org_id == org_id)
+    return [
+        (row.log_index, _record.decode(row.record))
+        for row in connection.execute(statement.order_by(set_aside.c.log_index))
+    ]
 
 
-def indexes(connection: Connection, org_id: UUID, candidates: Iterable[int]) -> set[int]:
-    """Which of these indexes are set aside."""
-    wanted = list(candidates)
-    statement = select(set_aside.c.index).where(set_aside.c.org_id == org_id, set_aside.c.index.in_(wanted))
-    return {row.index for row in connection.execute(statement)}
-
-
-def count(connection: Connection) -> int:
-    """How many events are set aside in all."""
-    return connection.execute(select(func.count()).select_from(set_aside)).scalar_one()
+def counts(connection: Connection) -> dict[UUID, int]:
+    """How many events are set aside in each organization that has any."""
+    statement = select(set_aside.c.org_id, func.count()).group_by(set_aside.c.org_id)
+    return {row[0]: row[1] for row in connection.execute(statement)}

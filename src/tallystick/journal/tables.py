@@ -9,7 +9,7 @@ journal = Table(
     metadata,
     org_column(primary_key=True),
     Column("first_index", BigInteger, primary_key=True),
-    Column("count", Integer, nullable=False),
+    Column("events", Integer, nullable=False),
     # The span of reception, since an id holds its time and can be looked for by it.
     time_column("received_from"),
     time_column("received_to"),
@@ -21,7 +21,7 @@ set_aside = Table(
     "set_aside",
     metadata,
     org_column(primary_key=True),
-    Column("index", BigInteger, primary_key=True),
+    Column("log_index", BigInteger, primary_key=True),
     Column("record", LargeBinary, nullable=False),
     Column("reason", Text, nullable=False),
     time_column("set_aside_at"),

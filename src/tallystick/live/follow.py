@@ -14,8 +14,9 @@ from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.match import compile_match
 from tallystick.search.paging import stored_of
-from tallystick.store.bounds import bounded, within
+from tallystick.store.bounds import within
 from tallystick.store.events import EventStore
+from tallystick.store.reading import by_index
 
 STEP = 1000
 
@@ -31,7 +32,11 @@ class Batch:
 def end_of_log(database: Database, org_id: UUID) -> int:
     """The index that the next event will get."""
     with database.read() as connection:
-        return int(connection.execute(select(logs.c.size).where(logs.c.org_id == org_id)).scalar() or 0)
+        return _size(connection, org_id)
+
+
+def _size(connection: Connection, org_id: UUID) -> int:
+    return int(connection.execute(select(logs.c.size).where(logs.c.org_id == org_id)).scalar() or 0)
 
 
 class Follower:
@@ -41,13 +46,14 @@ class Follower:
         self._database = database
         self._store = store
         self._org_id = scope.org_id
-        self._bound = bounded(scope, query)
+        self._scope = scope
+        self._query = query
         self._matches: Callable[[Record], bool] = compile_match(within(scope, query))
 
     def read(self, after: int) -> Batch:
         """What follows index `after`, at most about STEP events of the log."""
         with self._database.read() as connection:
-            size = self._size(connection)
+            size = _size(connection, self._org_id)
             if size <= after + 1:
                 return Batch([], after)
             waiting = batches.read(connection, self._org_id, after + 1, size, most=STEP)
@@ -66,14 +72,7 @@ class Follower:
         return Batch(found, waiting[-1].end - 1)
 
     def _stored(self, after: int, through: int, kept: list[tuple[int, Record]]) -> list[StoredEvent]:
-        rows = self._store.read(
-            f"{self._bound.where} AND seq > {{after:Int64}} AND seq <= {{through:Int64}}",
-            "ORDER BY seq",
-            self._bound.parameters | {"after": after, "through": through},
-        )
+        rows = by_index(self._store, self._scope, self._query, after=after, through=through)
         aside = [stored_of(i, record) for i, record in kept if after < i <= through and self._matches(record)]
-        by_index = {one.index: one for one in [*rows, *aside]}
-        return [by_index[index] for index in sorted(by_index)]
-
-    def _size(self, connection: Connection) -> int:
-        return int(connection.execute(select(logs.c.size).where(logs.c.org_id == self._org_id)).scalar() or 0)
+        found = {one.index: one for one in [*rows, *aside]}
+        return [found[index] for index in sorted(found)]

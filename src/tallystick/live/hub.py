@@ -61,7 +61,9 @@ class LiveHub:
         if self._count >= MOST_FOLLOWERS:
             raise TooMany("Too many live views are open on this server.", code="too_many_viewers", retry_after=10)
         follower = Follower(self._database, self._store, scope, query)
-        position = after if after is not None else await self._database.run(end_of_log, self._database, scope.org_id) - 1
+        position = (
+            after if after is not None else await self._database.run(end_of_log, self._database, scope.org_id) - 1
+        )
         woken = asyncio.Event()
         self._followers.setdefault(scope.org_id, set()).add(woken)
         self._count += 1

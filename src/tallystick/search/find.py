@@ -19,9 +19,10 @@ from tallystick.search import counts
 from tallystick.search.match import compile_match
 from tallystick.search.page import Order, Page, Relation, decode, fingerprint
 from tallystick.search.paging import Asked, by_time, recorded, stored_of
-from tallystick.search.windows import Budget, Direction
-from tallystick.store.bounds import bounded, within
+from tallystick.store.bounds import within
 from tallystick.store.events import EventStore
+from tallystick.store.reading import by_id, every
+from tallystick.store.windows import Budget, Direction
 
 SECONDS = 0.75
 COUNT_SECONDS = 0.4
@@ -93,15 +94,7 @@ class Finder:
         for index, record in kept:
             if record.id == event_id and visible(record):
                 return stored_of(index, record)
-        bound = bounded(scope, Query())
-        rows = self._store.read(
-            f"{bound.where} AND id = {{id:UUID}} "
-            "AND received_at >= fromUnixTimestamp64Micro({from:Int64}, 'UTC') "
-            "AND received_at <= fromUnixTimestamp64Micro({to:Int64}, 'UTC')",
-            "LIMIT 1",
-            bound.parameters | {"id": _uuid_text(event_id), "from": at_us, "to": at_us + 999},
-        )
-        return rows[0] if rows else None
+        return by_id(self._store, scope, event_id, at_us)
 
     def histogram(self, scope: Scope, query: Query, *, buckets: int = 60) -> dict[str, Any]:
         """Counts over time by status: {start, end, interval_seconds, buckets: [{start, success, failed}], partial}."""
@@ -113,9 +106,7 @@ class Finder:
 
     def stream(self, scope: Scope, query: Query, order: Direction = "desc") -> Iterator[list[StoredEvent]]:
         """Every match in order, block by block; memory stays bounded. What is set aside comes last."""
-        bound = bounded(scope, query)
-        word = order.upper()
-        yield from self._store.stream(bound.where, f"ORDER BY occurred_at {word}, seq {word}", bound.parameters)
+        yield from every(self._store, scope, query, order)
         kept = [stored_of(index, record) for index, record in self._aside(scope, query)]
         if kept:
             yield kept
@@ -130,32 +121,9 @@ class Finder:
         return int(stored or 0) - 1, clock.now_us() - days * DAY_US
 
 
-def _aside(self, scope: Scope, query: Query) -> Aside:
-        with self._database.read() as connection:
-            return _aside(connection, scope, query)
-
-    def _standing(self, connection: Connection, scope: Scope) -> tuple[int, int]:
-        stored = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)).scalar()
-        days = organizations.retention_days(connection, scope.org_id)
-        return int(stored or 0) - 1, clock.now_us() - days * DAY_US
-
-
-def stored_of(index: int, record: Record) -> StoredEvent:
-    """A record of the journal as the store would give it."""
-    return StoredEvent(
-        index, record.id, record.received_at, record.occurred_at,
-        record.what, record.target, record.who, record.details,
-    )  # fmt: skip
-
-
 def _aside(connection: Connection, scope: Scope, query: Query) -> Aside:
     kept = set_aside.of_organization(connection, scope.org_id)
     if not kept:
         return []
     wanted = compile_match(within(scope, query))
     return [(index, record) for index, record in kept if wanted(record)]
-
-
-def _uuid_text(raw: bytes) -> str:
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -6,10 +6,9 @@ from tallystick.events.record import Record, StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.page import Position
-from tallystick.search.reading import in_order
-from tallystick.search.windows import Budget, Direction, Place
-from tallystick.store.bounds import bounded
 from tallystick.store.events import EventStore
+from tallystick.store.reading import by_index, in_order
+from tallystick.store.windows import Budget, Direction, Place
 
 Outcome = tuple[list[StoredEvent], str | None, bool]
 """The events, the cursor that goes on, and whether the time was used up before the page was full."""
@@ -69,16 +68,11 @@ def by_time(
 
 def recorded(store: EventStore, asked: Asked, after: int, through: int, budget: Budget) -> Outcome:
     """The page of events with after < index ≤ through in order of their indexes."""
-    bound = bounded(asked.scope, asked.query)
     data = [one for one in asked.aside if after < one.index <= through]
     at, step = after, max(asked.limit * 4, 1000)
     while at < through and len(data) <= asked.limit and (at == after or budget.left() > LEAST_SECONDS):
         end = min(through, at + step)
-        data += store.read(
-            f"{bound.where} AND seq > {{after:Int64}} AND seq <= {{through:Int64}}",
-            "ORDER BY seq LIMIT {need:UInt64}",
-            bound.parameters | {"after": at, "through": end, "need": asked.limit + 1},
-        )
+        data += by_index(store, asked.scope, asked.query, after=at, through=end, limit=asked.limit + 1)
         at, step = end, step * 4
     data = sorted({one.index: one for one in data if one.index <= at}.values(), key=lambda one: one.index)
     if len(data) > asked.limit:
@@ -86,4 +80,3 @@ def recorded(store: EventStore, asked: Asked, after: int, through: int, budget: 
     if at < through:
         return data, Position(asked.mark, 0, at).encode(), True
     return data, None, False
-

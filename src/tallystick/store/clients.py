@@ -45,8 +45,9 @@ def connect(url: str, bounds: Bounds) -> Client:
     if parts.scheme not in ("clickhouse", "clickhouses"):
         raise SettingsError("TALLYSTICK_EVENTS_URL must begin with chdb:///, clickhouse:// or clickhouses://")
     secure = parts.scheme == "clickhouses"
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
     return clickhouse_connect.get_client(
-        **dict(parse_qsl(parts.query)),
+        **options,
         host=parts.hostname or "127.0.0.1",
         port=parts.port or (8443 if secure else 8123),
         username=unquote(parts.username or "default"),

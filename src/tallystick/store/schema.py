@@ -10,7 +10,7 @@ SEARCHED = (
 
 
 def folded(expression: str) -> str:
-    """SQL that folds case as `search.fold` does."""
+    """SQL that folds case as `query.fold` does."""
     return f"replaceAll(lowerUTF8({expression}),'ς','σ')"
 
 

@@ -148,7 +148,7 @@ def _recording() -> None:
         "external_ids",
         sa.Column("org_id", sa.Uuid(), nullable=False),
         sa.Column("external_id", sa.String(length=128), nullable=False),
-        sa.Column("index", sa.BigInteger(), nullable=False),
+        sa.Column("log_index", sa.BigInteger(), nullable=False),
         sa.Column("event_id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("occurred_at", sa.BigInteger(), nullable=False),
@@ -168,7 +168,7 @@ def _recording() -> None:
         "journal",
         sa.Column("org_id", sa.Uuid(), nullable=False),
         sa.Column("first_index", sa.BigInteger(), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("events", sa.Integer(), nullable=False),
         sa.Column("received_from", sa.BigInteger(), nullable=False),
         sa.Column("received_to", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
@@ -187,11 +187,11 @@ def _recording() -> None:
     op.create_table(
         "set_aside",
         sa.Column("org_id", sa.Uuid(), nullable=False),
-        sa.Column("index", sa.BigInteger(), nullable=False),
+        sa.Column("log_index", sa.BigInteger(), nullable=False),
         sa.Column("record", sa.LargeBinary(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("set_aside_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("org_id", "index", name=op.f("pk_set_aside")),
+        sa.PrimaryKeyConstraint("org_id", "log_index", name=op.f("pk_set_aside")),
     )
 
 

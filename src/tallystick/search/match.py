@@ -1,0 +1,145 @@
+"""Judging a query on one event in Python, for events on their way past: live views, rules, streams.
+
+Equal to what `store.conditions` asks of the event store; a property test holds the two together.
+"""
+
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+
+from tallystick.events.record import Record
+from tallystick.query.conditions import (
+    STANDS_IN,
+    And,
+    AtPath,
+    Between,
+    Condition,
+    Contains,
+    Equals,
+    InNetwork,
+    Not,
+    Or,
+    Query,
+)
+from tallystick.query.event_ids import span as id_span
+from tallystick.query.fold import fold
+from tallystick.query.networks import number
+from tallystick.query.networks import span as network_span
+from tallystick.store.schema import SEARCHED
+
+Match = Callable[[Record], bool]
+
+_searched = attrgetter(*SEARCHED)
+
+
+def compile_match(query: Query) -> Match:
+    """The query as a function of a record: compile once, call for each event. Has no state; any thread may call it.
+
+    A scope's mandatory condition is the caller's to add: `And((scope.mandatory, query.condition))`.
+    """
+    period = Between(query.start, query.end)
+    return _compiled(query.condition if period == Between() else And((period, query.condition)))
+
+
+def searched_text(record: Record) -> str:
+    """Everything a bare word is looked for in, folded; NUL between, which no value and no needle holds."""
+    return fold("\0".join((*_searched(record), *record.values)))
+
+
+def _compiled(condition: Condition) -> Match:
+    match condition:
+        case Contains(needle):
+            return lambda record: needle in searched_text(record)
+        case Equals():
+            return _equals(condition)
+        case InNetwork():
+            return _in_network(condition)
+        case AtPath():
+            return _at_path(condition)
+        case Between(start, end):
+            return lambda record: (
+                (start is None or start <= record.occurred_at) and (end is None or record.occurred_at < end)
+            )
+        case Not(inner):
+            judge = _compiled(inner)
+            return lambda record: not judge(record)
+        case And(conditions):
+            return _all(conditions)
+        case Or(conditions):
+            judges = [_compiled(each) for each in conditions]
+            return lambda record: any(judge(record) for judge in judges)
+
+
+def _all(conditions: Iterable[Condition]) -> Match:
+    """What is cheap to judge goes first, and the words of one conjunction share one folded text."""
+    needles = [each.needle for each in conditions if isinstance(each, Contains)]
+    judges = [_compiled(each) for each in conditions if not isinstance(each, Contains)]
+    if not needles:
+        return lambda record: all(judge(record) for judge in judges)
+
+    def judge_all(record: Record) -> bool:
+        if not all(judge(record) for judge in judges):
+            return False
+        text = searched_text(record)
+        return all(needle in text for needle in needles)
+
+    return judge_all
+
+
+def _equals(condition: Equals) -> Match:
+    if condition.field == "id":
+        spans = [found for pattern in condition.patterns if (found := id_span(pattern))]
+        return lambda record: _within(int.from_bytes(record.id, "big"), spans)
+    columns = attrgetter(*STANDS_IN[condition.field])
+    single = len(STANDS_IN[condition.field]) == 1
+    plain = frozenset(p for p in condition.patterns if not condition.wildcards or "*" not in p)
+    wild = [p.split("*") for p in condition.patterns if condition.wildcards and "*" in p]
+
+    def judge(record: Record) -> bool:
+        found = (columns(record),) if single else columns(record)
+        return any(
+            value and ((folded := fold(value)) in plain or any(_fits(folded, pieces) for pieces in wild))
+            for value in found
+        )
+
+    return judge
+
+
+def _fits(value: str, pieces: list[str]) -> bool:
+    """Does the value begin with the first piece, end with the last and hold the others between, in their order?
+
+    The earliest place is always the best one, so nothing is ever tried twice, however many stars there are.
+    """
+    first, last = pieces[0], pieces[-1]
+    if len(value) < len(first) + len(last) or not (value.startswith(first) and value.endswith(last)):
+        return False
+    at, end = len(first), len(value) - len(last)
+    for piece in pieces[1:-1]:
+        found = value.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
+
+
+def _in_network(condition: InNetwork) -> Match:
+    spans = [network_span(network) for network in condition.networks]
+    return lambda record: bool(record.ip_address) and _within(number(record.ip_address), spans)
+
+
+def _within(value: int, spans: list[tuple[int, int]]) -> bool:
+    return any(first <= value <= last for first, last in spans)
+
+
+def _at_path(condition: AtPath) -> Match:
+    path, below, needles = condition.path, condition.path + ".", condition.needles
+
+    def judge(record: Record) -> bool:
+        for at, value in zip(record.paths, record.values, strict=True):
+            folded = fold(at)
+            if folded == path or folded.startswith(below):
+                text = fold(value)
+                if any(needle in text for needle in needles):
+                    return True
+        return False
+
+    return judge

@@ -1,0 +1,212 @@
+"""A query as a SQL expression over the columns of the events table, with parameters for all that was typed.
+
+Equal to what `search.match` says of each event. The text index answers `hasAllTokens`, which may
+find too much and never too little for needles of three characters or more; an exact test always
+stands beside it. It is asked only where every wanted event must hold the needle: never below a
+NOT, and in an OR only when each branch has one.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tallystick.ids import milliseconds_of
+from tallystick.query.conditions import (
+    STANDS_IN,
+    And,
+    AtPath,
+    Between,
+    Condition,
+    Contains,
+    Equals,
+    InNetwork,
+    Not,
+    Or,
+    Query,
+)
+from tallystick.query.event_ids import span as id_span
+from tallystick.query.networks import span as network_span
+from tallystick.query.networks import text as address_text
+from tallystick.store.schema import SEARCH_TEXT, folded
+
+# The shortest needle that has a token: the index holds runs of three characters.
+TOKEN = 3
+# What a timestamp column can hold and an event can have; bounds beyond mean the same.
+_EARLIEST, _LATEST = 0, 7_258_118_400_000_000  # 1970 to 2200
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """`sql` is a boolean expression, complete in its parentheses, with `parameters` to bind.
+
+    `indexed`: the text index narrows it, so that it needs no scan of the whole period.
+    `estimate`: counts fast and perhaps too high, under the same parameters; None where the
+    text index cannot give one, or is not needed to count.
+    """
+
+    sql: str
+    parameters: dict[str, str]
+    indexed: bool
+    estimate: str | None
+
+
+def sql_for(query: Query, *, prefix: str = "p") -> Compiled:
+    """The query without its organization; two in one statement need different prefixes."""
+    period = Between(query.start, query.end)
+    condition = query.condition if period == Between() else And((period, query.condition))
+    writer = _Writer(prefix)
+    sql = writer.write(condition, wanted=True)
+    estimate = writer.estimate(condition) if _has_estimate(condition) else None
+    return Compiled(sql, writer.parameters, _narrowed(condition), estimate)
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Writes conditions and collects their parameters; equal values share one."""
+
+    prefix: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+
+    def bind(self, value: str) -> str:
+        if value not in self.names:
+            name = self.names[value] = f"{self.prefix}{len(self.names)}"
+            self.parameters[name] = value
+        return f"{{{self.names[value]}:String}}"
+
+    def write(self, condition: Condition, *, wanted: bool) -> str:
+        """`wanted`: every event of the result fulfils this condition, so the index may narrow by it."""
+        match condition:
+            case Contains(needle):
+                return _all([*self.tokens([needle], wanted), f"position({SEARCH_TEXT}, {self.bind(needle)}) > 0"])
+            case Equals():
+                return self.equals(condition)
+            case InNetwork(networks):
+                return _any(self.inside(*network_span(network)) for network in networks)
+            case AtPath(path, needles):
+                return _all([*self.tokens(needles, wanted), self.at_path(path, needles)])
+            case Between(start, end):
+                bounds = [(">=", start), ("<", end)]
+                return _all(f"occurred_at {sign} {self.time(at)}" for sign, at in bounds if at is not None)
+            case Not(inner):
+                return f"(NOT {self.write(inner, wanted=False)})"
+            case And(conditions):
+                return _all(self.write(each, wanted=wanted) for each in conditions)
+            case Or(conditions):
+                wanted = wanted and _narrowed(condition)
+                return _any(self.write(each, wanted=wanted) for each in conditions)
+
+    def estimate(self, condition: Condition) -> str:
+        """As `write`, of a condition that `_has_estimate`, with the index alone for its needles."""
+        match condition:
+            case Contains(needle):
+                return _all(self.tokens([needle], True))
+            case And(conditions):
+                return _all(self.estimate(each) for each in conditions)
+            case Or(conditions):
+                return _any(self.estimate(each) for each in conditions)
+            case _:
+                return self.write(condition, wanted=True)
+
+    def tokens(self, needles: Iterable[str], wanted: bool) -> list[str]:
+        """What the index can say of these alternatives: one expression, or none."""
+        if not wanted or not all(len(needle) >= TOKEN for needle in needles):
+            return []
+        return [_any(f"hasAllTokens({SEARCH_TEXT}, {self.bind(needle)})" for needle in needles)]
+
+    def equals(self, condition: Equals) -> str:
+        if condition.field == "id":
+            spans = [found for pattern in condition.patterns if (found := id_span(pattern))]
+            return _any(self.identified(*found) for found in spans)
+        wild = [pattern for pattern in condition.patterns if condition.wildcards and "*" in pattern]
+        plain = [self.bind(pattern) for pattern in condition.patterns if pattern and pattern not in wild]
+        tests = []
+        for column in STANDS_IN[condition.field]:
+            if plain:
+                tests.append(f"{folded(column)} IN ({', '.join(plain)})")
+            tests += [self.fits(column, pattern) for pattern in wild]
+        return _any(tests)
+
+    def fits(self, column: str, pattern: str) -> str:
+        if not pattern.strip("*"):
+            return f"{column} != ''"
+        return f"{folded(column)} LIKE {self.bind(_like(pattern))}"
+
+    def identified(self, first: int, last: int) -> str:
+        """Ids hold the millisecond of receipt, which the row order of the store knows far better than ids."""
+        low, high = (f"{bits:032x}" for bits in (first, last))
+        begin, end = (milliseconds_of(bits.to_bytes(16, "big")) for bits in (first, last))
+        within = [f"received_at >= {self.time(begin * 1000)}", f"received_at < {self.time((end + 1) * 1000)}"]
+        exact = f"id = toUUID({self.bind(_dashed(low))})"
+        if low != high:
+            exact = f"toString(id) BETWEEN {self.bind(_dashed(low))} AND {self.bind(_dashed(high))}"
+        return _all([*within, exact])
+
+    def inside(self, first: int, last: int) -> str:
+        low, high = (f"toIPv6({self.bind(address_text(bits))})" for bits in (first, last))
+        tests = [f"ip = {low}" if first == last else f"ip BETWEEN {low} AND {high}"]
+        # No address is kept as ::, which is an address too.
+        return _all(tests if first else [*tests, "ip_address != ''"])
+
+    def at_path(self, path: str, needles: Iterable[str]) -> str:
+        at, value = folded("at"), folded("value")
+        here = f"({at} = {self.bind(path)} OR startsWith({at}, {self.bind(path + '.')}))"
+        holds = _any(f"position({value}, {self.bind(needle)}) > 0" for needle in needles)
+        return f"arrayExists((at, value) -> {here} AND {holds}, details_paths, details_values)"
+
+    def time(self, at: int) -> str:
+        return f"fromUnixTimestamp64Micro(toInt64({self.bind(str(min(max(at, _EARLIEST), _LATEST)))}), 'UTC')"
+
+
+def _narrowed(condition: Condition) -> bool:
+    """Can the text index say for every event of the result that it is a candidate?"""
+    match condition:
+        case Contains(needle):
+            return len(needle) >= TOKEN
+        case AtPath(_, needles):
+            return all(len(needle) >= TOKEN for needle in needles)
+        case And(conditions):
+            return any(map(_narrowed, conditions))
+        case Or(conditions):
+            return bool(conditions) and all(map(_narrowed, conditions))
+        case _:
+            return False
+
+
+def _has_estimate(condition: Condition) -> bool:
+    """Needles that the index holds, and whatever needs no index, joined by AND and OR."""
+    match condition:
+        case Contains(needle):
+            return len(needle) >= TOKEN
+        case And(conditions) | Or(conditions):
+            return all(_has_estimate(each) or _is_plain(each) for each in conditions) and any(
+                map(_has_estimate, conditions)
+            )
+        case _:
+            return False
+
+
+def _is_plain(condition: Condition) -> bool:
+    return isinstance(condition, Equals | InNetwork | Between)
+
+
+def _like(pattern: str) -> str:
+    for special in ("\\", "%", "_"):
+        pattern = pattern.replace(special, "\\" + special)
+    return pattern.replace("*", "%")
+
+
+def _dashed(digits: str) -> str:
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _all(tests: Iterable[str]) -> str:
+    return _joined(" AND ", tests, "true")
+
+
+def _any(tests: Iterable[str]) -> str:
+    return _joined(" OR ", tests, "false")
+
+
+def _joined(word: str, tests: Iterable[str], none: str) -> str:
+    found = list(tests)
+    return found[0] if len(found) == 1 else f"({word.join(found)})" if found else none

@@ -1,0 +1,205 @@
+"""Rows of a query in order: at once where an index serves, else window by window within the time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from tallystick.events.record import StoredEvent
+from tallystick.query.conditions import Query
+from tallystick.query.scope import Scope
+from tallystick.store.bounds import Bounded, bounded
+from tallystick.store.errors import StoreTimeout
+from tallystick.store.events import EventStore
+from tallystick.store.windows import Budget, Direction, Place, Window, Windows, narrowed, order_by
+
+_SHOWN_USER = "if(actor_email != '', actor_email, if(actor_name != '', actor_name, actor_id))"
+_SHOWN_RESOURCE = "if(resource_name != '', resource_name, resource_id)"
+# What can be counted by: the value that people see of each field.
+VALUES = {
+    "user": _SHOWN_USER,
+    "action": "action",
+    "category": "category",
+    "status": "status",
+    "resource": _SHOWN_RESOURCE,
+    "resource_type": "resource_type",
+    "ip": "ip_address",
+}
+
+# What one try over everything may take of the budget before going window by window.
+SHARE_OF_ONE_TRY = 0.5
+
+
+@dataclass(slots=True)
+class Found:
+    """Rows so far. `reached`: where an incomplete reading stands; `offset`: matches still to skip there."""
+
+    rows: list[StoredEvent] = field(default_factory=list)
+    complete: bool = False
+    reached: Place | None = None
+    offset: int = 0
+
+
+def span_of(scope: Scope, query: Query) -> Bounded:
+    """The scope and the query's time, without its condition."""
+    return bounded(scope, Query(start=query.start, end=query.end))
+
+
+def in_order(
+    store: EventStore,
+    scope: Scope,
+    query: Query,
+    direction: Direction,
+    *,
+    start: Place | None,
+    offset: int,
+    need: int,
+    budget: Budget,
+) -> Found:
+    """Up to `need` rows after `start`, the first `offset` of them skipped."""
+    bound = bounded(scope, query)
+    if not bound.scans:
+        try:
+            rows = _rows(store, bound, Window(start, None), direction, offset, need, budget.left() * SHARE_OF_ONE_TRY)
+        except StoreTimeout:
+            pass
+        else:
+            return Found(rows, True)
+    found = Found(reached=start, offset=offset)
+    windows = Windows(store, span_of(scope, query), direction, start)
+
+    def read(window: Window, seconds: float | None) -> bool:
+        if found.offset:
+            matches = _count(store, bound, window, direction, seconds)
+            if matches <= found.offset:
+                found.offset -= matches
+                return False
+        wanted = need - len(found.rows)
+        found.rows += _rows(store, bound, window, direction, found.offset, wanted, seconds)
+        found.offset = 0
+        return len(found.rows) >= need
+
+    windows.run(budget, read)
+    found.complete = windows.complete or len(found.rows) >= need
+    found.reached = windows.reached
+    return found
+
+
+def by_index(
+    store: EventStore, scope: Scope, query: Query, *, after: int, through: int, limit: int | None = None
+) -> list[StoredEvent]:
+    """Rows with after < index ≤ through in order of their indexes."""
+    bound = bounded(scope, query)
+    return store.read(
+        f"{bound.where} AND seq > {{after:Int64}} AND seq <= {{through:Int64}}",
+        "ORDER BY seq" + (" LIMIT {need:UInt64}" if limit is not None else ""),
+        bound.parameters | {"after": after, "through": through} | ({} if limit is None else {"need": limit}),
+    )
+
+
+def by_id(store: EventStore, scope: Scope, event_id: bytes, received_at: int) -> StoredEvent | None:
+    """The event of that id; `received_at` is the millisecond that the id holds, in microseconds."""
+    bound = bounded(scope, Query())
+    rows = store.read(
+        f"{bound.where} AND id = {{id:UUID}} "
+        "AND received_at >= fromUnixTimestamp64Micro({from:Int64}, 'UTC') "
+        "AND received_at <= fromUnixTimestamp64Micro({to:Int64}, 'UTC')",
+        "LIMIT 1",
+        bound.parameters | {"id": str(UUID(bytes=event_id)), "from": received_at, "to": received_at + 999},
+    )
+    return rows[0] if rows else None
+
+
+def every(store: EventStore, scope: Scope, query: Query, direction: Direction) -> Iterator[list[StoredEvent]]:
+    """Every match in order of timestamps, block by block."""
+    bound = bounded(scope, query)
+    return store.stream(bound.where, order_by(direction), bound.parameters)
+
+
+def extent(store: EventStore, scope: Scope, query: Query) -> tuple[int, int] | None:
+    """The first and the last timestamp within the query's time, whatever its condition; None without events."""
+    span = span_of(scope, query)
+    statement = (
+        "SELECT toUnixTimestamp64Micro(min(occurred_at)), toUnixTimestamp64Micro(max(occurred_at)), count() "
+        f"FROM events WHERE {span.where}"
+    )
+    first, last, count = store.rows(statement, span.parameters)[0]
+    return (first, last) if count else None
+
+
+def estimated(store: EventStore, scope: Scope, query: Query, seconds: float) -> int | None:
+    """A quick count that may be too high; None where there is no such thing, or an exact one is as quick."""
+    bound = bounded(scope, query)
+    if bound.estimate is None or bound.exact_count_is_cheap:
+        return None
+    try:
+        rows = store.rows(f"SELECT count() FROM events WHERE {bound.estimate}", bound.parameters, seconds=seconds)
+    except StoreTimeout:
+        return None
+    return int(rows[0][0])
+
+
+def counted(store: EventStore, scope: Scope, query: Query, budget: Budget) -> tuple[int, bool]:
+    """How many rows match, and whether all were looked at."""
+    counts, complete = _tally(store, scope, query, "", "", budget)
+    return counts.get((), 0), complete
+
+
+def counted_over_time(
+    store: EventStore, scope: Scope, query: Query, width: int, budget: Budget
+) -> tuple[dict[tuple[Any, ...], int], bool]:
+    """Counts by (timestamp // width, status), `width` in microseconds; and whether all were looked at."""
+    return _tally(store, scope, query, f"intDiv(toUnixTimestamp64Micro(occurred_at), {int(width)}), status", "", budget)
+
+
+def counted_by_value(
+    store: EventStore, scope: Scope, query: Query, field: str, most: int, budget: Budget
+) -> tuple[dict[tuple[Any, ...], int], bool]:
+    """Counts by the value of one of VALUES, the `most` frequent; and whether all were looked at."""
+    return _tally(store, scope, query, VALUES[field], f"ORDER BY n DESC LIMIT {int(most)}", budget)
+
+
+def _tally(
+    store: EventStore, scope: Scope, query: Query, columns: str, tail: str, budget: Budget
+) -> tuple[dict[tuple[Any, ...], int], bool]:
+    bound = bounded(scope, query)
+    counts: dict[tuple[Any, ...], int] = {}
+
+    def add(window: Window, seconds: float | None) -> bool:
+        where, parameters = narrowed(bound, window, "desc")
+        listed, group = (f"{columns},", f"GROUP BY {columns}") if columns else ("", "")
+        statement = f"SELECT {listed} count() AS n FROM events WHERE {where} {group} {tail}"
+        for row in store.rows(statement, parameters, seconds=seconds):
+            key = tuple(row[:-1])
+            counts[key] = counts.get(key, 0) + row[-1]
+        return False
+
+    if not bound.scans:
+        try:
+            add(Window(None, None), budget.left() * SHARE_OF_ONE_TRY)
+        except StoreTimeout:
+            counts.clear()
+        else:
+            return counts, True
+    windows = Windows(store, span_of(scope, query), "desc")
+    windows.run(budget, add)
+    return counts, windows.complete
+
+
+def _rows(
+    store: EventStore,
+    bound: Bounded,
+    window: Window,
+    direction: Direction,
+    offset: int,
+    need: int,
+    seconds: float | None,
+) -> list[StoredEvent]:
+    where, parameters = narrowed(bound, window, direction)
+    tail = f"{order_by(direction)} LIMIT {{need:UInt64}} OFFSET {{skip:UInt64}}"
+    return store.read(where, tail, parameters | {"need": need, "skip": offset}, seconds=seconds)
+
+
+def _count(store: EventStore, bound: Bounded, window: Window, direction: Direction, seconds: float | None) -> int:
+    where, parameters = narrowed(bound, window, direction)
+    return int(store.rows(f"SELECT count() FROM events WHERE {where}", parameters, seconds=seconds)[0][0])
