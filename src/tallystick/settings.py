@@ -19,7 +19,7 @@ from tallystick.errors import SettingsError
 
 PREFIX = "TALLYSTICK_"
 TOML_NAME = "tallystick.toml"
-SECRET_FILE = "secret.key"
+KEPT_FILE = "secret.key"
 SECRET_LENGTH = 32
 MASKED = "***"
 
@@ -168,8 +168,8 @@ class Settings:
         _public_url,
     )
     secret_key: str = _setting(
-        "", f"At least {SECRET_LENGTH} random characters that seal what must be sealed. Required with PostgreSQL.", _secret,
-        shown="made once, kept in the data directory (0600)",
+        "", f"At least {SECRET_LENGTH} random characters that seal what must be sealed. Required with PostgreSQL.",
+        _secret, shown="made once, kept in the data directory (0600)",
     )  # fmt: skip
     smtp_url: str | None = _setting(
         "", "Mail server: `smtp://`, `smtps://` or `smtp+starttls://user:password@host:port`.", _smtp_url, shown="none"
@@ -280,7 +280,7 @@ def _kept_secret(data_dir: Path, database_url: str) -> str:
             f"{PREFIX}SECRET_KEY: required with PostgreSQL, the same on every node; "
             "write the output of: openssl rand -hex 32."
         )
-    kept = data_dir / SECRET_FILE
+    kept = data_dir / KEPT_FILE
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         if not kept.exists():
@@ -288,14 +288,14 @@ def _kept_secret(data_dir: Path, database_url: str) -> str:
         secret = kept.read_text(encoding="ascii").strip()
     except OSError as problem:
         raise SettingsError(
-            f"{PREFIX}DATA_DIR: {data_dir} cannot be used ({problem.strerror}); give a directory that this user may write."
+            f"{PREFIX}DATA_DIR: {data_dir} cannot be used ({problem.strerror}); give one that this user may write."
         ) from None
     return _secret(secret)
 
 
 def _create_secret(kept: Path) -> None:
     """Whole or not at all, and never over another process's: written aside, then linked to its name."""
-    aside = kept.with_name(f"{SECRET_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
+    aside = kept.with_name(f"{KEPT_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:

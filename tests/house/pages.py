@@ -1,7 +1,7 @@
 """Pages of the documentation that come from the code; `make docs` writes them, a test compares them."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from typer.main import get_command
@@ -14,7 +14,7 @@ from tests.house.tree import ROOT
 NOTE = "<!-- Written by `make docs` from the code; a test compares them. -->\n"
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     cells = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells) + "\n"
 
@@ -89,8 +89,8 @@ def _command(command: Any, path: str) -> Iterator[str]:
 
 def commands_page() -> str:
     """docs/reference/commands.md"""
-    names = get_command(assemble([])).commands
-    text = "\n".join(part for name in names for part in _command(get_command(assemble([name])), "tallystick"))
+    root: Any = get_command(assemble([]))
+    text = "\n".join(part for name in root.commands for part in _command(get_command(assemble([name])), "tallystick"))
     return f"""# Commands
 
 {NOTE}
