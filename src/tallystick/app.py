@@ -14,10 +14,13 @@ from litestar.di import Provide
 
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
+from tallystick.api.observed import observed
+from tallystick.api.parts import Parts as ApiParts
+from tallystick.api.problems import HANDLERS
 from tallystick.api.routes import API
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
-from tallystick.errors import SettingsError, TallystickError
+from tallystick.errors import SettingsError
 from tallystick.ingest.pool import Pool
 from tallystick.ingest.reconcile import reconcile
 from tallystick.ingest.recorder import Recorder
@@ -71,9 +74,7 @@ def build(settings: Settings) -> Parts:
     hub = LiveHub(database, store)
     sequencer.listeners.append(hub.notify)
     authenticator = Authenticator(database, rate_limit=RateLimit(settings.rate_limit))
-    return Parts(
-        settings, database, store, authenticator, recorder, sequencer, shipper, Finder(database, store), hub
-    )
+    return Parts(settings, database, store, authenticator, recorder, sequencer, shipper, Finder(database, store), hub)
 
 
 @asynccontextmanager
@@ -149,7 +150,10 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Litestar:
         async with running(made):
             yield
 
-    return Litestar(
+    for_api = ApiParts(
+        made.settings, made.database, made.store, made.authenticator, made.recorder, made.finder, made.hub
+    )
+    app = Litestar(
         route_handlers=[API, WEB],
         lifespan=[lifespan],
         dependencies={
@@ -160,7 +164,11 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Litestar:
             "recorder": given(made.recorder),
             "finder": given(made.finder),
             "hub": given(made.hub),
+            "parts": given(for_api),
         },
+        exception_handlers=HANDLERS,
         openapi_config=None,
         debug=False,
     )
+    app.asgi_handler = observed(app.asgi_handler)
+    return app

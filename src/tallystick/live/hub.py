@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from uuid import UUID
 
 from tallystick import telemetry
@@ -53,13 +53,17 @@ class LiveHub:
         for follower in self._followers.get(org_id, ()):
             follower.set()
 
-    async def follow(self, scope: Scope, query: Query, after: int | None) -> AsyncIterator[Batch]:
+    def follow(self, scope: Scope, query: Query, after: int | None) -> AsyncGenerator[Batch]:
         """Batches from index `after` on (None: from now on); an empty one each 15 s says that all is well.
 
-        The store being down ends nothing: the view goes on when it is back.
+        The store being down ends nothing: the view goes on when it is back. Raises TooMany (`too_many_viewers`)
+        before anything is followed, so that a door can still answer with it.
         """
         if self._count >= MOST_FOLLOWERS:
             raise TooMany("Too many live views are open on this server.", code="too_many_viewers", retry_after=10)
+        return self._follow(scope, query, after)
+
+    async def _follow(self, scope: Scope, query: Query, after: int | None) -> AsyncGenerator[Batch]:
         follower = Follower(self._database, self._store, scope, query)
         position = (
             after if after is not None else await self._database.run(end_of_log, self._database, scope.org_id) - 1

@@ -1,6 +1,6 @@
 """Finding events: the one function behind API, pages and command line."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -104,7 +104,7 @@ class Finder:
         """The top values of a field: {field, values: [{value, count}], partial}."""
         return counts.facets(self._store, scope, query, self._aside(scope, query), field, limit=limit)
 
-    def stream(self, scope: Scope, query: Query, order: Direction = "desc") -> Iterator[list[StoredEvent]]:
+    def stream(self, scope: Scope, query: Query, order: Direction = "desc") -> Generator[list[StoredEvent]]:
         """Every match in order, block by block; memory stays bounded. What is set aside comes last."""
         yield from every(self._store, scope, query, order)
         kept = [stored_of(index, record) for index, record in self._aside(scope, query)]

@@ -1,0 +1,43 @@
+"""Who asks: the API key of a request, and whether it may do this."""
+
+from typing import Any
+
+from litestar import Request
+
+from tallystick.access.address import client_address
+from tallystick.access.scopes import require
+from tallystick.api.parts import Parts
+from tallystick.errors import Unauthorized
+from tallystick.query.scope import Permission, Scope
+
+HOW = "Send the header `Authorization: Bearer tsk_…` with an API key."
+
+
+async def authorised(request: Request[Any, Any, Any], parts: Parts, permission: Permission) -> Scope:
+    """The scope of the request's key. Raises Unauthorized, Forbidden (`missing_permission`), TooMany."""
+    token = _bearer(request)
+    address = _address(request, parts)
+    scope = parts.authenticator.remembered(token, address)
+    if scope is None:
+        scope = await parts.database.run(parts.authenticator.key_scope, token, address)
+    require(scope, permission)
+    return scope
+
+
+def _bearer(request: Request[Any, Any, Any]) -> str:
+    given = request.headers.getall("authorization", [])
+    if not given:
+        raise Unauthorized(f"This needs an API key. {HOW}", code="no_api_key")
+    if len(given) > 1:
+        raise Unauthorized(f"There are several Authorization headers. {HOW}", code="bad_authorization")
+    scheme, _, token = given[0].strip().partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthorized(f"Only bearer keys are known here. {HOW}", code="bad_authorization")
+    return token.strip()
+
+
+def _address(request: Request[Any, Any, Any], parts: Parts) -> str:
+    """Where the request comes from, as far as trusted proxies tell; "" over a socket without addresses."""
+    peer = request.client.host if request.client else ""
+    forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
+    return client_address(peer, forwarded, parts.settings.trusted_proxies)[0]

@@ -1,0 +1,193 @@
+"""The body of a request: read and unpacked within bounds, whatever was sent."""
+
+import asyncio
+import sys
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+from litestar import Request
+
+from tallystick.api.parts import Allowance
+from tallystick.errors import BadRequest, TooLarge, UnsupportedMedia
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+MOST_BYTES = 10 << 20
+# Data that cannot be packed grows a little by packing.
+MOST_PACKED_BYTES = MOST_BYTES + (1 << 16)
+# So much is unpacked before others get their turn on the event loop: about a millisecond's work.
+STEP = 256 << 10
+# RFC 9659: a window of 8 MB is what every receiver of zstd over HTTP has to take, and none need take more.
+ZSTD_WINDOW_LOG = 23
+
+Receive = Callable[[], Awaitable[Any]]
+
+
+@asynccontextmanager
+async def received_body(request: Request[Any, Any, Any], allowance: Allowance) -> AsyncIterator[bytes]:
+    """The unpacked body; its bytes count against `allowance` until the block ends.
+
+    Raises TooLarge (`too_large`) as soon as the limit is passed, the rest is not read; UnsupportedMedia
+    (`unsupported_encoding`); BadRequest (`bad_encoding`) when the packing is broken; Unavailable (`overloaded`).
+    """
+    packing = _packing(",".join(request.headers.getall("content-encoding", [])))
+    most = MOST_BYTES if packing is None else MOST_PACKED_BYTES
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > most:
+        raise _too_large()
+    taken = _Taken(allowance)
+    try:
+        packed = await _read(request.receive, most, taken)
+        if packing is None:
+            yield packed
+            return
+        body = await _unpacked(packed, packing, taken)
+        taken.give_back(len(packed))
+        del packed
+        yield body
+    finally:
+        taken.give_back(taken.amount)
+
+
+class _Taken:
+    """What one request has taken of an allowance, so that all of it is given back."""
+
+    def __init__(self, allowance: Allowance) -> None:
+        self._allowance = allowance
+        self.amount = 0
+
+    def take(self, amount: int) -> None:
+        self._allowance.take(amount)
+        self.amount += amount
+
+    def give_back(self, amount: int) -> None:
+        self._allowance.give_back(amount)
+        self.amount -= amount
+
+
+class _Stage(Protocol):
+    """Unpacks one member of a packed body, as much at a time as is asked for."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+    def pending(self) -> bytes | None:
+        """What has to be given again; None when more output waits inside, b"" when more input is needed."""
+
+
+class _Gzip:
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(wbits=31)
+
+    @property
+    def eof(self) -> bool:
+        return self._member.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._member.unused_data
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        return self._member.decompress(data, max_length)
+
+    def pending(self) -> bytes | None:
+        return self._member.unconsumed_tail
+
+
+class _Zstd:
+    def __init__(self) -> None:
+        self._frame = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG})
+
+    @property
+    def eof(self) -> bool:
+        return self._frame.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._frame.unused_data
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        return self._frame.decompress(data, max_length)
+
+    def pending(self) -> bytes | None:
+        return b"" if self._frame.needs_input else None
+
+
+_PACKINGS: dict[str, Callable[[], _Stage]] = {"gzip": _Gzip, "x-gzip": _Gzip, "zstd": _Zstd}
+
+
+def _packing(named: str) -> Callable[[], _Stage] | None:
+    name = named.strip().lower()
+    if name in ("", "identity"):
+        return None
+    if name not in _PACKINGS:
+        raise UnsupportedMedia(
+            "Send the body as it is, or packed once with `Content-Encoding: gzip` or `zstd`.",
+            code="unsupported_encoding",
+        )
+    return _PACKINGS[name]
+
+
+async def _read(receive: Receive, most: int, taken: _Taken) -> bytes:
+    chunks: list[bytes] = []
+    length = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest("The connection ended before the body did.", code="disconnected")
+        chunk: bytes = message.get("body", b"")
+        if chunk:
+            length += len(chunk)
+            if length > most:
+                raise _too_large()
+            taken.take(len(chunk))
+            chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _unpacked(packed: bytes, packing: Callable[[], _Stage], taken: _Taken) -> bytes:
+    """All members one after the other, as both formats mean it; what follows the last is no packed data: refused."""
+    unpacked = bytearray()
+    rest = packed
+    try:
+        while True:
+            rest = await _unpack_member(packing(), rest, unpacked, taken)
+            if not rest:
+                return bytes(unpacked)
+    except (zlib.error, zstd.ZstdError, EOFError):
+        raise _broken("is damaged, or something follows it") from None
+
+
+async def _unpack_member(stage: _Stage, data: bytes, unpacked: bytearray, taken: _Taken) -> bytes:
+    """Add one member to `unpacked`; gives what stands behind it."""
+    if not data:
+        raise _broken("is empty")
+    while True:
+        step = stage.decompress(data, min(STEP, MOST_BYTES + 1 - len(unpacked)))
+        taken.take(len(step))
+        unpacked += step
+        if len(unpacked) > MOST_BYTES:
+            raise _too_large()
+        if stage.eof:
+            return stage.unused_data
+        waiting = stage.pending()
+        if waiting == b"" and len(step) < STEP:
+            raise _broken("ends too early")
+        data = waiting or b""
+        await asyncio.sleep(0)
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"A request holds at most {MOST_BYTES >> 20} MiB, unpacked. Send fewer events in each.")
+
+
+def _broken(what: str) -> BadRequest:
+    return BadRequest(f"The packed body {what}. Pack it again, and send it whole.", code="bad_encoding")

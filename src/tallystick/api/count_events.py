@@ -1,0 +1,43 @@
+"""Counting what the filters find: over time, and by value."""
+
+from functools import partial
+from typing import Any
+
+from litestar import Request, Response, get
+
+from tallystick.api.answers import answer
+from tallystick.api.authorisation import authorised
+from tallystick.api.parameters import FILTERS, Parameters, bad_parameter
+from tallystick.api.parts import Parts
+from tallystick.clock import now_us
+from tallystick.search.counts import MOST_BUCKETS, MOST_VALUES
+from tallystick.search.filters import query_from
+from tallystick.store.reading import VALUES
+
+HISTOGRAM_PARAMETERS = frozenset({*FILTERS, "buckets"})
+FACET_PARAMETERS = frozenset({*FILTERS, "field", "limit"})
+DEFAULT_BUCKETS = 60
+DEFAULT_VALUES = 20
+
+
+@get("/v1/audit-logs/histogram", name="api.show_histogram")
+async def show_histogram(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Counts over time by status."""
+    reader = await authorised(request, parts, "events:read")
+    asked = Parameters.of(request, HISTOGRAM_PARAMETERS)
+    buckets = asked.whole("buckets", 1, MOST_BUCKETS) or DEFAULT_BUCKETS
+    query = query_from(asked.filters(), now=now_us())
+    return answer(await parts.database.run(partial(parts.finder.histogram, reader, query, buckets=buckets)))
+
+
+@get("/v1/audit-logs/facets", name="api.show_facets")
+async def show_facets(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """The values of one field that occur most."""
+    reader = await authorised(request, parts, "events:read")
+    asked = Parameters.of(request, FACET_PARAMETERS)
+    if "field" not in asked:
+        raise bad_parameter("field", f"Say of which field: field is one of {', '.join(VALUES)}.")
+    field = asked.choice("field", tuple(VALUES))
+    limit = asked.whole("limit", 1, MOST_VALUES) or DEFAULT_VALUES
+    query = query_from(asked.filters(), now=now_us())
+    return answer(await parts.database.run(partial(parts.finder.facets, reader, query, field, limit=limit)))

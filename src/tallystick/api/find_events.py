@@ -1,0 +1,97 @@
+"""Finding: GET /v1/audit-logs as a page or as the whole result, and one event by its id."""
+
+from functools import partial
+from typing import Any
+
+from litestar import Request, Response, get
+
+from tallystick import ids
+from tallystick.api.answers import JSON, answer, encode
+from tallystick.api.authorisation import authorised
+from tallystick.api.negotiation import chosen_media
+from tallystick.api.parameters import FILTERS, Parameters, bad_parameter
+from tallystick.api.parts import Parts
+from tallystick.api.stream_events import WRITERS, stream_events
+from tallystick.clock import now_us, rfc3339
+from tallystick.errors import NotFound
+from tallystick.events.output import event_of
+from tallystick.query.conditions import Query
+from tallystick.query.scope import Scope
+from tallystick.search.filters import query_from
+from tallystick.search.find import Finder
+
+PARAMETERS = frozenset({*FILTERS, "limit", "offset", "cursor", "order", "after", "count"})
+DEFAULT_LIMIT = 50
+MOST_LIMIT = 1000
+MOST_OFFSET = 1_000_000_000
+MOST_INDEX = 10**15
+ORDERS = ("desc", "asc", "recorded")
+COUNTS = ("estimate", "exact", "none")
+
+
+@get("/v1/audit-logs", name="api.find_events")
+async def find_events(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """A page of what the filters find; with `Accept: text/csv` or `application/x-ndjson` all of it."""
+    reader = await authorised(request, parts, "events:read")
+    media = chosen_media(request, (JSON, *WRITERS))
+    asked = Parameters.of(request, PARAMETERS)
+    query = query_from(asked.filters(), now=now_us())
+    if media != JSON:
+        return await stream_events(parts, reader, query, asked, media)
+    page = partial(_page, parts.finder, reader, query, _paging(asked))
+    return answer(await parts.database.run(page))
+
+
+@get("/v1/audit-logs/{event_id:str}", name="api.show_event")
+async def show_event(request: Request[Any, Any, Any], parts: Parts, event_id: str) -> Response[Any]:
+    """One event, whole, also the moment after it was recorded."""
+    reader = await authorised(request, parts, "events:read")
+    Parameters.of(request, ())
+    try:
+        raw = ids.decode("evt", event_id)
+    except ValueError:
+        raise NotFound(
+            f"There is no event {event_id[:60]!r}: an event's id is evt_ and 26 characters.", code="no_event"
+        ) from None
+    stored = await parts.database.run(parts.finder.one, reader, raw)
+    if stored is None:
+        raise NotFound(
+            f"There is no event {event_id} in this organization, or it is past its retention.", code="no_event"
+        )
+    return answer(event_of(stored))
+
+
+def _paging(asked: Parameters) -> dict[str, Any]:
+    """The arguments of Finder.page that say which part of the result is wanted."""
+    order = asked.choice("order", ORDERS)
+    after = asked.whole("after", -1, MOST_INDEX)
+    offset = asked.whole("offset", 0, MOST_OFFSET)
+    limit = asked.whole("limit", 1, MOST_LIMIT)
+    if after is not None and order != "recorded":
+        raise bad_parameter("after", "after goes with order=recorded; in other orders a cursor goes on.")
+    if offset and order == "recorded":
+        raise bad_parameter("offset", "order=recorded goes on with after=<index> or a cursor, not with an offset.")
+    return {
+        "limit": DEFAULT_LIMIT if limit is None else limit,
+        "offset": offset or 0,
+        "cursor": asked.one("cursor"),
+        "order": order,
+        "count": asked.choice("count", COUNTS),
+        "after": after,
+        "question": asked.question(),
+    }
+
+
+def _page(finder: Finder, reader: Scope, query: Query, paging: dict[str, Any]) -> bytes:
+    page = finder.page(reader, query, **paging)
+    return encode(
+        {
+            "data": [event_of(stored) for stored in page.data],
+            "total": page.total,
+            "total_relation": page.total_relation,
+            "next_cursor": page.next_cursor,
+            "partial": page.partial,
+            "searchable_through": page.searchable_through,
+            "retention_start": rfc3339(page.retention_start),
+        }
+    )

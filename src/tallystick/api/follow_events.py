@@ -1,0 +1,87 @@
+"""Following: events as they are recorded, as server-sent events."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from litestar import Request, Response, get
+
+from tallystick.api.answers import HEADERS, encode
+from tallystick.api.authorisation import authorised
+from tallystick.api.parameters import FILTERS, Parameters, whole
+from tallystick.api.parts import Parts
+from tallystick.api.streamed import Streamed
+from tallystick.clock import now_us
+from tallystick.errors import BadRequest, TallystickError
+from tallystick.events.output import event_of
+from tallystick.live.follow import Batch, end_of_log
+from tallystick.query.conditions import Query
+from tallystick.query.scope import Scope
+from tallystick.search.filters import query_from
+
+PARAMETERS = frozenset({*FILTERS, "after"})
+MOST_INDEX = 10**15
+# How long a key that was revoked may still see events.
+CHECK_SECONDS = 5.0
+RETRY = b"retry: 1000\n\n"
+# X-Accel-Buffering: a proxy that gathers the answer would hold the events back.
+LIVE_HEADERS = HEADERS | {"X-Accel-Buffering": "no"}
+
+
+@get("/v1/audit-logs/live", name="api.follow_events")
+async def follow_events(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Events after `Last-Event-ID`, or `after`, or now: each once, in order of index, without end."""
+    reader = await authorised(request, parts, "events:read")
+    asked = Parameters.of(request, PARAMETERS)
+    query = query_from(asked.filters(), now=now_us())
+    end = await parts.database.run(end_of_log, parts.database, reader.org_id)
+    after = _after(request, asked)
+    if after is None:
+        after = end - 1
+    elif after >= end:
+        raise BadRequest(
+            f"There is no event {after} yet: the last one is {end - 1}. Begin from a page's searchable_through.",
+            code="bad_position",
+            parameter="after",
+        )
+    messages = _messages(request, parts, reader, query, after)
+    return Streamed(messages, media_type="text/event-stream", headers=LIVE_HEADERS)
+
+
+def message_of(kind: str, index: int, content: object) -> bytes:
+    """One server-sent event; its id is where the stream goes on after a lost connection."""
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (index, kind.encode(), encode(content))
+
+
+def messages_of(batch: Batch) -> bytes:
+    """The batch's events; then, unless the last of them says it, up to where everything was looked at."""
+    sent = [message_of("event", stored.index, event_of(stored)) for stored in batch.events]
+    if not batch.events or batch.events[-1].index < batch.through:
+        sent.append(message_of("position", batch.through, {"through": batch.through}))
+    return b"".join(sent)
+
+
+def _after(request: Request[Any, Any, Any], asked: Parameters) -> int | None:
+    """A client that connects again repeats the first URL: the header knows better."""
+    last = request.headers.get("last-event-id", "").strip()
+    if last:
+        return whole("Last-Event-ID", last, -1, MOST_INDEX)
+    return asked.whole("after", -1, MOST_INDEX)
+
+
+async def _messages(
+    request: Request[Any, Any, Any], parts: Parts, reader: Scope, query: Query, after: int
+) -> AsyncGenerator[bytes]:
+    yield RETRY + message_of("position", after, {"through": after})
+    checked = time.monotonic()
+    try:
+        async with aclosing(parts.hub.follow(reader, query, after)) as batches:
+            async for batch in batches:
+                if time.monotonic() - checked >= CHECK_SECONDS:
+                    await authorised(request, parts, "events:read")
+                    checked = time.monotonic()
+                yield await parts.database.run(messages_of, batch)
+    except TallystickError as error:
+        content = {"status": error.status, "code": error.code, "detail": error.detail}
+        yield b"event: problem\ndata: %s\n\n" % encode(content)

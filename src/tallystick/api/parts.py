@@ -1,0 +1,69 @@
+"""What the handlers of the API work with."""
+
+from dataclasses import dataclass, field
+
+from tallystick.access.authenticate import Authenticator
+from tallystick.api.readiness import Readiness
+from tallystick.database.engine import Database
+from tallystick.errors import Unavailable
+from tallystick.ingest.recorder import Recorder
+from tallystick.live.hub import LiveHub
+from tallystick.search.find import Finder
+from tallystick.settings import Settings
+from tallystick.store.events import EventStore
+
+MOST_BODY_BYTES = 256 << 20
+
+
+class Allowance:
+    """So much of something that requests share. On the event loop only: nothing waits, nothing is locked."""
+
+    def __init__(self, most: int, detail: str, code: str, *, retry_after: int = 1) -> None:
+        self._left = most
+        self._detail = detail
+        self._code = code
+        self._retry_after = retry_after
+
+    def take(self, amount: int) -> None:
+        """Unavailable when that much is not left; what was taken has to be given back."""
+        if amount > self._left:
+            raise Unavailable(self._detail, code=self._code, retry_after=self._retry_after)
+        self._left -= amount
+
+    def give_back(self, amount: int) -> None:
+        self._left += amount
+
+
+def _bodies() -> Allowance:
+    return Allowance(MOST_BODY_BYTES, "More is arriving than can be recorded. Send it again later.", "overloaded")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """One object, so that a request gets it in one step: Litestar gathers several dependencies in a task
+    group, which takes longer than all the rest of a small request.
+
+    `bodies` are bytes of requests being read and recorded; `streams` are whole results being sent, each of
+    which holds a client of the event store, so that some are left for everybody else.
+    """
+
+    settings: Settings
+    database: Database
+    store: EventStore
+    authenticator: Authenticator
+    recorder: Recorder
+    finder: Finder
+    hub: LiveHub
+    bodies: Allowance = field(default_factory=_bodies)
+    streams: Allowance = field(init=False)
+    readiness: Readiness = field(init=False)
+
+    def __post_init__(self) -> None:
+        streams = Allowance(
+            max(1, self.settings.events_clients // 2),
+            "As many whole results are being sent as this server sends at once. Ask again later.",
+            "too_many_streams",
+            retry_after=10,
+        )
+        object.__setattr__(self, "streams", streams)
+        object.__setattr__(self, "readiness", Readiness(self.database, self.store, self.settings.data_dir))

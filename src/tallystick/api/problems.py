@@ -1,0 +1,104 @@
+"""Everything that goes wrong, as `application/problem+json` (RFC 9457)."""
+
+import secrets
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.types import ExceptionHandlersMap
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from tallystick.api.answers import answer
+from tallystick.errors import TallystickError, Unavailable
+from tallystick.store.errors import StoreError, StoreTimeout
+
+MEDIA_TYPE = "application/problem+json"
+log = structlog.get_logger()
+
+# What Litestar itself says no to, before or beside our handlers.
+_ROUTING = {
+    400: ("bad_request", "The request cannot be read. See /docs for what is understood."),
+    404: ("no_such_path", "There is nothing at this path. See /docs for what there is."),
+    405: ("method_not_allowed", "This path does not take this method; `Allow` names those it takes. See /docs."),
+}
+_BROKEN = "Something failed on the server. Ask again; if it stays, give the operator this request_id."
+
+
+def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The answer for an error, whatever it is; what nobody expected is logged, and answered without a word of it."""
+    if isinstance(error, StoreError):
+        error = _store_problem(request, error)
+    elif isinstance(error, OperationalError | NoConnection):
+        log.error("control_database_failed", path=_template(request), error=str(error)[:500])
+        error = Unavailable(
+            "The control database does not answer. Send the same request again later.",
+            code="database_down",
+            retry_after=2,
+        )
+    if isinstance(error, TallystickError) and error.status < 500:
+        return _expected(error)
+    if isinstance(error, Unavailable):
+        return _expected(error)
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        return _routing(error)
+    return _unexpected(request, error)
+
+
+HANDLERS: ExceptionHandlersMap = {Exception: problem, HTTPException: problem}
+
+
+def document(status: int, code: str, title: str, detail: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The members of a problem; `type` leads to where the code is explained."""
+    members = {"type": f"/docs#{code}", "title": title, "status": status, "code": code, "detail": detail}
+    return members | dict(extra or {})
+
+
+def _expected(error: TallystickError) -> Response[Any]:
+    headers = {}
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    if error.status == 401:
+        rejected = "" if error.code == "no_api_key" else ' error="invalid_token"'
+        headers["WWW-Authenticate"] = f"Bearer{rejected}"
+    if error.code == "unsupported_encoding":
+        headers["Accept-Encoding"] = "gzip, zstd, identity"
+    content = document(error.status, error.code, error.title, error.detail, error.extra)
+    return answer(content, status=error.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _routing(error: HTTPException) -> Response[Any]:
+    status = error.status_code
+    phrase = HTTPStatus(status).phrase
+    code, detail = _ROUTING.get(status, (phrase.lower().replace(" ", "_"), f"{phrase}. See /docs."))
+    given = {name.lower(): value for name, value in (error.headers or {}).items()}
+    headers = {"Allow": ", ".join(sorted(given["allow"].split(", ")))} if "allow" in given else {}
+    return answer(document(status, code, phrase, detail), status=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _store_problem(request: Request[Any, Any, Any], error: StoreError) -> Unavailable:
+    log.warning("event_store_failed", path=_template(request), error=str(error)[:500])
+    if isinstance(error, StoreTimeout):
+        return Unavailable(
+            "The event store took too long. Narrow the time with start and end, or ask again.",
+            code="query_timeout",
+            retry_after=2,
+        )
+    return Unavailable(
+        "The event store does not answer. Recording goes on; ask again later.", code="store_down", retry_after=5
+    )
+
+
+def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    request_id = f"req_{secrets.token_hex(10)}"
+    log.error("request_failed", request_id=request_id, method=request.method, path=_template(request), exc_info=error)
+    content = document(500, "internal", "Internal error", _BROKEN, {"request_id": request_id})
+    return answer(content, status=500, media_type=MEDIA_TYPE)
+
+
+def _template(request: Request[Any, Any, Any]) -> str:
+    return str(request.scope.get("path_template", ""))

@@ -1,0 +1,41 @@
+"""The whole surface of the API.
+
+POST /v1/audit-logs             record events
+GET  /v1/audit-logs             find events: a page, or with `Accept` the whole result as CSV or NDJSON
+GET  /v1/audit-logs/{id}        one event
+GET  /v1/audit-logs/histogram   counts over time
+GET  /v1/audit-logs/facets      the values that occur most
+GET  /v1/audit-logs/live        new events as server-sent events
+GET  /v1/actions                the catalogue, and unknown actions seen
+GET  /healthz /readyz /metrics  alive · ready · how it fares
+GET  /openapi.json /docs        this, for programs and for people
+"""
+
+from litestar import Router
+
+from tallystick.api.count_events import show_facets, show_histogram
+from tallystick.api.find_events import find_events, show_event
+from tallystick.api.follow_events import follow_events
+from tallystick.api.health import show_health, show_metrics, show_readiness
+from tallystick.api.list_actions import list_actions
+from tallystick.api.problems import HANDLERS
+from tallystick.api.record_events import record_events
+from tallystick.api.reference import show_docs, show_docs_stylesheet, show_openapi
+
+ROUTES = [
+    record_events,
+    find_events,
+    show_event,
+    show_histogram,
+    show_facets,
+    follow_events,
+    list_actions,
+    show_health,
+    show_readiness,
+    show_metrics,
+    show_openapi,
+    show_docs,
+    show_docs_stylesheet,
+]
+
+API = Router(path="/", route_handlers=ROUTES, exception_handlers=HANDLERS, include_in_schema=False)

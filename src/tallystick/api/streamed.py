@@ -1,0 +1,67 @@
+"""An answer whose body comes bit by bit, for as long as the client takes it."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
+
+import anyio
+import structlog
+from litestar import Response
+
+# A client that has taken nothing for so long holds what others wait for.
+STALLED_SECONDS = 120.0
+
+log = structlog.get_logger()
+
+
+def _nothing() -> None:
+    pass
+
+
+class Streamed(Response[Any]):
+    """Sends `chunks`; then, also when the client goes away or an error breaks it off, closes them and calls `ended`.
+
+    After an error the connection is closed without the end of the body, so that the client knows.
+    """
+
+    def __init__(
+        self,
+        chunks: AsyncGenerator[bytes],
+        *,
+        media_type: str,
+        headers: Mapping[str, str],
+        ended: Callable[[], None] = _nothing,
+    ) -> None:
+        super().__init__(b"", media_type=media_type, headers=dict(headers))
+        self._chunks = chunks
+        self._ended = ended
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        """What Litestar calls with scope, receive and send."""
+        return self._send
+
+    async def _send(self, scope: Any, receive: Any, send: Any) -> None:
+        given = {"content-type": str(self.media_type)} | {name.lower(): text for name, text in self.headers.items()}
+        headers = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in given.items()]
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            async with anyio.create_task_group() as group:
+                group.start_soon(_watch, receive, group.cancel_scope)
+                async for chunk in self._chunks:
+                    with anyio.fail_after(STALLED_SECONDS):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                group.cancel_scope.cancel()
+        except* Exception as broken:
+            causes = [f"{type(error).__name__}: {error}"[:300] for error in broken.exceptions]
+            log.warning("stream_broken_off", path=str(scope.get("path_template", "")), causes=causes)
+        finally:
+            self._ended()
+            with anyio.CancelScope(shield=True):
+                await self._chunks.aclose()
+
+
+async def _watch(receive: Any, cancel_scope: anyio.CancelScope) -> None:
+    """End when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    cancel_scope.cancel()
