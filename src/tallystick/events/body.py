@@ -1,0 +1,163 @@
+"""A request's body: one event, `{"events": […]}`, a list of events, or NDJSON with an event on each line.
+
+The whole body is decoded into the typed events at once. Only when that fails is it parsed again,
+leniently, to say what is wrong with which event.
+"""
+
+import json
+import re
+from math import isfinite
+from typing import Any, TypeVar
+
+import msgspec
+
+from tallystick.errors import BadRequest, TooLarge, UnsupportedMedia
+from tallystick.events.examine import TOO_DEEP, OutOfRange, Unreadable, examine, kind_of
+from tallystick.events.incoming import EventInput
+from tallystick.events.problems import Problems, shown
+
+T = TypeVar("T")
+MAX_BODY = 10 * 1024 * 1024
+MAX_EVENTS = 1000
+MAX_LINES = 100_000  # blank ones are skipped, but not without end
+MAX_DIGITS = 4300  # of an integer; Python converts no longer ones
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+
+_BOM = b"\xef\xbb\xbf"
+_NUL = b"\\u0000"  # the only way to write the character in JSON; the typed decoder would take it
+_BATCH = re.compile(rb'\s*\{\s*"events"\s*:')
+_LIST = re.compile(rb"\s*\[")
+
+
+class _Batch(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    events: list[EventInput]
+
+
+_event = msgspec.json.Decoder(EventInput).decode
+_events = msgspec.json.Decoder(list[EventInput]).decode
+_batch = msgspec.json.Decoder(_Batch).decode
+
+
+def media_type(content_type: str) -> str:
+    """JSON or NDJSON; without a content type it is JSON. Raises UnsupportedMedia."""
+    kind, _, parameters = content_type.partition(";")
+    name = kind.strip().lower()
+    charset = re.search(r"charset\s*=\s*\"?([^\s\";]+)", parameters, re.IGNORECASE)
+    if name not in ("", JSON, NDJSON) or (charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii")):
+        raise UnsupportedMedia(
+            f"Send events as `Content-Type: {JSON}`, or one a line as `Content-Type: {NDJSON}`; in UTF-8."
+        )
+    return name or JSON
+
+
+def read_body(body: bytes, content_type: str, problems: Problems) -> list[EventInput]:
+    """The events of a body, at least one, in order; what is wrong with their shape is added to `problems`,
+    and such an event holds what could be read of it.
+
+    Raises UnsupportedMedia; TooLarge (`body_too_large`, `too_many_events`); BadRequest (`bad_json`, `bad_body`,
+    `no_events`, `too_deep`).
+    """
+    media = media_type(content_type)
+    if len(body) > MAX_BODY:
+        raise TooLarge(f"A request holds at most {MAX_BODY} bytes, unpacked: split it.", code="body_too_large")
+    body = body.removeprefix(_BOM)
+    events = None if _NUL in body else _decoded(body, media)
+    if events is not None:
+        return _counted(events)
+    parsed = [_parsed_line(line) for line in _lines(body)] if media == NDJSON else _parsed(body)
+    return [examine(sent, index, problems) for index, sent in enumerate(_counted(parsed))]
+
+
+def _decoded(body: bytes, media: str) -> list[EventInput] | None:
+    try:
+        if media == NDJSON:
+            return [_event(line) for line in _lines(body)]
+        if _BATCH.match(body):
+            return _batch(body).events
+        return _events(body) if _LIST.match(body) else [_event(body)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _counted(events: list[T]) -> list[T]:
+    if len(events) > MAX_EVENTS:
+        raise _too_many(f"{len(events)}")
+    if not events:
+        raise BadRequest("There is no event in this request: send at least one.", code="no_events")
+    return events
+
+
+def _too_many(count: str) -> TooLarge:
+    return TooLarge(f"A request holds at most {MAX_EVENTS} events, not {count}: split it.", code="too_many_events")
+
+
+def _lines(body: bytes) -> list[bytes]:
+    if body.count(b"\n") > MAX_LINES:
+        raise _too_many(f"{MAX_LINES} lines and more")
+    return _counted([line for line in body.split(b"\n") if line and not line.isspace()])
+
+
+def _parsed(body: bytes) -> list[Any]:
+    parsed = _parse(body)
+    if isinstance(parsed, list):
+        return parsed
+    if not isinstance(parsed, dict):
+        raise BadRequest(
+            f'Send an event (an object), `{{"events": […]}}` or a list of events, not {kind_of(parsed)}.',
+            code="bad_body",
+        )
+    if "events" not in parsed:
+        return [parsed]
+    events = parsed.pop("events")
+    if parsed:
+        raise BadRequest(f"Beside `events` stands an unknown field: `{shown(next(iter(parsed)))}`.", code="bad_body")
+    if not isinstance(events, list):
+        raise BadRequest(f"`events` is a list of events, not {kind_of(events)}.", code="bad_body")
+    return events
+
+
+def _parsed_line(line: bytes) -> Any:
+    try:
+        return _parse(line)
+    except BadRequest as refusal:
+        return Unreadable(refusal.code, refusal.detail)
+
+
+def _parse(body: bytes) -> Any:
+    """Any JSON, with what the typed decoder does not take (half surrogates, numbers out of range) still in it."""
+    try:
+        return _LENIENT.decode(body.decode())
+    except UnicodeDecodeError as refusal:
+        raise BadRequest(f"This is not UTF-8: look at byte {refusal.start}.", code="bad_json") from None
+    except RecursionError:
+        raise BadRequest(TOO_DEEP, code="too_deep") from None
+    except json.JSONDecodeError as refusal:
+        raise BadRequest(_not_json(refusal), code="bad_json") from None
+    except ValueError as refusal:
+        raise BadRequest(f"This is not JSON: {refusal}.", code="bad_json") from None
+
+
+def _not_json(refusal: json.JSONDecodeError) -> str:
+    if not refusal.doc.strip():
+        return "The body is empty: send an event as JSON."
+    where = f"line {refusal.lineno}, column {refusal.colno}"
+    if refusal.msg == "Extra data":
+        return f"Something follows the JSON at {where}. For one event a line, send `Content-Type: {NDJSON}`."
+    return f"This is not JSON: {refusal.msg} at {where}."
+
+
+def _integer(text: str) -> int | OutOfRange:
+    return int(text) if len(text) <= MAX_DIGITS else OutOfRange()
+
+
+def _float(text: str) -> float | OutOfRange:
+    number = float(text)
+    return number if isfinite(number) else OutOfRange()
+
+
+def _constant(name: str) -> None:
+    raise ValueError(f"{name} is no value in it")
+
+
+_LENIENT = json.JSONDecoder(parse_int=_integer, parse_float=_float, parse_constant=_constant)

@@ -1,0 +1,84 @@
+"""The catalogue: the actions that Tallystick knows, each with category, default status, severity and a sentence."""
+
+from collections import Counter
+from importlib.resources import files
+from typing import Literal, get_args
+
+import msgspec
+
+Category = Literal[
+    "authentication", "users", "projects", "deployments", "integrations", "policies", "workflows", "settings", "other"
+]  # fmt: skip
+Status = Literal["success", "failed"]
+Severity = Literal["info", "notice", "warning", "critical"]
+
+CATEGORIES: tuple[Category, ...] = get_args(Category)
+STATUSES: tuple[Status, ...] = get_args(Status)
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+
+class Action(msgspec.Struct, frozen=True, gc=False):
+    """One line of catalogue.tsv; `sentence` is a template for `summary`."""
+
+    action: str
+    category: Category
+    status: Status
+    severity: Severity
+    origin: str
+    sentence: str
+
+
+def _load() -> dict[str, Action]:
+    text = files("tallystick.events").joinpath("catalogue.tsv").read_text(encoding="utf-8")
+    rows = [line.split("\t") for line in text.splitlines()[1:]]
+    return {row[0]: msgspec.convert(row, _Row).action() for row in rows}
+
+
+class _Row(msgspec.Struct, array_like=True):
+    name: str
+    category: Category
+    status: Status
+    severity: Severity
+    origin: str
+    sentence: str
+
+    def action(self) -> Action:
+        return Action(self.name, self.category, self.status, self.severity, self.origin, self.sentence)
+
+
+def _noun_categories() -> dict[str, Category]:
+    """For `user` it is users, although more of its actions are about signing in: a category named for the noun wins."""
+    found: dict[str, Counter[Category]] = {}
+    for action in CATALOGUE.values():
+        found.setdefault(action.action.partition(".")[0], Counter())[action.category] += 1
+    nouns = {noun: counts.most_common(1)[0][0] for noun, counts in found.items()}
+    return nouns | {noun: named for noun in nouns for named in CATEGORIES if named == noun + "s"}
+
+
+CATALOGUE: dict[str, Action] = _load()
+_NOUNS = _noun_categories()
+
+
+def category_of(action: str) -> Category:
+    """The category of a known action; else that of the longest beginning that is a known action or noun, at a
+    word's end (`user.login_throttled` goes with `user.login`, `project.frobbed` with projects); else `other`."""
+    beginning = action
+    while beginning:
+        if known := CATALOGUE.get(beginning):
+            return known.category
+        if beginning in _NOUNS:
+            return _NOUNS[beginning]
+        beginning = beginning[: max(beginning.rfind("."), beginning.rfind("_"), 0)]
+    return "other"
+
+
+def status_of(action: str) -> Status:
+    """The status an event of this action has when none is given."""
+    known = CATALOGUE.get(action)
+    return known.status if known else "success"
+
+
+def severity_of(action: str) -> Severity:
+    """How much the action alone calls for attention; `info` for an unknown one."""
+    known = CATALOGUE.get(action)
+    return known.severity if known else "info"

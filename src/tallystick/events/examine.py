@@ -1,0 +1,210 @@
+"""Names every problem in the shape of an event that the typed decoder refused.
+
+The rules are those that `incoming` declares: this reads them from the types, so that there is
+one list of fields. It is slow, and only requests with something wrong pass here.
+"""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any, NamedTuple, cast
+
+import msgspec
+from msgspec import inspect
+
+from tallystick.events.details import MAX_DEPTH
+from tallystick.events.incoming import EventInput, Moment
+from tallystick.events.problems import SHOWN_LENGTH, Problems
+
+TOO_DEEP = f"Objects and lists lie inside one another at most {MAX_DEPTH} deep, the event being the first."
+READABLE_ACTION = "event.unreadable"  # stands where an action cannot be read, so that the rules after it still apply
+
+_KINDS = {str: "a text", dict: "an object", list: "a list", bool: "true or false", type(None): "null"}
+
+
+class OutOfRange:
+    """Stands for a number in JSON that nothing could keep."""
+
+
+class Unreadable(NamedTuple):
+    """Stands for an event that could not even be parsed."""
+
+    code: str
+    detail: str
+
+
+class Rule(NamedTuple):
+    """What a field may hold: `kind` is text (`shortest` to `longest`), choice, time, fields, or object (any)."""
+
+    kind: str
+    required: bool
+    shortest: int = 0
+    longest: int = 0
+    choices: tuple[str, ...] = ()
+    fields: "dict[str, Rule] | None" = None
+
+
+def _rule(declared: inspect.Type, required: bool) -> Rule:
+    if isinstance(declared, inspect.UnionType):
+        declared = next(kind for kind in declared.types if not isinstance(kind, inspect.NoneType))
+    if isinstance(declared, inspect.StrType):
+        return Rule("text", required, declared.min_length or 0, declared.max_length or 0)
+    if isinstance(declared, inspect.LiteralType):
+        return Rule("choice", required, choices=tuple(str(value) for value in declared.values))
+    if isinstance(declared, inspect.DateTimeType):
+        return Rule("time", required)
+    if isinstance(declared, inspect.StructType):
+        return Rule("fields", required, fields=_rules(declared))
+    return Rule("object", required)
+
+
+def _rules(struct: inspect.StructType) -> dict[str, Rule]:
+    return {field.encode_name: _rule(field.type, field.required) for field in struct.fields}
+
+
+RULES = _rules(cast(inspect.StructType, inspect.type_info(EventInput)))
+
+
+def examine(sent: object, index: int, problems: Problems) -> EventInput:
+    """Add what is wrong with the shape of one parsed event; returns what can be read, for the rules after this."""
+    before = len(problems)
+    readable: dict[str, Any] = {}
+    if isinstance(sent, dict):
+        readable = _Examination(index, problems).fields(sent, RULES, "")
+    elif isinstance(sent, Unreadable):
+        problems.add(index, "", sent.code, sent.detail)
+    else:
+        problems.add(index, "", "wrong_type", f"An event is an object, not {kind_of(sent)}.")
+    try:
+        return msgspec.convert({"action": READABLE_ACTION} | readable, EventInput)
+    except (msgspec.ValidationError, RecursionError) as refusal:
+        if len(problems) == before:
+            problems.add(index, "", "invalid_event", f"The event cannot be read: {refusal}.")
+        return EventInput(READABLE_ACTION)
+
+
+def kind_of(value: object) -> str:
+    """What a parsed value is, in words."""
+    return _KINDS.get(type(value), "a number")
+
+
+class _Examination:
+    """Of one event."""
+
+    def __init__(self, index: int, problems: Problems) -> None:
+        self._index = index
+        self._problems = problems
+
+    def _add(self, field: str, code: str, detail: str) -> None:
+        self._problems.add(self._index, field, code, detail)
+
+    def fields(self, sent: dict[str, Any], rules: dict[str, Rule], prefix: str) -> dict[str, Any]:
+        """The fields of `sent` that keep the rules."""
+        for name in sent:
+            if name not in rules and not self._problems.full:
+                self._unknown(name, rules, prefix)
+        readable: dict[str, Any] = {}
+        for name, rule in rules.items():
+            field, value = prefix + name, sent.get(name)
+            if value is None:
+                if rule.required:
+                    self._add(field, "missing_field", f"`{field}` is required.")
+            elif (kept := self._value(field, value, rule)) is not None:
+                readable[name] = kept
+        return readable
+
+    def _unknown(self, name: str, rules: dict[str, Rule], prefix: str) -> None:
+        near = get_close_matches(name[:SHOWN_LENGTH], rules, n=1)
+        advice = f"did you mean `{prefix}{near[0]}`?" if near else "what is your own belongs in `metadata`."
+        self._add(prefix + name, "unknown_field", f"There is no such field; {advice}")
+
+    def _value(self, field: str, value: Any, rule: Rule) -> Any:
+        if rule.kind in ("object", "fields"):
+            if not isinstance(value, dict):
+                return self._add(field, "wrong_type", f"`{field}` is an object, not {kind_of(value)}.")
+            if rule.fields is not None:
+                kept = self.fields(value, rule.fields, field + ".")
+                return kept if all(name in kept for name, inner in rule.fields.items() if inner.required) else None
+            return value if self._free(field, value) else None
+        if not isinstance(value, str):
+            return self._add(field, "wrong_type", f"`{field}` is a text, not {kind_of(value)}.")
+        if problem := _text(field, value, rule):
+            return self._add(field, *problem)
+        return value
+
+    def _free(self, field: str, value: dict[str, Any]) -> bool:
+        sound = True
+        for place, code, detail in _walk(field, value):
+            sound = False
+            self._add(place, code, detail)
+            if self._problems.full:
+                break
+        return sound
+
+
+def _text(field: str, value: str, rule: Rule) -> tuple[str, str] | None:
+    if problem := _characters(value):
+        return problem
+    if rule.kind == "choice" and value not in rule.choices:
+        return "unknown_value", f"`{field}` is one of {', '.join(rule.choices)}."
+    if rule.kind == "time":
+        return _time(field, value)
+    if rule.longest and len(value) > rule.longest:
+        return "too_long", f"`{field}` has at most {rule.longest} characters, not {len(value)}."
+    if len(value) < rule.shortest:
+        return "missing_field", f"`{field}` is required, so it must not be empty."
+    return None
+
+
+def _characters(text: str) -> tuple[str, str] | None:
+    if "\0" in text:
+        return "nul_character", "A text must not hold the character NUL (\\u0000)."
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return "lone_surrogate", "A text must not hold half of a surrogate pair (\\ud800 to \\udfff)."
+    return None
+
+
+def _time(field: str, value: str) -> tuple[str, str] | None:
+    try:
+        msgspec.convert(value, Moment)
+    except msgspec.ValidationError as refusal:
+        if "timezone" in str(refusal):
+            return "bad_timestamp", f"`{field}` needs a zone: end it with Z, or with an offset such as +02:00."
+        if value[17:19] == "60":
+            return "bad_timestamp", f"`{field}` is a leap second, which no clock here can hold: send second 59."
+        return "bad_timestamp", f"`{field}` is a time as RFC 3339 has it, such as 2024-01-15T14:30:45.120Z."
+    return None
+
+
+def _walk(field: str, root: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What could not be kept of an object of free form. No recursion, and no path before it is needed: what stands
+    here may be deeper than the stack, and its keys long."""
+    keys: list[object] = [field]
+    open_: list[Iterator[tuple[object, Any]]] = [iter(root.items())]
+    while open_:
+        key, value = next(open_[-1], (None, None))
+        if key is None:
+            keys.pop()
+            open_.pop()
+            continue
+        inside = _inside(value)
+        problem = _characters(key) if isinstance(key, str) else None
+        if isinstance(value, str):
+            problem = problem or _characters(value)
+        elif isinstance(value, OutOfRange):
+            problem = problem or ("number_out_of_range", "This number is too large to be kept: send it as a text.")
+        elif inside is not None and len(open_) + 2 > MAX_DEPTH:
+            problem, inside = ("too_deep", TOO_DEEP), None
+        if problem:
+            yield ".".join(map(str, [*keys, key])), *problem
+        if inside is not None:
+            keys.append(key)
+            open_.append(inside)
+
+
+def _inside(value: object) -> Iterator[tuple[object, Any]] | None:
+    if isinstance(value, dict):
+        return iter(value.items())
+    return enumerate(value) if isinstance(value, list) else None

@@ -1,0 +1,219 @@
+"""AWS CloudTrail: the log files that a trail delivers, `{"Records": […]}`.
+
+Nothing of a record is dropped: what has no place among the event's own fields stands in `metadata`.
+"""
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any, BinaryIO
+
+import msgspec
+
+LONGEST = 1024  # characters of a name
+LONGEST_ACTION = 100
+LONGEST_TYPE = 100
+LONGEST_EMAIL = 320
+LONGEST_EXTERNAL_ID = 128
+
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
+_EMAIL = re.compile(r"[^\s@:]+@[^\s@:]+\.[^\s@:]+")
+
+# Fields of a record that become fields of the event; all others go to metadata under their name in snake case.
+_PLACED = frozenset({
+    "eventTime", "eventID", "errorCode", "errorMessage", "sourceIPAddress", "userAgent", "requestID",
+    "requestParameters", "responseElements",
+})  # fmt: skip
+_RENAMED = {"awsRegion": "region", "recipientAccountId": "account"}
+
+_CATEGORIES = {
+    "signin": "authentication",
+    "sts": "authentication",
+    "iam": "users",
+    "identitystore": "users",
+    "organizations": "users",
+    "sso": "users",
+    "config": "policies",
+    "guardduty": "policies",
+    "securityhub": "policies",
+    "cloudformation": "deployments",
+    "codebuild": "deployments",
+    "codedeploy": "deployments",
+    "codepipeline": "deployments",
+    "states": "workflows",
+    "account": "settings",
+    "billing": "settings",
+}
+
+_ACTOR_TYPES = {
+    "AssumedRole": "service_account",
+    "Role": "service_account",
+    "AWSAccount": "service_account",
+    "AWSService": "system",
+    "Unknown": "anonymous",
+}
+
+# Parameters that name what a call is about, the most telling first. The types are those that AWS lists with
+# some records (`AWS::S3::Bucket`), in snake case.
+_RESOURCES = {
+    "bucketName": "s3_bucket",
+    "secretId": "secretsmanager_secret",
+    "functionName": "lambda_function",
+    "dBInstanceIdentifier": "rds_db_instance",
+    "dBSnapshotIdentifier": "rds_db_snapshot",
+    "instanceId": "ec2_instance",
+    "policyArn": "iam_policy",
+    "userName": "iam_user",
+    "roleName": "iam_role",
+    "instanceProfileName": "iam_instance_profile",
+    "roleArn": "iam_role",
+    "keyId": "kms_key",
+    "tableName": "dynamodb_table",
+    "queueUrl": "sqs_queue",
+    "topicArn": "sns_topic",
+    "logGroupName": "logs_log_group",
+    "stackName": "cloudformation_stack",
+    "groupId": "ec2_security_group",
+    "subnetId": "ec2_subnet",
+    "vpcId": "ec2_vpc",
+    "volumeId": "ec2_volume",
+    "snapshotId": "ec2_snapshot",
+    "imageId": "ec2_image",
+}
+
+
+def read(stream: BinaryIO) -> Iterator[dict[str, Any]]:
+    """The records of one log file as events; raises ValueError when it is none."""
+    try:
+        trail = msgspec.json.decode(stream.read())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    records = trail.get("Records") if isinstance(trail, dict) else None
+    if not isinstance(records, list):
+        raise ValueError('a CloudTrail log file is {"Records": […]}')
+    for position, record in enumerate(records):
+        if not isinstance(record, dict):
+            raise ValueError(f"record {position + 1} is not an object")
+        yield event_of_record(record)
+
+
+def event_of_record(record: dict[str, Any]) -> dict[str, Any]:
+    """One record as an event; what the record lacks, the event lacks."""
+    response = _object(record.get("responseElements"))
+    failed = bool(record.get("errorCode")) or response.get("ConsoleLogin") == "Failure"
+    error = {"error_code": record.get("errorCode"), "error_message": record.get("errorMessage")}
+    event = {
+        "action": _action(record),
+        "timestamp": record.get("eventTime"),
+        "status": "failed" if failed else "success",
+        "category": _CATEGORIES.get(_service(record)),
+        "actor": _actor(_object(record.get("userIdentity"))),
+        "resource": _resource(record),
+        "context": _context(record),
+        "changes": _present(error),
+        "request": _object(record.get("requestParameters")),
+        "response": response,
+        "metadata": _present({_RENAMED.get(name) or _snake(name): record[name] for name in record if name not in _PLACED}),
+        "external_id": _text(record, "eventID")[:LONGEST_EXTERNAL_ID],
+    }
+    return _present(event)
+
+
+def _service(record: dict[str, Any]) -> str:
+    return _text(record, "eventSource").partition(".amazonaws.com")[0]
+
+
+def _action(record: dict[str, Any]) -> str:
+    noun, verb = _snake(_service(record)), _snake(_text(record, "eventName"))
+    return f"{noun or 'aws'}.{verb or 'unnamed'}"[:LONGEST_ACTION]
+
+
+def _actor(identity: dict[str, Any]) -> dict[str, Any]:
+    kind, arn, service = _text(identity, "type"), _text(identity, "arn"), _text(identity, "invokedBy")
+    issuer = _object(_object(identity.get("sessionContext")).get("sessionIssuer"))
+    session = _text(identity, "principalId").partition(":")[2]  # a role's session is often named for the person
+    email = next((text for text in (_text(identity, "userName"), session) if _EMAIL.fullmatch(text)), "")
+    of_service = "system" if service and not arn else "user"
+    return _present(
+        {
+            "type": "user" if email else _ACTOR_TYPES.get(kind, of_service),
+            "id": (_text(identity, "principalId") or arn or _text(identity, "accountId"))[:LONGEST],
+            "name": (_text(identity, "userName") or _text(issuer, "userName") or _tail(arn) or service)[:LONGEST],
+            "email": email[:LONGEST_EMAIL],
+        }
+    )
+
+
+def _resource(record: dict[str, Any]) -> dict[str, Any]:
+    listed = record.get("resources")
+    first = _object(listed[0]) if isinstance(listed, list) and listed else {}
+    if arn := _text(first, "ARN"):
+        return _named(_kind(_text(first, "type")) or _kind_of_arn(arn), arn)
+    parameters = _object(record.get("requestParameters"))
+    for parameter, kind in _RESOURCES.items():
+        if text := _text(parameters, parameter):
+            return _named(kind, text)
+    name = _text(parameters, "name")
+    return _named(_snake(_service(record)) or "aws", name) if name else {}
+
+
+def _named(kind: str, identifier: str) -> dict[str, Any]:
+    name = _tail(identifier) if identifier.startswith("arn:") else identifier
+    return _present({"type": kind[:LONGEST_TYPE], "id": identifier[:LONGEST], "name": name[:LONGEST]})
+
+
+def _kind(name: str) -> str:
+    """`AWS::S3::Bucket` as `s3_bucket`."""
+    return "_".join(_snake(part) for part in name.removeprefix("AWS::").split("::"))
+
+
+def _kind_of_arn(arn: str) -> str:
+    """`arn:aws:ec2:us-east-1:123456789012:instance/i-05` as `ec2_instance`."""
+    _, _, service, _, _, inner, *_ = [*arn.split(":", 5), *[""] * 6]
+    kind, separator, _ = inner.replace(":", "/").partition("/")
+    return _snake(f"{service}_{kind}" if separator else service) or "aws"
+
+
+def _context(record: dict[str, Any]) -> dict[str, Any]:
+    address = _text(record, "sourceIPAddress")
+    return _present(
+        {
+            "ip_address": address if _is_address(address) else "",
+            "user_agent": _text(record, "userAgent")[:LONGEST],
+            "request_id": _text(record, "requestID")[:LONGEST],
+            "source": "" if _is_address(address) else address[:LONGEST],
+        }
+    )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def _tail(arn: str) -> str:
+    return re.split(r"[/:]", arn)[-1]
+
+
+def _snake(name: str) -> str:
+    return _NOT_WORD.sub("_", _WORD_START.sub("_", name).lower()).strip("_")
+
+
+def _text(mapping: dict[str, Any], name: str) -> str:
+    value = mapping.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _object(value: object) -> dict[str, Any]:
+    """An object as it is, nothing as an empty one, and anything else as the one value of one."""
+    if isinstance(value, dict):
+        return value
+    return {} if value is None else {"value": value}
+
+
+def _present(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None and value != "" and value != {}}

@@ -1,0 +1,36 @@
+"""Tallystick's own format: an event on each line, as sent or as it came back from a server."""
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import msgspec
+
+from tallystick.events.output import ADDED
+
+_object = msgspec.json.Decoder(dict[str, Any]).decode
+_BOM = b"\xef\xbb\xbf"
+
+
+def read(stream: BinaryIO) -> Iterator[dict[str, Any]]:
+    """The events of the lines that are not blank; raises ValueError with the line that is no event."""
+    for number, line in enumerate(stream, 1):
+        line = line.removeprefix(_BOM) if number == 1 else line
+        if not line.isspace():
+            try:
+                yield event_of_line(line)
+            except ValueError as problem:
+                raise ValueError(f"line {number}: {problem}") from None
+
+
+def event_of_line(line: bytes) -> dict[str, Any]:
+    """One event as one would send it: what a server added is left out, except that its id becomes the
+    `external_id` of an event without one. Raises ValueError."""
+    try:
+        event = _object(line)
+    except RecursionError:
+        raise ValueError("nested too deeply for an event") from None
+    except ValueError as problem:  # msgspec's own, and bytes that are not UTF-8
+        raise ValueError(f"not an event in JSON ({problem})") from None
+    if isinstance(event.get("id"), str):
+        event.setdefault("external_id", event["id"])
+    return {name: value for name, value in event.items() if name not in ADDED}

@@ -1,0 +1,265 @@
+"""From the body of a request to events that are ready to be recorded.
+
+All that can be known without the organization's log happens here, before any lock: every rule,
+the defaults, redaction, the four parts and the commitment to them. Each recorded event passes
+here, so this is written for speed.
+"""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+from ipaddress import ip_address
+from re import compile as pattern
+
+import msgspec
+
+from tallystick.clock import DAY_US, from_us, rfc3339, to_us
+from tallystick.events.body import read_body
+from tallystick.events.catalogue import Category, Status, category_of, status_of
+from tallystick.events.details import MAX_PATH, MAX_VALUES, Unfit, walker_for
+from tallystick.events.examine import TOO_DEEP, examine
+from tallystick.events.incoming import Actor, Context, Details, EventInput, Person, Resource
+from tallystick.events.output import SKEW
+from tallystick.events.problems import Problems
+from tallystick.events.record import Record
+from tallystick.merkle.commitment import ABSENT, SEED_BYTES, commit
+from tallystick.query.scope import Principal
+
+MAX_EVENT = 64 * 1024  # bytes, the four parts together
+MAX_PATHS = 4 * MAX_EVENT  # characters: the paths of all values, which searching keeps beside the parts
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+FEW_PATHS = MAX_PATHS // MAX_PATH  # not worth adding up
+LATEST_AHEAD = DAY_US
+ACTION = pattern(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
+
+STAMP_LENGTH = len('"2024-01-15T14:30:45.120000Z"')
+RANDOM_ID = 10  # bytes of a UUIDv7 that are not time
+RANDOM_EACH = RANDOM_ID + SEED_BYTES
+_VERSION_7 = bytes(0x70 | byte & 0x0F for byte in range(256))
+_VARIANT = bytes(0x80 | byte & 0x3F for byte in range(256))
+
+_json = msgspec.json.Encoder().encode
+_sorted_json = msgspec.json.Encoder(order="deterministic").encode
+_msgpack = msgspec.msgpack.Encoder().encode
+
+
+class Prepared(msgspec.Struct, frozen=True, gc=False):
+    """An event that keeps every rule, ready to be given an index."""
+
+    record: Record
+    external_id: str  # "" if none
+    digest: bytes  # SHA-256 of the redacted input, the same however it was written; b"" without external_id
+    frame: bytes  # the record in MessagePack
+    clock_skew: bool  # its timestamp was ahead of our clock
+
+
+class _Who(msgspec.Struct, omit_defaults=True, gc=False):
+    actor: Actor
+    context: Context | None = None
+
+
+class _Details(msgspec.Struct, omit_defaults=True, gc=False):
+    description: str | None = None
+    changes: Details | None = None
+    request: Details | None = None
+    response: Details | None = None
+    metadata: Details | None = None
+    redacted: list[str] | None = None
+
+
+def read_request(
+    body: bytes, content_type: str, *, received_at: int, recorded_by: Principal, redacted_keys: frozenset[str]
+) -> list[Prepared]:
+    """The events of a request body, prepared, in order; `received_at` in µs since 1970 UTC.
+
+    Raises Invalid with `errors` = every problem of every event; BadRequest, TooLarge and UnsupportedMedia
+    as `body.read_body` does; nothing else, whatever the bytes are.
+    """
+    problems = Problems()
+    events = read_body(body, content_type, problems)
+    return _prepare(events, problems, _Intake(received_at, recorded_by, redacted_keys, len(events), problems))
+
+
+def prepare(
+    events: Sequence[EventInput], *, received_at: int, recorded_by: Principal, redacted_keys: frozenset[str]
+) -> list[Prepared]:
+    """Prepare events that were made in this process; they are used up, since secrets are replaced in place.
+
+    Raises Invalid with every problem, as `read_request` does.
+    """
+    problems = Problems()
+    for index, event in enumerate(events):
+        examine(msgspec.to_builtins(event), index, problems)
+    return _prepare(events, problems, _Intake(received_at, recorded_by, redacted_keys, len(events), problems))
+
+
+def _prepare(events: Sequence[EventInput], problems: Problems, intake: "_Intake") -> list[Prepared]:
+    for index, event in enumerate(events):
+        intake.take(index, event)
+    if problems:
+        raise problems.error()
+    return intake.prepared
+
+
+class _Intake:
+    """What the events of one request have in common, and what is ready of them."""
+
+    def __init__(
+        self, received_at: int, recorded_by: Principal, redacted_keys: frozenset[str], count: int, problems: Problems
+    ) -> None:
+        self.prepared: list[Prepared] = []
+        self._problems = problems
+        self._received_at = received_at
+        self._stamp = f'"{rfc3339(received_at)}"'
+        self._latest = from_us(received_at + LATEST_AHEAD)
+        self._walk = walker_for(redacted_keys).walk
+        self._actor, self._end_of_what = _recorder(recorded_by)
+        self._milliseconds = (received_at // 1000).to_bytes(6, "big")
+        self._random = _random(count)
+
+    def take(self, index: int, event: EventInput) -> None:
+        """Add the event to `prepared`, or what is wrong with it to the problems."""
+        received_at, action, timestamp, context = self._received_at, event.action, event.timestamp, event.context
+        default_category, default_status, sound = _defaults(action)
+        resource = event.resource or _NO_RESOURCE
+        resource_id, resource_name = resource.id or "", resource.name or ""
+        ip = session_id = request_id = ""
+        if context is not None:
+            ip, session_id, request_id = context.ip_address or "", context.session_id or "", context.request_id or ""
+            sound = sound and (not ip or _is_address(ip))
+        if resource is not _NO_RESOURCE:
+            sound = sound and (resource_id != "" or resource_name != "")
+        if timestamp is None:
+            occurred_at, stamp = received_at, self._stamp
+        elif EARLIEST <= timestamp <= self._latest:
+            occurred_at, stamp = to_us(timestamp), _stamp(timestamp)
+        else:
+            occurred_at, stamp, sound = 0, "", False
+        paths: list[str] = []
+        values: list[str] = []
+        redacted: list[str] = []
+        try:
+            self._walk(event, (paths, values, redacted))
+        except Unfit as unfit:
+            self._problems.add(index, unfit.place, unfit.code, _UNFIT[unfit.code])
+        if not sound:
+            self._refuse(index, event)
+        external_id = event.external_id or ""
+        digest = _digest(event) if external_id and sound else b""
+        status = event.status or default_status
+        category = event.category or default_category
+        actor = _typed(event.actor) if event.actor is not None else self._actor
+        behalf = actor.on_behalf_of or _NOBODY
+        given = f',"external_id":{_json(external_id).decode()}' if external_id else ""
+        start = f'{{"action":"{action}","category":"{category}","status":"{status}","timestamp":{stamp}'
+        what = f"{start}{given}{self._end_of_what}".encode()
+        target = ABSENT if resource is _NO_RESOURCE else _json(resource)
+        who = _json(_Who(actor, context))
+        details = _json(
+            _Details(event.description, event.changes, event.request, event.response, event.metadata, redacted or None)
+        )
+        size = len(what) + len(target) + len(who) + len(details)
+        if size > MAX_EVENT or (len(paths) > FEW_PATHS and sum(map(len, paths)) > MAX_PATHS):
+            self._too_large(index, size)
+        if self._problems.found:
+            return
+        at = len(self.prepared) * RANDOM_EACH
+        event_id = self._milliseconds + self._random[at : at + RANDOM_ID]
+        seed = self._random[at + RANDOM_ID : at + RANDOM_EACH]
+        entry = commit(event_id, received_at, seed, (what, target, who, details))
+        record = Record(
+            event_id, received_at, occurred_at, seed, entry, what, target, who, details,
+            action, category, status, event.description or "",
+            actor.type or "", actor.id or "", actor.email or "", actor.name or "",
+            behalf.id or "", behalf.email or "", behalf.name or "",
+            resource.type, resource_id, resource_name, ip, session_id, request_id, tuple(paths), tuple(values),
+        )  # fmt: skip
+        ahead = occurred_at > received_at + SKEW
+        self.prepared.append(Prepared(record, external_id, digest, _msgpack(record), ahead))
+
+    def _refuse(self, index: int, event: EventInput) -> None:
+        add, timestamp, resource, context = self._problems.add, event.timestamp, event.resource, event.context
+        if not _defaults(event.action)[2]:
+            add(index, "action", "bad_action", BAD_ACTION)
+        if timestamp is not None and timestamp < EARLIEST:
+            add(index, "timestamp", "timestamp_too_old", "This is before 1990: check the clock and its unit.")
+        if timestamp is not None and timestamp > self._latest:
+            advice = f"This is more than 24 hours ahead of our clock ({self._stamp}): check the clock and the zone."
+            add(index, "timestamp", "timestamp_in_future", advice)
+        if resource is not None and not (resource.id or resource.name):
+            add(index, "resource.id", "missing_field", "A resource has an `id`, a `name`, or both.")
+        if context is not None and context.ip_address and not _is_address(context.ip_address):
+            add(index, "context.ip_address", "bad_ip", BAD_IP)
+
+    def _too_large(self, index: int, size: int) -> None:
+        detail = f"An event takes at most {MAX_EVENT} bytes as stored, this one {size}"
+        if size <= MAX_EVENT:
+            detail = f"The paths of all values together have at most {MAX_PATHS} characters"
+        self._problems.add(index, "", "event_too_large", f"{detail}: leave out, shorten or split its details.")
+
+
+BAD_ACTION = "An action is `noun.verb`, of a to z, 0 to 9 and _ with a dot between, such as `user.invited`."
+BAD_IP = "This is no IPv4 or IPv6 address (without port or zone); what else it is belongs in `context.source`."
+_NO_RESOURCE = Resource("")
+_NOBODY = Person("user")
+_UNFIT = {
+    "too_deep": TOO_DEEP,
+    "too_many_values": f"An event holds at most {MAX_VALUES} values: leave out or split its details.",
+    "path_too_long": f"The keys down to a value have together at most {MAX_PATH} characters.",
+}
+
+
+@lru_cache(maxsize=1024)
+def _recorder(by: Principal) -> tuple[Actor, str]:
+    """The actor of an event that names none, and the end of `what` that says who recorded it."""
+    said = {"type": by.kind, "id": by.id, "name": by.name} | ({"email": by.email} if by.email else {})
+    actor = Actor(by.kind, by.id, by.email or None, by.name)
+    return actor, f',"recorded_by":{_json(said).decode()}}}'
+
+
+@lru_cache(maxsize=4096)
+def _defaults(action: str) -> tuple[Category, Status, bool]:
+    """Category and status of events of this action when they are not given; whether it is one at all."""
+    sound = ACTION.fullmatch(action) is not None
+    return (category_of(action), status_of(action), True) if sound else ("other", "success", False)
+
+
+@lru_cache(maxsize=4096)
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def _stamp(timestamp: datetime) -> str:
+    """As JSON, in UTC, always with six digits, so that the order of texts is the order of times."""
+    stamp = _json(timestamp if timestamp.tzinfo is UTC else timestamp.astimezone(UTC)).decode()
+    return stamp if len(stamp) == STAMP_LENGTH else stamp[:20] + '.000000Z"'
+
+
+def _typed(actor: Actor) -> Actor:
+    if actor.type is None:
+        actor.type = "user"
+    if actor.on_behalf_of is not None and actor.on_behalf_of.type is None:
+        actor.on_behalf_of.type = "user"
+    return actor
+
+
+def _random(count: int) -> bytes:
+    """For each of `count` events the random part of a UUIDv7 (RFC 9562 §5.7, RANDOM_ID bytes) and its seed."""
+    random = bytearray(os.urandom(RANDOM_EACH * count))
+    random[0::RANDOM_EACH] = random[0::RANDOM_EACH].translate(_VERSION_7)
+    random[2::RANDOM_EACH] = random[2::RANDOM_EACH].translate(_VARIANT)
+    return bytes(random)
+
+
+def _digest(event: EventInput) -> bytes:
+    """Of what was given, after redaction and without defaults; the order of keys and the zone of the timestamp
+    make no difference."""
+    if event.timestamp is not None:
+        event.timestamp = event.timestamp.astimezone(UTC)
+    return sha256(_sorted_json(event)).digest()

@@ -1,0 +1,52 @@
+"""The event as it is answered, streamed and shown."""
+
+from typing import Any
+
+import msgspec
+
+from tallystick.clock import SECOND_US, rfc3339
+from tallystick.events.catalogue import CATALOGUE
+from tallystick.events.record import Record, StoredEvent
+from tallystick.events.summary import summary
+from tallystick.ids import encode
+
+SKEW = SECOND_US  # clocks that differ by less are not worth a word
+# What an answer adds to what a client may send.
+ADDED = frozenset({"id", "index", "received_at", "recorded_by", "known", "summary", "redacted", "clock_skew"})
+
+_object = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def event_of(stored: StoredEvent) -> dict[str, Any]:
+    """The event with every field it has, ready for JSON: what was sent with the defaults filled in, and ADDED.
+
+    `redacted` only stands there when something was, `clock_skew` only when it is true.
+    """
+    what, target, who, details = (_object(part) for part in (stored.what, stored.target, stored.who, stored.details))
+    recorded_by = what.pop("recorded_by")
+    event = {
+        "id": encode("evt", stored.id),
+        "index": stored.index,
+        "received_at": rfc3339(stored.received_at),
+        **what,
+        "known": what["action"] in CATALOGUE,
+        "summary": summary(what["action"], what["status"], who["actor"], target),
+        **who,
+    }
+    if target:
+        event["resource"] = target
+    event.update(details)
+    event["recorded_by"] = recorded_by
+    if stored.occurred_at > stored.received_at + SKEW:
+        event["clock_skew"] = True
+    return event
+
+
+def event_of_record(record: Record, index: int) -> dict[str, Any]:
+    """The same of an event that is not in the store yet."""
+    return event_of(
+        StoredEvent(
+            index, record.id, record.received_at, record.occurred_at,
+            record.what, record.target, record.who, record.details,
+        )
+    )  # fmt: skip

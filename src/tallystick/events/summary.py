@@ -1,0 +1,59 @@
+"""An event as a sentence for people."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tallystick.events.catalogue import CATALOGUE
+
+# In a template {actor} and {resource} stand for names, {subject} for the resource or else the actor.
+# `{resource|a user}` says what stands there without a resource; a mere `{resource}` vanishes.
+_BLANK = re.compile(r" ?\{(?P<name>actor|subject|resource)(?:\|(?P<without>[^}]*))?\}")
+_OWN = "their account"
+_ANYONE = {
+    "user": "someone",
+    "api_key": "an API key",
+    "service_account": "a service account",
+    "system": "the system",
+    "anonymous": "someone unknown",
+    "support": "support",
+}
+
+Named = Mapping[str, Any]
+
+
+def summary(action: str, status: str, actor: Named, resource: Named) -> str:
+    """The sentence of the catalogue with the names filled in (`Sarah Lin failed to deploy api-infrastructure`);
+    for any other action `john did widget.frobbed on X`. `resource` is empty when there is none."""
+    known = CATALOGUE.get(action)
+    sentence = known.sentence if known else f"{{actor}} did {action}" + (" on {resource}" if _name(resource) else "")
+    doer, thing = _actor(actor), _name(resource)
+    themselves = bool(thing) and thing in (actor.get("id"), actor.get("email"), actor.get("name"))
+
+    def fill(blank: re.Match[str]) -> str:
+        without = blank["without"]
+        if blank["name"] == "actor" or (blank["name"] == "subject" and not thing):
+            words = doer
+        elif thing and not (themselves and without == _OWN):
+            words = thing
+        else:
+            words = without or ""
+        space = " " if words and blank[0].startswith(" ") else ""
+        return space + words
+
+    written = _BLANK.sub(fill, sentence)
+    if doer in _ANYONE.values() and written.startswith(doer):
+        written = written[0].upper() + written[1:]
+    says_so = known is not None and known.status == "failed"
+    return written if status != "failed" or says_so else f"{written} (failed)"
+
+
+def _actor(actor: Named) -> str:
+    doer = _name(actor) or _ANYONE.get(actor.get("type", ""), "someone")
+    behalf = actor.get("on_behalf_of")
+    return f"{doer} on behalf of {_name(behalf) or 'someone'}" if behalf else doer
+
+
+def _name(named: Named) -> str:
+    """On one line, whatever it holds."""
+    return " ".join(str(named.get("name") or named.get("email") or named.get("id") or "").split())
