@@ -14,6 +14,7 @@ from litestar.di import Provide
 
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
+from tallystick.access.sign_in import SignIn
 from tallystick.api.observed import observed
 from tallystick.api.parts import Parts as ApiParts
 from tallystick.api.problems import HANDLERS
@@ -46,6 +47,7 @@ class Parts:
     database: Database
     store: EventStore
     authenticator: Authenticator
+    sign_in: SignIn
     recorder: Recorder
     sequencer: Sequencer
     shipper: Shipper
@@ -74,7 +76,18 @@ def build(settings: Settings) -> Parts:
     hub = LiveHub(database, store)
     sequencer.listeners.append(hub.notify)
     authenticator = Authenticator(database, rate_limit=RateLimit(settings.rate_limit))
-    return Parts(settings, database, store, authenticator, recorder, sequencer, shipper, Finder(database, store), hub)
+    return Parts(
+        settings=settings,
+        database=database,
+        store=store,
+        authenticator=authenticator,
+        sign_in=SignIn(database),
+        recorder=recorder,
+        sequencer=sequencer,
+        shipper=shipper,
+        finder=Finder(database, store),
+        hub=hub,
+    )
 
 
 @asynccontextmanager
@@ -161,6 +174,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Litestar:
             "database": given(made.database),
             "store": given(made.store),
             "authenticator": given(made.authenticator),
+            "sign_in": given(made.sign_in),
             "recorder": given(made.recorder),
             "finder": given(made.finder),
             "hub": given(made.hub),
