@@ -50,7 +50,7 @@ bench: env-dev  ## measure recording, finding, memory and bytes (ARGS=--large fo
 	$(BIN)/python -m benchmarks $(ARGS)
 
 screenshots: env-dev system-tools  ## pictures of the pages, into screenshots/
-	$(BIN)/python -m benchmarks.screenshots $(ARGS)
+	$(BIN)/python -m tests.screenshots $(ARGS)
 
 system-tools:
 	@tests/system_tools.sh
