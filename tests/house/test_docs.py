@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from tallystick.access.scopes import PERMISSIONS, ROLES
+from tallystick.api.find_events import PARAMETERS
+from tallystick.api.routes import ROUTES
 from tallystick.events.incoming import Actor, Context, EventInput, Resource
+from tallystick.events.output import ADDED
 from tests.house.pages import PAGES
 from tests.house.tree import PACKAGE, ROOT, name, sources
 
@@ -63,6 +66,22 @@ def test_the_readme_is_short_and_names_the_two_commands_first():
 def test_every_field_of_an_event_is_documented(struct):
     page = _text("docs/reference/event.md")
     assert [field for field in struct.__struct_fields__ if f"`{field}`" not in page] == []
+
+
+def test_every_field_that_an_answer_adds_is_documented():
+    page = _text("docs/reference/event.md")
+    assert [field for field in ADDED if f"`{field}`" not in page] == []
+
+
+def test_every_parameter_of_finding_is_documented():
+    page = _text("docs/reference/api.md")
+    assert [parameter for parameter in PARAMETERS if f"`{parameter}`" not in page] == []
+
+
+def test_every_path_of_the_api_is_documented():
+    page = _text("docs/reference/api.md")
+    paths = {re.sub(r"\{\w+:\w+\}", "{id}", path) for handler in ROUTES for path in handler.paths}
+    assert [path for path in paths if f"{path}`" not in page and not path.startswith("/docs/")] == []
 
 
 def test_every_role_and_scope_is_documented():
