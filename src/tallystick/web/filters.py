@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -129,8 +130,13 @@ class Filters:
         for name in REPEATED:
             for value in getattr(self, name):
                 rest = tuple(other for other in getattr(self, name) if other != value)
-                found.append(Chip(LABELS[name], words_of(name, value), replace(self, **{name: rest})))
+                found.append(Chip(LABELS[name], words_of(name, value), self.having(name, rest)))
         return found
+
+    def having(self, name: str, values: tuple[str, ...]) -> "Filters":
+        """The same with other values of one repeated filter."""
+        changed: dict[str, Any] = {name: values}
+        return replace(self, **changed)
 
     def label(self, name: str) -> str:
         """What a filter is called."""
@@ -190,4 +196,5 @@ def _settled(single: dict[str, str], repeated: Mapping[str, tuple[str, ...]]) ->
     if chosen not in RANGES or (chosen == "custom" and not bounds & single.keys()):
         chosen, bounds = "", set()
     kept = {name: value for name, value in single.items() if name not in ("start", "end") or name in bounds}
-    return Filters(**kept | {"range": chosen}, **repeated)
+    everything: dict[str, Any] = {**kept, "range": chosen, **repeated}
+    return Filters(**everything)

@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import cast
 
 from litestar import get
 from litestar.response import ServerSentEvent, ServerSentEventMessage
@@ -43,7 +44,7 @@ class Viewer:
         require(scope, "events:read")
         return scope
 
-    async def messages(self) -> AsyncIterator[ServerSentEventMessage]:
+    async def messages(self) -> AsyncGenerator[ServerSentEventMessage, None]:
         """All that is sent; the last message says why it ends."""
         try:
             async with aclosing(self._follow()) as following:
@@ -54,13 +55,14 @@ class Viewer:
             detail = json.dumps({"detail": problem.detail})
             yield ServerSentEventMessage(event=name, data=detail, retry=TROUBLE_RETRY_MILLISECONDS)
 
-    async def _follow(self) -> AsyncIterator[ServerSentEventMessage]:
+    async def _follow(self) -> AsyncGenerator[ServerSentEventMessage, None]:
         scope = await self.scope()
         now = now_us()
         query = query_from(self.filters.parameters(now), now=now)
         checked = time.monotonic()
         yield ServerSentEventMessage(comment="connected", retry=RETRY_MILLISECONDS)
-        async with aclosing(self.hub.follow(scope, query, self.after)) as batches:
+        followed = cast("AsyncGenerator[Batch, None]", self.hub.follow(scope, query, self.after))
+        async with aclosing(followed) as batches:
             async for batch in batches:
                 if time.monotonic() - checked >= CHECK_SECONDS:
                     if await self.scope() != scope:

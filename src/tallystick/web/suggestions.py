@@ -1,6 +1,6 @@
 """What the User and Resource menus offer: the most frequent values among what the other filters let through."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from litestar import Response, get
@@ -51,7 +51,7 @@ def _offers(
     now = now_us()
     pattern = (f"*{typed.strip('*')}*",) if typed else ()
     try:
-        others = query_from(replace(filters, **{name: pattern}).parameters(now), now=now)
+        others = query_from(filters.having(name, pattern).parameters(now), now=now)
         found = finder.facets(scope, others, name, limit=MOST)["values"]
     except BadRequest:  # a search that is not finished yet; the search box says so
         found = []

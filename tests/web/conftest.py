@@ -1,0 +1,102 @@
+"""A server with two organizations, and people of each in a browser."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.fixtures.servers import Server, Starter
+from tests.web import axe
+from tests.web.happenings import Event, routine, story, zoo
+
+PASSWORD = "correct horse battery staple"
+ROUTINE = 120
+
+
+@dataclass
+class Town:
+    """Acme, where Alice is owner and John a member, and Charlie's own organization, on one server."""
+
+    server: Server
+    acme: httpx.Client
+    other: httpx.Client
+    sessions: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def record(self, *events: Event, client: httpx.Client | None = None) -> list[dict[str, Any]]:
+        """Record at Acme, and wait until searches see it: `{id, index, …}` for each."""
+        answer = (client or self.acme).post("/v1/audit-logs?wait=searchable", json={"events": list(events)})
+        assert answer.status_code == 201, answer.text
+        recorded: list[dict[str, Any]] = answer.json()["events"]
+        return recorded
+
+    def session(self, email: str) -> tuple[str, str]:
+        """Name and value of the cookie of somebody who signed in; each person does so once."""
+        if email not in self.sessions:
+            form, headers = {"email": email, "password": PASSWORD}, {"Origin": self.server.url}
+            answer = httpx.post(f"{self.server.url}/sign-in", data=form, headers=headers)
+            (self.sessions[email],) = answer.cookies.items()
+        return self.sessions[email]
+
+    def event(self, query: str) -> dict[str, Any]:
+        """The newest event of Acme that a search finds."""
+        found: dict[str, Any] = self.acme.get("/v1/audit-logs", params={"q": query, "limit": 1}).json()["data"][0]
+        return found
+
+
+@pytest.fixture(scope="session")
+def town(start_server: Starter) -> Iterator[Town]:
+    """Sarah's story, John's routine and the zoo are recorded."""
+    server = start_server()
+    server.organization("acme", "--name", "Acme", "--retention-days", "36500")
+    server.organization("other", "--name", "Other & Sons", "--retention-days", "36500")
+    people = [("alice@acme.com", "acme", "owner"), ("john@example.com", "acme", "member")]
+    for email, slug, role in [*people, ("charlie@other.example", "other", "owner")]:
+        server.command(
+            "user", "create", email, "--org", slug, "--role", role, "--password-stdin", input_text=f"{PASSWORD}\n"
+        )
+    with server.client(server.key("acme")) as acme, server.client(server.key("other")) as other:
+        made = Town(server, acme, other)
+        made.record(*routine(ROUTINE))
+        made.record(*story())
+        made.record(*zoo())
+        made.record({"action": "project.created", "resource": {"type": "project", "name": "theirs"}}, client=other)
+        yield made
+
+
+@pytest.fixture
+def as_person(browser: Browser, town: Town) -> Iterator[Callable[..., Page]]:
+    """`as_person(email, **context)` gives a page of somebody who signed in; it fails on any error in the console."""
+    errors: list[str] = []
+    contexts = []
+
+    def open_page(email: str = "alice@acme.com", **options: Any) -> Page:
+        options = {"viewport": {"width": 1280, "height": 800}, "timezone_id": "Europe/Berlin", **options}
+        context = browser.new_context(base_url=town.server.url, locale="en-GB", **options)
+        contexts.append(context)
+        name, value = town.session(email)
+        context.add_cookies([{"name": name, "value": value, "url": town.server.url}])
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        page.goto("/audit-logs")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [error for error in errors if "net::ERR" not in error and "404" not in error] == []
+
+
+@pytest.fixture
+def alice(as_person: Callable[..., Page]) -> Page:
+    """The owner of Acme, on the Audit Logs page."""
+    return as_person()
+
+
+@pytest.fixture(scope="session")
+def axe_script() -> str:
+    return axe.source()

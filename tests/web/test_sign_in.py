@@ -1,0 +1,119 @@
+"""Signing in, out, and setting up."""
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from tests.web.conftest import PASSWORD
+
+
+def test_who_is_not_signed_in_is_led_to_the_sign_in_and_then_to_where_it_wanted(page, town):
+    page.goto(f"{town.server.url}/audit-logs?q=deploy&status=failed")
+    page.get_by_label("E-mail").fill("alice@acme.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(f"{town.server.url}/audit-logs?q=deploy&status=failed")
+    expect(page.get_by_label("Search events")).to_have_value("deploy")
+
+
+def test_a_wrong_password_and_an_unknown_account_get_the_same_words(page, town):
+    said = []
+    for email in ("alice@acme.com", "nobody@acme.com"):
+        page.goto(f"{town.server.url}/sign-in")
+        page.get_by_label("E-mail").fill(email)
+        page.get_by_label("Password").fill("not the password at all")
+        page.get_by_role("button", name="Sign in").click()
+        said.append(page.get_by_role("alert").inner_text())
+        expect(page.get_by_label("E-mail")).to_have_value(email)
+    assert said[0] == said[1] != ""
+
+
+def test_after_signing_out_the_page_is_closed(page, town):
+    page.goto(f"{town.server.url}/sign-in")
+    page.get_by_label("E-mail").fill("alice@acme.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(f"{town.server.url}/sign-in")
+    page.goto(f"{town.server.url}/audit-logs")
+    expect(page).to_have_url(f"{town.server.url}/sign-in")
+
+
+@pytest.mark.parametrize(
+    "wanted", ["https://evil.example/", "//evil.example", "/\\evil.example", "/audit-logs@evil.example"]
+)
+def test_the_sign_in_leads_only_to_pages_of_ours(town, wanted):
+    answer = _post(town, "/sign-in", {"email": "alice@acme.com", "password": PASSWORD, "next": wanted})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/audit-logs")
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(town):
+    cookie = _post(town, "/sign-in", {"email": "alice@acme.com", "password": PASSWORD}).headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+
+
+def test_with_https_the_browser_binds_the_cookie_to_host_and_tls(start_server):
+    server = start_server(TALLYSTICK_PUBLIC_URL="https://audit.example.com")
+    server.organization("acme")
+    server.command(
+        "user", "create", "alice@acme.com", "--org", "acme", "--role", "owner", "--password-stdin",
+        input_text=f"{PASSWORD}\n",
+    )  # fmt: skip
+    answer = httpx.post(
+        f"{server.url}/sign-in",
+        data={"email": "alice@acme.com", "password": PASSWORD},
+        headers={"Origin": "https://audit.example.com"},
+    )
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-")
+    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-out"])
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {}])
+def test_a_form_that_another_site_sends_is_refused(town, path, headers):
+    answer = httpx.post(town.server.url + path, data={"email": "alice@acme.com", "password": PASSWORD}, headers=headers)
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+def test_signing_out_takes_the_token_of_the_session(alice):
+    answer = alice.evaluate(
+        "fetch('/sign-out', {method: 'POST', body: new URLSearchParams({form_token: 'x'})}).then((a) => a.status)"
+    )
+    assert answer == 403
+    alice.reload()
+    expect(alice.get_by_role("heading", name="Audit Logs")).to_be_visible()
+
+
+def test_sign_ins_enter_the_trail_they_are_about(alice):
+    alice.get_by_label("Search events").fill("action:user.login user:alice@acme.com")
+    expect(alice.locator("#rows tr").first).to_contain_text("user.login")
+
+
+def test_the_link_of_a_fresh_server_makes_the_first_owner_once(page, start_server):
+    server = start_server()
+    link = re.search(r"http://\S+/set-up/\S+", server.log.read_text())
+    assert link is not None, server.log.read_text()
+    page.goto(link[0])
+    for label, value in {
+        "Organization": "Müller & Söhne",
+        "Your name": "Olivia",
+        "Your e-mail": "olivia@acme.com",
+    }.items():
+        page.get_by_label(label).fill(value)
+    page.get_by_label("Password").fill("short")
+    page.get_by_role("button", name="Make the organization").click()
+    expect(page.get_by_label("Your name")).to_have_value("Olivia")  # the browser holds a short password back
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Make the organization").click()
+    expect(page.locator(".organization")).to_have_text("Müller & Söhne")
+    expect(page.locator(".person")).to_have_text("olivia@acme.com")
+    page.goto(link[0])
+    expect(page.get_by_role("heading")).to_have_text("There is nothing here")
+
+
+def _post(town, path, data):
+    return httpx.post(town.server.url + path, data=data, headers={"Origin": town.server.url})

@@ -1,0 +1,76 @@
+"""The stylesheet and the templates keep what they promise without a browser."""
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+WEB = Path(__file__).resolve().parents[2] / "src" / "tallystick" / "web"
+STATIC = WEB / "static"
+CSS = (STATIC / "tallystick.css").read_text()
+THEMES = {"light": CSS.split(":root {")[1].split("}")[0]}
+THEMES["dark"] = THEMES["light"] + CSS.split("prefers-color-scheme: dark")[1].split("}")[0]
+PAPERS = ("paper", "paper-side", "paper-float", "under-pointer", "chosen")
+# Ink, the papers it stands on, and how far it has to stand out.
+INKS = [
+    *(("ink", paper, 7.0) for paper in PAPERS),
+    *(("ink-2", paper, 4.5) for paper in PAPERS),
+    *((ink, paper, 4.5) for ink in ("accent", "red", "green") for paper in PAPERS),
+    ("accent-ink", "accent", 4.5),
+    ("amber", "paper", 4.5),
+    ("amber", "amber-paper", 4.5),
+    ("red", "red-paper", 4.5),
+    ("ink-2", "red-paper", 4.5),
+    ("edge", "paper", 3.0),
+]
+
+
+def _colours(theme: str) -> dict[str, str]:
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", THEMES[theme]))
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_ink_stands_out_from_its_paper(theme):
+    colours = _colours(theme)
+    measured = {f"{ink} on {paper}": _contrast(colours[ink], colours[paper]) for ink, paper, _ in INKS}
+    too_faint = {
+        f"{ink} on {paper}": measured[f"{ink} on {paper}"]
+        for ink, paper, least in INKS
+        if measured[f"{ink} on {paper}"] < least
+    }
+    assert too_faint == {}
+
+
+def test_colours_are_named_only_as_tokens():
+    after_tokens = CSS.split("*, *::before")[1]
+    assert re.findall(r"#[0-9a-f]{3,8}\b", after_tokens) == []
+
+
+def test_no_template_has_anything_inline_that_the_policy_would_block():
+    inline = re.compile(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|javascript:|hx-on|hx-vals=.js:|\|safe\b")
+    found = {path.name: inline.findall(path.read_text()) for path in (WEB / "templates").glob("*.html")}
+    assert {name: hits for name, hits in found.items() if hits} == {}
+
+
+def test_nothing_is_asked_of_another_host():
+    own = [*(WEB / "templates").glob("*.html"), *(STATIC / "js").glob("*.js"), STATIC / "tallystick.css"]
+    assert [path.name for path in own if re.search(r"https?://|url\(|@import|src=\"//", path.read_text())] == []
+
+
+def test_vendored_files_are_those_of_the_lock():
+    lines = [line.split() for line in (STATIC / "vendor" / "HASHES").read_text().splitlines()]
+    assert {name for _, name in lines} | {"HASHES"} == {path.name for path in (STATIC / "vendor").iterdir()}
+    for digest, name in lines:
+        assert hashlib.sha256((STATIC / "vendor" / name).read_bytes()).hexdigest() == digest
