@@ -1,8 +1,9 @@
 """From a key or a cookie to a scope."""
 
 import pytest
+import sqlalchemy as sa
 
-from tallystick.access import keys, members, people, sessions
+from tallystick.access import keys, sessions, tables
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
 from tallystick.access.scopes import operator_scope
@@ -42,10 +43,10 @@ def test_a_key_gives_the_scope_of_its_organization_and_no_more(town):
     assert scope.principal.name == "ci"
 
 
-def test_charlies_key_gives_charlies_organization(town):
-    make(town)
-    token = town.do(keys.create_key, town.scope(town.charlie), "ci", ["events:read"])
-    assert authenticator(town).key_scope(token, HERE).org_id == town.other.org_id
+def test_charlies_key_gives_charlies_organization(small_town):
+    make(small_town)
+    token = small_town.do(keys.create_key, small_town.scope(small_town.charlie), "ci", ["events:read"])
+    assert authenticator(small_town).key_scope(token, HERE).org_id == small_town.other.org_id
 
 
 def test_a_mistyped_key_is_refused_without_asking_the_database(tmp_path):
@@ -91,11 +92,11 @@ def test_a_key_is_not_remembered_longer_when_the_clock_goes_back(small_town):
     assert mine.remembered(token, HERE) is None
 
 
-def test_a_key_expires_on_the_microsecond_also_when_remembered(town):
-    token, mine = make(town, expires_at=NOW + 1_000_000), authenticator(town)
-    town.clock.pass_by(999_999)
+def test_a_key_expires_on_the_microsecond_also_when_remembered(small_town):
+    token, mine = make(small_town, expires_at=NOW + 1_000_000), authenticator(small_town)
+    small_town.clock.pass_by(999_999)
     mine.key_scope(token, HERE)
-    town.clock.pass_by(1)
+    small_town.clock.pass_by(1)
     assert code_of(mine.key_scope, token, HERE) == "key_expired"
 
 
@@ -114,18 +115,18 @@ def test_a_key_may_not_be_used_from_elsewhere_also_when_remembered(small_town, a
     assert code_of(mine.key_scope, token, address) == "address_not_allowed"
 
 
-def test_a_refused_key_is_news_for_its_organization_once_an_hour(town):
-    token, mine = make(town, expires_at=NOW + 1), authenticator(town)
-    town.clock.pass_by(1)
+def test_a_refused_key_is_news_for_its_organization_once_an_hour(small_town):
+    token, mine = make(small_town, expires_at=NOW + 1), authenticator(small_town)
+    small_town.clock.pass_by(1)
     for _ in range(3):
         code_of(mine.key_scope, token, HERE)
-    [event] = town.told(town.acme, "api_key.rejected")
-    assert event["actor"] == {"type": "api_key", "id": only_key(town).shown_id, "name": "ci"}
+    [event] = small_town.told(small_town.acme, "api_key.rejected")
+    assert event["actor"] == {"type": "api_key", "id": only_key(small_town).shown_id, "name": "ci"}
     assert event["context"] == {"ip_address": HERE, "source": "api"}
     assert event["changes"] == {"reason": "key_expired", "expired_at": "2023-11-14T22:13:20.000001Z"}
-    town.clock.pass_by(HOUR)
+    small_town.clock.pass_by(HOUR)
     code_of(mine.key_scope, token, HERE)
-    assert len(town.told(town.acme, "api_key.rejected")) == 2
+    assert len(small_town.told(small_town.acme, "api_key.rejected")) == 2
 
 
 def test_the_last_use_is_noted_once_a_minute(town):
@@ -172,24 +173,30 @@ def test_a_cookie_of_no_session_is_refused(small_town, cookie):
     assert code_of(authenticator(small_town).session_scope, cookie) == "no_session"
 
 
-@pytest.mark.parametrize("act", ["member disabled", "person disabled"])
-def test_who_loses_access_loses_it_with_the_next_request(town, act):
+@pytest.mark.parametrize("table", [tables.people, tables.memberships], ids=["person", "membership"])
+def test_who_is_disabled_loses_access_with_the_next_request_even_if_the_session_is_still_there(town, table):
     cookie, mine = town.session(town.bob), authenticator(town)
     mine.session(cookie)
-    if act == "member disabled":
-        town.do(members.set_disabled, town.scope(town.alice), town.bob.user_id, True)
-    else:
-        town.do(people.set_disabled, "bob@acme.com", True)
+    with town.database.write() as connection:
+        connection.execute(sa.update(table).where(table.c.user_id == town.bob.user_id).values(disabled_at=NOW))
     assert code_of(mine.session, cookie) == "no_session"
 
 
-def test_a_session_ends_after_twelve_idle_hours(town):
-    cookie, mine = town.session(town.bob), authenticator(town)
-    town.clock.pass_by(12 * HOUR - 1)
+def test_a_removed_membership_ends_access_too(small_town):
+    cookie, mine = small_town.session(small_town.bob), authenticator(small_town)
     mine.session(cookie)
-    town.clock.pass_by(12 * HOUR - 1)
+    with small_town.database.write() as connection:
+        connection.execute(sa.delete(tables.memberships).where(tables.memberships.c.user_id == small_town.bob.user_id))
+    assert code_of(mine.session, cookie) == "no_session"
+
+
+def test_a_session_ends_after_twelve_idle_hours(small_town):
+    cookie, mine = small_town.session(small_town.bob), authenticator(small_town)
+    small_town.clock.pass_by(12 * HOUR - 1)
     mine.session(cookie)
-    town.clock.pass_by(12 * HOUR)
+    small_town.clock.pass_by(12 * HOUR - 1)
+    mine.session(cookie)
+    small_town.clock.pass_by(12 * HOUR)
     assert code_of(mine.session, cookie) == "no_session"
 
 

@@ -39,14 +39,14 @@ def test_a_mistyped_key_is_told_from_a_good_one(small_town):
         assert not keys.is_well_formed(wrong)
 
 
-def test_the_database_holds_hash_and_last_four_alone(town):
-    token = make(town)
-    with town.database.read() as connection:
+def test_the_database_holds_hash_and_last_four_alone(small_town):
+    token = make(small_town)
+    with small_town.database.read() as connection:
         row = connection.execute(sa.select(api_keys)).one()
     assert row.last4 == token[-4:]
     assert len(row.token_sha256) == 32
     assert token[4:34] not in str(row)
-    assert token[4:34] not in str(town.told(town.acme))
+    assert token[4:34] not in str(small_town.told(small_town.acme))
 
 
 def test_the_text_of_a_key_is_masked_in_repr(small_town):

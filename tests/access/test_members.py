@@ -12,11 +12,11 @@ def add(town, email, role):
     return town.do(people.create, operator_scope(town.acme.org_id), email, role)
 
 
-def test_a_role_changes_at_once_also_for_sessions_in_force(town):
-    cookie = town.session(town.bob)
-    town.do(members.change_role, town.scope(town.alice), town.bob.user_id, "auditor")
-    with town.database.read() as connection:
-        assert sessions.read(connection, cookie, town.clock.now).scope.role == "auditor"
+def test_a_role_changes_at_once_also_for_sessions_in_force(small_town):
+    cookie = small_town.session(small_town.bob)
+    small_town.do(members.change_role, small_town.scope(small_town.alice), small_town.bob.user_id, "auditor")
+    with small_town.database.read() as connection:
+        assert sessions.read(connection, cookie, small_town.clock.now).scope.role == "auditor"
 
 
 def test_a_changed_role_is_told_with_before_and_after(small_town):

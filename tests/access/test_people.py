@@ -14,11 +14,13 @@ def listed(town, organization):
         return members.list_members(connection, operator_scope(organization.org_id))
 
 
-def test_a_new_person_belongs_to_one_organization(town):
-    made = town.do(people.create, operator_scope(town.acme.org_id), "Sarah@acme.com", "auditor", CHEAP, name="Sarah")
+def test_a_new_person_belongs_to_one_organization(small_town):
+    made = small_town.do(
+        people.create, operator_scope(small_town.acme.org_id), "Sarah@acme.com", "auditor", CHEAP, name="Sarah"
+    )
     assert made.email == "sarah@acme.com"
-    assert made in listed(town, town.acme)
-    assert [member.email for member in listed(town, town.other)] == ["charlie@other.org"]
+    assert made in listed(small_town, small_town.acme)
+    assert [member.email for member in listed(small_town, small_town.other)] == ["charlie@other.org"]
 
 
 def test_adding_a_new_person_is_told_with_the_role(small_town):
@@ -43,9 +45,9 @@ def test_no_organization_can_give_a_password_to_an_account_that_there_is(small_t
     assert refusal.value.code == "account_exists"
 
 
-def test_a_person_belongs_to_an_organization_once(town):
+def test_a_person_belongs_to_an_organization_once(small_town):
     with pytest.raises(Conflict) as refusal:
-        town.do(people.create, operator_scope(town.acme.org_id), "bob@acme.com", "admin")
+        small_town.do(people.create, operator_scope(small_town.acme.org_id), "bob@acme.com", "admin")
     assert refusal.value.code == "member_exists"
 
 
@@ -101,14 +103,14 @@ def test_a_password_hash_is_never_told(small_town):
     assert "argon2" not in str(small_town.told(small_town.acme))
 
 
-def test_a_disabled_person_has_no_session_anywhere_at_once(town):
-    town.do(people.create, town.scope(town.charlie), "bob@acme.com", "auditor")
-    cookies = [town.session(town.bob), town.session(town.bob, town.other)]
-    town.do(people.set_disabled, "bob@acme.com", True)
-    with town.database.read() as connection:
-        assert [sessions.read(connection, cookie, town.clock.now) for cookie in cookies] == [None, None]
-    for organization in (town.acme, town.other):
-        assert [event["action"] for event in town.told(organization, "user.disabled")] == ["user.disabled"]
+def test_a_disabled_person_has_no_session_anywhere_at_once(small_town):
+    small_town.do(people.create, small_town.scope(small_town.charlie), "bob@acme.com", "auditor")
+    cookies = [small_town.session(small_town.bob), small_town.session(small_town.bob, small_town.other)]
+    small_town.do(people.set_disabled, "bob@acme.com", True)
+    with small_town.database.read() as connection:
+        assert [sessions.read(connection, cookie, small_town.clock.now) for cookie in cookies] == [None, None]
+    for organization in (small_town.acme, small_town.other):
+        assert [event["action"] for event in small_town.told(organization, "user.disabled")] == ["user.disabled"]
 
 
 def test_disabling_twice_is_told_once_and_can_be_taken_back(small_town):

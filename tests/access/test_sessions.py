@@ -21,12 +21,12 @@ def own(town, member):
         return sessions.list_own(connection, town.scope(member), town.clock.now)
 
 
-def test_the_database_holds_a_hash_of_the_cookie_alone(town):
-    cookie = town.session(town.bob)
-    with town.database.read() as connection:
+def test_the_database_holds_a_hash_of_the_cookie_alone(small_town):
+    cookie = small_town.session(small_town.bob)
+    with small_town.database.read() as connection:
         row = connection.execute(sa.select(tables.sessions)).one()
     assert len(row.token_sha256) == 32
-    assert cookie not in str(row) + str(town.told(town.acme))
+    assert cookie not in str(row) + str(small_town.told(small_town.acme))
 
 
 def test_a_sign_in_is_told_with_address_browser_and_session(small_town):
@@ -56,11 +56,11 @@ def test_a_monstrous_user_agent_is_cut_and_cleaned(town):
     assert read(town, cookie).user_agent == "Firefox" + "x" * 501
 
 
-def test_who_is_no_member_gets_no_session(town):
+def test_who_is_no_member_gets_no_session(small_town):
     with pytest.raises(NotFound) as refusal:
-        town.session(town.charlie, town.acme)
+        small_town.session(small_town.charlie, small_town.acme)
     assert refusal.value.code == "no_membership"
-    assert own(town, town.charlie) == []
+    assert own(small_town, small_town.charlie) == []
 
 
 def test_signing_out_ends_the_session_and_is_told_once(town):
@@ -132,22 +132,22 @@ def test_a_person_sees_its_own_sessions_in_all_organizations_and_nobody_elses(to
     assert len(own(town, town.bob)) == 2
 
 
-def test_a_person_ends_one_of_its_own_sessions(town):
-    kept, lost = town.session(town.bob), town.session(town.bob)
-    session_id = read(town, lost).session_id
-    town.do(sessions.revoke_own, town.scope(town.bob), session_id)
-    assert (read(town, kept) is None, read(town, lost) is None) == (False, True)
-    assert len(town.told(town.acme, "user.session_revoked")) == 1
+def test_a_person_ends_one_of_its_own_sessions(small_town):
+    kept, lost = small_town.session(small_town.bob), small_town.session(small_town.bob)
+    session_id = read(small_town, lost).session_id
+    small_town.do(sessions.revoke_own, small_town.scope(small_town.bob), session_id)
+    assert (read(small_town, kept) is None, read(small_town, lost) is None) == (False, True)
+    assert len(small_town.told(small_town.acme, "user.session_revoked")) == 1
 
 
-def test_nobody_ends_a_session_of_someone_else(town):
-    cookie = town.session(town.bob)
-    session_id = read(town, cookie).session_id
-    for member in (town.charlie, town.alice):
+def test_nobody_ends_a_session_of_someone_else(small_town):
+    cookie = small_town.session(small_town.bob)
+    session_id = read(small_town, cookie).session_id
+    for member in (small_town.charlie, small_town.alice):
         with pytest.raises(NotFound) as refusal:
-            town.do(sessions.revoke_own, town.scope(member), session_id)
+            small_town.do(sessions.revoke_own, small_town.scope(member), session_id)
         assert refusal.value.code == "no_session"
-    assert read(town, cookie) is not None
+    assert read(small_town, cookie) is not None
 
 
 def test_a_key_has_no_sessions(small_town):

@@ -55,11 +55,11 @@ def test_the_first_owner_is_the_one_who_acted(sqlite_database):
         assert event["context"]["ip_address"] == "192.0.2.10"
 
 
-def test_the_link_works_once(database):
-    token = make(database)
-    use(database, token)
-    refused(check, database, token)
-    refused(use, database, token)
+def test_the_link_works_once(sqlite_database):
+    token = make(sqlite_database)
+    use(sqlite_database, token)
+    refused(check, sqlite_database, token)
+    refused(use, sqlite_database, token)
 
 
 def test_a_link_ends_after_a_day(sqlite_database):
@@ -90,11 +90,11 @@ def test_the_database_holds_a_hash_of_the_link_alone(sqlite_database):
         assert token not in str(connection.execute(sa.select(tables.setup_links)).all())
 
 
-def test_a_form_with_a_mistake_leaves_the_link_good(database):
-    token = make(database)
+def test_a_form_with_a_mistake_leaves_the_link_good(sqlite_database):
+    token = make(sqlite_database)
     with pytest.raises(BadRequest):
-        use(database, token, FirstOwner("acme", "Acme", "sarah", "Sarah", CHEAP))
-    use(database, token)
+        use(sqlite_database, token, FirstOwner("acme", "Acme", "sarah", "Sarah", CHEAP))
+    use(sqlite_database, token)
 
 
 def test_of_two_with_the_same_link_at_once_one_wins(database):

@@ -3,12 +3,13 @@
 import asyncio
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
 import structlog.testing
 
-from tallystick.access import members, passwords, people, sessions, tables
+from tallystick.access import members, passwords, people, sessions, tables, throttle
 from tallystick.access.scopes import operator_scope
 from tallystick.access.sign_in import MOST_AT_ONCE, SignIn
 from tallystick.access.throttle import ACCOUNT_TRIES
@@ -32,6 +33,11 @@ def read(town, cookie):
         return sessions.read(connection, cookie, town.clock.now)
 
 
+def counted(town):
+    with town.database.read() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(tables.sign_in_attempts)) > 0
+
+
 def test_the_right_password_begins_a_session(town):
     session = read(town, enter(town, " BOB@acme.com "))
     assert session.scope == town.scope(town.bob)
@@ -53,7 +59,6 @@ def test_everything_that_is_wrong_gets_the_same_answer(small_town):
         refused(town, "outside@acme.com"),
         refused(town, "invited@acme.com"),
         refused(town, "b*b@acme.com"),
-        refused(town, "not an address"),
         refused(town, "\0"),
         refused(town, "bob@acme.com", ""),
         refused(town, "bob@acme.com", "x" * 100_000),
@@ -74,16 +79,16 @@ def test_an_unknown_account_takes_as_long_as_a_wrong_password(small_town):
         refused(town, email, "wrong password", door=door)
         return time.perf_counter() - begin
 
-    pairs = [(seconds("sarah@acme.com"), seconds("nobody@acme.com")) for _ in range(6)]
+    pairs = [(seconds("sarah@acme.com"), seconds("nobody@acme.com")) for _ in range(4)]
     known, unknown = (statistics.median(column) for column in zip(*pairs, strict=True))
     assert 0.5 < unknown / known < 2
 
 
-def test_a_failure_is_told_to_every_organization_of_the_account(town):
-    town.do(people.create, town.scope(town.charlie), "bob@acme.com", "auditor")
-    refused(town, "bob@acme.com", "wrong password")
-    for organization in (town.acme, town.other):
-        [event] = town.told(organization, "user.login_failed")
+def test_a_failure_is_told_to_every_organization_of_the_account(small_town):
+    small_town.do(people.create, small_town.scope(small_town.charlie), "bob@acme.com", "auditor")
+    refused(small_town, "bob@acme.com", "wrong password")
+    for organization in (small_town.acme, small_town.other):
+        [event] = small_town.told(organization, "user.login_failed")
         assert event["actor"]["email"] == "bob@acme.com"
         assert event["context"]["ip_address"] == "192.0.2.10"
         assert event["context"]["user_agent"] == "Firefox/128"
@@ -104,14 +109,14 @@ def test_a_password_typed_as_the_address_is_not_logged(small_town):
     assert PASSWORD not in str(lines)
 
 
-def test_after_too_many_tries_the_right_password_must_wait_too(town):
+def test_after_too_many_tries_the_right_password_must_wait_too(small_town):
     for _ in range(ACCOUNT_TRIES):
-        refused(town, "bob@acme.com", "wrong password")
+        refused(small_town, "bob@acme.com", "wrong password")
     with pytest.raises(TooMany) as refusal:
-        enter(town)
+        enter(small_town)
     assert (refusal.value.code, refusal.value.retry_after) == ("too_many_sign_ins", 900)
-    town.clock.pass_by(15 * MINUTE)
-    assert read(town, enter(town)) is not None
+    small_town.clock.pass_by(15 * MINUTE)
+    assert read(small_town, enter(small_town)) is not None
 
 
 def test_what_is_refused_unlooked_at_is_told_once_as_blocked(small_town):
@@ -128,8 +133,9 @@ def test_what_is_refused_unlooked_at_is_told_once_as_blocked(small_town):
 def test_an_unknown_account_is_throttled_like_a_known_one(small_town):
     answers = []
     for email in ("bob@acme.com", "nobody@acme.com"):
-        for _ in range(ACCOUNT_TRIES):
-            refused(small_town, email, "wrong password")
+        with small_town.database.write() as connection:
+            for _ in range(ACCOUNT_TRIES):
+                throttle.admit(connection, email, OFFICE.address, small_town.clock.now)
         with pytest.raises(TooMany) as refusal:
             enter(small_town, email, "wrong password")
         answers.append((refusal.value.detail, refusal.value.retry_after))
@@ -141,6 +147,17 @@ def test_of_two_at_once_for_the_last_try_one_gets_it(town):
         refused(town, "bob@acme.com", "wrong password")
     outcomes = at_once(2, lambda _: enter(town, "bob@acme.com", "wrong password"))
     assert sorted(outcome.code for outcome in outcomes) == ["sign_in_failed", "too_many_sign_ins"]
+
+
+def test_a_password_that_is_changed_during_a_sign_in_with_the_old_one_wins(town):
+    door = SignIn(town.database, now=town.clock)
+    with ThreadPoolExecutor(1) as pool:
+        with door._hashing, door._hashing:  # the sign-in has counted its try and waits to compare
+            late = pool.submit(refused, town, door=door)
+            while not counted(town):
+                time.sleep(0.01)
+            town.do(people.set_password, "bob@acme.com", passwords.hashed("another password"))
+        assert late.result()[0] == "sign_in_failed"
 
 
 def test_a_session_that_there_was_is_replaced(small_town):
@@ -163,9 +180,10 @@ def test_more_than_can_wait_are_asked_to_come_again(small_town):
     door = SignIn(small_town.database, now=small_town.clock)
 
     async def crowd():
-        tries = [door.sign_in(f"nobody{n}@acme.com", PASSWORD, caller=OFFICE) for n in range(MOST_AT_ONCE + 2)]
+        emails = ("alice@acme.com", "bob@acme.com", "charlie@other.org") * MOST_AT_ONCE
+        tries = [door.sign_in(email, "wrong password", caller=OFFICE) for email in emails[: MOST_AT_ONCE + 2]]
         return await asyncio.gather(*tries, return_exceptions=True)
 
     outcomes = asyncio.run(crowd())
     assert [type(outcome) for outcome in outcomes] == [Unauthorized] * MOST_AT_ONCE + [Unavailable] * 2
-    assert refused(small_town, "nobody@acme.com")[0] == "sign_in_failed"
+    assert refused(small_town, "bob@acme.com", "wrong password", door=door)[0] == "sign_in_failed"
