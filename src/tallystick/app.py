@@ -182,6 +182,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Litestar:
         },
         exception_handlers=HANDLERS,
         openapi_config=None,
+        logging_config=None,  # telemetry.configure_logging decides
         debug=False,
     )
     app.asgi_handler = observed(app.asgi_handler)

@@ -110,8 +110,9 @@ def bad_parameter(name: str, detail: str, suggestion: str | None = None) -> BadR
 
 def _unknown(name: str, known: Collection[str]) -> BadRequest:
     name = name[:100]
-    other = _OTHER_NAMES.get(name.lower().replace("-", "_"), "")
-    suggestion = other if other in known else _near(name.lower(), known)
+    written = name.lower().replace("-", "_")
+    other = _OTHER_NAMES.get(written) or _OTHER_NAMES.get(_near(written, _OTHER_NAMES) or "", "")
+    suggestion = _near(written, known) or (other if other in known else None)
     if suggestion:
         advice = f"did you mean {suggestion}?"
     else:

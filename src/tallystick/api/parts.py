@@ -1,7 +1,5 @@
 """What the handlers of the API work with."""
 
-from dataclasses import dataclass, field
-
 from tallystick.access.authenticate import Authenticator
 from tallystick.api.readiness import Readiness
 from tallystick.database.engine import Database
@@ -34,36 +32,37 @@ class Allowance:
         self._left += amount
 
 
-def _bodies() -> Allowance:
-    return Allowance(MOST_BODY_BYTES, "More is arriving than can be recorded. Send it again later.", "overloaded")
-
-
-@dataclass(frozen=True, slots=True)
 class Parts:
     """One object, so that a request gets it in one step: Litestar gathers several dependencies in a task
-    group, which takes longer than all the rest of a small request.
+    group, which takes longer than all the rest of a small request. (A dataclass it would look through.)
 
     `bodies` are bytes of requests being read and recorded; `streams` are whole results being sent, each of
     which holds a client of the event store, so that some are left for everybody else.
     """
 
-    settings: Settings
-    database: Database
-    store: EventStore
-    authenticator: Authenticator
-    recorder: Recorder
-    finder: Finder
-    hub: LiveHub
-    bodies: Allowance = field(default_factory=_bodies)
-    streams: Allowance = field(init=False)
-    readiness: Readiness = field(init=False)
-
-    def __post_init__(self) -> None:
-        streams = Allowance(
-            max(1, self.settings.events_clients // 2),
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        store: EventStore,
+        authenticator: Authenticator,
+        recorder: Recorder,
+        finder: Finder,
+        hub: LiveHub,
+    ) -> None:
+        self.settings = settings
+        self.database = database
+        self.authenticator = authenticator
+        self.recorder = recorder
+        self.finder = finder
+        self.hub = hub
+        self.readiness = Readiness(database, store, settings.data_dir)
+        self.bodies = Allowance(
+            MOST_BODY_BYTES, "More is arriving than can be recorded. Send it again later.", "overloaded"
+        )
+        self.streams = Allowance(
+            max(1, settings.events_clients // 2),
             "As many whole results are being sent as this server sends at once. Ask again later.",
             "too_many_streams",
             retry_after=10,
         )
-        object.__setattr__(self, "streams", streams)
-        object.__setattr__(self, "readiness", Readiness(self.database, self.store, self.settings.data_dir))

@@ -30,13 +30,13 @@ async def show_openapi() -> Response[Any]:
 @get("/docs", name="api.show_docs")
 async def show_docs() -> Response[Any]:
     """The same document as a page, made here: it loads nothing from elsewhere and runs no script."""
-    return answer(_page(), media_type="text/html; charset=utf-8", headers=HTML_HEADERS)
+    return answer(_page(), media_type="text/html", headers=HTML_HEADERS)
 
 
 @get("/docs/docs.css", name="api.show_docs_stylesheet")
 async def show_docs_stylesheet() -> Response[Any]:
     """How that page looks."""
-    return answer(_STYLESHEET, media_type="text/css; charset=utf-8", headers={"Cache-Control": "public, max-age=300"})
+    return answer(_STYLESHEET, media_type="text/css", headers={"Cache-Control": "public, max-age=300"})
 
 
 @cache

@@ -152,7 +152,7 @@ SCHEMAS: dict[str, Schema] = {
                 "enum": ["exact", "estimate", "at_least", None],
                 "description": "How far `total` can be trusted; both are null with count=none.",
             },
-            "next_cursor": {"type": ["string", "null"], "description": "Goes on, with the same parameters; null at end."},
+            "next_cursor": {"type": ["string", "null"], "description": "Goes on, with the same parameters."},
             "partial": FLAG | {"description": "The time was used up before everything was looked at."},
             "searchable_through": THROUGH | {"description": "Every event up to this index could be found; -1: none."},
             "retention_start": TIME,

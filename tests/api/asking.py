@@ -1,0 +1,104 @@
+"""An organization as its programs see it: a key, and requests with it."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+PATH = "/v1/audit-logs"
+PATIENCE_SECONDS = 20.0
+
+Event = dict[str, Any]
+
+
+class Asking:
+    """One key of one organization."""
+
+    def __init__(self, url: str, org_id: UUID, key: str) -> None:
+        self.org_id = org_id
+        self.key = key
+        self.http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
+
+    def post(self, content: Any, **more: Any) -> httpx.Response:
+        """Send a body: bytes as they are, anything else as JSON."""
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        headers = {"Content-Type": "application/json"} | more.pop("headers", {})
+        return self.http.post(PATH, content=body, headers=headers, **more)
+
+    def record(self, *events: Event) -> list[Event]:
+        """Record events and wait until queries see them; what was answered for each."""
+        answer = self.post({"events": events}, params={"wait": "searchable"})
+        assert answer.status_code == 201, answer.text
+        recorded: list[Event] = answer.json()["events"]
+        return recorded
+
+    def get(self, path: str = PATH, headers: dict[str, str] | None = None, **parameters: Any) -> httpx.Response:
+        """Ask, with query parameters by name; a list is a repeated one."""
+        return self.http.get(path, params=parameters, headers=headers)
+
+    def page(self, **parameters: Any) -> Event:
+        """A page that was found."""
+        answer = self.get(**parameters)
+        assert answer.status_code == 200, answer.text
+        page: Event = answer.json()
+        return page
+
+    def actions(self, **parameters: Any) -> list[str]:
+        """The actions of the events that were found, in order."""
+        return [event["action"] for event in self.page(**parameters)["data"]]
+
+    def size(self) -> int:
+        """How many events the organization has in its log, counted from outside."""
+        return int(self.page(limit=1, count="exact")["total"])
+
+    @contextmanager
+    def live(self, headers: dict[str, str] | None = None, **parameters: Any) -> Iterator[Iterator[Event]]:
+        """The messages of a live view as they come: {id, event, data}."""
+        with self.http.stream("GET", f"{PATH}/live", params=parameters, headers=headers or {}) as answer:
+            if answer.status_code != 200:
+                answer.read()
+            assert answer.status_code == 200, answer.text
+            yield messages(answer.iter_lines())
+
+
+def messages(lines: Iterator[str]) -> Iterator[Event]:
+    """The messages in the lines of a text/event-stream."""
+    message: Event = {}
+    for line in lines:
+        if line:
+            name, _, value = line.partition(": ")
+            message[name] = json.loads(value) if name in ("id", "data") else value
+        elif "event" in message:
+            yield message
+            message = {}
+        else:
+            message = {}
+
+
+def event(action: str, **more: Any) -> Event:
+    """An event with nothing but its action, and what else is said."""
+    return {"action": action} | more
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> Event:
+    """The members of a problem, after checking that it is the expected one."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    members: Event = answer.json()
+    assert members["code"] == code, answer.text
+    assert members["status"] == status
+    assert members["type"] == f"/docs#{code}"
+    assert members["detail"].endswith((".", "?")), "a detail is a sentence that says what to do"
+    return members
+
+
+def eventually(check: Any) -> Any:
+    """What `check` gives as soon as it is true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (found := check()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert found, "it did not come true in time"
+    return found
