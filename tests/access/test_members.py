@@ -16,7 +16,9 @@ def test_a_role_changes_at_once_also_for_sessions_in_force(small_town):
     cookie = small_town.session(small_town.bob)
     small_town.do(members.change_role, small_town.scope(small_town.alice), small_town.bob.user_id, "auditor")
     with small_town.database.read() as connection:
-        assert sessions.read(connection, cookie, small_town.clock.now).scope.role == "auditor"
+        session = sessions.read(connection, cookie, small_town.clock.now)
+    assert session is not None
+    assert session.scope.role == "auditor"
 
 
 def test_a_changed_role_is_told_with_before_and_after(small_town):
