@@ -5,6 +5,7 @@ pytest_plugins = [
     "tests.fixtures.postgresql",
     "tests.fixtures.databases",
     "tests.fixtures.event_store",
+    "tests.fixtures.spine",
     "tests.fixtures.servers",
     "tests.fixtures.browser",
 ]

@@ -4,7 +4,7 @@ import pytest
 
 from tallystick.errors import Conflict
 from tallystick.ledger import check
-from tests.ingest.spine import Spine
+from tests.fixtures.spine import Spine
 
 LOGIN = {"action": "user.login", "actor": {"id": "usr_1", "email": "alice@example.com"}}
 

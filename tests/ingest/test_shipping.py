@@ -14,7 +14,7 @@ from tallystick.ingest.shipper import Shipper
 from tallystick.journal import batches, set_aside
 from tallystick.query.conditions import Equals, Query
 from tallystick.store.errors import StoreError
-from tests.ingest.spine import Spine
+from tests.fixtures.spine import Spine
 
 
 def event(number: int, **more: object) -> dict[str, object]:
