@@ -63,7 +63,7 @@ def by_time(
         return data, None, False
     left = found.offset + max(0, start - len(merged))
     at = found.reached or (0, -1)
-    return data, Position(asked.mark, at[0], at[1], left).encode(), True
+    return data, Position(asked.mark, at[0], at[1], left).encode(), len(data) < asked.limit
 
 
 def recorded(store: EventStore, asked: Asked, after: int, through: int, budget: Budget) -> Outcome:
@@ -78,5 +78,5 @@ def recorded(store: EventStore, asked: Asked, after: int, through: int, budget: 
     if len(data) > asked.limit:
         return data[: asked.limit], Position(asked.mark, 0, data[asked.limit - 1].index).encode(), False
     if at < through:
-        return data, Position(asked.mark, 0, at).encode(), True
+        return data, Position(asked.mark, 0, at).encode(), len(data) < asked.limit
     return data, None, False
