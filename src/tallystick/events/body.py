@@ -6,6 +6,7 @@ leniently, to say what is wrong with which event.
 
 import json
 import re
+from functools import lru_cache
 from math import isfinite
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ T = TypeVar("T")
 MAX_BODY = 10 * 1024 * 1024
 MAX_EVENTS = 1000
 MAX_LINES = 100_000  # blank ones are skipped, but not without end
-MAX_DIGITS = 4300  # of an integer; Python converts no longer ones
+MAX_DIGITS = 4300  # of an integer with its sign, as for the typed decoder
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 
@@ -39,6 +40,7 @@ _events = msgspec.json.Decoder(list[EventInput]).decode
 _batch = msgspec.json.Decoder(_Batch).decode
 
 
+@lru_cache(maxsize=64)
 def media_type(content_type: str) -> str:
     """JSON or NDJSON; without a content type it is JSON. Raises UnsupportedMedia."""
     kind, _, parameters = content_type.partition(";")
@@ -55,12 +57,12 @@ def read_body(body: bytes, content_type: str, problems: Problems) -> list[EventI
     """The events of a body, at least one, in order; what is wrong with their shape is added to `problems`,
     and such an event holds what could be read of it.
 
-    Raises UnsupportedMedia; TooLarge (`body_too_large`, `too_many_events`); BadRequest (`bad_json`, `bad_body`,
+    Raises UnsupportedMedia; TooLarge (`too_large`, `too_many_events`); BadRequest (`bad_json`, `bad_body`,
     `no_events`, `too_deep`).
     """
     media = media_type(content_type)
     if len(body) > MAX_BODY:
-        raise TooLarge(f"A request holds at most {MAX_BODY} bytes, unpacked: split it.", code="body_too_large")
+        raise TooLarge(f"A request holds at most {MAX_BODY} bytes, unpacked: split it.")
     body = body.removeprefix(_BOM)
     events = None if _NUL in body else _decoded(body, media)
     if events is not None:
@@ -119,12 +121,12 @@ def _parsed(body: bytes) -> list[Any]:
 
 def _parsed_line(line: bytes) -> Any:
     try:
-        return _parse(line)
+        return _parse(line, of_lines=True)
     except BadRequest as refusal:
         return Unreadable(refusal.code, refusal.detail)
 
 
-def _parse(body: bytes) -> Any:
+def _parse(body: bytes, *, of_lines: bool = False) -> Any:
     """Any JSON, with what the typed decoder does not take (half surrogates, numbers out of range) still in it."""
     try:
         return _LENIENT.decode(body.decode())
@@ -133,18 +135,19 @@ def _parse(body: bytes) -> Any:
     except RecursionError:
         raise BadRequest(TOO_DEEP, code="too_deep") from None
     except json.JSONDecodeError as refusal:
-        raise BadRequest(_not_json(refusal), code="bad_json") from None
+        raise BadRequest(_not_json(refusal, of_lines), code="bad_json") from None
     except ValueError as refusal:
         raise BadRequest(f"This is not JSON: {refusal}.", code="bad_json") from None
 
 
-def _not_json(refusal: json.JSONDecodeError) -> str:
+def _not_json(refusal: json.JSONDecodeError, of_lines: bool) -> str:
     if not refusal.doc.strip():
         return "The body is empty: send an event as JSON."
-    where = f"line {refusal.lineno}, column {refusal.colno}"
-    if refusal.msg == "Extra data":
-        return f"Something follows the JSON at {where}. For one event a line, send `Content-Type: {NDJSON}`."
-    return f"This is not JSON: {refusal.msg} at {where}."
+    where = f"column {refusal.colno}" if of_lines else f"line {refusal.lineno}, column {refusal.colno}"
+    if refusal.msg != "Extra data":
+        return f"This is not JSON: {refusal.msg} at {where}."
+    advice = "put each event on a line of its own" if of_lines else f"for an event a line send `Content-Type: {NDJSON}`"
+    return f"Something follows the JSON at {where}: {advice}."
 
 
 def _integer(text: str) -> int | OutOfRange:

@@ -7,7 +7,7 @@ here, so this is written for speed.
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from ipaddress import ip_address
@@ -15,7 +15,7 @@ from re import compile as pattern
 
 import msgspec
 
-from tallystick.clock import DAY_US, from_us, rfc3339, to_us
+from tallystick.clock import from_us, to_us
 from tallystick.events.body import read_body
 from tallystick.events.catalogue import Category, Status, category_of, status_of
 from tallystick.events.details import MAX_PATH, MAX_VALUES, Unfit, walker_for
@@ -31,7 +31,7 @@ MAX_EVENT = 64 * 1024  # bytes, the four parts together
 MAX_PATHS = 4 * MAX_EVENT  # characters: the paths of all values, which searching keeps beside the parts
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 FEW_PATHS = MAX_PATHS // MAX_PATH  # not worth adding up
-LATEST_AHEAD = DAY_US
+LATEST_AHEAD = timedelta(days=1)
 ACTION = pattern(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 
 STAMP_LENGTH = len('"2024-01-15T14:30:45.120000Z"')
@@ -85,14 +85,13 @@ def read_request(
 def prepare(
     events: Sequence[EventInput], *, received_at: int, recorded_by: Principal, redacted_keys: frozenset[str]
 ) -> list[Prepared]:
-    """Prepare events that were made in this process; they are used up, since secrets are replaced in place.
+    """Prepare events that were made in this process; they stay as they are.
 
     Raises Invalid with every problem, as `read_request` does.
     """
     problems = Problems()
-    for index, event in enumerate(events):
-        examine(msgspec.to_builtins(event), index, problems)
-    return _prepare(events, problems, _Intake(received_at, recorded_by, redacted_keys, len(events), problems))
+    sent = [examine(msgspec.to_builtins(event), index, problems) for index, event in enumerate(events)]
+    return _prepare(sent, problems, _Intake(received_at, recorded_by, redacted_keys, len(sent), problems))
 
 
 def _prepare(events: Sequence[EventInput], problems: Problems, intake: "_Intake") -> list[Prepared]:
@@ -112,8 +111,9 @@ class _Intake:
         self.prepared: list[Prepared] = []
         self._problems = problems
         self._received_at = received_at
-        self._stamp = f'"{rfc3339(received_at)}"'
-        self._latest = from_us(received_at + LATEST_AHEAD)
+        now = from_us(received_at)
+        self._stamp = _stamp(now)
+        self._latest = now + LATEST_AHEAD
         self._walk = walker_for(redacted_keys).walk
         self._actor, self._end_of_what = _recorder(recorded_by)
         self._milliseconds = (received_at // 1000).to_bytes(6, "big")
@@ -144,6 +144,7 @@ class _Intake:
             self._walk(event, (paths, values, redacted))
         except Unfit as unfit:
             self._problems.add(index, unfit.place, unfit.code, _UNFIT[unfit.code])
+            event.changes = event.request = event.response = event.metadata = None  # may be too deep to be encoded
         if not sound:
             self._refuse(index, event)
         external_id = event.external_id or ""
@@ -186,7 +187,9 @@ class _Intake:
         if timestamp is not None and timestamp < EARLIEST:
             add(index, "timestamp", "timestamp_too_old", "This is before 1990: check the clock and its unit.")
         if timestamp is not None and timestamp > self._latest:
-            advice = f"This is more than 24 hours ahead of our clock ({self._stamp}): check the clock and the zone."
+            advice = (
+                f"This is more than 24 hours ahead of our clock, {self._stamp[1:-1]}: check the clock and the zone."
+            )
             add(index, "timestamp", "timestamp_in_future", advice)
         if resource is not None and not (resource.id or resource.name):
             add(index, "resource.id", "missing_field", "A resource has an `id`, a `name`, or both.")

@@ -2,6 +2,28 @@
 
 from tallystick.errors import Invalid
 
+# Every code that a problem of an event can have.
+CODES = {
+    "missing_field": "A field that is required is absent or empty.",
+    "unknown_field": "There is no such field; its name is in `field`.",
+    "wrong_type": "The value is of another type than the field.",
+    "unknown_value": "The value is none of those that the field can have.",
+    "too_long": "The text has more characters than the field may.",
+    "bad_action": "The action is not of the form `noun.verb`.",
+    "bad_timestamp": "The timestamp is no time with a zone as RFC 3339 has it.",
+    "timestamp_too_old": "The timestamp is before 1990.",
+    "timestamp_in_future": "The timestamp is more than 24 hours ahead of the server's clock.",
+    "bad_ip": "The address is neither an IPv4 nor an IPv6 address.",
+    "nul_character": "A text holds the character NUL.",
+    "lone_surrogate": "A text holds half of a surrogate pair.",
+    "number_out_of_range": "A number is too large to be kept.",
+    "too_deep": "Objects and lists lie too deep inside one another.",
+    "path_too_long": "The keys down to a value are too long together.",
+    "too_many_values": "The details hold too many values.",
+    "event_too_large": "The event takes more bytes as stored than an event may.",
+    "bad_json": "The line is not JSON.",
+    "invalid_event": "The event cannot be read.",
+}
 MAX_PROBLEMS = 1000
 SHOWN_LENGTH = 100  # of what the client wrote
 

@@ -114,10 +114,14 @@ def event_of_record(record: dict[str, Any]) -> dict[str, Any]:
         "changes": _present(error),
         "request": _object(record.get("requestParameters")),
         "response": response,
-        "metadata": _present({_RENAMED.get(name) or _snake(name): record[name] for name in record if name not in _PLACED}),
+        "metadata": _metadata(record),
         "external_id": _text(record, "eventID")[:LONGEST_EXTERNAL_ID],
     }
     return _present(event)
+
+
+def _metadata(record: dict[str, Any]) -> dict[str, Any]:
+    return _present({_RENAMED.get(name) or _snake(name): record[name] for name in record if name not in _PLACED})
 
 
 def _service(record: dict[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""The event: taking it in, showing it, importing it."""

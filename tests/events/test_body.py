@@ -1,0 +1,125 @@
+"""What a request may look like, and what is said of one that cannot be read."""
+
+import msgspec
+import pytest
+
+from tallystick.errors import BadRequest, TooLarge, UnsupportedMedia
+from tallystick.events.body import MAX_BODY, MAX_EVENTS
+from tests.events.sending import NDJSON, problems, read
+
+EVENT = b'{"action":"user.login"}'
+OTHER = b'{"action":"user.logout"}'
+
+
+def actions(body: bytes, content_type: str = "application/json") -> list[str]:
+    return [prepared.record.action for prepared in read(body, content_type)]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        pytest.param(b'{"events":[' + EVENT + b"," + OTHER + b"]}", "application/json", id="an object with events"),
+        pytest.param(b' \n{ "events" : [' + EVENT + b"," + OTHER + b"]} \n", "application/json", id="white space"),
+        pytest.param(b"[" + EVENT + b"," + OTHER + b"]", "application/json", id="a list"),
+        pytest.param(EVENT + b"\n" + OTHER, NDJSON, id="one a line"),
+        pytest.param(b"\n\n" + EVENT + b"\r\n \t\n" + OTHER + b"\n\n", NDJSON, id="blank lines"),
+        pytest.param(b"\xef\xbb\xbf[" + EVENT + b"," + OTHER + b"]", "application/json", id="a byte order mark"),
+        pytest.param(b"[" + EVENT + b"," + OTHER + b"]", "Application/JSON; charset=UTF-8", id="a charset"),
+        pytest.param(b"[" + EVENT + b"," + OTHER + b"]", "", id="no content type"),
+    ],
+)
+def test_events_come_in_any_of_the_documented_shapes(body, content_type):
+    assert actions(body, content_type) == ["user.login", "user.logout"]
+
+
+def test_one_event_may_stand_alone():
+    assert actions(EVENT) == ["user.login"]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "says"),
+    [
+        pytest.param(b"", "bad_json", "empty", id="empty"),
+        pytest.param(b" \r\n\t ", "bad_json", "empty", id="white space only"),
+        pytest.param(b'{"action":', "bad_json", "line 1, column 11", id="cut off"),
+        pytest.param(b'{"action":"user.login\xff"}', "bad_json", "byte 21", id="not UTF-8"),
+        pytest.param('{"action":"a.b"}'.encode("utf-16"), "bad_json", "UTF-8", id="UTF-16"),
+        pytest.param(b'{"action":"a.b","changes":{"x":NaN}}', "bad_json", "NaN", id="NaN"),
+        pytest.param(b'{"action":"a.b","description":"\x01"}', "bad_json", "control", id="a raw control character"),
+        pytest.param(EVENT + b"\n" + OTHER, "bad_json", NDJSON, id="NDJSON under the wrong name"),
+        pytest.param(b"5", "bad_body", "not a number", id="a number"),
+        pytest.param(b"null", "bad_body", "not null", id="null"),
+        pytest.param(b'"user.login"', "bad_body", "not a text", id="a text"),
+        pytest.param(b'{"events":{}}', "bad_body", "not an object", id="events that are no list"),
+        pytest.param(b'{"events":[],"evnets":[]}', "bad_body", "`evnets`", id="something beside the events"),
+        pytest.param(b"[]", "no_events", "at least one", id="an empty list"),
+        pytest.param(b'{"events":[]}', "no_events", "at least one", id="no events"),
+        pytest.param(b"[" * 5000 + b"]" * 5000, "too_deep", "20 deep", id="5,000 brackets"),
+        pytest.param(b'{"a":' * 5000 + b"1" + b"}" * 5000, "too_deep", "20 deep", id="5,000 braces"),
+        pytest.param(b"[" * 2_000_000, "too_deep", "20 deep", id="brackets without end"),
+    ],
+)
+def test_a_body_that_holds_no_events_is_refused_with_the_reason(body, code, says):
+    with pytest.raises(BadRequest) as refusal:
+        read(body)
+    assert refusal.value.code == code
+    assert says in refusal.value.detail
+
+
+def test_no_lines_are_no_events():
+    with pytest.raises(BadRequest) as refusal:
+        read(b"\n \n", NDJSON)
+    assert refusal.value.code == "no_events"
+
+
+def test_a_line_that_is_not_json_is_a_problem_of_that_event_beside_the_others():
+    body = EVENT + b"\n\n" + b"{oops}\n" + b'{"action":"x"}\n' + EVENT + EVENT + b"\n" + b'{"action":"a.b\xff"}'
+    assert problems(body, NDJSON) == [
+        (1, "", "bad_json"),
+        (2, "action", "bad_action"),
+        (3, "", "bad_json"),
+        (4, "", "bad_json"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1"]
+)
+def test_another_content_type_is_refused_with_the_right_ones(content_type):
+    with pytest.raises(UnsupportedMedia, match="application/json"):
+        read(EVENT, content_type)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", NDJSON])
+def test_a_request_holds_up_to_1000_events(content_type):
+    def body(count: int) -> bytes:
+        return b"\n".join([EVENT] * count) if content_type == NDJSON else b"[" + b",".join([EVENT] * count) + b"]"
+
+    assert len(read(body(MAX_EVENTS), content_type)) == MAX_EVENTS
+    with pytest.raises(TooLarge, match="1001") as refusal:
+        read(body(MAX_EVENTS + 1), content_type)
+    assert refusal.value.code == "too_many_events"
+
+
+def test_too_many_bad_events_are_still_too_many_events():
+    with pytest.raises(TooLarge):
+        read(msgspec.json.encode([{"actoin": 5}] * (MAX_EVENTS + 1)))
+
+
+def test_a_body_over_10_mebibytes_is_refused():
+    with pytest.raises(TooLarge) as refusal:
+        read(EVENT + b" " * MAX_BODY)
+    assert refusal.value.code == "too_large"
+
+
+def test_millions_of_blank_lines_are_refused_before_they_are_split():
+    with pytest.raises(TooLarge) as refusal:
+        read(b"\n" * 5_000_000, NDJSON)
+    assert refusal.value.code == "too_many_events"
+
+
+def test_a_repeated_key_keeps_its_last_value_and_hides_nothing():
+    [prepared] = read(b'{"action":5,"action":"user.login","changes":{"x":"first","x":"last"},"changes":{"x":"last"}}')
+    assert prepared.record.action == "user.login"
+    assert prepared.record.details == b'{"changes":{"x":"last"}}'
+    assert prepared.record.values == ("last",)
