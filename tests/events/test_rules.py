@@ -1,6 +1,7 @@
 """The rules for one event, each by the field and the code of its refusal."""
 
 import json
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -287,6 +288,11 @@ def test_every_code_that_is_documented_can_be_met():
     lines = rb'{"action":"a.b","metadata":{"a":"\u0000","b":"\ud800","c":1e999}}' + b"\n{"
     met = {code for _, _, code in problems(body) + problems(lines, NDJSON)}
     assert met == CODES.keys() - {"invalid_event"}  # which is for what nobody thought of
+
+
+def test_every_code_is_explained_in_the_reference():
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "event.md").read_text(encoding="utf-8")
+    assert [line for code, meaning in CODES.items() if (line := f"| `{code}` | {meaning} |\n") not in page] == []
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
