@@ -1,6 +1,7 @@
 """Pages of the documentation that come from the code; `make docs` writes them, a test compares them."""
 
 import inspect
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -70,6 +71,10 @@ Beside these it holds what the client library tells of any process (`process_res
 {_table(("name", "kind", "meaning"), rows)}"""
 
 
+# What is said of an option's value where the option's own words say it already.
+_PLAIN_TYPE = re.compile(r"\s*<(?:list\[)?(?:str|int|int range)\]?>")
+
+
 def _command(command: Any, path: str) -> Iterator[str]:
     """The section of one command, or those of the commands below it."""
     below = getattr(command, "commands", None)
@@ -78,11 +83,13 @@ def _command(command: Any, path: str) -> Iterator[str]:
             yield from _command(one, f"{path} {name}")
         return
     context = command.context_class(command, info_name=path)
-    arguments = " ".join(piece for piece in command.collect_usage_pieces(context) if piece != "[OPTIONS]")
+    arguments = " ".join(piece.strip("{}") for piece in command.collect_usage_pieces(context) if piece != "[OPTIONS]")
     yield f"## `{f'{path} {arguments}'.strip()}`\n"
     yield inspect.cleandoc(command.help or "").replace("\b", "").strip() + "\n"
     shown = [parameter.get_help_record(context) for parameter in command.params if "--help" not in parameter.opts]
-    rows = [(f"`{' '.join(name.split())}`", " ".join(meaning.split())) for name, meaning in filter(None, shown)]
+    rows = [
+        (f"`{_PLAIN_TYPE.sub('', name).strip()}`", " ".join(meaning.split())) for name, meaning in filter(None, shown)
+    ]
     if rows:
         yield _table(("argument or option", "meaning"), rows)
 
