@@ -73,15 +73,21 @@ class Clients:
 
     @contextmanager
     def borrow(self) -> Iterator[Client]:
-        """A client for this thread until the block ends; store errors come out as StoreError."""
+        """A client for this thread until the block ends; store errors come out as StoreError.
+
+        After any error the client is closed: the engine in the process may leave the output of a
+        statement that it gave up before the output of the next one on the same connection.
+        """
         with self._free:
             client = self._take()
             try:
                 yield client
-            except ClickHouseError as error:
-                raise translated(error) from error
-            finally:
-                self._give_back(client)
+            except BaseException as error:
+                client.close()
+                if isinstance(error, ClickHouseError):
+                    raise translated(error) from error
+                raise
+            self._give_back(client)
 
     def _take(self) -> Client:
         with self._lock:
