@@ -5,9 +5,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
+
+from tallystick.access import keys, organizations
+from tallystick.access.scopes import operator_scope
+from tallystick.clock import now_us
+from tallystick.database.engine import Database
+from tallystick.ledger import log
 
 PATH = "/v1/audit-logs"
 PATIENCE_SECONDS = 20.0
@@ -63,6 +69,29 @@ class Asking:
                 answer.read()
             assert answer.status_code == 200, answer.text
             yield messages(answer.iter_lines())
+
+
+class Operator:
+    """Makes organizations and keys beside a running server, as the operator's commands do."""
+
+    def __init__(self, url: str, database: Database) -> None:
+        self._url = url
+        self.database = database
+
+    def organization(self) -> Asking:
+        """A new one that holds no events but those of its own making, and a key that records and reads."""
+        now = now_us()
+        with self.database.write() as connection:
+            made = organizations.create(connection, f"o-{uuid4().hex[:20]}", "Test", "enterprise", 3650, now=now)
+            log.create(connection, made.org_id, now=now)
+        return self.key(made.org_id)
+
+    def key(self, org_id: UUID, *scopes: str, **more: Any) -> Asking:
+        """One more key of an organization."""
+        wanted = scopes or ("events:write", "events:read")
+        with self.database.write() as connection:
+            token = keys.create_key(connection, operator_scope(org_id), "test", wanted, now=now_us(), **more)
+        return Asking(self._url, org_id, str(token))
 
 
 def messages(lines: Iterator[str]) -> Iterator[Event]:

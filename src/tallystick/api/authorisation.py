@@ -31,8 +31,8 @@ def _bearer(request: Request[Any, Any, Any]) -> str:
     if len(given) > 1:
         raise Unauthorized(f"There are several Authorization headers. {HOW}", code="bad_authorization")
     scheme, _, token = given[0].strip().partition(" ")
-    if scheme.lower() != "bearer":
-        raise Unauthorized(f"Only bearer keys are known here. {HOW}", code="bad_authorization")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized(f"This holds no bearer key. {HOW}", code="bad_authorization")
     return token.strip()
 
 

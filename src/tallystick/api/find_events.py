@@ -13,7 +13,7 @@ from tallystick.api.parameters import FILTERS, Parameters, bad_parameter
 from tallystick.api.parts import Parts
 from tallystick.api.stream_events import WRITERS, stream_events
 from tallystick.clock import now_us, rfc3339
-from tallystick.errors import NotFound
+from tallystick.errors import BadRequest, NotFound
 from tallystick.events.output import event_of
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
@@ -42,11 +42,12 @@ async def find_events(request: Request[Any, Any, Any], parts: Parts) -> Response
     return answer(await parts.database.run(page))
 
 
-@get("/v1/audit-logs/{event_id:str}", name="api.show_event")
-async def show_event(request: Request[Any, Any, Any], parts: Parts, event_id: str) -> Response[Any]:
+@get("/v1/audit-logs/{id:str}", name="api.show_event")
+async def show_event(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
     """One event, whole, also the moment after it was recorded."""
     reader = await authorised(request, parts, "events:read")
     Parameters.of(request, ())
+    event_id: str = request.path_params["id"]
     try:
         raw = ids.decode("evt", event_id)
     except ValueError:
@@ -71,10 +72,15 @@ def _paging(asked: Parameters) -> dict[str, Any]:
         raise bad_parameter("after", "after goes with order=recorded; in other orders a cursor goes on.")
     if offset and order == "recorded":
         raise bad_parameter("offset", "order=recorded goes on with after=<index> or a cursor, not with an offset.")
+    cursor = asked.one("cursor")
+    if cursor == "":
+        raise BadRequest(
+            "The cursor is empty: leave it out to begin, and end when next_cursor is null.", code="bad_cursor"
+        )
     return {
         "limit": DEFAULT_LIMIT if limit is None else limit,
         "offset": offset or 0,
-        "cursor": asked.one("cursor"),
+        "cursor": cursor,
         "order": order,
         "count": asked.choice("count", COUNTS),
         "after": after,

@@ -111,8 +111,8 @@ def bad_parameter(name: str, detail: str, suggestion: str | None = None) -> BadR
 def _unknown(name: str, known: Collection[str]) -> BadRequest:
     name = name[:100]
     written = name.lower().replace("-", "_")
-    other = _OTHER_NAMES.get(written) or _OTHER_NAMES.get(_near(written, _OTHER_NAMES) or "", "")
-    suggestion = _near(written, known) or (other if other in known else None)
+    near = _near(written, [*known, *(other for other, meant in _OTHER_NAMES.items() if meant in known)])
+    suggestion = _OTHER_NAMES.get(near, near) if near else None
     if suggestion:
         advice = f"did you mean {suggestion}?"
     else:

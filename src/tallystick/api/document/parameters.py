@@ -71,7 +71,7 @@ RECORD = [
     {
         "name": "Idempotency-Key", "in": "header",
         "description": "Makes the request safe to send again, for seven days.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     },
     {
         "name": "Content-Encoding", "in": "header", "description": "How the body is packed.",
@@ -79,6 +79,6 @@ RECORD = [
     },
 ]  # fmt: skip
 EVENT_ID = {
-    "name": "event_id", "in": "path", "required": True, "description": "The event's `id`.",
+    "name": "id", "in": "path", "required": True, "description": "The event's `id`.",
     "schema": {"type": "string", "pattern": "^evt_[0-7][0-9a-hjkmnp-tv-z]{25}$"},
 }  # fmt: skip

@@ -139,7 +139,7 @@ _STYLESHEET: Operation = {
 
 PATHS: dict[str, Any] = {
     "/v1/audit-logs": {"post": _RECORD, "get": _FIND},
-    "/v1/audit-logs/{event_id}": {"get": _SHOW},
+    "/v1/audit-logs/{id}": {"get": _SHOW},
     "/v1/audit-logs/histogram": {"get": _HISTOGRAM},
     "/v1/audit-logs/facets": {"get": _FACETS},
     "/v1/audit-logs/live": {"get": _LIVE},

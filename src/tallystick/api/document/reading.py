@@ -81,7 +81,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> Operation:
         [_parameter(parameter) for parameter in operation.get("parameters", [])],
         ", ".join(operation.get("requestBody", {}).get("content", {})),
         [(status, _answer(said)) for status, said in answers.items()],
-        sorted(set(_named(operation.get("requestBody", {}))) | set(_named(answers))),
+        sorted({name for said in (operation.get("requestBody", {}), answers) for name in _shapes_named(said)}),
     )
 
 
@@ -110,6 +110,12 @@ def _named(part: Any) -> list[str]:
         here = [part["$ref"].rpartition("/")[2]] if "/schemas/" in part.get("$ref", "") else []
         return here + [name for inner in part.values() for name in _named(inner)]
     return [name for inner in part for name in _named(inner)] if isinstance(part, list) else []
+
+
+def _shapes_named(part: Any) -> set[str]:
+    """The same, with what a schema without members of its own refers to instead of itself."""
+    names = _named(part)
+    return {one for name in names for one in ([name] if "properties" in SCHEMAS[name] else _named(SCHEMAS[name]))}
 
 
 def _members(schema: dict[str, Any]) -> list[dict[str, str]]:

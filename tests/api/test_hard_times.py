@@ -1,0 +1,89 @@
+"""A server whose event store is gone, whose keys may ask five times a second, and that is stopped at the end."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tallystick.database.engine import Database
+from tests.api.asking import PATH, Operator, event, eventually, problem
+from tests.fixtures.servers import Server, Starter
+
+
+@pytest.fixture(scope="module")
+def troubled(start_server: Starter) -> Server:
+    """Nothing listens where its event store should be."""
+    gone = "clickhouse://nobody:hidden@127.0.0.1:1/default"
+    return start_server(TALLYSTICK_EVENTS_URL=gone, TALLYSTICK_RATE_LIMIT="5")
+
+
+@pytest.fixture(scope="module")
+def making(troubled: Server) -> Iterator[Operator]:
+    """Makes organizations on it; each key has ten requests before it is told to wait."""
+    database = Database(f"sqlite:///{troubled.data_dir / 'tallystick.db'}")
+    yield Operator(troubled.url, database)
+    database.close()
+
+
+def test_not_ready_says_what_is_missing_and_no_more(making):
+    answer = making.organization().get("/readyz")
+    members = problem(answer, 503, "not_ready")
+    assert members["checks"] == {"database": True, "disk": True, "events": False}
+    assert "retry-after" in answer.headers
+    assert "hidden" not in answer.text
+
+
+def test_recording_goes_on_and_the_new_event_can_be_read(making):
+    asking = making.organization()
+    recorded = asking.post(event("meanwhile.done"))
+    assert recorded.status_code == 201
+    assert asking.get(f"{PATH}/{recorded.json()['events'][0]['id']}").json()["action"] == "meanwhile.done"
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/csv", "application/x-ndjson"])
+def test_finding_says_when_to_come_back(making, accept):
+    answer = making.organization().get(headers={"Accept": accept})
+    problem(answer, 503, "store_down")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_failed_stream_frees_its_place(making):
+    for _ in range(2):
+        asking = making.organization()
+        for _ in range(4):
+            problem(asking.get(headers={"Accept": "text/csv"}), 503, "store_down")
+
+
+def test_a_live_view_shows_what_is_recorded_all_the_same(making):
+    asking = making.organization()
+    with asking.live() as view:
+        next(view)
+        asking.post(event("seen.anyway"))
+        shown = next(message for message in view if message["data"].get("action") == "seen.anyway")
+    assert shown["event"] == "event"
+
+
+def test_a_key_that_asks_too_often_is_told_when_to_come_back(making):
+    asking, other = making.organization(), making.organization()
+    answer = eventually(lambda: next((one for _ in range(20) if (one := asking.get(limit=0)).status_code == 429), None))
+    problem(answer, 429, "rate_limited")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert other.get(limit=0).status_code == 400, "the limit is each key's own"
+    assert asking.http.get("/healthz").status_code == 200
+    time.sleep(float(answer.headers["retry-after"]))
+    assert asking.get(limit=0).status_code == 400
+
+
+def test_a_server_that_stops_ends_its_live_views(making, troubled):
+    asking = making.organization()
+    with asking.live() as view:
+        next(view)
+        stopping = threading.Thread(target=troubled.stop)
+        began = time.monotonic()
+        stopping.start()
+        assert [message for message in view if message["data"].get("action") == "never.done"] == []
+        stopping.join()
+    assert time.monotonic() - began < 8
+    assert troubled.process is not None
+    assert troubled.process.returncode == 0
