@@ -1,0 +1,95 @@
+"""Dates and times as people write them, in a zone."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from tallystick.clock import SECOND_US, from_us, to_us
+
+FORMS = "2024-01-31, 2024-01-31T14:30:00Z, today, yesterday, or 30m, 24h, 7d, 4w for so long ago"
+
+_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_AGO = re.compile(r"([0-9]{1,6})([mhdw])")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?) ?(Z|[+-][0-9]{2}:?[0-9]{2})?",
+    re.IGNORECASE,
+)
+_LOOSE_DAY = re.compile(r"([0-9]{4})[-/. ]([0-9]{1,2})[-/. ]([0-9]{1,2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Microseconds since 1970 UTC: a day from `first` until `after`, a point in time where both are equal."""
+
+    first: int
+    after: int
+
+    @property
+    def is_day(self) -> bool:
+        return self.after > self.first
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What "today" and a date without a zone mean: now, in microseconds since 1970 UTC, and the zone."""
+
+    now: int
+    zone: tzinfo = UTC
+
+    def read(self, text: str) -> Moment:
+        """A date, a time (without an offset: in the zone), `today`, `yesterday`, or `7d` (ago); else ValueError."""
+        word = text.strip().lower()
+        today = from_us(self.now).astimezone(self.zone).date()
+        if word in ("today", "yesterday"):
+            return self.day(today - timedelta(days=word == "yesterday"))
+        if ago := _AGO.fullmatch(word):
+            at = self.now - int(ago[1]) * _SECONDS[ago[2]] * SECOND_US
+            return Moment(at, at)
+        if _DAY.fullmatch(word):
+            return self.day(date.fromisoformat(word))
+        parts = _TIME.fullmatch(word)
+        if parts is None:
+            raise ValueError("not a date or time")
+        moment = datetime.fromisoformat(f"{parts[1]}T{parts[2]}{(parts[3] or '').upper()}")
+        at = _us(moment if moment.tzinfo else moment.replace(tzinfo=self.zone))
+        return Moment(at, at)
+
+    def day(self, day: date) -> Moment:
+        """That day in the zone; it may have 23 or 25 hours."""
+        try:
+            following = day + timedelta(days=1)
+        except OverflowError:
+            raise ValueError("the last day of all has no end") from None
+        return Moment(self._midnight(day), self._midnight(following))
+
+    def near(self, text: str) -> str:
+        """A day that may have been meant, in the form that can be read; today if nobody can tell."""
+        loose = _LOOSE_DAY.search(text)
+        try:
+            if loose:
+                return date(int(loose[1]), int(loose[2]), int(loose[3])).isoformat()
+        except ValueError:
+            pass
+        return from_us(self.now).astimezone(self.zone).date().isoformat()
+
+    def _midnight(self, day: date) -> int:
+        return _us(datetime.combine(day, time(), self.zone))
+
+
+def zone_of(name: str) -> tzinfo:
+    """The zone of that name, as the IANA calls it; else ValueError."""
+    if name.upper() in ("UTC", "Z"):
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (LookupError, OSError, ValueError):
+        raise ValueError("not a time zone") from None
+
+
+def _us(moment: datetime) -> int:
+    try:
+        return to_us(moment)
+    except OverflowError:
+        raise ValueError("outside the calendar") from None

@@ -1,0 +1,136 @@
+"""The value behind a qualifier or a filter: checked, and turned into a condition."""
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from tallystick.events.catalogue import CATEGORIES, STATUSES
+from tallystick.query.conditions import AtPath, Between, Condition, Contains, Equals, Field, InNetwork, Or
+from tallystick.query.event_ids import span as id_span
+from tallystick.query.fold import fold
+from tallystick.search.moments import FORMS, Clock, Moment
+
+FIELDS: dict[str, Field] = {
+    "user": "user", "action": "action", "category": "category", "status": "status", "resource": "resource",
+    "type": "resource_type", "id": "id", "session": "session", "request": "request",
+}  # fmt: skip
+NAMES = (*FIELDS, "ip", "after", "before", "on")
+PARTS = ("changes", "request", "response", "metadata")
+
+# A value that can be read, for whoever wrote the name and nothing behind it.
+EXAMPLES = {
+    "user": "sarah@acme.com", "action": "deployment.*", "category": CATEGORIES[0], "status": "failed",
+    "resource": "api-infrastructure", "type": "project", "id": "evt_*", "session": "ses_*", "request": "req_*",
+    "ip": "10.0.0.0/8", "after": "2024-01-01", "before": "2024-01-31", "on": "2024-01-15",
+}  # fmt: skip
+
+_KNOWN: dict[Field, Sequence[str]] = {"category": CATEGORIES, "status": STATUSES}
+_SOME_OCTETS = re.compile(r"(?:[0-9]{1,3}\.){1,3}\*")
+
+
+class BadValue(Exception):
+    """`detail` says what is wrong with a value, `suggestion` is one that can be read."""
+
+    def __init__(self, detail: str, suggestion: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.suggestion = suggestion
+
+
+def condition_of(name: str, value: str, clock: Clock) -> Condition:
+    """What `name:value` means; `name` is one of NAMES, `value` is not empty. Raises BadValue."""
+    if name == "ip":
+        return InNetwork((_network(value),))
+    if name in ("after", "before", "on"):
+        return _period(name, value, clock)
+    field, pattern = FIELDS[name], fold(value)
+    if field in _KNOWN:
+        return Equals(field, _known(name, pattern, _KNOWN[field]))
+    if field == "id" and id_span(pattern) is None:
+        raise BadValue(
+            "An event's id is `evt_` and 26 letters and digits; of the first ones alone, with `*` behind them.",
+            pattern[:30].partition("*")[0] + "*" if id_span(pattern[:29].partition("*")[0] + "*") else "evt_*",
+        )
+    return Equals(field, (pattern,))
+
+
+def either(conditions: Iterable[Condition]) -> Condition:
+    """One of these, that one qualifier gave: equal fields and paths, and networks, become one condition."""
+    found = list(conditions)
+    first = found[0]
+    if len(found) == 1:
+        return first
+    if all(isinstance(each, InNetwork) for each in found):
+        return InNetwork(_distinct(n for each in found if isinstance(each, InNetwork) for n in each.networks))
+    if isinstance(first, Equals) and all(isinstance(e, Equals) and e.field == first.field for e in found):
+        return Equals(first.field, _distinct(p for e in found if isinstance(e, Equals) for p in e.patterns))
+    if isinstance(first, AtPath) and all(isinstance(e, AtPath) and e.path == first.path for e in found):
+        return AtPath(first.path, _distinct(n for e in found if isinstance(e, AtPath) for n in e.needles))
+    return Or(_distinct(found))
+
+
+def words_of(condition: Condition) -> list[str]:
+    """The needles a condition looks for, those it excludes left out."""
+    match condition:
+        case Contains(needle):
+            return [needle]
+        case AtPath(_, needles):
+            return list(needles)
+        case _:
+            return []
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """What was perhaps meant, if anything is close."""
+    return next(iter(get_close_matches(word, list(known), 1, 0.6)), None)
+
+
+def _known(name: str, pattern: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The known values that a pattern means: there are so few that a value beside them is a mistake."""
+    shape = re.compile(".*".join(map(re.escape, pattern.split("*"))))
+    found = tuple(value for value in known if shape.fullmatch(value))
+    if not found:
+        near = closest(pattern, known) or next((value for value in known if value.startswith(pattern[:3])), known[-1])
+        raise BadValue(f"There is no {name} `{_short(pattern)}`; it is one of {', '.join(known)}.", near)
+    return found
+
+
+def _network(value: str) -> IPv4Network | IPv6Network:
+    text = value.strip()
+    try:
+        if _SOME_OCTETS.fullmatch(text):
+            octets = text.split(".")[:-1]
+            return ip_network(".".join(octets + ["0"] * (4 - len(octets))) + f"/{8 * len(octets)}")
+        address, slash, width = text.partition("/")
+        return ip_network(address.partition("%")[0] + slash + width, strict=False)
+    except ValueError:
+        raise BadValue(
+            f"`{_short(value)}` is no address and no network: write `192.0.2.7`, `10.0.0.0/8`, `10.1.*` "
+            "or `2001:db8::/32`.",
+            EXAMPLES["ip"],
+        ) from None
+
+
+def _period(name: str, value: str, clock: Clock) -> Between:
+    try:
+        moment = clock.read(value)
+    except ValueError:
+        raise BadValue(f"`{_short(value)}` is no date and no time: write {FORMS}.", clock.near(value)) from None
+    if name == "on":
+        return _day(moment, value, clock)
+    return Between(start=moment.first) if name == "after" else Between(end=moment.first)
+
+
+def _day(moment: Moment, value: str, clock: Clock) -> Between:
+    if not moment.is_day:
+        raise BadValue("`on:` takes a whole day; for a time use `after:` and `before:`.", clock.near(value))
+    return Between(moment.first, moment.after)
+
+
+def _distinct[T](values: Iterable[T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:60] + "…"
