@@ -177,6 +177,8 @@ class TestMistake:
             ({"after": -2, "order": "recorded"}, "after"),
             ({"offset": 3, "order": "recorded"}, "offset"),
             ({"user": "a\0b"}, "user"),
+            ({"user": ""}, "user"),
+            ({"status": ["failed", " "]}, "status"),
         ],
     )
     def test_a_value_that_a_parameter_cannot_have_is_named(self, lasting, asked, parameter):

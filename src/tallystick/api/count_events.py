@@ -7,15 +7,15 @@ from litestar import Request, Response, get
 
 from tallystick.api.answers import answer
 from tallystick.api.authorisation import authorised
-from tallystick.api.parameters import FILTERS, Parameters, bad_parameter
+from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.api.parts import Parts
 from tallystick.clock import now_us
 from tallystick.search.counts import MOST_BUCKETS, MOST_VALUES
-from tallystick.search.filters import query_from
+from tallystick.search.filters import NAMES, query_from
 from tallystick.store.reading import VALUES
 
-HISTOGRAM_PARAMETERS = frozenset({*FILTERS, "buckets"})
-FACET_PARAMETERS = frozenset({*FILTERS, "field", "limit"})
+HISTOGRAM_PARAMETERS = frozenset({*NAMES, "buckets"})
+FACET_PARAMETERS = frozenset({*NAMES, "field", "limit"})
 DEFAULT_BUCKETS = 60
 DEFAULT_VALUES = 20
 

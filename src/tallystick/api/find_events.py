@@ -9,7 +9,7 @@ from tallystick import ids
 from tallystick.api.answers import JSON, answer, encode
 from tallystick.api.authorisation import authorised
 from tallystick.api.negotiation import chosen_media
-from tallystick.api.parameters import FILTERS, Parameters, bad_parameter
+from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.api.parts import Parts
 from tallystick.api.stream_events import WRITERS, stream_events
 from tallystick.clock import now_us, rfc3339
@@ -17,10 +17,10 @@ from tallystick.errors import BadRequest, NotFound
 from tallystick.events.output import event_of
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
-from tallystick.search.filters import query_from
+from tallystick.search.filters import NAMES, query_from
 from tallystick.search.find import Finder
 
-PARAMETERS = frozenset({*FILTERS, "limit", "offset", "cursor", "order", "after", "count"})
+PARAMETERS = frozenset({*NAMES, "limit", "offset", "cursor", "order", "after", "count"})
 DEFAULT_LIMIT = 50
 MOST_LIMIT = 1000
 MOST_OFFSET = 1_000_000_000

@@ -9,7 +9,7 @@ from litestar import Request, Response, get
 
 from tallystick.api.answers import HEADERS, encode
 from tallystick.api.authorisation import authorised
-from tallystick.api.parameters import FILTERS, Parameters, whole
+from tallystick.api.parameters import Parameters, whole
 from tallystick.api.parts import Parts
 from tallystick.api.streamed import Streamed
 from tallystick.clock import now_us
@@ -18,9 +18,9 @@ from tallystick.events.output import event_of
 from tallystick.live.follow import Batch, end_of_log
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
-from tallystick.search.filters import query_from
+from tallystick.search.filters import NAMES, query_from
 
-PARAMETERS = frozenset({*FILTERS, "after"})
+PARAMETERS = frozenset({*NAMES, "after"})
 MOST_INDEX = 10**15
 # How long a key that was revoked may still see events.
 CHECK_SECONDS = 5.0

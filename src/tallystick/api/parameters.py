@@ -8,10 +8,8 @@ from urllib.parse import parse_qsl, urlencode
 from litestar import Request
 
 from tallystick.errors import BadRequest
+from tallystick.search.filters import NAMES as FILTERS
 
-FILTERS = (
-    "start", "end", "tz", "user", "action", "status", "category", "resource", "resource_type", "ip", "q",
-)  # fmt: skip
 # Part of a question's identity: the same cursor goes on only with the same ones. How much is asked for at a
 # time, and whether it is counted, may change from page to page.
 _PASSING = frozenset({"cursor", "limit", "offset", "count", "order"})
@@ -54,6 +52,8 @@ class Parameters:
                 raise _unknown(name, known)
             if "\0" in value:
                 raise bad_parameter(name, f"{name} must not hold the character NUL.")
+            if name in FILTERS and name != "q" and not value.strip():
+                raise bad_parameter(name, f"{name} is empty. Leave it out, so that nothing is filtered by it.")
             given.setdefault(name, []).append(value)
         return cls(given)
 

@@ -149,6 +149,7 @@ def _record(draft: _Draft, prepared: Prepared, known: dict[str, _Known], org_id:
         ids.encode("evt", record.id),
         index,
         rfc3339(record.occurred_at),
+        False,
         clock_skew=prepared.clock_skew,
         expires_soon=record.occurred_at < expired_before,
     )

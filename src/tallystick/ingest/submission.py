@@ -10,12 +10,12 @@ from tallystick.events.intake import Prepared
 
 
 class Recorded(msgspec.Struct, omit_defaults=True, gc=False):
-    """The answer for one event."""
+    """The answer for one event; the marks behind `duplicate` stand there only when they are true."""
 
     id: str
     index: int
     timestamp: str
-    duplicate: bool = msgspec.field(default=False)
+    duplicate: bool
     conflict: bool = False
     clock_skew: bool = False
     expires_soon: bool = False
@@ -30,15 +30,7 @@ class Answer(msgspec.Struct):
 
     def body(self) -> bytes:
         """The JSON that the client gets."""
-        events = [
-            {"id": e.id, "index": e.index, "timestamp": e.timestamp, "duplicate": e.duplicate} | _marks(e)
-            for e in self.events
-        ]
-        return msgspec.json.encode({"events": events, "duplicate": self.duplicate})
-
-
-def _marks(event: Recorded) -> dict[str, bool]:
-    return {name: True for name in ("conflict", "clock_skew", "expires_soon") if getattr(event, name)}
+        return msgspec.json.encode({"events": self.events, "duplicate": self.duplicate})
 
 
 class Submission:

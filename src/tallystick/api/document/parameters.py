@@ -16,7 +16,7 @@ def _one(name: str, description: str, schema: dict[str, Any], **more: Any) -> Pa
 
 
 def _many(name: str, description: str, **item: Any) -> Parameter:
-    schema = {"type": "array", "items": {"type": "string", **item}}
+    schema = {"type": "array", "items": {"type": "string", "minLength": 1, **item}}
     return _one(name, f"{description} Given several times: either.", schema, style="form", explode=True)
 
 
