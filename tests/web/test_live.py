@@ -5,7 +5,7 @@ import re
 import httpx
 from playwright.sync_api import Page, expect
 
-from tests.web.conftest import PASSWORD
+from tests.web.settling import PASSWORD, settle
 
 
 def test_a_new_event_appears_without_a_reload(alice, town):
@@ -80,12 +80,7 @@ def test_more_than_fits_is_cut_and_said(alice, town):
 
 def test_a_lost_connection_is_said_and_goes_on_where_it_stopped(browser, start_server):
     server = start_server()
-    server.organization("acme")
-    server.command(
-        "user", "create", "alice@acme.com", "--org", "acme", "--role", "owner", "--password-stdin",
-        input_text=f"{PASSWORD}\n",
-    )  # fmt: skip
-    key = server.key("acme")
+    key = settle(server.data_dir, "acme", "Acme", {"alice@acme.com": "owner"})
     with browser.new_context(base_url=server.url) as context:
         page = context.new_page()
         page.goto("/sign-in")

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.conftest import PASSWORD
+from tests.web.settling import PASSWORD, settle
 
 
 def test_who_is_not_signed_in_is_led_to_the_sign_in_and_then_to_where_it_wanted(page, town):
@@ -56,11 +56,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(town):
 
 def test_with_https_the_browser_binds_the_cookie_to_host_and_tls(start_server):
     server = start_server(TALLYSTICK_PUBLIC_URL="https://audit.example.com")
-    server.organization("acme")
-    server.command(
-        "user", "create", "alice@acme.com", "--org", "acme", "--role", "owner", "--password-stdin",
-        input_text=f"{PASSWORD}\n",
-    )  # fmt: skip
+    settle(server.data_dir, "acme", "Acme", {"alice@acme.com": "owner"})
     answer = httpx.post(
         f"{server.url}/sign-in",
         data={"email": "alice@acme.com", "password": PASSWORD},

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import cast
 
 from litestar import get
 from litestar.response import ServerSentEvent, ServerSentEventMessage
@@ -61,8 +60,7 @@ class Viewer:
         query = query_from(self.filters.parameters(now), now=now)
         checked = time.monotonic()
         yield ServerSentEventMessage(comment="connected", retry=RETRY_MILLISECONDS)
-        followed = cast("AsyncGenerator[Batch, None]", self.hub.follow(scope, query, self.after))
-        async with aclosing(followed) as batches:
+        async with aclosing(self.hub.follow(scope, query, self.after)) as batches:
             async for batch in batches:
                 if time.monotonic() - checked >= CHECK_SECONDS:
                     if await self.scope() != scope:

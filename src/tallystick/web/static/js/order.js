@@ -1,25 +1,29 @@
 // Answers in the order of their questions: an older answer never replaces a newer one.
 //
-// Every request that draws the list anew takes a number. An answer is shown only if no answer
-// with a higher number was shown before; rows that follow a list are shown only under that list.
+// Every request that draws the list anew takes a number. Its answer is shown only if no answer with
+// a higher number was shown before. Rows that follow a list are shown only under that list, and of
+// several events that are opened only the last.
 
-let asked = 0;
+const KINDS = { results: "list", page: "list", rows: "more", panel: "panel" };
+const asked = { list: 0, panel: 0 };
 let shown = 0;
 const numbers = new WeakMap();
 
-const role = (target) => ({ results: "list", page: "list", rows: "more" })[target?.id];
+const isStale = {
+  list: (number) => number < shown,
+  more: (number) => number !== shown,
+  panel: (number) => number !== asked.panel,
+};
 
 export function startOrder() {
   document.addEventListener("htmx:configRequest", (event) => {
-    const kind = role(event.detail.target);
-    if (kind === "list") numbers.set(event.detail, { kind, number: ++asked });
-    if (kind === "more") numbers.set(event.detail, { kind, number: shown });
+    const kind = KINDS[event.detail.target?.id];
+    if (kind) numbers.set(event.detail, { kind, number: kind === "more" ? shown : ++asked[kind] });
   });
   document.addEventListener("htmx:beforeOnLoad", (event) => {
     const request = numbers.get(event.detail.requestConfig);
     if (!request) return;
-    const stale = request.kind === "list" ? request.number < shown : request.number !== shown;
-    if (stale) event.preventDefault();
+    if (isStale[request.kind](request.number)) event.preventDefault();
     else if (request.kind === "list") shown = request.number;
   });
 }

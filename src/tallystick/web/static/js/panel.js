@@ -1,6 +1,7 @@
 // The detail panel: opened from a row without losing the list, closed again with the focus where it was.
 
 const WIDE = window.matchMedia("(min-width: 861px)");
+const PLACE = { htmx: true }; // marks a step of the history that htmx goes back to by loading the page
 let scrolled = 0;
 
 const panel = () => document.querySelector("#panel .panel");
@@ -11,10 +12,12 @@ export function openRow(row) {
   const link = row?.querySelector("a.open");
   if (!link) return;
   scrolled = WIDE.matches ? scrolled : window.scrollY;
-  const url = link.getAttribute("href");
-  htmx.ajax("GET", url, { source: link, target: "#panel", swap: "innerHTML" }).then(() => {
-    if (!panel() || panel().dataset.id !== row.dataset.id) return;
-    history.pushState({ htmx: true }, "", url);
+  const url = new URL(location.href);
+  url.pathname = new URL(link.href).pathname;
+  url.searchParams.delete("cursor");
+  const address = url.pathname + url.search;
+  htmx.ajax("GET", address, { source: link, target: "#panel", swap: "innerHTML" }).then(() => {
+    if (panel()?.dataset.id === row.dataset.id && location.pathname !== url.pathname) history.pushState(PLACE, "", address);
   });
 }
 
@@ -25,7 +28,7 @@ export function closePanel() {
   const row = open.dataset.id && rowOf(open.dataset.id);
   document.getElementById("panel").replaceChildren();
   choose(null);
-  history.pushState({ htmx: true }, "", "/audit-logs" + location.search);
+  history.pushState(PLACE, "", "/audit-logs" + location.search);
   if (!WIDE.matches) window.scrollTo(0, scrolled);
   (row?.querySelector("a.open") ?? document.getElementById("list")).focus({ preventScroll: Boolean(row) && !WIDE.matches });
   return true;
@@ -68,6 +71,7 @@ async function copy(event) {
 }
 
 export function startPanel() {
+  if (!history.state) history.replaceState(PLACE, "");
   withoutScript();
   document.addEventListener("click", clicked);
   document.addEventListener("click", copy);
