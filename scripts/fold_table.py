@@ -60,7 +60,7 @@ def main() -> None:
             line = "   "
         line += piece
     longer = {point: text for point, text in low.items() if len(text) > 1}
-    lines += [line + "\n)\n", f"LONGER = {{{', '.join(f'0x{p:X}: {ascii(t)}' for p, t in longer.items())}}}\n"]
+    lines += [line + "\n)\n", f"LONGER = {{{', '.join(f'0x{p:X}: {t!a}' for p, t in longer.items())}}}\n"]
     TARGET.write_text("".join(lines).replace("'", '"'))
 
 

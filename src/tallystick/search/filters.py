@@ -1,110 +1,127 @@
-"""Filters: the named parameters of API, pages and command line to a Query."""
+"""Filters as they stand in a URL, to a Query: the same for API, pages, exports and live views."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
-from zoneinfo import ZoneInfo
+import re
+from collections.abc import Mapping, Sequence
 
 from tallystick.errors import BadRequest
-from tallystick.query.conditions import And, Between, Condition, Equals, InNetwork, Or, Query
-from tallystick.search.grammar import equals, needles, network, parse
-from tallystick.search.moments import is_date, moment, zone_named
+from tallystick.query.conditions import EVERYTHING, And, Between, Condition, Or, Query
+from tallystick.search.grammar import needles, parse
+from tallystick.search.moments import FORMS, Clock, Moment, zone_of
+from tallystick.search.qualifiers import BadValue, condition_of, either
 
-P = ParamSpec("P")
-T = TypeVar("T")
+# Name of a parameter → the qualifier that means the same.
+FIELDS = {
+    "user": "user", "action": "action", "status": "status", "category": "category",
+    "resource": "resource", "resource_type": "type", "ip": "ip",
+}  # fmt: skip
+NAMES = ("start", "end", "tz", *FIELDS, "q")
 
-# The parameter, and the qualifier of the search box that means the same.
-EQUAL = {
-    "user": "user",
-    "action": "action",
-    "status": "status",
-    "category": "category",
-    "resource": "resource",
-    "resource_type": "type",
-}
-NAMES = (*EQUAL, "ip", "q", "start", "end", "tz")
+MOST_VALUES = 100
+
+# A plus sign that was not percent-encoded arrives as a blank; before an offset it can have been nothing else.
+_LOST_PLUS = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:[0-9]{2})$")
+
+Given = dict[str, list[str]]
 
 
-def query_from(parameters: Mapping[str, Sequence[str]], *, now: int) -> Query:
-    """The query of these parameters; blank values count as absent, unknown names are the caller's to refuse.
+def query_from(params: Mapping[str, Sequence[str]], *, now: int) -> Query:
+    """What the parameters ask for; `now` in microseconds since 1970 UTC.
 
-    Values of one name are alternatives, names together narrow. Raises BadRequest (`bad_parameter`, with
-    `parameter`) and QueryMistake.
+    The values of one name are OR, the names are AND; blank values count for nothing, and names
+    that are none of NAMES are left alone. `start` is inclusive, `end` exclusive, and a bare date
+    as `end` includes that day; `tz` is the zone of bare dates, here and in `q`. Raises BadRequest
+    `bad_parameter` with `parameter` and mostly `suggestion`, or QueryMistake for what `q` says.
     """
-    given = {name: [one for one in parameters.get(name, ()) if one.strip()] for name in NAMES}
-    zone = _zone(given["tz"])
-    conditions: list[Condition] = []
-    for name, qualifier in EQUAL.items():
-        if given[name]:
-            found = [_checked(name, equals, qualifier, value) for value in given[name]]
-            conditions.append(Equals(found[0].field, tuple(p for one in found for p in one.patterns)))
-    if given["ip"]:
-        networks = [_checked("ip", network, value) for value in given["ip"]]
-        conditions.append(InNetwork(tuple(n for one in networks for n in one.networks)))
-    searches = [parse(text, now=now, zone=zone.key) for text in given["q"]]
-    if searches:
-        conditions.append(searches[0] if len(searches) == 1 else Or(tuple(searches)))
-    span = _Span(_bound("start", given["start"], zone), _bound("end", given["end"], zone))
-    if span.start is not None and span.end is not None and span.start >= span.end:
-        raise _bad("end", "The end lies before the start, or at it. Swap them, or choose a longer time.")
-    marked = tuple(dict.fromkeys(word for search in searches for word in needles(search)))
-    return _hoisted(conditions, span, marked)
+    given = {name: _values(name, params[name]) for name in NAMES if name in params}
+    zone = _one(given, "tz") or "UTC"
+    try:
+        clock = Clock(now, zone_of(zone))
+    except ValueError:
+        detail = f"There is no time zone {zone[:60]!r}: write a name such as Europe/Berlin, or UTC."
+        raise _bad("tz", detail, "UTC") from None
+    period = _period(given, clock)
+    fields = [_field(name, given[name], clock) for name in FIELDS if given.get(name)]
+    searched = _searched(given, now, zone)
+    said, rest = _split(searched)
+    conditions = tuple(fields + rest)
+    condition = conditions[0] if len(conditions) == 1 else And(conditions)
+    period = _both(period, said)
+    return Query(condition, period.start, period.end, needles(searched))
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    start: int | None
-    end: int | None
-
-    def within(self, other: Between) -> "_Span":
-        starts = [one for one in (self.start, other.start) if one is not None]
-        ends = [one for one in (self.end, other.end) if one is not None]
-        return _Span(max(starts, default=None), min(ends, default=None))
-
-
-def _hoisted(conditions: Sequence[Condition], span: _Span, marked: tuple[str, ...]) -> Query:
-    """The query with every time that all events must keep in its span, where it narrows what is read."""
-    kept: list[Condition] = []
-    waiting = list(reversed(conditions))
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, And):
-            waiting += reversed(one.conditions)
-        elif isinstance(one, Between):
-            span = span.within(one)
-        else:
-            kept.append(one)
-    return Query(kept[0] if len(kept) == 1 else And(tuple(kept)), span.start, span.end, marked)
+def _values(name: str, values: Sequence[str]) -> list[str]:
+    found = [value for value in ([values] if isinstance(values, str) else values) if value and not value.isspace()]
+    if len(found) > MOST_VALUES:
+        raise _bad(name, f"{name} can be given {MOST_VALUES} times at most.")
+    for value in found:
+        if name != "q" and any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value):
+            raise _bad(name, f"{name} must hold neither NUL nor half a character (a lone surrogate): no event has one.")
+    return found
 
 
-def _zone(values: Sequence[str]) -> ZoneInfo:
-    return _checked("tz", zone_named, _single("tz", values) or "UTC")
+def _one(given: Given, name: str) -> str | None:
+    values = given.get(name, [])
+    if len(values) > 1:
+        raise _bad(name, f"{name} can be given once only.")
+    return values[0].strip() if values else None
 
 
-def _bound(name: str, values: Sequence[str], zone: ZoneInfo) -> int | None:
-    text = _single(name, values)
+def _period(given: Given, clock: Clock) -> Between:
+    start, end = (_moment(name, _one(given, name), clock) for name in ("start", "end"))
+    period = Between(start.first if start else None, end.after if end else None)
+    if period.start is not None and period.end is not None and period.start > period.end:
+        raise _bad("start", "start is later than end, so no event can lie between them: exchange the two.")
+    return period
+
+
+def _moment(name: str, text: str | None, clock: Clock) -> Moment | None:
     if text is None:
         return None
-    text = text.strip()
-
-    def read(value: str) -> int:
-        return moment(value, zone, next_day=name == "end" and is_date(value))
-
-    return _checked(name, read, text)
-
-
-def _single(name: str, values: Sequence[str]) -> str | None:
-    if len(set(values)) > 1:
-        raise _bad(name, f"{name} is given more than once.")
-    return values[0] if values else None
-
-
-def _checked(name: str, read: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     try:
-        return read(*arguments, **named)
-    except ValueError as mistake:
-        raise _bad(name, f"{name}: {mistake}.") from None
+        return clock.read(_LOST_PLUS.sub(r"\1+\2", text))
+    except ValueError:
+        raise _bad(name, f"{name} is no date and no time: write {FORMS}.", clock.near(text)) from None
 
 
-def _bad(name: str, detail: str) -> BadRequest:
-    return BadRequest(detail, code="bad_parameter", parameter=name)
+def _field(name: str, values: list[str], clock: Clock) -> Condition:
+    try:
+        return either(condition_of(FIELDS[name], value, clock) for value in values)
+    except BadValue as problem:
+        raise _bad(name, problem.detail, problem.suggestion) from None
+
+
+def _searched(given: Given, now: int, zone: str) -> Condition:
+    found = tuple(dict.fromkeys(parse(text, now=now, zone=zone) for text in given.get("q", [])))
+    return found[0] if len(found) == 1 else Or(found) if found else EVERYTHING
+
+
+def _split(condition: Condition) -> tuple[Between, list[Condition]]:
+    """The time that everything found must lie in, and what else it must be: the store reads by time."""
+    if isinstance(condition, Between):
+        return condition, []
+    if not isinstance(condition, And):
+        return Between(), [condition]
+    period, rest = Between(), []
+    for part in condition.conditions:
+        within, others = _split(part)
+        period = _overlap(period, within)
+        rest += others
+    return period, rest
+
+
+def _both(asked: Between, said: Between) -> Between:
+    period = _overlap(asked, said)
+    if said != Between() and period.start is not None and period.end is not None and period.start >= period.end:
+        raise _bad("q", "The search names a time that lies outside the period chosen beside it: widen the period.")
+    return period
+
+
+def _overlap(one: Between, other: Between) -> Between:
+    starts = [bound for bound in (one.start, other.start) if bound is not None]
+    ends = [bound for bound in (one.end, other.end) if bound is not None]
+    return Between(max(starts, default=None), min(ends, default=None))
+
+
+def _bad(name: str, detail: str, suggestion: str | None = None) -> BadRequest:
+    extra = {"suggestion": suggestion} if suggestion else {}
+    return BadRequest(detail, code="bad_parameter", parameter=name, **extra)

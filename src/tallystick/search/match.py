@@ -24,6 +24,7 @@ from tallystick.query.event_ids import span as id_span
 from tallystick.query.fold import fold
 from tallystick.query.networks import number
 from tallystick.query.networks import span as network_span
+from tallystick.query.wildcards import fits
 from tallystick.store.schema import SEARCHED
 
 Match = Callable[[Record], bool]
@@ -97,28 +98,11 @@ def _equals(condition: Equals) -> Match:
     def judge(record: Record) -> bool:
         found = (columns(record),) if single else columns(record)
         return any(
-            value and ((folded := fold(value)) in plain or any(_fits(folded, pieces) for pieces in wild))
+            value and ((folded := fold(value)) in plain or any(fits(folded, pieces) for pieces in wild))
             for value in found
         )
 
     return judge
-
-
-def _fits(value: str, pieces: list[str]) -> bool:
-    """Does the value begin with the first piece, end with the last and hold the others between, in their order?
-
-    The earliest place is always the best one, so nothing is ever tried twice, however many stars there are.
-    """
-    first, last = pieces[0], pieces[-1]
-    if len(value) < len(first) + len(last) or not (value.startswith(first) and value.endswith(last)):
-        return False
-    at, end = len(first), len(value) - len(last)
-    for piece in pieces[1:-1]:
-        found = value.find(piece, at, end)
-        if found < 0:
-            return False
-        at = found + len(piece)
-    return True
 
 
 def _in_network(condition: InNetwork) -> Match:

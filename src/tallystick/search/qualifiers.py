@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import TypeVar
 
 from tallystick.events.catalogue import CATEGORIES, STATUSES
-from tallystick.query.conditions import AtPath, Between, Condition, Contains, Equals, Field, InNetwork, Or
+from tallystick.query.conditions import AtPath, Between, Condition, Equals, Field, InNetwork, Or
 from tallystick.query.event_ids import span as id_span
 from tallystick.query.fold import fold
+from tallystick.query.wildcards import fits
 from tallystick.search.moments import FORMS, Clock, Moment
 
 FIELDS: dict[str, Field] = {
@@ -25,7 +27,14 @@ EXAMPLES = {
     "ip": "10.0.0.0/8", "after": "2024-01-01", "before": "2024-01-31", "on": "2024-01-15",
 }  # fmt: skip
 
+Some = TypeVar("Some")
+
 _KNOWN: dict[Field, Sequence[str]] = {"category": CATEGORIES, "status": STATUSES}
+_OTHER_WORDS = {
+    "failure": "failed", "fail": "failed", "failing": "failed", "error": "failed", "errors": "failed",
+    "denied": "failed", "ok": "success", "succeeded": "success", "successful": "success", "passed": "success",
+    "auth": "authentication", "login": "authentication", "signin": "authentication",
+}  # fmt: skip
 _SOME_OCTETS = re.compile(r"(?:[0-9]{1,3}\.){1,3}\*")
 
 
@@ -48,9 +57,10 @@ def condition_of(name: str, value: str, clock: Clock) -> Condition:
     if field in _KNOWN:
         return Equals(field, _known(name, pattern, _KNOWN[field]))
     if field == "id" and id_span(pattern) is None:
+        begun = pattern.partition("*")[0][:29] + "*"
         raise BadValue(
-            "An event's id is `evt_` and 26 letters and digits; of the first ones alone, with `*` behind them.",
-            pattern[:30].partition("*")[0] + "*" if id_span(pattern[:29].partition("*")[0] + "*") else "evt_*",
+            "An event's id is `evt_` and 26 letters and digits; of one that is not whole write the beginning and `*`.",
+            begun if id_span(begun) else "evt_*",
         )
     return Equals(field, (pattern,))
 
@@ -70,17 +80,6 @@ def either(conditions: Iterable[Condition]) -> Condition:
     return Or(_distinct(found))
 
 
-def words_of(condition: Condition) -> list[str]:
-    """The needles a condition looks for, those it excludes left out."""
-    match condition:
-        case Contains(needle):
-            return [needle]
-        case AtPath(_, needles):
-            return list(needles)
-        case _:
-            return []
-
-
 def closest(word: str, known: Iterable[str]) -> str | None:
     """What was perhaps meant, if anything is close."""
     return next(iter(get_close_matches(word, list(known), 1, 0.6)), None)
@@ -88,16 +87,20 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 
 def _known(name: str, pattern: str, known: Sequence[str]) -> tuple[str, ...]:
     """The known values that a pattern means: there are so few that a value beside them is a mistake."""
-    shape = re.compile(".*".join(map(re.escape, pattern.split("*"))))
-    found = tuple(value for value in known if shape.fullmatch(value))
+    pieces = pattern.split("*")
+    found = tuple(value for value in known if fits(value, pieces))
     if not found:
-        near = closest(pattern, known) or next((value for value in known if value.startswith(pattern[:3])), known[-1])
-        raise BadValue(f"There is no {name} `{_short(pattern)}`; it is one of {', '.join(known)}.", near)
+        near = _OTHER_WORDS.get(pattern) or closest(pattern, known)
+        begun = next((value for value in known if value[:3] == pattern[:3]), known[-1])
+        meant = near if near and near in known else begun
+        raise BadValue(f"There is no {name} `{_short(pattern)}`; it is one of {', '.join(known)}.", meant)
     return found
 
 
 def _network(value: str) -> IPv4Network | IPv6Network:
     text = value.strip()
+    if text == "*":
+        return IPv6Network("::/0")
     try:
         if _SOME_OCTETS.fullmatch(text):
             octets = text.split(".")[:-1]
@@ -128,7 +131,7 @@ def _day(moment: Moment, value: str, clock: Clock) -> Between:
     return Between(moment.first, moment.after)
 
 
-def _distinct[T](values: Iterable[T]) -> tuple[T, ...]:
+def _distinct(values: Iterable[Some]) -> tuple[Some, ...]:
     return tuple(dict.fromkeys(values))
 
 

@@ -1,148 +1,238 @@
-"""The words of a search box: cut out of the text, each with the column where it stands."""
+"""The tokens of a query, each with its place; the first that cannot be read ends it."""
 
-import difflib
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from ipaddress import ip_network
+from typing import Literal, NoReturn
 
 from tallystick.errors import BadRequest
+from tallystick.query.fold import fold
+from tallystick.search.qualifiers import EXAMPLES, NAMES, PARTS, closest
 
-LONGEST = 2000
-Kind = Literal["word", "qualifier", "or", "not", "open", "close", "end"]
+LONGEST = 2_000
 
-QUALIFIERS = (
-    "user", "action", "category", "status", "resource", "type", "ip",
-    "after", "before", "on", "id", "session", "request",
-)  # fmt: skip
-PATH_ROOTS = ("changes", "request", "response", "metadata")
+Kind = Literal["(", ")", "-", "AND", "OR", "NOT", "word", "qualifier", "path", "end"]
+_OPERATORS: dict[str, Kind] = {"AND": "AND", "OR": "OR", "NOT": "NOT"}
 
-_SPACE = re.compile(r"\s+")
-_WORD = re.compile(r"[^\s()]+")
-# A name and a colon, but not what is plainly an address or a URL: `fe80::1`, `https://…`.
-_NAMED = re.compile(r"([A-Za-z][^\s():\"]*):(?!:|//)")
-_PHRASE = re.compile(r'"((?:\\"|[^"])*)"')
+# What people from other products write for our names; with a dot at the end, what a path begins with.
+_OTHER_NAMES = {
+    "usr": "user", "actor": "user", "email": "user", "who": "user", "by": "user", "username": "user", "name": "user",
+    "event": "action", "verb": "action", "act": "action", "outcome": "status", "result": "status", "state": "status",
+    "cat": "category", "res": "resource", "target": "resource", "resource_type": "type", "kind": "type",
+    "address": "ip", "addr": "ip", "ip_address": "ip", "cidr": "ip", "since": "after", "from": "after",
+    "start": "after", "until": "before", "to": "before", "end": "before", "date": "on", "day": "on", "time": "on",
+    "event_id": "id", "session_id": "session", "request_id": "request", "change": "changes.", "changes": "changes.",
+    "response": "response.", "metadata": "metadata.", "meta": "metadata.", "details": "metadata.",
+}  # fmt: skip
+_LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]*")
+_WORD = re.compile(r"[^\s()\"]*")
+_AFTER_QUOTE = re.compile(r"[^\s()]*")
 
 
 class QueryMistake(BadRequest):
-    """A search that cannot be understood: `column` (from 1), what is wrong, and what may have been meant."""
+    """A query that cannot be read. `column` counts characters from 1; `suggestion` is the query with this mended."""
 
-    code, title = "bad_query", "The search cannot be understood"
+    code, title = "bad_query", "The search cannot be read"
 
-    def __init__(self, detail: str, column: int, suggestion: str | None = None) -> None:
-        extra = {} if suggestion is None else {"suggestion": suggestion}
-        super().__init__(detail, column=column, **extra)
+    def __init__(self, detail: str, *, column: int, suggestion: str) -> None:
+        super().__init__(detail, column=column, suggestion=suggestion)
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of the text; `name` is the qualifier in lower case, or the path as written."""
+    """`text` is a word or value without its quotes, `name` a qualifier or path (folded).
+
+    start ≤ places in the query < end; a value begins at `value_at`.
+    """
 
     kind: Kind
-    column: int
+    start: int
+    end: int
     text: str = ""
     name: str = ""
+    value_at: int = 0
 
 
-def tokens(text: str) -> Iterator[Token]:
-    """The pieces in order, the last of kind `end`. Raises QueryMistake."""
-    if len(text) > LONGEST:
-        raise QueryMistake(f"A search has at most {LONGEST:,} characters; this has {len(text):,}.", LONGEST + 1)
-    if "\0" in text:
-        raise QueryMistake("NUL stands in no event. Leave it out.", text.index("\0") + 1)
-    at = 0
-    while at < len(text):
-        if space := _SPACE.match(text, at):
-            at = space.end()
-        elif text[at] in "()":
-            yield Token("open" if text[at] == "(" else "close", at + 1)
+def tokens_of(query: str) -> list[Token]:
+    """The query cut into tokens, "end" last. Raises QueryMistake."""
+    _check_letters(query)
+    reader = _Reader(query)
+    found = [reader.token()]
+    while found[-1].kind != "end":
+        found.append(reader.token())
+    return found
+
+
+def mistake(query: str, start: int, end: int, detail: str, instead: str) -> NoReturn:
+    """Raise the mistake at `start`; `instead` could stand in the query for what is there until `end`."""
+    suggestion = f"{query[:start]}{instead}{query[end:]}".strip()
+    raise QueryMistake(detail, column=start + 1, suggestion=suggestion)
+
+
+def quoted(text: str) -> str:
+    """The text as a phrase."""
+    return '"' + text.replace('"', '\\"') + '"'
+
+
+def _check_letters(query: str) -> None:
+    if len(query) > LONGEST:
+        detail = f"A search has at most {LONGEST:,} characters; this has {len(query):,}."
+        mistake(query, LONGEST, len(query), detail, "")
+    for at, letter in enumerate(query):
+        if letter == "\0" or "\ud800" <= letter <= "\udfff":
+            name = "the character NUL" if letter == "\0" else "half a character (a lone surrogate)"
+            mistake(query, at, at + 1, f"Here stands {name}, which is in no event: leave it out.", "")
+
+
+class _Reader:
+    """Reads the query from left to right."""
+
+    def __init__(self, query: str) -> None:
+        self._query = query
+        self._at = 0
+
+    def token(self) -> Token:
+        """The next token."""
+        while self._letter(self._at).isspace():
+            self._at += 1
+        start, letter = self._at, self._letter(self._at)
+        if not letter:
+            return Token("end", start, start)
+        if letter in "()":
+            self._at += 1
+            return Token("(" if letter == "(" else ")", start, self._at)
+        if letter == "-":
+            return self._minus(start)
+        if letter == '"':
+            text = self._phrase(start)
+            if not text:
+                rest = (self._query[:start] + self._query[self._at :]).strip()
+                self._wrong(start, self._at, "There is nothing between the quotes.", "" if rest else quoted('"'))
+            return Token("word", start, self._at, text)
+        return self._word(start)
+
+    def _minus(self, start: int) -> Token:
+        following = self._letter(start + 1)
+        if following == "-":
+            word = self._until_blank(start)
+            self._wrong(
+                start,
+                start + len(word),
+                "One `-` excludes what stands behind it; to search for text with more of them put it in quotes.",
+                quoted(word),
+            )
+        if not following or following.isspace() or following == ")":
+            detail = (
+                "`-` excludes what stands right behind it, and there is nothing; to search for it put it in quotes."
+            )
+            self._wrong(start, start + 1, detail, quoted("-"))
+        self._at = start + 1
+        return Token("-", start, self._at)
+
+    def _phrase(self, start: int) -> str:
+        """The text between the quote at `start` and the next; `\\"` is a quote, any other backslash itself."""
+        query, at = self._query, start + 1
+        letters = []
+        while (letter := self._letter(at)) != '"':
+            if not letter:
+                inside = query[start + 1 :].rstrip().rstrip("\\")
+                detail = 'This quote is not closed: put another `"` where the phrase ends.'
+                self._wrong(start, len(query), detail, f'"{inside}"' if inside else quoted('"'))
+            if query.startswith('\\"', at):
+                letter, at = '"', at + 1
+            letters.append(letter)
             at += 1
-        elif text[at] == "-":
-            if at + 1 == len(text) or text[at + 1].isspace() or text[at + 1] == ")":
-                raise QueryMistake('A "-" excludes the word after it; here stands none.', at + 1, '"-"')
-            if text[at + 1] == "-":
-                raise QueryMistake('One "-" excludes. To find a word that begins with one, put it in quotes.', at + 1)
-            yield Token("not", at + 1)
-            at += 1
+        self._at = at + 1
+        if _at(_AFTER_QUOTE, query, self._at):
+            detail = 'A blank must follow the quote that ends a phrase; a quote inside it is written `\\"`.'
+            self._wrong(self._at, self._at, detail, " ")
+        return "".join(letters)
+
+    def _word(self, start: int) -> Token:
+        word = self._until_blank(start)
+        self._at = start + len(word)
+        quote_follows = self._letter(self._at) == '"'
+        name, colon, value = word.partition(":")
+        kind = _kind_of(name) if colon else None
+        if kind:
+            return self._qualified(start, kind, name, value)
+        if quote_follows:
+            whole = quoted(_at(_AFTER_QUOTE, self._query, start))
+            detail = f"A quote stands inside a word: put a blank before it, or write {whole} to search for the text."
+            self._wrong(self._at, self._at, detail, " ")
+        if word in _OPERATORS:
+            return Token(_OPERATORS[word], start, self._at, word)
+        if colon and _LIKE_A_NAME.fullmatch(name) and not _is_address(word, value):
+            self._unknown(start, name, value)
+        return Token("word", start, self._at, word)
+
+    def _qualified(self, start: int, kind: Kind, name: str, value: str) -> Token:
+        value_at = start + len(name) + 1
+        lower = fold(name)
+        if kind == "path" and not all(lower.split(".")):
+            keys = ".".join(key for key in name.split(".") if key)
+            detail = "In a path a key must stand on both sides of each dot."
+            self._wrong(start, start + len(name), detail, keys if "." in keys else keys + ".error")
+        if self._letter(self._at) == '"':
+            if value:
+                self._wrong(self._at, self._at, "The quotes must stand around the whole value.", " ")
+            value = self._phrase(self._at)
+        if not value:
+            self._no_value(name, value_at, EXAMPLES.get(lower, "text"))
+        return Token(kind, start, self._at, value, lower, value_at)
+
+    def _no_value(self, name: str, value_at: int, example: str) -> NoReturn:
+        if self._letter(self._at) == "(":
+            detail = f"`{name}:` takes one value; for several write `({name}:a OR {name}:b)`."
+            self._wrong(self._at, self._at, detail, example + " ")
+        detail = f"`{name}:` needs a value right behind the colon, as in `{name}:{example}`."
+        self._wrong(value_at, self._at, detail, example)
+
+    def _unknown(self, start: int, name: str, value: str) -> NoReturn:
+        word = f"{name}:{value}"
+        part, dot, below = name.partition(".")
+        root = closest(fold(part), PARTS) if dot else None
+        near = f"{root}.{below}" if root else closest(fold(name), (*NAMES, *_OTHER_NAMES))
+        meant = _OTHER_NAMES.get(near, near) if near else None
+        instead, detail = quoted(word), f"There is no `{name}:`. "
+        if meant and meant.endswith("."):
+            detail += f"For a value in the details name its path, as in `{meant}team:{value or 'text'}`. "
+        elif meant:
+            detail += f"Did you mean `{meant}:`? "
+            instead = f"{meant}:{value or EXAMPLES.get(meant, 'text')}"
         else:
-            token, at = _piece(text, at)
-            yield token
-    yield Token("end", len(text) + 1)
+            detail += f"There are {', '.join(f'`{known}:`' for known in NAMES)} and paths such as `changes.error:`. "
+        detail += f"To search for the text put it in quotes: `{quoted(word)}`."
+        self._wrong(start, start + len(word), detail, instead)
+
+    def _until_blank(self, start: int) -> str:
+        return _at(_WORD, self._query, start)
+
+    def _letter(self, at: int) -> str:
+        return self._query[at : at + 1]
+
+    def _wrong(self, start: int, end: int, detail: str, instead: str) -> NoReturn:
+        mistake(self._query, start, end, detail, instead)
 
 
-def _piece(text: str, at: int) -> tuple[Token, int]:
-    if text[at] == '"':
-        phrase, end = _phrase(text, at)
-        if not phrase:
-            raise QueryMistake("The quotes are empty. Write what is looked for between them.", at + 1)
-        return Token("word", at + 1, phrase), end
-    if named := _NAMED.match(text, at):
-        return _qualifier(text, at, named)
-    word = _word(text, at)
-    if word == "OR":
-        return Token("or", at + 1, "OR"), at + len(word)
-    if word in ("AND", "NOT"):
-        advice = "words are joined by and anyway" if word == "AND" else 'to exclude a word write "-" before it'
-        raise QueryMistake(f"{word} is no operator here: {advice}. To find it, put it in quotes.", at + 1, f'"{word}"')
-    return Token("word", at + 1, word), at + len(word)
+def _kind_of(name: str) -> Kind | None:
+    lower = fold(name)
+    if lower in NAMES:
+        return "qualifier"
+    part, dot, _ = lower.partition(".")
+    return "path" if dot and part in PARTS else None
 
 
-def _word(text: str, at: int) -> str:
-    found = _WORD.match(text, at)
+def _is_address(word: str, value: str) -> bool:
+    """URLs and IPv6 addresses have colons too, and no qualifier looks like them."""
+    if value.startswith("//"):
+        return True
+    try:
+        return bool(ip_network(word, strict=False))
+    except ValueError:
+        return False
+
+
+def _at(pattern: re.Pattern[str], text: str, at: int) -> str:
+    found = pattern.match(text, at)
     return found[0] if found else ""
-
-
-def _qualifier(text: str, at: int, named: re.Match[str]) -> tuple[Token, int]:
-    name = named[1]
-    root, dot, below = name.partition(".")
-    is_path = bool(dot) and root.lower() in PATH_ROOTS
-    if is_path and not below.strip("."):
-        raise QueryMistake(f"{name} lacks the name of a value.", at + 1, f"{root}.error:…")
-    if not is_path and name.lower() not in QUALIFIERS:
-        raise _unknown(text, at, name)
-    value_at = named.end()
-    if value_at < len(text) and text[value_at] == '"':
-        value, end = _phrase(text, value_at)
-    else:
-        value = _word(text, value_at)
-        end = value_at + len(value)
-    if not value:
-        raise QueryMistake(f"{name}: needs a value right after the colon.", at + 1, _example(name))
-    return Token("qualifier", at + 1, value, name if is_path else name.lower()), end
-
-
-def _phrase(text: str, at: int) -> tuple[str, int]:
-    found = _PHRASE.match(text, at)
-    if found is None:
-        raise QueryMistake("The quote that opens here is not closed.", at + 1, text[at:] + '"')
-    return found[1].replace('\\"', '"'), found.end()
-
-
-def _unknown(text: str, at: int, name: str) -> QueryMistake:
-    whole = _word(text, at)
-    root = name.partition(".")[0].lower()
-    known = (*QUALIFIERS, *PATH_ROOTS)
-    close = difflib.get_close_matches(root, known, 1, cutoff=0.6)
-    quoted = '"' + whole.replace('"', '\\"') + '"'
-    if close:
-        meant = close[0] + name[len(root) :] + whole[len(name) :]
-        return QueryMistake(
-            f"There is no {name}: to search by. Did you mean {close[0]}? To find the text itself, put it in quotes.",
-            at + 1,
-            meant,
-        )
-    return QueryMistake(
-        f"There is no {name}: to search by; known are {', '.join(QUALIFIERS)} and paths such as changes.error. "
-        "To find the text itself, put it in quotes.",
-        at + 1,
-        quoted,
-    )
-
-
-def _example(name: str) -> str:
-    examples = {
-        "user": "user:sarah@acme.com", "action": "action:deployment.*", "category": "category:deployments",
-        "status": "status:failed", "resource": "resource:vpc-production", "type": "type:project",
-        "ip": "ip:10.0.0.0/8", "after": "after:2024-01-15", "before": "before:2024-01-16", "on": "on:2024-01-15",
-    }  # fmt: skip
-    return examples.get(name.lower(), f"{name}:…")
