@@ -3,7 +3,9 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from tallystick.database.engine import Database
@@ -26,6 +28,15 @@ def making(troubled: Server) -> Iterator[Operator]:
     database.close()
 
 
+@pytest.fixture(scope="module")
+def waited_for(making: Operator) -> Iterator["Future[httpx.Response]"]:
+    """The answer to a request that waits for what cannot come, while the other tests run."""
+    with ThreadPoolExecutor(1) as waiting:
+        asking = making.organization()
+        yield waiting.submit(asking.post, event("waited.for"), params={"wait": "searchable"})
+
+
+@pytest.mark.usefixtures("waited_for")
 def test_not_ready_says_what_is_missing_and_no_more(making):
     answer = making.organization().get("/readyz")
     members = problem(answer, 503, "not_ready")
@@ -73,6 +84,13 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_back(making):
     assert asking.http.get("/healthz").status_code == 200
     time.sleep(float(answer.headers["retry-after"]))
     assert asking.get(limit=0).status_code == 400
+
+
+def test_a_client_that_waits_in_vain_is_told_so_after_ten_seconds(waited_for):
+    answer = waited_for.result(30)
+    assert answer.status_code == 202
+    assert 10 <= answer.elapsed.total_seconds() < 15
+    assert answer.json()["events"][0]["duplicate"] is False
 
 
 def test_a_server_that_stops_ends_its_live_views(making, troubled):

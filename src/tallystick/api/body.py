@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
+import anyio
 from litestar import Request
 
 from tallystick.api.parts import Allowance
-from tallystick.errors import BadRequest, TooLarge, UnsupportedMedia
+from tallystick.errors import BadRequest, TallystickError, TooLarge, UnsupportedMedia
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -22,6 +23,8 @@ MOST_BYTES = 10 << 20
 MOST_PACKED_BYTES = MOST_BYTES + (1 << 16)
 # So much is unpacked before others get their turn on the event loop: about a millisecond's work.
 STEP = 256 << 10
+# A body that takes longer to arrive holds what others wait for.
+MOST_SECONDS = 120.0
 # RFC 9659: a window of 8 MB is what every receiver of zstd over HTTP has to take, and none need take more.
 ZSTD_WINDOW_LOG = 23
 
@@ -32,7 +35,7 @@ Receive = Callable[[], Awaitable[Any]]
 async def received_body(request: Request[Any, Any, Any], allowance: Allowance) -> AsyncIterator[bytes]:
     """The unpacked body; its bytes count against `allowance` until the block ends.
 
-    Raises TooLarge (`too_large`) as soon as the limit is passed, the rest is not read; UnsupportedMedia
+    Raises TooLarge (`too_large`) as soon as the limit is passed, the rest is not read; TooSlow; UnsupportedMedia
     (`unsupported_encoding`); BadRequest (`bad_encoding`) when the packing is broken; Unavailable (`overloaded`).
     """
     packing = _packing(",".join(request.headers.getall("content-encoding", [])))
@@ -42,7 +45,7 @@ async def received_body(request: Request[Any, Any, Any], allowance: Allowance) -
         raise _too_large()
     taken = _Taken(allowance)
     try:
-        packed = await _read(request.receive, most, taken)
+        packed = await _read_in_time(request.receive, most, taken)
         if packing is None:
             yield packed
             return
@@ -52,6 +55,12 @@ async def received_body(request: Request[Any, Any, Any], allowance: Allowance) -
         yield body
     finally:
         taken.give_back(taken.amount)
+
+
+class TooSlow(TallystickError):
+    """The body did not arrive in time."""
+
+    status, code, title = 408, "too_slow", "Too slow"
 
 
 class _Taken:
@@ -133,6 +142,14 @@ def _packing(named: str) -> Callable[[], _Stage] | None:
             code="unsupported_encoding",
         )
     return _PACKINGS[name]
+
+
+async def _read_in_time(receive: Receive, most: int, taken: _Taken) -> bytes:
+    try:
+        with anyio.fail_after(MOST_SECONDS):
+            return await _read(receive, most, taken)
+    except TimeoutError:
+        raise TooSlow(f"The body took longer than {MOST_SECONDS:.0f} seconds. Send fewer events in each.") from None
 
 
 async def _read(receive: Receive, most: int, taken: _Taken) -> bytes:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from litestar import Request
 
 from tallystick.errors import BadRequest
-from tallystick.search.filters import NAMES as FILTERS
+from tallystick.search.filters import NAMES
 
 # Part of a question's identity: the same cursor goes on only with the same ones. How much is asked for at a
 # time, and whether it is counted, may change from page to page.
@@ -52,7 +52,7 @@ class Parameters:
                 raise _unknown(name, known)
             if "\0" in value:
                 raise bad_parameter(name, f"{name} must not hold the character NUL.")
-            if name in FILTERS and name != "q" and not value.strip():
+            if name in NAMES and name != "q" and not value.strip():
                 raise bad_parameter(name, f"{name} is empty. Leave it out, so that nothing is filtered by it.")
             given.setdefault(name, []).append(value)
         return cls(given)
@@ -62,7 +62,7 @@ class Parameters:
 
     def filters(self) -> dict[str, Sequence[str]]:
         """The filters as given: within a name OR, between names AND."""
-        return {name: values for name, values in self._given.items() if name in FILTERS}
+        return {name: values for name, values in self._given.items() if name in NAMES}
 
     def question(self) -> str:
         """What is asked for, in one canonical form, however the parameters were ordered."""

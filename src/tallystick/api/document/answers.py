@@ -6,8 +6,9 @@ from tallystick.api.document.codes import CODES
 from tallystick.api.document.schemas import ref
 
 _TITLES = {
-    400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 406: "NotAcceptable", 409: "Conflict",
-    413: "TooLarge", 415: "UnsupportedMedia", 422: "Invalid", 429: "TooMany", 500: "Broken", 503: "Unavailable",
+    400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 406: "NotAcceptable", 408: "TooSlow",
+    409: "Conflict", 413: "TooLarge", 415: "UnsupportedMedia", 422: "Invalid", 429: "TooMany", 500: "Broken",
+    503: "Unavailable",
 }  # fmt: skip
 _WAIT = {"Retry-After": {"description": "Seconds to wait before asking again.", "schema": {"type": "integer"}}}
 _HEADERS: dict[int, Any] = {

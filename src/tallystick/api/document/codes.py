@@ -26,6 +26,7 @@ CODES: dict[str, tuple[int, str]] = {
     "no_such_path": (404, "There is nothing at this path."),
     "method_not_allowed": (405, "The path does not take this method; `Allow` names those it takes."),
     "not_acceptable": (406, "The answer comes in no form that `Accept` names."),
+    "too_slow": (408, "The body did not arrive within two minutes."),
     "idempotency_conflict": (409, "The Idempotency-Key was used with another body."),
     "too_large": (413, "The body is larger than 10 MiB, unpacked."),
     "too_many_events": (413, "The body holds more than 1,000 events."),

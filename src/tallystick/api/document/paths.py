@@ -37,7 +37,7 @@ _RECORD: Operation = {
     "responses": {
         "201": _json("Recorded.", "Recorded"),
         "202": _json("Recorded, but after 10 seconds queries do not see it yet.", "Recorded"),
-    } | problems(400, 401, 403, 409, 413, 415, 422, 429, 500, 503),
+    } | problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
 }  # fmt: skip
 
 _FIND: Operation = {

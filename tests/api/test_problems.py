@@ -1,0 +1,104 @@
+"""What nobody expected is answered without a word of it, and logged so that it can be found."""
+
+import sqlite3
+from typing import Any
+
+import anyio
+import pytest
+import structlog
+from litestar import Litestar, Request, Response, get
+from litestar.testing import TestClient
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+from tallystick.api import body
+from tallystick.api.parts import Allowance
+from tallystick.api.problems import HANDLERS
+from tallystick.errors import SettingsError, Unavailable
+from tallystick.store.errors import StoreError, StoreRefusal, StoreTimeout
+from tests.api.asking import problem
+
+SECRET = "password=hunter2"
+
+
+def answer_to(error: Exception) -> Any:
+    """What is answered when a handler raises `error`."""
+
+    @get("/failing/{part:str}")
+    async def fail() -> Response[bytes]:
+        raise error
+
+    app = Litestar([fail], exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
+    with TestClient(app) as client:
+        return client.get("/failing/part")
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError(SECRET), KeyError(SECRET), SettingsError(SECRET), UnicodeError(SECRET), TimeoutError(SECRET)]
+)
+def test_what_nobody_expected_is_a_problem_with_an_id_that_the_log_has_too(error):
+    with structlog.testing.capture_logs() as lines:
+        answer = answer_to(error)
+    members = problem(answer, 500, "internal")
+    assert SECRET not in answer.text
+    assert "Traceback" not in answer.text
+    (line,) = lines
+    assert (line["request_id"], line["path"]) == (members["request_id"], "/failing/{part}")
+    assert line["exc_info"] is error
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (StoreError(SECRET), "store_down"),
+        (StoreRefusal(SECRET), "store_down"),
+        (StoreTimeout(SECRET), "query_timeout"),
+        (OperationalError("SELECT 1", {}, sqlite3.OperationalError(SECRET)), "database_down"),
+        (NoConnection(SECRET), "database_down"),
+        (Unavailable("Full. Come back.", code="overloaded", retry_after=7), "overloaded"),
+    ],
+)
+def test_what_may_pass_says_when_to_come_back(error, code):
+    answer = answer_to(error)
+    problem(answer, 503, code)
+    assert int(answer.headers["retry-after"]) > 0
+    assert SECRET not in answer.text
+
+
+def receiving(*messages: dict[str, Any]) -> Request[Any, Any, Any]:
+    """A request whose body comes in these messages, and then not at all."""
+    waiting = list(messages)
+
+    async def receive() -> Any:
+        if not waiting:
+            await anyio.sleep_forever()
+        return waiting.pop(0)
+
+    return Request({"type": "http", "headers": [], "state": {}}, receive)  # type: ignore[typeddict-item]
+
+
+async def read(request: Request[Any, Any, Any], allowance: Allowance) -> bytes:
+    async with body.received_body(request, allowance) as received:
+        return received
+
+
+def chunk(content: bytes, *, more: bool = True) -> dict[str, Any]:
+    return {"type": "http.request", "body": content, "more_body": more}
+
+
+class TestBody:
+    def test_one_that_does_not_end_is_given_up_and_frees_its_place(self, monkeypatch):
+        monkeypatch.setattr(body, "MOST_SECONDS", 0.01)
+        allowance = Allowance(10, "Full.", "overloaded")
+        with pytest.raises(body.TooSlow):
+            anyio.run(read, receiving(chunk(b"12345")), allowance)
+        allowance.take(10)
+
+    def test_those_that_are_read_share_what_there_is(self):
+        allowance = Allowance(10, "Full.", "overloaded")
+        assert anyio.run(read, receiving(chunk(b"12345"), chunk(b"67890", more=False)), allowance) == b"1234567890"
+        allowance.take(1)
+        with pytest.raises(Unavailable) as refusal:
+            anyio.run(read, receiving(chunk(b"1234567890", more=False)), allowance)
+        assert refusal.value.code == "overloaded"
+        allowance.take(9)
