@@ -1,0 +1,32 @@
+"""Statements that are given up: said as timeouts, never as an answer."""
+
+from collections import Counter
+
+from tallystick.query.conditions import Contains, Query
+from tallystick.store.bounds import bounded
+from tallystick.store.errors import StoreTimeout
+from tests.fixtures.spine import Spine
+
+NEWEST = "ORDER BY occurred_at DESC, seq DESC LIMIT 40"
+
+
+def test_a_statement_without_time_never_answers_wrongly_nor_spoils_the_next(sqlite_spine: Spine) -> None:
+    spine = sqlite_spine
+    scope = spine.organization()
+    for _ in range(3):
+        spine.record(scope, *({"action": "user.login", "metadata": {"n": f"n{n}", "note": "ab"}} for n in range(500)))
+    spine.ship()
+    bound = bounded(scope, Query(Contains("ab")))
+    right = spine.store.read(bound.where, NEWEST, bound.parameters)
+    outcomes: Counter[str] = Counter()
+    for _ in range(150):
+        try:
+            hurried = spine.store.read(bound.where, NEWEST, bound.parameters, seconds=0.01)
+            outcomes["right" if hurried == right else "wrong"] += 1
+        except StoreTimeout:
+            outcomes["timeout"] += 1
+        calm = spine.store.rows("SELECT count() FROM events WHERE org_id = {org:UUID}", {"org": str(scope.org_id)})
+        outcomes["calm" if calm == [(1501,)] else "spoilt"] += 1
+    assert outcomes["wrong"] == 0
+    assert outcomes["spoilt"] == 0
+    assert outcomes["timeout"] > 0
