@@ -75,6 +75,10 @@ Beside these it holds what the client library tells of any process (`process_res
 _PLAIN_TYPE = re.compile(r"\s*<(?:list\[)?(?:str|int|int range)\]?>")
 
 
+def _value_of(option: str) -> str:
+    return re.sub(r"<list\[(.+)\]>", r"<\1>", _PLAIN_TYPE.sub("", option)).strip()
+
+
 def _command(command: Any, path: str) -> Iterator[str]:
     """The section of one command, or those of the commands below it."""
     below = getattr(command, "commands", None)
@@ -87,9 +91,7 @@ def _command(command: Any, path: str) -> Iterator[str]:
     yield f"## `{f'{path} {arguments}'.strip()}`\n"
     yield inspect.cleandoc(command.help or "").replace("\b", "").strip() + "\n"
     shown = [parameter.get_help_record(context) for parameter in command.params if "--help" not in parameter.opts]
-    rows = [
-        (f"`{_PLAIN_TYPE.sub('', name).strip()}`", " ".join(meaning.split())) for name, meaning in filter(None, shown)
-    ]
+    rows = [(f"`{_value_of(name)}`", " ".join(meaning.split())) for name, meaning in filter(None, shown)]
     if rows:
         yield _table(("argument or option", "meaning"), rows)
 

@@ -9,8 +9,11 @@ import pytest
 from tallystick.access.scopes import PERMISSIONS, ROLES
 from tallystick.api.find_events import PARAMETERS
 from tallystick.api.routes import ROUTES
+from tallystick.clock import now_us
 from tallystick.events.incoming import Actor, Context, EventInput, Resource
 from tallystick.events.output import ADDED
+from tallystick.search.grammar import parse
+from tallystick.search.qualifiers import NAMES as QUALIFIERS
 from tests.house.pages import PAGES
 from tests.house.tree import PACKAGE, ROOT, name, sources
 
@@ -82,6 +85,18 @@ def test_every_path_of_the_api_is_documented():
     page = _text("docs/reference/api.md")
     paths = {re.sub(r"\{\w+:\w+\}", "{id}", path) for handler in ROUTES for path in handler.paths}
     assert [path for path in paths if f"{path}`" not in page and not path.startswith("/docs/")] == []
+
+
+def test_every_qualifier_is_documented_and_every_documented_search_can_be_read():
+    page = _text("docs/reference/search.md")
+    assert [name for name in QUALIFIERS if f"`{name}:`" not in page] == []
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    searches = [
+        search for row in rows for cell in row for search in re.findall(r"`([^`]+)`", cell) if search[-1] != ":"
+    ]
+    assert len(searches) > 25
+    for search in searches:
+        parse(search, now=now_us())
 
 
 def test_every_role_and_scope_is_documented():
