@@ -41,7 +41,7 @@ format: env-dev  ## put every file into the house's form
 	$(BIN)/ruff format .
 
 unit: env-dev  ## the tests alone; ARGS chooses some
-	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadscope $(ARGS)
+	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadscope --max-worker-restart 0 $(ARGS)
 
 chaos: env-dev  ## kill the server fifty times in a heavy ingest, and count afterwards
 	TALLYSTICK_CHAOS_ROUNDS=50 $(BIN)/pytest tests/chaos $(ARGS)
