@@ -54,6 +54,11 @@ def trail(tmp_path: Path) -> Path:
     return path
 
 
+def test_as_a_process_of_its_own_it_writes_the_counts_alone_to_standard_output(member: Member, trail: Path) -> None:
+    done = member.server.command("import", "--format", "cloudtrail", str(trail), TALLYSTICK_API_KEY=member.key)
+    assert (done.stdout, done.stderr) == ("30 new, 0 known already, 0 refused\n", "")
+
+
 def test_a_cloudtrail_file_is_recorded_once_however_often_it_is_sent(member: Member, trail: Path) -> None:
     first = counts(member, "--format", "cloudtrail", str(trail))
     again = counts(member, "--format", "cloudtrail", str(trail))
@@ -125,7 +130,7 @@ def test_a_broken_file_is_named_and_the_others_are_read(member: Member, tmp_path
 
 
 def test_a_key_that_may_not_write_is_told_so(member: Member) -> None:
-    member.key = member.server.key(member.slug, "events:read")
+    member.key = member.new_key("events:read")
     done = member.run("import", "--format", "tallystick", "-", input_text=lines(*numbered(1)))
     assert done.returncode == 1
     assert "events:write" in done.stderr

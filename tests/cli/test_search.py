@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import Member
+from tests.cli.running import Member, run_here
 from tests.fixtures.servers import Server
 
 EVENTS = [
@@ -25,9 +25,8 @@ def filled(server: Server) -> Member:
     """An organization with 120 views of a project in March 2024, and one event that wants to do harm."""
     member = Member(server, "filled")
     harm = {"action": "harm.done", "description": "x", "resource": {"type": "file", "name": "a\x1b[2Jb\u202ec"}}
-    with server.client(member.key) as client:
-        for body in (EVENTS, [harm]):
-            client.post("/v1/audit-logs?wait=searchable", json={"events": body}).raise_for_status()
+    member.record(*EVENTS)
+    member.record(harm)
     return member
 
 
@@ -85,6 +84,6 @@ def test_an_event_cannot_move_the_cursor_of_who_reads_it(filled: Member) -> None
 
 
 def test_a_wrong_key_is_told_where_it_comes_from(filled: Member) -> None:
-    done = filled.server.command("search", check=False, TALLYSTICK_API_KEY="tsk_" + "0" * 36)
+    done = run_here("search", environ=filled.environ() | {"TALLYSTICK_API_KEY": "tsk_" + "0" * 36})
     assert done.returncode == 1
     assert "TALLYSTICK_API_KEY" in done.stderr

@@ -1,8 +1,11 @@
 """`tallystick tail`: the last events, then each new one, once and without a gap."""
 
+import contextlib
 import json
 import signal
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import pytest
 
 from tallystick.cli.tail import messages
 from tests.cli.running import Member, wait_for
-from tests.fixtures.servers import COMMAND, Starter
+from tests.fixtures.servers import COMMAND
 
 Event = dict[str, Any]
 
@@ -24,11 +27,14 @@ class Tail:
         with output.open("wb") as file:
             self.process = subprocess.Popen(
                 [COMMAND, "tail", "--json", *arguments], stdout=file, stderr=subprocess.DEVNULL, cwd=output.parent,
-                env=member.server.environ | {"TALLYSTICK_API_KEY": member.key},
+                env=member.server.environ | member.environ(),
             )  # fmt: skip
 
     def events(self) -> list[Event]:
         return [json.loads(line) for line in self._output.read_text().splitlines()]
+
+    def actions(self) -> list[str]:
+        return [event["action"] for event in self.events()]
 
 
 @pytest.fixture
@@ -46,53 +52,98 @@ def start_tail(tmp_path: Path) -> Iterator[Callable[..., Tail]]:
         tail.process.wait()
 
 
-def record(member: Member, *actions: str) -> None:
-    with member.server.client(member.key) as client:
-        events = [{"action": action} for action in actions]
-        client.post("/v1/audit-logs?wait=searchable", json={"events": events}).raise_for_status()
+class Wire:
+    """A connection to the server that can be cut: forwards what comes to its own port."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._open: list[socket.socket] = []
+        self.connections = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """Break every connection there is now."""
+        for end in self._open:
+            _end(end)
+        self._open.clear()
+
+    def close(self) -> None:
+        self._listener.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self._to))
+            self.connections += 1
+            self._open += [near, far]
+            for one, other in ((near, far), (far, near)):
+                threading.Thread(target=_forward, args=(one, other), daemon=True).start()
+
+
+def _forward(one: socket.socket, other: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := one.recv(65536):
+            other.sendall(data)
+    for end in (one, other):
+        _end(end)
+
+
+def _end(end: socket.socket) -> None:
+    # Closing alone would let a thread go on that waits for data there.
+    with contextlib.suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()
+
+
+def steps(first: int, last: int) -> list[Event]:
+    return [{"action": f"step.n{number}"} for number in range(first, last)]
 
 
 def test_the_last_events_come_first_then_new_ones(member: Member, start_tail: Callable[..., Tail]) -> None:
-    record(member, *(f"old.n{number}" for number in range(5)))
-    tail = start_tail(member, "old OR new", "--lines", "2")
+    member.record(*steps(0, 5))
+    tail = start_tail(member, "step", "--lines", "2")
     wait_for(lambda: len(tail.events()) == 2)
-    record(member, "new.one", "new.two")
+    member.record(*steps(5, 7))
     wait_for(lambda: len(tail.events()) == 4)
-    assert [event["action"] for event in tail.events()] == ["old.n3", "old.n4", "new.one", "new.two"]
+    assert tail.actions() == ["step.n3", "step.n4", "step.n5", "step.n6"]
 
 
 def test_only_events_that_match_are_shown(member: Member, start_tail: Callable[..., Tail]) -> None:
-    tail = start_tail(member, "action:wanted.*", "--limit", "1")
-    record(member, "other.thing", "wanted.thing")
-    tail.process.wait(20)
-    assert [event["action"] for event in tail.events()] == ["wanted.thing"]
+    member.record({"action": "wanted.first"}, {"action": "other.first"})
+    tail = start_tail(member, "action:wanted.*", "--limit", "2")
+    wait_for(lambda: len(tail.events()) == 1)
+    member.record({"action": "other.second"}, {"action": "wanted.second"})
+    assert tail.process.wait(20) == 0
+    assert tail.actions() == ["wanted.first", "wanted.second"]
 
 
-def test_a_restart_of_the_server_loses_and_doubles_nothing(
-    start_server: Starter, start_tail: Callable[..., Tail]
-) -> None:
-    member = Member(start_server(), "steady")
-    tail = start_tail(member, "step", "--lines", "0")
-    # Followed from here on: what is recorded before the tail has its position would not be shown.
-    wait_for(lambda: _shows(member, tail))
-    before = len(tail.events())
-    member.server.stop()
-    member.server.start()
-    record(member, *(f"step.n{number}" for number in range(30)))
-    wait_for(lambda: len(tail.events()) >= before + 30, 40)
-    indexes = [event["index"] for event in tail.events()]
-    assert indexes == sorted(set(indexes))
-    assert [event["action"] for event in tail.events()][before:] == [f"step.n{number}" for number in range(30)]
-
-
-def _shows(member: Member, tail: Tail) -> bool:
-    record(member, "step.first")
-    return bool(tail.events())
+def test_a_broken_connection_loses_and_doubles_nothing(member: Member, start_tail: Callable[..., Tail]) -> None:
+    wire = Wire(member.server.port)
+    member.url = wire.url
+    member.record(*steps(0, 1))
+    tail = start_tail(member, "step")
+    wait_for(lambda: len(tail.events()) == 1)
+    for cut in range(3):
+        before = wire.connections
+        wire.cut()
+        member.record(*steps(1 + 10 * cut, 6 + 10 * cut))
+        wait_for(lambda seen=before: wire.connections > seen)  # type: ignore[misc]
+        member.record(*steps(6 + 10 * cut, 11 + 10 * cut))
+    wait_for(lambda: len(tail.events()) >= 31)
+    wire.close()
+    assert tail.actions() == [f"step.n{number}" for number in range(31)]
 
 
 def test_an_interrupt_ends_it_quietly(member: Member, start_tail: Callable[..., Tail]) -> None:
-    tail = start_tail(member, "--lines", "1")
-    wait_for(lambda: len(tail.events()) == 1)
+    member.record(*steps(0, 1))
+    tail = start_tail(member)
+    wait_for(lambda: bool(tail.events()))
     tail.process.send_signal(signal.SIGINT)
     assert tail.process.wait(20) == 0
 

@@ -1,6 +1,7 @@
 """`tallystick demo`: the server with the demo organization."""
 
 import os
+import sys
 import time
 from typing import Annotated
 
@@ -54,7 +55,7 @@ Then click a row: its details open on the right. Search for deploy, john@, vpc-p
 Who broke api-infrastructure an hour ago? {url}/audit-logs?resource=api-infrastructure
 
   curl -H "Authorization: Bearer {acme.api_key}" "{url}/v1/audit-logs?start=2024-01-01&end=2024-01-31"
-  TALLYSTICK_URL={url} TALLYSTICK_API_KEY={acme.api_key} tallystick tail
+  TALLYSTICK_URL={url} TALLYSTICK_API_KEY={acme.api_key} {sys.argv[0]} tail
 
 Ctrl-C stops it. The data stays in {settings.data_dir}.
 """
@@ -67,7 +68,7 @@ async def _load(parts: Parts, acme: Acme, now: int, events: int) -> None:
     with Progress(*columns, console=words, transient=True, disable=not words.is_terminal) as progress:
         task = progress.add_task("load", total=None if acme.loaded_through else events)
         loaded = await bring_up_to_now(
-            parts.recorder, parts.authenticator, acme, now=now, count=events,
+            parts.recorder, parts.authenticator, acme, parts.settings.data_dir, now=now, count=events,
             advance=lambda number: progress.advance(task, number),
         )  # fmt: skip
     say(f"{loaded:,} events were added in {time.monotonic() - began:.1f} s; the trail is up to now.")

@@ -41,7 +41,17 @@ def serve_until_stopped(settings: Settings, host: str, port: int, work: Work) ->
             timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=GRACE_SECONDS,
         )  # fmt: skip
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_serve(_publicly(settings, host, port), config, listener, work))
+            try:
+                runner.run(_serve(_publicly(settings, host, port), config, listener, work))
+            except BaseExceptionGroup as group:
+                raise _cause(group) from None
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Litestar runs a lifespan in a task group, which wraps what goes wrong at the start."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 class _Server(uvicorn.Server):

@@ -1,16 +1,15 @@
 """Files of real logs, read event by event with the place where each stands."""
 
+import codecs
 import gzip
 import io
 import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
-import msgspec
-
-from tallystick.events.importers import cloudtrail
+from tallystick.events.importers import cloudtrail, ndjson
 
 GZIP_MAGIC = b"\x1f\x8b"
 STANDARD_INPUT = "-"
@@ -58,7 +57,8 @@ def read_file(name: str, log_format: str, advance: Callable[[int], None]) -> Ite
 def _read(name: str, raw: io.BufferedReader, log_format: str) -> Iterator[Read]:
     shown = "standard input" if name == STANDARD_INPUT else name
     packed = raw.peek(2)[:2] == GZIP_MAGIC
-    with gzip.GzipFile(fileobj=raw) if packed else raw as stream:
+    stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw) if packed else raw)
+    with stream:
         try:
             yield from _lines(shown, stream) if log_format == "tallystick" else _records(shown, stream)
         except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
@@ -68,18 +68,21 @@ def _read(name: str, raw: io.BufferedReader, log_format: str) -> Iterator[Read]:
 def _lines(name: str, stream: BinaryIO) -> Iterator[Read]:
     """One event a line; a line that is none does not stop the others."""
     for number, line in enumerate(stream, 1):
-        if line.isspace():
+        text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if text.isspace():
             continue
         place = f"{name}:{number}"
         try:
-            yield Read(place, msgspec.json.decode(line, type=dict[str, Any]))
-        except msgspec.MsgspecError as problem:
-            yield Read(place, None, f"not an event in JSON ({problem})")
+            event = ndjson.event_of_line(text)
+        except ValueError as problem:
+            yield Read(place, None, str(problem))
+        else:
+            yield Read(place, event)
 
 
 def _records(name: str, stream: BinaryIO) -> Iterator[Read]:
     try:
         for number, event in enumerate(cloudtrail.read(stream), 1):
             yield Read(f"{name}, record {number}", event)
-    except (msgspec.MsgspecError, ValueError) as problem:
+    except ValueError as problem:
         yield Read(name, None, f"not a CloudTrail file ({problem})")

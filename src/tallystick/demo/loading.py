@@ -16,6 +16,8 @@ from tallystick.demo.events import acme_events
 from tallystick.demo.organization import Acme, keep
 from tallystick.errors import Unavailable
 from tallystick.ingest.recorder import Recorder
+from tallystick.ingest.submission import Answer
+from tallystick.query.scope import Scope
 
 BATCH = 1000
 HERE = "127.0.0.1"
@@ -40,22 +42,28 @@ async def bring_up_to_now(
     since = acme.loaded_through if count <= acme.count else None
     events = acme_events(now_us=now, count=count, since_us=since)
     added = 0
-    while batch := await anyio.to_thread.run_sync(_next_batch, events):
-        body = msgspec.json.encode({"events": batch})
-        while True:
-            try:
-                answer = await recorder.record(scope, body, "application/json")
-            except Unavailable as busy:
-                await asyncio.sleep(busy.retry_after)
-            else:
-                break
+    batch = await anyio.to_thread.run_sync(_next_batch, events)
+    while batch:
+        # The next thousand are made up while these are committed.
+        coming = asyncio.create_task(anyio.to_thread.run_sync(_next_batch, events))
+        answer = await _record(recorder, scope, batch)
         added += sum(not event.duplicate for event in answer.events)
         advance(len(batch))
         acme = msgspec.structs.replace(acme, loaded_through=_reached(batch, since), count=count)
         await anyio.to_thread.run_sync(keep, acme, data_dir)
+        batch = await coming
     acme = msgspec.structs.replace(acme, loaded_through=now, count=count)
     await anyio.to_thread.run_sync(keep, acme, data_dir)
     return added
+
+
+async def _record(recorder: Recorder, scope: Scope, batch: list[Event]) -> Answer:
+    body = msgspec.json.encode({"events": batch})
+    while True:
+        try:
+            return await recorder.record(scope, body, "application/json")
+        except Unavailable as busy:
+            await asyncio.sleep(busy.retry_after)
 
 
 def _next_batch(events: Iterator[Event]) -> list[Event]:
