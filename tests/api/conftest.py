@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
 from tallystick.database.engine import Database
-from tests.api.asking import Asking, Operator
+from tests.api.asking import Asking, Operator, plain_client
 from tests.fixtures.servers import Server, Starter
 
 
@@ -27,6 +28,12 @@ def operator(running: Server) -> Iterator[Operator]:
 def organization(operator: Operator) -> Callable[[], Asking]:
     """`organization()`: a new one, with a key that records and reads."""
     return operator.organization
+
+
+@pytest.fixture(scope="session")
+def stranger(running: Server) -> httpx.Client:
+    """A client without a key."""
+    return plain_client(running.url)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ GOOD = event("bad_input.never")
 
 
 @pytest.fixture(scope="module")
-def sound(lasting) -> Asking:
+def sound(lasting: Asking) -> Asking:
     """An organization whose own first events are recorded, so that its size changes by what tests send alone."""
     eventually(lambda: lasting.size() == 2)
     return lasting
@@ -162,8 +162,8 @@ def bomb(encoding: str) -> bytes:
     if encoding == "zstd":
         packing = zstandard.ZstdCompressor(level=3).compressobj()
         return b"".join([packing.compress(bytes(MEGABYTE)) for _ in range(200)]) + packing.flush()
-    packing = zlib.compressobj(6, wbits=31)
-    return b"".join([packing.compress(bytes(MEGABYTE)) for _ in range(200)]) + packing.flush()
+    member = zlib.compressobj(6, wbits=31)
+    return b"".join([member.compress(bytes(MEGABYTE)) for _ in range(200)]) + member.flush()
 
 
 def memory_of(running: Any) -> int:
@@ -225,7 +225,7 @@ JSON = st.recursive(
 FIELDS = st.sampled_from(["action", "actor", "resource", "context", "timestamp", "changes", "metadata", "events", "x"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sent=st.one_of(JSON, st.dictionaries(FIELDS, JSON, min_size=1)))
 def test_whatever_json_is_sent_the_answer_is_a_clear_no(sound, sent):
     answer = sound.post(json.dumps(sent).encode())
@@ -233,7 +233,7 @@ def test_whatever_json_is_sent_the_answer_is_a_clear_no(sound, sent):
     assert problem(answer, answer.status_code, answer.json()["code"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=200), encoding=st.sampled_from(["gzip", "zstd", "identity"]))
 def test_whatever_bytes_are_sent_the_answer_is_a_clear_no(sound, body, encoding):
     answer = sound.post(body, headers={"Content-Encoding": encoding})

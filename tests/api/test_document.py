@@ -6,7 +6,6 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import httpx
 import msgspec
 import pytest
 
@@ -149,18 +148,18 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def page(running) -> Page:
+def page(stranger) -> Page:
     """/docs, read."""
     read = Page()
-    read.feed(httpx.get(f"{running.url}/docs").text)
+    read.feed(stranger.get("/docs").text)
     return read
 
 
 class TestDocsPage:
-    def test_it_loads_nothing_from_elsewhere_and_runs_nothing(self, page, running):
+    def test_it_loads_nothing_from_elsewhere_and_runs_nothing(self, page, stranger):
         assert page.loaded == ["/docs/docs.css"]
         assert page.inline == []
-        policy = httpx.get(f"{running.url}/docs").headers["content-security-policy"]
+        policy = stranger.get("/docs").headers["content-security-policy"]
         assert policy.startswith("default-src 'self';")
         assert "unsafe" not in policy
 
@@ -175,5 +174,5 @@ class TestDocsPage:
     def test_a_problem_leads_to_where_its_code_is_explained(self, page, lasting):
         assert lasting.get(limit=0).json()["type"].removeprefix("/docs#") in page.anchors
 
-    def test_the_document_is_served_as_it_is(self, running):
-        assert httpx.get(f"{running.url}/openapi.json").json() == DOCUMENT
+    def test_the_document_is_served_as_it_is(self, stranger):
+        assert stranger.get("/openapi.json").json() == DOCUMENT

@@ -6,7 +6,6 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
 import pytest
 
 from tallystick.clock import now_us
@@ -25,8 +24,8 @@ OPEN = ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/docs
 
 class TestKey:
     @pytest.mark.parametrize("path", READING)
-    def test_none_is_refused(self, running, path):
-        answer = httpx.get(running.url + path)
+    def test_none_is_refused(self, stranger, path):
+        answer = stranger.get(path)
         problem(answer, 401, "no_api_key")
         assert answer.headers["www-authenticate"] == "Bearer"
 
@@ -40,20 +39,20 @@ class TestKey:
             ("tsk_000000000000000000000000000000000000", "bad_authorization"),
         ],
     )
-    def test_a_wrong_one_is_refused(self, running, header, code):
+    def test_a_wrong_one_is_refused(self, stranger, header, code):
         for answer in (
-            httpx.get(running.url + PATH, headers={"Authorization": header}),
-            httpx.post(running.url + PATH, headers={"Authorization": header}, json=event("never.done")),
+            stranger.get(PATH, headers={"Authorization": header}),
+            stranger.post(PATH, headers={"Authorization": header}, json=event("never.done")),
         ):
             problem(answer, 401, code)
             assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
-    def test_several_are_refused(self, lasting):
+    def test_several_are_refused(self, lasting, stranger):
         headers = [("Authorization", f"Bearer {lasting.key}")] * 2
-        problem(httpx.get(str(lasting.http.base_url) + PATH, headers=headers), 401, "bad_authorization")
+        problem(stranger.get(PATH, headers=headers), 401, "bad_authorization")
 
-    def test_the_scheme_is_known_in_any_case(self, lasting):
-        answer = httpx.get(f"{lasting.http.base_url}{PATH}", headers={"Authorization": f"bearer {lasting.key}"})
+    def test_the_scheme_is_known_in_any_case(self, lasting, stranger):
+        answer = stranger.get(PATH, headers={"Authorization": f"bearer {lasting.key}"})
         assert answer.status_code == 200
 
     def test_one_that_only_records_cannot_read(self, lasting, operator: Operator):
@@ -79,8 +78,8 @@ class TestKey:
         problem(far.get(headers={"X-Forwarded-For": "203.0.113.9, 198.51.100.1"}), 401, "address_not_allowed")
 
     @pytest.mark.parametrize("path", OPEN)
-    def test_none_is_needed_for_what_holds_no_events(self, running, path):
-        assert httpx.get(running.url + path).status_code == 200
+    def test_none_is_needed_for_what_holds_no_events(self, stranger, path):
+        assert stranger.get(path).status_code == 200
 
 
 class TestPath:
@@ -136,11 +135,11 @@ def raw(running: Any, request: bytes) -> bytes:
         b"nonsense",
     ],
 )
-def test_a_request_that_is_none_harms_nobody(running, lasting, request_line):
+def test_a_request_that_is_none_harms_nobody(running, lasting, request_line, stranger):
     head = request_line + b"\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer " + lasting.key.encode()
     status = raw(running, head + b"\r\n\r\n").split(b" ")[1]
     assert status in (b"200", b"400", b"404", b"405")
-    assert httpx.get(f"{running.url}/healthz").status_code == 200
+    assert stranger.get("/healthz").status_code == 200
 
 
 @pytest.mark.parametrize("host", ["", "a b", "x" * 5000, "evil.example/"])
@@ -152,16 +151,16 @@ def test_whatever_the_host_header_says_no_server_error_comes_of_it(running, host
 
 
 class TestHealth:
-    def test_alive_is_said_without_looking_at_anything(self, running):
-        assert httpx.get(f"{running.url}/healthz").json() == {"status": "ok"}
+    def test_alive_is_said_without_looking_at_anything(self, stranger):
+        assert stranger.get("/healthz").json() == {"status": "ok"}
 
-    def test_ready_names_what_was_looked_at(self, running):
-        shown = httpx.get(f"{running.url}/readyz").json()
+    def test_ready_names_what_was_looked_at(self, stranger):
+        shown = stranger.get("/readyz").json()
         assert shown == {"status": "ready", "checks": {"database": True, "disk": True, "events": True}}
 
-    def test_ready_is_answered_to_many_at_once(self, running):
-        with httpx.Client(base_url=running.url) as client, ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: client.get("/readyz").status_code, range(32)))
+    def test_ready_is_answered_to_many_at_once(self, stranger):
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: stranger.get("/readyz").status_code, range(32)))
         assert answers == [200] * 32
 
 
@@ -175,8 +174,8 @@ class TestMetrics:
         assert "evt_0000" not in text
         assert "/no/such" not in text
 
-    def test_they_come_as_prometheus_reads_them(self, running):
-        answer = httpx.get(f"{running.url}/metrics")
+    def test_they_come_as_prometheus_reads_them(self, stranger):
+        answer = stranger.get("/metrics")
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
         assert "tallystick_events_recorded_total" in answer.text
 

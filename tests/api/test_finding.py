@@ -375,5 +375,5 @@ class TestCounts:
 
 def test_readers_at_the_same_time_do_not_disturb_one_another(trail):
     with ThreadPoolExecutor(8) as pool:
-        pages = list(pool.map(lambda number: trail.actions(**THEN, offset=number % 6), range(48)))
-    assert pages == [NEWEST_FIRST[number % 6 :] for number in range(48)]
+        pages = list(pool.map(lambda number: trail.actions(**THEN, offset=number % 6), range(24)))
+    assert pages == [NEWEST_FIRST[number % 6 :] for number in range(24)]

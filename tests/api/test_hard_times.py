@@ -86,6 +86,28 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_back(making):
     assert asking.get(limit=0).status_code == 400
 
 
+def test_a_revoked_key_stops_seeing_events(making):
+    """The server looks again every few seconds; here the whole time is waited for."""
+    acme = making.organization()
+    from_elsewhere = making.key(acme.org_id, "events:read")
+    with from_elsewhere.live() as view:
+        next(view)
+        with making.database.write() as connection:
+            connection.exec_driver_sql(
+                "UPDATE api_keys SET revoked_at = 1 WHERE last4 = ? AND org_id = ?",
+                (from_elsewhere.key[-4:], acme.org_id.hex),
+            )
+        deadline = time.monotonic() + 15
+        ended = False
+        while time.monotonic() < deadline and not ended:
+            acme.post(event("unseen.done"))
+            message = next(view)
+            ended = message["event"] == "problem"
+            time.sleep(0.5)
+    assert ended
+    assert message["data"]["code"] == "key_revoked"
+
+
 def test_a_client_that_waits_in_vain_is_told_so_after_ten_seconds(waited_for):
     answer = waited_for.result(30)
     assert answer.status_code == 202

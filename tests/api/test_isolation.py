@@ -79,7 +79,7 @@ def test_no_filter_reaches_over(alice, bob, name, value):
         only_alices(alice.get(headers={"Accept": accept}, **{name: value}))
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     chosen=st.dictionaries(st.sampled_from(sorted(FILTERS)), st.integers(0, 7), max_size=5),
     order=st.sampled_from(["desc", "asc", "recorded"]),

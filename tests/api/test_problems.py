@@ -74,7 +74,8 @@ def receiving(*messages: dict[str, Any]) -> Request[Any, Any, Any]:
             await anyio.sleep_forever()
         return waiting.pop(0)
 
-    return Request({"type": "http", "headers": [], "state": {}}, receive)  # type: ignore[typeddict-item]
+    scope: Any = {"type": "http", "headers": [], "state": {}}
+    return Request(scope, receive)
 
 
 async def read(request: Request[Any, Any, Any], allowance: Allowance) -> bytes:

@@ -6,11 +6,10 @@ import uuid
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 import zstandard
 
-from tests.api.asking import PATH, Asking, event, eventually, problem
+from tests.api.asking import PATH, Asking, event, eventually, plain_client, problem
 
 STORY = {
     "action": "deployment.failed",
@@ -164,7 +163,7 @@ class TestPackedBody:
 
 def test_many_clients_at_once_each_get_their_own_events(acme: Asking, running):
     def send(number: int) -> list[str]:
-        with httpx.Client(base_url=running.url, headers={"Authorization": f"Bearer {acme.key}"}) as client:
+        with plain_client(running.url, Authorization=f"Bearer {acme.key}") as client:
             body = {"events": [event("crowd.done", external_id=f"{number}-{n}") for n in range(20)]}
             return [one["id"] for one in client.post(PATH, json=body).json()["events"]]
 
