@@ -1,15 +1,17 @@
 """Who asks: the API key of a request, and whether it may do this."""
 
+from functools import lru_cache
 from typing import Any
 
 from litestar import Request
 
-from tallystick.access.address import client_address
+from tallystick.access.address import Network, client_address
 from tallystick.access.scopes import require
 from tallystick.api.parts import Parts
 from tallystick.errors import Unauthorized
 from tallystick.query.scope import Permission, Scope
 
+SHORT = 200  # characters of X-Forwarded-For that are worth remembering
 HOW = "Send the header `Authorization: Bearer tsk_…` with an API key."
 
 
@@ -38,6 +40,15 @@ def _bearer(request: Request[Any, Any, Any]) -> str:
 
 def _address(request: Request[Any, Any, Any], parts: Parts) -> str:
     """Where the request comes from, as far as trusted proxies tell; "" over a socket without addresses."""
-    peer = request.client.host if request.client else ""
+    client = request.scope["client"]
+    peer = client[0] if client else ""
     forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
-    return client_address(peer, forwarded, parts.settings.trusted_proxies)[0]
+    if len(forwarded) > SHORT:
+        return client_address(peer, forwarded, parts.settings.trusted_proxies)[0]
+    return _client(peer, forwarded, parts.settings.trusted_proxies)
+
+
+# The same clients ask again and again.
+@lru_cache(maxsize=4096)
+def _client(peer: str, forwarded: str, trusted_proxies: tuple[Network, ...]) -> str:
+    return client_address(peer, forwarded, trusted_proxies)[0]

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-import anyio
 from litestar import Request
 
 from tallystick.api.parts import Allowance
@@ -146,7 +145,7 @@ def _packing(named: str) -> Callable[[], _Stage] | None:
 
 async def _read_in_time(receive: Receive, most: int, taken: _Taken) -> bytes:
     try:
-        with anyio.fail_after(MOST_SECONDS):
+        async with asyncio.timeout(MOST_SECONDS):
             return await _read(receive, most, taken)
     except TimeoutError:
         raise TooSlow(f"The body took longer than {MOST_SECONDS:.0f} seconds. Send fewer events in each.") from None
