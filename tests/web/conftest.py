@@ -14,6 +14,8 @@ from tests.web.happenings import Event, routine, story, zoo
 from tests.web.settling import PASSWORD, settle
 
 ROUTINE = 120
+# What the browser says of answers that were refused, and htmx of requests that were taken back.
+EXPECTED = ("Failed to load resource", "htmx:afterRequest", "htmx:sendAbort", "htmx:sendError", "htmx:responseError")
 
 
 @dataclass
@@ -84,7 +86,13 @@ def as_person(browser: Browser, town: Town) -> Iterator[Callable[..., Page]]:
     yield open_page
     for context in contexts:
         context.close()
-    expected = ("Failed to load resource", "htmx:afterRequest", "htmx:sendError", "htmx:responseError")
+    expected = (
+        "Failed to load resource",
+        "htmx:afterRequest",
+        "htmx:sendAbort",
+        "htmx:sendError",
+        "htmx:responseError",
+    )
     assert [error for error in errors if not error.startswith(expected)] == []
 
 

@@ -23,7 +23,7 @@ def test_a_row_says_who_did_what_and_when(alice):
 
 def test_what_is_typed_filters_at_once_and_stands_in_the_url(alice):
     alice.get_by_label("Search events").press_sequentially("vpc-prod", delay=20)
-    expect(alice.locator("#count")).to_have_text(re.compile(rf"^(about )?{ROUTINE} events$"))
+    expect(alice.locator("#count")).to_have_text(re.compile(rf"\b{ROUTINE} events"))
     expect(alice).to_have_url(re.compile(r"/audit-logs\?q=vpc-prod$"))
     expect(alice.get_by_label("Search events")).to_be_focused()
 
@@ -75,7 +75,7 @@ def test_a_resource_is_found_by_name_and_by_id(alice):
     for value in ("api-infrastructure", "prj_88"):
         alice.goto("/audit-logs")
         _open(alice, "Resource")
-        alice.get_by_label("Name or id").fill(value)
+        alice.get_by_label("Name or id", exact=True).fill(value)
         alice.keyboard.press("Enter")
         _rows(alice, 3)
 
@@ -159,7 +159,7 @@ def test_times_are_shown_in_the_zone_that_is_chosen(alice):
 def test_an_older_answer_never_replaces_a_newer_one(alice):
     held = []
     alice.route("**/rows?q=sarah*", lambda route, _request: held.append(route))
-    alice.evaluate("htmx.ajax('GET', '/audit-logs/rows?q=sarah', {target: '#results', swap: 'outerHTML'})")
+    alice.evaluate("void htmx.ajax('GET', '/audit-logs/rows?q=sarah', {target: '#results', swap: 'outerHTML'})")
     alice.get_by_label("Search events").fill("vpc-prod")
     expect(alice.locator("#count")).to_contain_text(f"{ROUTINE} events")
     with alice.expect_response("**/rows?q=sarah*"):

@@ -1,6 +1,7 @@
 """Who may see what: other organizations, members, and markup that wants to be run."""
 
 import re
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -77,13 +78,14 @@ def test_markup_in_every_field_is_shown_as_text(alice):
 
 
 def test_markup_in_filters_and_search_is_shown_as_text(alice):
+    alice.goto("/audit-logs?" + urlencode([(name, animal) for name in ("user", "resource") for animal in ZOO]))
+    shown = alice.locator(".chip-value").all_inner_texts()
+    assert shown == [_seen(animal) for animal in ZOO] * 2
+    alice.locator("details.menu > summary", has_text="User").click()
+    expect(alice.get_by_role("group", name="User").get_by_role("checkbox")).to_have_count(len(ZOO))
     for animal in ZOO:
-        alice.goto("/audit-logs")
-        alice.get_by_label("Search events").fill(animal)
-        alice.locator("details.menu > summary", has_text="User").click()
-        alice.get_by_label("E-mail, name or id").fill(animal)
-        alice.keyboard.press("Enter")
-        expect(alice.locator(".chip-value, #mistake p").first).to_be_visible()
+        with alice.expect_response("**/audit-logs/rows?*"):
+            alice.get_by_label("Search events").fill(animal)
     assert alice.evaluate("window.bitten") is None
 
 

@@ -173,7 +173,10 @@ function dropDoubles() {
 
 export function startLive() {
   document.addEventListener("click", (event) => {
-    if (event.target.closest("#live-toggle")) toggle();
+    if (event.target.closest("#live-toggle")) {
+      toggle();
+      if (event.detail) at("list").focus({ preventScroll: true }); // after a pointer, space is for Pause, not for the button
+    }
     if (event.target.closest("#live-pause")) pauseOrResume();
   });
   document.addEventListener("htmx:afterSwap", (event) => {
