@@ -172,16 +172,25 @@ class Settings:
         _secret, shown="made once, kept in the data directory (0600)",
     )  # fmt: skip
     smtp_url: str | None = _setting(
-        "", "Mail server: `smtp://`, `smtps://` or `smtp+starttls://user:password@host:port`.", _smtp_url, shown="none"
+        "",
+        "Mail server, `smtp://`, `smtps://` or `smtp+starttls://user:password@host:port`. This version sends no mail.",
+        _smtp_url,
+        shown="none",
     )
     trusted_proxies: tuple[Network, ...] = _setting(
         "", "CIDRs of proxies whose `X-Forwarded-For` is believed; both addresses are kept.", _networks, shown="none"
     )
     allowed_targets: tuple[Network | str, ...] = _setting(
-        "", "CIDRs and hosts on private or loopback addresses that outgoing requests may reach.", _targets, shown="none"
+        "",
+        "CIDRs and hosts on private addresses that outgoing requests may reach. This version makes none.",
+        _targets,
+        shown="none",
     )
     support_contact: str | None = _setting(
-        "", "Shown where a plan ends, for example `support@example.com`.", _optional, shown="none"
+        "",
+        "Whom to ask for a longer retention, `support@example.com` for example. No page of this version shows it.",
+        _optional,
+        shown="none",
     )
     redacted_keys: frozenset[str] = _setting(
         "", "Further keys whose values are replaced by `[redacted]`, compared without case, `-` and `_`.", _keys,
