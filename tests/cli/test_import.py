@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.running import Member
+from tests.cli.wire import Wire
 
 SAMPLES = os.environ.get("TALLYSTICK_SAMPLE_DATA", "")
 
@@ -127,6 +128,18 @@ def test_a_broken_file_is_named_and_the_others_are_read(member: Member, tmp_path
     assert done.stdout == "30 new, 0 known already, 3 refused\n"
     assert [name for name in (broken.name, text.name, missing.name) if name not in done.stderr] == []
     assert "Traceback" not in done.stderr
+
+
+def test_a_busy_server_is_asked_again(member: Member) -> None:
+    member.url = Wire(member.server.port, busy=2).url
+    assert counts(member, "--format", "tallystick", "-", input_text=lines(*numbered(5)))["new"] == 5
+
+
+def test_events_whose_answer_was_lost_are_not_recorded_twice(member: Member) -> None:
+    member.url = Wire(member.server.port, deaf=2).url
+    nameless = [{"action": "project.viewed", "description": f"view {number}"} for number in range(5)]
+    assert counts(member, "--format", "tallystick", "-", input_text=lines(*nameless))["new"] == 5
+    assert member.total(action="project.viewed") == 5
 
 
 def test_a_key_that_may_not_write_is_told_so(member: Member) -> None:

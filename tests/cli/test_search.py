@@ -71,9 +71,10 @@ def test_all_found_is_said_too(filled: Member) -> None:
 
 
 def test_a_mistake_in_the_query_is_an_error_not_an_empty_list(filled: Member) -> None:
-    done = filled.run("search", "(deploy")
+    done = filled.run("search", "deploy", "stat:failed")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "Error" in done.stderr
+    assert "status:" in done.stderr
+    assert "character 8" in done.stderr
 
 
 def test_an_event_cannot_move_the_cursor_of_who_reads_it(filled: Member) -> None:

@@ -1,11 +1,8 @@
 """`tallystick tail`: the last events, then each new one, once and without a gap."""
 
-import contextlib
 import json
 import signal
-import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,7 @@ import pytest
 
 from tallystick.cli.tail import messages
 from tests.cli.running import Member, wait_for
+from tests.cli.wire import Wire
 from tests.fixtures.servers import COMMAND
 
 Event = dict[str, Any]
@@ -50,55 +48,6 @@ def start_tail(tmp_path: Path) -> Iterator[Callable[..., Tail]]:
     for tail in started:
         tail.process.kill()
         tail.process.wait()
-
-
-class Wire:
-    """A connection to the server that can be cut: forwards what comes to its own port."""
-
-    def __init__(self, port: int) -> None:
-        self._to = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._open: list[socket.socket] = []
-        self.connections = 0
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self) -> None:
-        """Break every connection there is now."""
-        for end in self._open:
-            _end(end)
-        self._open.clear()
-
-    def close(self) -> None:
-        self._listener.close()
-        self.cut()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self._to))
-            self.connections += 1
-            self._open += [near, far]
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=_forward, args=(one, other), daemon=True).start()
-
-
-def _forward(one: socket.socket, other: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := one.recv(65536):
-            other.sendall(data)
-    for end in (one, other):
-        _end(end)
-
-
-def _end(end: socket.socket) -> None:
-    # Closing alone would let a thread go on that waits for data there.
-    with contextlib.suppress(OSError):
-        end.shutdown(socket.SHUT_RDWR)
-    end.close()
 
 
 def steps(first: int, last: int) -> list[Event]:

@@ -88,8 +88,9 @@ class Client:
             with self._advice():
                 try:
                     answer = self._http.post(EVENTS_PATH, params=parameters, content=body, headers=headers)
-                except httpx.TransportError:
-                    if not self._reached or time.monotonic() + pause > deadline:
+                except httpx.TransportError as error:
+                    nobody_there = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout) and not self._reached
+                    if nobody_there or time.monotonic() + pause > deadline:
                         raise
                     reason, wait = "the connection broke", pause
                 else:
@@ -147,6 +148,8 @@ class Client:
         detail, code = str(content["detail"]), str(content.get("code", ""))
         if answer.status_code == 401:
             detail += " Check TALLYSTICK_API_KEY."
+        if "column" in content:
+            detail += f" (At character {content['column']} of the query.)"
         raise Refused(answer.status_code, detail, code, content.get("errors") or [])
 
 
