@@ -66,7 +66,7 @@ class Sequencer:
                 self._looked_at = now
             try:
                 self.tick(submissions, look_at_outbox=look)
-            except Exception:  # noqa: BLE001
+            except Exception:
                 # The loop must outlive whatever happens: a dead sequencer would refuse everything for ever.
                 _log.exception("tick_failed")
             if self._stopping and not submissions:
@@ -105,7 +105,7 @@ class Sequencer:
             with self._database.write() as connection:
                 now = clock.now_us()
                 done = [(work, self._commit_one(connection, work, now)) for work in works]
-        except Exception as error:  # noqa: BLE001 (whatever it was, every waiting request gets an answer)
+        except Exception as error:
             if len(works) > 1 and not last_try:
                 return False
             self._refuse(works, error)

@@ -77,7 +77,7 @@ class Shipper:
                 self._stopping.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
-            except Exception as error:  # noqa: BLE001 (the loop outlives whatever happens)
+            except Exception as error:
                 _log.error("shipping_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
                 self._stopping.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
