@@ -291,7 +291,7 @@ def _kept_secret(data_dir: Path, database_url: str) -> str:
         )
     kept = data_dir / KEPT_FILE
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not kept.exists():
             _create_secret(kept)
         secret = kept.read_text(encoding="ascii").strip()

@@ -72,6 +72,11 @@ def test_the_secret_key_is_made_once_and_is_for_its_owner_only(here):
     assert (first, stat.S_IMODE(kept.stat().st_mode), len(first)) == (Settings.load({}).secret_key, 0o600, 64)
 
 
+def test_a_data_directory_that_is_made_is_for_its_owner_only(here):
+    Settings.load({})
+    assert stat.S_IMODE((here / "data").stat().st_mode) == 0o700
+
+
 def test_processes_that_start_together_get_one_secret_key(here):
     with ThreadPoolExecutor(16) as pool:
         keys = set(pool.map(lambda _: Settings.load({}).secret_key, range(64)))
