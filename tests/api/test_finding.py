@@ -331,6 +331,22 @@ class TestCounts:
         ]
         assert shown["buckets"][0]["start"] == "2024-01-15T12:00:00.000000Z"
 
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            {"start": "0001-01-01"},
+            {"start": "0001-01-01T00:00:00+23:59", "end": "9999-12-31T23:59:59-23:59"},
+            {"start": "9999-12-31T23:59:59-23:59"},
+            {"end": "0001-01-02"},
+            {"q": "before:0001-01-02"},
+        ],
+    )
+    def test_a_histogram_of_all_time_is_one_of_the_time_that_events_can_have(self, lasting, asked):
+        shown = lasting.get(f"{PATH}/histogram", **asked).json()
+        assert shown["start"] >= "1990"
+        assert shown["end"] <= (datetime.now(UTC) + timedelta(days=2)).isoformat()
+        assert 1 <= len(shown["buckets"]) <= 61
+
     def test_facets_name_the_most_frequent_values_first(self, trail):
         shown = trail.get(f"{PATH}/facets", field="user", **THEN).json()
         assert shown == {

@@ -6,6 +6,7 @@ from typing import Any
 from tallystick import clock
 from tallystick.clock import SECOND_US, rfc3339
 from tallystick.errors import BadRequest
+from tallystick.events.intake import EARLIEST, LATEST_AHEAD
 from tallystick.events.record import Record
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
@@ -91,6 +92,9 @@ def _extent(store: EventStore, scope: Scope, query: Query) -> tuple[int, int]:
         now = clock.now_us()
         end = end if end is not None else max(now, held[1] + 1 if held else 0)
         start = start if start is not None else (held[0] if held else end - clock.DAY_US)
+    # No event lies outside; and a time axis that begins with the calendar has no room to be rounded.
+    first, last = clock.to_us(EARLIEST), clock.now_us() + LATEST_AHEAD // clock.MICROSECOND
+    start, end = min(max(start, first), last), min(max(end, first), last)
     return start, max(end, start + 1)
 
 

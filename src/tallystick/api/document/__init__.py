@@ -12,7 +12,7 @@ from tallystick.api.document.paths import PATHS
 from tallystick.api.document.schemas import SCHEMAS
 
 INTRODUCTION = """\
-Tallystick records who did what and when, finds it, and keeps a log from which nothing can be taken unnoticed.
+Tallystick records who did what and when, finds it, and enters each event into a log that only grows.
 
 Send `Authorization: Bearer <key>`; the key decides the organization. Times are RFC 3339 in UTC. A filter
 that is given several times finds events that match either value; different filters must all match.

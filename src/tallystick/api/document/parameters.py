@@ -51,7 +51,13 @@ PAGING = [
         {"type": "string", "enum": list(COUNTS), "default": COUNTS[0]},
     ),
 ]  # fmt: skip
-HISTOGRAM = [_one("buckets", "How many intervals at most.", _number(1, MOST_BUCKETS, default=DEFAULT_BUCKETS))]
+HISTOGRAM = [
+    _one(
+        "buckets",
+        "How many intervals to aim at; each has a round length.",
+        _number(1, MOST_BUCKETS, default=DEFAULT_BUCKETS),
+    )
+]
 FACET = [
     _one("field", "Of which field.", {"type": "string", "enum": list(VALUES)}, required=True),
     _one("limit", "How many values.", _number(1, MOST_VALUES, default=DEFAULT_VALUES)),

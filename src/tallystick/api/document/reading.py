@@ -21,6 +21,7 @@ class Operation:
     parameters: list[dict[str, str]]
     sent: str
     answers: list[tuple[str, str]]
+    problems: list[str]
     schemas: list[str]
 
 
@@ -80,7 +81,12 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> Operation:
         operation["description"],
         [_parameter(parameter) for parameter in operation.get("parameters", [])],
         ", ".join(operation.get("requestBody", {}).get("content", {})),
-        [(status, _answer(said)) for status, said in answers.items()],
+        [
+            (status, f"{said['description']} (`{'`, `'.join(said['content'])}`)")
+            for status, said in answers.items()
+            if "content" in said
+        ],
+        [status for status, said in answers.items() if "$ref" in said],
         sorted({name for said in (operation.get("requestBody", {}), answers) for name in _shapes_named(said)}),
     )
 
@@ -96,12 +102,6 @@ def _parameter(parameter: dict[str, Any]) -> dict[str, str]:
         "default": str(schema.get("default", "")),
         "description": parameter["description"],
     }
-
-
-def _answer(said: dict[str, Any]) -> str:
-    if "$ref" in said:
-        return f"problem: {said['$ref'].rpartition('/')[2]}"
-    return f"{said['description']} ({', '.join(said['content'])})"
 
 
 def _named(part: Any) -> list[str]:
