@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
-from itertools import islice
+from itertools import accumulate, islice
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -34,12 +34,12 @@ def business(day: int) -> float:
 
 def _sittings(day: int, seed: int) -> Iterator[Timed]:
     weekend = (day + 3) % 7 >= 5
-    weights = [member.weight * _share(member, weekend) for member in MEMBERS]
+    weights = list(accumulate(member.weight * _share(member, weekend) for member in MEMBERS))
     number = 0
     while True:
         number += 1
         rng = Random(f"{seed}/{day}/{number}")
-        member = rng.choices(MEMBERS, weights)[0]
+        member = rng.choices(MEMBERS, cum_weights=weights)[0]
         if isinstance(member, Person):
             steps, context, at_us = _sitting(rng, member), _person_context(rng, member), _working_time(rng, member, day)
         else:
@@ -106,6 +106,12 @@ def _working_time(rng: Random, person: Person, day: int) -> int:
 def _offset_us(zone: str, day: int) -> int:
     """How far the zone is ahead of UTC at noon of that day."""
     noon = EPOCH + timedelta(days=day, hours=12)
-    local = noon.astimezone(ZoneInfo(zone))
+    local = noon.astimezone(_zone(zone))
     offset = local.utcoffset() or timedelta()
     return to_us(EPOCH + offset)
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    """Held here, since ZoneInfo itself forgets what nobody holds and reads the file again."""
+    return ZoneInfo(name)
