@@ -27,7 +27,7 @@ def test_audit_logs(as_person, town, axe_script, theme, size):
 
 def test_menus_mistakes_live_and_help(as_person, axe_script, theme):
     page = as_person(color_scheme=theme, reduced_motion="reduce")
-    for menu in ("Date", "User", "Category", "Status", "Resource"):
+    for menu in ("Date", "User"):
         _open(page, menu)
         assert violations(page, axe_script) == []
     page.keyboard.press("Escape")

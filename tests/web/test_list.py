@@ -139,6 +139,14 @@ def test_a_mistake_is_explained_with_its_column_and_the_list_stays(alice):
     expect(alice.locator("#mistake")).to_be_empty()
 
 
+def test_what_a_mistake_should_have_been_is_one_click_away(alice):
+    alice.get_by_label("Search events").fill("status:fialed deploy")
+    alice.get_by_role("link", name="status:failed deploy").click()
+    _rows(alice, 1)
+    expect(alice.get_by_label("Search events")).to_have_value("status:failed deploy")
+    expect(alice.get_by_label("Search events")).to_be_focused()
+
+
 def test_an_empty_list_says_why(alice):
     alice.get_by_label("Search events").fill("there-is-no-such-thing-anywhere")
     expect(alice.locator("#empty")).to_contain_text(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from tallystick import ids
 from tallystick.clock import from_us, rfc3339
@@ -35,6 +35,14 @@ class Row:
     status_words: str
 
 
+class Fact(NamedTuple):
+    """A labelled value; `is_code` for what is copied rather than read."""
+
+    label: str
+    value: str
+    is_code: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One changed field; `before` is None where the event says only what is there now."""
@@ -50,10 +58,10 @@ class Panel:
 
     row: Row
     summary: str
-    facts: list[tuple[str, str, str]]  # label, value, kind: "" or "code"
+    facts: list[Fact]
+    more: list[Fact]
     changes: list[Change]
     documents: list[tuple[str, str, int]]  # title, JSON text, number of fields
-    redacted: list[str]
     json: str
 
 
@@ -75,9 +83,9 @@ def panel_of(stored: StoredEvent, zone: tzinfo) -> Panel:
         row=row,
         summary=event.get("summary", ""),
         facts=_facts(stored, event, row, zone),
+        more=_more(stored, event, zone),
         changes=[_change(name, value) for name, value in event.get("changes", {}).items()],
         documents=documents,
-        redacted=list(event.get("redacted", ())),
         json=_pretty(event),
     )
 
@@ -119,32 +127,48 @@ def _row(stored: StoredEvent, event: Mapping[str, Any], zone: tzinfo) -> Row:
     )
 
 
-def _facts(stored: StoredEvent, event: Mapping[str, Any], row: Row, zone: tzinfo) -> list[tuple[str, str, str]]:
-    actor, resource, context = event.get("actor", {}), event.get("resource", {}), event.get("context", {})
+def _facts(stored: StoredEvent, event: Mapping[str, Any], row: Row, zone: tzinfo) -> list[Fact]:
+    """What one asks first."""
+    actor, context = event.get("actor", {}), event.get("context", {})
     skew = " (ahead of this server's clock)" if event.get("clock_skew") else ""
     found = [
-        ("Event ID", row.id, "code"),
-        ("Timestamp", exact_time(stored.occurred_at, zone) + skew, ""),
-        ("User", _person(actor), ""),
-        ("On behalf of", _person(actor.get("on_behalf_of", {})), ""),
-        ("Action", row.action + ("" if event.get("known", True) else " (not in the catalogue)"), "code"),
-        ("Description", row.description, ""),
-        ("Category", CATEGORIES.get(event["category"], event["category"]), ""),
-        ("Resource", _first(resource, "name"), ""),
-        ("Resource type", resource.get("type", ""), ""),
-        ("Resource ID", resource.get("id", ""), "code"),
-        ("IP address", row.ip_address, "code"),
-        ("User agent", context.get("user_agent", ""), ""),
-        ("Source", context.get("source", ""), ""),
-        ("Session ID", context.get("session_id", ""), "code"),
-        ("Request ID", context.get("request_id", ""), "code"),
-        ("Trace ID", context.get("trace_id", ""), "code"),
-        ("External ID", event.get("external_id", ""), "code"),
-        ("Received", exact_time(stored.received_at, zone), ""),
-        ("Recorded by", _person(event.get("recorded_by", {})), ""),
-        ("Ledger index", f"{stored.index:,}", ""),
+        Fact("Event ID", row.id, is_code=True),
+        Fact("Timestamp", exact_time(stored.occurred_at, zone) + skew),
+        Fact("User", _person(actor)),
+        Fact("On behalf of", _person(actor.get("on_behalf_of", {}))),
+        Fact("Action", row.action + ("" if event.get("known", True) else " (not in the catalogue)"), is_code=True),
+        Fact("Description", row.description),
+        Fact("Resource", _resource(event.get("resource", {}))),
+        Fact("IP address", row.ip_address, is_code=True),
+        Fact("User agent", context.get("user_agent", "")),
+        Fact("Status", row.status_words),
+        Fact("Redacted", ", ".join(event.get("redacted", ())), is_code=True),
     ]
-    return [fact for fact in found if fact[1]]
+    return [fact for fact in found if fact.value]
+
+
+def _more(stored: StoredEvent, event: Mapping[str, Any], zone: tzinfo) -> list[Fact]:
+    """What one asks when following a trace, or doubting one."""
+    context = event.get("context", {})
+    found = [
+        Fact("Category", CATEGORIES.get(event["category"], event["category"])),
+        Fact("Source", context.get("source", "")),
+        Fact("Session ID", context.get("session_id", ""), is_code=True),
+        Fact("Request ID", context.get("request_id", ""), is_code=True),
+        Fact("Trace ID", context.get("trace_id", ""), is_code=True),
+        Fact("External ID", event.get("external_id", ""), is_code=True),
+        Fact("Received", exact_time(stored.received_at, zone)),
+        Fact("Recorded by", _person(event.get("recorded_by", {}))),
+        Fact("Ledger index", f"{stored.index:,}"),
+    ]
+    return [fact for fact in found if fact.value]
+
+
+def _resource(resource: Mapping[str, Any]) -> str:
+    """`api-infrastructure (prj_88) · project`: name and id, then the type."""
+    head, identity = _first(resource, "name", "id"), resource.get("id", "")
+    words = head if identity in ("", head) else f"{head} ({identity})"
+    return " · ".join(text for text in (words, resource.get("type", "")) if text)
 
 
 def _person(actor: Mapping[str, Any]) -> str:

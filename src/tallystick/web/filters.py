@@ -138,6 +138,10 @@ class Filters:
         changed: dict[str, Any] = {name: values}
         return replace(self, **changed)
 
+    def searching(self, text: str) -> "Filters":
+        """The same with another search."""
+        return replace(self, q=text)
+
     def label(self, name: str) -> str:
         """What a filter is called."""
         return LABELS[name]

@@ -15,7 +15,10 @@ from tallystick.web.filters import LABELS, Filters
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What cannot be understood in the search or in a filter; `column` counts from 1 in the search box."""
+    """What cannot be understood in the search, where `column` counts from 1, or in the filter `where`.
+
+    `suggestion` is the search mended, or a value that the filter would take.
+    """
 
     detail: str
     column: int | None = None

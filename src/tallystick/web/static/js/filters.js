@@ -103,7 +103,11 @@ function follow(event) {
   const link = event.target.closest?.("a[data-page]");
   if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
-  htmx.ajax("GET", link.getAttribute("href"), { target: "#page", select: "#page", swap: "outerHTML", push: link.getAttribute("href") });
+  const address = link.getAttribute("href");
+  const next = link.dataset.page || "list"; // where the focus goes, since the link itself will be gone
+  htmx.ajax("GET", address, { target: "#page", select: "#page", swap: "outerHTML", push: address }).then(() => {
+    if (document.activeElement === document.body) document.getElementById(next).focus({ preventScroll: true });
+  });
 }
 
 function trouble(words) {
