@@ -20,6 +20,7 @@ POLL_SECONDS = 1.0
 # Commits come up to hundreds of times a second; a page is drawn less often.
 GATHER_SECONDS = 0.1
 MOST_FOLLOWERS = 500
+MOST_OF_AN_ORGANIZATION = 100  # so that none can take the places of all
 
 
 class LiveHub:
@@ -59,8 +60,9 @@ class LiveHub:
         The store being down ends nothing: the view goes on when it is back. Raises TooMany (`too_many_viewers`)
         before anything is followed, so that a door can still answer with it.
         """
-        if self._count >= MOST_FOLLOWERS:
-            raise TooMany("Too many live views are open on this server.", code="too_many_viewers", retry_after=10)
+        mine = len(self._followers.get(scope.org_id, ()))
+        if self._count >= MOST_FOLLOWERS or mine >= MOST_OF_AN_ORGANIZATION:
+            raise TooMany("Too many live views are open. Close one, or try again later.", code="too_many_viewers", retry_after=10)
         return self._follow(scope, query, after)
 
     async def _follow(self, scope: Scope, query: Query, after: int | None) -> AsyncGenerator[Batch]:
