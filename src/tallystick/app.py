@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from litestar import Litestar
+from litestar import Litestar, Request, Response
 from litestar.di import Provide
+from litestar.exceptions import HTTPException
 
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
 from tallystick.access.sign_in import SignIn
 from tallystick.api.observed import observed
 from tallystick.api.parts import Parts as ApiParts
-from tallystick.api.problems import HANDLERS
+from tallystick.api.problems import HANDLERS, problem
 from tallystick.api.routes import API
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
@@ -33,6 +34,7 @@ from tallystick.settings import Settings
 from tallystick.store.clients import Bounds
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
+from tallystick.web.error_pages import show_error, wants_page
 from tallystick.web.routes import WEB
 from tallystick.work import leases
 
@@ -151,6 +153,11 @@ class _only_server:  # noqa: N801
         self._file.close()
 
 
+def _no_handler(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """For what no handler takes: a page for people, a problem document for programs."""
+    return show_error(request, error) if wants_page(request) else problem(request, error)
+
+
 def create_app(settings: Settings, parts: Parts | None = None) -> Litestar:
     """The server as an ASGI application; it runs from start-up to shut-down of its lifespan."""
     made = parts or build(settings)
@@ -180,7 +187,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Litestar:
             "hub": given(made.hub),
             "parts": given(for_api),
         },
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, HTTPException: _no_handler},
         openapi_config=None,
         logging_config=None,  # telemetry.configure_logging decides
         debug=False,

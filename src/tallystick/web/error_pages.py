@@ -1,15 +1,18 @@
 """What a page says when it cannot be shown."""
 
-from typing import Any
 from urllib.parse import quote
 
 import structlog
-from litestar import Request, Response
+from litestar import Response
 from litestar.exceptions import HTTPException
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from tallystick.errors import TallystickError
+from tallystick.store.errors import StoreError
 from tallystick.web.filters import PATH
 from tallystick.web.pages import HEADERS, html, redirect
+from tallystick.web.parts import WebRequest
 
 log = structlog.get_logger()
 
@@ -25,10 +28,12 @@ DETAILS = {
     404: "The address is wrong, or what it named is no longer kept.",
     405: "The address is right, but not for this kind of request.",
 }
+STORE_DOWN = "The event store does not answer. Recording goes on, and nothing is lost; try again in a moment."
+DATABASE_DOWN = "The control database does not answer. Try again in a moment; if it stays, tell the operator."
 BROKEN = "Something failed on the server, and its log says what. Try again in a moment; if it stays, tell the operator."
 
 
-def show_error(request: Request[Any, Any, Any], problem: Exception) -> Response[str]:
+def show_error(request: WebRequest, problem: Exception) -> Response[str]:
     """An error page; for who is not signed in, the way to the sign-in and back."""
     status, detail = _said(problem)
     if status == 401:
@@ -41,7 +46,18 @@ def show_error(request: Request[Any, Any, Any], problem: Exception) -> Response[
     return html("error.html", status=status, headers=headers, title=title, detail=detail, number=status)
 
 
+def wants_page(request: WebRequest) -> bool:
+    """Whether a request that no handler takes came from a person: a browser asks for HTML, and not of the API."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
+
+
 def _said(problem: Exception) -> tuple[int, str]:
+    if isinstance(problem, StoreError):
+        log.warning("event_store_failed", error=str(problem)[:500])
+        return 503, STORE_DOWN
+    if isinstance(problem, OperationalError | NoConnection):
+        log.error("control_database_failed", error=str(problem)[:500])
+        return 503, DATABASE_DOWN
     if isinstance(problem, TallystickError) and problem.status != 500:
         return problem.status, problem.detail
     if isinstance(problem, HTTPException) and problem.status_code < 500:
@@ -49,7 +65,7 @@ def _said(problem: Exception) -> tuple[int, str]:
     return 500, BROKEN
 
 
-def _to_sign_in(request: Request[Any, Any, Any]) -> Response[str]:
+def _to_sign_in(request: WebRequest) -> Response[str]:
     if "hx-request" in request.headers:  # htmx cannot follow into another page; the script loads the page anew
         return html("plain_problem.html", status=401, headers=HEADERS, detail="Your session is over. Sign in again.")
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -17,7 +17,7 @@ from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
 from tallystick.web.event_view import row_of
 from tallystick.web.filters import PATH, Filters, from_pairs
-from tallystick.web.pages import render
+from tallystick.web.pages import row_html
 from tallystick.web.parts import Authenticator, Database, LiveHub, SessionToken, WebRequest
 
 MOST_ROWS = 500  # a page draws no more, so no message carries more
@@ -66,7 +66,7 @@ class Viewer:
                     if await self.scope() != scope:
                         return  # the browser comes back, and then sees what it may see now
                     checked = time.monotonic()
-                yield message_of(batch, self.filters)
+                yield await self.database.run(message_of, batch, self.filters)
 
 
 @get(f"{PATH}/live", name="web.audit_logs.live")
@@ -92,10 +92,7 @@ def message_of(batch: Batch, filters: Filters) -> ServerSentEventMessage:
     shown = batch.events[-MOST_ROWS:]
     if not shown:
         return ServerSentEventMessage(id=batch.through, event="position", data=json.dumps({"through": batch.through}))
-    rows = [
-        [stored.index, render("live_row.html", line=row_of(stored, filters.zone), filters=filters)]
-        for stored in reversed(shown)
-    ]
+    rows = [[stored.index, row_html(row_of(stored, filters.zone), filters)] for stored in reversed(shown)]
     data = {"rows": rows, "skipped": len(batch.events) - len(shown), "through": batch.through}
     return ServerSentEventMessage(id=batch.through, event="rows", data=json.dumps(data))
 

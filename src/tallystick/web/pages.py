@@ -8,6 +8,8 @@ from markupsafe import Markup, escape
 
 from tallystick.web import form_choices
 from tallystick.web.assets import ASSETS
+from tallystick.web.event_view import Row
+from tallystick.web.filters import Filters
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("tallystick.web"),
@@ -58,6 +60,12 @@ def html(template: str, *, status: int = 200, headers: dict[str, str] | None = N
 def redirect(url: str) -> Response[str]:
     """Go on there with GET."""
     return Response("", status_code=303, headers={"Location": url}, media_type=MediaType.HTML)
+
+
+def row_html(line: Row, filters: Filters) -> str:
+    """One line of the table, by the same template as those of a page."""
+    macro: Any = ENVIRONMENT.get_template("row.html").module
+    return str(macro.row(line, filters, "")).strip()
 
 
 async def with_headers(response: Response[Any]) -> Response[Any]:

@@ -3,11 +3,12 @@
 They are marked as given, since a handler's other parameters are checked against what a request says.
 """
 
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from litestar import Request
 from litestar.datastructures import FormMultiDict
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 
 from tallystick import settings
 from tallystick.access import acts, authenticate, sessions, sign_in
@@ -19,7 +20,7 @@ from tallystick.search import find
 from tallystick.web import page_frame
 
 T = TypeVar("T")
-Given = Annotated[T, Dependency(skip_validation=True)]
+Given = NamedDependency[SkipValidation[T]]
 
 WebRequest = Request[Any, Any, Any]
 Authenticator = Given[authenticate.Authenticator]
