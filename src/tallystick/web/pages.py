@@ -43,7 +43,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
-    "Vary": "HX-Request",
+    "Vary": "HX-Request, HX-Target",
 }
 
 

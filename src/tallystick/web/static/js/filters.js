@@ -126,7 +126,15 @@ function settled(event) {
   if (id !== "results" && id !== "page" && id !== "rows") return;
   document.getElementById("trouble").hidden = true;
   if (id === "page") begin();
+  if (id === "rows") showTable();
   markMistake();
+}
+
+// A search that reads further back may find the first row only then.
+function showTable() {
+  if (!document.querySelector("#rows tr")) return;
+  document.getElementById("events").hidden = false;
+  document.getElementById("empty")?.remove();
 }
 
 // After a mistake the list still shows what was searched before it.

@@ -1,0 +1,41 @@
+"""What the list says of itself: counts, partial answers, and why it is empty."""
+
+import pytest
+
+from tallystick.search.page import Page
+from tallystick.web.filters import Filters
+from tallystick.web.listing import Listing, count_words
+from tallystick.web.pages import render
+
+
+@pytest.mark.parametrize(
+    ("total", "relation", "words"),
+    [
+        (1234, "exact", "1,234 events"),
+        (1, "exact", "1 event"),
+        (0, "exact", "0 events"),
+        (1234, "estimate", "about 1,234 events"),
+        (1234, "at_least", "at least 1,234 events"),
+        (None, None, ""),
+    ],
+)
+def test_a_count_says_how_far_it_can_be_trusted(total, relation, words):
+    assert count_words(Page([], total, relation, None, False, -1, 0)) == words
+
+
+def test_a_partial_answer_is_said_and_goes_on():
+    listing = Listing(
+        Filters(q="-deploy"), partial=True, cursor="next", count="at least 0 events", empty="Nothing so far."
+    )
+    shown = render("results.html", listing=listing, filters=listing.filters, open_id="")
+    assert "only a part of the period has been read so far" in shown
+    assert "Search further back" in shown
+    assert "/audit-logs/rows?q=-deploy&amp;cursor=next" in shown
+
+
+def test_a_whole_answer_says_that_it_is_the_end_or_leads_to_older_events():
+    for cursor, words in ((None, ""), ("next", "Older")):
+        listing = Listing(Filters(), cursor=cursor, continued=True)
+        shown = render("results.html", listing=listing, filters=listing.filters, open_id="")
+        assert (words or "That is all.") in shown
+        assert "Search further back" not in shown
