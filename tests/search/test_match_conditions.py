@@ -1,0 +1,165 @@
+"""The two judges of a query: the event store by SQL, and `match` in Python."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from uuid import UUID
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from hypothesis import HealthCheck, given, settings
+
+from tallystick.events.record import Record
+from tallystick.ids import encode, milliseconds_of
+from tallystick.query.conditions import And, AtPath, Condition, Contains, Equals, InNetwork, Not, Or, Query
+from tallystick.query.fold import fold
+from tallystick.search.match import compile_match
+from tallystick.store.clients import Bounds, connect
+from tallystick.store.conditions import sql_for
+from tallystick.store.rows import ROW_COLUMNS, arrow_of
+from tallystick.store.schema import CREATE_EVENTS
+from tests.search.material import ADDRESSES, IDS, NETWORKS, PIECES, TIMES, cases, record
+
+ORGANIZATION = UUID(int=7)
+EXAMPLES = int(os.environ.get("TALLYSTICK_MATCH_EXAMPLES", "10"))
+
+
+class Judge:
+    """The event store with a table of its own, in which a few rows are many granules and several parts."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        create = CREATE_EVENTS.replace("EXISTS events", "EXISTS judged")
+        create = create.replace("fsync_after_insert = 1, fsync_part_directory = 1,", "")
+        assert "index_granularity = 2048" in create
+        client.command("DROP TABLE IF EXISTS judged")
+        client.command(create.replace("index_granularity = 2048", "index_granularity = 4"))
+
+    def hold(self, rows: Sequence[Record]) -> None:
+        """Exactly these records, index by place, in two parts."""
+        self.client.command("TRUNCATE TABLE judged")
+        half = len(rows) // 2
+        for first, members in ((0, rows[:half]), (half, rows[half:])):
+            if members:
+                block = arrow_of([(ORGANIZATION, first, members)])
+                self.client.raw_insert("judged", list(ROW_COLUMNS), block, fmt="ArrowStream")
+
+    def finds(self, asked: Sequence[Query]) -> list[set[int]]:
+        """What each query finds, all in one statement."""
+        parts, parameters = [], {"org": str(ORGANIZATION)}
+        for number, query in enumerate(asked):
+            compiled = sql_for(query, prefix=f"q{number}_")
+            parameters |= compiled.parameters
+            where = f"org_id = toUUID({{org:String}}) AND {compiled.sql}"
+            parts.append(f"SELECT {number} AS n, groupArray(seq) FROM judged WHERE {where}")
+            if compiled.estimate is not None:
+                where = f"org_id = toUUID({{org:String}}) AND {compiled.estimate}"
+                parts.append(f"SELECT {number} + 1000 AS n, groupArray(seq) FROM judged WHERE {where}")
+        rows = self.client.query(" UNION ALL ".join(parts), parameters=parameters).result_rows
+        found = {row[0]: row[1] for row in rows}
+        exact = [set(found[number]) for number in range(len(asked))]
+        for number, hits in enumerate(exact):
+            assert hits <= set(found.get(number + 1000, hits)), "an estimate counts too little"
+        return exact
+
+
+@pytest.fixture(scope="module")
+def judge(events_url: str) -> Iterator[Judge]:
+    client = connect(events_url, Bounds())
+    yield Judge(client)
+    client.command("DROP TABLE judged")
+    client.close()
+
+
+def agree(judge: Judge, rows: Sequence[Record], asked: Sequence[Query]) -> None:
+    for query, found in zip(asked, judge.finds(asked), strict=True):
+        matches = compile_match(query)
+        expected = {index for index, row in enumerate(rows) if matches(row)}
+        assert found == expected, (query, sql_for(query), [rows[index] for index in found ^ expected])
+
+
+@given(case=cases)
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=EXAMPLES == 10,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+def test_the_store_and_python_find_the_same_events(judge: Judge, case: tuple[list[Record], list[Query]]) -> None:
+    rows, asked = case
+    judge.hold(rows)
+    agree(judge, rows, asked)
+
+
+# What is rare at random: each odd letter in each kind of condition.
+KINDS: dict[str, Callable[[str], Condition]] = {
+    "word": lambda piece: Contains(f"x{piece}y"),
+    "excluded word": lambda piece: Not(And((Contains(f"x{piece}"), Not(Contains(piece))))),
+    "either word": lambda piece: Or((Contains(piece), Contains("x42"))),
+    "both words": lambda piece: And((Contains(f"{piece}x"), Or((Contains("42x"), Contains(piece))))),
+    "name": lambda piece: Equals("user", (piece, "x"), wildcards=False),
+    "pattern": lambda piece: Equals("resource", (f"x*{piece}*", f"{piece}*")),
+    "excluded pattern": lambda piece: Not(Equals("session", (f"{piece}*",))),
+    "path": lambda piece: AtPath("changes.a", (piece,)),
+    "excluded path": lambda piece: Not(AtPath("changes", (f"{piece}x", f"x{piece}"))),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_piece_is_judged_alike(judge: Judge, kind: str) -> None:
+    rows = [
+        record(
+            description=f"x{piece}y",
+            actor_name=piece,
+            resource_name=f"x{piece}y",
+            session_id=piece + piece,
+            paths=("changes.a", "changes.ab"),
+            values=(piece, f"y{piece}x"),
+        )
+        for piece in PIECES
+    ]
+    judge.hold(rows)
+    asked = [Query(KINDS[kind](fold(piece))) for piece in PIECES]
+    for first in range(0, len(asked), 20):
+        agree(judge, rows, asked[first : first + 20])
+
+
+def test_every_address_is_in_the_same_networks(judge: Judge) -> None:
+    rows = [record(ip_address=address) for address in ADDRESSES]
+    judge.hold(rows)
+    agree(judge, rows, [Query(InNetwork((network,))) for network in NETWORKS])
+    agree(judge, rows, [Query(Not(InNetwork((network,)))) for network in NETWORKS])
+
+
+def test_every_beginning_of_an_id_means_the_same_events(judge: Judge) -> None:
+    rows = [record(id=one, received_at=milliseconds_of(one) * 1000 + 999) for one in IDS]
+    judge.hold(rows)
+    whole = encode("evt", IDS[1])
+    patterns = [whole, *(whole[:cut] + "*" for cut in range(len(whole) + 1)), whole[:-1], "evt_8*", "*x", "x*"]
+    for first in range(0, len(patterns), 20):
+        agree(judge, rows, [Query(Equals("id", (pattern,))) for pattern in patterns[first : first + 20]])
+
+
+def test_every_bound_of_time_means_the_same_events(judge: Judge) -> None:
+    rows = [record(occurred_at=moment) for moment in TIMES]
+    judge.hold(rows)
+    bounds = (-(10**16), -1, 0, *(moment + step for moment in TIMES[::2] for step in (-1, 0, 1)), 10**18)
+    agree(judge, rows, [Query(start=bound) for bound in bounds] + [Query(end=bound) for bound in bounds])
+
+
+def test_a_driver_hands_over_what_was_typed(judge: Judge) -> None:
+    texts = [
+        "\\N",
+        "\\",
+        "a\\'b",
+        "tab\there",
+        "line\nline",
+        "\r\n",
+        "{q0_0:String}",
+        "%(x)s",
+        "'; DROP TABLE judged; --",
+        "\x01\x7f",
+    ]
+    rows = [record(values=(text,), paths=("changes.a",)) for text in texts]
+    judge.hold(rows)
+    found = judge.finds([Query(Contains(fold(text))) for text in texts])
+    assert [index in hits for index, hits in enumerate(found)] == [True] * len(texts)
