@@ -23,7 +23,8 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 SECRET_NAME = re.compile(r"password|secret|token|authorization|cookie|api_?key|credential", re.IGNORECASE)
 SECRET_TEXT = re.compile(r"tsk_[0-9A-Za-z]{8,}|(?<=://)([^\s/:@]*):[^\s/@]+(?=@)")
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # when a counter was made tells nobody anything, and doubles the answer
+# When a counter was made tells nobody anything, and doubles the answer.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 registry = CollectorRegistry()
 ProcessCollector(registry=registry)
 
