@@ -235,6 +235,7 @@ def test_single_keys_can_be_switched_off(alice):
     alice.get_by_role("button", name="Close").click()
     alice.keyboard.press("/")
     expect(alice.get_by_label("Search events")).not_to_be_focused()
+    alice.evaluate("localStorage.clear()")
 
 
 def _open(page: Page, menu: str) -> None:
