@@ -44,7 +44,7 @@ unit: env-dev  ## the tests alone; ARGS chooses some
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadscope --max-worker-restart 0 $(ARGS)
 
 chaos: env-dev  ## kill the server fifty times in a heavy ingest, and count afterwards
-	TALLYSTICK_CHAOS_ROUNDS=50 $(BIN)/pytest tests/chaos $(ARGS)
+	TALLYSTICK_CHAOS_ROUNDS=50 $(BIN)/pytest --timeout 7200 tests/chaos $(ARGS)
 
 bench: env-dev  ## measure recording, finding, memory and bytes (ARGS=--large for 10 million events)
 	$(BIN)/python -m benchmarks $(ARGS)
