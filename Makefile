@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev run dev test lint types check format unit chaos bench screenshots docs lock system-tools vendor-check clean
+.PHONY: help env env-dev run dev test lint format unit chaos bench screenshots docs lock system-tools vendor-check clean
 
 # The first Python on the path that is new enough; PYTHON=… chooses another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
