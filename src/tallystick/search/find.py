@@ -25,7 +25,7 @@ from tallystick.store.reading import by_id, every
 from tallystick.store.windows import Budget, Direction
 
 SECONDS = 0.75
-COUNT_SECONDS = 0.4
+COUNT_SECONDS = 0.6
 COUNT_WORKERS = 2
 Aside = list[tuple[int, Record]]
 
