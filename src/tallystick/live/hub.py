@@ -62,7 +62,9 @@ class LiveHub:
         """
         mine = len(self._followers.get(scope.org_id, ()))
         if self._count >= MOST_FOLLOWERS or mine >= MOST_OF_AN_ORGANIZATION:
-            raise TooMany("Too many live views are open. Close one, or try again later.", code="too_many_viewers", retry_after=10)
+            raise TooMany(
+                "Too many live views are open. Close one, or try again later.", code="too_many_viewers", retry_after=10
+            )
         return self._follow(scope, query, after)
 
     async def _follow(self, scope: Scope, query: Query, after: int | None) -> AsyncGenerator[Batch]:
