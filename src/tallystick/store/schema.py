@@ -1,6 +1,7 @@
 """The table of events. Columns from `action` on are copies of what the four parts say."""
 
 from tallystick.events.record import Record
+from tallystick.query.conditions import STANDS_IN, Field
 
 # Everything a bare word is looked for in; NUL separates, and can be in no value.
 SEARCHED = (
@@ -12,6 +13,11 @@ SEARCHED = (
 def folded(expression: str) -> str:
     """SQL that folds case as `query.fold` does."""
     return f"replaceAll(lowerUTF8({expression}),'ς','σ')"
+
+
+def names(field: Field) -> str:
+    """SQL for all that stands in a field, folded: an array."""
+    return f"[{', '.join(map(folded, STANDS_IN[field]))}]"
 
 
 SEARCH_TEXT = folded("concat(" + ",'\\0',".join(SEARCHED) + ",'\\0',arrayStringConcat(details_values,'\\0'))")
