@@ -17,7 +17,8 @@ from tallystick.store.rows import Group
 
 MOST_EVENTS = 20_000
 MOST_BYTES = 32 << 20
-# An insert may touch 100 partitions at most; each month is one.
+# An insert may touch 100 partitions at most, and each has a file system sync of its own. Partitions are
+# years; counting months keeps far below the bound, and keeps one insert from spreading over a decade.
 MOST_MONTHS = 50
 
 

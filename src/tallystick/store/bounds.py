@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tallystick.query.conditions import And, AtPath, Condition, Contains, Not, Or, Query
+from tallystick.query.conditions import EVERYTHING, And, AtPath, Condition, Contains, Not, Or, Query
 from tallystick.query.scope import Scope
 from tallystick.store.conditions import sql_for
 
@@ -25,6 +25,8 @@ class Bounded:
 
 def within(scope: Scope, query: Query) -> Query:
     """The query with the scope's mandatory filter in it."""
+    if scope.mandatory == EVERYTHING:
+        return query
     return Query(And((scope.mandatory, query.condition)), query.start, query.end)
 
 

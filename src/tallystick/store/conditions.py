@@ -18,7 +18,6 @@ from tallystick.query.conditions import (
     Condition,
     Contains,
     Equals,
-    Field,
     InNetwork,
     Not,
     Or,
@@ -27,7 +26,7 @@ from tallystick.query.conditions import (
 from tallystick.query.event_ids import span as id_span
 from tallystick.query.networks import span as network_span
 from tallystick.query.networks import text as address_text
-from tallystick.store.schema import SEARCH_TEXT, folded
+from tallystick.store.schema import SEARCH_TEXT, folded, names
 
 # The shortest needle that has a token: the index holds runs of three characters.
 TOKEN = 3
@@ -48,11 +47,6 @@ class Compiled:
     parameters: dict[str, str]
     indexed: bool
     estimate: str | None
-
-
-def names(field: Field) -> str:
-    """SQL for all that stands in a field, folded: an array."""
-    return f"[{', '.join(map(folded, STANDS_IN[field]))}]"
 
 
 def sql_for(query: Query, *, prefix: str = "p") -> Compiled:

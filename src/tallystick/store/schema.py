@@ -1,6 +1,6 @@
 """The table of events. Columns from `action` on are copies of what the four parts say."""
 
-from tallystick.events.record import Record
+from tallystick.query.conditions import STANDS_IN, Field
 
 # Everything a bare word is looked for in; NUL separates, and can be in no value.
 SEARCHED = (
@@ -12,6 +12,11 @@ SEARCHED = (
 def folded(expression: str) -> str:
     """SQL that folds case as `query.fold` does."""
     return f"replaceAll(lowerUTF8({expression}),'ς','σ')"
+
+
+def names(field: Field) -> str:
+    """SQL for all that stands in a field, folded: an array."""
+    return f"[{', '.join(map(folded, STANDS_IN[field]))}]"
 
 
 SEARCH_TEXT = folded("concat(" + ",'\\0',".join(SEARCHED) + ",'\\0',arrayStringConcat(details_values,'\\0'))")
@@ -49,18 +54,23 @@ COLUMNS = (
     ("details_values", "Array(String) CODEC(ZSTD(3))"),
 )
 
-COPIED = tuple(name for name in Record.__struct_fields__ if name not in ("entry", "paths", "values"))
-
+# Years as partitions: a quarter of a year in one part is found in faster than in four, and deletion goes by
+# row. 512 rows to a granule: the exact test of a word reads whole granules.
 CREATE_EVENTS = f"""
 CREATE TABLE IF NOT EXISTS events (
     {", ".join(f"{name} {kind}" for name, kind in COLUMNS)},
-    INDEX search {SEARCH_TEXT} TYPE text(tokenizer=ngrams(3)),
+    INDEX search {SEARCH_TEXT} TYPE text(tokenizer=ngrams(3), posting_list_codec='bitpacking'),
+    INDEX users {names("user")} TYPE text(tokenizer='array', posting_list_codec='bitpacking'),
+    INDEX resources {names("resource")} TYPE text(tokenizer='array', posting_list_codec='bitpacking'),
+    INDEX sessions {folded("session_id")} TYPE bloom_filter(0.01),
+    INDEX requests {folded("request_id")} TYPE bloom_filter(0.01),
+    INDEX addresses ip TYPE bloom_filter(0.01),
     INDEX seq_range seq TYPE minmax GRANULARITY 1,
     INDEX received_range received_at TYPE minmax GRANULARITY 1
 ) ENGINE = MergeTree
-PARTITION BY toYYYYMM(occurred_at)
+PARTITION BY toYear(occurred_at)
 ORDER BY (org_id, occurred_at, seq)
-SETTINGS index_granularity = 2048,
+SETTINGS index_granularity = 512,
     fsync_after_insert = 1, fsync_part_directory = 1,
     non_replicated_deduplication_window = 10000
 """
