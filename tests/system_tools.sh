@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Python: Chromium and PostgreSQL. Without root it names
+# Installs what the tests need beside Python: Chromium, PostgreSQL and poppler. Without root it names
 # what is missing, and the tests that need it are skipped with that reason.
 set -u
 
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing+=(postgresql)
+command -v pdftotext >/dev/null || missing+=(poppler-utils)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
