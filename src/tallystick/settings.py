@@ -205,7 +205,7 @@ class Settings:
         _whole(200, 1_000_000),
     )
     events_cache_mb: int = _setting(
-        "100", "Megabytes for the caches of the event store in the process.", _whole(10, 1_000_000)
+        "250", "Megabytes for the caches of the event store in the process, all together.", _whole(10, 1_000_000)
     )
     events_threads: int = _setting("2", "Threads that one statement of the event store may use.", _whole(1, 256))
     events_clients: int = _setting("4", "Statements that the event store runs side by side.", _whole(2, 64))

@@ -30,9 +30,9 @@ class Judge:
         self.client = client
         create = CREATE_EVENTS.replace("EXISTS events", "EXISTS judged")
         create = create.replace("fsync_after_insert = 1, fsync_part_directory = 1,", "")
-        assert "index_granularity = 512" in create
+        assert "index_granularity = 256" in create
         client.command("DROP TABLE IF EXISTS judged")
-        client.command(create.replace("index_granularity = 512", "index_granularity = 4"))
+        client.command(create.replace("index_granularity = 256", "index_granularity = 4"))
 
     def hold(self, rows: Sequence[Record]) -> None:
         """Exactly these records, index by place, in two parts."""

@@ -26,7 +26,7 @@ from tallystick.query.conditions import (
 from tallystick.query.event_ids import span as id_span
 from tallystick.query.networks import span as network_span
 from tallystick.query.networks import text as address_text
-from tallystick.store.schema import SEARCH_TEXT, folded, names
+from tallystick.store.schema import FOLDED_VALUES, folded, names
 
 # The shortest needle that has a token: the index holds runs of three characters.
 TOKEN = 3
@@ -77,7 +77,7 @@ class _Writer:
         """`wanted`: every event of the result fulfils this condition, so the index may narrow by it."""
         match condition:
             case Contains(needle):
-                return _all([*self.tokens([needle], wanted), f"position({SEARCH_TEXT}, {self.bind(needle)}) > 0"])
+                return _all([*self.tokens([needle], wanted), f"position(search_text, {self.bind(needle)}) > 0"])
             case Equals():
                 return self.equals(condition)
             case InNetwork(networks):
@@ -111,7 +111,7 @@ class _Writer:
         """What the index can say of these alternatives: one expression, or none."""
         if not wanted or not all(len(needle) >= TOKEN for needle in needles):
             return []
-        return [_any(f"hasAllTokens({SEARCH_TEXT}, {self.bind(needle)})" for needle in needles)]
+        return [_any(f"hasAllTokens(search_text, {self.bind(needle)})" for needle in needles)]
 
     def equals(self, condition: Equals) -> str:
         if condition.field == "id":
@@ -150,10 +150,10 @@ class _Writer:
         return _all(tests if first else [*tests, "ip_address != ''"])
 
     def at_path(self, path: str, needles: Iterable[str]) -> str:
-        at, value = folded("at"), folded("value")
+        at = folded("at")
         here = f"({at} = {self.bind(path)} OR startsWith({at}, {self.bind(path + '.')}))"
-        holds = _any(f"position({value}, {self.bind(needle)}) > 0" for needle in needles)
-        return f"arrayExists((at, value) -> {here} AND {holds}, details_paths, details_values)"
+        holds = _any(f"position(value, {self.bind(needle)}) > 0" for needle in needles)
+        return f"arrayExists((at, value) -> {here} AND {holds}, details_paths, {FOLDED_VALUES})"
 
     def time(self, at: int) -> str:
         return f"fromUnixTimestamp64Micro(toInt64({self.bind(str(min(max(at, _EARLIEST), _LATEST)))}), 'UTC')"

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from clickhouse_connect.driver.client import Client
 
+from tallystick.errors import SettingsError
 from tallystick.events.record import StoredEvent
 from tallystick.store.clients import Bounds, Clients
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.rows import ROW_COLUMNS, Group, arrow_of
-from tallystick.store.schema import CREATE_EVENTS
+from tallystick.store.schema import COLUMNS, CREATE_EVENTS
 
 _READ = (
     "SELECT seq, id, toUnixTimestamp64Micro(received_at), toUnixTimestamp64Micro(occurred_at), "
@@ -43,6 +44,7 @@ class EventStore:
         with self._writers.borrow() as client:
             for statement in (CREATE_EVENTS, CREATE_IDENTITY, CREATE_PROBE):
                 client.command(statement)
+            _check_columns(client)
             client.command(
                 "INSERT INTO store_identity SELECT generateUUIDv4() WHERE (SELECT count() FROM store_identity) = 0"
             )
@@ -128,6 +130,18 @@ class EventStore:
     def close(self) -> None:
         self._readers.close()
         self._writers.close()
+
+
+def _check_columns(client: Client) -> None:
+    """A table of other columns is not written to: what it holds must be carried over first."""
+    rows = client.query(
+        "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'events'"
+    ).result_rows
+    if {row[0] for row in rows} != {name for name, _ in COLUMNS}:
+        raise SettingsError(
+            "The event store was made by another version of Tallystick. Point TALLYSTICK_EVENTS_URL (or "
+            "TALLYSTICK_DATA_DIR) to an empty place and import the events again."
+        )
 
 
 def _blocks(client: Client, statement: str, parameters: Parameters) -> Any:

@@ -1,0 +1,30 @@
+"""The table of events as an earlier version may have left it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+# In a process of its own: one process holds one data path, and this one must begin with a foreign table.
+OPENED = """
+import sys
+from tallystick.errors import SettingsError
+from tallystick.store.clients import Bounds, Clients
+from tallystick.store.events import EventStore
+
+url = sys.argv[1]
+clients = Clients(url, Bounds(clients=1))
+with clients.borrow() as client:
+    client.command("CREATE TABLE events (org_id UUID, other String) ENGINE = MergeTree ORDER BY org_id")
+clients.close()
+store = EventStore(url)
+try:
+    store.open()
+except SettingsError as error:
+    print(error)
+"""
+
+
+def test_a_store_with_other_columns_is_left_alone_and_the_error_says_what_to_do(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPENED, f"chdb://{tmp_path}/events"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert "made by another version" in done.stdout, done.stderr
