@@ -1,0 +1,99 @@
+"""Text as lines of runs: broken to a width, in the order it is seen, each letter in a font that has it."""
+
+import re
+from dataclasses import dataclass
+from itertools import groupby
+
+import arabic_reshaper
+from bidi import get_display
+
+from tallystick.render.fonts import Face, font_for, width
+
+# Words, blanks, and letters of scripts that are written without blanks, which may be parted anywhere.
+_ANYWHERE = r"\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
+_PIECES = re.compile(rf"\s+|[{_ANYWHERE}]|[^\s{_ANYWHERE}]+")
+_RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
+# Letters that are not seen but move others about: a name must not be able to turn the line around it.
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_shaper = arabic_reshaper.ArabicReshaper({"delete_harakat": False})
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Letters of one font, in the order they are seen; `width` in points."""
+
+    font: str
+    text: str
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a face at a size in points."""
+
+    runs: tuple[Run, ...]
+    size: float
+
+    @property
+    def width(self) -> float:
+        return sum(run.width for run in self.runs)
+
+
+def line_of(text: str, face: Face, size: float) -> Line:
+    """The whole text on one line."""
+    seen = _seen(_clean(" ".join(text.split("\n"))))
+    letters = [(font_for(face, letter), letter) for letter in seen]
+    runs = []
+    for font, group in groupby(letters, key=lambda one: one[0]):
+        together = "".join(letter for _, letter in group)
+        if not font:
+            font, together = font_for(face, "U"), "".join(f"<U+{ord(letter):04X}>" for letter in together)
+        runs.append(Run(font, together, width(font, together, size)))
+    return Line(tuple(runs), size)
+
+
+def broken(text: str, face: Face, size: float, room: float) -> list[Line]:
+    """The text in lines of at most `room` points, parted at blanks where it can be; one empty line for no text."""
+    found: list[Line] = []
+    for paragraph in _clean(text).split("\n"):
+        found += _paragraph(paragraph.rstrip(), face, size, room)
+    return found
+
+
+def _paragraph(text: str, face: Face, size: float, room: float) -> list[Line]:
+    lines: list[Line] = []
+    begun, taken = "", 0.0
+    for piece in _PIECES.findall(text):
+        wide = line_of(piece, face, size).width
+        if taken + wide > room and begun:
+            lines.append(line_of(begun.rstrip(), face, size))
+            begun, taken = "", 0.0
+            if piece.isspace():
+                continue
+        while wide > room and len(piece) > 1:
+            cut = _fitting(piece, face, size, room)
+            lines.append(line_of(piece[:cut], face, size))
+            piece = piece[cut:]
+            wide = line_of(piece, face, size).width
+        begun, taken = begun + piece, taken + wide
+    return [*lines, line_of(begun, face, size)]
+
+
+def _fitting(piece: str, face: Face, size: float, room: float) -> int:
+    """How many letters of a piece fit, one at least."""
+    low, high = 1, len(piece)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if line_of(piece[:middle], face, size).width <= room else (low, middle - 1)
+    return low
+
+
+def _clean(text: str) -> str:
+    return _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    "))
+
+
+def _seen(text: str) -> str:
+    if not _RIGHT_TO_LEFT.search(text):
+        return text
+    shown = get_display(_shaper.reshape(text), base_dir="L")
+    return shown if isinstance(shown, str) else shown.decode()

@@ -1,0 +1,1 @@
+"""Documents, read back as people and programs read them."""

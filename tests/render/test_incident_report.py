@@ -1,0 +1,128 @@
+"""The incident report as PDF and as Markdown."""
+
+import html
+import re
+from dataclasses import replace
+
+import pytest
+
+from tallystick.render.incident_markdown import incident_markdown, plain
+from tallystick.render.incident_pdf import incident_pdf
+from tallystick.render.incident_report import NO_EVENTS, NOT_WRITTEN, Happening, IncidentReport
+from tests.render.reading import ink_of, text_of
+from tests.web.happenings import ZOO
+
+SEED = (
+    ("Issue", "Deployment blocked by policy"),
+    ("Detected", "Immediately via policy check"),
+    ("Impact", "No production impact (blocked)"),
+    ("Root Cause", "Missing S3 encryption config"),
+    ("Resolution", "Add encryption, redeploy"),
+    ("Time to Fix", "15 minutes"),
+)
+FAILED = Happening(
+    time="2024-01-15 14:30:45.000 UTC",
+    action="deployment.failed",
+    status="Failed",
+    is_failed=True,
+    summary="Sarah Lin failed to deploy api-infrastructure",
+    facts=(("by", "sarah@acme.com (usr_456)"), ("from", "192.168.1.50")),
+    marks=("First time from 192.168.1.50",),
+    note="This is where it broke.\nSee the policy.",
+)
+REPORT = IncidentReport(
+    organization="Acme",
+    title="Deployment of api-infrastructure blocked",
+    about=(("Case", "cas_1"), ("State", "Open")),
+    lines=SEED,
+    happenings=(FAILED,),
+    gaps=("Events before 2024-01-01 are no longer kept.",),
+    zone="UTC",
+    generated_at="2024-01-15 15:00:00 UTC",
+)
+NAMES = ("نورة الأحمد", "יעל כהן", "王小明", "さくら", "김민준", "Ελένη Παπαδάκη", "Ольга Иванова")
+
+
+@pytest.mark.parametrize("write", [lambda report: text_of(incident_pdf(report)), incident_markdown])
+def test_the_six_lines_stand_as_the_story_tells_them(write):
+    text = re.sub(r"[*-]", "", write(REPORT))
+    for label, line in SEED:
+        assert re.search(rf"{label}: +{re.escape(line)}", text), label
+
+
+@pytest.mark.parametrize("write", [lambda report: text_of(incident_pdf(report)), incident_markdown])
+def test_the_timeline_its_notes_and_its_gaps_are_there(write):
+    text = write(REPORT)
+    for words in (
+        "deployment.failed", "Failed", "14:30:45.000 UTC", "Sarah Lin failed to deploy", "sarah@acme.com (usr_456)",
+        "First time from 192.168.1.50", "This is where it broke.", "See the policy.", "no longer kept", "Times in UTC",
+    ):  # fmt: skip
+        assert words in text, words
+
+
+@pytest.mark.parametrize("write", [lambda report: text_of(incident_pdf(report)), incident_markdown])
+def test_what_is_not_there_yet_is_said(write):
+    text = write(replace(REPORT, lines=(("Issue", ""),), happenings=()))
+    assert NOT_WRITTEN in text
+    assert NO_EVENTS in text
+
+
+def test_every_page_says_whose_it_is_when_it_was_made_and_which_of_how_many():
+    pages = text_of(incident_pdf(replace(REPORT, happenings=(FAILED,) * 40))).split("\f")[:-1]
+    assert len(pages) > 5
+    for number, page in enumerate(pages, 1):
+        assert f"Page {number} of {len(pages)}" in re.sub(" +", " ", page)
+        assert "Acme" in page
+        assert "Generated 2024-01-15 15:00:00 UTC by Tallystick" in page
+        assert REPORT.title in page
+
+
+@pytest.mark.parametrize("length", [200, 20_000])
+def test_words_of_any_length_stay_on_the_page(length):
+    long = "unbroken" * (length // 8)
+    text = text_of(incident_pdf(replace(REPORT, title=long[:200], lines=(("Issue", long),), happenings=())))
+    assert text.replace("\f", "").replace("\n", "").replace(" ", "").count("unbroken") > length // 12
+
+
+def test_names_in_many_scripts_are_drawn():
+    blank = ink_of(incident_pdf(replace(REPORT, lines=(("Issue", " "),), happenings=())))
+    for name in NAMES:
+        drawn = ink_of(incident_pdf(replace(REPORT, lines=(("Issue", name),), happenings=())))
+        assert drawn > blank + 20, name
+
+
+def _everywhere(animal: str) -> IncidentReport:
+    happening = Happening(animal, animal, animal, True, animal, ((animal, animal),), (animal,), f"{animal}\n{animal}")
+    return IncidentReport(
+        animal, animal, ((animal, animal),), ((animal, animal),), (happening,), (animal,), animal, animal
+    )
+
+
+@pytest.mark.parametrize("animal", ZOO)
+def test_markup_in_every_field_of_a_pdf_is_shown_as_text(animal):
+    document = incident_pdf(_everywhere(animal))
+    shown = "".join(text_of(document).split())
+    assert "".join(animal.replace("\u202e", "").split())[:40] in shown
+    assert b"/URI" not in document
+    assert b"/JavaScript" not in document
+
+
+@pytest.mark.parametrize(
+    "animal",
+    [*ZOO, "[a](javascript:alert(1))", "![a](http://x/y.png)", "<http://x>", "# head", "- item", "1. item", "> quote",
+     "| a | b |", "```\ncode", "~~~", "***", "===", "\\<b>", "a\n\n<script>x</script>", "[a]: http://x", "&#60;b&#62;",
+     "http://evil.example/", "www.evil.example", "<!-- -->", "$x$", "    indented"],
+)  # fmt: skip
+def test_markdown_lets_nothing_of_an_event_become_markup(animal):
+    written = incident_markdown(_everywhere(animal))
+    assert "<" not in written
+    unescaped = re.sub(r"\\[^\w\s]", "", written)
+    assert re.findall(r"\]\(|!\[|`|\|", unescaped) == []
+    assert re.findall(r"^\s*(?:===|~~~|\d+[.)] )", unescaped, re.MULTILINE) == []
+    assert re.findall(r"(?:https?|javascript):|www\.", unescaped) == []
+
+
+@pytest.mark.parametrize("animal", [*ZOO, *NAMES, "a_b_c *d* [e] 1.5", "C:\\temp\\*"])
+def test_markdown_shows_the_letters_that_were_there(animal):
+    rendered = html.unescape(re.sub(r"\\([^\w\s])", r"\1", plain(animal)))
+    assert rendered == " ".join(animal.replace("\u202e", "").split())
