@@ -1,7 +1,7 @@
 """Times: integers of microseconds since 1970 UTC inside, RFC 3339 UTC outside."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -27,3 +27,19 @@ def from_us(at_us: int) -> datetime:
 def rfc3339(at_us: int) -> str:
     """`2024-01-15T14:30:45.120000Z`: always UTC, always six digits, so that text order is time order."""
     return (EPOCH + timedelta(microseconds=at_us)).isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def exact_time(at_us: int, zone: tzinfo) -> str:
+    """For people: `2024-01-15 14:30:45.120 UTC`; milliseconds, or microseconds where there are any, and the zone."""
+    moment = from_us(at_us).astimezone(zone)
+    fraction = f"{moment.microsecond:06d}"
+    fraction = fraction[:3] if fraction.endswith("000") else fraction
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{fraction} {_zone_words(moment)}"
+
+
+def _zone_words(moment: datetime) -> str:
+    name, offset = moment.tzname() or "", moment.strftime("%z")
+    if name == "UTC":
+        return "UTC"
+    words = f"UTC{offset[:3]}:{offset[3:5]}"
+    return f"{name} ({words})" if name.isalpha() else words

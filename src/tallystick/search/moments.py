@@ -19,6 +19,13 @@ _TIME = re.compile(
 _LOOSE_DAY = re.compile(r"([0-9]{4})[-/. ]([0-9]{1,2})[-/. ]([0-9]{1,2})")
 
 
+def length(text: str) -> int:
+    """How long `30m`, `24h`, `7d` or `4w` is, in microseconds; else ValueError."""
+    if (found := _AGO.fullmatch(text.strip().lower())) is None:
+        raise ValueError("not a length of time")
+    return int(found[1]) * _SECONDS[found[2]] * SECOND_US
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """Microseconds since 1970 UTC: a day from `first` until `after`, a point in time where both are equal."""
@@ -44,8 +51,8 @@ class Clock:
         today = from_us(self.now).astimezone(self.zone).date()
         if word in ("today", "yesterday"):
             return self.day(today - timedelta(days=word == "yesterday"))
-        if ago := _AGO.fullmatch(word):
-            at = self.now - int(ago[1]) * _SECONDS[ago[2]] * SECOND_US
+        if _AGO.fullmatch(word):
+            at = self.now - length(word)
             return Moment(at, at)
         if _DAY.fullmatch(word):
             return self.day(date.fromisoformat(word))

@@ -1,0 +1,99 @@
+"""The timeline around an event: what else happened on its threads, so long before and after."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tallystick.cases.threads import RELATIONS, Relation, Thread, relations_of, threads_of
+from tallystick.errors import BadRequest
+from tallystick.events.output import event_of
+from tallystick.events.record import StoredEvent
+from tallystick.query.conditions import Or, Query
+from tallystick.query.scope import Scope
+from tallystick.search.find import Finder
+from tallystick.search.moments import length
+
+MOST_EVENTS = 200
+DEFAULT_SPAN = "1h"
+MOST_SPAN = length("400d")
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """An event of the timeline, and the threads that it shares with the event in the middle."""
+
+    stored: StoredEvent
+    relations: tuple[Relation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """In order of time, the event itself among them. Times in microseconds since 1970 UTC.
+
+    `more_before` and `more_after`: the span holds more than were asked for, and these are the nearest.
+    `partial`: the time was used up, so that some in the span may be missing.
+    """
+
+    middle: StoredEvent
+    threads: list[Thread]
+    events: list[Related]
+    start: int
+    end: int
+    more_before: bool
+    more_after: bool
+    partial: bool
+    searchable_through: int
+    retention_start: int
+
+
+def around(
+    finder: Finder,
+    scope: Scope,
+    middle: StoredEvent,
+    *,
+    by: Sequence[str] = RELATIONS,
+    before: str = DEFAULT_SPAN,
+    after: str = DEFAULT_SPAN,
+    limit: int = 50,
+) -> Around:
+    """The events on the threads `by`, at most `limit` on either side of the event, the nearest. Blocks.
+
+    Reads within the time that any page may take. BadRequest (`bad_parameter`) for a thread or a span that is none.
+    """
+    threads = threads_of(event_of(middle), by)
+    start = middle.occurred_at - span("before", before)
+    end = middle.occurred_at + 1 + span("after", after)
+    condition = Or(tuple(thread.condition for thread in threads))
+    at = middle.occurred_at
+    earlier = finder.page(scope, Query(condition, start, at + 1), limit=limit + 1, order="desc", count="none")
+    later = finder.page(scope, Query(condition, at + 1, end), limit=limit, order="asc", count="none")
+    nearest = [one for one in earlier.data if one.index != middle.index]
+    found = {one.index: one for one in [*nearest[:limit], middle, *later.data]}
+    return Around(
+        middle=middle,
+        threads=threads,
+        events=[
+            Related(one, relations_of(one, threads))
+            for one in sorted(found.values(), key=lambda one: (one.occurred_at, one.index))
+        ],
+        start=start,
+        end=end,
+        more_before=len(nearest) > limit or (earlier.next_cursor is not None and not earlier.partial),
+        more_after=later.next_cursor is not None and not later.partial,
+        partial=earlier.partial or later.partial,
+        searchable_through=earlier.searchable_through,
+        retention_start=earlier.retention_start,
+    )
+
+
+def span(name: str, text: str) -> int:
+    """The microseconds that `1h` is; BadRequest names the parameter."""
+    try:
+        found = length(text)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= MOST_SPAN:
+        raise BadRequest(
+            f"{name} is a length of time: write 30m, 24h, 7d or 4w, 400d at most.",
+            code="bad_parameter", parameter=name, suggestion=DEFAULT_SPAN,
+        )  # fmt: skip
+    return found

@@ -1,0 +1,47 @@
+"""The timeline of a case: its events as the trail has them now, with their notes, and what is missing."""
+
+from dataclasses import dataclass
+
+from tallystick.cases.evidence import Held
+from tallystick.cases.first_times import first_times
+from tallystick.events.record import StoredEvent
+from tallystick.query.scope import Scope
+from tallystick.search.find import Finder
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One event of a case; `stored` is None when it is no longer kept, or not the reader's to see."""
+
+    held: Held
+    stored: StoredEvent | None
+    marks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """In order of time. `gaps` are sentences."""
+
+    moments: list[Moment]
+    gaps: list[str]
+
+
+def timeline_of(finder: Finder, scope: Scope, held: list[Held]) -> Timeline:
+    """Reads the events of a case. Blocks."""
+    found = {one.event_id: finder.one(scope, one.event_id) for one in held}
+    there = [stored for one in held if (stored := found[one.event_id]) is not None]
+    firsts = first_times(finder, scope, there)
+    moments = []
+    for one in held:
+        stored = found[one.event_id]
+        moments.append(Moment(one, stored, tuple(firsts.words.get(stored.index, ())) if stored else ()))
+    gaps = []
+    if missing := len(held) - len(there):
+        gaps.append(f"{_events(missing)} of this case can no longer be read: past the retention, or not yours to see.")
+    if firsts.unanswered:
+        gaps.append("What happened for the first time was not looked up for every event: that took too long.")
+    return Timeline(moments, gaps)
+
+
+def _events(number: int) -> str:
+    return f"{number} event{'' if number == 1 else 's'}"

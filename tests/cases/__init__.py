@@ -1,0 +1,1 @@
+"""Investigating, and the cases it becomes."""
