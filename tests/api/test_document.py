@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import tallystick
-from tallystick.api import count_events, find_events, follow_events, record_events
+from tallystick.api import count_events, find_events, follow_events, record_events, related_events
 from tallystick.api.document import DOCUMENT
 from tallystick.api.document.codes import CODES
 from tallystick.api.document.schemas import SCHEMAS
@@ -28,6 +28,7 @@ OPERATIONS = [
 TAKEN = {
     ("GET", "/v1/audit-logs"): find_events.PARAMETERS,
     ("POST", "/v1/audit-logs"): record_events.PARAMETERS,
+    ("GET", "/v1/audit-logs/{id}/related"): related_events.PARAMETERS,
     ("GET", "/v1/audit-logs/histogram"): count_events.HISTOGRAM_PARAMETERS,
     ("GET", "/v1/audit-logs/facets"): count_events.FACET_PARAMETERS,
     ("GET", "/v1/audit-logs/live"): follow_events.PARAMETERS,

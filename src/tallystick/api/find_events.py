@@ -15,6 +15,7 @@ from tallystick.api.stream_events import WRITERS, stream_events
 from tallystick.clock import now_us, rfc3339
 from tallystick.errors import BadRequest, NotFound
 from tallystick.events.output import event_of
+from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.filters import NAMES, query_from
@@ -47,19 +48,24 @@ async def show_event(request: Request[Any, Any, Any], parts: Parts) -> Response[
     """One event, whole, also the moment after it was recorded."""
     reader = await authorised(request, parts, "events:read")
     Parameters.of(request, ())
-    event_id: str = request.path_params["id"]
+    stored = await parts.database.run(event_named, parts.finder, reader, request.path_params["id"])
+    return answer(event_of(stored))
+
+
+def event_named(finder: Finder, reader: Scope, event_id: str) -> StoredEvent:
+    """The event of that id; NotFound (`no_event`) for none, as for one that the reader may not see. Blocks."""
     try:
         raw = ids.decode("evt", event_id)
     except ValueError:
         raise NotFound(
             f"There is no event {event_id[:60]!r}: an event's id is evt_ and 26 characters.", code="no_event"
         ) from None
-    stored = await parts.database.run(parts.finder.one, reader, raw)
+    stored = finder.one(reader, raw)
     if stored is None:
         raise NotFound(
             f"There is no event {event_id} in this organization, or it is past its retention.", code="no_event"
         )
-    return answer(event_of(stored))
+    return stored
 
 
 def _paging(asked: Parameters) -> dict[str, Any]:

@@ -79,6 +79,10 @@ class Parameters:
             raise bad_parameter(name, f"{name} can be given once only.")
         return values[0]
 
+    def several(self, name: str) -> list[str]:
+        """The values of a parameter that can be given several times."""
+        return list(self._given.get(name, ()))
+
     def choice(self, name: str, choices: Sequence[str]) -> str:
         """One of `choices`, of which the first is the default."""
         value = self.one(name)

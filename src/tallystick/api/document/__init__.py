@@ -9,6 +9,7 @@ from typing import Any
 import tallystick
 from tallystick.api.document.answers import ANSWERS
 from tallystick.api.document.paths import PATHS
+from tallystick.api.document.proving import PROVING
 from tallystick.api.document.schemas import SCHEMAS
 
 INTRODUCTION = """\
@@ -32,10 +33,11 @@ DOCUMENT: dict[str, Any] = {
     "tags": [
         {"name": "Record", "description": "Bring events in."},
         {"name": "Find", "description": "Read the trail, count it, follow it."},
+        {"name": "Prove", "description": "Check that nothing was changed, without believing the server."},
         {"name": "Operate", "description": "For load balancers and monitoring. No key is needed."},
         {"name": "Reference", "description": "This description. No key is needed."},
     ],
-    "paths": PATHS,
+    "paths": PATHS | PROVING,
     "components": {
         "schemas": SCHEMAS,
         "responses": ANSWERS,

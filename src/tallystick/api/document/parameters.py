@@ -4,6 +4,9 @@ from typing import Any
 
 from tallystick.api.count_events import DEFAULT_BUCKETS, DEFAULT_VALUES
 from tallystick.api.find_events import COUNTS, DEFAULT_LIMIT, MOST_INDEX, MOST_LIMIT, MOST_OFFSET, ORDERS
+from tallystick.api.related_events import DEFAULT_LIMIT as DEFAULT_RELATED
+from tallystick.cases.around import DEFAULT_SPAN, MOST_EVENTS
+from tallystick.cases.threads import RELATIONS
 from tallystick.events.catalogue import CATEGORIES, STATUSES
 from tallystick.search.counts import MOST_BUCKETS, MOST_VALUES
 from tallystick.store.reading import VALUES
@@ -23,6 +26,8 @@ def _many(name: str, description: str, **item: Any) -> Parameter:
 def _number(low: int, high: int, **more: Any) -> dict[str, Any]:
     return {"type": "integer", "minimum": low, "maximum": high, **more}
 
+
+_LENGTH = "`30m`, `24h`, `7d` or `4w`, 400 days at most."
 
 FILTERS = [
     _one("start", "From this date or time on, inclusive.", {"type": "string"}, example="2024-01-01"),
@@ -61,6 +66,12 @@ HISTOGRAM = [
 FACET = [
     _one("field", "Of which field.", {"type": "string", "enum": list(VALUES)}, required=True),
     _one("limit", "How many values.", _number(1, MOST_VALUES, default=DEFAULT_VALUES)),
+]
+RELATED = [
+    _many("by", "Which threads to follow; default all that the event has.", enum=list(RELATIONS)),
+    _one("before", f"So long before the event. {_LENGTH}", {"type": "string", "default": DEFAULT_SPAN}, example="24h"),
+    _one("after", f"So long after it. {_LENGTH}", {"type": "string", "default": DEFAULT_SPAN}, example="30m"),
+    _one("limit", "How many events on either side.", _number(1, MOST_EVENTS, default=DEFAULT_RELATED)),
 ]
 LIVE = [
     _one("after", "Begin behind this index: a page's `searchable_through`. Default now.", _number(-1, MOST_INDEX)),

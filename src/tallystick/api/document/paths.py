@@ -3,7 +3,7 @@
 from typing import Any
 
 from tallystick.api.document.answers import problems
-from tallystick.api.document.parameters import EVENT_ID, FACET, FILTERS, HISTOGRAM, LIVE, PAGING, RECORD
+from tallystick.api.document.parameters import EVENT_ID, FACET, FILTERS, HISTOGRAM, LIVE, PAGING, RECORD, RELATED
 from tallystick.api.document.schemas import ref
 
 Operation = dict[str, Any]
@@ -66,6 +66,17 @@ _SHOW: Operation = {
     "description": "Whole, also the moment after it was recorded.",
     "parameters": [EVENT_ID],
     "responses": {"200": _json("The event.", "Event")} | problems(400, 401, 403, 404, 429, 500, 503),
+}
+
+_RELATED: Operation = {
+    "tags": ["Find"],
+    "operationId": "showRelated",
+    "summary": "What happened around an event",
+    "description": "One timeline of the events that have its actor, resource, session, address or request, the event "
+    "itself among them, oldest first. Of more than `limit` on either side these are the nearest, and `more_before` and "
+    "`more_after` say that there are others; `partial`, that the time did not suffice to read all of the span.",
+    "parameters": [EVENT_ID, *RELATED],
+    "responses": {"200": _json("The timeline.", "Related")} | problems(400, 401, 403, 404, 429, 500, 503),
 }
 
 _HISTOGRAM: Operation = {
@@ -140,6 +151,7 @@ _STYLESHEET: Operation = {
 PATHS: dict[str, Any] = {
     "/v1/audit-logs": {"post": _RECORD, "get": _FIND},
     "/v1/audit-logs/{id}": {"get": _SHOW},
+    "/v1/audit-logs/{id}/related": {"get": _RELATED},
     "/v1/audit-logs/histogram": {"get": _HISTOGRAM},
     "/v1/audit-logs/facets": {"get": _FACETS},
     "/v1/audit-logs/live": {"get": _LIVE},

@@ -2,6 +2,7 @@
 
 from typing import Any, get_args
 
+from tallystick.cases.threads import RELATIONS
 from tallystick.events.catalogue import CATEGORIES, SEVERITIES, STATUSES
 from tallystick.events.incoming import ActorType
 from tallystick.store.reading import VALUES
@@ -40,6 +41,7 @@ TIME = text(
 )
 EVENT_ID = text("`evt_` and 26 characters.", pattern="^evt_[0-7][0-9a-hjkmnp-tv-z]{25}$")
 ACTION = text("`noun.verb`.", pattern="^[a-z0-9_]+(\\.[a-z0-9_]+)+$", maxLength=100)
+_RELATION = text("The thread.", enum=list(RELATIONS))
 DETAILS: Schema = {"type": "object", "additionalProperties": True}
 
 _ID = text("The sender's own identifier.", maxLength=1024)
@@ -159,6 +161,21 @@ SCHEMAS: dict[str, Schema] = {
         },
         description="What was found, and what has to be known about it.",
     ),
+    "Related": fields(
+        {
+            "event_id": EVENT_ID,
+            "threads": listed(fields({"by": _RELATION, "value": text("What it goes by.")})),
+            "start": TIME,
+            "end": TIME,
+            "data": listed(fields({"by": listed(_RELATION), "event": ref("Event")})),
+            "more_before": FLAG | {"description": "There are more before these."},
+            "more_after": FLAG | {"description": "There are more after these."},
+            "partial": FLAG | {"description": "The time was used up; some in the span may be missing."},
+            "searchable_through": THROUGH,
+            "retention_start": TIME,
+        },
+        description="What happened around an event, oldest first; `by` says what each shares with it.",
+    ),
     "Histogram": fields(
         {
             "start": TIME, "end": TIME,
@@ -175,6 +192,24 @@ SCHEMAS: dict[str, Schema] = {
             "partial": FLAG,
         },
         description="The values that most events have, most frequent first.",
+    ),
+    "Proof": fields(
+        {
+            "index": INDEX,
+            "size": COUNT | {"description": "Of the log, as the checkpoint has it."},
+            "event": fields(
+                {
+                    "index": INDEX, "id": EVENT_ID,
+                    "received_at": COUNT | {"description": "Microseconds since 1970 UTC."},
+                    "seed": text("16 bytes in base64; opens the commitments."),
+                    "what": text("The first part, the exact text that was committed to."),
+                    "target": text("The second."), "who": text("The third."), "details": text("The fourth."),
+                },
+                description="What the log entry is made of.",
+            ),
+            "proof": text("The proof and the checkpoint: a C2SP tlog-proof."),
+        },
+        description="An event and the proof that it stands in the log.",
     ),
     "Actions": fields({"data": listed(ref("Action")), "partial": FLAG}, description="By name."),
     "Action": fields(
