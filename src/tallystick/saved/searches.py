@@ -1,0 +1,178 @@
+"""Keeping, listing, renaming, sharing and deleting saved views."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, or_, select, update
+
+from tallystick import ids
+from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.scopes import require
+from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
+from tallystick.query.scope import Scope
+from tallystick.saved.tables import saved_views
+
+PREFIX = "view"
+MOST_NAME = 100
+MOST_QUERY = 20_000
+MOST_OF_ONE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SavedView:
+    """`query` is what stands behind the `?` of the page; `is_own` is seen from the scope that asked."""
+
+    id: str
+    name: str
+    query: str
+    owner_name: str
+    is_own: bool
+    is_shared: bool
+
+
+def list_views(connection: Connection, scope: Scope) -> list[SavedView]:
+    """The scope's own views and those shared in its organization, by name."""
+    rows = connection.execute(select(saved_views).where(_visible(scope)))
+    return sorted((_read(row, scope) for row in rows), key=lambda view: (view.name.casefold(), not view.is_own))
+
+
+def save_view(
+    connection: Connection, scope: Scope, name: str, query: str, *, now: int, caller: Caller = NOWHERE
+) -> SavedView:
+    """Keep `query` under a name; of one's own views the one with that name is changed."""
+    require(scope, "events:read")
+    words = _name(name)
+    if len(query) > MOST_QUERY or "\0" in query:
+        raise BadRequest("This view is too long to be kept. Take some filters out.", code="bad_view")
+    mine = (saved_views.c.org_id == scope.org_id) & (saved_views.c.owner_id == scope.principal.id)
+    kept = connection.execute(select(saved_views).where(mine, saved_views.c.name == words)).first()
+    if kept is None:
+        number = connection.execute(select(func.count()).select_from(saved_views).where(mine)).scalar_one()
+        if number >= MOST_OF_ONE:
+            raise Conflict(f"You keep {MOST_OF_ONE} views already. Delete one first.", code="too_many_views")
+    view_id = kept.view_id if kept else ids.new_uuid(now)
+    values = {"query": query, "owner_name": _owner(scope), "changed_at": now}
+    if kept:
+        _change(connection, scope, view_id, values)
+    else:
+        own = {"org_id": scope.org_id, "view_id": view_id, "owner_id": scope.principal.id}
+        connection.execute(insert(saved_views).values(**own, **values, name=words, is_shared=False))
+    view = _find(connection, scope, ids.encode(PREFIX, view_id.bytes))
+    _tell(connection, scope, "audit_log.view_saved", view, now, caller, {"query": query[:2000]})
+    return view
+
+
+def rename_view(
+    connection: Connection, scope: Scope, shown_id: str, name: str, *, now: int, caller: Caller = NOWHERE
+) -> None:
+    """Give one's own view another name; Conflict (`view_exists`) when another of one's own has it."""
+    view, words = _own(connection, scope, shown_id), _name(name)
+    if words == view.name:
+        return
+    mine = (saved_views.c.org_id == scope.org_id) & (saved_views.c.owner_id == scope.principal.id)
+    if connection.execute(select(saved_views.c.view_id).where(mine, saved_views.c.name == words)).first():
+        raise Conflict("You have another view of this name. Choose a different one.", code="view_exists")
+    _change(connection, scope, _raw(shown_id), {"name": words, "changed_at": now})
+    changes = {"name": {"before": view.name, "after": words}}
+    _tell(connection, scope, "audit_log.view_renamed", view, now, caller, changes)
+
+
+def share_view(
+    connection: Connection, scope: Scope, shown_id: str, is_shared: bool, *, now: int, caller: Caller = NOWHERE
+) -> None:
+    """Show the view to everyone in the organization, or to its owner alone again."""
+    _require_sharing(scope)
+    view = _own(connection, scope, shown_id) if is_shared else _find(connection, scope, shown_id)
+    if view.is_shared == is_shared:
+        return
+    _change(connection, scope, _raw(shown_id), {"is_shared": is_shared, "changed_at": now})
+    action = "audit_log.view_shared" if is_shared else "audit_log.view_unshared"
+    _tell(connection, scope, action, view, now, caller, {"query": view.query[:2000]} if is_shared else {})
+
+
+def delete_view(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
+    """Delete one's own view; owners and admins also one that somebody shared."""
+    view = _find(connection, scope, shown_id)
+    if not view.is_own:
+        _require_sharing(scope)
+    where = (saved_views.c.org_id == scope.org_id) & (saved_views.c.view_id == _raw(shown_id))
+    connection.execute(delete(saved_views).where(where))
+    _tell(connection, scope, "audit_log.view_deleted", view, now, caller, {"query": view.query[:2000]})
+
+
+def may_share(scope: Scope) -> bool:
+    """What is shared speaks for the organization: its owners and admins do that."""
+    return scope.role in ("owner", "admin")
+
+
+def _require_sharing(scope: Scope) -> None:
+    if not may_share(scope):
+        raise Forbidden("Owners and admins share views. Ask one of them.", code="may_not_share")
+
+
+def _visible(scope: Scope) -> ColumnElement[bool]:
+    require(scope, "events:read")
+    mine_or_shared = or_(saved_views.c.owner_id == scope.principal.id, saved_views.c.is_shared)
+    return (saved_views.c.org_id == scope.org_id) & mine_or_shared
+
+
+def _find(connection: Connection, scope: Scope, shown_id: str) -> SavedView:
+    statement = select(saved_views).where(_visible(scope), saved_views.c.view_id == _raw(shown_id))
+    row = connection.execute(statement).first()
+    if row is None:
+        raise _no_view()
+    return _read(row, scope)
+
+
+def _own(connection: Connection, scope: Scope, shown_id: str) -> SavedView:
+    view = _find(connection, scope, shown_id)
+    if not view.is_own:
+        raise Forbidden("This view belongs to somebody else. Save your own under another name.", code="not_your_view")
+    return view
+
+
+def _raw(shown_id: str) -> UUID:
+    try:
+        return UUID(bytes=ids.decode(PREFIX, shown_id))
+    except ValueError:
+        raise _no_view() from None
+
+
+def _no_view() -> NotFound:
+    return NotFound("There is no such view that you may see. Perhaps it was deleted.", code="no_view")
+
+
+def _change(connection: Connection, scope: Scope, view_id: UUID, values: dict[str, Any]) -> None:
+    where = (saved_views.c.org_id == scope.org_id) & (saved_views.c.view_id == view_id)
+    connection.execute(update(saved_views).where(where).values(**values))
+
+
+def _name(text: str) -> str:
+    words = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    if not 1 <= len(words) <= MOST_NAME:
+        raise BadRequest(f"The name of a view has 1 to {MOST_NAME} characters.", code="bad_view")
+    return words
+
+
+def _owner(scope: Scope) -> str:
+    return (scope.principal.email or scope.principal.name)[:254]
+
+
+def _read(row: Row[Any], scope: Scope) -> SavedView:
+    shown = ids.encode(PREFIX, row.view_id.bytes)
+    is_own = row.owner_id == scope.principal.id
+    return SavedView(shown, row.name, row.query, row.owner_name, is_own, row.is_shared)
+
+
+def _tell(
+    connection: Connection,
+    scope: Scope,
+    action: str,
+    view: SavedView,
+    now: int,
+    caller: Caller,
+    changes: dict[str, Any],
+) -> None:
+    on = resource("saved_view", _raw(view.id), PREFIX, view.name)
+    tell(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now, changes=changes)
