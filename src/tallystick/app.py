@@ -28,6 +28,9 @@ from tallystick.ingest.reconcile import reconcile
 from tallystick.ingest.recorder import Recorder
 from tallystick.ingest.sequencer import Sequencer
 from tallystick.ingest.shipper import Shipper
+from tallystick.ledger.keys import Keyring
+from tallystick.ledger.prover import Prover
+from tallystick.ledger.signer import Signer
 from tallystick.live.hub import LiveHub
 from tallystick.search.find import Finder
 from tallystick.settings import Settings
@@ -55,6 +58,8 @@ class Parts:
     shipper: Shipper
     finder: Finder
     hub: LiveHub
+    signer: Signer
+    prover: Prover
 
 
 def build(settings: Settings) -> Parts:
@@ -75,6 +80,7 @@ def build(settings: Settings) -> Parts:
         data_dir=settings.data_dir,
         wake_shipper=shipper.wake,
     )
+    signer = Signer(database, Keyring(settings.secret_key, settings.public_host), settings.data_dir)
     hub = LiveHub(database, store)
     sequencer.listeners.append(hub.notify)
     authenticator = Authenticator(database, rate_limit=RateLimit(settings.rate_limit))
@@ -89,6 +95,8 @@ def build(settings: Settings) -> Parts:
         shipper=shipper,
         finder=Finder(database, store),
         hub=hub,
+        signer=signer,
+        prover=Prover(database, signer),
     )
 
 
@@ -102,12 +110,14 @@ async def running(parts: Parts) -> AsyncIterator[None]:
             parts.sequencer.start()
             parts.shipper.start()
             parts.hub.start()
+            parts.signer.start()
             try:
                 yield
             finally:
                 parts.hub.close()
                 await parts.database.run(parts.sequencer.stop)
                 await parts.database.run(parts.shipper.stop)
+                await parts.database.run(parts.signer.stop)
         finally:
             parts.finder.close()
             parts.store.close()
@@ -127,6 +137,7 @@ def _open(parts: Parts) -> None:
         # A cluster may come later: recording goes on without it, and the shipper opens it then.
         _log.warning("store_not_open", error=str(error)[:500])
     reconcile(parts.database, parts.store)
+    parts.signer.open()
 
 
 class _only_server:  # noqa: N801
@@ -171,7 +182,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Litestar:
             yield
 
     for_api = ApiParts(
-        made.settings, made.database, made.store, made.authenticator, made.recorder, made.finder, made.hub
+        made.settings, made.database, made.store, made.authenticator, made.recorder, made.finder, made.hub, made.prover
     )
     app = Litestar(
         route_handlers=[API, WEB],

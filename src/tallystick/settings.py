@@ -235,6 +235,11 @@ class Settings:
         values["secret_key"] = values["secret_key"] or _kept_secret(data_dir, values["database_url"])
         return cls(**values)
 
+    @property
+    def public_host(self) -> str:
+        """The host of `public_url`, without a port."""
+        return urlsplit(self.public_url).hostname or "localhost"
+
     def __repr__(self) -> str:
         hidden = {"secret_key": MASKED} | {
             name: _masked(getattr(self, name) or "") for name in ("database_url", "events_url", "smtp_url")

@@ -52,6 +52,7 @@ http_request_seconds = Histogram(
     buckets=SECONDS, registry=registry,
 )  # fmt: skip
 live_viewers = Gauge("tallystick_live_viewers", "Live views connected", registry=registry)
+checkpoints_signed_total = Counter("tallystick_checkpoints_signed", "Checkpoints signed", registry=registry)
 log_frozen = Gauge("tallystick_log_frozen", "Logs frozen because their root does not match", registry=registry)
 
 

@@ -5,6 +5,7 @@ from tallystick.api.readiness import Readiness
 from tallystick.database.engine import Database
 from tallystick.errors import Unavailable
 from tallystick.ingest.recorder import Recorder
+from tallystick.ledger.prover import Prover
 from tallystick.live.hub import LiveHub
 from tallystick.search.find import Finder
 from tallystick.settings import Settings
@@ -49,6 +50,7 @@ class Parts:
         recorder: Recorder,
         finder: Finder,
         hub: LiveHub,
+        prover: Prover,
     ) -> None:
         self.settings = settings
         self.database = database
@@ -56,6 +58,7 @@ class Parts:
         self.recorder = recorder
         self.finder = finder
         self.hub = hub
+        self.prover = prover
         self.readiness = Readiness(database, store, settings.data_dir)
         self.bodies = Allowance(
             MOST_BODY_BYTES, "More is arriving than can be recorded. Send it again later.", "overloaded"

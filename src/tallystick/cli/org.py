@@ -1,5 +1,6 @@
 """`tallystick org`: the operator's view of organizations."""
 
+import os
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -13,6 +14,8 @@ from tallystick.cli.control import FROM_HERE, control_database
 from tallystick.cli.terminal import emit, note, results, say
 from tallystick.clock import now_us, rfc3339
 from tallystick.ledger import log
+from tallystick.ledger.keys import Keyring
+from tallystick.settings import Settings
 
 app = typer.Typer()
 org = typer.Typer(no_args_is_help=True, help="Make and list organizations; say how long their events are kept.")
@@ -78,6 +81,20 @@ def retention(
         emit(_shown(changed))
     else:
         say(f"{changed.slug}: events are kept {changed.retention_days:,} days")
+
+
+@org.command("rotate-signing-key")
+def rotate_signing_key(
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="The organization's short name.")],
+) -> None:
+    """Give the organization's log a new signing key; the one before signs beside it for 30 days."""
+    settings = Settings.load(os.environ)
+    keyring = Keyring(settings.secret_key, settings.public_host)
+    with control_database() as database, database.write() as connection:
+        scope = operator_scope(organizations.by_slug(connection, slug).org_id)
+        made = keyring.rotate(connection, scope, now=now_us(), caller=FROM_HERE)
+    say(made.vkey)
+    note("Give this line to those who check the log. The key before it goes on signing for 30 days.")
 
 
 def _shown(organization: Organization) -> dict[str, Any]:

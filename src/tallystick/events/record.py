@@ -52,3 +52,4 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     target: bytes
     who: bytes
     details: bytes
+    seed: bytes = b""  # opens the commitments; no answer but a proof shows it

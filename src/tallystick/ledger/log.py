@@ -100,6 +100,12 @@ def lock(connection: Connection, org_id: UUID) -> Log:
     Raises Unavailable (`log_frozen`) while the log is frozen, NotFound when the organization has none.
     """
     log = _log_of(connection.execute(_LOCK, {"org": org_id}).one_or_none())
+    refuse_frozen(log)
+    return log
+
+
+def refuse_frozen(log: Log) -> None:
+    """Unavailable (`log_frozen`) while the log is frozen: nothing is recorded into it, nothing signed of it."""
     if log.frozen_reason is not None:
         raise Unavailable(
             "Recording is stopped because the ledger was found wrong; the operator has to restore it "
@@ -108,7 +114,6 @@ def lock(connection: Connection, org_id: UUID) -> Log:
             retry_after=60,
             reason=log.frozen_reason,
         )
-    return log
 
 
 def root(connection: Connection, org_id: UUID) -> tuple[int, bytes]:

@@ -4,11 +4,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, select
 
+from tallystick.database.engine import Database
 from tallystick.ledger.log import LedgerDamaged
 from tallystick.ledger.tables import tiles
 from tallystick.merkle.commitment import ENTRY_BYTES
 from tallystick.merkle.tiles import node_in, place_of
 from tallystick.merkle.tree import leaf_hashes
+
+MOST_TILES = 256  # kept of one log: 2 MiB
 
 _TILE = select(tiles.c.hashes).where(
     tiles.c.org_id == bindparam("org"),
@@ -49,7 +52,31 @@ class Nodes:
         """All hashes of a tile that are there, 32 bytes each; empty when there is none."""
         key = (level, position)
         if key not in self._tiles:
-            of_tile = {"org": self._org_id, "tile_level": level, "tile_position": position}
-            stored = self._connection.execute(_TILE, of_tile).scalar_one_or_none()
-            self._tiles[key] = tile_hashes(level, stored or b"")
+            if len(self._tiles) >= MOST_TILES:
+                self._tiles.clear()
+            self._tiles[key] = tile_hashes(level, self._stored(level, position))
         return self._tiles[key]
+
+    def entries(self, position: int) -> bytes:
+        """The entries below a tile of level 0, 32 bytes each; empty when there are none."""
+        return self._stored(0, position)
+
+    def _stored(self, level: int, position: int) -> bytes:
+        of_tile = {"org": self._org_id, "tile_level": level, "tile_position": position}
+        return self._connection.execute(_TILE, of_tile).scalar_one_or_none() or b""
+
+
+class UnheldNodes(Nodes):
+    """The same for what takes long: each tile is read for itself, so that no view of the database is kept open.
+
+    Right for every size up to what was committed when it was made, since tiles only grow.
+    """
+
+    def __init__(self, database: Database, org_id: UUID) -> None:
+        self._database = database
+        self._org_id = org_id
+        self._tiles = {}
+
+    def _stored(self, level: int, position: int) -> bytes:
+        with self._database.read() as connection:
+            return Nodes(connection, self._org_id)._stored(level, position)

@@ -17,6 +17,7 @@ logs = Table(
     metadata,
     org_column(primary_key=True),
     Column("origin_id", String(32), nullable=False, unique=True),  # 128 random bits: never the organization's name
+    Column("origin", String(300)),  # `<host>/log/<origin_id>`, the name that is signed: fixed with the first signature
     Column("size", BigInteger, nullable=False),
     Column("root", LargeBinary(32), nullable=False),
     Column("edge", LargeBinary, nullable=False),  # the peaks of the tree, 32 bytes each, largest first
@@ -44,4 +45,15 @@ checkpoints = Table(
     Column("root", LargeBinary(32), nullable=False),
     time_column("made_at"),
     Column("note", Text),  # the signed note; absent for a size that was only seen to be right
+)
+
+# Private keys are sealed with the server's secret; `signs_until` is empty for the current key.
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    org_column(primary_key=True),
+    Column("public", LargeBinary(32), primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    time_column("made_at"),
+    time_column("signs_until", nullable=True),
 )

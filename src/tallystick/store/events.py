@@ -16,7 +16,7 @@ from tallystick.store.schema import COLUMNS, CREATE_EVENTS
 
 _READ = (
     "SELECT seq, id, toUnixTimestamp64Micro(received_at), toUnixTimestamp64Micro(occurred_at), "
-    "what, target, who, details FROM events WHERE {where} {tail}"
+    "what, target, who, details, seed FROM events WHERE {where} {tail}"
 )
 CREATE_IDENTITY = "CREATE TABLE IF NOT EXISTS store_identity (id UUID) ENGINE = MergeTree ORDER BY id"
 CREATE_PROBE = """CREATE TABLE IF NOT EXISTS store_probe (at DateTime64(6,'UTC')) ENGINE = MergeTree ORDER BY at
@@ -149,4 +149,4 @@ def _blocks(client: Client, statement: str, parameters: Parameters) -> Any:
 
 
 def _stored(row: Sequence[Any]) -> StoredEvent:
-    return StoredEvent(row[0], row[1].bytes, row[2], row[3], row[4], row[5], row[6], row[7])
+    return StoredEvent(row[0], row[1].bytes, row[2], row[3], row[4], row[5], row[6], row[7], row[8])

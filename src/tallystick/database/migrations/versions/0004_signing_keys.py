@@ -1,4 +1,7 @@
-"""Keys that sign checkpoints, and what they signed."""
+"""Keys that sign checkpoints, and the name under which a log is signed."""
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0004"
 down_revision = "0003"
@@ -7,4 +10,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the tables."""
+    """Add the table and the column."""
+    op.add_column("logs", sa.Column("origin", sa.String(length=300), nullable=True))
+    op.create_table(
+        "signing_keys",
+        sa.Column("org_id", sa.Uuid(), nullable=False),
+        sa.Column("public", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", sa.BigInteger(), nullable=False),
+        sa.Column("signs_until", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("org_id", "public", name=op.f("pk_signing_keys")),
+    )

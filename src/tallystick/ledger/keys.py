@@ -1,0 +1,113 @@
+"""The keys that sign a log's checkpoints: made with the first one, sealed at rest, changed with an overlap."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import Connection, insert, or_, select, update
+
+from tallystick.access import organizations
+from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.scopes import require_ownership
+from tallystick.clock import DAY_US, rfc3339
+from tallystick.errors import Unavailable
+from tallystick.ledger import log as ledger_log
+from tallystick.ledger.notes import vkey
+from tallystick.ledger.tables import logs, signing_keys
+from tallystick.query.scope import Scope
+
+OVERLAP_DAYS = 30
+_NONCE_BYTES = 12
+_PURPOSE = b"tallystick/signing-key/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that signs now; `signs_until` in microseconds, None for the current one. The `repr` shows no secret."""
+
+    name: str
+    public: bytes
+    private: Ed25519PrivateKey = field(repr=False)
+    signs_until: int | None = None
+
+    @property
+    def vkey(self) -> str:
+        return vkey(self.name, self.public)
+
+
+class Keyring:
+    """Seals and opens signing keys with the server's secret; holds no key itself."""
+
+    def __init__(self, secret: str, host: str) -> None:
+        self._host = host
+        self._box = AESGCM(HKDF(SHA256(), 32, salt=None, info=_PURPOSE).derive(secret.encode()))
+
+    def signing(self, connection: Connection, org_id: UUID, *, now: int) -> Sequence[SigningKey]:
+        """The keys that sign now, the current one first; empty until `prepare` made the first."""
+        mine = signing_keys.c.org_id == org_id
+        current = or_(signing_keys.c.signs_until.is_(None), signing_keys.c.signs_until > now)
+        rows = connection.execute(
+            select(signing_keys.c.public, signing_keys.c.sealed, signing_keys.c.signs_until, logs.c.origin)
+            .join(logs, logs.c.org_id == signing_keys.c.org_id)
+            .where(mine, current)
+        ).all()
+        found = [
+            SigningKey(row.origin, row.public, self._open(org_id, row.public, row.sealed), row.signs_until)
+            for row in rows
+        ]
+        return sorted(found, key=lambda key: (key.signs_until is not None, -(key.signs_until or 0)))
+
+    def prepare(self, connection: Connection, org_id: UUID, *, now: int) -> None:
+        """Give the log its name and its first key, unless it has them; waits for whoever does the same."""
+        log = ledger_log.lock(connection, org_id)
+        mine = logs.c.org_id == org_id
+        named = update(logs).where(mine, logs.c.origin.is_(None))
+        connection.execute(named.values(origin=f"{self._host}/log/{log.origin_id}"))
+        if not self.signing(connection, org_id, now=now):
+            self._make(connection, org_id, now=now)
+
+    def rotate(self, connection: Connection, scope: Scope, *, now: int, caller: Caller = NOWHERE) -> SigningKey:
+        """A new key signs from now on, the one before beside it for 30 days more. An owner's or the operator's act."""
+        require_ownership(scope)
+        self.prepare(connection, scope.org_id, now=now)
+        before = self.signing(connection, scope.org_id, now=now)[0]
+        until = now + OVERLAP_DAYS * DAY_US
+        mine = signing_keys.c.org_id == scope.org_id
+        old = update(signing_keys).where(mine, signing_keys.c.signs_until.is_(None))
+        connection.execute(old.values(signs_until=until))
+        self._make(connection, scope.org_id, now=now)
+        made = self.signing(connection, scope.org_id, now=now)[0]
+        organization = organizations.of_scope(connection, scope)
+        tell(
+            connection, scope.org_id, "audit_log.signing_key_rotated",
+            by=scope.principal, caller=caller, now=now,
+            on=resource("organization", organization.org_id, "org", organization.name),
+            changes={"key": {"before": before.vkey, "after": made.vkey}},
+            metadata={"both_sign_until": rfc3339(until)},
+        )  # fmt: skip
+        return made
+
+    def _make(self, connection: Connection, org_id: UUID, *, now: int) -> None:
+        private = Ed25519PrivateKey.generate()
+        public = private.public_key().public_bytes_raw()
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = nonce + self._box.encrypt(nonce, private.private_bytes_raw(), org_id.bytes + public)
+        connection.execute(insert(signing_keys).values(org_id=org_id, public=public, sealed=sealed, made_at=now))
+
+    def _open(self, org_id: UUID, public: bytes, sealed: bytes) -> Ed25519PrivateKey:
+        try:
+            raw = self._box.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], org_id.bytes + public)
+        except InvalidTag:
+            raise Unavailable(
+                "The key that signs this log cannot be opened. The operator has to give the server the "
+                "TALLYSTICK_SECRET_KEY that it had when the key was made.",
+                code="signing_key_sealed",
+                retry_after=60,
+            ) from None
+        return Ed25519PrivateKey.from_private_bytes(raw)
