@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev run dev test lint format unit chaos bench screenshots docs lock system-tools vendor-check clean
+.PHONY: help env env-dev run dev test lint format unit verifier chaos bench screenshots docs lock system-tools vendor-check clean
 
 # The first Python on the path that is new enough; PYTHON=… chooses another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -12,6 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STATIC := src/tallystick/web/static/vendor
+VERIFIER ?= build/tallystick-verify.pyz
 PYTEST_WORKERS ?= 2
 ARGS ?=
 
@@ -42,6 +43,14 @@ format: env-dev  ## put every file into the house's form
 
 unit: env-dev  ## the tests alone; ARGS chooses some
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadscope --max-worker-restart 0 $(ARGS)
+
+verifier:  ## pack the stand-alone verifier into one file, build/tallystick-verify.pyz
+	@rm -rf $(VERIFIER).parts && mkdir -p $(VERIFIER).parts/tallystick
+	@cp src/tallystick/__init__.py $(VERIFIER).parts/tallystick/
+	@mkdir $(VERIFIER).parts/tallystick/verify && cp src/tallystick/verify/*.py $(VERIFIER).parts/tallystick/verify/
+	@$(PYTHON) -m zipapp $(VERIFIER).parts --compress --main tallystick.verify.__main__:run \
+		--python "/usr/bin/env python3" --output $(VERIFIER)
+	@rm -r $(VERIFIER).parts && echo "$(VERIFIER): needs Python 3.11 and cryptography"
 
 chaos: env-dev  ## kill the server fifty times in a heavy ingest, and count afterwards
 	TALLYSTICK_CHAOS_ROUNDS=50 $(BIN)/pytest --timeout 7200 tests/chaos $(ARGS)

@@ -20,6 +20,7 @@ COMMANDS = {
     "import": ("import_logs", "Send real logs, and say how many events were new, known already and refused."),
     "send": ("send", "Record one event and print its id."),
     "search": ("search", "Find events, newest first."),
+    "verify": ("verify", "Check a bundle or a proof offline, or a server from outside, by keys of your own."),
     "tail": ("tail", "Show the last events, then each new one as it is recorded, until interrupted."),
 }
 ABOUT = """Tallystick records who did what and when, finds it in milliseconds, and can prove that nothing was changed.

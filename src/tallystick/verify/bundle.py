@@ -1,0 +1,312 @@
+"""The bundle: every event's entry, the tree over them, the signature above it, and what explains the gaps."""
+
+import hashlib
+import io
+import re
+import zipfile
+import zlib
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+from tallystick.verify.entries import ERASED, Malformed, entry_of_erased, entry_of_whole, read_object
+from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
+from tallystick.verify.records import Records
+from tallystick.verify.report import Report
+from tallystick.verify.tree import Folding, cover
+
+FILES = ("events.ndjson", "entries.bin", "proof.json", "checkpoint", "records.ndjson", "README.txt", "manifest.json")
+ENTRY_BYTES = 32
+MOST_SMALL = 1 << 20
+MOST_LINE = 1 << 20
+TOGETHER = 1 << 12
+_HASH_LINE = re.compile(rb'"([A-Za-z0-9+/]{43}=)",?\n', re.ASCII)
+
+
+def check_bundle(
+    file: IO[bytes], keys: Sequence[Key], report: Report, older: Checkpoint | None = None
+) -> Checkpoint | None:
+    """Check a bundle; what is found goes into the report. With `older` also that the log began as it was then."""
+    try:
+        with zipfile.ZipFile(file) as bundle:
+            return _Check(bundle, report).run(keys, older)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        report.distrust(f"the zip is damaged: {error}")
+    except (Malformed, Unsigned, UnicodeDecodeError) as error:
+        report.distrust(str(error))
+    return None
+
+
+class _Check:
+    def __init__(self, bundle: zipfile.ZipFile, report: Report) -> None:
+        self._bundle = bundle
+        self._report = report
+        names = bundle.namelist()
+        if sorted(names) != sorted(FILES):
+            raise Malformed(f"a bundle holds {', '.join(FILES)}, once each, and nothing else")
+        self._manifest = read_object(self._small("manifest.json"))
+
+    def run(self, keys: Sequence[Key], older: Checkpoint | None) -> Checkpoint:
+        checkpoint = open_checkpoint(self._small("checkpoint"), keys)
+        self._check_small_files()
+        records = Records(checkpoint, self._report)
+        for number, line in enumerate(self._lines("records.ndjson"), 1):
+            records.take(line.decode(), f"line {number} of records.ndjson")
+        records.settle()
+        nodes = _Nodes(self._open("proof.json"))
+        first, end = self._range(nodes.head, checkpoint)
+        walk = _Walk(checkpoint, records, nodes, self._report, first, end, older)
+        with self._open("entries.bin") as entries:
+            walk.over(self._lines("events.ndjson"), entries)
+        nodes.finish()
+        self._compare_digests()
+        walk.conclude()
+        return checkpoint
+
+    def _range(self, head: dict[str, Any], checkpoint: Checkpoint) -> tuple[int, int | None]:
+        kind, size = head.get("kind"), head.get("size")
+        if size != checkpoint.size or kind not in ("range", "filtered"):
+            raise Malformed("proof.json is not of this checkpoint")
+        if kind == "filtered":
+            self._report.facts.append("filtered: each event is proven; that nothing was left out is not")
+            return 0, None
+        first, end = head.get("first"), head.get("end")
+        if type(first) is not int or type(end) is not int or not 0 <= first <= end <= checkpoint.size:
+            raise Malformed("the range in proof.json is not one of this log")
+        if first < end:
+            self._report.facts.append(f"a range: every event from {first} to {end - 1} is here or accounted for")
+        return first, end
+
+    def _open(self, name: str) -> "_Hashed":
+        opened = _Hashed(self._bundle.open(name))
+        self._opened = {**getattr(self, "_opened", {}), name: opened}
+        return opened
+
+    def _lines(self, name: str) -> Iterator[bytes]:
+        with self._open(name) as file:
+            while line := file.readline(MOST_LINE):
+                if not line.endswith(b"\n"):
+                    raise Malformed(f"{name} has a line that is too long or has no end")
+                yield line
+
+    def _small(self, name: str) -> str:
+        with self._bundle.open(name) as file:
+            content = file.read(MOST_SMALL + 1)
+        if len(content) > MOST_SMALL:
+            raise Malformed(f"{name} is larger than it can be")
+        return content.decode()
+
+    def _check_small_files(self) -> None:
+        for name in ("checkpoint", "README.txt"):
+            self._compare(name, hashlib.sha256(self._small(name).encode()).hexdigest())
+
+    def _compare_digests(self) -> None:
+        for name, opened in self._opened.items():
+            self._compare(name, opened.digest())
+
+    def _compare(self, name: str, digest: str) -> None:
+        files = self._manifest.get("files")
+        said = files.get(name) if type(files) is dict else None
+        if type(said) is not dict or said.get("sha256") != digest:
+            self._report.wrong(f"{name} is not the file that manifest.json speaks of")
+
+
+class _Walk:
+    """From the first entry to the last: is each event its entry, do the entries give the signed root?"""
+
+    def __init__(
+        self, checkpoint: Checkpoint, records: Records, nodes: "_Nodes", report: Report,
+        first: int, end: int | None, older: Checkpoint | None,
+    ) -> None:  # fmt: skip
+        self._checkpoint = checkpoint
+        self._records = records
+        self._nodes = nodes
+        self._report = report
+        self._end = end
+        self._older = older
+        self._folding = Folding(older.size if older is not None else None)
+        self._leaves: list[bytes] = []
+        self._next = first
+
+    def over(self, lines: Iterator[bytes], entries: "_Hashed") -> None:
+        """All events with their entries."""
+        sha256, read, whole, leaves = hashlib.sha256, entries.read, entry_of_whole, self._leaves
+        verified = self._report.found["verified"]
+        scan, next_index, size = read_object, self._next, self._checkpoint.size
+        covering = self._end is None
+        if not covering:
+            self._cover(next_index)
+        for line in lines:
+            entry = read(ENTRY_BYTES)
+            if len(entry) != ENTRY_BYTES:
+                raise Malformed("entries.bin has fewer entries than events.ndjson lines")
+            event = _event(scan, line)
+            index = event.get("index")
+            if type(index) is not int or not next_index <= index < size:
+                raise Malformed(f"index {str(index)[:30]} in events.ndjson is out of order, or not in the log")
+            if index > next_index:
+                if not covering:
+                    self._missing(next_index, index)
+                self._cover(index)
+            leaves.append(sha256(b"\0" + entry).digest())
+            next_index = index + 1
+            if len(leaves) >= TOGETHER:
+                self._flush()
+            if len(event) == 8:
+                try:
+                    if whole(event) == entry and self._records.still_here(index) is None:
+                        verified.add(index)
+                        continue
+                except Malformed:
+                    pass
+            self._judge(index, event, entry)
+        if read(1):
+            raise Malformed("entries.bin has more entries than events.ndjson lines")
+        if self._end is not None:
+            if next_index > self._end:
+                raise Malformed("events.ndjson goes on behind the range")
+            self._missing(next_index, self._end)
+        self._cover(size)
+
+    def conclude(self) -> None:
+        """Compare the root, and the one at the size of the older checkpoint."""
+        if self._folding.root() != self._checkpoint.root:
+            self._report.distrust(
+                "the entries and the tree do not give the root that was signed: something was altered, added, "
+                "removed or moved, and no event here is proven"
+            )
+        older = self._older
+        if older is None:
+            return
+        if older.origin != self._checkpoint.origin:
+            self._report.wrong(f"the older checkpoint is of another log, {older.origin}")
+        elif older.size > self._checkpoint.size:
+            self._report.wrong(
+                f"the older checkpoint has {older.size} entries, this one {self._checkpoint.size}: "
+                "the log was set back, or the bundle is older than the checkpoint"
+            )
+        elif self._folding.at_watched is None:
+            self._report.wrong(
+                f"from this bundle the root at {older.size} entries cannot be told; compare with --url, or by a "
+                "bundle of the range from 0"
+            )
+        elif self._folding.at_watched != older.root:
+            self._report.wrong(f"the first {older.size} entries are not those of the older checkpoint")
+        else:
+            self._report.facts.append(f"begins with the {older.size} entries of the older checkpoint")
+
+    def _judge(self, index: int, event: dict[str, Any], entry: bytes) -> None:
+        """An event that is not simply whole."""
+        report, records = self._report, self._records
+        if event.keys() == {"index"}:
+            self._missing(index, index + 1)
+            return
+        try:
+            if event.keys() == ERASED:
+                found, lost = entry_of_erased(event)
+            else:
+                found, lost = entry_of_whole(event), []
+        except Malformed as error:
+            report.add("altered", index)
+            report.wrong(f"event {index}: {error}")
+            return
+        if found != entry:
+            report.add("altered", index)
+            return
+        kept = [part for part in ("what", "target", "who", "details") if part not in lost]
+        present = records.still_here(index, kept)
+        if present is not None:
+            report.wrong(f"the record {present.index} ({present.action}) says that {index} is gone, yet it is here")
+        if not lost:
+            report.add("verified", index)
+            return
+        erasure = records.erasure_of(index, lost)
+        if erasure is None:
+            report.add("unexplained", index)
+        else:
+            report.explain("erased", erasure.index, index)
+
+    def _missing(self, first: int, end: int) -> None:
+        for index in range(first, end):
+            purge = self._records.purge_of(index)
+            if purge is None:
+                self._report.add("unexplained", index)
+            else:
+                self._report.explain("expired", purge.index, index)
+
+    def _flush(self) -> None:
+        if self._leaves:
+            self._folding.push(0, self._leaves[:])
+            self._leaves.clear()
+
+    def _cover(self, end: int) -> None:
+        self._flush()
+        for level in cover(self._folding.size, end):
+            self._folding.push(level, [self._nodes.take()])
+
+
+class _Nodes:
+    """proof.json, read line by line: a head, then one hash on each."""
+
+    def __init__(self, file: "_Hashed") -> None:
+        self._file = file
+        line = file.readline(MOST_SMALL).decode()
+        if not line.endswith(' "hashes": [\n'):
+            raise Malformed("proof.json does not begin as it should")
+        self.head = read_object(line[:-1] + "]}")
+
+    def take(self) -> bytes:
+        found = _HASH_LINE.fullmatch(self._file.readline(100))
+        if found is None:
+            raise Malformed("proof.json has too few hashes")
+        return b64decode(found[1])
+
+    def finish(self) -> None:
+        rest = self._file.read(100)
+        if rest.strip() != b"]}":
+            raise Malformed("proof.json has too many hashes")
+
+
+class _Hashed:
+    """A file that is hashed as it is read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._sha256 = hashlib.sha256()
+        self._file = io.BufferedReader(_Tap(file, self._sha256), 1 << 16)  # type: ignore[arg-type]
+        self.read = self._file.read
+        self.readline = self._file.readline
+
+    def __enter__(self) -> "_Hashed":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self.read(1 << 16):
+            pass
+
+    def digest(self) -> str:
+        while self.read(1 << 16):
+            pass
+        return self._sha256.hexdigest()
+
+
+class _Tap(io.RawIOBase):
+    def __init__(self, file: IO[bytes], digest: Any) -> None:
+        self._source = file
+        self._digest = digest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._source.read(len(buffer))
+        self._digest.update(block)
+        buffer[: len(block)] = block
+        return len(block)
+
+
+def _event(scan: Any, line: bytes) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = scan(line.decode())
+    except (Malformed, UnicodeDecodeError) as error:
+        raise Malformed(f"a line of events.ndjson cannot be read: {error}") from None
+    return found

@@ -1,0 +1,186 @@
+"""The verifier's command: files or a server in, a verdict out; exit status 0, 1 (does not hold) or 2 (usage)."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tallystick.verify.bundle import check_bundle
+from tallystick.verify.entries import WHOLE, Malformed, read_object
+from tallystick.verify.live import Server, Unreachable, check_server
+from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
+from tallystick.verify.proofs import HEADER, check_proof, read_proof
+from tallystick.verify.report import Report
+
+HOLDS, FAILS, USAGE = 0, 1, 2
+ZIP = b"PK"
+MOST_TEXT = 4 << 20
+ABOUT = (
+    "Check a bundle, or the proof of an event, offline; or, with --url, a running server. The key has to come from "
+    "elsewhere than the evidence."
+)
+OPTIONS = {
+    "files": "Bundles (.zip), proofs (as text, with the event's JSON beside it, or as JSON), checkpoints.",
+    "key": "The log's key as NAME+HEX+BASE64, or a file that holds such lines; may be repeated.",
+    "checkpoint": "A checkpoint that you trust: the log must begin as it was then.",
+    "url": "A running server, asked with the key in TALLYSTICK_API_KEY.",
+    "event": "With --url, also prove the event of this id; may be repeated.",
+    "save": "With --url, keep the server's checkpoint in this file if everything holds.",
+    "json": "Print JSON.",
+}
+
+
+class Misused(Exception):
+    """The command cannot be carried out as it was given; the text says what to do."""
+
+
+def verify(
+    files: Sequence[str], keys: Sequence[str], *, checkpoint: str = "", url: str = "",
+    events: Sequence[str] = (), save: str = "",
+) -> list[Report]:  # fmt: skip
+    """What was found in each file, and at the server. Misused, Unreachable, OSError."""
+    if not files and not url:
+        raise Misused("name a file to check, or a server with --url")
+    if (events or save) and not url:
+        raise Misused("--event and --save go with --url")
+    known = read_keys(keys)
+    if not known:
+        raise Misused("give the log's key with --key; GET /v1/ledger/key shows it. It must not come with the evidence")
+    older = _trusted(checkpoint, known) if checkpoint else None
+    beside = _events_beside(files)
+    reports = [_check_file(name, known, older, beside) for name in files if name not in beside]
+    if url:
+        reports.append(_check_url(url, known, older, events, save))
+    return reports
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run with these arguments, print, give the exit status."""
+    parser = argparse.ArgumentParser(prog="tallystick-verify", description=ABOUT)
+    parser.add_argument("files", nargs="*", metavar="FILE", help=OPTIONS["files"])
+    parser.add_argument("--key", action="append", default=[], help=OPTIONS["key"])
+    parser.add_argument("--checkpoint", default="", metavar="FILE", help=OPTIONS["checkpoint"])
+    parser.add_argument("--url", default="", help=OPTIONS["url"])
+    parser.add_argument("--event", action="append", default=[], metavar="ID", help=OPTIONS["event"])
+    parser.add_argument("--save", default="", metavar="FILE", help=OPTIONS["save"])
+    parser.add_argument("--json", action="store_true", help=OPTIONS["json"])
+    given = parser.parse_args(arguments)
+    try:
+        reports = verify(
+            given.files, given.key, checkpoint=given.checkpoint, url=given.url, events=given.event, save=given.save
+        )
+    except Misused as error:
+        print(f"Error: {error}.", file=sys.stderr)
+        return USAGE
+    except (Unreachable, OSError) as error:
+        print(f"Error: {error}.", file=sys.stderr)
+        return FAILS
+    print(shown(reports, as_json=given.json))
+    return HOLDS if all(report.holds for report in reports) else FAILS
+
+
+def shown(reports: Sequence[Report], *, as_json: bool) -> str:
+    """The verdict as text."""
+    if as_json:
+        holds = all(report.holds for report in reports)
+        return json.dumps({"holds": holds, "reports": [report.as_json() for report in reports]})
+    text = "\n".join(line for report in reports for line in report.lines())
+    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
+
+
+def read_keys(given: Sequence[str]) -> list[Key]:
+    """Keys from lines, or from files of lines; Misused."""
+    keys: list[Key] = []
+    for text in given:
+        is_file = "+" not in text or Path(text).is_file()
+        lines = _text(text).splitlines() if is_file else [text]
+        for line in lines:
+            if line.strip() and not line.startswith("#"):
+                try:
+                    keys.append(Key.read(line))
+                except ValueError as error:
+                    raise Misused(f"--key {line.strip()[:80]}: {error}") from None
+    return keys
+
+
+def _trusted(path: str, keys: Sequence[Key]) -> Checkpoint:
+    try:
+        return open_checkpoint(_text(path), keys)
+    except Unsigned as error:
+        raise Misused(f"--checkpoint {path}: {error}") from None
+
+
+def _events_beside(files: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The files that hold nothing but the parts of an event, for the proofs among the others."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in files:
+        with Path(name).open("rb") as file:
+            if file.read(1) != b"{":
+                continue
+        try:
+            content = read_object(_text(name))
+        except Malformed:
+            continue
+        if content.keys() == WHOLE:
+            found[name] = content
+    return found
+
+
+def _check_file(name: str, keys: Sequence[Key], older: Checkpoint | None, beside: dict[str, dict[str, Any]]) -> Report:
+    report = Report(name)
+    with Path(name).open("rb") as file:
+        if file.read(2) == ZIP:
+            file.seek(0)
+            check_bundle(file, keys, report, older)
+            return report
+    try:
+        text = _text(name)
+        event: dict[str, Any] | None = None
+        if text.startswith("{"):
+            content = read_object(text)
+            if type(content.get("proof")) is not str or type(content.get("event")) is not dict:
+                raise Malformed("this is neither a bundle nor a proof nor a checkpoint")
+            text, event = content["proof"], content["event"]
+        if text.startswith(HEADER):
+            at = read_proof(text).index
+            event = event or next((one for one in beside.values() if one["index"] == at), None)
+            checkpoint = check_proof(text, keys, report, event=event)
+        else:
+            checkpoint = open_checkpoint(text, keys)
+            report.facts.append(f"a checkpoint of {checkpoint.origin}, {checkpoint.size:,} entries, signed")
+        if checkpoint is not None and older is not None:
+            _compare(report, older, checkpoint)
+    except (Malformed, Unsigned, UnicodeDecodeError) as error:
+        report.wrong(str(error))
+    return report
+
+
+def _compare(report: Report, older: Checkpoint, checkpoint: Checkpoint) -> None:
+    if older.origin != checkpoint.origin:
+        report.wrong(f"the older checkpoint is of another log, {older.origin}")
+    elif older.size == checkpoint.size and older.root != checkpoint.root:
+        report.wrong(f"two roots were signed for {older.size} entries")
+    elif older.size != checkpoint.size:
+        report.facts.append("that the log only grew between the two checkpoints is not in a file: compare with --url")
+
+
+def _check_url(url: str, keys: Sequence[Key], older: Checkpoint | None, events: Sequence[str], save: str) -> Report:
+    report = Report(url)
+    found = check_server(Server(url, os.environ.get("TALLYSTICK_API_KEY", "")), keys, report, older, events)
+    if save and found is not None and report.holds:
+        Path(save).write_text(found[1], encoding="utf-8")
+    return report
+
+
+def _text(path: str) -> str:
+    with Path(path).open("rb") as file:
+        content = file.read(MOST_TEXT + 1)
+    if len(content) > MOST_TEXT:
+        raise Misused(f"{path} is too large for a key, a proof or a checkpoint")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise Misused(f"{path} is not text in UTF-8") from None

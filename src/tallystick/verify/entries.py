@@ -1,0 +1,126 @@
+"""What an event commits to: from the texts of its parts, or from what is left of them, to its entry in the log."""
+
+import json
+import re
+from binascii import Error, a2b_base64
+from hashlib import sha256
+from typing import Any
+
+PARTS = ("what", "target", "who", "details")
+WHOLE = frozenset({"index", "id", "received_at", "seed", *PARTS})
+ERASED = frozenset({"index", "id", "received_at", "salts", "commitments", *PARTS})
+OPENING = frozenset({"id", "received_at", "commitments"})
+
+_SALT_1, _SALT_2, _SALT_3, _SALT_4 = (b"tallystick/salt/v1\0" + bytes([part]) for part in (1, 2, 3, 4))
+_PART_1, _PART_2, _PART_3, _PART_4 = (b"tallystick/part/v1\0" + bytes([part]) for part in (1, 2, 3, 4))
+_EVENT = b"tallystick/event/v1\0"
+_ID = re.compile(r"evt_[0-7][0-9a-hjkmnp-tv-z]{25}", re.ASCII)
+# From the letters of an id to those that int() takes for base 32.
+_DIGITS = str.maketrans("0123456789abcdefghjkmnpqrstvwxyz", "0123456789abcdefghijklmnopqrstuv")
+
+
+class Malformed(ValueError):
+    """Not evidence of an event; the text says what is wrong."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which no name stands twice: two readers could see two events in one line."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Malformed("a name stands twice")
+    return found
+
+
+_scan = json.JSONDecoder(object_pairs_hook=_once).decode
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """A JSON object; Malformed for anything else, and where a name stands twice."""
+    try:
+        found = _scan(text)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"not JSON: {error}") from None
+    if type(found) is not dict:
+        raise Malformed("not a JSON object")
+    return found
+
+
+def entry_of_whole(event: dict[str, Any]) -> bytes:
+    """The entry of an event with all its parts. Malformed when something is missing, too much, or of another kind."""
+    try:
+        if len(event) != len(WHOLE):
+            raise Malformed("not the members of an event")
+        event_id = event["id"]
+        if not _ID.fullmatch(event_id):
+            raise Malformed("not an event's id")
+        seed = a2b_base64(event["seed"], strict_mode=True)
+        if len(seed) != 16:
+            raise Malformed("a seed has 16 bytes")
+        return sha256(
+            _EVENT
+            + int(event_id[4:].translate(_DIGITS), 32).to_bytes(16, "big")
+            + event["received_at"].to_bytes(8, "big")
+            + sha256(_PART_1 + sha256(_SALT_1 + seed).digest()[:16] + event["what"].encode()).digest()
+            + sha256(_PART_2 + sha256(_SALT_2 + seed).digest()[:16] + event["target"].encode()).digest()
+            + sha256(_PART_3 + sha256(_SALT_3 + seed).digest()[:16] + event["who"].encode()).digest()
+            + sha256(_PART_4 + sha256(_SALT_4 + seed).digest()[:16] + event["details"].encode()).digest()
+        ).digest()
+    except (KeyError, TypeError, AttributeError, OverflowError, UnicodeEncodeError, Error) as error:
+        raise Malformed(f"not evidence of an event: {error!r}") from None
+
+
+def entry_of_erased(event: dict[str, Any]) -> tuple[bytes, list[str]]:
+    """The entry of an event that lost parts, and which: a lost part has its commitment, a kept one its salt."""
+    if event.keys() != ERASED:
+        raise Malformed("not the members of an event that lost parts")
+    lost: list[str] = []
+    salts, kept = event["salts"], event["commitments"]
+    if type(salts) is not dict or type(kept) is not dict:
+        raise Malformed("salts and commitments are objects")
+    found: list[bytes] = []
+    for number, part in enumerate(PARTS, 1):
+        text = event[part]
+        if text is None:
+            lost.append(part)
+            found.append(_raw(kept.get(part), 32))
+        elif type(text) is str:
+            head = b"tallystick/part/v1\0" + bytes([number]) + _raw(salts.get(part), 16)
+            found.append(sha256(head + _encoded(text)).digest())
+        else:
+            raise Malformed(f"{part} is a text or null")
+    return _entry(event, found), lost
+
+
+def entry_of_opening(opening: dict[str, Any]) -> bytes:
+    """The entry from id, time of receipt and the four commitments alone."""
+    commitments = opening.get("commitments")
+    if opening.keys() != OPENING or type(commitments) is not dict or set(commitments) != set(PARTS):
+        raise Malformed("not what opens an entry")
+    return _entry(opening, [_raw(commitments[part], 32) for part in PARTS])
+
+
+def _entry(event: dict[str, Any], commitments: list[bytes]) -> bytes:
+    event_id, received_at = event["id"], event["received_at"]
+    if type(event_id) is not str or not _ID.fullmatch(event_id):
+        raise Malformed("not an event's id")
+    if type(received_at) is not int or not 0 <= received_at < 1 << 64:
+        raise Malformed("received_at is a whole number of microseconds")
+    number = int(event_id[4:].translate(_DIGITS), 32).to_bytes(16, "big")
+    return sha256(_EVENT + number + received_at.to_bytes(8, "big") + b"".join(commitments)).digest()
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise Malformed("a part holds half a character") from None
+
+
+def _raw(text: object, length: int) -> bytes:
+    try:
+        raw = a2b_base64(text, strict_mode=True) if type(text) is str else b""
+    except (Error, ValueError):
+        raw = b""
+    if len(raw) != length:
+        raise Malformed(f"{length} bytes in base64 are missing")
+    return raw

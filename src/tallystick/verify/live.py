@@ -1,0 +1,131 @@
+"""A running server: is its checkpoint signed, does its log begin as it did before, do its entries give its root?"""
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from base64 import b64decode
+from binascii import Error
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Any
+
+from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
+from tallystick.verify.proofs import check_proof
+from tallystick.verify.report import Report
+from tallystick.verify.tree import Folding, Unproven, check_consistency
+
+TIMEOUT_SECONDS = 30
+TILE_WIDTH = 256
+MOST_BYTES = 16 << 20
+_ENTRY_LENGTH = (32).to_bytes(2, "big")
+_ENTRY_STEP = 34
+
+
+class Unreachable(Exception):
+    """The server did not give what it was asked for; the text says what it said."""
+
+
+class Server:
+    """A server's HTTP API with one key."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+            raise Unreachable("a server's address begins with https:// or http://")
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {api_key}", "User-Agent": "tallystick-verify"}
+
+    def get(self, path: str, accept: str = "*/*") -> bytes:
+        """The answer's bytes; Unreachable."""
+        asked = urllib.request.Request(self._url + path, headers=self._headers | {"Accept": accept})  # noqa: S310
+        try:
+            with urllib.request.urlopen(asked, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+                content: bytes = answer.read(MOST_BYTES)
+                return content
+        except urllib.error.HTTPError as error:
+            raise Unreachable(f"{path} answered {error.code}: {_detail(error.read(MOST_BYTES))}") from None
+        except (OSError, ValueError) as error:
+            raise Unreachable(f"{self._url} does not answer: {error}") from None
+
+
+def check_server(
+    server: Server, keys: Sequence[Key], report: Report, older: Checkpoint | None = None, events: Iterable[str] = ()
+) -> tuple[Checkpoint, str] | None:
+    """Check a server's log whole, and these events by their ids; its checkpoint and the note, if it is signed."""
+    note = server.get("/v1/ledger/checkpoint").decode()
+    try:
+        checkpoint = open_checkpoint(note, keys)
+    except Unsigned as error:
+        report.wrong(str(error))
+        return None
+    report.facts.append(f"{checkpoint.origin}, {checkpoint.size:,} entries")
+    if older is not None:
+        _check_growth(server, report, older, checkpoint)
+    _check_entries(server, report, checkpoint)
+    for event_id in events:
+        _check_event(server, keys, report, event_id)
+    return checkpoint, note
+
+
+def _check_growth(server: Server, report: Report, older: Checkpoint, checkpoint: Checkpoint) -> None:
+    if older.origin != checkpoint.origin:
+        report.wrong(f"the older checkpoint is of another log, {older.origin}")
+        return
+    if older.size > checkpoint.size:
+        report.wrong(f"the log was set back: it had {older.size} entries, now it has {checkpoint.size}")
+        return
+    lines = server.get(f"/v1/ledger/consistency?first={older.size}&second={checkpoint.size}").decode().split()
+    try:
+        proof = [b64decode(line, validate=True) for line in lines]
+        check_consistency(older.size, checkpoint.size, older.root, checkpoint.root, proof)
+    except (Unproven, Error) as error:
+        report.wrong(str(error))
+        return
+    report.facts.append(f"begins with the {older.size:,} entries of the older checkpoint")
+
+
+def _check_entries(server: Server, report: Report, checkpoint: Checkpoint) -> None:
+    folding = Folding()
+    for position in range(-(-checkpoint.size // TILE_WIDTH)):
+        width = min(TILE_WIDTH, checkpoint.size - position * TILE_WIDTH)
+        part = "" if width == TILE_WIDTH else f".p/{width}"
+        content = server.get(f"/v1/ledger/tile/entries/{_number(position)}{part}")
+        if len(content) != width * _ENTRY_STEP:
+            report.wrong(f"the entries from {position * TILE_WIDTH} on are not {width}")
+            return
+        leaves: list[bytes] = []
+        for at in range(0, len(content), _ENTRY_STEP):
+            if content[at : at + 2] != _ENTRY_LENGTH:
+                report.wrong(f"the entries from {position * TILE_WIDTH} on are not of 32 bytes each")
+                return
+            leaves.append(sha256(b"\0" + content[at + 2 : at + _ENTRY_STEP]).digest())
+        folding.push(0, leaves)
+    if folding.root() == checkpoint.root:
+        report.facts.append("all entries give the signed root")
+    else:
+        report.wrong("the entries do not give the root that was signed")
+
+
+def _check_event(server: Server, keys: Sequence[Key], report: Report, event_id: str) -> None:
+    try:
+        answer = json.loads(server.get(f"/v1/audit-logs/{urllib.parse.quote(event_id)}/proof", "application/json"))
+        text, event = str(answer["proof"]), dict(answer["event"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Unreachable(f"the proof of {event_id} is not as it should be: {error!r}") from None
+    if event.get("id") != event_id:
+        report.wrong(f"the server gave the proof of another event than {event_id}")
+        return
+    check_proof(text, keys, report, event=event)
+
+
+def _number(position: int) -> str:
+    groups = f"{position:,}".split(",")
+    return "/".join([f"x{group:0>3}" for group in groups[:-1]] + [f"{groups[-1]:0>3}"])
+
+
+def _detail(content: bytes) -> str:
+    try:
+        said: Any = json.loads(content)
+        return str(said["detail"])
+    except (ValueError, KeyError, TypeError):
+        return content[:200].decode(errors="replace")

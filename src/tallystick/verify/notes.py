@@ -1,0 +1,156 @@
+"""Signed notes and checkpoints, read strictly: C2SP signed-note, tlog-checkpoint, tlog-cosignature (Ed25519)."""
+
+import re
+from base64 import b64decode, b64encode
+from binascii import Error
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+ED25519, COSIGNATURE = 0x01, 0x04
+HASH_BYTES = 32
+MOST_SIGNATURES = 100
+MOST_BYTES = 1_000_000
+_SIZE = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
+_KEY_ID = re.compile(r"[0-9a-f]{8}", re.ASCII)
+_COSIGNED_BYTES = 8 + 64
+
+
+class Unsigned(Exception):
+    """The note is malformed, or not signed by a key that the reader brought along; the text says which."""
+
+
+class Key(NamedTuple):
+    """A verification key, as the line `name+id+base64` gives it; `kind` 1 signs logs, 4 is a witness."""
+
+    name: str
+    key_id: bytes
+    kind: int
+    public: bytes
+
+    @classmethod
+    def read(cls, line: str) -> "Key":
+        """ValueError for what is no vkey of a kind that is known here."""
+        name, plus, rest = line.strip().partition("+")
+        written_id, second_plus, written = rest.partition("+")
+        if not (name and plus and second_plus) or _has_space(name) or not _KEY_ID.fullmatch(written_id):
+            raise ValueError("a key is written name+id+base64, as GET /v1/ledger/key gives it")
+        raw = _decoded(written)
+        if raw is None or not raw:
+            raise ValueError("the key's last part is not base64")
+        if raw[0] not in (ED25519, COSIGNATURE):
+            raise ValueError(f"the key is of kind {raw[0]}, which this verifier does not know")
+        if len(raw) != 1 + HASH_BYTES:
+            raise ValueError("the key is not of the length of an Ed25519 key")
+        key_id = sha256(name.encode() + b"\n" + raw).digest()[:4]
+        if key_id.hex() != written_id:
+            raise ValueError("the key was mistyped: its id does not belong to it")
+        return cls(name, key_id, raw[0], raw[1:])
+
+    def verifies(self, body: str, signature: bytes) -> bool:
+        message = body.encode()
+        if self.kind == COSIGNATURE:
+            if len(signature) != _COSIGNED_BYTES:
+                return False
+            at = int.from_bytes(signature[:8], "big")
+            message, signature = f"cosignature/v1\ntime {at}\n".encode() + message, signature[8:]
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+class Opened(NamedTuple):
+    """A note whose every known signature holds: its text, and who signed, with the time a witness gave (seconds)."""
+
+    body: str
+    signers: list[tuple[Key, int | None]]
+
+
+class Checkpoint(NamedTuple):
+    """What a log signed: its name, its size, its root; with the witnesses that signed it too."""
+
+    origin: str
+    size: int
+    root: bytes
+    witnesses: list[tuple[str, int]]
+
+
+def open_note(text: str, keys: Sequence[Key]) -> Opened:
+    """Unsigned unless the note is well formed, some known key signed it, and no known key's signature is wrong.
+
+    Keys are known by name and id together; signatures of others are passed over.
+    """
+    if len(text) > MOST_BYTES or any(ord(letter) < 0x20 and letter != "\n" for letter in text):
+        raise Unsigned("the note is too long or holds control characters")
+    body, separator, block = text.rpartition("\n\n")
+    if not separator or not block.endswith("\n"):
+        raise Unsigned("the note has no signatures, or does not end in a line")
+    body += "\n"
+    lines = block[:-1].split("\n")
+    if len(lines) > MOST_SIGNATURES:
+        raise Unsigned(f"the note has more than {MOST_SIGNATURES} signatures")
+    known = {(key.name, key.key_id): key for key in keys}
+    signers: list[tuple[Key, int | None]] = []
+    for line in lines:
+        name, raw = _signature(line)
+        key = known.get((name, raw[:4]))
+        if key is None or any(key == other for other, _ in signers):
+            continue
+        if not key.verifies(body, raw[4:]):
+            raise Unsigned(f"the signature of {name} is wrong")
+        signers.append((key, int.from_bytes(raw[4:12], "big") if key.kind == COSIGNATURE else None))
+    if not signers:
+        raise Unsigned("no key that you gave has signed this")
+    return Opened(body, signers)
+
+
+def read_checkpoint(body: str) -> tuple[str, int, bytes]:
+    """Name, size and root in a note's text; Unsigned for anything but exactly that."""
+    lines = body.split("\n")
+    if len(lines) < 4 or lines[-1] != "":
+        raise Unsigned("a checkpoint has a name, a size and a root, each on a line")
+    origin, size, root = lines[0], lines[1], _decoded(lines[2])
+    if not origin or not _SIZE.fullmatch(size) or int(size) >= 1 << 64:
+        raise Unsigned("the checkpoint has no name, or its size is no number")
+    if root is None or len(root) != HASH_BYTES:
+        raise Unsigned("the checkpoint's root is not 32 bytes in base64")
+    if any(not line for line in lines[3:-1]):
+        raise Unsigned("the checkpoint has an empty line")
+    return origin, int(size), root
+
+
+def open_checkpoint(text: str, keys: Sequence[Key]) -> Checkpoint:
+    """The checkpoint, signed by the log that it names; Unsigned otherwise."""
+    opened = open_note(text, keys)
+    origin, size, root = read_checkpoint(opened.body)
+    if not any(key.kind == ED25519 and key.name == origin for key, _ in opened.signers):
+        raise Unsigned(f"the checkpoint is of the log {origin}, and none of your keys for that log signed it")
+    return Checkpoint(origin, size, root, [(key.name, at) for key, at in opened.signers if at is not None])
+
+
+def _signature(line: str) -> tuple[str, bytes]:
+    if not line.startswith("— "):
+        raise Unsigned("what follows the note's text is not a signature")
+    name, separator, written = line[2:].partition(" ")
+    raw = _decoded(written)
+    if not separator or not name or _has_space(name) or "+" in name or raw is None or len(raw) < 5:
+        raise Unsigned("a signature of the note is malformed")
+    return name, raw
+
+
+def _has_space(name: str) -> bool:
+    return any(letter.isspace() for letter in name)
+
+
+def _decoded(text: str) -> bytes | None:
+    """The bytes that `text` stands for, if it is base64 written the one way there is; else None."""
+    try:
+        raw = b64decode(text, validate=True)
+    except (Error, ValueError):
+        return None
+    return raw if b64encode(raw).decode() == text else None

@@ -1,0 +1,91 @@
+"""The proof of one event: a C2SP tlog-proof, alone or with the event's parts."""
+
+import re
+from base64 import b64decode, b64encode
+from binascii import Error
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from tallystick.verify.entries import Malformed, entry_of_opening, entry_of_whole, read_object
+from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
+from tallystick.verify.report import Report
+from tallystick.verify.tree import Unproven, check_inclusion, leaf_of
+
+HEADER = "c2sp.org/tlog-proof@v1"
+MOST_HASHES = 64
+MOST_LINE = 65_536
+_INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})", re.ASCII)
+
+
+class TlogProof(NamedTuple):
+    """As it stands in the file; `extra` are the bytes of its line, None without one."""
+
+    extra: bytes | None
+    index: int
+    hashes: list[bytes]
+    checkpoint: str
+
+
+def read_proof(text: str) -> TlogProof:
+    """Malformed for anything that is not written as C2SP tlog-proof has it."""
+    head, separator, checkpoint = text.partition("\n\n")
+    lines = head.split("\n")
+    if not separator or lines.pop(0) != HEADER:
+        raise Malformed(f"a proof begins with {HEADER}, and an empty line stands before its checkpoint")
+    if any(len(line) > MOST_LINE for line in lines):
+        raise Malformed("a line of the proof is too long")
+    extra = None
+    if lines and lines[0].startswith("extra "):
+        extra = _bytes(lines.pop(0).removeprefix("extra "))
+    index = _INDEX.fullmatch(lines.pop(0)) if lines else None
+    if index is None:
+        raise Malformed("the proof does not say of which index it is")
+    hashes = [_bytes(line) for line in lines]
+    if len(hashes) > MOST_HASHES or any(len(one) != 32 for one in hashes):
+        raise Malformed("the hashes of a proof have 32 bytes each")
+    return TlogProof(extra, int(index[1]), hashes, checkpoint)
+
+
+def check_proof(
+    text: str, keys: Sequence[Key], report: Report, *, event: dict[str, Any] | None = None
+) -> Checkpoint | None:
+    """Check a proof, and the event (as the JSON form of the proof holds it) where there is one."""
+    try:
+        proof = read_proof(text)
+        checkpoint = open_checkpoint(proof.checkpoint, keys)
+    except (Malformed, Unsigned) as error:
+        report.wrong(str(error))
+        return None
+    try:
+        entry = entry_of_whole(event) if event is not None else None
+        opened = entry_of_opening(read_object(proof.extra.decode())) if proof.extra is not None else entry
+        if opened is None:
+            raise Malformed("neither the proof nor a file beside it says what was proven")
+        if entry is not None and event is not None and (event["index"] != proof.index or entry != opened):
+            raise Malformed("the event is not the one that the proof is of")
+        check_inclusion(proof.index, checkpoint.size, leaf_of(opened), proof.hashes, checkpoint.root)
+    except (Malformed, Unproven, UnicodeDecodeError) as error:
+        report.add("altered", proof.index)
+        report.wrong(f"event {proof.index}: {error}")
+        return checkpoint
+    report.add("verified", proof.index)
+    if event is None:
+        report.facts.append("only id, time of receipt and commitments were checked: give the JSON form for its parts")
+    return checkpoint
+
+
+def hashes_of(said: object) -> list[bytes]:
+    """Hashes in base64 in a list; Malformed."""
+    if type(said) is not list or len(said) > MOST_HASHES:
+        raise Malformed("hashes are a list")
+    return [_bytes(one) if type(one) is str else b"" for one in said]
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        raw = b64decode(text, validate=True)
+    except (Error, ValueError):
+        raise Malformed("a line of the proof is not base64") from None
+    if b64encode(raw).decode() != text:
+        raise Malformed("a line of the proof is not base64 as it is written")
+    return raw

@@ -1,0 +1,151 @@
+"""The records that explain what is missing: erasures, purges, and how long events were to be kept.
+
+A record counts if its inclusion in the log is proven, if Tallystick itself recorded it, and if what it says is
+possible: it covers nothing behind itself, and purges nothing that was to be kept when it was made.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tallystick.verify.entries import PARTS, Malformed, entry_of_whole, read_object
+from tallystick.verify.notes import Checkpoint
+from tallystick.verify.proofs import hashes_of
+from tallystick.verify.report import Ranges, Report
+from tallystick.verify.tree import Unproven, check_inclusion, leaf_of
+
+PRUNED, ERASED = "audit_log.pruned", "audit_log.subject_erased"
+RETENTION, CREATED = "audit_log.retention_changed", "organization.created"
+ACTIONS = (PRUNED, ERASED, RETENTION, CREATED)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One proven record: what it did, to which indexes, to which parts; `received_at` in microseconds."""
+
+    index: int
+    action: str
+    received_at: int
+    indexes: Ranges
+    parts: frozenset[str]
+    before: datetime | None = None
+    days: tuple[int | None, int | None] = (None, None)
+
+
+class Records:
+    """All records of one bundle."""
+
+    def __init__(self, checkpoint: Checkpoint, report: Report) -> None:
+        self._checkpoint = checkpoint
+        self._report = report
+        self._all: dict[int, Record] = {}
+        self._refused: set[int] = set()
+        self._purges: list[Record] = []
+        self._erasures: list[Record] = []
+
+    def take(self, line: str, where: str) -> None:
+        """One line of records.ndjson: an event and the hashes of its inclusion proof."""
+        try:
+            event = read_object(line)
+            hashes = hashes_of(event.pop("hashes", None))
+            index = event.get("index")
+            if type(index) is not int:
+                raise Malformed("a record has an index")
+            check_inclusion(index, self._checkpoint.size, leaf_of(entry_of_whole(event)), hashes, self._checkpoint.root)
+            record = read_record(event)
+        except (Malformed, Unproven, ValueError) as error:
+            self._report.wrong(f"{where} explains nothing: {error}")
+            return
+        if record is not None:
+            self._all[record.index] = record
+
+    def settle(self) -> None:
+        """Judge them, once all are there: what is impossible explains nothing, and is a problem."""
+        for record in sorted(self._all.values(), key=lambda one: one.index):
+            problem = self._impossible(record)
+            if problem:
+                self._report.wrong(f"the record {record.index} ({record.action}) {problem}")
+            elif record.action == PRUNED:
+                self._purges.append(record)
+            elif record.action == ERASED:
+                self._erasures.append(record)
+
+    def purge_of(self, index: int) -> Record | None:
+        """The purge that took this event."""
+        return next((record for record in self._purges if index in record.indexes), None)
+
+    def erasure_of(self, index: int, parts: Sequence[str]) -> Record | None:
+        """The erasure that took these parts of this event."""
+        return next(
+            (one for one in self._erasures if index in one.indexes and one.parts.issuperset(parts)),
+            None,
+        )
+
+    def still_here(self, index: int, kept: Sequence[str] = PARTS) -> Record | None:
+        """A record that says of an event, or of a part that is here, that it is gone."""
+        if not (self._purges or self._erasures):
+            return None
+        purge = self.purge_of(index)
+        if purge is not None:
+            return purge
+        return next((one for one in self._erasures if index in one.indexes and not one.parts.isdisjoint(kept)), None)
+
+    def _impossible(self, record: Record) -> str:
+        if record.action not in (PRUNED, ERASED):
+            return ""
+        if record.indexes.largest >= record.index:
+            return f"covers {record.indexes.largest}, which is not below its own index"
+        if record.action == PRUNED:
+            days = self._days_at(record.index)
+            made = _EPOCH + timedelta(microseconds=record.received_at)
+            if record.before is None:
+                return "does not say up to which time it purged"
+            if days is None:
+                return "purged, and nothing proves how long events were to be kept then"
+            if record.before > made - timedelta(days=days):
+                return f"purged up to {record.before.isoformat()}, though events were to be kept {days} days then"
+        return ""
+
+    def _days_at(self, index: int) -> int | None:
+        """How many days events were to be kept when the event at `index` was recorded, as far as records say."""
+        changes = sorted((one for one in self._all.values() if one.days != (None, None)), key=lambda one: one.index)
+        at = bisect_left([one.index for one in changes], index)
+        if at > 0:
+            return changes[at - 1].days[1]
+        return changes[0].days[0] if changes else None
+
+
+def read_record(event: dict[str, Any]) -> Record | None:
+    """The record in an event whose entry is proven; None for an event of another kind. Malformed, ValueError."""
+    what, details = read_object(event["what"]), read_object(event["details"])
+    action = what.get("action")
+    if action not in ACTIONS:
+        return None
+    if what.get("recorded_by") != {"type": "system", "id": "tallystick", "name": "Tallystick"}:
+        raise Malformed("somebody else than Tallystick recorded it")
+    said, changed = details.get("metadata") or {}, details.get("changes") or {}
+    indexes, parts, before, days = Ranges(), frozenset[str](), None, (None, None)
+    if action in (PRUNED, ERASED):
+        indexes = Ranges.read(str(said.get("indexes", "")))
+    if action == PRUNED:
+        before = datetime.fromisoformat(str(said.get("before", "")))
+        if before.tzinfo is None:
+            raise Malformed("its cut-off has no zone")
+    if action == ERASED:
+        parts = frozenset(str(said.get("parts", "")).split(","))
+        if not parts <= set(PARTS):
+            raise Malformed("it names parts that there are not")
+    if action in (RETENTION, CREATED):
+        days = _days(changed.get("retention_days"))
+    return Record(event["index"], action, event["received_at"], indexes, parts, before, days)
+
+
+def _days(said: object) -> tuple[int | None, int | None]:
+    if type(said) is int:
+        return None, said
+    if type(said) is dict and type(said.get("before")) is int and type(said.get("after")) is int:
+        return said["before"], said["after"]
+    raise Malformed("it does not say how many days")
