@@ -3,33 +3,70 @@
 from litestar import Response, get
 
 from tallystick import ids
+from tallystick.cases.around import Around, around
 from tallystick.errors import NotFound
 from tallystick.events.record import StoredEvent
 from tallystick.query.scope import Scope
+from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.event_view import Panel, panel_of
+from tallystick.web.event_view import row_of
 from tallystick.web.filters import PATH, Filters
 from tallystick.web.listing import Listing, load
 from tallystick.web.pages import html
-from tallystick.web.parts import Database, Finder, Frame, Reader, WebRequest
+from tallystick.web.panel_view import Panel, panel_of
+from tallystick.web.parts import Database, Frame, Reader, Settings, WebRequest
+from tallystick.web.parts import Finder as GivenFinder
+
+RELATED = 3  # on either side
 
 
 @get(PATH + "/{event_id:str}", name="web.audit_logs.event")
 async def show_event(
-    request: WebRequest, event_id: str, reader: Reader, frame: Frame, database: Database, finder: Finder
+    request: WebRequest,
+    event_id: str,
+    reader: Reader,
+    frame: Frame,
+    database: Database,
+    finder: GivenFinder,
+    settings: Settings,
 ) -> Response[str]:
     """The panel for htmx, else the list with the panel open. No such event, or another's: 404, both alike."""
     filters = filters_of(request)
     in_page = request.headers.get("hx-target") == "panel"
-    stored = await database.run(_find, finder, reader, event_id)
+    stored = await database.run(find_event, finder, reader, event_id)
     if stored is None:
         if in_page:
             return html("panel_missing.html", filters=filters)
-        raise NotFound("There is no such event in your organization, or it is no longer kept.", code="no_event")
-    panel = panel_of(stored, filters.zone)
+        raise no_event()
+    panel = panel_of(stored, filters, settings.public_url)
     if in_page:
         return html("panel.html", panel=panel, filters=filters)
     return await _around(request, frame, database, finder, reader, filters, panel)
+
+
+@get(PATH + "/{event_id:str}/related", name="web.audit_logs.related")
+async def show_related(
+    request: WebRequest, event_id: str, reader: Reader, database: Database, finder: GivenFinder
+) -> Response[str]:
+    """A short list of what happened around an event, for its panel."""
+    filters = filters_of(request)
+    found = await database.run(_related, finder, reader, event_id)
+    rows = [(row_of(one.stored, filters.zone), one.relations) for one in found.events]
+    return html("related.html", rows=rows, found=found, filters=filters, event_id=event_id)
+
+
+def find_event(finder: Finder, scope: Scope, event_id: str) -> StoredEvent | None:
+    """The event of that id, if there is one that the scope may see. Blocks."""
+    try:
+        raw = ids.decode("evt", event_id)
+    except ValueError:
+        return None
+    return finder.one(scope, raw)
+
+
+def no_event() -> NotFound:
+    """What everyone is told of an event that is not theirs to see."""
+    return NotFound("There is no such event in your organization, or it is no longer kept.", code="no_event")
 
 
 async def _around(
@@ -37,7 +74,7 @@ async def _around(
     frame: Frame,
     database: Database,
     finder: Finder,
-    reader: Reader,
+    reader: Scope,
     filters: Filters,
     panel: Panel,
 ) -> Response[str]:
@@ -45,9 +82,8 @@ async def _around(
     return html("audit_logs.html", frame=frame, listing=listing, filters=filters, panel=panel, open_id=panel.row.id)
 
 
-def _find(finder: Finder, scope: Scope, event_id: str) -> StoredEvent | None:
-    try:
-        raw = ids.decode("evt", event_id)
-    except ValueError:
-        return None
-    return finder.one(scope, raw)
+def _related(finder: Finder, scope: Scope, event_id: str) -> Around:
+    stored = find_event(finder, scope, event_id)
+    if stored is None:
+        raise no_event()
+    return around(finder, scope, stored, before="24h", after="24h", limit=RELATED)

@@ -6,10 +6,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import MediaType, Response
 from markupsafe import Markup, escape
 
+from tallystick.events.changes import one_line
 from tallystick.web import form_choices
 from tallystick.web.assets import ASSETS
 from tallystick.web.event_view import Row
 from tallystick.web.filters import Filters
+from tallystick.web.marking import shown
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("tallystick.web"),
@@ -29,7 +31,7 @@ def spoken(text: str) -> Markup:
     return Markup().join(parts)
 
 
-ENVIRONMENT.filters["spoken"] = spoken
+ENVIRONMENT.filters |= {"spoken": spoken, "one_line": one_line, "shown": shown}
 ENVIRONMENT.globals |= {"assets": ASSETS, "form": form_choices}
 
 CONTENT_SECURITY_POLICY = (
@@ -62,10 +64,10 @@ def redirect(url: str) -> Response[str]:
     return Response("", status_code=303, headers={"Location": url}, media_type=MediaType.HTML)
 
 
-def row_html(line: Row, filters: Filters) -> str:
+def row_html(line: Row, filters: Filters, needles: tuple[str, ...] = ()) -> str:
     """One line of the table, by the same template as those of a page."""
     macro: Any = ENVIRONMENT.get_template("row.html").module
-    return str(macro.row(line, filters, "")).strip()
+    return str(macro.row(line, filters, "", needles)).strip()
 
 
 async def with_headers(response: Response[Any]) -> Response[Any]:

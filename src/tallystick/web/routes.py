@@ -8,7 +8,13 @@ GET  /audit-logs                the page
 GET  /audit-logs/rows           its list alone, or with a cursor the rows that follow
 GET  /audit-logs/live           new rows as server-sent events
 GET  /audit-logs/suggest/{name} what the User and Resource menus offer
+GET  /audit-logs/complete/{name}  values behind a qualifier in the search box
+GET  /audit-logs/histogram      counts over time by status
+GET  /audit-logs/facets/{name}  the top values of a field
+GET  /audit-logs/saved          the menu of saved views   POST             save one
+                                                    POST /audit-logs/saved/{id}  rename, share, delete
 GET  /audit-logs/{event_id}     the page with an event open, or its panel alone
+GET  /audit-logs/{event_id}/related  what happened around it, in short
 GET  /static/{version}/…        stylesheet and scripts
 """
 
@@ -19,10 +25,14 @@ from litestar.exceptions import HTTPException
 from tallystick.errors import TallystickError
 from tallystick.web.assets import static_files
 from tallystick.web.audit_logs import show_audit_logs, show_rows
+from tallystick.web.completion import complete_value
 from tallystick.web.error_pages import show_error
-from tallystick.web.event_panel import show_event
+from tallystick.web.event_panel import show_event, show_related
+from tallystick.web.facets import show_facets
+from tallystick.web.histogram import show_histogram
 from tallystick.web.live_rows import follow_events
 from tallystick.web.pages import with_headers
+from tallystick.web.saved_views import change_view, list_saved_views, save_view
 from tallystick.web.set_up import set_up, show_set_up
 from tallystick.web.sign_in import enter, leave, show_home, show_sign_in
 from tallystick.web.signed_in import (
@@ -48,7 +58,14 @@ WEB = Router(
         show_rows,
         follow_events,
         suggest_values,
+        complete_value,
+        show_histogram,
+        show_facets,
+        list_saved_views,
+        save_view,
+        change_view,
         show_event,
+        show_related,
         static_files,
     ],
     dependencies={

@@ -1,4 +1,6 @@
 // The detail panel: opened from a row without losing the list, closed again with the focus where it was.
+import { startCopying } from "./copying.js";
+import { startWidth } from "./width.js";
 
 const WIDE = window.matchMedia("(min-width: 861px)");
 const PLACE = { htmx: true }; // marks a step of the history that htmx goes back to by loading the page
@@ -6,7 +8,6 @@ let scrolled = 0;
 
 const panel = () => document.querySelector("#panel .panel");
 const rowOf = (id) => document.querySelector(`#rows tr[data-id="${CSS.escape(id)}"]`);
-const withoutScript = () => document.querySelectorAll("[data-script][hidden]").forEach((element) => (element.hidden = false));
 
 export function openRow(row) {
   const link = row?.querySelector("a.open");
@@ -44,8 +45,28 @@ function choose(id) {
   row?.querySelector("a.open").setAttribute("aria-current", "true");
 }
 
+// The list may have been narrowed since the panel was drawn: a link adds to what the address says now.
+function narrow(link) {
+  const url = new URL(location.href);
+  url.searchParams.delete("cursor");
+  if (link.dataset.filter) {
+    url.searchParams.set(link.dataset.filter, link.dataset.value);
+  } else {
+    const words = url.searchParams.get("q") ?? "";
+    const all = words.includes(" OR ") ? `(${words})` : words;
+    if (!` ${words} `.includes(` ${link.dataset.said} `)) url.searchParams.set("q", `${all} ${link.dataset.said}`.trim());
+  }
+  location.assign(url);
+}
+
 function clicked(event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  const link = event.target.closest(".value-acts a");
+  if (link) {
+    event.preventDefault();
+    narrow(link);
+    return;
+  }
   if (event.target.closest("#panel-close")) {
     event.preventDefault();
     closePanel();
@@ -57,29 +78,14 @@ function clicked(event) {
   openRow(row);
 }
 
-async function copy(event) {
-  const button = event.target.closest("[data-copy], [data-copy-text], [data-copy-link]");
-  if (!button) return;
-  const text = "copyLink" in button.dataset ? location.href : (button.dataset.copyText ?? document.querySelector(button.dataset.copy).textContent);
-  const copied = document.getElementById("copied");
-  try {
-    await navigator.clipboard.writeText(text);
-    copied.textContent = "Copied.";
-  } catch {
-    copied.textContent = "The browser does not allow copying here.";
-  }
-}
-
 export function startPanel() {
   if (!history.state) history.replaceState(PLACE, "");
-  withoutScript();
+  startCopying();
+  startWidth();
   document.addEventListener("click", clicked);
-  document.addEventListener("click", copy);
   document.addEventListener("htmx:afterSwap", (event) => {
-    withoutScript();
     if (event.detail.target?.id !== "panel" || !panel()) return;
     choose(panel().dataset.id ?? null);
-    document.getElementById("panel").scrollTop = 0;
     if (!WIDE.matches) window.scrollTo(0, 0);
     document.getElementById("panel-title").focus({ preventScroll: true });
   });

@@ -1,0 +1,53 @@
+"""Links from a value of an event: only events that have it, or all but those. The URL is the state."""
+
+from dataclasses import dataclass
+
+from tallystick.search.tokens import LONGEST, quoted
+from tallystick.web.filters import REPEATED, Filters
+
+# The qualifier that says the same in the search box, where it is called otherwise than the filter.
+_QUALIFIERS = {"resource_type": "type"}
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """Where the two links lead; "" where the search box cannot say it.
+
+    The list may be narrowed further while a panel stays open: `said` is what the links add to the
+    search, and `filter` the filter that takes its place where there is one, for the script.
+    """
+
+    only: str = ""
+    without: str = ""
+    said: str = ""
+    filter: str = ""
+    value: str = ""
+
+
+NOTHING = Narrowing()
+
+
+def narrowing(filters: Filters, path: str, name: str, value: str) -> Narrowing:
+    """The list that `path` shows, narrowed by `name` (a filter, a qualifier, or a path in the details).
+
+    A filter takes the place of what it held; a qualifier is added to the search.
+    """
+    if not value or "\0" in value or "\\" in value:  # a backslash before a quote cannot be written
+        return NOTHING
+    said = f"{_QUALIFIERS.get(name, name)}:{_written(value)}"
+    only = filters.having(name, (value,)) if name in REPEATED else _searching(filters, said)
+    without = _searching(filters, f"-{said}")
+    hrefs = (found.href(path) if found else "" for found in (only, without))
+    return Narrowing(*hrefs, said, name if name in REPEATED else "", value)
+
+
+def _searching(filters: Filters, said: str) -> Filters | None:
+    words = filters.q if f" {said} " in f" {filters.q} " else f"{filters.q} {said}".strip()
+    if " OR " in filters.q:
+        words = f"({filters.q}) {said}"
+    return filters.searching(words) if len(words) <= LONGEST else None
+
+
+def _written(value: str) -> str:
+    plain = all(letter.isalnum() or letter in "@.-_/:+" for letter in value) and value[0] not in "-:"
+    return value if plain else quoted(value)

@@ -1,0 +1,165 @@
+"""An event as the panel shows it: every value with what can be done with it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+from urllib.parse import quote
+
+from tallystick.clock import exact_time
+from tallystick.events.changes import Change, changes_of
+from tallystick.events.output import event_of
+from tallystick.events.record import StoredEvent
+from tallystick.events.words import first, person, thing
+from tallystick.web.agent import agent_words
+from tallystick.web.event_view import Row, row_of
+from tallystick.web.filters import CATEGORIES, PATH, Filters
+from tallystick.web.narrowing import NOTHING, Narrowing, narrowing
+
+MOST_CHANGES = 200
+_PLAIN_PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A labelled value. `copied` is what Copy takes; `aside` stands below it; `is_code` for what is not prose."""
+
+    label: str
+    value: str
+    copied: str
+    links: Narrowing = NOTHING
+    is_code: bool = False
+    aside: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownChange:
+    """A change, and the links of what is there now (or of what went)."""
+
+    change: Change
+    links: Narrowing
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A part of the event as JSON; `is_open` when it is short enough to stand there unfolded."""
+
+    title: str
+    value: Mapping[str, Any]
+    text: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.text.count("\n") <= 24
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One event, whole."""
+
+    row: Row
+    summary: str
+    facts: list[Fact]
+    more: list[Fact]
+    changes: list[ShownChange]
+    changes_left: int
+    documents: list[Document]
+    json: str
+    curl: str
+
+
+def panel_of(stored: StoredEvent, filters: Filters, public_url: str) -> Panel:
+    """Everything an event says; times in the zone of `filters`, which the links narrow."""
+    event = event_of(stored)
+    row = row_of(stored, filters.zone)
+    reader = _Reader(event, filters, f"{PATH}/{row.id}")
+    found = list(changes_of(event.get("changes", {})))
+    return Panel(
+        row=row,
+        summary=event["summary"],
+        facts=reader.facts(stored, row),
+        more=reader.more(stored),
+        changes=[ShownChange(change, reader.of_change(change)) for change in islice(found, MOST_CHANGES)],
+        changes_left=max(0, len(found) - MOST_CHANGES),
+        documents=[
+            Document(name.capitalize(), event[name], _pretty(event[name]))
+            for name in ("request", "response", "metadata")
+            if event.get(name)
+        ],
+        json=_pretty(event),
+        curl=f'curl -H "Authorization: Bearer $API_KEY" \\\n  "{public_url}/v1/audit-logs/{quote(row.id)}"',
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads facts out of an event; what it does not have is left out."""
+
+    event: Mapping[str, Any]
+    filters: Filters
+    path: str
+
+    def facts(self, stored: StoredEvent, row: Row) -> list[Fact]:
+        """What one asks first."""
+        event, context = self.event, self.event.get("context", {})
+        actor, resource = event.get("actor", {}), event.get("resource", {})
+        behalf, agent = actor.get("on_behalf_of", {}), context.get("user_agent", "")
+        skew = " (ahead of this server's clock)" if event.get("clock_skew") else ""
+        known = "" if event.get("known", True) else " (not in the catalogue)"
+        time = exact_time(stored.occurred_at, self.filters.zone) + skew
+        words = agent_words(agent) if agent else ""
+        return _given(
+            Fact("Event ID", row.id, row.id, is_code=True),
+            Fact("Timestamp", time, event["timestamp"]),
+            self.fact("User", "user", person(actor), first(actor, "email", "id", "name")),
+            self.fact("On behalf of", "user", person(behalf), first(behalf, "email", "id", "name")),
+            self.fact("Action", "action", row.action + known, row.action, is_code=True),
+            Fact("Description", row.description, row.description),
+            self.fact("Resource", "resource", thing(resource), first(resource, "name", "id")),
+            self.fact("IP address", "ip", row.ip_address, is_code=True),
+            Fact("User agent", words or agent, agent, aside=agent if words else ""),
+            self.fact("Status", "status", row.status_words, row.status),
+            Fact("Redacted", ", ".join(event.get("redacted", ())), ", ".join(event.get("redacted", ())), is_code=True),
+        )
+
+    def more(self, stored: StoredEvent) -> list[Fact]:
+        """What one asks when following a trace, or doubting one."""
+        event, context = self.event, self.event.get("context", {})
+        recorded_by = event.get("recorded_by", {})
+        category, source, trace = event["category"], context.get("source", ""), context.get("trace_id", "")
+        external, received = event.get("external_id", ""), exact_time(stored.received_at, self.filters.zone)
+        return _given(
+            self.fact("Category", "category", CATEGORIES.get(category, category), category),
+            self.fact("Resource type", "resource_type", event.get("resource", {}).get("type", "")),
+            Fact("Source", source, source),
+            self.fact("Session ID", "session", context.get("session_id", ""), is_code=True),
+            self.fact("Request ID", "request", context.get("request_id", ""), is_code=True),
+            Fact("Trace ID", trace, trace, is_code=True),
+            Fact("External ID", external, external, is_code=True),
+            Fact("Received", received, event["received_at"]),
+            Fact("Recorded by", person(recorded_by), recorded_by.get("id", "")),
+            Fact("Ledger index", f"{stored.index:,}", str(stored.index)),
+        )
+
+    def fact(self, label: str, name: str, value: str, exact: str | None = None, *, is_code: bool = False) -> Fact:
+        """A value that the list can be narrowed by; `exact` is what it is filtered by and copied as."""
+        said = value if exact is None else exact
+        return Fact(label, value, said, narrowing(self.filters, self.path, name, said), is_code)
+
+    def of_change(self, change: Change) -> Narrowing:
+        """Links by the value at the change's path; none for a path that the search box cannot write."""
+        value = json.loads(change.after or change.before)
+        path = f"changes.{change.path}"
+        if isinstance(value, dict | list) or value is None or not _PLAIN_PATH.issuperset(path) or ".." in path:
+            return NOTHING
+        text = value if isinstance(value, str) else json.dumps(value)
+        return narrowing(self.filters, self.path, path, text) if "\n" not in text else NOTHING
+
+
+def _given(*facts: Fact) -> list[Fact]:
+    return [fact for fact in facts if fact.value]
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
