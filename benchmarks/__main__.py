@@ -67,8 +67,8 @@ def run(total: int) -> dict[str, object]:
         if made[at:]:
             ingest(server, made[at:], 1000, 4)
         loaded = server.peak_mb()
-        console.print("Waiting for merges…")
-        time.sleep(15)
+        console.print("Waiting until merges are done and what was merged is removed…")
+        time.sleep(75)
         size = server.store_bytes()
         served = queries.measure(server.client, queries.SERVED, rounds=40)
         scanned = queries.measure(server.client, queries.SCANNED, rounds=10)

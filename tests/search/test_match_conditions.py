@@ -16,7 +16,7 @@ from tallystick.search.match import compile_match
 from tallystick.store.clients import Bounds, connect
 from tallystick.store.conditions import sql_for
 from tallystick.store.rows import ROW_COLUMNS, arrow_of
-from tallystick.store.schema import CREATE_EVENTS
+from tallystick.store.schema import CREATE_EVENTS, CREATE_SETTINGS
 from tests.search.material import ADDRESSES, IDS, NETWORKS, PIECES, TIMES, cases, record
 
 ORGANIZATION = UUID(int=7)
@@ -32,7 +32,7 @@ class Judge:
         create = create.replace("fsync_after_insert = 1, fsync_part_directory = 1,", "")
         assert "index_granularity = 256" in create
         client.command("DROP TABLE IF EXISTS judged")
-        client.command(create.replace("index_granularity = 256", "index_granularity = 4"))
+        client.command(create.replace("index_granularity = 256", "index_granularity = 4"), settings=CREATE_SETTINGS)
 
     def hold(self, rows: Sequence[Record]) -> None:
         """Exactly these records, index by place, in two parts."""

@@ -26,7 +26,7 @@ from tallystick.query.conditions import (
 from tallystick.query.event_ids import span as id_span
 from tallystick.query.networks import span as network_span
 from tallystick.query.networks import text as address_text
-from tallystick.store.schema import FOLDED_VALUES, folded, names
+from tallystick.store.schema import FOLDED_VALUES, SEARCHED, folded, names
 
 # The shortest needle that has a token: the index holds runs of three characters.
 TOKEN = 3
@@ -79,7 +79,7 @@ class _Writer:
             case Contains(needle):
                 return _all([*self.tokens([needle], wanted), f"position(search_text, {self.bind(needle)}) > 0"])
             case Equals():
-                return self.equals(condition)
+                return _all([*self.runs(condition, wanted), self.equals(condition)])
             case InNetwork(networks):
                 return _any(self.inside(*network_span(network)) for network in networks)
             case AtPath(path, needles):
@@ -112,6 +112,17 @@ class _Writer:
         if not wanted or not all(len(needle) >= TOKEN for needle in needles):
             return []
         return [_any(f"hasAllTokens(search_text, {self.bind(needle)})" for needle in needles)]
+
+    def runs(self, condition: Equals, wanted: bool) -> list[str]:
+        """What the index can say of patterns over several columns: each holds its longest run of letters.
+
+        A single column of few values is compared faster than the index is asked.
+        """
+        columns = () if condition.field == "id" else STANDS_IN[condition.field]
+        wild = condition.wildcards and any("*" in pattern for pattern in condition.patterns)
+        if not wild or len(columns) < 2 or not set(columns) <= set(SEARCHED):
+            return []
+        return self.tokens([max(pattern.split("*"), key=len) for pattern in condition.patterns], wanted)
 
     def equals(self, condition: Equals) -> str:
         if condition.field == "id":

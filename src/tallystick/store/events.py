@@ -12,7 +12,7 @@ from tallystick.events.record import StoredEvent
 from tallystick.store.clients import Bounds, Clients
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.rows import ROW_COLUMNS, Group, arrow_of
-from tallystick.store.schema import COLUMNS, CREATE_EVENTS
+from tallystick.store.schema import COLUMNS, CREATE_EVENTS, CREATE_SETTINGS
 
 _READ = (
     "SELECT seq, id, toUnixTimestamp64Micro(received_at), toUnixTimestamp64Micro(occurred_at), "
@@ -43,7 +43,7 @@ class EventStore:
         """Make what is missing. Safe to call again, and from several nodes."""
         with self._writers.borrow() as client:
             for statement in (CREATE_EVENTS, CREATE_IDENTITY, CREATE_PROBE):
-                client.command(statement)
+                client.command(statement, settings=CREATE_SETTINGS)
             _check_columns(client)
             client.command(
                 "INSERT INTO store_identity SELECT generateUUIDv4() WHERE (SELECT count() FROM store_identity) = 0"

@@ -53,7 +53,7 @@ COLUMNS = (
     ("resource_id", "String CODEC(ZSTD(1))"),
     ("resource_name", "String CODEC(ZSTD(1))"),
     ("ip_address", "LowCardinality(String)"),
-    ("ip", "IPv6 CODEC(ZSTD(1))"),
+    ("ip", "LowCardinality(IPv6)"),  # twice as fast to count by as IPv6 alone
     ("session_id", "String CODEC(ZSTD(1))"),
     ("request_id", "String CODEC(ZSTD(1))"),
     ("details_paths", "Array(LowCardinality(String)) CODEC(ZSTD(1))"),
@@ -63,6 +63,8 @@ COLUMNS = (
 
 # Years as partitions: a quarter of a year in one part is found in faster than in four, and deletion goes by
 # row. 256 rows to a granule: the exact test of a word reads whole granules.
+# What is merged is on disk, so that the parts it came from need not stay for many minutes.
+CREATE_SETTINGS = {"allow_suspicious_low_cardinality_types": 1}
 CREATE_EVENTS = f"""
 CREATE TABLE IF NOT EXISTS events (
     {", ".join(f"{name} {kind}" for name, kind in COLUMNS)},
@@ -78,6 +80,7 @@ CREATE TABLE IF NOT EXISTS events (
 PARTITION BY toYear(occurred_at)
 ORDER BY (org_id, occurred_at, seq)
 SETTINGS index_granularity = 256,
-    fsync_after_insert = 1, fsync_part_directory = 1,
+    fsync_after_insert = 1, fsync_part_directory = 1, old_parts_lifetime = 30,
+    cleanup_delay_period = 10, max_cleanup_delay_period = 20,
     non_replicated_deduplication_window = 10000
 """
