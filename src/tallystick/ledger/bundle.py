@@ -93,9 +93,11 @@ class BundleWriter:
     ) -> dict[str, Any]:
         """Write the bundle; the manifest. `target` need not be seekable. A checkpoint is signed if none covers it.
 
-        ValueError when the events are not in order of index.
+        Of filtered events those that were recorded after this began are left out. ValueError when the events are
+        not in order of index.
         """
-        checkpoint = self._prover.checkpoint(scope, covering=selection.end or 0)
+        end = self._prover.size(scope) if selection.end is None else selection.end
+        checkpoint = self._prover.checkpoint(scope, covering=end)
         made: dict[str, dict[str, Any]] = {}
         head: dict[str, Any] = {"format": FORMAT, "kind": "filtered", "size": checkpoint.size}
         shown: Iterable[Iterable[StoredEvent | int]] = events
@@ -104,6 +106,7 @@ class BundleWriter:
             shown = _filled(events, selection.first or 0, selection.end)
         walk = _Walk(UnheldNodes(self._database, scope.org_id), checkpoint.size)
         with walk, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as bundle:
+            walk.begin(head.get("first", 0))
             made["events.ndjson"] = _put(bundle, "events.ndjson", _lines(walk, shown))
             walk.finish()
             made["entries.bin"] = _put(bundle, "entries.bin", _blocks(walk.entries))
@@ -143,6 +146,11 @@ class _Walk:
     def __exit__(self, *_: object) -> None:
         self.entries.close()
         self.hashes.close()
+
+    def begin(self, first: int) -> None:
+        """Cover what comes before the range."""
+        self._cover(first)
+        self._at = first
 
     def show(self, index: int) -> bool:
         """Take the entry at `index`; False where even the entry is past its retention, and is covered instead."""

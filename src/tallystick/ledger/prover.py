@@ -47,6 +47,11 @@ class Prover:
         """The last signed checkpoint, of at least so many entries."""
         return self._signer.checkpoint(scope.org_id, covering=covering)
 
+    def size(self, scope: Scope) -> int:
+        """How many entries the log has now."""
+        with self._database.read() as connection:
+            return ledger_log.read(connection, scope.org_id).size
+
     def tile(self, scope: Scope, tile: Tile) -> bytes:
         """The tile's bytes, also of a width that it has outgrown; NotFound (`no_tile`) where the log is shorter."""
         level = 0 if tile.level == "entries" else tile.level

@@ -45,6 +45,7 @@ class _Check:
         if sorted(names) != sorted(FILES):
             raise Malformed(f"a bundle holds {', '.join(FILES)}, once each, and nothing else")
         self._manifest = read_object(self._small("manifest.json"))
+        self._opened: dict[str, _Hashed] = {}
 
     def run(self, keys: Sequence[Key], older: Checkpoint | None) -> Checkpoint:
         checkpoint = open_checkpoint(self._small("checkpoint"), keys)
@@ -56,8 +57,7 @@ class _Check:
         nodes = _Nodes(self._open("proof.json"))
         first, end = self._range(nodes.head, checkpoint)
         walk = _Walk(checkpoint, records, nodes, self._report, first, end, older)
-        with self._open("entries.bin") as entries:
-            walk.over(self._lines("events.ndjson"), entries)
+        walk.over(self._lines("events.ndjson"), self._open("entries.bin"))
         nodes.finish()
         self._compare_digests()
         walk.conclude()
@@ -78,16 +78,15 @@ class _Check:
         return first, end
 
     def _open(self, name: str) -> "_Hashed":
-        opened = _Hashed(self._bundle.open(name))
-        self._opened = {**getattr(self, "_opened", {}), name: opened}
-        return opened
+        self._opened[name] = _Hashed(self._bundle.open(name))
+        return self._opened[name]
 
     def _lines(self, name: str) -> Iterator[bytes]:
-        with self._open(name) as file:
-            while line := file.readline(MOST_LINE):
-                if not line.endswith(b"\n"):
-                    raise Malformed(f"{name} has a line that is too long or has no end")
-                yield line
+        file = self._open(name)
+        while line := file.readline(MOST_LINE):
+            if not line.endswith(b"\n"):
+                raise Malformed(f"{name} has a line that is too long or has no end")
+            yield line
 
     def _small(self, name: str) -> str:
         with self._bundle.open(name) as file:
@@ -275,13 +274,6 @@ class _Hashed:
         self._file = io.BufferedReader(_Tap(file, self._sha256), 1 << 16)  # type: ignore[arg-type]
         self.read = self._file.read
         self.readline = self._file.readline
-
-    def __enter__(self) -> "_Hashed":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        while self.read(1 << 16):
-            pass
 
     def digest(self) -> str:
         while self.read(1 << 16):
