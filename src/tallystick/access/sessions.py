@@ -104,6 +104,18 @@ def switch(connection: Connection, token: str, org_id: UUID, *, now: int, caller
     return fresh
 
 
+def organizations_beside(connection: Connection, session: Session) -> list[tuple[UUID, str]]:
+    """The other organizations that the session's person could switch to, by name."""
+    theirs = (memberships.c.user_id == session.user_id) & memberships.c.disabled_at.is_(None)
+    rows = connection.execute(
+        select(organizations.c.org_id, organizations.c.name)
+        .join(memberships, memberships.c.org_id == organizations.c.org_id)
+        .where(theirs, organizations.c.org_id != session.scope.org_id)
+        .order_by(organizations.c.name)
+    )
+    return [(row.org_id, row.name) for row in rows]
+
+
 def end(connection: Connection, token: str, *, now: int, caller: Caller = NOWHERE) -> None:
     """Sign out; nothing happens when the session is over already."""
     session = read(connection, token, now)

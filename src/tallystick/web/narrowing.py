@@ -37,8 +37,11 @@ def narrowing(filters: Filters, path: str, name: str, value: str) -> Narrowing:
     said = f"{_QUALIFIERS.get(name, name)}:{_written(value)}"
     only = filters.having(name, (value,)) if name in REPEATED else _searching(filters, said)
     without = _searching(filters, f"-{said}")
-    hrefs = (found.href(path) if found else "" for found in (only, without))
-    return Narrowing(*hrefs, said, name if name in REPEATED else "", value)
+    return Narrowing(_href(only, path), _href(without, path), said, name if name in REPEATED else "", value)
+
+
+def _href(filters: Filters | None, path: str) -> str:
+    return filters.href(path) if filters else ""
 
 
 def _searching(filters: Filters, said: str) -> Filters | None:

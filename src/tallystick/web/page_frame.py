@@ -1,15 +1,38 @@
-"""What stands around every page: whose it is, who reads it, and the token its forms carry."""
+"""What stands around every page: where one can go, whose it is, who reads it, and the token its forms carry."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+# The pages of Settings: a name, where it is, what it is called. One more page is one more line.
+NAVIGATION = (
+    ("audit-logs", "/audit-logs", "Audit Logs"),
+    ("cases", "/cases", "Cases"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class PageFrame:
-    """`zone` is the organization's; `here` is the page that the navigation marks."""
+    """`zone` is the organization's; `here` is the page that the navigation marks.
+
+    `elsewhere` are the other organizations of the person: id as shown, and name.
+    """
 
     organization: str
     person: str
     role: str
     zone: str
     form_token: str
+    elsewhere: tuple[tuple[str, str], ...] = ()
     here: str = "audit-logs"
+
+    @property
+    def navigation(self) -> tuple[tuple[str, str, str], ...]:
+        return NAVIGATION
+
+    def at(self, here: str) -> "PageFrame":
+        """The same around another page."""
+        return replace(self, here=here)
+
+
+def is_ours(path: str) -> bool:
+    """Whether a path leads to one of the pages, so that one may be sent on to it."""
+    return any(path == home or path.startswith((home + "?", home + "/")) for _, home, _ in NAVIGATION)

@@ -3,6 +3,7 @@
 GET  /                          to Audit Logs
 GET  /sign-in                   the form            POST /sign-in    begin a session
                                                     POST /sign-out   end it
+                                                    POST /organization  go on in another one
 GET  /set-up/{token}            the form            POST             make organization and first owner
 GET  /audit-logs                the page
 GET  /audit-logs/rows           its list alone, or with a cursor the rows that follow
@@ -15,6 +16,12 @@ GET  /audit-logs/saved          the menu of saved views   POST             save 
                                                     POST /audit-logs/saved/{id}  rename, share, delete
 GET  /audit-logs/{event_id}     the page with an event open, or its panel alone
 GET  /audit-logs/{event_id}/related  what happened around it, in short
+GET  /audit-logs/{event_id}/investigate  the timeline around it
+GET  /cases                     the cases           POST /cases      make one, or add events to one
+GET  /cases/{case_id}           one case            POST             write its lines
+                                                    POST /cases/{case_id}/state  close, open again
+                                                    POST /cases/{case_id}/events/{event_id}[/remove]  note, remove
+GET  /cases/{case_id}/report.pdf, report.md  the incident report
 GET  /static/{version}/…        stylesheet and scripts
 """
 
@@ -25,16 +32,19 @@ from litestar.exceptions import HTTPException
 from tallystick.errors import TallystickError
 from tallystick.web.assets import static_files
 from tallystick.web.audit_logs import show_audit_logs, show_rows
+from tallystick.web.case_acts import make_case, remove_event, set_state, write_case, write_note
+from tallystick.web.case_pages import show_case, show_cases, show_report
 from tallystick.web.completion import complete_value
 from tallystick.web.error_pages import show_error
 from tallystick.web.event_panel import show_event, show_related
 from tallystick.web.facets import show_facets
 from tallystick.web.histogram import show_histogram
+from tallystick.web.investigate import investigate
 from tallystick.web.live_rows import follow_events
 from tallystick.web.pages import with_headers
 from tallystick.web.saved_views import change_view, list_saved_views, save_view
 from tallystick.web.set_up import set_up, show_set_up
-from tallystick.web.sign_in import enter, leave, show_home, show_sign_in
+from tallystick.web.sign_in import enter, leave, show_home, show_sign_in, switch_organization
 from tallystick.web.signed_in import (
     provide_caller,
     provide_form,
@@ -52,6 +62,7 @@ WEB = Router(
         show_sign_in,
         enter,
         leave,
+        switch_organization,
         show_set_up,
         set_up,
         show_audit_logs,
@@ -66,6 +77,15 @@ WEB = Router(
         change_view,
         show_event,
         show_related,
+        investigate,
+        show_cases,
+        make_case,
+        show_case,
+        write_case,
+        set_state,
+        write_note,
+        remove_event,
+        show_report,
         static_files,
     ],
     dependencies={

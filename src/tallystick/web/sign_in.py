@@ -1,12 +1,16 @@
 """Signing in and out."""
 
+from uuid import UUID
+
 from litestar import Response, get, post
 
+from tallystick import ids
 from tallystick.access import organizations, sessions
 from tallystick.access.cross_site import check_form_token
 from tallystick.clock import now_us
-from tallystick.errors import TallystickError, TooMany
+from tallystick.errors import NotFound, TallystickError, TooMany
 from tallystick.web.filters import PATH
+from tallystick.web.page_frame import is_ours
 from tallystick.web.pages import html, redirect
 from tallystick.web.parts import Caller, Database, Form, Recorder, SessionToken, Settings, SignIn, WebRequest
 
@@ -77,6 +81,31 @@ async def leave(
     return with_session(redirect("/sign-in"), "", settings)
 
 
+@post("/organization", name="web.organization.switch")
+async def switch_organization(
+    form: Form,
+    session_token: SessionToken,
+    caller: Caller,
+    settings: Settings,
+    database: Database,
+    recorder: Recorder,
+) -> Response[str]:
+    """Goes on in another organization of the person, with a new cookie; the other organization's trail says so."""
+    check_form_token(session_token, str(form.get("form_token", "")))
+
+    def switch() -> str:
+        try:
+            org_id = UUID(bytes=ids.decode("org", str(form.get("organization", ""))))
+        except ValueError:
+            raise NotFound("There is no such organization of yours.", code="no_membership") from None
+        with database.write() as connection:
+            return sessions.switch(connection, session_token, org_id, now=now_us(), caller=caller)
+
+    token = await database.run(switch)
+    recorder.own_actions_waiting()
+    return with_session(redirect(PATH), token, settings)
+
+
 def with_session(response: Response[str], token: str, settings: Settings) -> Response[str]:
     """Gives the browser the session's cookie; an empty token takes it away."""
     response.headers["Set-Cookie"] = sessions.set_cookie(token, settings.public_url)
@@ -91,4 +120,4 @@ def _standing(database: Database, token: str) -> tuple[bool, bool]:
 
 def _wanted(path: str) -> str:
     """Where to go after the sign-in: only ever a page of ours."""
-    return path if path == PATH or path.startswith((PATH + "?", PATH + "/")) else PATH
+    return path if is_ours(path) else PATH

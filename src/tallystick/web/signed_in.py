@@ -1,6 +1,7 @@
 """Who is signed in: the session behind the cookie, its scope, and what the frame around a page says of it."""
 
-from tallystick.access import acts, organizations
+from tallystick import ids
+from tallystick.access import acts, organizations, sessions
 from tallystick.access.address import client_address
 from tallystick.access.cross_site import form_token, refuse_cross_site
 from tallystick.access.scopes import require
@@ -39,16 +40,20 @@ async def provide_reader(session: Session) -> Scope:
 async def provide_frame(session: Session, session_token: SessionToken, database: Database) -> Frame:
     """For handlers that give a whole page."""
 
-    def zone() -> str:
+    def known() -> tuple[str, tuple[tuple[str, str], ...]]:
         with database.read() as connection:
-            return organizations.of_scope(connection, session.scope).zone
+            zone = organizations.of_scope(connection, session.scope).zone
+            others = sessions.organizations_beside(connection, session)
+            return zone, tuple((ids.encode("org", org_id.bytes), name) for org_id, name in others)
 
+    zone, elsewhere = await database.run(known)
     return PageFrame(
         organization=session.organization,
         person=session.scope.principal.email,
         role=session.scope.role,
-        zone=await database.run(zone),
+        zone=zone,
         form_token=form_token(session_token),
+        elsewhere=elsewhere,
     )
 
 

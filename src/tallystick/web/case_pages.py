@@ -1,0 +1,157 @@
+"""Cases: the list, one case, and its incident report."""
+
+from datetime import tzinfo
+from typing import Any, cast
+
+from litestar import Response, get
+from sqlalchemy import Connection
+
+from tallystick.cases import case as kept
+from tallystick.cases.case import LINES, Case, list_cases, may_change, read_case
+from tallystick.cases.changes import MOST_LINE, MOST_TITLE
+from tallystick.cases.evidence import MOST_NOTE, list_held
+from tallystick.cases.report import Format, file_name, note_report, report_of, written_as
+from tallystick.cases.timeline import Timeline, timeline_of
+from tallystick.clock import exact_time, now_us
+from tallystick.database.engine import Database as ControlDatabase
+from tallystick.query.scope import Scope
+from tallystick.search.find import Finder
+from tallystick.web.audit_logs import filters_of
+from tallystick.web.pages import html
+from tallystick.web.parts import Caller, Database, Frame, Reader, Recorder, WebRequest
+from tallystick.web.parts import Finder as GivenFinder
+from tallystick.web.timeline_view import entry_of
+
+PATH = "/cases"
+MEDIA = {"pdf": "application/pdf", "md": "text/markdown; charset=utf-8"}
+
+
+@get(PATH, name="web.cases")
+async def show_cases(request: WebRequest, reader: Reader, frame: Frame, database: Database) -> Response[str]:
+    """The cases that the person may see, last changed first."""
+    filters = filters_of(request)
+    state = request.query_params.get("state", "")
+    before = request.query_params.get("before", "")
+
+    def load() -> list[Case]:
+        with database.read() as connection:
+            chosen = cast("kept.State", state) if state in ("open", "closed") else None
+            return list_cases(connection, reader, state=chosen, before=_whole(before))
+
+    cases = await database.run(load)
+    return html(
+        "cases.html",
+        frame=frame.at("cases"),
+        cases=[(case, _times(case, filters.zone)) for case in cases],
+        state=state,
+        more=cases[-1].changed_at if len(cases) == kept.MOST_LISTED else None,
+        continued=bool(before),
+        filters=filters,
+    )
+
+
+@get(PATH + "/{case_id:str}", name="web.case")
+async def show_case(
+    request: WebRequest, case_id: str, reader: Reader, frame: Frame, database: Database, finder: GivenFinder
+) -> Response[str]:
+    """One case: the lines of its report, its timeline with notes, and what is missing."""
+    return await case_page(request, case_id, reader, frame, database, finder)
+
+
+@get([PATH + "/{case_id:str}/report.pdf", PATH + "/{case_id:str}/report.md"], name="web.case.report")
+async def show_report(
+    request: WebRequest,
+    case_id: str,
+    reader: Reader,
+    caller: Caller,
+    database: Database,
+    finder: GivenFinder,
+    recorder: Recorder,
+) -> Response[bytes]:
+    """The incident report as a file; that it was made is recorded."""
+    chosen: Format = "pdf" if request.url.path.endswith(".pdf") else "md"
+    zone = filters_of(request).zone
+
+    def write() -> tuple[Case, bytes]:
+        now = now_us()
+        case, timeline = _load(database, finder, reader, case_id)
+        with database.write() as connection:
+            organization = note_report(connection, reader, case, chosen, now=now, caller=caller)
+        return case, written_as(report_of(case, timeline, organization, zone, now), chosen)
+
+    case, document = await database.run(write)
+    recorder.own_actions_waiting()
+    disposition = f'attachment; filename="{file_name(case, chosen)}"'
+    return Response(document, media_type=MEDIA[chosen], headers={"Content-Disposition": disposition})
+
+
+async def case_page(
+    request: WebRequest,
+    case_id: str,
+    reader: Scope,
+    frame: Any,
+    database: ControlDatabase,
+    finder: Finder,
+    *,
+    problem: str = "",
+    typed: dict[str, str] | None = None,
+    status: int = 200,
+) -> Response[str]:
+    """The page; with a `problem`, what was `typed` stands where it was, and what is kept beside it."""
+    filters = filters_of(request)
+    case, timeline = await database.run(_load, database, finder, reader, case_id)
+    entries = [
+        (moment.held, moment.stored and entry_of(moment.stored, filters.zone, (), moment.marks),
+         exact_time(moment.held.occurred_at, filters.zone))
+        for moment in timeline.moments
+    ]  # fmt: skip
+    was = {**case.lines, "title": case.title}
+    return html(
+        "case.html",
+        status=status,
+        frame=frame.at("cases"),
+        case=case,
+        times=_times(case, filters.zone),
+        labels=LINES,
+        hints=HINTS,
+        entries=entries,
+        gaps=timeline.gaps,
+        may_change=may_change(reader),
+        problem=problem,
+        typed=typed or {},
+        was=was,
+        filters=filters,
+        most_line=MOST_LINE,
+        most_title=MOST_TITLE,
+        most_note=MOST_NOTE,
+    )
+
+
+HINTS = {
+    "issue": "What went wrong, in one sentence",
+    "detected": "How and when it was noticed",
+    "impact": "Who or what was affected",
+    "root_cause": "Why it happened",
+    "resolution": "What was done about it",
+    "time_to_fix": "From detection to the fix, such as 15 minutes",
+}
+
+
+def _load(database: ControlDatabase, finder: Finder, scope: Scope, case_id: str) -> tuple[Case, Timeline]:
+    def both(connection: Connection) -> tuple[Case, list[Any]]:
+        case = read_case(connection, scope, case_id)
+        return case, list_held(connection, scope, case)
+
+    with database.read() as connection:
+        case, held = both(connection)
+    return case, timeline_of(finder, scope, held)
+
+
+def _times(case: Case, zone: tzinfo) -> dict[str, str]:
+    """The times of a case in words, to the second; "" for what did not happen."""
+    known = {"created": case.created_at, "changed": case.changed_at, "closed": case.closed_at}
+    return {name: exact_time(at - at % 1_000_000, zone).replace(".000", "") if at else "" for name, at in known.items()}
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None

@@ -1,0 +1,114 @@
+"""Investigate: one timeline around an event, from which a case is made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from litestar import Response, get
+
+from tallystick.cases.around import DEFAULT_SPAN, Around, around
+from tallystick.cases.case import Case, list_cases, may_change
+from tallystick.cases.evidence import MOST_EVENTS
+from tallystick.cases.first_times import FirstTimes, first_times
+from tallystick.cases.threads import RELATIONS, Thread, threads_of
+from tallystick.clock import exact_time
+from tallystick.database.engine import Database as ControlDatabase
+from tallystick.events.output import event_of
+from tallystick.query.scope import Scope
+from tallystick.search.find import Finder
+from tallystick.web.audit_logs import filters_of
+from tallystick.web.event_panel import find_event, no_event
+from tallystick.web.filters import PATH, Filters
+from tallystick.web.pages import html
+from tallystick.web.parts import Database, Frame, Reader, WebRequest
+from tallystick.web.parts import Finder as GivenFinder
+from tallystick.web.timeline_view import Entry, entry_of
+
+SPANS = {
+    "15m": "15 minutes",
+    "1h": "1 hour",
+    "6h": "6 hours",
+    "24h": "24 hours",
+    "7d": "7 days",
+    "30d": "30 days",
+    "90d": "90 days",
+}
+NEAREST = 100  # on either side
+CHOSEN = 25  # so many events are ticked from the beginning
+
+
+@dataclass(frozen=True, slots=True)
+class Investigation:
+    """What the page shows. `threads` are all that the event has, `followed` the names of those it follows."""
+
+    middle: Entry
+    threads: list[Thread]
+    followed: Sequence[str]
+    entries: list[Entry]
+    gaps: list[str]
+    open_cases: list[Case]
+
+
+@get(PATH + "/{event_id:str}/investigate", name="web.investigate")
+async def investigate(
+    request: WebRequest, event_id: str, reader: Reader, frame: Frame, database: Database, finder: GivenFinder
+) -> Response[str]:
+    """The timeline, with what stands out in it, and a form that makes a case of it."""
+    filters = filters_of(request)
+    given = request.query_params
+    spans = {name: given.get(name, DEFAULT_SPAN) for name in ("before", "after")}
+    by = given.getall("by", list(RELATIONS))
+    shown = await database.run(_load, database, finder, reader, event_id, filters, by, spans)
+    return html(
+        "investigate.html",
+        frame=frame.at("audit-logs"),
+        filters=filters,
+        shown=shown,
+        spans=SPANS | {value: value for value in spans.values() if value not in SPANS},
+        chosen_spans=spans,
+        may_change=may_change(reader),
+        ticked=len(shown.entries) <= CHOSEN,
+        most=MOST_EVENTS,
+    )
+
+
+def _load(
+    database: ControlDatabase,
+    finder: Finder,
+    scope: Scope,
+    event_id: str,
+    filters: Filters,
+    by: list[str],
+    spans: dict[str, str],
+) -> Investigation:
+    stored = find_event(finder, scope, event_id)
+    if stored is None:
+        raise no_event()
+    found = around(finder, scope, stored, by=by, limit=NEAREST, **spans)
+    firsts = first_times(finder, scope, [one.stored for one in found.events])
+    entries = [
+        entry_of(one.stored, filters.zone, one.relations, firsts.words.get(one.stored.index, ()))
+        for one in found.events
+    ]
+    with database.read() as connection:
+        cases = list_cases(connection, scope, state="open") if may_change(scope) else []
+    middle = next(entry for entry in entries if entry.row.id == event_id)
+    return Investigation(middle, threads_of(event_of(stored)), by, entries, _gaps(found, firsts, scope, filters), cases)
+
+
+def _gaps(found: Around, firsts: FirstTimes, scope: Scope, filters: Filters) -> list[str]:
+    """What the timeline cannot show, in sentences."""
+    said = []
+    if found.start < found.retention_start:
+        kept = exact_time(found.retention_start - found.retention_start % 1_000_000, filters.zone).replace(".000", "")
+        said.append(f"Events before {kept} are no longer kept.")
+    if found.more_before:
+        said.append(f"There is more before: these are the {NEAREST} nearest. A shorter span or fewer threads show all.")
+    if found.more_after:
+        said.append(f"There is more after: these are the {NEAREST} nearest. A shorter span or fewer threads show all.")
+    if found.partial:
+        said.append("Not all of this span could be read in time: some events may be missing.")
+    if firsts.unanswered:
+        said.append("What happened for the first time was not looked up for every event: that took too long.")
+    if scope.role == "member":
+        said.append("You see what you did yourself; what others did around it is not shown to members.")
+    return said
