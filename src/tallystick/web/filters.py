@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from tallystick.clock import from_us
+from tallystick.web.columns import hidden_columns
+from tallystick.web.search_terms import terms_of
 
 PATH = "/audit-logs"
 RANGES = {
@@ -31,7 +33,7 @@ CATEGORIES = {
     "other": "Other",
 }
 STATUSES = {"success": "Success", "failed": "Failed"}
-SINGLE = ("q", "range", "start", "end", "tz", "live", "limit")
+SINGLE = ("q", "range", "start", "end", "tz", "columns", "live", "limit")
 REPEATED = ("user", "category", "status", "resource", "action", "resource_type", "ip")
 LABELS = {
     "range": "Date",
@@ -65,6 +67,7 @@ class Filters:
     start: str = ""
     end: str = ""
     tz: str = ""
+    columns: str = ""
     live: str = ""
     limit: str = ""
     user: tuple[str, ...] = ()
@@ -104,7 +107,7 @@ class Filters:
 
     def question(self) -> str:
         """What must be the same for a cursor to go on: "last 7 days" stays the same while time passes."""
-        return urlencode(replace(self, live="", limit="").pairs())
+        return urlencode(replace(self, live="", limit="", columns="").pairs())
 
     def parameters(self, now: int) -> dict[str, Sequence[str]]:
         """The same in the names of the API; `now` in microseconds decides what "last 7 days" is."""
@@ -122,8 +125,11 @@ class Filters:
         return now - _SPANS[self.range] if self.range in _SPANS else None
 
     def chips(self) -> list[Chip]:
-        """The filters that are on, without the search, which its own box shows."""
-        found = []
+        """The filters that are on, and each term of the search."""
+        found = [
+            Chip("Not" if term.is_excluded else "Search", term.text, self.searching(term.rest))
+            for term in terms_of(self.q)
+        ]
         if self.range:
             bare = replace(self, range="", start="", end="")
             found.append(Chip(LABELS["range"], self.range_words(), bare))
@@ -159,13 +165,54 @@ class Filters:
         """The date range in words."""
         if self.range != "custom":
             return RANGES.get(self.range, "")
-        if self.start and self.end:
-            return f"{self.start} to {self.end}"
-        return f"from {self.start}" if self.start else f"until {self.end}" if self.end else "Custom range"
+        if days := self._whole_days():
+            return days
+        start, end = self._bound_words(self.start), self._bound_words(self.end)
+        if start and end:
+            return f"{start} to {end.removeprefix(start[:11]) if len(start) > 10 else end}"
+        return f"from {start}" if start else f"until {end}" if end else "Custom range"
+
+    def _bound_words(self, text: str) -> str:
+        """A day as it is; a time in the zone that times are shown in."""
+        moment = self._moment(text)
+        return f"{moment:%Y-%m-%d %H:%M:%S}".removesuffix(":00") if moment else text
+
+    def _whole_days(self) -> str:
+        """`2024-01-15 to 2024-01-17` for two times that are midnights: the later one is not included."""
+        start, end = self._moment(self.start), self._moment(self.end)
+        if not start or not end or any((m.hour, m.minute, m.second) != (0, 0, 0) for m in (start, end)):
+            return ""
+        last = max(start, end - timedelta(days=1))
+        return f"{start:%Y-%m-%d}" if last == start else f"{start:%Y-%m-%d} to {last:%Y-%m-%d}"
+
+    def _moment(self, text: str) -> datetime | None:
+        """A time in the zone that times are shown in; None for a day, and for what is no time."""
+        try:
+            moment = datetime.fromisoformat(text) if len(text) > 10 else None
+            return moment.astimezone(self.zone) if moment and moment.tzinfo else moment
+        except (ValueError, OverflowError):
+            return None
+
+    def between(self, start: str, end: str) -> "Filters":
+        """The same in another period."""
+        return replace(self, range="custom", start=start, end=end)
 
     def cleared(self) -> "Filters":
         """No filter and no search; how the list is shown stays."""
-        return Filters(tz=self.tz, live=self.live, limit=self.limit)
+        return Filters().shown_like(self)
+
+    def shown_like(self, other: "Filters") -> "Filters":
+        """The same, in the zone, the columns and the length of another list, but columns of its own come first."""
+        return replace(self, tz=other.tz, live=other.live, limit=other.limit, columns=self.columns or other.columns)
+
+    def lasting(self) -> "Filters":
+        """What a saved view keeps: the question and the columns, not how somebody reads today."""
+        return replace(self, tz="", live="", limit="")
+
+    @property
+    def hidden(self) -> str:
+        """The columns that are not shown, for the stylesheet."""
+        return hidden_columns(self.columns)
 
     @property
     def narrowed(self) -> bool:

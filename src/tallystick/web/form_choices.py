@@ -1,15 +1,22 @@
 """What the filter form offers, for its template."""
 
+from tallystick.web.columns import COLUMNS, shown_columns
 from tallystick.web.filters import CATEGORIES, RANGES, STATUSES, Filters
 
 ranges = RANGES
 categories = CATEGORIES
 statuses = STATUSES
+columns = COLUMNS
 
 
 def day_type(value: str) -> str:
     """A day is picked in a calendar; a bound with a time of day, from a link, is text."""
     return "date" if not value or (len(value) == 10 and value[4] == value[7] == "-") else "text"
+
+
+def shown(filters: Filters) -> tuple[str, ...]:
+    """The columns that the table shows."""
+    return shown_columns(filters.columns)
 
 
 def zones(filters: Filters, organization_zone: str) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """One page of the list, ready for the templates: rows, the count in honest words, or why there are none."""
 
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 from tallystick.clock import DAY_US, from_us, now_us
 from tallystick.errors import BadRequest
@@ -28,11 +29,18 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the table shows. `searchable_through` is where the live view goes on."""
+    """What the table shows.
+
+    `searchable_through` is where the live view goes on, `needles` are the words to mark, and
+    `api` is the path that gives the same by the HTTP API.
+    """
 
     filters: Filters
     rows: list[Row] = field(default_factory=list)
     count: str = ""
+    is_exact: bool = False
+    needles: tuple[str, ...] = ()
+    api: str = ""
     partial: bool = False
     cursor: str | None = None
     continued: bool = False
@@ -62,12 +70,15 @@ def load(scope: Scope, finder: Finder, filters: Filters, cursor: str | None) -> 
         filters=filters,
         rows=rows,
         count=count_words(page),
+        is_exact=page.total_relation == "exact",
+        needles=query.needles,
+        api=f"/v1/audit-logs?{urlencode(filters.parameters(now), doseq=True)}".rstrip("?"),
         partial=page.partial,
         cursor=page.next_cursor,
         continued=cursor is not None,
         searchable_through=page.searchable_through,
         retention_words=_retention_words(query, page, filters),
-        empty="" if rows or cursor else _why_empty(scope, finder, filters, page),
+        empty="" if rows or cursor else _why_empty(scope, finder, filters, query, page, now),
     )
 
 
@@ -98,11 +109,14 @@ def _retention_words(query: Query, page: Page, filters: Filters) -> str:
     return f"{from_us(page.retention_start).astimezone(filters.zone):%Y-%m-%d}"
 
 
-def _why_empty(scope: Scope, finder: Finder, filters: Filters, page: Page) -> str:
+def _why_empty(scope: Scope, finder: Finder, filters: Filters, query: Query, page: Page, now: int) -> str:
     if page.partial:
         return "Nothing found so far; only the newest part of the period has been searched."
     if not filters.narrowed:
         return "No events have been recorded yet."
+    if query.end is not None and query.end <= page.retention_start:
+        days = round((now - page.retention_start) / DAY_US)
+        return f"This period is older than the {days:,} days for which events are kept."
     everything = finder.page(scope, Query(), limit=1, count="estimate")
     if not everything.total:
         return "No events have been recorded yet."

@@ -66,7 +66,7 @@ class Viewer:
                     if await self.scope() != scope:
                         return  # the browser comes back, and then sees what it may see now
                     checked = time.monotonic()
-                yield await self.database.run(message_of, batch, self.filters)
+                yield await self.database.run(message_of, batch, self.filters, query.needles)
 
 
 @get(f"{PATH}/live", name="web.audit_logs.live")
@@ -87,12 +87,12 @@ async def follow_events(
     return ServerSentEvent(viewer.messages(), headers={"X-Accel-Buffering": "no"})
 
 
-def message_of(batch: Batch, filters: Filters) -> ServerSentEventMessage:
+def message_of(batch: Batch, filters: Filters, needles: tuple[str, ...] = ()) -> ServerSentEventMessage:
     """A batch as one message; its id is where the stream goes on after a lost connection."""
     shown = batch.events[-MOST_ROWS:]
     if not shown:
         return ServerSentEventMessage(id=batch.through, event="position", data=json.dumps({"through": batch.through}))
-    rows = [[stored.index, row_html(row_of(stored, filters.zone), filters)] for stored in reversed(shown)]
+    rows = [[stored.index, row_html(row_of(stored, filters.zone), filters, needles)] for stored in reversed(shown)]
     data = {"rows": rows, "skipped": len(batch.events) - len(shown), "through": batch.through}
     return ServerSentEventMessage(id=batch.through, event="rows", data=json.dumps(data))
 

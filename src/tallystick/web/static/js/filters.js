@@ -5,6 +5,7 @@ const TYPING_PAUSE = 150; // milliseconds without a key before a search is sent
 let sent = "";
 let timer = 0;
 
+const at = (id) => document.getElementById(id);
 const form = () => document.getElementById("filters");
 const said = () => new URLSearchParams(new FormData(form())).toString();
 
@@ -31,11 +32,12 @@ function typed(event) {
 
 function changed(event) {
   const box = event.target;
-  if (!box.closest?.("#filters")) return;
+  if (box.id !== "tz" && !box.closest?.("#filters")) return;
   if (box.dataset.all) untick(box);
   else if (box.type === "checkbox") tellAll(box);
   if (box.name === "start" || box.name === "end") custom();
   if (box.name === "range" && box.value === "custom" && !anyDay()) return; // waits for a day
+  if (box.name === "range" && box.value !== "custom") forgetDays();
   if (box.name === "tz") return reload();
   refresh("push");
 }
@@ -58,6 +60,25 @@ function untick(all) {
 function tellAll(box) {
   const all = form().querySelector(`input[data-all="${box.name}"]`);
   if (all) all.checked = !form().querySelector(`input[name="${box.name}"]:checked`);
+}
+
+// A period chosen elsewhere on the page, in seconds since 1970.
+export function narrow(start, end) {
+  const written = (seconds) => new Date(seconds * 1000).toISOString().replace(".000", "");
+  for (const [id, seconds] of [["start", start], ["end", end]]) {
+    at(id).type = "text";
+    at(id).value = written(seconds);
+  }
+  custom();
+  refresh("push");
+}
+
+// Days that were chosen for another period would come back with the next one.
+function forgetDays() {
+  for (const id of ["start", "end"]) {
+    at(id).value = "";
+    at(id).type = "date";
+  }
 }
 
 const anyDay = () => document.getElementById("start").value || document.getElementById("end").value;
@@ -103,7 +124,8 @@ function follow(event) {
   const link = event.target.closest?.("a[data-page]");
   if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
-  const address = link.getAttribute("href");
+  let address = link.getAttribute("href");
+  if (document.querySelector("#panel .panel")?.dataset.id) address = address.replace(/^\/audit-logs(?=\?|$)/, location.pathname); // it stays open
   const next = link.dataset.page || "list"; // where the focus goes, since the link itself will be gone
   htmx.ajax("GET", address, { target: "#page", select: "#page", swap: "outerHTML", push: address }).then(() => {
     if (document.activeElement === document.body) document.getElementById(next).focus({ preventScroll: true });

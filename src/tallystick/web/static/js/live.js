@@ -3,9 +3,11 @@
 // The stream starts after the list's `searchable_through`, and a row whose index is already shown
 // is not drawn again, so that between list and stream nothing is missed and nothing doubled.
 import { refresh } from "./filters.js";
+import { eventsArrived } from "./histogram.js";
 
 const MOST_ROWS = 500;
-const DRAW_EVERY = 100; // milliseconds between two drawings
+const ROWS_A_FRAME = 80; // so that no frame takes long, however much arrives
+const MOVED_ROWS = 20; // more at once are drawn without motion
 const RETRY = [1000, 2000, 5000, 10000]; // milliseconds, when the browser itself has given up
 
 const at = (id) => document.getElementById(id);
@@ -20,8 +22,8 @@ let state = "off"; // off, starting, on, lost, ended
 let paused = false;
 let known = new Set(); // the indexes that the list has drawn; the stream itself repeats none
 let waiting = []; // [index, HTML] of events that are not drawn yet, newest first, at most MOST_ROWS
-let waitingCount = 0; // how many arrived since the last drawing, also those beyond MOST_ROWS
-let arrived = 0; // drawn since the list was drawn
+let held = 0; // how many arrived since Pause, also those beyond MOST_ROWS
+let arrived = 0; // since the list was drawn, without those that are held
 let trimmed = false;
 
 function tell() {
@@ -29,8 +31,8 @@ function tell() {
   const words = {
     off: "",
     starting: "Connecting…",
-    on: paused ? `Paused · ${number(waitingCount)}` : "New events appear here",
-    lost: paused ? `Connection lost, trying again · paused, ${number(waitingCount)}` : "Connection lost, trying again",
+    on: paused ? `Paused · ${number(held)}` : "New events appear here",
+    lost: paused ? `Connection lost, trying again · paused, ${number(held)}` : "Connection lost, trying again",
     ended: "You are signed out. Sign in to go on.",
   }[state];
   const running = state !== "off" && state !== "ended";
@@ -76,40 +78,47 @@ function receive(batch) {
   through = batch.through;
   const fresh = batch.rows.filter(([index]) => !known.has(index));
   waiting = fresh.concat(waiting).slice(0, MOST_ROWS);
-  waitingCount += fresh.length + batch.skipped;
-  trimmed ||= waitingCount > MOST_ROWS;
+  if (paused) held += fresh.length + batch.skipped;
+  else arrived += fresh.length + batch.skipped;
+  trimmed ||= arrived + held > MOST_ROWS;
+  eventsArrived();
   if (paused) tell();
-  else drawing ||= setTimeout(draw, DRAW_EVERY);
+  else drawing ||= requestAnimationFrame(draw);
 }
 
+// One frame: the oldest of those that wait, so that the newest come to stand on top. What was left out of
+// `waiting` is older than all that waits, and 500 rows come after it: no gap stays.
 function draw() {
   drawing = 0;
   if (paused || !waiting.length) return;
   const body = at("rows");
   const fresh = document.createElement("template");
-  const undrawn = waiting.filter(([index]) => !known.has(index)); // paging may have drawn one meanwhile
+  const part = waiting.splice(-ROWS_A_FRAME);
+  const undrawn = part.filter(([index]) => !known.has(index)); // paging may have drawn one meanwhile
   fresh.innerHTML = undrawn.map(([, html]) => html).join("");
-  for (const row of fresh.content.children) row.classList.add("arrived");
+  if (part.length + waiting.length <= MOVED_ROWS) for (const row of fresh.content.children) row.classList.add("arrived");
   body.prepend(fresh.content);
-  arrived += waitingCount - (waiting.length - undrawn.length);
-  waiting = [];
-  waitingCount = 0;
+  arrived -= part.length - undrawn.length;
   cut(body);
   at("events").hidden = false;
   if (at("empty")) at("empty").hidden = true;
   at("count-new").textContent = ` · ${number(arrived)} since`;
   at("list").scrollTop = 0;
+  if (waiting.length) drawing = requestAnimationFrame(draw);
 }
 
 function cut(body) {
   while (body.rows.length > MOST_ROWS) {
-    body.lastElementChild.remove();
+    const last = body.lastElementChild;
+    if (last.contains(document.activeElement)) at("list").focus({ preventScroll: true });
+    last.remove();
     trimmed = true;
   }
-  if (!trimmed) return;
+  if (!trimmed || at("more").dataset.trimmed) return;
   const words = document.createElement("p");
   words.className = "end";
   words.textContent = `The newest ${MOST_ROWS} events are shown while live. Switch Live off to page further back.`;
+  at("more").dataset.trimmed = "yes";
   at("more").replaceChildren(words);
 }
 
@@ -126,7 +135,7 @@ function stop() {
   state = "off";
   paused = false;
   waiting = [];
-  waitingCount = 0;
+  held = 0;
   tell();
   keepInUrl();
   if (trimmed) refresh("replace", { force: true });
@@ -144,7 +153,7 @@ function listDrawn() {
   arrived = 0;
   trimmed = false;
   waiting = [];
-  waitingCount = 0;
+  held = 0;
   known = new Set(Array.from(at("rows").rows, (row) => Number(row.dataset.index)));
   through = Number(at("results").dataset.through);
   if (state !== "off" && state !== "ended") connect();
@@ -153,8 +162,12 @@ function listDrawn() {
 
 function pauseOrResume() {
   paused = !paused;
+  if (!paused) {
+    arrived += held;
+    held = 0;
+    draw();
+  }
   tell();
-  if (!paused) draw();
 }
 
 const running = () => state !== "off" && state !== "ended";

@@ -1,0 +1,70 @@
+"""What the search box offers behind a qualifier: the values that there are."""
+
+from typing import Any
+
+from litestar import Response, get
+from litestar.enums import MediaType
+
+from tallystick.clock import now_us
+from tallystick.errors import BadRequest
+from tallystick.query.fold import fold
+from tallystick.query.scope import Scope
+from tallystick.search import find
+from tallystick.search.filters import query_from
+from tallystick.search.tokens import quoted
+from tallystick.web.audit_logs import filters_of
+from tallystick.web.filters import CATEGORIES, PATH, STATUSES, Filters
+from tallystick.web.parts import Database, Finder, Reader, WebRequest
+
+# Qualifier → the field whose values are counted, which is also the filter of that name.
+FIELDS = {
+    "user": "user", "action": "action", "category": "category", "status": "status", "resource": "resource",
+    "type": "resource_type", "ip": "ip",
+}  # fmt: skip
+KNOWN = {"category": tuple(CATEGORIES), "status": tuple(STATUSES)}
+MOST = 8
+LOOKED_AT = 200  # values of an address, which no pattern narrows
+
+
+@get(PATH + "/complete/{name:str}", name="web.audit_logs.complete")
+async def complete_value(
+    request: WebRequest, name: str, reader: Reader, database: Database, finder: Finder
+) -> Response[list[dict[str, Any]]]:
+    """`[{"text": "user:sarah@acme.com", "count": 4}…]` for what `typed` begins; `q` is the search without it."""
+    if name not in FIELDS:
+        raise BadRequest(f"Values are offered for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
+    typed = request.query_params.get("typed", "")[:200].strip().strip('"*')
+    values = await database.run(_values, finder, reader, filters_of(request), FIELDS[name], typed)
+    offers = [{"text": f"{name}:{_written(value)}", "count": count} for value, count in values]
+    return Response(offers, media_type=MediaType.JSON)
+
+
+def _values(
+    finder: find.Finder, scope: Scope, filters: Filters, field: str, typed: str
+) -> list[tuple[str, int | None]]:
+    narrows = typed and field not in ("ip", *KNOWN)
+    wanted = filters.having(field, (f"*{typed}*",) if narrows else ())
+    counts = _counts(finder, scope, wanted, field) or _counts(finder, scope, wanted.searching(""), field)
+    known = [(value, counts.get(value)) for value in KNOWN.get(field, ())]
+    found = known or list(counts.items())
+    folded = fold(typed)
+    return [pair for pair in found if folded in fold(pair[0]) and _can_be_written(pair[0])][:MOST]
+
+
+def _counts(finder: find.Finder, scope: Scope, filters: Filters, field: str) -> dict[str, int]:
+    now = now_us()
+    try:
+        query = query_from(filters.parameters(now), now=now)
+    except BadRequest:  # the rest of the search is not finished
+        return {}
+    limit = LOOKED_AT if field == "ip" else MOST
+    return {one["value"]: one["count"] for one in finder.facets(scope, query, field, limit=limit)["values"]}
+
+
+def _can_be_written(value: str) -> bool:
+    return not value.endswith("\\") and '\\"' not in value
+
+
+def _written(value: str) -> str:
+    plain = all(letter.isalnum() or letter in "@.-_/:+" for letter in value)
+    return value if plain and value[0] not in "-:" else quoted(value)

@@ -1,0 +1,54 @@
+"""The values that the shown events have most, each to be kept or left out with one click; on demand."""
+
+from dataclasses import dataclass
+
+from litestar import Response, get
+
+from tallystick.clock import now_us
+from tallystick.errors import BadRequest
+from tallystick.query.scope import Scope
+from tallystick.search import find
+from tallystick.search.filters import query_from
+from tallystick.web.audit_logs import filters_of
+from tallystick.web.filters import LABELS, PATH, Filters, words_of
+from tallystick.web.narrowing import Narrowing, narrowing
+from tallystick.web.pages import html
+from tallystick.web.parts import Database, Finder, Reader, WebRequest
+
+FIELDS = ("user", "action", "category", "status", "resource", "ip")
+MOST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class TopValue:
+    """One value with the number of events that have it, and the links that keep or leave out those."""
+
+    words: str
+    count: int
+    links: Narrowing
+
+
+@get(PATH + "/facets/{name:str}", name="web.audit_logs.facets")
+async def show_facets(
+    request: WebRequest, name: str, reader: Reader, database: Database, finder: Finder
+) -> Response[str]:
+    """The most frequent values of one field among what the filters let through."""
+    if name not in FIELDS:
+        raise BadRequest(f"Values are counted for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
+    filters = filters_of(request)
+    values, is_partial = await database.run(_top, finder, reader, filters, name)
+    return html("facets.html", values=values, partial=is_partial, label=LABELS[name], most=MOST)
+
+
+def _top(finder: find.Finder, scope: Scope, filters: Filters, name: str) -> tuple[list[TopValue], bool]:
+    now = now_us()
+    try:
+        query = query_from(filters.parameters(now), now=now)
+    except BadRequest:  # the search box says what is wrong
+        return [], False
+    found = finder.facets(scope, query, name, limit=MOST)
+    values = [
+        TopValue(words_of(name, one["value"]), one["count"], narrowing(filters, PATH, name, one["value"]))
+        for one in found["values"]
+    ]
+    return values, found["partial"]

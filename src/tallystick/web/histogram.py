@@ -1,0 +1,85 @@
+"""Events over time by status, beside the list: asked for by the page itself, so that rows never wait for it."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from litestar import Response, get
+
+from tallystick.clock import now_us
+from tallystick.errors import BadRequest
+from tallystick.query.scope import Scope
+from tallystick.search import find
+from tallystick.search.filters import query_from
+from tallystick.web.audit_logs import filters_of
+from tallystick.web.filters import PATH, Filters
+from tallystick.web.pages import html
+from tallystick.web.parts import Database, Finder, Reader, WebRequest
+
+BUCKETS = 60
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One step of time: its words, its counts, and the list narrowed to it."""
+
+    words: str
+    success: int
+    failed: int
+    href: str
+
+
+@get(f"{PATH}/histogram", name="web.audit_logs.histogram")
+async def show_histogram(request: WebRequest, reader: Reader, database: Database, finder: Finder) -> Response[str]:
+    """Points to draw, and the same as a table; empty while the search cannot be read."""
+    filters = filters_of(request)
+    counted = await database.run(_counted, finder, reader, filters)
+    bars = [_bar(bucket, counted["interval_seconds"], filters) for bucket in counted["buckets"]] if counted else []
+    points = _points(counted, filters.zone) if counted else ""
+    totals = {name: sum(getattr(bar, name) for bar in bars) for name in ("success", "failed")}
+    partial = bool(counted and counted["partial"])
+    return html("histogram.html", bars=[bar for bar in bars if bar.success or bar.failed], points=points,
+                totals=totals, partial=partial, filters=filters)  # fmt: skip
+
+
+def _counted(finder: find.Finder, scope: Scope, filters: Filters) -> dict[str, Any] | None:
+    now = now_us()
+    try:
+        return finder.histogram(scope, query_from(filters.parameters(now), now=now), buckets=BUCKETS)
+    except BadRequest:
+        return None
+
+
+def _points(counted: dict[str, Any], zone: tzinfo) -> str:
+    """What the script draws: seconds since 1970, counts, the width of a step, and the words of each step."""
+    buckets, width = counted["buckets"], counted["interval_seconds"]
+    starts = [datetime.fromisoformat(bucket["start"]) for bucket in buckets]
+    return json.dumps(
+        {
+            "step": width,
+            "at": [int(start.timestamp()) for start in starts],
+            "success": [bucket["success"] for bucket in buckets],
+            "failed": [bucket["failed"] for bucket in buckets],
+            "words": [step_words(start, width, zone) for start in starts],
+        }
+    )
+
+
+def _bar(bucket: dict[str, Any], width: int, filters: Filters) -> Bar:
+    start = datetime.fromisoformat(bucket["start"])
+    narrowed = filters.between(bucket["start"], (start + timedelta(seconds=width)).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return Bar(step_words(start, width, filters.zone), bucket["success"], bucket["failed"], narrowed.href())
+
+
+def step_words(start: datetime, width: int, zone: tzinfo) -> str:
+    """`2024-01-15 14:00 to 15:00`: from when to when, as exactly as the step is wide."""
+    end = (start + timedelta(seconds=width)).astimezone(zone)
+    start = start.astimezone(zone)
+    clock = "%H:%M:%S" if width < 60 else "%H:%M"
+    if width % 86_400 == 0 and (start.hour, start.minute) == (0, 0):
+        last = end - DAY
+        return f"{start:%Y-%m-%d}" if last.date() <= start.date() else f"{start:%Y-%m-%d} to {last:%Y-%m-%d}"
+    day = "" if end.date() == start.date() else f"{end:%Y-%m-%d} "
+    return f"{start:%Y-%m-%d} {start.strftime(clock)} to {day}{end.strftime(clock)}"
