@@ -1,0 +1,290 @@
+"""Checkpoints: one root for one size, nothing signed that does not fit, and an older copy is noticed first."""
+
+import shutil
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import delete, insert, select, update
+
+from tallystick import clock
+from tallystick.access import organizations
+from tallystick.access.scopes import operator_scope, person_scope
+from tallystick.clock import DAY_US
+from tallystick.database.engine import Database
+from tallystick.errors import Forbidden, Unavailable
+from tallystick.ledger import log as ledger
+from tallystick.ledger.keys import OVERLAP_DAYS, Keyring
+from tallystick.ledger.log import LedgerDamaged
+from tallystick.ledger.marks import FILE, LINES_BEFORE_REWRITING, Mark, Marks
+from tallystick.ledger.signer import Signer
+from tallystick.ledger.tables import checkpoints, logs, signing_keys
+from tallystick.outbox.tables import outbox
+from tallystick.query.scope import Principal
+from tallystick.verify.notes import Key, open_checkpoint
+from tests.ledger.test_append import append, entries_of
+
+SECRET = "a" * 64
+HOST = "audit.example.com"
+
+
+def new_organization(database: Database, slug: str = "acme") -> UUID:
+    with database.write() as connection:
+        org_id = organizations.create(connection, slug, now=1).org_id
+        ledger.create(connection, org_id, now=1)
+    return org_id
+
+
+def signer_on(database: Database, data_dir: Path, secret: str = SECRET) -> Signer:
+    made = Signer(database, Keyring(secret, HOST), data_dir)
+    made.open()
+    return made
+
+
+def frozen_reason(database: Database, org_id: UUID) -> str:
+    with database.read() as connection:
+        return ledger.read(connection, org_id).frozen_reason or ""
+
+
+def opened(signer: Signer, org_id: UUID, note: str):
+    return open_checkpoint(note, [Key.read(key.vkey) for key in signer.keys(org_id)])
+
+
+def test_a_checkpoint_is_signed_of_what_is_committed(database: Database, tmp_path: Path) -> None:
+    org_id, signer = new_organization(database), signer_on(database, tmp_path)
+    log = append(database, org_id, entries_of(300))
+    found = opened(signer, org_id, signer.checkpoint(org_id).note)
+    assert (found.size, found.root) == (300, log.root)
+    assert found.origin == f"{HOST}/log/{log.origin_id}"
+
+
+def test_an_empty_log_can_be_signed(sqlite_database: Database, tmp_path: Path) -> None:
+    org_id, signer = new_organization(sqlite_database), signer_on(sqlite_database, tmp_path)
+    assert opened(signer, org_id, signer.checkpoint(org_id).note).size == 0
+
+
+def test_a_growing_log_is_signed_once_a_second_unless_a_proof_needs_more(database: Database, tmp_path: Path) -> None:
+    org_id, signer = new_organization(database), signer_on(database, tmp_path)
+    append(database, org_id, entries_of(3))
+    assert signer.checkpoint(org_id).size == 3
+    append(database, org_id, entries_of(2, first=3))
+    assert signer.checkpoint(org_id).size == 3
+    assert signer.checkpoint(org_id, covering=4).size == 5
+
+
+def test_one_step_signs_every_log_that_grew_and_the_next_none(database: Database, tmp_path: Path) -> None:
+    signer = signer_on(database, tmp_path)
+    all_of_them = [new_organization(database, f"org-{number}") for number in range(3)]
+    for org_id in all_of_them:
+        append(database, org_id, entries_of(5))
+    assert signer.step() == 3
+    assert signer.step() == 0
+    append(database, all_of_them[1], entries_of(1, first=5))
+    assert signer.step() == 1
+
+
+def test_of_two_servers_one_signs_in_the_background(database: Database, tmp_path: Path) -> None:
+    org_id = new_organization(database)
+    append(database, org_id, entries_of(5))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first, second = signer_on(database, tmp_path / "a"), signer_on(database, tmp_path / "b")
+    assert first.step() == 1
+    assert second.step() == 0
+    assert second.checkpoint(org_id) == first.checkpoint(org_id)
+
+
+def test_the_origin_stays_when_the_public_url_changes(sqlite_database: Database, tmp_path: Path) -> None:
+    org_id = new_organization(sqlite_database)
+    before = signer_on(sqlite_database, tmp_path).keys(org_id)[0].vkey
+    moved = Signer(sqlite_database, Keyring(SECRET, "elsewhere.example.com"), tmp_path)
+    assert moved.keys(org_id)[0].vkey == before
+
+
+def test_two_roots_for_one_size_cannot_exist(database: Database, tmp_path: Path) -> None:
+    org_id, signer = new_organization(database), signer_on(database, tmp_path)
+    append(database, org_id, entries_of(5))
+    with database.write() as connection:
+        connection.execute(insert(checkpoints).values(org_id=org_id, size=5, root=bytes(32), made_at=1))
+    with pytest.raises(Unavailable):
+        signer.checkpoint(org_id)
+    assert "another root" in frozen_reason(database, org_id)
+
+
+def test_a_frozen_log_is_not_signed_but_its_last_checkpoint_is_given(database: Database, tmp_path: Path) -> None:
+    org_id, signer = new_organization(database), signer_on(database, tmp_path)
+    append(database, org_id, entries_of(5))
+    last = signer.checkpoint(org_id)
+    append(database, org_id, entries_of(1, first=5))
+    with database.write() as connection:
+        ledger.freeze(connection, org_id, "because")
+    assert signer.checkpoint(org_id) == last
+    assert signer.step() == 0
+    with pytest.raises(Unavailable) as refusal:
+        signer.checkpoint(org_id, covering=6)
+    assert refusal.value.code == "log_frozen"
+
+
+def test_attack_the_tree_rewritten_with_a_new_root_is_not_signed(database: Database, tmp_path: Path) -> None:
+    org_id, signer = new_organization(database), signer_on(database, tmp_path)
+    append(database, org_id, entries_of(300))
+    signer.checkpoint(org_id)
+    other = new_organization(database, "other")
+    append(database, other, entries_of(400, name="forged"))
+    with database.write() as connection:
+        forged = connection.execute(select(logs.c.size, logs.c.root, logs.c.edge).where(logs.c.org_id == other)).one()
+        from_other = ledger.tiles
+        connection.execute(delete(from_other).where(from_other.c.org_id == org_id))
+        connection.execute(update(from_other).where(from_other.c.org_id == other).values(org_id=org_id))
+        connection.execute(update(logs).where(logs.c.org_id == org_id).values(forged._mapping))
+    with pytest.raises(LedgerDamaged):
+        signer.checkpoint(org_id, covering=301)
+    assert "another root" in frozen_reason(database, org_id)
+
+
+def copied(url: str, to: Path) -> Database:
+    shutil.copyfile(url.removeprefix("sqlite:///"), to)
+    return Database(f"sqlite:///{to}")
+
+
+@pytest.mark.parametrize("grown_since", [0, 2, 500])
+def test_attack_a_replayed_old_backup_is_frozen_before_anything_is_signed(
+    sqlite_database: Database, sqlite_url: str, tmp_path: Path, grown_since: int
+) -> None:
+    """Whether the restored copy is still shorter than what was signed, or has grown beyond it."""
+    org_id, signer = new_organization(sqlite_database), signer_on(sqlite_database, tmp_path)
+    append(sqlite_database, org_id, entries_of(5))
+    signer.checkpoint(org_id)
+    sqlite_database.engine.dispose()
+    backup = copied(sqlite_url, tmp_path / "backup.db")
+    append(sqlite_database, org_id, entries_of(20, first=5))
+    signer.checkpoint(org_id, covering=25)
+    if grown_since:
+        append(backup, org_id, entries_of(grown_since, first=5, name="other"))
+    restored = signer_on(backup, tmp_path)
+    assert "Restore the newest copy" in frozen_reason(backup, org_id)
+    assert restored.step() == 0
+    with pytest.raises(Unavailable), backup.write() as connection:
+        ledger.lock(connection, org_id)
+    backup.close()
+
+
+def test_an_old_backup_of_everything_is_as_good_as_any(
+    sqlite_database: Database, sqlite_url: str, tmp_path: Path
+) -> None:
+    """With the marks set back too nothing here can tell; the checkpoints that people hold do."""
+    org_id, signer = new_organization(sqlite_database), signer_on(sqlite_database, tmp_path)
+    append(sqlite_database, org_id, entries_of(5))
+    held = signer.checkpoint(org_id)
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    assert signer_on(sqlite_database, fresh).checkpoint(org_id) == held
+
+
+class TestMarks:
+    def test_they_are_read_back(self, tmp_path: Path) -> None:
+        marks = Marks(tmp_path)
+        marks.open()
+        marks.put([Mark("a", 5, bytes(32)), Mark("b", 7, bytes([1]) * 32)])
+        marks.put([Mark("a", 9, bytes([2]) * 32)])
+        again = Marks(tmp_path)
+        again.open()
+        assert (again.of("a"), again.of("b")) == (Mark("a", 9, bytes([2]) * 32), Mark("b", 7, bytes([1]) * 32))
+        assert again.of("c") is None
+
+    def test_a_line_that_was_broken_off_is_left_out_and_the_next_is_whole(self, tmp_path: Path) -> None:
+        marks = Marks(tmp_path)
+        marks.open()
+        marks.put([Mark("a", 5, bytes(32))])
+        with (tmp_path / FILE).open("a") as file:
+            file.write("a 9 AAAA")
+        again = Marks(tmp_path)
+        again.open()
+        again.put([Mark("b", 1, bytes(32))])
+        third = Marks(tmp_path)
+        third.open()
+        assert (third.of("a"), third.of("b")) == (Mark("a", 5, bytes(32)), Mark("b", 1, bytes(32)))
+
+    def test_they_do_not_grow_for_ever(self, tmp_path: Path) -> None:
+        (tmp_path / FILE).write_text(
+            "".join(Mark("a", size, bytes(32)).line for size in range(LINES_BEFORE_REWRITING + 5))
+        )
+        marks = Marks(tmp_path)
+        marks.open()
+        marks.put([Mark("a", 99_999, bytes(32))])
+        assert (tmp_path / FILE).read_text() == Mark("a", 99_999, bytes(32)).line
+
+
+class TestKeys:
+    def test_the_private_key_is_sealed_where_it_lies(self, database: Database, tmp_path: Path) -> None:
+        org_id, signer = new_organization(database), signer_on(database, tmp_path)
+        key = signer.keys(org_id)[0]
+        raw = key.private.private_bytes_raw()
+        with database.read() as connection:
+            sealed = connection.execute(select(signing_keys.c.sealed)).scalar_one()
+        assert raw not in sealed
+        assert len(sealed) == 12 + 32 + 16
+        assert raw.hex() not in repr(key)
+        assert "private" not in repr(key)
+
+    def test_another_secret_does_not_open_it_and_the_error_says_what_to_do(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        org_id = new_organization(database)
+        signer_on(database, tmp_path).keys(org_id)
+        with pytest.raises(Unavailable, match="TALLYSTICK_SECRET_KEY") as refusal:
+            signer_on(database, tmp_path, secret="b" * 64).keys(org_id)
+        assert refusal.value.code == "signing_key_sealed"
+
+    def test_a_sealed_key_of_another_organization_does_not_open(self, database: Database, tmp_path: Path) -> None:
+        alice, bob = new_organization(database, "alice"), new_organization(database, "bob")
+        signer = signer_on(database, tmp_path)
+        signer.keys(alice)
+        with database.write() as connection:
+            connection.execute(update(signing_keys).values(org_id=bob))
+        with pytest.raises(Unavailable):
+            signer.keys(bob)
+
+    def test_after_a_change_both_sign_for_thirty_days(self, database: Database, tmp_path: Path) -> None:
+        org_id, signer = new_organization(database), signer_on(database, tmp_path)
+        before = signer.keys(org_id)[0]
+        now = clock.now_us()
+        ring = Keyring(SECRET, HOST)
+        with database.write() as connection:
+            made = ring.rotate(connection, operator_scope(org_id), now=now)
+        append(database, org_id, entries_of(1))
+        note = signer.checkpoint(org_id, covering=1).note
+        for key in (before, made):
+            assert open_checkpoint(note, [Key.read(key.vkey)]).size == 1
+        with database.read() as connection:
+            just_before = ring.signing(connection, org_id, now=now + OVERLAP_DAYS * DAY_US - 1)
+            just_after = ring.signing(connection, org_id, now=now + OVERLAP_DAYS * DAY_US)
+        assert [key.vkey for key in just_before] == [made.vkey, before.vkey]
+        assert [key.vkey for key in just_after] == [made.vkey]
+
+    def test_a_change_is_told_in_the_trail_without_the_private_key(
+        self, sqlite_database: Database, tmp_path: Path
+    ) -> None:
+        org_id, signer = new_organization(sqlite_database), signer_on(sqlite_database, tmp_path)
+        before = signer.keys(org_id)[0]
+        with sqlite_database.write() as connection:
+            made = Keyring(SECRET, HOST).rotate(connection, operator_scope(org_id), now=clock.now_us())
+            told = b"".join(connection.execute(select(outbox.c.event)).scalars())
+        assert b"audit_log.signing_key_rotated" in told
+        assert before.vkey.encode() in told
+        assert made.vkey.encode() in told
+        assert made.private.private_bytes_raw().hex().encode() not in told
+
+    @pytest.mark.parametrize("role", ["admin", "auditor", "member"])
+    def test_only_an_owner_changes_the_key(self, sqlite_database: Database, role) -> None:
+        org_id = new_organization(sqlite_database)
+        scope = person_scope(org_id, Principal("user", "usr_1", "Bob", "bob@example.com"), role)
+        with pytest.raises(Forbidden), sqlite_database.write() as connection:
+            Keyring(SECRET, HOST).rotate(connection, scope, now=1)
+
+    def test_each_log_has_a_key_of_its_own(self, sqlite_database: Database, tmp_path: Path) -> None:
+        signer = signer_on(sqlite_database, tmp_path)
+        alice, bob = new_organization(sqlite_database, "alice"), new_organization(sqlite_database, "bob")
+        assert signer.keys(alice)[0].public != signer.keys(bob)[0].public
+        assert isinstance(signer.keys(alice)[0].private, Ed25519PrivateKey)
