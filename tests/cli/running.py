@@ -70,6 +70,7 @@ class Member:
 
     def __init__(self, server: Server, slug: str) -> None:
         self.server = server
+        self.slug = slug
         self.url = server.url
         self._database = Database(f"sqlite:///{server.data_dir / 'tallystick.db'}", pool_size=1)
         now = now_us()

@@ -73,12 +73,12 @@ def main(arguments: Sequence[str]) -> int:
             given.files, given.key, checkpoint=given.checkpoint, url=given.url, events=given.event, save=given.save
         )
     except Misused as error:
-        print(f"Error: {error}.", file=sys.stderr)
+        sys.stderr.write(f"Error: {error}.\n")
         return USAGE
     except (Unreachable, OSError) as error:
-        print(f"Error: {error}.", file=sys.stderr)
+        sys.stderr.write(f"Error: {error}.\n")
         return FAILS
-    print(shown(reports, as_json=given.json))
+    sys.stdout.write(shown(reports, as_json=given.json) + "\n")
     return HOLDS if all(report.holds for report in reports) else FAILS
 
 
