@@ -3,17 +3,29 @@
 from litestar import Response, get
 
 from tallystick.web.filters import PATH, Filters, from_pairs
+from tallystick.web.first_run import searchable_through
 from tallystick.web.listing import Listing, load
 from tallystick.web.pages import html
-from tallystick.web.parts import Database, Finder, Frame, Reader, WebRequest
+from tallystick.web.parts import Database, Finder, Frame, Reader, Session, Settings, WebRequest
 
 
 @get(PATH, name="web.audit_logs")
 async def show_audit_logs(
-    request: WebRequest, reader: Reader, frame: Frame, database: Database, finder: Finder
+    request: WebRequest,
+    session: Session,
+    reader: Reader,
+    frame: Frame,
+    database: Database,
+    finder: Finder,
+    settings: Settings,
 ) -> Response[str]:
-    """The whole page."""
+    """The whole page; before the first event, how to send one."""
     filters = filters_of(request)
+    if not request.query_params:
+        through = await database.run(searchable_through, database, finder, reader)
+        if through is not None:
+            url, slug = settings.public_url, session.slug
+            return html("first_run.html", frame=frame, url=url, slug=slug, through=through)
     listing = await database.run(load, reader, finder, filters, request.query_params.get("cursor"))
     return html("audit_logs.html", frame=frame, listing=listing, filters=filters, panel=None, open_id="")
 

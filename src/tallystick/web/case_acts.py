@@ -62,7 +62,7 @@ async def write_case(
     check_form_token(session_token, _text(form, "form_token"))
     words = {name: str(form[name]) for name in (*LINES, "title") if name in form}
     version = _text(form, "version")
-    if not version.isdigit():
+    if not (version.isascii() and version.isdigit()):
         raise BadRequest("The form names no version. Open the case again.", code="bad_case", field="version")
 
     def write() -> Case:

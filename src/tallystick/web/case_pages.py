@@ -23,7 +23,7 @@ from tallystick.web.parts import Finder as GivenFinder
 from tallystick.web.timeline_view import entry_of
 
 PATH = "/cases"
-MEDIA = {"pdf": "application/pdf", "md": "text/markdown; charset=utf-8"}
+MEDIA = {"pdf": "application/pdf", "md": "text/markdown"}
 
 
 @get(PATH, name="web.cases")

@@ -28,6 +28,10 @@ DETAILS = {
     404: "The address is wrong, or what it named is no longer kept.",
     405: "The address is right, but not for this kind of request.",
 }
+ADVICE = {
+    403: "What you may see follows from your role. If you were sent a link, its sender may see more than you.",
+    404: "If you followed a link to an event, it may be older than the days that your organization keeps.",
+}
 STORE_DOWN = "The event store does not answer. Recording goes on, and nothing is lost; try again in a moment."
 DATABASE_DOWN = "The control database does not answer. Try again in a moment; if it stays, tell the operator."
 BROKEN = "Something failed on the server, and its log says what. Try again in a moment; if it stays, tell the operator."
@@ -43,7 +47,18 @@ def show_error(request: WebRequest, problem: Exception) -> Response[str]:
     retry = getattr(problem, "retry_after", None)
     headers = HEADERS | ({"Retry-After": str(retry)} if retry else {})
     title = TITLES.get(status, "This page failed")
-    return html("error.html", status=status, headers=headers, title=title, detail=detail, number=status)
+    again = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    may_help = request.method == "GET" and status in (429, 500, 503)
+    return html(
+        "error.html",
+        status=status,
+        headers=headers,
+        title=title,
+        detail=detail,
+        number=status,
+        again=again if may_help and not again.startswith("//") else "",
+        advice=ADVICE.get(status, ""),
+    )
 
 
 def wants_page(request: WebRequest) -> bool:

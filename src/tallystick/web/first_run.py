@@ -1,0 +1,35 @@
+"""The page of an organization in which nothing happened yet but what Tallystick itself did: how to begin."""
+
+import msgspec
+
+from tallystick.database.engine import Database
+from tallystick.ledger import log
+from tallystick.outbox.write import TALLYSTICK
+from tallystick.query.conditions import Query
+from tallystick.query.scope import Scope
+from tallystick.search.find import Finder
+
+# A log with more than this has had its first event; of a smaller one each event is looked at.
+MOST_OWN = 200
+
+
+class _What(msgspec.Struct):
+    recorded_by: dict[str, str]
+
+
+_decode = msgspec.json.Decoder(_What).decode
+
+
+def searchable_through(database: Database, finder: Finder, scope: Scope) -> int | None:
+    """The index up to which the organization has only Tallystick's own events; None once it has others. Blocks.
+
+    None too for a member, who does not see what others recorded.
+    """
+    with database.read() as connection:
+        size, _ = log.root(connection, scope.org_id)
+    if size > MOST_OWN or scope.role == "member":
+        return None
+    page = finder.page(scope, Query(), limit=MOST_OWN, count="none")
+    if any(_decode(stored.what).recorded_by.get("id") != TALLYSTICK.id for stored in page.data):
+        return None
+    return page.searchable_through

@@ -1,0 +1,131 @@
+"""The worked example, from the alert to the incident report, as a person walks it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.render.reading import text_of
+from tests.web.axe import violations
+
+REPORT = {
+    "Issue": "Deployment blocked by policy",
+    "Detected": "Immediately via policy check",
+    "Impact": "No production impact (blocked)",
+    "Root Cause": "Missing S3 encryption config",
+    "Resolution": "Add encryption, redeploy",
+    "Time to Fix": "15 minutes",
+}
+
+
+def choose(page: Page, menu: str, value: str) -> None:
+    summary = page.locator("#filters details.menu > summary", has_text=menu)
+    summary.click()
+    with page.expect_response("**/audit-logs/rows?*"):
+        page.get_by_role("group", name=menu).get_by_label(value, exact=True).check()
+    page.keyboard.press("Escape")
+
+
+def actions(page: Page) -> list[str]:
+    return page.locator("#rows td.c-action code").all_inner_texts()
+
+
+def test_a_failed_deployment_is_found_understood_and_written_down(as_person):
+    page = as_person()
+    page.goto("/audit-logs?range=custom&start=2024-01-15&end=2024-01-15")
+    choose(page, "Category", "Deployments")
+    choose(page, "Status", "Failed")
+    expect(page.locator("#rows tr")).to_have_count(1)
+    assert actions(page) == ["deployment.failed"]
+
+    page.locator("#rows tr .c-user").click()
+    panel = page.locator("#panel .panel")
+    for told in (
+        "2024-01-15 14:30:45.000 UTC", "sarah@acme.com (usr_456)", "deployment.failed", "api-infrastructure",
+        "192.168.1.50", "Chrome/120.0", 'error:\\s*"Policy violation: S3 encryption required"',
+        "resources_planned:\\s*5", "resources_applied:\\s*2", "deployment_id", "dep_789", "trigger", "manual",
+    ):  # fmt: skip
+        pattern = told if "\\s" in told else re.escape(told)
+        expect(panel).to_contain_text(re.compile(pattern))
+
+    page.goto("/audit-logs?resource=api-infrastructure&range=custom&start=2024-01-15&end=2024-01-15")
+    expect(page.locator("#rows tr")).to_have_count(3)
+    assert actions(page) == ["deployment.failed", "deployment.started", "project.file_updated"]
+
+    page.locator("#rows tr .c-user").first.click()
+    page.locator("#panel").get_by_role("link", name="Investigate").first.click()
+    timeline = page.locator(".timeline > li")
+    expect(timeline).to_have_count(4)
+    for entry, (time, action) in zip(
+        timeline.all(),
+        (
+            ("14:25:33", "user.login"),
+            ("14:28:10", "project.file_updated"),
+            ("14:30:42", "deployment.started"),
+            ("14:30:45", "deployment.failed"),
+        ),
+        strict=True,
+    ):
+        expect(entry).to_contain_text(time)
+        expect(entry.locator("code").first).to_have_text(action)
+    expect(timeline.nth(0)).to_contain_text("First event by sarah@acme.com")
+    expect(timeline.nth(3).locator(".status")).to_have_text("Failed")
+
+    page.get_by_label("Title of a new case").fill("Deployment of api-infrastructure blocked")
+    page.get_by_role("button", name="Make a case").click()
+    for label, words in REPORT.items():
+        page.get_by_label(label, exact=True).fill(words)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_label("Root Cause")).to_have_value(REPORT["Root Cause"])
+    entry = page.locator(".timeline > li", has_text="project.file_updated")
+    entry.get_by_text("Add a note").click()
+    entry.get_by_label("Note", exact=True).fill("Code change introduced unencrypted S3 bucket")
+    entry.get_by_role("button", name="Save the note").click()
+    expect(entry.locator(".note")).to_have_text("Code change introduced unencrypted S3 bucket")
+    page.get_by_role("button", name="Close the case").click()
+    expect(page.locator(".case-head")).to_contain_text("Closed")
+
+    for name in ("PDF", "Markdown"):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=f"Report as {name}").click()
+        document = Path(download.value.path()).read_bytes()
+        text = text_of(document) if name == "PDF" else document.decode().replace("**", "")
+        for label, words in REPORT.items():
+            assert re.search(rf"{label}: +{re.escape(words)}", text), label
+        assert "Code change introduced unencrypted S3 bucket" in text
+        assert [text.index(action) for action in ("user.login", "project.file_updated", "deployment.failed")] == sorted(
+            text.index(action) for action in ("user.login", "project.file_updated", "deployment.failed")
+        )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+def test_axe_finds_nothing_on_investigate_and_cases(as_person, town, axe_script, theme, size):
+    page = as_person(color_scheme=theme, viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
+    event = town.event("action:deployment.failed user:sarah@acme.com")["id"]
+    page.goto(f"/audit-logs/{event}/investigate")
+    assert violations(page, axe_script) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    page.get_by_role("button", name="Make a case").click()
+    expect(page.get_by_role("heading", name="Incident Report")).to_be_visible()
+    page.get_by_text("Add a note").first.click()
+    assert violations(page, axe_script) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    page.goto("/cases")
+    assert violations(page, axe_script) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_an_event_goes_into_a_case_that_is_there_already(as_person, town):
+    page = as_person()
+    event = town.event("action:user.login user:sarah@acme.com")["id"]
+    page.goto(f"/audit-logs/{event}/investigate?by=session&before=0m&after=0m")
+    page.get_by_label("Title of a new case").fill("One that is there")
+    page.get_by_role("button", name="Make a case").click()
+    other = town.event("action:deployment.failed user:sarah@acme.com")["id"]
+    page.goto(f"/audit-logs/{other}/investigate?by=actor&before=0m&after=0m")
+    page.get_by_label("Case", exact=True).select_option("One that is there")
+    page.get_by_role("button", name="Make a case").click()
+    expect(page.get_by_role("heading", name="One that is there")).to_be_visible()
+    expect(page.locator(".timeline > li")).to_have_count(2)
