@@ -32,6 +32,7 @@ from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.live.hub import LiveHub
+from tallystick.retention.purge import Purger
 from tallystick.search.find import Finder
 from tallystick.settings import Settings
 from tallystick.store.clients import Bounds
@@ -60,6 +61,7 @@ class Parts:
     hub: LiveHub
     signer: Signer
     prover: Prover
+    purger: Purger
 
 
 def build(settings: Settings) -> Parts:
@@ -97,6 +99,7 @@ def build(settings: Settings) -> Parts:
         hub=hub,
         signer=signer,
         prover=Prover(database, signer),
+        purger=Purger(database, store),
     )
 
 
@@ -111,10 +114,12 @@ async def running(parts: Parts) -> AsyncIterator[None]:
             parts.shipper.start()
             parts.hub.start()
             parts.signer.start()
+            parts.purger.start()
             try:
                 yield
             finally:
                 parts.hub.close()
+                await parts.database.run(parts.purger.stop)
                 await parts.database.run(parts.sequencer.stop)
                 await parts.database.run(parts.shipper.stop)
                 await parts.database.run(parts.signer.stop)

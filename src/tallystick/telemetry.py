@@ -42,6 +42,7 @@ searchable_lag_events = Gauge(
 shipments_total = Counter(
     "tallystick_shipments", "Shipments to the event store, by outcome", ["outcome"], registry=registry
 )
+events_pruned_total = Counter("tallystick_events_pruned", "Events deleted past their retention", registry=registry)
 set_aside_total = Counter("tallystick_set_aside", "Events that the store refused, ever", registry=registry)
 set_aside_events = Gauge(
     "tallystick_set_aside_events", "Events that the store refused, held in the journal", registry=registry

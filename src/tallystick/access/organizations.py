@@ -13,6 +13,7 @@ from tallystick.access import naming
 from tallystick.access.acts import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import OPERATOR, require
 from tallystick.access.tables import organizations
+from tallystick.clock import DAY_US
 from tallystick.errors import BadRequest, Conflict, NotFound
 from tallystick.query.scope import Principal, Scope
 
@@ -110,18 +111,37 @@ def retention_days(connection: Connection, org_id: UUID) -> int:
     return days
 
 
+def kept_days(connection: Connection, org_id: UUID, now: int) -> int:
+    """How many days events are kept from deletion: the longer of two while a change is younger than a day."""
+    row = connection.execute(
+        select(organizations.c.retention_days, organizations.c.longer_days, organizations.c.longer_until).where(
+            organizations.c.org_id == org_id
+        )
+    ).one()
+    days: int = row.retention_days
+    return max(days, row.longer_days) if row.longer_until is not None and row.longer_until > now else days
+
+
+def hold_row(connection: Connection, org_id: UUID) -> None:
+    """Lock the organization until this transaction ends."""
+    connection.execute(select(organizations.c.org_id).where(organizations.c.org_id == org_id).with_for_update())
+
+
 def set_retention(
     connection: Connection, scope: Scope, days: int, *, now: int, caller: Caller = NOWHERE
 ) -> Organization:
-    """Keep events for `days` (1 to 36,500); what is older goes with the next purge."""
+    """Keep events for `days` (1 to 36,500). What that makes too old goes a day later: there is time to think again."""
     require(scope, "admin")
     days = _days(days)
     mine = organizations.c.org_id == scope.org_id
-    connection.execute(select(organizations.c.org_id).where(mine).with_for_update())
+    hold_row(connection, scope.org_id)
     before = of_scope(connection, scope)
     if before.retention_days == days:
         return before
-    connection.execute(update(organizations).where(mine).values(retention_days=days))
+    longer = kept_days(connection, scope.org_id, now)
+    connection.execute(
+        update(organizations).where(mine).values(retention_days=days, longer_days=longer, longer_until=now + DAY_US)
+    )
     tell(
         connection, scope.org_id, "audit_log.retention_changed",
         by=scope.principal, caller=caller, now=now, on=_resource(before),
@@ -135,7 +155,7 @@ def _resource(organization: Organization) -> dict[str, str]:
 
 
 def _read(row: Row[Any]) -> Organization:
-    return Organization(**row._mapping)
+    return Organization(**{name: row._mapping[name] for name in Organization.__slots__})
 
 
 def _plan(text: str) -> Plan:

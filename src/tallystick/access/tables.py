@@ -12,6 +12,9 @@ organizations = Table(
     Column("name", String(100), nullable=False),
     Column("plan", String(20), nullable=False),
     Column("retention_days", Integer, nullable=False),
+    # Until then nothing younger than so many days is deleted: what stood before the last change.
+    Column("longer_days", Integer),
+    time_column("longer_until", nullable=True),
     Column("zone", String(64), nullable=False),
     time_column("created_at"),
 )

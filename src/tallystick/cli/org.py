@@ -73,14 +73,14 @@ def retention(
     days: Annotated[int, typer.Argument(metavar="DAYS", help="Keep events so many days.")],
     json: AsJson = False,
 ) -> None:
-    """Change how long events are kept; what is older goes with the next purge."""
+    """Change how long events are kept; a shorter time takes effect a day later."""
     with control_database() as database, database.write() as connection:
         scope = operator_scope(organizations.by_slug(connection, slug).org_id)
         changed = organizations.set_retention(connection, scope, days, now=now_us(), caller=FROM_HERE)
     if json:
         emit(_shown(changed))
     else:
-        say(f"{changed.slug}: events are kept {changed.retention_days:,} days")
+        say(f"{changed.slug}: events are kept {changed.retention_days:,} days; none goes for that within a day")
 
 
 @org.command("rotate-signing-key")

@@ -40,7 +40,7 @@ def reconcile(database: Database, store: EventStore) -> list[Finding]:
     with database.write() as connection:
         aside = set_aside.counts(connection)
         rows = connection.execute(
-            select(logs.c.org_id, logs.c.size, logs.c.fixed_end, logs.c.stored_end, logs.c.frozen_reason)
+            select(logs.c.org_id, logs.c.size, logs.c.fixed_end, logs.c.stored_end, logs.c.frozen_reason, logs.c.pruned)
         ).all()
         for row in rows:
             problem = _contradiction(connection, row.org_id, row.size, row.fixed_end, row.stored_end)
@@ -56,7 +56,7 @@ def reconcile(database: Database, store: EventStore) -> list[Finding]:
                 continue
             if row.frozen_reason is None:
                 ledger_log.mark(connection, ledger_log.lock(connection, row.org_id), now=clock.now_us())
-            missing = row.stored_end - held - aside.get(row.org_id, 0)
+            missing = row.stored_end - held - aside.get(row.org_id, 0) - row.pruned
             if holdings is not None and missing > 0:
                 findings.append(Finding(row.org_id, f"{missing} events that were stored are not in the store", False))
         frozen = connection.execute(

@@ -13,6 +13,7 @@ external_ids = Table(
     Column("event_id", LargeBinary(16), nullable=False),
     Column("digest", LargeBinary(32), nullable=False),
     time_column("occurred_at"),
+    Index("ix_external_ids_org_id_log_index", "org_id", "log_index"),
 )
 
 idempotency_keys = Table(

@@ -1,9 +1,10 @@
 """Events that the store refuses for good: kept here, readable and provable, with an alarm."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from tallystick.events.record import Record
 from tallystick.journal.tables import set_aside
@@ -35,3 +36,8 @@ def counts(connection: Connection) -> dict[UUID, int]:
     """How many events are set aside in each organization that has any."""
     statement = select(set_aside.c.org_id, func.count()).group_by(set_aside.c.org_id)
     return {row[0]: row[1] for row in connection.execute(statement)}
+
+
+def remove(connection: Connection, org_id: UUID, indexes: Sequence[int]) -> None:
+    """Forget those of these events that are set aside."""
+    connection.execute(delete(set_aside).where(set_aside.c.org_id == org_id, set_aside.c.log_index.in_(indexes)))

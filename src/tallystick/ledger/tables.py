@@ -24,6 +24,7 @@ logs = Table(
     Column("frozen_reason", Text),
     Column("fixed_end", BigInteger, nullable=False),  # indexes below it are in a fixed shipment
     Column("stored_end", BigInteger, nullable=False),  # indexes below it are stored or set aside
+    Column("pruned", BigInteger, nullable=False, server_default="0"),  # how many events went with their retention
     time_column("created_at"),
 )
 

@@ -28,16 +28,28 @@ class Entry:
 
 def write(
     connection: Connection, org_id: UUID, event: Mapping[str, Any], *, now: int, recorded_by: Principal = TALLYSTICK
-) -> None:
-    """Let `event` enter the organization's trail when this transaction commits; its timestamp is `now` unless given."""
-    connection.execute(
-        insert(outbox).values(
+) -> int:
+    """Let `event` enter the organization's trail when this transaction commits; its timestamp is `now` unless given.
+
+    The number of the entry, for `is_waiting`.
+    """
+    statement = (
+        insert(outbox)
+        .values(
             org_id=org_id,
             event=msgspec.json.encode({"timestamp": rfc3339(now), **event}),
             recorded_by=msgspec.json.encode(recorded_by),
             written_at=now,
         )
+        .returning(outbox.c.entry_id)
     )
+    number: int = connection.execute(statement).scalar_one()
+    return number
+
+
+def is_waiting(connection: Connection, entry_id: int) -> bool:
+    """Whether the entry has not entered the trail."""
+    return connection.execute(select(outbox.c.entry_id).where(outbox.c.entry_id == entry_id)).first() is not None
 
 
 def waiting(connection: Connection, limit: int = 1000) -> list[UUID]:

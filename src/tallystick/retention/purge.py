@@ -1,0 +1,200 @@
+"""The purge: what is past its retention is announced in the log, then deleted, in small steps."""
+
+import os
+import threading
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from tallystick import clock, ids, telemetry
+from tallystick.access import organizations
+from tallystick.access.scopes import operator_scope
+from tallystick.clock import DAY_US, rfc3339
+from tallystick.database.engine import Database
+from tallystick.errors import TallystickError
+from tallystick.ingest.tables import external_ids
+from tallystick.journal import set_aside
+from tallystick.ledger.tables import logs
+from tallystick.outbox import write as outbox
+from tallystick.retention import indexes
+from tallystick.retention.tables import prunings, purges
+from tallystick.store import expiry
+from tallystick.store.errors import StoreError
+from tallystick.store.events import EventStore
+from tallystick.work import leases
+
+LEASE = "purge"
+LEASE_SECONDS = 120
+IDLE_SECONDS = 5.0
+# One step: what a statement deletes at once, and what the record of it can hold.
+MOST_EVENTS = 20_000
+MOST_TEXT = 50_000
+_LOOKUP = 400
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """A deletion that the log was told of, or is about to be."""
+
+    org_id: UUID
+    pruning_id: UUID
+    entry_id: int
+    indexes: str
+    events: int
+    before: int
+
+
+class Purger:
+    """Deletes what is past its retention. A crash at any place goes on with the same deletion."""
+
+    def __init__(self, database: Database, store: EventStore) -> None:
+        self._database = database
+        self._store = store
+        self._holder = f"{os.getpid()}-{uuid4().hex[:12]}"
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="purge", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step under way."""
+        self._stopping.set()
+        self._thread.join()
+        try:
+            with self._database.write() as connection:
+                leases.give_up(connection, LEASE, self._holder)
+        except SQLAlchemyError as error:
+            _log.warning("lease_kept", error=str(error))
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                busy = self.step()
+            except (StoreError, SQLAlchemyError, TallystickError) as error:
+                _log.warning("purge_failed", error=str(error)[:500])
+                busy = False
+            except Exception:
+                _log.exception("purge_failed")
+                busy = False
+            # A breath between steps: nothing else may wait for a purge.
+            self._stopping.wait(0.05 if busy else IDLE_SECONDS)
+
+    def step(self, now: int | None = None) -> bool:
+        """One deletion, or the plan of one; False when there is nothing to do at `now` (microseconds; the clock's)."""
+        now = clock.now_us() if now is None else now
+        with self._database.write() as connection:
+            if not leases.hold(connection, LEASE, self._holder, now=now, seconds=LEASE_SECONDS):
+                return False
+            announced = _recorded(connection)
+        if announced is not None:
+            self._finish(announced)
+            return True
+        return self._plan(now)
+
+    def _plan(self, now: int) -> bool:
+        """Look through the organization that is due, and announce what is to go."""
+        with self._database.read() as connection:
+            due = _due(connection, now)
+            if due is None:
+                return False
+            days = organizations.kept_days(connection, due, now)
+            stored = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == due)).scalar()
+            aside = [
+                index
+                for index, record in set_aside.of_organization(connection, due)
+                if record.occurred_at < now - days * DAY_US and record.action not in expiry.LASTING
+            ]
+        before = now - days * DAY_US
+        found = expiry.expired(self._store, operator_scope(due), before, through=int(stored or 0) - 1, most=MOST_EVENTS)
+        going = indexes.fitting([*found, *aside], MOST_TEXT)
+        with self._database.write() as connection:
+            # Whoever changes the retention holds this row: the record and the change cannot cross.
+            organizations.hold_row(connection, due)
+            if organizations.kept_days(connection, due, now) > days:
+                return True
+            if going:
+                _announce(connection, due, going, before=before, days=days, now=now)
+            else:
+                _set_next(connection, due, now)
+        return True
+
+    def _finish(self, pruning: Pruning) -> None:
+        gone = indexes.read(pruning.indexes)
+        expiry.remove(self._store, operator_scope(pruning.org_id), gone)
+        with self._database.write() as connection:
+            for start in range(0, len(gone), _LOOKUP):
+                some = gone[start : start + _LOOKUP]
+                connection.execute(
+                    delete(external_ids).where(
+                        external_ids.c.org_id == pruning.org_id, external_ids.c.log_index.in_(some)
+                    )
+                )
+                set_aside.remove(connection, pruning.org_id, some)
+            removed = connection.execute(
+                delete(prunings).where(prunings.c.org_id == pruning.org_id, prunings.c.pruning_id == pruning.pruning_id)
+            )
+            if removed.rowcount:
+                connection.execute(
+                    update(logs).where(logs.c.org_id == pruning.org_id).values(pruned=logs.c.pruned + pruning.events)
+                )
+        telemetry.events_pruned_total.inc(pruning.events)
+
+
+def _recorded(connection: Connection) -> Pruning | None:
+    """A deletion whose record is in the log."""
+    for row in connection.execute(select(prunings).order_by(prunings.c.made_at)).all():
+        if not outbox.is_waiting(connection, row.entry_id):
+            return _pruning(row)
+    return None
+
+
+def _pruning(row: Row[tuple[object, ...]]) -> Pruning:
+    return Pruning(row.org_id, row.pruning_id, row.entry_id, row.indexes, row.events, row.before)
+
+
+def _due(connection: Connection, now: int) -> UUID | None:
+    """The organization that waits longest for its daily purge, unless a deletion of it is under way."""
+    statement = (
+        select(logs.c.org_id)
+        .outerjoin(purges, purges.c.org_id == logs.c.org_id)
+        .where(purges.c.next_run_at.is_(None) | (purges.c.next_run_at <= now))
+        .where(logs.c.frozen_reason.is_(None))
+        .where(logs.c.org_id.not_in(select(prunings.c.org_id)))
+        .order_by(purges.c.next_run_at)
+        .limit(1)
+    )
+    found: UUID | None = connection.execute(statement).scalar()
+    return found
+
+
+def _announce(connection: Connection, org_id: UUID, going: list[int], *, before: int, days: int, now: int) -> None:
+    text = indexes.written(going)
+    entry_id = outbox.write(
+        connection,
+        org_id,
+        {
+            "action": "audit_log.pruned",
+            "actor": {"type": "system", "id": "tallystick", "name": "Tallystick"},
+            "metadata": {
+                "indexes": text, "events": len(going), "before": rfc3339(before), "retention_days": days,
+            },
+        },
+        now=now,
+    )  # fmt: skip
+    connection.execute(
+        insert(prunings).values(
+            org_id=org_id, pruning_id=ids.new_uuid(now), entry_id=entry_id, indexes=text, events=len(going),
+            before=before, made_at=now,
+        )
+    )  # fmt: skip
+
+
+def _set_next(connection: Connection, org_id: UUID, now: int) -> None:
+    values = {"next_run_at": now + DAY_US, "last_run_at": now}
+    if not connection.execute(update(purges).where(purges.c.org_id == org_id).values(values)).rowcount:
+        connection.execute(insert(purges).values(org_id=org_id, **values))

@@ -1,0 +1,52 @@
+"""Rows whose time is over: which they are, and their going."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tallystick.query.conditions import Query
+from tallystick.query.scope import Scope
+from tallystick.store.bounds import Bounded, bounded
+from tallystick.store.events import EventStore
+
+# What Tallystick wrote down about the log itself explains what is gone, also years later.
+LASTING = ("audit_log.pruned", "audit_log.subject_erased", "audit_log.retention_changed", "organization.created")
+_LASTS = (
+    "(action IN {lasting:Array(String)} AND JSONExtractString(what, 'recorded_by', 'type') = 'system' "
+    "AND JSONExtractString(what, 'recorded_by', 'id') = 'tallystick')"
+)
+
+
+def expired(store: EventStore, scope: Scope, before: int, *, through: int, most: int) -> list[int]:
+    """The oldest indexes up to `through` with timestamps before `before` (microseconds), at most `most`."""
+    where, parameters = _expired(scope, before)
+    rows = store.rows(
+        f"SELECT seq FROM events WHERE {where} AND seq <= {{through:Int64}} "
+        "ORDER BY occurred_at, seq LIMIT {most:UInt64}",
+        parameters | {"through": through, "most": most},
+    )
+    return [row[0] for row in rows]
+
+
+def expiring(store: EventStore, scope: Scope, before: int, *, seconds: float) -> int:
+    """How many events have timestamps before `before` and do not last."""
+    where, parameters = _expired(scope, before)
+    return int(store.rows(f"SELECT count() FROM events WHERE {where}", parameters, seconds=seconds)[0][0])
+
+
+def remove(store: EventStore, scope: Scope, indexes: Sequence[int]) -> None:
+    """Delete these rows; those that are gone already are no error. The bytes go with the next merge."""
+    whole = _whole(scope)
+    store.delete(
+        f"{whole.where} AND seq >= {{first:UInt64}} AND seq <= {{last:UInt64}} AND seq IN {{indexes:Array(UInt64)}}",
+        whole.parameters | {"first": min(indexes), "last": max(indexes), "indexes": list(indexes)},
+    )
+
+
+def _expired(scope: Scope, before: int) -> tuple[str, dict[str, Any]]:
+    whole = _whole(scope)
+    where = f"{whole.where} AND occurred_at < fromUnixTimestamp64Micro({{before:Int64}}, 'UTC') AND NOT {_LASTS}"
+    return where, whole.parameters | {"before": before, "lasting": list(LASTING)}
+
+
+def _whole(scope: Scope) -> Bounded:
+    return bounded(scope, Query())
