@@ -1,0 +1,38 @@
+"""The columns that searching uses, computed again from the four parts they are copies of."""
+
+from typing import Any
+
+import msgspec
+
+from tallystick.events.details import walker_for
+from tallystick.events.incoming import EventInput
+from tallystick.events.record import Record, StoredEvent
+
+_object = msgspec.json.Decoder(dict[str, Any]).decode
+_NOTHING_SECRET: frozenset[str] = frozenset()  # what was secret is redacted in the parts already
+
+
+def record_of(event: StoredEvent, entry: bytes = b"") -> Record:
+    """The record that preparing the event gave, from its parts alone. Raises msgspec.DecodeError or KeyError."""
+    what, target, who, details = (_object(part) for part in (event.what, event.target, event.who, event.details))
+    actor, context = who["actor"], who.get("context") or {}
+    behalf = actor.get("on_behalf_of") or {}
+    paths: list[str] = []
+    values: list[str] = []
+    given = {name: details.get(name) for name in ("changes", "request", "response", "metadata")}
+    walker_for(_NOTHING_SECRET).walk(EventInput(what["action"], **given), (paths, values, []))
+    return Record(
+        event.id, event.received_at, event.occurred_at, event.seed, entry,
+        event.what, event.target, event.who, event.details,
+        what["action"], what["category"], what["status"], details.get("description", ""),
+        actor.get("type", ""), actor.get("id", ""), actor.get("email", ""), actor.get("name", ""),
+        behalf.get("id", ""), behalf.get("email", ""), behalf.get("name", ""),
+        target.get("type", ""), target.get("id", ""), target.get("name", ""),
+        context.get("ip_address", ""), context.get("session_id", ""), context.get("request_id", ""),
+        tuple(paths), tuple(values),
+    )  # fmt: skip
+
+
+def stamp_of(event: StoredEvent) -> str:
+    """When it happened, as its first part says: RFC 3339 in UTC to the microsecond."""
+    return str(_object(event.what)["timestamp"])

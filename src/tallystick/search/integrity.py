@@ -1,0 +1,65 @@
+"""The integrity check: does each stored event give its log entry, and each copied column its part?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from tallystick.clock import rfc3339
+from tallystick.database.engine import Database
+from tallystick.events.copies import record_of, stamp_of
+from tallystick.events.record import StoredEvent
+from tallystick.ledger.nodes import UnheldNodes
+from tallystick.ledger.prover import entry_of_event
+from tallystick.merkle.commitment import ENTRY_BYTES
+from tallystick.merkle.tiles import TILE_WIDTH
+from tallystick.query.scope import Scope
+from tallystick.store.copies import differing, rows_with_copies
+from tallystick.store.events import EventStore
+
+SLICE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What is wrong with the stored event at this index."""
+
+    index: int
+    problem: str
+
+
+def differences(database: Database, store: EventStore, scope: Scope, first: int, end: int) -> Iterator[Difference]:
+    """What does not fit among the stored events of first ≤ index < end, in order of index.
+
+    What is not in the store is not looked for: it may wait in the journal, or be past its retention.
+    """
+    nodes = UnheldNodes(database, scope.org_id)
+    position, entries = -1, b""
+    before = -1
+    for start in range(first, end, SLICE):
+        for event, copies in rows_with_copies(store, scope, start, min(start + SLICE, end)):
+            if event.index // TILE_WIDTH != position:
+                position = event.index // TILE_WIDTH
+                entries = nodes.entries(position)
+            place = event.index % TILE_WIDTH * ENTRY_BYTES
+            problem = _problem(event, entries[place : place + ENTRY_BYTES], copies)
+            if event.index == before:
+                problem = "it is stored twice"
+            before = event.index
+            if problem:
+                yield Difference(event.index, problem)
+
+
+def _problem(event: StoredEvent, entry: bytes, copies: dict[str, object]) -> str:
+    if not entry:
+        return "it has no entry in the log"
+    if entry_of_event(event) != entry:
+        return "its parts do not give its entry in the log"
+    try:
+        wrong = differing(record_of(event, entry), copies)
+        stamp = stamp_of(event)
+    except (msgspec.DecodeError, KeyError) as error:
+        return f"its parts cannot be read: {error!r}"
+    if stamp != rfc3339(event.occurred_at):
+        wrong.append("occurred_at")
+    return f"{', '.join(wrong)} is not what its parts say" if wrong else ""

@@ -1,0 +1,55 @@
+"""Rows whole, with every column that is a copy of a part: for comparing both."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tallystick.events.record import Record, StoredEvent
+from tallystick.query.conditions import Query
+from tallystick.query.fold import fold
+from tallystick.query.scope import Scope
+from tallystick.store.bounds import bounded
+from tallystick.store.events import EventStore
+from tallystick.store.rows import ROW_COLUMNS, ipv6_bytes
+from tallystick.store.schema import SEARCHED
+
+_TEXTS = tuple(name for name in ROW_COLUMNS[10:] if name in Record.__struct_fields__)
+_COLUMNS = (
+    "seq", "id", "toUnixTimestamp64Micro(received_at)", "toUnixTimestamp64Micro(occurred_at)",
+    "what", "target", "who", "details", "seed", *_TEXTS, "toString(ip)", "details_paths", "search_text",
+)  # fmt: skip
+_PARTS = 9
+
+
+def rows_with_copies(
+    store: EventStore, scope: Scope, first: int, end: int
+) -> Iterator[tuple[StoredEvent, dict[str, Any]]]:
+    """Every row of first ≤ index < end in order of index, doubles included, and its copied columns."""
+    bound = bounded(scope, Query())
+    statement = (
+        f"SELECT {', '.join(_COLUMNS)} FROM events WHERE {bound.where} "
+        "AND seq >= {first:Int64} AND seq < {end:Int64} ORDER BY seq"
+    )
+    for row in store.rows(statement, bound.parameters | {"first": first, "end": end}, raw_text=True):
+        event = StoredEvent(row[0], row[1].bytes, *row[2:_PARTS])
+        copies = dict(zip((*_TEXTS, "ip", "details_paths", "search_text"), map(_plain, row[_PARTS:]), strict=True))
+        yield event, copies
+
+
+def copies_expected(record: Record) -> dict[str, Any]:
+    """The same columns as they have to be."""
+    said = {name: getattr(record, name) for name in _TEXTS}
+    text = fold("\0".join([*(getattr(record, name) for name in SEARCHED), "\0".join(record.values)]))
+    return said | {"ip": record.ip_address, "details_paths": list(record.paths), "search_text": text}
+
+
+def differing(record: Record, copies: dict[str, Any]) -> list[str]:
+    """The names of the columns that are not what the parts say."""
+    expected = copies_expected(record)
+    wrong = [name for name, value in copies.items() if name != "ip" and value != expected[name]]
+    return wrong + (["ip"] if ipv6_bytes(copies["ip"]) != ipv6_bytes(record.ip_address) else [])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
