@@ -26,6 +26,8 @@ VALUES = {
     "ip": "ip_address",
 }
 
+_BOTH: tuple[Direction, Direction] = ("asc", "desc")
+
 # What one try over everything may take of the budget before going window by window.
 SHARE_OF_ONE_TRY = 0.5
 
@@ -119,12 +121,14 @@ def every(store: EventStore, scope: Scope, query: Query, direction: Direction) -
 def extent(store: EventStore, scope: Scope, query: Query) -> tuple[int, int] | None:
     """The first and the last timestamp within the query's time, whatever its condition; None without events."""
     span = span_of(scope, query)
-    statement = (
-        "SELECT toUnixTimestamp64Micro(min(occurred_at)), toUnixTimestamp64Micro(max(occurred_at)), count() "
-        f"FROM events WHERE {span.where}"
-    )
-    first, last, count = store.rows(statement, span.parameters)[0]
-    return (first, last) if count else None
+    ends = [
+        store.rows(
+            f"SELECT toUnixTimestamp64Micro(occurred_at) FROM events WHERE {span.where} {order_by(direction)} LIMIT 1",
+            span.parameters,
+        )
+        for direction in _BOTH
+    ]
+    return (ends[0][0][0], ends[1][0][0]) if all(ends) else None
 
 
 def estimated(store: EventStore, scope: Scope, query: Query, seconds: float) -> int | None:

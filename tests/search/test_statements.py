@@ -1,0 +1,66 @@
+"""What finding asks of the event store: no count is ever without an end."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from tallystick import clock
+from tallystick.search.counts import SECONDS
+from tallystick.search.filters import query_from
+from tallystick.search.find import Finder
+from tallystick.store.clients import Bounds
+from tallystick.store.events import EventStore
+from tests.fixtures.spine import Spine
+
+QUERIES: dict[str, dict[str, str]] = {
+    "everything": {},
+    "a filter": {"status": "failed"},
+    "every filter": {"user": "sarah*", "action": "project.*", "resource": "a*", "ip": "10.0.0.0/8"},
+    "a word": {"q": "project"},
+    "two letters": {"q": "pr"},
+    "a path": {"q": "metadata.team:platform"},
+    "what is not there": {"q": "-deploy"},
+}
+
+
+class Noting(EventStore):
+    """The event store, and what it was asked: (statement, seconds it may take)."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, Bounds(clients=3))
+        self.noted: list[tuple[str, float | None]] = []
+
+    def rows(self, sql: str, *arguments: Any, seconds: float | None = None, **more: Any) -> Sequence[Sequence[Any]]:
+        self.noted.append((sql, seconds))
+        return super().rows(sql, *arguments, seconds=seconds, **more)
+
+
+@pytest.fixture
+def noting(events_url: str, store: EventStore) -> Iterator[Noting]:
+    """Beside the store that made the table."""
+    opened = Noting(events_url)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_count_is_without_a_time_limit(name: str, noting: Noting, sqlite_spine: Spine) -> None:
+    scope = sqlite_spine.organization()
+    events: list[dict[str, object]] = [
+        {"action": "project.updated", "metadata": {"team": "platform"}} for _ in range(60)
+    ]
+    sqlite_spine.record(scope, *events)
+    sqlite_spine.ship()
+    query = query_from({key: [value] for key, value in QUERIES[name].items()}, now=clock.now_us())
+    finder = Finder(sqlite_spine.database, noting)
+    try:
+        for count in ("estimate", "exact"):
+            finder.page(scope, query, limit=50, count=count)
+        finder.histogram(scope, query)
+        finder.facets(scope, query, "user")
+    finally:
+        finder.close()
+    counting = [(sql, seconds) for sql, seconds in noting.noted if "count(" in sql]
+    assert counting
+    assert [sql for sql, seconds in counting if seconds is None or seconds > SECONDS] == []
