@@ -19,15 +19,13 @@ def test_the_panel_opens_beside_the_list_under_its_own_url(alice, town):
 def test_the_panel_says_all_that_the_event_says(alice, town):
     event = town.event("action:deployment.failed user:sarah@acme.com")
     alice.goto(f"/audit-logs/{event['id']}")
-    facts = dict(
-        zip(
-            alice.locator("#panel .facts dt").all_inner_texts(),
-            alice.locator("#panel .facts dd").all_inner_texts(),
-            strict=True,
-        )
-    )
-    assert facts["Event ID"].split() == [event["id"], "Copy"]
+    rows = alice.locator("#panel .facts > div")
+    facts = {
+        row.locator("dt").inner_text(): " | ".join(row.locator(".value, .value-aside").all_inner_texts())
+        for row in rows.all()
+    }
     wanted = {
+        "Event ID": event["id"],
         "Timestamp": "2024-01-15 14:30:45.000 UTC",
         "User": "sarah@acme.com (usr_456) · Sarah Lin",
         "Action": "deployment.failed",
@@ -35,7 +33,7 @@ def test_the_panel_says_all_that_the_event_says(alice, town):
         "Category": "Deployments",
         "Resource": "api-infrastructure (prj_88) · project",
         "IP address": "192.168.1.50",
-        "User agent": "Chrome/120.0",
+        "User agent": "Chrome 120 | Chrome/120.0",
         "Status": "Failed",
         "Redacted": "request.token",
         "Ledger index": f"{event['index']:,}",
@@ -48,10 +46,13 @@ def test_the_panel_says_all_that_the_event_says(alice, town):
 def test_changes_stand_as_before_and_after(alice, town):
     alice.goto(f"/audit-logs/{town.event('action:deployment.failed user:sarah@acme.com')['id']}")
     changes = alice.locator("#panel .changes dl > div")
-    expect(changes.filter(has_text="error")).to_contain_text("Policy violation: S3 encryption required")
-    mode = changes.filter(has_text="mode")
-    expect(mode.locator("del")).to_have_text("plan")
-    expect(mode.locator("ins")).to_have_text("apply")
+    expect(changes.filter(has_text="error:").locator(".value")).to_have_text(
+        '"Policy violation: S3 encryption required"'
+    )
+    expect(changes.filter(has_text="resources_planned:").locator(".value")).to_have_text("5")
+    mode = changes.filter(has_text="mode:")
+    expect(mode.locator("del")).to_have_text('"plan"')
+    expect(mode.locator("ins")).to_have_text('"apply"')
 
 
 def test_request_response_and_metadata_are_shown_as_json(alice, town):
@@ -109,3 +110,80 @@ def test_on_a_phone_the_panel_covers_the_list_and_gives_it_back(as_person):
     page.get_by_role("link", name="Close the event").click()
     expect(page.locator("#rows tr").nth(1).get_by_role("link")).to_be_focused()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_value_is_shown_alone_or_excluded_with_one_click(alice, town):
+    event = town.event("action:deployment.failed user:sarah@acme.com")
+    alice.goto(f"/audit-logs/{event['id']}")
+    user = alice.locator("#panel .facts > div", has_text="User").first
+    user.hover()
+    user.get_by_role("link", name="Show only User").click()
+    expect(alice).to_have_url(re.compile(rf"/{event['id']}\?user=sarah%40acme.com$"))
+    expect(alice.locator("#rows tr")).to_have_count(4)
+    expect(alice.locator("#panel-title")).to_have_text("deployment.failed")
+    error = alice.locator("#panel .changes dl > div", has_text="error:")
+    error.hover()
+    error.get_by_role("link", name="Exclude").click()
+    expect(alice.locator("#rows tr")).to_have_count(3)
+    expect(alice.get_by_label("Search events")).to_have_value(
+        '-changes.error:"Policy violation: S3 encryption required"'
+    )
+
+
+def test_a_link_adds_to_what_was_filtered_since_the_panel_was_drawn(alice, town):
+    event = town.event("action:deployment.failed user:sarah@acme.com")
+    alice.goto(f"/audit-logs/{event['id']}")
+    alice.get_by_label("Search events").fill("user:sarah@acme.com")
+    expect(alice.locator("#rows tr")).to_have_count(4)
+    action = alice.locator("#panel .facts > div", has_text="Action").first
+    action.hover()
+    action.get_by_role("link", name="Exclude").click()
+    expect(alice.locator("#rows tr")).to_have_count(3)
+    expect(alice.get_by_label("Search events")).to_have_value("user:sarah@acme.com -action:deployment.failed")
+
+
+def test_a_value_and_a_request_can_be_copied(alice, town):
+    event = town.event("action:deployment.failed user:sarah@acme.com")
+    alice.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    alice.goto(f"/audit-logs/{event['id']}")
+    address = alice.locator("#panel .facts > div", has_text="IP address")
+    address.hover()
+    address.get_by_role("button", name="Copy").click()
+    expect(alice.locator("#copied")).to_have_text("Copied.")
+    assert alice.evaluate("navigator.clipboard.readText()") == "192.168.1.50"
+    alice.get_by_role("button", name="Copy as curl").click()
+    alice.wait_for_function("navigator.clipboard.readText().then((text) => text.startsWith('curl '))")
+    assert f"/v1/audit-logs/{event['id']}" in alice.evaluate("navigator.clipboard.readText()")
+
+
+def test_what_happened_around_the_event_leads_from_event_to_event(alice, town):
+    event = town.event("action:deployment.failed user:sarah@acme.com")
+    alice.goto(f"/audit-logs/{event['id']}")
+    near = alice.locator("#related li")
+    expect(near).to_have_count(4)
+    expect(near.nth(0)).to_contain_text("same actor, address")
+    near.nth(0).get_by_role("link").click()
+    expect(alice.locator("#panel-title")).to_have_text("user.login")
+
+
+def test_the_panel_is_made_wider_by_hand_and_by_key_and_stays_so(alice, town):
+    event = town.event("action:deployment.failed user:sarah@acme.com")
+    alice.goto(f"/audit-logs/{event['id']}")
+    grip = alice.get_by_role("separator", name="Width of the event")
+    before = alice.locator("#panel").bounding_box()["width"]
+    grip.focus()
+    alice.keyboard.press("ArrowLeft")
+    alice.keyboard.press("ArrowLeft")
+    expect(grip).to_have_attribute("aria-valuenow", "38")
+    wider = alice.locator("#panel").bounding_box()["width"]
+    assert wider > before
+    box = grip.bounding_box()
+    alice.mouse.move(box["x"] + 4, box["y"] + 200)
+    alice.mouse.down()
+    alice.mouse.move(box["x"] - 120, box["y"] + 200, steps=4)
+    alice.mouse.up()
+    widest = alice.locator("#panel").bounding_box()["width"]
+    assert widest > wider + 80
+    alice.reload()
+    assert abs(alice.locator("#panel").bounding_box()["width"] - widest) < 2
+    alice.evaluate("localStorage.removeItem('tallystick.panel-width')")

@@ -115,7 +115,7 @@ def test_the_link_of_a_fresh_server_makes_the_first_owner_once(page, start_serve
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Make the organization").click()
     expect(page.locator(".organization")).to_have_text("Müller & Söhne")
-    expect(page.locator(".person")).to_have_text("olivia@acme.com")
+    expect(page.locator(".person")).to_have_text("olivia@acme.com owner")
     page.goto(link)
     expect(page.get_by_role("heading")).to_have_text("There is nothing here")
 

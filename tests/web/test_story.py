@@ -31,8 +31,8 @@ def actions(page: Page) -> list[str]:
     return page.locator("#rows td.c-action code").all_inner_texts()
 
 
-def test_a_failed_deployment_is_found_understood_and_written_down(as_person):
-    page = as_person()
+def find_and_read(page: Page) -> None:
+    """Category = Deployments, Status = Failed, that day: one event, and its details."""
     page.goto("/audit-logs?range=custom&start=2024-01-15&end=2024-01-15")
     choose(page, "Category", "Deployments")
     choose(page, "Status", "Failed")
@@ -49,6 +49,9 @@ def test_a_failed_deployment_is_found_understood_and_written_down(as_person):
         pattern = told if "\\s" in told else re.escape(told)
         expect(panel).to_contain_text(re.compile(pattern))
 
+
+def investigate(page: Page) -> None:
+    """Resource = api-infrastructure: three events; the timeline adds the sign-in; it becomes a case."""
     page.goto("/audit-logs?resource=api-infrastructure&range=custom&start=2024-01-15&end=2024-01-15")
     expect(page.locator("#rows tr")).to_have_count(3)
     assert actions(page) == ["deployment.failed", "deployment.started", "project.file_updated"]
@@ -74,6 +77,20 @@ def test_a_failed_deployment_is_found_understood_and_written_down(as_person):
 
     page.get_by_label("Title of a new case").fill("Deployment of api-infrastructure blocked")
     page.get_by_role("button", name="Make a case").click()
+
+
+def downloaded(page: Page, name: str) -> str:
+    """A report as text."""
+    with page.expect_download() as download:
+        page.get_by_role("link", name=f"Report as {name}").click()
+    document = Path(download.value.path()).read_bytes()
+    return text_of(document) if name == "PDF" else document.decode().replace("**", "")
+
+
+def test_a_failed_deployment_is_found_understood_and_written_down(as_person):
+    page = as_person()
+    find_and_read(page)
+    investigate(page)
     for label, words in REPORT.items():
         page.get_by_label(label, exact=True).fill(words)
     page.get_by_role("button", name="Save", exact=True).click()
@@ -87,16 +104,12 @@ def test_a_failed_deployment_is_found_understood_and_written_down(as_person):
     expect(page.locator(".case-head")).to_contain_text("Closed")
 
     for name in ("PDF", "Markdown"):
-        with page.expect_download() as download:
-            page.get_by_role("link", name=f"Report as {name}").click()
-        document = Path(download.value.path()).read_bytes()
-        text = text_of(document) if name == "PDF" else document.decode().replace("**", "")
+        text = downloaded(page, name)
         for label, words in REPORT.items():
             assert re.search(rf"{label}: +{re.escape(words)}", text), label
         assert "Code change introduced unencrypted S3 bucket" in text
-        assert [text.index(action) for action in ("user.login", "project.file_updated", "deployment.failed")] == sorted(
-            text.index(action) for action in ("user.login", "project.file_updated", "deployment.failed")
-        )
+        places = [text.index(action) for action in ("user.login", "project.file_updated", "deployment.failed")]
+        assert places == sorted(places)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -1,0 +1,25 @@
+"""User agents in words."""
+
+import pytest
+
+from tallystick.web.agent import agent_words
+
+MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"  # noqa: E501
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:121.0) Gecko/20100101 Firefox/121.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (MAC, "Chrome 120 on macOS"),
+        (WINDOWS, "Firefox 121 on Windows 10"),
+        ("Chrome/120.0", "Chrome 120"),
+        ("curl/8.4.0", "curl 8"),
+        ("our-own-agent/1.0", ""),
+        ("<script>alert(1)</script>", ""),
+        ("", ""),
+        ("(" * 5000, ""),
+    ],
+)
+def test_a_user_agent_is_said_in_words_where_it_is_known(text, words):
+    assert agent_words(text) == words
