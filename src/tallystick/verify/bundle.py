@@ -9,7 +9,7 @@ from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
-from tallystick.verify.entries import ERASED, Malformed, entry_of_erased, entry_of_whole, read_object
+from tallystick.verify.entries import ERASED, Malformed, entry_of_erased, entry_of_whole, read_line, read_object
 from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
 from tallystick.verify.records import Records
 from tallystick.verify.report import Report
@@ -130,8 +130,8 @@ class _Walk:
     def over(self, lines: Iterator[bytes], entries: "_Hashed") -> None:
         """All events with their entries."""
         sha256, read, whole, leaves = hashlib.sha256, entries.read, entry_of_whole, self._leaves
-        verified = self._report.found["verified"]
-        scan, next_index, size = read_object, self._next, self._checkpoint.size
+        scan, next_index, size = read_line, self._next, self._checkpoint.size
+        run, nothing_gone = next_index, self._records.nothing_is_gone  # verified since index `run`
         covering = self._end is None
         if not covering:
             self._cover(next_index)
@@ -139,11 +139,13 @@ class _Walk:
             entry = read(ENTRY_BYTES)
             if len(entry) != ENTRY_BYTES:
                 raise Malformed("entries.bin has fewer entries than events.ndjson lines")
-            event = _event(scan, line)
+            event = scan(line)
             index = event.get("index")
             if type(index) is not int or not next_index <= index < size:
                 raise Malformed(f"index {str(index)[:30]} in events.ndjson is out of order, or not in the log")
             if index > next_index:
+                self._verified(run, next_index)
+                run = index
                 if not covering:
                     self._missing(next_index, index)
                 self._cover(index)
@@ -153,12 +155,14 @@ class _Walk:
                 self._flush()
             if len(event) == 8:
                 try:
-                    if whole(event) == entry and self._records.still_here(index) is None:
-                        verified.add(index)
+                    if whole(event) == entry and nothing_gone:
                         continue
                 except Malformed:
                     pass
+            self._verified(run, index)
+            run = next_index
             self._judge(index, event, entry)
+        self._verified(run, next_index)
         if read(1):
             raise Malformed("entries.bin has more entries than events.ndjson lines")
         if self._end is not None:
@@ -225,6 +229,10 @@ class _Walk:
         else:
             report.explain("erased", erasure.index, index)
 
+    def _verified(self, first: int, end: int) -> None:
+        if first < end:
+            self._report.add("verified", first, end - 1)
+
     def _missing(self, first: int, end: int) -> None:
         for index in range(first, end):
             purge = self._records.purge_of(index)
@@ -271,7 +279,7 @@ class _Hashed:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._sha256 = hashlib.sha256()
-        self._file = io.BufferedReader(_Tap(file, self._sha256), 1 << 16)  # type: ignore[arg-type]
+        self._file = io.BufferedReader(_Tap(file, self._sha256), 1 << 16)
         self.read = self._file.read
         self.readline = self._file.readline
 
@@ -294,11 +302,3 @@ class _Tap(io.RawIOBase):
         self._digest.update(block)
         buffer[: len(block)] = block
         return len(block)
-
-
-def _event(scan: Any, line: bytes) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = scan(line.decode())
-    except (Malformed, UnicodeDecodeError) as error:
-        raise Malformed(f"a line of events.ndjson cannot be read: {error}") from None
-    return found

@@ -31,7 +31,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_scan = json.JSONDecoder(object_pairs_hook=_once).decode
+_decoder = json.JSONDecoder(object_pairs_hook=_once)
+_scan, _scan_at = _decoder.decode, _decoder.scan_once
 
 
 def read_object(text: str) -> dict[str, Any]:
@@ -42,6 +43,21 @@ def read_object(text: str) -> dict[str, Any]:
         raise Malformed(f"not JSON: {error}") from None
     if type(found) is not dict:
         raise Malformed("not a JSON object")
+    return found
+
+
+def read_line(line: bytes) -> dict[str, Any]:
+    """The same of a line as bundles have them: an object, and nothing after it but the end of the line.
+
+    Half the time of `read_object`, which every event of a bundle would take.
+    """
+    try:
+        text = line.decode()
+        found, end = _scan_at(text, 0)
+    except (ValueError, RecursionError, StopIteration) as error:
+        raise Malformed(f"not JSON: {error}") from None
+    if type(found) is not dict or text[end:] != "\n":
+        raise Malformed("not a JSON object on a line of its own")
     return found
 
 

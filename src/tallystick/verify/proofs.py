@@ -4,7 +4,8 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from tallystick.verify.entries import Malformed, entry_of_opening, entry_of_whole, read_object
 from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
@@ -17,7 +18,8 @@ MOST_LINE = 65_536
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})", re.ASCII)
 
 
-class TlogProof(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TlogProof:
     """As it stands in the file; `extra` are the bytes of its line, None without one."""
 
     extra: bytes | None

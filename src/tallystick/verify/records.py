@@ -73,6 +73,11 @@ class Records:
             elif record.action == ERASED:
                 self._erasures.append(record)
 
+    @property
+    def nothing_is_gone(self) -> bool:
+        """No record says that anything is."""
+        return not (self._purges or self._erasures)
+
     def purge_of(self, index: int) -> Record | None:
         """The purge that took this event."""
         return next((record for record in self._purges if index in record.indexes), None)
@@ -86,7 +91,7 @@ class Records:
 
     def still_here(self, index: int, kept: Sequence[str] = PARTS) -> Record | None:
         """A record that says of an event, or of a part that is here, that it is gone."""
-        if not (self._purges or self._erasures):
+        if self.nothing_is_gone:
             return None
         purge = self.purge_of(index)
         if purge is not None:
@@ -127,7 +132,8 @@ def read_record(event: dict[str, Any]) -> Record | None:
     if what.get("recorded_by") != {"type": "system", "id": "tallystick", "name": "Tallystick"}:
         raise Malformed("somebody else than Tallystick recorded it")
     said, changed = details.get("metadata") or {}, details.get("changes") or {}
-    indexes, parts, before, days = Ranges(), frozenset[str](), None, (None, None)
+    indexes, parts, before = Ranges(), frozenset[str](), None
+    days: tuple[int | None, int | None] = (None, None)
     if action in (PRUNED, ERASED):
         indexes = Ranges.read(str(said.get("indexes", "")))
     if action == PRUNED:
