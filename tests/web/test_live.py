@@ -29,6 +29,20 @@ def test_pause_freezes_the_view_and_counts_and_resume_shows(alice, town):
     expect(alice.locator("#rows")).to_contain_text("live.paused_0")
 
 
+def test_the_count_is_exact_also_beyond_what_can_be_shown(alice, town):
+    _live(alice)
+    alice.keyboard.press("Space")
+    for _ in range(2):
+        town.record(*({"action": "live.many", "description": f"many {number}"} for number in range(800)))
+    expect(alice.locator("#live-words")).to_have_text("Paused · 1,600 new events")
+    alice.get_by_role("button", name="Resume").click()
+    expect(alice.locator("#rows tr")).to_have_count(500)
+    expect(alice.locator("#rows tr").first).to_contain_text("many 799")
+    expect(alice.locator("#count-new")).to_contain_text("1,600 new events")
+    indexes = alice.locator("#rows tr").evaluate_all("(rows) => rows.map((row) => Number(row.dataset.index))")
+    assert indexes == list(range(indexes[0], indexes[0] - 500, -1))
+
+
 def test_filters_apply_to_what_arrives(alice, town):
     alice.goto("/audit-logs?status=failed&live=1")
     expect(alice.locator("#live-words")).to_have_text("New events appear here")
@@ -81,6 +95,8 @@ def test_more_than_fits_is_cut_and_said(alice, town):
 def test_a_lost_connection_is_said_and_goes_on_where_it_stopped(browser, start_server):
     server = start_server()
     key = settle(server.data_dir, "acme", "Acme", {"alice@acme.com": "owner"})
+    with server.client(key) as client:
+        _record(client, "live.before")
     with browser.new_context(base_url=server.url) as context:
         page = context.new_page()
         page.goto("/sign-in")

@@ -1,5 +1,6 @@
 """The stylesheet and the templates keep what they promise without a browser."""
 
+import gzip
 import hashlib
 import re
 from pathlib import Path
@@ -23,6 +24,11 @@ INKS = [
     ("amber", "amber-paper", 4.5),
     ("red", "red-paper", 4.5),
     ("ink-2", "red-paper", 4.5),
+    ("ink", "found", 7.0),
+    ("ink-2", "found", 4.5),
+    ("green", "found", 4.5),
+    ("red", "found", 4.5),
+    ("bar", "paper", 3.0),
     ("edge", "paper", 3.0),
 ]
 
@@ -69,6 +75,11 @@ def test_no_template_has_anything_inline_that_the_policy_would_block():
 def test_nothing_is_asked_of_another_host():
     own = [*(WEB / "templates").glob("*.html"), *(STATIC / "js").glob("*.js"), *SHEETS]
     assert [path.name for path in own if re.search(r"https?://|url\(|@import|src=\"//", path.read_text())] == []
+
+
+def test_all_scripts_together_are_small():
+    scripts = [*(STATIC / "js").glob("*.js"), *(STATIC / "vendor").glob("*.js")]
+    assert sum(len(gzip.compress(script.read_bytes())) for script in scripts) < 80_000
 
 
 def test_vendored_files_are_those_of_the_lock():

@@ -6,7 +6,8 @@ import { refresh } from "./filters.js";
 import { eventsArrived } from "./histogram.js";
 
 const MOST_ROWS = 500;
-const ROWS_A_FRAME = 80; // so that no frame takes long, however much arrives
+const ROWS_A_FRAME = [10, 60]; // fewer where frames take long, so that the page answers however much arrives
+const LONG_FRAME = 60; // milliseconds
 const MOVED_ROWS = 20; // more at once are drawn without motion
 const RETRY = [1000, 2000, 5000, 10000]; // milliseconds, when the browser itself has given up
 
@@ -25,6 +26,9 @@ let waiting = []; // [index, HTML] of events that are not drawn yet, newest firs
 let held = 0; // how many arrived since Pause, also those beyond MOST_ROWS
 let arrived = 0; // since the list was drawn, without those that are held
 let trimmed = false;
+let gap = false; // more arrived than could be drawn: what is drawn is not next to what waits
+let share = 40;
+let drawnAt = 0;
 
 function tell() {
   if (!at("live")) return;
@@ -77,7 +81,9 @@ function lost(event) {
 function receive(batch) {
   through = batch.through;
   const fresh = batch.rows.filter(([index]) => !known.has(index));
-  waiting = fresh.concat(waiting).slice(0, MOST_ROWS);
+  waiting = fresh.concat(waiting);
+  gap ||= batch.skipped > 0 || waiting.length > MOST_ROWS;
+  waiting.length = Math.min(waiting.length, MOST_ROWS);
   if (paused) held += fresh.length + batch.skipped;
   else arrived += fresh.length + batch.skipped;
   trimmed ||= arrived + held > MOST_ROWS;
@@ -86,14 +92,19 @@ function receive(batch) {
   else drawing ||= requestAnimationFrame(draw);
 }
 
-// One frame: the oldest of those that wait, so that the newest come to stand on top. What was left out of
-// `waiting` is older than all that waits, and 500 rows come after it: no gap stays.
-function draw() {
+// One frame: the oldest of those that wait, so that the newest come to stand on top.
+function draw(now = 0) {
   drawing = 0;
   if (paused || !waiting.length) return;
   const body = at("rows");
+  const slow = now - drawnAt > LONG_FRAME && now - drawnAt < 1000;
+  share = Math.round(slow ? Math.max(share / 2, ROWS_A_FRAME[0]) : Math.min(share * 1.5, ROWS_A_FRAME[1]));
+  drawnAt = now;
+  if (gap && body.contains(document.activeElement)) at("list").focus({ preventScroll: true });
+  if (gap) body.replaceChildren(); // 500 newer ones take the place of all that was drawn
+  gap = false;
   const fresh = document.createElement("template");
-  const part = waiting.splice(-ROWS_A_FRAME);
+  const part = waiting.splice(-share);
   const undrawn = part.filter(([index]) => !known.has(index)); // paging may have drawn one meanwhile
   fresh.innerHTML = undrawn.map(([, html]) => html).join("");
   if (part.length + waiting.length <= MOVED_ROWS) for (const row of fresh.content.children) row.classList.add("arrived");
@@ -153,6 +164,7 @@ function listDrawn() {
   arrived = 0;
   trimmed = false;
   waiting = [];
+  gap = false;
   held = 0;
   known = new Set(Array.from(at("rows").rows, (row) => Number(row.dataset.index)));
   through = Number(at("results").dataset.through);
@@ -165,7 +177,7 @@ function pauseOrResume() {
   if (!paused) {
     arrived += held;
     held = 0;
-    draw();
+    drawing ||= requestAnimationFrame(draw);
   }
   tell();
 }

@@ -1,0 +1,43 @@
+"""What is marked in a cell, and what is cut out of its middle."""
+
+import re
+from html import unescape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tallystick.query.fold import fold
+from tallystick.web.marking import shown
+
+
+@pytest.mark.parametrize(
+    ("text", "needles", "html"),
+    [
+        ("deployment.failed", (), "deployment.failed"),
+        ("Deployment.failed", ("deploy",), "<mark>Deploy</mark>ment.failed"),
+        ("vpc-prod in vpc-production", ("vpc-prod",), "<mark>vpc-prod</mark> in <mark>vpc-prod</mark>uction"),
+        ("abc", ("ab", "bc"), "<mark>abc</mark>"),
+        ("<b>&", ("b",), "&lt;<mark>b</mark>&gt;&amp;"),
+        ("ΟΔΟΣ", ("οδοσ",), "<mark>ΟΔΟΣ</mark>"),
+        ("İstanbul", ("stan",), "İ<mark>stan</mark>bul"),
+    ],
+)
+def test_what_was_searched_for_is_marked(text, needles, html):
+    assert shown(text, needles) == html
+
+
+def test_an_id_keeps_its_end_where_room_is_short():
+    assert shown("evt_01m831r012frv9t3cja7ctchn8") == (
+        '<span class="middle"><span>evt_01m831r012frv9t3cja7</span><span>ctchn8</span></span>'
+    )
+
+
+def test_a_mark_goes_on_over_the_cut():
+    assert "<mark>ja7</mark></span><span><mark>ct</mark>chn8" in shown("evt_01m831r012frv9t3cja7ctchn8", ("ja7ct",))
+
+
+@given(st.text(max_size=40), st.lists(st.text(min_size=1, max_size=3).map(fold), max_size=3))
+def test_nothing_but_marks_is_added_and_nothing_is_lost(text, needles):
+    found = str(shown(text, [needle for needle in needles if needle]))
+    assert unescape(re.sub(r"</?(mark|span)[^>]*>", "", found)) == text
