@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+from sqlalchemy import select
+
 from tallystick.database.engine import Database
 from tallystick.events.record import Record, StoredEvent
 from tallystick.journal import batches, set_aside
-from tallystick.query.conditions import Query
+from tallystick.ledger.tables import logs
+from tallystick.query.conditions import Equals, Query
 from tallystick.query.scope import Scope
 from tallystick.search.match import compile_match
 from tallystick.search.paging import stored_of
@@ -14,6 +17,7 @@ from tallystick.store.events import EventStore
 from tallystick.store.reading import by_index
 
 STEP = 5_000
+RECORDS = ("audit_log.pruned", "audit_log.subject_erased", "audit_log.retention_changed", "organization.created")
 
 
 def in_order_of_index(
@@ -33,6 +37,21 @@ def in_order_of_index(
             found.setdefault(event.index, event)
         if found:
             yield [found[index] for index in sorted(found)]
+
+
+def records(database: Database, store: EventStore, scope: Scope, end: int) -> Iterator[StoredEvent]:
+    """Tallystick's own records below index `end` that explain what is missing from the trail, in order of index."""
+    query = Query(Equals("action", RECORDS))
+    with database.read() as connection:
+        row = select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)
+        stored = min(int(connection.execute(row).scalar() or 0), end)
+    matches = compile_match(within(scope, query))
+    # They are few: what is stored of them is asked for at once.
+    found = {event.index: event for event in by_index(store, scope, query, after=-1, through=stored - 1)}
+    found |= {i: stored_of(i, record) for i, record in _unstored(database, scope, 0, stored) if matches(record)}
+    yield from (found[index] for index in sorted(found))
+    for block in in_order_of_index(database, store, scope, query, stored, end):
+        yield from block
 
 
 def _unstored(database: Database, scope: Scope, first: int, end: int) -> Iterator[tuple[int, Record]]:
