@@ -4,6 +4,7 @@ import json
 import re
 from binascii import Error, a2b_base64
 from hashlib import sha256
+from json.scanner import make_scanner
 from typing import Any
 
 PARTS = ("what", "target", "who", "details")
@@ -32,7 +33,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_once)
-_scan, _scan_at = _decoder.decode, _decoder.scan_once
+_scan, _scan_at = _decoder.decode, make_scanner(_decoder)  # type: ignore[arg-type]
 
 
 def read_object(text: str) -> dict[str, Any]:
