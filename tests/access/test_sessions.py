@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from tallystick.access import people, sessions, tables
 from tallystick.access.acts import Caller
 from tallystick.access.members import set_disabled
-from tallystick.access.scopes import api_key_scope
+from tallystick.access.scopes import api_key_scope, operator_scope
 from tallystick.errors import NotFound
 from tests.access.town import DAY, HOUR, OFFICE, at_once
 
@@ -183,3 +183,17 @@ def test_the_cookie_works_without_tls_on_ones_own_machine():
 
 def test_an_empty_token_takes_the_cookie_away():
     assert "sid=; Path=/; Max-Age=0;" in sessions.set_cookie("", "http://127.0.0.1:8765")
+
+
+def test_the_other_organizations_of_a_person_are_those_it_could_go_on_in(town):
+    token = town.session(town.alice)
+
+    def beside():
+        with town.database.read() as connection:
+            session = sessions.read(connection, token, town.clock.now)
+            assert session is not None
+            return sessions.organizations_beside(connection, session)
+
+    assert beside() == []
+    town.do(people.create, operator_scope(town.other.org_id), "alice@acme.com", "member")
+    assert beside() == [(town.other.org_id, "Other")]

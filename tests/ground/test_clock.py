@@ -1,7 +1,9 @@
 """Times are microseconds inside and RFC 3339 UTC outside, exactly."""
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,3 +30,16 @@ def test_a_time_is_written_in_utc_with_six_digits():
 def test_now_is_now():
     before = clock.to_us(datetime.now(UTC))
     assert before <= clock.now_us() <= clock.to_us(datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "words"),
+    [
+        (1_705_329_045_120_000, "UTC", "2024-01-15 14:30:45.120 UTC"),
+        (1_705_329_045_000_001, "UTC", "2024-01-15 14:30:45.000001 UTC"),
+        (1_705_329_045_000_000, "Europe/Berlin", "2024-01-15 15:30:45.000 CET (UTC+01:00)"),
+        (1_720_000_000_000_000, "America/Sao_Paulo", "2024-07-03 06:46:40.000 UTC-03:00"),
+    ],
+)
+def test_for_people_a_time_says_its_zone(at, zone, words):
+    assert clock.exact_time(at, ZoneInfo(zone)) == words
