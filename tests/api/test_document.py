@@ -74,7 +74,7 @@ def raised_codes() -> set[str]:
     """The codes that the packages behind the API can answer with."""
     found = set()
     behind = ["access/authenticate.py", "access/rate_limit.py", "access/scopes.py", "events", "ingest", "search"]
-    for place in [*behind, "query", "live", "store", "ledger", "api"]:
+    for place in [*behind, "query", "live", "store", "ledger", "retention", "api"]:
         path = SOURCE / place
         for file in [path] if path.is_file() else path.rglob("*.py"):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar import Request
 
+from tallystick.access.acts import Caller
 from tallystick.access.address import Network, client_address
 from tallystick.access.scopes import require
 from tallystick.api.parts import Parts
@@ -24,6 +25,14 @@ async def authorised(request: Request[Any, Any, Any], parts: Parts, permission: 
         scope = await parts.database.run(parts.authenticator.key_scope, token, address)
     require(scope, permission)
     return scope
+
+
+def calling(request: Request[Any, Any, Any], parts: Parts) -> Caller:
+    """Where the request comes from, for the context of the actions it causes."""
+    client = request.scope["client"]
+    peer = client[0] if client else ""
+    agent = request.headers.get("user-agent", "")
+    return Caller(address=_address(request, parts), peer=peer, user_agent=agent, source="api")
 
 
 def _bearer(request: Request[Any, Any, Any]) -> str:

@@ -53,6 +53,7 @@ class Parts:
         prover: Prover,
     ) -> None:
         self.settings = settings
+        self.store = store
         self.database = database
         self.authenticator = authenticator
         self.recorder = recorder

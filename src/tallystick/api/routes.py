@@ -13,6 +13,9 @@ GET  /v1/ledger/checkpoint      the log's size and root, signed
 GET  /v1/ledger/key             the keys that sign
 GET  /v1/ledger/tile/{path}     its tiles and entries
 GET  /v1/ledger/consistency     that it only grew
+GET  /v1/retention              how long events are kept, and what goes soon
+GET  /v1/legal-holds            what must stay           POST  place a hold
+GET  /v1/legal-holds/{id}       one hold                 POST /v1/legal-holds/{id}/release
 GET  /healthz /readyz /metrics  alive · ready · how it fares
 GET  /openapi.json /docs        this, for programs and for people
 """
@@ -23,6 +26,7 @@ from tallystick.api.count_events import show_facets, show_histogram
 from tallystick.api.find_events import find_events, show_event
 from tallystick.api.follow_events import follow_events
 from tallystick.api.health import show_health, show_metrics, show_readiness
+from tallystick.api.keep import list_holds, place_hold, release_hold, show_hold, show_retention
 from tallystick.api.list_actions import list_actions
 from tallystick.api.problems import HANDLERS
 from tallystick.api.prove import show_checkpoint, show_consistency, show_key, show_proof, show_tile
@@ -44,6 +48,11 @@ ROUTES = [
     show_key,
     show_tile,
     show_consistency,
+    show_retention,
+    list_holds,
+    place_hold,
+    show_hold,
+    release_hold,
     show_health,
     show_readiness,
     show_metrics,

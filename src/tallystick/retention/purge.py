@@ -19,8 +19,10 @@ from tallystick.ingest.tables import external_ids
 from tallystick.journal import set_aside
 from tallystick.ledger.tables import logs
 from tallystick.outbox import write as outbox
-from tallystick.retention import indexes
+from tallystick.query.conditions import Condition, Query
+from tallystick.retention import holds, indexes
 from tallystick.retention.tables import prunings, purges
+from tallystick.search.match import compile_match
 from tallystick.store import expiry
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
@@ -102,20 +104,18 @@ class Purger:
             due = _due(connection, now)
             if due is None:
                 return False
+            scope = operator_scope(due)
             days = organizations.kept_days(connection, due, now)
-            stored = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == due)).scalar()
-            aside = [
-                index
-                for index, record in set_aside.of_organization(connection, due)
-                if record.occurred_at < now - days * DAY_US and record.action not in expiry.LASTING
-            ]
-        before = now - days * DAY_US
-        found = expiry.expired(self._store, operator_scope(due), before, through=int(stored or 0) - 1, most=MOST_EVENTS)
+            held = holds.active(connection, scope)
+            stored = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == due)).scalar_one()
+            before, free = now - days * DAY_US, holds.not_held(held)
+            aside = _expired_aside(connection, due, before, free)
+        found = expiry.expired(self._store, scope, before, only=free, through=stored - 1, most=MOST_EVENTS)
         going = indexes.fitting([*found, *aside], MOST_TEXT)
         with self._database.write() as connection:
-            # Whoever changes the retention holds this row: the record and the change cannot cross.
+            # Whoever changes the retention or places a hold has this row: the record and the change cannot cross.
             organizations.hold_row(connection, due)
-            if organizations.kept_days(connection, due, now) > days:
+            if organizations.kept_days(connection, due, now) > days or holds.active(connection, scope) != held:
                 return True
             if going:
                 _announce(connection, due, going, before=before, days=days, now=now)
@@ -170,6 +170,16 @@ def _due(connection: Connection, now: int) -> UUID | None:
     )
     found: UUID | None = connection.execute(statement).scalar()
     return found
+
+
+def _expired_aside(connection: Connection, org_id: UUID, before: int, free: Condition) -> list[int]:
+    """Those that the store never took: read from the journal, judged in Python."""
+    wanted = compile_match(Query(free))
+    return [
+        index
+        for index, record in set_aside.of_organization(connection, org_id)
+        if record.occurred_at < before and record.action not in expiry.LASTING and wanted(record)
+    ]
 
 
 def _announce(connection: Connection, org_id: UUID, going: list[int], *, before: int, days: int, now: int) -> None:

@@ -1,6 +1,6 @@
 """Tables of retention."""
 
-from sqlalchemy import BigInteger, Column, Integer, Table, Text, Uuid
+from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, Uuid
 
 from tallystick.database.tables import metadata, org_column, time_column
 
@@ -24,4 +24,18 @@ prunings = Table(
     Column("events", Integer, nullable=False),
     time_column("before"),
     time_column("made_at"),
+)
+
+legal_holds = Table(
+    "legal_holds",
+    metadata,
+    org_column(primary_key=True),
+    Column("hold_id", Uuid, primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("query", Text, nullable=False),
+    Column("start", Text, nullable=False),  # as it was written; empty is open
+    Column("end", Text, nullable=False),
+    Column("placed_by", String(254), nullable=False),
+    time_column("placed_at"),
+    time_column("released_at", nullable=True),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tallystick.query.conditions import Query
+from tallystick.query.conditions import EVERYTHING, Condition, Query
 from tallystick.query.scope import Scope
 from tallystick.store.bounds import Bounded, bounded
 from tallystick.store.events import EventStore
@@ -16,9 +16,14 @@ _LASTS = (
 )
 
 
-def expired(store: EventStore, scope: Scope, before: int, *, through: int, most: int) -> list[int]:
-    """The oldest indexes up to `through` with timestamps before `before` (microseconds), at most `most`."""
-    where, parameters = _expired(scope, before)
+def expired(
+    store: EventStore, scope: Scope, before: int, *, only: Condition = EVERYTHING, through: int, most: int
+) -> list[int]:
+    """The oldest indexes up to `through` with timestamps before `before` (microseconds), at most `most`.
+
+    `only` those that fulfil a condition: what is not held.
+    """
+    where, parameters = _expired(scope, before, only)
     rows = store.rows(
         f"SELECT seq FROM events WHERE {where} AND seq <= {{through:Int64}} "
         "ORDER BY occurred_at, seq LIMIT {most:UInt64}",
@@ -27,9 +32,9 @@ def expired(store: EventStore, scope: Scope, before: int, *, through: int, most:
     return [row[0] for row in rows]
 
 
-def expiring(store: EventStore, scope: Scope, before: int, *, seconds: float) -> int:
-    """How many events have timestamps before `before` and do not last."""
-    where, parameters = _expired(scope, before)
+def expiring(store: EventStore, scope: Scope, before: int, *, only: Condition = EVERYTHING, seconds: float) -> int:
+    """How many events have timestamps before `before`, fulfil the condition and do not last; StoreTimeout."""
+    where, parameters = _expired(scope, before, only)
     return int(store.rows(f"SELECT count() FROM events WHERE {where}", parameters, seconds=seconds)[0][0])
 
 
@@ -42,8 +47,8 @@ def remove(store: EventStore, scope: Scope, indexes: Sequence[int]) -> None:
     )
 
 
-def _expired(scope: Scope, before: int) -> tuple[str, dict[str, Any]]:
-    whole = _whole(scope)
+def _expired(scope: Scope, before: int, only: Condition) -> tuple[str, dict[str, Any]]:
+    whole = bounded(scope, Query(only))
     where = f"{whole.where} AND occurred_at < fromUnixTimestamp64Micro({{before:Int64}}, 'UTC') AND NOT {_LASTS}"
     return where, whole.parameters | {"before": before, "lasting": list(LASTING)}
 

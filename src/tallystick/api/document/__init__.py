@@ -8,6 +8,7 @@ from typing import Any
 
 import tallystick
 from tallystick.api.document.answers import ANSWERS
+from tallystick.api.document.keeping import KEEPING, KEPT_SCHEMAS
 from tallystick.api.document.paths import PATHS
 from tallystick.api.document.proving import PROVING
 from tallystick.api.document.schemas import SCHEMAS
@@ -34,19 +35,20 @@ DOCUMENT: dict[str, Any] = {
         {"name": "Record", "description": "Bring events in."},
         {"name": "Find", "description": "Read the trail, count it, follow it."},
         {"name": "Prove", "description": "Check that nothing was changed, without believing the server."},
+        {"name": "Keep", "description": "How long events are kept, and what must stay. Takes a key with `admin`."},
         {"name": "Operate", "description": "For load balancers and monitoring. No key is needed."},
         {"name": "Reference", "description": "This description. No key is needed."},
     ],
-    "paths": PATHS | PROVING,
+    "paths": PATHS | PROVING | KEEPING,
     "components": {
-        "schemas": SCHEMAS,
+        "schemas": SCHEMAS | KEPT_SCHEMAS,
         "responses": ANSWERS,
         "securitySchemes": {
             "key": {
                 "type": "http",
                 "scheme": "bearer",
                 "description": "An API key: `tsk_` and 36 letters and digits. Recording takes one with the scope "
-                "`events:write`, everything else one with `events:read`.",
+                "`events:write`, retention and holds one with `admin`, everything else one with `events:read`.",
             }
         },
     },

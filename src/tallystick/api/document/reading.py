@@ -6,7 +6,10 @@ from typing import Any
 import msgspec
 
 from tallystick.api.document.codes import CODES
+from tallystick.api.document.keeping import KEPT_SCHEMAS
 from tallystick.api.document.schemas import SCHEMAS
+
+_SHAPES = SCHEMAS | KEPT_SCHEMAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def shapes() -> list[Shape]:
     """Every schema with members."""
     return [
         Shape(name, schema.get("description", ""), _members(schema), _example(schema))
-        for name, schema in SCHEMAS.items()
+        for name, schema in _SHAPES.items()
         if "properties" in schema
     ]
 
@@ -115,7 +118,7 @@ def _named(part: Any) -> list[str]:
 def _shapes_named(part: Any) -> set[str]:
     """The same, with what a schema without members of its own refers to instead of itself."""
     names = _named(part)
-    return {one for name in names for one in ([name] if "properties" in SCHEMAS[name] else _named(SCHEMAS[name]))}
+    return {one for name in names for one in ([name] if "properties" in _SHAPES[name] else _named(_SHAPES[name]))}
 
 
 def _members(schema: dict[str, Any]) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""The purge: when it runs, what it announced, how much went."""
+"""The purge: when it runs, what it announced, how much went; and legal holds."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -32,4 +32,17 @@ def upgrade() -> None:
         sa.Column("before", sa.BigInteger(), nullable=False),
         sa.Column("made_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("org_id", "pruning_id", name=op.f("pk_prunings")),
+    )
+    op.create_table(
+        "legal_holds",
+        sa.Column("org_id", sa.Uuid(), nullable=False),
+        sa.Column("hold_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("start", sa.Text(), nullable=False),
+        sa.Column("end", sa.Text(), nullable=False),
+        sa.Column("placed_by", sa.String(length=254), nullable=False),
+        sa.Column("placed_at", sa.BigInteger(), nullable=False),
+        sa.Column("released_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("org_id", "hold_id", name=op.f("pk_legal_holds")),
     )

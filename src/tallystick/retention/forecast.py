@@ -1,0 +1,64 @@
+"""How things stand with an organization's retention: what goes soon, what is held, what went."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from tallystick import clock
+from tallystick.access import organizations
+from tallystick.access.scopes import require
+from tallystick.clock import DAY_US
+from tallystick.database.engine import Database
+from tallystick.ledger.tables import logs
+from tallystick.query.scope import Scope
+from tallystick.retention import holds
+from tallystick.retention.tables import purges
+from tallystick.store import expiry
+from tallystick.store.errors import StoreTimeout
+from tallystick.store.events import EventStore
+
+WITHIN_DAYS = 7
+SECONDS = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Times in microseconds; `expiring` is None when it could not be counted in time."""
+
+    plan: organizations.Plan
+    days: int
+    kept_days: int  # what holds for deletion today: the longer of two while a change is younger than a day
+    keeps_from: int
+    expiring: int | None  # events that go within WITHIN_DAYS, as far as they are here now
+    pruned: int
+    active_holds: int
+    last_purge_at: int | None
+    next_purge_at: int | None
+
+
+def forecast(database: Database, store: EventStore, scope: Scope, *, now: int | None = None) -> Forecast:
+    """Asked by whoever may change it, and by who answers for it: it reveals no event."""
+    require(scope, "admin")
+    now = clock.now_us() if now is None else now
+    with database.read() as connection:
+        organization = organizations.of_scope(connection, scope)
+        kept = organizations.kept_days(connection, scope.org_id, now)
+        held = holds.active(connection, scope)
+        pruned = connection.execute(select(logs.c.pruned).where(logs.c.org_id == scope.org_id)).scalar_one()
+        run = connection.execute(select(purges).where(purges.c.org_id == scope.org_id)).first()
+    before = now + (WITHIN_DAYS - organization.retention_days) * DAY_US
+    try:
+        expiring = expiry.expiring(store, scope, before, only=holds.not_held(held), seconds=SECONDS)
+    except StoreTimeout:
+        expiring = None
+    return Forecast(
+        organization.plan,
+        organization.retention_days,
+        kept,
+        now - kept * DAY_US,
+        expiring,
+        pruned,
+        len(held),
+        run.last_run_at if run else None,
+        run.next_run_at if run else None,
+    )

@@ -1,0 +1,156 @@
+"""Legal holds: what must stay though its time is over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from tallystick import ids
+from tallystick.access import organizations
+from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.scopes import require
+from tallystick.errors import BadRequest, Conflict, NotFound
+from tallystick.query.conditions import And, Between, Condition, Not, Or
+from tallystick.query.scope import Scope
+from tallystick.retention.tables import legal_holds
+from tallystick.search.filters import query_from
+
+PREFIX = "hold"
+MOST_NAME = 100
+MOST_TEXT = 2000
+MOST_ACTIVE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What is held: the events that a search finds, between two times as they were written; times in microseconds."""
+
+    hold_id: UUID
+    name: str
+    query: str
+    start: str
+    end: str
+    placed_by: str
+    placed_at: int
+    released_at: int | None
+
+    @property
+    def shown_id(self) -> str:
+        return ids.encode(PREFIX, self.hold_id.bytes)
+
+
+def place(
+    connection: Connection,
+    scope: Scope,
+    name: str,
+    query: str = "",
+    start: str = "",
+    end: str = "",
+    *,
+    now: int,
+    caller: Caller = NOWHERE,
+) -> Hold:
+    """Hold what the search finds, from now on. Deletions that the trail was told of before are carried out.
+
+    Raises BadRequest (`bad_hold`, or what the search says of a mistake), Conflict (`too_many_holds`).
+    """
+    require(scope, "admin")
+    words = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
+    if not 1 <= len(words) <= MOST_NAME:
+        raise BadRequest(f"The name of a hold has 1 to {MOST_NAME} characters.", code="bad_hold", field="name")
+    if max(len(query), len(start), len(end)) > MOST_TEXT:
+        raise BadRequest(f"A hold's search has at most {MOST_TEXT} characters.", code="bad_hold", field="query")
+    if not (query.strip() or start or end):
+        raise BadRequest(
+            "Say what is to be held: a query such as `user:sarah@acme.com`, a start, an end, or several of them.",
+            code="bad_hold", field="query",
+        )  # fmt: skip
+    hold = Hold(ids.new_uuid(now), words, query, start, end, _by(scope), now, None)
+    _condition(hold)  # a mistake is said now, not when it is too late
+    organizations.hold_row(connection, scope.org_id)
+    if len(active(connection, scope)) >= MOST_ACTIVE:
+        raise Conflict(f"There are {MOST_ACTIVE} holds. Release one first.", code="too_many_holds")
+    connection.execute(
+        insert(legal_holds).values(
+            org_id=scope.org_id, hold_id=hold.hold_id, name=words, query=query, start=start, end=end,
+            placed_by=hold.placed_by, placed_at=now,
+        )
+    )  # fmt: skip
+    changes = {name: value for name, value in (("query", query), ("start", start), ("end", end)) if value}
+    _tell(connection, scope, "audit_log.legal_hold_placed", hold, now, caller, changes)
+    return hold
+
+
+def release(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Hold:
+    """Let the retention go on for what was held; releasing again changes nothing. NotFound (`no_hold`)."""
+    require(scope, "admin")
+    organizations.hold_row(connection, scope.org_id)
+    hold = show(connection, scope, shown_id)
+    if hold.released_at is not None:
+        return hold
+    mine = (legal_holds.c.org_id == scope.org_id) & (legal_holds.c.hold_id == hold.hold_id)
+    connection.execute(update(legal_holds).where(mine).values(released_at=now))
+    _tell(connection, scope, "audit_log.legal_hold_released", hold, now, caller, {})
+    return show(connection, scope, shown_id)
+
+
+def show(connection: Connection, scope: Scope, shown_id: str) -> Hold:
+    """One hold, released or not; NotFound (`no_hold`)."""
+    require(scope, "admin")
+    try:
+        hold_id = UUID(bytes=ids.decode(PREFIX, shown_id))
+    except ValueError:
+        raise _no_hold() from None
+    mine = (legal_holds.c.org_id == scope.org_id) & (legal_holds.c.hold_id == hold_id)
+    row = connection.execute(select(legal_holds).where(mine)).first()
+    if row is None:
+        raise _no_hold()
+    return _read(row)
+
+
+def list_holds(connection: Connection, scope: Scope, *, most: int = 1000) -> list[Hold]:
+    """Every hold there was, newest first."""
+    require(scope, "admin")
+    mine = legal_holds.c.org_id == scope.org_id
+    statement = select(legal_holds).where(mine).order_by(legal_holds.c.placed_at.desc()).limit(most)
+    return [_read(row) for row in connection.execute(statement)]
+
+
+def active(connection: Connection, scope: Scope) -> list[Hold]:
+    """The holds in force, oldest first."""
+    mine = (legal_holds.c.org_id == scope.org_id) & legal_holds.c.released_at.is_(None)
+    statement = select(legal_holds).where(mine).order_by(legal_holds.c.placed_at, legal_holds.c.hold_id)
+    return [_read(row) for row in connection.execute(statement)]
+
+
+def not_held(holds: Sequence[Hold]) -> Condition:
+    """What none of these holds."""
+    return Not(Or(tuple(map(_condition, holds)))) if holds else And(())
+
+
+def _condition(hold: Hold) -> Condition:
+    """Read as of the moment of placing, so that `after:-7d` always means the same days."""
+    given = {"q": hold.query, "start": hold.start, "end": hold.end}
+    query = query_from({name: [text] for name, text in given.items() if text.strip()}, now=hold.placed_at)
+    return And((Between(query.start, query.end), query.condition))
+
+
+def _by(scope: Scope) -> str:
+    return (scope.principal.email or scope.principal.name or scope.principal.id)[:254]
+
+
+def _no_hold() -> NotFound:
+    return NotFound("There is no such legal hold.", code="no_hold")
+
+
+def _read(row: Row[Any]) -> Hold:
+    return Hold(**{name: row._mapping[name] for name in Hold.__slots__})
+
+
+def _tell(
+    connection: Connection, scope: Scope, action: str, hold: Hold, now: int, caller: Caller, changes: dict[str, str]
+) -> None:
+    on = resource("legal_hold", hold.hold_id, PREFIX, hold.name)
+    tell(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now, changes=changes)

@@ -1,0 +1,88 @@
+"""Retention and legal holds, over HTTP."""
+
+import json
+
+import pytest
+
+from tests.api.asking import Asking, problem
+
+HOLDS = "/v1/legal-holds"
+HOLD = {"name": "Case 7", "query": "user:sarah@acme.com", "start": "2024-01-01", "end": "2024-03-31"}
+
+
+@pytest.fixture(scope="module")
+def alice(organization, operator) -> Asking:
+    asking = organization()
+    made: Asking = operator.key(asking.org_id, "admin", "events:read", "events:write")
+    return made
+
+
+@pytest.fixture(scope="module")
+def charlie(organization, operator) -> Asking:
+    asking = organization()
+    made: Asking = operator.key(asking.org_id, "admin", "events:read", "events:write")
+    return made
+
+
+def place(asking: Asking, **more: object):
+    return asking.http.post(HOLDS, content=json.dumps(HOLD | more).encode())
+
+
+def test_a_hold_is_placed_shown_listed_and_released(alice):
+    placed = place(alice)
+    assert placed.status_code == 201
+    hold = placed.json()
+    assert {name: hold[name] for name in HOLD} == HOLD
+    assert alice.get(f"{HOLDS}/{hold['id']}").json() == hold
+    assert hold in alice.get(HOLDS).json()["data"]
+    released = alice.http.post(f"{HOLDS}/{hold['id']}/release")
+    assert released.status_code == 200
+    assert released.json()["released_at"] is not None
+    assert alice.http.post(f"{HOLDS}/{hold['id']}/release").json() == released.json()
+
+
+def test_retention_says_what_is_kept_and_how_much_is_held(alice):
+    place(alice)
+    said = alice.get("/v1/retention").json()
+    assert (said["plan"], said["days"], said["pruned"]) == ("enterprise", 3650, 0)
+    assert said["expiring"] == {"within_days": 7, "events": 0}
+    assert said["active_holds"] >= 1
+
+
+def test_another_organization_sees_and_releases_no_hold(alice, charlie):
+    hold = place(alice).json()
+    problem(charlie.get(f"{HOLDS}/{hold['id']}"), 404, "no_hold")
+    problem(charlie.http.post(f"{HOLDS}/{hold['id']}/release"), 404, "no_hold")
+    assert charlie.get(HOLDS).json() == {"data": []}
+    assert charlie.get("/v1/retention").json()["active_holds"] == 0
+    assert alice.get(f"{HOLDS}/{hold['id']}").json()["released_at"] is None
+
+
+def test_a_key_without_admin_neither_sees_nor_places_a_hold(alice, operator):
+    reader = operator.key(alice.org_id, "events:read", "events:write")
+    for answer in (reader.get(HOLDS), place(reader), reader.get("/v1/retention")):
+        problem(answer, 403, "missing_permission")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "bad_json"),
+        (b"{", "bad_json"),
+        (b"[]", "bad_hold"),
+        (b"{}", "bad_hold"),
+        (b'{"name": "x"}', "bad_hold"),
+        (b'{"name": "", "query": "a:b"}', "bad_hold"),
+        (b'{"name": "x", "query": 7}', "bad_hold"),
+        (b'{"name": "x", "query": "failed", "until": "2024"}', "bad_hold"),
+        (b'{"name": "x", "query": "statsu:failed"}', "bad_query"),
+        (b'{"name": "x", "start": "some day"}', "bad_parameter"),
+        (b'{"name": "x", "query": "\\u0000"}', "bad_query"),
+        (b'{"name": "x", "query": "%s"}' % (b"a" * 2001), "bad_hold"),
+        (b"[" * 100_000, "bad_hold"),
+    ],
+)
+def test_a_bad_hold_is_refused_and_nothing_is_held(body, code, charlie):
+    before = charlie.get(HOLDS).json()
+    problem(charlie.http.post(HOLDS, content=body), 400, code)
+    assert charlie.get(HOLDS).json() == before
