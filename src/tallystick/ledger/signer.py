@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -52,6 +53,7 @@ class Signer:
         self._keyring = keyring
         self._marks = Marks(data_dir)
         self._signed: dict[UUID, int] = {}
+        self._renewed_at = -float(LEASE_SECONDS)
         self._one_at_a_time = threading.Lock()
         self._stopping = threading.Event()
         self._holder = f"{os.getpid()}-{uuid4().hex[:12]}"
@@ -114,9 +116,8 @@ class Signer:
 
     def step(self) -> int:
         """Sign every log that grew since its last checkpoint; how many that were."""
-        with self._database.write() as connection:
-            if not leases.hold(connection, LEASE, self._holder, now=clock.now_us(), seconds=LEASE_SECONDS):
-                return 0
+        if not self._hold():
+            return 0
         with self._database.read() as connection:
             sizes = connection.execute(select(logs.c.org_id, logs.c.size).where(logs.c.frozen_reason.is_(None))).all()
         grown = [row.org_id for row in sizes if row.size > self._signed.get(row.org_id, 0)]
@@ -148,6 +149,15 @@ class Signer:
             self._freeze(log.org_id, f"A checkpoint of {log.size} entries with another root was made before.")
         self._signed.update({log.org_id: log.size for log, _ in ready})
         telemetry.checkpoints_signed_total.inc(len(ready) - len(conflicting))
+
+    def _hold(self) -> bool:
+        """Renewed in time, not with every step: a server at rest writes nothing."""
+        if time.monotonic() - self._renewed_at < LEASE_SECONDS / 3:
+            return True
+        with self._database.write() as connection:
+            held = leases.hold(connection, LEASE, self._holder, now=clock.now_us(), seconds=LEASE_SECONDS)
+        self._renewed_at = time.monotonic() if held else -float(LEASE_SECONDS)
+        return held
 
     def _prepared(self, org_id: UUID) -> tuple[Log, str]:
         """The log as it is committed, checked, and the note that says so."""
