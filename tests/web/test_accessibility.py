@@ -40,6 +40,18 @@ def test_menus_mistakes_live_and_help(as_person, axe_script, theme):
     assert violations(page, axe_script) == []
 
 
+def test_every_menu_around_the_list(as_person, axe_script, theme):
+    page = as_person(color_scheme=theme, reduced_motion="reduce")
+    expect(page.locator(".bars canvas")).to_be_visible()
+    page.get_by_label("Search events").press_sequentially("user:s")
+    expect(page.locator("#offers [role=option]").first).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.evaluate("for (const menu of document.querySelectorAll('details.menu')) menu.open = true")
+    expect(page.locator(".top-value").first).to_be_visible()
+    expect(page.locator("form.save")).to_be_visible()
+    assert violations(page, axe_script) == []
+
+
 def test_sign_in_and_errors(browser, town, axe_script, theme):
     with browser.new_context(base_url=town.server.url, color_scheme=theme) as context:
         page = context.new_page()

@@ -22,7 +22,7 @@ FIELDS = {
     "type": "resource_type", "ip": "ip",
 }  # fmt: skip
 KNOWN = {"category": tuple(CATEGORIES), "status": tuple(STATUSES)}
-MOST = 8
+MOST = 10
 LOOKED_AT = 200  # values of an address, which no pattern narrows
 
 
@@ -48,7 +48,9 @@ def _values(
     known = [(value, counts.get(value)) for value in KNOWN.get(field, ())]
     found = known or list(counts.items())
     folded = fold(typed)
-    return [pair for pair in found if folded in fold(pair[0]) and _can_be_written(pair[0])][:MOST]
+    fitting = [pair for pair in found if folded in fold(pair[0]) and _can_be_written(pair[0])]
+    fitting.sort(key=lambda pair: not fold(pair[0]).startswith(folded))  # what so begins comes first
+    return fitting[:MOST]
 
 
 def _counts(finder: find.Finder, scope: Scope, filters: Filters, field: str) -> dict[str, int]:

@@ -4,6 +4,7 @@
 import { narrow } from "./filters.js";
 
 const HEIGHT = 64;
+const PAUSE = 200; // milliseconds without another list before its events are counted
 const LIVE_EVERY = 10_000; // milliseconds between two countings while events arrive
 const CANVAS = new URL("../vendor/uPlot.iife.min.js", import.meta.url).href;
 const UNRELATED = ["tz", "columns", "live", "limit"]; // what changes no count
@@ -13,6 +14,7 @@ let asked = "";
 let asking = new AbortController();
 let chart = null;
 let again = 0;
+let soon = 0;
 
 const place = () => document.getElementById("histogram");
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -141,7 +143,11 @@ export function eventsArrived() {
 }
 
 export function startHistogram() {
-  document.addEventListener("htmx:afterSettle", (event) => ["results", "page"].includes(event.detail.target?.id) && count());
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (!["results", "page"].includes(event.detail.target?.id)) return;
+    clearTimeout(soon);
+    soon = setTimeout(count, PAUSE);
+  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   let width = 0;
   new ResizeObserver(() => {
