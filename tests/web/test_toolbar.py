@@ -91,6 +91,24 @@ def test_columns_are_chosen_remembered_and_part_of_the_link(alice):
     alice.evaluate("localStorage.clear()")
 
 
+def test_without_the_time_the_keyboard_still_leads_to_the_events(alice):
+    alice.goto("/audit-logs?columns=user,action&user=sarah%40acme.com")
+    alice.keyboard.press("j")
+    assert alice.locator("#rows tr").first.evaluate("(row) => getComputedStyle(row).outlineStyle") == "solid"
+    alice.keyboard.press("Enter")
+    expect(alice.locator("#panel-title")).to_have_text("deployment.failed")
+
+
+def test_markup_is_offered_and_taken_as_text(alice):
+    alice.get_by_label("Search events").press_sequentially('user:"<svg')
+    expect(alice.locator("#offers [role=option]")).to_contain_text('user:"<svg/onload=window.bitten=1>"')
+    alice.keyboard.press("ArrowDown")
+    alice.keyboard.press("Tab")
+    expect(alice.locator("#rows tr")).to_have_count(1)
+    expect(alice.locator(".chip")).to_contain_text("<svg/onload=window.bitten=1>")
+    assert alice.evaluate("window.bitten") is None
+
+
 def test_the_search_can_be_copied_as_a_command_that_works(alice, town):
     alice.context.grant_permissions(["clipboard-read", "clipboard-write"])
     alice.goto("/audit-logs?q=deploy&status=failed")
