@@ -3,7 +3,9 @@
 from tallystick.cases import first_times as module
 from tallystick.cases.around import around
 from tallystick.cases.first_times import first_times
+from tallystick.cases.threads import threads_of
 from tallystick.events.output import event_of
+from tallystick.query.conditions import Equals, Query
 from tests.cases.material import HERE, PROJECT, happened, scene
 
 BEFORE = [
@@ -51,3 +53,44 @@ def test_what_there_was_no_time_to_look_up_is_counted_and_not_claimed(sqlite_spi
     found = first_times(here.spine.finder, here.scope, events, seconds=0)
     assert found.words == {}
     assert found.unanswered > 0
+
+
+def test_the_firsts_of_several_actors_are_their_own(sqlite_spine):
+    john = {"type": "user", "id": "usr_7", "email": "john@acme.com"}
+    here = scene(
+        sqlite_spine, "acme", *BEFORE,
+        happened("09:02:00", "user.login", john, context=HERE),
+        happened("14:00:00", "user.login", john, context=HERE),
+        happened("14:01:00", "project.deleted", john, context=HERE, resource=PROJECT),
+        happened("14:02:00", "deployment.started", context=HERE, resource=PROJECT),
+    )  # fmt: skip
+    found, _ = firsts_around(here, "project.deleted")
+    assert found == {"14:01:00": ["First time on api-infrastructure", "First project.deleted"]}
+
+
+def test_charlies_firsts_know_nothing_of_ours(sqlite_spine):
+    scene(sqlite_spine, "acme", *BEFORE)
+    charlie = scene(sqlite_spine, "charlie", happened("14:00:00", "user.login", context=HERE))
+    found, _ = firsts_around(charlie, "user.login")
+    assert found == {"14:00:00": ["First event by sarah@acme.com"]}
+
+
+def test_more_questions_than_are_asked_are_counted(sqlite_spine, monkeypatch):
+    here = scene(sqlite_spine, "acme", *BEFORE)
+    monkeypatch.setattr(module, "MOST_QUESTIONS", 2)
+    _, unanswered = firsts_around(here, "deployment.started")
+    assert unanswered > 0
+
+
+def test_the_earliest_is_the_first_and_nothing_is_none(sqlite_spine):
+    here = scene(sqlite_spine, "acme", *BEFORE)
+    events = [here.found("deployment.started")]
+    early = here.found("user.login")
+    thread = threads_of(event_of(early))[0]
+    conditions = [thread.condition, Equals("action", ("none",))]
+    found = here.spine.finder.earliest(here.scope, Query(), conditions, seconds=5)
+    assert found == [early.occurred_at, None]
+    assert first_times(here.spine.finder, here.scope, events).words[events[0].index] == [
+        "First time on api-infrastructure",
+        "First deployment.started",
+    ]

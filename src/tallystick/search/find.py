@@ -1,6 +1,6 @@
 """Finding events: the one function behind API, pages and command line."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -13,13 +13,15 @@ from tallystick.database.engine import Database
 from tallystick.events.record import Record, StoredEvent
 from tallystick.journal import batches, set_aside
 from tallystick.ledger.tables import logs
-from tallystick.query.conditions import Query
+from tallystick.query.conditions import Condition, Query
 from tallystick.query.scope import Scope
 from tallystick.search import counts
 from tallystick.search.match import compile_match
 from tallystick.search.page import Order, Page, Relation, decode, fingerprint
 from tallystick.search.paging import Asked, by_time, recorded, stored_of
 from tallystick.store.bounds import within
+from tallystick.store.earliest import earliest
+from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
 from tallystick.store.reading import by_id, every
 from tallystick.store.windows import Budget, Direction
@@ -110,6 +112,22 @@ class Finder:
         kept = [stored_of(index, record) for index, record in self._aside(scope, query)]
         if kept:
             yield kept
+
+    def earliest(
+        self, scope: Scope, query: Query, conditions: Sequence[Condition], *, seconds: float
+    ) -> list[int | None] | None:
+        """For each condition the first timestamp among the query's events that fulfil it, None where none does;
+        None at all when the time did not suffice."""
+        try:
+            found = earliest(self._store, scope, query, conditions, seconds)
+        except StoreTimeout:
+            return None
+        aside = [record for _, record in self._aside(scope, query)]
+        judges = [compile_match(Query(condition)) for condition in conditions] if aside else []
+        for place, judge in enumerate(judges):
+            times = [record.occurred_at for record in aside if judge(record)]
+            found[place] = min((at for at in (found[place], *times) if at is not None), default=None)
+        return found
 
     def _aside(self, scope: Scope, query: Query) -> Aside:
         with self._database.read() as connection:
