@@ -129,3 +129,17 @@ def test_a_view_is_not_saved_for_another_site_or_without_the_forms_token(post):
 def test_a_view_without_a_name_and_an_act_that_there_is_not_are_refused(post):
     assert post(ALICE, "saved", name=" ", query="").status_code == 400
     assert post(ALICE, "saved/view_00000000000000000000000000", act="steal").status_code == 400
+
+
+def test_a_view_that_cannot_be_kept_leads_back_to_the_page_which_says_why(get, post):
+    refused = post(ALICE, "saved", name="  ", query="status=failed")
+    assert refused.status_code == 400
+    assert 'id="problem" data-here="/audit-logs?status=failed">' in refused.text
+    assert 'id="rows"' in refused.text
+    for name in ("taken", "other"):
+        assert post(ALICE, "saved", name=name, query="").status_code == 303
+    kept = re.findall(r"/audit-logs/saved/(view_\w+)", get(ALICE, "saved").text)
+    taken = post(ALICE, f"saved/{kept[0]}", act="rename", name="taken", query="")
+    assert (taken.status_code, 'id="problem"' in taken.text) == (409, True)
+    for view in kept:
+        post(ALICE, f"saved/{view}", act="delete")

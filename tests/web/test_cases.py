@@ -43,6 +43,7 @@ def test_what_is_written_stays_and_enters_the_trail(alice_asks, town):
     told = alice_asks.get("/audit-logs?q=action:audit_log.case_*").text
     for action in ("case_opened", "case_events_added", "case_updated", "case_noted"):
         assert action in told or action in alice_asks.get(f"/audit-logs?q=action:audit_log.{action}").text
+    assert town.event("action:audit_log.case_noted")["context"]["session_id"].startswith("ses_")
 
 
 def test_two_who_write_at_once_are_told(alice_asks, town):
@@ -169,6 +170,7 @@ def test_cases_are_chosen_by_state(alice_asks):
     assert "To be closed soon" not in alice_asks.get("/cases?state=open").text
     for odd in ("state=strange", "before=strange", "before=1"):
         assert alice_asks.get(f"/cases?{odd}").status_code == 200
+    assert 'href="/cases?state=open&amp;tz=Europe/Berlin"' in alice_asks.get("/cases?tz=Europe/Berlin").text
 
 
 @pytest.mark.parametrize("path", ["/cases", "/cases/cas_x", "/cases/cas_x/report.pdf", "/audit-logs/evt_x/investigate"])

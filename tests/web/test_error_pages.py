@@ -1,7 +1,7 @@
 """What a page says when it cannot be shown."""
 
 import pytest
-from litestar import Request, get
+from litestar import HttpMethod, Request, route
 from litestar.di import NamedDependency, Provide
 from litestar.testing import create_test_client
 
@@ -21,7 +21,7 @@ PROBLEMS = {
 
 @pytest.fixture(scope="module")
 def client():
-    @get(list(PROBLEMS), sync_to_thread=False)
+    @route(list(PROBLEMS), http_method=[HttpMethod.GET, HttpMethod.POST], sync_to_thread=False)
     def fail(request_path: NamedDependency[str]) -> None:
         raise PROBLEMS[request_path]
 
@@ -68,3 +68,9 @@ def test_who_is_not_signed_in_is_led_to_the_sign_in_and_back(client):
 
 async def _path(request: Request) -> str:
     return request.url.path
+
+
+def test_a_form_that_is_refused_is_not_said_to_be_unseen(client):
+    text = client.post("/403").text
+    assert "<h1>This was not done</h1>" in text
+    assert "follows from your role" not in text

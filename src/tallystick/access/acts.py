@@ -18,7 +18,8 @@ MOST_AGENT = 512
 class Caller:
     """Where a request came from, for the context of the actions it causes.
 
-    `address` and `peer` as `address.client_address` gives them; `source` is web, api or cli.
+    `address` and `peer` as `address.client_address` gives them; `source` is web, api or cli;
+    `session` is the shown id (`ses_…`) of the session it was made in, if that is known.
     """
 
     address: str = ""
@@ -26,6 +27,7 @@ class Caller:
     user_agent: str = ""
     source: Literal["", "web", "api", "cli"] = ""
     request_id: str = ""
+    session: str = ""
 
     @property
     def agent(self) -> str:
@@ -56,7 +58,7 @@ def tell(
 ) -> None:
     """Write one of the catalogue's actions to the outbox, in the transaction of the change it speaks of.
 
-    `on` is the resource, `session` the shown id (`ses_…`) of the actor's session.
+    `on` is the resource, `session` the actor's session where the caller does not know it.
     """
     actor = {"type": by.kind, "id": by.id, "name": by.name, "email": by.email}
     context = {
@@ -64,7 +66,7 @@ def tell(
         "user_agent": caller.agent,
         "source": caller.source,
         "request_id": caller.request_id,
-        "session_id": session,
+        "session_id": session or caller.session,
     }
     proxy = {"proxy_address": caller.peer} if caller.peer != caller.address else {}
     event = {

@@ -12,7 +12,7 @@ from tallystick.clock import now_us
 from tallystick.errors import BadRequest, Conflict
 from tallystick.web.case_pages import PATH, case_page
 from tallystick.web.pages import redirect
-from tallystick.web.parts import Caller, Database, Finder, Form, Frame, Reader, Recorder, SessionToken, WebRequest
+from tallystick.web.parts import Acting, Database, Finder, Form, Frame, Reader, Recorder, SessionToken, WebRequest
 
 ONE = PATH + "/{case_id:str}"
 
@@ -22,7 +22,7 @@ async def make_case(
     form: Form,
     session_token: SessionToken,
     reader: Reader,
-    caller: Caller,
+    acting: Acting,
     database: Database,
     finder: Finder,
     recorder: Recorder,
@@ -36,8 +36,8 @@ async def make_case(
         now, shown_id = now_us(), _text(form, "case")
         with database.write() as connection:
             if not shown_id:
-                shown_id = changes.open_case(connection, reader, _text(form, "title"), now=now, caller=caller).shown_id
-            evidence.add_events(connection, reader, shown_id, events, now=now, caller=caller)
+                shown_id = changes.open_case(connection, reader, _text(form, "title"), now=now, caller=acting).shown_id
+            evidence.add_events(connection, reader, shown_id, events, now=now, caller=acting)
         return shown_id
 
     shown_id = await database.run(make)
@@ -52,7 +52,7 @@ async def write_case(
     form: Form,
     session_token: SessionToken,
     reader: Reader,
-    caller: Caller,
+    acting: Acting,
     frame: Frame,
     database: Database,
     finder: Finder,
@@ -60,7 +60,7 @@ async def write_case(
 ) -> Response[str]:
     """Saves title and lines. What cannot be saved, or was changed by somebody else meanwhile, stays in the form."""
     check_form_token(session_token, _text(form, "form_token"))
-    words = {name: str(form[name]) for name in (*LINES, "title") if name in form}
+    words = {name: changes.written(str(form[name])) for name in (*LINES, "title") if name in form}
     version = _text(form, "version")
     if not (version.isascii() and version.isdigit()):
         raise BadRequest("The form names no version. Open the case again.", code="bad_case", field="version")
@@ -68,7 +68,7 @@ async def write_case(
     def write() -> Case:
         with database.write() as connection:
             return changes.write_lines(
-                connection, reader, case_id, int(version[:9]), words, now=now_us(), caller=caller
+                connection, reader, case_id, int(version[:9]), words, now=now_us(), caller=acting
             )
 
     try:
@@ -88,14 +88,14 @@ async def set_state(
     form: Form,
     session_token: SessionToken,
     reader: Reader,
-    caller: Caller,
+    acting: Acting,
     database: Database,
     recorder: Recorder,
 ) -> Response[str]:
     """Closes the case or opens it again."""
     closed = _text(form, "closed") == "yes"
     act = _Act(form, session_token, database, recorder)
-    return await act.do(case_id, lambda c, now: changes.set_closed(c, reader, case_id, closed, now=now, caller=caller))
+    return await act.do(case_id, lambda c, now: changes.set_closed(c, reader, case_id, closed, now=now, caller=acting))
 
 
 @post(ONE + "/events/{event_id:str}", name="web.case.note")
@@ -105,7 +105,7 @@ async def write_note(
     form: Form,
     session_token: SessionToken,
     reader: Reader,
-    caller: Caller,
+    acting: Acting,
     database: Database,
     recorder: Recorder,
 ) -> Response[str]:
@@ -114,7 +114,7 @@ async def write_note(
     act = _Act(form, session_token, database, recorder)
     return await act.do(
         case_id,
-        lambda c, now: evidence.write_note(c, reader, case_id, event_id, note, now=now, caller=caller),
+        lambda c, now: evidence.write_note(c, reader, case_id, event_id, note, now=now, caller=acting),
         place=f"#{event_id}",
     )
 
@@ -126,14 +126,14 @@ async def remove_event(
     form: Form,
     session_token: SessionToken,
     reader: Reader,
-    caller: Caller,
+    acting: Acting,
     database: Database,
     recorder: Recorder,
 ) -> Response[str]:
     """Lets an event belong to the case no longer."""
     act = _Act(form, session_token, database, recorder)
     return await act.do(
-        case_id, lambda c, now: evidence.remove_event(c, reader, case_id, event_id, now=now, caller=caller)
+        case_id, lambda c, now: evidence.remove_event(c, reader, case_id, event_id, now=now, caller=acting)
     )
 
 

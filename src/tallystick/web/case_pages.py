@@ -18,7 +18,7 @@ from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.pages import html
-from tallystick.web.parts import Caller, Database, Frame, Reader, Recorder, WebRequest
+from tallystick.web.parts import Acting, Database, Frame, Reader, Recorder, WebRequest
 from tallystick.web.parts import Finder as GivenFinder
 from tallystick.web.timeline_view import entry_of
 
@@ -63,7 +63,7 @@ async def show_report(
     request: WebRequest,
     case_id: str,
     reader: Reader,
-    caller: Caller,
+    acting: Acting,
     database: Database,
     finder: GivenFinder,
     recorder: Recorder,
@@ -76,7 +76,7 @@ async def show_report(
         now = now_us()
         case, timeline = _load(database, finder, reader, case_id)
         with database.write() as connection:
-            organization = note_report(connection, reader, case, chosen, now=now, caller=caller)
+            organization = note_report(connection, reader, case, chosen, now=now, caller=acting)
         return case, written_as(report_of(case, timeline, organization, zone, now), chosen)
 
     case, document = await database.run(write)

@@ -16,6 +16,7 @@ from tallystick.web.parts import WebRequest
 
 log = structlog.get_logger()
 
+REFUSED = "This was not done"
 TITLES = {
     400: "This address cannot be read",
     403: "You may not see this",
@@ -46,7 +47,8 @@ def show_error(request: WebRequest, problem: Exception) -> Response[str]:
         log.error("page_failed", path=request.url.path, exc_info=problem)
     retry = getattr(problem, "retry_after", None)
     headers = HEADERS | ({"Retry-After": str(retry)} if retry else {})
-    title = TITLES.get(status, "This page failed")
+    changes = request.method != "GET" and status == 403
+    title = REFUSED if changes else TITLES.get(status, "This page failed")
     again = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     may_help = request.method == "GET" and status in (429, 500, 503)
     return html(
@@ -57,7 +59,7 @@ def show_error(request: WebRequest, problem: Exception) -> Response[str]:
         detail=detail,
         number=status,
         again=again if may_help and not again.startswith("//") else "",
-        advice=ADVICE.get(status, ""),
+        advice="" if changes else ADVICE.get(status, ""),
     )
 
 

@@ -23,6 +23,7 @@ T = TypeVar("T")
 Given = NamedDependency[SkipValidation[T]]
 
 WebRequest = Request[Any, Any, Any]
+Acting = Given[acts.Caller]
 Authenticator = Given[authenticate.Authenticator]
 Caller = Given[acts.Caller]
 Database = Given[engine.Database]

@@ -46,6 +46,7 @@ from tallystick.web.saved_views import change_view, list_saved_views, save_view
 from tallystick.web.set_up import set_up, show_set_up
 from tallystick.web.sign_in import enter, leave, show_home, show_sign_in, switch_organization
 from tallystick.web.signed_in import (
+    provide_acting,
     provide_caller,
     provide_form,
     provide_frame,
@@ -95,6 +96,7 @@ WEB = Router(
         "frame": Provide(provide_frame),
         "form": Provide(provide_form),
         "caller": Provide(provide_caller),
+        "acting": Provide(provide_acting),
     },
     after_request=with_headers,
     exception_handlers={TallystickError: show_error, HTTPException: show_error, Exception: show_error},

@@ -9,13 +9,14 @@ from sqlalchemy import Connection
 
 from tallystick.access.cross_site import check_form_token, form_token
 from tallystick.clock import now_us
-from tallystick.errors import BadRequest
+from tallystick.errors import BadRequest, Conflict
 from tallystick.query.scope import Scope
 from tallystick.saved import searches
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.filters import PATH, Filters, from_pairs
+from tallystick.web.listing import load
 from tallystick.web.pages import html, redirect
-from tallystick.web.parts import Caller, Database, Form, Reader, Recorder, SessionToken, WebRequest
+from tallystick.web.parts import Acting, Database, Finder, Form, Frame, Reader, Recorder, SessionToken, WebRequest
 
 SAVED = f"{PATH}/saved"
 
@@ -27,11 +28,11 @@ async def list_saved_views(
     """The menu: own and shared views, the one that is shown now, and a form that saves it."""
     filters = filters_of(request)
 
-    def load() -> list[searches.SavedView]:
+    def read() -> list[searches.SavedView]:
         with database.read() as connection:
             return searches.list_views(connection, reader)
 
-    saved = [(view, _opened(view, filters)) for view in await database.run(load)]
+    saved = [(view, _opened(view, filters)) for view in await database.run(read)]
     now_shown = urlencode(filters.lasting().pairs())
     return html(
         "saved_views.html",
@@ -48,15 +49,20 @@ async def save_view(
     form: Form,
     session_token: SessionToken,
     reader: Reader,
-    caller: Caller,
+    acting: Acting,
+    frame: Frame,
     database: Database,
+    finder: Finder,
     recorder: Recorder,
 ) -> Response[str]:
     """Keeps the list that `query` describes under a name."""
     check_form_token(session_token, str(form.get("form_token", "")))
     shown = _shown(form)
     kept = urlencode(shown.lasting().pairs())
-    await _act(database, recorder, reader, searches.save_view, str(form.get("name", "")), kept, caller=caller)
+    try:
+        await _act(database, recorder, reader, searches.save_view, str(form.get("name", "")), kept, caller=acting)
+    except (BadRequest, Conflict) as problem:
+        return await _refused(problem, shown, frame, reader, database, finder)
     return redirect(shown.href())
 
 
@@ -66,8 +72,10 @@ async def change_view(
     view_id: str,
     session_token: SessionToken,
     reader: Reader,
-    caller: Caller,
+    acting: Acting,
+    frame: Frame,
     database: Database,
+    finder: Finder,
     recorder: Recorder,
 ) -> Response[str]:
     """Renames, shares, stops sharing or deletes a view, as the pressed button says."""
@@ -82,12 +90,32 @@ async def change_view(
     wanted = acts.get(str(form.get("act", "")))
     if wanted is None:
         raise BadRequest(f"A view takes {', '.join(acts)}.", code="bad_parameter", parameter="act")
-    await _act(database, recorder, reader, wanted[0], *wanted[1], caller=caller)
+    try:
+        await _act(database, recorder, reader, wanted[0], *wanted[1], caller=acting)
+    except (BadRequest, Conflict) as problem:
+        return await _refused(problem, _shown(form), frame, reader, database, finder)
     return redirect(_shown(form).href())
 
 
+async def _refused(
+    problem: BadRequest | Conflict, shown: Filters, frame: Frame, reader: Reader, database: Database, finder: Finder
+) -> Response[str]:
+    """The page that the form stood on, with what was wrong."""
+    listing = await database.run(load, reader, finder, shown, None)
+    return html(
+        "audit_logs.html",
+        status=problem.status,
+        frame=frame,
+        listing=listing,
+        filters=shown,
+        panel=None,
+        open_id="",
+        problem=problem.detail,
+    )
+
+
 async def _act(
-    database: Database, recorder: Recorder, scope: Scope, act: Callable[..., Any], *arguments: Any, caller: Caller
+    database: Database, recorder: Recorder, scope: Scope, act: Callable[..., Any], *arguments: Any, caller: Acting
 ) -> None:
     def run() -> None:
         with database.write() as connection:

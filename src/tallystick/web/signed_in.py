@@ -1,5 +1,7 @@
 """Who is signed in: the session behind the cookie, its scope, and what the frame around a page says of it."""
 
+from dataclasses import replace
+
 from tallystick import ids
 from tallystick.access import acts, organizations, sessions
 from tallystick.access.address import client_address
@@ -69,3 +71,8 @@ async def provide_caller(request: WebRequest, settings: Settings) -> Caller:
     forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
     address, peer = client_address(peer, forwarded, settings.trusted_proxies)
     return acts.Caller(address=address, peer=peer, user_agent=request.headers.get("user-agent", ""), source="web")
+
+
+async def provide_acting(caller: Caller, session: Session) -> Caller:
+    """The same for somebody who is signed in: the actions tell the session too."""
+    return replace(caller, session=session.shown_id)

@@ -86,6 +86,8 @@ async function copySearch(button) {
 
 export function startShown() {
   recall();
+  const here = at("problem")?.dataset.here; // a form was refused: the address is the list's again
+  if (here) history.replaceState(null, "", here);
   document.addEventListener("change", ({ target }) => {
     if (target.dataset.column) chooseColumns(target);
     if (target.id === "top-field") fillTop();
