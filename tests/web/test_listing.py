@@ -1,5 +1,8 @@
 """What the list says of itself: counts, partial answers, and why it is empty."""
 
+import re
+
+import httpx
 import pytest
 
 from tallystick.search.page import Page
@@ -39,3 +42,21 @@ def test_a_whole_answer_says_that_it_is_the_end_or_leads_to_older_events():
         shown = render("results.html", listing=listing, filters=listing.filters, open_id="")
         assert (words or "That is all.") in shown
         assert "Search further back" not in shown
+
+
+def test_a_list_that_is_whole_is_counted_and_not_guessed(town):
+    name, value = town.session("alice@acme.com")
+    for query in ("q=encryption", "q=nobody-did-this"):
+        shown = httpx.get(f"{town.server.url}/audit-logs?{query}", cookies={name: value}).text
+        assert "(exact)" in shown
+        assert "about " not in re.findall(r'id="count">(.*?)</p>', shown, re.DOTALL)[0]
+
+
+def test_what_is_written_from_right_to_left_leaves_what_stands_beside_it_in_place(town):
+    name, value = town.session("alice@acme.com")
+    arabic = {"type": "user", "id": "u_rtl", "name": "مريم الأحمدي"}
+    address = "2001:db8::7348"
+    event = {"action": "project.created", "actor": arabic, "context": {"ip_address": address}}
+    (recorded,) = town.record(event)
+    shown = httpx.get(f"{town.server.url}/audit-logs/{recorded['id']}/investigate", cookies={name: value}).text
+    assert f"<bdi>مريم الأحمدي</bdi> · {address}" in shown

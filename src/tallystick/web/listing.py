@@ -1,6 +1,6 @@
 """One page of the list, ready for the templates: rows, the count in honest words, or why there are none."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from tallystick.clock import DAY_US, from_us, now_us
@@ -66,6 +66,8 @@ def load(scope: Scope, finder: Finder, filters: Filters, cursor: str | None) -> 
     except BadRequest as problem:
         return Listing(filters=filters, mistake=mistake_of(problem))
     rows = [row_of(stored, filters.zone) for stored in page.data]
+    if cursor is None and page.next_cursor is None and not page.partial:  # all of it is here
+        page = replace(page, total=len(rows), total_relation="exact")
     return Listing(
         filters=filters,
         rows=rows,
