@@ -17,7 +17,7 @@ from tallystick.web.filters import PATH, Filters
 from tallystick.web.pages import html
 from tallystick.web.parts import Database, Finder, Reader, WebRequest
 
-BUCKETS = 60
+BUCKETS = 100
 DAY = timedelta(days=1)
 
 

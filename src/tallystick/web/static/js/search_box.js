@@ -55,11 +55,14 @@ async function ask(name, typed, number) {
 
 function show(found) {
   const { whole } = here();
+  const chosen = options()[active]?.dataset.text;
   active = -1;
   list().replaceChildren(...found.filter(({ text }) => text !== whole).map(option));
   list().hidden = !list().childElementCount;
   box().setAttribute("aria-expanded", String(!list().hidden));
   box().removeAttribute("aria-activedescendant");
+  const place = options().findIndex((one) => one.dataset.text === chosen);
+  if (place >= 0) go(place + 1); // an answer that comes late takes nothing from the hand
 }
 
 function option({ text, hint }, place) {
