@@ -41,6 +41,9 @@ def take(camera: Camera, demo: Demo) -> None:
     """All of it."""
     for name, path in PAGES.items():
         camera.visit(name, demo.url + path)
+    camera.page.goto(f"{demo.url}/audit-logs?limit=1000")
+    camera.page.locator("#older").scroll_into_view_if_needed()
+    camera.picture("a-thousand-rows-end")
     take_panels(camera, demo)
     take_menus(camera, demo)
     take_live(camera, demo)

@@ -27,7 +27,7 @@ def hashed(password: str) -> HashedPassword:
     prepared = _prepared(password)
     if prepared is None or len(prepared) < LEAST_CHARACTERS:
         raise BadRequest(
-            f"A password has at least {LEAST_CHARACTERS} characters and at most {MOST_BYTES} bytes, none of them NUL.",
+            f"Choose a password of at least {LEAST_CHARACTERS} characters, and at most {MOST_BYTES} bytes.",
             code="weak_password",
             field="password",
         )
