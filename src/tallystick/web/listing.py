@@ -113,7 +113,7 @@ def _retention_words(query: Query, page: Page, filters: Filters) -> str:
 
 def _why_empty(scope: Scope, finder: Finder, filters: Filters, query: Query, page: Page, now: int) -> str:
     if page.partial:
-        return "Nothing found so far; only the newest part of the period has been searched."
+        return "Nothing found so far."
     if not filters.narrowed:
         return "No events have been recorded yet."
     if query.end is not None and query.end <= page.retention_start:
