@@ -1,11 +1,13 @@
 """The purge, on both control databases and the real store."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
 from tallystick import clock
 from tallystick.access import organizations
@@ -15,8 +17,10 @@ from tallystick.ingest.reconcile import reconcile
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import Contains, Query
 from tallystick.query.scope import Scope
+from tallystick.retention import holds
 from tallystick.retention.indexes import read
 from tallystick.retention.purge import LEASE_SECONDS, Purger
+from tallystick.retention.tables import legal_holds
 from tests.fixtures.spine import Spine
 
 
@@ -200,3 +204,31 @@ def test_a_log_that_takes_nothing_holds_up_no_other(spine: Spine) -> None:
     purge(spine)
     assert records(spine, acme)
     assert records(spine, frozen) == []
+
+
+def test_what_an_operator_redacts_is_not_redacted_from_the_record(spine: Spine) -> None:
+    spine.sequencer._redacted_keys = frozenset({"indexes", "before", "retentiondays"})
+    scope = spine.organization(days=30)
+    sent = spine.record(scope, event(31)).events[0].index
+    spine.ship()
+    purge(spine)
+    assert read(records(spine, scope)[0]["indexes"]) == [sent]
+
+
+def test_an_organization_whose_purge_fails_holds_up_no_other(spine: Spine) -> None:
+    broken, acme = spine.organization("broken", days=30), spine.organization("acme", days=30)
+    for scope in (broken, acme):
+        spine.record(scope, event(31))
+    spine.ship()
+    with spine.database.write() as connection:
+        holds.place(connection, broken, "Case 7", "failed", now=clock.now_us())
+        # As if the language of searches had changed since.
+        connection.execute(update(legal_holds).where(legal_holds.c.org_id == broken.org_id).values(query="statsu:("))
+    purger = Purger(spine.database, spine.store)
+    for _ in range(10):
+        with suppress(TallystickError):
+            purger.step()
+        spine.sequencer.tick([])
+    spine.ship()
+    assert records(spine, acme)
+    assert records(spine, broken) == []

@@ -11,6 +11,7 @@ from tallystick.errors import TallystickError
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import Prepared, prepare
 from tallystick.outbox import write as outbox
+from tallystick.store.expiry import LASTING
 
 MOST_PER_COMMIT = 500
 _log = structlog.get_logger(__name__)
@@ -19,15 +20,26 @@ _log = structlog.get_logger(__name__)
 def take_prepared(
     connection: Connection, org_id: UUID, *, now: int, redacted_keys: frozenset[str]
 ) -> Iterator[Prepared]:
-    """The organization's waiting actions as prepared events; they leave the outbox in this transaction."""
+    """The organization's waiting actions as prepared events; they leave the outbox in this transaction.
+
+    The records that explain what is gone enter the trail whole: nothing in them is redacted, and one that cannot
+    be recorded as it is waits, since what it announces may not be done before.
+    """
     waiting = outbox.take(connection, org_id, MOST_PER_COMMIT)
+    taken: list[outbox.Entry] = []
     for entry in waiting:
+        lasts = entry.recorded_by == outbox.TALLYSTICK and entry.event.get("action") in LASTING
+        hidden = frozenset[str]() if lasts else redacted_keys
         try:
             event = msgspec.convert(dict(entry.event), EventInput)
-            yield from prepare([event], received_at=now, recorded_by=entry.recorded_by, redacted_keys=redacted_keys)
+            yield from prepare([event], received_at=now, recorded_by=entry.recorded_by, redacted_keys=hidden)
         except (TallystickError, msgspec.ValidationError) as error:
+            if lasts:
+                _log.error("record_waits", action=entry.event.get("action"), error=str(error))
+                continue
             # Better in the trail without its particulars than not in the trail.
             _log.error("own_action_invalid", action=entry.event.get("action"), error=str(error))
             bare = EventInput(action=str(entry.event["action"]), metadata={"problem": str(error)[:500]})
             yield from prepare([bare], received_at=now, recorded_by=entry.recorded_by, redacted_keys=redacted_keys)
-    outbox.delete(connection, waiting)
+        taken.append(entry)
+    outbox.delete(connection, taken)

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Set
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -31,6 +32,7 @@ from tallystick.work import leases
 LEASE = "purge"
 LEASE_SECONDS = 120
 IDLE_SECONDS = 5.0
+PAUSE_SECONDS = 300
 # One step: what a statement deletes at once, and what the record of it can hold.
 MOST_EVENTS = 20_000
 MOST_TEXT = 50_000
@@ -56,6 +58,7 @@ class Purger:
     def __init__(self, database: Database, store: EventStore) -> None:
         self._database = database
         self._store = store
+        self._not_before: dict[UUID, int] = {}  # organizations whose last step failed
         self._holder = f"{os.getpid()}-{uuid4().hex[:12]}"
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="purge", daemon=True)
@@ -92,18 +95,25 @@ class Purger:
         with self._database.write() as connection:
             if not leases.hold(connection, LEASE, self._holder, now=now, seconds=LEASE_SECONDS):
                 return False
-            announced = _recorded(connection)
-        if announced is not None:
-            self._finish(announced)
-            return True
-        return self._plan(now)
+            paused = {org_id for org_id, until in self._not_before.items() if until > now}
+            announced = _recorded(connection, paused)
+            due = _due(connection, now, paused) if announced is None else announced.org_id
+        if due is None:
+            return False
+        try:
+            if announced is not None:
+                self._finish(announced)
+            else:
+                self._plan(due, now)
+        except Exception:
+            # What fails for one organization is tried again later, and holds up no other.
+            self._not_before[due] = now + PAUSE_SECONDS * clock.SECOND_US
+            raise
+        return True
 
-    def _plan(self, now: int) -> bool:
+    def _plan(self, due: UUID, now: int) -> None:
         """Look through the organization that is due, and announce what is to go."""
         with self._database.read() as connection:
-            due = _due(connection, now)
-            if due is None:
-                return False
             scope = operator_scope(due)
             days = organizations.kept_days(connection, due, now)
             held = holds.active(connection, scope)
@@ -116,12 +126,11 @@ class Purger:
             # Whoever changes the retention or places a hold has this row: the record and the change cannot cross.
             organizations.hold_row(connection, due)
             if organizations.kept_days(connection, due, now) > days or holds.active(connection, scope) != held:
-                return True
+                return
             if going:
                 _announce(connection, due, going, before=before, days=days, now=now)
             else:
                 _set_next(connection, due, now)
-        return True
 
     def _finish(self, pruning: Pruning) -> None:
         gone = indexes.read(pruning.indexes)
@@ -145,10 +154,10 @@ class Purger:
         telemetry.events_pruned_total.inc(pruning.events)
 
 
-def _recorded(connection: Connection) -> Pruning | None:
+def _recorded(connection: Connection, paused: Set[UUID]) -> Pruning | None:
     """A deletion whose record is in the log."""
     for row in connection.execute(select(prunings).order_by(prunings.c.made_at)).all():
-        if not outbox.is_waiting(connection, row.entry_id):
+        if row.org_id not in paused and not outbox.is_waiting(connection, row.entry_id):
             return _pruning(row)
     return None
 
@@ -157,14 +166,14 @@ def _pruning(row: Row[tuple[object, ...]]) -> Pruning:
     return Pruning(row.org_id, row.pruning_id, row.entry_id, row.indexes, row.events, row.before)
 
 
-def _due(connection: Connection, now: int) -> UUID | None:
+def _due(connection: Connection, now: int, paused: Set[UUID]) -> UUID | None:
     """The organization that waits longest for its daily purge, unless a deletion of it is under way."""
     statement = (
         select(logs.c.org_id)
         .outerjoin(purges, purges.c.org_id == logs.c.org_id)
         .where(purges.c.next_run_at.is_(None) | (purges.c.next_run_at <= now))
         .where(logs.c.frozen_reason.is_(None))
-        .where(logs.c.org_id.not_in(select(prunings.c.org_id)))
+        .where(logs.c.org_id.not_in(select(prunings.c.org_id)), logs.c.org_id.not_in(paused))
         .order_by(purges.c.next_run_at)
         .limit(1)
     )
@@ -194,7 +203,7 @@ def _announce(connection: Connection, org_id: UUID, going: list[int], *, before:
                 "indexes": text, "events": len(going), "before": rfc3339(before), "retention_days": days,
             },
         },
-        now=now,
+        now=clock.now_us(),
     )  # fmt: skip
     connection.execute(
         insert(prunings).values(

@@ -8,6 +8,8 @@ from tallystick.query.scope import Scope
 from tallystick.store.bounds import Bounded, bounded
 from tallystick.store.events import EventStore
 
+AT_ONCE = 5_000  # a server takes 128 KiB in one parameter
+
 # What Tallystick wrote down about the log itself explains what is gone, also years later.
 LASTING = ("audit_log.pruned", "audit_log.subject_erased", "audit_log.retention_changed", "organization.created")
 _LASTS = (
@@ -41,10 +43,13 @@ def expiring(store: EventStore, scope: Scope, before: int, *, only: Condition = 
 def remove(store: EventStore, scope: Scope, indexes: Sequence[int]) -> None:
     """Delete these rows; those that are gone already are no error. The bytes go with the next merge."""
     whole = _whole(scope)
-    store.delete(
-        f"{whole.where} AND seq >= {{first:UInt64}} AND seq <= {{last:UInt64}} AND seq IN {{indexes:Array(UInt64)}}",
-        whole.parameters | {"first": min(indexes), "last": max(indexes), "indexes": list(indexes)},
-    )
+    for start in range(0, len(indexes), AT_ONCE):
+        some = list(indexes[start : start + AT_ONCE])
+        store.delete(
+            f"{whole.where} AND seq >= {{first:UInt64}} AND seq <= {{last:UInt64}} "
+            "AND seq IN {indexes:Array(UInt64)}",
+            whole.parameters | {"first": min(some), "last": max(some), "indexes": some},
+        )
 
 
 def _expired(scope: Scope, before: int, only: Condition) -> tuple[str, dict[str, Any]]:
