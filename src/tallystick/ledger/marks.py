@@ -37,6 +37,7 @@ class Marks:
         self._path = data_dir / FILE
         self._held: dict[str, Mark] = {}
         self._lines = 0
+        self._broken = False  # the last line may be half a line: nothing is added behind it
 
     def open(self) -> None:
         """Read what is there; a last line that a power cut broke off was never relied upon."""
@@ -56,13 +57,15 @@ class Marks:
         """Add marks; on return they are on disk."""
         for mark in marks:
             self._keep(mark)
-        if self._lines > LINES_BEFORE_REWRITING + 2 * len(self._held) or not self._path.exists():
+        if self._lines > LINES_BEFORE_REWRITING + 2 * len(self._held) or self._broken or not self._path.exists():
             self._rewrite()
             return
+        self._broken = True
         with self._path.open("a", encoding="ascii") as file:
             file.write("".join(mark.line for mark in marks))
             file.flush()
             os.fsync(file.fileno())
+        self._broken = False
         self._lines += len(marks)
 
     def _keep(self, mark: Mark) -> None:
@@ -84,6 +87,7 @@ class Marks:
         finally:
             os.close(directory)
         self._lines = len(self._held)
+        self._broken = False
 
 
 def _read(line: str) -> Mark | None:

@@ -65,8 +65,11 @@ class Signer:
         with self._database.read() as connection:
             found = connection.execute(select(logs.c.org_id).where(logs.c.frozen_reason.is_(None))).scalars().all()
         for org_id in found:
-            with self._database.read() as connection:
-                problem = self._behind_mark(ledger_log.read(connection, org_id), Nodes(connection, org_id))
+            try:
+                with self._database.read() as connection:
+                    problem = self._behind_mark(ledger_log.read(connection, org_id), Nodes(connection, org_id))
+            except LedgerDamaged as damage:
+                problem = damage.detail
             if problem is not None:
                 self._freeze(org_id, problem)
 
