@@ -130,10 +130,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
 
 
 def _open(parts: Parts) -> None:
-    upgrade(parts.database)
-    if parts.database.is_sqlite:
-        with parts.database.write() as connection:
-            leases.forget_all(connection)
+    # The store first: one that this version cannot use is refused before the control database is changed.
     try:
         parts.store.open()
     except StoreError as error:
@@ -141,6 +138,10 @@ def _open(parts: Parts) -> None:
             raise SettingsError(f"The event store cannot be opened: {error}") from error
         # A cluster may come later: recording goes on without it, and the shipper opens it then.
         _log.warning("store_not_open", error=str(error)[:500])
+    upgrade(parts.database)
+    if parts.database.is_sqlite:
+        with parts.database.write() as connection:
+            leases.forget_all(connection)
     reconcile(parts.database, parts.store)
     parts.signer.open()
 
