@@ -35,4 +35,5 @@ class PageFrame:
 
 def is_ours(path: str) -> bool:
     """Whether a path leads to one of the pages, so that one may be sent on to it."""
-    return any(path == home or path.startswith((home + "?", home + "/")) for _, home, _ in NAVIGATION)
+    plain = path.isascii() and path.isprintable()
+    return plain and any(path == home or path.startswith((home + "?", home + "/")) for _, home, _ in NAVIGATION)
