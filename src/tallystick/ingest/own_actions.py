@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from tallystick.errors import TallystickError
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import Prepared, prepare
+from tallystick.events.lasting import LASTING
 from tallystick.outbox import write as outbox
-from tallystick.store.expiry import LASTING
 
 MOST_PER_COMMIT = 500
 _log = structlog.get_logger(__name__)

@@ -16,6 +16,7 @@ from tallystick.access.scopes import operator_scope
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.database.engine import Database
 from tallystick.errors import TallystickError
+from tallystick.events.lasting import LASTING
 from tallystick.ingest.tables import external_ids
 from tallystick.journal import set_aside
 from tallystick.ledger.tables import logs
@@ -187,7 +188,7 @@ def _expired_aside(connection: Connection, org_id: UUID, before: int, free: Cond
     return [
         index
         for index, record in set_aside.of_organization(connection, org_id)
-        if record.occurred_at < before and record.action not in expiry.LASTING and wanted(record)
+        if record.occurred_at < before and record.action not in LASTING and wanted(record)
     ]
 
 

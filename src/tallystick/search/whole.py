@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import select
 
 from tallystick.database.engine import Database
+from tallystick.events.lasting import LASTING
 from tallystick.events.record import Record, StoredEvent
 from tallystick.journal import batches, set_aside
 from tallystick.ledger.tables import logs
@@ -17,7 +18,6 @@ from tallystick.store.events import EventStore
 from tallystick.store.reading import by_index
 
 STEP = 5_000
-RECORDS = ("audit_log.pruned", "audit_log.subject_erased", "audit_log.retention_changed", "organization.created")
 
 
 def in_order_of_index(
@@ -41,7 +41,7 @@ def in_order_of_index(
 
 def records(database: Database, store: EventStore, scope: Scope, end: int) -> Iterator[StoredEvent]:
     """Tallystick's own records below index `end` that explain what is missing from the trail, in order of index."""
-    query = Query(Equals("action", RECORDS))
+    query = Query(Equals("action", LASTING))
     with database.read() as connection:
         row = select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)
         stored = min(int(connection.execute(row).scalar() or 0), end)

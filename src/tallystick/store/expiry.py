@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tallystick.events.lasting import LASTING
 from tallystick.query.conditions import EVERYTHING, Condition, Query
 from tallystick.query.scope import Scope
 from tallystick.store.bounds import Bounded, bounded
 from tallystick.store.events import EventStore
 
 AT_ONCE = 5_000  # a server takes 128 KiB in one parameter
-
-# What Tallystick wrote down about the log itself explains what is gone, also years later.
-LASTING = ("audit_log.pruned", "audit_log.subject_erased", "audit_log.retention_changed", "organization.created")
 _LASTS = (
     "(action IN {lasting:Array(String)} AND JSONExtractString(what, 'recorded_by', 'type') = 'system' "
     "AND JSONExtractString(what, 'recorded_by', 'id') = 'tallystick')"
