@@ -55,11 +55,7 @@ class Shipper:
         self._stopping.set()
         self._wake.set()
         self._thread.join()
-        try:
-            with self._database.write() as connection:
-                leases.give_up(connection, LEASE, self._holder)
-        except SQLAlchemyError as error:
-            _log.warning("lease_kept", error=str(error))
+        leases.end(self._database, LEASE, self._holder)
 
     def wake(self) -> None:
         """There is something to ship."""

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from tallystick import clock, telemetry
 from tallystick.database.engine import Database
@@ -79,11 +79,7 @@ class Signer:
     def stop(self) -> None:
         self._stopping.set()
         self._thread.join()
-        try:
-            with self._database.write() as connection:
-                leases.give_up(connection, LEASE, self._holder)
-        except SQLAlchemyError as error:
-            _log.warning("lease_kept", error=str(error))
+        leases.end(self._database, LEASE, self._holder)
 
     def checkpoint(self, org_id: UUID, *, covering: int = 0) -> Checkpoint:
         """The last checkpoint, of at least `covering` entries (no more than there are).

@@ -71,11 +71,7 @@ class Purger:
         """End after the step under way."""
         self._stopping.set()
         self._thread.join()
-        try:
-            with self._database.write() as connection:
-                leases.give_up(connection, LEASE, self._holder)
-        except SQLAlchemyError as error:
-            _log.warning("lease_kept", error=str(error))
+        leases.end(self._database, LEASE, self._holder)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

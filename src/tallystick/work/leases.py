@@ -1,9 +1,13 @@
 """Leases: a name, who holds it, until when."""
 
+import structlog
 from sqlalchemy import Column, Connection, String, Table, delete, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from tallystick.database.engine import Database
 from tallystick.database.tables import metadata, time_column
+
+_log = structlog.get_logger(__name__)
 
 leases = Table(
     "leases",
@@ -37,6 +41,15 @@ def hold(connection: Connection, name: str, holder: str, *, now: int, seconds: i
 def give_up(connection: Connection, name: str, holder: str) -> None:
     """Let the next one begin at once."""
     connection.execute(delete(leases).where(leases.c.name == name, leases.c.holder == holder))
+
+
+def end(database: Database, name: str, holder: str) -> None:
+    """Give the lease up when work stops; if that fails it runs out by itself."""
+    try:
+        with database.write() as connection:
+            give_up(connection, name, holder)
+    except SQLAlchemyError as error:
+        _log.warning("lease_kept", lease=name, error=str(error))
 
 
 def forget_all(connection: Connection) -> None:
