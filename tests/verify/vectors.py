@@ -1,5 +1,6 @@
 """Known-good values that other implementations of these formats publish or were checked against."""
 
+# The tree that Certificate Transparency, Trillian and transparency-dev/merkle all test with.
 ENTRIES = [
     bytes.fromhex(text)
     for text in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f")
