@@ -33,6 +33,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=not self.is_sqlite,
+            # What an error says is logged, and a parameter may be a person's data.
+            hide_parameters=True,
             connect_args={"check_same_thread": False} if self.is_sqlite else {},
         )
         if self.is_sqlite:
@@ -79,6 +81,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "synchronous=FULL",
         f"busy_timeout={BUSY_MILLISECONDS}",
         "foreign_keys=ON",
+        # What is deleted is overwritten where that costs no further page; `scrub` does the rest.
+        "secure_delete=FAST",
         "cache_size=-16000",
         "wal_autocheckpoint=4000",
     ):

@@ -23,7 +23,7 @@ def config_for(connection: Connection) -> Config:
     return config
 
 
-def upgrade(database: Database) -> None:
+def upgrade(database: Database, revision: str = "head") -> None:
     """Run the migrations that are missing, in one transaction. SettingsError if the database is newer than the code."""
     with database.write() as connection:
         if not database.is_sqlite:
@@ -33,4 +33,23 @@ def upgrade(database: Database) -> None:
         current = MigrationContext.configure(connection).get_current_revision()
         if current is not None and current not in known:
             raise SettingsError("The control database was made by a newer version of Tallystick. Start that version.")
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The schema that the database has; None for none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest() -> str:
+    """The schema of this version."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return ScriptDirectory.from_config(config).get_current_head() or ""
+
+
+def knows(revision: str) -> bool:
+    """Whether this version can start from that schema."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return revision in {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
