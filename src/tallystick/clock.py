@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -35,6 +36,21 @@ def exact_time(at_us: int, zone: tzinfo) -> str:
     fraction = f"{moment.microsecond:06d}"
     fraction = fraction[:3] if fraction.endswith("000") else fraction
     return f"{moment:%Y-%m-%d %H:%M:%S}.{fraction} {_zone_words(moment)}"
+
+
+def second_words(at_us: int | None, zone: tzinfo) -> str:
+    """The same to the second; "" for never."""
+    return "" if at_us is None else exact_time(at_us - at_us % SECOND_US, zone).replace(".000", "")
+
+
+def zone_of(name: str) -> tzinfo:
+    """The zone of that name, as the IANA calls it; else ValueError."""
+    if name.upper() in ("UTC", "Z"):
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (LookupError, OSError, ValueError):
+        raise ValueError("not a time zone") from None
 
 
 def _zone_words(moment: datetime) -> str:

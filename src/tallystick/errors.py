@@ -7,6 +7,10 @@ turn these into `application/problem+json` (RFC 9457); nothing else is caught th
 from typing import Any
 
 
+class Outage(Exception):
+    """Something outside did not do it, and may do so later."""
+
+
 class TallystickError(Exception):
     """Base of every expected error; `extra` members stand beside `code` and `detail` in the answer."""
 

@@ -54,6 +54,27 @@ def _path(text: str) -> Path:
     return path
 
 
+def _archive(text: str) -> Path | str | None:
+    """A directory as its path, a bucket as its URL."""
+    if "://" not in text:
+        return Path(text).expanduser().absolute() if text else None
+    url = urlsplit(text)
+    if url.scheme != "s3" or not url.hostname or url.query or url.fragment or "@" in url.netloc or ":" in url.netloc:
+        raise ValueError("write a directory, or s3://bucket/prefix; its server and keys are settings of their own")
+    return f"s3://{url.netloc}/{url.path.strip('/')}"
+
+
+def _endpoint(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/") or url.query or "@" in url.netloc:
+        raise ValueError("write scheme, host and port alone, such as https://s3.eu-central-1.amazonaws.com")
+    return f"{url.scheme}://{url.netloc}"
+
+
+def _folder(text: str) -> Path | None:
+    return Path(text).expanduser().absolute() if text else None
+
+
 def _url(*schemes: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text and urlsplit(text).scheme not in schemes:
@@ -78,7 +99,17 @@ def _public_url(text: str) -> str:
 
 
 def _smtp_url(text: str) -> str | None:
-    return _url("smtp", "smtps", "smtp+starttls")(text) or None
+    url = _url("smtp", "smtps", "smtp+starttls")(text)
+    if url and not urlsplit(url).hostname:
+        raise ValueError("name the host: smtp+starttls://user:password@mail.example.com:587")
+    return url or None
+
+
+def _mail_from(text: str) -> str:
+    name, at, host = text.rpartition("@")
+    if text and not (name and at and host and text.isascii() and text.isprintable() and not set(text) & set(" <>,;")):
+        raise ValueError("write an e-mail address alone, such as audit@example.com")
+    return text
 
 
 def _items(text: str) -> list[str]:
@@ -173,25 +204,47 @@ class Settings:
     )  # fmt: skip
     smtp_url: str | None = _setting(
         "",
-        "Mail server, `smtp://`, `smtps://` or `smtp+starttls://user:password@host:port`. This version sends no mail.",
+        "Mail server, `smtps://` or `smtp+starttls://user:password@host:port`; `smtp://` sends in the clear.",
         _smtp_url,
-        shown="none",
+        shown="none, and no mail is sent",
+    )
+    mail_from: str = _setting(
+        "", "The address that mail comes from.", _mail_from, shown="tallystick@ the host of the public URL"
     )
     trusted_proxies: tuple[Network, ...] = _setting(
         "", "CIDRs of proxies whose `X-Forwarded-For` is believed; both addresses are kept.", _networks, shown="none"
     )
     allowed_targets: tuple[Network | str, ...] = _setting(
         "",
-        "CIDRs and hosts on private addresses that outgoing requests may reach. This version makes none.",
+        "CIDRs and hosts on private or loopback addresses that outgoing requests may reach, such as an S3 server.",
         _targets,
         shown="none",
     )
     support_contact: str | None = _setting(
         "",
-        "Whom to ask for a longer retention, `support@example.com` for example. No page of this version shows it.",
+        "Whom to ask where a plan ends: an e-mail address or a URL, such as `support@example.com`.",
         _optional,
         shown="none",
     )
+    archive_dir: Path | str | None = _setting(
+        "", "A directory, or `s3://bucket/prefix`: what is past its retention is written there, with its proofs, "
+        "before it is deleted.",
+        _archive, shown="none, and nothing is archived",
+    )  # fmt: skip
+    export_dir: Path | str | None = _setting(
+        "", "A directory, or `s3://bucket/prefix`, into which scheduled exports may put their files.", _archive,
+        shown="none, and they go by mail alone",
+    )  # fmt: skip
+    s3_endpoint: str = _setting(
+        "https://s3.amazonaws.com", "The S3 server of buckets named here, Amazon's or another's.", _endpoint
+    )
+    s3_region: str = _setting("us-east-1", "The region of these buckets.", _text)
+    s3_access_key: str = _setting("", "The access key for these buckets.", _text, shown="none")
+    s3_secret_key: str = _setting("", "Its secret.", _text, shown="none")
+    compliance_dir: Path | None = _setting(
+        "", "A directory of TOML files with questions of your own for compliance reports.", _folder,
+        shown="none, and the reports ask what comes with Tallystick",
+    )  # fmt: skip
     redacted_keys: frozenset[str] = _setting(
         "", "Further keys whose values are replaced by `[redacted]`, compared without case, `-` and `_`.", _keys,
         shown="none beyond the built-in list",
@@ -214,10 +267,10 @@ class Settings:
     )
 
     @classmethod
-    def load(cls, environ: Mapping[str, str], toml_path: Path | None = None) -> "Settings":
+    def load(cls, environ: Mapping[str, str], toml_path: Path | None = None, *, make: bool = True) -> "Settings":
         """Read all settings; `toml_path` None means `tallystick.toml` here, if there is one.
 
-        Makes the secret key in the data directory if none is given and SQLite is used.
+        Makes the secret key in the data directory if none is given and SQLite is used; without `make` it is empty then.
         Raises SettingsError that names the setting and says what to write.
         """
         from_file = _read_toml(toml_path)
@@ -232,7 +285,13 @@ class Settings:
         data_dir: Path = values["data_dir"]
         values["database_url"] = values["database_url"] or f"sqlite:///{data_dir / 'tallystick.db'}"
         values["events_url"] = values["events_url"] or f"chdb://{data_dir / 'events'}"
-        values["secret_key"] = values["secret_key"] or _kept_secret(data_dir, values["database_url"])
+        values["mail_from"] = values["mail_from"] or f"tallystick@{urlsplit(values['public_url']).hostname}"
+        for place in ("archive_dir", "export_dir"):
+            if isinstance(values[place], str) and not (values["s3_access_key"] and values["s3_secret_key"]):
+                raise SettingsError(
+                    f"{PREFIX}{place.upper()}: a bucket needs {PREFIX}S3_ACCESS_KEY and {PREFIX}S3_SECRET_KEY too."
+                )
+        values["secret_key"] = values["secret_key"] or _kept_secret(data_dir, values["database_url"], make)
         return cls(**values)
 
     @property
@@ -241,7 +300,7 @@ class Settings:
         return urlsplit(self.public_url).hostname or "localhost"
 
     def __repr__(self) -> str:
-        hidden = {"secret_key": MASKED} | {
+        hidden = {"secret_key": MASKED, "s3_secret_key": MASKED if self.s3_secret_key else ""} | {
             name: _masked(getattr(self, name) or "") for name in ("database_url", "events_url", "smtp_url")
         }
         shown = (f"{item.name}={hidden.get(item.name, getattr(self, item.name))!r}" for item in fields(self))
@@ -287,7 +346,7 @@ def _read_toml(path: Path | None) -> dict[str, str]:
     }
 
 
-def _kept_secret(data_dir: Path, database_url: str) -> str:
+def _kept_secret(data_dir: Path, database_url: str, make: bool) -> str:
     """The secret that this data directory keeps, made at the first call; two processes get the same one."""
     if not database_url.startswith("sqlite"):
         raise SettingsError(
@@ -296,6 +355,8 @@ def _kept_secret(data_dir: Path, database_url: str) -> str:
         )
     kept = data_dir / KEPT_FILE
     try:
+        if not make and not kept.exists():
+            return ""
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not kept.exists():
             _create_secret(kept)

@@ -43,6 +43,13 @@ shipments_total = Counter(
     "tallystick_shipments", "Shipments to the event store, by outcome", ["outcome"], registry=registry
 )
 events_pruned_total = Counter("tallystick_events_pruned", "Events deleted past their retention", registry=registry)
+purge_clock_doubted = Gauge(
+    "tallystick_purge_clock_doubted", "1 while the purge waits because the clock leapt ahead, else 0", registry=registry
+)
+last_backup_seconds = Gauge(
+    "tallystick_last_backup_timestamp_seconds", "When the last backup was finished, in seconds since 1970",
+    registry=registry,
+)  # fmt: skip
 set_aside_total = Counter("tallystick_set_aside", "Events that the store refused, ever", registry=registry)
 set_aside_events = Gauge(
     "tallystick_set_aside_events", "Events that the store refused, held in the journal", registry=registry
@@ -55,6 +62,34 @@ http_request_seconds = Histogram(
 live_viewers = Gauge("tallystick_live_viewers", "Live views connected", registry=registry)
 checkpoints_signed_total = Counter("tallystick_checkpoints_signed", "Checkpoints signed", registry=registry)
 log_frozen = Gauge("tallystick_log_frozen", "Logs frozen because their root does not match", registry=registry)
+
+store_changes_failing = Gauge(
+    "tallystick_store_changes_failing", "1 while the event store fails to carry out a change of its table, else 0",
+    registry=registry,
+)  # fmt: skip
+archived_events_total = Counter("tallystick_archived_events", "Events written to the archive", registry=registry)
+archive_failures_total = Counter(
+    "tallystick_archive_failures", "Steps of the purge that wait since the archive could not be written",
+    registry=registry,
+)  # fmt: skip
+
+integrity_differences = Gauge(
+    "tallystick_integrity_differences", "Differences that the last integrity checks found, of all logs",
+    registry=registry,
+)  # fmt: skip
+integrity_checked_total = Counter(
+    "tallystick_integrity_checked", "Stored events that the integrity check looked at", registry=registry
+)
+
+exports_waiting = Gauge("tallystick_exports_waiting", "Exports asked for and not finished", registry=registry)
+exported_events_total = Counter(
+    "tallystick_exported_events", "Events written to exports, by format", ["format"], registry=registry
+)
+exports_failed_total = Counter("tallystick_exports_failed", "Exports that failed", registry=registry)
+export_seconds = Histogram(
+    "tallystick_export_seconds", "Time to make an export, by format", ["format"],
+    buckets=(0.1, 1.0, 10.0, 60.0, 600.0, 3600.0), registry=registry,
+)  # fmt: skip
 
 
 def metrics_text() -> bytes:

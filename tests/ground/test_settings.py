@@ -170,3 +170,16 @@ def test_the_table_names_every_setting_with_default_and_meaning():
 
 def test_a_relative_data_directory_is_taken_from_where_the_command_runs(here):
     assert Settings.load({"TALLYSTICK_DATA_DIR": "elsewhere"}).data_dir == Path(here / "elsewhere")
+
+
+def test_an_archive_is_a_directory_or_a_bucket_with_its_keys(here):
+    assert Settings.load({"TALLYSTICK_ARCHIVE_DIR": "kept"}).archive_dir == here / "kept"
+    keys = {"TALLYSTICK_S3_ACCESS_KEY": "AK", "TALLYSTICK_S3_SECRET_KEY": "do-not-show"}
+    loaded = Settings.load({"TALLYSTICK_ARCHIVE_DIR": "s3://audit-archive/acme/", **keys})
+    assert loaded.archive_dir == "s3://audit-archive/acme"
+    assert "do-not-show" not in repr(loaded)
+    for wrong in ("s3://AK:secret@bucket/x", "s3://", "s3://b?x=1", "https://bucket/x"):
+        with pytest.raises(SettingsError, match="TALLYSTICK_ARCHIVE_DIR"):
+            Settings.load({"TALLYSTICK_ARCHIVE_DIR": wrong, **keys})
+    with pytest.raises(SettingsError, match="TALLYSTICK_S3_SECRET_KEY"):
+        Settings.load({"TALLYSTICK_ARCHIVE_DIR": "s3://bucket"})

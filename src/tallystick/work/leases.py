@@ -1,5 +1,8 @@
 """Leases: a name, who holds it, until when."""
 
+import os
+from uuid import uuid4
+
 import structlog
 from sqlalchemy import Column, Connection, String, Table, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -36,6 +39,33 @@ def hold(connection: Connection, name: str, holder: str, *, now: int, seconds: i
     except IntegrityError:
         return False
     return True
+
+
+class Lease:
+    """One process's hold on a name, renewed when a third of its time is over: what is at rest writes nothing."""
+
+    def __init__(self, database: Database, name: str, *, seconds: int) -> None:
+        self._database = database
+        self._name = name
+        self._seconds = seconds
+        self._holder = f"{os.getpid()}-{uuid4().hex[:12]}"
+        self._renewed_at: int | None = None
+
+    def hold(self, now: int) -> bool:
+        """Take or keep it; False while another holds it. `now` is in microseconds."""
+        if self._renewed_at is not None and 0 <= now - self._renewed_at < self._seconds * 1_000_000 // 3:
+            return True
+        self._renewed_at = None
+        with self._database.write() as connection:
+            if not hold(connection, self._name, self._holder, now=now, seconds=self._seconds):
+                return False
+        self._renewed_at = now
+        return True
+
+    def end(self) -> None:
+        """Let the next one begin at once."""
+        self._renewed_at = None
+        end(self._database, self._name, self._holder)
 
 
 def give_up(connection: Connection, name: str, holder: str) -> None:
