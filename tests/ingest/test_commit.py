@@ -2,8 +2,11 @@
 
 import pytest
 
+from tallystick.clock import now_us
 from tallystick.errors import Conflict
 from tallystick.ledger import check
+from tallystick.outbox import write as outbox
+from tallystick.search.whole import unstored
 from tests.fixtures.spine import Spine
 
 LOGIN = {"action": "user.login", "actor": {"id": "usr_1", "email": "alice@example.com"}}
@@ -100,3 +103,16 @@ def test_an_event_older_than_the_retention_is_kept_and_said_to_expire_soon(sqlit
     scope = sqlite_spine.organization(days=7)
     answer = sqlite_spine.record(scope, event(1, timestamp="2024-01-15T14:30:45Z"), event(2))
     assert [one.expires_soon for one in answer.events] == [True, False]
+
+
+def test_an_own_action_that_cannot_be_recorded_whole_keeps_who_did_it_and_on_what(sqlite_spine: Spine) -> None:
+    scope = sqlite_spine.organization()
+    size = sqlite_spine.size(scope.org_id)
+    who, what = {"type": "user", "id": "usr_1", "email": "maya@acme.com"}, {"type": "alert_rule", "id": "rul_1"}
+    event = {"action": "audit_log.alert_rule_disabled", "actor": who, "resource": what, "metadata": {"said": "\0"}}
+    with sqlite_spine.database.write() as connection:
+        outbox.write(connection, scope.org_id, event, now=now_us())
+    sqlite_spine.sequencer.tick([])
+    ((_, record),) = unstored(sqlite_spine.database, scope, size, size + 10)
+    assert (record.action, record.actor_email, record.resource_id) == (event["action"], "maya@acme.com", "rul_1")
+    assert "problem" in record.paths[0]

@@ -12,10 +12,12 @@ from tallystick import ids
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.errors import Conflict, TallystickError
 from tallystick.events.intake import Prepared
+from tallystick.events.record import Record
 from tallystick.ingest.own_actions import take_prepared
 from tallystick.ingest.submission import Answer, Recorded, Submission
 from tallystick.ingest.tables import external_ids, idempotency_keys
 from tallystick.journal import batches
+from tallystick.journal.batches import Batch
 from tallystick.ledger import log as ledger_log
 
 IDEMPOTENCY_DAYS = 7
@@ -25,11 +27,11 @@ _answers = msgspec.json.Decoder(list[Recorded])
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit did for one organization: answers in the order of the submissions, the new end of the log."""
+    """What a commit did for one organization: answers in the order of the submissions, and the new events."""
 
     answers: list[Answer | TallystickError]
-    first: int
-    end: int
+    batch: Batch
+    size: int  # of the batch in bytes, as it is written down
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class _Draft:
     """The new events of one commit, in index order."""
 
     next_index: int
+    records: list[Record] = field(default_factory=list)
     frames: list[bytes] = field(default_factory=list)
     entries: list[bytes] = field(default_factory=list)
     external: list[dict[str, object]] = field(default_factory=list)
@@ -47,6 +50,7 @@ class _Draft:
         index = self.next_index
         self.next_index = index + 1
         record = prepared.record
+        self.records.append(record)
         self.frames.append(prepared.frame)
         self.entries.append(record.entry)
         received = record.received_at
@@ -107,7 +111,7 @@ def commit(
         connection.execute(insert(external_ids), draft.external)
     if new_keys:
         connection.execute(insert(idempotency_keys), new_keys)
-    return Committed(answers, log.size, draft.next_index)
+    return Committed(answers, Batch(org_id, log.size, draft.records), sum(map(len, draft.frames)))
 
 
 def forget_old_keys(connection: Connection, now: int, most: int = 1000) -> None:

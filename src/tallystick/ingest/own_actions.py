@@ -39,7 +39,18 @@ def take_prepared(
                 continue
             # Better in the trail without its particulars than not in the trail.
             _log.error("own_action_invalid", action=entry.event.get("action"), error=str(error))
-            bare = EventInput(action=str(entry.event["action"]), metadata={"problem": str(error)[:500]})
-            yield from prepare([bare], received_at=now, recorded_by=entry.recorded_by, redacted_keys=redacted_keys)
+            yield from _without_particulars(entry, str(error)[:500], now, redacted_keys)
         taken.append(entry)
     outbox.delete(connection, taken)
+
+
+def _without_particulars(entry: outbox.Entry, problem: str, now: int, redacted_keys: frozenset[str]) -> list[Prepared]:
+    """Who did what on what, if that can be recorded; else what alone."""
+    bare = {"action": entry.event["action"], "metadata": {"problem": problem}}
+    named = {name: entry.event[name] for name in ("actor", "resource", "context") if name in entry.event}
+    try:
+        event = msgspec.convert(bare | named, EventInput)
+        return prepare([event], received_at=now, recorded_by=entry.recorded_by, redacted_keys=redacted_keys)
+    except (TallystickError, msgspec.ValidationError):
+        event = msgspec.convert(bare, EventInput)
+        return prepare([event], received_at=now, recorded_by=entry.recorded_by, redacted_keys=redacted_keys)

@@ -43,7 +43,7 @@ def reconcile(database: Database, store: EventStore) -> list[Finding]:
             select(logs.c.org_id, logs.c.size, logs.c.fixed_end, logs.c.stored_end, logs.c.frozen_reason, logs.c.pruned)
         ).all()
         for row in rows:
-            problem = _contradiction(connection, row.org_id, row.size, row.fixed_end, row.stored_end)
+            problem = contradiction(connection, row.org_id, row.size, row.fixed_end, row.stored_end)
             held, highest = (holdings or {}).get(row.org_id, (0, -1))
             if problem is None and highest >= row.size:
                 problem = (
@@ -68,7 +68,8 @@ def reconcile(database: Database, store: EventStore) -> list[Finding]:
     return findings
 
 
-def _contradiction(connection: Connection, org_id: UUID, size: int, fixed: int, stored: int) -> str | None:
+def contradiction(connection: Connection, org_id: UUID, size: int, fixed: int, stored: int) -> str | None:
+    """What does not fit within the control database, in words, or None."""
     if not stored <= fixed <= size:
         return f"positions out of order: stored {stored}, fixed {fixed}, size {size}"
     if (mismatch := check_edge(connection, org_id)) is not None:

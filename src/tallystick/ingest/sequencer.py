@@ -18,6 +18,7 @@ from tallystick.errors import TallystickError, Unavailable
 from tallystick.ingest.commit import Committed, commit, forget_old_keys
 from tallystick.ingest.pool import Pool
 from tallystick.ingest.submission import Answer, Submission
+from tallystick.journal.recent import Recent
 from tallystick.ledger import log as ledger_log
 from tallystick.outbox import write as outbox
 
@@ -36,13 +37,15 @@ class _Work:
 
 
 class Sequencer:
-    """Commits what the pool holds. `listeners` are told (organization, new end of its log) after each commit."""
+    """Commits what the pool holds. `listeners` are told (organization, new end of its log) after each commit, when
+    `recent` has it."""
 
     def __init__(self, database: Database, pool: Pool, *, redacted_keys: frozenset[str]) -> None:
         self._database = database
         self._pool = pool
         self._redacted_keys = redacted_keys
         self.listeners: list[Listener] = []
+        self.recent = Recent()
         self._stopping = False
         self._swept_at = 0
         self._looked_at = 0.0
@@ -116,12 +119,13 @@ class Sequencer:
                 outcomes += [(sub, result) for sub in work.submissions]
                 continue
             outcomes += list(zip(work.submissions, result.answers, strict=True))
-            telemetry.events_recorded_total.inc(result.end - result.first)
+            telemetry.events_recorded_total.inc(len(result.batch.records))
         self._settle(outcomes)
         for work, result in done:
-            if isinstance(result, Committed) and result.end > result.first:
+            if isinstance(result, Committed) and result.batch.records:
+                self.recent.put(result.batch, result.size)
                 for tell in self.listeners:
-                    tell(work.org_id, result.end)
+                    tell(work.org_id, result.batch.end)
         return True
 
     def _commit_one(self, connection: Connection, work: _Work, now: int) -> Committed | TallystickError:

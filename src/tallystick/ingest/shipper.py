@@ -1,9 +1,7 @@
 """The shipper: one thread, of all processes one at a time, that carries the journal into the store."""
 
-import os
 import threading
 import time
-from uuid import uuid4
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,7 +14,7 @@ from tallystick.journal import batches, set_aside
 from tallystick.store.errors import StoreError, StoreRefusal
 from tallystick.store.events import EventStore
 from tallystick.store.rows import Group
-from tallystick.work import leases
+from tallystick.work.leases import Lease
 
 LEASE = "shipper"
 LEASE_SECONDS = 30
@@ -37,10 +35,9 @@ class Shipper:
     def __init__(self, database: Database, store: EventStore) -> None:
         self._database = database
         self._store = store
-        self._holder = f"{os.getpid()}-{uuid4().hex[:12]}"
+        self._lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._renewed_at = 0.0
         self._measured_at = 0.0
         self._opened = False
         self._settled: Shipment | None = None
@@ -55,7 +52,7 @@ class Shipper:
         self._stopping.set()
         self._wake.set()
         self._thread.join()
-        leases.end(self._database, LEASE, self._holder)
+        self._lease.end()
 
     def wake(self) -> None:
         """There is something to ship."""
@@ -87,7 +84,7 @@ class Shipper:
 
     def step(self) -> bool:
         """Ship one shipment; False when there was none. StoreError: it stays fixed and is sent again."""
-        if not self._hold():
+        if not self._lease.hold(clock.now_us()):
             return False
         if not self._opened:
             self._store.open()  # a cluster may have been away when the server started
@@ -193,14 +190,6 @@ class Shipper:
         telemetry.set_aside_total.inc()
         telemetry.shipments_total.labels("set_aside").inc()
         _log.error("event_set_aside", org_id=str(part.org_id), index=part.first, error=str(error)[:500])
-
-    def _hold(self) -> bool:
-        if time.monotonic() - self._renewed_at < LEASE_SECONDS / 3:
-            return True
-        with self._database.write() as connection:
-            held = leases.hold(connection, LEASE, self._holder, now=clock.now_us(), seconds=LEASE_SECONDS)
-        self._renewed_at = time.monotonic() if held else 0.0
-        return held
 
     def _measure(self) -> None:
         if time.monotonic() - self._measured_at < 1:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from tallystick.events.record import Record
 from tallystick.journal.tables import set_aside
@@ -30,6 +30,14 @@ def of_organization(connection: Connection, org_id: UUID) -> list[tuple[int, Rec
         (row.log_index, _record.decode(row.record))
         for row in connection.execute(statement.order_by(set_aside.c.log_index))
     ]
+
+
+def rewrite(connection: Connection, org_id: UUID, index: int, record: Record) -> None:
+    """Keep another record of the event, one that lost parts; and no longer what the store said of it."""
+    mine = (set_aside.c.org_id == org_id) & (set_aside.c.log_index == index)
+    connection.execute(
+        update(set_aside).where(mine).values(record=msgspec.msgpack.encode(record), reason="parts of it were erased")
+    )
 
 
 def counts(connection: Connection) -> dict[UUID, int]:

@@ -52,6 +52,14 @@ def is_waiting(connection: Connection, entry_id: int) -> bool:
     return connection.execute(select(outbox.c.entry_id).where(outbox.c.entry_id == entry_id)).first() is not None
 
 
+def put_first(connection: Connection, org_id: UUID, entry_id: int) -> None:
+    """Let the entry enter the trail before all that wait in its organization."""
+    first = connection.execute(select(sa.func.min(outbox.c.entry_id)).where(outbox.c.org_id == org_id)).scalar_one()
+    if first < entry_id:
+        lowest = connection.execute(select(sa.func.min(outbox.c.entry_id))).scalar_one()
+        connection.execute(sa.update(outbox).where(outbox.c.entry_id == entry_id).values(entry_id=lowest - 1))
+
+
 def waiting(connection: Connection, limit: int = 1000) -> list[UUID]:
     """Organizations with actions that have not entered their trail."""
     return list(connection.execute(select(outbox.c.org_id).distinct().limit(limit)).scalars())
