@@ -7,15 +7,26 @@ import msgspec
 from tallystick.events.details import walker_for
 from tallystick.events.incoming import EventInput
 from tallystick.events.record import Record, StoredEvent
+from tallystick.merkle.commitment import PARTS
+from tallystick.merkle.remains import lost
 
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 _NOTHING_SECRET: frozenset[str] = frozenset()  # what was secret is redacted in the parts already
 
 
 def record_of(event: StoredEvent, entry: bytes = b"") -> Record:
-    """The record that preparing the event gave, from its parts alone. Raises msgspec.DecodeError or KeyError."""
-    what, target, who, details = (_object(part) for part in (event.what, event.target, event.who, event.details))
-    actor, context = who["actor"], who.get("context") or {}
+    """The record that preparing the event gave, from its parts alone. Raises msgspec.DecodeError or KeyError.
+
+    What stood in a part that was erased is "" in the record.
+    """
+    erased = lost(event.remains)
+    what, target, who, details = (
+        {} if name in erased else _object(part)
+        for name, part in zip(PARTS, (event.what, event.target, event.who, event.details), strict=True)
+    )
+    if "what" in erased:
+        what = {"action": "", "category": "", "status": ""}
+    actor, context = {} if "who" in erased else who["actor"], who.get("context") or {}
     behalf = actor.get("on_behalf_of") or {}
     paths: list[str] = []
     values: list[str] = []
@@ -29,10 +40,12 @@ def record_of(event: StoredEvent, entry: bytes = b"") -> Record:
         behalf.get("id", ""), behalf.get("email", ""), behalf.get("name", ""),
         target.get("type", ""), target.get("id", ""), target.get("name", ""),
         context.get("ip_address", ""), context.get("session_id", ""), context.get("request_id", ""),
-        tuple(paths), tuple(values),
+        tuple(paths), tuple(values), event.remains,
     )  # fmt: skip
 
 
-def stamp_of(event: StoredEvent) -> str:
-    """When it happened, as its first part says: RFC 3339 in UTC to the microsecond."""
+def stamp_of(event: StoredEvent) -> str | None:
+    """When it happened, as its first part says: RFC 3339 in UTC to the microsecond; None where that was erased."""
+    if "what" in lost(event.remains):
+        return None
     return str(_object(event.what)["timestamp"])

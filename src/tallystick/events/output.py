@@ -9,10 +9,18 @@ from tallystick.events.catalogue import CATALOGUE
 from tallystick.events.record import Record, StoredEvent
 from tallystick.events.summary import summary
 from tallystick.ids import encode
+from tallystick.merkle.remains import lost
 
 SKEW = SECOND_US  # clocks that differ by less are not worth a word
 # What an answer adds to what a client may send.
-ADDED = frozenset({"id", "index", "received_at", "recorded_by", "known", "summary", "redacted", "clock_skew"})
+ADDED = frozenset(
+    {"id", "index", "received_at", "recorded_by", "known", "summary", "redacted", "clock_skew", "erased", "erased_by"}
+)
+
+# Of an event whose `what` was erased.
+_UNTOLD: dict[str, Any] = {
+    "action": "", "category": "", "status": "", "recorded_by": {"type": "", "id": "", "name": ""},
+}  # fmt: skip
 
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -20,9 +28,17 @@ _object = msgspec.json.Decoder(dict[str, Any]).decode
 def event_of(stored: StoredEvent) -> dict[str, Any]:
     """The event with every field it has, ready for JSON: what was sent with the defaults filled in, and ADDED.
 
-    `redacted` only stands there when something was, `clock_skew` only when it is true.
+    `redacted` only stands there when something was, `clock_skew` only when it is true, `erased` only when the
+    event lost parts: what they said is not there, or empty.
     """
-    what, target, who, details = (_object(part) for part in (stored.what, stored.target, stored.who, stored.details))
+    erased = lost(stored.remains)
+    what, target, who, details = (
+        _object(part or b"{}") for part in (stored.what, stored.target, stored.who, stored.details)
+    )
+    if "what" in erased:
+        what = {**_UNTOLD, "timestamp": rfc3339(stored.occurred_at)}
+    if "who" in erased:
+        who = {"actor": {}}
     recorded_by = what.pop("recorded_by")
     event = {
         "id": encode("evt", stored.id),
@@ -30,7 +46,7 @@ def event_of(stored: StoredEvent) -> dict[str, Any]:
         "received_at": rfc3339(stored.received_at),
         **what,
         "known": what["action"] in CATALOGUE,
-        "summary": summary(what["action"], what["status"], who["actor"], target),
+        "summary": _summary(what, who, target),
         **who,
     }
     if target:
@@ -39,6 +55,8 @@ def event_of(stored: StoredEvent) -> dict[str, Any]:
     event["recorded_by"] = recorded_by
     if stored.occurred_at > stored.received_at + SKEW:
         event["clock_skew"] = True
+    if erased:
+        event["erased"] = list(erased)
     return event
 
 
@@ -47,6 +65,12 @@ def event_of_record(record: Record, index: int) -> dict[str, Any]:
     return event_of(
         StoredEvent(
             index, record.id, record.received_at, record.occurred_at,
-            record.what, record.target, record.who, record.details,
+            record.what, record.target, record.who, record.details, record.seed, record.remains,
         )
     )  # fmt: skip
+
+
+def _summary(what: dict[str, Any], who: dict[str, Any], target: dict[str, Any]) -> str:
+    if not what["action"]:
+        return "What happened was erased"
+    return summary(what["action"], what["status"], who["actor"], target)

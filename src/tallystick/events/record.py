@@ -39,6 +39,7 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     request_id: str
     paths: tuple[str, ...]  # "changes.error", "request.steps.name": one for each value, list positions left out
     values: tuple[str, ...]  # the values in the details as people see them; no null, no keys
+    remains: bytes = b""  # of an event that lost parts (`merkle.remains`); a lost part is b""
 
 
 class StoredEvent(msgspec.Struct, frozen=True, gc=False):
@@ -53,3 +54,4 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     who: bytes
     details: bytes
     seed: bytes = b""  # opens the commitments; no answer but a proof shows it
+    remains: bytes = b""  # of an event that lost parts (`merkle.remains`); a lost part is b""

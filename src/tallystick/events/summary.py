@@ -19,6 +19,8 @@ _ANYONE = {
     "support": "support",
 }
 
+_PEOPLE = ("user", "member", "person", "customer")
+
 Named = Mapping[str, Any]
 
 
@@ -28,6 +30,8 @@ def summary(action: str, status: str, actor: Named, resource: Named) -> str:
     known = CATALOGUE.get(action)
     sentence = known.sentence if known else f"{{actor}} did {action}" + (" on {resource}" if _name(resource) else "")
     doer, thing = _actor(actor), _name(resource)
+    # So that one sees where the name of a thing ends; people are known by two words.
+    named = f"“{thing}”" if " " in thing and resource.get("type") not in _PEOPLE else thing
     themselves = bool(thing) and thing in (actor.get("id"), actor.get("email"), actor.get("name"))
 
     def fill(blank: re.Match[str]) -> str:
@@ -35,7 +39,7 @@ def summary(action: str, status: str, actor: Named, resource: Named) -> str:
         if blank["name"] == "actor" or (blank["name"] == "subject" and not thing):
             words = doer
         elif thing and not (themselves and without == _OWN):
-            words = thing
+            words = named
         else:
             words = without or ""
         space = " " if words and blank[0].startswith(" ") else ""

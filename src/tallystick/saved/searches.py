@@ -154,7 +154,7 @@ def _change(connection: Connection, scope: Scope, view_id: UUID, values: dict[st
 def _name(text: str) -> str:
     words = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     if not 1 <= len(words) <= MOST_NAME:
-        raise BadRequest(f"The name of a view has 1 to {MOST_NAME} characters.", code="bad_view")
+        raise BadRequest(f"The view was not kept: its name needs 1 to {MOST_NAME} characters.", code="bad_view")
     return words
 
 

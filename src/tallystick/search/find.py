@@ -23,7 +23,7 @@ from tallystick.store.bounds import within
 from tallystick.store.earliest import earliest
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
-from tallystick.store.reading import by_id, every
+from tallystick.store.reading import by_ids, every
 from tallystick.store.windows import Budget, Direction
 
 SECONDS = 0.75
@@ -82,21 +82,37 @@ class Finder:
             number = max(number + len(aside), len(data))
         return Page(data, number, relation, cursor_out, partial, through, retention_start)
 
+    def total(self, scope: Scope, query: Query) -> tuple[int, Relation]:
+        """How many events match, as far as it can be told in time."""
+        aside = self._aside(scope, query)
+        number, relation = counts.total(self._store, scope, query, exact=False, seconds=COUNT_SECONDS)
+        return number + len(aside), relation
+
     def one(self, scope: Scope, event_id: bytes) -> StoredEvent | None:
         """The event, also the moment after it was recorded; None when there is none in this scope."""
-        at_us = ids.milliseconds_of(event_id) * 1000
+        return self.several(scope, [event_id]).get(event_id)
+
+    def several(self, scope: Scope, event_ids: Sequence[bytes]) -> dict[bytes, StoredEvent]:
+        """Those of the events that there are in this scope, by their ids."""
+        times = {event_id: ids.milliseconds_of(event_id) * 1000 for event_id in event_ids}
         visible = compile_match(Query(scope.mandatory))
+        found: dict[bytes, StoredEvent] = {}
+
+        def take(index: int, record: Record) -> None:
+            if record.id in times and visible(record):
+                found[record.id] = stored_of(index, record)
+
         with self._database.read() as connection:
-            waiting = batches.received_within(connection, scope.org_id, at_us, at_us + 999)
-            kept = set_aside.of_organization(connection, scope.org_id)
-        for batch in waiting:
-            for place, record in enumerate(batch.records):
-                if record.id == event_id and visible(record):
-                    return stored_of(batch.first + place, record)
-        for index, record in kept:
-            if record.id == event_id and visible(record):
-                return stored_of(index, record)
-        return by_id(self._store, scope, event_id, at_us)
+            for index, record in set_aside.of_organization(connection, scope.org_id):
+                take(index, record)
+            for event_id, at_us in times.items():
+                if event_id in found:
+                    continue
+                for batch in batches.received_within(connection, scope.org_id, at_us, at_us + 999):
+                    for index, record in enumerate(batch.records, batch.first):
+                        take(index, record)
+        left = {event_id: at_us for event_id, at_us in times.items() if event_id not in found}
+        return found | {event.id: event for event in by_ids(self._store, scope, left)}
 
     def histogram(self, scope: Scope, query: Query, *, buckets: int = 60) -> dict[str, Any]:
         """Counts over time by status: {start, end, interval_seconds, buckets: [{start, success, failed}], partial}."""

@@ -12,6 +12,7 @@ from tallystick.events.record import StoredEvent
 from tallystick.ledger.nodes import UnheldNodes
 from tallystick.ledger.prover import entry_of_event
 from tallystick.merkle.commitment import ENTRY_BYTES
+from tallystick.merkle.remains import lost
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.query.scope import Scope
 from tallystick.store.copies import differing, rows_with_copies
@@ -53,13 +54,15 @@ def differences(database: Database, store: EventStore, scope: Scope, first: int,
 def _problem(event: StoredEvent, entry: bytes, copies: dict[str, object]) -> str:
     if not entry:
         return "it has no entry in the log"
-    if entry_of_event(event) != entry:
-        return "its parts do not give its entry in the log"
     try:
+        if entry_of_event(event) != entry:
+            return "its parts do not give its entry in the log"
+        if any(getattr(event, part) for part in lost(event.remains)):
+            return "it holds a part that is said to be erased"
         wrong = differing(record_of(event, entry), copies)
         stamp = stamp_of(event)
-    except (msgspec.DecodeError, KeyError) as error:
+    except (msgspec.DecodeError, KeyError, ValueError) as error:
         return f"its parts cannot be read: {error!r}"
-    if stamp != rfc3339(event.occurred_at):
+    if stamp is not None and stamp != rfc3339(event.occurred_at):
         wrong.append("occurred_at")
     return f"{', '.join(wrong)} is not what its parts say" if wrong else ""

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo
 
 from tallystick.clock import SECOND_US, from_us, to_us
 
@@ -83,16 +82,6 @@ class Clock:
 
     def _midnight(self, day: date) -> int:
         return _us(datetime.combine(day, time(), self.zone))
-
-
-def zone_of(name: str) -> tzinfo:
-    """The zone of that name, as the IANA calls it; else ValueError."""
-    if name.upper() in ("UTC", "Z"):
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (LookupError, OSError, ValueError):
-        raise ValueError("not a time zone") from None
 
 
 def _us(moment: datetime) -> int:

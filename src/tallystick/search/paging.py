@@ -31,7 +31,7 @@ def stored_of(index: int, record: Record) -> StoredEvent:
     """A record of the journal as the store would give it."""
     return StoredEvent(
         index, record.id, record.received_at, record.occurred_at,
-        record.what, record.target, record.who, record.details, record.seed,
+        record.what, record.target, record.who, record.details, record.seed, record.remains,
     )  # fmt: skip
 
 

@@ -1,7 +1,9 @@
-"""Events whole and in order of index, as evidence needs them: also those that the store does not hold yet."""
+"""Events whole, up to an index: in its order as evidence needs them, or newest first as people do."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 
+import msgspec
 from sqlalchemy import select
 
 from tallystick.database.engine import Database
@@ -9,34 +11,72 @@ from tallystick.events.lasting import LASTING
 from tallystick.events.record import Record, StoredEvent
 from tallystick.journal import batches, set_aside
 from tallystick.ledger.tables import logs
+from tallystick.outbox.write import TALLYSTICK
 from tallystick.query.conditions import Equals, Query
 from tallystick.query.scope import Scope
 from tallystick.search.match import compile_match
 from tallystick.search.paging import stored_of
 from tallystick.store.bounds import within
 from tallystick.store.events import EventStore
-from tallystick.store.reading import by_index
+from tallystick.store.reading import by_index, every
 
 STEP = 5_000
+WIDEST = 64  # steps: what one question reads is bounded, whatever it finds
+RECORDS_AT_ONCE = 100  # each may be as large as an event can be
 
 
 def in_order_of_index(
     database: Database, store: EventStore, scope: Scope, query: Query, first: int, end: int
 ) -> Iterator[list[StoredEvent]]:
-    """Every match of first ≤ index < end, block by block; memory is bounded, whatever is between."""
+    """Every match of first ≤ index < end, block by block; memory is bounded, whatever is between.
+
+    Where little of what is stored matches, more is looked at in one question.
+    """
     matches = compile_match(within(scope, query))
-    for start in range(first, end, STEP):
-        stop = min(start + STEP, end)
+    with database.read() as connection:
+        found_end = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)).scalar()
+    stored_end = int(found_end or 0)
+    start, width = first, STEP
+    while start < end:
+        stop = min(start + STEP if start >= stored_end else min(start + width, stored_end), end)
         # The journal first: what leaves it meanwhile is in the store by then, and doubles are dropped.
-        found = {
-            index: stored_of(index, record)
-            for index, record in _unstored(database, scope, start, stop)
-            if matches(record)
-        }
-        for event in by_index(store, scope, query, after=start - 1, through=stop - 1):
+        waiting = [(index, record) for index, record in unstored(database, scope, start, stop) if matches(record)]
+        stored = by_index(store, scope, query, after=start - 1, through=stop - 1, limit=STEP)
+        width = min(width * 2, WIDEST * STEP) if len(stored) < STEP // 4 else STEP
+        if len(stored) == STEP:
+            stop = stored[-1].index + 1
+        found = {index: stored_of(index, record) for index, record in waiting if index < stop}
+        for event in stored:
             found.setdefault(event.index, event)
         if found:
             yield [found[index] for index in sorted(found)]
+        start = stop
+
+
+def newest_first(
+    database: Database, store: EventStore, scope: Scope, query: Query, end: int, first: int = 0
+) -> Generator[list[StoredEvent]]:
+    """Every match of first ≤ index < end, newest timestamp first, block by block; call when all of them are stored.
+
+    What the store would not take comes in its place among the others.
+    """
+    matches = compile_match(within(scope, query))
+    with database.read() as connection:
+        aside = set_aside.of_organization(connection, scope.org_id)
+    left = sorted((stored_of(i, record) for i, record in aside if first <= i < end and matches(record)), key=_place)
+    with closing(every(store, scope, query, "desc", first=first, below=end)) as blocks:
+        for block in blocks:
+            if left and block:
+                later = [one for one in left if _place(one) > _place(block[-1])]
+                left = left[: len(left) - len(later)]
+                block = sorted([*block, *later], key=_place, reverse=True)
+            yield block
+    if left:
+        yield left[::-1]
+
+
+def _place(event: StoredEvent) -> tuple[int, int]:
+    return event.occurred_at, event.index
 
 
 def records(database: Database, store: EventStore, scope: Scope, end: int) -> Iterator[StoredEvent]:
@@ -46,15 +86,38 @@ def records(database: Database, store: EventStore, scope: Scope, end: int) -> It
         row = select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)
         stored = min(int(connection.execute(row).scalar() or 0), end)
     matches = compile_match(within(scope, query))
-    # They are few: what is stored of them is asked for at once.
-    found = {event.index: event for event in by_index(store, scope, query, after=-1, through=stored - 1)}
-    found |= {i: stored_of(i, record) for i, record in _unstored(database, scope, 0, stored) if matches(record)}
-    yield from (found[index] for index in sorted(found))
+    beside = {i: stored_of(i, record) for i, record in unstored(database, scope, 0, stored) if matches(record)}
+    after = -1
+    while after < stored - 1:
+        page = by_index(store, scope, query, after=after, through=stored - 1, limit=RECORDS_AT_ONCE)
+        last = page[-1].index if len(page) == RECORDS_AT_ONCE else stored - 1
+        found = {i: one for i, one in beside.items() if after < i <= last} | {event.index: event for event in page}
+        yield from (found[index] for index in sorted(found) if is_own(found[index]))
+        after = last
     for block in in_order_of_index(database, store, scope, query, stored, end):
-        yield from block
+        yield from filter(is_own, block)
 
 
-def _unstored(database: Database, scope: Scope, first: int, end: int) -> Iterator[tuple[int, Record]]:
+def is_own(event: StoredEvent | Record) -> bool:
+    """A sender may give an event of its own the name of a record: it explains nothing, and verifiers refuse it."""
+    try:
+        by = msgspec.json.decode(event.what, type=_Recorded).recorded_by
+    except msgspec.DecodeError:
+        return False
+    return (by.kind, by.id) == (TALLYSTICK.kind, TALLYSTICK.id)
+
+
+class _By(msgspec.Struct):
+    kind: str = msgspec.field(name="type")
+    id: str
+
+
+class _Recorded(msgspec.Struct):
+    recorded_by: _By
+
+
+def unstored(database: Database, scope: Scope, first: int, end: int) -> Iterator[tuple[int, Record]]:
+    """What the journal holds of first ≤ index < end, and what was set aside."""
     with database.read() as connection:
         waiting = batches.read(connection, scope.org_id, first, end)
         aside = set_aside.of_organization(connection, scope.org_id)

@@ -15,9 +15,9 @@ from tallystick.store.schema import SEARCHED
 _TEXTS = tuple(name for name in ROW_COLUMNS[10:] if name in Record.__struct_fields__)
 _COLUMNS = (
     "seq", "id", "toUnixTimestamp64Micro(received_at)", "toUnixTimestamp64Micro(occurred_at)",
-    "what", "target", "who", "details", "seed", *_TEXTS, "toString(ip)", "details_paths", "search_text",
+    "what", "target", "who", "details", "seed", "remains", *_TEXTS, "toString(ip)", "details_paths", "search_text",
 )  # fmt: skip
-_PARTS = 9
+_PARTS = 10
 
 
 def rows_with_copies(
@@ -33,6 +33,23 @@ def rows_with_copies(
         event = StoredEvent(row[0], row[1].bytes, *row[2:_PARTS])
         copies = dict(zip((*_TEXTS, "ip", "details_paths", "search_text"), map(_plain, row[_PARTS:]), strict=True))
         yield event, copies
+
+
+def indexes_held(store: EventStore, scope: Scope, first: int, end: int) -> dict[int, bytes]:
+    """The indexes of first ≤ index < end that the store holds, each with what remains of an event that lost parts."""
+    bound = bounded(scope, Query())
+    statement = (
+        f"SELECT seq, remains FROM events WHERE {bound.where} AND seq >= {{first:Int64}} AND seq < {{end:Int64}}"
+    )
+    rows = store.rows(statement, bound.parameters | {"first": first, "end": end}, raw_text=True)
+    return {row[0]: row[1] for row in rows}
+
+
+def highest_index(store: EventStore, scope: Scope) -> int:
+    """The largest index that the store holds; -1 when it holds none."""
+    bound = bounded(scope, Query())
+    found = store.rows(f"SELECT max(seq), count() FROM events WHERE {bound.where}", bound.parameters)[0]
+    return int(found[0]) if found[1] else -1
 
 
 def copies_expected(record: Record) -> dict[str, Any]:

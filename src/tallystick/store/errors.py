@@ -2,6 +2,8 @@
 
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
+from tallystick.errors import Outage
+
 # ClickHouse error codes (src/Common/ErrorCodes.cpp) that speak of the rows sent, not of the state of the store.
 REFUSALS = frozenset(
     {
@@ -26,7 +28,7 @@ REFUSALS = frozenset(
 TIMEOUTS = frozenset({159, 160, 209, 394})
 
 
-class StoreError(Exception):
+class StoreError(Outage):
     """The store did not do it and may do so later: it is down, busy, full or unreachable."""
 
 

@@ -1,10 +1,11 @@
 """The event store: writing rows, asking what is there, and the few ways of reading."""
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any, BinaryIO, cast
 from uuid import UUID
 
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from tallystick.errors import SettingsError
@@ -12,18 +13,27 @@ from tallystick.events.record import StoredEvent
 from tallystick.store.clients import Bounds, Clients
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.rows import ROW_COLUMNS, Group, arrow_of
-from tallystick.store.schema import COLUMNS, CREATE_EVENTS, CREATE_SETTINGS
+from tallystick.store.schema import ADDED_LATER, COLUMNS, CREATE_EVENTS, CREATE_SETTINGS
 
 _READ = (
     "SELECT seq, id, toUnixTimestamp64Micro(received_at), toUnixTimestamp64Micro(occurred_at), "
-    "what, target, who, details, seed FROM events WHERE {where} {tail}"
+    "what, target, who, details, seed, remains FROM events WHERE {where} {tail}"
 )
 CREATE_IDENTITY = "CREATE TABLE IF NOT EXISTS store_identity (id UUID) ENGINE = MergeTree ORDER BY id"
 CREATE_PROBE = """CREATE TABLE IF NOT EXISTS store_probe (at DateTime64(6,'UTC')) ENGINE = MergeTree ORDER BY at
 TTL toDateTime(at) + INTERVAL 1 DAY"""
+# Which parts of which events an erasure under way takes: one statement then changes them all.
+CREATE_ERASING = """CREATE TABLE IF NOT EXISTS store_erasing (org_id UUID, seq UInt64, parts UInt8)
+ENGINE = MergeTree ORDER BY (org_id, seq)"""
+# Up to which index of each log the records of erasures are known to be carried out in this store.
+CREATE_REPLAYED = """CREATE TABLE IF NOT EXISTS store_replayed (org_id UUID, through UInt64)
+ENGINE = MergeTree ORDER BY org_id"""
 
 Parameters = dict[str, Any]
 LEAST_SECONDS = 0.01
+_PIECE = 1 << 20
+_STREAMED = 8192  # rows of a streamed block: a fourth of the memory of the engine's own choice
+_ROWS = 4096  # in a block: the largest events fill a quarter of a gigabyte
 
 
 class EventStore:
@@ -42,7 +52,7 @@ class EventStore:
     def open(self) -> None:
         """Make what is missing. Safe to call again, and from several nodes."""
         with self._writers.borrow() as client:
-            for statement in (CREATE_EVENTS, CREATE_IDENTITY, CREATE_PROBE):
+            for statement in (CREATE_EVENTS, CREATE_IDENTITY, CREATE_PROBE, CREATE_ERASING, CREATE_REPLAYED):
                 client.command(statement, settings=CREATE_SETTINGS)
             _check_columns(client)
             client.command(
@@ -119,7 +129,7 @@ class EventStore:
                 raise StoreTimeout("the statement took longer than it might")
             return rows
 
-    def stream(self, where: str, tail: str, parameters: Parameters) -> Iterator[list[StoredEvent]]:
+    def stream(self, where: str, tail: str, parameters: Parameters) -> Generator[list[StoredEvent]]:
         """Blocks of whole events; memory stays bounded. The generator must be exhausted or closed."""
         with self._readers.borrow() as client:
             statement = _READ.format(where=where, tail=tail)
@@ -127,10 +137,47 @@ class EventStore:
                 for block in blocks:
                     yield [_stored(row) for row in block]
 
+    def raw(self, statement: str, parameters: Parameters) -> Iterator[bytes]:
+        """The rows of a statement in Arrow's stream format, piece by piece. Exhaust or close the generator."""
+        with self._readers.borrow() as client:
+            settings = {"output_format_arrow_compression_method": "zstd", "max_threads": 1, "max_block_size": _ROWS}
+            source = cast(
+                "BinaryIO",
+                client.raw_stream(statement, parameters=parameters, fmt="ArrowStream", settings=settings),
+            )
+            try:
+                while piece := source.read(_PIECE):
+                    yield piece
+            finally:
+                source.close()
+
+    def table(self, statement: str, parameters: Parameters) -> pa.Table:
+        """All rows of a statement, in columns."""
+        with self._readers.borrow() as client:
+            settings = {
+                "output_format_arrow_string_as_string": 1,
+                "output_format_arrow_low_cardinality_as_dictionary": 1,
+            }
+            found: pa.Table = client.query_arrow(statement, parameters=parameters, settings=settings)
+            return found
+
+    def insert_raw(self, columns: Sequence[str], data: bytes, token: str) -> None:
+        """Write rows in Arrow's stream format; the same ones under the same token again change nothing."""
+        with self._writers.borrow() as client:
+            settings = {"insert_deduplication_token": token, "insert_deduplicate": 1}
+            client.raw_insert(
+                "events", column_names=list(columns), insert_block=data, fmt="ArrowStream", settings=settings
+            )
+
     def delete(self, where: str, parameters: Parameters) -> None:
         """Delete rows; on return no query sees them. Not on the client that writes: recording goes on beside it."""
         with self._readers.borrow() as client:
             client.command(f"DELETE FROM events WHERE {where}", parameters=parameters)
+
+    def change(self, statement: str, parameters: Parameters | None = None) -> None:
+        """A statement that changes tables, whole on return. Not on the client that writes, as `delete`."""
+        with self._readers.borrow() as client:
+            client.command(statement, parameters=parameters or {}, settings={"mutations_sync": 2})
 
     def close(self) -> None:
         self._readers.close()
@@ -142,7 +189,11 @@ def _check_columns(client: Client) -> None:
     rows = client.query(
         "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'events'"
     ).result_rows
-    if {row[0] for row in rows} != {name for name, _ in COLUMNS}:
+    there, wanted = {row[0] for row in rows}, dict(COLUMNS)
+    if there | ADDED_LATER == set(wanted):
+        for name in sorted(ADDED_LATER - there):
+            client.command(f"ALTER TABLE events ADD COLUMN IF NOT EXISTS {name} {wanted[name]}")
+    else:
         raise SettingsError(
             "The event store was made by another version of Tallystick. Point TALLYSTICK_EVENTS_URL (or "
             "TALLYSTICK_DATA_DIR) to an empty place and import the events again."
@@ -150,8 +201,11 @@ def _check_columns(client: Client) -> None:
 
 
 def _blocks(client: Client, statement: str, parameters: Parameters) -> Any:
-    return client.query_row_block_stream(statement, parameters=parameters, query_formats={"String": "bytes"})
+    settings = {"max_block_size": _STREAMED}
+    return client.query_row_block_stream(
+        statement, parameters=parameters, settings=settings, query_formats={"String": "bytes"}
+    )
 
 
 def _stored(row: Sequence[Any]) -> StoredEvent:
-    return StoredEvent(row[0], row[1].bytes, row[2], row[3], row[4], row[5], row[6], row[7], row[8])
+    return StoredEvent(row[0], row[1].bytes, *row[2:])

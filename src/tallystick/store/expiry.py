@@ -1,14 +1,18 @@
 """Rows whose time is over: which they are, and their going."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tallystick.events.lasting import LASTING
 from tallystick.query.conditions import EVERYTHING, Condition, Query
 from tallystick.query.scope import Scope
 from tallystick.store.bounds import Bounded, bounded
+from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
+from tallystick.store.windows import Budget, Window, Windows, narrowed
 
+SHARE_OF_ONE_TRY = 0.5
 AT_ONCE = 5_000  # a server takes 128 KiB in one parameter
 _LASTS = (
     "(action IN {lasting:Array(String)} AND JSONExtractString(what, 'recorded_by', 'type') = 'system' "
@@ -32,10 +36,67 @@ def expired(
     return [row[0] for row in rows]
 
 
-def expiring(store: EventStore, scope: Scope, before: int, *, only: Condition = EVERYTHING, seconds: float) -> int:
-    """How many events have timestamps before `before`, fulfil the condition and do not last; StoreTimeout."""
-    where, parameters = _expired(scope, before, only)
-    return int(store.rows(f"SELECT count() FROM events WHERE {where}", parameters, seconds=seconds)[0][0])
+@dataclass(slots=True)
+class Tally:
+    """Events that go: how many, how many of them lie outside the ranges, when the oldest happened (microseconds).
+
+    Without `complete` the time was not enough: there are at least so many.
+    """
+
+    events: int = 0
+    outside: int = 0
+    oldest: int | None = None
+    complete: bool = False
+
+
+def tally(
+    store: EventStore,
+    scope: Scope,
+    before: int,
+    *,
+    since: int | None = None,
+    only: Condition = EVERYTHING,
+    ranges: Sequence[tuple[int, int]] = (),
+    seconds: float,
+) -> Tally:
+    """What goes with the cut-off `before`, of what happened from `since` on (microseconds); oldest first, in time.
+
+    `only` those that fulfil a condition; `ranges` are pairs of indexes, first and last, that are counted apart.
+    """
+    span = bounded(scope, Query(start=since, end=before))
+    bound = bounded(scope, Query(only, since, before))
+    bound = replace(
+        bound, where=f"{bound.where} AND NOT {_LASTS}", parameters=bound.parameters | {"lasting": list(LASTING)}
+    )
+    inside = " OR ".join(f"seq BETWEEN {{r{i}:UInt64}} AND {{s{i}:UInt64}}" for i in range(len(ranges))) or "false"
+    edges = {f"{letter}{i}": pair[side] for i, pair in enumerate(ranges) for side, letter in enumerate("rs")}
+    found, budget = Tally(), Budget(seconds)
+
+    def add(window: Window, seconds: float | None) -> bool:
+        where, parameters = narrowed(bound, window, "asc")
+        events, outside, oldest = store.rows(
+            f"SELECT count(), countIf(NOT ({inside})), toUnixTimestamp64Micro(min(occurred_at)) "
+            f"FROM events WHERE {where}",
+            parameters | edges, seconds=seconds,
+        )[0]  # fmt: skip
+        if events:
+            found.oldest = oldest if found.oldest is None else min(found.oldest, oldest)
+        found.events += events
+        found.outside += outside
+        return False
+
+    if not bound.scans:
+        try:
+            add(Window(None, None), budget.left() * SHARE_OF_ONE_TRY)
+        except StoreTimeout:
+            pass
+        else:
+            found.complete = True
+            return found
+    windows = Windows(store, span, "asc")
+    windows.run(budget, add)
+    found.complete = windows.complete
+    return found
 
 
 def remove(store: EventStore, scope: Scope, indexes: Sequence[int]) -> None:

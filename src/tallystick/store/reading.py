@@ -1,6 +1,6 @@
 """Rows of a query in order: at once where an index serves, else window by window within the time."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -30,6 +30,7 @@ _BOTH: tuple[Direction, Direction] = ("asc", "desc")
 
 # What one try over everything may take of the budget before going window by window.
 SHARE_OF_ONE_TRY = 0.5
+IDS_AT_ONCE = 50
 
 
 @dataclass(slots=True)
@@ -99,23 +100,32 @@ def by_index(
     )
 
 
-def by_id(store: EventStore, scope: Scope, event_id: bytes, received_at: int) -> StoredEvent | None:
-    """The event of that id; `received_at` is the millisecond that the id holds, in microseconds."""
+def by_ids(store: EventStore, scope: Scope, times: Mapping[bytes, int]) -> Iterator[StoredEvent]:
+    """The events of these ids; the times are the milliseconds that the ids hold, in microseconds."""
     bound = bounded(scope, Query())
-    rows = store.read(
-        f"{bound.where} AND id = {{id:UUID}} "
-        "AND received_at >= fromUnixTimestamp64Micro({from:Int64}, 'UTC') "
-        "AND received_at <= fromUnixTimestamp64Micro({to:Int64}, 'UTC')",
-        "LIMIT 1",
-        bound.parameters | {"id": str(UUID(bytes=event_id)), "from": received_at, "to": received_at + 999},
-    )
-    return rows[0] if rows else None
+    # Those that were received together stand together.
+    ordered = sorted((received_at, event_id) for event_id, received_at in times.items())
+    for start in range(0, len(ordered), IDS_AT_ONCE):
+        parameters = dict(bound.parameters)
+        either = []
+        for place, (received_at, event_id) in enumerate(ordered[start : start + IDS_AT_ONCE]):
+            parameters |= {f"id{place}": str(UUID(bytes=event_id)), f"at{place}": received_at}
+            either.append(
+                f"(id = {{id{place}:UUID}} AND received_at >= fromUnixTimestamp64Micro({{at{place}:Int64}}, 'UTC') "
+                f"AND received_at < fromUnixTimestamp64Micro({{at{place}:Int64}} + 1000, 'UTC'))"
+            )
+        yield from store.read(f"{bound.where} AND ({' OR '.join(either)})", "", parameters)
 
 
-def every(store: EventStore, scope: Scope, query: Query, direction: Direction) -> Iterator[list[StoredEvent]]:
-    """Every match in order of timestamps, block by block."""
+def every(
+    store: EventStore, scope: Scope, query: Query, direction: Direction, *, first: int = 0, below: int | None = None
+) -> Generator[list[StoredEvent]]:
+    """Every match in order of timestamps, block by block; only first ≤ index < below, if that is given."""
     bound = bounded(scope, query)
-    return store.stream(bound.where, order_by(direction), bound.parameters)
+    if below is None:
+        return store.stream(bound.where, order_by(direction), bound.parameters)
+    where = f"{bound.where} AND seq >= {{first:UInt64}} AND seq < {{below:UInt64}}"
+    return store.stream(where, order_by(direction), bound.parameters | {"first": first, "below": below})
 
 
 def extent(store: EventStore, scope: Scope, query: Query) -> tuple[int, int] | None:

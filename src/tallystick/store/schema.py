@@ -59,7 +59,10 @@ COLUMNS = (
     ("details_paths", "Array(LowCardinality(String)) CODEC(ZSTD(1))"),
     ("details_values", "Array(String) EPHEMERAL"),
     ("search_text", f"String DEFAULT {_SEARCH_TEXT} CODEC(ZSTD(3))"),
+    ("remains", "String CODEC(ZSTD(1))"),  # of an event that lost parts: merkle.remains
 )
+# What a table of an earlier version may lack: it is added, and is right as it comes.
+ADDED_LATER = frozenset({"remains"})
 
 # Years as partitions: a quarter of a year in one part is found in faster than in four, and deletion goes by
 # row. 256 rows to a granule: the exact test of a word reads whole granules.

@@ -1,0 +1,90 @@
+"""Rows out of the store and into another one as they are: every column, in runs of the table's own order."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from tallystick.query.conditions import Query
+from tallystick.query.scope import Scope
+from tallystick.store.bounds import bounded
+from tallystick.store.erasing import boundary
+from tallystick.store.events import EventStore
+from tallystick.store.schema import COLUMNS
+from tallystick.store.windows import Place, Window, narrowed, order_by
+
+# What can be written as it was read: the others exist only while a row is made.
+COPIED = tuple(name for name, kind in COLUMNS if "EPHEMERAL" not in kind)
+RUN = 50_000
+ROWS_AT_ONCE = 32_768
+BYTES_AT_ONCE = 64 << 20
+
+
+def runs(store: EventStore, scope: Scope) -> Iterator[Window]:
+    """The organization's rows in windows of at most RUN, in order of their timestamps."""
+    place: Place | None = None
+    while True:
+        far = boundary(store, scope, place, RUN)
+        yield Window(place, far)
+        if far is None:
+            return
+        place = far
+
+
+def rows_of(store: EventStore, scope: Scope, window: Window, first: int, end: int) -> Iterator[bytes]:
+    """The rows of first ≤ index < end in the window, in Arrow's stream format, piece by piece."""
+    where, parameters = narrowed(bounded(scope, Query()), window, "asc")
+    statement = (
+        f"SELECT {', '.join(COPIED)} FROM events WHERE {where} AND seq >= {{first:UInt64}} AND seq < {{end:UInt64}} "
+        f"{order_by('asc')}"
+    )
+    return store.raw(statement, parameters | {"first": first, "end": end})
+
+
+def count_in(file: BinaryIO) -> int:
+    """How many rows such a file holds."""
+    with pa.ipc.open_stream(file) as reader:
+        return sum(batch.num_rows for batch in reader)
+
+
+def insert_from(store: EventStore, file: BinaryIO, name: str) -> Iterator[int]:
+    """Write the rows of such a file, a bounded number at once; how many each time. `name` is the file's alone."""
+    with pa.ipc.open_stream(file) as reader:
+        for number, batches in enumerate(_bounded(reader)):
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_stream(sink, reader.schema) as writer:
+                for batch in batches:
+                    writer.write_batch(batch)
+            store.insert_raw(reader.schema.names, sink.getvalue().to_pybytes(), f"{name}/{number}")
+            yield sum(batch.num_rows for batch in batches)
+
+
+def _bounded(reader: Iterable[Any]) -> Iterator[list[Any]]:
+    """The batches in groups that one insert may hold."""
+    some: list[Any] = []
+    for batch in reader:
+        some.append(batch)
+        if sum(one.num_rows for one in some) >= ROWS_AT_ONCE or sum(one.nbytes for one in some) >= BYTES_AT_ONCE:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def count_below(store: EventStore, scope: Scope, end: int) -> int:
+    """How many rows of the organization have indexes below `end`."""
+    bound = bounded(scope, Query())
+    statement = f"SELECT count() FROM events WHERE {bound.where} AND seq < {{end:UInt64}}"
+    return int(store.rows(statement, bound.parameters | {"end": end})[0][0])
+
+
+def count(store: EventStore) -> int:
+    """All rows, of every organization."""
+    return int(store.rows("SELECT count() FROM events", {})[0][0])
+
+
+def clear(store: EventStore) -> None:
+    """Remove every row, and what the store remembers of erasures. It is another store from then on."""
+    for table in ("events", "store_erasing", "store_replayed", "store_identity"):
+        store.change(f"TRUNCATE TABLE {table}")
+    store.open()

@@ -1,0 +1,74 @@
+"""Exact counts below an index, by what events have in common: without a limit of time, for background work."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tallystick.events.record import StoredEvent
+from tallystick.query.conditions import Query
+from tallystick.query.scope import Scope
+from tallystick.store.bounds import bounded
+from tallystick.store.events import EventStore
+from tallystick.store.reading import VALUES
+from tallystick.store.windows import order_by
+
+STATUS, ACTION, USER, RESOURCE, IP = (VALUES[name] for name in ("status", "action", "user", "resource", "ip"))
+HOUR = "intDiv(toUnixTimestamp64Micro(occurred_at), 3600000000)"
+PARTLY_ERASED, WHOLLY_UNTOLD = "remains != ''", "action = ''"
+LATE = "received_at > occurred_at + INTERVAL 1 DAY"
+
+
+def grouped(
+    store: EventStore,
+    scope: Scope,
+    query: Query,
+    below: int,
+    by: Sequence[str],
+    *,
+    at_least: int = 1,
+    most: int | None = None,
+) -> list[tuple[Any, ...]]:
+    """The values of `by`, which are expressions of this module, and how many events have them; most first.
+
+    Only groups of `at_least` events, and the first `most` of them.
+    """
+    bound = bounded(scope, query)
+    columns = ", ".join(by)
+    tail = "" if most is None else " LIMIT {most:UInt64}"
+    rows = store.rows(
+        f"SELECT {columns}, count() AS n FROM events WHERE {bound.where} AND seq < {{below:UInt64}} "
+        f"GROUP BY {columns} HAVING n >= {{least:UInt64}} ORDER BY n DESC, {columns}{tail}",
+        bound.parameters | {"below": below, "least": at_least} | ({} if most is None else {"most": most}),
+    )
+    return [tuple(row) for row in rows]
+
+
+def distinct(store: EventStore, scope: Scope, query: Query, below: int, of: str) -> int:
+    """How many different values events have."""
+    bound = bounded(scope, query)
+    rows = store.rows(
+        f"SELECT uniqExact({of}) FROM events WHERE {bound.where} AND seq < {{below:UInt64}} AND {of} != ''",
+        bound.parameters | {"below": below},
+    )
+    return int(rows[0][0])
+
+
+def ends(store: EventStore, scope: Scope, query: Query, below: int) -> tuple[int, int, int]:
+    """How many events there are, and the first and last timestamp (microseconds; 0 of none)."""
+    bound = bounded(scope, query)
+    rows = store.rows(
+        "SELECT count(), toUnixTimestamp64Micro(min(occurred_at)), toUnixTimestamp64Micro(max(occurred_at)) "
+        f"FROM events WHERE {bound.where} AND seq < {{below:UInt64}}",
+        bound.parameters | {"below": below},
+    )
+    count, first, last = rows[0]
+    return int(count), int(first) if count else 0, int(last) if count else 0
+
+
+def newest(store: EventStore, scope: Scope, query: Query, below: int, most: int) -> list[StoredEvent]:
+    """The events with the latest timestamps, the latest first."""
+    bound = bounded(scope, query)
+    return store.read(
+        f"{bound.where} AND seq < {{below:UInt64}}",
+        f"{order_by('desc')} LIMIT {{most:UInt64}}",
+        bound.parameters | {"below": below, "most": most},
+    )
