@@ -55,8 +55,11 @@ proof.json      the nodes of the RFC 6962 tree that cover all other entries, in 
                 each gap is covered by as few perfect subtrees as its place allows, first to last.)
 checkpoint      the log's name, its size and its root, signed (C2SP tlog-checkpoint, signed-note, Ed25519).
 records.ndjson  the records of erasures, purges and changes of the retention, each with its own inclusion proof in
-                the same checkpoint. They explain what is missing.
+                the same checkpoint, or in records.checkpoint if that is here: somebody was erased after the bundle
+                was made, and it was made again without them. They explain what is missing.
 manifest.json   what was asked for, counts, who made this and when, and the SHA-256 of every file.
+attached/       other documents, if there are any. Their SHA-256 stand in manifest.json; the log proves them only
+                where an event in here names the same SHA-256.
 
 "kind" in proof.json says what this can show. A range holds every event between two indexes: nothing was left
 out there. Filtered events are proven one by one; that there are no others is not.
@@ -90,9 +93,11 @@ class BundleWriter:
         selection: Selection,
         events: Iterable[list[StoredEvent]],
         records: Iterable[StoredEvent] = (),
+        attached: Iterable[tuple[str, bytes]] = (),
     ) -> dict[str, Any]:
         """Write the bundle; the manifest. `target` need not be seekable. A checkpoint is signed if none covers it.
 
+        `attached` are names and contents of documents that go with it.
         Of filtered events those that were recorded after this began are left out. ValueError when the events are
         not in order of index.
         """
@@ -107,14 +112,16 @@ class BundleWriter:
         walk = _Walk(UnheldNodes(self._database, scope.org_id), checkpoint.size)
         with walk, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as bundle:
             walk.begin(head.get("first", 0))
-            made["events.ndjson"] = _put(bundle, "events.ndjson", _lines(walk, shown))
+            made["events.ndjson"] = put_file(bundle, "events.ndjson", _lines(walk, shown))
             walk.finish()
-            made["entries.bin"] = _put(bundle, "entries.bin", _blocks(walk.entries))
-            made["proof.json"] = _put(bundle, "proof.json", _proof(head, walk.hashes))
-            made["checkpoint"] = _put(bundle, "checkpoint", [checkpoint.note.encode()])
-            proven = (_record(one, walk.nodes, checkpoint.size) for one in records if one.index < checkpoint.size)
-            made["records.ndjson"] = _put(bundle, "records.ndjson", proven)
-            made["README.txt"] = _put(bundle, "README.txt", [README.encode()])
+            made["entries.bin"] = put_file(bundle, "entries.bin", _blocks(walk.entries))
+            made["proof.json"] = put_file(bundle, "proof.json", _proof(head, walk.hashes))
+            made["checkpoint"] = put_file(bundle, "checkpoint", [checkpoint.note.encode()])
+            proven = (record_line(one, walk.nodes, checkpoint.size) for one in records if one.index < checkpoint.size)
+            made["records.ndjson"] = put_file(bundle, "records.ndjson", proven)
+            made["README.txt"] = put_file(bundle, "README.txt", [README.encode()])
+            for name, content in attached:
+                made[f"attached/{name}"] = put_file(bundle, f"attached/{name}", [content])
             manifest = {
                 **head,
                 "origin": checkpoint.note.partition("\n")[0],
@@ -124,7 +131,7 @@ class BundleWriter:
                 "made_by": dict(selection.made_by),
                 "files": made,
             }
-            _put(bundle, "manifest.json", [msgspec.json.format(msgspec.json.encode(manifest), indent=2), b"\n"])
+            put_file(bundle, "manifest.json", [msgspec.json.format(msgspec.json.encode(manifest), indent=2), b"\n"])
         return manifest
 
 
@@ -222,12 +229,12 @@ def _proof(head: Mapping[str, Any], hashes: IO[bytes]) -> Iterator[bytes]:
     yield b"\n]}\n"
 
 
-def _record(event: StoredEvent, nodes: Nodes, size: int) -> bytes:
+def record_line(event: StoredEvent, nodes: Nodes, size: int) -> bytes:
     hashes = [b64encode(one).decode() for one in inclusion_proof(event.index, size, nodes)]
     return msgspec.json.encode({**evidence(event), "hashes": hashes}) + b"\n"
 
 
-def _put(bundle: zipfile.ZipFile, name: str, blocks: Iterable[bytes]) -> dict[str, Any]:
+def put_file(bundle: zipfile.ZipFile, name: str, blocks: Iterable[bytes]) -> dict[str, Any]:
     digest, count = hashlib.sha256(), 0
     info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
     info.compress_type = zipfile.ZIP_STORED if name == "entries.bin" else zipfile.ZIP_DEFLATED

@@ -1,20 +1,16 @@
 """The keys that sign a log's checkpoints: made with the first one, sealed at rest, changed with an overlap."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Connection, insert, or_, select, update
 
 from tallystick.access import organizations
 from tallystick.access.acts import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import require_ownership
+from tallystick.access.sealing import Seal, Unsealable
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.errors import Unavailable
 from tallystick.ledger import log as ledger_log
@@ -23,7 +19,6 @@ from tallystick.ledger.tables import logs, signing_keys
 from tallystick.query.scope import Scope
 
 OVERLAP_DAYS = 30
-_NONCE_BYTES = 12
 _PURPOSE = b"tallystick/signing-key/v1"
 
 
@@ -46,7 +41,15 @@ class Keyring:
 
     def __init__(self, secret: str, host: str) -> None:
         self._host = host
-        self._box = AESGCM(HKDF(SHA256(), 32, salt=None, info=_PURPOSE).derive(secret.encode()))
+        self._seal = Seal(secret, _PURPOSE)
+
+    def opens(self, org_id: UUID, public: bytes, sealed: bytes) -> bool:
+        """Whether this secret is the one that sealed the key."""
+        try:
+            self._open(org_id, public, sealed)
+        except Unavailable:
+            return False
+        return True
 
     def signing(self, connection: Connection, org_id: UUID, *, now: int) -> Sequence[SigningKey]:
         """The keys that sign now, the current one first; empty until `prepare` made the first."""
@@ -96,14 +99,13 @@ class Keyring:
     def _make(self, connection: Connection, org_id: UUID, *, now: int) -> None:
         private = Ed25519PrivateKey.generate()
         public = private.public_key().public_bytes_raw()
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._box.encrypt(nonce, private.private_bytes_raw(), org_id.bytes + public)
+        sealed = self._seal.seal(private.private_bytes_raw(), org_id.bytes + public)
         connection.execute(insert(signing_keys).values(org_id=org_id, public=public, sealed=sealed, made_at=now))
 
     def _open(self, org_id: UUID, public: bytes, sealed: bytes) -> Ed25519PrivateKey:
         try:
-            raw = self._box.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], org_id.bytes + public)
-        except InvalidTag:
+            raw = self._seal.open(sealed, org_id.bytes + public)
+        except Unsealable:
             raise Unavailable(
                 "The key that signs this log cannot be opened. The operator has to give the server the "
                 "TALLYSTICK_SECRET_KEY that it had when the key was made.",

@@ -41,17 +41,27 @@ class Marks:
 
     def open(self) -> None:
         """Read what is there; a last line that a power cut broke off was never relied upon."""
-        text = self._path.read_text(encoding="ascii", errors="replace") if self._path.exists() else ""
-        for line in text.splitlines(keepends=True):
+        if self.look():
+            self._rewrite()
+
+    def look(self) -> bool:
+        """Read what is there and change nothing, also beside a server that writes; whether the last line is broken."""
+        lines = self._read_lines()
+        for line in lines:
             self._lines += 1
             if (mark := _read(line)) is not None:
                 self._keep(mark)
-        if text and not text.endswith("\n"):
-            self._rewrite()
+        return bool(lines) and not lines[-1].endswith("\n")
 
     def of(self, origin_id: str) -> Mark | None:
         """The largest size signed of this log, as far as this data directory knows."""
         return self._held.get(origin_id)
+
+    def within(self, origin_id: str, size: int) -> Mark | None:
+        """The largest of at most `size` entries that the file still has: older lines stay until it is rewritten."""
+        found = [mark for line in self._read_lines() if (mark := _read(line)) is not None]
+        mine = [mark for mark in found if mark.origin_id == origin_id and mark.size <= size]
+        return max(mine, key=lambda mark: mark.size, default=None)
 
     def put(self, marks: Sequence[Mark]) -> None:
         """Add marks; on return they are on disk."""
@@ -67,6 +77,10 @@ class Marks:
             os.fsync(file.fileno())
         self._broken = False
         self._lines += len(marks)
+
+    def _read_lines(self) -> list[str]:
+        text = self._path.read_text(encoding="ascii", errors="replace") if self._path.exists() else ""
+        return text.splitlines(keepends=True)
 
     def _keep(self, mark: Mark) -> None:
         held = self._held.get(mark.origin_id)

@@ -8,7 +8,7 @@ from tallystick.database.engine import Database
 from tallystick.ledger.log import LedgerDamaged
 from tallystick.ledger.tables import tiles
 from tallystick.merkle.commitment import ENTRY_BYTES
-from tallystick.merkle.tiles import node_in, place_of
+from tallystick.merkle.tiles import TILE_WIDTH, node_in, place_of
 from tallystick.merkle.tree import leaf_hashes
 
 MOST_TILES = 256  # kept of one log: 2 MiB
@@ -30,6 +30,10 @@ def tile_hashes(level: int, stored: bytes) -> bytes:
     return stored if level else b"".join(leaf_hashes(split(stored)))
 
 
+class EntriesGone(LedgerDamaged):
+    """The entries below a tile are past their tail: its root is known from the tile above, what is inside is not."""
+
+
 class Nodes:
     """A node reader over the stored tiles of one log, for one proof or one check: it keeps what it has read.
 
@@ -46,6 +50,12 @@ class Nodes:
         try:
             return node_in(self.tile(place.level, place.position), place.height, place.offset)
         except IndexError as narrow:
+            if place.level == 0 and not self.entries(place.position) and self._stands_above(place.position):
+                first = place.position * TILE_WIDTH
+                raise EntriesGone(
+                    f"Tile {place.position} of level 0 is gone: the entries from {first} to {first + TILE_WIDTH - 1} "
+                    "are past their retention."
+                ) from None
             raise LedgerDamaged(f"Tile {place.position} of level {place.level} is too narrow: {narrow}.") from narrow
 
     def tile(self, level: int, position: int) -> bytes:
@@ -60,6 +70,10 @@ class Nodes:
     def entries(self, position: int) -> bytes:
         """The entries below a tile of level 0, 32 bytes each; empty when there are none."""
         return self._stored(0, position)
+
+    def _stands_above(self, position: int) -> bool:
+        above, place = divmod(position, TILE_WIDTH)
+        return len(self.tile(1, above)) > place * ENTRY_BYTES
 
     def _stored(self, level: int, position: int) -> bytes:
         of_tile = {"org": self._org_id, "tile_level": level, "tile_position": position}

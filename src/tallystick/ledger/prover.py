@@ -11,10 +11,11 @@ from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, NotFound
 from tallystick.events.record import StoredEvent
 from tallystick.ledger import log as ledger_log
-from tallystick.ledger.nodes import Nodes
+from tallystick.ledger.nodes import EntriesGone, Nodes
 from tallystick.ledger.notes import hash_lines
-from tallystick.ledger.signer import Checkpoint, Signer
-from tallystick.merkle.commitment import ENTRY_BYTES, entry_of, part_commitments
+from tallystick.ledger.signer import Checkpoint, Signer, last_checkpoint
+from tallystick.merkle import remains
+from tallystick.merkle.commitment import ENTRY_BYTES, PARTS, Four, entry_of
 from tallystick.merkle.tiles import Tile, width_of
 from tallystick.merkle.tree import HASH_BYTES, consistency_proof, inclusion_proof
 from tallystick.query.scope import Scope
@@ -42,6 +43,18 @@ class Prover:
     def vkeys(self, scope: Scope) -> list[str]:
         """The keys that sign this log now, the current one first."""
         return [key.vkey for key in self._signer.keys(scope.org_id)]
+
+    def keys(self, scope: Scope) -> list[tuple[str, int | None]]:
+        """The same, each with the time (microseconds) until which it signs; None for the current one."""
+        return [(key.vkey, key.signs_until) for key in self._signer.keys(scope.org_id)]
+
+    def known_inclusion(self, scope: Scope, index: int) -> Proof | None:
+        """By the last checkpoint that there is; None while none covers the entry. Nothing is signed for this."""
+        with self._database.read() as connection:
+            last = last_checkpoint(connection, scope.org_id)
+            if last is None or last.size <= index:
+                return None
+            return Proof(index, inclusion_proof(index, last.size, Nodes(connection, scope.org_id)), last)
 
     def checkpoint(self, scope: Scope, *, covering: int = 0) -> Checkpoint:
         """The last signed checkpoint, of at least so many entries."""
@@ -78,7 +91,13 @@ class Prover:
                     code="bad_parameter",
                     parameter="first" if first > second else "second",
                 )
-            return consistency_proof(first, second, Nodes(connection, scope.org_id))
+            try:
+                return consistency_proof(first, second, Nodes(connection, scope.org_id))
+            except EntriesGone as gone:
+                raise NotFound(
+                    f"{gone.detail} Between these sizes the log cannot be shown any more; take those of others.",
+                    code="no_tile",
+                ) from None
 
     def inclusion(self, scope: Scope, index: int) -> Proof:
         """That the entry at `index` is in the log; a checkpoint is signed if none covers it yet."""
@@ -96,7 +115,7 @@ def proof_text(proof: Proof, event: StoredEvent) -> str:
 
 def opening(event: StoredEvent) -> dict[str, object]:
     """What the entry is made of, without a word of the event: id, time of receipt, the four commitments."""
-    commitments = part_commitments(event.seed, (event.what, event.target, event.who, event.details))
+    commitments = _commitments(event)
     return {
         "id": ids.encode("evt", event.id),
         "received_at": event.received_at,
@@ -107,20 +126,33 @@ def opening(event: StoredEvent) -> dict[str, object]:
 
 
 def evidence(event: StoredEvent) -> dict[str, object]:
-    """The event as a verifier needs it: the four parts as the exact texts that were committed to, and the seed."""
+    """The event as a verifier needs it: the four parts as the exact texts that were committed to, and the seed.
+
+    Of an event that lost parts: the salts of those it has, and the commitments of those it has not.
+    """
+    head = {"index": event.index, "id": ids.encode("evt", event.id), "received_at": event.received_at}
+    texts: dict[str, object] = dict(zip(PARTS, (part.decode() for part in _parts(event)), strict=True))
+    if not event.remains:
+        return {**head, "seed": b64encode(event.seed).decode(), **texts}
+    gone = remains.lost(event.remains)
+    known = {part: b64encode(slot).decode() for part, slot in zip(PARTS, remains.slots(event.remains), strict=True)}
     return {
-        "index": event.index,
-        "id": ids.encode("evt", event.id),
-        "received_at": event.received_at,
-        "seed": b64encode(event.seed).decode(),
-        "what": event.what.decode(),
-        "target": event.target.decode(),
-        "who": event.who.decode(),
-        "details": event.details.decode(),
+        **head,
+        "salts": {part: known[part] for part in PARTS if part not in gone},
+        "commitments": {part: known[part] for part in gone},
+        **texts,
+        **dict.fromkeys(gone),
     }
 
 
 def entry_of_event(event: StoredEvent) -> bytes:
     """The entry that the event, as it is stored now, commits to (32 bytes)."""
-    parts = (event.what, event.target, event.who, event.details)
-    return entry_of(event.id, event.received_at, part_commitments(event.seed, parts))
+    return entry_of(event.id, event.received_at, _commitments(event))
+
+
+def _commitments(event: StoredEvent) -> Four:
+    return remains.commitments(event.remains, event.seed, _parts(event))
+
+
+def _parts(event: StoredEvent) -> Four:
+    return Four(event.what, event.target, event.who, event.details)

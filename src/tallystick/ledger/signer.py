@@ -1,12 +1,10 @@
 """The signer: a thread that signs a checkpoint of each log that grew, and signs on demand."""
 
-import os
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, insert, select, update
@@ -19,11 +17,12 @@ from tallystick.ledger import log as ledger_log
 from tallystick.ledger.keys import Keyring, SigningKey
 from tallystick.ledger.log import LedgerDamaged, Log
 from tallystick.ledger.marks import Mark, Marks
-from tallystick.ledger.nodes import Nodes
+from tallystick.ledger.nodes import EntriesGone, Nodes
 from tallystick.ledger.notes import checkpoint_body, signed
 from tallystick.ledger.tables import checkpoints, logs
 from tallystick.merkle.tree import Edge, root_of
-from tallystick.work import leases
+from tallystick.work.background import Background
+from tallystick.work.leases import Lease
 
 LEASE = "signer"
 LEASE_SECONDS = 30
@@ -41,7 +40,7 @@ class Checkpoint(NamedTuple):
     made_at: int
 
 
-class Signer:
+class Signer(Background):
     """Signs what is committed, nothing else. Every method blocks; `checkpoint` is called from worker threads.
 
     Before anything is signed the log must agree with its own row, with the last checkpoint, and with the
@@ -49,15 +48,13 @@ class Signer:
     """
 
     def __init__(self, database: Database, keyring: Keyring, data_dir: Path) -> None:
+        lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
+        super().__init__("signing", idle_seconds=PACE_SECONDS, breath_seconds=PACE_SECONDS, lease=lease)
         self._database = database
         self._keyring = keyring
         self._marks = Marks(data_dir)
         self._signed: dict[UUID, int] = {}
-        self._renewed_at = -float(LEASE_SECONDS)
         self._one_at_a_time = threading.Lock()
-        self._stopping = threading.Event()
-        self._holder = f"{os.getpid()}-{uuid4().hex[:12]}"
-        self._thread = threading.Thread(target=self._run, name="signer", daemon=True)
 
     def open(self) -> None:
         """Read the marks, and freeze every log that is behind its own: before anything is recorded or signed."""
@@ -72,14 +69,6 @@ class Signer:
                 problem = damage.detail
             if problem is not None:
                 self._freeze(org_id, problem)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join()
-        leases.end(self._database, LEASE, self._holder)
 
     def checkpoint(self, org_id: UUID, *, covering: int = 0) -> Checkpoint:
         """The last checkpoint, of at least `covering` entries (no more than there are).
@@ -113,16 +102,21 @@ class Signer:
             self._keyring.prepare(connection, org_id, now=now)
             return self._keyring.signing(connection, org_id, now=now)
 
-    def step(self) -> int:
-        """Sign every log that grew since its last checkpoint; how many that were."""
-        if not self._hold():
-            return 0
+    def at_the_end(self) -> None:
+        """Sign what grew until now: so that an older copy is noticed to the last event."""
+        self.try_step()
+        super().at_the_end()
+
+    def step(self) -> bool:
+        """Sign every log that grew since its last checkpoint; False when none did."""
+        if not self.may_work(clock.now_us()):
+            return False
         with self._database.read() as connection:
             sizes = connection.execute(select(logs.c.org_id, logs.c.size).where(logs.c.frozen_reason.is_(None))).all()
         grown = [row.org_id for row in sizes if row.size > self._signed.get(row.org_id, 0)]
         for start in range(0, len(grown), TOGETHER):
             self.sign(grown[start : start + TOGETHER])
-        return len(grown)
+        return bool(grown)
 
     def sign(self, org_ids: Sequence[UUID]) -> None:
         """Sign each of these logs as it is committed now. What cannot be signed alone is said and left out."""
@@ -148,15 +142,6 @@ class Signer:
             self._freeze(log.org_id, f"A checkpoint of {log.size} entries with another root was made before.")
         self._signed.update({log.org_id: log.size for log, _ in ready})
         telemetry.checkpoints_signed_total.inc(len(ready) - len(conflicting))
-
-    def _hold(self) -> bool:
-        """Renewed in time, not with every step: a server at rest writes nothing."""
-        if time.monotonic() - self._renewed_at < LEASE_SECONDS / 3:
-            return True
-        with self._database.write() as connection:
-            held = leases.hold(connection, LEASE, self._holder, now=clock.now_us(), seconds=LEASE_SECONDS)
-        self._renewed_at = time.monotonic() if held else -float(LEASE_SECONDS)
-        return held
 
     def _prepared(self, org_id: UUID) -> tuple[Log, str]:
         """The log as it is committed, checked, and the note that says so."""
@@ -200,7 +185,11 @@ class Signer:
                 "older than that, perhaps a copy that was restored. Restore the newest copy and start again; until "
                 "then nothing is recorded or signed."
             )
-        if root_of(mark.size, nodes) != mark.root:
+        try:
+            signed_before = root_of(mark.size, nodes)
+        except EntriesGone:  # the mark of a node that has not signed for years
+            return None
+        if signed_before != mark.root:
             return (
                 f"The log's first {mark.size} entries have another root than was signed here before: the control "
                 "database is another or was changed. Restore the newest copy and start again."
@@ -212,14 +201,6 @@ class Signer:
         with self._database.write() as connection:
             ledger_log.freeze(connection, org_id, reason)
         telemetry.log_frozen.inc()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(PACE_SECONDS):
-            try:
-                self.step()
-            except Exception as error:
-                # Signing must outlive whatever happens; what was not signed is signed with the next step.
-                _log.error("signing_failed", error=repr(error), exc_info=not isinstance(error, TallystickError))
 
 
 def last_checkpoint(connection: Connection, org_id: UUID) -> Checkpoint | None:

@@ -51,6 +51,11 @@ def part_commitments(seed: bytes, parts: tuple[bytes, bytes, bytes, bytes]) -> F
     )
 
 
+def commitment(number: int, salt: bytes, part: bytes) -> bytes:
+    """The 32-byte commitment of part `number` (1 to 4) under its salt."""
+    return sha256(b"tallystick/part/v1\0" + bytes([number]) + salt + part).digest()
+
+
 def entry_of(event_id: bytes, received_at: int, commitments: tuple[bytes, bytes, bytes, bytes]) -> bytes:
     """The log entry from the event's id (16 bytes), its time of receipt (µs since 1970) and four commitments."""
     return sha256(_EVENT + event_id + received_at.to_bytes(8, "big") + b"".join(commitments)).digest()

@@ -92,21 +92,25 @@ class Growth(NamedTuple):
 EMPTY = Edge(0, ())
 
 
-def extend(edge: Edge, leaves: list[bytes]) -> Growth:
-    """The tree grown by these leaf hashes; costs one hash for each node completed, however large the tree."""
+def extend(edge: Edge, leaves: list[bytes], level: int = 0) -> Growth:
+    """The tree grown by these leaf hashes; costs one hash for each node completed, however large the tree.
+
+    With `level`, by perfect subtrees of that height instead, of which the edge's size must be a multiple;
+    `completed` then begins at that level.
+    """
     peaks = {level: peak for (level, _), peak in zip(peaks_of(edge.size), edge.peaks, strict=True)}
     completed: list[list[bytes]] = []
     nodes = leaves
     while nodes:
-        level = len(completed)
+        height = level + len(completed)
         completed.append(nodes)
-        waiting = peaks.pop(level, None)  # a left sibling that had no right one until now
+        waiting = peaks.pop(height, None)  # a left sibling that had no right one until now
         row = nodes if waiting is None else [waiting, *nodes]
         if len(row) & 1:
-            peaks[level] = row[-1]
+            peaks[height] = row[-1]
         nodes = _next_level(row)
-    grown = tuple([peaks[level] for level in sorted(peaks, reverse=True)])
-    return Growth(Edge(edge.size + len(leaves), grown), completed)
+    grown = tuple([peaks[height] for height in sorted(peaks, reverse=True)])
+    return Growth(Edge(edge.size + (len(leaves) << level), grown), completed)
 
 
 def root_of(size: int, read: NodeReader) -> bytes:

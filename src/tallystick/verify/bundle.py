@@ -9,13 +9,15 @@ from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
-from tallystick.verify.entries import ERASED, Malformed, entry_of_erased, entry_of_whole, read_line, read_object
+from tallystick.verify.entries import Malformed, entry_of, entry_of_whole, read_line, read_object
 from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
 from tallystick.verify.records import Records
 from tallystick.verify.report import Report
 from tallystick.verify.tree import Folding, cover
 
 FILES = ("events.ndjson", "entries.bin", "proof.json", "checkpoint", "records.ndjson", "README.txt", "manifest.json")
+ATTACHED = re.compile(r"attached/[A-Za-z0-9._-]{1,100}", re.ASCII)  # documents that the log itself says nothing of
+LATER = "records.checkpoint"  # of a bundle that was made again after an erasure: what proves its records
 ENTRY_BYTES = 32
 MOST_SMALL = 1 << 20
 MOST_LINE = 1 << 20
@@ -42,15 +44,18 @@ class _Check:
         self._bundle = bundle
         self._report = report
         names = bundle.namelist()
-        if sorted(names) != sorted(FILES):
-            raise Malformed(f"a bundle holds {', '.join(FILES)}, once each, and nothing else")
+        self._attached = [name for name in names if ATTACHED.fullmatch(name)]
+        self._later = [LATER] if LATER in names else []
+        if sorted(names) != sorted({*FILES, *self._attached, *self._later}):
+            raise Malformed(f"a bundle holds {', '.join(FILES)}, once each, documents in attached/, and nothing else")
         self._manifest = read_object(self._small("manifest.json"))
         self._opened: dict[str, _Hashed] = {}
 
     def run(self, keys: Sequence[Key], older: Checkpoint | None) -> Checkpoint:
         checkpoint = open_checkpoint(self._small("checkpoint"), keys)
         self._check_small_files()
-        records = Records(checkpoint, self._report)
+        self._check_attached()
+        records = Records(self._proving(checkpoint, keys), self._report)
         for number, line in enumerate(self._lines("records.ndjson"), 1):
             records.take(line.decode(), f"line {number} of records.ndjson")
         records.settle()
@@ -62,6 +67,18 @@ class _Check:
         self._compare_digests()
         walk.conclude()
         return checkpoint
+
+    def _proving(self, checkpoint: Checkpoint, keys: Sequence[Key]) -> Checkpoint:
+        """The checkpoint that the records are proven in: that of the events, or a later one of the same log."""
+        if not self._later:
+            return checkpoint
+        later = open_checkpoint(self._small(LATER), keys)
+        if later.origin != checkpoint.origin or later.size < checkpoint.size:
+            raise Malformed(f"{LATER} is not a later one of the same log")
+        if later.size == checkpoint.size and later.root != checkpoint.root:
+            raise Malformed(f"{LATER} contradicts the checkpoint")
+        self._report.facts.append(f"made again since: its records are proven in a checkpoint of {later.size} entries")
+        return later
 
     def _range(self, head: dict[str, Any], checkpoint: Checkpoint) -> tuple[int, int | None]:
         kind, size = head.get("kind"), head.get("size")
@@ -96,8 +113,19 @@ class _Check:
         return content.decode()
 
     def _check_small_files(self) -> None:
-        for name in ("checkpoint", "README.txt"):
+        for name in ("checkpoint", "README.txt", *self._later):
             self._compare(name, hashlib.sha256(self._small(name).encode()).hexdigest())
+
+    def _check_attached(self) -> None:
+        for name in self._attached:
+            with self._bundle.open(name) as file:
+                self._compare(name, _Hashed(file).digest())
+        if self._attached:
+            number = len(self._attached)
+            verb = "document is" if number == 1 else "documents are"
+            self._report.facts.append(
+                f"{number} attached {verb} as manifest.json says; that proves nothing of what they say"
+            )
 
     def _compare_digests(self) -> None:
         for name, opened in self._opened.items():
@@ -205,10 +233,7 @@ class _Walk:
             self._missing(index, index + 1)
             return
         try:
-            if event.keys() == ERASED:
-                found, lost = entry_of_erased(event)
-            else:
-                found, lost = entry_of_whole(event), []
+            found, lost = entry_of(event)
         except Malformed as error:
             report.add("altered", index)
             report.wrong(f"event {index}: {error}")

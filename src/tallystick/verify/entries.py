@@ -108,6 +108,11 @@ def entry_of_erased(event: dict[str, Any]) -> tuple[bytes, list[str]]:
     return _entry(event, found), lost
 
 
+def entry_of(event: dict[str, Any]) -> tuple[bytes, list[str]]:
+    """The entry of an event that may have lost parts, and which it lost. Malformed."""
+    return entry_of_erased(event) if event.keys() == ERASED else (entry_of_whole(event), [])
+
+
 def entry_of_opening(opening: dict[str, Any]) -> bytes:
     """The entry from id, time of receipt and the four commitments alone."""
     commitments = opening.get("commitments")

@@ -13,17 +13,23 @@ from typing import Any
 from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
 from tallystick.verify.proofs import check_proof
 from tallystick.verify.report import Report
-from tallystick.verify.tree import Folding, Unproven, check_consistency
+from tallystick.verify.tree import HASH_BYTES, Folding, Unproven, check_consistency
 
 TIMEOUT_SECONDS = 30
 TILE_WIDTH = 256
 MOST_BYTES = 16 << 20
 _ENTRY_LENGTH = (32).to_bytes(2, "big")
 _ENTRY_STEP = 34
+ABOVE_ENTRIES = 8  # levels up to the hash of a full tile of entries
+NOT_FOUND = 404
 
 
 class Unreachable(Exception):
-    """The server did not give what it was asked for; the text says what it said."""
+    """The server did not give what it was asked for; the text says what it said, `status` the number of its answer."""
+
+    def __init__(self, detail: str, status: int = 0) -> None:
+        super().__init__(detail)
+        self.status = status
 
 
 class Server:
@@ -43,7 +49,7 @@ class Server:
                 content: bytes = answer.read(MOST_BYTES)
                 return content
         except urllib.error.HTTPError as error:
-            raise Unreachable(f"{path} answered {error.code}: {_detail(error.read(MOST_BYTES))}") from None
+            raise Unreachable(f"{path} answered {error.code}: {_detail(error.read(MOST_BYTES))}", error.code) from None
         except (OSError, ValueError) as error:
             raise Unreachable(f"{self._url} does not answer: {error}") from None
 
@@ -85,11 +91,18 @@ def _check_growth(server: Server, report: Report, older: Checkpoint, checkpoint:
 
 
 def _check_entries(server: Server, report: Report, checkpoint: Checkpoint) -> None:
-    folding = Folding()
+    folding, gone = Folding(), 0
     for position in range(-(-checkpoint.size // TILE_WIDTH)):
         width = min(TILE_WIDTH, checkpoint.size - position * TILE_WIDTH)
         part = "" if width == TILE_WIDTH else f".p/{width}"
-        content = server.get(f"/v1/ledger/tile/entries/{_number(position)}{part}")
+        try:
+            content = server.get(f"/v1/ledger/tile/entries/{_number(position)}{part}")
+        except Unreachable as refused:
+            if refused.status != NOT_FOUND or part:
+                raise
+            folding.push(ABOVE_ENTRIES, [_hash_above(server, position, checkpoint.size)])
+            gone += width
+            continue
         if len(content) != width * _ENTRY_STEP:
             report.wrong(f"the entries from {position * TILE_WIDTH} on are not {width}")
             return
@@ -101,9 +114,22 @@ def _check_entries(server: Server, report: Report, checkpoint: Checkpoint) -> No
             leaves.append(sha256(b"\0" + content[at + 2 : at + _ENTRY_STEP]).digest())
         folding.push(0, leaves)
     if folding.root() == checkpoint.root:
-        report.facts.append("all entries give the signed root")
+        if gone:
+            report.facts.append(f"{gone:,} entries are past their time: the hashes above them were taken instead")
+        report.facts.append(f"all {'other ' if gone else ''}entries give the signed root")
     else:
         report.wrong("the entries do not give the root that was signed")
+
+
+def _hash_above(server: Server, position: int, size: int) -> bytes:
+    """The hash of a full tile of entries, from the tile above it."""
+    above, place = divmod(position, TILE_WIDTH)
+    width = min(TILE_WIDTH, size // TILE_WIDTH - above * TILE_WIDTH)
+    part = "" if width == TILE_WIDTH else f".p/{width}"
+    content = server.get(f"/v1/ledger/tile/1/{_number(above)}{part}")
+    if len(content) != width * HASH_BYTES:
+        raise Unreachable(f"the tile above the entries from {position * TILE_WIDTH} on has not {width} hashes")
+    return content[place * HASH_BYTES : (place + 1) * HASH_BYTES]
 
 
 def _check_event(server: Server, keys: Sequence[Key], report: Report, event_id: str) -> None:

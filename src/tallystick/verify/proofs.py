@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tallystick.verify.entries import Malformed, entry_of_opening, entry_of_whole, read_object
+from tallystick.verify.entries import Malformed, entry_of, entry_of_opening, read_object
 from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
 from tallystick.verify.report import Report
 from tallystick.verify.tree import Unproven, check_inclusion, leaf_of
@@ -59,7 +59,7 @@ def check_proof(
         report.wrong(str(error))
         return None
     try:
-        entry = entry_of_whole(event) if event is not None else None
+        entry, lost = entry_of(event) if event is not None else (None, [])
         opened = entry_of_opening(read_object(proof.extra.decode())) if proof.extra is not None else entry
         if opened is None:
             raise Malformed("neither the proof nor a file beside it says what was proven")
@@ -71,6 +71,8 @@ def check_proof(
         report.wrong(f"event {proof.index}: {error}")
         return checkpoint
     report.add("verified", proof.index)
+    if lost:
+        report.facts.append(f"of the event {', '.join(lost)} is gone: a bundle shows by which erasure")
     if event is None:
         report.facts.append("only id, time of receipt and commitments were checked: give the JSON form for its parts")
     return checkpoint

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tallystick.verify.entries import PARTS, Malformed, entry_of_whole, read_object
+from tallystick.verify.entries import PARTS, Malformed, entry_of, read_object
 from tallystick.verify.notes import Checkpoint
 from tallystick.verify.proofs import hashes_of
 from tallystick.verify.report import Ranges, Report
@@ -54,7 +54,10 @@ class Records:
             index = event.get("index")
             if type(index) is not int:
                 raise Malformed("a record has an index")
-            check_inclusion(index, self._checkpoint.size, leaf_of(entry_of_whole(event)), hashes, self._checkpoint.root)
+            entry, lost = entry_of(event)
+            if not {"what", "details"}.isdisjoint(lost):
+                raise Malformed("what it says was erased")  # who did it may be
+            check_inclusion(index, self._checkpoint.size, leaf_of(entry), hashes, self._checkpoint.root)
             record = read_record(event)
         except (Malformed, Unproven, ValueError) as error:
             self._report.wrong(f"{where} explains nothing: {error}")
@@ -83,11 +86,10 @@ class Records:
         return next((record for record in self._purges if index in record.indexes), None)
 
     def erasure_of(self, index: int, parts: Sequence[str]) -> Record | None:
-        """The erasure that took these parts of this event."""
-        return next(
-            (one for one in self._erasures if index in one.indexes and one.parts.issuperset(parts)),
-            None,
-        )
+        """The last of the erasures that together took these parts of this event."""
+        found = [one for one in self._erasures if index in one.indexes and not one.parts.isdisjoint(parts)]
+        taken = frozenset[str]().union(*(one.parts for one in found))
+        return found[-1] if taken.issuperset(parts) else None
 
     def still_here(self, index: int, kept: Sequence[str] = PARTS) -> Record | None:
         """A record that says of an event, or of a part that is here, that it is gone."""
