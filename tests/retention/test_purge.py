@@ -14,6 +14,7 @@ from tallystick.access import organizations
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.errors import TallystickError
 from tallystick.ingest.reconcile import reconcile
+from tallystick.journal import set_aside
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import Contains, Query
 from tallystick.query.scope import Scope
@@ -21,6 +22,7 @@ from tallystick.retention import holds
 from tallystick.retention.indexes import read
 from tallystick.retention.purge import LEASE_SECONDS, Purger
 from tallystick.retention.tables import legal_holds
+from tallystick.search.whole import unstored
 from tests.fixtures.spine import Spine
 
 
@@ -232,3 +234,18 @@ def test_an_organization_whose_purge_fails_holds_up_no_other(spine: Spine) -> No
     spine.ship()
     assert records(spine, acme)
     assert records(spine, broken) == []
+
+
+def test_what_is_set_aside_under_the_name_of_a_record_goes_like_any_other(sqlite_spine: Spine) -> None:
+    """A sender may call an event of its own as it likes: only Tallystick's own records last."""
+    spine = sqlite_spine
+    scope = spine.organization(days=30)
+    [sent] = spine.record(scope, {**event(31), "action": "audit_log.pruned"}).events
+    [(index, record)] = [one for one in unstored(spine.database, scope, 0, 100) if one[0] == sent.index]
+    spine.ship()
+    spine.store.delete("org_id = {org:UUID} AND seq = {seq:UInt64}", {"org": str(scope.org_id), "seq": index})
+    with spine.database.write() as connection:
+        set_aside.put(connection, scope.org_id, index, record, "refused", clock.now_us())
+    purge(spine)
+    with spine.database.read() as connection:
+        assert list(set_aside.of_organization(connection, scope.org_id)) == []

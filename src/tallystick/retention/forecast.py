@@ -6,16 +6,15 @@ from sqlalchemy import select
 
 from tallystick import clock
 from tallystick.access import organizations
-from tallystick.access.scopes import require
+from tallystick.access.scopes import require, require_whole_trail
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import Scope
-from tallystick.retention import holds
+from tallystick.retention import exported, holds
 from tallystick.retention.tables import purges
-from tallystick.store import expiry
-from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
+from tallystick.store.expiry import Tally, tally
 
 WITHIN_DAYS = 7
 SECONDS = 0.75
@@ -23,13 +22,14 @@ SECONDS = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Times in microseconds; `expiring` is None when it could not be counted in time."""
+    """Times in microseconds."""
 
     plan: organizations.Plan
     days: int
     kept_days: int  # what holds for deletion today: the longer of two while a change is younger than a day
+    longer_until: int | None  # until then
     keeps_from: int
-    expiring: int | None  # events that go within WITHIN_DAYS, as far as they are here now
+    expiring: Tally  # events that go within WITHIN_DAYS, as far as they are here now; outside: never exported
     pruned: int
     active_holds: int
     last_purge_at: int | None
@@ -38,23 +38,24 @@ class Forecast:
 
 def forecast(database: Database, store: EventStore, scope: Scope, *, now: int | None = None) -> Forecast:
     """Asked by whoever may change it, and by who answers for it: it reveals no event."""
-    require(scope, "admin")
+    require_whole_trail(scope)
+    require(scope, "events:read")
     now = clock.now_us() if now is None else now
     with database.read() as connection:
         organization = organizations.of_scope(connection, scope)
         kept = organizations.kept_days(connection, scope.org_id, now)
+        longer_until = organizations.longer_until(connection, scope.org_id, now)
         held = holds.active(connection, scope)
+        left = exported.known(connection, scope)
         pruned = connection.execute(select(logs.c.pruned).where(logs.c.org_id == scope.org_id)).scalar_one()
         run = connection.execute(select(purges).where(purges.c.org_id == scope.org_id)).first()
     before = now + (WITHIN_DAYS - organization.retention_days) * DAY_US
-    try:
-        expiring = expiry.expiring(store, scope, before, only=holds.not_held(held), seconds=SECONDS)
-    except StoreTimeout:
-        expiring = None
+    expiring = tally(store, scope, before, only=holds.not_held(held), ranges=left, seconds=SECONDS)
     return Forecast(
         organization.plan,
         organization.retention_days,
         kept,
+        longer_until,
         now - kept * DAY_US,
         expiring,
         pruned,

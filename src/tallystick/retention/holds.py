@@ -10,17 +10,25 @@ from sqlalchemy import Connection, Row, insert, select, update
 from tallystick import ids
 from tallystick.access import organizations
 from tallystick.access.acts import NOWHERE, Caller, resource, tell
-from tallystick.access.scopes import require
+from tallystick.access.scopes import require, require_whole_trail
+from tallystick.clock import DAY_US
+from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Conflict, NotFound
-from tallystick.query.conditions import And, Between, Condition, Not, Or
+from tallystick.query.conditions import And, Between, Condition, Not, Or, Query
 from tallystick.query.scope import Scope
+from tallystick.retention import exported
 from tallystick.retention.tables import legal_holds
 from tallystick.search.filters import query_from
+from tallystick.store.events import EventStore
+from tallystick.store.expiry import Tally, tally
+from tallystick.store.reading import counted
+from tallystick.store.windows import Budget
 
 PREFIX = "hold"
 MOST_NAME = 100
 MOST_TEXT = 2000
 MOST_ACTIVE = 100
+SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +68,7 @@ def place(
     words = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
     if not 1 <= len(words) <= MOST_NAME:
         raise BadRequest(f"The name of a hold has 1 to {MOST_NAME} characters.", code="bad_hold", field="name")
-    if max(len(query), len(start), len(end)) > MOST_TEXT:
-        raise BadRequest(f"A hold's search has at most {MOST_TEXT} characters.", code="bad_hold", field="query")
-    if not (query.strip() or start or end):
-        raise BadRequest(
-            "Say what is to be held: a query such as `user:sarah@acme.com`, a start, an end, or several of them.",
-            code="bad_hold", field="query",
-        )  # fmt: skip
-    hold = Hold(ids.new_uuid(now), words, query, start, end, _by(scope), now, None)
-    _condition(hold)  # a mistake is said now, not when it is too late
+    hold = _wanted(scope, words, query, start, end, now)
     organizations.hold_row(connection, scope.org_id)
     if len(active(connection, scope)) >= MOST_ACTIVE:
         raise Conflict(f"There are {MOST_ACTIVE} holds. Release one first.", code="too_many_holds")
@@ -81,6 +81,15 @@ def place(
     changes = {name: value for name, value in (("query", query), ("start", start), ("end", end)) if value}
     _tell(connection, scope, "audit_log.legal_hold_placed", hold, now, caller, changes)
     return hold
+
+
+def count(
+    store: EventStore, scope: Scope, query: str = "", start: str = "", end: str = "", *, now: int
+) -> tuple[int, bool]:
+    """How many stored events such a hold would keep, and whether all were looked at. Raises what `place` raises."""
+    require(scope, "admin")
+    found = Query(_condition(_wanted(scope, "", query, start, end, now)))
+    return counted(store, scope, found, Budget(SECONDS))
 
 
 def release(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Hold:
@@ -111,8 +120,9 @@ def show(connection: Connection, scope: Scope, shown_id: str) -> Hold:
 
 
 def list_holds(connection: Connection, scope: Scope, *, most: int = 1000) -> list[Hold]:
-    """Every hold there was, newest first."""
-    require(scope, "admin")
+    """Every hold there was, newest first: for whoever reads the whole trail, which tells of them as well."""
+    require_whole_trail(scope)
+    require(scope, "events:read")
     mine = legal_holds.c.org_id == scope.org_id
     statement = select(legal_holds).where(mine).order_by(legal_holds.c.placed_at.desc()).limit(most)
     return [_read(row) for row in connection.execute(statement)]
@@ -128,6 +138,30 @@ def active(connection: Connection, scope: Scope) -> list[Hold]:
 def not_held(holds: Sequence[Hold]) -> Condition:
     """What none of these holds."""
     return Not(Or(tuple(map(_condition, holds)))) if holds else And(())
+
+
+def freed(database: Database, store: EventStore, scope: Scope, shown_id: str, *, now: int) -> Tally:
+    """What goes when the hold is released: it is past its retention, and nothing else holds it. Blocks."""
+    with database.read() as connection:
+        hold = show(connection, scope, shown_id)
+        others = [one for one in active(connection, scope) if one.hold_id != hold.hold_id]
+        before = now - organizations.kept_days(connection, scope.org_id, now) * DAY_US
+        left = exported.known(connection, scope)
+    only = And((_condition(hold), not_held(others)))
+    return tally(store, scope, before, only=only, ranges=left, seconds=SECONDS)
+
+
+def _wanted(scope: Scope, name: str, query: str, start: str, end: str, now: int) -> Hold:
+    if max(len(query), len(start), len(end)) > MOST_TEXT:
+        raise BadRequest(f"A hold's search has at most {MOST_TEXT} characters.", code="bad_hold", field="query")
+    if not (query.strip() or start or end):
+        raise BadRequest(
+            "Say what is to be held: a query such as `user:sarah@acme.com`, a start, an end, or several of them.",
+            code="bad_hold", field="query",
+        )  # fmt: skip
+    hold = Hold(ids.new_uuid(now), name, query, start, end, _by(scope), now, None)
+    _condition(hold)  # a mistake is said now, not when it is too late
+    return hold
 
 
 def _condition(hold: Hold) -> Condition:

@@ -10,10 +10,15 @@ def written(indexes: Iterable[int]) -> str:
 
 def read(text: str) -> list[int]:
     """What was `written`."""
-    found: list[int] = []
+    return [index for first, last in pairs(text) for index in range(first, last + 1)]
+
+
+def pairs(text: str) -> list[tuple[int, int]]:
+    """The same as first-last pairs; ValueError for another text."""
+    found: list[tuple[int, int]] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
-        found += range(int(first), int(last or first) + 1)
+        found.append((int(first), int(last or first)))
     return found
 
 

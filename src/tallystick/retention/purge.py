@@ -1,34 +1,37 @@
 """The purge: what is past its retention is announced in the log, then deleted, in small steps."""
 
-import os
-import threading
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, Row, delete, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick import clock, ids, telemetry
 from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.database.engine import Database
-from tallystick.errors import TallystickError
+from tallystick.destinations.guard import TargetFailed
+from tallystick.errors import TallystickError, Unavailable
 from tallystick.events.lasting import LASTING
 from tallystick.ingest.tables import external_ids
 from tallystick.journal import set_aside
 from tallystick.ledger.tables import logs
 from tallystick.outbox import write as outbox
 from tallystick.query.conditions import Condition, Query
-from tallystick.retention import holds, indexes
+from tallystick.query.scope import Scope
+from tallystick.retention import clock_guard, holds, indexes
+from tallystick.retention.archive import Archive, Archived, note_problem
 from tallystick.retention.tables import prunings, purges
 from tallystick.search.match import compile_match
+from tallystick.search.whole import is_own
 from tallystick.store import expiry
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
-from tallystick.work import leases
+from tallystick.work import copying
+from tallystick.work.background import Background
+from tallystick.work.leases import Lease
 
 LEASE = "purge"
 LEASE_SECONDS = 120
@@ -53,49 +56,59 @@ class Pruning:
     before: int
 
 
-class Purger:
+class Purger(Background):
     """Deletes what is past its retention. A crash at any place goes on with the same deletion."""
 
-    def __init__(self, database: Database, store: EventStore) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: EventStore,
+        warn: Callable[[UUID, int], object] = lambda _org, _now: None,
+        archive: Archive | None = None,
+        is_erasing: Callable[[Connection, UUID], bool] = lambda _connection, _org: False,
+    ) -> None:
+        """`warn` is called with each organization once its day's purge is over: what goes next may be told.
+
+        With an `archive` nothing is announced, and so nothing deleted, before it is written there; and nothing is
+        written there while a person is erased.
+        """
+        lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
+        # A breath between steps: nothing else may wait for a purge.
+        super().__init__("purge", idle_seconds=IDLE_SECONDS, breath_seconds=0.05, lease=lease)
         self._database = database
+        self._archive = archive
+        self._is_erasing = is_erasing
+        self._warn = warn
         self._store = store
         self._not_before: dict[UUID, int] = {}  # organizations whose last step failed
-        self._holder = f"{os.getpid()}-{uuid4().hex[:12]}"
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="purge", daemon=True)
+        self._doubting = False
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the step under way."""
-        self._stopping.set()
-        self._thread.join()
-        leases.end(self._database, LEASE, self._holder)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                busy = self.step()
-            except (StoreError, SQLAlchemyError, TallystickError) as error:
-                _log.warning("purge_failed", error=str(error)[:500])
-                busy = False
-            except Exception:
-                _log.exception("purge_failed")
-                busy = False
-            # A breath between steps: nothing else may wait for a purge.
-            self._stopping.wait(0.05 if busy else IDLE_SECONDS)
+    def _believes_the_clock(self) -> bool:
+        believed = clock_guard.is_believed(self._database, clock.now_us())
+        if not believed and not self._doubting:
+            _log.error("purge_waits_for_the_clock", advice="see: tallystick doctor")
+        self._doubting = not believed
+        telemetry.purge_clock_doubted.set(not believed)
+        return believed
 
     def step(self, now: int | None = None) -> bool:
-        """One deletion, or the plan of one; False when there is nothing to do at `now` (microseconds; the clock's)."""
-        now = clock.now_us() if now is None else now
-        with self._database.write() as connection:
-            if not leases.hold(connection, LEASE, self._holder, now=now, seconds=LEASE_SECONDS):
+        """One deletion, or the plan of one; False when there is nothing to do.
+
+        `now` is in microseconds; without it the clock's, if that can be believed.
+        """
+        if now is None:
+            if not self._believes_the_clock():
                 return False
+            now = clock.now_us()
+        if not self.may_work(now):
+            return False
+        with self._database.write() as connection:
             paused = {org_id for org_id, until in self._not_before.items() if until > now}
             announced = _recorded(connection, paused)
             due = _due(connection, now, paused) if announced is None else announced.org_id
-        if due is None:
+            # After the record was seen in the log: see `copying`.
+            waits = copying.must_wait(connection, now=now)
+        if due is None or waits:
             return False
         try:
             if announced is not None:
@@ -113,21 +126,58 @@ class Purger:
         with self._database.read() as connection:
             scope = operator_scope(due)
             days = organizations.kept_days(connection, due, now)
+            if self._must_wait(connection, due):
+                self._not_before[due] = now + PAUSE_SECONDS * clock.SECOND_US
+                return
             held = holds.active(connection, scope)
             stored = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == due)).scalar_one()
             before, free = now - days * DAY_US, holds.not_held(held)
             aside = _expired_aside(connection, due, before, free)
         found = expiry.expired(self._store, scope, before, only=free, through=stored - 1, most=MOST_EVENTS)
         going = indexes.fitting([*found, *aside], MOST_TEXT)
+        written = self._archived(scope, going, before, now) if going else None
+        is_ours = written is None or self.may_work(max(now, clock.now_us()))  # an archive may take its time
         with self._database.write() as connection:
-            # Whoever changes the retention or places a hold has this row: the record and the change cannot cross.
+            # Whoever changes the retention, places a hold or confirms an erasure has this row: nothing can cross.
             organizations.hold_row(connection, due)
-            if organizations.kept_days(connection, due, now) > days or holds.active(connection, scope) != held:
-                return
-            if going:
+            is_shorter = organizations.kept_days(connection, due, now) <= days
+            stands = (
+                is_ours
+                and is_shorter
+                and holds.active(connection, scope) == held
+                and not self._must_wait(connection, due)
+                and not _is_announced(connection, due)
+            )
+            if stands and going:
+                if self._archive and written:
+                    self._archive.note(connection, scope, written, now=now)
                 _announce(connection, due, going, before=before, days=days, now=now)
-            else:
+            elif stands:
                 _set_next(connection, due, now)
+        if not stands and self._archive and written:
+            self._archive.discard(written.step)
+        elif stands and not going:
+            self._warn(due, now)
+
+    def _must_wait(self, connection: Connection, org_id: UUID) -> bool:
+        """What is being erased must not be archived whole meanwhile."""
+        return self._archive is not None and self._is_erasing(connection, org_id)
+
+    def _archived(self, scope: Scope, going: list[int], before: int, now: int) -> Archived | None:
+        """What is to go, in the archive if there is one. If that fails nothing goes, and the page says why."""
+        if self._archive is None:
+            return None
+        try:
+            return self._archive.write(scope, going, before=before)
+        except TargetFailed as error:
+            problem = f"The archive cannot be written: {error.detail.rstrip('.')}"
+        except OSError as error:
+            problem = f"The archive cannot be written: {error.strerror or error}"
+        except (StoreError, TallystickError) as error:
+            problem = f"The archive cannot be written: {type(error).__name__}"
+        with self._database.write() as connection:
+            note_problem(connection, scope, problem, now=now)
+        raise Unavailable(f"{problem}. Nothing is deleted until it is.", code="archive_failed")
 
     def _finish(self, pruning: Pruning) -> None:
         gone = indexes.read(pruning.indexes)
@@ -178,13 +228,17 @@ def _due(connection: Connection, now: int, paused: Set[UUID]) -> UUID | None:
     return found
 
 
+def _is_announced(connection: Connection, org_id: UUID) -> bool:
+    return connection.execute(select(prunings.c.entry_id).where(prunings.c.org_id == org_id)).first() is not None
+
+
 def _expired_aside(connection: Connection, org_id: UUID, before: int, free: Condition) -> list[int]:
     """Those that the store never took: read from the journal, judged in Python."""
     wanted = compile_match(Query(free))
     return [
         index
         for index, record in set_aside.of_organization(connection, org_id)
-        if record.occurred_at < before and record.action not in LASTING and wanted(record)
+        if record.occurred_at < before and not (record.action in LASTING and is_own(record)) and wanted(record)
     ]
 
 

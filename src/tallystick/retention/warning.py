@@ -1,0 +1,111 @@
+"""Mail to the owners before events go that never left the server."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, select, update
+
+from tallystick.access import members, organizations
+from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.scopes import operator_scope, require
+from tallystick.clock import DAY_US, from_us
+from tallystick.database.engine import Database
+from tallystick.destinations import mailer
+from tallystick.destinations.mail import Letter
+from tallystick.query.scope import Scope
+from tallystick.retention.forecast import WITHIN_DAYS, Forecast, forecast
+from tallystick.retention.tables import retention_mails
+from tallystick.store.events import EventStore
+
+AT_MOST_EVERY = 7 * DAY_US
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Whether the owners want to be told, and when they were last (microseconds)."""
+
+    off: bool = False
+    told_at: int | None = None
+
+
+def wish(connection: Connection, org_id: UUID) -> Wish:
+    """What the organization wants."""
+    row = connection.execute(select(retention_mails).where(retention_mails.c.org_id == org_id)).first()
+    return Wish() if row is None else Wish(row.off, row.told_at)
+
+
+def set_off(connection: Connection, scope: Scope, off: bool, *, now: int, caller: Caller = NOWHERE) -> None:
+    """Whether the owners are told by mail; set to what it is, nothing happens."""
+    require(scope, "admin")
+    organizations.hold_row(connection, scope.org_id)
+    before = wish(connection, scope.org_id)
+    if before.off == off:
+        return
+    _write(connection, scope.org_id, off=off, told_at=before.told_at)
+    organization = organizations.of_scope(connection, scope)
+    on = resource("organization", organization.org_id, "org", organization.name)
+    changes = {"retention_mail": {"before": not before.off, "after": not off}}
+    tell(connection, scope.org_id, "organization.updated", by=scope.principal, caller=caller, on=on, now=now,
+         changes=changes)  # fmt: skip
+
+
+def warn(
+    database: Database, store: EventStore, org_id: UUID, public_url: str, *, now: int, archived: bool = False
+) -> bool:
+    """Tell the owners what goes within a week unless it was exported; whether they are told. Blocks.
+
+    Once a week at most, but anew after each change of the retention. What is `archived` before it goes is no news
+    but after a change.
+    """
+    scope = operator_scope(org_id)
+    with database.read() as connection:
+        wanted = wish(connection, org_id)
+    found = forecast(database, store, scope, now=now)
+    changed_at = None if found.longer_until is None else found.longer_until - DAY_US
+    lately = wanted.told_at is not None and wanted.told_at > now - AT_MOST_EVERY
+    if lately and changed_at is not None and wanted.told_at is not None and changed_at > wanted.told_at:
+        lately = False
+    known = archived and (changed_at is None or found.kept_days <= found.days)
+    if wanted.off or lately or known or not found.expiring.outside:
+        return False
+    with database.write() as connection:
+        organizations.hold_row(connection, org_id)
+        if wish(connection, org_id) != wanted:
+            return False
+        organization = organizations.of_scope(connection, scope)
+        letter = letter_of(organization.name, found, f"{public_url}/retention", archived=archived)
+        owners = [one for one in members.list_members(connection, scope) if one.role == "owner" and not one.is_disabled]
+        for owner in owners:
+            mailer.put(connection, org_id, owner.email, letter, now=now)
+        _write(connection, org_id, off=False, told_at=now)
+    return bool(owners)
+
+
+def letter_of(organization: str, found: Forecast, url: str, *, archived: bool) -> Letter:
+    """What the owners read."""
+    number = f"{'' if found.expiring.complete else 'At least '}{found.expiring.outside:,}"
+    events = "event" if found.expiring.outside == 1 else "events"
+    oldest = "" if found.expiring.oldest is None else f" The oldest is from {from_us(found.expiring.oldest):%Y-%m-%d}."
+    paragraphs = [
+        f"Events of {organization} are kept for {found.days:,} days (plan {found.plan}).",
+        f"{number} {events}, never exported or archived, will be deleted within {WITHIN_DAYS} days.{oldest}",
+    ]
+    if found.longer_until is not None and found.kept_days > found.days:
+        paragraphs.append(
+            f"The retention was made shorter: {found.days:,} days instead of {found.kept_days:,}, in force from "
+            f"{from_us(found.longer_until):%Y-%m-%d %H:%M} UTC on. Until then it can be made longer again."
+        )
+    if archived:
+        paragraphs.append("Before they are deleted they are written to the archive of whoever runs the server.")
+    paragraphs.append(
+        "What is to be kept has to be exported before. This mail comes once a week at most, and can be switched off "
+        "on the page."
+    )
+    subject = f"{number} {events} of {' '.join(organization.split())[:80]} expire within {WITHIN_DAYS} days"
+    return Letter(subject, tuple(paragraphs), ("Retention", url))
+
+
+def _write(connection: Connection, org_id: UUID, **values: object) -> None:
+    mine = retention_mails.c.org_id == org_id
+    if not connection.execute(update(retention_mails).where(mine).values(values)).rowcount:
+        connection.execute(insert(retention_mails).values(org_id=org_id, **values))
