@@ -1,0 +1,45 @@
+"""Tables of erasure."""
+
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Integer, SmallInteger, String, Table, Text, Uuid
+
+from tallystick.database.tables import metadata, org_column, time_column
+
+# `subject` and `found` speak of a person, and are emptied when the erasure is over, whichever way.
+erasures = Table(
+    "erasures",
+    metadata,
+    org_column(primary_key=True),
+    Column("erasure_id", Uuid, primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("stage", String(20), nullable=False),  # what the work does next; empty when it does nothing
+    Column("place", String(50), nullable=False),  # how far that came
+    Column("subject", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("requested_by", String(40), nullable=False),
+    Column("requested_by_name", String(254), nullable=False),
+    time_column("requested_at"),
+    Column("confirmed_by", String(40), nullable=False),
+    Column("confirmed_by_name", String(254), nullable=False),
+    time_column("confirmed_at", nullable=True),
+    time_column("finished_at", nullable=True),
+    Column("end_index", BigInteger, nullable=False),  # events below it are looked through
+    Column("holds", Text, nullable=False),  # those in force when that began
+    Column("found", Text, nullable=False),  # the preview, JSON
+    Column("events", Integer, nullable=False),  # so many lost parts
+    Column("held", Integer, nullable=False),  # so many did not, being under a hold
+    Column("waits_for", String(300), nullable=False),  # why the last step failed; empty when it did not
+)
+
+# Sets of indexes that lose the same parts: as they are found, and then as the records of them say.
+erasure_steps = Table(
+    "erasure_steps",
+    metadata,
+    org_column(primary_key=True),
+    Column("erasure_id", Uuid, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(10), nullable=False),  # found, record
+    Column("parts", SmallInteger, nullable=False),  # merkle.remains.mask_of
+    Column("indexes", Text, nullable=False),  # 0-99,105
+    Column("entry_id", BigInteger),  # in the outbox until the record is in the log
+    ForeignKeyConstraint(["org_id", "erasure_id"], ["erasures.org_id", "erasures.erasure_id"]),
+)

@@ -1,0 +1,83 @@
+"""Taking the parts: in the event store, among what is set aside, and what the server remembers of external ids."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, delete, update
+
+from tallystick.access.scopes import operator_scope
+from tallystick.database.engine import Database
+from tallystick.events.copies import record_of
+from tallystick.events.record import Record
+from tallystick.ingest.tables import external_ids
+from tallystick.journal import set_aside
+from tallystick.merkle.remains import NO_SEED, after_losing, lost, mask_of, named
+from tallystick.search.paging import stored_of
+from tallystick.store import erasing
+from tallystick.store.events import EventStore
+
+Sets = Mapping[int, Sequence[int]]
+"""Indexes by the parts (bits) that they lose."""
+
+_LOOKUP = 400
+_NO_DIGEST = bytes(32)
+
+
+def take(database: Database, store: EventStore, org_id: UUID, sets: Sets) -> int:
+    """Take the parts everywhere; doing it again changes nothing. The store's time when no query saw them any more.
+
+    Call it when the store is not at work on an earlier try; what that took is not rewritten.
+    """
+    scope = operator_scope(org_id)
+    if any(erasing.whole_of(store, scope, listed, mask) for mask, listed in sets.items()):
+        erasing.begin(store, scope)
+        for mask, listed in sets.items():
+            erasing.intend(store, scope, listed, mask)
+        erasing.erase(store, scope)
+    done_at = erasing.drop_deleted(store)
+    with database.write() as connection:
+        _take_aside(connection, org_id, sets)
+        for mask, listed in sets.items():
+            _forget_external_ids(connection, org_id, listed, mask)
+    return done_at
+
+
+def without_parts(record: Record, mask: int) -> Record:
+    """What is left of a record that the store never took."""
+    parts = (record.what, record.target, record.who, record.details)
+    remains = after_losing(mask, record.remains, record.seed, parts)
+    left = msgspec.structs.replace(
+        stored_of(0, record), seed=NO_SEED, remains=remains, **dict.fromkeys(named(mask), b"")
+    )
+    return record_of(left, record.entry)
+
+
+def _take_aside(connection: Connection, org_id: UUID, sets: Sets) -> None:
+    aside = dict(set_aside.of_organization(connection, org_id))
+    for mask, listed in sets.items():
+        for index in aside.keys() & set(listed):
+            aside[index] = without_parts(aside[index], mask)
+            set_aside.rewrite(connection, org_id, index, aside[index])
+
+
+def _forget_external_ids(connection: Connection, org_id: UUID, listed: Sequence[int], mask: int) -> None:
+    """An id that named the person goes; another stays, so that the event is not brought back by sending it again.
+
+    The digest of what was sent goes with every part: by it one could try out what it was.
+    """
+    for start in range(0, len(listed), _LOOKUP):
+        mine = (external_ids.c.org_id == org_id) & external_ids.c.log_index.in_(listed[start : start + _LOOKUP])
+        if mask & mask_of(["what"]):
+            connection.execute(delete(external_ids).where(mine))
+        else:
+            connection.execute(update(external_ids).where(mine).values(digest=_NO_DIGEST))
+
+
+def still_there(database: Database, store: EventStore, org_id: UUID, listed: Sequence[int], mask: int) -> list[int]:
+    """Those of the indexes that still hold one of the parts."""
+    with database.read() as connection:
+        aside = set_aside.of_organization(connection, org_id)
+    wanted, members = set(named(mask)), set(listed)
+    whole = [index for index, record in aside if index in members and not wanted <= set(lost(record.remains))]
+    return sorted({*whole, *erasing.whole_of(store, operator_scope(org_id), listed, mask)})

@@ -1,0 +1,96 @@
+"""A trail with people in it, and an eraser that is driven step by step."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tallystick import clock
+from tallystick.erasure import request
+from tallystick.erasure.eraser import Eraser
+from tallystick.erasure.places import places
+from tallystick.erasure.request import Erasure
+from tallystick.erasure.texts import Subject
+from tallystick.events.record import StoredEvent
+from tallystick.query.conditions import Query
+from tallystick.query.scope import Principal, Scope
+from tallystick.search.whole import in_order_of_index
+from tests.fixtures.spine import Spine
+
+SARAH = Subject("sarah@acme.com")
+MAYA = Principal("user", "usr_maya", "Maya", "maya@acme.com")
+NICO = Principal("user", "usr_nico", "Nico", "nico@acme.com")
+
+
+def event(action: str = "project.updated", **more: object) -> dict[str, object]:
+    return {"action": action, "actor": {"id": "usr_1", "email": "john@acme.com"}, **more}
+
+
+def by_sarah(**more: object) -> dict[str, object]:
+    who = {"actor": {"email": "Sarah@acme.com", "name": "Sarah Lin"}, "context": {"ip_address": "192.0.2.9"}}
+    return event(**who) | more  # type: ignore[arg-type]
+
+
+def quicken(spine: Spine) -> None:
+    """Let the store remove what was replaced at once, rather than half a minute later."""
+    spine.store.change(
+        "ALTER TABLE events MODIFY SETTING old_parts_lifetime = 0, cleanup_delay_period = 0, "
+        "max_cleanup_delay_period = 1, cleanup_delay_period_random_add = 0"
+    )
+
+
+def eraser(spine: Spine, data_dir: Path) -> Eraser:
+    made = Eraser(spine.database, spine.store, data_dir, places(spine.database, data_dir))
+    made.begin()
+    return made
+
+
+def run(spine: Spine, work: Eraser, *, later: int = 0) -> None:
+    """Everything that there is to do, as the running server does it; the bytes may still be on the disk."""
+    for _ in range(300):
+        busy = work.step(clock.now_us() + later)
+        spine.sequencer.tick([])
+        spine.ship()
+        if not busy and not work.step(clock.now_us() + later):
+            return
+    raise AssertionError("the erasure does not end")
+
+
+def ask(spine: Spine, scope: Scope, subject: Subject = SARAH, reason: str = "Request 17", by: Principal = MAYA) -> str:
+    """The id of a new request."""
+    with spine.database.write() as connection:
+        return request.ask(connection, replace(scope, principal=by), subject, reason, now=clock.now_us()).shown_id
+
+
+def confirm(spine: Spine, scope: Scope, shown_id: str, by: Principal = NICO) -> Erasure:
+    with spine.database.write() as connection:
+        return request.confirm(connection, replace(scope, principal=by), shown_id, now=clock.now_us())
+
+
+def show(spine: Spine, scope: Scope, shown_id: str) -> Erasure:
+    with spine.database.read() as connection:
+        return request.show(connection, scope, shown_id)
+
+
+def erase(spine: Spine, scope: Scope, work: Eraser, subject: Subject = SARAH) -> str:
+    """A whole erasure, but for the disk."""
+    shown_id = ask(spine, scope, subject)
+    run(spine, work)
+    confirm(spine, scope, shown_id)
+    run(spine, work)
+    return shown_id
+
+
+def events(spine: Spine, scope: Scope, first: int = 0, end: int | None = None) -> dict[int, StoredEvent]:
+    """Every event by its index."""
+    end = spine.size(scope.org_id) if end is None else end
+    blocks = in_order_of_index(spine.database, spine.store, scope, Query(), first, end)
+    return {one.index: one for block in blocks for one in block}
+
+
+def records(spine: Spine, scope: Scope) -> Sequence[Mapping[str, Any]]:
+    """What the records of erasures say."""
+    found = [one for one in events(spine, scope).values() if b'"audit_log.subject_erased"' in one.what]
+    return [msgspec.json.decode(one.details)["metadata"] for one in found]

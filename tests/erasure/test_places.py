@@ -1,0 +1,118 @@
+"""Where a person stands beside the trail, and how the place reads afterwards."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import select
+
+from tallystick import clock
+from tallystick.access.sealing import Seal
+from tallystick.alerts import changes as rules
+from tallystick.alerts.tables import alert_rules, alerts
+from tallystick.cases import changes, evidence
+from tallystick.cases.tables import case_events, cases
+from tallystick.destinations import changes as places_of_alerts
+from tallystick.destinations.changes import Posts
+from tallystick.destinations.guard import Guard
+from tallystick.destinations.private import PURPOSE
+from tallystick.destinations.tables import deliveries, destinations
+from tallystick.erasure.places import places
+from tallystick.erasure.texts import Subject, Texts
+from tallystick.ingest.tables import idempotency_keys
+from tallystick.retention import holds
+from tallystick.retention.tables import legal_holds
+from tallystick.saved.searches import save_view
+from tallystick.saved.tables import saved_views
+from tallystick.schedules import changes as schedules
+from tallystick.schedules.changes import Wanted
+from tallystick.schedules.tables import export_schedules, schedule_recipients
+from tests.alerts.watching import Watch
+from tests.erasure.erasing import MAYA, ask, by_sarah, erase, eraser, event, run, show
+from tests.fixtures.spine import Spine
+
+WHO = Subject("sarah@acme.com", also=("Sarah Lin",))
+
+
+def write(spine: Spine, slug: str):
+    scope = replace(spine.organization(slug), principal=MAYA, role="owner")
+    now = clock.now_us()
+    spine.record(scope, event(), key="sarah@acme.com-1")
+    spine.record(scope, event(), key="sarah@acme.com/1")
+    (recorded,) = spine.record(scope, by_sarah()).events
+    spine.ship()
+    with spine.database.write() as connection:
+        case = changes.open_case(connection, scope, "Sarah Lin and the rest", now=now)
+        changes.write_lines(connection, scope, case.shown_id, 1, {"issue": "sarah@acme.com did it"}, now=now)
+        found = evidence.find_events(spine.finder, scope, [recorded.id])
+        evidence.add_events(connection, scope, case.shown_id, found, now=now)
+        evidence.write_note(connection, scope, case.shown_id, recorded.id, "ask SARAH LIN", now=now)
+        save_view(connection, scope, "sarah@acme.com", "user=sarah%40acme.com&q=sarah@acme.com", now=now)
+        save_view(connection, scope, "Sarah Lin", "", now=now)
+        given = {"user": ["sarah@acme.com"], "q": ["failed\tsarah@acme.com"]}
+        wanted = Wanted("Of Sarah Lin", "daily", filter=given, recipients=["sarah@acme.com"])
+        schedules.create(connection, scope, wanted, now=now)
+        posts = Posts(Seal("secret", PURPOSE), Guard())
+        mail = places_of_alerts.create(
+            connection, scope, posts, "email", "Sarah Lin's", {"to": ["sarah@acme.com"]}, now=now
+        ).destination
+        watched = {
+            "query": "user:sarah@acme.com -action:idempotent.*",
+            "group_by": "user",
+            "count": 2,
+            "window_seconds": 60,
+        }
+        alerted = {"query": "user:sarah@acme.com"}
+        rules.create(connection, scope, rules.Wanted("Of Sarah Lin", watched), now=now)
+        rules.create(connection, scope, rules.Wanted("Once", alerted, destinations=[mail.shown_id]), now=now)
+        held = holds.place(connection, scope, "Sarah Lin", "nothing", now=now)
+        holds.release(connection, scope, held.shown_id, now=now)
+    spine.record(scope, by_sarah())
+    Watch(spine).settle()
+    spine.sequencer.tick([])
+    spine.ship()
+    return scope
+
+
+def texts_of(spine: Spine, scope) -> list[str]:
+    columns = (
+        cases.c.title, cases.c.issue, case_events.c.note, saved_views.c.name, saved_views.c.query, legal_holds.c.name,
+        idempotency_keys.c.key, export_schedules.c.name, export_schedules.c.filter, schedule_recipients.c.address,
+        alerts.c.sentence, alerts.c.group_name, alerts.c.facts, alerts.c.search, alert_rules.c.name,
+        alert_rules.c.shape, deliveries.c.message, destinations.c.name, destinations.c.settings,
+    )  # fmt: skip
+    with spine.database.read() as connection:
+        return [
+            text
+            for column in columns
+            for text in connection.execute(select(column).where(column.table.c.org_id == scope.org_id)).scalars()
+        ]
+
+
+def test_every_place_is_counted_first_and_rewritten_then(spine: Spine, tmp_path: Path) -> None:
+    scope, charlie = write(spine, "acme"), write(spine, "charlie")
+    work = eraser(spine, tmp_path)
+    shown_id = ask(spine, scope, WHO)
+    run(spine, work)
+    preview = show(spine, scope, shown_id).preview
+    assert preview is not None
+    assert preview.places == {
+        "cases": 1, "notes": 1, "reviews": 0, "findings": 0, "review reminders": 0, "saved views": 2,
+        "released holds": 1, "kept exports": 0, "idempotency keys": 1, "earlier erasures": 0,
+        "scheduled exports": 1, "recipients": 1, "consents": 0, "scheduled runs": 0, "deliveries": 0,
+        "what was moved aside": 0, "alerts": 1, "alert rules": 2, "what rules learnt": 1, "destinations": 1,
+        "alerts on their way": 1, "delivery attempts": 0,
+    }  # fmt: skip
+    before = texts_of(spine, charlie)
+    erase(spine, scope, work, WHO)
+    after = texts_of(spine, scope)
+    assert after[:3] == ["[erased] and the rest", "[erased] did it", "ask [erased]"]
+    assert not any("sarah lin" in text.lower() or "acme.com" in text for text in after if "com-1" not in text)
+    assert len({text for text in after if text.startswith("[erased]") and "and" not in text}) >= 2
+    assert texts_of(spine, charlie) == before
+
+
+def test_doing_it_again_changes_nothing(spine: Spine, tmp_path: Path) -> None:
+    scope = write(spine, "acme")
+    for place in places(spine.database, tmp_path):
+        place.erase(scope.org_id, Texts(WHO))
+        assert place.found(scope.org_id, Texts(WHO)) == 0
