@@ -1,0 +1,41 @@
+"""Who has the data directory: one server, or one restore, at a time."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tallystick.errors import SettingsError
+
+LOCK = "server.lock"
+
+
+@contextmanager
+def only_owner(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory; SettingsError while another process does."""
+    path = data_dir / LOCK
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SettingsError(
+                f"Another Tallystick server uses {data_dir}. Stop it, or give this one its own TALLYSTICK_DATA_DIR."
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def is_owned(data_dir: Path) -> bool:
+    """Whether a process holds it now."""
+    path = data_dir / LOCK
+    if not path.exists():
+        return False
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False

@@ -1,0 +1,171 @@
+"""Letting a frozen log go on: an operator's decision after an older copy was restored.
+
+The tree and its indexes go on under a new name. What was signed under the old name beyond it is lost, and nothing says
+otherwise: whoever holds a checkpoint of the old name keeps it, and the first record under the new one names it.
+"""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from tallystick.access import organizations
+from tallystick.access.acts import Caller, resource
+from tallystick.access.organizations import Organization
+from tallystick.access.scopes import operator_scope
+from tallystick.backup.manifest import NewFile, opened, sync
+from tallystick.clock import now_us
+from tallystick.database.engine import Database
+from tallystick.errors import Conflict, Unavailable
+from tallystick.ingest.commit import commit
+from tallystick.ingest.reconcile import contradiction
+from tallystick.ledger.log import Log, lock, read
+from tallystick.ledger.marks import Mark, Marks
+from tallystick.ledger.nodes import EntriesGone, Nodes
+from tallystick.ledger.renaming import rename
+from tallystick.ledger.signer import last_checkpoint
+from tallystick.ledger.tables import logs
+from tallystick.merkle.tree import root_of
+from tallystick.outbox import write as outbox
+from tallystick.store import copying, expiry
+from tallystick.store.copies import highest_index
+from tallystick.store.events import EventStore
+from tallystick.store.windows import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The name before and after, the entries that are there, those that were signed, and where unknown rows went."""
+
+    old_origin: str
+    new_origin: str
+    size: int
+    signed: int
+    trimmed: int
+    trimmed_to: str
+
+
+def restart(
+    database: Database,
+    store: EventStore,
+    data_dir: Path,
+    slug: str,
+    host: str,
+    *,
+    caller: Caller,
+    redacted_keys: frozenset[str],
+    accept_tree: bool = False,
+) -> Restarted:
+    """Let the frozen log of an organization go on. The caller has the data directory for itself.
+
+    Conflict where it is not frozen, where the control database contradicts itself, and, unless `accept_tree`, where
+    what was signed here is not what the tree says.
+    """
+    with database.read() as connection:
+        organization = organizations.by_slug(connection, slug)
+        log = read(connection, organization.org_id)
+    if log.frozen_reason is None:
+        raise Conflict(f"The log of {slug} is not frozen. There is nothing to restart.", code="not_frozen")
+    marks = Marks(data_dir)
+    marks.open()
+    mark = marks.of(log.origin_id)
+    with database.read() as connection:
+        _refuse_damaged(connection, log)
+        if not accept_tree:
+            _refuse_another(connection, log, marks.within(log.origin_id, log.size))
+    trimmed, trimmed_to = _trim(store, data_dir, organization, log)
+    with database.write() as connection:
+        before = read(connection, log.org_id)
+        if before != log:
+            raise Conflict("The log was changed meanwhile. Stop every server, and try again.")
+        origin, last = _origin(connection, log.org_id), last_checkpoint(connection, log.org_id)
+        after = rename(connection, log, host)
+        new_origin = _origin(connection, log.org_id)
+        signed = max(mark.size if mark else 0, last.size if last else 0)
+        _tell(connection, organization, caller, {
+            "old_origin": origin, "new_origin": new_origin, "entries": after.size, "entries_signed": signed,
+            "root_signed": b64encode(_root_signed(mark, last)).decode(), "reason": log.frozen_reason,
+            "last_checkpoint_here": last.note if last else "",
+        })  # fmt: skip
+        # Into the log in the same transaction: nothing comes before it, and no crash leaves a name without it.
+        days = organizations.retention_days(connection, log.org_id)
+        commit(
+            connection, lock(connection, log.org_id), [], now=now_us(), retention_days=days, redacted_keys=redacted_keys
+        )
+    return Restarted(origin, new_origin, log.size, signed, trimmed, trimmed_to)
+
+
+def _root_signed(mark: Mark | None, last: object) -> bytes:
+    if mark is not None and mark.size >= getattr(last, "size", 0):
+        return mark.root
+    return getattr(last, "root", b"")
+
+
+def _refuse_damaged(connection: Connection, log: Log) -> None:
+    problem = contradiction(connection, log.org_id, log.size, log.fixed_end, log.stored_end)
+    if problem is not None:
+        raise Conflict(
+            f"The control database contradicts itself ({problem}), so that nothing can go on from it. Restore the "
+            "newest backup first; restarting the log comes after that.",
+            code="log_damaged",
+        )
+
+
+def _refuse_another(connection: Connection, log: Log, mark: Mark | None) -> None:
+    """`mark` is the last one that the tree is large enough for: an older copy has the same root there."""
+    if mark is None:
+        return
+    try:
+        same = root_of(mark.size, Nodes(connection, log.org_id)) == mark.root
+    except EntriesGone:
+        return
+    if not same:
+        raise Conflict(
+            f"The first {mark.size} entries have another root than was signed here: they were changed, or belong to "
+            "another history. Restore a backup. If you know why, and this tree is to go on, say --accept-tree.",
+            code="another_tree",
+        )
+
+
+def _trim(store: EventStore, data_dir: Path, organization: Organization, log: Log) -> tuple[int, str]:
+    """Move rows that the tree does not know out of the store, into a file: their indexes are given again."""
+    scope = operator_scope(log.org_id)
+    highest = highest_index(store, scope)
+    if highest < log.size:
+        return 0, ""
+    present = store.present(log.org_id, log.size, highest + 1)
+    name = f"trimmed-{organization.slug}-{now_us()}.arrow"
+    everything = Window(None, None)
+    with NewFile(data_dir, name) as file:
+        for piece in copying.rows_of(store, scope, everything, log.size, highest + 1):
+            file.write(piece)
+    with opened(data_dir, file.entry(0)) as stream:
+        written = copying.count_in(stream)
+    if written < len(present):
+        raise Unavailable(f"The event store gave {written} of {len(present)} events that were to be moved. Try again.")
+    sync(data_dir)
+    expiry.remove(store, scope, sorted(present))
+    return len(present), str(data_dir / name)
+
+
+def _origin(connection: Connection, org_id: UUID) -> str:
+    return str(connection.execute(select(logs.c.origin).where(logs.c.org_id == org_id)).scalar() or "")
+
+
+def _tell(connection: Connection, organization: Organization, caller: Caller, metadata: dict[str, object]) -> None:
+    by = operator_scope(organization.org_id).principal
+    entry_id = outbox.write(
+        connection,
+        organization.org_id,
+        {
+            "action": "audit_log.log_restarted",
+            "actor": {"type": by.kind, "id": by.id, "name": by.name},
+            "resource": resource("organization", organization.org_id, "org", organization.name),
+            "context": {"source": caller.source},
+            "metadata": {name: value for name, value in metadata.items() if value != ""},
+        },
+        now=now_us(),
+    )
+    outbox.put_first(connection, organization.org_id, entry_id)

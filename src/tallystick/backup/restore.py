@@ -1,0 +1,297 @@
+"""Restoring a copy: checked first, events next, the control database last and at once.
+
+A mark in the data directory says that a restore has begun. While it is there no server starts; the same command begins
+again with what the interrupted one had filled, and nothing else is ever overwritten.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy.engine import make_url
+
+from tallystick.backup import control
+from tallystick.backup.create import EVENTS
+from tallystick.backup.manifest import Manifest, below, check, opened, read, sync
+from tallystick.backup.tables import backups
+from tallystick.clock import now_us
+from tallystick.database.engine import Database
+from tallystick.database.migrate import knows, revision_of, upgrade
+from tallystick.errors import Conflict, SettingsError
+from tallystick.ledger.keys import Keyring
+from tallystick.ledger.marks import Marks
+from tallystick.settings import KEPT_FILE, Settings
+from tallystick.store import copying as rows
+from tallystick.store.events import EventStore
+
+MARK = "restore.json"
+RESTORED = "restored"
+ADVICE = (
+    "Restore into an empty data directory or database. What is in the data directory, --replace moves aside; on a "
+    "server, make an empty database and point the settings to it."
+)
+Progress = Callable[[str, int, int], None]
+"""Told what is done, how much of it, of how much (0: not known)."""
+
+
+class Begun(msgspec.Struct):
+    """The mark: which copy, and the ending of the names to which older parts are moved; empty when there are none."""
+
+    backup_id: UUID
+    directory: str
+    aside: str
+    moved: bool
+    place: str = ""  # which databases: what stands in others was never this restore's
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored, which older parts were moved where, and what is known to be missing, in sentences."""
+
+    manifest: Manifest
+    aside: Sequence[str]
+    missing: Sequence[str]
+
+
+def refuse_half(data_dir: Path) -> None:
+    """SettingsError while a restore into this data directory has begun and not ended."""
+    begun = _begun(data_dir)
+    if begun is not None:
+        raise SettingsError(
+            f"A restore into {data_dir} was interrupted, so that it holds half of what it should. Run it again: "
+            f"tallystick backup restore {begun.directory}"
+        )
+
+
+def restore(
+    settings: Settings, directory: Path, progress: Progress, *, replace: bool = False, without_key: bool = False
+) -> Restored:
+    """Restore the copy into the databases of the settings, which must be empty or, with `replace`, embedded.
+
+    The caller has the data directory for itself. Conflict when something does not fit; then nothing was changed.
+    """
+    manifest = read(directory)
+    if not knows(manifest.revision):
+        raise Conflict(f"The backup was made by Tallystick {manifest.version}, a newer version. Restore with that one.")
+    total, done = manifest.bytes, 0
+
+    def checked(size: int) -> None:
+        nonlocal done
+        done += size
+        progress("checking", done, total)
+
+    check(directory, manifest, checked)
+    if not without_key:
+        _check_secret(settings, directory, manifest)
+    begun = _begun(settings.data_dir)
+    if begun is not None and begun.place != _place(settings):
+        begun = None
+    if begun is None or begun.backup_id != manifest.backup_id:
+        begun = _begin(settings, directory, manifest, replace=replace, again=begun)
+    aside = _move_aside(settings, begun)
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        if not _is_restored(database, manifest.backup_id):
+            if (what := _in_the_control_database(settings)) is not None:
+                raise Conflict(f"{what} {ADVICE}")
+            _fill_store(settings, directory, manifest, progress)
+            progress("control database", 0, 0)
+            _fill_control(database, directory, manifest)
+        upgrade(database)
+    finally:
+        database.close()
+    (settings.data_dir / MARK).unlink()
+    sync(settings.data_dir)
+    return Restored(manifest, aside, _missing(settings.data_dir, manifest))
+
+
+def _begun(data_dir: Path) -> Begun | None:
+    path = data_dir / MARK
+    return msgspec.json.decode(path.read_bytes(), type=Begun) if path.exists() else None
+
+
+def _begin(settings: Settings, directory: Path, manifest: Manifest, *, replace: bool, again: Begun | None) -> Begun:
+    """Look whether there is something that would be overwritten; then note that a restore has begun."""
+    database_file, events_folder = _parts(settings)
+    filled = again is not None and again.moved  # the store holds what the interrupted restore wrote there
+    if (database_file is None or not replace) and (what := _in_the_control_database(settings)) is not None:
+        raise Conflict(f"{what} {ADVICE}")
+    if (events_folder is None or not replace) and not filled and (what := _in_the_store(settings)) is not None:
+        raise Conflict(f"{what} {ADVICE}")
+    there = [part for part in (database_file, events_folder) if part is not None and part.exists()]
+    ending = f".replaced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}" if replace and there else ""
+    begun = Begun(manifest.backup_id, str(directory), ending, moved=not ending, place=_place(settings))
+    _note(settings.data_dir, begun)
+    return begun
+
+
+def _note(data_dir: Path, begun: Begun) -> None:
+    unfinished = data_dir / f"{MARK}.new"
+    with unfinished.open("wb") as file:
+        file.write(msgspec.json.encode(begun))
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(data_dir / MARK)
+    sync(data_dir)
+
+
+def _in_the_control_database(settings: Settings) -> str | None:
+    """What is there already, in a sentence."""
+    database_file, _ = _parts(settings)
+    if database_file is not None and not database_file.exists():
+        return None
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        with database.read() as connection:
+            names = set(inspect(connection).get_table_names())
+            if "organizations" in names and connection.execute(text("SELECT 1 FROM organizations")).first():
+                return "The control database holds organizations."
+            if names and not knows(revision_of(connection) or ""):
+                return "The control database holds tables of something else."
+    finally:
+        database.close()
+    return None
+
+
+def _in_the_store(settings: Settings) -> str | None:
+    _, events_folder = _parts(settings)
+    if events_folder is not None and not events_folder.exists():
+        return None
+    store = EventStore(settings.events_url)
+    try:
+        store.open()
+        return "The event store holds events." if rows.count(store) else None
+    finally:
+        store.close()
+
+
+def _parts(settings: Settings) -> tuple[Path | None, Path | None]:
+    """The SQLite file and the folder of the event store; None for one that is on a server."""
+    url, events = make_url(settings.database_url), urlsplit(settings.events_url)
+    file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+    return file, Path(unquote(events.path)) if events.scheme == "chdb" else None
+
+
+def _place(settings: Settings) -> str:
+    """Where both databases are, without who may go there."""
+    url, events = make_url(settings.database_url), urlsplit(settings.events_url)
+    control = url.set(username=None, password=None, query={})
+    return f"{control} {events.scheme}://{events.netloc.rpartition('@')[2]}{events.path}"
+
+
+def _move_aside(settings: Settings, begun: Begun) -> list[str]:
+    """Give what is replaced another name beside it; what has it already was moved before an interruption."""
+    if not begun.aside:
+        return []
+    database_file, events_folder = _parts(settings)
+    moves: list[tuple[Path, Path]] = []
+    if events_folder is not None:
+        moves.append((events_folder, events_folder.with_name(events_folder.name + begun.aside)))
+    if database_file is not None:
+        old = database_file.with_name(database_file.name + begun.aside)
+        moves += [(Path(f"{database_file}{end}"), Path(f"{old}{end}")) for end in ("", "-wal", "-shm")]
+    if not begun.moved:
+        for now, then in moves:
+            if now.exists() and not then.exists():
+                now.rename(then)
+                sync(now.parent)
+        begun.moved = True
+        _note(settings.data_dir, begun)
+    return [str(then) for _, then in moves if then.exists() and not then.name.endswith(("-wal", "-shm"))]
+
+
+def _check_secret(settings: Settings, directory: Path, manifest: Manifest) -> None:
+    keyring = Keyring(settings.secret_key, settings.public_host)
+    for row in control.rows_of(directory, manifest, "signing_keys"):
+        public, sealed = control.bytes_of(row["public"]), control.bytes_of(row["sealed"])
+        if not keyring.opens(UUID(hex=row["org_id"]), public, sealed):
+            raise Conflict(
+                "The signing keys in the backup were sealed with another secret, which is in no backup. Give the one "
+                f"of the server it comes from: {settings.data_dir / KEPT_FILE}, or TALLYSTICK_SECRET_KEY. If it is "
+                "lost, --without-key restores all the same; nothing more can be signed then."
+            )
+
+
+def _is_restored(database: Database, backup_id: UUID) -> bool:
+    with database.read() as connection:
+        if "backups" not in inspect(connection).get_table_names():
+            return False
+        mine = (backups.c.backup_id == backup_id) & (backups.c.state == RESTORED)
+        return connection.execute(select(backups.c.backup_id).where(mine)).first() is not None
+
+
+def _fill_store(settings: Settings, directory: Path, manifest: Manifest, progress: Progress) -> None:
+    store = EventStore(settings.events_url)
+    try:
+        store.open()
+        rows.clear(store)
+        done = 0
+        for count in _insert(store, directory, manifest):
+            done += count
+            progress("events", done, manifest.events)
+        if (there := rows.count(store)) != manifest.events:
+            raise Conflict(f"The event store holds {there} events after {manifest.events} were written. Try again.")
+    finally:
+        store.close()
+
+
+def _insert(store: EventStore, directory: Path, manifest: Manifest) -> Iterator[int]:
+    for file in below(manifest, EVENTS):
+        with opened(directory, file) as stream:
+            yield from rows.insert_from(store, stream, f"{manifest.backup_id}/{file.path}/{now_us()}")
+
+
+def _fill_control(database: Database, directory: Path, manifest: Manifest) -> None:
+    """All of it in one transaction, with the row that says so."""
+    if database.is_sqlite:
+        _start_file_anew(database)
+    with database.read() as connection:
+        is_empty = revision_of(connection) is None
+    if is_empty:
+        upgrade(database, manifest.revision)
+    with database.write() as connection:
+        if (there := revision_of(connection)) != manifest.revision:
+            raise Conflict(
+                f"The control database has the tables of another version ({there}) than the backup "
+                f"({manifest.revision}). Give an empty one."
+            )
+        control.load(connection, directory, manifest)
+        _note_restored(connection, manifest.backup_id, directory)
+
+
+def _start_file_anew(database: Database) -> None:
+    """A SQLite file without organizations: of a server that only just began, or of the interrupted restore."""
+    database.close()
+    for end in ("", "-wal", "-shm"):
+        Path(f"{database.engine.url.database}{end}").unlink(missing_ok=True)
+
+
+def _note_restored(connection: Connection, backup_id: UUID, directory: Path) -> None:
+    now = now_us()
+    values = {
+        "backup_id": backup_id, "directory": str(directory), "state": RESTORED, "wanted_at": now, "finished_at": now,
+        "events": 0, "of_events": 0, "detail": "",
+    }  # fmt: skip
+    connection.execute(backups.insert().values(values))
+
+
+def _missing(data_dir: Path, manifest: Manifest) -> list[str]:
+    """What was signed here after the copy."""
+    marks = Marks(data_dir)
+    marks.open()
+    missing = []
+    for log in manifest.logs:
+        mark = marks.of(log.origin_id)
+        if mark is not None and mark.size > log.size:
+            missing.append(
+                f"{log.slug}: {mark.size - log.size:,} events were recorded after the backup and are not in it (index "
+                f"{log.size} to {mark.size - 1}). Its log will be frozen: restore a newer backup, or let it go on with "
+                f"tallystick org restart-log {log.slug}"
+            )
+    return missing

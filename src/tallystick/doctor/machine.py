@@ -1,0 +1,175 @@
+"""The machine: data directory, disk, event store, mail server."""
+
+import shutil
+import smtplib
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import httpx
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from tallystick.access.scopes import operator_scope
+from tallystick.backup.expected import expected
+from tallystick.backup.owner import is_owned, only_owner
+from tallystick.backup.restore import refuse_half
+from tallystick.database.engine import Database
+from tallystick.destinations.configured import archive_of
+from tallystick.destinations.guard import TargetFailed
+from tallystick.doctor.finding import Finding, fine, problem, warning
+from tallystick.errors import SettingsError
+from tallystick.ingest.recorder import LEAST_FREE_BYTES
+from tallystick.ledger.tables import logs
+from tallystick.retention.archive import is_known
+from tallystick.settings import KEPT_FILE, Settings
+from tallystick.store import copying, erasing
+from tallystick.store.errors import StoreError
+from tallystick.store.events import EventStore
+
+SCARCE_BYTES = 4 * LEAST_FREE_BYTES
+SECONDS = 5
+STUCK = "It fails to carry out a change of its table, and no later one before it"
+STUCK_ADVICE = (
+    "Its table system.mutations says why (latest_fail_reason): an erasure or a purge waits. Make room, or restore; "
+    "KILL MUTATION takes the change back, and the server tries it anew."
+)
+
+
+def look_at_data(settings: Settings) -> Iterator[Finding]:
+    """The data directory, who may read it, how much room there is."""
+    name, place = "data directory", settings.data_dir
+    if not place.is_dir():
+        yield problem(name, f"{place} is not there.", "Make it, or say TALLYSTICK_DATA_DIR.")
+        return
+    loose = [
+        path.name
+        for path in (place, place / KEPT_FILE)
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO)
+    ]
+    if not settings.secret_key:
+        yield problem(name, f"{place / KEPT_FILE} is not there.", "The server makes one at its first start, not after.")
+    if KEPT_FILE in loose:
+        yield problem(name, f"Others may read {place / KEPT_FILE}.", f"chmod 600 {place / KEPT_FILE}")
+    elif loose:
+        yield warning(name, f"Others may look into {place}.", f"chmod 700 {place}")
+    else:
+        yield fine(name, f"{place} is its owner's alone.")
+    try:
+        refuse_half(place)
+    except SettingsError as half:
+        yield problem("restore", half.detail, "Run the restore again.")
+    free = shutil.disk_usage(place).free
+    words = f"{free / 1e9:,.1f} GB are free."
+    if free < LEAST_FREE_BYTES:
+        yield problem("disk", words, "Recording is refused until there is more room. Make some.")
+    elif free < SCARCE_BYTES:
+        yield warning("disk", words, "Below 0.3 GB recording is refused. Make room.")
+    else:
+        yield fine("disk", words)
+
+
+def look_at_store(settings: Settings) -> Iterator[Finding]:
+    """The event store: asked directly, or through the server whose own it is."""
+    name = "event store"
+    if settings.events_url.startswith("chdb:") and is_owned(settings.data_dir):
+        yield _through_the_server(settings)
+        return
+    if settings.events_url.startswith("chdb:"):
+        if not (folder := urlsplit(settings.events_url).path) or not Path(unquote(folder)).is_dir():
+            yield warning(name, "There is none yet.", "The server makes it at its first start.")
+            return
+        with only_owner(settings.data_dir):
+            yield _opened(settings)
+        return
+    yield _opened(settings)
+
+
+def _opened(settings: Settings) -> Finding:
+    store = EventStore(settings.events_url)
+    try:
+        store.ping()
+        if why := erasing.failing(store):
+            return problem("event store", f"{STUCK}: {why[:300]}", STUCK_ADVICE)
+        if count := missing(settings, store):
+            advice = "Look at the page Integrity, which names them; a backup may have them."
+            return problem("event store", f"It has {count:,} events less than the logs say that there are.", advice)
+        return fine("event store", "It answers; no server runs here." if store.embedded else "It answers.")
+    except StoreError as error:
+        advice = "Check TALLYSTICK_EVENTS_URL and that it is up. Recording goes on into the journal until then."
+        return problem("event store", f"It does not answer: {str(error)[:300]}", advice)
+    finally:
+        store.close()
+
+
+def missing(settings: Settings, store: EventStore) -> int:
+    """How many events are not there. What is recorded or deleted meanwhile is no reason to think so."""
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        with database.read() as connection:
+            ends = {row.org_id: row.stored_end for row in connection.execute(select(logs.c.org_id, logs.c.stored_end))}
+            least = expected(connection)
+        there = {org_id: copying.count_below(store, operator_scope(org_id), end) for org_id, end in ends.items()}
+        with database.read() as connection:
+            later = expected(connection)
+        return sum(max(min(least[one], later[one]) - there[one], 0) for one in ends)
+    except SQLAlchemyError:  # the finding of the control database
+        return 0
+    finally:
+        database.close()
+
+
+def _through_the_server(settings: Settings) -> Finding:
+    url = f"{settings.public_url}/readyz"
+    try:
+        answer = httpx.get(url, timeout=SECONDS)
+        checks = answer.json().get("checks", {})
+        metrics = httpx.get(f"{settings.public_url}/metrics", timeout=SECONDS).text
+    except (httpx.HTTPError, ValueError, AttributeError):
+        advice = "Is TALLYSTICK_PUBLIC_URL where people reach it, and reached from here?"
+        return warning("event store", f"A server runs, and {url} does not answer.", advice)
+    if not checks.get("events"):
+        return problem("event store", "The server says that it does not answer.", "The server's log says more.")
+    if "\ntallystick_store_changes_failing 1" in metrics:
+        return problem("event store", f"{STUCK}.", STUCK_ADVICE)
+    return fine("event store", "It answers the server that runs.")
+
+
+def look_at_archive(settings: Settings) -> Iterator[Finding]:
+    """The archive: is it there, and the one that was written to before?"""
+    objects = archive_of(settings)
+    if objects is None:
+        yield fine("archive", "Nothing is archived.")
+        return
+    try:
+        begun = is_known(objects)
+    except TargetFailed as error:
+        yield problem("archive", error.detail, "Nothing is deleted until it can be written.")
+        return
+    yield fine("archive", f"{objects.where} answers." if begun else f"{objects.where} is empty yet.")
+
+
+def look_at_mail(settings: Settings) -> Iterator[Finding]:
+    """The mail server: does it greet?"""
+    if settings.smtp_url is None:
+        yield fine("mail", "No mail server is set.")
+        return
+    parts = urlsplit(settings.smtp_url)
+    host = parts.hostname or "localhost"
+    try:
+        if parts.scheme == "smtps":
+            with smtplib.SMTP_SSL(host, parts.port or 465, timeout=SECONDS) as secure:
+                secure.ehlo()
+        else:
+            with smtplib.SMTP(
+                host, parts.port or (587 if parts.scheme == "smtp+starttls" else 25), timeout=SECONDS
+            ) as mail:
+                mail.ehlo()
+                if parts.scheme == "smtp+starttls" and not mail.has_extn("starttls"):
+                    yield problem("mail", f"{host} offers no STARTTLS.", "Use another port, or smtps://.")
+                    return
+    except (OSError, smtplib.SMTPException) as error:
+        yield problem("mail", f"{host} does not answer ({error}).", "Check TALLYSTICK_SMTP_URL.")
+        return
+    yield fine("mail", f"{host} answers.")

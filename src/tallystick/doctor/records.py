@@ -1,0 +1,171 @@
+"""The control database: the clock, what waits, what is frozen, what was copied."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sqlalchemy import Connection, func, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from tallystick.access.tables import organizations
+from tallystick.backup import orders
+from tallystick.clock import DAY_US, SECOND_US, now_us, rfc3339
+from tallystick.database.engine import Database
+from tallystick.database.migrate import newest, revision_of
+from tallystick.doctor.finding import Finding, fine, problem, warning
+from tallystick.erasure.tables import erasures
+from tallystick.integrity.rounds import differences_known
+from tallystick.journal import batches, set_aside
+from tallystick.journal.tables import journal
+from tallystick.ledger.keys import Keyring
+from tallystick.ledger.marks import Marks
+from tallystick.ledger.tables import checkpoints, logs, signing_keys
+from tallystick.retention import clock_guard
+from tallystick.retention.tables import prunings
+from tallystick.settings import Settings
+from tallystick.work.leases import leases
+
+Look = Callable[[Connection, Settings], Iterator[Finding]]
+APART = 5 * SECOND_US
+LATE = 300 * SECOND_US
+
+
+def look_at_database(settings: Settings) -> Iterator[Finding]:
+    """The control database, and what it says of everything else."""
+    name, url = "control database", make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        yield warning(name, "There is none yet.", "The server makes it at its first start.")
+        return
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        began = time.monotonic()
+        with database.read() as connection:
+            there = revision_of(connection)
+            if there != newest():
+                words = f"Its tables are of another version ({there}) than this one ({newest()})."
+                yield problem(
+                    name, words, "Start the server of this version once; a newer database needs a newer server."
+                )
+                return
+            yield fine(
+                name, f"It answers in {(time.monotonic() - began) * 1000:,.0f} ms and has this version's tables."
+            )
+            for look in LOOKS:
+                yield from look(connection, settings)
+    except SQLAlchemyError as error:
+        yield problem(
+            name, f"It cannot be used: {str(error)[:300]}", "Check TALLYSTICK_DATABASE_URL and that it is up."
+        )
+    finally:
+        database.close()
+
+
+def _clock(connection: Connection, _settings: Settings) -> Iterator[Finding]:
+    now, name = now_us(), "clock"
+    if connection.dialect.name == "postgresql":
+        theirs = int(connection.execute(text("SELECT extract(epoch FROM clock_timestamp()) * 1000000")).scalar_one())
+        if abs(theirs - now) > APART:
+            words = f"The clock here and the one of PostgreSQL are {abs(theirs - now) / 1e6:,.0f} s apart."
+            yield problem(name, words, "Set both by NTP.")
+            return
+    last = max(
+        connection.execute(select(func.max(journal.c.received_to))).scalar() or 0,
+        connection.execute(select(func.max(checkpoints.c.made_at))).scalar() or 0,
+    )
+    if last > now + APART:
+        yield problem(name, f"It is behind the last commit of {rfc3339(last)}.", "Set it by NTP.")
+    elif (doubt := clock_guard.doubted(connection)) is not None:
+        words = f"It leapt from {rfc3339(doubt[0])} to {rfc3339(doubt[1])}. The purge waits until it ran on for a day."
+        yield problem(
+            name, words, "If the time is wrong, set the clock. If it is right: tallystick doctor --accept-clock"
+        )
+    else:
+        yield fine(name, f"It says {rfc3339(now)}.")
+
+
+def _secret(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    if not settings.secret_key:
+        return  # the data directory's own finding
+    keyring = Keyring(settings.secret_key, settings.public_host)
+    rows = connection.execute(select(signing_keys.c.org_id, signing_keys.c.public, signing_keys.c.sealed)).all()
+    shut = sum(not keyring.opens(*row) for row in rows)
+    if shut:
+        words = f"It does not open {shut} of {len(rows)} signing keys: nothing is signed with them."
+        yield problem(
+            "secret key", words, "Give the server the secret.key (or TALLYSTICK_SECRET_KEY) that it had before."
+        )
+    else:
+        yield fine("secret key", f"It opens all {len(rows)} signing keys.")
+
+
+def _logs(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    marks = Marks(settings.data_dir)
+    marks.look()
+    found = connection.execute(
+        select(organizations.c.slug, logs.c.origin_id, logs.c.size, logs.c.frozen_reason).join(
+            organizations, organizations.c.org_id == logs.c.org_id
+        )
+    ).all()
+    wrong = 0
+    for row in found:
+        mark = marks.of(row.origin_id)
+        if row.frozen_reason is not None:
+            wrong += 1
+            advice = f"Restore the newest backup. If there is none: tallystick org restart-log {row.slug}"
+            yield problem("log", f"{row.slug} is frozen: {row.frozen_reason}", advice)
+        elif mark is not None and mark.size > row.size:
+            wrong += 1
+            words = f"{row.slug} has {row.size} entries, and {mark.size} were signed: an older copy."
+            yield problem("log", words, "Restore the newest backup; the server freezes this log at its start.")
+    if not wrong:
+        yield fine("log", f"None of {len(found)} is frozen; none has fewer entries than were signed here.")
+    if differences := differences_known(connection):
+        advice = "The page Integrity and the server's log say which. Keep the disk as it is, and compare with a backup."
+        yield problem("integrity", f"The check found {differences} differences.", advice)
+
+
+def _journal(connection: Connection, _settings: Settings) -> Iterator[Finding]:
+    events, size = batches.size(connection)
+    oldest = connection.execute(select(func.min(journal.c.received_from))).scalar()
+    words = f"{events:,} events ({size / 1e6:,.1f} MB) are in it."
+    if oldest is not None and oldest < now_us() - LATE:
+        yield warning(
+            "journal", f"{words} The oldest waits since {rfc3339(oldest)}.", "Is the event store up? See there."
+        )
+    else:
+        yield fine("journal", words)
+    if aside := sum(set_aside.counts(connection).values()):
+        words = f"{aside:,} events were refused by the event store and are kept in the control database."
+        yield warning("set aside", words, "The reasons are in its table set_aside, and in the server's log.")
+
+
+def _waiting(connection: Connection, _settings: Settings) -> Iterator[Finding]:
+    late = now_us() - DAY_US
+    purges = connection.execute(select(func.count()).where(prunings.c.made_at < late)).scalar_one()
+    if purges:
+        words = f"{purges} deletions that the log tells of have waited for more than a day."
+        yield warning("retention", words, "Is a server running? Its log says why (purge_failed).")
+    working = select(func.count()).where(erasures.c.stage != "", erasures.c.confirmed_at < late)
+    if count := connection.execute(working).scalar_one():
+        words = f"{count} erasures that were confirmed have not ended for more than a day."
+        yield warning("erasure", words, "Is a server running? Its log says why (erasure_failed).")
+    ahead = connection.execute(select(leases.c.name).where(leases.c.until > now_us() + DAY_US)).scalars().all()
+    if ahead:
+        words = f"Somebody whose clock was wrong holds {', '.join(sorted(ahead))} for more than a day."
+        yield problem("leases", words, "With SQLite restart the server; with PostgreSQL delete these rows of leases.")
+    if not (purges or count or ahead):
+        yield fine("background work", "Nothing waits that should not.")
+
+
+def _backup(connection: Connection, _settings: Settings) -> Iterator[Finding]:
+    last = orders.last_finished(connection)
+    if last is None:
+        yield warning("backup", "None was made yet.", "tallystick backup create DIR, once a day.")
+    elif last < now_us() - 2 * DAY_US:
+        yield warning("backup", f"The last one is of {rfc3339(last)}.", "tallystick backup create DIR, once a day.")
+    else:
+        yield fine("backup", f"The last one is of {rfc3339(last)}.")
+
+
+LOOKS: tuple[Look, ...] = (_clock, _secret, _logs, _journal, _waiting, _backup)

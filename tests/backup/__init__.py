@@ -1,0 +1,1 @@
+"""Copies of everything, their way back, and what an older one means."""

@@ -1,0 +1,174 @@
+"""What the doctor says: one thing made wrong after the other."""
+
+import dataclasses
+
+import pytest
+from sqlalchemy import update
+
+from tallystick.access import organizations
+from tallystick.backup.restore import MARK
+from tallystick.cli.doctor import _look
+from tallystick.clock import DAY_US, SECOND_US, now_us
+from tallystick.database.engine import Database
+from tallystick.doctor.finding import Grade
+from tallystick.doctor.machine import look_at_archive, look_at_data, look_at_mail, look_at_store, missing
+from tallystick.doctor.records import look_at_database
+from tallystick.errors import Unavailable
+from tallystick.ledger import log as ledger_log
+from tallystick.ledger.keys import Keyring
+from tallystick.ledger.marks import Mark, Marks
+from tallystick.retention import clock_guard
+from tallystick.retention.tables import clock_witness
+from tallystick.settings import Settings
+from tallystick.store import erasing, expiry
+from tallystick.store.errors import StoreError
+from tests.erasure.erasing import ask, by_sarah, confirm, eraser, run, show
+
+
+@pytest.fixture
+def settings(tmp_path, database_url):
+    (tmp_path / "data").mkdir(mode=0o700)
+    environ = {"DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": database_url, "SECRET_KEY": "k" * 40}
+    return Settings.load({f"TALLYSTICK_{name}": value for name, value in environ.items()})
+
+
+@pytest.fixture
+def log(settings):
+    """The log of an organization with a signing key."""
+    database = Database(settings.database_url)
+    with database.write() as connection:
+        made = organizations.create(connection, "acme", "", "enterprise", None, now=now_us())
+        ledger_log.create(connection, made.org_id, now=now_us())
+        Keyring(settings.secret_key, "localhost").prepare(connection, made.org_id, now=now_us())
+        found = ledger_log.read(connection, made.org_id)
+    database.close()
+    return found
+
+
+def said(findings, grade=Grade.PROBLEM):
+    return [finding.name for finding in findings if finding.grade is grade]
+
+
+def change(settings, work):
+    database = Database(settings.database_url)
+    with database.write() as connection:
+        work(connection)
+    database.close()
+
+
+def test_a_sound_installation_has_no_problem_and_no_backup_yet(settings, log):
+    found = [*look_at_data(settings), *look_at_database(settings), *look_at_store(settings), *look_at_mail(settings)]
+    assert said(found) == []
+    assert said(found, Grade.WARNING) == ["backup", "event store"]
+
+
+def test_a_frozen_log_comes_with_its_reason_and_what_to_do(settings, log):
+    change(settings, lambda connection: ledger_log.freeze(connection, log.org_id, "it is older"))
+    (finding,) = [one for one in look_at_database(settings) if one.grade is Grade.PROBLEM]
+    assert "it is older" in finding.words
+    assert "tallystick org restart-log acme" in finding.advice
+
+
+def test_a_log_with_fewer_entries_than_were_signed_is_a_problem(settings, log):
+    marks = Marks(settings.data_dir)
+    marks.open()
+    marks.put([Mark(log.origin_id, 5, bytes(32))])
+    assert said(look_at_database(settings)) == ["log"]
+
+
+def test_marks_that_the_server_is_writing_are_left_alone(settings, log):
+    path = settings.data_dir / "ledger.marks"
+    path.write_text(f"{log.origin_id} 5 half of a li")
+    said(look_at_database(settings))
+    assert path.read_text().endswith("half of a li")
+
+
+def test_another_secret_is_a_problem(settings, log):
+    environ = {"DATA_DIR": str(settings.data_dir), "DATABASE_URL": settings.database_url, "SECRET_KEY": "x" * 40}
+    other = Settings.load({f"TALLYSTICK_{name}": value for name, value in environ.items()})
+    assert said(look_at_database(other)) == ["secret key"]
+
+
+def test_a_clock_that_leapt_is_a_problem_until_it_is_accepted(settings, log):
+    now = now_us()
+    change(settings, lambda connection: clock_guard.accept(connection, now))
+    values = {"doubted_at": now + 400 * DAY_US, "doubted_through": now + 400 * DAY_US}
+    change(settings, lambda connection: connection.execute(update(clock_witness).values(values)))
+    assert said(look_at_database(settings)) == ["clock"]
+    change(settings, lambda connection: clock_guard.accept(connection, now))
+    assert said(look_at_database(settings)) == []
+
+
+def test_what_others_may_read_and_half_a_restore_are_problems(settings):
+    (settings.data_dir / "secret.key").write_text("k")
+    (settings.data_dir / "secret.key").chmod(0o644)
+    (settings.data_dir / MARK).write_bytes(
+        b'{"backup_id":"01890000-0000-7000-8000-000000000000","directory":"/copies/1","aside":"","moved":true}'
+    )
+    assert said(look_at_data(settings)) == ["data directory", "restore"]
+
+
+def test_a_mail_server_that_does_not_answer_is_a_problem(settings, tmp_path, free_port):
+    environ = {"TALLYSTICK_DATA_DIR": str(tmp_path), "TALLYSTICK_SMTP_URL": f"smtp://127.0.0.1:{free_port}"}
+    assert said(look_at_mail(Settings.load(environ))) == ["mail"]
+
+
+def test_looking_makes_nothing(tmp_path, monkeypatch):
+    """Also no data directory and no secret key, which would hide that the real ones are lost."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TALLYSTICK_DATA_DIR", str(tmp_path / "data"))
+    found = _look()
+    assert said(found) == ["data directory"]
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "data").mkdir(mode=0o700)
+    assert "secret.key is not there" in "".join(one.words for one in _look() if one.grade is Grade.PROBLEM)
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_store_with_fewer_events_than_the_log_says_is_a_problem(sqlite_spine, monkeypatch, tmp_path):
+    scope = sqlite_spine.organization()
+    sent = sqlite_spine.record(scope, *({"action": "project.updated"} for _ in range(5))).events
+    sqlite_spine.ship()
+    settings = Settings.load(
+        {"TALLYSTICK_DATA_DIR": str(tmp_path), "TALLYSTICK_DATABASE_URL": f"sqlite:///{tmp_path}/tallystick.db"}
+    )
+    assert missing(settings, sqlite_spine.store) == 0
+    expiry.remove(sqlite_spine.store, scope, [sent[1].index, sent[3].index])
+    assert missing(settings, sqlite_spine.store) == 2
+
+
+def test_a_change_that_the_store_fails_to_carry_out_is_told_with_its_reason(sqlite_spine, tmp_path):
+    scope, store = sqlite_spine.organization(), sqlite_spine.store
+    sqlite_spine.record(scope, by_sarah())
+    sqlite_spine.ship()
+    org = {"org": str(scope.org_id)}
+    wrong = "ALTER TABLE events UPDATE action = toString(throwIf(1, 'no room for it')) WHERE org_id = {org:UUID}"
+    work = eraser(sqlite_spine, tmp_path)
+    shown_id = ask(sqlite_spine, scope)
+    run(sqlite_spine, work)
+    confirm(sqlite_spine, scope, shown_id)
+    try:
+        with pytest.raises(StoreError):
+            store.change(wrong, org)
+        assert "no room for it" in erasing.failing(store)
+        with pytest.raises(Unavailable):
+            run(sqlite_spine, work)
+        assert "tallystick doctor" in show(sqlite_spine, scope, shown_id).waits_for
+    finally:
+        store.change("KILL MUTATION WHERE database = currentDatabase() AND table = 'events'")
+    assert erasing.failing(store) == ""
+    run(sqlite_spine, work, later=61 * SECOND_US)
+    assert show(sqlite_spine, scope, shown_id).waits_for == ""
+
+
+def test_an_archive_that_is_out_of_reach_is_a_problem(tmp_path, free_port):
+    environ = {
+        "DATA_DIR": str(tmp_path), "ARCHIVE_DIR": "s3://kept", "S3_ENDPOINT": f"http://127.0.0.1:{free_port}",
+        "S3_ACCESS_KEY": "AK", "S3_SECRET_KEY": "not-to-be-seen",
+    }  # fmt: skip
+    settings = Settings.load({f"TALLYSTICK_{name}": value for name, value in environ.items()})
+    (refused,) = look_at_archive(settings)
+    assert "TALLYSTICK_ALLOWED_TARGETS" in refused.words
+    (empty,) = look_at_archive(dataclasses.replace(settings, archive_dir=tmp_path / "none"))
+    assert empty.grade is Grade.OK
+    assert not (tmp_path / "none").exists()
