@@ -1,0 +1,278 @@
+"""The compliance report as a PDF: what it is about, what is missing, then control by control."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
+
+from tallystick.render.compliance_report import (
+    NO_EVIDENCE,
+    Answer,
+    ComplianceReport,
+    ControlReport,
+    Exceptional,
+    Group,
+    ReviewLine,
+    Sample,
+)
+from tallystick.render.export_pdf import cut
+from tallystick.render.fonts import Face
+from tallystick.render.lines import broken, line_of
+from tallystick.render.pages import ACCENT, FAINT, INK, LEADING, MARGIN, RED, ROOM, Imprint, Pages
+
+BODY = 9.5
+SMALL = 8.0
+CELL = 7.0
+LABEL = 92.0
+INDENT = 12.0
+MOST_WORDS = 4000  # characters of a text that are set
+COLUMNS: tuple[tuple[str, float, Face, float], ...] = (
+    ("Timestamp", 84, "sans", CELL),
+    ("User", 88, "sans", CELL),
+    ("Action", 104, "mono", 6.5),
+    ("Resource", 80, "sans", CELL),
+    ("Event ID", 116, "mono", 6.0),
+)
+
+
+def report_pdf(report: ComplianceReport) -> bytes:
+    """The whole document."""
+    zone = _zone(report.period.zone)
+    title = f"{report.title} report"
+    pages = Pages(Imprint(title, report.organization, _time(report.asked_at, zone)))
+    _cover(pages, report, zone)
+    _overview(pages, report)
+    for control in report.controls:
+        _control(pages, control, zone)
+    _reviews(pages, report, zone)
+    _origin(pages, report)
+    return pages.finished()
+
+
+def period_words(report: ComplianceReport) -> str:
+    """From when to when, the later end not included."""
+    zone = _zone(report.period.zone)
+    return f"{_time(report.period.start, zone)} to before {_time(report.period.end, zone)}"
+
+
+def answer_words(answer: Answer) -> str:
+    """How many there are of what."""
+    if not answer.count:
+        return NO_EVIDENCE
+    events = f"{answer.count:,} event{'' if answer.count == 1 else 's'}"
+    users = f", by {answer.users:,} user{'' if answer.users == 1 else 's'}" if answer.users else ""
+    return f"{events} ({answer.success:,} success, {answer.failed:,} failed){users}"
+
+
+def exception_words(one: Exceptional) -> str:
+    """What stands out, and how often."""
+    if not one.count:
+        return f"{one.says}: none"
+    units = {"event": "event", "resource": "resource"}.get(one.unit, f"times ({one.unit})")
+    words = units if one.count == 1 or units.startswith("times") else f"{units}s"
+    return f"{one.says}: {one.count:,} {words if one.count != 1 else words.replace('times', 'time')}"
+
+
+def _cover(pages: Pages, report: ComplianceReport, zone: tzinfo) -> None:
+    pages.text("Compliance report", "bold", 9, ACCENT)
+    pages.put(broken(report.title, "bold", 17, ROOM))
+    pages.put(broken(report.about, "sans", SMALL, ROOM), colour=FAINT)
+    pages.space(8)
+    pages.rule()
+    pages.space(6)
+    counts = f"{report.events:,} in the period ({report.success:,} success, {report.failed:,} failed)"
+    said = [
+        ("Organization", report.organization),
+        ("Period", period_words(report)),
+        ("Times in", report.period.zone),
+        ("Events", counts),
+        ("Bounded by", f"the first {report.position:,} entries of the log: what was recorded later is not in it"),
+        ("Asked for", f"{_time(report.asked_at, zone)} by {report.asked_by}"),
+    ]
+    if report.first:
+        said.insert(4, ("First and last", f"{_time(report.first, zone)}, {_time(report.last, zone)}"))
+    for label, text in said:
+        _labelled(pages, label, text)
+    _heading(pages, "What is missing")
+    for gap in report.gaps:
+        pages.put(broken(f"! {gap.says}", "sans", BODY, ROOM), colour=RED)
+        pages.space(3)
+    if not report.gaps:
+        pages.put(broken("Nothing is known to be missing from the trail of this period.", "sans", BODY, ROOM))
+
+
+def _overview(pages: Pages, report: ComplianceReport) -> None:
+    _heading(pages, "Controls")
+    pages.put(broken(_overview_words(report), "sans", SMALL, ROOM), colour=FAINT)
+    pages.space(4)
+    for control in report.controls:
+        found = sum(answer.count > 0 for answer in control.answers)
+        out = sum(one.count > 0 for answer in control.answers for one in answer.exceptions)
+        facts = [f"evidence for {found} of {len(control.answers)}"] + ([f"{out} to look at"] if out else [])
+        colour = RED if out or found < len(control.answers) else FAINT
+        pages.need(BODY * LEADING + 6)
+        top = pages.y - BODY * LEADING
+        pages.draw(line_of(control.id, "bold", SMALL), MARGIN, top + 3)
+        pages.draw(cut(control.title, "sans", SMALL, 230), MARGIN + 64, top + 3)
+        pages.draw(cut(" · ".join(facts), "sans", SMALL, ROOM - 304), MARGIN + 304, top + 3, colour)
+        pages.space(BODY * LEADING + 2)
+        pages.rule()
+
+
+def _overview_words(report: ComplianceReport) -> str:
+    words = (
+        f"{report.unanswered} questions have no evidence" if report.unanswered != 1 else "1 question has no evidence"
+    )
+    out = report.exceptions
+    things = f"{out} things are to be looked at" if out != 1 else "1 thing is to be looked at"
+    return f"{words}; {things}. Every number was counted exactly."
+
+
+def _control(pages: Pages, control: ControlReport, zone: tzinfo) -> None:
+    _heading(pages, f"{control.id}  {control.title}", control.about)
+    for answer in control.answers:
+        _answer(pages, answer, zone)
+
+
+def _answer(pages: Pages, answer: Answer, zone: tzinfo) -> None:
+    pages.need(70)
+    pages.space(6)
+    pages.put(broken(answer.asks, "bold", BODY, ROOM))
+    pages.put(broken(answer.query, "mono", 6.5, ROOM), colour=FAINT)
+    pages.put(broken(answer_words(answer), "sans", BODY, ROOM), colour=INK if answer.count else RED)
+    if answer.by_user:
+        top = ", ".join(f"{one.value} {one.count:,}" for one in answer.by_user)
+        more = f" and {answer.users - len(answer.by_user):,} more" if answer.users > len(answer.by_user) else ""
+        pages.put(broken(f"By user: {top}{more}", "sans", SMALL, ROOM), colour=FAINT)
+    if len(answer.by_action) > 1:
+        top = ", ".join(f"{one.value} {one.count:,}" for one in answer.by_action)
+        left = answer.actions - len(answer.by_action)
+        more = f" and {left:,} more" if left > 0 else ""
+        pages.put(broken(f"By action: {top}{more}", "sans", SMALL, ROOM), colour=FAINT)
+    for one in answer.exceptions:
+        _exceptional(pages, one, zone)
+    if answer.failures:
+        shown = (
+            f"The newest {len(answer.failures)} that failed"
+            if answer.failed > len(answer.failures)
+            else "All that failed"
+        )
+        _samples(pages, shown, answer.failures, zone)
+    if answer.newest:
+        shown = f"The newest {len(answer.newest)}" if answer.success > len(answer.newest) else "All that succeeded"
+        _samples(pages, shown, answer.newest, zone)
+    pages.space(4)
+
+
+def _exceptional(pages: Pages, one: Exceptional, zone: tzinfo) -> None:
+    pages.space(3)
+    colour = RED if one.count else FAINT
+    size = BODY if one.count else SMALL
+    pages.put(broken(("! " if one.count else "") + exception_words(one), "sans", size, ROOM), colour=colour)
+    for group in one.groups:
+        pages.put(broken(_group_words(group, zone), "sans", SMALL, ROOM - INDENT), MARGIN + INDENT)
+    if one.groups and not one.all_shown:
+        left = one.count - len(one.groups)
+        pages.put(broken(f"and {left:,} more", "sans", SMALL, ROOM - INDENT), MARGIN + INDENT, FAINT)
+    if one.samples:
+        _samples(pages, "" if one.all_shown else f"The newest {len(one.samples)} of {one.count:,}", one.samples, zone)
+
+
+def _group_words(group: Group, zone: tzinfo) -> str:
+    when = f", in the hour from {_time(group.start, zone)}" if group.start else ""
+    return f"{group.value}: {group.count:,} event{'' if group.count == 1 else 's'}{when}"
+
+
+def _samples(pages: Pages, words: str, samples: Sequence[Sample], zone: tzinfo) -> None:
+    pages.space(3)
+    if words:
+        pages.need(3 * SMALL * LEADING)
+        pages.put(broken(words, "sans", SMALL, ROOM), colour=FAINT)
+    for sample in samples:
+        pages.need(CELL * LEADING + 3)
+        foot = pages.y - CELL * LEADING
+        failed = sample.status == "failed"
+        pages.mark(MARGIN + 3, foot + 2.4, failed=failed)
+        left = MARGIN + 10
+        cells = (
+            _time(sample.timestamp, zone, bare=True), sample.user or "erased", sample.action or "erased",
+            sample.resource, sample.id,
+        )  # fmt: skip
+        for (_, width, face, size), text in zip(COLUMNS, cells, strict=True):
+            flat = text[:200].replace("\n", " ")
+            pages.draw(cut(flat, face, size, width - 5), left, foot, RED if failed and face == "mono" else INK)
+            left += width
+        pages.space(CELL * LEADING + 2)
+
+
+def _reviews(pages: Pages, report: ComplianceReport, zone: tzinfo) -> None:
+    _heading(pages, "Reviews that cover the period", "Who looked at the trail, at what of it, and what was found.")
+    for part in report.not_reviewed:
+        words = f"! No signed review touches {_time(part.start, zone)} to {_time(part.end, zone)}."
+        pages.put(broken(words, "sans", BODY, ROOM), colour=RED)
+    for review in report.reviews:
+        _review(pages, review, zone)
+
+
+def _review(pages: Pages, review: ReviewLine, zone: tzinfo) -> None:
+    pages.need(90)
+    pages.space(6)
+    head = f"Signed {_time(review.signed_at, zone)} by {review.signed_by}"
+    pages.put(broken(head, "bold", BODY, ROOM))
+    about = f"{review.about} · " if review.about else ""
+    looked = (
+        f"{about}{review.filter} · {_time(review.start, zone)} to {_time(review.end, zone)} · {review.events:,} "
+        f"event{'' if review.events == 1 else 's'} of the first {review.position:,} in the log"
+    )
+    pages.put(broken(looked, "sans", SMALL, ROOM), colour=FAINT)
+    for word, other in (("Corrects", review.corrects), ("Corrected by", review.corrected_by)):
+        if other:
+            pages.put(broken(f"{word} {other}", "sans", SMALL, ROOM), colour=RED)
+    pages.put(broken(review.conclusion[:MOST_WORDS], "sans", BODY, ROOM))
+    for finding in review.findings:
+        words = f"{finding.severity}: {finding.note[:MOST_WORDS]}" if finding.note else finding.severity
+        pages.put(broken(f"{words} ({finding.event})", "sans", SMALL, ROOM - INDENT), MARGIN + INDENT)
+    pages.put(broken(f"{review.id} · SHA-256 {review.sha256}", "mono", 6.5, ROOM), colour=FAINT)
+
+
+def _origin(pages: Pages, report: ComplianceReport) -> None:
+    _heading(pages, "What this stands on")
+    if report.checkpoint:
+        pages.put(broken(report.checkpoint.strip(), "mono", 6.5, ROOM))
+        pages.space(4)
+    words = (
+        "Everything counted here had a place in the log below this checkpoint. This document is a summary and proves "
+        "nothing by itself: the evidence bundle of this report holds its events with their proofs."
+    )
+    pages.put(broken(words, "sans", SMALL, ROOM), colour=FAINT)
+    for name, digest in report.sources:
+        pages.put(broken(f"Questions from {name}, SHA-256 {digest}", "mono", 6.5, ROOM), colour=FAINT)
+
+
+def _heading(pages: Pages, words: str, aside: str = "") -> None:
+    pages.need(84)
+    pages.space(16)
+    pages.put(broken(words, "bold", 12, ROOM))
+    if aside:
+        pages.put(broken(aside, "sans", SMALL, ROOM), colour=FAINT)
+    pages.space(2)
+    pages.rule()
+    pages.space(4)
+
+
+def _labelled(pages: Pages, label: str, text: str) -> None:
+    lines = broken(text[:MOST_WORDS], "sans", BODY, ROOM - LABEL)
+    pages.need(min(len(lines), 4) * BODY * LEADING)
+    foot = pages.y - BODY * LEADING + BODY * (LEADING - 1) / 2
+    pages.draw(line_of(label, "sans", BODY), MARGIN, foot, FAINT)
+    pages.put(lines, MARGIN + LABEL)
+    pages.space(2)
+
+
+def _zone(name: str) -> tzinfo:
+    return UTC if name.upper() in ("", "UTC", "Z") else ZoneInfo(name)
+
+
+def _time(text: str, zone: tzinfo, *, bare: bool = False) -> str:
+    """To the second; `bare` without the zone."""
+    moment = datetime.fromisoformat(text).astimezone(zone)
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if bare else f"{moment:%Y-%m-%d %H:%M:%S %Z}".rstrip()

@@ -1,0 +1,187 @@
+"""Events as a PDF: a cover that says what this is, then a table."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from functools import lru_cache
+from typing import BinaryIO
+
+from tallystick.clock import from_us
+from tallystick.errors import BadRequest
+from tallystick.events.record import StoredEvent
+from tallystick.render.fields import actor_of, target_of, what_of, who_of
+from tallystick.render.fonts import Face
+from tallystick.render.lines import Line, broken, line_of
+from tallystick.render.pages import ACCENT, FAINT, INK, LEADING, MARGIN, RED, ROOM, TOP, Imprint, Pages
+
+MOST_ROWS = 250_000
+BODY = 9.5
+CELL = 7.0
+GAP = 6.0
+MOST_LINES = 2
+MOST_CELL = 600  # characters that are looked at: more than two lines hold of any script
+LABEL = 92.0
+COUNTED = "counted"
+COLUMNS: tuple[tuple[str, float, Face], ...] = (
+    ("Timestamp", 80, "sans"),
+    ("User", 106, "sans"),
+    ("Action", 98, "mono"),
+    ("Resource", 98, "sans"),
+    ("IP address", 66, "mono"),
+    ("Status", 39, "sans"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the cover says. Times in words; `checkpoint` is the signed note, empty where there is none."""
+
+    organization: str = ""
+    filter: str = ""
+    period: str = ""
+    made_at: str = ""
+    made_by: str = ""
+    checkpoint: str = ""
+    zone: tzinfo = field(default=UTC)
+    zone_name: str = "UTC"
+
+
+def write_pdf(blocks: Iterable[Sequence[StoredEvent]], target: BinaryIO, about: About) -> None:
+    """The whole document; BadRequest (`too_many_for_pdf`) for more than MOST_ROWS events."""
+    pages = Pages(Imprint("Audit log", about.organization, about.made_at))
+    _cover(pages, about)
+    table = _Table(pages, about.zone, about.zone_name)
+    for block in blocks:
+        if table.rows + len(block) > MOST_ROWS:
+            raise BadRequest(
+                f"A PDF holds at most {MOST_ROWS:,} events. Take a shorter period, or another format.",
+                code="too_many_for_pdf",
+            )
+        for stored in block:
+            table.put(stored)
+    pages.fill(COUNTED, table.counts(), "sans", BODY, INK)
+    target.write(pages.finished())
+
+
+def _cover(pages: Pages, about: About) -> None:
+    pages.text("Audit log", "bold", 9, ACCENT)
+    pages.put(broken(about.organization, "bold", 17, ROOM))
+    pages.space(10)
+    pages.rule()
+    pages.space(8)
+    said = (
+        ("Filter", about.filter),
+        ("Period", about.period),
+        ("Times in", about.zone_name),
+        ("Order", "newest first"),
+        ("Made", f"{about.made_at} by {about.made_by}"),
+    )
+    foot = _labelled(pages, "Events", [line_of("", "sans", BODY)])
+    pages.reserve(COUNTED, MARGIN + LABEL, foot)
+    for label, text in said:
+        _labelled(pages, label, broken(text, "sans", BODY, ROOM - LABEL)[:40])
+    if about.checkpoint:
+        pages.space(8)
+        pages.rule()
+        pages.space(8)
+        _labelled(pages, "Checkpoint", broken(about.checkpoint.strip(), "mono", 7, ROOM - LABEL))
+        words = (
+            "Everything here had a place in the log below this checkpoint. This document is a summary and proves "
+            "nothing by itself: a bundle of the same events holds the proofs."
+        )
+        _labelled(pages, "", broken(words, "sans", 8, ROOM - LABEL))
+
+
+def _labelled(pages: Pages, label: str, lines: list[Line]) -> float:
+    """A label with lines beside it; the foot of the first line."""
+    pages.need(min(len(lines), 4) * BODY * LEADING)
+    foot = pages.y - BODY * LEADING + BODY * (LEADING - 1) / 2
+    pages.draw(line_of(label, "sans", BODY), MARGIN, foot, FAINT)
+    pages.put(lines, MARGIN + LABEL)
+    pages.space(3)
+    return foot
+
+
+class _Table:
+    """Rows from the second page on, under a head that every page has."""
+
+    def __init__(self, pages: Pages, zone: tzinfo, zone_name: str) -> None:
+        self._pages = pages
+        self._zone = zone
+        self._zone_name = zone_name
+        self.rows = 0
+        self._failed = 0
+        self._newest = self._oldest = ""
+
+    def put(self, stored: StoredEvent) -> None:
+        """One event: as many lines as its longest cell, two at most."""
+        if not self.rows:
+            self._pages.begin_with(self._head)
+        what = what_of(stored.what or b"{}")
+        who = who_of(stored.who or b"{}")
+        actor, resource = actor_of(bytes(who.actor)), target_of(stored.target)
+        failed = what.status == "failed"
+        when = f"{from_us(stored.occurred_at).astimezone(self._zone):%Y-%m-%d %H:%M:%S}"
+        self._newest, self._oldest = self._newest or when, when
+        self.rows += 1
+        self._failed += failed
+        cells = (
+            (line_of(when, "sans", CELL),),
+            cell(actor.email or actor.name or actor.id, 1),
+            cell(what.action, 2),
+            cell(resource.name or resource.id, 3),
+            cell(who.context.ip_address, 4),
+            cell(what.status.capitalize(), 5),
+        )
+        height = max(map(len, cells)) * CELL * LEADING + 3
+        self._pages.need(height)
+        self._draw(cells, failed)
+        self._pages.space(height)
+        self._pages.rule()
+
+    def counts(self) -> str:
+        """How many there are of what."""
+        if not self.rows:
+            return "none match"
+        last = self._oldest if self._oldest == self._newest else f"{self._oldest} to {self._newest}"
+        return f"{self.rows:,} ({self.rows - self._failed:,} success, {self._failed:,} failed), {last}"
+
+    def _draw(self, cells: Sequence[Sequence[Line]], failed: bool) -> None:
+        left = MARGIN
+        for place, lines in enumerate(cells):
+            colour = RED if failed and place == len(cells) - 1 else INK
+            for number, line in enumerate(lines):
+                self._pages.draw(line, left, self._pages.y - (number + 1) * CELL * LEADING, colour)
+            left += COLUMNS[place][1]
+
+    def _head(self) -> None:
+        left = MARGIN
+        foot = TOP - 8 * LEADING
+        for name, width, _ in COLUMNS:
+            words = f"{name} ({self._zone_name})" if name == "Timestamp" else name
+            self._pages.draw(cut(words, "bold", 7, width - 2), left, foot, INK)
+            left += width
+        self._pages.space(8 * LEADING + 5)
+        self._pages.rule()
+
+
+@lru_cache(maxsize=16_384)
+def cell(text: str, column: int) -> tuple[Line, ...]:
+    """The text in the width of a column, at most two lines; an ellipsis where there is more."""
+    _, width, face = COLUMNS[column]
+    room = width - GAP
+    shown = text.replace("\n", " ") if len(text) <= MOST_CELL else text[:MOST_CELL].replace("\n", " ")
+    lines = broken(shown, face, CELL, room)
+    if len(lines) <= MOST_LINES and len(text) <= MOST_CELL:
+        return tuple(lines)
+    rest = " ".join("".join(run.text for run in line.runs) for line in lines[MOST_LINES - 1 : MOST_LINES])
+    return (*lines[: MOST_LINES - 1], cut(f"{rest}…", face, CELL, room))
+
+
+def cut(text: str, face: Face, size: float, room: float) -> Line:
+    """The beginning of a text that fits, with an ellipsis where something is missing."""
+    line = line_of(text, face, size)
+    while line.width > room and len(text) > 2:
+        text = text.rstrip("…")[:-1] + "…"
+        line = line_of(text, face, size)
+    return line

@@ -1,0 +1,66 @@
+"""The compliance report as a PDF: whatever stands in the trail, it is shown as text, and fits."""
+
+import pytest
+
+from tallystick.render.compliance_pdf import report_pdf
+from tallystick.render.compliance_report import (
+    Answer,
+    ComplianceReport,
+    ControlReport,
+    Count,
+    Exceptional,
+    FindingLine,
+    Gap,
+    Group,
+    Period,
+    ReviewLine,
+    Sample,
+    read,
+    written,
+)
+from tests.render.reading import ink_of, text_of
+from tests.web.happenings import ZOO
+
+AT = "2024-01-15T10:00:00.000000Z"
+NAMES = ("نورة الأحمد", "יעל כהן", "王小明", "Ελένη Παπαδάκη", "Ольга Иванова")
+
+
+def report_of(text: str) -> ComplianceReport:
+    """A report in which a text stands wherever somebody else decides what stands there."""
+    samples = (Sample("evt_1", 7, AT, text, "user.login", text, "192.0.2.1", "failed", text),)
+    exception = Exceptional(text, "status:failed", 3, "event", samples, (Group(text, 3, "user", AT, AT),), False)
+    answer = Answer(text, text, 3, 1, 2, 1, (Count(text, 3),), (Count("a.b", 1), Count("c.d", 2)), 2, samples, samples,
+                    (exception,))  # fmt: skip
+    review = ReviewLine(
+        "rev_1", text, AT, AT, False, text, 3, 9, text, AT, "a" * 64, text, (FindingLine("evt_1", "high", text),)
+    )
+    return ComplianceReport(
+        text, "org_1", "own", text, text, Period(AT, "2024-02-01T00:00:00.000000Z", "Europe/Berlin"), 9, f"{text}\n9\n",
+        AT, text, 3, 1, 2, AT, AT, (Gap("late", text),), (ControlReport(text[:100], text, text, (answer,)),), (review,),
+        (Period(AT, AT, "UTC"),), ((text, "b" * 64),),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("text", [*ZOO, "x" * 5000, "a\nb\tc", "=1+1", "<b>bold</b>", "%PDF-1.4 endobj"])
+def test_nothing_in_the_trail_breaks_it(text):
+    shown = text_of(report_pdf(report_of(text)))
+    assert "What is missing" in shown
+    assert "Reviews that cover the period" in shown
+    assert "What this stands on" in shown
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_every_script_are_drawn(name):
+    assert ink_of(report_pdf(report_of(name))) > ink_of(report_pdf(report_of(" "))) + 500
+
+
+def test_html_is_text_and_times_are_in_the_zone_of_the_period():
+    shown = text_of(report_pdf(report_of("<b>bold</b>")))
+    assert "<b>bold</b>" in shown
+    assert "2024-01-15 11:00:00 CET" in shown
+
+
+def test_json_is_read_back_as_it_was_written():
+    report = report_of("<script>")
+    assert read(written(report)) == report
+    assert written(read(written(report))) == written(report)
