@@ -1,0 +1,276 @@
+"""Making a schedule, changing it, consenting to its recipients, running it now, deleting it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from tallystick import ids
+from tallystick.access import naming, organizations
+from tallystick.access.acts import NOWHERE, Caller, differences, resource, tell_of
+from tallystick.access.owners import require_owner
+from tallystick.access.scopes import require
+from tallystick.errors import BadRequest, Conflict, Forbidden
+from tallystick.exports.request import MOST_FILTER
+from tallystick.ledger import log as ledger_log
+from tallystick.query.scope import Scope
+from tallystick.render.writers import FORMATS
+from tallystick.schedules import recipients as getting
+from tallystick.schedules import runs
+from tallystick.schedules.recipients import bad
+from tallystick.schedules.schedule import MODES, PLACE, PREFIX, Schedule, gets, is_one, show
+from tallystick.schedules.tables import (
+    export_schedules,
+    schedule_deliveries,
+    schedule_recipients,
+    schedule_runs,
+)
+from tallystick.search.filters import FIELDS, query_from
+from tallystick.work.calendar import WEEKDAYS, BadCalendar, Calendar, checked
+
+MOST_SCHEDULES = 100
+FILTERS = (*FIELDS, "q")  # the schedule decides the period
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A schedule as it is asked for, nothing checked yet.
+
+    `weekday` is a name, `day` of the month. `past`: the first file of mode new holds what was recorded before, too.
+    """
+
+    name: str
+    frequency: str
+    at: str = "07:00"
+    weekday: str = "monday"
+    day: int = 1
+    zone: str = "UTC"
+    format: str = "csv"
+    filter: Mapping[str, Sequence[str]] | None = None
+    recipients: Sequence[str] = ()
+    mode: str = "new"
+    enabled: bool = True
+    to_place: bool = False
+    past: bool = True
+
+
+def create(connection: Connection, scope: Scope, wanted: Wanted, *, now: int, caller: Caller = NOWHERE) -> Schedule:
+    """Make one. BadRequest (`bad_schedule`, and what a filter can have wrong), Conflict, Forbidden."""
+    require(scope, "exports")
+    calendar, values = _checked(wanted, now)
+    if wanted.mode not in MODES:
+        raise bad("mode", f"mode is one of {', '.join(MODES)}.")
+    addresses = getting.checked(scope, wanted.recipients, to_place=wanted.to_place)
+    organizations.hold_row(connection, scope.org_id)
+    number = select(func.count()).select_from(export_schedules).where(export_schedules.c.org_id == scope.org_id)
+    if connection.execute(number).scalar_one() >= MOST_SCHEDULES:
+        raise Conflict(f"There are {MOST_SCHEDULES} schedules already. Delete some.", code="too_many_schedules")
+    schedule_id = ids.new_uuid(now)
+    next_at = calendar.following(now)
+    values |= {
+        "org_id": scope.org_id, "schedule_id": schedule_id, "mode": wanted.mode, "enabled": wanted.enabled,
+        "stopped": "", "made_at": now, "next_at": next_at if wanted.enabled else None, **_maker(scope),
+    }  # fmt: skip
+    connection.execute(insert(export_schedules).values(values))
+    if wanted.mode == "period":
+        until = calendar.period_before(next_at).start
+    else:
+        until = 0 if wanted.past else ledger_log.read(connection, scope.org_id).size
+    for address in addresses:
+        row = getting.new_row(connection, scope, schedule_id, address, until=until, now=now)
+        connection.execute(insert(schedule_recipients).values(row))
+    made = show(connection, scope, ids.encode(PREFIX, schedule_id.bytes))
+    tell_of(connection, scope, "audit_log.schedule_created", _on(made), now=now, caller=caller, metadata=_said(made))
+    return made
+
+
+def change(
+    connection: Connection,
+    scope: Scope,
+    shown_id: str,
+    given: Mapping[str, Any],
+    *,
+    now: int,
+    caller: Caller = NOWHERE,
+) -> Schedule:
+    """Change what is given, in the names of Wanted. Whoever lets one go on that ended by itself takes it over."""
+    before = _mine(connection, scope, shown_id)
+    wanted = replace(as_wanted(before), **given)
+    if wanted.mode != before.mode:
+        raise bad("mode", "The mode of a schedule stays what it is: make another one.")
+    calendar, values = _checked(wanted, now)
+    values["enabled"] = wanted.enabled
+    if wanted.enabled and not before.enabled:
+        values["stopped"] = ""
+        if before.stopped:
+            values |= _maker(scope)
+    if not wanted.enabled:
+        values["next_at"] = None
+        runs.end_open(connection, before, "The schedule was paused.", now)
+    elif not before.enabled or calendar != before.calendar:
+        values["next_at"] = calendar.following(now)
+    connection.execute(update(export_schedules).where(is_one(before.org_id, before.schedule_id)).values(values))
+    if {"recipients", "to_place"} & given.keys():
+        _set_recipients(connection, scope, before, wanted, calendar, now)
+    if values["filter"] != _filter_text(before.filter) and not getting.consents(connection, scope):
+        # An owner consented to what the filter found then.
+        outside = gets(before.org_id, before.schedule_id) & (schedule_recipients.c.consent_by != "")
+        again = update(schedule_recipients).where(outside, schedule_recipients.c.state == "active")
+        connection.execute(again.values(state="waiting", consent_by="", consent_at=None))
+    if before.mode == "period" and wanted.enabled and not before.enabled:
+        # What passed while it was paused was not wanted.
+        floor = calendar.period_before(calendar.following(now)).start
+        late = gets(before.org_id, before.schedule_id) & (schedule_recipients.c.until < floor)
+        connection.execute(update(schedule_recipients).where(late).values(until=floor))
+    after = show(connection, scope, shown_id)
+    was, is_now = _said(before), _said(after)
+    changes = differences(was, is_now)
+    if changes:
+        tell_of(connection, scope, "audit_log.schedule_updated", _on(after), now=now, caller=caller, changes=changes)
+    return after
+
+
+def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
+    """Delete it with its history; the files stay exports until their time."""
+    one = _mine(connection, scope, shown_id)
+    tell_of(connection, scope, "audit_log.schedule_deleted", _on(one), now=now, caller=caller, metadata=_said(one))
+    mine = (schedule_runs.c.org_id == one.org_id) & (schedule_runs.c.schedule_id == one.schedule_id)
+    sent = select(schedule_runs.c.run_id).where(mine)
+    connection.execute(
+        delete(schedule_deliveries).where(
+            schedule_deliveries.c.org_id == one.org_id, schedule_deliveries.c.run_id.in_(sent)
+        )
+    )
+    connection.execute(delete(schedule_runs).where(mine))
+    connection.execute(delete(schedule_recipients).where(gets(one.org_id, one.schedule_id)))
+    connection.execute(delete(export_schedules).where(is_one(one.org_id, one.schedule_id)))
+
+
+def consent(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Schedule:
+    """As an owner, let it go to those outside the organization that wait for this. Forbidden (`owner_only`)."""
+    organizations.hold_row(connection, scope.org_id)
+    one = show(connection, scope, shown_id)
+    require_owner(connection, scope)
+    waiting = [who.address for who in one.recipients if who.state == "waiting"]
+    if waiting:
+        name = (scope.principal.email or scope.principal.name)[:254]
+        mine = gets(one.org_id, one.schedule_id) & (schedule_recipients.c.state == "waiting")
+        agreed = update(schedule_recipients).where(mine)
+        connection.execute(agreed.values(state="active", consent_by=name, consent_at=now))
+        tell_of(
+            connection, scope, "audit_log.schedule_consented", _on(one), now=now, caller=caller,
+            metadata={"recipients": waiting},
+        )  # fmt: skip
+    return show(connection, scope, shown_id)
+
+
+def run_now(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Schedule:
+    """Send what is there now. Conflict: `schedule_running`, `no_recipients`, `schedule_stopped`."""
+    one = _mine(connection, scope, shown_id)
+    if one.stopped:
+        raise Conflict(f"This schedule ended: {one.stopped} Resume it first.", code="schedule_stopped")
+    if runs.any_open(connection, one):
+        raise Conflict("It is running already. Wait for its result.", code="schedule_running")
+    if not any(getting.may_get(connection, one.org_id, who) for who in one.recipients):
+        raise Conflict("Nobody may get a file: its recipients wait for an owner's consent.", code="no_recipients")
+    tell_of(connection, scope, "audit_log.schedule_started", _on(one), now=now, caller=caller)
+    runs.begin(connection, one, now, asked=True)
+    return show(connection, scope, shown_id)
+
+
+def as_wanted(one: Schedule) -> Wanted:
+    """What would make the same schedule."""
+    return Wanted(
+        one.name, one.calendar.frequency, one.calendar.at, WEEKDAYS[one.calendar.weekday], one.calendar.day,
+        one.calendar.zone_name, one.format, one.filter,
+        [who.address for who in one.recipients if who.address != PLACE and who.state != "unsubscribed"],
+        one.mode, one.enabled, any(who.address == PLACE for who in one.recipients),
+    )  # fmt: skip
+
+
+def _checked(wanted: Wanted, now: int) -> tuple[Calendar, dict[str, Any]]:
+    try:
+        calendar = checked(wanted.frequency, wanted.at, wanted.weekday, wanted.day, wanted.zone)
+    except BadCalendar as problem:
+        raise bad(problem.field, problem.detail) from None
+    if wanted.format not in FORMATS:
+        raise bad("format", f"format is one of {', '.join(FORMATS)}.")
+    try:
+        name = naming.name(wanted.name)
+    except BadRequest as problem:
+        raise bad("name", problem.detail) from None
+    given = wanted.filter or {}
+    if unknown := sorted(set(given) - set(FILTERS)):
+        raise bad(
+            "filter",
+            f"There is no filter {unknown[0][:60]!r} here: write {', '.join(FILTERS)}. The schedule sets the period.",
+        )
+    kept = {name: list(given[name]) for name in FILTERS if given.get(name)}
+    query_from(kept | {"tz": [wanted.zone]}, now=now)
+    text = _filter_text(kept)
+    if len(text) > MOST_FILTER:
+        raise bad("filter", f"A filter has at most {MOST_FILTER} characters.")
+    values = {
+        "name": name, "frequency": calendar.frequency, "at": calendar.at, "weekday": calendar.weekday,
+        "day": calendar.day, "zone": calendar.zone_name, "format": wanted.format, "filter": text,
+    }  # fmt: skip
+    return calendar, values
+
+
+def _filter_text(kept: Mapping[str, Sequence[str]]) -> str:
+    return msgspec.json.encode(kept).decode()
+
+
+def _set_recipients(
+    connection: Connection, scope: Scope, before: Schedule, wanted: Wanted, calendar: Calendar, now: int
+) -> None:
+    addresses = getting.checked(scope, wanted.recipients, to_place=wanted.to_place)
+    known = {one.address: one for one in before.recipients}
+    mine = gets(before.org_id, before.schedule_id)
+    for address, one in known.items():
+        # Who unsubscribed stays known, so that nobody puts them back by mistake.
+        if address not in addresses and one.state != "unsubscribed":
+            connection.execute(delete(schedule_recipients).where(mine, schedule_recipients.c.address == address))
+    until = max((one.until for one in before.recipients), default=None)
+    if until is None:
+        until = calendar.period_before(calendar.following(now)).start if before.mode == "period" else 0
+    for address in addresses:
+        if address not in known:
+            row = getting.new_row(connection, scope, before.schedule_id, address, until=until, now=now)
+            connection.execute(insert(schedule_recipients).values(row))
+        elif known[address].state == "unsubscribed":
+            if address != scope.principal.email:
+                raise bad("recipients", f"{address} unsubscribed: only they themselves can come back.")
+            again = update(schedule_recipients).where(mine, schedule_recipients.c.address == address)
+            connection.execute(again.values(state="active", until=until))
+
+
+def _mine(connection: Connection, scope: Scope, shown_id: str) -> Schedule:
+    """Read under the organization's lock, so that of two changes the later one sees the earlier."""
+    organizations.hold_row(connection, scope.org_id)
+    one = show(connection, scope, shown_id)
+    if one.by.id != scope.principal.id and "admin" not in scope.permissions:
+        raise Forbidden("Somebody else made this schedule. Ask an owner or admin.", code="not_your_schedule")
+    return one
+
+
+def _maker(scope: Scope) -> dict[str, str]:
+    """Whose view the files hold."""
+    who = scope.principal
+    return {
+        "by_kind": who.kind, "by_id": who.id, "by_name": who.name[:254], "by_email": who.email, "by_role": scope.role,
+    }  # fmt: skip
+
+
+def _said(one: Schedule) -> dict[str, Any]:
+    return {
+        "name": one.name, "when": one.calendar.words, "mode": one.mode, "format": one.format,
+        "filter": {name: list(values) for name, values in one.filter.items()},
+        "recipients": [who.address for who in one.recipients], "enabled": one.enabled,
+    }  # fmt: skip
+
+
+def _on(one: Schedule) -> dict[str, str]:
+    return resource("export_schedule", one.schedule_id, PREFIX, one.name)

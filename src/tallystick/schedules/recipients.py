@@ -1,0 +1,88 @@
+"""Who gets the files: addresses checked, outsiders waiting for an owner's consent."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from tallystick.access import naming
+from tallystick.access.owners import require_owner
+from tallystick.access.scopes import require
+from tallystick.access.tables import memberships, people
+from tallystick.errors import BadRequest, Forbidden
+from tallystick.query.scope import Scope
+from tallystick.schedules.schedule import PLACE, Recipient
+
+MOST_RECIPIENTS = 20
+
+
+def checked(scope: Scope, texts: Iterable[str], *, to_place: bool) -> list[str]:
+    """The addresses in the form that is kept, and the operator's directory. BadRequest (`bad_schedule`), Forbidden."""
+    found: list[str] = []
+    for text in texts:
+        try:
+            found.append(naming.email(text))
+        except BadRequest:
+            raise bad("recipients", f"{text[:100]!r} is no e-mail address: write it as name@example.com.") from None
+    found = list(dict.fromkeys(found))
+    if len(found) > MOST_RECIPIENTS:
+        raise bad("recipients", f"A schedule has at most {MOST_RECIPIENTS} recipients.")
+    if to_place:
+        require(scope, "admin")
+        found.append(PLACE)
+    if not found:
+        raise bad("recipients", "Name at least one recipient.")
+    # Who changes nothing in the organization gives nothing away either: to oneself it is only reading.
+    if scope.role in ("auditor", "member") and found != [scope.principal.email]:
+        raise Forbidden(
+            f"As {scope.role} you can schedule an export to your own address, {scope.principal.email}. "
+            "Ask an owner or admin for others.",
+            code="own_address_only",
+        )
+    return found
+
+
+def consents(connection: Connection, scope: Scope) -> bool:
+    """Whether what the scope does has an owner's consent."""
+    try:
+        require_owner(connection, scope)
+    except Forbidden:
+        return False
+    return True
+
+
+def is_inside(connection: Connection, org_id: UUID, address: str) -> bool:
+    """Whether the address is a member's, whose access was not taken away; the operator's directory is no outsider."""
+    if address == PLACE:
+        return True
+    wanted = (
+        select(people.c.user_id)
+        .join(memberships, memberships.c.user_id == people.c.user_id)
+        .where(memberships.c.org_id == org_id, people.c.email == address)
+        .where(memberships.c.disabled_at.is_(None), people.c.disabled_at.is_(None))
+    )
+    return connection.execute(wanted).first() is not None
+
+
+def may_get(connection: Connection, org_id: UUID, recipient: Recipient) -> bool:
+    """Whether a file may go there now: a member who left has to be consented to as any outsider."""
+    agreed = bool(recipient.consent_by) or is_inside(connection, org_id, recipient.address)
+    return recipient.state == "active" and agreed
+
+
+def new_row(
+    connection: Connection, scope: Scope, schedule_id: UUID, address: str, *, until: int, now: int
+) -> dict[str, object]:
+    """The row of a recipient that is added."""
+    inside = is_inside(connection, scope.org_id, address)
+    agreed = not inside and consents(connection, scope)
+    return {
+        "org_id": scope.org_id, "schedule_id": schedule_id, "address": address, "until": until, "added_at": now,
+        "state": "active" if inside or agreed else "waiting",
+        "consent_by": (scope.principal.email or scope.principal.name)[:254] if agreed else "",
+        "consent_at": now if agreed else None,
+    }  # fmt: skip
+
+
+def bad(field: str, detail: str) -> BadRequest:
+    return BadRequest(detail, code="bad_schedule", field=field)

@@ -1,0 +1,207 @@
+"""Runs: begun for recipients that were served up to the same place, closed when each of them was dealt with."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, time
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+
+from tallystick import ids
+from tallystick.access.acts import NOWHERE, resource, tell
+from tallystick.access.scopes import require
+from tallystick.access.standing import standing
+from tallystick.errors import Forbidden, TallystickError
+from tallystick.exports import request
+from tallystick.outbox.write import TALLYSTICK
+from tallystick.query.scope import Scope
+from tallystick.schedules.recipients import may_get
+from tallystick.schedules.schedule import OPEN, PREFIX, Recipient, Schedule, find, gets, is_one
+from tallystick.schedules.tables import (
+    export_schedules,
+    schedule_deliveries,
+    schedule_recipients,
+    schedule_runs,
+)
+from tallystick.work.calendar import moment_of
+
+ERASED = "[erased]"  # what an erasure leaves of a filter that named a person
+OVERTAKEN = "It was not delivered before the next one was due, which holds it too."
+MOST_ERROR = 2000
+
+
+def begin(connection: Connection, schedule: Schedule, now: int, *, asked: bool = False) -> None:
+    """Let the files be made that are due at `now`; a schedule whose maker may not have them ends, with the reason."""
+    try:
+        scope = _scope(connection, schedule, now)
+    except Forbidden as problem:
+        stop(connection, schedule, problem.detail, now)
+        return
+    ready = [one for one in schedule.recipients if may_get(connection, schedule.org_id, one)]
+    if asked and schedule.mode == "period":
+        if ready:
+            _begin_one(connection, schedule, scope, ready, 0, now, asked=True)
+        return
+    for until in sorted({one.until for one in ready}):
+        group = [one for one in ready if one.until == until]
+        _begin_one(connection, schedule, scope, group, until, now, asked=asked)
+
+
+def make_again(connection: Connection, schedule: Schedule, run: Row[Any], now: int) -> None:
+    """Of a run whose file is gone before all have it: ask for the same events once more."""
+    try:
+        scope = _scope(connection, schedule, now)
+        given = _filter(schedule, run.period)
+        export = request.ask(connection, scope, schedule.format, given, now=now, first=run.first)
+    except TallystickError as problem:
+        close(connection, schedule, run, now, error=problem.detail)
+        return
+    values: dict[str, Any] = {"state": "making", "export_id": export.export_id}
+    if schedule.mode == "new":
+        values["until"] = export.position
+    connection.execute(update(schedule_runs).where(is_run(run.org_id, run.run_id)).values(values))
+
+
+def any_open(connection: Connection, schedule: Schedule) -> bool:
+    """Whether any run goes on: recipients served up to different places have one each."""
+    mine = (schedule_runs.c.org_id == schedule.org_id) & (schedule_runs.c.schedule_id == schedule.schedule_id)
+    wanted = select(schedule_runs.c.run_id).where(mine, schedule_runs.c.state.in_(OPEN)).limit(1)
+    return connection.execute(wanted).first() is not None
+
+
+def end_open(connection: Connection, schedule: Schedule, error: str, now: int) -> None:
+    """Give up what was begun and is not delivered."""
+    mine = (schedule_runs.c.org_id == schedule.org_id) & (schedule_runs.c.schedule_id == schedule.schedule_id)
+    for run in connection.execute(select(schedule_runs).where(mine, schedule_runs.c.state.in_(OPEN))).all():
+        close(connection, schedule, run, now, error=error)
+
+
+def stop(connection: Connection, schedule: Schedule, reason: str, now: int) -> None:
+    """End a schedule by itself."""
+    ended = update(export_schedules).where(is_one(schedule.org_id, schedule.schedule_id))
+    connection.execute(ended.values(enabled=False, next_at=None, stopped=reason[:MOST_ERROR]))
+    _tell(connection, schedule, "audit_log.schedule_failed", now, {"error": reason[:500], "ended": True})
+
+
+def close(connection: Connection, schedule: Schedule, run: Row[Any], now: int, *, error: str = "") -> None:
+    """Record how a run ended; what still waited of it is given up. In mode period the next missed one begins."""
+    mine = (schedule_deliveries.c.org_id == run.org_id) & (schedule_deliveries.c.run_id == run.run_id)
+    left = update(schedule_deliveries).where(mine, schedule_deliveries.c.state == "waiting")
+    connection.execute(left.values(state="failed", problem=error[:300], finished_at=now))
+    ended = connection.execute(select(schedule_deliveries).where(mine)).all()
+    sent = [one for one in ended if one.state == "sent"]
+    failed = [one for one in ended if one.state != "sent"]
+    said = error or " ".join(dict.fromkeys(f"{one.address}: {one.problem}." for one in failed))
+    state = "failed" if not sent else "partly" if failed else "delivered"
+    values = {"state": state, "error": said[:MOST_ERROR], "finished_at": now}
+    mine_run = is_run(run.org_id, run.run_id) & schedule_runs.c.state.in_(OPEN)
+    if not connection.execute(update(schedule_runs).where(mine_run).values(values)).rowcount:
+        return
+    metadata = {"rows": run.rows, "format": schedule.format, "period": run.period,
+                "recipients": [one.address for one in sent], "error": said[:500]}  # fmt: skip
+    if run.export_id is not None:
+        metadata["export"] = ids.encode(request.PREFIX, run.export_id.bytes)
+    action = "audit_log.schedule_delivered" if sent else "audit_log.schedule_failed"
+    _tell(connection, schedule, action, now, {name: value for name, value in metadata.items() if value is not None})
+    if state == "delivered" and schedule.mode == "period" and not run.asked and schedule.enabled:
+        _go_on(connection, schedule, {one.address for one in sent}, now)
+
+
+def served(connection: Connection, schedule: Schedule, run: Row[Any], address: str) -> None:
+    """The recipient has everything up to the end of the run, unless periods before one that was asked for are owed."""
+    mine = gets(schedule.org_id, schedule.schedule_id) & (schedule_recipients.c.address == address)
+    if run.asked and run.period:
+        first = date.fromisoformat(run.period.split()[0])
+        mine &= schedule_recipients.c.until >= moment_of(first, time(), schedule.calendar.zone)
+    reached = update(schedule_recipients).where(mine, schedule_recipients.c.until < run.until)
+    connection.execute(reached.values(until=run.until))
+
+
+def is_run(org_id: UUID, run_id: UUID) -> ColumnElement[bool]:
+    """The row of one run."""
+    return (schedule_runs.c.org_id == org_id) & (schedule_runs.c.run_id == run_id)
+
+
+def _scope(connection: Connection, schedule: Schedule, now: int) -> Scope:
+    """What whoever scheduled it may see now; Forbidden when that is something else than it was."""
+    if any(ERASED in value for values in schedule.filter.values() for value in values):
+        raise Forbidden("Its filter named a person whose data was erased.", code="access_ended")
+    scope = standing(connection, schedule.org_id, schedule.by, now=now)
+    require(scope, "exports")
+    name = schedule.by.email or schedule.by.name
+    if (scope.role == "member") != (schedule.role == "member"):
+        raise Forbidden(
+            f"{name} made it as {schedule.role} and is {scope.role} by now, who sees something else.",
+            code="role_changed",
+        )
+    others = {one.address for one in schedule.recipients if one.state != "unsubscribed"} - {schedule.by.email}
+    if scope.role in ("auditor", "member") and others:
+        raise Forbidden(f"{name} is {scope.role} by now and cannot send to others.", code="role_changed")
+    return scope
+
+
+def _begin_one(
+    connection: Connection,
+    schedule: Schedule,
+    scope: Scope,
+    group: Sequence[Recipient],
+    until: int,
+    now: int,
+    *,
+    asked: bool,
+) -> None:
+    first, period, left_out = until, "", False
+    if schedule.mode == "period":
+        missed, left_out = schedule.calendar.missed(until, now)
+        if asked:
+            missed, left_out = [schedule.calendar.period_before(now)], False
+        if not missed:
+            return
+        first, period, until = 0, f"{missed[0].first} {missed[0].last}", missed[0].end
+    run_id = ids.new_uuid(now)
+    values: dict[str, Any] = {
+        "org_id": schedule.org_id, "run_id": run_id, "schedule_id": schedule.schedule_id, "asked": asked,
+        "first": first, "period": period, "left_out": left_out, "error": "", "made_at": now,
+    }  # fmt: skip
+    try:
+        export = request.ask(connection, scope, schedule.format, _filter(schedule, period), now=now, first=first)
+    except TallystickError as problem:
+        failed = {"state": "failed", "until": until, "error": problem.detail[:MOST_ERROR], "finished_at": now}
+        connection.execute(insert(schedule_runs).values(values | failed))
+        _tell(connection, schedule, "audit_log.schedule_failed", now, {"error": problem.detail[:500]})
+        return
+    reaches = until if period else export.position
+    values |= {"state": "making", "export_id": export.export_id, "until": reaches}
+    connection.execute(insert(schedule_runs).values(values))
+    for one in group:
+        row = {"org_id": schedule.org_id, "run_id": run_id, "address": one.address, "state": "waiting", "way": "",
+               "attempts": 0, "problem": "", "next_at": now}  # fmt: skip
+        connection.execute(insert(schedule_deliveries).values(row))
+
+
+def _filter(schedule: Schedule, period: str) -> dict[str, Sequence[str]]:
+    given: dict[str, Sequence[str]] = {**schedule.filter, "tz": [schedule.calendar.zone_name]}
+    if period:
+        first, last = period.split()
+        given |= {"start": [first], "end": [last]}
+    return given
+
+
+def _go_on(connection: Connection, schedule: Schedule, addresses: set[str], now: int) -> None:
+    """After a missed period the next one."""
+    fresh = find(connection, schedule.org_id, schedule.schedule_id)
+    if fresh is None:
+        return
+    try:
+        scope = _scope(connection, fresh, now)
+    except Forbidden as problem:
+        stop(connection, fresh, problem.detail, now)
+        return
+    group = [one for one in fresh.recipients if one.address in addresses and may_get(connection, fresh.org_id, one)]
+    for until in sorted({one.until for one in group}):
+        _begin_one(connection, fresh, scope, [one for one in group if one.until == until], until, now, asked=False)
+
+
+def _tell(connection: Connection, schedule: Schedule, action: str, now: int, metadata: Mapping[str, Any]) -> None:
+    on = resource("export_schedule", schedule.schedule_id, PREFIX, schedule.name)
+    tell(connection, schedule.org_id, action, by=TALLYSTICK, caller=NOWHERE, on=on, now=now, metadata=metadata)

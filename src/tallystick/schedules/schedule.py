@@ -1,0 +1,171 @@
+"""A schedule, its recipients and its last run: read from their tables by who may see them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, select
+
+from tallystick import ids
+from tallystick.access.scopes import require
+from tallystick.errors import NotFound
+from tallystick.exports.request import PREFIX as EXPORT_PREFIX
+from tallystick.query.conditions import EVERYTHING
+from tallystick.query.scope import Principal, Scope
+from tallystick.schedules.tables import export_schedules, schedule_recipients, schedule_runs
+from tallystick.work.calendar import Calendar
+
+PREFIX, RUN_PREFIX = "sch", "run"
+PLACE = "the operator's directory"  # stands among the addresses, and is none
+OPEN = ("making", "sending")
+Mode = Literal["new", "period"]
+MODES: tuple[Mode, ...] = ("new", "period")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Where a file goes. `state`: active, waiting (for an owner's consent), unsubscribed; served up to `until`."""
+
+    address: str
+    state: str
+    consent_by: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One file, and how it fared; times in microseconds."""
+
+    run_id: UUID
+    state: str
+    asked: bool
+    export_id: UUID | None
+    period: str
+    left_out: bool
+    rows: int | None
+    error: str
+    made_at: int
+    finished_at: int | None
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def shown_id(self) -> str:
+        return ids.encode(RUN_PREFIX, self.run_id.bytes)
+
+    @property
+    def shown_export(self) -> str | None:
+        return None if self.export_id is None else ids.encode(EXPORT_PREFIX, self.export_id.bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One schedule; `stopped` is why it ended by itself, or empty."""
+
+    org_id: UUID
+    schedule_id: UUID
+    name: str
+    calendar: Calendar
+    format: str
+    filter: Mapping[str, Sequence[str]]
+    mode: Mode
+    enabled: bool
+    stopped: str
+    by: Principal
+    role: str
+    made_at: int
+    next_at: int | None
+    recipients: tuple[Recipient, ...] = ()
+    last_run: Run | None = None
+
+    @property
+    def shown_id(self) -> str:
+        return ids.encode(PREFIX, self.schedule_id.bytes)
+
+    @property
+    def waits(self) -> bool:
+        """Somebody gets nothing before an owner consents."""
+        return any(one.state == "waiting" for one in self.recipients)
+
+
+def list_schedules(connection: Connection, scope: Scope) -> list[Schedule]:
+    """What the scope may see, newest first."""
+    require(scope, "exports")
+    wanted = select(export_schedules).where(_visible(scope)).order_by(export_schedules.c.schedule_id.desc())
+    return [_whole(connection, row) for row in connection.execute(wanted)]
+
+
+def show(connection: Connection, scope: Scope, shown_id: str) -> Schedule:
+    """One of them; NotFound (`no_schedule`) for those of others."""
+    require(scope, "exports")
+    wanted = select(export_schedules).where(_visible(scope), export_schedules.c.schedule_id == _raw(shown_id))
+    row = connection.execute(wanted).first()
+    if row is None:
+        raise _no_schedule()
+    return _whole(connection, row)
+
+
+def find(connection: Connection, org_id: UUID, schedule_id: UUID) -> Schedule | None:
+    """One of them for the work in the background."""
+    row = connection.execute(select(export_schedules).where(is_one(org_id, schedule_id))).first()
+    return None if row is None else _whole(connection, row)
+
+
+def runs_of(connection: Connection, schedule: Schedule, limit: int = 20) -> list[Run]:
+    """The runs of a schedule that may be seen, newest first."""
+    mine = (schedule_runs.c.org_id == schedule.org_id) & (schedule_runs.c.schedule_id == schedule.schedule_id)
+    wanted = select(schedule_runs).where(mine).order_by(schedule_runs.c.run_id.desc()).limit(limit)
+    return [read_run(row) for row in connection.execute(wanted)]
+
+
+def is_one(org_id: UUID, schedule_id: UUID) -> ColumnElement[bool]:
+    """The row of one schedule."""
+    return (export_schedules.c.org_id == org_id) & (export_schedules.c.schedule_id == schedule_id)
+
+
+def gets(org_id: UUID, schedule_id: UUID) -> ColumnElement[bool]:
+    """The rows of its recipients."""
+    return (schedule_recipients.c.org_id == org_id) & (schedule_recipients.c.schedule_id == schedule_id)
+
+
+def read_run(row: Row[Any]) -> Run:
+    """A row of a run."""
+    return Run(
+        row.run_id, row.state, row.asked, row.export_id, row.period, row.left_out, row.rows, row.error, row.made_at,
+        row.finished_at,
+    )  # fmt: skip
+
+
+def _whole(connection: Connection, row: Row[Any]) -> Schedule:
+    wanted = select(schedule_recipients).where(gets(row.org_id, row.schedule_id))
+    found = connection.execute(wanted.order_by(schedule_recipients.c.address)).all()
+    recipients = tuple(Recipient(one.address, one.state, one.consent_by, one.until) for one in found)
+    schedule = Schedule(
+        row.org_id, row.schedule_id, row.name, Calendar(row.frequency, row.at, row.weekday, row.day, row.zone),
+        row.format, msgspec.json.decode(row.filter), row.mode, row.enabled, row.stopped,
+        Principal(row.by_kind, row.by_id, row.by_name, row.by_email), row.by_role, row.made_at, row.next_at, recipients,
+    )  # fmt: skip
+    return replace(schedule, last_run=next(iter(runs_of(connection, schedule, 1)), None))
+
+
+def _visible(scope: Scope) -> ColumnElement[bool]:
+    """All of the organization; for who sees a part of the trail, the own ones that were made with that same view."""
+    mine = export_schedules.c.org_id == scope.org_id
+    if scope.mandatory == EVERYTHING:
+        return mine
+    return mine & (export_schedules.c.by_id == scope.principal.id) & (export_schedules.c.by_role == scope.role)
+
+
+def _raw(shown_id: str) -> UUID:
+    try:
+        return UUID(bytes=ids.decode(PREFIX, shown_id))
+    except ValueError:
+        raise _no_schedule() from None
+
+
+def _no_schedule() -> NotFound:
+    return NotFound("There is no such schedule that you may see.", code="no_schedule")

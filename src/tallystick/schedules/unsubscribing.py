@@ -1,0 +1,72 @@
+"""Links by which a recipient gets no more: signed by the server's secret, good without a session, for one address."""
+
+import hmac
+import struct
+from dataclasses import dataclass
+from hashlib import sha256
+from uuid import UUID
+
+from sqlalchemy import Connection, update
+
+from tallystick.access import signed_links
+from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.scopes import log_scope
+from tallystick.errors import NotFound
+from tallystick.schedules.schedule import PREFIX, find, gets
+from tallystick.schedules.tables import schedule_recipients
+
+_PURPOSE = b"tallystick/unsubscribe/v1\0"
+_FORM = struct.Struct(">16s16s16s")
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a link is about."""
+
+    org_id: UUID
+    schedule_id: UUID
+    name: str
+    address: str
+    is_over: bool
+
+
+def signed(secret: str, org_id: UUID, schedule_id: UUID, address: str) -> str:
+    """What stands in the link; the address does not."""
+    return signed_links.sealed(secret, _PURPOSE, _FORM.pack(org_id.bytes, schedule_id.bytes, _digest(address)))
+
+
+def opened(connection: Connection, secret: str, text: str) -> Subscription:
+    """What a link leads to. NotFound (`no_link`) for one not made here, and when there is nothing to end any more."""
+    said = signed_links.unsealed(secret, _PURPOSE, text)
+    if said is None:
+        raise _no_link()
+    org_id, schedule_id, digest = _FORM.unpack(said)
+    schedule = find(connection, UUID(bytes=org_id), UUID(bytes=schedule_id))
+    for one in schedule.recipients if schedule else ():
+        if schedule and hmac.compare_digest(_digest(one.address), digest):
+            return Subscription(
+                schedule.org_id, schedule.schedule_id, schedule.name, one.address, one.state == "unsubscribed"
+            )
+    raise _no_link()
+
+
+def unsubscribe(connection: Connection, secret: str, text: str, *, now: int, caller: Caller = NOWHERE) -> Subscription:
+    """Send nothing to this address any more. Doing it again changes nothing."""
+    found = opened(connection, secret, text)
+    mine = gets(found.org_id, found.schedule_id) & (schedule_recipients.c.address == found.address)
+    ended = update(schedule_recipients).where(mine, schedule_recipients.c.state != "unsubscribed")
+    if connection.execute(ended.values(state="unsubscribed")).rowcount:
+        on = resource("export_schedule", found.schedule_id, PREFIX, found.name)
+        tell(
+            connection, found.org_id, "audit_log.schedule_unsubscribed", by=log_scope(found.org_id).principal,
+            caller=caller, on=on, now=now, metadata={"recipient": found.address},
+        )  # fmt: skip
+    return found
+
+
+def _digest(address: str) -> bytes:
+    return sha256(address.encode()).digest()[:16]
+
+
+def _no_link() -> NotFound:
+    return NotFound("There is no such link, or the scheduled export is gone.", code="no_link")

@@ -1,0 +1,260 @@
+"""An export is fixed when it is asked for, is made as whoever asked for it, and is whole or not there."""
+
+import json
+import threading
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import update
+
+from tallystick import clock
+from tallystick.access import keys, members, people
+from tallystick.access.scopes import api_key_scope, person_scope, user_principal
+from tallystick.clock import DAY_US
+from tallystick.errors import Conflict, Forbidden, NotFound
+from tallystick.events.output import event_of
+from tallystick.exports import files, request
+from tallystick.exports.exporter import KEPT_DAYS, MOST_RUNS
+from tallystick.exports.tables import exports
+from tallystick.retention import exported
+from tallystick.search.filters import query_from
+from tallystick.store.errors import StoreError
+from tests.exports.making import ask, exporter, made, rows_of, show
+from tests.fixtures.spine import Spine
+
+EVENT = {"action": "thing.done"}
+
+
+@pytest.fixture
+def scope(sqlite_spine: Spine):
+    made_scope = sqlite_spine.organization()
+    sqlite_spine.record(made_scope, *[EVENT] * 30)
+    sqlite_spine.ship()
+    return made_scope
+
+
+def indexes(content: bytes) -> list[int]:
+    return sorted(json.loads(line)["index"] for line in content.splitlines())
+
+
+def person(spine: Spine, scope, role: str, email: str = "sarah@acme.com"):
+    with spine.database.write() as connection:
+        member = people.create(connection, scope, email, role, now=clock.now_us(), name="Sarah")
+    return member, person_scope(scope.org_id, user_principal(member.user_id, email, "Sarah"), role)
+
+
+def told(spine: Spine, scope, action: str):
+    """The newest event of an action in the trail."""
+    spine.sequencer.tick([])
+    spine.ship()
+    page = spine.finder.page(scope, query_from({"action": [action]}, now=0), limit=1)
+    return event_of(page.data[0])
+
+
+def test_it_holds_the_log_as_it_was_when_it_was_asked_for(sqlite_spine: Spine, scope, tmp_path):
+    work = exporter(sqlite_spine, tmp_path)
+    shown_id = ask(sqlite_spine, scope, "ndjson")
+    sqlite_spine.record(scope, *[EVENT] * 10)
+    sqlite_spine.ship()
+    assert work.step()
+    assert indexes(work.path(show(sqlite_spine, scope, shown_id)).read_bytes()) == list(range(31))
+
+
+def test_it_waits_until_all_of_that_is_stored(sqlite_spine: Spine, scope, tmp_path):
+    work = exporter(sqlite_spine, tmp_path)
+    sqlite_spine.record(scope, EVENT)
+    shown_id = ask(sqlite_spine, scope, "ndjson")
+    assert not work.step()
+    sqlite_spine.ship()
+    assert work.step()
+    assert show(sqlite_spine, scope, shown_id).rows == 32
+
+
+def test_the_trail_says_who_exported_what(sqlite_spine: Spine, scope, tmp_path):
+    work = exporter(sqlite_spine, tmp_path)
+    made(sqlite_spine, scope, work, "csv", q="thing")
+    event = told(sqlite_spine, scope, "audit_log.exported")
+    assert event["metadata"]["filter"] == {"q": ["thing"]}
+    assert event["metadata"]["rows"] == 30
+    assert event["context"]["ip_address"] == "192.0.2.1"
+
+
+def test_a_member_exports_what_it_sees(sqlite_spine: Spine, scope, tmp_path):
+    work = exporter(sqlite_spine, tmp_path)
+    sqlite_spine.record(scope, {"action": "thing.hers", "actor": {"email": "sarah@acme.com"}})
+    _, sarah = person(sqlite_spine, scope, "member")
+    found = rows_of("csv", made(sqlite_spine, sarah, work, "csv"))
+    assert [row["action"] for row in found] == ["thing.hers"]
+
+
+def test_a_member_sees_no_export_that_was_made_with_a_wider_view(sqlite_spine: Spine, scope, tmp_path):
+    _, owner = person(sqlite_spine, scope, "admin")
+    shown_id = ask(sqlite_spine, owner)
+    less = person_scope(scope.org_id, owner.principal, "member")
+    with sqlite_spine.database.read() as connection:
+        assert request.list_exports(connection, less) == []
+        assert [one.shown_id for one in request.list_exports(connection, owner)] == [shown_id]
+        with pytest.raises(NotFound):
+            request.show(connection, less, shown_id)
+
+
+def test_a_role_that_changed_before_it_is_made_ends_it(sqlite_spine: Spine, scope, tmp_path):
+    work = exporter(sqlite_spine, tmp_path)
+    member, admin = person(sqlite_spine, scope, "admin")
+    shown_id = ask(sqlite_spine, admin)
+    with sqlite_spine.database.write() as connection:
+        members.change_role(connection, scope, member.user_id, "member", now=clock.now_us())
+    assert work.step()
+    one = show(sqlite_spine, scope, shown_id)
+    assert one.state == "failed"
+    assert "asked for this as admin and is member by now" in one.error
+    assert told(sqlite_spine, scope, "audit_log.export_failed")["metadata"]["error"] == one.error
+    assert list(files.kept(tmp_path)) == []
+
+
+def test_a_person_without_access_and_a_revoked_key_get_nothing_made(sqlite_spine: Spine, scope, tmp_path):
+    work = exporter(sqlite_spine, tmp_path)
+    _, sarah = person(sqlite_spine, scope, "auditor")
+    now = clock.now_us()
+    with sqlite_spine.database.write() as connection:
+        keys.create_key(connection, scope, "ci", ["exports"], now=now)
+        (key,) = keys.list_keys(connection, scope)
+    by_key = api_key_scope(scope.org_id, key.key_id, key.name, key.scopes)
+    asked = [ask(sqlite_spine, sarah), ask(sqlite_spine, by_key)]
+    with sqlite_spine.database.write() as connection:
+        people.set_disabled(connection, "sarah@acme.com", True, now=now)
+        keys.revoke_key(connection, scope, key.key_id, now=now)
+    assert [work.step(), work.step()] == [True, True]
+    ended = [show(sqlite_spine, scope, shown_id) for shown_id in asked]
+    assert [one.state for one in ended] == ["failed", "failed"]
+    assert "no access any more" in ended[0].error
+    assert "was revoked" in ended[1].error
+
+
+def test_a_run_that_died_is_begun_again_and_not_for_ever(sqlite_spine: Spine, scope, tmp_path):
+    work = exporter(sqlite_spine, tmp_path)
+    shown_id = ask(sqlite_spine, scope, "ndjson")
+    path = work.path(show(sqlite_spine, scope, shown_id))
+    path.parent.mkdir(parents=True)
+    path.with_name(path.name + files.UNFINISHED).write_bytes(b"half of")
+    for run, state in ((1, "completed"), (MOST_RUNS, "failed")):
+        with sqlite_spine.database.write() as connection:
+            connection.execute(update(exports).values(state="running", run=run))
+        assert work.step()
+        assert show(sqlite_spine, scope, shown_id).state == state
+        assert path.exists() == (state == "completed")
+    assert list(files.kept(tmp_path)) == []
+
+
+def test_cancelling_ends_it_while_it_is_made_and_leaves_no_file(sqlite_spine: Spine, scope, tmp_path, monkeypatch):
+    monkeypatch.setattr("tallystick.exports.exporter.LOOK_SECONDS", 0)
+    work = exporter(sqlite_spine, tmp_path)
+    shown_id = ask(sqlite_spine, scope, "ndjson")
+    begun, go_on = threading.Event(), threading.Event()
+    check = files.check_room
+
+    def pause(data_dir):
+        check(data_dir)
+        if begun.is_set():
+            go_on.wait(10)
+        begun.set()
+
+    monkeypatch.setattr(files, "check_room", pause)
+    running = threading.Thread(target=work.step)
+    running.start()
+    begun.wait(10)
+    with sqlite_spine.database.write() as connection:
+        assert request.end(connection, scope, shown_id, now=clock.now_us()).state == "cancelled"
+    go_on.set()
+    running.join()
+    assert show(sqlite_spine, scope, shown_id).state == "cancelled"
+    assert list(files.kept(tmp_path)) == []
+
+
+def test_a_file_goes_after_its_time_and_one_that_nobody_knows_at_once(sqlite_spine: Spine, scope, tmp_path):
+    work = exporter(sqlite_spine, tmp_path)
+    made(sqlite_spine, scope, work, "csv")
+    (path,) = files.kept(tmp_path)
+    path.with_name("f" * 32).write_bytes(b"left over")
+    work.tidy(clock.now_us())
+    assert list(files.kept(tmp_path)) == [path]
+    assert path.stat().st_mode & 0o777 == 0o600
+    work.tidy(clock.now_us() + (KEPT_DAYS + 1) * DAY_US)
+    assert list(files.kept(tmp_path)) == []
+    with sqlite_spine.database.read() as connection:
+        assert [one.gone for one in request.list_exports(connection, scope)] == ["expired"]
+
+
+def test_a_row_whose_file_is_lost_says_so(sqlite_spine: Spine, scope, tmp_path):
+    work = exporter(sqlite_spine, tmp_path)
+    made(sqlite_spine, scope, work, "csv")
+    next(files.kept(tmp_path)).unlink()
+    work.tidy(clock.now_us())
+    with sqlite_spine.database.read() as connection:
+        (one,) = request.list_exports(connection, scope)
+        assert one.gone == "lost"
+        with pytest.raises(NotFound, match="restored without it"):
+            request.to_take(connection, scope, one.shown_id)
+
+
+def test_a_full_disk_is_said_and_nothing_is_left(sqlite_spine: Spine, scope, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LEAST_FREE_BYTES", 1 << 62)
+    work = exporter(sqlite_spine, tmp_path)
+    shown_id = ask(sqlite_spine, scope)
+    now = clock.now_us()
+    for run in range(MOST_RUNS):
+        assert work.step(now + run * 60_000_000)
+    one = show(sqlite_spine, scope, shown_id)
+    assert (one.state, "has to make room" in one.error) == ("failed", True)
+
+
+def test_what_left_in_full_is_noted_when_it_was_taken(sqlite_spine: Spine, scope, tmp_path):
+    work = exporter(sqlite_spine, tmp_path, note=exported.note)
+    for kind in ("csv", "ndjson"):
+        shown_id = ask(sqlite_spine, scope, kind)
+        assert work.step()
+        work.taken(show(sqlite_spine, scope, shown_id))
+        with sqlite_spine.database.read() as connection:
+            assert exported.known(connection, scope) == ([] if kind == "csv" else [(0, 30)])
+
+
+def test_organizations_come_in_turn(sqlite_spine: Spine, scope, tmp_path):
+    work = exporter(sqlite_spine, tmp_path)
+    other = sqlite_spine.organization("other")
+    sqlite_spine.ship()
+    many = [ask(sqlite_spine, scope) for _ in range(5)]
+    one = ask(sqlite_spine, other)
+    work.step()
+    work.step()
+    assert show(sqlite_spine, other, one).state == "completed"
+    assert sum(show(sqlite_spine, scope, shown_id).state == "completed" for shown_id in many) == 1
+
+
+def test_only_so_many_wait_and_only_for_who_may(sqlite_spine: Spine, scope, monkeypatch):
+    monkeypatch.setattr(request, "MOST_WAITING", 2)
+    ask(sqlite_spine, scope)
+    ask(sqlite_spine, scope)
+    with pytest.raises(Conflict, match="wait already"):
+        ask(sqlite_spine, scope)
+    with pytest.raises(Forbidden):
+        ask(sqlite_spine, replace(scope, permissions=frozenset({"events:read"})))
+
+
+@pytest.mark.parametrize("problem", [StoreError("away"), Conflict("not any more"), ZeroDivisionError()])
+def test_whoever_lost_an_export_to_another_process_spoils_nothing(sqlite_spine: Spine, scope, tmp_path, problem):
+    other = exporter(sqlite_spine, tmp_path)
+
+    def deletions(_org_id):
+        with sqlite_spine.database.write() as connection:  # the lease ran out, and another began it again
+            connection.execute(update(exports).values(run=2))
+        file = other.path(show(sqlite_spine, scope, shown_id))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("of the other process")
+        raise problem
+
+    work = exporter(sqlite_spine, tmp_path, deletions=deletions)
+    shown_id = ask(sqlite_spine, scope, "bundle")
+    work.step()
+    one = show(sqlite_spine, scope, shown_id)
+    assert (one.state, one.run) == ("running", 2)
+    assert other.path(one).read_text() == "of the other process"

@@ -1,0 +1,221 @@
+"""Who may schedule what to whom, and what becomes of it when they may no more."""
+
+import pytest
+from sqlalchemy import select
+
+from tallystick.access import members, people
+from tallystick.access.scopes import person_scope
+from tallystick.clock import DAY_US
+from tallystick.database.engine import Database
+from tallystick.errors import Forbidden, NotFound
+from tallystick.events.output import event_of
+from tallystick.ids import decode
+from tallystick.schedules import changes, unsubscribing
+from tallystick.schedules.schedule import list_schedules
+from tallystick.schedules.tables import schedule_deliveries, schedule_recipients
+from tallystick.search.filters import query_from
+from tests.fixtures.spine import Spine
+from tests.schedules.going_out import at, attached, lines, mail_of, owner, schedule, shown
+
+NOW = at("2024-03-04 12:00")
+OUTSIDER = "auditor@outside.example"
+
+
+@pytest.fixture
+def scope(sqlite_spine: Spine):
+    made = sqlite_spine.organization()
+    sqlite_spine.record(made, {"action": "thing.done"}, {"action": "thing.hers", "actor": {"email": "sarah@acme.com"}})
+    sqlite_spine.ship()
+    return made
+
+
+def user_id(scope):
+    from_shown = decode("usr", scope.principal.id)
+    return type(scope.org_id)(bytes=from_shown)
+
+
+def told(spine: Spine, scope, action: str):
+    spine.sequencer.tick([])
+    spine.ship()
+    page = spine.finder.page(scope, query_from({"action": [action]}, now=0), limit=1)
+    return event_of(page.data[0])
+
+
+def test_a_member_gets_the_own_activity_alone(sqlite_spine: Spine, scope, office, works):
+    sarah = owner(sqlite_spine, scope, "sarah@acme.com", "member")
+    schedule(sqlite_spine, sarah, NOW, format="csv")
+    works.settle(NOW + DAY_US)
+    found = lines(attached(mail_of(office[0].messages[0][1])) or b"")
+    assert {row["user_email"] for row in found} == {"sarah@acme.com"}
+    assert "thing.hers" in {row["action"] for row in found}
+
+
+@pytest.mark.parametrize("role", ["auditor", "member"])
+def test_who_changes_nothing_sends_to_the_own_address_alone(sqlite_spine: Spine, scope, role):
+    tom = owner(sqlite_spine, scope, "tom@acme.com", role)
+    assert schedule(sqlite_spine, tom, NOW).recipients[0].state == "active"
+    for others in ([OUTSIDER], ["tom@acme.com", OUTSIDER]):
+        with pytest.raises(Forbidden) as refused:
+            schedule(sqlite_spine, tom, NOW, recipients=others)
+        assert refused.value.code == "own_address_only"
+    with pytest.raises(Forbidden):
+        schedule(sqlite_spine, tom, NOW, recipients=[], to_place=True)
+
+
+def test_a_member_sees_the_own_ones_and_an_auditor_all(sqlite_spine: Spine, scope):
+    maya, sarah, tom = (
+        owner(sqlite_spine, scope, f"{name}@acme.com", role)
+        for name, role in (("maya", "owner"), ("sarah", "member"), ("tom", "auditor"))
+    )
+    hers, theirs = schedule(sqlite_spine, sarah, NOW), schedule(sqlite_spine, maya, NOW)
+    with sqlite_spine.database.write() as connection:
+        assert [one.shown_id for one in list_schedules(connection, sarah)] == [hers.shown_id]
+        assert len(list_schedules(connection, tom)) == 2
+        with pytest.raises(NotFound):
+            changes.remove(connection, sarah, theirs.shown_id, now=NOW)
+        with pytest.raises(Forbidden):
+            changes.remove(connection, tom, theirs.shown_id, now=NOW)
+
+
+def test_nobody_outside_gets_anything_before_an_owner_consents(sqlite_spine: Spine, scope, office, works):
+    maya = owner(sqlite_spine, scope)
+    tom = owner(sqlite_spine, scope, "tom@acme.com", "admin")
+    made = schedule(sqlite_spine, tom, NOW, recipients=[OUTSIDER, "maya@acme.com"])
+    assert {one.address: one.state for one in made.recipients} == {OUTSIDER: "waiting", "maya@acme.com": "active"}
+    works.settle(NOW + DAY_US)
+    assert [to for to, _ in office[0].messages] == [["maya@acme.com"]]
+    with sqlite_spine.database.write() as connection, pytest.raises(Forbidden):
+        changes.consent(connection, tom, made.shown_id, now=NOW)
+    with sqlite_spine.database.write() as connection:
+        changes.consent(connection, maya, made.shown_id, now=NOW)
+    assert told(sqlite_spine, scope, "audit_log.schedule_consented")["metadata"]["recipients"] == [OUTSIDER]
+    works.settle(NOW + 2 * DAY_US)
+    assert [to for to, _ in office[0].messages].count([OUTSIDER]) == 1
+
+
+def test_what_an_owner_consented_to_is_not_widened_without_one(sqlite_spine: Spine, scope, office, works):
+    maya = owner(sqlite_spine, scope)
+    tom = owner(sqlite_spine, scope, "tom@acme.com", "admin")
+    made = schedule(sqlite_spine, maya, NOW, recipients=[OUTSIDER, "tom@acme.com"], filter={"action": ["thing.done"]})
+
+    def change(who, **given):
+        with sqlite_spine.database.write() as connection:
+            after = changes.change(connection, who, made.shown_id, given, now=NOW)
+        return {one.address: one.state for one in after.recipients}
+
+    assert change(tom, name="Other", filter={"action": ["thing.done"]})[OUTSIDER] == "active"
+    assert change(maya, filter={"action": ["thing.*"]})[OUTSIDER] == "active"
+    assert change(tom, filter={}) == {OUTSIDER: "waiting", "tom@acme.com": "active"}
+    works.settle(NOW + DAY_US)
+    assert [to for to, _ in office[0].messages] == [["tom@acme.com"]]
+
+
+def test_an_owner_consents_by_scheduling_and_that_is_kept(sqlite_spine: Spine, scope):
+    made = schedule(sqlite_spine, owner(sqlite_spine, scope), NOW, recipients=[OUTSIDER])
+    assert (made.recipients[0].state, made.recipients[0].consent_by) == ("active", "maya@acme.com")
+
+
+def test_a_member_who_left_gets_nothing_more(sqlite_spine: Spine, scope, office, works):
+    maya, tom = owner(sqlite_spine, scope), owner(sqlite_spine, scope, "tom@acme.com", "admin")
+    schedule(sqlite_spine, maya, NOW, recipients=["maya@acme.com", "tom@acme.com"])
+    with sqlite_spine.database.write() as connection:
+        members.set_disabled(connection, maya, user_id(tom), True, now=NOW)
+    works.settle(NOW + DAY_US)
+    assert [to for to, _ in office[0].messages] == [["maya@acme.com"]]
+
+
+def test_when_its_maker_leaves_it_ends_and_says_why_until_somebody_takes_it_over(
+    sqlite_spine: Spine, scope, office, works
+):
+    maya, tom = owner(sqlite_spine, scope), owner(sqlite_spine, scope, "tom@acme.com", "admin")
+    made = schedule(sqlite_spine, tom, NOW, recipients=["maya@acme.com"])
+    with sqlite_spine.database.write() as connection:
+        people.set_disabled(connection, "tom@acme.com", True, now=NOW)
+    works.settle(NOW + DAY_US)
+    ended = shown(sqlite_spine, maya, made.shown_id)
+    assert (ended.enabled, ended.next_at) == (False, None)
+    assert "tom@acme.com has no access any more" in ended.stopped
+    assert office[0].messages == []
+    assert told(sqlite_spine, scope, "audit_log.schedule_failed")["metadata"]["ended"] is True
+    with sqlite_spine.database.write() as connection:
+        taken = changes.change(connection, maya, made.shown_id, {"enabled": True}, now=NOW + DAY_US)
+    assert (taken.by.email, taken.stopped) == ("maya@acme.com", "")
+    works.settle(NOW + 2 * DAY_US)
+    assert len(office[0].messages) == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [("admin", "member"), ("member", "admin")])
+def test_who_sees_less_or_more_than_then_ends_it(sqlite_spine: Spine, scope, office, works, before, after):
+    maya, tom = owner(sqlite_spine, scope), owner(sqlite_spine, scope, "tom@acme.com", before)
+    made = schedule(sqlite_spine, tom, NOW)
+    with sqlite_spine.database.write() as connection:
+        members.change_role(connection, maya, user_id(tom), after, now=NOW)
+    works.settle(NOW + DAY_US)
+    assert f"made it as {before} and is {after} by now" in shown(sqlite_spine, maya, made.shown_id).stopped
+    assert office[0].messages == []
+
+
+def test_an_admin_who_became_auditor_sends_to_others_no_more(sqlite_spine: Spine, scope, office, works):
+    maya, tom = owner(sqlite_spine, scope), owner(sqlite_spine, scope, "tom@acme.com", "admin")
+    made = schedule(sqlite_spine, tom, NOW, recipients=["maya@acme.com"])
+    with sqlite_spine.database.write() as connection:
+        members.change_role(connection, maya, user_id(tom), "auditor", now=NOW)
+    works.settle(NOW + DAY_US)
+    assert "cannot send to others" in shown(sqlite_spine, maya, made.shown_id).stopped
+
+
+def test_unsubscribing_ends_it_for_one_and_no_other_link_does(sqlite_spine: Spine, scope, office, works):
+    maya = owner(sqlite_spine, scope)
+    owner(sqlite_spine, scope, "tom@acme.com", "admin")
+    made = schedule(sqlite_spine, maya, NOW, recipients=["maya@acme.com", "tom@acme.com"])
+    token = unsubscribing.signed("secret", made.org_id, made.schedule_id, "tom@acme.com")
+    with sqlite_spine.database.write() as connection:
+        elsewhere = unsubscribing.signed("other", made.org_id, made.schedule_id, "tom@acme.com")
+        nobody = unsubscribing.signed("secret", made.org_id, made.schedule_id, "x@acme.com")
+        for wrong in (token[:-2], token + "AA", elsewhere, nobody, "ü", ""):
+            with pytest.raises(NotFound):
+                unsubscribing.unsubscribe(connection, "secret", wrong, now=NOW)
+        for _ in range(2):
+            unsubscribing.unsubscribe(connection, "secret", token, now=NOW)
+    works.settle(NOW + DAY_US)
+    assert [to for to, _ in office[0].messages] == [["maya@acme.com"]]
+    with sqlite_spine.database.read() as connection:
+        states = connection.execute(select(schedule_recipients.c.address, schedule_recipients.c.state)).all()
+    assert sorted(map(tuple, states)) == [("maya@acme.com", "active"), ("tom@acme.com", "unsubscribed")]
+
+
+def test_another_organization_is_not_reached(sqlite_spine: Spine, scope):
+    made = schedule(sqlite_spine, owner(sqlite_spine, scope), NOW)
+    other = sqlite_spine.organization("other")
+    charlie = owner(sqlite_spine, other, "charlie@other.example")
+    same_person = person_scope(other.org_id, made.by, "owner")
+    for who in (charlie, same_person):
+        with sqlite_spine.database.write() as connection:
+            assert list_schedules(connection, who) == []
+            for act in (changes.remove, changes.run_now, changes.consent):
+                with pytest.raises(NotFound):
+                    act(connection, who, made.shown_id, now=NOW)
+            with pytest.raises(NotFound):
+                changes.change(connection, who, made.shown_id, {"enabled": False}, now=NOW)
+
+
+def test_what_is_deleted_leaves_nothing_behind(sqlite_spine: Spine, scope, office, works):
+    maya = owner(sqlite_spine, scope)
+    made = schedule(sqlite_spine, maya, NOW)
+    works.settle(NOW + DAY_US)
+    with sqlite_spine.database.write() as connection:
+        changes.remove(connection, maya, made.shown_id, now=NOW)
+    database: Database = sqlite_spine.database
+    with database.read() as connection:
+        assert connection.execute(select(schedule_recipients)).all() == []
+        assert connection.execute(select(schedule_deliveries)).all() == []
+
+
+def test_one_whose_filter_named_an_erased_person_ends_rather_than_send_something_else(
+    sqlite_spine: Spine, scope, office, works
+):
+    maya = owner(sqlite_spine, scope)
+    made = schedule(sqlite_spine, maya, NOW, filter={"user": ["[erased]"]})
+    works.settle(NOW + DAY_US)
+    assert "data was erased" in shown(sqlite_spine, maya, made.shown_id).stopped
+    assert office[0].messages == []
