@@ -3,7 +3,7 @@
 import pytest
 
 from tallystick.cases import changes, evidence
-from tallystick.cases.case import LINES, list_cases, read_case
+from tallystick.cases.case import LINES, list_cases, place_of, read_case
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tests.cases.material import Scene, scene
 from tests.fixtures.spine import Spine
@@ -183,7 +183,7 @@ def test_cases_are_listed_by_their_last_change_and_by_state(here):
     here.do(changes.set_closed, maya, first.shown_id, True)
     assert listed(here, maya) == ["First", "Second"]
     assert (listed(here, maya, state="open"), listed(here, maya, state="closed")) == (["Second"], ["First"])
-    assert listed(here, maya, before=read(here, maya, first).changed_at) == ["Second"]
+    assert listed(here, maya, before=place_of(read(here, maya, first).place)) == ["Second"]
     assert second.state == "open"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select, tuple_
 
 from tallystick import ids
 from tallystick.access.scopes import require
@@ -25,6 +25,7 @@ LINES: Mapping[str, str] = {
 }
 MOST_LISTED = 100
 State = Literal["open", "closed"]
+Place = tuple[int, UUID]  # when a case was changed last, and which
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ class Case:
         return ids.encode(PREFIX, self.case_id.bytes)
 
     @property
+    def place(self) -> str:
+        """Where a list goes on after this case: `place_of` reads it."""
+        return f"{self.changed_at}.{self.shown_id}"
+
+    @property
     def state(self) -> State:
         return "open" if self.closed_at is None else "closed"
 
@@ -63,17 +69,26 @@ def read_case(connection: Connection, scope: Scope, shown_id: str) -> Case:
     return _read(row)
 
 
+def place_of(text: str) -> Place | None:
+    """What `Case.place` wrote; None for anything else."""
+    at, _, shown_id = text.partition(".")
+    try:
+        return int(at), UUID(bytes=ids.decode(PREFIX, shown_id))
+    except ValueError:
+        return None
+
+
 def list_cases(
-    connection: Connection, scope: Scope, *, state: State | None = None, before: int | None = None
+    connection: Connection, scope: Scope, *, state: State | None = None, before: Place | None = None
 ) -> list[Case]:
-    """Cases that the scope may see, last changed first, at most MOST_LISTED; `before` goes on from a `changed_at`."""
+    """Cases that the scope may see, last changed first, at most MOST_LISTED; `before` goes on after a case."""
     statement = _counted().where(visible(scope))
     if state is not None:
         closed = cases.c.closed_at
         statement = statement.where(closed.is_(None) if state == "open" else closed.is_not(None))
     if before is not None:
-        statement = statement.where(cases.c.changed_at < before)
-    ordered = statement.order_by(cases.c.changed_at.desc(), cases.c.case_id).limit(MOST_LISTED)
+        statement = statement.where(tuple_(cases.c.changed_at, cases.c.case_id) < before)
+    ordered = statement.order_by(cases.c.changed_at.desc(), cases.c.case_id.desc()).limit(MOST_LISTED)
     return [_read(row) for row in connection.execute(ordered)]
 
 

@@ -45,16 +45,14 @@ def find_events(finder: Finder, scope: Scope, shown_ids: Sequence[str]) -> list[
     """The events of these ids; NotFound (`no_event`) when one is none that the scope may see. Blocks."""
     if len(shown_ids) > MOST_EVENTS:
         raise _too_many()
-    found = []
-    for shown_id in dict.fromkeys(shown_ids):
-        try:
-            stored = finder.one(scope, ids.decode("evt", shown_id))
-        except ValueError:
-            stored = None
-        if stored is None:
-            raise NotFound("There is no such event in your organization that you may see.", code="no_event")
-        found.append(stored)
-    return found
+    try:
+        wanted = [ids.decode("evt", shown_id) for shown_id in dict.fromkeys(shown_ids)]
+    except ValueError:
+        raise _no_event() from None
+    found = finder.several(scope, wanted)
+    if len(found) < len(set(wanted)):
+        raise _no_event()
+    return [found[event_id] for event_id in wanted]
 
 
 def add_events(
@@ -150,3 +148,7 @@ def _one(scope: Scope, case: Case, held: Held) -> tuple[ColumnElement[bool], ...
 
 def _too_many() -> BadRequest:
     return BadRequest(f"A case holds {MOST_EVENTS} events at most.", code="too_many_events")
+
+
+def _no_event() -> NotFound:
+    return NotFound("There is no such event in your organization that you may see.", code="no_event")

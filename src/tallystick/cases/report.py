@@ -11,7 +11,7 @@ from tallystick.access.acts import NOWHERE, Caller
 from tallystick.cases.case import LINES, Case
 from tallystick.cases.changes import told
 from tallystick.cases.timeline import Moment, Timeline
-from tallystick.clock import exact_time
+from tallystick.clock import exact_time, second_words
 from tallystick.events.output import event_of
 from tallystick.events.words import person, thing
 from tallystick.query.scope import Scope
@@ -37,7 +37,7 @@ def report_of(case: Case, timeline: Timeline, organization: str, zone: tzinfo, n
         happenings=tuple(_happening(moment, zone) for moment in timeline.moments),
         gaps=tuple(timeline.gaps),
         zone=str(zone),
-        generated_at=exact_time(now - now % 1_000_000, zone).replace(".000", ""),
+        generated_at=second_words(now, zone),
     )
 
 

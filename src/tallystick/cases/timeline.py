@@ -28,12 +28,12 @@ class Timeline:
 
 def timeline_of(finder: Finder, scope: Scope, held: list[Held]) -> Timeline:
     """Reads the events of a case. Blocks."""
-    found = {one.event_id: finder.one(scope, one.event_id) for one in held}
-    there = [stored for one in held if (stored := found[one.event_id]) is not None]
+    found = finder.several(scope, [one.event_id for one in held])
+    there = [found[one.event_id] for one in held if one.event_id in found]
     firsts = first_times(finder, scope, there)
     moments = []
     for one in held:
-        stored = found[one.event_id]
+        stored = found.get(one.event_id)
         moments.append(Moment(one, stored, tuple(firsts.words.get(stored.index, ())) if stored else ()))
     gaps = []
     if missing := len(held) - len(there):

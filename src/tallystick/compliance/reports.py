@@ -1,0 +1,116 @@
+"""Reports asked for and read: each is an export, so that it is made in the background and kept for its time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from sqlalchemy import Connection
+
+from tallystick.access import organizations
+from tallystick.access.acts import NOWHERE, Caller
+from tallystick.access.scopes import require, require_whole_trail
+from tallystick.compliance.mapping import Frameworks, framework, load
+from tallystick.errors import BadRequest, Conflict, NotFound
+from tallystick.exports import request as exporting
+from tallystick.exports.request import Export
+from tallystick.query.scope import Scope
+from tallystick.render.compliance_report import ComplianceReport, read
+from tallystick.search.filters import query_from
+
+REPORT, EVIDENCE = "report", "evidence"
+FRAMEWORK = "framework"
+MOST_LISTED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a report is asked for: the id of a framework, and a period as finding events takes it."""
+
+    framework: str
+    start: str
+    end: str
+    tz: str = "UTC"
+
+    @property
+    def period(self) -> dict[str, Sequence[str]]:
+        return {"start": [self.start], "end": [self.end], "tz": [self.tz or "UTC"]}
+
+
+def frameworks(connection: Connection, scope: Scope, folder: Path | None) -> Frameworks:
+    """Those that hold for an organization, and which files cannot be used."""
+    require_whole_trail(scope)
+    require(scope, "events:read")
+    return load(folder, organizations.of_scope(connection, scope).slug)
+
+
+def ask(
+    connection: Connection, scope: Scope, asked: Asked, folder: Path | None, *, now: int, caller: Caller = NOWHERE
+) -> Export:
+    """Let a report be made of the log as it is now.
+
+    Raises NotFound (`no_framework`), BadRequest (`bad_report`, `bad_parameter`), Conflict (`too_many_exports`).
+    """
+    require(scope, "exports")
+    framework(frameworks(connection, scope, folder), asked.framework)
+    if not asked.start.strip() or not asked.end.strip():
+        raise BadRequest("A report has a period: give its start and its end.", code="bad_report", field="start")
+    query = query_from(asked.period, now=now)
+    if query.start is None or query.end is None or query.start >= now or query.start == query.end:
+        detail = "This period holds no time that is over." if query.start != query.end else "This period is empty."
+        raise BadRequest(detail, code="bad_report", field="start")
+    text = msgspec.json.encode({FRAMEWORK: [asked.framework], **asked.period}).decode()
+    return exporting.put(connection, scope, REPORT, text, now=now, caller=caller)
+
+
+def ask_evidence(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Export:
+    """Let the events behind a finished report be bundled with it. Conflict (`export_not_ready`), NotFound."""
+    report = show(connection, scope, shown_id)
+    exporting.checked(report)
+    filter_text = msgspec.json.encode({**dict(report.filter), REPORT: [report.shown_id]}).decode()
+    return exporting.put(connection, scope, EVIDENCE, filter_text, now=now, caller=caller)
+
+
+def list_reports(connection: Connection, scope: Scope, *, limit: int = MOST_LISTED, before: str = "") -> list[Export]:
+    """Those of the organization, newest first."""
+    require_whole_trail(scope)
+    return exporting.list_exports(connection, scope, limit=limit, before=before, kind=REPORT)
+
+
+def show(connection: Connection, scope: Scope, shown_id: str) -> Export:
+    """How a report stands; NotFound (`no_report`)."""
+    require_whole_trail(scope)
+    try:
+        one = exporting.show(connection, scope, shown_id)
+    except NotFound:
+        raise _no_report() from None
+    if one.format != REPORT:
+        raise _no_report()
+    return one
+
+
+def content(one: Export, path: Path) -> bytes:
+    """The report as JSON. Conflict (`export_not_ready`), NotFound (`export_gone`). Blocks."""
+    exporting.checked(one)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise NotFound("The report's file is gone. Ask for the report again.", code="export_gone") from None
+
+
+def opened(one: Export, path: Path) -> ComplianceReport:
+    """The same, read; Conflict (`report_outdated`) for one that another version made."""
+    try:
+        return read(content(one, path))
+    except msgspec.DecodeError:
+        raise Conflict("Another version made this report. Ask for it again.", code="report_outdated") from None
+
+
+def asked_of(one: Export) -> Asked:
+    """What was asked for."""
+    given: Mapping[str, Sequence[str]] = one.filter
+    return Asked(*("".join(given.get(name, ())[:1]) for name in (FRAMEWORK, "start", "end", "tz")))
+
+
+def _no_report() -> NotFound:
+    return NotFound("There is no such report that you may see.", code="no_report")

@@ -1,0 +1,188 @@
+"""A review as it is kept: which events were looked at, what was found, and who signed it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, func, select
+
+from tallystick import ids
+from tallystick.access.scopes import require, require_whole_trail
+from tallystick.clock import DAY_US, rfc3339
+from tallystick.compliance.tables import review_findings, reviews
+from tallystick.errors import NotFound
+from tallystick.query.conditions import Query
+from tallystick.query.scope import Scope
+from tallystick.search.filters import query_from
+
+PREFIX = "rev"
+OVERDUE_DAYS = 7
+MOST_LISTED = 200
+SEVERITIES = ("fine", "low", "medium", "high")
+State = Literal["open", "signed", "withdrawn"]
+Severity = Literal["fine", "low", "medium", "high"]
+Filter = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was noted at an event; times in microseconds."""
+
+    event_id: bytes
+    index: int
+    occurred_at: int
+    severity: Severity
+    note: str
+    marked_by: str
+    marked_at: int
+
+    @property
+    def shown_id(self) -> str:
+        return ids.encode("evt", self.event_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One review; times in microseconds. Of a signed one `sha256` is that of all that was signed then."""
+
+    org_id: UUID
+    review_id: UUID
+    state: State
+    about: str
+    corrects: UUID | None
+    start: int
+    end: int
+    zone: str
+    filter: Filter
+    conclusion: str
+    opened_by: str
+    opened_by_name: str
+    opened_at: int
+    signed_by_kind: str
+    signed_by: str
+    signed_by_name: str
+    signed_at: int | None
+    position: int | None
+    events: int | None
+    sha256: str
+    findings: int
+    corrected_by: UUID | None = None
+
+    @property
+    def shown_id(self) -> str:
+        return ids.encode(PREFIX, self.review_id.bytes)
+
+    @property
+    def is_everything(self) -> bool:
+        """Nothing was filtered: all events of the period."""
+        return not self.filter
+
+    @property
+    def parameters(self) -> dict[str, Sequence[str]]:
+        """What it is about, in the names of finding events."""
+        period = {"start": [rfc3339(self.start)], "end": [rfc3339(self.end)]}
+        return {**self.filter, **period, "tz": [self.zone]}
+
+    @property
+    def query(self) -> Query:
+        """The events that it is about; words such as `today` are read as of the moment it was opened."""
+        return query_from(self.parameters, now=self.opened_at)
+
+    def is_overdue(self, now: int) -> bool:
+        """It stays open for longer than it should."""
+        return self.state == "open" and self.opened_at + OVERDUE_DAYS * DAY_US < now
+
+
+def read_review(connection: Connection, scope: Scope, shown_id: str) -> Review:
+    """The review of that id; NotFound (`no_review`)."""
+    row = connection.execute(_counted().where(visible(scope), reviews.c.review_id == raw(shown_id))).first()
+    if row is None:
+        raise no_review()
+    return _read(row)
+
+
+def list_reviews(
+    connection: Connection, scope: Scope, *, state: str = "", before: str = "", limit: int = MOST_LISTED
+) -> list[Review]:
+    """Those of the organization, newest first; with `before` those that are older than that one."""
+    statement = _counted().where(visible(scope))
+    if state:
+        statement = statement.where(reviews.c.state == state)
+    if before:
+        statement = statement.where(reviews.c.review_id < raw(before))
+    return [_read(row) for row in connection.execute(statement.order_by(reviews.c.review_id.desc()).limit(limit))]
+
+
+def signed_within(connection: Connection, scope: Scope, start: int, end: int, *, until: int) -> list[Review]:
+    """Signed reviews whose period touches start ≤ t < end, that were signed by then; oldest signature first."""
+    statement = _counted().where(
+        visible(scope), reviews.c.state == "signed", reviews.c.start < end, reviews.c.end > start,
+        reviews.c.signed_at <= until,
+    )  # fmt: skip
+    return [_read(row) for row in connection.execute(statement.order_by(reviews.c.signed_at, reviews.c.review_id))]
+
+
+def open_reviews(connection: Connection, scope: Scope) -> list[Review]:
+    """Those that wait for a signature, the oldest first."""
+    statement = _counted().where(visible(scope), reviews.c.state == "open")
+    return [_read(row) for row in connection.execute(statement.order_by(reviews.c.opened_at).limit(MOST_LISTED))]
+
+
+def last_signed_at(connection: Connection, scope: Scope) -> int | None:
+    """When a review was signed last."""
+    newest = select(func.max(reviews.c.signed_at)).where(visible(scope), reviews.c.state == "signed")
+    found: int | None = connection.execute(newest).scalar()
+    return found
+
+
+def findings_of(connection: Connection, scope: Scope, review: Review) -> list[Finding]:
+    """What was noted, in order of time."""
+    mine = (review_findings.c.org_id == scope.org_id) & (review_findings.c.review_id == review.review_id)
+    columns = (review_findings.c[name] for name in
+               ("event_id", "log_index", "occurred_at", "severity", "note", "marked_by", "marked_at"))  # fmt: skip
+    ordered = select(*columns).where(mine).order_by(review_findings.c.occurred_at, review_findings.c.log_index)
+    return [Finding(*row) for row in connection.execute(ordered)]
+
+
+def visible(scope: Scope) -> ColumnElement[bool]:
+    """The organization's reviews, for whoever sees the whole trail."""
+    require_whole_trail(scope)
+    require(scope, "events:read")
+    return reviews.c.org_id == scope.org_id
+
+
+def raw(shown_id: str) -> UUID:
+    """The id as it is kept; NotFound (`no_review`) for another text."""
+    try:
+        return UUID(bytes=ids.decode(PREFIX, shown_id))
+    except ValueError:
+        raise no_review() from None
+
+
+def no_review() -> NotFound:
+    """What everyone is told of a review that is not theirs to see."""
+    return NotFound("There is no such review in your organization.", code="no_review")
+
+
+def _counted() -> Any:
+    found = (
+        select(func.count())
+        .where(review_findings.c.org_id == reviews.c.org_id, review_findings.c.review_id == reviews.c.review_id)
+        .scalar_subquery()
+    )
+    other = reviews.alias()
+    later = (
+        select(other.c.review_id)
+        .where(other.c.org_id == reviews.c.org_id, other.c.corrects == reviews.c.review_id, other.c.state == "signed")
+        .order_by(other.c.review_id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return select(reviews, found.label("findings"), later.label("corrected_by"))
+
+
+def _read(row: Row[Any]) -> Review:
+    values = {name: row._mapping[name] for name in Review.__slots__ if name != "filter"}
+    return Review(filter=msgspec.json.decode(row.filter), **values)

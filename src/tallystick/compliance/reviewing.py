@@ -1,0 +1,348 @@
+"""Reviewing: opened for a period and a search, findings noted, a conclusion written, signed; each an event."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from tallystick import ids
+from tallystick.access import organizations
+from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.scopes import require, require_whole_trail
+from tallystick.compliance.review import (
+    PREFIX,
+    SEVERITIES,
+    Filter,
+    Finding,
+    Review,
+    Severity,
+    findings_of,
+    no_review,
+    raw,
+    read_review,
+)
+from tallystick.compliance.signing import digest_of
+from tallystick.compliance.tables import review_findings, reviews
+from tallystick.database.engine import Database
+from tallystick.errors import BadRequest, Conflict, NotFound, Unavailable
+from tallystick.events.record import StoredEvent
+from tallystick.exports.words import filter_words
+from tallystick.journal import set_aside
+from tallystick.ledger.tables import logs
+from tallystick.query.conditions import And, Query, exactly
+from tallystick.query.scope import Scope
+from tallystick.search.filters import NAMES, query_from
+from tallystick.search.find import Finder
+from tallystick.search.match import compile_match
+from tallystick.store import grouping
+from tallystick.store.bounds import within
+from tallystick.store.events import EventStore
+
+MOST_OPEN = 200
+MOST_FINDINGS = 500
+MOST_NOTE = 2000
+MOST_CONCLUSION = 10_000
+MOST_FILTER = 5000
+MOST_TOLD = 500
+MOST_ABOUT = 100
+IDS_AT_ONCE = 50
+_PERIOD = frozenset({"start", "end", "tz"})
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+def require_reviewer(scope: Scope) -> None:
+    """Forbidden unless owner, admin, auditor, or a key that may take evidence away."""
+    require_whole_trail(scope)
+    require(scope, "exports")
+
+
+def draft(scope: Scope, given: Mapping[str, Sequence[str]], *, about: str = "", now: int) -> Review:
+    """A review of what `given` finds, in the names of finding events, as it would be opened; nothing is kept yet.
+
+    Both ends of the period are needed. A review looks back: a period that goes on ends now. Raises BadRequest
+    (`bad_review`, and what a filter can have wrong).
+    """
+    require_reviewer(scope)
+    kept = {name: list(given[name]) for name in NAMES if any(given.get(name, ())) and name not in _PERIOD}
+    query = query_from({name: values for name, values in given.items() if name in _PERIOD}, now=now)
+    if query.start is None or query.end is None:
+        raise BadRequest("A review has a period: give its start and its end.", code="bad_review", field="period")
+    if query.start >= now or query.start == query.end:
+        raise BadRequest("This period holds no time that is over.", code="bad_review", field="period")
+    words = " ".join(_words(about).split())
+    if len(_filter_text(kept)) > MOST_FILTER or len(words) > MOST_ABOUT:
+        raise BadRequest("This search is too long to be kept.", code="bad_review", field="query")
+    made = Review(
+        scope.org_id, ids.new_uuid(now), "open", words, None, query.start, min(query.end, now),
+        "".join(given.get("tz", ())[:1]) or "UTC", kept, "", scope.principal.id, _by(scope), now, "", "", "", None,
+        None, None, "", 0,
+    )  # fmt: skip
+    query_from({**kept, "tz": [made.zone]}, now=now)  # a mistake in the search is said as such
+    _ = made.query
+    return made
+
+
+def open_review(
+    connection: Connection, scope: Scope, made: Review, *, corrects: str = "", now: int, caller: Caller = NOWHERE
+) -> Review:
+    """Keep a draft. NotFound (`no_review`) for what it corrects, Conflict (`not_signed`, `too_many_reviews`)."""
+    require_reviewer(scope)
+    earlier = None if not corrects else _signed(read_review(connection, scope, corrects))
+    organizations.hold_row(connection, scope.org_id)
+    waiting = (reviews.c.org_id == scope.org_id) & (reviews.c.state == "open")
+    if connection.execute(select(func.count()).select_from(reviews).where(waiting)).scalar_one() >= MOST_OPEN:
+        raise Conflict(f"{MOST_OPEN} reviews are open. Sign or withdraw some.", code="too_many_reviews")
+    connection.execute(
+        insert(reviews).values(
+            org_id=scope.org_id, review_id=made.review_id, state="open", about=made.about,
+            corrects=None if earlier is None else earlier.review_id, start=made.start, end=made.end, zone=made.zone,
+            filter=_filter_text(made.filter), conclusion="", opened_by=made.opened_by,
+            opened_by_name=made.opened_by_name, opened_at=made.opened_at, signed_by_kind="", signed_by="",
+            signed_by_name="", sha256="",
+        )
+    )  # fmt: skip
+    metadata = {"about": made.about, "corrects": corrects, "filter": dict(made.filter), **_period(made)}
+    _tell(connection, scope, "audit_log.review_opened", made, now, caller, metadata)
+    return read_review(connection, scope, made.shown_id)
+
+
+def find_events(finder: Finder, scope: Scope, review: Review, event_ids: Sequence[str]) -> list[StoredEvent]:
+    """Events of the review; BadRequest (`bad_finding`) for one that its period and search do not find. Blocks."""
+    require_reviewer(scope)
+    asked, found = review.query, dict[str, StoredEvent]()
+    for start in range(0, len(event_ids), IDS_AT_ONCE):
+        some = list(dict.fromkeys(event_ids[start : start + IDS_AT_ONCE]))
+        try:
+            for one in some:
+                ids.decode("evt", one)
+        except ValueError:
+            raise _not_of_it() from None
+        condition = And((asked.condition, exactly("id", *some)))
+        page = finder.page(scope, Query(condition, asked.start, asked.end), limit=len(some), count="none")
+        found |= {ids.encode("evt", event.id): event for event in page.data}
+    if not found.keys() >= set(event_ids):
+        raise _not_of_it()
+    return [found[one] for one in event_ids]
+
+
+def mark(
+    connection: Connection,
+    scope: Scope,
+    shown_id: str,
+    event: StoredEvent,
+    severity: str,
+    note: str,
+    *,
+    now: int,
+    caller: Caller = NOWHERE,
+) -> None:
+    """Note something at an event that `find_events` gave; what was noted there before is replaced.
+
+    Raises BadRequest (`bad_finding`), Conflict (`review_over`, `too_many_findings`).
+    """
+    review = _open(connection, scope, shown_id)
+    if severity not in SEVERITIES:
+        raise BadRequest(f"severity is one of {', '.join(SEVERITIES)}.", code="bad_finding", field="severity")
+    words = _words(note)
+    if len(words) > MOST_NOTE:
+        raise BadRequest(f"A note has {MOST_NOTE:,} characters at most.", code="bad_finding", field="note")
+    if review.findings >= MOST_FINDINGS:
+        raise Conflict(f"A review has {MOST_FINDINGS} findings at most. Sign it and open another.",
+                       code="too_many_findings")  # fmt: skip
+    mine = _at(scope, review, event.id)
+    connection.execute(delete(review_findings).where(*mine))
+    connection.execute(
+        insert(review_findings).values(
+            org_id=scope.org_id, review_id=review.review_id, event_id=event.id, log_index=event.index,
+            occurred_at=event.occurred_at, severity=severity, note=words, marked_by=_by(scope), marked_at=now,
+        )
+    )  # fmt: skip
+    said = {"event": ids.encode("evt", event.id), "severity": severity, "note": words[:MOST_TOLD]}
+    _tell(connection, scope, "audit_log.review_finding_marked", review, now, caller, said)
+
+
+def unmark(
+    connection: Connection, scope: Scope, shown_id: str, event_id: str, *, now: int, caller: Caller = NOWHERE
+) -> None:
+    """Take a finding away; NotFound (`no_finding`)."""
+    review = _open(connection, scope, shown_id)
+    try:
+        found = ids.decode("evt", event_id)
+    except ValueError:
+        found = b""
+    if not connection.execute(delete(review_findings).where(*_at(scope, review, found))).rowcount:
+        raise NotFound("Nothing is noted at this event.", code="no_finding")
+    _tell(connection, scope, "audit_log.review_finding_removed", review, now, caller, {"event": event_id})
+
+
+def write_conclusion(connection: Connection, scope: Scope, shown_id: str, conclusion: str) -> Review:
+    """Keep what is written so far; nothing is told before it is signed."""
+    review = _open(connection, scope, shown_id)
+    _set(connection, scope, review, conclusion=_conclusion(conclusion))
+    return read_review(connection, scope, shown_id)
+
+
+def withdraw(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Review:
+    """Give an open review up; it stays in the list."""
+    review = _open(connection, scope, shown_id)
+    _set(connection, scope, review, state="withdrawn")
+    _tell(connection, scope, "audit_log.review_withdrawn", review, now, caller, {})
+    return read_review(connection, scope, shown_id)
+
+
+def counted(database: Database, store: EventStore, scope: Scope, review: Review) -> tuple[int, int]:
+    """The position up to which all events can be searched, and how many of the review's lie below it, exactly.
+
+    Blocks, and holds no transaction that others wait for.
+    """
+    require_reviewer(scope)
+    with database.read() as connection:
+        row = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)).scalar_one()
+        aside = set_aside.of_organization(connection, scope.org_id)
+    position, matches = int(row), compile_match(within(scope, review.query))
+    number = grouping.ends(store, scope, review.query, position)[0]
+    return position, number + sum(1 for index, record in aside if index < position and matches(record))
+
+
+def count_and_sign(
+    database: Database, store: EventStore, scope: Scope, shown_id: str, conclusion: str, *, now: int,
+    caller: Caller = NOWHERE,
+) -> Review:  # fmt: skip
+    """Sign an open review as `sign` does, with what is counted now. Blocks."""
+    with database.read() as connection:
+        review = read_review(connection, scope, shown_id)
+    position, events = counted(database, store, scope, review)
+    with database.write() as connection:
+        return sign(connection, scope, shown_id, conclusion, position, events, now=now, caller=caller)
+
+
+def sign(
+    connection: Connection,
+    scope: Scope,
+    shown_id: str,
+    conclusion: str,
+    position: int,
+    events: int,
+    *,
+    now: int,
+    caller: Caller = NOWHERE,
+) -> Review:
+    """Sign: from now on nothing of it changes. `position` and `events` are what `counted` said.
+
+    Raises BadRequest (`bad_review`) without a conclusion, Conflict (`review_over`).
+    """
+    review = _open(connection, scope, shown_id)
+    words = _conclusion(conclusion)
+    if not words:
+        raise BadRequest("Write what you conclude before you sign.", code="bad_review", field="conclusion")
+    who = scope.principal
+    signed = replace(
+        review, state="signed", conclusion=words, signed_by_kind=who.kind, signed_by=who.id,
+        signed_by_name=_by(scope), signed_at=now, position=position, events=events,
+    )  # fmt: skip
+    findings = findings_of(connection, scope, review)
+    digest = digest_of(signed, findings)
+    _set(
+        connection, scope, review, state="signed", conclusion=words, signed_by_kind=who.kind, signed_by=who.id,
+        signed_by_name=_by(scope), signed_at=now, position=position, events=events, sha256=digest,
+    )  # fmt: skip
+    metadata = {
+        "sha256": digest, "position": position, "events": events, "about": review.about, "filter": dict(review.filter),
+        "findings": {name: number for name, number in by_severity(findings).items() if number},
+        **_period(review),
+    }  # fmt: skip
+    _tell(connection, scope, "audit_log.review_signed", signed, now, caller, metadata)
+    return read_review(connection, scope, shown_id)
+
+
+def by_severity(findings: Sequence[Finding]) -> dict[Severity, int]:
+    """How many of each."""
+    return {name: sum(one.severity == name for one in findings) for name in ("fine", "low", "medium", "high")}
+
+
+def words_of(given: Filter) -> str:
+    """The filter for people."""
+    return filter_words(given)
+
+
+def _open(connection: Connection, scope: Scope, shown_id: str) -> Review:
+    """The review, which nobody else changes until this transaction ends."""
+    require_reviewer(scope)
+    mine = (reviews.c.org_id == scope.org_id) & (reviews.c.review_id == raw(shown_id))
+    if connection.execute(select(reviews.c.state).where(mine).with_for_update()).first() is None:
+        raise no_review()
+    review = read_review(connection, scope, shown_id)
+    if review.state != "open":
+        raise Conflict(
+            f"This review was {review.state} and is not changed any more. Open another that corrects it.",
+            code="review_over",
+        )
+    return review
+
+
+def _signed(review: Review) -> Review:
+    if review.state != "signed":
+        raise Conflict("Only a signed review is corrected by another.", code="not_signed")
+    return review
+
+
+def _not_of_it() -> BadRequest:
+    return BadRequest(
+        "This event does not belong to the review: its period and search do not find it.", code="bad_finding",
+        field="event",
+    )  # fmt: skip
+
+
+def _filter_text(kept: Filter) -> str:
+    return msgspec.json.encode(kept).decode()
+
+
+def _at(scope: Scope, review: Review, event_id: bytes) -> tuple[Any, ...]:
+    return (
+        review_findings.c.org_id == scope.org_id,
+        review_findings.c.review_id == review.review_id,
+        review_findings.c.event_id == event_id,
+    )
+
+
+def _set(connection: Connection, scope: Scope, review: Review, **values: Any) -> None:
+    mine = (reviews.c.org_id == scope.org_id) & (reviews.c.review_id == review.review_id)
+    if not connection.execute(update(reviews).where(mine, reviews.c.state == "open").values(**values)).rowcount:
+        raise Unavailable("Somebody else changed this review just now. Look again.", code="review_changed")
+
+
+def _conclusion(text: str) -> str:
+    words = _words(text)
+    if len(words) > MOST_CONCLUSION:
+        raise BadRequest(f"A conclusion has {MOST_CONCLUSION:,} characters at most.", code="bad_review",
+                         field="conclusion")  # fmt: skip
+    return words
+
+
+def _words(text: str) -> str:
+    """A text as it is kept: its lines parted by a newline, without what cannot be seen."""
+    return _UNWRITABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def _period(review: Review) -> dict[str, Any]:
+    return {"period": {name: "".join(review.parameters[name]) for name in ("start", "end", "tz")}}
+
+
+def _by(scope: Scope) -> str:
+    return (scope.principal.email or scope.principal.name or scope.principal.id)[:254]
+
+
+def _tell(
+    connection: Connection,
+    scope: Scope,
+    action: str,
+    review: Review,
+    now: int,
+    caller: Caller,
+    metadata: Mapping[str, Any],
+) -> None:
+    on = resource("review", review.review_id, PREFIX, filter_words(review.filter)[:200])
+    tell(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now, metadata=metadata)
