@@ -1,0 +1,176 @@
+"""A destination: a configured place things go, and how it fares."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, func, select
+
+from tallystick import ids
+from tallystick.access.scopes import require, require_whole_trail
+from tallystick.destinations.tables import deliveries, delivery_attempts, destinations
+from tallystick.errors import NotFound
+from tallystick.query.scope import Scope
+
+PREFIX, DELIVERY_PREFIX = "dst", "dlv"
+Kind = Literal["webhook", "slack", "email"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+MOST_LISTED = 100
+_settings = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One of them; `settings` are what may be shown. Times in microseconds."""
+
+    org_id: UUID
+    destination_id: UUID
+    kind: str
+    name: str
+    settings: Mapping[str, Any]
+    enabled: bool
+    state: str
+    failures: int
+    last_error: str
+    last_success_at: int | None
+    last_failure_at: int | None
+    made_by: str
+    made_at: int
+    waiting: int
+    given_up: int
+
+    @property
+    def shown_id(self) -> str:
+        return ids.encode(PREFIX, self.destination_id.bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try: when, how it went, the status of HTTP if there was one, and how long it took."""
+
+    at: int
+    outcome: str
+    status: int | None
+    milliseconds: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message on its way; times in microseconds."""
+
+    delivery_id: UUID
+    message_id: str
+    state: str
+    problem: str
+    made_at: int
+    next_at: int
+    finished_at: int | None
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def shown_id(self) -> str:
+        return ids.encode(DELIVERY_PREFIX, self.delivery_id.bytes)
+
+
+def is_one(org_id: UUID, destination_id: UUID) -> ColumnElement[bool]:
+    return (destinations.c.org_id == org_id) & (destinations.c.destination_id == destination_id)
+
+
+def may_see(scope: Scope) -> None:
+    """Whoever reads the whole trail."""
+    require(scope, "events:read" if scope.principal.kind == "user" else "alerts")
+    require_whole_trail(scope)
+
+
+def list_all(connection: Connection, scope: Scope) -> list[Destination]:
+    """All of the organization, by name. Forbidden."""
+    may_see(scope)
+    rows = connection.execute(
+        select(destinations)
+        .where(destinations.c.org_id == scope.org_id)
+        .order_by(destinations.c.name, destinations.c.destination_id)
+    ).all()
+    numbers = _numbers(connection, scope.org_id)
+    return [_read(row, numbers) for row in rows]
+
+
+def show(connection: Connection, scope: Scope, shown_id: str) -> Destination:
+    """One of them; NotFound, also for another organization's."""
+    may_see(scope)
+    row = connection.execute(select(destinations).where(is_one(scope.org_id, _id(shown_id)))).first()
+    if row is None:
+        raise _none(shown_id)
+    return _read(row, _numbers(connection, scope.org_id))
+
+
+def names(connection: Connection, scope: Scope) -> dict[str, str]:
+    """The name of each by its shown id."""
+    return {one.shown_id: one.name for one in list_all(connection, scope)}
+
+
+def ids_of(connection: Connection, scope: Scope, shown_ids: Sequence[str]) -> list[UUID]:
+    """The destinations of these ids; NotFound (`no_such_destination`), also for another organization's."""
+    wanted = [_id(shown_id) for shown_id in shown_ids]
+    mine = select(destinations.c.destination_id).where(destinations.c.org_id == scope.org_id)
+    there = set(connection.execute(mine).scalars()) if wanted else set()
+    for one, shown_id in zip(wanted, shown_ids, strict=True):
+        if one not in there:
+            raise _none(shown_id)
+    return wanted
+
+
+def deliveries_of(connection: Connection, one: Destination) -> list[Delivery]:
+    """The last of them, newest first, with every attempt."""
+    rows = connection.execute(
+        select(deliveries)
+        .where(deliveries.c.org_id == one.org_id, deliveries.c.destination_id == one.destination_id)
+        .order_by(deliveries.c.delivery_id.desc())
+        .limit(MOST_LISTED)
+    ).all()
+    tries: dict[UUID, list[Attempt]] = {}
+    for row in connection.execute(
+        select(delivery_attempts)
+        .where(delivery_attempts.c.org_id == one.org_id)
+        .where(delivery_attempts.c.delivery_id.in_([row.delivery_id for row in rows]))
+        .order_by(delivery_attempts.c.attempt)
+    ):
+        tries.setdefault(row.delivery_id, []).append(
+            Attempt(row.at, row.outcome, row.status, row.milliseconds, row.problem)
+        )
+    return [
+        Delivery(row.delivery_id, row.message_id, row.state, row.problem, row.made_at, row.next_at, row.finished_at,
+                 tuple(tries.get(row.delivery_id, ())))
+        for row in rows
+    ]  # fmt: skip
+
+
+def _numbers(connection: Connection, org_id: UUID) -> dict[tuple[UUID, str], int]:
+    """How many deliveries of each destination wait, or were given up."""
+    rows = connection.execute(
+        select(deliveries.c.destination_id, deliveries.c.state, func.count())
+        .where(deliveries.c.org_id == org_id, deliveries.c.state != "sent")
+        .group_by(deliveries.c.destination_id, deliveries.c.state)
+    )
+    return {(row[0], row[1]): int(row[2]) for row in rows}
+
+
+def _id(shown_id: str) -> UUID:
+    try:
+        return UUID(bytes=ids.decode(PREFIX, shown_id))
+    except ValueError:
+        raise _none(shown_id) from None
+
+
+def _none(shown_id: str) -> NotFound:
+    return NotFound(f"There is no destination {shown_id[:60]!r}.", code="no_such_destination")
+
+
+def _read(row: Row[Any], numbers: Mapping[tuple[UUID, str], int]) -> Destination:
+    return Destination(
+        row.org_id, row.destination_id, row.kind, row.name, _settings(row.settings), row.enabled, row.state,
+        row.failures, row.last_error, row.last_success_at, row.last_failure_at, row.made_by, row.made_at,
+        numbers.get((row.destination_id, "waiting"), 0), numbers.get((row.destination_id, "given_up"), 0),
+    )  # fmt: skip

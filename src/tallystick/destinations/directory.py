@@ -1,0 +1,109 @@
+"""Files under keys in a directory of the operator's."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from tallystick.destinations.guard import TargetFailed
+from tallystick.destinations.objects import NotThere, Sum, arrived, blocks_of, sum_of
+
+_PART = ".part"
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The key is the path below `root`. Directories and files are readable by the server alone."""
+
+    root: Path
+
+    @property
+    def where(self) -> str:
+        return str(self.root)
+
+    def put(self, key: str, file: BinaryIO) -> Sum:
+        path = self._path(key)
+        part = path.with_name(f".{path.name}{_PART}")
+        with _said():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+                with os.fdopen(descriptor, "w+b") as target:
+                    sent = sum_of(_through(blocks_of(file), target))
+                    target.flush()
+                    os.fsync(target.fileno())
+                    arrived(sent, sum_of(blocks_of(target)), key)
+                part.replace(path)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+            for folder in (path.parent, *(one for one in path.parents if self.root in one.parents), self.root):
+                _on_disk(folder)
+        return sent
+
+    def get(self, key: str, file: BinaryIO) -> None:
+        with _said():
+            try:
+                with self._path(key).open("rb") as source:
+                    file.writelines(blocks_of(source))
+            except FileNotFoundError:
+                raise NotThere(f"{key} is not there.") from None
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        with _said():
+            # A directory that is not there holds nothing; one that cannot be read is no empty one.
+            above, slash, _ = prefix.rpartition("/")
+            folder = self.root / above
+            found = sorted(_below(folder, above + slash)) if folder.exists() else []
+        yield from (key for key in found if key.startswith(prefix))
+
+    def delete(self, key: str) -> None:
+        with _said():
+            self._path(key).unlink(missing_ok=True)
+
+    def forget_earlier(self, key: str) -> None:
+        """A directory keeps none."""
+
+    def forget_unfinished(self, prefix: str) -> None:
+        with _said():
+            for part in (self.root / prefix.rpartition("/")[0]).rglob(f".*{_PART}"):
+                if str(part.relative_to(self.root)).startswith(prefix):
+                    part.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        parts = key.split("/")
+        if any(part.startswith(".") or not part or "\0" in part for part in parts):
+            raise ValueError("not a key")
+        return self.root.joinpath(*parts)
+
+
+def _through(blocks: Iterator[bytes], target: BinaryIO) -> Iterator[bytes]:
+    for block in blocks:
+        target.write(block)
+        yield block
+
+
+def _below(folder: Path, key: str) -> Iterator[str]:
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=True):
+            yield from _below(Path(entry.path), f"{key}{entry.name}/")
+        elif not entry.name.startswith("."):
+            yield key + entry.name
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TargetFailed(f"The directory cannot be used: {error.strerror or type(error).__name__}.") from error
+
+
+def _on_disk(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -1,0 +1,89 @@
+"""The guard: where a request of ours may go. A name is resolved once, judged, and connected to as it was judged."""
+
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from tallystick.errors import TallystickError
+
+_NAT64 = ip_network("64:ff9b::/96")
+Address = IPv4Address | IPv6Address
+
+
+class TargetFailed(TallystickError):
+    """Something could not be sent, or fetched. The text may be shown to whoever configured the target: no secret,
+    no address that they did not write."""
+
+    status, code, title = 502, "target_failed", "The target failed"
+
+
+class TargetRefused(TargetFailed):
+    """The target is on a private address that the operator did not allow."""
+
+    code = "target_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Lets requests go to public addresses, and to what TALLYSTICK_ALLOWED_TARGETS names."""
+
+    allowed: tuple[IPv4Network | IPv6Network | str, ...] = ()
+
+    def addresses(self, host: str, port: int) -> list[str]:
+        """The addresses of a host that may be connected to. TargetRefused, TargetFailed."""
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise TargetFailed(f"{host} cannot be found: no name server knows it.") from None
+        resolved = list(dict.fromkeys(str(one[4][0]) for one in found))
+        free = resolved if self._names(host) else [one for one in resolved if self._may(one)]
+        if not free:
+            raise TargetRefused(
+                f"{host} is on a private address. The operator can allow it with TALLYSTICK_ALLOWED_TARGETS."
+            )
+        return free
+
+    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
+        """A connection to the first of them that answers within so many seconds. TargetRefused, TargetFailed."""
+        problem = "OSError"
+        for address in self.addresses(host, port):
+            try:
+                return socket.create_connection((address, port), timeout)
+            except OSError as error:
+                problem = error.strerror or type(error).__name__
+        raise TargetFailed(f"{host} cannot be reached: {problem}.")
+
+    def allows(self, host: str) -> bool:
+        """Whether the operator named this host, or the network of this address: only there may be no TLS."""
+        try:
+            address = ip_address(host.strip("[]"))
+        except ValueError:
+            return self._names(host)
+        return any(_in(address, network) for network in self.allowed)
+
+    def _names(self, host: str) -> bool:
+        return host.lower().rstrip(".") in self.allowed
+
+    def _may(self, text: str) -> bool:
+        address = ip_address(text.partition("%")[0])
+        real = _embedded(address) or address
+        return _is_public(real) or any(_in(one, network) for one in (address, real) for network in self.allowed)
+
+
+def _in(address: Address, network: IPv4Network | IPv6Network | str) -> bool:
+    return not isinstance(network, str) and address.version == network.version and address in network
+
+
+def _is_public(address: Address) -> bool:
+    return address.is_global and not (address.is_multicast or address.is_reserved)
+
+
+def _embedded(address: Address) -> IPv4Address | None:
+    """The IPv4 address that an IPv6 address stands for: mapped, 6to4, NAT64, or of the old compatible form."""
+    if isinstance(address, IPv4Address):
+        return None
+    if address.ipv4_mapped or address.sixtofour:
+        return address.ipv4_mapped or address.sixtofour
+    if address in _NAT64 or 1 < int(address) < 1 << 32:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return None

@@ -1,0 +1,146 @@
+"""Files under keys in a bucket of Amazon S3, or of another server that speaks its protocol."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+from minio import Minio
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from urllib3 import PoolManager, Retry, Timeout
+from urllib3.exceptions import HTTPError
+
+from tallystick.destinations.guard import Guard, TargetFailed
+from tallystick.destinations.guarded import guarded
+from tallystick.destinations.objects import BLOCK, NotThere, Sum, arrived, blocks_of, sum_of
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+PART_BYTES = 8 << 20
+MOST_PARTS = 10_000
+TRIES = 3
+_REFUSED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
+_GONE = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchUpload"})
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where the server is and who we are there; `endpoint` is its URL."""
+
+    endpoint: str
+    region: str
+    access_key: str
+    secret_key: str
+
+    def __repr__(self) -> str:
+        return f"Account({self.endpoint})"
+
+
+class Bucket:
+    """The keys below a prefix of one bucket. Large files go in parts; a redirect is not followed."""
+
+    def __init__(self, account: Account, guard: Guard, bucket: str, prefix: str = "") -> None:
+        self._bucket = bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self.where = f"s3://{bucket}/{self._prefix}"
+        url = urlsplit(account.endpoint)
+        self._client = Minio(
+            url.netloc, access_key=account.access_key, secret_key=account.secret_key, region=account.region,
+            secure=url.scheme == "https", http_client=_pool(guard),
+        )  # fmt: skip
+
+    def put(self, key: str, file: BinaryIO) -> Sum:
+        sent = sum_of(blocks_of(file))
+        file.seek(0)
+        with self._said(key):
+            self._client.put_object(
+                self._bucket, self._prefix + key, file, sent.bytes,
+                part_size=max(PART_BYTES, -(-sent.bytes // MOST_PARTS)), num_parallel_uploads=1,
+            )  # fmt: skip
+            return arrived(sent, sum_of(self._content(key)), key)
+
+    def get(self, key: str, file: BinaryIO) -> None:
+        with self._said(key):
+            file.writelines(self._content(key))
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        with self._said(prefix):
+            found = self._client.list_objects(self._bucket, prefix=self._prefix + prefix, recursive=True)
+            names = sorted(one.object_name or "" for one in found if not one.is_dir)
+        yield from (name[len(self._prefix) :] for name in names)
+
+    def delete(self, key: str) -> None:
+        self._forget(key, current=True)
+
+    def forget_earlier(self, key: str) -> None:
+        self._forget(key, current=False)
+
+    def _content(self, key: str) -> Iterator[bytes]:
+        response = self._client.get_object(self._bucket, self._prefix + key)
+        try:
+            yield from response.stream(BLOCK)
+        finally:
+            response.close()
+            response.release_conn()
+
+    def forget_unfinished(self, prefix: str) -> None:
+        name = self._prefix + prefix
+        with self._said(prefix), _where_it_is_known():
+            # The library has no public name for uploads that broke off; their parts hold bytes all the same.
+            while uploads := self._client._list_multipart_uploads(self._bucket, prefix=name).uploads:
+                for upload in uploads:
+                    self._client._abort_multipart_upload(self._bucket, upload.object_name, upload.upload_id or "")
+
+    def _forget(self, key: str, *, current: bool) -> None:
+        name = self._prefix + key
+        versions = []
+        with self._said(key), _where_it_is_known():
+            # In a bucket with versions what is deleted, or replaced, is kept otherwise.
+            found = self._client.list_objects(self._bucket, prefix=name, include_version=True)
+            versions = [one for one in found if one.object_name == name]
+        with self._said(key):
+            for one in versions:
+                if current or str(one.is_latest).lower() != "true":
+                    self._client.remove_object(self._bucket, name, version_id=one.version_id)
+            if current and not versions:
+                self._client.remove_object(self._bucket, name)
+
+    @contextmanager
+    def _said(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except S3Error as error:
+            if error.code in _GONE:
+                raise NotThere(f"{key} is not there.") from None
+            if error.code in _REFUSED:
+                raise TargetFailed(f"The S3 server refused the access key ({error.code}).") from None
+            if error.code == "NoSuchBucket":
+                raise TargetFailed(f"The S3 server has no bucket {self._bucket}.") from None
+            raise TargetFailed(f"The S3 server answered {error.code}.") from None
+        except ServerError as error:
+            raise TargetFailed(f"The S3 server answered {error.status_code}.") from None
+        except InvalidResponseError:
+            raise TargetFailed("What answered is no S3 server.") from None
+        except (MinioException, HTTPError, OSError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise TargetFailed(f"The S3 server cannot be reached: {type(reason).__name__}.") from None
+        except ValueError as error:  # a name of bucket or key that there cannot be
+            raise TargetFailed(f"The bucket cannot be used: {error}.") from None
+
+
+@contextmanager
+def _where_it_is_known() -> Iterator[None]:
+    """What a server does not know at all, such as versions, it has not kept either."""
+    try:
+        yield
+    except S3Error as error:
+        if error.code not in ("NotImplemented", "MethodNotAllowed"):
+            raise
+
+
+def _pool(guard: Guard) -> PoolManager:
+    retries = Retry(total=TRIES, redirect=False, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504))
+    return guarded(
+        guard.connect, CONNECT_SECONDS, timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS), retries=retries
+    )

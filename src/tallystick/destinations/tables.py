@@ -1,0 +1,79 @@
+"""Tables of outgoing mail, and of destinations and what goes to them."""
+
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint, Uuid
+
+from tallystick.database.tables import metadata, org_column, time_column
+
+# Once it is sent or given up, recipient, subject and body are emptied.
+mails = Table(
+    "mails",
+    metadata,
+    org_column(primary_key=True),
+    Column("mail_id", Uuid, primary_key=True),
+    Column("state", String(10), nullable=False),  # waiting, sent, given_up
+    Column("recipient", String(254), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("problem", String(200), nullable=False),  # the last one, without a secret
+    time_column("made_at"),
+    time_column("next_at"),
+    time_column("claimed_until", nullable=True),
+    time_column("finished_at", nullable=True),
+    Index("ix_mails_state_next_at", "state", "next_at"),
+)
+
+# A place things go. `settings` are what may be shown, `sealed` the rest: addresses that are secrets, keys, headers.
+destinations = Table(
+    "destinations",
+    metadata,
+    org_column(primary_key=True),
+    Column("destination_id", Uuid, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("settings", Text, nullable=False),  # JSON
+    Column("sealed", LargeBinary, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("state", String(10), nullable=False),  # ok, failing, disabled
+    Column("failures", Integer, nullable=False),  # attempts in a row
+    Column("last_error", String(300), nullable=False),
+    time_column("last_success_at", nullable=True),
+    time_column("last_failure_at", nullable=True),
+    Column("made_by", String(254), nullable=False),
+    time_column("made_at"),
+)
+
+# The message is emptied when it is sent; what was given up keeps it for a while, to be sent again.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    org_column(primary_key=True),
+    Column("delivery_id", Uuid, primary_key=True),
+    Column("destination_id", Uuid, nullable=False),
+    Column("message_id", String(100), nullable=False),
+    Column("message", Text, nullable=False),  # JSON
+    Column("left", Text, nullable=False),  # JSON: of a mail to several, who has not got it; or empty
+    Column("state", String(10), nullable=False),  # waiting, sent, given_up
+    Column("attempts", Integer, nullable=False),
+    Column("problem", String(300), nullable=False),
+    time_column("made_at"),
+    time_column("next_at"),
+    time_column("claimed_until", nullable=True),
+    time_column("finished_at", nullable=True),
+    UniqueConstraint("org_id", "destination_id", "message_id"),
+    Index("ix_deliveries_state_next_at", "state", "next_at"),
+)
+
+delivery_attempts = Table(
+    "delivery_attempts",
+    metadata,
+    org_column(primary_key=True),
+    Column("delivery_id", Uuid, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    time_column("at"),
+    Column("outcome", String(10), nullable=False),  # sent, failed
+    Column("status", Integer),  # of HTTP
+    Column("milliseconds", Integer, nullable=False),
+    Column("problem", String(300), nullable=False),
+)

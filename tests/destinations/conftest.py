@@ -1,0 +1,19 @@
+"""A receiver, and a courier that may send to it."""
+
+import pytest
+
+from tests.destinations.posting import Post
+from tests.destinations.receiver import open_receiver
+
+
+@pytest.fixture
+def receiver():
+    with open_receiver() as opened:
+        yield opened
+
+
+@pytest.fixture
+def at(sqlite_spine):
+    made = Post(sqlite_spine)
+    yield made
+    made.courier.at_the_end()

@@ -1,0 +1,85 @@
+"""A courier driven step by step at the times that a test says."""
+
+from ipaddress import ip_network
+
+from tallystick import clock
+from tallystick.access import people
+from tallystick.access.scopes import person_scope, user_principal
+from tallystick.access.sealing import Seal
+from tallystick.clock import SECOND_US
+from tallystick.destinations import changes, deliveries
+from tallystick.destinations.changes import Posts
+from tallystick.destinations.courier import Courier
+from tallystick.destinations.destination import deliveries_of, show
+from tallystick.destinations.guard import Guard
+from tallystick.destinations.mail import relay_of
+from tallystick.destinations.message import Message
+from tallystick.destinations.private import PURPOSE
+from tallystick.search.whole import unstored
+
+LOCAL = Guard((ip_network("127.0.0.0/8"), "localhost"))
+HOUR = 3600 * SECOND_US
+
+
+class Post:
+    """A courier, and an organization that it sends for."""
+
+    def __init__(self, spine, guard: Guard = LOCAL, port: int | None = None, slug: str = "acme") -> None:
+        self.spine = spine
+        self.database = spine.database
+        self.scope = spine.organization(slug if port is None else "mailed")
+        self.posts = Posts(Seal("secret", PURPOSE), guard)
+        relay = None if port is None else relay_of(f"smtp://127.0.0.1:{port}", "audit@example.com")
+        self.courier = Courier(spine.database, self.posts, relay, lambda: None)
+        self.now = clock.now_us()
+
+    def make(self, url: str = "", kind: str = "webhook", **settings: object):
+        settings = {"url": url, **settings} if url else settings
+        with self.database.write() as connection:
+            return changes.create(connection, self.scope, self.posts, kind, "Ops", settings, now=self.now)
+
+    def put(self, made, name: str = "alr_1", **more: object) -> None:
+        with self.database.write() as connection:
+            deliveries.put(
+                connection,
+                made.destination.org_id,
+                made.destination.destination_id,
+                message(name, **more),
+                now=self.now,
+            )
+
+    def go(self, later_us: int = 0) -> None:
+        self.now += later_us
+        while self.courier.step(self.now):
+            self.courier.settle()
+
+    def state(self, made) -> list[str]:
+        with self.database.read() as connection:
+            found = deliveries_of(connection, show(connection, self.scope, made.destination.shown_id))
+        return [one.state for one in found]
+
+    def health(self, made):
+        with self.database.read() as connection:
+            return show(connection, self.scope, made.destination.shown_id)
+
+    def told(self) -> list[str]:
+        """The actions in the trail."""
+        self.spine.sequencer.tick([])
+        end = self.spine.size(self.scope.org_id)
+        return [record.action for _, record in unstored(self.database, self.scope, 0, end)]
+
+
+def message(name: str = "alr_1", **more: object) -> Message:
+    given = {
+        "id": name, "type": "alert.fired", "at": 1_705_329_045_000_000, "title": "Deployment Failed",
+        "sentence": "sarah@acme.com failed.", "severity": "warning",
+        "facts": (("Project", "api-infrastructure"), ("User", "sarah@acme.com")),
+        "links": (("Show the events", "https://audit.example/alerts/alr_1"),), "data": {"id": name},
+    }  # fmt: skip
+    return Message(**{**given, **more})
+
+
+def owner_of(at: Post):
+    with at.database.write() as connection:
+        member = people.create(connection, at.scope, "maya@acme.com", "owner", now=clock.now_us(), name="Maya")
+    return person_scope(at.scope.org_id, user_principal(member.user_id, "maya@acme.com", "Maya"), "owner")

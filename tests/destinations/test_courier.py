@@ -1,0 +1,298 @@
+"""What goes to destinations: signed, tried again, given up, never held up by another that is dead."""
+
+import json
+from email import message_from_bytes
+from email.policy import default
+
+import pytest
+from sqlalchemy import select, update
+from standardwebhooks import Webhook
+
+from tallystick.access.scopes import person_scope
+from tallystick.access.tables import memberships
+from tallystick.clock import SECOND_US
+from tallystick.destinations import changes, forms, guarded
+from tallystick.destinations.courier import STEPS
+from tallystick.destinations.destination import deliveries_of, list_all, show
+from tallystick.destinations.guard import Guard
+from tallystick.destinations.tables import destinations as destinations_table
+from tallystick.destinations.tables import mails
+from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
+from tallystick.outbox.tables import outbox
+from tests.destinations.post_office import certificate, open_office
+from tests.destinations.posting import HOUR, Post, message, owner_of
+from tests.destinations.receiver import open_receiver
+
+
+def test_the_signature_is_that_of_the_specification():
+    """The vector of the reference implementations (standardwebhooks 1.1.0, tests)."""
+    vector = message("msg_p5jXN8AQM9LWM0D4loKWxJek")
+    headers = forms.webhook_headers(
+        vector, b'{"test": 2432232314}', ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], at=1614265330 * SECOND_US
+    )
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def test_a_webhook_is_verified_by_a_foreign_library_with_each_secret_of_a_rotation(at, receiver):
+    made = at.make(receiver.url, headers={"Authorization": "Bearer hidden"})
+    with at.database.write() as connection:
+        fresh = changes.rotate(connection, at.scope, at.posts, made.destination.shown_id, now=at.now)
+    at.put(made)
+    at.go()
+    ((headers, body),) = receiver.requests
+    for secret in (made.secret, fresh.secret):
+        said = Webhook(secret).verify(body.decode(), headers)
+        assert said == {"type": "alert.fired", "timestamp": "2024-01-15T14:30:45.000000Z", "data": {"id": "alr_1"}}
+    assert headers["authorization"] == "Bearer hidden"
+    at.put(made, "alr_2")
+    at.go(25 * HOUR)
+    headers, body = receiver.requests[-1]
+    assert " " not in headers["webhook-signature"], "the old secret signs for a day"
+    assert at.state(made) == ["sent", "sent"]
+
+
+def test_the_same_id_goes_once(at, receiver):
+    made = at.make(receiver.url)
+    at.put(made)
+    at.put(made)
+    at.go()
+    assert len(receiver.requests) == 1
+
+
+def test_a_failure_is_tried_again_with_the_same_id_and_told_once_when_it_lasts(at, receiver):
+    made = at.make(receiver.url)
+    receiver.status = 500
+    at.put(made)
+    at.go()
+    for seconds in STEPS:
+        at.go(round(seconds * 1.11) * SECOND_US)
+    assert at.state(made) == ["given_up"]
+    assert {headers["webhook-id"] for headers, _ in receiver.requests} == {"alr_1"}
+    assert len(receiver.requests) == len(STEPS) + 1
+    assert at.told().count("audit_log.destination_failed") == 1
+    assert at.health(made).state == "failing"
+    receiver.status = 204
+    with at.database.write() as connection:
+        shown = deliveries_of(connection, at.health(made))[0].shown_id
+        changes.retry(connection, at.scope, made.destination.shown_id, shown, now=at.now)
+    at.go()
+    assert at.state(made) == ["sent"]
+    assert at.health(made).state == "ok"
+    assert at.told().count("audit_log.destination_recovered") == 1
+
+
+def test_retry_after_is_honoured_and_what_waits_waits_too(at, receiver):
+    made = at.make(receiver.url)
+    receiver.status, receiver.headers = 429, {"Retry-After": "120"}
+    at.put(made)
+    at.put(made, "alr_2")
+    at.go()
+    at.go(100 * SECOND_US)
+    assert len(receiver.requests) == 1, "one attempt asks for all"
+    receiver.status, receiver.headers = 204, {}
+    at.go(40 * SECOND_US)
+    assert at.state(made) == ["sent", "sent"]
+
+
+def test_what_is_gone_is_switched_off_until_somebody_switches_it_on(at, receiver):
+    made = at.make(receiver.url)
+    receiver.status = 410
+    at.put(made)
+    at.go()
+    assert (at.health(made).enabled, at.health(made).state) == (False, "disabled")
+    at.put(made, "alr_2")
+    with at.database.write() as connection, pytest.raises(Conflict):
+        changes.try_out(connection, at.scope, made.destination.shown_id, now=at.now)
+    with at.database.write() as connection:
+        changes.change(connection, at.scope, at.posts, made.destination.shown_id, {"enabled": True}, now=at.now)
+    assert at.health(made).state == "ok"
+
+
+def test_a_redirect_is_a_failure_and_is_not_followed(at, receiver):
+    with open_receiver() as elsewhere:
+        made = at.make(receiver.url)
+        receiver.status, receiver.headers = 302, {"Location": elsewhere.url}
+        at.put(made)
+        at.go()
+        assert at.health(made).last_error == "It answered 302."
+        assert elsewhere.requests == []
+
+
+def test_an_answer_that_drips_ends_and_holds_up_nobody_else(at, receiver, monkeypatch):
+    monkeypatch.setattr(guarded, "MOST_SECONDS", 1.5)
+    with open_receiver() as slow:
+        slow.drips = True
+        dead, alive = at.make(slow.url), at.make(receiver.url)
+        at.put(dead)
+        at.put(alive)
+        assert at.courier.step(at.now)
+        while not receiver.requests:
+            pass
+        assert at.state(dead) == ["waiting"]
+        at.courier.settle()
+        at.go()
+        assert at.state(alive) == ["sent"]
+        assert "did not answer within" in at.health(dead).last_error
+
+
+@pytest.mark.parametrize(
+    "url", ["https://127.0.0.1:1/", "https://[::1]:1/x", "https://localhost:1/", "https://10.0.0.8/x"]
+)
+def test_private_addresses_are_refused_unless_the_operator_allows_them(sqlite_spine, url):
+    at = Post(sqlite_spine, Guard())
+    made = at.make(url)
+    at.put(made)
+    at.go()
+    at.courier.at_the_end()
+    assert "is on a private address" in at.health(made).last_error
+    assert at.state(made) == ["waiting"]
+
+
+def test_slack_gets_blocks_in_which_nothing_is_markup(at, receiver):
+    made = at.make("https://hooks.slack.com/services/T0/B0/abcdwxyz", kind="slack")
+    assert made.destination.settings == {"url": "https://hooks.slack.com/…wxyz"}
+    said = json.loads(forms.slack_body(message(sentence="<!channel> & <https://evil|x>", title="T" * 400)))
+    assert said["blocks"][1]["text"]["type"] == said["blocks"][2]["text"]["type"] == "plain_text"
+    assert "&lt;!channel&gt; &amp; &lt;https://evil|x&gt;" in said["text"]
+    assert len(said["blocks"][0]["text"]["text"]) == 150
+    assert "<https://audit.example/alerts/alr_1|Show the events>" in said["blocks"][3]["text"]["text"]
+
+
+def test_mail_is_the_notification_and_goes_again_only_to_who_has_not_got_it(sqlite_spine):
+    with open_office() as (office, port):
+        at = Post(sqlite_spine, port=port)
+        owner = owner_of(at)
+        with at.database.write() as connection:
+            made = changes.create(
+                connection, owner, at.posts, "email", "Ops", {"to": ["a@example.com", "b@example.com"]}, now=at.now
+            )
+        office.refused = {"b@example.com"}
+        at.put(made, sentence="<script>alert(1)</script> failed.")
+        at.go()
+        office.refused = set()
+        assert [recipients for recipients, _ in office.messages] == [["a@example.com"]]
+        first = message_from_bytes(office.messages[0][1], policy=default)
+        text = first.get_body(("plain",)).get_content()
+        assert "Notification: Deployment Failed" in text
+        assert "Project:    api-infrastructure" in text
+        assert "<script>" not in first.get_body(("html",)).get_content()
+        with at.database.write() as connection:
+            shown = deliveries_of(connection, at.health(made))[0].shown_id
+            changes.retry(connection, owner, made.destination.shown_id, shown, now=at.now)
+        at.go()
+        at.courier.at_the_end()
+        assert [recipients for recipients, _ in office.messages] == [["a@example.com"], ["b@example.com"]]
+        assert at.state(made) == ["sent"]
+
+
+def test_only_an_owner_sends_mail_out_of_the_organization(at):
+    owner = owner_of(at)
+    admin = person_scope(at.scope.org_id, owner.principal, "admin")
+    with at.database.write() as connection, pytest.raises(Forbidden):
+        changes.create(connection, admin, at.posts, "email", "Out", {"to": ["x@else.com"]}, now=at.now)
+    with at.database.write() as connection:
+        changes.create(connection, admin, at.posts, "email", "In", {"to": ["maya@acme.com"]}, now=at.now)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [
+        ("pigeon", {}, "kind is one of"),
+        ("webhook", {}, "url is the address"),
+        ("webhook", {"url": "http://example.com/"}, "https://"),
+        ("webhook", {"url": "ftp://example.com/"}, "url is the address"),
+        ("webhook", {"url": "https://user:pass@example.com/"}, "into a header"),
+        ("webhook", {"url": "https://example.com/\r\nX: y"}, "url is the address"),
+        ("webhook", {"url": "https://example.com/", "headers": {"X-A": "b\r\nc"}}, "no header can have"),
+        ("webhook", {"url": "https://example.com/", "headers": {"Host": "b"}}, "no header 'Host'"),
+        ("webhook", {"url": "https://example.com/", "to": []}, "has no 'to'"),
+        ("email", {"to": []}, "1 to 20"),
+        ("email", {"to": ["nobody"]}, "e-mail"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_advice(at, kind, settings, said):
+    with at.database.write() as connection, pytest.raises(BadRequest, match=said):
+        changes.create(connection, at.scope, at.posts, kind, "Bad", settings, now=at.now)
+
+
+def test_no_secret_is_kept_in_the_open_nor_told(at, receiver):
+    made = at.make(f"{receiver.url}?token=hunter2", headers={"X-Key": "hunter3"})
+    with at.database.read() as connection:
+        rows = connection.execute(select(destinations_table)).all()
+        events = connection.execute(select(outbox.c.event)).all()
+    everything = repr(rows) + repr(events) + repr(at.health(made))
+    assert not any(word in everything for word in ("hunter2", "hunter3", made.secret))
+
+
+def test_another_organization_gets_nothing(at, receiver, sqlite_spine):
+    made = at.make(receiver.url)
+    charlie = sqlite_spine.organization("charlie")
+    with at.database.write() as connection:
+        assert list_all(connection, charlie) == []
+        for act in (
+            lambda: show(connection, charlie, made.destination.shown_id),
+            lambda: changes.try_out(connection, charlie, made.destination.shown_id, now=at.now),
+            lambda: changes.remove(connection, charlie, made.destination.shown_id, now=at.now),
+            lambda: changes.rotate(connection, charlie, at.posts, made.destination.shown_id, now=at.now),
+            lambda: changes.change(connection, charlie, at.posts, made.destination.shown_id, {}, now=at.now),
+        ):
+            with pytest.raises(NotFound):
+                act()
+
+
+def test_who_left_gets_no_mail_and_whom_an_owner_allowed_does(sqlite_spine):
+    with open_office() as (office, port):
+        at = Post(sqlite_spine, port=port)
+        owner = owner_of(at)
+        given = {"to": ["maya@acme.com", "out@example.com"]}
+        with at.database.write() as connection:
+            made = changes.create(connection, owner, at.posts, "email", "Ops", given, now=at.now)
+            connection.execute(update(memberships).values(disabled_at=at.now))
+        at.put(made)
+        at.go()
+        at.courier.at_the_end()
+        assert [recipients for recipients, _ in office.messages] == [["out@example.com"]]
+
+
+def test_what_comes_while_a_destination_is_dead_waits_with_the_rest(at, receiver):
+    made = at.make(receiver.url)
+    receiver.status = 500
+    at.put(made)
+    at.go()
+    at.put(made, "alr_2")
+    at.go()
+    assert len(receiver.requests) == 1
+    receiver.status = 204
+    at.go(6 * SECOND_US)
+    assert at.state(made) == ["sent", "sent"]
+
+
+def test_owners_are_told_by_mail_once(at, receiver):
+    owner_of(at)
+    made = at.make(receiver.url)
+    receiver.status = 500
+    at.put(made)
+    at.go()
+    for seconds in STEPS[:6]:
+        at.go(round(seconds * 1.11) * SECOND_US)
+    with at.database.read() as connection:
+        told = connection.execute(select(mails.c.recipient, mails.c.subject)).all()
+    assert [tuple(one) for one in told] == [("maya@acme.com", "Alerts do not reach Ops")]
+
+
+def test_over_tls_the_certificate_and_its_name_are_verified(sqlite_spine, tmp_path, monkeypatch):
+    context, believed = certificate(tmp_path)
+    at = Post(sqlite_spine)
+    with open_receiver(context) as receiver:
+        url = receiver.url.replace("http://127.0.0.1", "https://localhost")
+        named, by_address = at.make(url), at.make(url.replace("localhost", "127.0.0.1"))
+        at.put(named)
+        at.go()
+        assert "SSLError" in at.health(named).last_error, "nobody believed signed it"
+        monkeypatch.setenv("SSL_CERT_FILE", str(believed))
+        at.put(by_address)
+        at.go(HOUR)
+        at.courier.at_the_end()
+        assert at.state(named) == ["sent"]
+        assert "SSLError" in at.health(by_address).last_error, "it is signed for another name"
+    assert len(receiver.requests) == 1

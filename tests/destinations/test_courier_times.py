@@ -1,0 +1,100 @@
+"""Claims, clocks and restarts: nothing goes twice, nothing waits for a process that is dead."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import update
+
+from tallystick.clock import SECOND_US
+from tallystick.destinations import deliveries
+from tallystick.destinations.courier import CLAIM_SECONDS, OF_ONE, Courier
+from tallystick.destinations.tables import deliveries as deliveries_table
+from tests.api.asking import eventually
+from tests.destinations.posting import HOUR, Post
+from tests.destinations.receiver import open_receiver
+
+
+def test_two_couriers_send_it_once_and_one_that_died_is_followed(at, receiver, sqlite_spine):
+    made = at.make(receiver.url)
+    at.put(made)
+    other = Courier(sqlite_spine.database, at.posts, None, lambda: None)
+    at.courier.step(at.now)
+    assert not other.step(at.now)
+    at.courier.settle()
+    at.courier.step(at.now)
+    assert len(receiver.requests) == 1
+    at.put(made, "alr_2")
+    with at.database.write() as connection:  # as a process leaves it that dies while it sends
+        connection.execute(
+            update(deliveries_table)
+            .where(deliveries_table.c.message_id == "alr_2")
+            .values(claimed_until=at.now + CLAIM_SECONDS * SECOND_US)
+        )
+    assert not other.step(at.now)
+    other.step(at.now + HOUR)
+    other.at_the_end()
+    assert [headers["webhook-id"] for headers, _ in receiver.requests] == ["alr_1", "alr_2"]
+
+
+def test_a_clock_that_was_ahead_and_is_set_back_keeps_nothing_waiting(at, receiver):
+    made = at.make(receiver.url)
+    at.now += 24 * HOUR
+    at.put(made)
+    with at.database.write() as connection:
+        claim = {"claimed_until": at.now + CLAIM_SECONDS * SECOND_US}
+        connection.execute(update(deliveries_table).values(claim))  # whoever sent it died
+    at.go(-24 * HOUR)
+    assert [headers["webhook-id"] for headers, _ in receiver.requests] == ["alr_1"]
+    receiver.status = 500
+    at.now += 24 * HOUR
+    at.put(made, "alr_2")
+    at.go(-24 * HOUR)
+    assert len(receiver.requests) == 2, "once failed, it waits for its time"
+
+
+def test_the_slow_destinations_of_one_organization_hold_up_no_other(at, receiver, sqlite_spine):
+    receiver.wait = 3
+    slow = [at.make(receiver.url) for _ in range(OF_ONE + 2)]
+    for one in slow:
+        at.put(one)
+    with open_receiver() as quick:
+        other = Post(sqlite_spine, slug="other")
+        other.put(other.make(quick.url))
+        at.now = other.now
+        at.courier.step(at.now)  # one process sends for all
+        assert eventually(lambda: len(quick.requests) == 1)
+        assert len(receiver.requests) == OF_ONE
+        other.courier.at_the_end()
+    receiver.wait = 0
+    at.courier.settle()
+    at.go()
+    assert len(receiver.requests) == OF_ONE + 2
+
+
+def test_a_server_that_stops_begins_nothing_more(at, receiver):
+    made = at.make(receiver.url)
+    at.put(made)
+    at.courier.at_the_end()
+    assert receiver.requests == []
+    assert at.state(made) == ["waiting"]
+
+
+def test_at_a_start_nothing_waits_for_whoever_sent_before(at, receiver):
+    made = at.make(receiver.url)
+    at.put(made)
+    with at.database.write() as connection:
+        claim = {"claimed_until": at.now + CLAIM_SECONDS * SECOND_US}
+        connection.execute(update(deliveries_table).values(claim))
+    at.go()
+    assert receiver.requests == []
+    with at.database.write() as connection:
+        deliveries.forget_claims(connection)
+    at.go()
+    assert at.state(made) == ["sent"]
+
+
+def test_times_of_attempts_are_of_the_attempt(at, receiver):
+    made = at.make(receiver.url)
+    at.put(made)
+    at.go(HOUR)
+    stamp = int(receiver.requests[0][0]["webhook-timestamp"])
+    assert datetime.fromtimestamp(stamp, UTC) == datetime.fromtimestamp(at.now // SECOND_US, UTC)
