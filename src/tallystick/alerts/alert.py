@@ -1,0 +1,154 @@
+"""An alert: what a rule found. Read by who may see it, and acknowledged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, Row, func, select, update
+
+from tallystick import ids
+from tallystick.access.acts import NOWHERE, Caller, tell
+from tallystick.access.scopes import require
+from tallystick.alerts.rule import PREFIX as RULE_PREFIX
+from tallystick.alerts.tables import alerts
+from tallystick.destinations.destination import may_see
+from tallystick.errors import BadRequest, NotFound
+from tallystick.query.scope import Scope
+
+PREFIX = "alr"
+STATES = ("open", "acknowledged")
+MOST = 1000
+MOST_NOTE = 2000
+_facts = msgspec.json.Decoder(list[tuple[str, str]]).decode
+_search = msgspec.json.Decoder(dict[str, str]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One firing; times in microseconds, `more` events came within its cool-down, `search` finds its events."""
+
+    org_id: UUID
+    alert_id: UUID
+    rule_id: UUID
+    rule_name: str
+    detection: str
+    severity: str
+    group: str
+    sentence: str
+    facts: list[tuple[str, str]]
+    search: Mapping[str, str]
+    number: int
+    first_index: int | None
+    last_index: int | None
+    event_ids: tuple[bytes, ...]
+    at: int
+    first_at: int
+    last_at: int
+    fired_at: int
+    more: int
+    state: str
+    muted: bool
+    acknowledged_by: str
+    note: str
+    acknowledged_at: int | None
+
+    @property
+    def shown_id(self) -> str:
+        return ids.encode(PREFIX, self.alert_id.bytes)
+
+    @property
+    def shown_rule(self) -> str:
+        return ids.encode(RULE_PREFIX, self.rule_id.bytes)
+
+
+def list_alerts(
+    connection: Connection,
+    scope: Scope,
+    *,
+    state: str | None = None,
+    rule: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
+) -> list[Alert]:
+    """Newest first; `before` is the id of the last one seen. Forbidden, BadRequest (`bad_parameter`)."""
+    may_see(scope)
+    query = select(alerts).where(alerts.c.org_id == scope.org_id)
+    if state is not None:
+        if state not in STATES:
+            raise BadRequest(f"state is one of {', '.join(STATES)}.", code="bad_parameter", parameter="state")
+        query = query.where(alerts.c.state == state)
+    if rule is not None:
+        query = query.where(alerts.c.rule_id == _id(RULE_PREFIX, rule, "rule"))
+    if before is not None:
+        # Ids grow with the time of firing.
+        query = query.where(alerts.c.alert_id < _id(PREFIX, before, "before"))
+    rows = connection.execute(query.order_by(alerts.c.alert_id.desc()).limit(min(limit, MOST)))
+    return [_read(row) for row in rows]
+
+
+def show(connection: Connection, scope: Scope, shown_id: str) -> Alert:
+    """One of them; NotFound, also for another organization's."""
+    may_see(scope)
+    try:
+        alert_id = UUID(bytes=ids.decode(PREFIX, shown_id))
+    except ValueError:
+        raise _none(shown_id) from None
+    row = connection.execute(
+        select(alerts).where(alerts.c.org_id == scope.org_id, alerts.c.alert_id == alert_id)
+    ).first()
+    if row is None:
+        raise _none(shown_id)
+    return _read(row)
+
+
+def open_count(connection: Connection, scope: Scope) -> int:
+    """How many nobody has acknowledged."""
+    may_see(scope)
+    waiting = select(func.count()).where(alerts.c.org_id == scope.org_id, alerts.c.state == "open")
+    return int(connection.execute(waiting).scalar_one())
+
+
+def acknowledge(
+    connection: Connection, scope: Scope, shown_id: str, *, note: str = "", now: int, caller: Caller = NOWHERE
+) -> Alert:
+    """Somebody looks after it. Again changes nothing but the note, if there is one."""
+    require(scope, "alerts")
+    one = show(connection, scope, shown_id)
+    if len(note) > MOST_NOTE:
+        raise BadRequest(f"A note has at most {MOST_NOTE} characters.", code="bad_note", field="note")
+    if one.state == "acknowledged" and not note:
+        return one
+    name = (scope.principal.email or scope.principal.name)[:254]
+    mine = (alerts.c.org_id == one.org_id) & (alerts.c.alert_id == one.alert_id)
+    values = {"state": "acknowledged", "acknowledged_by": name, "acknowledged_at": now, "note": note or one.note}
+    connection.execute(update(alerts).where(mine).values(values))
+    about = {"type": "alert_rule", "id": one.shown_rule, "name": one.rule_name}
+    metadata = {"alert": one.shown_id, **({"note": note} if note else {})}
+    tell(connection, one.org_id, "audit_log.alert_acknowledged", by=scope.principal, caller=caller, on=about, now=now,
+         metadata=metadata)  # fmt: skip
+    return show(connection, scope, shown_id)
+
+
+def _id(prefix: str, text: str, parameter: str) -> UUID:
+    try:
+        return UUID(bytes=ids.decode(prefix, text))
+    except ValueError:
+        raise BadRequest(
+            f"{parameter} is an id such as {prefix}_….", code="bad_parameter", parameter=parameter
+        ) from None
+
+
+def _none(shown_id: str) -> NotFound:
+    return NotFound(f"There is no alert {shown_id[:60]!r}.", code="no_such_alert")
+
+
+def _read(row: Row[Any]) -> Alert:
+    return Alert(
+        row.org_id, row.alert_id, row.rule_id, row.rule_name, row.detection, row.severity, row.group_name,
+        row.sentence, _facts(row.facts), _search(row.search), row.number, row.first_seq, row.last_seq,
+        tuple(row.event_ids[at : at + 16] for at in range(0, len(row.event_ids), 16)),
+        row.at, row.first_at, row.last_at, row.fired_at, row.more, row.state, row.muted, row.acknowledged_by,
+        row.note, row.acknowledged_at,
+    )  # fmt: skip

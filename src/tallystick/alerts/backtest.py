@@ -1,0 +1,102 @@
+"""What a rule would have done with what is stored: the judges of every day, over a period of the past."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import BoundedSemaphore
+from uuid import UUID
+
+from tallystick import ids
+from tallystick.alerts.judges import Firing, Remembering, fired_by
+from tallystick.alerts.learning import LOOK_BACK
+from tallystick.alerts.past import Past
+from tallystick.alerts.shape import Shape, bad
+from tallystick.alerts.watched import Watched
+from tallystick.clock import DAY_US, from_us
+from tallystick.database.engine import Database
+from tallystick.destinations.destination import may_see
+from tallystick.errors import TooMany
+from tallystick.query.scope import Scope
+from tallystick.store.events import EventStore
+
+MOST_SHOWN = 200
+WAIT_SECONDS = 20.0
+MOST_GROUPS = 20
+LONGEST_US = 400 * DAY_US
+# Each may hold a few hundred megabytes for a moment.
+_AT_ONCE = BoundedSemaphore(2)
+# Digests of a back-test are compared among themselves alone.
+_PROBE = UUID(int=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """One firing of the past; times in microseconds."""
+
+    group: str
+    at: int
+    number: int
+    event_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """What would have been: every firing is counted by its day (UTC) and group, the last MOST_SHOWN are shown.
+
+    `looked_at` is how many events the searches of the rule match.
+    """
+
+    start: int
+    end: int
+    looked_at: int
+    fired: int
+    days: Mapping[str, int]
+    groups: Mapping[str, int]
+    firings: tuple[Fired, ...]
+    seconds: float
+
+
+def backtest(database: Database, store: EventStore, scope: Scope, shape: Shape, start: int, end: int) -> Backtest:
+    """What the rule would have done, had it been on from `start` until before `end`, with what is kept of that.
+
+    BadRequest (`bad_rule`) for a rule that waits for silence, which goes by the clock, and for one that matches more
+    than can be looked at; Forbidden, TooMany.
+    """
+    may_see(scope)
+    if shape.kind == "silence":
+        raise bad("kind", "A rule that waits for silence goes by the clock: there is no past to test it on.")
+    if not 0 <= start < end <= start + LONGEST_US:
+        raise bad("start", f"start is 1970 or later, and before end, by {LONGEST_US // DAY_US} days at most.")
+    began = time.monotonic()
+    if not _AT_ONCE.acquire(timeout=WAIT_SECONDS):
+        raise TooMany("Other back-tests are running. Try again when they are over.", retry_after=10)
+    try:
+        return _tested(database, store, scope, shape, (start, end), began)
+    finally:
+        _AT_ONCE.release()
+
+
+def _tested(
+    database: Database, store: EventStore, scope: Scope, shape: Shape, period: tuple[int, int], began: float
+) -> Backtest:
+    start, end = period
+    watched = Watched(_PROBE, shape)
+    judge = watched.judge()
+    if isinstance(judge, Remembering):
+        before = Past(database, store, scope, watched, start - LOOK_BACK, start)
+        for hit in before.hits():
+            judge.learn(hit)
+    past = Past(database, store, scope, watched, start, end)
+    firings = [firing for firing, _ in fired_by(judge, past.hits())]
+    days = Counter(f"{from_us(one.at):%Y-%m-%d}" for one in firings)
+    names = Counter(past.names.get(one.key, "") for one in firings)
+    return Backtest(
+        start, end, past.looked_at, len(firings), dict(sorted(days.items())), dict(names.most_common(MOST_GROUPS)),
+        tuple(_shown(one, past) for one in firings[-MOST_SHOWN:]), time.monotonic() - began,
+    )  # fmt: skip
+
+
+def _shown(one: Firing, past: Past) -> Fired:
+    events = tuple(ids.encode("evt", hit.event_id) for hit in one.events)
+    return Fired(past.names.get(one.key, ""), one.at, one.number, events)

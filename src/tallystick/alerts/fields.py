@@ -1,0 +1,115 @@
+"""What of an event a rule groups by, counts, or wants to be true; digests of it where names are not kept."""
+
+import re
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from uuid import UUID
+
+import msgspec
+
+from tallystick.alerts.shape import Field
+from tallystick.events.output import SKEW
+from tallystick.events.record import Record
+from tallystick.query.fold import fold
+
+# Tokens whose form gives them away, as their makers document them; a word that merely looks random is none.
+_SECRET = re.compile(
+    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"  # AWS access keys
+    r"|\bgh[pousr]_[0-9A-Za-z]{36}\b|\bgithub_pat_[0-9A-Za-z_]{82}\b"
+    r"|\bglpat-[0-9A-Za-z_-]{20}"
+    r"|\bsk-(?:proj-|ant-)?[0-9A-Za-z_-]{32,}"  # OpenAI, Anthropic
+    r"|\bwhsec_[0-9A-Za-z+/=]{24,}"  # Standard Webhooks
+    r"|://[^\s/:@]{1,100}:[^\s/@]{3,100}@"  # a user and password in a URL
+    r"|\bxox[abeoprs]-[0-9A-Za-z-]{10,}"  # Slack
+    r"|\b[rs]k_live_[0-9A-Za-z]{24,}"  # Stripe
+    r"|\btsk_[0-9A-Za-z]{36}\b"  # our own
+    r"|\bAIza[0-9A-Za-z_-]{35}"  # Google
+    r"|\bSG\.[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43}"  # SendGrid
+    r"|\bnpm_[0-9A-Za-z]{36}\b"
+    r"|-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----"
+    r"|\beyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{20,}"  # a JSON Web Token
+)
+
+
+def _user(record: Record) -> tuple[str, ...]:
+    """E-mail address and id; a name that others may have, too, only where there is neither, and of nobody anonymous."""
+    if record.actor_type == "system":
+        return ()
+    found = tuple(filter(None, (record.actor_email, record.actor_id)))
+    return found or tuple(filter(None, (record.actor_name if record.actor_type != "anonymous" else "",)))
+
+
+def _resource(record: Record) -> tuple[str, ...]:
+    """Name and id; of a person, whose namesakes are others, the id before a name that is no address."""
+    names = tuple(filter(None, (record.resource_name, record.resource_id)))
+    if record.resource_type == "user" and len(names) == 2 and "@" not in names[0]:
+        return names[1:]
+    return names
+
+
+def _device(record: Record) -> tuple[str, ...]:
+    context = _who(record.who).get("context") if record.who else None
+    agent = context.get("user_agent") if isinstance(context, Mapping) else None
+    # Versions change each few weeks: the device stays the same.
+    return (re.sub(r"/[0-9][0-9.]*", "", agent)[:300],) if isinstance(agent, str) and agent else ()
+
+
+_who = msgspec.json.Decoder(dict[str, object]).decode
+
+# All names by which an event stands for the same; the first is what people see.
+NAMES: Mapping[Field, Callable[[Record], tuple[str, ...]]] = {
+    "user": _user,
+    "resource": _resource,
+    "ip": lambda record: (record.ip_address,) if record.ip_address else (),
+    "action": lambda record: (record.action,),
+    "session": lambda record: (record.session_id,) if record.session_id else (),
+    "device": _device,
+}
+
+
+def shown(field: Field, record: Record) -> str:
+    """How people call it: of a user the e-mail address, or the name, before the id. No secret that stands in it."""
+    if field == "user":
+        return masked(record.actor_email or record.actor_name or record.actor_id)
+    if field == "resource":
+        return masked(record.resource_name or record.resource_id)
+    names = NAMES[field](record)
+    return masked(names[0]) if names else ""
+
+
+def masked(text: str) -> str:
+    """The text without what looks like a secret: an alert goes to places that the event does not."""
+    return _SECRET.sub("[hidden]", text)
+
+
+def _acts_on_itself(record: Record) -> bool:
+    mine = {fold(name) for name in _user(record)}
+    theirs = (record.resource_name, record.resource_id)
+    return record.resource_type == "user" and any(fold(name) in mine for name in theirs if name)
+
+
+def _by_key(record: Record) -> bool:
+    return record.actor_type in ("api_key", "service_account")
+
+
+def _clock_skewed(record: Record) -> bool:
+    """Its clock is ahead: an event has not happened before it was received."""
+    return record.occurred_at > record.received_at + SKEW
+
+
+def _holds_secret(record: Record) -> bool:
+    names = (record.description, record.resource_name, record.resource_id, record.actor_name, record.actor_id)
+    return any(_SECRET.search(text) for text in (*record.values, *names, *record.paths))
+
+
+WHERE: Mapping[str, Callable[[Record], bool]] = {
+    "acts_on_itself": _acts_on_itself,
+    "by_key": _by_key,
+    "clock_skewed": _clock_skewed,
+    "holds_secret": _holds_secret,
+}
+
+
+def digest(rule_id: UUID, name: str) -> bytes:
+    """16 bytes that stand for a name in what a rule remembers; other rules have others."""
+    return blake2b(fold(name).encode(), digest_size=16, key=rule_id.bytes).digest()

@@ -1,0 +1,84 @@
+"""Before a rule judges by what is usual, it learns that from what was recorded before: in a thread of its own."""
+
+from sqlalchemy import Connection, select, update
+
+from tallystick import clock
+from tallystick.access.scopes import operator_scope
+from tallystick.alerts import recall
+from tallystick.alerts.judges import Remembering
+from tallystick.alerts.reading import is_judged
+from tallystick.alerts.rule import Rule, is_one, read
+from tallystick.alerts.tables import alert_positions, alert_rules
+from tallystick.alerts.watched import Watched
+from tallystick.clock import DAY_US
+from tallystick.database.engine import Database
+from tallystick.events.copies import record_of
+from tallystick.ledger import log as ledger_log
+from tallystick.query.conditions import Query
+from tallystick.search.whole import in_order_of_index
+from tallystick.store.events import EventStore
+from tallystick.work.background import Background
+from tallystick.work.leases import Lease
+
+IDLE_SECONDS = 2.0
+LEASE_SECONDS = 900
+LOOK_BACK = 90 * DAY_US
+
+
+class Learner(Background):
+    """Teaches one rule at a time. It is on when it has learnt all that was judged without it."""
+
+    def __init__(self, database: Database, store: EventStore) -> None:
+        lease = Lease(database, "alerts-learning", seconds=LEASE_SECONDS)
+        super().__init__("alerts_learning", idle_seconds=IDLE_SECONDS, lease=lease)
+        self._database = database
+        self._store = store
+
+    def step(self, now: int | None = None) -> bool:
+        """One rule; False when none waits. `now` in microseconds."""
+        now = clock.now_us() if now is None else now
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(alert_rules).where(alert_rules.c.enabled, ~alert_rules.c.learnt).limit(1)
+            ).first()
+        if row is None or not self.may_work(now):
+            return False
+        self._teach(read(row), now)
+        return True
+
+    def _teach(self, rule: Rule, now: int) -> None:
+        judge = Watched(rule.rule_id, rule.shape).judge()
+        if not isinstance(judge, Remembering):
+            return
+        known = 0
+        while True:
+            with self._database.read() as connection:
+                size = ledger_log.read(connection, rule.org_id).size
+            self._learn(rule, judge, known, size, now)
+            known = size
+            with self._database.write() as connection:
+                if _judged_so_far(connection, rule) > known:
+                    continue  # more was judged without it while it learnt
+                fresh = is_one(rule.org_id, rule.rule_id) & (alert_rules.c.version == rule.version)
+                if connection.execute(
+                    update(alert_rules).where(fresh, ~alert_rules.c.learnt).values(learnt=True, since=known)
+                ).rowcount:
+                    recall.keep_memory(connection, rule, judge)
+                return
+
+    def _learn(self, rule: Rule, judge: Remembering, first: int, end: int, now: int) -> None:
+        watched = Watched(rule.rule_id, rule.shape)
+        query = Query(watched.steps[0].condition, start=now - LOOK_BACK)
+        for block in in_order_of_index(self._database, self._store, operator_scope(rule.org_id), query, first, end):
+            if self.stopping.is_set():
+                raise InterruptedError("the server stops")
+            for event in block:
+                record = record_of(event)
+                if is_judged(record):
+                    for hit in watched.hits(event.index, record):
+                        judge.learn(hit)
+
+
+def _judged_so_far(connection: Connection, rule: Rule) -> int:
+    mine = select(alert_positions.c.next_index).where(alert_positions.c.org_id == rule.org_id)
+    return connection.execute(mine.with_for_update()).scalar() or 0

@@ -1,0 +1,139 @@
+"""A rule: read from its table by who may see it, and said in words."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, func, select
+
+from tallystick import ids
+from tallystick.alerts.shape import Field, Shape, span_words
+from tallystick.alerts.tables import alert_rules, alerts
+from tallystick.destinations.destination import may_see
+from tallystick.errors import NotFound
+from tallystick.query.scope import Scope
+
+PREFIX = "rul"
+_shape = msgspec.json.Decoder(Shape).decode
+_NAMES = msgspec.json.Decoder(tuple[str, ...]).decode
+ONE: dict[Field, str] = {
+    "user": "user", "ip": "address", "resource": "resource", "action": "action", "device": "device",
+    "session": "session",
+}  # fmt: skip
+MANY: dict[Field, str] = {name: word + ("es" if word == "address" else "s") for name, word in ONE.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; `destinations` are their shown ids, `detection` says which shipped one it is; times in microseconds."""
+
+    org_id: UUID
+    rule_id: UUID
+    name: str
+    shape: Shape
+    severity: str
+    runbook: str
+    detection: str
+    destinations: tuple[str, ...]
+    enabled: bool
+    muted_until: int | None
+    since: int
+    learnt: bool
+    version: int
+    made_by: str
+    made_at: int
+    last_fired_at: int | None = None
+
+    @property
+    def shown_id(self) -> str:
+        return ids.encode(PREFIX, self.rule_id.bytes)
+
+    def is_muted(self, now: int) -> bool:
+        return self.muted_until is not None and now < self.muted_until
+
+
+def is_one(org_id: UUID, rule_id: UUID) -> ColumnElement[bool]:
+    return (alert_rules.c.org_id == org_id) & (alert_rules.c.rule_id == rule_id)
+
+
+def list_rules(connection: Connection, scope: Scope) -> list[Rule]:
+    """All of the organization, by name. Forbidden."""
+    may_see(scope)
+    fired = (
+        select(alerts.c.rule_id, func.max(alerts.c.fired_at).label("last_fired_at"))
+        .where(alerts.c.org_id == scope.org_id)
+        .group_by(alerts.c.rule_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(alert_rules, fired.c.last_fired_at)
+        .outerjoin(fired, fired.c.rule_id == alert_rules.c.rule_id)
+        .where(alert_rules.c.org_id == scope.org_id)
+        .order_by(alert_rules.c.name, alert_rules.c.rule_id)
+    )
+    return [read(row) for row in rows]
+
+
+def show(connection: Connection, scope: Scope, shown_id: str) -> Rule:
+    """One of them; NotFound, also for another organization's."""
+    may_see(scope)
+    try:
+        rule_id = UUID(bytes=ids.decode(PREFIX, shown_id))
+    except ValueError:
+        raise _none(shown_id) from None
+    row = connection.execute(select(alert_rules).where(is_one(scope.org_id, rule_id))).first()
+    if row is None:
+        raise _none(shown_id)
+    last = select(func.max(alerts.c.fired_at)).where(alerts.c.org_id == scope.org_id, alerts.c.rule_id == rule_id)
+    return read(row, connection.execute(last).scalar())
+
+
+def read(row: Row[Any], last_fired_at: int | None = None) -> Rule:
+    """A row as a rule."""
+    return Rule(
+        row.org_id, row.rule_id, row.name, _shape(row.shape), row.severity, row.runbook, row.detection,
+        _NAMES(row.destinations), row.enabled, row.muted_until, row.since, row.learnt, row.version, row.made_by,
+        row.made_at, row._mapping.get("last_fired_at", last_fired_at),
+    )  # fmt: skip
+
+
+def words(shape: Shape) -> str:
+    """What makes it fire: `5 events that match status:failed by one user within 10 minutes`."""
+    is_one = (shape.count == 1 and not shape.distinct) or shape.kind not in ("threshold", "sequence")
+    search = f"that match{'es' if is_one else ''} {shape.query}" if shape.query else "of any kind"
+    by = f" of one {ONE[shape.group_by]}" if shape.group_by else ""
+    within = f" within {span_words(shape.window_seconds)}" if shape.window_seconds else ""
+    match shape.kind:
+        case "sequence":
+            unless = f", unless one that matches {shape.unless} lies between" if shape.unless else ""
+            return f"{_events(shape.count)} {search}{by}, then one that matches {shape.then}{within}{unless}"
+        case "first_seen" if shape.new and shape.group_by:
+            return f"An event {search} with {_article(ONE[shape.new])} new to its {ONE[shape.group_by]}"
+        case "dormant" if shape.group_by:
+            return (
+                f"An event {search} of {_article(ONE[shape.group_by])} that did nothing for "
+                f"{span_words(shape.window_seconds)}"
+            )
+        case "off_hours" if shape.group_by:
+            return f"An event {search} at an hour at which its {ONE[shape.group_by]} does not act"
+        case "silence":
+            return f"No event {search}{by} for {span_words(shape.window_seconds)}"
+        case _:
+            if shape.distinct:
+                counted = f"{shape.count} different {MANY[shape.distinct]} in events"
+            else:
+                counted = _events(shape.count)
+            return f"{counted} {search}{by}{within}"
+
+
+def _events(count: int) -> str:
+    return "An event" if count == 1 else f"{count} events"
+
+
+def _article(word: str) -> str:
+    return f"{'an' if word[0] in 'aeio' else 'a'} {word}"
+
+
+def _none(shown_id: str) -> NotFound:
+    return NotFound(f"There is no rule {shown_id[:60]!r}.", code="no_such_rule")

@@ -1,0 +1,174 @@
+"""Rules as YAML: read with every mistake named, their own tests run, and written.
+
+    rules:
+      - name: Failed sign-ins
+        query: action:user.login_failed
+        count: 5
+        window_seconds: 600
+        group_by: user
+        severity: warning
+        tests:
+          - name: five within ten minutes
+            events:
+              - {at: 0, action: user.login_failed, user: sarah@acme.com, ip: 192.0.2.7, repeat: 5, every: 60}
+            fires: [sarah@acme.com]
+
+`at` and `every` are seconds, or a time; `user` and `ip` are short for `actor` and `context`; `received` is when it
+was recorded, where that is not when it happened. `fires` says how often, or by which groups in order. `until` is
+when silence is judged.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import yaml
+
+from tallystick.alerts.rule import Rule
+from tallystick.alerts.shape import Shape, checked
+from tallystick.alerts.trials import RuleTest
+from tallystick.errors import BadRequest
+
+MOST_BYTES = 2 << 20
+MOST_RULES = 200
+MOST_TEST_EVENTS = 20_000  # of all tests of a file
+MOST_NODES = 50_000
+MOST_DEPTH = 20
+_UNTEXT = re.compile("[\0\ud800-\udfff]")
+_OWN = ("name", "severity", "runbook", "destinations", "enabled", "tests", "id", "about", "often")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A rule as a file has it."""
+
+    id: str
+    name: str
+    about: str
+    often: str
+    shape: Shape
+    severity: str
+    runbook: str
+    destinations: tuple[str, ...]
+    enabled: bool
+    tests: tuple[RuleTest, ...]
+
+
+class _About(msgspec.Struct):
+    name: str
+    id: str = ""
+    about: str = ""
+    often: str = ""
+    severity: str = "warning"
+    runbook: str = ""
+    destinations: tuple[str, ...] = ()
+    enabled: bool = True
+    tests: tuple[RuleTest, ...] = ()
+
+
+def read_rules(text: str) -> list[Written]:
+    """The rules of a file. BadRequest (`bad_rules_file`, `bad_rule`, `bad_query`) names the rule and what to do."""
+    if len(text) > MOST_BYTES or len(text.encode(errors="replace")) > MOST_BYTES:
+        raise _bad(f"A file of rules has at most {MOST_BYTES >> 20} MiB.")
+    try:
+        given = _Loader(text).get_single_data()
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise _bad(f"This is not YAML: {' '.join(str(error).split())[:300]}.") from None
+    _refuse_strange(given)
+    rules = given.get("rules") if isinstance(given, dict) else None
+    if not isinstance(rules, list) or len(given) > 1:
+        raise _bad("Write `rules:` and below it a list of rules.")
+    if len(rules) > MOST_RULES:
+        raise _bad(f"A file has at most {MOST_RULES} rules.")
+    read = [_read(number, one) for number, one in enumerate(rules, 1)]
+    if sum(event.repeat for one in read for test in one.tests for event in test.events) > MOST_TEST_EVENTS:
+        raise _bad(f"The tests of a file have at most {MOST_TEST_EVENTS} events together.")
+    return read
+
+
+def write_rules(rules: Sequence[Rule]) -> str:
+    """The same, of rules that are there; their destinations stay behind."""
+    listed = []
+    for rule in rules:
+        one: dict[str, Any] = {"name": rule.name, "severity": rule.severity}
+        if rule.runbook:
+            one["runbook"] = rule.runbook
+        listed.append(one | {"enabled": rule.enabled} | msgspec.to_builtins(rule.shape))
+    text: str = yaml.safe_dump({"rules": listed}, sort_keys=False, allow_unicode=True, width=110)
+    return text
+
+
+def _read(number: int, given: Any) -> Written:
+    if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
+        raise _bad(f"Rule {number} is no mapping of names to values.")
+    name = str(given.get("name", ""))[:100]
+    try:
+        about = msgspec.convert({key: given[key] for key in _OWN if key in given}, _About)
+        shape = checked({key: value for key, value in given.items() if key not in _OWN})
+    except msgspec.ValidationError as error:
+        raise _bad(f"Rule {number} ({name}): {error}.") from None
+    except BadRequest as problem:
+        detail = f"Rule {number} ({name}): {problem.detail}"
+        raise BadRequest(detail, code=problem.code, **problem.extra) from None
+    return Written(
+        about.id, about.name, " ".join(about.about.split()), about.often, shape, about.severity, about.runbook,
+        about.destinations, about.enabled, about.tests,
+    )  # fmt: skip
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """YAML of plain values, nothing expanded and nothing left out; stops where a file is made to take long."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._nodes = self._depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):  # it could stand for far more than the file holds
+            raise _bad("References (*name) are not read: write the value.")
+        if getattr(event, "tag", None) is not None:
+            raise _bad(f"Tags are not read: leave {str(event.tag)[:60]!r} out.")
+        self._nodes += 1
+        self._depth += 1
+        if self._depth > MOST_DEPTH or self._nodes > MOST_NODES:
+            raise _bad(f"A file has at most {MOST_NODES} values, {MOST_DEPTH} deep.")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        """YAML keeps the last of two equal names, without a word."""
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for name, _ in node.value:
+            if isinstance(name, yaml.ScalarNode):
+                if name.value in seen:
+                    raise _bad(f"The name {name.value[:60]!r} stands twice, again in line {name.start_mark.line + 1}.")
+                seen.add(name.value)
+        return node
+
+
+def _refuse_strange(value: Any) -> None:
+    """Numbers and characters that no JSON and no database takes."""
+    match value:
+        case str() if _UNTEXT.search(value):
+            raise _bad("No text may hold the character U+0000, or half of a surrogate pair.")
+        case int() if abs(value) >= 1 << 53:
+            raise _bad("No number is so large.")
+        case float() if not math.isfinite(value):
+            raise _bad("A number is finite.")
+        case dict():
+            for name, one in value.items():
+                _refuse_strange(name)
+                _refuse_strange(one)
+        case list():
+            for one in value:
+                _refuse_strange(one)
+
+
+def _bad(detail: str) -> BadRequest:
+    return BadRequest(detail, code="bad_rules_file")

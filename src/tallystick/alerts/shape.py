@@ -1,0 +1,150 @@
+"""What a rule judges: a search, what to count, by whom. Checked here, whoever wrote it."""
+
+import re
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from tallystick.clock import DAY_US, SECOND_US
+from tallystick.errors import BadRequest
+from tallystick.query.conditions import And, Between, Condition, Not, Or
+from tallystick.search.grammar import parse
+
+Kind = Literal["threshold", "sequence", "first_seen", "dormant", "off_hours", "silence"]
+Field = Literal["user", "ip", "resource", "action", "device", "session"]
+Where = Literal["", "acts_on_itself", "by_key", "clock_skewed", "holds_secret"]
+Severity = Literal["info", "notice", "warning", "critical"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+FIELDS: tuple[Field, ...] = get_args(Field)
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+MOST_COUNT = 1000
+LONGEST = 366 * 24 * 3600
+MOST_QUERY = 2000
+_SLOT = re.compile(r"\{([^{}]*)\}")
+SLOTS = ("count", "window", "group", "user", "resource", "ip", "action", "value", "time", "description")
+# Which parts a kind has beside the query.
+PARTS: dict[Kind, frozenset[str]] = {
+    "threshold": frozenset({"count", "window_seconds", "group_by", "distinct"}),
+    "sequence": frozenset({"count", "window_seconds", "group_by", "then", "then_group_by", "unless"}),
+    "first_seen": frozenset({"group_by", "new"}),
+    "dormant": frozenset({"group_by", "window_seconds"}),
+    "off_hours": frozenset({"group_by", "count"}),
+    "silence": frozenset({"group_by", "window_seconds"}),
+}
+NEEDED: dict[Kind, frozenset[str]] = {
+    "threshold": frozenset(),
+    "sequence": frozenset({"window_seconds", "then", "group_by"}),
+    "first_seen": frozenset({"group_by", "new"}),
+    "dormant": frozenset({"group_by", "window_seconds"}),
+    "off_hours": frozenset({"group_by"}),
+    "silence": frozenset({"window_seconds"}),
+}
+
+
+class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is judged. Times are in seconds; searches are in the grammar of the search box.
+
+    threshold: `count` events of one group within the window, or events with so many different values of
+    `distinct`. sequence: `count` of `query`, then one of `then`, with none of `unless` between. first_seen: a value
+    of `new` that the group never had, when it had another. dormant: the group was silent for the window, and acts.
+    off_hours: an hour of the day at which the group, of which `count` events are known, does not act.
+    silence: nothing for the window; judged by the clock.
+    """
+
+    query: str = ""
+    kind: Kind = "threshold"
+    count: int = 1
+    window_seconds: int = 0
+    group_by: Field | None = None
+    distinct: Field | None = None
+    then: str = ""
+    then_group_by: Field | None = None
+    unless: str = ""
+    new: Field | None = None
+    where: Where = ""
+    cooldown_seconds: int = 0
+    says: str = ""  # a sentence with {slots}
+
+    @property
+    def window_us(self) -> int:
+        return self.window_seconds * SECOND_US
+
+    @property
+    def cooldown_us(self) -> int:
+        return self.cooldown_seconds * SECOND_US
+
+
+def bad(field: str, detail: str) -> BadRequest:
+    """BadRequest `bad_rule`."""
+    return BadRequest(detail, code="bad_rule", field=field)
+
+
+def checked(given: dict[str, Any]) -> Shape:
+    """The shape, or BadRequest: `bad_rule` with the field, `bad_query` for a search with a mistake."""
+    try:
+        shape = msgspec.convert(given, Shape)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"This is no rule: {error}.", code="bad_rule") from None
+    _check_numbers(shape)
+    said = {name for name in ("window_seconds", "group_by", "distinct", "then", "then_group_by", "unless", "new")
+            if getattr(shape, name)}  # fmt: skip
+    if shape.count != 1:
+        said.add("count")
+    if wrong := sorted(said - PARTS[shape.kind]):
+        raise bad(wrong[0], f"A rule of kind {shape.kind} has no {wrong[0]}.")
+    if missing := sorted(NEEDED[shape.kind] - said):
+        raise bad(missing[0], f"A rule of kind {shape.kind} needs {missing[0]}.")
+    if shape.kind == "threshold" and shape.count > 1 and not shape.window_seconds:
+        raise bad("window_seconds", "To count more than one event, say within how many seconds: window_seconds.")
+    if shape.distinct and (shape.count < 2 or shape.distinct == shape.group_by):
+        raise bad("distinct", "distinct counts different values: at least 2, of another field than group_by.")
+    for name in ("query", "then", "unless"):
+        condition_of(name, getattr(shape, name))
+    for slot in _SLOT.findall(shape.says):
+        if slot not in SLOTS:
+            raise bad("says", f"There is no {{{slot[:40]}}} to say: write {', '.join(SLOTS)}.")
+    return shape
+
+
+def condition_of(name: str, query: str) -> Condition:
+    """The search of a rule, which has no period of its own."""
+    if len(query) > MOST_QUERY:
+        raise bad(name, f"A search has at most {MOST_QUERY} characters.")
+    if "\0" in query:
+        raise bad(name, "No search holds the character U+0000.")
+    condition = parse(query, now=0)
+    if _has_period(condition):
+        raise bad(name, "A rule judges events as they come: leave after:, before: and on: out of its search.")
+    return condition
+
+
+def _check_numbers(shape: Shape) -> None:
+    if not 1 <= shape.count <= MOST_COUNT:
+        raise bad("count", f"count is 1 to {MOST_COUNT}.")
+    for name in ("window_seconds", "cooldown_seconds"):
+        if not 0 <= getattr(shape, name) <= LONGEST:
+            raise bad(name, f"{name} is 0 to {LONGEST}, which is 366 days.")
+    if len(shape.says) > 500 or not shape.says.isprintable():
+        raise bad("says", "A sentence is one line of at most 500 characters.")
+
+
+def _has_period(condition: Condition) -> bool:
+    match condition:
+        case Between():
+            return True
+        case And(conditions) | Or(conditions):
+            return any(map(_has_period, conditions))
+        case Not(inner):
+            return _has_period(inner)
+        case _:
+            return False
+
+
+def span_words(seconds: int) -> str:
+    """`10 minutes`, `1 day`: the largest unit that divides it."""
+    for unit, length in (("day", DAY_US // SECOND_US), ("hour", 3600), ("minute", 60)):
+        if seconds and seconds % length == 0:
+            number = seconds // length
+            return f"{number} {unit}{'' if number == 1 else 's'}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"

@@ -1,0 +1,140 @@
+"""A back-test says exactly what the same events did live."""
+
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tallystick.access.scopes import person_scope, user_principal
+from tallystick.alerts import past
+from tallystick.alerts.backtest import Backtest, backtest
+from tallystick.alerts.shape import Shape, checked
+from tallystick.clock import DAY_US, SECOND_US
+from tallystick.errors import BadRequest, Forbidden
+from tallystick.ids import encode, new_uuid
+from tests.alerts.watching import BASE, Watch, failed
+
+number = count()
+events = st.lists(
+    st.tuples(
+        st.integers(0, 3000),
+        st.sampled_from(["sarah@acme.com", "Sarah@acme.com", "jo@acme.com"]),
+        st.sampled_from(["192.0.2.1", "192.0.2.2", "192.0.2.3"]),
+        st.sampled_from(["user.login_failed", "user.login_failed", "user.login", "user.unlocked"]),
+    ),
+    min_size=5,
+    max_size=60,
+)
+rules = st.sampled_from(
+    [
+        {"query": "action:user.login_failed", "count": 3, "window_seconds": 600, "group_by": "user"},
+        {"query": "action:user.login_failed", "count": 4, "window_seconds": 300, "group_by": "ip",
+         "cooldown_seconds": 400},
+        {"query": "login", "count": 2, "window_seconds": 900, "group_by": "ip", "distinct": "user",
+         "cooldown_seconds": 60},
+        {"query": "login -action:user.login", "count": 5, "window_seconds": 900, "cooldown_seconds": 900},
+        {"query": "user:jo@acme.com", "group_by": "action", "cooldown_seconds": 300},
+        {"query": "", "kind": "first_seen", "group_by": "user", "new": "ip"},
+        {"query": "", "kind": "dormant", "group_by": "user", "window_seconds": 700},
+        {"query": "action:user.login_failed", "kind": "sequence", "count": 2, "then": "action:user.login",
+         "unless": "action:user.unlocked", "window_seconds": 600, "group_by": "user", "cooldown_seconds": 100},
+    ]
+)  # fmt: skip
+
+
+def run(watch: Watch, scope, shape: Shape) -> Backtest:
+    spine = watch.spine
+    return backtest(spine.database, spine.store, scope, shape, BASE - 3600 * SECOND_US, BASE + DAY_US)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    events,
+    rules,
+    st.lists(st.integers(1, 9), min_size=60, max_size=60),
+    st.booleans(),
+    st.sampled_from(["another process", "the one that records", "one that starts again and again"]),
+)
+def test_it_agrees_with_judging_the_same_events_live_in_any_batches_and_order(
+    sqlite_watch, given_events, given_rule, sizes, shipped, judge
+):
+    watch = Watch(sqlite_watch.spine, recording=judge == "the one that records")
+    scope = watch.spine.organization(f"acme{next(number)}")
+    watch.settle()
+    shape = given_rule | {"query": f"{given_rule['query']} -action:audit_log.* -action:organization.*".strip()}
+    rule = watch.rule(scope, **shape)
+    watch.settle()
+    left = [failed(at, user, ip, action=action) for at, user, ip, action in given_events]
+    for size in sizes:
+        if left:
+            watch.spine.record(scope, *left[:size])
+            watch.evaluator.step()
+            if judge == "one that starts again and again":
+                watch.stop()
+                watch = Watch(watch.spine)
+            left = left[size:]
+            if shipped and size > 4:
+                watch.spine.ship()
+    watch.settle()
+    if shipped:
+        watch.spine.ship()
+    watch.stop()
+    live = [one for one in watch.alerts(scope) if one.rule_id == rule.rule_id]
+    found = run(watch, scope, checked(shape))
+    assert [(one.at, one.number, one.event_ids) for one in found.firings] == [
+        (one.at, one.number, tuple(encode("evt", raw) for raw in one.event_ids)) for one in live
+    ]
+    assert found.fired == len(live) == sum(found.days.values()) == sum(found.groups.values())
+
+
+def test_what_is_searched_in_whole_events_agrees_with_what_columns_say(sqlite_watch):
+    watch = sqlite_watch
+    scope = watch.spine.organization()
+    agent = {"context": {"user_agent": "Chrome/120.0", "ip_address": "192.0.2.1"}}
+    watch.spine.record(scope, *[failed(at, **agent) for at in range(5)], failed(9))
+    watch.spine.ship()
+    shape = checked({"query": "action:user.login_failed", "count": 5, "window_seconds": 60, "group_by": "device"})
+    found = run(watch, scope, shape)
+    assert (found.fired, found.looked_at, found.groups) == (1, 5, {"Chrome": 1})
+
+
+def test_only_the_period_is_looked_at_and_days_are_told(sqlite_watch):
+    watch = sqlite_watch
+    scope = watch.spine.organization()
+    watch.spine.record(scope, failed(-7200), failed(0), failed(1))
+    watch.spine.ship()
+    found = run(watch, scope, checked({"query": "action:user.login_failed"}))
+    assert (found.fired, found.looked_at) == (2, 2)
+
+
+def test_another_organization_and_a_member_get_nothing(sqlite_watch):
+    watch = sqlite_watch
+    scope, charlie = watch.spine.organization(), watch.spine.organization("charlie")
+    watch.spine.record(scope, failed())
+    watch.spine.ship()
+    shape = checked({"query": "action:user.login_failed"})
+    assert run(watch, charlie, shape).looked_at == 0
+    member = person_scope(scope.org_id, user_principal(new_uuid(BASE), "sarah@acme.com", "Sarah"), "member")
+    with pytest.raises(Forbidden):
+        run(watch, member, shape)
+
+
+def test_silence_has_no_past(sqlite_watch):
+    scope = sqlite_watch.spine.organization()
+    with pytest.raises(BadRequest, match="by the clock"):
+        run(sqlite_watch, scope, checked({"kind": "silence", "window_seconds": 60}))
+
+
+def test_what_is_too_much_to_look_at_is_refused_rather_than_cut(sqlite_watch, monkeypatch):
+    scope = sqlite_watch.spine.organization()
+    sqlite_watch.spine.record(scope, *[failed(at) for at in range(6)])
+    sqlite_watch.spine.ship()
+    monkeypatch.setattr(past, "MOST_EVENTS", 5)
+    with pytest.raises(BadRequest, match="more than 5 events"):
+        run(sqlite_watch, scope, checked({"query": "action:user.login_failed"}))

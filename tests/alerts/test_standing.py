@@ -1,0 +1,60 @@
+"""Judges that stay between steps: bounded, never at another position, and none outlives an erasure."""
+
+from uuid import UUID
+
+from tallystick.alerts import standing
+from tallystick.alerts.standing import Standing
+from tallystick.erasure.places import places
+from tallystick.erasure.texts import Subject, Texts
+from tests.alerts.watching import Watch, failed
+
+ONE, TWO, THREE = (UUID(int=number) for number in (1, 2, 3))
+FIVE = {"query": "action:user.login_failed", "count": 5, "window_seconds": 600, "group_by": "user"}
+
+
+def test_they_stand_at_one_position_and_are_taken_once():
+    kept = Standing()
+    kept.keep(ONE, 10, {}, 5)
+    assert kept.take(ONE, 10) == ({}, 5)
+    assert kept.take(ONE, 10) == ({}, 0)
+    kept.keep(ONE, 10, {}, 5)
+    assert kept.take(ONE, 11) == ({}, 0), "another process judged"
+
+
+def test_who_knows_too_much_is_loaded_anew(monkeypatch):
+    monkeypatch.setattr(standing, "MOST_HITS", 100)
+    monkeypatch.setattr(standing, "MOST_OF_ONE", 60)
+    kept = Standing()
+    kept.keep(ONE, 1, {}, 61)
+    assert kept.take(ONE, 1) == ({}, 0)
+    for org_id in (ONE, TWO, THREE):
+        kept.keep(org_id, 1, {}, 40)
+    assert [kept.take(org_id, 1)[1] for org_id in (ONE, TWO, THREE)] == [0, 40, 40]
+
+
+def test_what_is_judged_while_a_person_is_erased_is_judged_again(sqlite_watch, tmp_path, monkeypatch):
+    watch = Watch(sqlite_watch.spine, recording=True)
+    scope = watch.spine.organization()
+    watch.settle()
+    rule = watch.rule(scope, **FIVE)
+    watch.spine.record(scope, *[failed(number) for number in range(4)])
+    watch.settle()
+    watch.spine.record(scope, failed(4))
+    write = watch.evaluator._write_these
+    erased = []
+
+    def erase_then_write(done, now):
+        if not erased:
+            texts = Texts(Subject("sarah@acme.com"))
+            erased.append(sum(one.erase(scope.org_id, texts) for one in places(watch.spine.database, tmp_path)))
+        return write(done, now)
+
+    monkeypatch.setattr(watch.evaluator, "_write_these", erase_then_write)
+    assert watch.evaluator.step()
+    assert erased
+    assert watch.alerts(scope) == [], "five were counted; of one that is erased nothing may be written"
+    assert watch.spine.sequencer.recent.read(scope.org_id, watch.spine.size(scope.org_id) - 1, most=1)
+    watch.evaluator.step()
+    assert not watch.spine.sequencer.recent.read(scope.org_id, watch.spine.size(scope.org_id) - 1, most=1)
+    watch.settle()
+    assert [one.rule_id for one in watch.alerts(scope) if one.rule_id == rule.rule_id] == []
