@@ -20,7 +20,7 @@ TABLE = {
     "owner":    (True,  True,  True,   True,  True,   True),
     "admin":    (True,  True,  True,   True,  True,   True),
     "auditor":  (False, True,  True,   False, False,  False),
-    "member":   (False, True,  False,  False, False,  False),
+    "member":   (False, True,  True,   False, False,  False),
 }  # fmt: skip
 
 
@@ -52,9 +52,9 @@ def test_require_lets_pass_what_is_held(small_town):
 
 def test_require_names_role_and_permission(small_town):
     with pytest.raises(Forbidden) as refusal:
-        require(small_town.scope(small_town.bob), "exports")
+        require(small_town.scope(small_town.bob), "admin")
     assert refusal.value.code == "missing_permission"
-    assert refusal.value.extra == {"permission": "exports"}
+    assert refusal.value.extra == {"permission": "admin"}
     assert "member" in refusal.value.detail
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from tallystick import ids
 from tallystick.outbox import write as outbox
-from tallystick.query.scope import Principal
+from tallystick.query.scope import Principal, Scope
 
 MOST_AGENT = 512
 
@@ -78,6 +78,27 @@ def tell(
         "metadata": _given({**(metadata or {}), **proxy}),
     }
     outbox.write(connection, org_id, _given(event), now=now)
+
+
+def tell_of(
+    connection: Connection,
+    scope: Scope,
+    action: str,
+    on: Mapping[str, str],
+    *,
+    now: int,
+    caller: Caller,
+    changes: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """The same of what whoever holds the scope did in its organization."""
+    tell(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now, changes=changes,
+         metadata=metadata)  # fmt: skip
+
+
+def differences(was: Mapping[str, Any], is_now: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What changed of a thing that is told in the same names before and after."""
+    return {name: {"before": was[name], "after": is_now[name]} for name in was if was[name] != is_now[name]}
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:

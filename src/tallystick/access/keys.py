@@ -20,7 +20,7 @@ from tallystick.access.secret import Secret, sha256
 from tallystick.access.tables import api_keys
 from tallystick.clock import rfc3339
 from tallystick.errors import BadRequest, NotFound
-from tallystick.query.scope import Permission, Scope
+from tallystick.query.scope import Permission, Principal, Scope
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 MOST_NETWORKS = 50
@@ -76,7 +76,7 @@ def create_key(
     token = _new_token()
     made = ApiKey(
         scope.org_id, ids.new_uuid(now), naming.name(name), allowed, token[-4:], networks,
-        scope.principal.email or scope.principal.name, now, expires_at, None, None,
+        _maker(scope.principal), now, expires_at, None, None,
     )  # fmt: skip
     connection.execute(
         insert(api_keys).values(
@@ -150,6 +150,11 @@ def read_key(row: Row[Any]) -> ApiKey:
         tuple(map(ip_network, row.allowed_networks.split())),
         row.created_by, row.created_at, row.expires_at, row.last_used_at, row.revoked_at,
     )  # fmt: skip
+
+
+def _maker(principal: Principal) -> str:
+    """Another key by its id: its name could be that of a person, or of the operator."""
+    return principal.id if principal.kind == "api_key" else principal.email or principal.name
 
 
 def _new_token() -> Secret:

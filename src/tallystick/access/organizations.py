@@ -11,10 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from tallystick import ids
 from tallystick.access import naming
 from tallystick.access.acts import NOWHERE, Caller, resource, tell
-from tallystick.access.scopes import OPERATOR, require
+from tallystick.access.owners import require_owner
+from tallystick.access.scopes import OPERATOR
 from tallystick.access.tables import organizations
 from tallystick.clock import DAY_US
-from tallystick.errors import BadRequest, Conflict, NotFound
+from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tallystick.query.scope import Principal, Scope
 
 Plan = Literal["free", "pro", "enterprise"]
@@ -122,30 +123,77 @@ def kept_days(connection: Connection, org_id: UUID, now: int) -> int:
     return max(days, row.longer_days) if row.longer_until is not None and row.longer_until > now else days
 
 
+def longer_until(connection: Connection, org_id: UUID, now: int) -> int | None:
+    """Until when what stood before a change still counts for deletion; None when no change is younger than a day."""
+    statement = select(organizations.c.longer_until).where(organizations.c.org_id == org_id)
+    until: int | None = connection.execute(statement).scalar_one()
+    return until if until is not None and until > now else None
+
+
 def hold_row(connection: Connection, org_id: UUID) -> None:
     """Lock the organization until this transaction ends."""
     connection.execute(select(organizations.c.org_id).where(organizations.c.org_id == org_id).with_for_update())
 
 
+def chosen(connection: Connection, scope: Scope, days: int | None = None, plan: str | None = None) -> tuple[Plan, int]:
+    """Plan and days that `set_retention` would set; nothing is changed.
+
+    An owner has what the plan gives, on enterprise that or more, and may go to a smaller plan. The rest is the
+    operator's. Raises Forbidden (`owner_only`, `plan_ends`), BadRequest (`bad_plan`, `bad_retention`).
+    """
+    require_owner(connection, scope)
+    if plan is None and days is None:
+        raise BadRequest("Say which plan, or how many days.", code="bad_retention", field="retention_days")
+    now = of_scope(connection, scope)
+    wanted = now.plan if plan is None else _plan(plan)
+    number = PLANS[wanted] if days is None else _days(days)
+    if scope.principal.kind == "system" or (wanted, number) == (now.plan, now.retention_days):
+        return wanted, number
+    gives = PLANS[wanted]
+    if gives > PLANS[now.plan]:
+        raise Forbidden(
+            f"The plan {now.plan} ends at {PLANS[now.plan]} days. Contact support for extended retention.",
+            code="plan_ends",
+        )
+    if number != gives and not (wanted == "enterprise" and number > gives):
+        more = " or more" if wanted == "enterprise" else ""
+        raise Forbidden(
+            f"On the plan {wanted} events are kept {gives} days{more}. Contact support for extended retention.",
+            code="plan_ends",
+        )
+    return wanted, number
+
+
 def set_retention(
-    connection: Connection, scope: Scope, days: int, *, now: int, caller: Caller = NOWHERE
+    connection: Connection,
+    scope: Scope,
+    days: int | None = None,
+    *,
+    plan: str | None = None,
+    now: int,
+    caller: Caller = NOWHERE,
 ) -> Organization:
-    """Keep events for `days` (1 to 36,500). What that makes too old goes a day later: there is time to think again."""
-    require(scope, "admin")
-    days = _days(days)
-    mine = organizations.c.org_id == scope.org_id
+    """Keep events for `days` (1 to 36,500), else as the plan says; see `chosen` for who may what.
+
+    What that makes too old goes a day later: there is time to think again.
+    """
+    require_owner(connection, scope)
     hold_row(connection, scope.org_id)
+    new_plan, new_days = chosen(connection, scope, days, plan)
     before = of_scope(connection, scope)
-    if before.retention_days == days:
+    if (before.plan, before.retention_days) == (new_plan, new_days):
         return before
-    longer = kept_days(connection, scope.org_id, now)
-    connection.execute(
-        update(organizations).where(mine).values(retention_days=days, longer_days=longer, longer_until=now + DAY_US)
-    )
+    values: dict[str, Any] = {"plan": new_plan, "retention_days": new_days}
+    if before.retention_days != new_days:
+        values |= {"longer_days": kept_days(connection, scope.org_id, now), "longer_until": now + DAY_US}
+    connection.execute(update(organizations).where(organizations.c.org_id == scope.org_id).values(values))
+    # The days are said even where they stay: whoever verifies the log reads from here how many were in force.
+    changes: dict[str, Any] = {"retention_days": {"before": before.retention_days, "after": new_days}}
+    if before.plan != new_plan:
+        changes["plan"] = {"before": before.plan, "after": new_plan}
     tell(
         connection, scope.org_id, "audit_log.retention_changed",
-        by=scope.principal, caller=caller, now=now, on=_resource(before),
-        changes={"retention_days": {"before": before.retention_days, "after": days}},
+        by=scope.principal, caller=caller, now=now, on=_resource(before), changes=changes,
     )  # fmt: skip
     return of_scope(connection, scope)
 

@@ -14,8 +14,14 @@ class RateLimit:
     """`per_second` requests on average, `burst` at once (default: twice that); 0 per second is no limit."""
 
     def __init__(
-        self, per_second: float, burst: float | None = None, *, seconds: Callable[[], float] = time.monotonic
+        self,
+        per_second: float,
+        burst: float | None = None,
+        *,
+        seconds: Callable[[], float] = time.monotonic,
+        detail: str = "This API key makes more requests than it may. Send more events in each request, or wait.",
     ) -> None:
+        self._detail = detail
         self._rate = per_second
         self._burst = max(1.0, 2 * per_second if burst is None else burst)
         self._seconds = seconds
@@ -36,7 +42,7 @@ class RateLimit:
                 self._drop_full(now)
         if not allowed:
             raise TooMany(
-                "This API key makes more requests than it may. Send more events in each request, or wait.",
+                self._detail,
                 retry_after=max(1, math.ceil((1 - left) / self._rate)),
             )
 

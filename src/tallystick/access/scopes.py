@@ -22,7 +22,7 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
     "owner": _ALL,
     "admin": _ALL,  # all but ownership: see `require_ownership`
     "auditor": frozenset({"events:read", "exports"}),
-    "member": frozenset({"events:read"}),
+    "member": frozenset({"events:read", "exports"}),  # of what it may read
 }
 
 
@@ -71,6 +71,11 @@ def operator_scope(org_id: UUID, principal: Principal = OPERATOR) -> Scope:
     return Scope(org_id, principal, _ALL)
 
 
+def log_scope(org_id: UUID) -> Scope:
+    """Anybody, in the log of an organization that lets everybody read it: no event, nothing to do."""
+    return Scope(org_id, Principal("api_key", "anybody", "anybody"), frozenset())
+
+
 def require(scope: Scope, permission: Permission) -> None:
     """Forbidden (`missing_permission`) unless the scope holds `permission`."""
     if permission in scope.permissions:
@@ -80,6 +85,15 @@ def require(scope: Scope, permission: Permission) -> None:
     else:
         detail = f"The role {scope.role} does not allow this ({permission}). Ask an owner or admin."
     raise Forbidden(detail, code="missing_permission", permission=permission)
+
+
+def require_whole_trail(scope: Scope) -> None:
+    """Forbidden (`whole_trail_only`) for who sees a part of the trail only."""
+    if scope.mandatory != EVERYTHING:
+        raise Forbidden(
+            "This is about the whole trail, of which you see what you did yourself. Ask an owner, admin or auditor.",
+            code="whole_trail_only",
+        )
 
 
 def require_ownership(scope: Scope) -> None:

@@ -1,0 +1,40 @@
+"""What somebody who asked for work may do now, when the work is done: from the database, not from memory."""
+
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from tallystick import ids
+from tallystick.access.keys import read_key
+from tallystick.access.scopes import api_key_scope, known_role, operator_scope, person_scope
+from tallystick.access.tables import api_keys, memberships, people
+from tallystick.errors import Forbidden
+from tallystick.query.scope import Principal, Scope
+
+
+def standing(connection: Connection, org_id: UUID, asked: Principal, *, now: int) -> Scope:
+    """The scope of whoever asked, as it is at `now`; Forbidden (`access_ended`) when there is none any more."""
+    if asked.kind == "system":
+        return operator_scope(org_id, asked)
+    return _person(connection, org_id, asked) if asked.kind == "user" else _key(connection, org_id, asked, now)
+
+
+def _person(connection: Connection, org_id: UUID, asked: Principal) -> Scope:
+    member = (memberships.c.org_id == org_id) & (memberships.c.user_id == UUID(bytes=ids.decode("usr", asked.id)))
+    row = connection.execute(
+        select(memberships.c.role)
+        .join(people, people.c.user_id == memberships.c.user_id)
+        .where(member, memberships.c.disabled_at.is_(None), people.c.disabled_at.is_(None))
+    ).first()
+    if row is None:
+        raise Forbidden(f"{asked.email or asked.name} has no access any more.", code="access_ended")
+    return person_scope(org_id, asked, known_role(row.role))
+
+
+def _key(connection: Connection, org_id: UUID, asked: Principal, now: int) -> Scope:
+    mine = (api_keys.c.org_id == org_id) & (api_keys.c.key_id == UUID(bytes=ids.decode("key", asked.id)))
+    row = connection.execute(select(api_keys).where(mine)).first()
+    key = None if row is None else read_key(row)
+    if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+        raise Forbidden(f"The API key {asked.name} was revoked or has expired.", code="access_ended")
+    return api_key_scope(org_id, key.key_id, key.name, key.scopes)
