@@ -14,6 +14,7 @@ from tallystick.access.scopes import operator_scope
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.ledger import log
+from tests.fixtures.quiet import without_rules
 
 PATH = "/v1/audit-logs"
 PATIENCE_SECONDS = 20.0
@@ -89,6 +90,7 @@ class Operator:
         with self.database.write() as connection:
             made = organizations.create(connection, f"o-{uuid4().hex[:20]}", "Test", "enterprise", 3650, now=now)
             log.create(connection, made.org_id, now=now)
+            without_rules(connection, made.org_id, now)
         return self.key(made.org_id)
 
     def key(self, org_id: UUID, *scopes: str, **more: Any) -> Asking:

@@ -83,7 +83,7 @@ class TestKey:
 
 
 class TestPath:
-    @pytest.mark.parametrize("path", ["/v1", "/v1/nothing", "/v2/audit-logs", f"{PATH}/a/b", "/v1/exports"])
+    @pytest.mark.parametrize("path", ["/v1", "/v1/nothing", "/v2/audit-logs", f"{PATH}/a/b", "/v1/streams"])
     def test_that_there_is_none_of_is_a_problem(self, lasting, path):
         problem(lasting.http.get(path), 404, "no_such_path")
 

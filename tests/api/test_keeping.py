@@ -45,7 +45,7 @@ def test_retention_says_what_is_kept_and_how_much_is_held(alice):
     place(alice)
     said = alice.get("/v1/retention").json()
     assert (said["plan"], said["days"], said["pruned"]) == ("enterprise", 3650, 0)
-    assert said["expiring"] == {"within_days": 7, "events": 0}
+    assert said["expiring"] == {"within_days": 7, "events": 0, "never_exported": 0, "relation": "exact"}
     assert said["active_holds"] >= 1
 
 
@@ -77,7 +77,7 @@ def test_a_key_without_admin_neither_sees_nor_places_a_hold(alice, operator):
         (b'{"name": "x", "query": "failed", "until": "2024"}', "bad_hold"),
         (b'{"name": "x", "query": "statsu:failed"}', "bad_query"),
         (b'{"name": "x", "start": "some day"}', "bad_parameter"),
-        (b'{"name": "x", "query": "\\u0000"}', "bad_query"),
+        (b'{"name": "x", "query": "\\u0000"}', "bad_hold"),
         (b'{"name": "x", "query": "%s"}' % (b"a" * 2001), "bad_hold"),
         (b"[" * 100_000, "bad_hold"),
     ],
@@ -86,3 +86,55 @@ def test_a_bad_hold_is_refused_and_nothing_is_held(body, code, charlie):
     before = charlie.get(HOLDS).json()
     problem(charlie.http.post(HOLDS, content=body), 400, code)
     assert charlie.get(HOLDS).json() == before
+
+
+def change(asking: Asking, path: str = "", **more: object):
+    return asking.http.post(f"/v1/retention{path}", content=json.dumps(more).encode())
+
+
+def test_a_change_is_previewed_and_then_made(organization, operator):
+    asking = organization()
+    owner = operator.key(asking.org_id, "admin", "events:read", "events:write")
+    said = change(owner, "/preview", plan="pro").json()
+    assert (said["plan"], said["retention_days"]) == ("pro", 90)
+    assert said["before"] == {"plan": "enterprise", "retention_days": 3650}
+    assert said["deletes"] == {"events": 0, "never_exported": 0, "relation": "exact", "oldest": None}
+    assert owner.get("/v1/retention").json()["plan"] == "enterprise"
+    assert change(owner, plan="pro").status_code == 200
+    kept = owner.get("/v1/retention").json()
+    assert (kept["plan"], kept["days"], kept["kept_days"]) == ("pro", 90, 3650)
+
+
+def test_a_plan_ends_where_it_ends(organization, operator):
+    asking = organization()
+    owner = operator.key(asking.org_id, "admin")
+    assert change(owner, plan="free").status_code == 200
+    problem(change(owner, plan="enterprise"), 403, "plan_ends")
+    problem(change(owner, "/preview", retention_days=30), 403, "plan_ends")
+
+
+def test_who_may_not_change_the_retention_may_not_preview_it_either(alice, charlie, operator):
+    reader = operator.key(alice.org_id, "events:read")
+    for path in ("", "/preview"):
+        problem(change(reader, path, retention_days=400), 403, "missing_permission")
+    before = alice.get("/v1/retention").json()["days"]
+    assert change(charlie, retention_days=400).status_code == 200
+    assert alice.get("/v1/retention").json()["days"] == before
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"{}", "bad_retention"),
+        (b"[]", "bad_retention"),
+        (b'{"plan": "gold"}', "bad_plan"),
+        (b'{"retention_days": 0}', "bad_retention"),
+        (b'{"retention_days": 36501}', "bad_retention"),
+        (b'{"retention_days": "90"}', "bad_retention"),
+        (b'{"days": 90}', "bad_retention"),
+        (b"{", "bad_json"),
+    ],
+)
+def test_a_bad_change_is_refused(body, code, charlie):
+    for path in ("/v1/retention", "/v1/retention/preview"):
+        problem(charlie.http.post(path, content=body), 400, code)

@@ -8,8 +8,10 @@ import pytest
 from tlog_scales.reader import TilesReader
 from tlog_scales.signing import Vkey
 
+from tallystick.ledger import aging
 from tallystick.merkle.tree import leaf_hash
 from tallystick.verify.command import read_keys
+from tallystick.verify.live import Server, check_server
 from tallystick.verify.notes import open_checkpoint
 from tallystick.verify.proofs import check_proof, read_proof
 from tallystick.verify.report import Report
@@ -193,3 +195,18 @@ def test_unknown_parameters_and_forms_are_refused(acme):
     problem(acme.get(CHECKPOINT, size=1), 400, "unknown_parameter")
     problem(acme.get(f"{PATH}/{one}/proof", headers={"Accept": "image/png"}), 406, "not_acceptable")
     problem(acme.get(f"{PATH}/evt_nonsense/proof"), 404, "no_event")
+
+
+def test_a_log_whose_oldest_entries_are_past_their_time_is_checked_from_outside(organization, operator):
+    asking = organization()
+    asking.record(*[event("thing.done", metadata={"n": number}) for number in range(MANY)])
+    size = checkpoint_of(asking).size
+    with operator.database.write() as connection:
+        aging.expire_entries(connection, asking.org_id, [0])
+    problem(asking.get(f"{TILE}/entries/000"), 404, "no_tile")
+    report = Report("server")
+    check_server(Server(str(asking.http.base_url), asking.key), keys_of(asking), report)
+    assert report.holds, report.lines()
+    assert any("256 entries are past their time" in fact for fact in report.facts)
+    problem(asking.get(CONSISTENCY, first=100, second=size), 404, "no_tile")
+    assert asking.get(CONSISTENCY, first=300, second=size).status_code == 200

@@ -13,9 +13,11 @@ from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.api.parts import Parts
 from tallystick.api.stream_events import WRITERS, stream_events
 from tallystick.clock import now_us, rfc3339
+from tallystick.erasure.telling import telling_of
 from tallystick.errors import BadRequest, NotFound
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
+from tallystick.merkle.remains import named
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.filters import NAMES, query_from
@@ -48,8 +50,23 @@ async def show_event(request: Request[Any, Any, Any], parts: Parts) -> Response[
     """One event, whole, also the moment after it was recorded."""
     reader = await authorised(request, parts, "events:read")
     Parameters.of(request, ())
-    stored = await parts.database.run(event_named, parts.finder, reader, request.path_params["id"])
-    return answer(event_of(stored))
+    return answer(await parts.database.run(_whole, parts, reader, request.path_params["id"]))
+
+
+def _whole(parts: Parts, reader: Scope, event_id: str) -> dict[str, Any]:
+    stored = event_named(parts.finder, reader, event_id)
+    event = event_of(stored)
+    if stored.remains:
+        event["erased_by"] = [
+            {
+                "id": ids.encode("evt", one.event_id),
+                "index": one.index,
+                "parts": list(named(one.parts)),
+                "reason": one.reason,
+            }
+            for one in telling_of(parts.database, parts.store, reader, stored.index)
+        ]
+    return event
 
 
 def event_named(finder: Finder, reader: Scope, event_id: str) -> StoredEvent:

@@ -7,18 +7,16 @@ import msgspec
 from litestar import Request, Response, get, post
 
 from tallystick import clock
-from tallystick.access.acts import Caller
+from tallystick.access import organizations
 from tallystick.api.answers import answer
-from tallystick.api.authorisation import authorised, calling
-from tallystick.api.body import received_body
-from tallystick.api.parameters import Parameters
+from tallystick.api.asked import Asked, asked
 from tallystick.api.parts import Parts
 from tallystick.clock import rfc3339
-from tallystick.errors import BadRequest
-from tallystick.query.scope import Scope
 from tallystick.retention import holds
+from tallystick.retention.change import Preview, preview
 from tallystick.retention.forecast import WITHIN_DAYS, forecast
 from tallystick.retention.holds import Hold
+from tallystick.store.expiry import Tally
 
 
 class HoldInput(msgspec.Struct, forbid_unknown_fields=True):
@@ -30,22 +28,25 @@ class HoldInput(msgspec.Struct, forbid_unknown_fields=True):
     end: str = ""
 
 
-_hold_input = msgspec.json.Decoder(HoldInput)
+class RetentionInput(msgspec.Struct, forbid_unknown_fields=True):
+    """A change of the retention: to a plan, to a number of days, or both."""
+
+    plan: str | None = None
+    retention_days: int | None = None
 
 
 @get("/v1/retention", name="api.show_retention")
 async def show_retention(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
     """How long events are kept, what goes within a week, what went."""
-    scope = await authorised(request, parts, "admin")
-    Parameters.of(request, ())
-    found = await parts.database.run(partial(forecast, parts.database, parts.store, scope))
+    asking = await asked(request, parts, "admin")
+    found = await parts.database.run(partial(forecast, parts.database, parts.store, asking.scope))
     return answer(
         {
             "plan": found.plan,
             "days": found.days,
             "kept_days": found.kept_days,
             "keeps_from": rfc3339(found.keeps_from),
-            "expiring": {"within_days": WITHIN_DAYS, "events": found.expiring},
+            "expiring": {"within_days": WITHIN_DAYS, **_counted(found.expiring)},
             "pruned": found.pruned,
             "active_holds": found.active_holds,
             "last_purge_at": _time(found.last_purge_at),
@@ -55,72 +56,76 @@ async def show_retention(request: Request[Any, Any, Any], parts: Parts) -> Respo
     )
 
 
+@post("/v1/retention/preview", name="api.preview_retention", status_code=200)
+async def preview_retention(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """What a change would delete, and when; nothing is changed."""
+    asking, wanted = await _wanted(request, parts)
+    return answer(_previewed(await _preview(asking, parts, wanted)))
+
+
+@post("/v1/retention", name="api.change_retention", status_code=200)
+async def change_retention(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Changes how long events are kept; a shorter time takes effect a day later."""
+    asking, wanted = await _wanted(request, parts)
+    found = await _preview(asking, parts, wanted)
+    await asking.do(organizations.set_retention, wanted.retention_days, plan=wanted.plan)
+    return answer(_previewed(found))
+
+
 @get("/v1/legal-holds", name="api.list_holds")
 async def list_holds(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
     """Every hold there was, newest first."""
-    scope = await authorised(request, parts, "admin")
-    Parameters.of(request, ())
-    return answer({"data": [_shown(hold) for hold in await parts.database.run(partial(_list, parts, scope))]})
+    asking = await asked(request, parts, "admin")
+    return answer({"data": [_shown(hold) for hold in await asking.look(holds.list_holds)]})
 
 
 @post("/v1/legal-holds", name="api.place_hold")
 async def place_hold(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
     """Places a hold: what it finds stays, from now on."""
-    scope = await authorised(request, parts, "admin")
-    Parameters.of(request, ())
-    async with received_body(request, parts.bodies) as body:
-        wanted = _read(body)
-    hold = await parts.database.run(partial(_place, parts, scope, wanted, calling(request, parts)))
+    asking = await asked(request, parts, "admin")
+    wanted = await asking.body(HoldInput, "legal hold", "bad_hold")
+    hold = await asking.do(holds.place, wanted.name, wanted.query, wanted.start, wanted.end)
     return answer(_shown(hold), status=201)
 
 
 @get("/v1/legal-holds/{id:str}", name="api.show_hold")
 async def show_hold(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
     """One hold, released or not."""
-    scope = await authorised(request, parts, "admin")
-    Parameters.of(request, ())
-    return answer(_shown(await parts.database.run(partial(_show, parts, scope, request.path_params["id"]))))
+    asking = await asked(request, parts, "admin")
+    return answer(_shown(await asking.look(holds.show, asking.id)))
 
 
 @post("/v1/legal-holds/{id:str}/release", name="api.release_hold", status_code=200)
 async def release_hold(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
     """Releases a hold: the retention goes on. Releasing again changes nothing."""
-    scope = await authorised(request, parts, "admin")
-    Parameters.of(request, ())
-    caller = calling(request, parts)
-    hold = await parts.database.run(partial(_release, parts, scope, request.path_params["id"], caller))
-    return answer(_shown(hold))
+    asking = await asked(request, parts, "admin")
+    return answer(_shown(await asking.do(holds.release, asking.id)))
 
 
-def _read(body: bytes) -> HoldInput:
-    try:
-        return _hold_input.decode(body)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"This is no legal hold: {error}.", code="bad_hold") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"This is not JSON: {error}.", code="bad_json") from None
+async def _wanted(request: Request[Any, Any, Any], parts: Parts) -> tuple[Asked, RetentionInput]:
+    asking = await asked(request, parts, "admin")
+    return asking, await asking.body(RetentionInput, "change of the retention", "bad_retention")
 
 
-def _list(parts: Parts, scope: Scope) -> list[Hold]:
-    with parts.database.read() as connection:
-        return holds.list_holds(connection, scope)
+async def _preview(asking: Asked, parts: Parts, wanted: RetentionInput) -> Preview:
+    look = partial(preview, parts.database, parts.store, asking.scope, wanted.retention_days, wanted.plan)
+    return await parts.database.run(partial(look, now=clock.now_us()))
 
 
-def _show(parts: Parts, scope: Scope, shown_id: str) -> Hold:
-    with parts.database.read() as connection:
-        return holds.show(connection, scope, shown_id)
+def _counted(found: Tally) -> dict[str, object]:
+    relation = "exact" if found.complete else "at_least"
+    return {"events": found.events, "never_exported": found.outside, "relation": relation}
 
 
-def _place(parts: Parts, scope: Scope, wanted: HoldInput, caller: Caller) -> Hold:
-    with parts.database.write() as connection:
-        return holds.place(
-            connection, scope, wanted.name, wanted.query, wanted.start, wanted.end, now=clock.now_us(), caller=caller
-        )
-
-
-def _release(parts: Parts, scope: Scope, shown_id: str, caller: Caller) -> Hold:
-    with parts.database.write() as connection:
-        return holds.release(connection, scope, shown_id, now=clock.now_us(), caller=caller)
+def _previewed(found: Preview) -> dict[str, object]:
+    return {
+        "plan": found.plan,
+        "retention_days": found.days,
+        "before": {"plan": found.before.plan, "retention_days": found.before.retention_days},
+        "deletes": {**_counted(found.deletes), "oldest": _time(found.deletes.oldest)},
+        "effective_at": rfc3339(found.effective_at),
+        "keeps_from": rfc3339(found.keeps_from),
+    }
 
 
 def _time(at: int | None) -> str | None:

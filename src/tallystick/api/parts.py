@@ -1,10 +1,16 @@
 """What the handlers of the API work with."""
 
 from tallystick.access.authenticate import Authenticator
+from tallystick.access.rate_limit import RateLimit
 from tallystick.api.readiness import Readiness
 from tallystick.database.engine import Database
+from tallystick.destinations.changes import Posts
+from tallystick.destinations.courier import Courier
+from tallystick.erasure.eraser import Eraser
 from tallystick.errors import Unavailable
+from tallystick.exports.exporter import Exporter
 from tallystick.ingest.recorder import Recorder
+from tallystick.integrity.checker import Checker
 from tallystick.ledger.prover import Prover
 from tallystick.live.hub import LiveHub
 from tallystick.search.find import Finder
@@ -12,6 +18,7 @@ from tallystick.settings import Settings
 from tallystick.store.events import EventStore
 
 MOST_BODY_BYTES = 256 << 20
+PUBLIC_READS_PER_SECOND = 50  # of one address, of the logs that everybody may read
 
 
 class Allowance:
@@ -51,6 +58,11 @@ class Parts:
         finder: Finder,
         hub: LiveHub,
         prover: Prover,
+        checker: Checker,
+        eraser: Eraser,
+        exporter: Exporter,
+        posts: Posts,
+        courier: Courier,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -60,6 +72,12 @@ class Parts:
         self.finder = finder
         self.hub = hub
         self.prover = prover
+        self.checker = checker
+        self.eraser = eraser
+        self.exporter = exporter
+        self.posts = posts
+        self.courier = courier
+        self.public_reads = RateLimit(PUBLIC_READS_PER_SECOND, detail="This address asks more often than it may. Wait.")
         self.readiness = Readiness(database, store, settings.data_dir)
         self.bodies = Allowance(
             MOST_BODY_BYTES, "More is arriving than can be recorded. Send it again later.", "overloaded"

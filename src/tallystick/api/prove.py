@@ -49,14 +49,7 @@ async def show_tile(request: Request[Any, Any, Any], parts: Parts) -> Response[A
     """A tile of hashes, or a bundle of entries, as bytes."""
     reader = await authorised(request, parts, "events:read")
     Parameters.of(request, ())
-    try:
-        tile = Tile.parse(request.scope["path"].removeprefix("/v1/ledger/"))
-    except ValueError:
-        raise BadRequest(
-            "This is no tile: write tile/<level>/<number> or tile/entries/<number>, such as tile/0/x001/234 or "
-            "tile/0/000.p/12.",
-            code="bad_tile",
-        ) from None
+    tile = tile_named(request.scope["path"].removeprefix("/v1/ledger/"))
     return answer(await parts.database.run(parts.prover.tile, reader, tile), media_type=BYTES, headers=_FOR_EVER)
 
 
@@ -65,13 +58,7 @@ async def show_consistency(request: Request[Any, Any, Any], parts: Parts) -> Res
     """The hashes that show that the log has only grown from one size to another."""
     reader = await authorised(request, parts, "events:read")
     asked = Parameters.of(request, CONSISTENCY)
-    sizes: list[int] = []
-    for name in ("first", "second"):
-        size = asked.whole(name, 0, MOST_ENTRIES)
-        if size is None:
-            raise bad_parameter(name, "first and second are the sizes of two checkpoints.")
-        sizes.append(size)
-    hashes = await parts.database.run(parts.prover.consistency, reader, *sizes)
+    hashes = await parts.database.run(parts.prover.consistency, reader, *sizes_asked(asked))
     return answer(hash_lines(hashes).encode(), media_type=TEXT, headers=_FOR_EVER)
 
 
@@ -83,6 +70,29 @@ async def show_proof(request: Request[Any, Any, Any], parts: Parts) -> Response[
     Parameters.of(request, ())
     content = await parts.database.run(_proof, parts, reader, request.path_params["id"], media)
     return answer(content, media_type=media, headers={"Vary": "Accept"})
+
+
+def tile_named(path: str) -> Tile:
+    """The tile of that path; BadRequest (`bad_tile`)."""
+    try:
+        return Tile.parse(path)
+    except ValueError:
+        raise BadRequest(
+            "This is no tile: write tile/<level>/<number> or tile/entries/<number>, such as tile/0/x001/234 or "
+            "tile/0/000.p/12.",
+            code="bad_tile",
+        ) from None
+
+
+def sizes_asked(asked: Parameters) -> list[int]:
+    """The two sizes between which consistency is to be shown; BadRequest."""
+    sizes: list[int] = []
+    for name in ("first", "second"):
+        size = asked.whole(name, 0, MOST_ENTRIES)
+        if size is None:
+            raise bad_parameter(name, "first and second are the sizes of two checkpoints.")
+        sizes.append(size)
+    return sizes
 
 
 def _proof(parts: Parts, reader: Scope, event_id: str, media: str) -> bytes:

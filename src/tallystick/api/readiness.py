@@ -11,8 +11,10 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from tallystick import telemetry
 from tallystick.database.engine import Database
 from tallystick.ingest.recorder import LEAST_FREE_BYTES
+from tallystick.store import erasing
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 
@@ -42,7 +44,7 @@ class Readiness:
             if time.monotonic() - self._found_at >= REMEMBERED_SECONDS:
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._ask, "database", self._ask_database)
-                    group.start_soon(self._ask, "events", self._store.ping)
+                    group.start_soon(self._ask, "events", self._ask_store)
                     group.start_soon(self._ask, "disk", self._look_at_disk)
                 self._found_at = time.monotonic()
             return dict(sorted(self._found.items()))
@@ -69,6 +71,10 @@ class Readiness:
     def _ask_database(self) -> None:
         with self._database.read() as connection:
             connection.execute(text("SELECT 1"))
+
+    def _ask_store(self) -> None:
+        self._store.ping()
+        telemetry.store_changes_failing.set(bool(erasing.failing(self._store)))
 
     def _look_at_disk(self) -> None:
         free = shutil.disk_usage(self._data_dir).free

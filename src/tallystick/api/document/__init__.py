@@ -7,11 +7,18 @@ Promises: it names every route that there is and no other, and every parameter t
 from typing import Any
 
 import tallystick
+from tallystick.api.document.alerting import ALERTING
 from tallystick.api.document.answers import ANSWERS
-from tallystick.api.document.keeping import KEEPING, KEPT_SCHEMAS
+from tallystick.api.document.checking import CHECKING
+from tallystick.api.document.destining import DESTINING
+from tallystick.api.document.erasing import ERASING
+from tallystick.api.document.exporting import EXPORTING
+from tallystick.api.document.keeping import KEEPING
 from tallystick.api.document.paths import PATHS
 from tallystick.api.document.proving import PROVING
-from tallystick.api.document.schemas import SCHEMAS
+from tallystick.api.document.reporting import REPORTING
+from tallystick.api.document.scheduling import SCHEDULING
+from tallystick.api.document.shapes import SHAPES
 
 INTRODUCTION = """\
 Tallystick records who did what and when, finds it, and enters each event into a log that only grows.
@@ -36,19 +43,26 @@ DOCUMENT: dict[str, Any] = {
         {"name": "Find", "description": "Read the trail, count it, follow it."},
         {"name": "Prove", "description": "Check that nothing was changed, without believing the server."},
         {"name": "Keep", "description": "How long events are kept, and what must stay. Takes a key with `admin`."},
+        {"name": "Export", "description": "Take events away as files. Takes a key with `exports`."},
+        {
+            "name": "Alert",
+            "description": "Rules that watch, what they found, where it goes. Takes a key with `alerts`.",
+        },
+        {"name": "Comply", "description": "Reports for auditors, and reviews that are signed. Most take `exports`."},
         {"name": "Operate", "description": "For load balancers and monitoring. No key is needed."},
         {"name": "Reference", "description": "This description. No key is needed."},
     ],
-    "paths": PATHS | PROVING | KEEPING,
+    "paths": PATHS | PROVING | CHECKING | KEEPING | ERASING | EXPORTING | SCHEDULING | ALERTING | DESTINING | REPORTING,
     "components": {
-        "schemas": SCHEMAS | KEPT_SCHEMAS,
+        "schemas": SHAPES,
         "responses": ANSWERS,
         "securitySchemes": {
             "key": {
                 "type": "http",
                 "scheme": "bearer",
                 "description": "An API key: `tsk_` and 36 letters and digits. Recording takes one with the scope "
-                "`events:write`, retention and holds one with `admin`, everything else one with `events:read`.",
+                "`events:write`, exports, reports and reviews one with `exports`, retention, holds, erasures and the "
+                "integrity check one with `admin`, everything else one with `events:read`.",
             }
         },
     },

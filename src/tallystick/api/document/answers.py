@@ -33,3 +33,23 @@ ANSWERS = {title: _problem(status) for status, title in _TITLES.items()}
 def problems(*statuses: int) -> dict[str, Any]:
     """The problems that an operation may answer with, by status."""
     return {str(status): {"$ref": f"#/components/responses/{_TITLES[status]}"} for status in statuses}
+
+
+def json_of(description: str, schema: str) -> dict[str, Any]:
+    """An answer in JSON of that schema."""
+    return {"description": description, "content": {"application/json": {"schema": ref(schema)}}}
+
+
+def body_of(schema: str) -> dict[str, Any]:
+    """A request whose body is JSON of that schema."""
+    return {"required": True, "content": {"application/json": {"schema": ref(schema)}}}
+
+
+def operation(
+    tag: str, name: str, summary: str, description: str, answer: dict[str, Any], *also: int, **more: Any
+) -> dict[str, Any]:
+    """An operation that needs a key; `also` are the problems beyond those that any of them may answer with."""
+    return {
+        "tags": [tag], "operationId": name, "summary": summary, "description": description, **more,
+        "responses": answer | problems(*sorted({400, 401, 403, 429, 500, 503, *also})),
+    }  # fmt: skip

@@ -1,12 +1,12 @@
 """The operations of retention and legal holds."""
 
+from functools import partial
 from typing import Any
 
-from tallystick.api.document.answers import problems
+from tallystick.api.document.answers import body_of, json_of, operation
 from tallystick.api.document.schemas import COUNT, TIME, fields, listed, ref, text
 
-Operation = dict[str, Any]
-
+_of = partial(operation, "Keep")
 _WHEN = TIME | {"type": ["string", "null"]}
 _HOLD_ID = {
     "name": "id", "in": "path", "required": True, "description": "The id of a hold.", "schema": {"type": "string"},
@@ -19,6 +19,14 @@ _HOLD_FIELDS = {
     "end": text("A date, which is included, or a time, which is not.", maxLength=2000),
 }
 
+_COUNTED = {
+    "events": COUNT,
+    "never_exported": COUNT | {"description": "So many of them never left the server in an export or an archive."},
+    "relation": text("`at_least` when the time was not enough to count them all.", enum=["exact", "at_least"]),
+}
+_PLAN = text("The plan.", enum=["free", "pro", "enterprise"])
+_DAYS = {"type": "integer", "minimum": 1, "maximum": 36_500}
+
 KEPT_SCHEMAS: dict[str, Any] = {
     "HoldInput": fields(_HOLD_FIELDS, optional=("query", "start", "end")),
     "Hold": fields(
@@ -28,11 +36,11 @@ KEPT_SCHEMAS: dict[str, Any] = {
     "Holds": fields({"data": listed(ref("Hold"))}),
     "Retention": fields(
         {
-            "plan": text("The plan.", enum=["free", "pro", "enterprise"]),
+            "plan": _PLAN,
             "days": COUNT | {"description": "So many days events are kept."},
             "kept_days": COUNT | {"description": "What counts today: a shorter retention takes effect a day later."},
             "keeps_from": TIME,
-            "expiring": fields({"within_days": COUNT, "events": COUNT | {"type": ["integer", "null"]}}),
+            "expiring": fields({"within_days": COUNT, **_COUNTED}),
             "pruned": COUNT | {"description": "So many events went since the beginning."},
             "active_holds": COUNT,
             "last_purge_at": _WHEN,
@@ -40,50 +48,69 @@ KEPT_SCHEMAS: dict[str, Any] = {
             "support_contact": text("Whom to ask for a longer retention.") | {"type": ["string", "null"]},
         }
     ),
+    "RetentionInput": fields(
+        {
+            "plan": _PLAN | {"description": "Without days: as many as the plan gives."},
+            "retention_days": _DAYS | {"description": "An owner chooses them on enterprise, from 365 on."},
+        },
+        optional=("plan", "retention_days"),
+    ),
+    "RetentionChange": fields(
+        {
+            "plan": _PLAN,
+            "retention_days": _DAYS,
+            "before": fields({"plan": _PLAN, "retention_days": _DAYS}),
+            "deletes": fields(_COUNTED | {"oldest": _WHEN}),
+            "effective_at": TIME | {"description": "Nothing goes because of it before."},
+            "keeps_from": TIME | {"description": "What is older goes then."},
+        }
+    ),
 }
 
 
-def _json(description: str, schema: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": ref(schema)}}}
-
-
-def _operation(name: str, summary: str, description: str, answer: dict[str, Any], *also: int, **more: Any) -> Operation:
-    return {
-        "tags": ["Keep"], "operationId": name, "summary": summary, "description": description, **more,
-        "responses": answer | problems(*sorted({400, 401, 403, 429, 500, 503, *also})),
-    }  # fmt: skip
-
-
-_BODY = {"required": True, "content": {"application/json": {"schema": ref("HoldInput")}}}
+_CHANGE = body_of("RetentionInput")
+_BODY = body_of("HoldInput")
 
 KEEPING: dict[str, Any] = {
     "/v1/retention": {
-        "get": _operation(
-            "showRetention", "How long events are kept", "The plan, what goes within a week, and what went. "
-            "`events` is null when it could not be counted in time.", {"200": _json("How it stands.", "Retention")},
+        "get": _of(
+            "showRetention", "How long events are kept", "The plan, what goes within a week and never left the server, "
+            "and what went.", {"200": json_of("How it stands.", "Retention")},
+        ),
+        "post": _of(
+            "changeRetention", "Change how long events are kept", "By a key that an owner or the operator made. A "
+            "shorter time takes effect a day later, so that a slip can be put right. Answers as the preview does.",
+            {"200": json_of("Changed.", "RetentionChange")}, 408, 413, 415, requestBody=_CHANGE,
+        ),
+    },
+    "/v1/retention/preview": {
+        "post": _of(
+            "previewRetention", "What a change would delete", "How many events go because of it, from when on, and how "
+            "many of them were never exported. Nothing is changed.",
+            {"200": json_of("What it would do.", "RetentionChange")}, 408, 413, 415, requestBody=_CHANGE,
         )
     },
     "/v1/legal-holds": {
-        "get": _operation(
+        "get": _of(
             "listHolds", "All legal holds", "Newest first, the released ones too.",
-            {"200": _json("The holds.", "Holds")},
+            {"200": json_of("The holds.", "Holds")},
         ),
-        "post": _operation(
+        "post": _of(
             "placeHold", "Place a legal hold", "What the search finds between the two times is not deleted, from now "
             "on until the hold is released. Times such as `7d` count from now, once and for all.",
-            {"201": _json("Placed.", "Hold")}, 408, 409, 413, 415, requestBody=_BODY,
+            {"201": json_of("Placed.", "Hold")}, 408, 409, 413, 415, requestBody=_BODY,
         ),
     },
     "/v1/legal-holds/{id}": {
-        "get": _operation(
-            "showHold", "One legal hold", "Released or not.", {"200": _json("The hold.", "Hold")}, 404,
+        "get": _of(
+            "showHold", "One legal hold", "Released or not.", {"200": json_of("The hold.", "Hold")}, 404,
             parameters=[_HOLD_ID],
         )
     },
     "/v1/legal-holds/{id}/release": {
-        "post": _operation(
+        "post": _of(
             "releaseHold", "Release a legal hold", "The retention goes on for what was held. Releasing again changes "
-            "nothing.", {"200": _json("Released.", "Hold")}, 404, parameters=[_HOLD_ID],
+            "nothing.", {"200": json_of("Released.", "Hold")}, 404, parameters=[_HOLD_ID],
         )
     },
 }  # fmt: skip

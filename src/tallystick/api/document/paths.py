@@ -2,17 +2,13 @@
 
 from typing import Any
 
-from tallystick.api.document.answers import problems
+from tallystick.api.document.answers import json_of, problems
 from tallystick.api.document.parameters import EVENT_ID, FACET, FILTERS, HISTOGRAM, LIVE, PAGING, RECORD, RELATED
 from tallystick.api.document.schemas import ref
 
 Operation = dict[str, Any]
 READING = (400, 401, 403, 429, 500, 503)
 OPEN: list[Any] = []
-
-
-def _json(description: str, schema: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": ref(schema)}}}
 
 
 def _text(description: str, media_type: str) -> dict[str, Any]:
@@ -35,8 +31,8 @@ _RECORD: Operation = {
         },
     },
     "responses": {
-        "201": _json("Recorded.", "Recorded"),
-        "202": _json("Recorded, but after 10 seconds queries do not see it yet.", "Recorded"),
+        "201": json_of("Recorded.", "Recorded"),
+        "202": json_of("Recorded, but after 10 seconds queries do not see it yet.", "Recorded"),
     } | problems(400, 401, 403, 408, 409, 413, 415, 422, 429, 500, 503),
 }  # fmt: skip
 
@@ -65,7 +61,7 @@ _SHOW: Operation = {
     "summary": "One event",
     "description": "Whole, also the moment after it was recorded.",
     "parameters": [EVENT_ID],
-    "responses": {"200": _json("The event.", "Event")} | problems(400, 401, 403, 404, 429, 500, 503),
+    "responses": {"200": json_of("The event.", "Event")} | problems(400, 401, 403, 404, 429, 500, 503),
 }
 
 _RELATED: Operation = {
@@ -76,7 +72,7 @@ _RELATED: Operation = {
     "itself among them, oldest first. Of more than `limit` on either side these are the nearest, and `more_before` and "
     "`more_after` say that there are others; `partial`, that the time did not suffice to read all of the span.",
     "parameters": [EVENT_ID, *RELATED],
-    "responses": {"200": _json("The timeline.", "Related")} | problems(400, 401, 403, 404, 429, 500, 503),
+    "responses": {"200": json_of("The timeline.", "Related")} | problems(400, 401, 403, 404, 429, 500, 503),
 }
 
 _HISTOGRAM: Operation = {
@@ -85,7 +81,7 @@ _HISTOGRAM: Operation = {
     "summary": "Counts over time",
     "description": "How many events the filters find in each interval, by status.",
     "parameters": [*FILTERS, *HISTOGRAM],
-    "responses": {"200": _json("The counts.", "Histogram")} | problems(*READING),
+    "responses": {"200": json_of("The counts.", "Histogram")} | problems(*READING),
 }
 
 _FACETS: Operation = {
@@ -94,7 +90,7 @@ _FACETS: Operation = {
     "summary": "The values that occur most",
     "description": "Which values of one field the events have that the filters find, and how many of each.",
     "parameters": [*FACET, *FILTERS],
-    "responses": {"200": _json("The values.", "Facets")} | problems(*READING),
+    "responses": {"200": json_of("The values.", "Facets")} | problems(*READING),
 }
 
 _LIVE: Operation = {
@@ -113,19 +109,19 @@ _ACTIONS: Operation = {
     "operationId": "listActions",
     "summary": "The actions",
     "description": "Those of the catalogue, and those that were recorded without being in it.",
-    "responses": {"200": _json("All actions by name.", "Actions")} | problems(*READING),
+    "responses": {"200": json_of("All actions by name.", "Actions")} | problems(*READING),
 }
 
 _HEALTH: Operation = {
     "tags": ["Operate"], "operationId": "showHealth", "summary": "Alive", "security": OPEN,
     "description": "The process answers.",
-    "responses": {"200": _json("It does.", "Health")},
+    "responses": {"200": json_of("It does.", "Health")},
 }  # fmt: skip
 _READINESS: Operation = {
     "tags": ["Operate"], "operationId": "showReadiness", "summary": "Ready", "security": OPEN,
     "description": "Control database, event store and disk are as they have to be. Recording goes on without the event "
     "store: let `/healthz` decide where events are sent to, if it shall.",
-    "responses": {"200": _json("It is ready.", "Readiness")} | problems(503),
+    "responses": {"200": json_of("It is ready.", "Readiness")} | problems(503),
 }  # fmt: skip
 _METRICS: Operation = {
     "tags": ["Operate"], "operationId": "showMetrics", "summary": "Metrics", "security": OPEN,

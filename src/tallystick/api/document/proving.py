@@ -26,7 +26,7 @@ _NOTE = (
     "— audit.example.com/log/5f0c… Hd5FMb8RwD+W…\n"
 )
 
-_CHECKPOINT: Operation = {
+NOTE: Operation = {
     "tags": ["Prove"],
     "operationId": "showCheckpoint",
     "summary": "The signed checkpoint",
@@ -34,7 +34,7 @@ _CHECKPOINT: Operation = {
     "While the log grows it is at most a second old.",
     "responses": {"200": _text("The note.", _NOTE)} | problems(*_READING),
 }
-_KEY: Operation = {
+KEY: Operation = {
     "tags": ["Prove"],
     "operationId": "showKey",
     "summary": "The keys that sign",
@@ -42,7 +42,7 @@ _KEY: Operation = {
     "Note the key when you begin, and keep it elsewhere: a key that comes with the evidence proves nothing.",
     "responses": {"200": _text("The keys.", "audit.example.com/log/5f0c…+1dde4531+ATtqJ7zO…\n")} | problems(*_READING),
 }
-_TILE: Operation = {
+TILE: Operation = {
     "tags": ["Prove"],
     "operationId": "showTile",
     "summary": "A tile of the log",
@@ -59,7 +59,7 @@ _TILE: Operation = {
         "200": {"description": "The bytes.", "content": {"application/octet-stream": {"schema": {"type": "string"}}}}
     } | problems(400, 401, 403, 404, 429, 500, 503),
 }  # fmt: skip
-_CONSISTENCY: Operation = {
+CONSISTENCY: Operation = {
     "tags": ["Prove"],
     "operationId": "showConsistency",
     "summary": "That the log only grew",
@@ -92,8 +92,8 @@ _PROOF: Operation = {
 
 PROVING: dict[str, Any] = {
     "/v1/audit-logs/{id}/proof": {"get": _PROOF},
-    "/v1/ledger/checkpoint": {"get": _CHECKPOINT},
-    "/v1/ledger/key": {"get": _KEY},
-    "/v1/ledger/tile/{path}": {"get": _TILE},
-    "/v1/ledger/consistency": {"get": _CONSISTENCY},
+    "/v1/ledger/checkpoint": {"get": NOTE},
+    "/v1/ledger/key": {"get": KEY},
+    "/v1/ledger/tile/{path}": {"get": TILE},
+    "/v1/ledger/consistency": {"get": CONSISTENCY},
 }

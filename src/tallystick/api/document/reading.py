@@ -6,10 +6,7 @@ from typing import Any
 import msgspec
 
 from tallystick.api.document.codes import CODES
-from tallystick.api.document.keeping import KEPT_SCHEMAS
-from tallystick.api.document.schemas import SCHEMAS
-
-_SHAPES = SCHEMAS | KEPT_SCHEMAS
+from tallystick.api.document.shapes import SHAPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,7 @@ def shapes() -> list[Shape]:
     """Every schema with members."""
     return [
         Shape(name, schema.get("description", ""), _members(schema), _example(schema))
-        for name, schema in _SHAPES.items()
+        for name, schema in SHAPES.items()
         if "properties" in schema
     ]
 
@@ -118,7 +115,7 @@ def _named(part: Any) -> list[str]:
 def _shapes_named(part: Any) -> set[str]:
     """The same, with what a schema without members of its own refers to instead of itself."""
     names = _named(part)
-    return {one for name in names for one in ([name] if "properties" in _SHAPES[name] else _named(_SHAPES[name]))}
+    return {one for name in names for one in ([name] if "properties" in SHAPES[name] else _named(SHAPES[name]))}
 
 
 def _members(schema: dict[str, Any]) -> list[dict[str, str]]:
@@ -137,6 +134,8 @@ def _members(schema: dict[str, Any]) -> list[dict[str, str]]:
 def _kind(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         return str(schema["$ref"].rpartition("/")[2])
+    if "oneOf" in schema:
+        return " or ".join(map(_kind, schema["oneOf"]))
     if "enum" in schema:
         return " · ".join("null" if value is None else str(value) for value in schema["enum"])
     if "const" in schema:

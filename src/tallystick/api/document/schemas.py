@@ -5,6 +5,7 @@ from typing import Any, get_args
 from tallystick.cases.threads import RELATIONS
 from tallystick.events.catalogue import CATEGORIES, SEVERITIES, STATUSES
 from tallystick.events.incoming import ActorType
+from tallystick.merkle.commitment import PARTS
 from tallystick.store.reading import VALUES
 
 Schema = dict[str, Any]
@@ -89,10 +90,23 @@ _ADDED: dict[str, Schema] = {
     "summary": text("The event as a sentence."),
     "redacted": listed({"type": "string"}, description="Paths whose values were replaced before they were stored."),
     "clock_skew": FLAG | {"description": "Its timestamp was ahead of our clock."},
+    "erased": listed({"type": "string", "enum": list(PARTS)}, description="Parts that an erasure took."),
+    "erased_by": listed(
+        fields(
+            {"id": EVENT_ID, "index": INDEX, "parts": listed({"type": "string"}), "reason": text("Why.")},
+        ),
+        description="The records of these erasures; of one event alone.",
+    ),
 }  # fmt: skip
+# Empty where the part that says it was erased.
+_ERASABLE: dict[str, Schema] = {
+    "action": text("`noun.verb`; empty when it was erased.", pattern="^([a-z0-9_]+(\\.[a-z0-9_]+)+)?$", maxLength=100),
+    "status": text("How it ended; empty when it was erased.", enum=[*STATUSES, ""]),
+    "category": text("Its kind; empty when it was erased.", enum=[*CATEGORIES, ""]),
+}
 _OPTIONAL = (
     "description", "actor", "resource", "context", "changes", "request", "response", "metadata", "external_id",
-    "redacted", "clock_skew",
+    "redacted", "clock_skew", "erased", "erased_by",
 )  # fmt: skip
 
 SCHEMAS: dict[str, Schema] = {
@@ -108,7 +122,7 @@ SCHEMAS: dict[str, Schema] = {
         }],
     ),
     "Event": fields(
-        _ADDED | _GIVEN | {"timestamp": TIME}, optional=_OPTIONAL, description="An event as it is kept.",
+        _ADDED | _GIVEN | {"timestamp": TIME} | _ERASABLE, optional=_OPTIONAL, description="An event as it is kept.",
     ),
     "Actor": fields(
         _PERSON | {"on_behalf_of": ref("Person")}, optional=(*_PERSON_NAMES, "on_behalf_of"),

@@ -1,0 +1,268 @@
+"""Rules, what they would have found, and what they found: /v1/alert-rules, /v1/alerts, /v1/detections."""
+
+from functools import partial
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, delete, get, patch, post
+
+from tallystick import clock, ids
+from tallystick.access.scopes import require
+from tallystick.alerts import alert as alerts
+from tallystick.alerts import changes, importing
+from tallystick.alerts.alert import Alert
+from tallystick.alerts.backtest import Backtest, backtest
+from tallystick.alerts.changes import Wanted
+from tallystick.alerts.detections import shipped
+from tallystick.alerts.rule import Rule, list_rules, show, words
+from tallystick.alerts.rules_file import write_rules
+from tallystick.alerts.shape import Shape, checked
+from tallystick.api.answers import HEADERS, answer
+from tallystick.api.asked import Asked, asked
+from tallystick.api.body import received_body
+from tallystick.api.parts import Parts
+from tallystick.clock import DAY_US, rfc3339
+from tallystick.errors import BadRequest
+from tallystick.search.filters import query_from
+
+RULES, ALERTS, DETECTIONS = "/v1/alert-rules", "/v1/alerts", "/v1/detections"
+LISTING = frozenset({"state", "rule", "before", "limit"})
+OWN = ("name", "severity", "runbook", "destinations", "enabled")
+BACK = 30 * DAY_US
+Given = dict[str, Any]
+
+
+class Period(msgspec.Struct, forbid_unknown_fields=True):
+    """From when to when, as finding events takes it; the last thirty days if it is left out."""
+
+    start: str = ""
+    end: str = ""
+    tz: str = "UTC"
+
+
+class Muting(msgspec.Struct, forbid_unknown_fields=True):
+    """For how long."""
+
+    seconds: int
+
+
+class Noting(msgspec.Struct, forbid_unknown_fields=True):
+    """What one says to it."""
+
+    note: str = ""
+
+
+@post(RULES, name="api.make_alert_rule")
+async def make_rule(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Makes one."""
+    asking = await asked(request, parts, "alerts")
+    wanted = wanted_of(await asking.body(Given, "rule", "bad_rule"))
+    return answer(shown(await asking.do(changes.create, wanted)), status=201)
+
+
+@get(RULES, name="api.list_alert_rules")
+async def list_all_rules(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Those of the organization, by name; as YAML for `Accept: application/yaml`."""
+    asking = await asked(request, parts, "alerts")
+    found = await asking.look(list_rules)
+    if "yaml" in request.headers.get("accept", ""):
+        headers = HEADERS | {"Content-Type": "application/yaml"}
+        return Response(write_rules(found).encode(), headers=headers, media_type="application/yaml")
+    return answer({"data": [shown(one) for one in found]})
+
+
+@get(RULES + "/{id:str}", name="api.show_alert_rule")
+async def show_rule(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """One of them."""
+    asking = await asked(request, parts, "alerts")
+    return answer(shown(await asking.look(show, asking.id)))
+
+
+@patch(RULES + "/{id:str}", name="api.change_alert_rule", status_code=200)
+async def change_rule(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Changes what is given."""
+    asking = await asked(request, parts, "alerts")
+    given = await asking.body(Given, "rule", "bad_rule")
+    before = changes.as_wanted(await asking.look(show, asking.id))
+    shape = dict(before.shape) | {name: value for name, value in given.items() if name not in OWN}
+    wanted = {name: given[name] for name in OWN if name in given}
+    wanted_of({"name": before.name} | wanted)  # of the right types
+    if shape != before.shape:
+        wanted["shape"] = _without_nothing(shape)
+    return answer(shown(await asking.do(changes.change, asking.id, wanted)))
+
+
+@delete(RULES + "/{id:str}", name="api.delete_alert_rule", status_code=204)
+async def delete_rule(request: Request[Any, Any, Any], parts: Parts) -> None:
+    """Deletes it; what it found stays."""
+    asking = await asked(request, parts, "alerts")
+    await asking.do(changes.remove, asking.id)
+
+
+@post(RULES + "/{id:str}/mute", name="api.mute_alert_rule", status_code=200)
+async def mute_rule(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Lets it fire without telling anybody; 0 seconds end that."""
+    asking = await asked(request, parts, "alerts")
+    muting = await asking.body(Muting, "time", "bad_rule")
+    return answer(shown(await asking.do(changes.mute, asking.id, muting.seconds)))
+
+
+@post(RULES + "/{id:str}/backtest", name="api.backtest_alert_rule", status_code=200)
+async def backtest_rule(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """What it would have done in a period."""
+    asking = await asked(request, parts, "alerts")
+    period = await asking.body(Period, "period", "bad_rule", empty=b"{}")
+    rule = await asking.look(show, asking.id)
+    return answer(tested(await _backtest(asking, parts, rule.shape, period)))
+
+
+@post(RULES + "/backtest", name="api.backtest_new_rule", status_code=200)
+async def backtest_new_rule(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """The same of a rule that is not made yet."""
+    asking = await asked(request, parts, "alerts")
+    given = await asking.body(Given, "rule", "bad_rule")
+    said = {name: given.pop(name) for name in ("start", "end", "tz") if name in given}
+    try:
+        period = msgspec.convert(said, Period)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"This is no period: {error}.", code="bad_rule") from None
+    shape = checked(dict(wanted_of({"name": "Back-test"} | given).shape))
+    return answer(tested(await _backtest(asking, parts, shape, period)))
+
+
+@post(RULES + "/import", name="api.import_alert_rules", status_code=200)
+async def import_rules(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Takes rules as YAML: those of the same name are changed, all or none."""
+    asking = await asked(request, parts, "alerts")
+    async with received_body(request, parts.bodies) as body:
+        text = bytes(body).decode(errors="replace")
+    written = await asking.run(partial(importing.read, text))
+    return answer({"data": [shown(one) for one in await asking.do(importing.take, written)]})
+
+
+@get(DETECTIONS, name="api.list_detections")
+async def list_detections(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """The rules that come with Tallystick, and which of them are on."""
+    asking = await asked(request, parts, "alerts")
+    mine = {one.detection: one for one in await asking.look(list_rules) if one.detection}
+    listed = [
+        {"id": one.id, "name": one.name, "about": one.about, "words": words(one.shape), "severity": one.severity,
+         "runbook": one.runbook or None, "rule": mine[one.id].shown_id if one.id in mine else None,
+         "enabled": one.id in mine and mine[one.id].enabled}
+        for one in shipped()
+    ]  # fmt: skip
+    return answer({"data": listed})
+
+
+@post(DETECTIONS + "/{id:str}/enable", name="api.enable_detection", status_code=200)
+async def enable_detection(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Makes it a rule of the organization, or switches that on."""
+    asking = await asked(request, parts, "alerts")
+    return answer(shown(await asking.do(importing.switch_on, asking.id)))
+
+
+@get(ALERTS, name="api.list_alerts")
+async def list_all_alerts(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """What rules found, newest first."""
+    asking = await asked(request, parts, "alerts", LISTING)
+    limit = asking.parameters.whole("limit", 1, alerts.MOST) or 50
+    said = {name: asking.parameters.one(name) or None for name in ("state", "rule", "before")}
+    found = await asking.look(alerts.list_alerts, **said, limit=limit + 1)
+    more = len(found) > limit
+    cursor = found[limit - 1].shown_id if more else None
+    return answer({"data": [alert_shown(one) for one in found[:limit]], "next_before": cursor})
+
+
+@get(ALERTS + "/{id:str}", name="api.show_alert")
+async def show_alert(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """One of them."""
+    asking = await asked(request, parts, "alerts")
+    return answer(alert_shown(await asking.look(alerts.show, asking.id)))
+
+
+@post(ALERTS + "/{id:str}/acknowledge", name="api.acknowledge_alert", status_code=200)
+async def acknowledge_alert(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Says that somebody looks after it."""
+    asking = await asked(request, parts, "alerts")
+    noting = await asking.body(Noting, "note", "bad_note", empty=b"{}")
+    return answer(alert_shown(await asking.do(alerts.acknowledge, asking.id, note=noting.note)))
+
+
+def wanted_of(given: Given) -> Wanted:
+    """A rule as a request has it. A rule that counts is quiet for its window after it fired, unless it says else."""
+    shape = {name: value for name, value in given.items() if name not in OWN}
+    if "cooldown_seconds" not in shape and isinstance(shape.get("window_seconds"), int):
+        shape["cooldown_seconds"] = shape["window_seconds"]
+    own = {name: given[name] for name in OWN if name in given}
+    try:
+        said = msgspec.convert(own, _Own)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"This is no rule: {error}.", code="bad_rule") from None
+    return Wanted(said.name, _without_nothing(shape), said.severity, said.runbook, said.destinations, said.enabled)
+
+
+class _Own(msgspec.Struct):
+    name: str = "Rule"
+    severity: str = "warning"
+    runbook: str = ""
+    destinations: tuple[str, ...] = ()
+    enabled: bool = True
+
+
+def _without_nothing(shape: Given) -> Given:
+    return {name: value for name, value in shape.items() if value is not None}
+
+
+async def _backtest(asking: Asked, parts: Parts, shape: Shape, period: Period) -> Backtest:
+    now = clock.now_us()
+    given = {"start": [period.start], "end": [period.end], "tz": [period.tz]}
+    asked_for = query_from(given, now=now)
+    end = now if asked_for.end is None else asked_for.end
+    start = end - BACK if asked_for.start is None else asked_for.start
+    require(asking.scope, "alerts")
+    return await asking.run(partial(backtest, parts.database, parts.store, asking.scope, shape, start, end))
+
+
+def shown(one: Rule) -> Given:
+    """A rule as the API answers it."""
+    shape = {name: getattr(one.shape, name) for name in Shape.__struct_fields__}
+    return {
+        "id": one.shown_id, "name": one.name, "words": words(one.shape),
+        **{name: value if value != "" else None for name, value in shape.items()},
+        "query": one.shape.query, "severity": one.severity, "runbook": one.runbook or None,
+        "detection": one.detection or None, "destinations": list(one.destinations), "enabled": one.enabled,
+        "learning": one.enabled and not one.learnt, "muted_until": _time(one.muted_until),
+        "last_fired_at": _time(one.last_fired_at), "created_by": one.made_by, "created_at": rfc3339(one.made_at),
+    }  # fmt: skip
+
+
+def alert_shown(one: Alert) -> Given:
+    """An alert as the API answers it."""
+    return {
+        "id": one.shown_id,
+        "rule": {"id": one.shown_rule, "name": one.rule_name, "detection": one.detection or None},
+        "severity": one.severity, "group": one.group or None, "sentence": one.sentence, "count": one.number,
+        "more": one.more, "first_event": rfc3339(one.first_at), "last_event": rfc3339(one.last_at),
+        "event_ids": [ids.encode("evt", raw) for raw in one.event_ids], "fired_at": rfc3339(one.fired_at),
+        "filter": dict(one.search), "state": one.state, "muted": one.muted,
+        "acknowledged_by": one.acknowledged_by or None, "acknowledged_at": _time(one.acknowledged_at),
+        "note": one.note or None,
+    }  # fmt: skip
+
+
+def tested(one: Backtest) -> Given:
+    """A back-test as the API answers it."""
+    return {
+        "start": rfc3339(one.start), "end": rfc3339(one.end), "matching_events": one.looked_at, "firings": one.fired,
+        "per_day": dict(one.days), "groups": [{"group": name or None, "firings": n} for name, n in one.groups.items()],
+        "last": [
+            {"group": fired.group or None, "at": rfc3339(fired.at), "count": fired.number,
+             "event_ids": list(fired.event_ids)}
+            for fired in one.firings
+        ],
+        "seconds": round(one.seconds, 3),
+    }  # fmt: skip
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else rfc3339(at)

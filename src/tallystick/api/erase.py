@@ -1,0 +1,122 @@
+"""Erasing a person's data: /v1/erasures."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import msgspec
+from litestar import Request, Response, get, post
+
+from tallystick.api.answers import answer
+from tallystick.api.asked import asked
+from tallystick.api.parts import Parts
+from tallystick.clock import rfc3339
+from tallystick.erasure import request as erasure_request
+from tallystick.erasure.request import Erasure
+from tallystick.erasure.texts import Subject
+
+LOOK_SECONDS = 5.0  # an answer waits so long for the preview
+LOOK_EACH = 0.05
+
+
+class SubjectInput(msgspec.Struct, forbid_unknown_fields=True):
+    """Whose data: an e-mail address, an id, or both."""
+
+    email: str = ""
+    id: str = ""
+
+
+class ErasureInput(msgspec.Struct, forbid_unknown_fields=True):
+    """An erasure as it is asked for; `also` are further texts by which the person is known."""
+
+    subject: SubjectInput
+    reason: str
+    also: tuple[str, ...] = ()
+
+
+@post("/v1/erasures", name="api.ask_erasure")
+async def ask_erasure(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Looks for a person; answers with what was found, or while it is still being looked for."""
+    asking = await asked(request, parts, "admin")
+    wanted = await asking.body(ErasureInput, "erasure", "bad_erasure")
+    subject = Subject(wanted.subject.email, wanted.subject.id, wanted.also)
+    one = await asking.do(erasure_request.ask, subject, wanted.reason)
+    parts.eraser.wake()
+    ends = time.monotonic() + LOOK_SECONDS
+    while one.state == "looking" and time.monotonic() < ends:
+        await anyio.sleep(LOOK_EACH)
+        one = await asking.look(erasure_request.show, one.shown_id)
+    return answer(_shown(one), status=201)
+
+
+@get("/v1/erasures", name="api.list_erasures")
+async def list_erasures(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Every erasure that was asked for, newest first."""
+    asking = await asked(request, parts, "admin")
+    return answer({"data": [_shown(one) for one in await asking.look(erasure_request.list_erasures)]})
+
+
+@get("/v1/erasures/{id:str}", name="api.show_erasure")
+async def show_erasure(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """One erasure, over or not."""
+    asking = await asked(request, parts, "admin")
+    return answer(_shown(await asking.look(erasure_request.show, asking.id)))
+
+
+@post("/v1/erasures/{id:str}/confirm", name="api.confirm_erasure", status_code=200)
+async def confirm_erasure(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """A second person lets it be done. Confirming again changes nothing."""
+    return await _decided(request, parts, erasure_request.confirm)
+
+
+@post("/v1/erasures/{id:str}/cancel", name="api.cancel_erasure", status_code=200)
+async def cancel_erasure(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Lets it be, and forgets whom it was about. Cancelling again changes nothing."""
+    return await _decided(request, parts, erasure_request.cancel)
+
+
+async def _decided(request: Request[Any, Any, Any], parts: Parts, decide: Callable[..., Erasure]) -> Response[Any]:
+    asking = await asked(request, parts, "admin")
+    decided = await asking.do(decide, asking.id)
+    parts.eraser.wake()
+    return answer(_shown(decided))
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
+
+def _shown(erasure: Erasure) -> dict[str, object]:
+    subject, preview = erasure.subject, erasure.preview
+    return {
+        "id": erasure.shown_id,
+        "state": erasure.state,
+        "subject": None if subject is None else {"email": subject.email or None, "id": subject.id or None},
+        "also": None if subject is None else list(subject.also),
+        "reason": erasure.reason,
+        "requested_by": {"id": erasure.requested_by, "name": erasure.requested_by_name},
+        "requested_at": rfc3339(erasure.requested_at),
+        "expires_at": _time(erasure.expires_at),
+        "confirmed_by": {"id": erasure.confirmed_by, "name": erasure.confirmed_by_name}
+        if erasure.confirmed_by
+        else None,
+        "confirmed_at": _time(erasure.confirmed_at),
+        "finished_at": _time(erasure.finished_at),
+        "preview": None
+        if preview is None
+        else {
+            "events": preview.trail.events,
+            "held": preview.trail.held,
+            "archived": preview.trail.archived,
+            "kinds": preview.trail.kinds,
+            "parts": preview.trail.parts,
+            "names": preview.trail.names,
+            "places": preview.places,
+            "account": preview.account,
+            "searched_through": preview.searched_through,
+        },
+        "erased": erasure.events,
+        "held": erasure.held,
+        "waits_for": erasure.waits_for or None,
+    }

@@ -1,0 +1,170 @@
+"""Exports: asked for, looked at, downloaded, linked to, ended: /v1/exports."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, delete, get, post
+from litestar.background_tasks import BackgroundTask
+from litestar.response import File
+from sqlalchemy import Connection
+
+from tallystick import clock
+from tallystick.access.acts import Caller
+from tallystick.access.scopes import log_scope
+from tallystick.api.answers import HEADERS, answer
+from tallystick.api.asked import asked
+from tallystick.api.authorisation import calling
+from tallystick.api.parts import Parts
+from tallystick.clock import SECOND_US, rfc3339
+from tallystick.errors import BadRequest
+from tallystick.exports import links
+from tallystick.exports import request as exporting
+from tallystick.exports.kinds import KINDS
+from tallystick.exports.offering import headers_of
+from tallystick.exports.request import Export
+from tallystick.query.scope import Principal, Scope
+from tallystick.search.filters import NAMES
+
+DAY_SECONDS = 86_400
+LEAST_LINK_SECONDS = 60
+PATH = "/v1/exports"
+LISTING = frozenset({"limit", "before"})
+
+
+class ExportInput(msgspec.Struct, forbid_unknown_fields=True):
+    """What is asked for: a format, and a filter in the names of finding events."""
+
+    format: str
+    filter: dict[str, str | list[str]] = {}
+
+
+class LinkInput(msgspec.Struct, forbid_unknown_fields=True):
+    """How long a link is good for, in seconds."""
+
+    expires_in: int = DAY_SECONDS
+
+
+@post(PATH, name="api.ask_export")
+async def ask_export(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Lets an export be made."""
+    asking = await asked(request, parts, "exports")
+    wanted = await asking.body(ExportInput, "export", "bad_export")
+    one = await asking.do(exporting.ask, wanted.format, _given(wanted))
+    parts.exporter.wake()
+    return answer(shown(one), status=202)
+
+
+@get(PATH, name="api.list_exports")
+async def list_exports(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Those of the organization, newest first."""
+    asking = await asked(request, parts, "exports", LISTING)
+    limit, before = asking.parameters.whole("limit", 1, 1000) or 50, asking.parameters.one("before") or ""
+    found = await asking.look(exporting.list_exports, limit=limit, before=before)
+    return answer({"data": [shown(one) for one in found]})
+
+
+@get(PATH + "/{id:str}", name="api.show_export")
+async def show_export(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """How it stands."""
+    asking = await asked(request, parts, "exports")
+    return answer(shown(await asking.look(exporting.show, asking.id)))
+
+
+@delete(PATH + "/{id:str}", name="api.end_export", status_code=200)
+async def end_export(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Cancels it, or deletes its file. Doing it again changes nothing."""
+    asking = await asked(request, parts, "exports")
+    one = await asking.do(exporting.end, asking.id)
+    await parts.database.run(parts.exporter.drop, one)
+    return answer(shown(one))
+
+
+@get(PATH + "/{id:str}/download", name="api.download_export")
+async def download_export(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """The file."""
+    asking = await asked(request, parts, "exports")
+    one = await asking.look(exporting.to_take, asking.id)
+    return await _file(parts, one, asking.scope.principal, asking.caller)
+
+
+@post(PATH + "/{id:str}/link", name="api.link_export", status_code=201)
+async def link_export(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Makes a link that needs no key."""
+    asking = await asked(request, parts, "exports")
+    wanted = await asking.body(LinkInput, "link", "bad_export", empty=b"{}")
+    one, until = await asking.do(_link, asking.id, wanted.expires_in)
+    token = links.signed(parts.settings.secret_key, one.org_id, one.export_id, until)
+    url = f"{parts.settings.public_url.rstrip('/')}/v1/export-links/{token}"
+    return answer({"url": url, "expires_at": rfc3339(until)}, status=201)
+
+
+@get("/v1/export-links/{token:str}", name="api.follow_link")
+async def follow_link(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """The file that a link leads to, for whoever has it."""
+    caller = calling(request, parts)
+    parts.public_reads.take(caller.address)
+
+    def find() -> Export:
+        token = request.path_params["token"]
+        org_id, export_id = links.opened(parts.settings.secret_key, token, now=clock.now_us())
+        with parts.database.read() as connection:
+            return exporting.linked(connection, org_id, export_id)
+
+    one = await parts.database.run(find)
+    return await _file(parts, one, log_scope(one.org_id).principal, caller)
+
+
+async def _file(parts: Parts, one: Export, by: Principal, caller: Caller) -> Response[Any]:
+    await parts.database.run(parts.exporter.taking, one, by, caller)
+    return File(
+        path=parts.exporter.path(one),
+        media_type=KINDS[one.format].media_type,
+        headers={**HEADERS, **headers_of(one)},
+        background=BackgroundTask(parts.database.run, parts.exporter.taken, one),
+    )
+
+
+def shown(one: Export) -> dict[str, object]:
+    """An export as the API answers it."""
+    return {
+        "id": one.shown_id,
+        "format": one.format,
+        "filter": {name: list(values) for name, values in one.filter.items()},
+        "position": one.position,
+        "status": one.state,
+        "gone": one.gone or None,
+        "progress": one.progress / 1000,
+        "rows": one.rows,
+        "bytes": one.bytes,
+        "sha256": one.sha256 or None,
+        "error": one.error or None,
+        "requested_by": {"type": one.by.kind, "id": one.by.id, "name": one.by.name},
+        "requested_at": rfc3339(one.asked_at),
+        "finished_at": None if one.finished_at is None else rfc3339(one.finished_at),
+        "expires_at": None if one.expires_at is None else rfc3339(one.expires_at),
+    }
+
+
+def _given(wanted: ExportInput) -> dict[str, list[str]]:
+    unknown = sorted(set(wanted.filter) - set(NAMES))
+    if unknown:
+        raise BadRequest(
+            f"There is no filter {unknown[0][:60]!r}: write {', '.join(NAMES)}.", code="bad_export", field="filter"
+        )
+    return {name: [value] if isinstance(value, str) else value for name, value in wanted.filter.items()}
+
+
+def _link(
+    connection: Connection, scope: Scope, shown_id: str, seconds: int, *, now: int, caller: Caller
+) -> tuple[Export, int]:
+    """The export, and until when a link to it is good."""
+    one = exporting.to_take(connection, scope, shown_id)
+    most = ((one.expires_at or now) - now) // SECOND_US
+    if not seconds >= LEAST_LINK_SECONDS:
+        raise BadRequest(f"expires_in is {LEAST_LINK_SECONDS} or more.", code="bad_export", field="expires_in")
+    until = now + min(seconds, most) * SECOND_US
+    exporting.tell_of(
+        connection, one, "audit_log.export_linked", by=scope.principal, caller=caller, now=now,
+        metadata={"expires_at": rfc3339(until)},
+    )  # fmt: skip
+    return one, until

@@ -1,0 +1,187 @@
+"""Scheduled exports: made, looked at, changed, consented to, run, deleted: /v1/export-schedules."""
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, delete, get, patch, post
+from msgspec import UNSET, UnsetType
+from sqlalchemy import Connection
+
+from tallystick.api.answers import answer
+from tallystick.api.asked import asked
+from tallystick.api.parts import Parts
+from tallystick.clock import rfc3339
+from tallystick.query.scope import Scope
+from tallystick.schedules import changes
+from tallystick.schedules.changes import Wanted
+from tallystick.schedules.schedule import PLACE, Run, Schedule, list_schedules, runs_of, show
+from tallystick.work.calendar import WEEKDAYS
+
+PATH = "/v1/export-schedules"
+STATUS = {"making": "running", "sending": "running", "partly": "partly_delivered"}
+Filter = dict[str, str | list[str]]
+
+
+class ScheduleInput(msgspec.Struct, forbid_unknown_fields=True):
+    """A schedule as it is asked for; `weekday` is a name, or 0 for Monday and so on."""
+
+    frequency: str
+    recipients: list[str] = []
+    name: str = ""
+    format: str = "csv"
+    at: str = "07:00"
+    weekday: str | int | None = None
+    day: int | None = None
+    timezone: str = "UTC"
+    filter: Filter = {}
+    mode: str = "new"
+    enabled: bool = True
+    to_directory: bool = False
+    past: bool = True
+
+
+class ScheduleChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What is to change; what is left out stays."""
+
+    name: str | UnsetType = UNSET
+    frequency: str | UnsetType = UNSET
+    recipients: list[str] | UnsetType = UNSET
+    format: str | UnsetType = UNSET
+    at: str | UnsetType = UNSET
+    weekday: str | int | UnsetType | None = UNSET
+    day: int | UnsetType | None = UNSET
+    timezone: str | UnsetType = UNSET
+    filter: Filter | UnsetType = UNSET
+    mode: str | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+    to_directory: bool | UnsetType = UNSET
+
+
+# As a request names it → as a schedule does.
+NAMES = {"timezone": "zone", "to_directory": "to_place"}
+
+
+@post(PATH, name="api.make_schedule")
+async def make_schedule(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Makes one."""
+    asking = await asked(request, parts, "exports")
+    wanted = await asking.body(ScheduleInput, "schedule", "bad_schedule")
+    given = _given(wanted)
+    given["name"] = given.get("name") or f"{wanted.frequency} export".capitalize()[:100]
+    return answer(shown(await asking.do(changes.create, Wanted(**given))), status=201)
+
+
+@get(PATH, name="api.list_schedules")
+async def list_all_schedules(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Those of the organization, newest first."""
+    asking = await asked(request, parts, "exports")
+    found = await asking.look(list_schedules)
+    return answer({"data": [shown(one) for one in found]})
+
+
+@get(PATH + "/{id:str}", name="api.show_schedule")
+async def show_schedule(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """One of them."""
+    asking = await asked(request, parts, "exports")
+    return answer(shown(await asking.look(show, asking.id)))
+
+
+@get(PATH + "/{id:str}/runs", name="api.list_schedule_runs")
+async def list_schedule_runs(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """How its last runs fared, newest first."""
+    asking = await asked(request, parts, "exports")
+    found = await asking.look(_runs, asking.id)
+    return answer({"data": [run_shown(one) for one in found]})
+
+
+@patch(PATH + "/{id:str}", name="api.change_schedule", status_code=200)
+async def change_schedule(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Changes what is given."""
+    asking = await asked(request, parts, "exports")
+    given = _given(await asking.body(ScheduleChange, "schedule", "bad_schedule"))
+    return answer(shown(await asking.do(changes.change, asking.id, given)))
+
+
+@delete(PATH + "/{id:str}", name="api.delete_schedule", status_code=204)
+async def delete_schedule(request: Request[Any, Any, Any], parts: Parts) -> None:
+    """Deletes it; what it sent stays sent."""
+    asking = await asked(request, parts, "exports")
+    await asking.do(changes.remove, asking.id)
+
+
+@post(PATH + "/{id:str}/run", name="api.run_schedule", status_code=202)
+async def run_schedule(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Runs it now, beside its calendar."""
+    asking = await asked(request, parts, "exports")
+    one = await asking.do(changes.run_now, asking.id)
+    parts.exporter.wake()
+    return answer(shown(one), status=202)
+
+
+@post(PATH + "/{id:str}/consent", name="api.consent_to_schedule", status_code=200)
+async def consent_to_schedule(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+    """Lets it go to recipients outside the organization. For owners."""
+    asking = await asked(request, parts, "exports")
+    return answer(shown(await asking.do(changes.consent, asking.id)))
+
+
+def shown(one: Schedule) -> dict[str, object]:
+    """A schedule as the API answers it."""
+    calendar = one.calendar
+    return {
+        "id": one.shown_id,
+        "name": one.name,
+        "frequency": calendar.frequency,
+        "at": calendar.at,
+        "weekday": WEEKDAYS[calendar.weekday] if calendar.frequency == "weekly" else None,
+        "day": calendar.day if calendar.frequency == "monthly" else None,
+        "timezone": calendar.zone_name,
+        "format": one.format,
+        "filter": {name: list(values) for name, values in one.filter.items()},
+        "mode": one.mode,
+        "recipients": [who.address for who in one.recipients if who.address != PLACE and who.state != "unsubscribed"],
+        "recipient_states": [
+            {"address": who.address, "status": "waiting_for_consent" if who.state == "waiting" else who.state}
+            for who in one.recipients
+            if who.address != PLACE
+        ],
+        "to_directory": any(who.address == PLACE for who in one.recipients),
+        "enabled": one.enabled,
+        "stopped": one.stopped or None,
+        "next_run_at": None if one.next_at is None else rfc3339(one.next_at),
+        "last_run": None if one.last_run is None else run_shown(one.last_run),
+        "created_by": {"type": one.by.kind, "id": one.by.id, "name": one.by.name},
+        "created_at": rfc3339(one.made_at),
+    }
+
+
+def run_shown(run: Run) -> dict[str, object]:
+    """One run as the API answers it."""
+    return {
+        "id": run.shown_id,
+        "status": STATUS.get(run.state, run.state),
+        "asked": run.asked,
+        "export": run.shown_export,
+        "rows": run.rows,
+        "error": run.error or None,
+        "started_at": rfc3339(run.made_at),
+        "finished_at": None if run.finished_at is None else rfc3339(run.finished_at),
+    }
+
+
+def _runs(connection: Connection, scope: Scope, shown_id: str) -> list[Run]:
+    return runs_of(connection, show(connection, scope, shown_id), limit=100)
+
+
+def _given(wanted: ScheduleInput | ScheduleChange) -> dict[str, Any]:
+    """What is said, in the names of a schedule."""
+    said = {name: getattr(wanted, name) for name in wanted.__struct_fields__}
+    given = {NAMES.get(name, name): value for name, value in said.items() if value is not UNSET and value is not None}
+    if "filter" in given:
+        given["filter"] = {
+            name: [value] if isinstance(value, str) else value for name, value in given["filter"].items()
+        }
+    if "weekday" in given:
+        day = given["weekday"]
+        given["weekday"] = WEEKDAYS[day] if isinstance(day, int) and 0 <= day <= 6 else str(day).lower()
+    return given
