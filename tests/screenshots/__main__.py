@@ -23,41 +23,48 @@ def main() -> None:
     parser.add_argument("--look", help="only one, such as narrow-dark")
     given = parser.parse_args()
     given.to.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="tallystick-screenshots-") as home, sync_playwright() as playwright:
-        demo = Demo(Path(home) / "demo", given.events)
-        demo.start()
-        try:
-            demo.wait_until_loaded()
-            record_names(demo)
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-            take(browser, demo, given.to, given.look)
-            browser.close()
-        finally:
-            demo.stop()
-
-
-def take(browser: Browser, demo: Demo, target: Path, only: str | None) -> None:
-    """Four times the same walk; what is written in it, such as a case, is written once more each time."""
     looks = [(width, scheme) for width in VIEWPORTS for scheme in SCHEMES]
-    for width, scheme in looks:
-        if only not in (None, f"{width}-{scheme}"):
-            continue
-        across, down = VIEWPORTS[width]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        for width, scheme in looks:
+            if given.look in (None, f"{width}-{scheme}"):
+                with tempfile.TemporaryDirectory(prefix="tallystick-screenshots-") as home:
+                    take_look(browser, Path(home), given.events, given.to, width, scheme)
+        browser.close()
+
+
+def take_look(browser: Browser, home: Path, events: str, target: Path, width: str, scheme: str) -> None:
+    """The walk in one look, with a trail of its own: what one walk writes stands in no other's pictures."""
+    demo = Demo(home / "demo", events)
+    demo.start()
+    try:
+        demo.wait_until_loaded()
+        record_names(demo)
+        take(browser, demo, target, width, scheme)
+    finally:
+        demo.stop()
+
+
+def take(browser: Browser, demo: Demo, target: Path, width: str, scheme: str) -> None:
+    """Every page and state, those of an organization without events last."""
+    across, down = VIEWPORTS[width]
+
+    def camera() -> Camera:
         context = browser.new_context(
             viewport={"width": across, "height": down}, color_scheme="dark" if scheme == "dark" else "light"
         )
-        camera = Camera(context.new_page(), target, f"{width}-{scheme}")
-        beginning.take_sign_in(camera, demo)
-        sign_in(camera.page, demo)
-        trail.take(camera, demo)
-        around.take(camera, demo)
-        context.close()
-        with beginning.empty_server(demo.home.parent / f"{width}-{scheme}") as server:
-            context = browser.new_context(
-                viewport={"width": across, "height": down}, color_scheme="dark" if scheme == "dark" else "light"
-            )
-            beginning.take(Camera(context.new_page(), target, f"{width}-{scheme}"), server)
-            context.close()
+        return Camera(context.new_page(), target, f"{width}-{scheme}")
+
+    walking = camera()
+    beginning.take_sign_in(walking, demo)
+    sign_in(walking.page, demo)
+    trail.take(walking, demo)
+    around.take(walking, demo)
+    walking.page.context.close()
+    with beginning.empty_server(demo.home.parent / "empty") as server:
+        walking = camera()
+        beginning.take(walking, server)
+        walking.page.context.close()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ PAGES = {
     "many-filters": "/audit-logs?q=deploy+-user:ci-pipeline&status=failed&range=90d&tz=Asia%2FKolkata",
     "long-names": "/audit-logs?q=action:picture.taken",
     "every-column": f"/audit-logs?q=action:picture.taken&columns={ALL_COLUMNS}",
-    "a-thousand-rows": "/audit-logs?limit=1000",
     "no-such-event": "/audit-logs/evt_00000000000000000000000000",
 }
 MENUS = {
@@ -48,7 +47,7 @@ def take(camera: Camera, demo: Demo) -> None:
         camera.visit(name, demo.url + path)
     camera.page.goto(f"{demo.url}/audit-logs?limit=1000")
     camera.page.locator("#older").scroll_into_view_if_needed()
-    camera.picture("a-thousand-rows-end")
+    camera.picture("a-thousand-rows")
     take_panels(camera, demo)
     take_menus(camera, demo)
     take_live(camera, demo)
@@ -58,7 +57,11 @@ def take(camera: Camera, demo: Demo) -> None:
 def take_panels(camera: Camera, demo: Demo) -> None:
     """An event open: an ordinary one, one in Arabic, and one with too much in it."""
     page = camera.page
-    wanted = {"event": "encryption", "event-right-to-left": NAMES[1], "event-long": "an_action_with_a_name"}
+    wanted = {
+        "event": "action:deployment.failed+encryption",
+        "event-right-to-left": NAMES[1],
+        "event-long": "an_action_with_a_name",
+    }
     for name, search in wanted.items():
         page.goto(f"{demo.url}/audit-logs")
         page.goto(f"{demo.url}/audit-logs?q={search}")
@@ -116,11 +119,11 @@ def take_live(camera: Camera, demo: Demo) -> None:
     page = camera.page
     page.goto(f"{demo.url}/audit-logs?live=1")
     page.get_by_text("New events appear here").wait_for()
-    demo.record({"action": "picture.taken", "actor": {"id": "u1", "name": "Before the pause"}})
+    demo.record({"action": "picture.followed", "actor": {"id": "u1", "name": "Before the pause"}})
     page.locator("#rows").get_by_text("Before the pause").first.wait_for()
     camera.picture("live")
     page.locator("#live-pause").click()
-    demo.record(*[{"action": "picture.taken", "actor": {"id": "u1", "name": "While paused"}}] * 3)
+    demo.record(*[{"action": "picture.followed", "actor": {"id": "u1", "name": "While paused"}}] * 3)
     page.get_by_text("Paused · 3 new events").wait_for()
     camera.picture("live-paused")
 

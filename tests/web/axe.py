@@ -15,6 +15,7 @@ PACKAGE = "axe-core@4.14.1"
 SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 PLACE = Path(__file__).resolve().parents[2] / "build" / PACKAGE / "axe.min.js"
 SECONDS = 120
+CALM = 5
 
 
 def source() -> str:
@@ -27,7 +28,8 @@ def source() -> str:
 
 
 def violations(page: Page, script: str) -> list[str]:
-    """What axe finds on the page as it stands, one line for each place."""
+    """What axe finds on the page as it stands once it is at rest, one line for each place."""
+    _rest(page)
     page.evaluate("() => {" + script + "\n}")
     found: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
@@ -35,6 +37,16 @@ def violations(page: Page, script: str) -> list[str]:
         for violation in found["violations"]
         for node in violation["nodes"]
     ]
+
+
+def _rest(page: Page) -> None:
+    """Wait until nothing is being replaced, and so dimmed, for half a second; ten seconds at most."""
+    calm = 0
+    for _ in range(100):
+        calm = 0 if page.locator(".htmx-request, .histogram.older").count() else calm + 1
+        if calm > CALM:
+            return
+        page.wait_for_timeout(100)
 
 
 def _fetch() -> None:

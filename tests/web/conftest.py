@@ -1,5 +1,6 @@
 """A server with two organizations, and people of each in a browser."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,9 +44,13 @@ class Town:
         return self.sessions[email]
 
     def event(self, query: str) -> dict[str, Any]:
-        """The newest event of Acme that a search finds."""
-        found: dict[str, Any] = self.acme.get("/v1/audit-logs", params={"q": query, "limit": 1}).json()["data"][0]
-        return found
+        """The newest event of Acme that a search finds; one on its way through the outbox is waited for."""
+        asked, deadline = {"q": query, "limit": 1}, time.monotonic() + 20
+        while True:
+            found: list[dict[str, Any]] = self.acme.get("/v1/audit-logs", params=asked).json()["data"]
+            if found or time.monotonic() > deadline:
+                return found[0]
+            time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from tallystick.access.scopes import operator_scope
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.ledger import log
+from tests.fixtures.quiet import without_rules
 
 PASSWORD = "correct horse battery staple"
 DAYS = 36_500
@@ -25,6 +26,7 @@ def settle(data_dir: Path, slug: str, name: str, roles: Mapping[str, str]) -> st
     with database.write() as connection:
         made = organizations.create(connection, slug, name, "enterprise", DAYS, now=now)
         log.create(connection, made.org_id, now=now)
+        without_rules(connection, made.org_id, now)
         scope = operator_scope(made.org_id)
         for email, role in roles.items():
             people.create(connection, scope, email, role, kept, now=now)

@@ -40,10 +40,8 @@ def test_what_is_written_stays_and_enters_the_trail(alice_asks, town):
     page = alice_asks.get(path)
     assert "Missing encryption" in page.text
     assert "here it broke" in page.text
-    told = alice_asks.get("/audit-logs?q=action:audit_log.case_*").text
     for action in ("case_opened", "case_events_added", "case_updated", "case_noted"):
-        assert action in told or action in alice_asks.get(f"/audit-logs?q=action:audit_log.{action}").text
-    assert town.event("action:audit_log.case_noted")["context"]["session_id"].startswith("ses_")
+        assert town.event(f"action:audit_log.{action}")["context"]["session_id"].startswith("ses_")
 
 
 def test_two_who_write_at_once_are_told(alice_asks, town):

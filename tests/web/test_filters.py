@@ -68,7 +68,7 @@ def test_each_filter_has_a_chip_that_leads_to_the_others():
         ("User", "a@x"): "/audit-logs?range=7d&user=b%40x&status=failed&ip=10.0.0.0%2F8",
         ("User", "b@x"): "/audit-logs?range=7d&user=a%40x&status=failed&ip=10.0.0.0%2F8",
         ("Status", "Failed"): "/audit-logs?range=7d&user=a%40x&user=b%40x&ip=10.0.0.0%2F8",
-        ("IP address", "10.0.0.0/8"): "/audit-logs?range=7d&user=a%40x&user=b%40x&status=failed",
+        ("IP Address", "10.0.0.0/8"): "/audit-logs?range=7d&user=a%40x&user=b%40x&status=failed",
     }
 
 

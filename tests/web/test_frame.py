@@ -38,6 +38,21 @@ def test_every_page_of_the_navigation_is_there_and_marked(as_person):
         expect(page.get_by_role("navigation", name="Settings").locator("[aria-current=page]")).to_have_text(words)
 
 
+@pytest.mark.parametrize("path", ["/audit-logs", "/compliance", "/integrity"])
+def test_on_a_phone_the_page_where_one_is_stands_in_sight_in_the_navigation(as_person, path):
+    page = as_person(viewport={"width": 390, "height": 844})
+    page.goto(path)
+    marked = page.get_by_role("navigation", name="Settings").locator("[aria-current=page]")
+    expect(marked).to_be_in_viewport(ratio=0.95)
+
+
+def test_what_is_printed_has_no_buttons(as_person):
+    page = as_person()
+    page.emulate_media(media="print")
+    for name in ("Schedule Export", "Make an alert", "Live", "Export"):
+        expect(page.get_by_text(name, exact=True).first).to_be_hidden()
+
+
 def test_a_person_of_two_organizations_goes_on_in_the_other(browser, town, both):
     with browser.new_context(base_url=town.server.url) as context:
         page = context.new_page()

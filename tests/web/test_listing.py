@@ -5,7 +5,6 @@ import re
 import httpx
 import pytest
 
-from tallystick.search.page import Page
 from tallystick.web.filters import Filters
 from tallystick.web.listing import Listing, count_words
 from tallystick.web.pages import render
@@ -23,7 +22,7 @@ from tallystick.web.pages import render
     ],
 )
 def test_a_count_says_how_far_it_can_be_trusted(total, relation, words):
-    assert count_words(Page([], total, relation, None, False, -1, 0)) == words
+    assert count_words(total, relation) == words
 
 
 def test_a_partial_answer_is_said_and_goes_on():
@@ -50,6 +49,14 @@ def test_a_list_that_is_whole_is_counted_and_not_guessed(town):
         shown = httpx.get(f"{town.server.url}/audit-logs?{query}", cookies={name: value}).text
         assert "(exact)" in shown
         assert "about " not in re.findall(r'id="count">(.*?)</p>', shown, re.DOTALL)[0]
+
+
+def test_a_value_that_is_compared_whole_and_finds_nothing_says_how_to_find_a_beginning(town):
+    name, value = town.session("alice@acme.com")
+    shown = httpx.get(f"{town.server.url}/audit-logs?q=user:sar", cookies={name: value}).text
+    assert "user:sar* finds what begins so" in shown
+    shown = httpx.get(f"{town.server.url}/audit-logs?q=nobody-did-this", cookies={name: value}).text
+    assert "finds what begins so" not in shown
 
 
 def test_what_is_written_from_right_to_left_leaves_what_stands_beside_it_in_place(town):

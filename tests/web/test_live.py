@@ -22,7 +22,7 @@ def test_pause_freezes_the_view_and_counts_and_resume_shows(alice, town):
     alice.keyboard.press("Space")
     before = alice.locator("#rows").inner_text()
     town.record(*({"action": f"live.paused_{number}"} for number in range(3)))
-    expect(alice.locator("#live-words")).to_have_text("Paused · 3 new events")
+    expect(alice.locator("#live-words")).to_have_text("Paused · 3 new events waiting")
     assert alice.locator("#rows").inner_text() == before
     alice.get_by_role("button", name="Resume").click()
     expect(alice.locator("#rows tr").first).to_contain_text("live.paused_2")
@@ -34,7 +34,7 @@ def test_the_count_is_exact_also_beyond_what_can_be_shown(alice, town):
     alice.keyboard.press("Space")
     for _ in range(2):
         town.record(*({"action": "live.many", "description": f"many {number}"} for number in range(800)))
-    expect(alice.locator("#live-words")).to_have_text("Paused · 1,600 new events")
+    expect(alice.locator("#live-words")).to_have_text("Paused · 1,600 new events waiting")
     alice.get_by_role("button", name="Resume").click()
     expect(alice.locator("#rows tr")).to_have_count(500)
     expect(alice.locator("#rows tr").first).to_contain_text("many 799")

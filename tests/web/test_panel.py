@@ -32,7 +32,7 @@ def test_the_panel_says_all_that_the_event_says(alice, town):
         "Description": "terraform apply",
         "Category": "Deployments",
         "Resource": "api-infrastructure (prj_88) · project",
-        "IP address": "192.168.1.50",
+        "IP Address": "192.168.1.50",
         "User agent": "Chrome 120 | Chrome/120.0",
         "Status": "Failed",
         "Redacted": "request.token",
@@ -146,7 +146,7 @@ def test_a_value_and_a_request_can_be_copied(alice, town):
     event = town.event("action:deployment.failed user:sarah@acme.com")
     alice.context.grant_permissions(["clipboard-read", "clipboard-write"])
     alice.goto(f"/audit-logs/{event['id']}")
-    address = alice.locator("#panel .facts > div", has_text="IP address")
+    address = alice.locator("#panel .facts > div", has_text="IP Address")
     address.hover()
     address.get_by_role("button", name="Copy").click()
     expect(alice.locator("#copied")).to_have_text("Copied.")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from tests.render.reading import text_of
 from tests.web.axe import violations
@@ -20,9 +20,18 @@ REPORT = {
 
 
 def choose(page: Page, menu: str, value: str) -> None:
-    summary = page.locator("#filters details.menu > summary", has_text=menu)
-    summary.click()
-    page.get_by_role("group", name=menu).get_by_label(value, exact=True).check()
+    details = page.locator("#filters details.menu").filter(has=page.locator("summary", has_text=menu))
+    # A choice is named with its number once the numbers are there: "Deployments" becomes "Deployments 2".
+    box = page.get_by_role("group", name=menu).get_by_role("checkbox", name=re.compile(rf"^{value}( [\d,]+)?$"))
+    page.wait_for_load_state("networkidle")  # what comes in beside the list may move the buttons
+    for _ in range(6):
+        if not details.evaluate("menu => menu.open"):
+            details.locator("summary").click()
+        try:
+            box.check(timeout=3000)
+            break
+        except Error:  # the click fell where the button no longer was
+            continue
     # Only then the list is drawn, and the buttons of the menus stand where they stay.
     expect(page.locator(".chip", has_text=value)).to_be_visible()
     page.keyboard.press("Escape")

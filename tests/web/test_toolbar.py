@@ -65,6 +65,23 @@ def test_dragging_over_the_bars_narrows_the_period(alice):
     expect(alice.locator("#rows tr")).to_have_count(4)
 
 
+def test_a_finger_over_the_bars_narrows_the_period(alice):
+    alice.goto("/audit-logs?user=sarah%40acme.com&range=custom&start=2024-01-14&end=2024-01-16")
+    box = alice.locator(".bars .u-over").bounding_box()
+    finger = alice.context.new_cdp_session(alice)
+
+    def touch(kind, *shares):
+        points = [{"x": box["x"] + box["width"] * share, "y": box["y"] + 20} for share in shares]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 0.01)
+    for share in (0.1, 0.2, 0.3):
+        touch("touchMove", share)
+    touch("touchEnd")
+    expect(alice.locator("#rows tr")).to_have_count(0)
+    expect(alice).to_have_url(re.compile(r"start=2024-01-14T00%3A00%3A00Z&end=2024-01-1\dT"))
+
+
 def test_without_dragging_the_table_of_counts_narrows_too(alice):
     alice.goto("/audit-logs?user=sarah%40acme.com&range=custom&start=2024-01-14&end=2024-01-16")
     alice.get_by_text("As a table").click()

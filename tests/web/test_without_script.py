@@ -28,7 +28,8 @@ def test_older_and_back_are_links(plain):
     seen = set()
     for _ in range(ROUTINE // 50):
         seen |= {row.get_attribute("data-index") for row in plain.locator("#rows tr").all()}
-        plain.get_by_role("link", name="Older").click()
+        with plain.expect_navigation():  # until the page is there whole
+            plain.get_by_role("link", name="Older").click()
     seen |= {row.get_attribute("data-index") for row in plain.locator("#rows tr").all()}
     assert len(seen) == ROUTINE
     plain.get_by_role("link", name="Back to the newest").click()

@@ -1,10 +1,12 @@
 """The Audit Logs page, and the part of it that changes while one filters, searches or pages."""
 
+from functools import partial
+
 from litestar import Response, get
 
 from tallystick.web.filters import PATH, Filters, from_pairs
 from tallystick.web.first_run import searchable_through
-from tallystick.web.listing import Listing, load
+from tallystick.web.listing import Listing, count, load
 from tallystick.web.pages import html
 from tallystick.web.parts import Database, Finder, Frame, Reader, Session, Settings, WebRequest
 
@@ -35,7 +37,7 @@ async def show_rows(request: WebRequest, reader: Reader, database: Database, fin
     """The list alone, for a page that is already there; or, with a cursor, the rows that follow."""
     filters = filters_of(request)
     cursor = request.query_params.get("cursor")
-    listing: Listing = await database.run(load, reader, finder, filters, cursor)
+    listing: Listing = await database.run(partial(load, rows_first=True), reader, finder, filters, cursor)
     if cursor is not None:
         return html("older_rows.html", listing=listing, filters=filters, open_id="")
     if listing.mistake is not None:  # the list stays as it is until the search can be understood
@@ -44,6 +46,13 @@ async def show_rows(request: WebRequest, reader: Reader, database: Database, fin
     open_id = request.query_params.get("open", "")
     headers = _history(request, filters.href(f"{PATH}/{open_id}" if open_id else PATH))
     return html("results.html", headers=headers, listing=listing, filters=filters, open_id=open_id, fragment=True)
+
+
+@get(f"{PATH}/count", name="web.audit_logs.count")
+async def show_count(request: WebRequest, reader: Reader, database: Database, finder: Finder) -> Response[str]:
+    """How many events the list has, which the rows did not wait for."""
+    listing = await database.run(count, reader, finder, filters_of(request))
+    return html("count_words.html", listing=listing)
 
 
 def filters_of(request: WebRequest) -> Filters:

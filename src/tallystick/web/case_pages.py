@@ -6,19 +6,20 @@ from typing import Any, cast
 from litestar import Response, get
 from sqlalchemy import Connection
 
+from tallystick.access.cross_site import refuse_cross_site
 from tallystick.cases import case as kept
-from tallystick.cases.case import LINES, Case, list_cases, may_change, read_case
+from tallystick.cases.case import LINES, Case, list_cases, may_change, place_of, read_case
 from tallystick.cases.changes import MOST_LINE, MOST_TITLE
 from tallystick.cases.evidence import MOST_NOTE, list_held
 from tallystick.cases.report import Format, file_name, note_report, report_of, written_as
 from tallystick.cases.timeline import Timeline, timeline_of
-from tallystick.clock import exact_time, now_us
+from tallystick.clock import exact_time, now_us, second_words
 from tallystick.database.engine import Database as ControlDatabase
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.pages import html
-from tallystick.web.parts import Acting, Database, Frame, Reader, Recorder, WebRequest
+from tallystick.web.parts import Acting, Database, Frame, Reader, Recorder, Settings, WebRequest
 from tallystick.web.parts import Finder as GivenFinder
 from tallystick.web.timeline_view import entry_of
 
@@ -36,7 +37,7 @@ async def show_cases(request: WebRequest, reader: Reader, frame: Frame, database
     def load() -> list[Case]:
         with database.read() as connection:
             chosen = cast("kept.State", state) if state in ("open", "closed") else None
-            return list_cases(connection, reader, state=chosen, before=_whole(before))
+            return list_cases(connection, reader, state=chosen, before=place_of(before))
 
     cases = await database.run(load)
     return html(
@@ -44,7 +45,7 @@ async def show_cases(request: WebRequest, reader: Reader, frame: Frame, database
         frame=frame.at("cases"),
         cases=[(case, _times(case, filters.zone)) for case in cases],
         state=state,
-        more=cases[-1].changed_at if len(cases) == kept.MOST_LISTED else None,
+        more=cases[-1].place if len(cases) == kept.MOST_LISTED else None,
         continued=bool(before),
         filters=filters,
     )
@@ -67,8 +68,10 @@ async def show_report(
     database: Database,
     finder: GivenFinder,
     recorder: Recorder,
+    settings: Settings,
 ) -> Response[bytes]:
     """The incident report as a file; that it was made is recorded."""
+    refuse_cross_site("POST", request.headers, settings.public_url)  # an act, though a link asks for it
     chosen: Format = "pdf" if request.url.path.endswith(".pdf") else "md"
     zone = filters_of(request).zone
 
@@ -150,8 +153,4 @@ def _load(database: ControlDatabase, finder: Finder, scope: Scope, case_id: str)
 def _times(case: Case, zone: tzinfo) -> dict[str, str]:
     """The times of a case in words, to the second; "" for what did not happen."""
     known = {"created": case.created_at, "changed": case.changed_at, "closed": case.closed_at}
-    return {name: exact_time(at - at % 1_000_000, zone).replace(".000", "") if at else "" for name, at in known.items()}
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+    return {name: second_words(at, zone) if at else "" for name, at in known.items()}

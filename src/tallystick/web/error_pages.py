@@ -26,7 +26,7 @@ TITLES = {
     503: "Not available just now",
 }
 DETAILS = {
-    404: "The address is wrong, or what it named is no longer kept.",
+    404: "The address is wrong, or what it names is gone.",
     405: "The address is right, but not for this kind of request.",
 }
 ADVICE = {

@@ -4,6 +4,7 @@ from litestar import Response, get
 
 from tallystick import ids
 from tallystick.cases.around import Around, around
+from tallystick.erasure.telling import telling_of
 from tallystick.errors import NotFound
 from tallystick.events.record import StoredEvent
 from tallystick.query.scope import Scope
@@ -14,7 +15,7 @@ from tallystick.web.filters import PATH, Filters
 from tallystick.web.listing import Listing, load
 from tallystick.web.pages import html
 from tallystick.web.panel_view import Panel, panel_of
-from tallystick.web.parts import Database, Frame, Reader, Settings, WebRequest
+from tallystick.web.parts import Database, Frame, Reader, Settings, Store, WebRequest
 from tallystick.web.parts import Finder as GivenFinder
 
 RELATED = 3  # on either side
@@ -29,6 +30,7 @@ async def show_event(
     database: Database,
     finder: GivenFinder,
     settings: Settings,
+    store: Store,
 ) -> Response[str]:
     """The panel for htmx, else the list with the panel open. No such event, or another's: 404, both alike."""
     filters = filters_of(request)
@@ -38,7 +40,8 @@ async def show_event(
         if in_page:
             return html("panel_missing.html", filters=filters)
         raise no_event()
-    panel = panel_of(stored, filters, settings.public_url)
+    told = await database.run(telling_of, database, store, reader, stored.index) if stored.remains else []
+    panel = panel_of(stored, filters, settings.public_url, told)
     if in_page:
         return html("panel.html", panel=panel, filters=filters)
     return await _around(request, frame, database, finder, reader, filters, panel)

@@ -11,7 +11,9 @@ from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.events.words import first
 from tallystick.web.filters import CATEGORIES
+from tallystick.web.found import found_in_details
 
+GONE = "erased"  # stands where something stood before an erasure
 STATUS_WORDS = {"success": "Success", "failed": "Failed"}
 
 
@@ -34,29 +36,37 @@ class Row:
     category: str
     status: str
     status_words: str
+    found: str
 
 
-def row_of(stored: StoredEvent, zone: tzinfo) -> Row:
-    """The line for an event; times in `zone`."""
+def row_of(stored: StoredEvent, zone: tzinfo, needles: tuple[str, ...] = ()) -> Row:
+    """The line for an event; times in `zone`. With `needles`, what was searched for is shown where no cell has it."""
     event = event_of(stored)
     moment = from_us(stored.occurred_at).astimezone(zone)
     actor, resource = event.get("actor", {}), event.get("resource", {})
+    gone = dict.fromkeys(event.get("erased", ()), GONE)
+    status_words = STATUS_WORDS.get(event["status"], event["status"])
+    user = first(actor, "email", "name", "id", "type") or gone.get("who", "")
+    resource_shown = first(resource, "name", "id") or gone.get("target", "")
+    action, description = event["action"], event.get("description", "")
+    address = event.get("context", {}).get("ip_address", "")
     return Row(
         index=stored.index,
         id=ids.encode("evt", stored.id),
         date=f"{moment:%Y-%m-%d}",
         time=f"{moment:%H:%M:%S}",
         iso=rfc3339(stored.occurred_at),
-        user=first(actor, "email", "name", "id", "type"),
+        user=user,
         user_title=_all(actor, "name", "email", "id"),
-        action=event["action"],
-        description=event.get("description", ""),
-        resource=first(resource, "name", "id"),
+        action=action or gone.get("what", ""),
+        description=description or gone.get("details", ""),
+        resource=resource_shown,
         resource_title=_all(resource, "type", "name", "id"),
-        ip_address=event.get("context", {}).get("ip_address", ""),
+        ip_address=address,
         category=CATEGORIES.get(event["category"], event["category"]),
         status=event["status"],
-        status_words=STATUS_WORDS.get(event["status"], event["status"]),
+        status_words=status_words,
+        found=found_in_details(event, (user, action, description, resource_shown, address, status_words), needles),
     )
 
 

@@ -10,7 +10,7 @@ from tallystick.cases.case import Case, list_cases, may_change
 from tallystick.cases.evidence import MOST_EVENTS
 from tallystick.cases.first_times import FirstTimes, first_times
 from tallystick.cases.threads import RELATIONS, Thread, threads_of
-from tallystick.clock import exact_time
+from tallystick.clock import second_words
 from tallystick.database.engine import Database as ControlDatabase
 from tallystick.events.output import event_of
 from tallystick.query.scope import Scope
@@ -99,7 +99,7 @@ def _gaps(found: Around, firsts: FirstTimes, scope: Scope, filters: Filters) -> 
     """What the timeline cannot show, in sentences."""
     said = []
     if found.start < found.retention_start:
-        kept = exact_time(found.retention_start - found.retention_start % 1_000_000, filters.zone).replace(".000", "")
+        kept = second_words(found.retention_start, filters.zone)
         said.append(f"Events before {kept} are no longer kept.")
     if found.more_before:
         said.append(f"There is more before: these are the {NEAREST} nearest. A shorter span or fewer threads show all.")

@@ -1,5 +1,6 @@
 """One page of the list, ready for the templates: rows, the count in honest words, or why there are none."""
 
+import re
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
@@ -9,9 +10,12 @@ from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
-from tallystick.search.page import Page
+from tallystick.search.page import Page, Relation
 from tallystick.web.event_view import Row, row_of
 from tallystick.web.filters import LABELS, Filters
+
+# A qualifier at the end whose value is compared as a whole: many expect it to find a beginning.
+_WHOLE = re.compile(r"(?:^|\s)((?:user|resource|action|type):([^\s\"*()]+))$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Mistake:
 class Listing:
     """What the table shows.
 
+    `counts_later`: the page asks for the count itself, once the rows are there.
     `searchable_through` is where the live view goes on, `needles` are the words to mark, and
     `api` is the path that gives the same by the HTTP API.
     """
@@ -39,6 +44,7 @@ class Listing:
     rows: list[Row] = field(default_factory=list)
     count: str = ""
     is_exact: bool = False
+    counts_later: bool = False
     needles: tuple[str, ...] = ()
     api: str = ""
     partial: bool = False
@@ -50,8 +56,11 @@ class Listing:
     mistake: Mistake | None = None
 
 
-def load(scope: Scope, finder: Finder, filters: Filters, cursor: str | None) -> Listing:
-    """Finds one page; blocks. A mistake in the search or a filter is part of the answer."""
+def load(scope: Scope, finder: Finder, filters: Filters, cursor: str | None, *, rows_first: bool = False) -> Listing:
+    """Finds one page; blocks. A mistake in the search or a filter is part of the answer.
+
+    `rows_first`: nothing is counted that would keep the rows waiting.
+    """
     now = now_us()
     try:
         query = query_from(filters.parameters(now), now=now)
@@ -60,19 +69,25 @@ def load(scope: Scope, finder: Finder, filters: Filters, cursor: str | None) -> 
             query,
             limit=filters.rows,
             cursor=cursor,
-            count="none" if cursor else "estimate",
+            count="none" if cursor or rows_first else "estimate",
             question=filters.question(),
         )
     except BadRequest as problem:
         return Listing(filters=filters, mistake=mistake_of(problem))
-    rows = [row_of(stored, filters.zone) for stored in page.data]
+    rows = [row_of(stored, filters.zone, query.needles) for stored in page.data]
     if cursor is None and page.next_cursor is None and not page.partial:  # all of it is here
         page = replace(page, total=len(rows), total_relation="exact")
+    elif page.partial and page.total_relation == "exact" and page.total == len(rows) and cursor is None:
+        page = replace(page, partial=False, next_cursor=None)  # what was counted is all that there is
+    elif page.partial and page.total == 0:
+        page = replace(page, total=None, total_relation=None)
+    later = rows_first and cursor is None and page.total is None and not page.partial
     return Listing(
         filters=filters,
         rows=rows,
-        count=count_words(page),
+        count=count_words(page.total, page.total_relation),
         is_exact=page.total_relation == "exact",
+        counts_later=later,
         needles=query.needles,
         api=f"/v1/audit-logs?{urlencode(filters.parameters(now), doseq=True)}".rstrip("?"),
         partial=page.partial,
@@ -82,6 +97,16 @@ def load(scope: Scope, finder: Finder, filters: Filters, cursor: str | None) -> 
         retention_words=_retention_words(query, page, filters),
         empty="" if rows or cursor else _why_empty(scope, finder, filters, query, page, now),
     )
+
+
+def count(scope: Scope, finder: Finder, filters: Filters) -> Listing:
+    """What `load` left out with `rows_first`; blocks."""
+    try:
+        query = query_from(filters.parameters(now_us()), now=now_us())
+        total, relation = finder.total(scope, query)
+    except BadRequest as problem:
+        return Listing(filters=filters, mistake=mistake_of(problem))
+    return Listing(filters=filters, count=count_words(total, relation), is_exact=relation == "exact")
 
 
 def mistake_of(problem: BadRequest) -> Mistake:
@@ -96,12 +121,14 @@ def mistake_of(problem: BadRequest) -> Mistake:
     )
 
 
-def count_words(page: Page) -> str:
+def count_words(total: int | None, relation: Relation | None) -> str:
     """`1,234 events`, `about 1,234 events`, `at least 1,234 events`; nothing when it was not counted."""
-    if page.total is None or page.total_relation is None:
+    if total is None or relation is None:
         return ""
-    lead = {"exact": "", "estimate": "about ", "at_least": "at least "}[page.total_relation]
-    return f"{lead}{page.total:,} event{'' if page.total == 1 else 's'}"
+    if not total and relation == "at_least":
+        return "Not counted in time"
+    lead = {"exact": "", "estimate": "about ", "at_least": "at least "}[relation]
+    return f"{lead}{total:,} event{'' if total == 1 else 's'}"
 
 
 def _retention_words(query: Query, page: Page, filters: Filters) -> str:
@@ -122,4 +149,7 @@ def _why_empty(scope: Scope, finder: Finder, filters: Filters, query: Query, pag
     everything = finder.page(scope, Query(), limit=1, count="estimate")
     if not everything.total:
         return "No events have been recorded yet."
-    return f"No events match. The search and filters hide {count_words(everything)}."
+    hidden = count_words(everything.total, everything.total_relation)
+    whole = _WHOLE.search(filters.q)
+    hint = f" {whole[1]} finds what is exactly “{whole[2]}”; {whole[1]}* finds what begins so." if whole else ""
+    return f"No events match. The search and filters hide {hidden}.{hint}"

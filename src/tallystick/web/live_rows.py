@@ -92,7 +92,9 @@ def message_of(batch: Batch, filters: Filters, needles: tuple[str, ...] = ()) ->
     shown = batch.events[-MOST_ROWS:]
     if not shown:
         return ServerSentEventMessage(id=batch.through, event="position", data=json.dumps({"through": batch.through}))
-    rows = [[stored.index, row_html(row_of(stored, filters.zone), filters, needles)] for stored in reversed(shown)]
+    rows = [
+        [stored.index, row_html(row_of(stored, filters.zone, needles), filters, needles)] for stored in reversed(shown)
+    ]
     data = {"rows": rows, "skipped": len(batch.events) - len(shown), "through": batch.through}
     return ServerSentEventMessage(id=batch.through, event="rows", data=json.dumps(data))
 

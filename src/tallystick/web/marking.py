@@ -1,9 +1,10 @@
 """A value in a cell: what the search was for is marked, and long ids lose their middle where room is short."""
 
 import re
-from collections.abc import Sequence
+from functools import lru_cache
+from html import escape
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from tallystick.query.fold import fold
 
@@ -11,27 +12,29 @@ _TAIL = 6  # what distinguishes two ids stands at their end
 _ID = re.compile(r"(?=.*[0-9])[\w.:/+=-]{20,}", re.ASCII)
 
 
-def shown(text: str, needles: Sequence[str] = ()) -> Markup:
+# One page shows the same few people, actions and addresses again and again.
+@lru_cache(2048)
+def shown(text: str, needles: tuple[str, ...] = ()) -> Markup:
     """The text with `<mark>` around each needle (folded, as a query gives them)."""
     spans = _spans(text, needles)
     if not _ID.fullmatch(text):
-        return _marked(text, 0, len(text), spans)
+        return Markup(_marked(text, 0, len(text), spans))  # noqa: S704 - each piece is escaped
     cut = len(text) - _TAIL
     head, tail = _marked(text, 0, cut, spans), _marked(text, cut, len(text), spans)
-    return Markup('<span class="middle"><span>{}</span><span>{}</span></span>').format(head, tail)
+    return Markup(f'<span class="middle"><span>{head}</span><span>{tail}</span></span>')  # noqa: S704
 
 
-def _marked(text: str, start: int, end: int, spans: list[tuple[int, int]]) -> Markup:
+def _marked(text: str, start: int, end: int, spans: list[tuple[int, int]]) -> str:
     pieces, at = [], start
     for first, last in spans:
         first, last = max(first, start), min(last, end)
         if first < last:
-            pieces += [escape(text[at:first]), Markup("<mark>{}</mark>").format(text[first:last])]
+            pieces += [escape(text[at:first]), "<mark>", escape(text[first:last]), "</mark>"]
             at = last
-    return Markup().join([*pieces, escape(text[at:end])])
+    return "".join([*pieces, escape(text[at:end])])
 
 
-def _spans(text: str, needles: Sequence[str]) -> list[tuple[int, int]]:
+def _spans(text: str, needles: tuple[str, ...]) -> list[tuple[int, int]]:
     """Where needles stand in the text, in order, without overlap."""
     if not needles or not text:
         return []

@@ -1,10 +1,12 @@
 """Links from a value of an event: only events that have it, or all but those. The URL is the state."""
 
+import re
 from dataclasses import dataclass
 
 from tallystick.search.tokens import LONGEST, quoted
 from tallystick.web.filters import REPEATED, Filters
 
+OR = re.compile(r"\bOR\b")
 # The qualifier that says the same in the search box, where it is called otherwise than the filter.
 _QUALIFIERS = {"resource_type": "type"}
 
@@ -46,7 +48,7 @@ def _href(filters: Filters | None, path: str) -> str:
 
 def _searching(filters: Filters, said: str) -> Filters | None:
     words = filters.q if f" {said} " in f" {filters.q} " else f"{filters.q} {said}".strip()
-    if " OR " in filters.q:
+    if OR.search(filters.q):
         words = f"({filters.q}) {said}"
     return filters.searching(words) if len(words) <= LONGEST else None
 

@@ -6,7 +6,17 @@ from dataclasses import dataclass, replace
 NAVIGATION = (
     ("audit-logs", "/audit-logs", "Audit Logs"),
     ("cases", "/cases", "Cases"),
+    ("exports", "/exports", "Exports"),
+    ("alerts", "/alerts", "Alerts"),
+    ("security", "/security", "Security"),
+    ("compliance", "/compliance", "Compliance"),
+    ("retention", "/retention", "Retention"),
+    ("integrity", "/integrity", "Integrity"),
 )
+
+
+# Who sees a part of the trail only is not led to these.
+OF_THE_WHOLE_TRAIL = frozenset({"alerts", "security", "compliance", "retention", "integrity"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +36,7 @@ class PageFrame:
 
     @property
     def navigation(self) -> tuple[tuple[str, str, str], ...]:
-        return NAVIGATION
+        return tuple(one for one in NAVIGATION if self.role != "member" or one[0] not in OF_THE_WHOLE_TRAIL)
 
     def at(self, here: str) -> "PageFrame":
         """The same around another page."""

@@ -1,11 +1,13 @@
 """HTML from templates, and the headers that every answer of the pages carries."""
 
+from datetime import tzinfo
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import MediaType, Response
 from markupsafe import Markup, escape
 
+from tallystick.clock import now_us, second_words
 from tallystick.events.changes import one_line
 from tallystick.web import form_choices
 from tallystick.web.assets import ASSETS
@@ -31,8 +33,14 @@ def spoken(text: str) -> Markup:
     return Markup().join(parts)
 
 
+def _now_words(zone: tzinfo) -> str:
+    """When a page was made, to the second."""
+    now = now_us()
+    return second_words(now, zone)
+
+
 ENVIRONMENT.filters |= {"spoken": spoken, "one_line": one_line, "shown": shown}
-ENVIRONMENT.globals |= {"assets": ASSETS, "form": form_choices}
+ENVIRONMENT.globals |= {"assets": ASSETS, "form": form_choices, "now_words": _now_words}
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; object-src 'none'; "

@@ -1,13 +1,14 @@
 """An event as the panel shows it: every value with what can be done with it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 from tallystick.clock import exact_time
+from tallystick.erasure.telling import Told
 from tallystick.events.changes import Change, changes_of
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
@@ -18,6 +19,12 @@ from tallystick.web.filters import CATEGORIES, PATH, Filters
 from tallystick.web.narrowing import NOTHING, Narrowing, narrowing
 
 MOST_CHANGES = 200
+PART_WORDS = {
+    "what": "the action and how it was recorded",
+    "target": "the resource",
+    "who": "the actor, and where it came from",
+    "details": "the description and all details",
+}
 _PLAIN_PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
 
@@ -69,8 +76,11 @@ class Panel:
     curl: str
 
 
-def panel_of(stored: StoredEvent, filters: Filters, public_url: str) -> Panel:
-    """Everything an event says; times in the zone of `filters`, which the links narrow."""
+def panel_of(stored: StoredEvent, filters: Filters, public_url: str, told: Sequence[Told] = ()) -> Panel:
+    """Everything an event says; times in the zone of `filters`, which the links narrow.
+
+    `told` are the records of the erasures that took parts of it.
+    """
     event = event_of(stored)
     row = row_of(stored, filters.zone)
     reader = _Reader(event, filters, f"{PATH}/{row.id}")
@@ -78,7 +88,7 @@ def panel_of(stored: StoredEvent, filters: Filters, public_url: str) -> Panel:
     return Panel(
         row=row,
         summary=event["summary"],
-        facts=reader.facts(stored, row),
+        facts=[*reader.facts(stored, row), *_erased(event, told)],
         more=reader.more(stored),
         changes=[ShownChange(change, reader.of_change(change)) for change in islice(found, MOST_CHANGES)],
         changes_left=max(0, len(found) - MOST_CHANGES),
@@ -114,10 +124,10 @@ class _Reader:
             Fact("Timestamp", time, event["timestamp"]),
             self.fact("User", "user", person(actor), first(actor, "email", "id", "name")),
             self.fact("On behalf of", "user", person(behalf), first(behalf, "email", "id", "name")),
-            self.fact("Action", "action", row.action + known, row.action, is_code=True),
-            Fact("Description", row.description, row.description),
+            self.fact("Action", "action", event["action"] and event["action"] + known, event["action"], is_code=True),
+            Fact("Description", event.get("description", ""), event.get("description", "")),
             self.fact("Resource", "resource", thing(resource), first(resource, "name", "id")),
-            self.fact("IP address", "ip", row.ip_address, is_code=True),
+            self.fact("IP Address", "ip", row.ip_address, is_code=True),
             Fact("User agent", words or agent, agent, aside=agent if words else ""),
             self.fact("Status", "status", row.status_words, row.status),
             Fact("Redacted", ", ".join(event.get("redacted", ())), ", ".join(event.get("redacted", ())), is_code=True),
@@ -155,6 +165,16 @@ class _Reader:
             return NOTHING
         text = value if isinstance(value, str) else json.dumps(value)
         return narrowing(self.filters, self.path, path, text) if "\n" not in text else NOTHING
+
+
+def _erased(event: Mapping[str, Any], told: Sequence[Told]) -> list[Fact]:
+    """What is gone, and which records say so."""
+    parts = event.get("erased", ())
+    if not parts:
+        return []
+    words = ", ".join(PART_WORDS[part] for part in parts)
+    aside = "; ".join(f"by record {one.index:,}: {one.reason}" for one in told)
+    return [Fact("Erased", words, words, aside=aside)]
 
 
 def _given(*facts: Fact) -> list[Fact]:

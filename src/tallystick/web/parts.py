@@ -13,10 +13,17 @@ from litestar.params import SkipValidation
 from tallystick import settings
 from tallystick.access import acts, authenticate, sessions, sign_in
 from tallystick.database import engine
+from tallystick.destinations import changes as destinations
+from tallystick.destinations import courier
+from tallystick.erasure import eraser
+from tallystick.exports import exporter
 from tallystick.ingest import recorder
+from tallystick.integrity import checker
+from tallystick.ledger import prover
 from tallystick.live import hub
 from tallystick.query import scope
 from tallystick.search import find
+from tallystick.store import events
 from tallystick.web import page_frame
 
 T = TypeVar("T")
@@ -26,14 +33,21 @@ WebRequest = Request[Any, Any, Any]
 Acting = Given[acts.Caller]
 Authenticator = Given[authenticate.Authenticator]
 Caller = Given[acts.Caller]
+Checker = Given[checker.Checker]
+Courier = Given[courier.Courier]
 Database = Given[engine.Database]
+Eraser = Given[eraser.Eraser]
+Exporter = Given[exporter.Exporter]
 Finder = Given[find.Finder]
 Form = Given[FormMultiDict]
 Frame = Given[page_frame.PageFrame]
 LiveHub = Given[hub.LiveHub]
+Posts = Given[destinations.Posts]
+Prover = Given[prover.Prover]
 Reader = Given[scope.Scope]
 Recorder = Given[recorder.Recorder]
 Session = Given[sessions.Session]
 SessionToken = Given[str]
 Settings = Given[settings.Settings]
 SignIn = Given[sign_in.SignIn]
+Store = Given[events.EventStore]

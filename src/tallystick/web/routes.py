@@ -7,6 +7,7 @@ GET  /sign-in                   the form            POST /sign-in    begin a ses
 GET  /set-up/{token}            the form            POST             make organization and first owner
 GET  /audit-logs                the page
 GET  /audit-logs/rows           its list alone, or with a cursor the rows that follow
+GET  /audit-logs/count          how many events the list has
 GET  /audit-logs/live           new rows as server-sent events
 GET  /audit-logs/suggest/{name} what the User and Resource menus offer
 GET  /audit-logs/complete/{name}  values behind a qualifier in the search box
@@ -16,12 +17,38 @@ GET  /audit-logs/saved          the menu of saved views   POST             save 
                                                     POST /audit-logs/saved/{id}  rename, share, delete
 GET  /audit-logs/{event_id}     the page with an event open, or its panel alone
 GET  /audit-logs/{event_id}/related  what happened around it, in short
+GET  /audit-logs/{event_id}/proof  its proof in one line, and proof.json to download
 GET  /audit-logs/{event_id}/investigate  the timeline around it
 GET  /cases                     the cases           POST /cases      make one, or add events to one
 GET  /cases/{case_id}           one case            POST             write its lines
                                                     POST /cases/{case_id}/state  close, open again
                                                     POST /cases/{case_id}/events/{event_id}[/remove]  note, remove
 GET  /cases/{case_id}/report.pdf, report.md  the incident report
+GET  /retention                 what is kept, goes, is held, is erased; and what a change would do
+                                                    POST /retention         change it
+                                                    POST /retention/mail    tell the owners or not
+                                                    POST /retention/holds[/{id}/release]  place, release
+                                                    POST /retention/erasures[/{id}/confirm, /cancel]  ask, decide
+GET  /exports                   the exports         POST /exports    ask for one
+GET  /exports/schedules/new, /{id}  the form of a scheduled export
+                                                    POST /exports/schedules[/{id}]  make one; change, run, pause, delete
+GET  /unsubscribe/{token}       asks                POST             send no more to a recipient
+GET  /exports/list              the list alone      POST /exports/{export_id}  cancel it, or delete its file
+GET  /exports/{export_id}/download  its file
+GET  /alerts                    what rules found, rules, detections, destinations
+GET  /alerts/{alert_id}         one alert           POST             acknowledge it
+GET  /alerts/{rule or detection}/backtest  what it would have done
+GET  /alerts/rules/new          the form            POST             test it, make it; …/rules/{id} switch, mute, delete
+                                                    POST /alerts/detections/{id}  switch it on
+                                                    POST /alerts/destinations[/{id}]  make one; test, switch, delete
+GET  /security                  failed sign-ins, permissions; /security/signs/{name} a sign to watch for
+GET  /compliance                reports, reviews    POST /compliance/reports, reviews, reminder
+GET  /compliance/reports/{report_id}  a report; …/progress, report.pdf, report.json  POST …/evidence  bundle its events
+GET  /compliance/reviews/{review_id}  a review      POST             save, sign, withdraw
+                                                    POST …/findings  note something at an event
+GET  /integrity                 checkpoint, key, checks POST /integrity/check  check now
+GET  /integrity/check           how a check stands      POST /integrity/public  let everybody read the log
+GET  /integrity/checkpoint, tallystick-verify.pyz  to download
 GET  /static/{version}/…        stylesheet and scripts
 """
 
@@ -30,19 +57,62 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from tallystick.errors import TallystickError
+from tallystick.web.alerts_page import (
+    acknowledge_alert,
+    change_place,
+    change_rule,
+    enable_detection,
+    make_place,
+    provide_alerts_page,
+    show_alert,
+    show_alerts,
+)
 from tallystick.web.assets import static_files
-from tallystick.web.audit_logs import show_audit_logs, show_rows
+from tallystick.web.audit_logs import show_audit_logs, show_count, show_rows
 from tallystick.web.case_acts import make_case, remove_event, set_state, write_case, write_note
 from tallystick.web.case_pages import show_case, show_cases, show_report
 from tallystick.web.completion import complete_value
+from tallystick.web.compliance_page import (
+    ask_report,
+    change_reminder,
+    provide_compliance_page,
+    show_compliance,
+    start_review,
+)
 from tallystick.web.error_pages import show_error
 from tallystick.web.event_panel import show_event, show_related
+from tallystick.web.exports_page import ask_export, download_export, end_export, show_exports, show_list
 from tallystick.web.facets import show_facets
 from tallystick.web.histogram import show_histogram
+from tallystick.web.integrity_page import (
+    download_checkpoint,
+    download_verifier,
+    publish_log,
+    show_check,
+    show_integrity,
+    start_check,
+)
 from tallystick.web.investigate import investigate
 from tallystick.web.live_rows import follow_events
 from tallystick.web.pages import with_headers
+from tallystick.web.posting import provide_posted
+from tallystick.web.proof_line import download_proof, show_proof
+from tallystick.web.report_page import ask_evidence, download_json, download_pdf, show_progress
+from tallystick.web.report_page import show_report as show_compliance_report
+from tallystick.web.retention_acts import (
+    ask_erasure,
+    change_retention,
+    decide_erasure,
+    place_hold,
+    release_hold,
+    switch_mail,
+)
+from tallystick.web.retention_page import provide_retention_page, show_retention
+from tallystick.web.review_page import mark_finding, provide_review_page, show_review, write_review
+from tallystick.web.rule_form import make_rule, provide_rule_form, show_backtest, show_new
 from tallystick.web.saved_views import change_view, list_saved_views, save_view
+from tallystick.web.schedules_page import change_schedule, make_schedule, show_edit, show_form
+from tallystick.web.security_page import show_security, show_sign
 from tallystick.web.set_up import set_up, show_set_up
 from tallystick.web.sign_in import enter, leave, show_home, show_sign_in, switch_organization
 from tallystick.web.signed_in import (
@@ -55,6 +125,7 @@ from tallystick.web.signed_in import (
     provide_token,
 )
 from tallystick.web.suggestions import suggest_values
+from tallystick.web.unsubscribe import show_unsubscribe, unsubscribe
 
 WEB = Router(
     path="/",
@@ -68,6 +139,7 @@ WEB = Router(
         set_up,
         show_audit_logs,
         show_rows,
+        show_count,
         follow_events,
         suggest_values,
         complete_value,
@@ -78,6 +150,8 @@ WEB = Router(
         change_view,
         show_event,
         show_related,
+        show_proof,
+        download_proof,
         investigate,
         show_cases,
         make_case,
@@ -87,6 +161,54 @@ WEB = Router(
         write_note,
         remove_event,
         show_report,
+        show_retention,
+        change_retention,
+        switch_mail,
+        place_hold,
+        release_hold,
+        ask_erasure,
+        decide_erasure,
+        show_exports,
+        show_list,
+        ask_export,
+        end_export,
+        download_export,
+        show_form,
+        make_schedule,
+        show_edit,
+        change_schedule,
+        show_unsubscribe,
+        unsubscribe,
+        show_alerts,
+        show_alert,
+        acknowledge_alert,
+        change_rule,
+        enable_detection,
+        make_place,
+        change_place,
+        show_new,
+        make_rule,
+        show_backtest,
+        show_security,
+        show_sign,
+        show_compliance,
+        ask_report,
+        start_review,
+        change_reminder,
+        show_compliance_report,
+        show_progress,
+        download_pdf,
+        download_json,
+        ask_evidence,
+        show_review,
+        write_review,
+        mark_finding,
+        show_integrity,
+        show_check,
+        start_check,
+        publish_log,
+        download_checkpoint,
+        download_verifier,
         static_files,
     ],
     dependencies={
@@ -97,6 +219,12 @@ WEB = Router(
         "form": Provide(provide_form),
         "caller": Provide(provide_caller),
         "acting": Provide(provide_acting),
+        "posted": Provide(provide_posted),
+        "alerts_page": Provide(provide_alerts_page),
+        "rule_form": Provide(provide_rule_form),
+        "compliance_page": Provide(provide_compliance_page),
+        "retention_page": Provide(provide_retention_page),
+        "review_page": Provide(provide_review_page),
     },
     after_request=with_headers,
     exception_handlers={TallystickError: show_error, HTTPException: show_error, Exception: show_error},

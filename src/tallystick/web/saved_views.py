@@ -1,22 +1,19 @@
 """Saved views: the menu that lists them, and the forms in it."""
 
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from litestar import Response, get, post
-from sqlalchemy import Connection
 
-from tallystick.access.cross_site import check_form_token, form_token
-from tallystick.clock import now_us
+from tallystick.access.cross_site import form_token
 from tallystick.errors import BadRequest, Conflict
-from tallystick.query.scope import Scope
 from tallystick.saved import searches
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.filters import PATH, Filters, from_pairs
 from tallystick.web.listing import load
 from tallystick.web.pages import html, redirect
-from tallystick.web.parts import Acting, Database, Finder, Form, Frame, Reader, Recorder, SessionToken, WebRequest
+from tallystick.web.parts import Database, Finder, Frame, Reader, SessionToken, WebRequest
+from tallystick.web.posting import Posted, Posting
 
 SAVED = f"{PATH}/saved"
 
@@ -45,63 +42,40 @@ async def list_saved_views(
 
 
 @post(SAVED, name="web.audit_logs.save", status_code=303)
-async def save_view(
-    form: Form,
-    session_token: SessionToken,
-    reader: Reader,
-    acting: Acting,
-    frame: Frame,
-    database: Database,
-    finder: Finder,
-    recorder: Recorder,
-) -> Response[str]:
+async def save_view(posted: Posted, frame: Frame, finder: Finder) -> Response[str]:
     """Keeps the list that `query` describes under a name."""
-    check_form_token(session_token, str(form.get("form_token", "")))
-    shown = _shown(form)
+    shown = _shown(posted)
     kept = urlencode(shown.lasting().pairs())
     try:
-        await _act(database, recorder, reader, searches.save_view, str(form.get("name", "")), kept, caller=acting)
+        await posted.do(searches.save_view, posted.text("name"), kept)
     except (BadRequest, Conflict) as problem:
-        return await _refused(problem, shown, frame, reader, database, finder)
+        return await _refused(problem, posted, frame, finder)
     return redirect(shown.href())
 
 
 @post(SAVED + "/{view_id:str}", name="web.audit_logs.change_view", status_code=303)
-async def change_view(
-    form: Form,
-    view_id: str,
-    session_token: SessionToken,
-    reader: Reader,
-    acting: Acting,
-    frame: Frame,
-    database: Database,
-    finder: Finder,
-    recorder: Recorder,
-) -> Response[str]:
+async def change_view(view_id: str, posted: Posted, frame: Frame, finder: Finder) -> Response[str]:
     """Renames, shares, stops sharing or deletes a view, as the pressed button says."""
-    check_form_token(session_token, str(form.get("form_token", "")))
-    name = str(form.get("name", ""))
-    acts: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
-        "rename": (searches.rename_view, (view_id, name)),
+    acts: dict[str, tuple[Callable[..., object], tuple[object, ...]]] = {
+        "rename": (searches.rename_view, (view_id, posted.text("name"))),
         "share": (searches.share_view, (view_id, True)),
         "unshare": (searches.share_view, (view_id, False)),
         "delete": (searches.delete_view, (view_id,)),
     }
-    wanted = acts.get(str(form.get("act", "")))
+    wanted = acts.get(posted.text("act"))
     if wanted is None:
         raise BadRequest(f"A view takes {', '.join(acts)}.", code="bad_parameter", parameter="act")
     try:
-        await _act(database, recorder, reader, wanted[0], *wanted[1], caller=acting)
+        await posted.do(wanted[0], *wanted[1])
     except (BadRequest, Conflict) as problem:
-        return await _refused(problem, _shown(form), frame, reader, database, finder)
-    return redirect(_shown(form).href())
+        return await _refused(problem, posted, frame, finder)
+    return redirect(_shown(posted).href())
 
 
-async def _refused(
-    problem: BadRequest | Conflict, shown: Filters, frame: Frame, reader: Reader, database: Database, finder: Finder
-) -> Response[str]:
+async def _refused(problem: BadRequest | Conflict, posted: Posting, frame: Frame, finder: Finder) -> Response[str]:
     """The page that the form stood on, with what was wrong."""
-    listing = await database.run(load, reader, finder, shown, None)
+    shown = _shown(posted)
+    listing = await posted.database.run(load, posted.reader, finder, shown, None)
     return html(
         "audit_logs.html",
         status=problem.status,
@@ -114,23 +88,9 @@ async def _refused(
     )
 
 
-async def _act(
-    database: Database, recorder: Recorder, scope: Scope, act: Callable[..., Any], *arguments: Any, caller: Acting
-) -> None:
-    def run() -> None:
-        with database.write() as connection:
-            _do(connection)
-
-    def _do(connection: Connection) -> None:
-        act(connection, scope, *arguments, now=now_us(), caller=caller)
-
-    await database.run(run)
-    recorder.own_actions_waiting()
-
-
-def _shown(form: Any) -> Filters:
+def _shown(posted: Posting) -> Filters:
     """The list that was on the page, from the form's own words; nothing else is gone to."""
-    return from_pairs(parse_qsl(str(form.get("query", ""))))
+    return from_pairs(parse_qsl(posted.text("query")))
 
 
 def _opened(view: searches.SavedView, filters: Filters) -> str:

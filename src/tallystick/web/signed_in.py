@@ -8,6 +8,7 @@ from tallystick.access.address import client_address
 from tallystick.access.cross_site import form_token, refuse_cross_site
 from tallystick.access.scopes import require
 from tallystick.access.sessions import cookie_name
+from tallystick.errors import BadRequest
 from tallystick.query.scope import Scope
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.parts import (
@@ -62,7 +63,10 @@ async def provide_frame(session: Session, session_token: SessionToken, database:
 async def provide_form(request: WebRequest, settings: Settings) -> Form:
     """What was posted; Forbidden when another site made the browser send it. A POST gets its fields only here."""
     refuse_cross_site(request.method, request.headers, settings.public_url)
-    return await request.form()
+    form = await request.form()
+    if any("\0" in value for _, value in form.multi_items() if isinstance(value, str)):
+        raise BadRequest("No text may hold the character U+0000.", code="bad_form")
+    return form
 
 
 async def provide_caller(request: WebRequest, settings: Settings) -> Caller:

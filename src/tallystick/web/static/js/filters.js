@@ -140,7 +140,7 @@ function trouble(words) {
 function failed(event) {
   const status = event.detail.xhr?.status;
   if (status === 401) return location.reload();
-  trouble(status ? `The server answered with an error (${status}). The list below may be out of date.` : "The server cannot be reached. The list below may be out of date.");
+  trouble(status ? `The server answered with an error (${status}). The list below still shows what was found before.` : "The server cannot be reached. The list below still shows what was found before.");
 }
 
 function settled(event) {

@@ -4,6 +4,8 @@
 import { narrow } from "./filters.js";
 
 const HEIGHT = 64;
+const LEAST = 3; // pixels: what happened is seen, however much else there was
+const AXIS = 18;
 const PAUSE = 200; // milliseconds without another list before its events are counted
 const LIVE_EVERY = 10_000; // milliseconds between two countings while events arrive
 const CANVAS = new URL("../vendor/uPlot.iife.min.js", import.meta.url).href;
@@ -35,6 +37,7 @@ async function count(force = false) {
   UNRELATED.forEach((name) => question.delete(name));
   if (!force && question.toString() === asked && place().childElementCount) return;
   asked = question.toString();
+  place().classList.add("older"); // until the counts are those of the list again
   asking.abort();
   asking = new AbortController();
   try {
@@ -44,7 +47,10 @@ async function count(force = false) {
     await load();
     show(text);
   } catch (problem) {
-    if (problem.name !== "AbortError" && place()) place().textContent = "The counts over time are not available now.";
+    if (problem.name !== "AbortError" && place()) {
+      place().textContent = "The counts over time are not available now.";
+      place().classList.remove("older");
+    }
   }
 }
 
@@ -55,6 +61,7 @@ function show(text) {
   made.innerHTML = text;
   if (opened && made.content.querySelector("details")) made.content.querySelector("details").open = true;
   place().replaceChildren(made.content);
+  place().classList.remove("older");
   htmx.process(place());
   draw();
 }
@@ -81,7 +88,7 @@ function options(points, width) {
   const ink = colour("--ink-2");
   const zone = document.getElementById("tz")?.value || "UTC";
   const last = points.at.at(-1) + points.step;
-  const axis = { stroke: ink, font: `11px ${colour("--sans")}`, grid: { show: false }, ticks: { show: false }, size: 18, gap: 3, space: 100 };
+  const axis = { stroke: ink, font: `11px ${colour("--sans")}`, grid: { show: false }, ticks: { show: false }, size: AXIS, gap: 3, space: 100 };
   const pixels = (value) => ((value - points.at[0]) / (last - points.at[0])) * width;
   axis.values = (_, at, __, ___, step) => at.map((value) => tick(value, Math.min(pixels(value), width - pixels(value)), step, zone));
   return {
@@ -93,7 +100,7 @@ function options(points, width) {
     series: [
       {},
       { paths: bars, fill: colour("--bar"), width: 0, points: { show: false } },
-      { paths: bars, fill: hatched(colour("--red"), colour("--paper")), stroke: colour("--red"), width: 1, points: { show: false } },
+      { paths: bars, fill: hatched(colour("--red"), colour("--paper")), width: 0, points: { show: false } },
     ],
     hooks: { setCursor: [(drawn) => say(points, drawn.cursor.idx)], setSelect: [(drawn) => chosen(drawn, points)] },
   };
@@ -114,10 +121,35 @@ function draw() {
   const bars = place()?.querySelector(".bars");
   if (!bars?.dataset.points) return;
   const points = JSON.parse(bars.dataset.points);
-  const all = points.success.map((number, step) => number + points.failed[step] || null);
-  const failed = points.failed.map((number) => number || null);
+  const total = points.success.map((number, step) => number + points.failed[step]);
+  const least = (Math.max(...total) * LEAST) / (HEIGHT - AXIS);
+  const seen = (number) => (number ? Math.max(number, least) : null);
+  const all = total.map(seen);
+  const failed = points.failed.map(seen);
   const width = bars.clientWidth;
-  if (all.length && width) chart = new uPlot(options(points, width), [points.at, all, failed], bars);
+  if (!all.length || !width) return;
+  chart = new uPlot(options(points, width), [points.at, all, failed], bars);
+  byFinger(chart, points);
+}
+
+// The library knows the mouse alone; a finger that moves sideways narrows as well.
+function byFinger(drawn, points) {
+  let from = null;
+  const at = (event) => Math.min(Math.max(event.clientX - drawn.over.getBoundingClientRect().left, 0), drawn.over.clientWidth);
+  const touched = (type, act) => drawn.over.addEventListener(type, (event) => event.pointerType !== "mouse" && act(event));
+  const select = (event) => {
+    const [left, right] = [from, at(event)].sort((one, other) => one - other);
+    drawn.setSelect({ left, width: right - left, top: 0, height: drawn.over.clientHeight }, false);
+  };
+  touched("pointerdown", (event) => (from = at(event), drawn.over.setPointerCapture(event.pointerId)));
+  touched("pointermove", (event) => from !== null && (select(event), say(points, drawn.posToIdx(at(event)))));
+  touched("pointerup", (event) => {
+    if (from === null) return;
+    select(event);
+    from = null;
+    chosen(drawn, points);
+  });
+  touched("pointercancel", () => (from = null, drawn.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false)));
 }
 
 function say(points, step) {

@@ -6,8 +6,8 @@ import { refresh } from "./filters.js";
 import { eventsArrived } from "./histogram.js";
 
 const MOST_ROWS = 500;
-const ROWS_A_FRAME = [10, 60]; // fewer where frames take long, so that the page answers however much arrives
-const LONG_FRAME = 60; // milliseconds
+const ROWS_AT_ONCE = 100;
+const DRAW_EVERY = 100; // milliseconds; between two drawings the page has time to answer, however much arrives
 const MOVED_ROWS = 20; // more at once are drawn without motion
 const RETRY = [1000, 2000, 5000, 10000]; // milliseconds, when the browser itself has given up
 
@@ -27,7 +27,6 @@ let held = 0; // how many arrived since Pause, also those beyond MOST_ROWS
 let arrived = 0; // since the list was drawn, without those that are held
 let trimmed = false;
 let gap = false; // more arrived than could be drawn: what is drawn is not next to what waits
-let share = 40;
 let drawnAt = 0;
 
 function tell() {
@@ -35,13 +34,14 @@ function tell() {
   const words = {
     off: "",
     starting: "Connecting…",
-    on: paused ? `Paused · ${number(held)}` : "New events appear here",
-    lost: paused ? `Connection lost, trying again · paused, ${number(held)}` : "Connection lost, trying again",
+    on: paused ? `Paused · ${number(held)} waiting` : "New events appear here",
+    lost: paused ? `Connection lost, trying again · paused, ${number(held)} waiting` : "Connection lost, trying again",
     ended: "You are signed out. Sign in to go on.",
   }[state];
   const running = state !== "off" && state !== "ended";
   at("live").hidden = false;
   at("live").classList.toggle("lost", state === "lost");
+  at("live").classList.toggle("paused", paused);
   at("live-words").classList.toggle("lost", state === "lost" || state === "ended");
   if (at("live-words").textContent !== words) at("live-words").textContent = words;
   at("live-toggle").setAttribute("aria-pressed", String(running));
@@ -89,22 +89,24 @@ function receive(batch) {
   trimmed ||= arrived + held > MOST_ROWS;
   eventsArrived();
   if (paused) tell();
-  else drawing ||= requestAnimationFrame(draw);
+  else drawSoon();
 }
 
-// One frame: the oldest of those that wait, so that the newest come to stand on top.
-function draw(now = 0) {
+function drawSoon() {
+  drawing ||= setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawnAt + DRAW_EVERY - performance.now()));
+}
+
+// The oldest of those that wait, so that the newest come to stand on top.
+function draw(now) {
   drawing = 0;
   if (paused || !waiting.length) return;
   const body = at("rows");
-  const slow = now - drawnAt > LONG_FRAME && now - drawnAt < 1000;
-  share = Math.round(slow ? Math.max(share / 2, ROWS_A_FRAME[0]) : Math.min(share * 1.5, ROWS_A_FRAME[1]));
   drawnAt = now;
   if (gap && body.contains(document.activeElement)) at("list").focus({ preventScroll: true });
   if (gap) body.replaceChildren(); // 500 newer ones take the place of all that was drawn
   gap = false;
   const fresh = document.createElement("template");
-  const part = waiting.splice(-share);
+  const part = waiting.splice(-ROWS_AT_ONCE);
   const undrawn = part.filter(([index]) => !known.has(index)); // paging may have drawn one meanwhile
   fresh.innerHTML = undrawn.map(([, html]) => html).join("");
   if (part.length + waiting.length <= MOVED_ROWS) for (const row of fresh.content.children) row.classList.add("arrived");
@@ -115,7 +117,7 @@ function draw(now = 0) {
   if (at("empty")) at("empty").hidden = true;
   at("count-new").textContent = ` · ${number(arrived)} since`;
   at("list").scrollTop = 0;
-  if (waiting.length) drawing = requestAnimationFrame(draw);
+  if (waiting.length) drawSoon();
 }
 
 function cut(body) {
@@ -177,7 +179,7 @@ function pauseOrResume() {
   if (!paused) {
     arrived += held;
     held = 0;
-    drawing ||= requestAnimationFrame(draw);
+    drawSoon();
   }
   tell();
 }

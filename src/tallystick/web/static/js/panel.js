@@ -53,7 +53,7 @@ function narrow(link) {
     url.searchParams.set(link.dataset.filter, link.dataset.value);
   } else {
     const words = url.searchParams.get("q") ?? "";
-    const all = words.includes(" OR ") ? `(${words})` : words;
+    const all = /\bOR\b/.test(words) ? `(${words})` : words;
     if (!` ${words} `.includes(` ${link.dataset.said} `)) url.searchParams.set("q", `${all} ${link.dataset.said}`.trim());
   }
   location.assign(url);

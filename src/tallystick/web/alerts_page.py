@@ -1,0 +1,254 @@
+"""Alerts: what rules found, the rules in words, what comes with Tallystick, and where it all goes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Response, get, post
+
+from tallystick.access.cross_site import form_token
+from tallystick.alerts import alert as alerts
+from tallystick.alerts import changes, importing
+from tallystick.alerts.alert import Alert
+from tallystick.alerts.detections import shipped
+from tallystick.alerts.rule import Rule, list_rules, words
+from tallystick.alerts.rules_file import Written
+from tallystick.clock import now_us, second_words
+from tallystick.destinations import changes as places
+from tallystick.destinations.destination import Destination, list_all
+from tallystick.errors import BadRequest, Conflict, Forbidden
+from tallystick.query.scope import Scope
+from tallystick.web.audit_logs import filters_of
+from tallystick.web.event_view import Row, row_of
+from tallystick.web.pages import html, redirect
+from tallystick.web.parts import Courier, Database, Finder, Frame, Given, Posts, Reader, SessionToken, WebRequest
+from tallystick.web.posting import Posted
+
+PATH = "/alerts"
+SHOWN = 10
+DAY_SECONDS = 86_400
+TONES = {"info": "gone", "notice": "busy", "warning": "warn", "critical": "bad"}
+HEALTH = {"ok": ("Arrives", "good"), "failing": ("Fails", "bad"), "disabled": ("Off", "gone")}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAlert:
+    """One alert in words; `tone` is the look of its severity, `happened` when its last event did, `events` leads to
+    what it is about."""
+
+    one: Alert
+    tone: str
+    happened: str
+    events: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRule:
+    """One rule in words."""
+
+    one: Rule
+    words: str
+    goes: tuple[str, ...]
+    fired: str
+    state: str
+    tone: str
+    link: str  # its runbook, where that is one
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the page is made of."""
+
+    alerts: list[Alert]
+    rules: list[Rule]
+    places: list[Destination]
+    detections: list[Written]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsPage:
+    """The page, to be shown again with what was typed when something in it cannot be."""
+
+    reader: Scope
+    frame: Any
+    database: Any
+    token: str
+    request: WebRequest
+
+    async def show(self, problem: str = "", typed: Mapping[str, str] | None = None, *, status: int = 200,
+                   secret: str = "") -> Response[str]:  # fmt: skip
+        """The page."""
+        zone = filters_of(self.request).zone
+        asked = self.request.query_params
+        state, before = asked.get("state", "open"), asked.get("before", "")
+        loaded = await self.database.run(_load, self.database, self.reader, state, before)
+        names = {place.shown_id: place.name for place in loaded.places}
+        found = loaded.alerts
+        return html(
+            "alerts.html",
+            status=status,
+            frame=self.frame.at("alerts"),
+            form_token=form_token(self.token),
+            alerts=[alert_shown(one, zone) for one in found[:SHOWN]],
+            more=found[SHOWN - 1].shown_id if len(found) > SHOWN else "",
+            continued=bool(before),
+            state=state,
+            rules=[_rule(one, names, zone) for one in loaded.rules],
+            detections=[(one, words(one.shape)) for one in loaded.detections],
+            places=[(one, *HEALTH[one.state], second_words(one.last_success_at, zone)) for one in loaded.places],
+            may="alerts" in self.reader.permissions,
+            role=self.reader.role,
+            problem=problem,
+            secret=secret,
+            typed=typed or dict.fromkeys(("kind", "name", "url", "to"), ""),
+            is_open=bool(typed),
+        )
+
+
+GivenPage = Given[AlertsPage]
+
+
+async def provide_alerts_page(
+    request: WebRequest, reader: Reader, frame: Frame, database: Database, session_token: SessionToken
+) -> AlertsPage:
+    """The page of this request."""
+    return AlertsPage(reader, frame, database, session_token, request)
+
+
+@get(PATH, name="web.alerts")
+async def show_alerts(alerts_page: GivenPage) -> Response[str]:
+    """The page."""
+    return await alerts_page.show()
+
+
+@get(PATH + "/{alert_id:str}", name="web.alert")
+async def show_alert(
+    request: WebRequest, alert_id: str, reader: Reader, frame: Frame, database: Database, finder: Finder,
+    session_token: SessionToken,
+) -> Response[str]:  # fmt: skip
+    """One alert, with its events."""
+    zone = filters_of(request).zone
+
+    def load() -> tuple[Alert, list[Row]]:
+        with database.read() as connection:
+            one = alerts.show(connection, reader, alert_id)
+        found = finder.several(reader, one.event_ids)
+        return one, [row_of(found[raw], zone, ()) for raw in one.event_ids if raw in found]
+
+    one, rows = await database.run(load)
+    return html(
+        "alert.html",
+        frame=frame.at("alerts"),
+        form_token=form_token(session_token),
+        shown=alert_shown(one, zone),
+        rows=rows,
+        gone=len(one.event_ids) - len(rows),
+        fired=second_words(one.fired_at, zone),
+        acknowledged=second_words(one.acknowledged_at, zone),
+        may="alerts" in reader.permissions,
+    )
+
+
+@post(PATH + "/{alert_id:str}", name="web.alert.acknowledge", status_code=303)
+async def acknowledge_alert(alert_id: str, posted: Posted) -> Response[str]:
+    """Somebody looks after it."""
+    await posted.do(alerts.acknowledge, alert_id, note=posted.text("note").strip())
+    back = posted.text("back")
+    return redirect(PATH if back == "list" else f"{PATH}/{alert_id}")
+
+
+@post(PATH + "/rules/{rule_id:str}", name="web.alerts.rule", status_code=303)
+async def change_rule(rule_id: str, posted: Posted) -> Response[str]:
+    """One of the acts: on, off, mute, unmute, delete."""
+    match posted.text("act"):
+        case "on" | "off" as act:
+            await posted.do(changes.change, rule_id, {"enabled": act == "on"})
+        case "mute" | "unmute" as act:
+            await posted.do(changes.mute, rule_id, DAY_SECONDS if act == "mute" else 0)
+        case "delete":
+            await posted.do(changes.remove, rule_id)
+            return redirect(f"{PATH}#rules")
+        case _:
+            raise BadRequest("A rule takes on, off, mute, unmute or delete.", code="bad_parameter", parameter="act")
+    return redirect(f"{PATH}#{rule_id}")
+
+
+@post(PATH + "/detections/{detection_id:str}", name="web.alerts.detection", status_code=303)
+async def enable_detection(detection_id: str, posted: Posted) -> Response[str]:
+    """Switches it on."""
+    rule = await posted.do(importing.switch_on, detection_id)
+    return redirect(f"{PATH}#{rule.shown_id}")
+
+
+@post(PATH + "/destinations", name="web.alerts.place", status_code=303)
+async def make_place(posted: Posted, alerts_page: GivenPage, posts: Posts) -> Response[str]:
+    """Makes a destination; the page that follows shows its secret, this once."""
+    typed = posted.texts("kind", "name", "url", "to")
+    settings: dict[str, Any] = {"url": typed["url"]}
+    if typed["kind"] == "email":
+        settings = {"to": typed["to"].replace(",", " ").replace(";", " ").split()}
+    name = typed["name"] or typed["kind"].capitalize()
+    try:
+        made = await posted.do(places.create, posts, typed["kind"], name, settings)
+    except (BadRequest, Conflict, Forbidden) as problem:
+        return await alerts_page.show(problem.detail, typed, status=problem.status)
+    if made.secret:
+        return await alerts_page.show(secret=made.secret)
+    return redirect(f"{PATH}#destinations")
+
+
+@post(PATH + "/destinations/{place_id:str}", name="web.alerts.place.change", status_code=303)
+async def change_place(
+    place_id: str, posted: Posted, alerts_page: GivenPage, posts: Posts, courier: Courier
+) -> Response[str]:
+    """One of the acts: test, on, off, rotate, delete."""
+    secret = ""
+    match posted.text("act"):
+        case "test":
+            await posted.do(places.try_out, place_id)
+        case "on" | "off" as act:
+            await posted.do(places.change, posts, place_id, {"enabled": act == "on"})
+        case "rotate":
+            secret = (await posted.do(places.rotate, posts, place_id)).secret or ""
+        case "delete":
+            await posted.do(places.remove, place_id)
+        case _:
+            raise BadRequest("A destination takes test, on, off, rotate or delete.", code="bad_parameter",
+                             parameter="act")  # fmt: skip
+    courier.wake()
+    return await alerts_page.show(secret=secret) if secret else redirect(f"{PATH}#destinations")
+
+
+def alert_shown(one: Alert, zone: tzinfo) -> ShownAlert:
+    """An alert in words."""
+    given = dict(one.search)
+    if "start" in given:
+        given = {"range": "custom", **given}
+    return ShownAlert(one, TONES[one.severity], second_words(one.at, zone), f"/audit-logs?{urlencode(given)}")
+
+
+def _rule(one: Rule, names: Mapping[str, str], zone: tzinfo) -> ShownRule:
+    link = one.runbook if one.runbook.startswith("https://") else ""
+    goes = tuple(names[place] for place in one.destinations if place in names)
+    state, tone = ("On", "good") if one.enabled else ("Off", "gone")
+    if one.enabled and one.is_muted(now_us()):
+        state, tone = f"Muted until {second_words(one.muted_until, zone)}", "gone"
+    elif one.enabled and not one.learnt:
+        state, tone = "Learning", "busy"
+    return ShownRule(one, words(one.shape), goes, second_words(one.last_fired_at, zone), state, tone, link)
+
+
+def _load(database: Any, reader: Scope, state: str, before: str) -> Loaded:
+    with database.read() as connection:
+        rules = list_rules(connection, reader)
+        there = {rule.detection for rule in rules}
+        return Loaded(
+            alerts.list_alerts(
+                connection, reader, state="open" if state == "open" else None, before=before or None, limit=SHOWN + 1
+            ),
+            rules,
+            list_all(connection, reader),
+            [one for one in shipped() if one.id not in there],
+        )

@@ -1,0 +1,251 @@
+"""Compliance: reports asked for, reviews begun and listed, the weekly reminder."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta, tzinfo
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+import anyio
+from litestar import Response, get, post
+
+from tallystick.access.members import Member
+from tallystick.clock import from_us, now_us, second_words, zone_of
+from tallystick.compliance import reminder, reports, reviewing
+from tallystick.compliance.mapping import Frameworks
+from tallystick.compliance.reminder import WEEKDAYS, Due, Reminder
+from tallystick.compliance.reports import Asked
+from tallystick.compliance.review import Review, list_reviews
+from tallystick.database.engine import Database as ControlDatabase
+from tallystick.errors import BadRequest, Conflict, NotFound
+from tallystick.exports.request import Export
+from tallystick.query.scope import Scope
+from tallystick.saved.searches import SavedView, list_views
+from tallystick.settings import Settings as AllSettings
+from tallystick.web.exports_page import GONE, STATES
+from tallystick.web.filters import from_pairs
+from tallystick.web.page_frame import PageFrame
+from tallystick.web.pages import html, redirect
+from tallystick.web.parts import (
+    Database,
+    Exporter,
+    Frame,
+    Given,
+    Reader,
+    Settings,
+    WebRequest,
+)
+from tallystick.web.posting import Posted, Posting
+
+PATH = "/compliance"
+REPORTS_SHOWN, REVIEWS_SHOWN = 10, 30
+DAYS = 30  # of a report and a review, unless somebody says otherwise
+WAIT_SECONDS, WAIT_EACH = 2.0, 0.1
+REPORT, REVIEW, REMIND = "report", "review", "remind"
+FIELDS = ("framework", "start", "end", "tz", "view", "q", "about", "corrects", "weekday", "at")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A report or a review in a list, in words."""
+
+    one: Any
+    period: str
+    told: str
+    state: str
+    tone: str
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What the page shows."""
+
+    frameworks: Frameworks
+    reports: list[Export]
+    reviews: list[Review]
+    due: Due
+    reminder: Reminder | None
+    people: list[Member]
+    views: list[SavedView]
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page, for whoever asks."""
+
+    reader: Scope
+    frame: PageFrame
+    database: ControlDatabase
+    settings: AllSettings
+
+    async def show(self, typed: dict[str, str], problems: dict[str, str], *, status: int = 200) -> Response[str]:
+        """With what was typed; a problem stands beside its form."""
+        loaded = await self.database.run(_load, self.database, self.reader, self.settings)
+        return _page(self, loaded, typed, problems, status)
+
+
+CompliancePage = Given[Page]
+
+
+async def provide_compliance_page(reader: Reader, frame: Frame, database: Database, settings: Settings) -> Page:
+    """For the page itself, and for what is posted there and refused."""
+    return Page(reader, frame, database, settings)
+
+
+@get(PATH, name="web.compliance")
+async def show_compliance(request: WebRequest, compliance_page: CompliancePage) -> Response[str]:
+    """The page; what stands in the URL stands in its forms."""
+    typed = {name: request.query_params[name] for name in FIELDS if name in request.query_params}
+    return await compliance_page.show(typed, {})
+
+
+@post(PATH + "/reports", name="web.compliance.ask", status_code=303)
+async def ask_report(
+    posted: Posted, compliance_page: CompliancePage, exporter: Exporter, settings: Settings
+) -> Response[str]:
+    """Lets a report be made, and waits a moment for it."""
+    typed = _typed(posted)
+    asked = Asked(*(typed.get(name, "") for name in ("framework", "start", "end", "tz")))
+    try:
+        one = await posted.do(reports.ask, asked, settings.compliance_dir)
+    except (BadRequest, Conflict, NotFound) as problem:
+        return await compliance_page.show(typed, {REPORT: problem.detail}, status=problem.status)
+    exporter.wake()
+    await _until_made(posted.reader, posted.database, one.shown_id)
+    return redirect(f"{PATH}/reports/{one.shown_id}")
+
+
+@post(PATH + "/reviews", name="web.compliance.review", status_code=303)
+async def start_review(posted: Posted, compliance_page: CompliancePage) -> Response[str]:
+    """Opens a review of a period and a search or a saved view."""
+    typed = _typed(posted)
+
+    def draft() -> Review:
+        now = now_us()
+        given = {**_chosen(posted.database, posted.reader, typed, now), "start": [typed.get("start", "")],
+                 "end": [typed.get("end", "")], "tz": [typed.get("tz", "") or "UTC"]}  # fmt: skip
+        return reviewing.draft(posted.reader, given, about=typed.get("about", ""), now=now)
+
+    try:
+        drafted = await posted.database.run(draft)
+        made = await posted.do(reviewing.open_review, drafted, corrects=typed.get("corrects", ""))
+    except (BadRequest, Conflict, NotFound) as problem:
+        return await compliance_page.show(typed, {REVIEW: problem.detail}, status=problem.status)
+    return redirect(f"{PATH}/reviews/{made.shown_id}")
+
+
+@post(PATH + "/reminder", name="web.compliance.remind", status_code=303)
+async def change_reminder(posted: Posted, compliance_page: CompliancePage) -> Response[str]:
+    """Reminds people each week, or nobody."""
+    typed = _typed(posted)
+    chosen = [str(one) for one in posted.form.getall("recipient", [])]
+    try:
+        if posted.text("act") == "remove":
+            await posted.do(reminder.remove_reminder)
+        else:
+            weekday = typed.get("weekday", "")
+            day = int(weekday) if weekday in "0123456" and weekday else -1
+            await posted.do(reminder.set_reminder, day, typed.get("at", ""), typed.get("tz", "") or "UTC", chosen)
+    except BadRequest as problem:
+        return await compliance_page.show(typed, {REMIND: problem.detail}, status=problem.status)
+    return redirect(f"{PATH}#reminder")
+
+
+def _page(page: Page, loaded: Loaded, typed: dict[str, str], problems: dict[str, str], status: int) -> Response[str]:
+    zone_name = typed.get("tz") or page.frame.zone
+    zone, now = _zone(zone_name), now_us()
+    today = from_us(now).astimezone(zone).date()
+    return html(
+        "compliance.html",
+        status=status,
+        frame=page.frame.at("compliance"),
+        loaded=loaded,
+        reports=[_report(one) for one in loaded.reports],
+        reviews=[review_shown(one, zone, now) for one in loaded.reviews],
+        typed={**dict.fromkeys(FIELDS, ""), "start": f"{today - timedelta(days=DAYS - 1)}", "end": f"{today}", **typed},
+        problems=problems,
+        weekdays=WEEKDAYS,
+        zone_name=zone_name,
+        may_admin="admin" in page.reader.permissions,
+        mails=page.settings.smtp_url is not None,
+        at=lambda moment: second_words(moment, zone),
+    )
+
+
+def _load(database: ControlDatabase, scope: Scope, settings: AllSettings) -> Loaded:
+    with database.read() as connection:
+        return Loaded(
+            reports.frameworks(connection, scope, settings.compliance_dir),
+            reports.list_reports(connection, scope, limit=REPORTS_SHOWN),
+            list_reviews(connection, scope, limit=REVIEWS_SHOWN),
+            reminder.due(connection, scope, now=now_us()),
+            reminder.reminder_of(connection, scope),
+            reminder.may_be_told(connection, scope),
+            list_views(connection, scope),
+        )
+
+
+async def _until_made(reader: Scope, database: ControlDatabase, shown_id: str) -> None:
+    """A report of a small trail is there in a moment: then nobody has to wait in front of a page."""
+    ends = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < ends:
+        await anyio.sleep(WAIT_EACH)
+        if not (await database.run(partial(find_report, database, reader, shown_id))).is_open:
+            return
+
+
+def find_report(database: ControlDatabase, reader: Scope, shown_id: str) -> Export:
+    """A report as it stands; NotFound (`no_report`)."""
+    with database.read() as connection:
+        return reports.show(connection, reader, shown_id)
+
+
+def review_shown(one: Review, zone: tzinfo, now: int) -> Shown:
+    """A review in words."""
+    late = one.is_overdue(now)
+    state = {"open": "Overdue" if late else "Open", "signed": "Signed", "withdrawn": "Withdrawn"}[one.state]
+    tone = {"open": "bad" if late else "busy", "signed": "good", "withdrawn": "gone"}[one.state]
+    return Shown(one, period_words(one.start, one.end, zone), reviewing.words_of(one.filter), state, tone)
+
+
+def _report(one: Export) -> Shown:
+    asked = reports.asked_of(one)
+    state, tone = STATES.get(one.state, "Ready"), {"failed": "bad", "cancelled": "gone"}.get(one.state, "busy")
+    if one.state == "completed":
+        state, tone = (GONE.get(one.gone, "Gone"), "gone") if one.gone else ("Ready", "good")
+    period = f"{asked.start} to {asked.end} ({asked.tz})"
+    return Shown(one, period, f"{asked.framework}", state, tone)
+
+
+def _chosen(database: ControlDatabase, reader: Scope, typed: dict[str, str], now: int) -> dict[str, Any]:
+    """What a saved view asks, or the search that was typed."""
+    if not (wanted := typed.get("view", "")):
+        return {"q": [typed["q"]]} if typed.get("q") else {}
+    with database.read() as connection:
+        for view in list_views(connection, reader):
+            if view.id == wanted:
+                given = from_pairs(parse_qsl(view.query)).parameters(now)
+                return {name: values for name, values in given.items() if name not in ("start", "end", "tz")}
+    raise NotFound("There is no such view that you may see. Perhaps it was deleted.", code="no_view")
+
+
+def _typed(posted: Posting) -> dict[str, str]:
+    return posted.texts(*(name for name in FIELDS if name in posted.form))
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return zone_of(name)
+    except ValueError:
+        return zone_of("UTC")
+
+
+def period_words(start: int, end: int, zone: tzinfo) -> str:
+    """Days where both ends are midnights, else times to the minute."""
+    first, last = (from_us(at).astimezone(zone) for at in (start, end))
+    if all((one.hour, one.minute, one.second, one.microsecond) == (0, 0, 0, 0) for one in (first, last)):
+        day = last - timedelta(days=1)
+        return f"{first:%Y-%m-%d} to {day:%Y-%m-%d}" if day > first else f"{first:%Y-%m-%d}"
+    return f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"

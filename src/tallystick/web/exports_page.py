@@ -1,0 +1,177 @@
+"""Exports: what was exported by whom, how what is being made stands, and taking it."""
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+from urllib.parse import parse_qsl
+
+from litestar import Response, get, post
+from litestar.background_tasks import BackgroundTask
+from litestar.response import File
+
+from tallystick.access.cross_site import form_token
+from tallystick.clock import now_us, second_words
+from tallystick.database.engine import Database as ControlDatabase
+from tallystick.errors import BadRequest
+from tallystick.exports import request as exporting
+from tallystick.exports.kinds import KINDS
+from tallystick.exports.offering import headers_of
+from tallystick.exports.request import Export
+from tallystick.exports.words import filter_words, period_words
+from tallystick.query.scope import Scope
+from tallystick.web.audit_logs import filters_of
+from tallystick.web.filters import from_pairs
+from tallystick.web.pages import html, redirect
+from tallystick.web.parts import (
+    Acting,
+    Database,
+    Exporter,
+    Frame,
+    Reader,
+    SessionToken,
+    WebRequest,
+)
+from tallystick.web.posting import Posted
+from tallystick.web.schedules_page import schedules_shown
+
+PATH = "/exports"
+SHOWN = 50
+UNITS = ("bytes", "kB", "MB", "GB", "TB")
+STATES = {"queued": "Waiting", "running": "Being made", "failed": "Failed", "cancelled": "Cancelled"}
+GONE = {
+    "expired": "Kept for its time, and gone",
+    "deleted": "Deleted",
+    "erased": "Deleted because personal data was erased",
+    "lost": "Lost: this server was restored without it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownExport:
+    """One export in words. `tone` is the look of its state: good, bad, busy or gone."""
+
+    one: Export
+    words: str
+    period: str
+    format: str
+    size: str
+    asked: str
+    until: str
+    by: str
+    state: str
+    tone: str
+    percent: int
+    may_end: bool
+
+
+@get(PATH, name="web.exports")
+async def show_exports(
+    request: WebRequest, reader: Reader, frame: Frame, database: Database, session_token: SessionToken
+) -> Response[str]:
+    """The page."""
+    values = await _listed(request, reader, database, session_token)
+    schedules = await schedules_shown(database, reader, filters_of(request).zone)
+    return html(
+        "exports.html",
+        frame=frame.at("exports"),
+        is_member=reader.role == "member",
+        role=reader.role,
+        schedules=schedules,
+        **values,
+    )
+
+
+@get(f"{PATH}/list", name="web.exports.list")
+async def show_list(
+    request: WebRequest, reader: Reader, database: Database, session_token: SessionToken
+) -> Response[str]:
+    """The list alone, while something is being made."""
+    return html("exports_list.html", **await _listed(request, reader, database, session_token))
+
+
+@post(PATH, name="web.exports.ask", status_code=303)
+async def ask_export(posted: Posted, exporter: Exporter) -> Response[str]:
+    """Lets the list that `query` describes be exported."""
+    filters = from_pairs(parse_qsl(posted.text("query")))
+    await posted.do(exporting.ask, posted.text("format"), filters.parameters(now_us()))
+    exporter.wake()
+    return redirect(PATH + (f"?tz={filters.zone_name}" if filters.zone_name != "UTC" else ""))
+
+
+@post(PATH + "/{export_id:str}", name="web.exports.end", status_code=303)
+async def end_export(export_id: str, posted: Posted, exporter: Exporter) -> Response[str]:
+    """Cancels it, or deletes its file."""
+    if posted.text("act") != "end":
+        raise BadRequest("An export takes the act end.", code="bad_parameter", parameter="act")
+
+    one = await posted.do(exporting.end, export_id)
+    await posted.database.run(exporter.drop, one)
+    return redirect(PATH)
+
+
+@get(PATH + "/{export_id:str}/download", name="web.exports.download")
+async def download_export(
+    export_id: str, reader: Reader, acting: Acting, database: Database, exporter: Exporter
+) -> File:
+    """The file."""
+
+    def take() -> Export:
+        with database.read() as connection:
+            one = exporting.to_take(connection, reader, export_id)
+        exporter.taking(one, reader.principal, acting)
+        return one
+
+    one = await database.run(take)
+    return File(
+        path=exporter.path(one),
+        media_type=KINDS[one.format].media_type,
+        headers=headers_of(one),
+        background=BackgroundTask(database.run, exporter.taken, one),
+    )
+
+
+async def _listed(request: WebRequest, reader: Scope, database: ControlDatabase, token: str) -> dict[str, Any]:
+    filters = filters_of(request)
+    before = request.query_params.get("before", "")
+
+    def load() -> list[Export]:
+        with database.read() as connection:
+            return exporting.list_exports(connection, reader, limit=SHOWN + 1, before=before)
+
+    found = await database.run(load)
+    shown = [_shown(one, reader, filters.zone) for one in found[:SHOWN]]
+    return {
+        "exports": shown,
+        "more": found[SHOWN - 1].shown_id if len(found) > SHOWN else "",
+        "before": before,
+        "tz": filters.tz,
+        "is_busy": any(one.is_open for one in found),
+        "form_token": form_token(token),
+    }
+
+
+def _shown(one: Export, reader: Scope, zone: tzinfo) -> ShownExport:
+    state, tone = STATES.get(one.state, "Ready"), {"failed": "bad", "cancelled": "gone"}.get(one.state, "busy")
+    if one.state == "completed":
+        state, tone = (GONE.get(one.gone, "Gone"), "gone") if one.gone else ("Ready", "good")
+    return ShownExport(
+        one=one,
+        words=filter_words(one.filter),
+        period=period_words(one.filter, one.first),
+        format=KINDS[one.format].words,
+        size=_size(one.bytes or 0),
+        asked=second_words(one.asked_at, zone),
+        until=second_words(one.expires_at or 0, zone)[:16],
+        by=one.by.email or one.by.name,
+        state=state,
+        tone=tone,
+        percent=one.progress // 10,
+        may_end=(one.is_open or one.is_there) and (one.by.id == reader.principal.id or "admin" in reader.permissions),
+    )
+
+
+def _size(count: int) -> str:
+    size, place = float(count), 0
+    while size >= 1000 and place < len(UNITS) - 1:
+        size, place = size / 1000, place + 1
+    return f"{size:,.1f} {UNITS[place]}" if place else f"{count} bytes"

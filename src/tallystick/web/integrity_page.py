@@ -1,0 +1,157 @@
+"""Integrity: what was checked when, the checkpoint and the key to keep, and how to check without this server."""
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.response import Response as Raw
+
+from tallystick.access.scopes import require
+from tallystick.clock import second_words
+from tallystick.database.engine import Database as ControlDatabase
+from tallystick.errors import NotFound, Unavailable
+from tallystick.integrity.asking import Overview, ask_for_check, overview
+from tallystick.integrity.publish import set_public
+from tallystick.integrity.rounds import Round
+from tallystick.ledger.prover import Prover as LogProver
+from tallystick.query.scope import Scope
+from tallystick.web.audit_logs import filters_of
+from tallystick.web.pages import html, redirect
+from tallystick.web.parts import (
+    Checker,
+    Database,
+    Frame,
+    Prover,
+    Reader,
+    Settings,
+    WebRequest,
+)
+from tallystick.web.posting import Posted
+from tallystick.web.verifier_file import NAME, verifier_file
+
+PATH = "/integrity"
+MOST_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ShownKey:
+    """A key that signs now; `until` in words for the one that is going."""
+
+    vkey: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRound:
+    """A round in words."""
+
+    found: Round
+    began: str
+    ended: str
+    asked_by: str
+    percent: int
+
+
+@get(PATH, name="web.integrity")
+async def show_integrity(
+    request: WebRequest, reader: Reader, frame: Frame, database: Database, prover: Prover, settings: Settings
+) -> Response[str]:
+    """The page. Forbidden for who sees a part of the trail only."""
+    zone = filters_of(request).zone
+    found, keys, sealed = await database.run(_load, database, prover, reader, zone)
+    signed = found.checkpoint
+    public_url = settings.public_url.rstrip("/")
+    return html(
+        "integrity.html",
+        frame=frame.at("integrity"),
+        found=found,
+        keys=keys,
+        sealed=sealed,
+        signed_at=second_words(signed.made_at, zone) if signed else "",
+        signed_since=second_words(found.signed_since, zone),
+        public_since=second_words(found.public_since, zone),
+        public_url=f"{public_url}/log/{found.origin_id}",
+        url=public_url,
+        verifier=NAME,
+        may_check="admin" in reader.permissions,
+        is_owner=reader.role == "owner",
+        **_rounds(found, zone),
+    )
+
+
+@get(PATH + "/check", name="web.integrity.check")
+async def show_check(request: WebRequest, reader: Reader, database: Database) -> Response[str]:
+    """How the check stands, while one runs."""
+    found = await database.run(_overview, database, reader)
+    return html("integrity_check.html", found=found, **_rounds(found, filters_of(request).zone))
+
+
+@post(PATH + "/check", name="web.integrity.start")
+async def start_check(posted: Posted, checker: Checker) -> Response[str]:
+    """Lets a check begin now."""
+    await posted.do(ask_for_check)
+    checker.wake()
+    return redirect(PATH)
+
+
+@post(PATH + "/public", name="web.integrity.public")
+async def publish_log(posted: Posted) -> Response[str]:
+    """Lets everybody read the log, or nobody any more: an owner's act."""
+    await posted.do(set_public, posted.text("public") == "yes")
+    return redirect(f"{PATH}#public")
+
+
+@get(PATH + "/checkpoint", name="web.integrity.checkpoint")
+async def download_checkpoint(reader: Reader, database: Database) -> Response[str]:
+    """The last signed checkpoint as a file."""
+    found = await database.run(_overview, database, reader)
+    if found.checkpoint is None:
+        raise NotFound("No checkpoint was signed yet. It follows within a second of the first event.", code="no_log")
+    name = f"{found.origin_id[:8]}-{found.checkpoint.size}.checkpoint"
+    return Response(
+        found.checkpoint.note,
+        media_type="text/plain",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@get(f"{PATH}/{NAME}", name="web.integrity.verifier")
+async def download_verifier(reader: Reader) -> Raw[bytes]:
+    """The verifier as one file, as this server has it."""
+    require(reader, "events:read")
+    headers = {"Content-Disposition": f'attachment; filename="{NAME}"'}
+    return Raw(verifier_file(), media_type="application/octet-stream", headers=headers)
+
+
+def _overview(database: ControlDatabase, scope: Scope) -> Overview:
+    with database.read() as connection:
+        return overview(connection, scope)
+
+
+def _load(
+    database: ControlDatabase, prover: LogProver, scope: Scope, zone: tzinfo
+) -> tuple[Overview, list[ShownKey], str]:
+    """What is known, the keys, and why there are none."""
+    found = _overview(database, scope)
+    try:
+        keys = [ShownKey(vkey, second_words(until, zone)) for vkey, until in prover.keys(scope)]
+    except Unavailable as problem:
+        return found, [], problem.detail
+    return found, keys, ""
+
+
+def _rounds(found: Overview, zone: tzinfo) -> dict[str, Any]:
+    return {
+        "running": _shown(found.running, zone),
+        "last": _shown(found.last, zone),
+        "most": MOST_SHOWN,
+    }
+
+
+def _shown(one: Round | None, zone: tzinfo) -> ShownRound | None:
+    if one is None:
+        return None
+    asked_by = "" if one.asked_by is None else one.asked_by.email or one.asked_by.name
+    percent = 100 * one.position // one.end if one.end else 0
+    return ShownRound(one, second_words(one.started_at, zone), second_words(one.finished_at, zone), asked_by, percent)

@@ -1,0 +1,92 @@
+"""The proof of one event: a line in its panel, and the file to download."""
+
+from dataclasses import dataclass
+
+import msgspec
+from litestar import Response, get
+
+from tallystick.clock import second_words
+from tallystick.database.engine import Database as ControlDatabase
+from tallystick.ledger import log as ledger_log
+from tallystick.ledger.log import LedgerDamaged
+from tallystick.ledger.prover import Prover as LogProver
+from tallystick.ledger.prover import entry_of_event, evidence, proof_text
+from tallystick.ledger.signer import Checkpoint
+from tallystick.query.scope import Scope
+from tallystick.search.find import Finder
+from tallystick.verify.tree import Unproven, check_inclusion, leaf_of
+from tallystick.web.audit_logs import filters_of
+from tallystick.web.event_panel import find_event, no_event
+from tallystick.web.filters import PATH
+from tallystick.web.pages import html
+from tallystick.web.parts import Database, Prover, Reader, WebRequest
+from tallystick.web.parts import Finder as GivenFinder
+
+
+@dataclass(frozen=True, slots=True)
+class ProofLine:
+    """What can be said of an event's proof now; `problem` in words where it does not hold."""
+
+    event_id: str
+    index: int
+    frozen: bool
+    checkpoint: Checkpoint | None = None
+    signed_at: str = ""
+    problem: str = ""
+
+
+@get(PATH + "/{event_id:str}/proof", name="web.audit_logs.proof")
+async def show_proof(
+    request: WebRequest, event_id: str, reader: Reader, database: Database, finder: GivenFinder, prover: Prover
+) -> Response[str]:
+    """One line for the panel: the proof was made and checked just now."""
+    filters = filters_of(request)
+    zone = filters.zone
+
+    def prove() -> ProofLine:
+        line = _proven(database, finder, prover, reader, event_id)
+        at = line.checkpoint.made_at if line.checkpoint else 0
+        words = second_words(at, zone)
+        return ProofLine(event_id, line.index, line.frozen, line.checkpoint, words, line.problem)
+
+    return html("proof_line.html", proof=await database.run(prove), filters=filters)
+
+
+@get(PATH + "/{event_id:str}/proof.json", name="web.audit_logs.proof_file")
+async def download_proof(
+    event_id: str, reader: Reader, database: Database, finder: GivenFinder, prover: Prover
+) -> Response[bytes]:
+    """The proof with the event's parts, as the API gives it and `tallystick verify` takes it."""
+
+    def made() -> bytes:
+        event = find_event(finder, reader, event_id)
+        if event is None:
+            raise no_event()
+        proof = prover.inclusion(reader, event.index)
+        shown = {"index": event.index, "size": proof.checkpoint.size, "event": evidence(event)}
+        return msgspec.json.encode(shown | {"proof": proof_text(proof, event)})
+
+    headers = {"Content-Disposition": f'attachment; filename="{event_id}.proof.json"'}
+    return Response(await database.run(made), media_type="application/json", headers=headers)
+
+
+def _proven(
+    database: ControlDatabase, finder: Finder, prover: LogProver, scope: Scope, event_id: str
+) -> ProofLine:  # fmt: skip
+    event = find_event(finder, scope, event_id)
+    if event is None:
+        raise no_event()
+    with database.read() as connection:
+        frozen = ledger_log.read(connection, scope.org_id).frozen_reason is not None
+    try:
+        proof = prover.known_inclusion(scope, event.index)
+        if proof is None:
+            return ProofLine(event_id, event.index, frozen)
+        leaf = leaf_of(entry_of_event(event))
+        check_inclusion(event.index, proof.checkpoint.size, leaf, proof.hashes, proof.checkpoint.root)
+    except (Unproven, ValueError):
+        problem = "what is stored of this event is not what was recorded. Tell the operator."
+        return ProofLine(event_id, event.index, frozen, problem=problem)
+    except LedgerDamaged as damage:
+        return ProofLine(event_id, event.index, frozen, problem=damage.detail)
+    return ProofLine(event_id, event.index, frozen, proof.checkpoint)

@@ -1,0 +1,165 @@
+"""Retention: how long events are kept, what goes soon and whether it ever left, legal holds, erasures."""
+
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+from litestar import Response, get
+
+from tallystick.access.organizations import MOST_DAYS, PLANS, Organization, of_scope
+from tallystick.access.scopes import require_whole_trail
+from tallystick.clock import now_us, second_words
+from tallystick.database.engine import Database as ControlDatabase
+from tallystick.destinations import mailer
+from tallystick.destinations.mailer import MailState
+from tallystick.erasure import request as erasures
+from tallystick.erasure.request import Erasure
+from tallystick.errors import BadRequest, Forbidden
+from tallystick.query.scope import Scope
+from tallystick.retention import holds
+from tallystick.retention.archive import ArchiveState, state
+from tallystick.retention.change import Preview, preview
+from tallystick.retention.forecast import WITHIN_DAYS, Forecast, forecast
+from tallystick.retention.holds import Hold
+from tallystick.retention.warning import Wish, wish
+from tallystick.settings import Settings as AllSettings
+from tallystick.store.events import EventStore
+from tallystick.store.expiry import Tally
+from tallystick.web.audit_logs import filters_of
+from tallystick.web.page_frame import PageFrame
+from tallystick.web.pages import html
+from tallystick.web.parts import Database, Frame, Given, Reader, Settings, Store, WebRequest
+from tallystick.web.retention_words import freed_words, gone_words, number_words, soon_words
+
+PATH = "/retention"
+# What the forms of the page are called in the URL: a look at something is a GET, and changes nothing.
+CHANGE, HOLD, RELEASE = "change", "hold", "release"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What stands in the forms, which of them is looked at, and what is wrong with it."""
+
+    look: str = ""
+    typed: dict[str, str] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What the page shows."""
+
+    organization: Organization
+    found: Forecast
+    holds: list[Hold]
+    erasures: list[Erasure]
+    wish: Wish
+    last_mail: MailState | None
+    archive: ArchiveState
+    change: Preview | None = None
+    would_hold: tuple[int, bool] | None = None
+    would_free: Tally | None = None
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page, for whoever asks."""
+
+    zone: tzinfo
+    reader: Scope
+    frame: PageFrame
+    database: ControlDatabase
+    store: EventStore
+    settings: AllSettings
+
+    async def show(self, asked: Asked, *, status: int = 200) -> Response[str]:
+        """With what was asked; a problem stands beside its form."""
+        loaded = await self.database.run(_load, self.database, self.store, self.reader, asked)
+        return _page(self, loaded, asked, status)
+
+
+RetentionPage = Given[Page]
+
+
+async def provide_retention_page(
+    request: WebRequest, reader: Reader, frame: Frame, database: Database, store: Store, settings: Settings
+) -> Page:
+    """For the page itself, and for what is posted there and refused."""
+    return Page(filters_of(request).zone, reader, frame, database, store, settings)
+
+
+@get(PATH, name="web.retention")
+async def show_retention(request: WebRequest, retention_page: RetentionPage) -> Response[str]:
+    """The page; with a form's fields in the URL, what it would do. Forbidden for who sees a part of the trail only."""
+    names = ("plan", "days", "name", "query", "start", "end", "hold")
+    typed = {name: request.query_params[name] for name in names if name in request.query_params}
+    asked = Asked(request.query_params.get("look", ""), typed)
+    return await retention_page.show(asked)
+
+
+def _page(page: Page, loaded: Loaded, asked: Asked, status: int) -> Response[str]:
+    zone, settings, reader = page.zone, page.settings, page.reader
+    status = 400 if loaded.problems and status == 200 else status
+    found, support = loaded.found, settings.support_contact or ""
+    return html(
+        "retention.html",
+        status=status,
+        frame=page.frame.at("retention"),
+        loaded=loaded,
+        found=found,
+        typed=asked.typed,
+        look=asked.look,
+        problems=loaded.problems,
+        soon=soon_words(found.expiring, WITHIN_DAYS),
+        gone=gone_words(loaded.change) if loaded.change else (),
+        freed=freed_words(loaded.would_free) if loaded.would_free else (),
+        would_hold=number_words(*loaded.would_hold) if loaded.would_hold else "",
+        plans=[plan for plan in PLANS if PLANS[plan] <= PLANS[found.plan]],
+        plan_days=PLANS,
+        most_days=MOST_DAYS,
+        archives=settings.archive_dir is not None,
+        mails=settings.smtp_url is not None,
+        support=support,
+        support_url=f"mailto:{support}" if "@" in support and "://" not in support else _web_url(support),
+        may_admin="admin" in reader.permissions,
+        is_owner=reader.role == "owner",
+        me=reader.principal.id,
+        at=lambda moment: second_words(moment, zone),
+    )
+
+
+def _load(database: ControlDatabase, store: EventStore, scope: Scope, asked: Asked) -> Loaded:
+    require_whole_trail(scope)
+    found = forecast(database, store, scope)
+    with database.read() as connection:
+        mine = erasures.list_erasures(connection, scope, most=100) if "admin" in scope.permissions else []
+        loaded = Loaded(
+            of_scope(connection, scope), found, holds.list_holds(connection, scope, most=200), mine,
+            wish(connection, scope.org_id), mailer.last(connection, scope.org_id), state(connection, scope),
+        )  # fmt: skip
+    loaded.problems = dict(asked.problems)
+    try:
+        if asked.look == CHANGE:
+            loaded.change = preview(database, store, scope, *chosen(asked.typed), now=now_us())
+        elif asked.look == HOLD:
+            typed = [asked.typed.get(name, "") for name in ("query", "start", "end")]
+            loaded.would_hold = holds.count(store, scope, *typed, now=now_us())
+        elif asked.look == RELEASE:
+            loaded.would_free = holds.freed(database, store, scope, asked.typed.get("hold", ""), now=now_us())
+    except (BadRequest, Forbidden) as problem:
+        loaded.problems.setdefault(asked.look, problem.detail)
+    return loaded
+
+
+def chosen(typed: dict[str, str]) -> tuple[int | None, str]:
+    """Days and plan as the form says them: days are the choice of enterprise alone. BadRequest (`bad_retention`)."""
+    plan, days = typed.get("plan", ""), typed.get("days", "").strip()
+    if plan != "enterprise" or not days:
+        return None, plan
+    if not (days.isascii() and days.isdigit() and len(days) <= 6):
+        raise BadRequest(f"Write a number of days, up to {MOST_DAYS}.", code="bad_retention", field="retention_days")
+    return int(days), plan
+
+
+def _web_url(text: str) -> str:
+    return text if text.startswith(("https://", "http://")) else ""

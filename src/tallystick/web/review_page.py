@@ -1,0 +1,176 @@
+"""One review: the events it is about, what is noted at them, the conclusion, the signature."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Response, get, post
+
+from tallystick.clock import now_us, rfc3339, second_words, zone_of
+from tallystick.compliance import reviewing
+from tallystick.compliance.review import PREFIX, SEVERITIES, Finding, Review, findings_of, read_review
+from tallystick.compliance.reviewing import MOST_CONCLUSION, MOST_NOTE
+from tallystick.compliance.signing import is_as_signed
+from tallystick.database.engine import Database as ControlDatabase
+from tallystick.errors import BadRequest, Conflict
+from tallystick.events.record import StoredEvent
+from tallystick.ids import encode
+from tallystick.query.scope import Scope
+from tallystick.search.find import Finder as EventFinder
+from tallystick.search.page import Page
+from tallystick.web.compliance_page import PATH, period_words, review_shown
+from tallystick.web.event_view import row_of
+from tallystick.web.filters import Filters
+from tallystick.web.page_frame import PageFrame
+from tallystick.web.pages import html, redirect
+from tallystick.web.parts import (
+    Database,
+    Finder,
+    Frame,
+    Given,
+    Reader,
+    Store,
+    WebRequest,
+)
+from tallystick.web.posting import Posted
+
+ONE = PATH + "/reviews/{review_id:str}"
+SHOWN = 50
+SEVERITY_WORDS = {"fine": "Fine", "low": "Low", "medium": "Medium", "high": "High"}
+Loaded = tuple[Review, list[Finding], Page]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The page of a review, for whoever asks."""
+
+    review_id: str
+    reader: Scope
+    frame: PageFrame
+    database: ControlDatabase
+    finder: EventFinder
+
+    async def show(
+        self, *, cursor: str = "", problem: str = "", typed: str | None = None, status: int = 200
+    ) -> Response[str]:
+        """With what was written; a problem stands above the forms. `cursor` goes on in the list of events."""
+        loaded = await self.database.run(self._load, cursor)
+        return _page(self.frame, loaded, cursor, problem, typed, status)
+
+    def _load(self, cursor: str) -> Loaded:
+        with self.database.read() as connection:
+            review = read_review(connection, self.reader, self.review_id)
+            findings = findings_of(connection, self.reader, review)
+        page = self.finder.page(
+            self.reader, review.query, limit=SHOWN, cursor=cursor or None, count="exact", question=review.shown_id
+        )
+        return review, findings, page
+
+
+ReviewPage = Given[Shown]
+
+
+async def provide_review_page(
+    review_id: str, reader: Reader, frame: Frame, database: Database, finder: Finder
+) -> Shown:
+    """For the page itself, and for what is posted there and refused."""
+    return Shown(review_id, reader, frame, database, finder)
+
+
+@get(ONE, name="web.review")
+async def show_review(request: WebRequest, review_page: ReviewPage) -> Response[str]:
+    """The page."""
+    return await review_page.show(cursor=request.query_params.get("cursor", ""))
+
+
+@post(ONE + "/findings", name="web.review.mark", status_code=303)
+async def mark_finding(review_id: str, posted: Posted, review_page: ReviewPage, finder: Finder) -> Response[str]:
+    """Notes something at an event; or takes it away."""
+    event_id, cursor = posted.text("event").strip(), posted.text("cursor")
+
+    def find() -> StoredEvent:
+        with posted.database.read() as connection:
+            review = read_review(connection, posted.reader, review_id)
+        (event,) = reviewing.find_events(finder, posted.reader, review, [event_id])
+        return event
+
+    try:
+        if posted.text("act") == "remove":
+            await posted.do(reviewing.unmark, review_id, event_id)
+        else:
+            event = await posted.database.run(find)
+            severity = posted.text("severity") or "low"
+            await posted.do(reviewing.mark, review_id, event, severity, posted.text("note"))
+    except (BadRequest, Conflict) as problem:
+        return await review_page.show(cursor=cursor, problem=problem.detail, status=problem.status)
+    back = f"?cursor={cursor}" if cursor.replace("-", "").replace("_", "").isalnum() else ""
+    return redirect(f"{PATH}/reviews/{review_id}{back}#findings")
+
+
+@post(ONE, name="web.review.write", status_code=303)
+async def write_review(review_id: str, posted: Posted, review_page: ReviewPage, store: Store) -> Response[str]:
+    """Keeps the conclusion, signs, or withdraws: `act` says which."""
+    conclusion = posted.text("conclusion")
+
+    def save() -> None:
+        with posted.database.write() as connection:
+            reviewing.write_conclusion(connection, posted.reader, review_id, conclusion)
+
+    def sign() -> None:
+        reviewing.count_and_sign(
+            posted.database, store, posted.reader, review_id, conclusion, now=now_us(), caller=posted.caller
+        )
+
+    acts: dict[str, Callable[[], Awaitable[object]]] = {
+        "save": lambda: posted.run(save),
+        "sign": lambda: posted.run(sign),
+        "withdraw": lambda: posted.do(reviewing.withdraw, review_id),
+    }
+    act = acts.get(posted.text("act"))
+    if act is None:
+        raise BadRequest("A review takes the acts save, sign and withdraw.", code="bad_parameter", parameter="act")
+    try:
+        await act()
+    except (BadRequest, Conflict) as problem:
+        return await review_page.show(problem=problem.detail, typed=conclusion, status=problem.status)
+    return redirect(f"{PATH}/reviews/{review_id}")
+
+
+def _page(frame: PageFrame, loaded: Loaded, cursor: str, problem: str, typed: str | None, status: int) -> Response[str]:
+    review, findings, page = loaded
+    zone = zone_of(review.zone)
+    filters = _filters(review)
+    noted = {one.shown_id: one for one in findings}
+    return html(
+        "review.html",
+        status=status,
+        frame=frame.at("compliance"),
+        review=review,
+        shown=review_shown(review, zone, now_us()),
+        period=period_words(review.start, review.end, zone),
+        findings=findings,
+        noted=noted,
+        rows=[row_of(event, zone) for event in page.data],
+        page=page,
+        cursor=cursor,
+        filters=filters,
+        list_href=filters.href(),
+        as_signed=review.state != "signed" or is_as_signed(review, findings),
+        corrects="" if review.corrects is None else encode(PREFIX, review.corrects.bytes),
+        corrected_by="" if review.corrected_by is None else encode(PREFIX, review.corrected_by.bytes),
+        severities={name: SEVERITY_WORDS[name] for name in SEVERITIES},
+        conclusion=review.conclusion if typed is None else typed,
+        problem=problem,
+        most_note=MOST_NOTE,
+        most_conclusion=MOST_CONCLUSION,
+        at=lambda moment: second_words(moment, zone),
+    )
+
+
+def _filters(review: Review) -> Filters:
+    """The list of the same events on the Audit Logs page."""
+    given: dict[str, Any] = {name: tuple(values) for name, values in review.filter.items() if name != "q"}
+    return Filters(
+        q=" ".join(review.filter.get("q", ())[:1]), range="custom", start=rfc3339(review.start),
+        end=rfc3339(review.end), tz=review.zone, **given,
+    )  # fmt: skip

@@ -1,0 +1,211 @@
+"""The form of a rule: from the search of the list, tested on the past before it is switched on."""
+
+from dataclasses import dataclass
+from datetime import UTC
+from functools import partial
+from typing import Any
+
+from litestar import Response, get, post
+
+from tallystick.access.cross_site import form_token
+from tallystick.alerts import changes
+from tallystick.alerts.backtest import Backtest, Fired, backtest
+from tallystick.alerts.changes import Wanted
+from tallystick.alerts.detections import one as detection
+from tallystick.alerts.rule import Rule, show, words
+from tallystick.alerts.shape import SEVERITIES, checked
+from tallystick.clock import DAY_US, now_us, rfc3339, second_words
+from tallystick.destinations.destination import list_all
+from tallystick.errors import BadRequest, Conflict, Forbidden
+from tallystick.search.tokens import quoted
+from tallystick.web.alerts_page import PATH
+from tallystick.web.audit_logs import filters_of
+from tallystick.web.filters import Filters
+from tallystick.web.pages import html, redirect
+from tallystick.web.parts import Database, Frame, Given, Reader, SessionToken, Store, WebRequest
+from tallystick.web.posting import Posted
+
+NEW = f"{PATH}/rules/new"
+FIELDS = ("name", "query", "count", "window", "unit", "group_by", "distinct", "severity", "quiet", "quiet_unit",
+          "runbook", "destinations", "days")  # fmt: skip
+UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
+GROUPS = (("", "all together"), ("user", "each user"), ("ip", "each address"), ("resource", "each resource"),
+          ("action", "each action"))  # fmt: skip
+COUNTED = (("", "events"), ("user", "different users"), ("ip", "different addresses"),
+           ("resource", "different resources"), ("action", "different actions"))  # fmt: skip
+DAYS = ("7", "30", "90")
+QUALIFIERS = {"user": "user", "action": "action", "category": "category", "status": "status", "resource": "resource",
+              "resource_type": "type", "ip": "ip"}  # fmt: skip
+WIDEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A back-test in words: `days` are (day, firings, width of the bar in %)."""
+
+    result: Backtest
+    days: tuple[tuple[str, int, int], ...]
+    last: tuple[tuple[str, Fired, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleForm:
+    """The form, shown again with what was typed, what is wrong with it, or what it would have done."""
+
+    request: WebRequest
+    reader: Any
+    frame: Any
+    database: Any
+    token: str
+
+    async def show(
+        self, typed: dict[str, str], *, problem: str = "", tested: Tested | None = None, said: str = "",
+        one: Rule | None = None, status: int = 200,
+    ) -> Response[str]:  # fmt: skip
+        """The form."""
+
+        def load() -> list[tuple[str, str]]:
+            with self.database.read() as connection:
+                return [(place.shown_id, place.name) for place in list_all(connection, self.reader)]
+
+        return html(
+            "rule_form.html",
+            status=status,
+            frame=self.frame.at("alerts"),
+            form_token=form_token(self.token),
+            typed=typed,
+            problem=problem,
+            tested=tested,
+            said=said,
+            one=one,
+            places=await self.database.run(load),
+            chosen=typed["destinations"].split(),
+            units=tuple(UNITS),
+            groups=GROUPS,
+            counted=COUNTED,
+            severities=SEVERITIES,
+            day_choices=DAYS,
+        )
+
+
+GivenForm = Given[RuleForm]
+
+
+async def provide_rule_form(
+    request: WebRequest, reader: Reader, frame: Frame, database: Database, session_token: SessionToken
+) -> RuleForm:
+    """The form of this request."""
+    return RuleForm(request, reader, frame, database, session_token)
+
+
+@get(NEW, name="web.alerts.new")
+async def show_new(request: WebRequest, rule_form: GivenForm) -> Response[str]:
+    """The form, for what the list that led here finds."""
+    typed = _empty() | {"query": search_of(filters_of(request))}
+    return await rule_form.show(typed)
+
+
+@post(NEW, name="web.alerts.make", status_code=303)
+async def make_rule(posted: Posted, rule_form: GivenForm, database: Database, store: Store) -> Response[str]:
+    """Makes it, or tests it on the past first."""
+    typed = _empty() | posted.texts(*(name for name in FIELDS if name != "destinations"))
+    typed["destinations"] = " ".join(map(str, posted.form.getall("destinations", [])))
+    try:
+        given = _shape(typed)
+        shape = checked(given)
+        if posted.text("act") == "test":
+            now = now_us()
+            days = int(typed["days"]) if typed["days"] in DAYS else 30
+            work = partial(backtest, database, store, posted.reader, shape, now - days * DAY_US, now)
+            return await rule_form.show(typed, tested=_tested(await database.run(work)), said=words(shape))
+        wanted = Wanted(
+            typed["name"] or "Rule", given, typed["severity"], typed["runbook"], typed["destinations"].split()
+        )
+        made = await posted.do(changes.create, wanted)
+    except (BadRequest, Conflict, Forbidden) as problem:
+        return await rule_form.show(typed, problem=problem.detail, status=problem.status)
+    return redirect(f"{PATH}#{made.shown_id}")
+
+
+@get(PATH + "/{name:str}/backtest", name="web.alerts.backtest")
+async def show_backtest(
+    request: WebRequest, name: str, reader: Reader, frame: Frame, database: Database, store: Store
+) -> Response[str]:
+    """What a rule, or a detection that is not on yet, would have done."""
+    chosen = request.query_params.get("days", "30")
+    days = int(chosen) if chosen in DAYS else 30
+
+    def work() -> tuple[str, str, Backtest]:
+        if name.startswith("rul_"):
+            with database.read() as connection:
+                rule = show(connection, reader, name)
+            title, shape = rule.name, rule.shape
+        else:
+            shipped = detection(name)
+            title, shape = shipped.name, shipped.shape
+        now = now_us()
+        return title, words(shape), backtest(database, store, reader, shape, now - days * DAY_US, now)
+
+    title, said, result = await database.run(work)
+    return html(
+        "backtest.html",
+        frame=frame.at("alerts"),
+        name=name,
+        title=title,
+        said=said,
+        tested=_tested(result),
+        days=days,
+        day_choices=DAYS,
+    )
+
+
+def search_of(filters: Filters) -> str:
+    """The filters of a list as one search, without its period."""
+    given = filters.parameters(now_us())
+    parts = [
+        f"{qualifier}:{value if _is_plain(value) else quoted(value)}"
+        for name, qualifier in QUALIFIERS.items()
+        for value in given.get(name, ())
+    ]
+    if filters.q:
+        parts.append(f"({filters.q})" if " OR " in filters.q and parts else filters.q)
+    return " ".join(parts)
+
+
+def _is_plain(value: str) -> bool:
+    return bool(value) and not any(letter.isspace() or letter in '()"' for letter in value)
+
+
+def _empty() -> dict[str, str]:
+    return dict.fromkeys(FIELDS, "") | {"count": "1", "window": "10", "unit": "minutes", "severity": "warning",
+                                        "quiet": "1", "quiet_unit": "hours", "days": "30"}  # fmt: skip
+
+
+def _shape(typed: dict[str, str]) -> dict[str, Any]:
+    """What the form says of what is judged."""
+    count = int(typed["count"]) if typed["count"].isdecimal() and len(typed["count"]) < 6 else 0
+    given: dict[str, Any] = {"query": typed["query"], "count": count, "cooldown_seconds": _span(typed, "quiet")}
+    if count > 1:
+        given["window_seconds"] = _span(typed, "window", "unit")
+        if typed["distinct"]:
+            given["distinct"] = typed["distinct"]
+    if typed["group_by"]:
+        given["group_by"] = typed["group_by"]
+    return given
+
+
+def _span(typed: dict[str, str], name: str, unit: str = "") -> int:
+    number = typed[name]
+    if not number.isdecimal() or len(number) > 6:
+        return -1
+    return int(number) * UNITS.get(typed[unit or f"{name}_unit"], 1)
+
+
+def _tested(result: Backtest) -> Tested:
+    most = max(result.days.values(), default=1)
+    days = tuple((day, number, max(1, round(number * WIDEST / most))) for day, number in result.days.items())
+    last = tuple(
+        (second_words(one.at, UTC), one, f"/audit-logs?range=custom&start={rfc3339(one.at)}&end={rfc3339(one.at + 1)}")
+        for one in result.firings[::-1][:20]
+    )
+    return Tested(result, days, last)

@@ -1,0 +1,244 @@
+"""Scheduled exports on the page Exports: their list, the form, and what one does with them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+from urllib.parse import parse_qsl
+from zoneinfo import available_timezones
+
+from litestar import Response, get, post
+
+from tallystick.access.cross_site import form_token
+from tallystick.clock import now_us, second_words
+from tallystick.database.engine import Database as ControlDatabase
+from tallystick.errors import BadRequest, Conflict, Forbidden
+from tallystick.exports.kinds import KINDS
+from tallystick.exports.words import filter_words
+from tallystick.query.scope import Scope
+from tallystick.render.writers import FORMATS
+from tallystick.schedules import changes
+from tallystick.schedules.changes import FILTERS, Wanted
+from tallystick.schedules.recipients import MOST_RECIPIENTS
+from tallystick.schedules.schedule import PLACE, Schedule, list_schedules, show
+from tallystick.web.audit_logs import filters_of
+from tallystick.web.filters import Filters, from_pairs
+from tallystick.web.pages import html, redirect
+from tallystick.web.parts import (
+    Database,
+    Exporter,
+    Frame,
+    Reader,
+    SessionToken,
+    Settings,
+    WebRequest,
+)
+from tallystick.web.posting import Posted
+from tallystick.work.calendar import FREQUENCIES, WEEKDAYS
+
+EXPORTS = "/exports"
+PATH = f"{EXPORTS}/schedules"
+RESULTS = {
+    "making": ("Being made", "busy"),
+    "sending": ("Being sent", "busy"),
+    "delivered": ("Delivered", "good"),
+    "partly": ("Not delivered to all", "bad"),
+    "failed": ("Not delivered", "bad"),
+}
+FIELDS = (
+    "name", "frequency", "at", "weekday", "day", "zone", "format", "mode", "past", "recipients", "query", "to_place",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSchedule:
+    """One schedule in words. `tone` is the look of its last result."""
+
+    one: Schedule
+    words: str
+    format: str
+    mode: str
+    to: tuple[str, ...]
+    waiting: tuple[str, ...]
+    left: tuple[str, ...]
+    next_run: str
+    result: str
+    tone: str
+    ran: str
+    is_running: bool
+    may_change: bool
+
+
+@get(f"{PATH}/new", name="web.schedules.new")
+async def show_form(
+    request: WebRequest, reader: Reader, frame: Frame, session_token: SessionToken, settings: Settings
+) -> Response[str]:
+    """The form, for what the list that led here was filtered by."""
+    filters = filters_of(request)
+    typed = {
+        "name": "", "frequency": "daily", "at": "07:00", "weekday": "monday", "day": "1",
+        "zone": filters.tz or frame.zone or "UTC", "format": "csv", "mode": "new", "past": "on",
+        "recipients": reader.principal.email, "query": filters.href("")[1:], "to_place": "",
+    }  # fmt: skip
+    return _form(frame, reader, settings, session_token, typed, "")
+
+
+@get(PATH + "/{schedule_id:str}", name="web.schedules.edit")
+async def show_edit(
+    schedule_id: str, reader: Reader, frame: Frame, database: Database, session_token: SessionToken, settings: Settings
+) -> Response[str]:
+    """The form of one that there is."""
+    one = await database.run(_look, database, reader, schedule_id)
+    was = changes.as_wanted(one)
+    typed = {
+        "name": was.name, "frequency": was.frequency, "at": was.at, "weekday": was.weekday, "day": str(was.day),
+        "zone": was.zone, "format": was.format, "mode": was.mode, "recipients": "\n".join(was.recipients), "query": "",
+        "to_place": "on" if was.to_place else "",
+    }  # fmt: skip
+    return _form(frame, reader, settings, session_token, typed, "", one=one)
+
+
+@post(PATH, name="web.schedules.make", status_code=303)
+async def make_schedule(posted: Posted, frame: Frame, session_token: SessionToken, settings: Settings) -> Response[str]:
+    """Makes one of what was typed."""
+    typed = posted.texts(*FIELDS)
+    kept = _kept(from_pairs(parse_qsl(typed["query"])))
+    try:
+        wanted = Wanted(**_wanted(typed), filter=kept, mode=typed["mode"], past=bool(typed["past"]))
+        one = await posted.do(changes.create, wanted)
+    except (BadRequest, Conflict, Forbidden) as problem:
+        return _form(frame, posted.reader, settings, session_token, typed, problem.detail, status=problem.status)
+    return redirect(f"{EXPORTS}#{one.shown_id}")
+
+
+@post(PATH + "/{schedule_id:str}", name="web.schedules.change", status_code=303)
+async def change_schedule(
+    schedule_id: str,
+    posted: Posted,
+    frame: Frame,
+    session_token: SessionToken,
+    exporter: Exporter,
+    settings: Settings,
+) -> Response[str]:
+    """One of the acts: run, pause, resume, consent, delete; or change, to what was typed."""
+    typed = posted.texts(*FIELDS)
+    acts: dict[str, tuple[Callable[..., object], tuple[object, ...]]] = {
+        "run": (changes.run_now, ()),
+        "pause": (changes.change, ({"enabled": False},)),
+        "resume": (changes.change, ({"enabled": True},)),
+        "consent": (changes.consent, ()),
+        "delete": (changes.remove, ()),
+        "change": (changes.change, (_wanted(typed),)),
+    }
+    name = posted.text("act")
+    if name not in acts:
+        raise BadRequest(
+            f"A schedule takes one of the acts {', '.join(acts)}.", code="bad_parameter", parameter="act"
+        )  # fmt: skip
+    act, given = acts[name]
+    try:
+        await posted.do(act, schedule_id, *given)
+    except (BadRequest, Conflict, Forbidden) as problem:
+        if name != "change":
+            raise
+        one = await posted.database.run(_look, posted.database, posted.reader, schedule_id)
+        return _form(
+            frame, posted.reader, settings, session_token, typed, problem.detail, status=problem.status, one=one
+        )
+    exporter.wake()
+    return redirect(EXPORTS if name == "delete" else f"{EXPORTS}#{schedule_id}")
+
+
+async def schedules_shown(database: ControlDatabase, reader: Scope, zone: tzinfo) -> list[ShownSchedule]:
+    """Those of the page."""
+
+    def load() -> list[Schedule]:
+        with database.read() as connection:
+            return list_schedules(connection, reader)
+
+    return [_shown(one, reader, zone) for one in await database.run(load)]
+
+
+def _shown(one: Schedule, reader: Scope, zone: tzinfo) -> ShownSchedule:
+    last = one.last_run
+    result, tone = RESULTS[last.state] if last else ("Not run yet", "gone")
+    if one.stopped:
+        result, tone = "Ended", "bad"
+    next_run = "" if one.next_at is None else second_words(one.next_at, one.calendar.zone)
+    return ShownSchedule(
+        one=one,
+        words=filter_words(one.filter),
+        format=KINDS[one.format].words,
+        mode="what is new, each event once" if one.mode == "new" else f"the {_unit(one)} before",
+        to=tuple(who.address for who in one.recipients if who.state == "active"),
+        waiting=tuple(who.address for who in one.recipients if who.state == "waiting"),
+        left=tuple(who.address for who in one.recipients if who.state == "unsubscribed"),
+        next_run=next_run,
+        result=result,
+        tone=tone,
+        ran="" if last is None else second_words(last.finished_at or last.made_at, zone),
+        is_running=last is not None and last.is_open,
+        may_change=one.by.id == reader.principal.id or "admin" in reader.permissions,
+    )
+
+
+def _unit(one: Schedule) -> str:
+    return {"daily": "day", "weekly": "week", "monthly": "month"}[one.calendar.frequency]
+
+
+def _form(
+    frame: Frame,
+    reader: Scope,
+    settings: Settings,
+    token: str,
+    typed: dict[str, str],
+    problem: str,
+    *,
+    status: int = 200,
+    one: Schedule | None = None,
+) -> Response[str]:
+    kept = one.filter if one else _kept(from_pairs(parse_qsl(typed["query"])))
+    return html(
+        "schedule_form.html",
+        status=status,
+        frame=frame.at("exports"),
+        form_token=form_token(token),
+        typed=typed,
+        problem=problem,
+        one=one,
+        filter_words=filter_words(kept),
+        zones=sorted(available_timezones()),
+        formats=[(name, KINDS[name].words) for name in FORMATS],
+        frequencies=FREQUENCIES,
+        weekdays=WEEKDAYS,
+        most=MOST_RECIPIENTS,
+        role=reader.role,
+        has_mail=settings.smtp_url is not None,
+        place=PLACE if settings.export_dir is not None and "admin" in reader.permissions else "",
+    )
+
+
+def _wanted(typed: dict[str, str]) -> dict[str, Any]:
+    """What the form says, but for filter and mode, which stay."""
+    return {
+        "name": typed["name"] or f"{typed['frequency']} export".capitalize(),
+        "frequency": typed["frequency"],
+        "at": typed["at"][:5],
+        "weekday": typed["weekday"],
+        "day": int(typed["day"]) if typed["day"].isdecimal() and len(typed["day"]) < 3 else 0,
+        "zone": typed["zone"],
+        "format": typed["format"],
+        "recipients": typed["recipients"].replace(",", " ").replace(";", " ").split(),
+        "to_place": bool(typed["to_place"]),
+    }
+
+
+def _kept(filters: Filters) -> dict[str, list[str]]:
+    """The filters of a list, without its period, which the schedule decides."""
+    given = filters.parameters(now_us())
+    return {name: list(given[name]) for name in FILTERS if given.get(name)}
+
+
+def _look(database: ControlDatabase, reader: Scope, schedule_id: str) -> Schedule:
+    with database.read() as connection:
+        return show(connection, reader, schedule_id)

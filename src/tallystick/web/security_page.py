@@ -1,0 +1,141 @@
+"""Security: failed sign-ins by address and user over time, changes of permissions, and the signs to watch for."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Response, get
+
+from tallystick.access.scopes import require_whole_trail
+from tallystick.alerts.backtest import Backtest, backtest
+from tallystick.alerts.detections import one as detection
+from tallystick.clock import DAY_US, from_us, now_us, rfc3339, second_words
+from tallystick.errors import NotFound
+from tallystick.query.conditions import And, Query
+from tallystick.query.scope import Scope
+from tallystick.search.find import Finder as EventFinder
+from tallystick.search.grammar import parse
+from tallystick.web.audit_logs import filters_of
+from tallystick.web.event_view import Row, row_of
+from tallystick.web.pages import html
+from tallystick.web.parts import Database, Finder, Frame, Reader, Store, WebRequest
+
+PATH = "/security"
+PERIODS = ("1", "7", "30", "90")
+FAILED = "action:user.login_failed"
+PERMISSIONS = (
+    "action:user.role_changed action:project.member_role_changed action:user.permission_granted "
+    "action:user.permission_revoked action:user.ownership_transferred action:role.created action:role.updated "
+    "action:role.deleted"
+)
+SHOWN = 10
+# The four signs, each by what a detection finds: heading, and what it means in a sentence.
+SIGNS = {
+    "failed_sign_ins": ("Many failed logins", "Five or more of one account within ten minutes."),
+    "off_hours": ("Actions at unusual times", "At an hour of the day at which that person hardly ever acts."),
+    "new_address": ("Actions from unusual IPs", "A sign-in from an address that the person never used before."),
+    "bulk_deletion": ("Bulk deletions", "Twenty or more things deleted by one person within five minutes."),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The values that occur most: (value, count, width of its bar in %, where its events are)."""
+
+    title: str
+    values: tuple[tuple[str, int, int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the page is made of."""
+
+    days: tuple[tuple[str, int, int, str], ...]
+    failed: int
+    tops: tuple[Top, ...]
+    changes: list[Row]
+    changes_more: bool
+
+
+@get(PATH, name="web.security")
+async def show_security(
+    request: WebRequest, reader: Reader, frame: Frame, database: Database, finder: Finder
+) -> Response[str]:
+    """The page; the signs come in when they are found."""
+    require_whole_trail(reader)
+    days, zone = _days(request), filters_of(request).zone
+    now = now_us()
+    looked = await database.run(_look, finder, reader, days, now, zone)
+    return html(
+        "security.html",
+        frame=frame.at("security"),
+        looked=looked,
+        days=days,
+        periods=PERIODS,
+        signs=[(name, *said) for name, said in SIGNS.items()],
+        failed_href=_href(FAILED, now - days * DAY_US, now),
+        changes_href=_href(PERMISSIONS, now - days * DAY_US, now),
+    )
+
+
+@get(PATH + "/signs/{name:str}", name="web.security.sign")
+async def show_sign(request: WebRequest, name: str, reader: Reader, database: Database, store: Store) -> Response[str]:
+    """One sign: how often, whom it is about, and the events behind it."""
+    if name not in SIGNS:
+        raise NotFound("There is no such sign.", code="no_sign")
+    days, zone = _days(request), filters_of(request).zone
+    shape = detection(name).shape
+    now = now_us()
+    found: Backtest = await database.run(backtest, database, store, reader, shape, now - days * DAY_US, now)
+    last = [
+        (second_words(one.at, zone), one, _events(shape.query, one.group, one.at, shape.window_us))
+        for one in found.firings[::-1][:SHOWN]
+    ]
+    return html("security_sign.html", name=name, found=found, last=last, days=days)
+
+
+def _look(finder: EventFinder, reader: Scope, days: int, now: int, zone: Any) -> Looked:
+    start = now - days * DAY_US
+    failed = Query(parse(FAILED, now=now), start, now)
+    tops = []
+    for field, title in (("ip", "By address"), ("user", "By user")):
+        values = finder.facets(reader, failed, field, limit=8)["values"]
+        most = max((one["count"] for one in values), default=1)
+        tops.append(
+            Top(title, tuple((one["value"], one["count"], max(1, round(100 * one["count"] / most)),
+                              _href(FAILED, start, now, **{field: one["value"]})) for one in values))
+        )  # fmt: skip
+    buckets = finder.histogram(reader, failed, buckets=60)["buckets"] if days else []
+    found: dict[str, int] = {}
+    for bucket in buckets:
+        day = bucket["start"][:10]
+        found[day] = found.get(day, 0) + bucket["success"] + bucket["failed"]
+    most = max(found.values(), default=0)
+    first = from_us(now).date() - timedelta(days=days - 1)
+    each = [f"{first + timedelta(days=number)}" for number in range(days)]
+    shown = tuple(
+        (day, found.get(day, 0), round(100 * found.get(day, 0) / most) if most else 0,
+         f"/audit-logs?{urlencode({'q': FAILED, 'range': 'custom', 'start': day, 'end': day})}")
+        for day in each
+    )  # fmt: skip
+    changed = finder.page(reader, Query(And((parse(PERMISSIONS, now=now),)), start, now), limit=SHOWN + 1, count="none")
+    rows = [row_of(event, zone, ()) for event in changed.data[:SHOWN]]
+    return Looked(shown, sum(found.values()), tuple(tops), rows, len(changed.data) > SHOWN)
+
+
+def _events(query: str, group: str, at: int, window_us: int) -> str:
+    """Where the events behind a finding are."""
+    around = max(window_us, 60_000_000)
+    more = {"user": group} if group else {}
+    return _href(query, at - around, at + 1, **more)
+
+
+def _href(query: str, start: int, end: int, **more: str) -> str:
+    given = {"q": query, **more, "range": "custom", "start": rfc3339(start), "end": rfc3339(end)}
+    return f"/audit-logs?{urlencode({name: value for name, value in given.items() if value})}"
+
+
+def _days(request: WebRequest) -> int:
+    chosen = request.query_params.get("days", "30")
+    return int(chosen) if chosen in PERIODS else 30

@@ -1,0 +1,43 @@
+"""Unsubscribing from a scheduled export by a link in its mail, without a session; mail programs post (RFC 8058)."""
+
+from litestar import Response, get, post
+
+from tallystick.access.rate_limit import RateLimit
+from tallystick.clock import now_us
+from tallystick.schedules import unsubscribing
+from tallystick.schedules.unsubscribing import Subscription
+from tallystick.web.pages import html
+from tallystick.web.parts import Caller, Database, Recorder, Settings
+
+PATH = "/unsubscribe/{token:str}"
+# Whoever guesses links gets no further than this.
+_POSTS = RateLimit(1, 20, detail="This address unsubscribes more often than anybody has to. Wait.")
+
+
+@get(PATH, name="web.unsubscribe")
+async def show_unsubscribe(token: str, database: Database, settings: Settings) -> Response[str]:
+    """Asks. Looking changes nothing: programs follow the links of a mail before a person does."""
+
+    def look() -> Subscription:
+        with database.read() as connection:
+            return unsubscribing.opened(connection, settings.secret_key, token)
+
+    return html("unsubscribe.html", one=await database.run(look))
+
+
+@post(PATH, name="web.unsubscribe.post", status_code=200)
+async def unsubscribe(
+    token: str, caller: Caller, database: Database, settings: Settings, recorder: Recorder
+) -> Response[str]:
+    """Does it. The link is all that it takes: no cookie is read, so that no other site can act for anybody."""
+
+    _POSTS.take(caller.address)
+
+    def act() -> Subscription:
+        with database.write() as connection:
+            unsubscribing.unsubscribe(connection, settings.secret_key, token, now=now_us(), caller=caller)
+            return unsubscribing.opened(connection, settings.secret_key, token)
+
+    one = await database.run(act)
+    recorder.own_actions_waiting()
+    return html("unsubscribe.html", one=one)

@@ -1,0 +1,144 @@
+"""Alerts and Security in the pages: a rule from a search, tested on the past, fired, acknowledged; signs found."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.web import axe
+from tests.web.forms import client, seen, token
+
+PAGE, FORM, SECURITY = "/alerts", "/alerts/rules/new", "/security"
+
+
+@pytest.fixture
+def alice_asks(town):
+    with client(town) as asking:
+        yield asking
+
+
+def typed(asking, **more) -> dict[str, object]:
+    return {
+        "form_token": token(asking), "query": "action:deployment.failed", "count": "1", "window": "10",
+        "unit": "minutes", "quiet": "0", "quiet_unit": "hours", "severity": "critical", "name": "Broken", "act": "make",
+        "days": "90", "group_by": "resource", "distinct": "", "runbook": "",
+    } | more  # fmt: skip
+
+
+def make(asking, **more) -> str:
+    answer = asking.post(FORM, data=typed(asking, **more))
+    assert answer.status_code == 303, seen(answer)
+    return answer.headers["location"].partition("#")[2]
+
+
+def text_of(asking, path: str = PAGE) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", asking.get(path).text).split())
+
+
+def test_a_list_becomes_a_rule_that_is_tested_and_fires_and_is_acknowledged(alice_asks, town):
+    form = alice_asks.get(f"{FORM}?category=deployments&status=failed&user=sarah%40acme.com&q=policy").text
+    assert 'value="user:sarah@acme.com category:deployments status:failed policy"' in form
+    tested = alice_asks.post(FORM, data=typed(alice_asks, act="test"))
+    assert "What it would have found" in tested.text
+    shown_id = make(alice_asks, name="Broken press", query="action:press.broken")
+    town.record({"action": "press.broken", "actor": {"email": "jo@acme.com"},
+                 "resource": {"type": "press", "name": "<b>press</b>"}})  # fmt: skip
+    town.event('action:audit_log.alert_triggered resource:"Broken press"')
+    page = alice_asks.get(PAGE).text
+    assert "&lt;b&gt;press&lt;/b&gt;" in page
+    assert "<b>press</b>" not in page
+    found = re.search(r'<li id="(alr_\w+)">(?:(?!</li>).)*Broken press', page, re.DOTALL)
+    assert found
+    one = text_of(alice_asks, f"{PAGE}/{found[1]}")
+    assert "jo@acme.com did press.broken" in one
+    done = alice_asks.post(f"{PAGE}/{found[1]}", data={"form_token": token(alice_asks), "note": "Seen."})
+    assert done.status_code == 303
+    assert "Acknowledged by alice@acme.com" in text_of(alice_asks, f"{PAGE}/{found[1]}")
+    for act, said in (("mute", "Muted until"), ("unmute", "Broken press"), ("off", "Switch on"), ("delete", "")):
+        answer = alice_asks.post(f"{PAGE}/rules/{shown_id}", data={"form_token": token(alice_asks), "act": act})
+        assert answer.status_code == 303, seen(answer)
+        assert said in text_of(alice_asks)
+    assert shown_id not in alice_asks.get(PAGE).text
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"query": "user:("}, ""),
+        ({"count": "0"}, "count is 1 to 1000"),
+        ({"count": "5", "window": "0"}, "within how many seconds"),
+        ({"window": "x", "count": "2"}, "window_seconds is 0"),
+        ({"query": "on:2024-01-01"}, "as they come"),
+        ({"destinations": "dst_nothing"}, "no destination"),
+    ],
+)
+def test_a_mistake_is_explained_and_what_was_typed_stays(alice_asks, more, said):
+    answer = alice_asks.post(FORM, data=typed(alice_asks, **more))
+    assert answer.status_code in (400, 404), seen(answer)
+    assert said in answer.text
+
+
+def test_a_detection_is_looked_at_and_switched_on(alice_asks):
+    assert "firing" in text_of(alice_asks, f"{PAGE}/password_spraying/backtest?days=90")
+    answer = alice_asks.post(f"{PAGE}/detections/password_spraying", data={"form_token": token(alice_asks)})
+    assert answer.status_code == 303
+    assert "One address, many accounts" in text_of(alice_asks)
+
+
+def test_a_destination_shows_its_secret_once(alice_asks):
+    given = {
+        "form_token": token(alice_asks),
+        "kind": "webhook",
+        "name": "Ops",
+        "url": "https://hooks.example/a?key=hunter2",
+    }
+    made = alice_asks.post(f"{PAGE}/destinations", data=given)
+    secret = re.search(r"whsec_[A-Za-z0-9+/=]+", made.text)
+    assert secret
+    later = alice_asks.get(PAGE).text
+    assert secret[0] not in later
+    assert "hunter2" not in later
+    wrong = alice_asks.post(f"{PAGE}/destinations", data=given | {"form_token": token(alice_asks), "url": "ftp://x"})
+    assert "url is the address" in wrong.text
+
+
+def test_security_counts_failed_logins_and_every_number_leads_to_its_events(alice_asks, town):
+    town.record(*[{"action": "user.login_failed", "actor": {"email": "eve@acme.com"},
+                   "context": {"ip_address": "198.51.100.9"}} for _ in range(6)])  # fmt: skip
+    page = alice_asks.get(SECURITY).text
+    assert "198.51.100.9" in page
+    href = re.search(r'eve@acme\.com.*?href="(/audit-logs\?[^"]+)"', page, re.DOTALL)[1].replace("&amp;", "&")
+    assert "6 events" in text_of(alice_asks, href)
+    sign = text_of(alice_asks, f"{SECURITY}/signs/failed_sign_ins?days=7")
+    assert "1 time in the last 7 days" in sign
+    assert "eve@acme.com" in sign
+
+
+def test_strangers_and_members_see_none_of_it(alice_asks, town):
+    rule = make(alice_asks, name="Ours alone")
+    with client(town, "charlie@other.example") as charlie:
+        assert "Ours alone" not in charlie.get(PAGE).text
+        for path, data in (
+            (f"{PAGE}/rules/{rule}", {"act": "off"}), (f"{PAGE}/alr_01hk6v2q8zfw0a3m5n7p9r1t3v", {"note": ""}),
+            (f"{PAGE}/destinations/dst_01hk6v2q8zfw0a3m5n7p9r1t3v", {"act": "test"}),
+        ):  # fmt: skip
+            assert charlie.post(path, data={"form_token": token(charlie)} | data).status_code == 404, path
+        assert charlie.get(f"{PAGE}/{rule}/backtest").status_code == 404
+        assert "eve@acme.com" not in charlie.get(SECURITY).text
+    with client(town, "john@example.com") as john:
+        for path in (PAGE, SECURITY, f"{SECURITY}/signs/off_hours", f"{PAGE}/off_hours/backtest"):
+            assert john.get(path).status_code == 403, path
+        assert john.post(FORM, data=typed(john)).status_code == 403
+    assert alice_asks.post(FORM, data=typed(alice_asks) | {"form_token": "x"}).status_code == 403
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+def test_axe_finds_nothing(as_person, axe_script, alice_asks, theme, size):
+    page = as_person(color_scheme=theme, viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce")
+    for path in (PAGE, FORM, f"{PAGE}/failed_sign_ins/backtest?days=90", SECURITY):
+        page.goto(path)
+        if path == SECURITY:
+            expect(page.get_by_text("What this detection would have found")).to_have_count(4)
+        assert axe.violations(page, axe_script) == [], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0], path
