@@ -1,12 +1,11 @@
 """Where the parts are wired: the only module that knows them all."""
 
-import fcntl
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import structlog
 from litestar import Litestar, Request, Response
@@ -15,24 +14,52 @@ from litestar.exceptions import HTTPException
 
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
+from tallystick.access.sealing import Seal
 from tallystick.access.sign_in import SignIn
+from tallystick.alerts.evaluator import Evaluator
+from tallystick.alerts.learning import Learner
 from tallystick.api.observed import observed
 from tallystick.api.parts import Parts as ApiParts
 from tallystick.api.problems import HANDLERS, problem
 from tallystick.api.routes import API
+from tallystick.backup.orders import Copier
+from tallystick.backup.owner import only_owner
+from tallystick.backup.restore import refuse_half
+from tallystick.compliance.making import ReportMaker
+from tallystick.compliance.reminder import Reminders
+from tallystick.compliance.reports import EVIDENCE, REPORT
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
+from tallystick.destinations.changes import Posts
+from tallystick.destinations.configured import archive_of, exports_of
+from tallystick.destinations.courier import Courier
+from tallystick.destinations.deliveries import forget_claims
+from tallystick.destinations.guard import Guard
+from tallystick.destinations.mail import relay_of
+from tallystick.destinations.mailer import Mailer
+from tallystick.destinations.private import PURPOSE
+from tallystick.erasure.deletions import deletions, is_erasing
+from tallystick.erasure.eraser import Eraser
+from tallystick.erasure.places import places
 from tallystick.errors import SettingsError
+from tallystick.exports.exporter import Exporter
 from tallystick.ingest.pool import Pool
 from tallystick.ingest.reconcile import reconcile
 from tallystick.ingest.recorder import Recorder
 from tallystick.ingest.sequencer import Sequencer
 from tallystick.ingest.shipper import Shipper
+from tallystick.integrity.checker import Checker
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.live.hub import LiveHub
+from tallystick.retention import exported
+from tallystick.retention.archive import Archive
+from tallystick.retention.archive_reduced import Shelf
 from tallystick.retention.purge import Purger
+from tallystick.retention.warning import warn
+from tallystick.schedules.delivering import Post
+from tallystick.schedules.runner import Schedules
 from tallystick.search.find import Finder
 from tallystick.settings import Settings
 from tallystick.store.clients import Bounds
@@ -62,6 +89,17 @@ class Parts:
     signer: Signer
     prover: Prover
     purger: Purger
+    eraser: Eraser
+    exporter: Exporter
+    checker: Checker
+    copier: Copier
+    mailer: Mailer
+    reminders: Reminders | None
+    schedules: Schedules
+    evaluator: Evaluator
+    learner: Learner
+    courier: Courier
+    posts: Posts
 
 
 def build(settings: Settings) -> Parts:
@@ -85,6 +123,15 @@ def build(settings: Settings) -> Parts:
     signer = Signer(database, Keyring(settings.secret_key, settings.public_host), settings.data_dir)
     hub = LiveHub(database, store)
     sequencer.listeners.append(hub.notify)
+    prover = Prover(database, signer)
+    exporter = _exporter(settings, database, store, prover, recorder)
+    archive = _archive(settings, database, store, prover)
+    relay = relay_of(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
+    posts = Posts(Seal(settings.secret_key, PURPOSE), Guard(settings.allowed_targets))
+    courier = Courier(database, posts, relay, recorder.own_actions_waiting)
+    told = recorder.own_actions_waiting
+    evaluator = Evaluator(database, store, sequencer.recent, settings.public_url, courier.wake, told)
+    sequencer.listeners.append(lambda _org_id, _end: evaluator.wake())
     authenticator = Authenticator(database, rate_limit=RateLimit(settings.rate_limit))
     return Parts(
         settings=settings,
@@ -98,16 +145,66 @@ def build(settings: Settings) -> Parts:
         finder=Finder(database, store),
         hub=hub,
         signer=signer,
-        prover=Prover(database, signer),
-        purger=Purger(database, store),
+        prover=prover,
+        purger=Purger(database, store, _warner(settings, database, store), archive, is_erasing),
+        eraser=_eraser(settings, database, store, archive),
+        exporter=exporter,
+        checker=Checker(database, store),
+        copier=Copier(database, store),
+        mailer=Mailer(database, relay),
+        reminders=Reminders(database, settings.public_url, recorder.own_actions_waiting) if settings.smtp_url else None,
+        schedules=Schedules(database, exporter, _post(settings), exports_of(settings), recorder.own_actions_waiting),
+        evaluator=evaluator,
+        courier=courier,
+        posts=posts,
+        learner=Learner(database, store),
     )
+
+
+def _exporter(
+    settings: Settings, database: Database, store: EventStore, prover: Prover, recorder: Recorder
+) -> Exporter:
+    going = partial(deletions, database)
+    maker = ReportMaker(database, store, prover, settings.data_dir, settings.compliance_dir, going)
+    made = Exporter(
+        database, store, prover, settings.data_dir, note=exported.note, deletions=going,
+        others={REPORT: maker.report, EVIDENCE: maker.evidence},
+    )  # fmt: skip
+    made.told = recorder.own_actions_waiting
+    return made
+
+
+def _archive(settings: Settings, database: Database, store: EventStore, prover: Prover) -> Archive | None:
+    kept = archive_of(settings)
+    return Archive(kept, settings.data_dir, database, store, prover) if kept else None
+
+
+def _eraser(settings: Settings, database: Database, store: EventStore, archive: Archive | None) -> Eraser:
+    shelf = Shelf(archive) if archive else None
+    return Eraser(database, store, settings.data_dir, places(database, settings.data_dir), shelf)
+
+
+def _post(settings: Settings) -> Post | None:
+    """How scheduled exports leave by mail, where there is a mail server."""
+    if settings.smtp_url is None:
+        return None
+    return Post(relay_of(settings.smtp_url, settings.mail_from), settings.secret_key, settings.public_url)
+
+
+def _warner(settings: Settings, database: Database, store: EventStore) -> Callable[[UUID, int], object]:
+    """Tells owners by mail what goes next, where there is a mail server."""
+    if settings.smtp_url is None:
+        return lambda _org_id, _now: None
+    archived = settings.archive_dir is not None
+    return lambda org_id, now: warn(database, store, org_id, settings.public_url, now=now, archived=archived)
 
 
 @asynccontextmanager
 async def running(parts: Parts) -> AsyncIterator[None]:
     """Open, reconcile, run; stop in the order that loses nothing."""
     parts.settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with _only_server(parts.settings.data_dir):
+    with only_owner(parts.settings.data_dir):
+        refuse_half(parts.settings.data_dir)
         try:
             await parts.database.run(_open, parts)
             parts.sequencer.start()
@@ -115,10 +212,32 @@ async def running(parts: Parts) -> AsyncIterator[None]:
             parts.hub.start()
             parts.signer.start()
             parts.purger.start()
+            parts.eraser.start()
+            parts.exporter.start()
+            parts.checker.start()
+            parts.copier.start()
+            parts.mailer.start()
+            parts.schedules.start()
+            parts.courier.start()
+            parts.learner.start()
+            parts.evaluator.start()
+            if parts.reminders:
+                parts.reminders.start()
             try:
                 yield
             finally:
                 parts.hub.close()
+                await parts.database.run(parts.evaluator.stop)
+                await parts.database.run(parts.learner.stop)
+                await parts.database.run(parts.courier.stop)
+                await parts.database.run(parts.schedules.stop)
+                if parts.reminders:
+                    await parts.database.run(parts.reminders.stop)
+                await parts.database.run(parts.mailer.stop)
+                await parts.database.run(parts.copier.stop)
+                await parts.database.run(parts.checker.stop)
+                await parts.database.run(parts.exporter.stop)
+                await parts.database.run(parts.eraser.stop)
                 await parts.database.run(parts.purger.stop)
                 await parts.database.run(parts.sequencer.stop)
                 await parts.database.run(parts.shipper.stop)
@@ -142,32 +261,11 @@ def _open(parts: Parts) -> None:
     if parts.database.is_sqlite:
         with parts.database.write() as connection:
             leases.forget_all(connection)
+            forget_claims(connection)
     reconcile(parts.database, parts.store)
+    parts.copier.open()
+    parts.eraser.begin()
     parts.signer.open()
-
-
-class _only_server:  # noqa: N801
-    """Holds the data directory: a second server on it would be refused by the event store anyway, less clearly."""
-
-    def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / "server.lock"
-
-    def __enter__(self) -> None:
-        self._file = self._path.open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise SettingsError(
-                f"Another Tallystick server uses {self._path.parent}. Stop it, or give this one its own "
-                "TALLYSTICK_DATA_DIR."
-            ) from error
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
 
 
 def _no_handler(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -188,8 +286,9 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Litestar:
             yield
 
     for_api = ApiParts(
-        made.settings, made.database, made.store, made.authenticator, made.recorder, made.finder, made.hub, made.prover
-    )
+        made.settings, made.database, made.store, made.authenticator, made.recorder, made.finder, made.hub, made.prover,
+        made.checker, made.eraser, made.exporter, made.posts, made.courier,
+    )  # fmt: skip
     app = Litestar(
         route_handlers=[API, WEB],
         lifespan=[lifespan],
@@ -202,6 +301,12 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Litestar:
             "recorder": given(made.recorder),
             "finder": given(made.finder),
             "hub": given(made.hub),
+            "prover": given(made.prover),
+            "checker": given(made.checker),
+            "exporter": given(made.exporter),
+            "eraser": given(made.eraser),
+            "posts": given(made.posts),
+            "courier": given(made.courier),
             "parts": given(for_api),
         },
         exception_handlers={**HANDLERS, HTTPException: _no_handler},

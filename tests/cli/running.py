@@ -17,6 +17,7 @@ from tallystick.cli.app import main
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.ledger import log
+from tests.fixtures.quiet import without_rules
 from tests.fixtures.servers import Server
 
 Run = Callable[..., "Done"]
@@ -77,6 +78,7 @@ class Member:
         with self._database.write() as connection:
             self.org_id = organizations.create(connection, slug, slug, retention_days=3650, now=now).org_id
             log.create(connection, self.org_id, now=now)
+            without_rules(connection, self.org_id, now)
         self.key = self.new_key("events:write", "events:read")
 
     def new_key(self, *scopes: str) -> str:

@@ -34,6 +34,16 @@ def test_retention_is_changed(operator: Run) -> None:
     assert listed["retention_days"] == 3650
 
 
+def test_a_plan_is_changed_with_its_days_and_a_shorter_time_says_how_to_go_back(operator: Run) -> None:
+    operator("org", "create", "acme")
+    done = operator("org", "plan", "acme", "pro")
+    assert "pro, events are kept 90 days" in done.stdout
+    assert "tallystick org retention acme 365" in done.stderr
+    assert operator("org", "plan", "acme", "gold").returncode == 2
+    (listed,) = json.loads(operator("org", "list", "--json").stdout)
+    assert (listed["plan"], listed["retention_days"]) == ("pro", 90)
+
+
 def test_an_unknown_organization_is_said_with_what_to_do(operator: Run) -> None:
     done = operator("org", "retention", "nobody", "30")
     assert (done.returncode, done.stdout) == (1, "")

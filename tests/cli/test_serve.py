@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from tests.cli.running import wait_for
 from tests.fixtures.network import find_free_port
 from tests.fixtures.servers import Server, Starter
 
@@ -26,6 +27,7 @@ class Lives:
 @pytest.fixture(scope="module")
 def lives(start_server: Starter) -> Lives:
     server = start_server()
+    wait_for(lambda: "listens" in server.log.read_text())  # it answers a moment before it speaks
     first_words = server.log.read_text()
     link = re.search(r"http://127\.0\.0\.1:\d+/set-up/\S+", first_words)
     assert link is not None, first_words
@@ -37,6 +39,7 @@ def lives(start_server: Starter) -> Lives:
         seconds = time.monotonic() - began
     server.log.write_text("")
     server.start()
+    wait_for(lambda: "listens" in server.log.read_text())
     return Lives(server, first_words, link_status, exit_status, seconds, server.log.read_text())
 
 

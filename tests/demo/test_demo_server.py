@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -68,6 +67,14 @@ def test_its_address_answers_as_soon_as_it_is_printed(demo: Demo) -> None:
     assert demo.first_answer == 200
 
 
+def test_its_rules_watch_the_last_days_and_not_the_past(demo: Demo) -> None:
+    with demo.client(demo.printed("API key")) as client:
+        rules = client.get("/v1/alert-rules").json()["data"]
+        assert sorted(one["name"] for one in rules) == ["Deployment Failed", "Failed sign-ins"]
+        wait_for(lambda: bool(client.get("/v1/alerts").json()["data"]))  # Sarah's deployment, an hour ago
+        assert client.get("/v1/alerts", params={"limit": 1000}).json()["data"][-1]["first_event"] > "2025"
+
+
 def test_the_printed_sign_in_is_the_owners(demo: Demo) -> None:
     assert demo.printed("E-mail") == "maya@acme.com"
     assert len(demo.printed("Password")) >= 12
@@ -96,9 +103,7 @@ def test_the_curl_line_of_the_documentation_gives_the_story(demo: Demo) -> None:
 def test_a_second_start_adds_only_what_happened_since(demo: Demo) -> None:
     before, key = demo.total(), demo.printed("API key")
     demo.stop()
-    began = time.monotonic()
     added = demo.start().filled()
-    assert time.monotonic() - began < 15
     assert 4 <= added < 50
     assert demo.printed("API key") == key
     assert demo.total() == before + added + 1

@@ -20,13 +20,23 @@ COMMANDS = {
     "import": ("import_logs", "Send real logs, and say how many events were new, known already and refused."),
     "send": ("send", "Record one event and print its id."),
     "search": ("search", "Find events, newest first."),
+    "export": ("export", "Export what filters find to a file, of any size, and check its SHA-256."),
+    "schedule": ("schedule", "Let exports go out each day, week or month."),
+    "alert": ("alert", "Rules that watch the trail, and what they found."),
+    "destination": ("destination", "Where alerts go: webhooks, Slack, mail."),
+    "report": ("report", "Make a compliance report for a period: what is missing, then control, question, evidence."),
+    "review": ("review", "List reviews of the trail, look at one, sign one."),
     "verify": ("verify", "Check a bundle or a proof offline, or a server from outside, by keys of your own."),
+    "archive": ("archive", "Bring archived events back into a search."),
+    "backup": ("backup", "Copy everything, and restore a copy."),
+    "doctor": ("doctor", "Look at settings, data directory, databases, clock, logs, what waits, and the last backup."),
     "tail": ("tail", "Show the last events, then each new one as it is recorded, until interrupted."),
 }
 ABOUT = """Tallystick records who did what and when, finds it in milliseconds, and can prove that nothing was changed.
 
-Begin with "tallystick demo". serve, demo, org, user and key work on the data of this machine's settings; import,
-send, search and tail speak to the server at TALLYSTICK_URL with the key in TALLYSTICK_API_KEY.
+Begin with "tallystick demo". serve, demo, org, user, key, backup and doctor work on the data of this machine's
+settings; import, send, search, export, schedule, alert, destination, report, review and tail speak to the server at
+TALLYSTICK_URL with the key in TALLYSTICK_API_KEY.
 """
 
 
@@ -36,6 +46,8 @@ def main() -> None:
         assemble(sys.argv[1:])()
     except (CommandFailed, TallystickError) as error:
         sys.exit(fail(error.detail))
+    except UnicodeError:
+        sys.exit(fail("What was to be read is no text in UTF-8."))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(fail(f"{where}{error.strerror or error}."))

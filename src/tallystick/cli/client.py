@@ -71,6 +71,33 @@ class Client:
         with self._advice():
             return self._answer(self._http.get(path, params=dict(parameters)))
 
+    def send(self, method: str, path: str, content: Any) -> Any:
+        """The JSON answer to a request with a body, or without one when `content` is None."""
+        with self._advice():
+            return self._answer(self._http.request(method, path, json=content))
+
+    def send_text(self, method: str, path: str, text: str, content_type: str) -> Any:
+        """The JSON answer to a request with a body that is no JSON."""
+        with self._advice():
+            headers = {"Content-Type": content_type}
+            return self._answer(self._http.request(method, path, content=text.encode(), headers=headers))
+
+    def text(self, path: str, *, accept: str) -> str:
+        """An answer that is text of that type."""
+        with self._advice():
+            answer = self._http.get(path, headers={"Accept": accept})
+            if answer.status_code != 200:
+                self._answer(answer)
+            return answer.text
+
+    def bytes_of(self, path: str) -> Iterator[bytes]:
+        """A file, as it arrives."""
+        with self._advice(), self._http.stream("GET", path) as answer:
+            if answer.status_code != 200:
+                answer.read()
+                self._answer(answer)
+            yield from answer.iter_bytes()
+
     def record(
         self, body: bytes, content_type: str, *, searchable: bool = False, patience: float = 20.0
     ) -> dict[str, Any]:
@@ -135,6 +162,8 @@ class Client:
 
     def _answer(self, answer: httpx.Response) -> Any:
         self._reached = True
+        if answer.status_code == 204:
+            return None
         try:
             content = answer.json()
         except ValueError:

@@ -3,16 +3,21 @@
 import os
 import sys
 import time
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from tallystick.access.scopes import operator_scope
+from tallystick.alerts.importing import begin, begin_later
+from tallystick.alerts.rule import list_rules
 from tallystick.app import Parts
 from tallystick.cli.serve import Host, Port
 from tallystick.cli.serving import DEFAULT_HOST, DEFAULT_PORT, serve_until_stopped
 from tallystick.cli.terminal import say, words
 from tallystick.clock import now_us
+from tallystick.database.engine import Database
 from tallystick.demo.loading import bring_up_to_now
 from tallystick.demo.organization import Acme, ensure_acme
 from tallystick.settings import Settings
@@ -33,7 +38,9 @@ def demo(
 
     async def work(parts: Parts) -> None:
         now = now_us()
-        acme = await parts.database.run(ensure_acme, parts.database, parts.settings.data_dir, now)
+        acme = await parts.database.run(
+            partial(ensure_acme, parts.database, parts.settings.data_dir, now, furnish=partial(begin_later, now=now))
+        )
         _greet(parts.settings, acme)
         await _load(parts, acme, now, events)
 
@@ -70,5 +77,13 @@ async def _load(parts: Parts, acme: Acme, now: int, events: int) -> None:
         loaded = await bring_up_to_now(
             parts.recorder, parts.authenticator, acme, parts.settings.data_dir, now=now, count=events,
             advance=lambda number: progress.advance(task, number),
+            watch=lambda: parts.database.run(_watch, parts.database, acme, now),
         )  # fmt: skip
     say(f"{loaded:,} events were added in {time.monotonic() - began:.1f} s; the trail is up to now.")
+
+
+def _watch(database: Database, acme: Acme, now: int) -> None:
+    """The rules that are on by default, from here on."""
+    with database.write() as connection:
+        if not list_rules(connection, operator_scope(acme.org_id)):
+            begin(connection, acme.org_id, new=False, now=now)

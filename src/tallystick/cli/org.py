@@ -1,6 +1,7 @@
 """`tallystick org`: the operator's view of organizations."""
 
 import os
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -10,12 +11,16 @@ from rich.table import Table
 from tallystick.access import organizations
 from tallystick.access.organizations import Organization
 from tallystick.access.scopes import operator_scope
+from tallystick.backup.owner import only_owner
+from tallystick.backup.restart import restart
 from tallystick.cli.control import FROM_HERE, control_database
-from tallystick.cli.terminal import emit, note, results, say
+from tallystick.cli.terminal import CommandFailed, emit, note, results, say
 from tallystick.clock import now_us, rfc3339
 from tallystick.ledger import log
 from tallystick.ledger.keys import Keyring
 from tallystick.settings import Settings
+from tallystick.store.errors import StoreError
+from tallystick.store.events import EventStore
 
 app = typer.Typer()
 org = typer.Typer(no_args_is_help=True, help="Make and list organizations; say how long their events are kept.")
@@ -74,13 +79,33 @@ def retention(
     json: AsJson = False,
 ) -> None:
     """Change how long events are kept; a shorter time takes effect a day later."""
+    _change(slug, days, None, json)
+
+
+@org.command()
+def plan(
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="The organization's short name.")],
+    plan: Annotated[Plan, typer.Argument(metavar="PLAN", help="free, pro or enterprise: 7, 90 or 365 days.")],
+    json: AsJson = False,
+) -> None:
+    """Change the plan, and with it how long events are kept; a shorter time takes effect a day later."""
+    _change(slug, None, plan, json)
+
+
+def _change(slug: str, days: int | None, plan: Plan | None, json: bool) -> None:
     with control_database() as database, database.write() as connection:
         scope = operator_scope(organizations.by_slug(connection, slug).org_id)
-        changed = organizations.set_retention(connection, scope, days, now=now_us(), caller=FROM_HERE)
+        before = organizations.of_scope(connection, scope)
+        changed = organizations.set_retention(connection, scope, days, plan=plan, now=now_us(), caller=FROM_HERE)
     if json:
         emit(_shown(changed))
-    else:
-        say(f"{changed.slug}: events are kept {changed.retention_days:,} days; none goes for that within a day")
+        return
+    say(f"{changed.slug}: {changed.plan}, events are kept {changed.retention_days:,} days")
+    if changed.retention_days < before.retention_days:
+        note(
+            f"What is older goes a day from now, unless the time is made longer before: "
+            f"tallystick org retention {slug} {before.retention_days}. The page Retention says how many events go."
+        )
 
 
 @org.command("rotate-signing-key")
@@ -95,6 +120,45 @@ def rotate_signing_key(
         made = keyring.rotate(connection, scope, now=now_us(), caller=FROM_HERE)
     say(made.vkey)
     note("Give this line to those who check the log. The key before it goes on signing for 30 days.")
+
+
+@org.command("restart-log")
+def restart_log(
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="The organization's short name.")],
+    accept_tree: Annotated[
+        bool, typer.Option("--accept-tree", help="Go on though the tree is not the one that was signed here.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Let a frozen log go on after an older copy was restored, while no server runs.
+
+    Tree and indexes go on under a new name; the first record under it says what the old one was and how far it had been
+    signed. Whoever checks the log needs its new key line. Events that the tree does not know are moved out of the event
+    store into a file in the data directory.
+    """
+    settings = Settings.load(os.environ)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = EventStore(settings.events_url)
+    try:
+        with control_database() as database, only_owner(settings.data_dir):
+            store.open()
+            done = restart(
+                database, store, settings.data_dir, slug, settings.public_host,
+                caller=FROM_HERE, redacted_keys=settings.redacted_keys, accept_tree=accept_tree,
+            )  # fmt: skip
+    except StoreError as error:
+        raise CommandFailed(f"The event store cannot be used: {error}") from None
+    finally:
+        store.close()
+    if json:
+        emit(asdict(done))
+        return
+    say(f"{slug}: the log goes on from {done.size:,} entries as {done.new_origin}")
+    if done.signed > done.size:
+        say(f"{done.signed - done.size:,} entries that were signed as {done.old_origin} are gone")
+    if done.trimmed:
+        say(f"{done.trimmed:,} events that the log does not know were moved to {done.trimmed_to}")
+    note("Start the server, then give those who check the log its new key line.")
 
 
 def _shown(organization: Organization) -> dict[str, Any]:

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from tallystick.cli.client import EVENTS_PATH, Client
 from tallystick.cli.shown import Event, shown_cells
-from tallystick.cli.terminal import emit, note, results
+from tallystick.cli.terminal import emit, listing, note
 
 app = typer.Typer()
 
@@ -38,16 +37,12 @@ def search(
     asked = {"q": " ".join(query or []), "start": start, "end": end, "tz": tz}
     parameters = {name: value for name, value in asked.items() if value}
     found = Found(Client.from_environment(), parameters, limit)
-    table = Table(box=None, pad_edge=False)
-    for title in ("Timestamp (UTC)", "User", "Action", "Resource", "IP address", "Status"):
-        table.add_column(title, overflow="fold", no_wrap=title in ("Timestamp (UTC)", "Status"))
-    for event in found.events():
-        if json:
+    if json:
+        for event in found.events():
             emit(event)
-        else:
-            table.add_row(*shown_cells(event))
-    if table.row_count:
-        results.print(table)
+    else:
+        titles = ("Timestamp (UTC)", "User", "Action", "Resource", "IP address", "Status")
+        listing(titles, map(shown_cells, found.events()), whole=("Timestamp (UTC)", "Status"))
     note(found.summary())
 
 

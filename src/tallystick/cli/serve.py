@@ -28,10 +28,12 @@ def serve(host: Host = DEFAULT_HOST, port: Port = DEFAULT_PORT) -> None:
 
 
 async def _greet(parts: Parts) -> None:
-    say(f"Tallystick listens on {parts.settings.public_url}")
+    url = parts.settings.public_url
     token = await parts.database.run(_first_link, parts)
+    words = f"Tallystick listens on {url}"
     if token is not None:
-        say(f"No organization yet. Make the first one here: {parts.settings.public_url}/set-up/{token}")
+        words += f"\nNo organization yet. Make the first one here: {url}/set-up/{token}"
+    say(words)
 
 
 def _first_link(parts: Parts) -> str | None:

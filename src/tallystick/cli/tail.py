@@ -1,5 +1,7 @@
 """`tallystick tail`: follow new events as they are recorded."""
 
+import os
+import signal
 import time
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
@@ -34,15 +36,12 @@ def tail(
     A lost connection is taken up again where it broke: no event is missing and none comes twice.
     """
     asked = {"q": " ".join(query)} if query else {}
-    shown = 0
-    try:
-        for event in followed(Client.from_environment(), asked, lines):
-            _show(event, json)
-            shown += 1
-            if shown == limit:
-                return
-    except KeyboardInterrupt:
-        return
+    # Not by an exception: one that meets Python while it takes an object away is dropped, and tail would go on.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
+    for shown, event in enumerate(followed(Client.from_environment(), asked, lines), 1):
+        _show(event, json)
+        if shown == limit:
+            return
 
 
 def followed(client: Client, asked: dict[str, str], lines: int) -> Iterator[Event]:

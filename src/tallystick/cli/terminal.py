@@ -2,11 +2,13 @@
 
 import os
 import sys
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
+from rich.table import Table
 
 WIDE = 400  # columns where nothing limits them: lines that go to a file or a pipe are never cut
 
@@ -51,6 +53,17 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def listing(titles: Sequence[str], rows: Iterable[Sequence[RenderableType]], *, whole: Collection[str] = ()) -> None:
+    """A table of results, where there are any; what is too long goes on in the next line, but for columns `whole`."""
+    table = Table(box=None, pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold", no_wrap=title in whole)
+    for cells in rows:
+        table.add_row(*cells)
+    if table.row_count:
+        results.print(table)
 
 
 def _write(text: str) -> None:

@@ -1,7 +1,7 @@
 """Acme's events on their way through the recorder, like anyone's."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -10,7 +10,7 @@ import anyio.to_thread
 import msgspec
 
 from tallystick.access.authenticate import Authenticator
-from tallystick.clock import to_us
+from tallystick.clock import DAY_US, to_us
 from tallystick.demo.cast import Event
 from tallystick.demo.events import acme_events
 from tallystick.demo.organization import Acme, keep
@@ -20,6 +20,7 @@ from tallystick.ingest.submission import Answer
 from tallystick.query.scope import Scope
 
 BATCH = 1000
+WATCHED_US = 7 * DAY_US
 HERE = "127.0.0.1"
 
 
@@ -32,11 +33,13 @@ async def bring_up_to_now(
     now: int,
     count: int,
     advance: Callable[[int], object],
+    watch: Callable[[], Awaitable[object]],
 ) -> int:
     """Record what happened at Acme since the last start, or all of it; how many events were new.
 
     Where it was interrupted it goes on at the next start: what was recorded is known by its external id.
-    `now` in µs since 1970 UTC; `advance` hears of each batch's size.
+    `watch` is called once, before the last week: the past of a quarter would raise a hundred alerts at once. `now` in
+    µs since 1970 UTC; `advance` hears of each batch's size.
     """
     scope = await anyio.to_thread.run_sync(authenticator.key_scope, acme.api_key, HERE)
     since = acme.loaded_through if count <= acme.count else None
@@ -46,6 +49,9 @@ async def bring_up_to_now(
     while batch:
         # The next thousand are made up while these are committed.
         coming = asyncio.create_task(anyio.to_thread.run_sync(_next_batch, events))
+        if not acme.watched and _reached(batch, since) >= now - WATCHED_US:
+            await watch()
+            acme = msgspec.structs.replace(acme, watched=True)
         answer = await _record(recorder, scope, batch)
         added += sum(not event.duplicate for event in answer.events)
         advance(len(batch))

@@ -1,10 +1,12 @@
 """The demo's organization, its owner and its API key: made once, and remembered beside the database."""
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import Connection
 
 from tallystick.access import keys, organizations, people
 from tallystick.access.passwords import hashed
@@ -29,6 +31,7 @@ class Acme(msgspec.Struct, frozen=True):
     api_key: str
     loaded_through: int | None = None
     count: int = 0
+    watched: bool = True  # whether its rules were begun
 
 
 def keep(acme: Acme, data_dir: Path) -> None:
@@ -40,8 +43,10 @@ def keep(acme: Acme, data_dir: Path) -> None:
     aside.replace(path)
 
 
-def ensure_acme(database: Database, data_dir: Path, now: int) -> Acme:
-    """The demo organization as it is, or made now (`now` in µs).
+def ensure_acme(
+    database: Database, data_dir: Path, now: int, *, furnish: Callable[[Connection, UUID], object] | None = None
+) -> Acme:
+    """The demo organization as it is, or made now (`now` in µs), and furnished in the same transaction.
 
     Raises Conflict when there is an organization `acme` that the demo did not make: it is left alone.
     """
@@ -51,7 +56,7 @@ def ensure_acme(database: Database, data_dir: Path, now: int) -> Acme:
         except NotFound:
             there = None
     if there is None:
-        return _made(database, data_dir, now)
+        return _made(database, data_dir, now, furnish)
     known = _remembered(data_dir / REMEMBERED)
     if known is None or known.org_id != there:
         raise Conflict(
@@ -61,7 +66,7 @@ def ensure_acme(database: Database, data_dir: Path, now: int) -> Acme:
     return known
 
 
-def _made(database: Database, data_dir: Path, now: int) -> Acme:
+def _made(database: Database, data_dir: Path, now: int, furnish: Callable[[Connection, UUID], object] | None) -> Acme:
     password = "-".join("".join(secrets.choice(LETTERS) for _ in range(5)) for _ in range(3))
     kept = hashed(password)
     with database.write() as connection:
@@ -69,8 +74,10 @@ def _made(database: Database, data_dir: Path, now: int) -> Acme:
         log.create(connection, made.org_id, now=now)
         scope = operator_scope(made.org_id)
         people.create(connection, scope, MAYA.email, "owner", kept, now=now, name=MAYA.name)
+        if furnish is not None:
+            furnish(connection, made.org_id)
         api_key = keys.create_key(connection, scope, KEY_NAME, PERMISSIONS, now=now)
-        acme = Acme(made.org_id, MAYA.email, password, str(api_key))
+        acme = Acme(made.org_id, MAYA.email, password, str(api_key), watched=False)
         keep(acme, data_dir)
     return acme
 

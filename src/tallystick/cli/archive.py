@@ -1,0 +1,110 @@
+"""`tallystick archive`: bring archived events back into a search, in an organization of their own."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from tallystick.cli.batches import NDJSON, Sender
+from tallystick.cli.client import Client
+from tallystick.cli.terminal import CommandFailed, emit, fail, note, say, visible
+from tallystick.clock import rfc3339
+from tallystick.verify.command import FAILS, OPTIONS, USAGE, Misused, shown
+from tallystick.verify.command import verify as check
+
+app = typer.Typer()
+archive = typer.Typer(no_args_is_help=True, help="Bring archived events back into a search.")
+app.add_typer(archive, name="archive")
+SILENCE_SECONDS = 30.0
+_object = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+@archive.callback()
+def _group() -> None:
+    pass
+
+
+@archive.command()
+def restore(
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Bundles from the archive.")],
+    key: Annotated[list[str], typer.Option(metavar="VKEY", help=OPTIONS["key"])],
+    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Check bundles, then record their events in the organization of TALLYSTICK_API_KEY, each once.
+
+    It has to be another organization than the one they come from: there the log says that they are gone.
+    """
+    try:
+        reports = check(files, key)
+    except Misused as error:
+        fail(f"{error}.")
+        raise typer.Exit(USAGE) from None
+    if not all(report.holds for report in reports):
+        say(shown(reports, as_json=False))
+        raise typer.Exit(FAILS)
+    client = Client.from_environment()
+    with client.stream("/v1/ledger/key", {}, {}, SILENCE_SECONDS) as keys:
+        here = {line.partition("+")[0] for line in keys}
+    origins = {_origin(name) for name in files}
+    if here & origins:
+        raise CommandFailed(
+            "These events come from this very organization, whose log says that they are gone. Make one for them: "
+            "tallystick org create SLUG --retention-days 36500, and give a key of it."
+        )
+    sender = Sender(client, lambda place, problem: note(f"{visible(place)}: refused: {visible(problem)}"))
+    for name in files:
+        for number, line in enumerate(_lines(name), 1):
+            if line.keys() > {"index"}:
+                _add(sender, f"{name}, line {number}", line)
+    sender.flush()
+    tally = sender.tally
+    said = {"origins": sorted(origins), "new": tally.new, "known": tally.known, "refused": tally.refused}
+    client.record(msgspec.json.encode({"action": "audit_log.archive_restored", "metadata": said}), NDJSON)
+    if json:
+        emit(tally)
+    else:
+        say(f"{tally.new:,} new, {tally.known:,} known already, {tally.refused:,} refused")
+    if tally.refused:
+        raise typer.Exit(FAILS)
+
+
+def event_of_line(line: dict[str, Any]) -> dict[str, Any]:
+    """An event of a bundle as one would send it; what the log said of it goes along in its metadata. ValueError."""
+    parts = {name: line.get(name) for name in ("what", "target", "who", "details")}
+    erased = [name for name, text in parts.items() if text is None]
+    if parts["what"] is None:
+        raise ValueError("what happened was erased")
+    what, target, who, details = (_object(text or "{}") for text in parts.values())
+    metadata = details.pop("metadata", None) or {}
+    details.pop("redacted", None)
+    before = {
+        "id": line["id"], "index": line["index"], "received_at": rfc3339(line["received_at"]),
+        "recorded_by": what.pop("recorded_by"), "external_id": what.pop("external_id", None), "erased": erased or None,
+    }  # fmt: skip
+    event = {**what, **who, **details, "external_id": line["id"]}
+    if "who" in erased:
+        event["actor"] = {"type": "user", "name": "erased"}  # else it would seem that the key had done it
+    if target:
+        event["resource"] = target
+    kept = {name: value for name, value in before.items() if value is not None}
+    return event | {"metadata": metadata | {"archived": kept}}
+
+
+def _add(sender: Sender, place: str, line: dict[str, Any]) -> None:
+    try:
+        sender.add(place, event_of_line(line))
+    except (ValueError, KeyError) as problem:
+        sender.refuse(place, str(problem))
+
+
+def _lines(name: str) -> Iterator[dict[str, Any]]:
+    with zipfile.ZipFile(name) as bundle, bundle.open("events.ndjson") as lines:
+        yield from map(_object, lines)
+
+
+def _origin(name: str) -> str:
+    with zipfile.ZipFile(Path(name)) as bundle:
+        return bundle.read("checkpoint").decode().partition("\n")[0]

@@ -1,0 +1,174 @@
+"""`tallystick backup`: copies of everything, and their way back."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tallystick.backup import orders
+from tallystick.backup.create import shown
+from tallystick.backup.manifest import Manifest, read
+from tallystick.backup.owner import is_owned, only_owner
+from tallystick.backup.restore import restore as carry_back
+from tallystick.cli.control import control_database
+from tallystick.cli.terminal import CommandFailed, emit, note, say, words
+from tallystick.database.engine import Database
+from tallystick.settings import Settings
+from tallystick.store.errors import StoreError
+from tallystick.store.events import EventStore
+
+app = typer.Typer()
+backup = typer.Typer(no_args_is_help=True, help="Copy everything, and restore a copy.")
+app.add_typer(backup, name="backup")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PATIENCE_SECONDS = 30
+LOOK_SECONDS = 0.2
+
+
+@backup.command()
+def create(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A directory that is not there yet.")],
+    json: AsJson = False,
+) -> None:
+    """Copy everything while the server runs, or while it does not.
+
+    The control database is copied as it is at one moment, then the events that were stored by then. A server whose
+    event store is its own does it itself, into a directory of its machine, as its user. The secret key, ledger.marks
+    and ledger.erasures are not in the copy: keep them elsewhere.
+    """
+    settings, target = Settings.load(os.environ), directory.absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with control_database() as database:
+        if settings.events_url.startswith("chdb:") and is_owned(settings.data_dir):
+            manifest = _ask_the_server(database, settings, target)
+        else:
+            manifest = _make_here(database, settings, target)
+    if json:
+        emit(shown(manifest, target))
+        return
+    say(f"{target}: {manifest.events:,} events, {manifest.bytes / 1e6:,.1f} MB, as of {manifest.taken_at}")
+    for log in manifest.logs:
+        if log.missing:
+            note(f"{log.slug}: {log.missing:,} events that its log has are not in the event store. See Integrity.")
+    note("Keep secret.key, ledger.marks and ledger.erasures of the data directory apart from it.")
+
+
+@backup.command()
+def restore(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A backup.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Move what is in the data directory aside.")] = False,
+    without_key: Annotated[
+        bool, typer.Option("--without-key", help="Restore though the secret key is lost: nothing more can be signed.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Restore a backup into an empty data directory or empty databases, while no server runs.
+
+    Every file is checked before anything is written. Interrupted, it is begun again by the same command; until then
+    the server does not start. The control database may be of the other kind than the one that was copied.
+    """
+    settings = Settings.load(os.environ)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with only_owner(settings.data_dir), _shown_progress() as progress:
+        try:
+            done = carry_back(settings, directory.absolute(), progress, replace=replace, without_key=without_key)
+        except StoreError as error:
+            raise CommandFailed(f"The event store cannot be used: {error}") from None
+    if json:
+        emit(shown(done.manifest, directory) | {"moved_aside": done.aside, "missing": done.missing})
+        return
+    say(f"Restored {done.manifest.events:,} events as of {done.manifest.taken_at} from {directory}")
+    for path in done.aside:
+        say(f"What was there before is in {path}")
+    for line in done.missing:
+        say(f"Missing: {line}")
+    if not done.missing:
+        note("What was recorded after that moment is not in it; no signature of a later one is known here.")
+    note("Everybody signs in again. Keys and members are as they were then: revoke again what was revoked since.")
+
+
+def _make_here(database: Database, settings: Settings, target: Path) -> Manifest:
+    store = EventStore(settings.events_url)
+    try:
+        with _shown_progress() as progress, _owner_if_embedded(settings, store):
+            store.open()
+            with database.write() as connection:
+                backup_id = orders.order(connection, target, orders.RUNNING)
+            told = orders.Told(database, backup_id, Event())
+
+            def tell(done: int, total: int) -> None:
+                told(done, total)
+                progress("events", done, total)
+
+            return orders.carry_out(database, store, backup_id, target, tell)
+    except StoreError as error:
+        raise CommandFailed(f"The event store cannot be used: {error}") from None
+    finally:
+        store.close()
+
+
+@contextmanager
+def _owner_if_embedded(settings: Settings, store: EventStore) -> Iterator[None]:
+    if not store.embedded:
+        yield
+        return
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with only_owner(settings.data_dir):
+        yield
+
+
+def _ask_the_server(database: Database, settings: Settings, target: Path) -> Manifest:
+    with database.write() as connection:
+        backup_id = orders.order(connection, target)
+    try:
+        with _shown_progress() as progress:
+            _wait(database, settings, backup_id, progress)
+    except KeyboardInterrupt:
+        with database.write() as connection:
+            orders.withdraw(connection, backup_id, "given up by the one who asked for it")
+        raise
+    return read(target)
+
+
+def _wait(database: Database, settings: Settings, backup_id: UUID, progress: Any) -> None:
+    began = time.monotonic()
+    while True:
+        with database.read() as connection:
+            row: Any = orders.look_at(connection, backup_id)
+        if row.state == orders.DONE:
+            return
+        if row.state == orders.FAILED:
+            raise CommandFailed(f"No backup was made: {row.detail}")
+        if not is_owned(settings.data_dir):
+            with database.write() as connection:
+                orders.withdraw(connection, backup_id, "the server was stopped meanwhile")
+            raise CommandFailed(
+                "The server stopped before the backup was whole. Ask again when it runs, or without it."
+            )
+        if row.state == orders.WANTED and time.monotonic() - began > PATIENCE_SECONDS:
+            with database.write() as connection:
+                orders.withdraw(connection, backup_id, "no server took it up")
+            raise CommandFailed("The server did not begin a backup within 30 seconds. Look at its log.")
+        progress("events", row.events, row.of_events)
+        time.sleep(LOOK_SECONDS)
+
+
+@contextmanager
+def _shown_progress() -> Iterator[Any]:
+    """A bar on a terminal, nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=words, transient=True, disable=not words.is_terminal) as shown_bar:
+        task = shown_bar.add_task("…", total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            shown_bar.update(task, description=what, completed=done, total=total or None)
+
+        yield tell

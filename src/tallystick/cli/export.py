@@ -1,0 +1,122 @@
+"""`tallystick export`: let the server make a file, wait for it, take it and check it."""
+
+import hashlib
+import sys
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from tallystick.cli.client import Client
+from tallystick.cli.terminal import CommandFailed, emit, note, words
+
+app = typer.Typer()
+
+PATH = "/v1/exports"
+LONGEST_PAUSE_SECONDS = 2.0
+SUFFIXES = {"bundle": "zip"}
+
+
+class Format(StrEnum):
+    """What the server makes."""
+
+    csv = "csv"
+    json = "json"
+    ndjson = "ndjson"
+    pdf = "pdf"
+    parquet = "parquet"
+    bundle = "bundle"
+
+
+Several = Annotated[list[str] | None, typer.Option(help="Only this one; give it several times for several.")]
+
+
+@app.command()
+def export(
+    kind: Annotated[Format, typer.Option("--format", "-f", help="The form of the file.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write it; - is standard output.")
+    ] = None,
+    query: Annotated[str, typer.Option("--query", "-q", help="A search, as in search.")] = "",
+    start: Annotated[str, typer.Option(help="Date or time from which on, inclusive.")] = "",
+    end: Annotated[str, typer.Option(help="Time before which (exclusive), or last date (inclusive).")] = "",
+    tz: Annotated[str, typer.Option(help="The zone of bare dates, and of the times in a PDF; else UTC.")] = "",
+    user: Several = None,
+    action: Several = None,
+    status: Several = None,
+    category: Several = None,
+    resource: Several = None,
+    resource_type: Several = None,
+    ip: Several = None,
+    json: Annotated[bool, typer.Option("--json", help="Print what the server says of the export as JSON.")] = False,
+) -> None:
+    """Export what filters find to a file, of any size, and check its SHA-256.
+
+    The key needs the scope exports. Without --output the file is written here under the name that the server gives.
+
+    For example: tallystick export --format csv --status failed --start 2024-01-01 -o failed.csv
+    """
+    one: dict[str, str] = {"q": query, "start": start, "end": end, "tz": tz}
+    several = {
+        "user": user, "action": action, "status": status, "category": category, "resource": resource,
+        "resource_type": resource_type, "ip": ip,
+    }  # fmt: skip
+    given: dict[str, Any] = {name: value for name, value in {**one, **several}.items() if value}
+    client = Client.from_environment()
+    made = finished(client, PATH, client.send("POST", PATH, {"format": kind.value, "filter": given})["id"], "Exporting")
+    target = output or Path(f"audit-log-{made['requested_at'][:10]}-{made['id']}.{SUFFIXES.get(kind, kind)}")
+    path = f"{PATH}/{made['id']}/download"
+    if str(target) == "-":
+        take(client, path, made["sha256"], sys.stdout.buffer)
+    else:
+        write(target, lambda file: take(client, path, made["sha256"], file))
+    if json:
+        emit(made)
+    note(f"{made['rows']:,} events, {made['bytes']:,} bytes, SHA-256 {made['sha256']}: {target}")
+
+
+def finished(client: Client, path: str, shown_id: str, doing: str) -> dict[str, Any]:
+    """The export or report of that path when it is finished; interrupted, it is cancelled."""
+    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
+    pause = 0.1
+    try:
+        with Progress(*columns, console=words, transient=True, disable=not words.is_terminal) as bar:
+            task = bar.add_task(doing, total=1.0)
+            while True:
+                found: dict[str, Any] = client.get(f"{path}/{shown_id}", {})
+                bar.update(task, completed=found["progress"])
+                if found["status"] == "completed":
+                    return found
+                if found["status"] in ("failed", "cancelled"):
+                    raise CommandFailed(f"The export {found['status']}. {found['error'] or ''}".strip())
+                time.sleep(pause)
+                pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+    except KeyboardInterrupt:
+        client.send("DELETE", f"{PATH}/{shown_id}", None)
+        raise CommandFailed("Interrupted; the export was cancelled.") from None
+
+
+def write(target: Path, fill: Callable[[BinaryIO], None]) -> None:
+    """Under another name until it is whole and checked."""
+    unfinished = target.with_name(target.name + ".part")
+    try:
+        with unfinished.open("wb") as file:
+            fill(file)
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def take(client: Client, path: str, sha256: str, target: BinaryIO) -> None:
+    """A file as it arrives; CommandFailed when its SHA-256, where it is known, is another."""
+    digest = hashlib.sha256()
+    for chunk in client.bytes_of(path):
+        digest.update(chunk)
+        target.write(chunk)
+    target.flush()
+    if sha256 and digest.hexdigest() != sha256:
+        raise CommandFailed("What arrived has another SHA-256 than the server said: it was changed or cut off. Again.")

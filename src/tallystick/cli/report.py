@@ -1,0 +1,67 @@
+"""`tallystick report`: let the server make a compliance report, and take it."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tallystick.cli.client import Client
+from tallystick.cli.export import finished, take, write
+from tallystick.cli.terminal import emit, note
+
+app = typer.Typer()
+
+PATH = "/v1/reports"
+EXPORTS = "/v1/exports"
+SUFFIXES = {"bundle": "zip"}
+
+
+class Form(StrEnum):
+    """What can be taken of a report."""
+
+    pdf = "pdf"
+    json = "json"
+    bundle = "bundle"
+
+
+@app.command()
+def report(
+    framework: Annotated[str, typer.Argument(metavar="FRAMEWORK", help="soc2, gdpr, or one of your own.")],
+    start: Annotated[str, typer.Option(help="Date or time from which on, inclusive.")],
+    end: Annotated[str, typer.Option(help="Time before which (exclusive), or last date (inclusive).")],
+    tz: Annotated[str, typer.Option(help="The zone of bare dates, and of the times in the PDF; else UTC.")] = "",
+    kind: Annotated[Form, typer.Option("--format", "-f", help="pdf, json, or bundle: the evidence.")] = Form.pdf,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write it.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print what the server says of the report as JSON.")] = False,
+) -> None:
+    """Make a compliance report for a period: what is missing, then control, question, evidence.
+
+    The key needs the scope exports. The bundle holds every event behind the numbers with its proof, the report as PDF
+    and JSON, and its reviews; `tallystick verify` checks it.
+
+    For example: tallystick report soc2 --start 2024-01-01 --end 2024-03-31
+    """
+    client = Client.from_environment()
+    asked = {"framework": framework, "start": start, "end": end, **({"tz": tz} if tz else {})}
+    made = finished(client, PATH, client.send("POST", PATH, asked)["id"], "Asking the trail")
+    target = output or Path(f"report-{framework}-{made['id']}.{SUFFIXES.get(kind, kind)}")
+    if kind == Form.bundle:
+        evidence = client.send("POST", f"{PATH}/{made['id']}/evidence", None)
+        bundle = finished(client, EXPORTS, evidence["id"], "Bundling")
+        write(target, lambda file: take(client, f"{EXPORTS}/{bundle['id']}/download", bundle["sha256"], file))
+    else:
+        path = f"{PATH}/{made['id']}/{'content' if kind == Form.json else 'pdf'}"
+        digest = made["sha256"] if kind == Form.json else ""
+        write(target, lambda file: take(client, path, digest, file))
+    if json:
+        emit(made)
+    note(f"{framework}, {made['rows']:,} events of the period: {target}")
+    _say_gaps(client, made)
+
+
+def _say_gaps(client: Client, made: dict[str, Any]) -> None:
+    """What is missing is said first everywhere, so here too."""
+    content = client.get(f"{PATH}/{made['id']}/content", {})
+    for gap in content["gaps"]:
+        note(f"! {gap['says']}")

@@ -1,0 +1,156 @@
+"""`tallystick schedule`: exports that go out each day, week or month."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from tallystick.cli.client import Client
+from tallystick.cli.export import Format, Several
+from tallystick.cli.ids import id_of
+from tallystick.cli.terminal import emit, listing, note, say, visible
+
+app = typer.Typer()
+schedule = typer.Typer(no_args_is_help=True, help="Let exports go out each day, week or month.")
+app.add_typer(schedule, name="schedule")
+
+PATH = "/v1/export-schedules"
+Json = Annotated[bool, typer.Option("--json", help="Print it as JSON, one schedule a line.")]
+Which = Annotated[str, id_of("SCHEDULE")]
+
+
+class Frequency(StrEnum):
+    """How often."""
+
+    daily = "daily"
+    weekly = "weekly"
+    monthly = "monthly"
+
+
+class Mode(StrEnum):
+    """What each file holds."""
+
+    new = "new"
+    period = "period"
+
+
+@schedule.command()
+def create(
+    frequency: Annotated[Frequency, typer.Argument(help="How often.")],
+    to: Annotated[list[str] | None, typer.Option(help="An e-mail address; give it several times for several.")] = None,
+    kind: Annotated[Format, typer.Option("--format", "-f", help="The form of the file.")] = Format.csv,
+    at: Annotated[str, typer.Option(help="The local time.")] = "07:00",
+    weekday: Annotated[str, typer.Option(help="Of a weekly one, such as monday.")] = "",
+    day: Annotated[int | None, typer.Option(help="Of a monthly one; 31 is the last day.")] = None,
+    timezone: Annotated[str, typer.Option(help="Its zone, such as Europe/Berlin.")] = "UTC",
+    mode: Annotated[
+        Mode, typer.Option(help="new: what was not sent yet, each event once; period: the day, week or month before.")
+    ] = Mode.new,
+    from_now: Annotated[bool, typer.Option("--from-now", help="Leave out what was recorded before.")] = False,
+    to_directory: Annotated[bool, typer.Option("--to-directory", help="Put it where the operator said, too.")] = False,
+    name: Annotated[str, typer.Option(help="What it is called.")] = "",
+    query: Annotated[str, typer.Option("--query", "-q", help="A search, as in search.")] = "",
+    user: Several = None,
+    action: Several = None,
+    status: Several = None,
+    category: Several = None,
+    resource: Several = None,
+    resource_type: Several = None,
+    ip: Several = None,
+    json: Json = False,
+) -> None:
+    """Schedule an export of what filters find. The key needs the scope exports.
+
+    For example: tallystick schedule create weekly --weekday monday --at 07:30 --to you@example.com --status failed
+    """
+    given: dict[str, Any] = {
+        "q": query, "user": user, "action": action, "status": status, "category": category, "resource": resource,
+        "resource_type": resource_type, "ip": ip,
+    }  # fmt: skip
+    wanted = {
+        "frequency": frequency.value, "recipients": to or [], "format": kind.value, "at": at, "timezone": timezone,
+        "weekday": weekday.lower() or None, "day": day, "mode": mode.value, "past": not from_now,
+        "to_directory": to_directory, "name": name, "filter": {key: value for key, value in given.items() if value},
+    }  # fmt: skip
+    _said(Client.from_environment().send("POST", PATH, wanted), json)
+
+
+@schedule.command("list")
+def list_schedules(json: Json = False) -> None:
+    """The scheduled exports of the organization, newest first."""
+    found: list[dict[str, Any]] = Client.from_environment().get(PATH, {})["data"]
+    if json:
+        for one in found:
+            emit(one)
+    else:
+        titles = ("Schedule", "Name", "When", "Format", "To", "Next", "Last")
+        listing(titles, map(_cells, found), whole=("Schedule",))
+    note(f"{len(found)} schedules.")
+
+
+@schedule.command()
+def show(shown_id: Which) -> None:
+    """One of them, as JSON."""
+    emit(Client.from_environment().get(f"{PATH}/{shown_id}", {}))
+
+
+@schedule.command()
+def runs(shown_id: Which) -> None:
+    """How its last runs fared, as JSON, one a line."""
+    for one in Client.from_environment().get(f"{PATH}/{shown_id}/runs", {})["data"]:
+        emit(one)
+
+
+@schedule.command()
+def run(shown_id: Which, json: Json = False) -> None:
+    """Run it now; the calendar stays as it is."""
+    _said(Client.from_environment().send("POST", f"{PATH}/{shown_id}/run", None), json)
+
+
+@schedule.command()
+def pause(shown_id: Which, json: Json = False) -> None:
+    """Let nothing go out until it is resumed."""
+    _said(Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": False}), json)
+
+
+@schedule.command()
+def resume(shown_id: Which, json: Json = False) -> None:
+    """Let it go on; one that ended by itself holds from then on what this key may see."""
+    _said(Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": True}), json)
+
+
+@schedule.command()
+def consent(shown_id: Which, json: Json = False) -> None:
+    """Let it go to recipients outside the organization: with a key for all that an owner made."""
+    _said(Client.from_environment().send("POST", f"{PATH}/{shown_id}/consent", None), json)
+
+
+@schedule.command()
+def delete(shown_id: Which) -> None:
+    """Delete it; what was sent stays sent."""
+    Client.from_environment().send("DELETE", f"{PATH}/{shown_id}", None)
+    note(f"{visible(shown_id)} is deleted.")
+
+
+def _said(one: dict[str, Any], json: bool) -> None:
+    if json:
+        emit(one)
+        return
+    say(one["id"])
+    waiting = [who["address"] for who in one["recipient_states"] if who["status"] == "waiting_for_consent"]
+    if waiting:
+        note(f"Waits for an owner's consent: {visible(', '.join(waiting))}.")
+    if one["next_run_at"]:
+        note(f"Next: {one['next_run_at'][:16].replace('T', ' ')} UTC.")
+
+
+def _cells(one: dict[str, Any]) -> list[str]:
+    when = f"{one['frequency']} {one['weekday'] or one['day'] or ''} {one['at']} {one['timezone']}"
+    last = one["last_run"]
+    following = (one["next_run_at"] or "").replace("T", " ")[:16] or ("ended" if one["stopped"] else "paused")
+    cells = (
+        one["id"], one["name"], " ".join(when.split()), one["format"],
+        ", ".join(one["recipients"]) + (" and the directory" if one["to_directory"] else ""), following,
+        last["status"] if last else "not yet",
+    )  # fmt: skip
+    return [visible(str(cell)) for cell in cells]

@@ -1,0 +1,55 @@
+"""`tallystick destination`: made with a secret shown once, tried, looked at, switched off, deleted."""
+
+import json
+
+import pytest
+
+from tests.cli.running import Member
+
+
+@pytest.fixture
+def sending(member: Member) -> Member:
+    """A member whose key may change destinations."""
+    member.key = member.new_key("alerts")
+    return member
+
+
+def test_a_webhook_is_made_tried_and_deleted(sending: Member) -> None:
+    made = sending.run("destination", "create", "webhook", "https://hooks.example.com/in", "--name", "Ops")
+    shown_id = made.stdout.strip()
+    assert "whsec_" in made.stderr
+    assert "whsec_" not in sending.run("destination", "show", shown_id).stdout
+    listed = sending.run("destination", "list").stdout
+    assert "Ops" in listed
+    assert "webhook" in listed
+    assert sending.run("destination", "rotate", shown_id).stdout.startswith("whsec_")
+    assert sending.run("destination", "disable", shown_id).returncode == 0
+    assert '"enabled":false' in sending.run("destination", "show", shown_id).stdout.replace(" ", "")
+    assert sending.run("destination", "enable", shown_id).returncode == 0
+    delivery = sending.run("destination", "test", shown_id).stdout.strip()
+    (line,) = sending.run("destination", "deliveries", shown_id).stdout.splitlines()
+    assert json.loads(line)["id"] == delivery
+    assert sending.run("destination", "delete", shown_id).returncode == 0
+    gone = sending.run("destination", "retry", shown_id, delivery)
+    assert gone.returncode == 1
+    assert "no_such_destination" in gone.stderr or "destination" in gone.stderr
+
+
+def test_a_url_that_is_a_secret_is_read_from_standard_input(sending: Member) -> None:
+    made = sending.run("destination", "create", "slack", "-", "--json", input_text="https://hooks.example.com/a/b\n")
+    assert json.loads(made.stdout)["kind"] == "slack"
+
+
+@pytest.mark.parametrize("shown_id", ["../alert-rules/rul_1", "a/b", "", "a?b", "a\x01", "\udcff"])
+def test_what_is_no_id_never_becomes_a_path(sending: Member, shown_id: str) -> None:
+    for command in (("destination", "delete"), ("alert", "delete"), ("schedule", "delete"), ("review", "show")):
+        done = sending.run(*command, shown_id)
+        assert done.returncode == 2, command
+        assert "Traceback" not in done.stderr
+
+
+def test_mail_goes_to_several_and_a_webhook_to_one(sending: Member) -> None:
+    made = sending.run("destination", "create", "email", "you@example.com", "me@example.com", "--json")
+    assert made.returncode == 1, "nobody of them is a member"
+    two = sending.run("destination", "create", "webhook", "https://a.example", "https://b.example")
+    assert two.returncode == 2
