@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _LENGTH = b"content-length:"
 
@@ -49,5 +49,29 @@ def send_all(port: int, messages: Sequence[bytes], connections: int) -> list[flo
         waiting, taken = list(reversed(messages)), []  # type: ignore[var-annotated]
         await asyncio.gather(*(_send(port, waiting, taken) for _ in range(connections)))
         return taken
+
+    return asyncio.run(run())
+
+
+async def _pace(port: int, due: Iterator[tuple[int, float, bytes]], taken: dict[int, tuple[float, bytes]]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for number, at, message in due:
+        await asyncio.sleep(max(0.0, at - time.perf_counter()))
+        writer.write(message)
+        status, body = await _answer(reader)
+        if status >= 300:
+            raise RuntimeError(f"{status}: {body[:500]!r}")
+        taken[number] = (time.perf_counter(), body)
+    writer.close()
+
+
+def send_paced(port: int, messages: Sequence[bytes], interval: float, connections: int) -> list[tuple[float, bytes]]:
+    """Send a message every `interval` seconds over whichever connection is free; when each was answered, and how."""
+
+    async def run() -> list[tuple[float, bytes]]:
+        began, taken = time.perf_counter(), {}  # type: ignore[var-annotated]
+        due = iter([(number, began + number * interval, message) for number, message in enumerate(messages)])
+        await asyncio.gather(*(_pace(port, due, taken) for _ in range(connections)))
+        return [taken[number] for number in range(len(messages))]
 
     return asyncio.run(run())

@@ -7,5 +7,6 @@ pytest_plugins = [
     "tests.fixtures.event_store",
     "tests.fixtures.spine",
     "tests.fixtures.servers",
+    "tests.fixtures.s3_server",
     "tests.fixtures.browser",
 ]

@@ -87,7 +87,8 @@ def _command(command: Any, path: str) -> Iterator[str]:
             yield from _command(one, f"{path} {name}")
         return
     context = command.context_class(command, info_name=path)
-    arguments = " ".join(piece.strip("{}") for piece in command.collect_usage_pieces(context) if piece != "[OPTIONS]")
+    pieces = [piece for piece in command.collect_usage_pieces(context) if piece != "[OPTIONS]"]
+    arguments = re.sub("[{}]", "", " ".join(pieces))
     yield f"## `{f'{path} {arguments}'.strip()}`\n"
     yield inspect.cleandoc(command.help or "").replace("\b", "").strip() + "\n"
     shown = [parameter.get_help_record(context) for parameter in command.params if "--help" not in parameter.opts]
