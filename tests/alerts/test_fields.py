@@ -87,3 +87,20 @@ def test_who_acts_on_themselves_is_known_by_any_name():
     assert WHERE["acts_on_itself"](record(actor=jo, resource={"type": "user", "name": "JO@acme.com"}))
     assert not WHERE["acts_on_itself"](record(actor=jo, resource={"type": "project", "name": "jo@acme.com"}))
     assert not WHERE["acts_on_itself"](record(actor=jo, resource={"type": "user", "id": "usr_8"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "weaker"),
+    [
+        (None, True), ({}, True), ({"note": "longer"}, True), ({"min_length": {"after": 12}}, True),
+        ({"min_length": {"before": 8, "after": 12}}, False), ({"min_length": {"before": 12, "after": 8}}, True),
+        ({"min_length": {"before": "8", "after": "12"}}, True), ({"min_length": {"before": 8, "after": 8}}, False),
+        ({"idle_timeout": {"before": 60, "after": 30}}, False), ({"idle_timeout": {"before": 60, "after": 0}}, True),
+        ({"requireSymbol": {"before": False, "after": True}}, True), ({"mfa": {"before": False, "after": True}}, False),
+        ({"require_symbol": {"before": True, "after": False}}, True), ({"mfa": {"before": None, "after": True}}, True),
+        ({"networks": {"before": ["10.0.0.0/8"], "after": []}}, True), ({"storage": {"before": 9, "after": 1}}, True),
+        ({"min_length": {"before": 8, "after": 12}, "history": {"before": 5, "after": 1}}, True),
+    ],
+)  # fmt: skip
+def test_only_what_is_plainly_stricter_is_no_weakening(changes, weaker):
+    assert WHERE["weakens"](record(changes=changes)) is weaker

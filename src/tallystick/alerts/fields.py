@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from tallystick.alerts.shape import Field
+from tallystick.alerts.strictness import may_weaken
 from tallystick.events.output import SKEW
 from tallystick.events.record import Record
 from tallystick.query.fold import fold
@@ -48,13 +49,13 @@ def _resource(record: Record) -> tuple[str, ...]:
 
 
 def _device(record: Record) -> tuple[str, ...]:
-    context = _who(record.who).get("context") if record.who else None
+    context = _json_object(record.who).get("context") if record.who else None
     agent = context.get("user_agent") if isinstance(context, Mapping) else None
     # Versions change each few weeks: the device stays the same.
     return (re.sub(r"/[0-9][0-9.]*", "", agent)[:300],) if isinstance(agent, str) and agent else ()
 
 
-_who = msgspec.json.Decoder(dict[str, object]).decode
+_json_object = msgspec.json.Decoder(dict[str, object]).decode
 
 # All names by which an event stands for the same; the first is what people see.
 NAMES: Mapping[Field, Callable[[Record], tuple[str, ...]]] = {
@@ -102,11 +103,17 @@ def _holds_secret(record: Record) -> bool:
     return any(_SECRET.search(text) for text in (*record.values, *names, *record.paths))
 
 
+def _weakens(record: Record) -> bool:
+    changes = _json_object(record.details).get("changes") if record.details else None
+    return not isinstance(changes, dict) or may_weaken(changes)
+
+
 WHERE: Mapping[str, Callable[[Record], bool]] = {
     "acts_on_itself": _acts_on_itself,
     "by_key": _by_key,
     "clock_skewed": _clock_skewed,
     "holds_secret": _holds_secret,
+    "weakens": _weakens,
 }
 
 

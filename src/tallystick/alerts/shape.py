@@ -12,7 +12,7 @@ from tallystick.search.grammar import parse
 
 Kind = Literal["threshold", "sequence", "first_seen", "dormant", "off_hours", "silence"]
 Field = Literal["user", "ip", "resource", "action", "device", "session"]
-Where = Literal["", "acts_on_itself", "by_key", "clock_skewed", "holds_secret"]
+Where = Literal["", "acts_on_itself", "by_key", "clock_skewed", "holds_secret", "weakens"]
 Severity = Literal["info", "notice", "warning", "critical"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -96,6 +96,14 @@ def _outcome(name: str, shape: Shape, test: RuleTest) -> tuple[list[str], str]:
 
 
 def _records(events: Sequence[TestEvent]) -> Iterator[Record]:
+    for event, by_tallystick, received_at in inputs(events):
+        by = TALLYSTICK if by_tallystick else _SENDER
+        made = prepare([event], received_at=received_at, recorded_by=by, redacted_keys=frozenset())
+        yield made[0].record
+
+
+def inputs(events: Sequence[TestEvent]) -> Iterator[tuple[EventInput, bool, int]]:
+    """Each event, whether Tallystick tells it itself, and when it is received (µs). BadRequest: `bad_rules_file`."""
     number = 0
     for event in events:
         if event.repeat < 1:
@@ -105,10 +113,7 @@ def _records(events: Sequence[TestEvent]) -> Iterator[Record]:
             if number > MOST_EVENTS:
                 raise _bad(f"A test has at most {MOST_EVENTS} events.")
             at = _near(_moment(event.at) + round(place * event.every * SECOND_US))
-            received_at = at if event.received is None else _moment(event.received)
-            by = TALLYSTICK if event.by_tallystick else _SENDER
-            made = prepare([_input(event, at)], received_at=received_at, recorded_by=by, redacted_keys=frozenset())
-            yield made[0].record
+            yield _input(event, at), event.by_tallystick, at if event.received is None else _moment(event.received)
 
 
 def _input(event: TestEvent, at: int) -> EventInput:
