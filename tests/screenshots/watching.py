@@ -39,6 +39,9 @@ def take(camera: Camera, demo: Demo) -> None:
     page.goto(url)
     page.locator("#destinations").scroll_into_view_if_needed()
     camera.picture("destinations")
+    page.goto(url)
+    page.get_by_text("Where it goes").first.click()
+    camera.picture("rule-goes")
     for name, days in (("security", 30), ("security-a-day", 1)):
         page.goto(f"{demo.url}/security?days={days}")
         page.get_by_text("What this detection would have found").nth(3).wait_for()

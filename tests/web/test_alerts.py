@@ -102,6 +102,25 @@ def test_a_destination_shows_its_secret_once(alice_asks):
     assert "url is the address" in wrong.text
 
 
+def test_a_rule_is_sent_to_where_somebody_ticked_and_no_longer_where_not(alice_asks, town):
+    given = {"form_token": token(alice_asks), "kind": "slack", "name": "Night shift", "url": "https://hooks.example/b"}
+    assert alice_asks.post(f"{PAGE}/destinations", data=given).status_code == 303
+    place = re.search(r'<li id="(dst_\w+)">(?:(?!</li>).)*Night shift', alice_asks.get(PAGE).text, re.DOTALL)
+    assert place
+    rule = make(alice_asks, name="Goes places")
+    ticked = rf'value="{place[1]}" checked'
+    for chosen, said in (([place[1]], "goes to Night shift"), ([], "shown here only")):
+        send = {"form_token": token(alice_asks), "act": "send", "destinations": chosen}
+        assert alice_asks.post(f"{PAGE}/rules/{rule}", data=send).status_code == 303
+        one = re.search(rf'<li id="{rule}">.*?</li>', alice_asks.get(PAGE).text, re.DOTALL)
+        assert one
+        assert said in " ".join(re.sub(r"<[^>]+>", "", one[0]).split())
+        assert bool(re.search(ticked, one[0])) is bool(chosen)
+    assert town.event(f"action:audit_log.alert_rule_updated resource:{rule} changes.destinations:{place[1]}")
+    strange = {"form_token": token(alice_asks), "act": "send", "destinations": ["dst_01hk6v2q8zfw0a3m5n7p9r1t3v"]}
+    assert alice_asks.post(f"{PAGE}/rules/{rule}", data=strange).status_code in (400, 404)
+
+
 def test_security_counts_failed_logins_and_every_number_leads_to_its_events(alice_asks, town):
     town.record(*[{"action": "user.login_failed", "actor": {"email": "eve@acme.com"},
                    "context": {"ip_address": "198.51.100.9"}} for _ in range(6)])  # fmt: skip

@@ -161,17 +161,20 @@ async def acknowledge_alert(alert_id: str, posted: Posted) -> Response[str]:
 
 @post(PATH + "/rules/{rule_id:str}", name="web.alerts.rule", status_code=303)
 async def change_rule(rule_id: str, posted: Posted) -> Response[str]:
-    """One of the acts: on, off, mute, unmute, delete."""
+    """One of the acts: on, off, mute, unmute, send, delete."""
     match posted.text("act"):
         case "on" | "off" as act:
             await posted.do(changes.change, rule_id, {"enabled": act == "on"})
         case "mute" | "unmute" as act:
             await posted.do(changes.mute, rule_id, DAY_SECONDS if act == "mute" else 0)
+        case "send":
+            await posted.do(changes.change, rule_id, {"destinations": posted.all("destinations")})
         case "delete":
             await posted.do(changes.remove, rule_id)
             return redirect(f"{PATH}#rules")
         case _:
-            raise BadRequest("A rule takes on, off, mute, unmute or delete.", code="bad_parameter", parameter="act")
+            raise BadRequest("A rule takes on, off, mute, unmute, send or delete.", code="bad_parameter",
+                             parameter="act")  # fmt: skip
     return redirect(f"{PATH}#{rule_id}")
 
 

@@ -19,7 +19,7 @@ ONE = PATH + "/{case_id:str}"
 @post(PATH, name="web.cases.make")
 async def make_case(posted: Posted, finder: Finder) -> Response[str]:
     """Makes a case of the chosen events, or adds them to the one that was chosen."""
-    wanted = [str(one) for one in posted.form.getall("event", [])]
+    wanted = posted.all("event")
     title, chosen = posted.text("title"), posted.text("case")
     events = await posted.database.run(evidence.find_events, finder, posted.reader, wanted)
 

@@ -140,7 +140,7 @@ async def start_review(posted: Posted, compliance_page: CompliancePage) -> Respo
 async def change_reminder(posted: Posted, compliance_page: CompliancePage) -> Response[str]:
     """Reminds people each week, or nobody."""
     typed = _typed(posted)
-    chosen = [str(one) for one in posted.form.getall("recipient", [])]
+    chosen = posted.all("recipient")
     try:
         if posted.text("act") == "remove":
             await posted.do(reminder.remove_reminder)

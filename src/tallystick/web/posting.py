@@ -35,6 +35,10 @@ class Posting:
         """Several fields, without the spaces around them."""
         return {name: self.text(name).strip() for name in names}
 
+    def all(self, name: str) -> list[str]:
+        """Every value of a field that may stand there more than once."""
+        return [str(one) for one in self.form.getall(name, [])]
+
     async def do(self, act: Callable[..., T], *arguments: object, **named: object) -> T:
         """One act in its own transaction: `act(connection, scope, …, now=, caller=)`."""
 

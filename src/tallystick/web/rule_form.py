@@ -109,7 +109,7 @@ async def show_new(request: WebRequest, rule_form: GivenForm) -> Response[str]:
 async def make_rule(posted: Posted, rule_form: GivenForm, database: Database, store: Store) -> Response[str]:
     """Makes it, or tests it on the past first."""
     typed = _empty() | posted.texts(*(name for name in FIELDS if name != "destinations"))
-    typed["destinations"] = " ".join(map(str, posted.form.getall("destinations", [])))
+    typed["destinations"] = " ".join(posted.all("destinations"))
     try:
         given = _shape(typed)
         shape = checked(given)
