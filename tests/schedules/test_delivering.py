@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from tallystick import clock
 from tallystick.clock import DAY_US, SECOND_US
@@ -20,6 +20,7 @@ from tallystick.schedules.tables import (
     schedule_runs,
 )
 from tests.destinations.post_office import open_office
+from tests.fixtures.s3_server import S3Server
 from tests.fixtures.spine import Spine
 from tests.schedules.going_out import (
     URL,
@@ -267,6 +268,23 @@ def test_a_file_that_was_erased_before_all_have_it_is_made_again(sqlite_spine: S
     assert file == list(range(len(file)))
 
 
+@pytest.mark.parametrize("others", [[], ["jo@acme.com"]])
+def test_a_run_whose_recipient_is_erased_meanwhile_comes_to_an_end(sqlite_spine: Spine, maya, office, works, others):
+    for address in others:
+        owner(sqlite_spine, maya, address)
+    made = schedule(sqlite_spine, maya, NOW, recipients=["maya@acme.com", *others])
+    office[0].answer = "451 later"
+    works.settle(NOW + DAY_US)
+    office[0].answer = "250 OK"
+    with sqlite_spine.database.write() as connection:  # as an erasure does
+        connection.execute(delete(schedule_deliveries).where(schedule_deliveries.c.address == "maya@acme.com"))
+    works.settle(NOW + DAY_US + 90 * SECOND_US)
+    last = shown(sqlite_spine, maya, made.shown_id).last_run
+    assert (last.state, last.error) == (
+        ("delivered", "") if others else ("failed", "Nobody is left of those it was for.")
+    )
+
+
 def test_without_a_mail_server_the_result_says_so(sqlite_spine: Spine, maya, tmp_path):
     made = schedule(sqlite_spine, maya, NOW)
     Works(sqlite_spine, tmp_path).settle(NOW + DAY_US)
@@ -284,6 +302,22 @@ def test_a_directory_gets_each_file_whole_and_what_is_put_again_replaces_itself(
     everything = [index for path in files for index in indexes(path.read_bytes())]
     assert len(files) == 2
     assert sorted(everything) == list(range(len(everything)))
+
+
+def test_a_bucket_gets_the_same_files(sqlite_spine: Spine, maya, tmp_path, s3_server: S3Server):
+    bucket = s3_server.bucket()
+    works = Works(sqlite_spine, tmp_path, place=bucket)
+    made = schedule(sqlite_spine, maya, NOW, recipients=[], to_place=True)
+    for day in (1, 2):
+        works.settle(NOW + day * DAY_US)
+    assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "delivered"
+    name = bucket.where.removeprefix("s3://").partition("/")[0]
+    keys = [one.object_name for one in s3_server.client.list_objects(name, recursive=True)]
+    assert all(f"/{made.shown_id}/" in key for key in keys)
+    files = [s3_server.client.get_object(name, key).read() for key in keys]
+    everything = sorted(index for file in files for index in indexes(file))
+    assert len(files) == 2
+    assert everything == list(range(len(everything)))
 
 
 def test_a_name_cannot_add_to_the_headers(sqlite_spine: Spine, maya):

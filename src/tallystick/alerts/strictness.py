@@ -8,9 +8,7 @@ from tallystick.events.changes import Change, changes_of
 
 # The last word of a setting's name, and which way is stricter. What is not known counts as weaker: better told of.
 _MORE = re.compile(r"(length|history|retention_days|days_kept|complexity|strength)$", re.IGNORECASE)
-_LESS = re.compile(
-    r"(timeout|lifetime|ttl|max_?age(_days)?|duration|attempts|minutes|hours|seconds)$", re.IGNORECASE
-)
+_LESS = re.compile(r"(timeout|lifetime|ttl|max_?age(_days)?|duration|attempts|minutes|hours|seconds)$", re.IGNORECASE)
 _ON = re.compile(r"(^|[._])(require[sd]?|enforced?)(_|$)|(^|[._])(mfa|sso|enabled)$", re.IGNORECASE)
 _number = msgspec.json.Decoder(float)
 

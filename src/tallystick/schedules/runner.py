@@ -70,7 +70,7 @@ class Schedules(Background):
         if not self._anything(now) or not self.may_work(now):
             return False
         done = any(self._for_one(find_rows(now), now, work) for find_rows, work in (
-            (self._made, self._look), (self._due, self._begin), (self._waiting, self._send),
+            (self._made, self._look), (self._due, self._begin), (self._waiting, self._send), (self._left, self._close),
         ))  # fmt: skip
         if done:
             self._told()
@@ -98,6 +98,23 @@ class Schedules(Background):
         same = (exports.c.org_id == schedule_runs.c.org_id) & (exports.c.export_id == schedule_runs.c.export_id)
         ready = select(schedule_runs).join(exports, same).where(exports.c.state.not_in(request.OPEN))
         return self._read(ready.where(schedule_runs.c.state == "making"))
+
+    def _left(self, _now: int) -> Sequence[Row[Any]]:
+        """Runs of which nothing waits any more though nobody closed them: those whom it was for were erased."""
+        mine = (schedule_deliveries.c.org_id == schedule_runs.c.org_id) & (
+            schedule_deliveries.c.run_id == schedule_runs.c.run_id
+        )
+        waits = select(schedule_deliveries.c.run_id).where(mine, schedule_deliveries.c.state == "waiting").exists()
+        return self._read(select(schedule_runs).where(schedule_runs.c.state == "sending", ~waits))
+
+    def _close(self, row: Row[Any], now: int) -> None:
+        with self._database.write() as connection:
+            schedule = find(connection, row.org_id, row.schedule_id)
+            if schedule is None:
+                connection.execute(delete(schedule_runs).where(runs.is_run(row.org_id, row.run_id)))
+            else:
+                runs.close(connection, schedule, row, now)
+        self._exporter.wake()
 
     def _anything(self, now: int) -> bool:
         """Whether something waits, so that what is at rest holds no lease."""

@@ -92,6 +92,8 @@ def close(connection: Connection, schedule: Schedule, run: Row[Any], now: int, *
     sent = [one for one in ended if one.state == "sent"]
     failed = [one for one in ended if one.state != "sent"]
     said = error or " ".join(dict.fromkeys(f"{one.address}: {one.problem}." for one in failed))
+    if not ended and not error:
+        said = "Nobody is left of those it was for."
     state = "failed" if not sent else "partly" if failed else "delivered"
     values = {"state": state, "error": said[:MOST_ERROR], "finished_at": now}
     mine_run = is_run(run.org_id, run.run_id) & schedule_runs.c.state.in_(OPEN)
