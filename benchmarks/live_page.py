@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
-from tests.fixtures.browser import ARGUMENTS
+from tests.fixtures.browser import ARGUMENTS, program
 from tests.fixtures.servers import Server
 from tests.web.settling import PASSWORD, settle
 
@@ -79,7 +79,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tallystick-live-page-") as home, sync_playwright() as playwright:
         server = Server(Path(home)).start()
         key = settle(server.data_dir, "acme", "Acme", {"alice@acme.com": "owner"})
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
         page = browser.new_page(base_url=server.url)
         try:
             with server.client(key) as client:

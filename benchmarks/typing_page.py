@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from playwright.sync_api import Page, sync_playwright
-from tests.fixtures.browser import ARGUMENTS
+from tests.fixtures.browser import ARGUMENTS, program
 
 from benchmarks import corpus
 from benchmarks.load import request, send_all
@@ -105,7 +105,7 @@ def main() -> None:
         password = server.run("user", "create", EMAIL, "--org", "bench", "--role", "owner").strip()
         fill(server, chosen.events)
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+            browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
             page = browser.new_page()
             open_page(server, page, password)
             typed = typing(page, 5)

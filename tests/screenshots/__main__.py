@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.fixtures.browser import ARGUMENTS
+from tests.fixtures.browser import ARGUMENTS, program
 from tests.screenshots import around, beginning, trail
 from tests.screenshots.camera import Camera
 from tests.screenshots.demo import Demo, record_names, sign_in
@@ -25,7 +25,7 @@ def main() -> None:
     given.to.mkdir(exist_ok=True)
     looks = [(width, scheme) for width in VIEWPORTS for scheme in SCHEMES]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=program(), args=ARGUMENTS)
         for width, scheme in looks:
             if given.look in (None, f"{width}-{scheme}"):
                 with tempfile.TemporaryDirectory(prefix="tallystick-screenshots-") as home:
