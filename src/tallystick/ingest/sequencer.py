@@ -99,7 +99,8 @@ class Sequencer:
                 for org_id in outbox.waiting(connection):
                     by_organization.setdefault(org_id, [])
             self._sweep()
-        return [_Work(org_id, mine) for org_id, mine in by_organization.items()]
+        # In the order in which the shipper locks them too: neither waits for the other in a circle.
+        return [_Work(org_id, by_organization[org_id]) for org_id in sorted(by_organization)]
 
     def _commit(self, works: Sequence[_Work], *, last_try: bool = False) -> bool:
         """One transaction for these organizations; False when it failed and each is to be tried alone."""

@@ -1,11 +1,12 @@
 """Shipments: which committed events go to the store together, fixed before they are sent."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import attrgetter
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from tallystick import ids
 from tallystick.clock import DAY_US, from_us
@@ -20,6 +21,9 @@ MOST_BYTES = 32 << 20
 # An insert may touch 100 partitions at most, and each has a file system sync of its own. Partitions are
 # years; counting months keeps far below the bound, and keeps one insert from spreading over a decade.
 MOST_MONTHS = 50
+READ_AT_ONCE = 1000  # events of the journal
+_FIX = update(logs).where(logs.c.org_id == bindparam("org")).values(fixed_end=bindparam("end"))
+_STORE = update(logs).where(logs.c.org_id == bindparam("org")).values(stored_end=bindparam("end"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,9 @@ def fix_next(connection: Connection, *, store_id: UUID, now: int) -> tuple[Shipm
     if not ranges:
         return None
     shipment = _write(connection, tuple(ranges), store_id=store_id, now=now)
-    for part in ranges:
-        connection.execute(update(logs).where(logs.c.org_id == part.org_id).values(fixed_end=part.end))
+    connection.execute(
+        _FIX, [{"org": part.org_id, "end": part.end} for part in sorted(ranges, key=attrgetter("org_id"))]
+    )
     return shipment, groups
 
 
@@ -95,14 +100,17 @@ def _records(connection: Connection, org_id: UUID, first: int, end: int, load: _
     taken: list[Record] = []
     at = first
     while at < end:
-        found = batches.read(connection, org_id, at, end, most=1)
+        found = batches.read(connection, org_id, at, end, most=READ_AT_ONCE)
         if not found:
-            return taken  # start-up says so and freezes the log: shipping the rest would hide the hole
-        for record in found[0].records[at - found[0].first :]:
-            if not load.takes(record):
-                return taken
-            taken.append(record)
-        at = found[0].end
+            return taken
+        for batch in found:
+            if batch.first > at:
+                return taken  # start-up says so and freezes the log: shipping the rest would hide the hole
+            for record in batch.records[at - batch.first :]:
+                if not load.takes(record):
+                    return taken
+                taken.append(record)
+            at = batch.end
     return taken
 
 
@@ -143,21 +151,27 @@ def settle(connection: Connection, shipment: Shipment) -> None:
     """All its rows are in the store or set aside: let the journal go and say so."""
     connection.execute(delete(shipment_ranges).where(shipment_ranges.c.shipment_id == shipment.id))
     connection.execute(delete(shipments).where(shipments.c.shipment_id == shipment.id))
-    for org_id in {part.org_id for part in shipment.ranges}:
-        _advance(connection, org_id)
+    _advance(connection, {part.org_id for part in shipment.ranges})
 
 
-def _advance(connection: Connection, org_id: UUID) -> None:
-    still_open = connection.execute(
-        select(func.min(shipment_ranges.c.first_index)).where(shipment_ranges.c.org_id == org_id)
-    ).scalar()
-    stored: int
-    if still_open is None:
-        stored = connection.execute(select(logs.c.fixed_end).where(logs.c.org_id == org_id)).scalar_one()
-    else:
-        stored = still_open
-    connection.execute(update(logs).where(logs.c.org_id == org_id).values(stored_end=stored))
-    batches.remove_stored(connection, org_id, stored)
+def _advance(connection: Connection, org_ids: Collection[UUID]) -> None:
+    """What of these organizations no shipment holds any more is stored."""
+    still_open = (
+        select(shipment_ranges.c.org_id, func.min(shipment_ranges.c.first_index).label("first"))
+        .where(shipment_ranges.c.org_id.in_(org_ids))
+        .group_by(shipment_ranges.c.org_id)
+        .subquery()
+    )
+    reached = (
+        select(logs.c.org_id, func.coalesce(still_open.c.first, logs.c.fixed_end).label("end"))
+        .join(still_open, still_open.c.org_id == logs.c.org_id, isouter=True)
+        .where(logs.c.org_id.in_(org_ids))
+        .order_by(logs.c.org_id)  # in which the sequencer locks them
+    )
+    ends = {row.org_id: row.end for row in connection.execute(reached)}
+    if ends:
+        connection.execute(_STORE, [{"org": org_id, "end": end} for org_id, end in ends.items()])
+        batches.remove_stored(connection, ends)
 
 
 def replace_by(
@@ -169,8 +183,7 @@ def replace_by(
     for part in parts:
         if part:
             _write(connection, part, store_id=store_id, now=now)
-    for org_id in {part.org_id for part in shipment.ranges}:
-        _advance(connection, org_id)
+    _advance(connection, {part.org_id for part in shipment.ranges})
 
 
 def note_attempt(connection: Connection, shipment: Shipment, error: str | None) -> Shipment:

@@ -2,14 +2,14 @@
 
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import zstandard
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from tallystick.errors import TallystickError
 from tallystick.events.record import Record
@@ -18,6 +18,9 @@ from tallystick.journal.tables import journal
 # Cheap enough to stay far below the cost of the events, and a fifth of the bytes for the disk to sync.
 _LEVEL = 1
 _LARGEST_BODY = 256 << 20
+_REMOVE = delete(journal).where(
+    journal.c.org_id == bindparam("org"), journal.c.first_index + journal.c.events <= bindparam("stored_end")
+)
 _records = msgspec.msgpack.Decoder(list[Record])
 _local = threading.local()
 
@@ -53,6 +56,8 @@ def read(connection: Connection, org_id: UUID, first: int, end: int, *, most: in
         .where(journal.c.first_index + journal.c.events > first)
         .order_by(journal.c.first_index)
     )
+    if most is not None:
+        statement = statement.limit(most)  # a batch holds an event at least; some drivers fetch all that is found
     batches: list[Batch] = []
     held = 0
     for row in connection.execute(statement):
@@ -71,11 +76,9 @@ def received_within(connection: Connection, org_id: UUID, from_us: int, to_us: i
     return [_batch(org_id, row) for row in connection.execute(statement)]
 
 
-def remove_stored(connection: Connection, org_id: UUID, stored_end: int) -> None:
-    """Remove the batches whose every index is below `stored_end`."""
-    connection.execute(
-        delete(journal).where(journal.c.org_id == org_id, journal.c.first_index + journal.c.events <= stored_end)
-    )
+def remove_stored(connection: Connection, stored_ends: Mapping[UUID, int]) -> None:
+    """Remove the batches whose every index is below what is said for their organization."""
+    connection.execute(_REMOVE, [{"org": org_id, "stored_end": end} for org_id, end in stored_ends.items()])
 
 
 def size(connection: Connection) -> tuple[int, int]:

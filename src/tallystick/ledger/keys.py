@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from tallystick.access import organizations
 from tallystick.access.acts import NOWHERE, Caller, resource, tell
@@ -20,6 +20,12 @@ from tallystick.query.scope import Scope
 
 OVERLAP_DAYS = 30
 _PURPOSE = b"tallystick/signing-key/v1"
+_SIGNING = (
+    select(signing_keys.c.public, signing_keys.c.sealed, signing_keys.c.signs_until, logs.c.origin)
+    .join(logs, logs.c.org_id == signing_keys.c.org_id)
+    .where(signing_keys.c.org_id == bindparam("org"))
+    .where(or_(signing_keys.c.signs_until.is_(None), signing_keys.c.signs_until > bindparam("now")))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +59,7 @@ class Keyring:
 
     def signing(self, connection: Connection, org_id: UUID, *, now: int) -> Sequence[SigningKey]:
         """The keys that sign now, the current one first; empty until `prepare` made the first."""
-        mine = signing_keys.c.org_id == org_id
-        current = or_(signing_keys.c.signs_until.is_(None), signing_keys.c.signs_until > now)
-        rows = connection.execute(
-            select(signing_keys.c.public, signing_keys.c.sealed, signing_keys.c.signs_until, logs.c.origin)
-            .join(logs, logs.c.org_id == signing_keys.c.org_id)
-            .where(mine, current)
-        ).all()
+        rows = connection.execute(_SIGNING, {"org": org_id, "now": now}).all()
         found = [
             SigningKey(row.origin, row.public, self._open(org_id, row.public, row.sealed), row.signs_until)
             for row in rows

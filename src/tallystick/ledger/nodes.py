@@ -9,7 +9,7 @@ from tallystick.ledger.log import LedgerDamaged
 from tallystick.ledger.tables import tiles
 from tallystick.merkle.commitment import ENTRY_BYTES
 from tallystick.merkle.tiles import TILE_WIDTH, node_in, place_of
-from tallystick.merkle.tree import leaf_hashes
+from tallystick.merkle.tree import leaf_hashes, root_of
 
 MOST_TILES = 256  # kept of one log: 2 MiB
 
@@ -44,6 +44,13 @@ class Nodes:
         self._connection = connection
         self._org_id = org_id
         self._tiles: dict[tuple[int, int], bytes] = {}
+        self._roots: dict[int, bytes] = {}
+
+    def root(self, size: int) -> bytes:
+        """The root over the first `size` entries, folded once for each size."""
+        if size not in self._roots:
+            self._roots[size] = root_of(size, self)
+        return self._roots[size]
 
     def __call__(self, level: int, index: int) -> bytes:
         place = place_of(level, index)
@@ -90,6 +97,7 @@ class UnheldNodes(Nodes):
         self._database = database
         self._org_id = org_id
         self._tiles = {}
+        self._roots = {}
 
     def _stored(self, level: int, position: int) -> bytes:
         with self._database.read() as connection:

@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tallystick import clock, telemetry
@@ -19,8 +19,7 @@ from tallystick.ledger.log import LedgerDamaged, Log
 from tallystick.ledger.marks import Mark, Marks
 from tallystick.ledger.nodes import EntriesGone, Nodes
 from tallystick.ledger.notes import checkpoint_body, signed
-from tallystick.ledger.tables import checkpoints, logs
-from tallystick.merkle.tree import Edge, root_of
+from tallystick.ledger.tables import checkpoints, logs, signing_keys
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease
 
@@ -28,6 +27,15 @@ LEASE = "signer"
 LEASE_SECONDS = 30
 PACE_SECONDS = 1.0
 TOGETHER = 50  # logs signed in one transaction: short, since recording waits for it on SQLite
+_LAST = (
+    select(checkpoints.c.size, checkpoints.c.root, checkpoints.c.note, checkpoints.c.made_at)
+    .where(checkpoints.c.org_id == bindparam("org"), checkpoints.c.note.is_not(None))
+    .order_by(checkpoints.c.size.desc())
+    .limit(1)
+)
+_KEYED = select(signing_keys.c.org_id).where(
+    signing_keys.c.org_id.in_(bindparam("orgs", expanding=True)), signing_keys.c.signs_until.is_(None)
+)
 _log = structlog.get_logger(__name__)
 
 
@@ -121,18 +129,7 @@ class Signer(Background):
     def sign(self, org_ids: Sequence[UUID]) -> None:
         """Sign each of these logs as it is committed now. What cannot be signed alone is said and left out."""
         with self._one_at_a_time:
-            ready: list[tuple[Log, str]] = []
-            for org_id in org_ids:
-                try:
-                    ready.append(self._prepared(org_id))
-                except LedgerDamaged as damage:
-                    self._freeze(org_id, damage.detail)
-                    if len(org_ids) == 1:
-                        raise
-                except TallystickError as error:
-                    _log.warning("not_signed", org_id=str(org_id), code=error.code)
-                    if len(org_ids) == 1:
-                        raise
+            ready = self._prepared(org_ids)
             if not ready:
                 return
             # First the marks: should the power fail now, they speak of what is committed all the same.
@@ -143,14 +140,45 @@ class Signer(Background):
         self._signed.update({log.org_id: log.size for log, _ in ready})
         telemetry.checkpoints_signed_total.inc(len(ready) - len(conflicting))
 
-    def _prepared(self, org_id: UUID) -> tuple[Log, str]:
-        """The log as it is committed, checked, and the note that says so."""
-        keys = self.keys(org_id)
+    def _prepared(self, org_ids: Sequence[UUID]) -> list[tuple[Log, str]]:
+        """Those of the logs that can be signed, as they are committed, and the notes that say so."""
+        failed: dict[UUID, TallystickError] = {}
+        self._make_keys(org_ids, failed)
+        ready: list[tuple[Log, str]] = []
         with self._database.read() as connection:
-            log = ledger_log.read(connection, org_id)
-            ledger_log.refuse_frozen(log)
-            nodes = Nodes(connection, org_id)
-            problem = _own_contradiction(connection, log, nodes) or self._behind_mark(log, nodes)
+            for org_id in org_ids:
+                try:
+                    if org_id not in failed:
+                        ready.append(self._note(connection, org_id))
+                except TallystickError as error:
+                    failed[org_id] = error
+        for org_id, problem in failed.items():
+            if isinstance(problem, LedgerDamaged):
+                self._freeze(org_id, problem.detail)
+            else:
+                _log.warning("not_signed", org_id=str(org_id), code=problem.code)
+            if len(org_ids) == 1:
+                raise problem
+        return ready
+
+    def _make_keys(self, org_ids: Sequence[UUID], failed: dict[UUID, TallystickError]) -> None:
+        """The first key of those that have none."""
+        with self._database.read() as connection:
+            keyed = set(connection.execute(_KEYED, {"orgs": list(org_ids)}).scalars())
+        for org_id in org_ids:
+            try:
+                if org_id not in keyed:
+                    self.keys(org_id)
+            except TallystickError as error:
+                failed[org_id] = error
+
+    def _note(self, connection: Connection, org_id: UUID) -> tuple[Log, str]:
+        """The log, checked, and its checkpoint; LedgerDamaged."""
+        keys = self._keyring.signing(connection, org_id, now=clock.now_us())
+        log = ledger_log.read(connection, org_id)
+        ledger_log.refuse_frozen(log)
+        nodes = Nodes(connection, org_id)
+        problem = _own_contradiction(connection, log, nodes) or self._behind_mark(log, nodes)
         if problem is not None:
             raise LedgerDamaged(problem)
         origin = keys[0].name
@@ -159,21 +187,17 @@ class Signer(Background):
     def _keep(self, ready: Sequence[tuple[Log, str]]) -> list[Log]:
         """Write the notes down; those logs of which that size has another root."""
         now = clock.now_us()
-        conflicting: list[Log] = []
+        rows = [
+            {"org_id": log.org_id, "size": log.size, "root": log.root, "made_at": now, "note": note}
+            for log, note in ready
+        ]
         with self._database.write() as connection:
-            for log, note in ready:
-                place = (checkpoints.c.org_id == log.org_id) & (checkpoints.c.size == log.size)
-                row = {"org_id": log.org_id, "size": log.size, "root": log.root, "made_at": now, "note": note}
-                try:
-                    with connection.begin_nested():
-                        connection.execute(insert(checkpoints).values(row))
-                except IntegrityError:
-                    known = connection.execute(select(checkpoints.c.root).where(place)).scalar_one()
-                    if known != log.root:
-                        conflicting.append(log)
-                        continue
-                    connection.execute(update(checkpoints).where(place).values(note=note, made_at=now))
-        return conflicting
+            try:
+                with connection.begin_nested():
+                    connection.execute(insert(checkpoints), rows)
+            except IntegrityError:  # of some there is one of that size
+                return [log for (log, _), row in zip(ready, rows, strict=True) if not _kept_alone(connection, row)]
+        return []
 
     def _behind_mark(self, log: Log, nodes: Nodes) -> str | None:
         mark = self._marks.of(log.origin_id)
@@ -186,7 +210,7 @@ class Signer(Background):
                 "then nothing is recorded or signed."
             )
         try:
-            signed_before = root_of(mark.size, nodes)
+            signed_before = nodes.root(mark.size)
         except EntriesGone:  # the mark of a node that has not signed for years
             return None
         if signed_before != mark.root:
@@ -205,24 +229,30 @@ class Signer(Background):
 
 def last_checkpoint(connection: Connection, org_id: UUID) -> Checkpoint | None:
     """The signed checkpoint of the largest size."""
-    row = connection.execute(
-        select(checkpoints.c.size, checkpoints.c.root, checkpoints.c.note, checkpoints.c.made_at)
-        .where(checkpoints.c.org_id == org_id, checkpoints.c.note.is_not(None))
-        .order_by(checkpoints.c.size.desc())
-        .limit(1)
-    ).one_or_none()
+    row = connection.execute(_LAST, {"org": org_id}).one_or_none()
     return None if row is None else Checkpoint(*row)
+
+
+def _kept_alone(connection: Connection, row: dict[str, Any]) -> bool:
+    """Write one note down, or over the one of that size; False where that has another root."""
+    place = (checkpoints.c.org_id == row["org_id"]) & (checkpoints.c.size == row["size"])
+    known = connection.execute(select(checkpoints.c.root).where(place)).scalar_one_or_none()
+    if known is None:
+        connection.execute(insert(checkpoints).values(row))
+    elif known == row["root"]:
+        connection.execute(update(checkpoints).where(place).values(note=row["note"], made_at=row["made_at"]))
+    return known in (None, row["root"])
 
 
 def _own_contradiction(connection: Connection, log: Log, nodes: Nodes) -> str | None:
     """What keeps the log from being signed: its row, its tiles and its last checkpoint must say the same."""
-    if Edge.of(log.size, nodes).root() != log.root:
+    if nodes.root(log.size) != log.root:
         return f"The tiles give another root at size {log.size} than the log's row has."
     last = last_checkpoint(connection, log.org_id)
     if last is None:
         return None
     if last.size > log.size:
         return f"The log has {log.size} entries, yet a checkpoint was signed at {last.size}."
-    if root_of(last.size, nodes) != last.root:
+    if nodes.root(last.size) != last.root:
         return f"The tiles give another root at size {last.size} than the checkpoint signed there."
     return None
