@@ -13,7 +13,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STATIC := src/tallystick/web/static/vendor
 VERIFIER ?= build/tallystick-verify.pyz
-PYTEST_WORKERS ?= 2
+# One more than there are cores: a test often waits for a disk, a server or a browser.
+PYTEST_WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 ARGS ?=
 
 help:  ## list what can be made
