@@ -171,6 +171,7 @@ def _exporter(
         others={REPORT: maker.report, EVIDENCE: maker.evidence},
     )  # fmt: skip
     made.told = recorder.own_actions_waiting
+    made.is_recording = recorder.is_busy
     return made
 
 

@@ -60,6 +60,21 @@ def test_it_holds_the_log_as_it_was_when_it_was_asked_for(sqlite_spine: Spine, s
     assert indexes(work.path(show(sqlite_spine, scope, shown_id)).read_bytes()) == list(range(31))
 
 
+def test_while_something_waits_to_be_recorded_it_goes_on_slower_and_is_whole(sqlite_spine: Spine, scope, tmp_path):
+    asked: list[bool] = []
+
+    def is_recording() -> bool:
+        asked.append(True)
+        return True
+
+    work = exporter(sqlite_spine, tmp_path)
+    work.is_recording = is_recording
+    shown_id = ask(sqlite_spine, scope, "ndjson")
+    assert work.step()
+    assert asked
+    assert indexes(work.path(show(sqlite_spine, scope, shown_id)).read_bytes()) == list(range(31))
+
+
 def test_it_waits_until_all_of_that_is_stored(sqlite_spine: Spine, scope, tmp_path):
     work = exporter(sqlite_spine, tmp_path)
     sqlite_spine.record(scope, EVENT)

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
@@ -22,6 +23,8 @@ DEFAULT_PUBLIC_URL = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}"
 KEEP_ALIVE_SECONDS = 65  # longer than the minute that most proxies keep a connection
 GRACE_SECONDS = 10
 BACKLOG = 2048
+# How long a thread that computes (an export, a back-test) may keep recording waiting; Python's own is 5 ms.
+SWITCH_SECONDS = 0.001
 
 Work = Callable[[Parts], Coroutine[Any, Any, None]]
 
@@ -34,6 +37,7 @@ def serve_until_stopped(settings: Settings, host: str, port: int, work: Work) ->
     directory that another server holds.
     """
     configure_logging(settings.log_level)
+    sys.setswitchinterval(SWITCH_SECONDS)
     with _bound(host, port) as listener:
         config = uvicorn.Config(
             "", loop="uvloop", http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,

@@ -33,6 +33,7 @@ LEASE = "exports"
 LEASE_SECONDS = 120
 IDLE_SECONDS = 1.0
 LOOK_SECONDS = 1.0  # between two looks whether it is still wanted
+LONGEST_REST_SECONDS = 0.5
 TIDY_SECONDS = 60.0
 PAUSE_SECONDS = 30
 DISTURBED_SECONDS = 5
@@ -72,6 +73,7 @@ class Exporter(Background):
         self._not_before: dict[UUID, int] = {}  # exports whose last run met something that may pass
         self._tidied = 0.0
         self._note = note
+        self.is_recording: Callable[[], bool] = lambda: False  # something waits to be recorded: that comes first
         self.told: Callable[[], None] = lambda: None  # own actions wait in the outbox
 
     def path(self, one: Export) -> Path:
@@ -177,7 +179,7 @@ class Exporter(Background):
                 return
         began = time.monotonic()
         try:
-            made = self._maker.make(one, _Watch(self._database, one, run, self._renew).look, now=now)
+            made = self._maker.make(one, _Watch(self._database, one, run, self._renew, self.is_recording).look, now=now)
         except NotWanted:
             self._give_back(one, run)
             return
@@ -258,16 +260,26 @@ class Exporter(Background):
 
 
 class _Watch:
-    """Looks now and then whether the export is still wanted, and says how far it is."""
+    """Looks now and then whether the export is still wanted, and says how far it is.
 
-    def __init__(self, database: Database, one: Export, run: int, renew: Callable[[], bool]) -> None:
+    While something waits to be recorded the export rests for as long as it worked.
+    """
+
+    def __init__(
+        self, database: Database, one: Export, run: int, renew: Callable[[], bool], is_recording: Callable[[], bool]
+    ) -> None:
         self._database = database
         self._one = one
         self._run = run
         self._renew = renew
+        self._is_recording = is_recording
+        self._worked_from = time.monotonic()
         self._next = 0.0
 
     def look(self, progress: int) -> None:
+        if self._is_recording():
+            time.sleep(min(time.monotonic() - self._worked_from, LONGEST_REST_SECONDS))
+        self._worked_from = time.monotonic()
         if time.monotonic() < self._next and progress < 1000:
             return
         self._next = time.monotonic() + LOOK_SECONDS

@@ -39,6 +39,10 @@ class Pool:
             self._bytes += submission.size
             self._changed.notify()
 
+    def is_waiting(self) -> bool:
+        """Whether anything waits now; a hint, read without the lock."""
+        return bool(self._waiting)
+
     def poke(self) -> None:
         """Wake the sequencer: our own actions wait in the outbox."""
         with self._changed:

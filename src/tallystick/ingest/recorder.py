@@ -92,6 +92,10 @@ class Recorder:
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 0.1)
 
+    def is_busy(self) -> bool:
+        """Whether anything waits to be recorded now."""
+        return self._pool.is_waiting()
+
     def own_actions_waiting(self) -> None:
         """Something was written to the outbox: let it enter the trail now."""
         self._pool.poke()
