@@ -20,7 +20,7 @@ from tallystick.ingest.submission import Answer
 from tallystick.query.scope import Scope
 
 BATCH = 1000
-WATCHED_US = 7 * DAY_US
+WATCHED_US = DAY_US
 HERE = "127.0.0.1"
 
 
@@ -38,7 +38,7 @@ async def bring_up_to_now(
     """Record what happened at Acme since the last start, or all of it; how many events were new.
 
     Where it was interrupted it goes on at the next start: what was recorded is known by its external id.
-    `watch` is called once, before the last week: the past of a quarter would raise a hundred alerts at once. `now` in
+    `watch` is called once, before the last day: its alerts come after all else, and many would hide it. `now` in
     µs since 1970 UTC; `advance` hears of each batch's size.
     """
     scope = await anyio.to_thread.run_sync(authenticator.key_scope, acme.api_key, HERE)
