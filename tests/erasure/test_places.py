@@ -84,7 +84,9 @@ def texts_of(spine: Spine, scope) -> list[str]:
         return [
             text
             for column in columns
-            for text in connection.execute(select(column).where(column.table.c.org_id == scope.org_id)).scalars()
+            for text in connection.execute(
+                select(column).where(column.table.c.org_id == scope.org_id).order_by(column)
+            ).scalars()
         ]
 
 
