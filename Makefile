@@ -43,7 +43,7 @@ format: env-dev  ## put every file into the house's form
 	$(BIN)/ruff format .
 
 unit: env-dev  ## the tests alone; ARGS chooses some
-	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadscope --no-loadscope-reorder --max-worker-restart 0 $(ARGS)
+	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadscope --max-worker-restart 0 $(ARGS)
 
 verifier:  ## pack the stand-alone verifier into one file, build/tallystick-verify.pyz
 	@rm -rf $(VERIFIER).parts && mkdir -p $(VERIFIER).parts/tallystick
