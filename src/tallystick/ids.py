@@ -5,11 +5,14 @@ The 26 characters are Crockford's base 32 in lower case, as in the TypeID specif
 """
 
 import os
+import struct
 import uuid
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
 _PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
+_TRIPLES = [pair + letter for pair in _PAIRS for letter in ALPHABET]
+_halves = struct.Struct(">QQ").unpack
 
 
 def uuid7_bytes(at_us: int, random: bytes | None = None) -> bytes:
@@ -32,9 +35,13 @@ def milliseconds_of(raw: bytes) -> int:
 
 def encode(prefix: str, raw: bytes) -> str:
     """16 bytes as `prefix_` + 26 characters."""
-    value = int.from_bytes(raw, "big")
-    pairs = _PAIRS
-    return f"{prefix}_" + "".join([pairs[value >> shift & 1023] for shift in range(120, -1, -10)])
+    high, low = _halves(raw)
+    triples = _TRIPLES
+    return (
+        f"{prefix}_{_PAIRS[high >> 56]}{triples[high >> 41 & 32767]}{triples[high >> 26 & 32767]}"
+        f"{triples[high >> 11 & 32767]}{triples[(high & 2047) << 4 | low >> 60]}{triples[low >> 45 & 32767]}"
+        f"{triples[low >> 30 & 32767]}{triples[low >> 15 & 32767]}{triples[low & 32767]}"
+    )
 
 
 def decode(prefix: str, text: str) -> bytes:

@@ -9,37 +9,63 @@ from tallystick.clock import rfc3339
 from tallystick.events.catalogue import CATALOGUE
 from tallystick.events.output import SKEW, event_of
 from tallystick.events.record import StoredEvent
-from tallystick.ids import encode
-from tallystick.render.fields import sentence, what_of, who_of
+from tallystick.events.summary import summary
+from tallystick.render.fields import shown_ids
 
 _json = msgspec.json.encode
+_object = msgspec.json.Decoder(dict[str, object]).decode
 
 
-# Events that were received together have one time.
-_time = lru_cache(maxsize=4096)(rfc3339)
+class _What(msgspec.Struct, gc=False):
+    action: str
+    status: str
 
 
-def json_of(stored: StoredEvent) -> bytes:
-    """The event as one line without its end."""
-    if stored.remains or not stored.what:
+class _By(msgspec.Struct, gc=False):
+    actor: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_what_of = msgspec.json.Decoder(_What).decode
+_by_of = msgspec.json.Decoder(_By).decode
+
+
+@lru_cache(maxsize=4096)
+def _time(at_us: int) -> bytes:
+    """Events that were received together have one time."""
+    return rfc3339(at_us).encode()
+
+
+@lru_cache(maxsize=32_768)
+def _said(action: str, status: str, actor: bytes, target: bytes) -> bytes:
+    """Whether the action is known, and the sentence; the same few come again and again."""
+    known = b"true" if action in CATALOGUE else b"false"
+    return b',"known":%b,"summary":%b' % (known, _json(summary(action, status, _object(actor), _object(target))))
+
+
+def lines_of(events: Sequence[StoredEvent]) -> list[bytes]:
+    """Each event as one line without its end."""
+    return [_line(stored, shown_id) for stored, shown_id in zip(events, shown_ids(events), strict=True)]
+
+
+def _line(stored: StoredEvent, shown_id: bytes) -> bytes:
+    part, target, who, details = stored.what, stored.target, stored.who, stored.details
+    if stored.remains or not part:
         return _json(event_of(stored))
-    what = what_of(stored.what)
-    who = who_of(stored.who or b"{}")
-    words = _json(sentence(what.action, what.status, bytes(who.actor), stored.target))
-    head = (
-        f'{{"id":"{encode("evt", stored.id)}","index":{stored.index},"received_at":"{_time(stored.received_at)}",'
-    ).encode()
-    known = b',"known":true,"summary":' if what.action in CATALOGUE else b',"known":false,"summary":'
-    pieces = [head, stored.what[1:-1], known, words]
-    for part in (stored.who, stored.details):
-        if len(part) > len(b"{}"):
-            pieces += [b",", part[1:-1]]
-    if len(stored.target) > len(b"{}"):
-        pieces += [b',"resource":', stored.target]
-    pieces.append(b',"clock_skew":true}' if stored.occurred_at > stored.received_at + SKEW else b"}")
-    return b"".join(pieces)
+    what = _what_of(part)
+    return b'{"id":"%b","index":%d,"received_at":"%b",%b%b%b%b%b%b' % (
+        shown_id,
+        stored.index,
+        _time(stored.received_at),
+        part[1:-1],
+        _said(what.action, what.status, bytes(_by_of(who).actor) if who else b"{}", target or b"{}"),
+        b"," + who[1:-1] if len(who) > len(b"{}") else b"",
+        b"," + details[1:-1] if len(details) > len(b"{}") else b"",
+        b',"resource":' + target if len(target) > len(b"{}") else b"",
+        b',"clock_skew":true}' if stored.occurred_at > stored.received_at + SKEW else b"}",
+    )
 
 
 def ndjson_of(events: Sequence[StoredEvent]) -> bytes:
     """One event a line."""
-    return b"".join([json_of(stored) + b"\n" for stored in events])
+    lines = lines_of(events)
+    return b"\n".join([*lines, b""])

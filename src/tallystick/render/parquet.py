@@ -1,25 +1,24 @@
 """Events as Parquet: one row each with every field, the objects of the details as JSON text."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from operator import attrgetter
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from msgspec import Raw
 
 from tallystick.events.catalogue import CATALOGUE
 from tallystick.events.output import SKEW
 from tallystick.events.record import StoredEvent
-from tallystick.ids import encode
+from tallystick.merkle.remains import lost
 from tallystick.render.fields import (
-    Actor,
-    Details,
-    Target,
-    What,
-    Who,
     actor_of,
     details_of,
-    erased_of,
     sentence,
+    shown_ids,
     target_of,
     what_of,
     who_of,
@@ -28,104 +27,145 @@ from tallystick.render.fields import (
 MOST_ROWS = 50_000
 MOST_BYTES = 16 << 20  # of the parts of one row group: what memory is taken for
 _TIME = pa.timestamp("us", "UTC")
+_INT = pa.int64()
+_NULL = pa.scalar(None, pa.string())
 _TEXTS = pa.list_(pa.string())
 
 
-class Opened(NamedTuple):
-    """Events and their parts, beside one another."""
+class Column(NamedTuple):
+    """`of`: what a value is read from, by its name in `_opened`; `is_text`: what is empty is absent, and null."""
 
-    events: Sequence[StoredEvent]
-    whats: list[What]
-    targets: list[Target]
-    whos: list[Who]
-    actors: list[Actor]
-    details: list[Details]
-    recorders: list[Actor]
+    type: Any
+    of: str
+    value: Callable[[Any], Any]
+    is_text: bool = False
 
 
-def _summaries(opened: Opened) -> list[str]:
-    return [
-        sentence(what.action, what.status, bytes(who.actor), stored.target)
-        for stored, what, who in zip(opened.events, opened.whats, opened.whos, strict=True)
-    ]
+def _text(of: str, field: str) -> Column:
+    return Column(pa.string(), of, attrgetter(field), True)
 
 
-# Each column: its type, and its values. Absent text is null.
-COLUMNS: dict[str, tuple[Any, Callable[[Opened], list[Any]]]] = {
-    "id": (pa.string(), lambda o: [encode("evt", x.id) for x in o.events]),
-    "index": (pa.int64(), lambda o: [x.index for x in o.events]),
-    "timestamp": (_TIME, lambda o: [x.occurred_at for x in o.events]),
-    "received_at": (_TIME, lambda o: [x.received_at for x in o.events]),
-    "action": (pa.string(), lambda o: [x.action or None for x in o.whats]),
-    "category": (pa.string(), lambda o: [x.category or None for x in o.whats]),
-    "status": (pa.string(), lambda o: [x.status or None for x in o.whats]),
-    "known": (pa.bool_(), lambda o: [x.action in CATALOGUE for x in o.whats]),
-    "summary": (pa.string(), _summaries),
-    "description": (pa.string(), lambda o: [x.description or None for x in o.details]),
-    "actor_type": (pa.string(), lambda o: [x.type or None for x in o.actors]),
-    "actor_id": (pa.string(), lambda o: [x.id or None for x in o.actors]),
-    "actor_email": (pa.string(), lambda o: [x.email or None for x in o.actors]),
-    "actor_name": (pa.string(), lambda o: [x.name or None for x in o.actors]),
-    "on_behalf_of": (pa.string(), lambda o: [bytes(x.on_behalf_of) or None for x in o.actors]),
-    "resource_type": (pa.string(), lambda o: [x.type or None for x in o.targets]),
-    "resource_id": (pa.string(), lambda o: [x.id or None for x in o.targets]),
-    "resource_name": (pa.string(), lambda o: [x.name or None for x in o.targets]),
-    "ip_address": (pa.string(), lambda o: [x.context.ip_address or None for x in o.whos]),
-    "user_agent": (pa.string(), lambda o: [x.context.user_agent or None for x in o.whos]),
-    "request_id": (pa.string(), lambda o: [x.context.request_id or None for x in o.whos]),
-    "session_id": (pa.string(), lambda o: [x.context.session_id or None for x in o.whos]),
-    "trace_id": (pa.string(), lambda o: [x.context.trace_id or None for x in o.whos]),
-    "source": (pa.string(), lambda o: [x.context.source or None for x in o.whos]),
-    "changes": (pa.string(), lambda o: [bytes(x.changes) or None for x in o.details]),
-    "request": (pa.string(), lambda o: [bytes(x.request) or None for x in o.details]),
-    "response": (pa.string(), lambda o: [bytes(x.response) or None for x in o.details]),
-    "metadata": (pa.string(), lambda o: [bytes(x.metadata) or None for x in o.details]),
-    "redacted": (_TEXTS, lambda o: [x.redacted or None for x in o.details]),
-    "external_id": (pa.string(), lambda o: [x.external_id or None for x in o.whats]),
-    "recorded_by_type": (pa.string(), lambda o: [x.type or None for x in o.recorders]),
-    "recorded_by_id": (pa.string(), lambda o: [x.id or None for x in o.recorders]),
-    "recorded_by_name": (pa.string(), lambda o: [x.name or None for x in o.recorders]),
-    "recorded_by_email": (pa.string(), lambda o: [x.email or None for x in o.recorders]),
-    "clock_skew": (pa.bool_(), lambda o: [x.occurred_at > x.received_at + SKEW for x in o.events]),
-    "erased": (_TEXTS, lambda o: [list(erased_of(x)) or None for x in o.events]),
+COLUMNS: dict[str, Column] = {
+    "id": Column(pa.string(), "id", lambda x: x),
+    "index": Column(pa.int64(), "event", attrgetter("index")),
+    "timestamp": Column(_TIME, "event", attrgetter("occurred_at")),
+    "received_at": Column(_TIME, "event", attrgetter("received_at")),
+    "action": _text("what", "action"),
+    "category": _text("what", "category"),
+    "status": _text("what", "status"),
+    "known": Column(pa.bool_(), "action", CATALOGUE.__contains__),
+    "summary": Column(pa.string(), "said", lambda x: sentence(*x)),
+    "description": _text("details", "description"),
+    "actor_type": _text("actor", "type"),
+    "actor_id": _text("actor", "id"),
+    "actor_email": _text("actor", "email"),
+    "actor_name": _text("actor", "name"),
+    "on_behalf_of": _text("actor", "on_behalf_of"),
+    "resource_type": _text("target", "type"),
+    "resource_id": _text("target", "id"),
+    "resource_name": _text("target", "name"),
+    "ip_address": _text("context", "ip_address"),
+    "user_agent": _text("context", "user_agent"),
+    "request_id": _text("context", "request_id"),
+    "session_id": _text("context", "session_id"),
+    "trace_id": _text("context", "trace_id"),
+    "source": _text("context", "source"),
+    "changes": _text("details", "changes"),
+    "request": _text("details", "request"),
+    "response": _text("details", "response"),
+    "metadata": _text("details", "metadata"),
+    "redacted": Column(_TEXTS, "details", lambda x: x.redacted or None),
+    "external_id": _text("what", "external_id"),
+    "recorded_by_type": _text("recorder", "type"),
+    "recorded_by_id": _text("recorder", "id"),
+    "recorded_by_name": _text("recorder", "name"),
+    "recorded_by_email": _text("recorder", "email"),
+    "clock_skew": Column(pa.bool_(), "event", lambda x: x.occurred_at > x.received_at + SKEW),
+    "erased": Column(_TEXTS, "remains", lambda x: list(lost(x)) if x else None),
 }
-SCHEMA = pa.schema([(name, kind) for name, (kind, _) in COLUMNS.items()])
+SCHEMA = pa.schema([(name, column.type) for name, column in COLUMNS.items()])
 
 
 def write_parquet(blocks: Iterable[Sequence[StoredEvent]], target: BinaryIO) -> None:
     """All events, in row groups; memory stays bounded."""
-    with pq.ParquetWriter(target, SCHEMA, compression="zstd") as writer:
-        waiting: list[StoredEvent] = []
-        held = 0
-        for block in blocks:
-            for stored in block:
-                waiting.append(stored)
-                held += len(stored.what) + len(stored.target) + len(stored.who) + len(stored.details)
-                if len(waiting) >= MOST_ROWS or held >= MOST_BYTES:
-                    writer.write_table(_table(waiting))
-                    waiting, held = [], 0
-        if waiting:
-            writer.write_table(_table(waiting))
+    # What is written is compressed beside the reading of the next.
+    with pq.ParquetWriter(target, SCHEMA, compression="zstd") as writer, ThreadPoolExecutor(1) as beside:
+        writing: Future[None] | None = None
+        for group in _groups(blocks):
+            table = _table(group)
+            if writing:
+                writing.result()
+            writing = beside.submit(writer.write_table, table)
+        if writing:
+            writing.result()
+
+
+def _groups(blocks: Iterable[Sequence[StoredEvent]]) -> Iterator[list[StoredEvent]]:
+    waiting: list[StoredEvent] = []
+    held = 0
+    for block in blocks:
+        for stored in block:
+            waiting.append(stored)
+            held += len(stored.what) + len(stored.target) + len(stored.who) + len(stored.details)
+            if len(waiting) >= MOST_ROWS or held >= MOST_BYTES:
+                yield waiting
+                waiting, held = [], 0
+    if waiting:
+        yield waiting
+
+
+class _Values(NamedTuple):
+    """Different values, and which of them each event has; without `places` one for each event."""
+
+    different: Sequence[Any]
+    places: Any = None
 
 
 def _table(events: Sequence[StoredEvent]) -> Any:
     opened = _opened(events)
-    columns = []
-    for kind, values in COLUMNS.values():
-        column = values(opened)
-        columns.append(pa.array(column, pa.int64()).cast(kind) if kind == _TIME else pa.array(column, kind))
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+    arrays = []
+    for column in COLUMNS.values():
+        different, places = opened[column.of]
+        read = map(column.value, different)
+        values = _texts(read) if column.is_text else pa.array(list(read), _INT if column.type == _TIME else column.type)
+        arrays.append((values if places is None else values.take(places)).cast(column.type))
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
-def _opened(events: Sequence[StoredEvent]) -> Opened:
+def _texts(values: Iterable[Any]) -> Any:
+    """Of text, or of JSON as it is stored."""
+    listed = list(values)
+    if listed and isinstance(listed[0], Raw):
+        listed = list(map(bytes, listed))
+    array = pa.array(listed, pa.string())
+    return pc.if_else(pc.equal(array, ""), _NULL, array)
+
+
+def _opened(events: Sequence[StoredEvent]) -> dict[str, _Values]:
     whats = [what_of(stored.what or b"{}") for stored in events]
     whos = [who_of(stored.who or b"{}") for stored in events]
-    return Opened(
-        events,
-        whats,
-        [target_of(stored.target) for stored in events],
-        whos,
-        [actor_of(bytes(who.actor)) for who in whos],
-        [details_of(stored.details or b"{}") for stored in events],
-        [actor_of(bytes(what.recorded_by)) for what in whats],
-    )
+    actors = [bytes(who.actor) for who in whos]
+    said = zip(
+        [what.action for what in whats], [what.status for what in whats], actors,
+        [stored.target for stored in events], strict=True,
+    )  # fmt: skip
+    return {
+        "event": _Values(events),
+        "id": _Values(shown_ids(events)),
+        "remains": _each_once([stored.remains for stored in events]),
+        "what": _Values(whats),
+        "action": _each_once([what.action for what in whats]),
+        "said": _each_once(said),
+        "actor": _each_once(actors, actor_of),
+        "recorder": _each_once([bytes(what.recorded_by) for what in whats], actor_of),
+        "target": _each_once([stored.target for stored in events], target_of),
+        "context": _Values([who.context for who in whos]),
+        "details": _Values([details_of(stored.details or b"{}") for stored in events]),
+    }
+
+
+def _each_once(values: Iterable[Any], read: Callable[[Any], Any] = lambda value: value) -> _Values:
+    """The same few come again and again: each is read once."""
+    known: dict[Any, int] = {}
+    places = [known.setdefault(value, len(known)) for value in values]
+    return _Values([read(value) for value in known], pa.array(places, pa.int32()))

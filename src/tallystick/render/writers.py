@@ -7,7 +7,7 @@ from typing import BinaryIO
 from tallystick.events.record import StoredEvent
 from tallystick.render.csv_lines import csv_header, csv_of
 from tallystick.render.export_pdf import About, write_pdf
-from tallystick.render.json_lines import json_of, ndjson_of
+from tallystick.render.json_lines import lines_of, ndjson_of
 from tallystick.render.parquet import write_parquet
 
 Blocks = Iterable[Sequence[StoredEvent]]
@@ -38,7 +38,7 @@ def _json(blocks: Blocks, target: BinaryIO, _about: About) -> None:
     between = b"[\n"
     for block in blocks:
         if block:
-            target.write(between + b",\n".join([json_of(stored) for stored in block]))
+            target.write(between + b",\n".join(lines_of(block)))
             between = b",\n"
     target.write(b"[]\n" if between == b"[\n" else b"\n]\n")
 

@@ -16,7 +16,7 @@ from tallystick.store.rows import ROW_COLUMNS, Group, arrow_of
 from tallystick.store.schema import ADDED_LATER, COLUMNS, CREATE_EVENTS, CREATE_SETTINGS
 
 _READ = (
-    "SELECT seq, id, toUnixTimestamp64Micro(received_at), toUnixTimestamp64Micro(occurred_at), "
+    "SELECT seq, UUIDToNum(id), toUnixTimestamp64Micro(received_at), toUnixTimestamp64Micro(occurred_at), "
     "what, target, who, details, seed, remains FROM events WHERE {where} {tail}"
 )
 CREATE_IDENTITY = "CREATE TABLE IF NOT EXISTS store_identity (id UUID) ENGINE = MergeTree ORDER BY id"
@@ -108,7 +108,7 @@ class EventStore:
     def read(self, where: str, tail: str, parameters: Parameters, *, seconds: float | None = None) -> list[StoredEvent]:
         """Whole events where `where`, in the order and within the limit that `tail` says."""
         rows = self.rows(_READ.format(where=where, tail=tail), parameters, seconds=seconds, raw_text=True)
-        return [_stored(row) for row in rows]
+        return [StoredEvent(*row) for row in rows]
 
     def rows(
         self, sql: str, parameters: Parameters, *, seconds: float | None = None, raw_text: bool = False
@@ -134,8 +134,8 @@ class EventStore:
         with self._readers.borrow() as client:
             statement = _READ.format(where=where, tail=tail)
             with _blocks(client, statement, parameters) as blocks:
-                for block in blocks:
-                    yield [_stored(row) for row in block]
+                for columns in blocks:
+                    yield list(map(StoredEvent, *columns))
 
     def raw(self, statement: str, parameters: Parameters) -> Iterator[bytes]:
         """The rows of a statement in Arrow's stream format, piece by piece. Exhaust or close the generator."""
@@ -202,10 +202,6 @@ def _check_columns(client: Client) -> None:
 
 def _blocks(client: Client, statement: str, parameters: Parameters) -> Any:
     settings = {"max_block_size": _STREAMED}
-    return client.query_row_block_stream(
+    return client.query_column_block_stream(
         statement, parameters=parameters, settings=settings, query_formats={"String": "bytes"}
     )
-
-
-def _stored(row: Sequence[Any]) -> StoredEvent:
-    return StoredEvent(row[0], row[1].bytes, *row[2:])
