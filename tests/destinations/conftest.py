@@ -13,7 +13,7 @@ def receiver():
 
 
 @pytest.fixture
-def at(sqlite_spine):
-    made = Post(sqlite_spine)
+def at(spine):
+    made = Post(spine)
     yield made
     made.courier.at_the_end()

@@ -138,8 +138,8 @@ def test_an_answer_that_drips_ends_and_holds_up_nobody_else(at, receiver, monkey
 @pytest.mark.parametrize(
     "url", ["https://127.0.0.1:1/", "https://[::1]:1/x", "https://localhost:1/", "https://10.0.0.8/x"]
 )
-def test_private_addresses_are_refused_unless_the_operator_allows_them(sqlite_spine, url):
-    at = Post(sqlite_spine, Guard())
+def test_private_addresses_are_refused_unless_the_operator_allows_them(spine, url):
+    at = Post(spine, Guard())
     made = at.make(url)
     at.put(made)
     at.go()
@@ -158,9 +158,9 @@ def test_slack_gets_blocks_in_which_nothing_is_markup(at, receiver):
     assert "<https://audit.example/alerts/alr_1|Show the events>" in said["blocks"][3]["text"]["text"]
 
 
-def test_mail_is_the_notification_and_goes_again_only_to_who_has_not_got_it(sqlite_spine):
+def test_mail_is_the_notification_and_goes_again_only_to_who_has_not_got_it(spine):
     with open_office() as (office, port):
-        at = Post(sqlite_spine, port=port)
+        at = Post(spine, port=port)
         owner = owner_of(at)
         with at.database.write() as connection:
             made = changes.create(
@@ -224,9 +224,9 @@ def test_no_secret_is_kept_in_the_open_nor_told(at, receiver):
     assert not any(word in everything for word in ("hunter2", "hunter3", made.secret))
 
 
-def test_another_organization_gets_nothing(at, receiver, sqlite_spine):
+def test_another_organization_gets_nothing(at, receiver, spine):
     made = at.make(receiver.url)
-    charlie = sqlite_spine.organization("charlie")
+    charlie = spine.organization("charlie")
     with at.database.write() as connection:
         assert list_all(connection, charlie) == []
         for act in (
@@ -240,9 +240,9 @@ def test_another_organization_gets_nothing(at, receiver, sqlite_spine):
                 act()
 
 
-def test_who_left_gets_no_mail_and_whom_an_owner_allowed_does(sqlite_spine):
+def test_who_left_gets_no_mail_and_whom_an_owner_allowed_does(spine):
     with open_office() as (office, port):
-        at = Post(sqlite_spine, port=port)
+        at = Post(spine, port=port)
         owner = owner_of(at)
         given = {"to": ["maya@acme.com", "out@example.com"]}
         with at.database.write() as connection:

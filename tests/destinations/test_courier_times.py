@@ -13,10 +13,10 @@ from tests.destinations.posting import HOUR, Post
 from tests.destinations.receiver import open_receiver
 
 
-def test_two_couriers_send_it_once_and_one_that_died_is_followed(at, receiver, sqlite_spine):
+def test_two_couriers_send_it_once_and_one_that_died_is_followed(at, receiver):
     made = at.make(receiver.url)
     at.put(made)
-    other = Courier(sqlite_spine.database, at.posts, None, lambda: None)
+    other = Courier(at.database, at.posts, None, lambda: None)
     at.courier.step(at.now)
     assert not other.step(at.now)
     at.courier.settle()
@@ -51,13 +51,24 @@ def test_a_clock_that_was_ahead_and_is_set_back_keeps_nothing_waiting(at, receiv
     assert len(receiver.requests) == 2, "once failed, it waits for its time"
 
 
-def test_the_slow_destinations_of_one_organization_hold_up_no_other(at, receiver, sqlite_spine):
+def test_a_clock_that_jumps_by_weeks_gives_up_nothing_that_waits(at, receiver):
+    made = at.make(receiver.url)
+    receiver.status = 500
+    at.put(made)
+    at.go()
+    at.put(made, "alr_2")
+    receiver.status = 204
+    at.go(21 * 24 * HOUR)
+    assert at.state(made) == ["sent", "sent"]
+
+
+def test_the_slow_destinations_of_one_organization_hold_up_no_other(at, receiver, spine):
     receiver.wait = 3
     slow = [at.make(receiver.url) for _ in range(OF_ONE + 2)]
     for one in slow:
         at.put(one)
     with open_receiver() as quick:
-        other = Post(sqlite_spine, slug="other")
+        other = Post(spine, slug="other")
         other.put(other.make(quick.url))
         at.now = other.now
         at.courier.step(at.now)  # one process sends for all

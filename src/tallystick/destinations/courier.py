@@ -40,7 +40,6 @@ IDLE_SECONDS = 1.0
 CLAIM_SECONDS = 400  # longer than any attempt takes: a mail may take five minutes
 # After so many seconds an attempt follows, as Standard Webhooks proposes; then it is given up.
 STEPS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
-LONGEST_US = 7 * DAY_US
 MAIL_SECONDS = 60.0  # then no other address is begun
 FAILING = 5  # failures in a row
 KEPT = 30 * DAY_US
@@ -183,8 +182,6 @@ class Courier(Background):
             return None
 
     def _attempt(self, where: Row[Any], row: Row[Any], now: int) -> Result:
-        if now - row.made_at > LONGEST_US:  # from a backup: whoever gets it would take it for news
-            return Result("It waited too long.", for_good=True)
         try:
             secrets = private.opened(self._posts.seal, where.org_id, where.destination_id, where.sealed)
         except Unsealable:
