@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tallystick.alerts.counting import Rows, counted, events_of
 from tallystick.alerts.judges import NOTHING, QUERY, THEN, UNLESS, Hit, Silence, fired_by, judge_for
 from tallystick.alerts.shape import Shape
 from tallystick.clock import DAY_US, SECOND_US
@@ -135,3 +137,26 @@ def test_silence_is_told_once_until_it_is_broken() -> None:
     judge.see(hit._replace(at=DAY_US))
     assert [one.last_at for one in judge.silent(DAY_US + HOUR)] == [DAY_US]
     assert judge.memory[b"a"][NOTHING][1]["told"]
+
+
+@given(moments, st.integers(2, 5), st.integers(1, 20), st.integers(0, 30))
+def test_counting_in_columns_finds_what_the_judge_does(given_moments, count, window, cooldown) -> None:
+    shape = Shape(count=count, window_seconds=window, group_by="user", cooldown_seconds=cooldown)
+    hits = hits_of(*given_moments)
+    keys = sorted({hit.keys[0] for hit in hits})
+    rows = Rows(
+        np.array([hit.at for hit in hits], dtype=np.int64),
+        np.array([hit.seq for hit in hits], dtype=np.int64),
+        np.array([keys.index(hit.keys[0]) for hit in hits], dtype=np.int64),
+        np.array([hit.event_id for hit in hits], dtype="V16"),
+        keys,
+    )
+    found = counted(shape, rows)
+    judged = [
+        (hit.seq, firing.at, firing.key, firing.number, [one.event_id for one in firing.events])
+        for firing, hit in fired_by(judge_for(shape), hits)
+    ]
+    assert judged == [
+        (one.seq, one.at, keys[one.group], one.number, events)
+        for one, events in zip(found, events_of(shape, rows, found), strict=True)
+    ]

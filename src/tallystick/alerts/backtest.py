@@ -2,13 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import BoundedSemaphore
 from uuid import UUID
 
 from tallystick import ids
-from tallystick.alerts.judges import Firing, Remembering, fired_by
+from tallystick.alerts.counting import counted, events_of
+from tallystick.alerts.judges import Remembering, fired_by
 from tallystick.alerts.learning import LOOK_BACK
 from tallystick.alerts.past import Past
 from tallystick.alerts.shape import Shape, bad
@@ -88,15 +89,35 @@ def _tested(
         for hit in before.hits():
             judge.learn(hit)
     past = Past(database, store, scope, watched, start, end)
-    firings = [firing for firing, _ in fired_by(judge, past.hits())]
-    days = Counter(f"{from_us(one.at):%Y-%m-%d}" for one in firings)
-    names = Counter(past.names.get(one.key, "") for one in firings)
+    rows = past.rows()
+    if rows is not None:
+        counts = counted(shape, rows)
+        last = counts[-MOST_SHOWN:]
+        groups = [rows.keys[one.group] for one in counts]
+        times = [one.at for one in counts]
+        shown = [
+            _shown(past, rows.keys[one.group], one.at, one.number, events)
+            for one, events in zip(last, events_of(shape, rows, last), strict=True)
+        ]
+    else:
+        firings = [firing for firing, _ in fired_by(judge, past.hits())]
+        groups = [one.key for one in firings]
+        times = [one.at for one in firings]
+        shown = [
+            _shown(past, one.key, one.at, one.number, [hit.event_id for hit in one.events])
+            for one in firings[-MOST_SHOWN:]
+        ]
+    days = {
+        f"{from_us(day * DAY_US):%Y-%m-%d}": number for day, number in Counter(at // DAY_US for at in times).items()
+    }
+    names: Counter[str] = Counter()
+    for key, number in Counter(groups).items():
+        names[past.names.get(key, "")] += number
     return Backtest(
-        start, end, past.looked_at, len(firings), dict(sorted(days.items())), dict(names.most_common(MOST_GROUPS)),
-        tuple(_shown(one, past) for one in firings[-MOST_SHOWN:]), time.monotonic() - began,
+        start, end, past.looked_at, len(times), dict(sorted(days.items())), dict(names.most_common(MOST_GROUPS)),
+        tuple(shown), time.monotonic() - began,
     )  # fmt: skip
 
 
-def _shown(one: Firing, past: Past) -> Fired:
-    events = tuple(ids.encode("evt", hit.event_id) for hit in one.events)
-    return Fired(past.names.get(one.key, ""), one.at, one.number, events)
+def _shown(past: Past, group: bytes, at: int, number: int, event_ids: Sequence[bytes]) -> Fired:
+    return Fired(past.names.get(group, ""), at, number, tuple(ids.encode("evt", one) for one in event_ids))

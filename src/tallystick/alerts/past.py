@@ -1,12 +1,14 @@
 """The hits of a rule in a period of the past, as they would have come."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tallystick.alerts.counting import Rows
 from tallystick.alerts.fields import digest, masked, shown
 from tallystick.alerts.judges import Hit
 from tallystick.alerts.reading import CAUSED, is_judged
@@ -49,20 +51,43 @@ class Past:
         found: list[Hit] = []
         late = list(self._unstored())
         for step in self._watched.steps:
-            mine = [hit for hit in late if hit.step == step.number]
-            if self._is_in_columns(step):
-                mine += self._whole(step, And((step.condition, _CAUSED)))
-                found += self._glanced(step, {hit.keys[0] for hit in mine})
-            else:
-                mine += self._whole(step, step.condition)
-            self.looked_at += len(mine)
+            mine = self._elsewhere(step, late)
             found += mine
+            if self._is_in_columns(step):
+                found += self._glanced(step, {hit.keys[0] for hit in mine}).hits(step)
         place = {step.number: place for place, step in enumerate(self._watched.steps)}
         found.sort(key=lambda hit: (hit.seq, place[hit.step]))
         if not late:
             return found
         # What left the journal meanwhile is in the store, too.
         return [hit for hit, before in zip(found, [None, *found], strict=False) if not _same(hit, before)]
+
+    def rows(self) -> Rows | None:
+        """The same for `counting`; None for a rule that needs a judge."""
+        shape = self._watched.shape
+        step = self._watched.steps[0]
+        if shape.kind != "threshold" or shape.count < 2 or shape.distinct or not self._is_in_columns(step):
+            return None
+        hits = self._elsewhere(step, list(self._unstored()))
+        glanced = self._glanced(step, {hit.keys[0] for hit in hits})
+        places: dict[bytes, int] = {}
+        # Names that differ in case alone are one group.
+        same = np.array([places.setdefault(keys[0], len(places)) for keys in glanced.keys], dtype=np.int64)
+        added = [places.setdefault(hit.keys[0], len(places)) for hit in hits]
+        # What left the journal meanwhile is in the store, too.
+        seq, once = np.unique(np.concatenate([glanced.seq, _whole_numbers(hit.seq for hit in hits)]), return_index=True)
+        at = np.concatenate([glanced.at, _whole_numbers(hit.at for hit in hits)])
+        group = np.concatenate([same[glanced.group], _whole_numbers(added)])
+        ids = np.concatenate([glanced.ids, np.array([hit.event_id for hit in hits], dtype="V16")])
+        return Rows(at[once], seq, group[once], ids[once], list(places))
+
+    def _elsewhere(self, step: Step, late: Sequence[Hit]) -> list[Hit]:
+        """What columns do not say: of the journal, and what whole events have to be looked at for."""
+        mine = [hit for hit in late if hit.step == step.number]
+        condition = And((step.condition, _CAUSED)) if self._is_in_columns(step) else step.condition
+        mine += self._whole(step, condition)
+        self.looked_at += len(mine)
+        return mine
 
     def _is_in_columns(self, step: Step) -> bool:
         shape = self._watched.shape
@@ -91,7 +116,7 @@ class Past:
                 self.names[hit.keys[0]] = shown(step.group_by, record)
             yield hit
 
-    def _glanced(self, step: Step, crowded: set[bytes]) -> list[Hit]:
+    def _glanced(self, step: Step, crowded: set[bytes]) -> "_Glanced":
         """From columns; `crowded` are groups of which more hits are known elsewhere."""
         shape = self._watched.shape
         counted = shape.distinct or shape.new
@@ -126,11 +151,15 @@ class Past:
                 table.column("at").to_numpy(), codes, mask, shape.count, shape.window_us
             )
         kept = table.filter(pa.array(mask))
-        group_of = map(keys.__getitem__, groups.codes[mask].tolist()) if groups else repeat(keys[0], len(kept))
-        value_of = map(digests.__getitem__, values.codes[mask].tolist()) if values else repeat(b"", len(kept))
-        seqs, ats = (kept.column(name).to_pylist() for name in ("seq", "at"))
-        parts = zip(ats, seqs, repeat(step.number), group_of, value_of, ids_of(kept.column("id")), strict=False)
-        return list(map(tuple.__new__, repeat(Hit), parts))  # as Hit._make does, for half a million
+        return _Glanced(
+            kept.column("at").to_numpy(),
+            kept.column("seq").to_numpy().astype(np.int64),
+            ids_of(kept.column("id")),
+            groups.codes[mask] if groups else np.zeros(len(kept), dtype=np.int64),
+            keys,
+            values.codes[mask] if values else None,
+            digests,
+        )
 
     def _keys(self, groups: "_Column | None") -> list[tuple[bytes, ...]]:
         """The keys of each text of the column; those of everything where there are no groups."""
@@ -146,6 +175,30 @@ class Past:
 
 def _same(hit: Hit, before: Hit | None) -> bool:
     return before is not None and (hit.seq, hit.step) == (before.seq, before.step)
+
+
+class _Glanced(NamedTuple):
+    """Hits beside one another: `group` is a place in `keys`, `value` one in `digests`."""
+
+    at: npt.NDArray[np.int64]
+    seq: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.void]
+    group: npt.NDArray[np.int64]
+    keys: list[tuple[bytes, ...]]
+    value: npt.NDArray[np.int64] | None
+    digests: list[bytes]
+
+    def hits(self, step: Step) -> list[Hit]:
+        """Each of them by itself."""
+        groups = map(self.keys.__getitem__, self.group.tolist())
+        values = repeat(b"") if self.value is None else map(self.digests.__getitem__, self.value.tolist())
+        ids = map(bytes, self.ids.tolist())
+        parts = zip(self.at.tolist(), self.seq.tolist(), repeat(step.number), groups, values, ids, strict=False)
+        return list(map(tuple.__new__, repeat(Hit), parts))  # as Hit._make does, for half a million
+
+
+def _whole_numbers(values: Iterable[int]) -> npt.NDArray[np.int64]:
+    return np.array(list(values), dtype=np.int64)
 
 
 class _Column:

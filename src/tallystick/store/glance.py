@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tallystick.query.conditions import Query
@@ -46,11 +47,11 @@ def glance(store: EventStore, scope: Scope, query: Query, names: Sequence[str], 
     return store.table(statement, bound.parameters | {"end": end, "limit": limit})
 
 
-def ids_of(column: pa.ChunkedArray) -> list[bytes]:
+def ids_of(column: pa.ChunkedArray) -> npt.NDArray[np.void]:
     """Ids as their 16 bytes; the store keeps each half in the order of the machine, which is little-endian."""
-    found: list[bytes] = []
-    for chunk in column.chunks:
-        halves = np.frombuffer(chunk.buffers()[1], dtype=np.uint64)[2 * chunk.offset : 2 * (chunk.offset + len(chunk))]
-        whole = halves.byteswap().tobytes()
-        found += [whole[place : place + 16] for place in range(0, len(whole), 16)]
-    return found
+    halves = [
+        np.frombuffer(chunk.buffers()[1], dtype=np.uint64)[2 * chunk.offset : 2 * (chunk.offset + len(chunk))]
+        for chunk in column.chunks
+    ]
+    whole = np.concatenate(halves) if halves else np.zeros(0, dtype=np.uint64)
+    return whole.byteswap().view("V16")
