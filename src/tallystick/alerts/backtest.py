@@ -1,15 +1,16 @@
 """What a rule would have done with what is stored: the judges of every day, over a period of the past."""
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import BoundedSemaphore
+from typing import NamedTuple
 from uuid import UUID
 
 from tallystick import ids
-from tallystick.alerts.counting import counted, events_of
-from tallystick.alerts.judges import Remembering, fired_by
+from tallystick.alerts.counting import Rows, counted, events_of
+from tallystick.alerts.judges import Firing, Judge, Remembering, fired_by
 from tallystick.alerts.learning import LOOK_BACK
 from tallystick.alerts.past import Past
 from tallystick.alerts.shape import Shape, bad
@@ -83,40 +84,57 @@ def _tested(
 ) -> Backtest:
     start, end = period
     watched = Watched(_PROBE, shape)
-    judge = watched.judge()
-    if isinstance(judge, Remembering):
-        before = Past(database, store, scope, watched, start - LOOK_BACK, start)
-        for hit in before.hits():
-            judge.learn(hit)
     past = Past(database, store, scope, watched, start, end)
     rows = past.rows()
     if rows is not None:
-        counts = counted(shape, rows)
-        last = counts[-MOST_SHOWN:]
-        groups = [rows.keys[one.group] for one in counts]
-        times = [one.at for one in counts]
-        shown = [
+        found = _counted(past, shape, rows)
+    else:
+        judge = watched.judge()
+        if isinstance(judge, Remembering):
+            for hit in Past(database, store, scope, watched, start - LOOK_BACK, start).hits():
+                judge.learn(hit)
+        found = _judged(past, judge)
+    days = {f"{from_us(day * DAY_US):%Y-%m-%d}": number for day, number in found.days.items()}
+    groups: Counter[str] = Counter()
+    for key, number in found.groups.items():
+        groups[past.names.get(key, "")] += number
+    return Backtest(
+        start, end, past.looked_at, found.days.total(), dict(sorted(days.items())),
+        dict(groups.most_common(MOST_GROUPS)), tuple(found.shown), time.monotonic() - began,
+    )  # fmt: skip
+
+
+class _Found(NamedTuple):
+    """Firings counted by day since 1970 and by key, and the last of them."""
+
+    days: Counter[int]
+    groups: Counter[bytes]
+    shown: Sequence[Fired]
+
+
+def _counted(past: Past, shape: Shape, rows: Rows) -> _Found:
+    firings = counted(shape, rows)
+    last = firings[-MOST_SHOWN:]
+    return _Found(
+        Counter(one.at // DAY_US for one in firings),
+        Counter(rows.keys[one.group] for one in firings),
+        [
             _shown(past, rows.keys[one.group], one.at, one.number, events)
             for one, events in zip(last, events_of(shape, rows, last), strict=True)
-        ]
-    else:
-        firings = [firing for firing, _ in fired_by(judge, past.hits())]
-        groups = [one.key for one in firings]
-        times = [one.at for one in firings]
-        shown = [
-            _shown(past, one.key, one.at, one.number, [hit.event_id for hit in one.events])
-            for one in firings[-MOST_SHOWN:]
-        ]
-    days = {
-        f"{from_us(day * DAY_US):%Y-%m-%d}": number for day, number in Counter(at // DAY_US for at in times).items()
-    }
-    names: Counter[str] = Counter()
-    for key, number in Counter(groups).items():
-        names[past.names.get(key, "")] += number
-    return Backtest(
-        start, end, past.looked_at, len(times), dict(sorted(days.items())), dict(names.most_common(MOST_GROUPS)),
-        tuple(shown), time.monotonic() - began,
-    )  # fmt: skip
+        ],
+    )
+
+
+def _judged(past: Past, judge: Judge) -> _Found:
+    days: Counter[int] = Counter()
+    groups: Counter[bytes] = Counter()
+    last: deque[Firing] = deque(maxlen=MOST_SHOWN)  # each holds its events
+    for firing, _ in fired_by(judge, past.hits()):
+        days[firing.at // DAY_US] += 1
+        groups[firing.key] += 1
+        last.append(firing)
+    shown = [_shown(past, one.key, one.at, one.number, [hit.event_id for hit in one.events]) for one in last]
+    return _Found(days, groups, shown)
 
 
 def _shown(past: Past, group: bytes, at: int, number: int, event_ids: Sequence[bytes]) -> Fired:

@@ -159,6 +159,8 @@ class Threshold(Judge):
             number = len(values) if self.shape.distinct else end - start
             if past[end - 1].at >= hit.at and number > best[0]:
                 best = number, start, end
+            if end == high:
+                break  # all later ones hold no more
             _take(values, past[start].value)
         return best
 

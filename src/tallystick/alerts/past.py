@@ -70,9 +70,7 @@ class Past:
             return None
         hits = self._elsewhere(step, list(self._unstored()))
         glanced = self._glanced(step, {hit.keys[0] for hit in hits})
-        places: dict[bytes, int] = {}
-        # Names that differ in case alone are one group.
-        same = np.array([places.setdefault(keys[0], len(places)) for keys in glanced.keys], dtype=np.int64)
+        places, same = _merged(glanced.keys)
         added = [places.setdefault(hit.keys[0], len(places)) for hit in hits]
         # What left the journal meanwhile is in the store, too.
         seq, once = np.unique(np.concatenate([glanced.seq, _whole_numbers(hit.seq for hit in hits)]), return_index=True)
@@ -142,14 +140,10 @@ class Past:
             mask &= values.is_there
         self.looked_at += int(mask.sum())
         if shape.kind == "threshold" and shape.count > 1:
-            full = [one[0] in crowded for one in keys]
-            # Names that differ in case alone are one group.
-            same = {one[0]: place for place, one in enumerate(keys)}
-            groups_of = np.array([same[one[0]] for one in keys], dtype=np.int64)
-            codes = groups_of[groups.codes] if groups else np.zeros(len(table), dtype=np.int64)
-            mask &= np.array(full, dtype=bool)[codes] | dense(
-                table.column("at").to_numpy(), codes, mask, shape.count, shape.window_us
-            )
+            places, same = _merged(keys)
+            full = np.array([one in crowded for one in places], dtype=bool)
+            codes = same[groups.codes] if groups else np.zeros(len(table), dtype=np.int64)
+            mask &= full[codes] | dense(table.column("at").to_numpy(), codes, mask, shape.count, shape.window_us)
         kept = table.filter(pa.array(mask))
         return _Glanced(
             kept.column("at").to_numpy(),
@@ -195,6 +189,12 @@ class _Glanced(NamedTuple):
         ids = map(bytes, self.ids.tolist())
         parts = zip(self.at.tolist(), self.seq.tolist(), repeat(step.number), groups, values, ids, strict=False)
         return list(map(tuple.__new__, repeat(Hit), parts))  # as Hit._make does, for half a million
+
+
+def _merged(keys: Sequence[tuple[bytes, ...]]) -> tuple[dict[bytes, int], npt.NDArray[np.int64]]:
+    """The groups, and which of them each of the keys stands for: names that differ in case alone are one group."""
+    places: dict[bytes, int] = {}
+    return places, _whole_numbers(places.setdefault(one[0], len(places)) for one in keys)
 
 
 def _whole_numbers(values: Iterable[int]) -> npt.NDArray[np.int64]:
