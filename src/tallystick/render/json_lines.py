@@ -9,19 +9,21 @@ from tallystick.clock import rfc3339
 from tallystick.events.catalogue import CATALOGUE
 from tallystick.events.output import SKEW, event_of
 from tallystick.events.record import StoredEvent
-from tallystick.events.summary import summary
-from tallystick.render.fields import shown_ids
+from tallystick.render.fields import sentence, shown_ids
 
 _json = msgspec.json.encode
-_object = msgspec.json.Decoder(dict[str, object]).decode
 
 
 class _What(msgspec.Struct, gc=False):
+    """What a line needs of part 1; all of it stands in the line as it is stored."""
+
     action: str
     status: str
 
 
 class _By(msgspec.Struct, gc=False):
+    """The same of part 3."""
+
     actor: msgspec.Raw = msgspec.Raw(b"{}")
 
 
@@ -39,7 +41,7 @@ def _time(at_us: int) -> bytes:
 def _said(action: str, status: str, actor: bytes, target: bytes) -> bytes:
     """Whether the action is known, and the sentence; the same few come again and again."""
     known = b"true" if action in CATALOGUE else b"false"
-    return b',"known":%b,"summary":%b' % (known, _json(summary(action, status, _object(actor), _object(target))))
+    return b',"known":%b,"summary":%b' % (known, _json(sentence(action, status, actor, target)))
 
 
 def lines_of(events: Sequence[StoredEvent]) -> list[bytes]:
@@ -57,7 +59,7 @@ def _line(stored: StoredEvent, shown_id: bytes) -> bytes:
         stored.index,
         _time(stored.received_at),
         part[1:-1],
-        _said(what.action, what.status, bytes(_by_of(who).actor) if who else b"{}", target or b"{}"),
+        _said(what.action, what.status, bytes(_by_of(who).actor) if who else b"{}", target),
         b"," + who[1:-1] if len(who) > len(b"{}") else b"",
         b"," + details[1:-1] if len(details) > len(b"{}") else b"",
         b',"resource":' + target if len(target) > len(b"{}") else b"",
