@@ -7,13 +7,14 @@ import zipfile
 import zlib
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import IO, Any
 
-from tallystick.verify.entries import Malformed, entry_of, entry_of_whole, read_line, read_object
+from tallystick.verify.entries import WHOLE, Malformed, entry_of, entry_of_whole, read_line, read_object
 from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
 from tallystick.verify.records import Records
 from tallystick.verify.report import Report
-from tallystick.verify.tree import Folding, cover
+from tallystick.verify.tree import Folding, cover, leaf_of
 
 FILES = ("events.ndjson", "entries.bin", "proof.json", "checkpoint", "records.ndjson", "README.txt", "manifest.json")
 ATTACHED = re.compile(r"attached/[A-Za-z0-9._-]{1,100}", re.ASCII)  # documents that the log itself says nothing of
@@ -21,7 +22,7 @@ LATER = "records.checkpoint"  # of a bundle that was made again after an erasure
 ENTRY_BYTES = 32
 MOST_SMALL = 1 << 20
 MOST_LINE = 1 << 20
-TOGETHER = 1 << 12
+READ_BYTES = 1 << 18
 _HASH_LINE = re.compile(rb'"([A-Za-z0-9+/]{43}=)",?\n', re.ASCII)
 
 
@@ -56,7 +57,7 @@ class _Check:
         self._check_small_files()
         self._check_attached()
         records = Records(self._proving(checkpoint, keys), self._report)
-        for number, line in enumerate(self._lines("records.ndjson"), 1):
+        for number, line in enumerate(chain.from_iterable(self._lines("records.ndjson")), 1):
             records.take(line.decode(), f"line {number} of records.ndjson")
         records.settle()
         nodes = _Nodes(self._open("proof.json"))
@@ -98,12 +99,16 @@ class _Check:
         self._opened[name] = _Hashed(self._bundle.open(name))
         return self._opened[name]
 
-    def _lines(self, name: str) -> Iterator[bytes]:
-        file = self._open(name)
-        while line := file.readline(MOST_LINE):
-            if not line.endswith(b"\n"):
-                raise Malformed(f"{name} has a line that is too long or has no end")
-            yield line
+    def _lines(self, name: str) -> Iterator[list[bytes]]:
+        """Lines without their ends, some at a time."""
+        file, begun = self._open(name), b""
+        while block := file.read(READ_BYTES):
+            *lines, begun = (begun + block).split(b"\n")
+            if len(begun) > MOST_LINE:
+                break
+            yield lines
+        if begun:
+            raise Malformed(f"{name} has a line that is too long or has no end")
 
     def _small(self, name: str) -> str:
         with self._bundle.open(name) as file:
@@ -155,35 +160,46 @@ class _Walk:
         self._leaves: list[bytes] = []
         self._next = first
 
-    def over(self, lines: Iterator[bytes], entries: "_Hashed") -> None:
+    def over(self, blocks: Iterator[list[bytes]], entries: "_Hashed") -> None:
         """All events with their entries."""
-        sha256, read, whole, leaves = hashlib.sha256, entries.read, entry_of_whole, self._leaves
-        scan, next_index, size = read_line, self._next, self._checkpoint.size
-        run, nothing_gone = next_index, self._records.nothing_is_gone  # verified since index `run`
-        covering = self._end is None
-        if not covering:
-            self._cover(next_index)
-        for line in lines:
-            entry = read(ENTRY_BYTES)
-            if len(entry) != ENTRY_BYTES:
+        if self._end is not None:
+            self._cover(self._next)
+        for lines in blocks:
+            some = entries.read(ENTRY_BYTES * len(lines))
+            if len(some) != ENTRY_BYTES * len(lines):
                 raise Malformed("entries.bin has fewer entries than events.ndjson lines")
-            event = scan(line)
+            self._take(lines, some)
+        if entries.read(1):
+            raise Malformed("entries.bin has more entries than events.ndjson lines")
+        if self._end is not None:
+            if self._next > self._end:
+                raise Malformed("events.ndjson goes on behind the range")
+            self._missing(self._next, self._end)
+        self._cover(self._checkpoint.size)
+
+    def _take(self, lines: list[bytes], entries: bytes) -> None:
+        """Events that follow each other, and as many entries."""
+        leaves, next_index, size = self._leaves, self._next, self._checkpoint.size
+        run, gone = next_index, self._records.gone_from(next_index)  # verified since index `run`
+        for at, line in enumerate(lines):
+            entry = entries[at * ENTRY_BYTES : (at + 1) * ENTRY_BYTES]
+            event = read_line(line)
             index = event.get("index")
             if type(index) is not int or not next_index <= index < size:
                 raise Malformed(f"index {str(index)[:30]} in events.ndjson is out of order, or not in the log")
             if index > next_index:
                 self._verified(run, next_index)
                 run = index
-                if not covering:
+                if self._end is not None:
                     self._missing(next_index, index)
                 self._cover(index)
-            leaves.append(sha256(b"\0" + entry).digest())
+            leaves.append(leaf_of(entry))
             next_index = index + 1
-            if len(leaves) >= TOGETHER:
-                self._flush()
-            if len(event) == 8:
+            if index >= gone:
+                gone = self._records.gone_from(index)
+            if index < gone and len(event) == len(WHOLE):
                 try:
-                    if whole(event) == entry and nothing_gone:
+                    if entry_of_whole(event) == entry:
                         continue
                 except Malformed:
                     pass
@@ -191,13 +207,8 @@ class _Walk:
             run = next_index
             self._judge(index, event, entry)
         self._verified(run, next_index)
-        if read(1):
-            raise Malformed("entries.bin has more entries than events.ndjson lines")
-        if self._end is not None:
-            if next_index > self._end:
-                raise Malformed("events.ndjson goes on behind the range")
-            self._missing(next_index, self._end)
-        self._cover(size)
+        self._next = next_index
+        self._flush()
 
     def conclude(self) -> None:
         """Compare the root, and the one at the size of the older checkpoint."""
@@ -259,12 +270,11 @@ class _Walk:
             self._report.add("verified", first, end - 1)
 
     def _missing(self, first: int, end: int) -> None:
-        for index in range(first, end):
-            purge = self._records.purge_of(index)
+        for start, last, purge in self._records.purges_within(first, end):
             if purge is None:
-                self._report.add("unexplained", index)
+                self._report.add("unexplained", start, last)
             else:
-                self._report.explain("expired", purge.index, index)
+                self._report.explain("expired", purge.index, start, last)
 
     def _flush(self) -> None:
         if self._leaves:

@@ -5,7 +5,7 @@ possible: it covers nothing behind itself, and purges nothing that was to be kep
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from tallystick.verify.entries import PARTS, Malformed, entry_of, read_object
 from tallystick.verify.notes import Checkpoint
 from tallystick.verify.proofs import hashes_of
 from tallystick.verify.report import Ranges, Report
+from tallystick.verify.taken import Taken
 from tallystick.verify.tree import Unproven, check_inclusion, leaf_of
 
 PRUNED, ERASED = "audit_log.pruned", "audit_log.subject_erased"
@@ -43,8 +44,9 @@ class Records:
         self._report = report
         self._all: dict[int, Record] = {}
         self._refused: set[int] = set()
-        self._purges: list[Record] = []
-        self._erasures: list[Record] = []
+        self._changes: list[Record] = []
+        self._purged = Taken[Record]()
+        self._erased = {part: Taken[Record]() for part in PARTS}
 
     def take(self, line: str, where: str) -> None:
         """One line of records.ndjson: an event and the hashes of its inclusion proof."""
@@ -67,38 +69,44 @@ class Records:
 
     def settle(self) -> None:
         """Judge them, once all are there: what is impossible explains nothing, and is a problem."""
-        for record in sorted(self._all.values(), key=lambda one: one.index):
+        in_order = sorted(self._all.values(), key=lambda one: one.index)
+        self._changes = [one for one in in_order if one.days != (None, None)]
+        possible: list[Record] = []
+        for record in in_order:
             problem = self._impossible(record)
             if problem:
                 self._report.wrong(f"the record {record.index} ({record.action}) {problem}")
-            elif record.action == PRUNED:
-                self._purges.append(record)
-            elif record.action == ERASED:
-                self._erasures.append(record)
+            else:
+                possible.append(record)
+        self._purged = Taken((one.indexes, one) for one in possible if one.action == PRUNED)
+        for part in PARTS:
+            self._erased[part] = Taken((one.indexes, one) for one in possible if part in one.parts)
 
-    @property
-    def nothing_is_gone(self) -> bool:
-        """No record says that anything is."""
-        return not (self._purges or self._erasures)
+    def gone_from(self, index: int) -> int:
+        """The first index from this one on of which a record says that it, or a part of it, is gone; or NEVER."""
+        return min(taken.after(index) for taken in (self._purged, *self._erased.values()))
 
-    def purge_of(self, index: int) -> Record | None:
-        """The purge that took this event."""
-        return next((record for record in self._purges if index in record.indexes), None)
+    def purges_within(self, first: int, end: int) -> Iterator[tuple[int, int, Record | None]]:
+        """All of first ≤ index < end as stretches: first, last, and the purge that took them."""
+        return self._purged.within(first, end)
 
     def erasure_of(self, index: int, parts: Sequence[str]) -> Record | None:
         """The last of the erasures that together took these parts of this event."""
-        found = [one for one in self._erasures if index in one.indexes and not one.parts.isdisjoint(parts)]
-        taken = frozenset[str]().union(*(one.parts for one in found))
-        return found[-1] if taken.issuperset(parts) else None
+        found: list[Record] = []
+        for part in parts:
+            one = self._erased[part].by(index)
+            if one is None:
+                return None
+            found.append(one)
+        return max(found, key=lambda one: one.index, default=None)
 
     def still_here(self, index: int, kept: Sequence[str] = PARTS) -> Record | None:
         """A record that says of an event, or of a part that is here, that it is gone."""
-        if self.nothing_is_gone:
-            return None
-        purge = self.purge_of(index)
+        purge = self._purged.by(index)
         if purge is not None:
             return purge
-        return next((one for one in self._erasures if index in one.indexes and not one.parts.isdisjoint(kept)), None)
+        found = (self._erased[part].by(index) for part in kept)
+        return next((one for one in found if one is not None), None)
 
     def _impossible(self, record: Record) -> str:
         if record.action not in (PRUNED, ERASED):
@@ -118,8 +126,8 @@ class Records:
 
     def _days_at(self, index: int) -> int | None:
         """How many days events were to be kept when the event at `index` was recorded, as far as records say."""
-        changes = sorted((one for one in self._all.values() if one.days != (None, None)), key=lambda one: one.index)
-        at = bisect_left([one.index for one in changes], index)
+        changes = self._changes
+        at = bisect_left(changes, index, key=lambda one: one.index)
         if at > 0:
             return changes[at - 1].days[1]
         return changes[0].days[0] if changes else None
