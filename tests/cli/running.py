@@ -89,9 +89,9 @@ class Member:
     def environ(self) -> dict[str, str]:
         return {"TALLYSTICK_URL": self.url, "TALLYSTICK_API_KEY": self.key}
 
-    def run(self, *arguments: str, input_text: str = "") -> Done:
+    def run(self, *arguments: str, input_text: str = "", **environ: str) -> Done:
         """Run a client command, whatever its exit status."""
-        return run_here(*arguments, environ=self.environ(), input_text=input_text)
+        return run_here(*arguments, environ=self.environ() | environ, input_text=input_text)
 
     def record(self, *events: Mapping[str, object]) -> None:
         """Record events, and return when searches find them."""

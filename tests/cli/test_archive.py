@@ -1,5 +1,6 @@
 """`tallystick archive restore`: archived events found again, in an organization of their own."""
 
+import io
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.retention.archive import Archive, Archived
 from tests.cli.running import Member
+from tests.fixtures.s3_server import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.fixtures.spine import Spine
 from tests.retention.test_purge import event
 from tests.verify.evidence import SECRET
@@ -48,6 +50,52 @@ def test_archived_events_are_found_again_once_however_often_they_are_restored(me
     assert member.total(q="action:project.updated") == 30
     assert member.total(q="action:audit_log.archive_restored") == 2
     assert member.total(q='"piece 17."') == 1
+
+
+def test_bundles_are_fetched_from_a_bucket(member: Member, kept: Kept, s3_server: S3Server) -> None:
+    bucket = s3_server.bucket("audit")
+    step = kept.step.step
+    for key in (step.key("zip"), step.key("parquet"), "elsewhere/other.zip"):
+        bucket.put(key, io.BytesIO(Path(kept.bundle).read_bytes()))
+    organization = step.key("zip").partition("/")[0]
+    environ = {
+        "TALLYSTICK_S3_ENDPOINT": f"http://127.0.0.1:{s3_server.port}",
+        "TALLYSTICK_S3_ACCESS_KEY": ACCESS_KEY,
+        "TALLYSTICK_S3_SECRET_KEY": SECRET_KEY,
+        "TALLYSTICK_ALLOWED_TARGETS": "127.0.0.1",
+    }
+    for place in (organization, step.key("zip")):  # all below it, and one
+        done = member.run("archive", "restore", bucket.where + place, "--key", kept.key, "--json", **environ)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert found["new"] + found["known"] == 30
+    assert member.total(q="action:project.updated") == 30
+
+
+@pytest.mark.parametrize(
+    ("place", "environ", "said"),
+    [
+        ("nothing", {}, "There are no bundles below s3://"),
+        ("nothing.zip", {}, "nothing.zip"),
+        ("nothing", {"TALLYSTICK_S3_SECRET_KEY": ""}, "A bucket needs TALLYSTICK_S3_ACCESS_KEY and"),
+        ("nothing", {"TALLYSTICK_S3_SECRET_KEY": "another"}, "refused the access key"),
+        ("nothing", {"TALLYSTICK_ALLOWED_TARGETS": ""}, "TALLYSTICK_ALLOWED_TARGETS"),
+    ],
+)
+def test_a_bucket_that_gives_nothing_is_told(
+    member: Member, kept: Kept, s3_server: S3Server, place: str, environ: dict[str, str], said: str
+) -> None:
+    usual = {
+        "TALLYSTICK_S3_ENDPOINT": f"http://127.0.0.1:{s3_server.port}",
+        "TALLYSTICK_S3_ACCESS_KEY": ACCESS_KEY,
+        "TALLYSTICK_S3_SECRET_KEY": SECRET_KEY,
+        "TALLYSTICK_ALLOWED_TARGETS": "127.0.0.1",
+    }
+    where = s3_server.bucket("audit").where + place
+    done = member.run("archive", "restore", where, "--key", kept.key, **usual | environ)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert member.total(q="action:audit_log.archive_restored") == 0
 
 
 def test_a_bundle_that_was_changed_is_not_restored(member: Member, kept: Kept) -> None:

@@ -1,17 +1,23 @@
 """`tallystick archive`: bring archived events back into a search, in an organization of their own."""
 
+import os
+import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from tallystick.cli.batches import NDJSON, Sender
+from tallystick.cli.batches import NDJSON, Sender, Tally
 from tallystick.cli.client import Client
 from tallystick.cli.terminal import CommandFailed, emit, fail, note, say, visible
 from tallystick.clock import rfc3339
+from tallystick.destinations.configured import place_of
+from tallystick.destinations.guard import TargetFailed
+from tallystick.settings import Settings
 from tallystick.verify.command import FAILS, OPTIONS, USAGE, Misused, shown
 from tallystick.verify.command import verify as check
 
@@ -29,7 +35,9 @@ def _group() -> None:
 
 @archive.command()
 def restore(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Bundles from the archive.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="Bundles from the archive, or s3://… for all below it.")
+    ],
     key: Annotated[list[str], typer.Option(metavar="VKEY", help=OPTIONS["key"])],
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
@@ -37,32 +45,16 @@ def restore(
 
     It has to be another organization than the one they come from: there the log says that they are gone.
     """
-    try:
-        reports = check(files, key)
-    except Misused as error:
-        fail(f"{error}.")
-        raise typer.Exit(USAGE) from None
-    if not all(report.holds for report in reports):
-        say(shown(reports, as_json=False))
-        raise typer.Exit(FAILS)
-    client = Client.from_environment()
-    with client.stream("/v1/ledger/key", {}, {}, SILENCE_SECONDS) as keys:
-        here = {line.partition("+")[0] for line in keys}
-    origins = {_origin(name) for name in files}
-    if here & origins:
-        raise CommandFailed(
-            "These events come from this very organization, whose log says that they are gone. Make one for them: "
-            "tallystick org create SLUG --retention-days 36500, and give a key of it."
-        )
-    sender = Sender(client, lambda place, problem: note(f"{visible(place)}: refused: {visible(problem)}"))
-    for name in files:
-        for number, line in enumerate(_lines(name), 1):
-            if line.keys() > {"index"}:
-                _add(sender, f"{name}, line {number}", line)
-    sender.flush()
-    tally = sender.tally
-    said = {"origins": sorted(origins), "new": tally.new, "known": tally.known, "refused": tally.refused}
-    client.record(msgspec.json.encode({"action": "audit_log.archive_restored", "metadata": said}), NDJSON)
+    with _here(files) as names:
+        try:
+            reports = check(names, key)
+        except Misused as error:
+            fail(f"{error}.")
+            raise typer.Exit(USAGE) from None
+        if not all(report.holds for report in reports):
+            say(shown(reports, as_json=False))
+            raise typer.Exit(FAILS)
+        tally = _record(Client.from_environment(), names)
     if json:
         emit(tally)
     else:
@@ -91,6 +83,58 @@ def event_of_line(line: dict[str, Any]) -> dict[str, Any]:
         event["resource"] = target
     kept = {name: value for name, value in before.items() if value is not None}
     return event | {"metadata": metadata | {"archived": kept}}
+
+
+def _record(client: Client, names: Sequence[str]) -> Tally:
+    with client.stream("/v1/ledger/key", {}, {}, SILENCE_SECONDS) as keys:
+        here = {line.partition("+")[0] for line in keys}
+    origins = {_origin(name) for name in names}
+    if here & origins:
+        raise CommandFailed(
+            "These events come from this very organization, whose log says that they are gone. Make one for them: "
+            "tallystick org create SLUG --retention-days 36500, and give a key of it."
+        )
+    sender = Sender(client, lambda place, problem: note(f"{visible(place)}: refused: {visible(problem)}"))
+    for name in names:
+        for number, line in enumerate(_lines(name), 1):
+            if line.keys() > {"index"}:
+                _add(sender, f"{name}, line {number}", line)
+    sender.flush()
+    tally = sender.tally
+    said = {"origins": sorted(origins), "new": tally.new, "known": tally.known, "refused": tally.refused}
+    client.record(msgspec.json.encode({"action": "audit_log.archive_restored", "metadata": said}), NDJSON)
+    return tally
+
+
+@contextmanager
+def _here(files: Sequence[str]) -> Iterator[list[str]]:
+    """The names of files on this machine: what is in a bucket is fetched, into a folder that goes afterwards."""
+    with tempfile.TemporaryDirectory(prefix="tallystick-") as folder:
+        names: list[str] = []
+        for name in files:
+            names += _fetched(name, Path(folder)) if name.startswith("s3://") else [name]
+        yield names
+
+
+def _fetched(url: str, folder: Path) -> Iterator[str]:
+    """The bundle at this URL, or all below it."""
+    settings = Settings.load(os.environ, make=False)
+    if not (settings.s3_access_key and settings.s3_secret_key):
+        raise CommandFailed("A bucket needs TALLYSTICK_S3_ACCESS_KEY and TALLYSTICK_S3_SECRET_KEY.")
+    above, _, last = url.rstrip("/").rpartition("/")
+    is_one = last.endswith(".zip")
+    place = place_of(above if is_one else url, settings)
+    try:
+        keys = [last] if is_one else [key for key in place.keys("") if key.endswith(".zip")]
+        if not keys:
+            raise CommandFailed(f"There are no bundles below {visible(url)}.")
+        for key in keys:
+            path = folder / f"{len(list(folder.iterdir()))}-{key.replace('/', '-')}"
+            with path.open("wb") as file:
+                place.get(key, file)
+            yield str(path)
+    except TargetFailed as error:
+        raise CommandFailed(error.detail) from None
 
 
 def _add(sender: Sender, place: str, line: dict[str, Any]) -> None:
