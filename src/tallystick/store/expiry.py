@@ -14,6 +14,7 @@ from tallystick.store.windows import Budget, Window, Windows, narrowed
 
 SHARE_OF_ONE_TRY = 0.5
 AT_ONCE = 5_000  # a server takes 128 KiB in one parameter
+TOGETHER = 4 * AT_ONCE  # and a mebibyte in all
 _LASTS = (
     "(action IN {lasting:Array(String)} AND JSONExtractString(what, 'recorded_by', 'type') = 'system' "
     "AND JSONExtractString(what, 'recorded_by', 'id') = 'tallystick')"
@@ -100,14 +101,19 @@ def tally(
 
 
 def remove(store: EventStore, scope: Scope, indexes: Sequence[int]) -> None:
-    """Delete these rows; those that are gone already are no error. The bytes go with the next merge."""
+    """Delete these rows; those that are gone already are no error. The bytes go with the next merge.
+
+    A deletion goes through every part, however little it takes: over 10 million events one of 5,000 takes 4 s, one of
+    20,000 takes 5.
+    """
     whole = _whole(scope)
-    for start in range(0, len(indexes), AT_ONCE):
-        some = list(indexes[start : start + AT_ONCE])
+    for start in range(0, len(indexes), TOGETHER):
+        some = list(indexes[start : start + TOGETHER])
+        pieces = {f"some{at}": some[at : at + AT_ONCE] for at in range(0, len(some), AT_ONCE)}
+        listed = ", ".join(f"{{{name}:Array(UInt64)}}" for name in pieces)
         store.delete(
-            f"{whole.where} AND seq >= {{first:UInt64}} AND seq <= {{last:UInt64}} "
-            "AND seq IN {indexes:Array(UInt64)}",
-            whole.parameters | {"first": min(some), "last": max(some), "indexes": some},
+            f"{whole.where} AND seq >= {{first:UInt64}} AND seq <= {{last:UInt64}} AND seq IN arrayConcat({listed})",
+            whole.parameters | {"first": min(some), "last": max(some)} | pieces,
         )
 
 
