@@ -134,7 +134,8 @@ def _control(pages: Pages, control: ControlReport, zone: tzinfo) -> None:
 
 
 def _answer(pages: Pages, answer: Answer, zone: tzinfo) -> None:
-    pages.need(70)
+    # A question is not parted from what it is first shown by.
+    pages.need(70 + _height(answer.failures or answer.newest))
     pages.space(6)
     pages.put(broken(answer.asks, "bold", BODY, ROOM))
     pages.put(broken(answer.query, "mono", 6.5, ROOM), colour=FAINT)
@@ -183,9 +184,9 @@ def _group_words(group: Group, zone: tzinfo) -> str:
 
 
 def _samples(pages: Pages, words: str, samples: Sequence[Sample], zone: tzinfo) -> None:
+    pages.need(_height(samples))
     pages.space(3)
     if words:
-        pages.need(3 * SMALL * LEADING)
         pages.put(broken(words, "sans", SMALL, ROOM), colour=FAINT)
     for sample in samples:
         pages.need(CELL * LEADING + 3)
@@ -202,6 +203,11 @@ def _samples(pages: Pages, words: str, samples: Sequence[Sample], zone: tzinfo) 
             pages.draw(cut(flat, face, size, width - 5), left, foot, RED if failed and face == "mono" else INK)
             left += width
         pages.space(CELL * LEADING + 2)
+
+
+def _height(samples: Sequence[Sample]) -> float:
+    """What the words and the first five of them take."""
+    return 3 * SMALL * LEADING + min(len(samples), 5) * (CELL * LEADING + 2)
 
 
 def _reviews(pages: Pages, report: ComplianceReport, zone: tzinfo) -> None:
