@@ -34,10 +34,11 @@ from tallystick.search.paging import stored_of
 BATCH = 1_000
 # The kernel's own high-water mark, in KiB: ru_maxrss of a child would include what its parent had.
 CHILD = """
-import re, sys
+import os, re, sys
 from pathlib import Path
 from tallystick.verify.command import main
-main(sys.argv[1:])
+os.sched_setaffinity(0, list(os.sched_getaffinity(0))[: int(sys.argv[1])])
+main(sys.argv[2:])
 print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """
 SENDER = Principal("api_key", "key_1", "bench")
@@ -83,28 +84,37 @@ def hashing(count: int, part_bytes: int) -> float:
 
 
 def measure(count: int) -> dict[str, float]:
-    """Figures for a bundle of `count` events; verifying runs in a process of its own."""
+    """Figures for a bundle of `count` events; verifying runs in processes of its own."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "bundle.zip"
         key, writing = write(path, count)
-        began = time.perf_counter()
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        command = [sys.executable, "-c", CHILD, str(path), "--key", key, "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
-        taken = time.perf_counter() - began
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-        report, memory = done.stdout.splitlines()
-        assert json.loads(report)["reports"][0]["verified"] == count
+        one, cores = verify(path, key, count, 1), len(os.sched_getaffinity(0))
         return {
             "events": count,
             "bundle_bytes_per_event": path.stat().st_size / count,
             "written_per_second": count / writing,
-            "verified_per_second": count / taken,
-            "verified_per_cpu_second": count / cpu,
-            "hashes_alone_per_cpu_second": hashing(count, 650),
-            "memory_mb": int(memory) / 1024,
+            **{f"{name}_on_one_core": figure for name, figure in one.items()},
+            "hashes_alone_on_one_core": hashing(count, 650),
+            **{f"{name}_on_{cores}_cores": figure for name, figure in verify(path, key, count, cores).items()},
         }
+
+
+def verify(path: Path, key: str, count: int, cores: int) -> dict[str, float]:
+    """Figures of a process that may use so many cores; the memory is that of the one that reads."""
+    began = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-c", CHILD, str(cores), str(path), "--key", key, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ)
+    taken = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    report, memory = done.stdout.splitlines()
+    assert json.loads(report)["reports"][0]["verified"] == count
+    return {
+        "verified_per_second": count / taken,
+        "verified_per_cpu_second": count / cpu,
+        "memory_mb": int(memory) / 1024,
+    }
 
 
 def _blocks(held: list[list[StoredEvent]]) -> Iterator[list[StoredEvent]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.database.engine import Database
+from tallystick.verify.examined import WORTH_BYTES
 from tests.house.tree import ROOT
 from tests.verify.evidence import Trail, on_lines, rewrite
 
@@ -66,6 +67,22 @@ def test_it_checks_a_bundle(packed, bare_python, bundle):
     done = run(bare_python, packed, str(path), "--key", vkey, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["reports"][0]["verified"] == 300
+
+
+def test_it_checks_a_bundle_that_is_worth_several_processes(packed, bare_python, sqlite_database, tmp_path):
+    trail = Trail(sqlite_database, tmp_path)
+    text = "long " * 12_000
+    trail.record(
+        *[{"action": "file.read", "metadata": {"n": n, "text": text}} for n in range(WORTH_BYTES // len(text))]
+    )
+    path, [vkey] = tmp_path / "bundle.zip", trail.prover.vkeys(trail.scope)
+    path.write_bytes(trail.bundle())
+    done = run(bare_python, packed, str(path), "--key", vkey, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["reports"][0]["verified"] == len(trail.events)
+    path.write_bytes(rewrite(trail.bundle(), events_ndjson=lambda lines: lines[:-20_000] + b"x" + lines[-19_999:]))
+    done = run(bare_python, packed, str(path), "--key", vkey, "--json")
+    assert json.loads(done.stdout)["reports"][0]["indexes"]["altered"] == [[len(trail.events) - 1] * 2]
 
 
 def test_it_fails_on_one_that_was_changed_and_names_the_index(packed, bare_python, bundle):

@@ -3,5 +3,6 @@
 Promises: it shares no code with the server and imports nothing of it, only Python and `cryptography`, so that
 `make verifier` packs it into one file; it works offline; it believes no key that comes with the evidence;
 memory stays flat, however large a bundle is. What is missing is explained by a proven record, or fails.
-`bundle`, `proof` and `live` check the three kinds of evidence; `tree`, `notes` and `entries` are the formats.
+`bundle`, `proofs` and `live` check the three kinds of evidence; `tree`, `notes` and `entries` are the formats;
+`examined` is what the events of a large bundle are worked out by, on all cores.
 """

@@ -7,19 +7,19 @@ import zipfile
 import zlib
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from contextlib import closing
 from typing import IO, Any
 
-from tallystick.verify.entries import WHOLE, Malformed, entry_of, entry_of_whole, read_line, read_object
+from tallystick.verify.entries import Malformed, entry_of, read_line, read_object
+from tallystick.verify.examined import ENTRY_BYTES, Block, Examined, all_examined, processes_for
 from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
 from tallystick.verify.records import Records
 from tallystick.verify.report import Report
-from tallystick.verify.tree import Folding, cover, leaf_of
+from tallystick.verify.tree import Folding, cover
 
 FILES = ("events.ndjson", "entries.bin", "proof.json", "checkpoint", "records.ndjson", "README.txt", "manifest.json")
 ATTACHED = re.compile(r"attached/[A-Za-z0-9._-]{1,100}", re.ASCII)  # documents that the log itself says nothing of
 LATER = "records.checkpoint"  # of a bundle that was made again after an erasure: what proves its records
-ENTRY_BYTES = 32
 MOST_SMALL = 1 << 20
 MOST_LINE = 1 << 20
 READ_BYTES = 1 << 18
@@ -27,12 +27,16 @@ _HASH_LINE = re.compile(rb'"([A-Za-z0-9+/]{43}=)",?\n', re.ASCII)
 
 
 def check_bundle(
-    file: IO[bytes], keys: Sequence[Key], report: Report, older: Checkpoint | None = None
+    file: IO[bytes], keys: Sequence[Key], report: Report, older: Checkpoint | None = None, *, spread: bool = False
 ) -> Checkpoint | None:
-    """Check a bundle; what is found goes into the report. With `older` also that the log began as it was then."""
+    """Check a bundle; what is found goes into the report. With `older` also that the log began as it was then.
+
+    With `spread` a large one is checked in several processes: for a program that has an end of its own, as commands
+    have. OSError when one of them ended.
+    """
     try:
         with zipfile.ZipFile(file) as bundle:
-            return _Check(bundle, report).run(keys, older)
+            return _Check(bundle, report, spread).run(keys, older)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         report.distrust(f"the zip is damaged: {error}")
     except (Malformed, Unsigned, UnicodeDecodeError) as error:
@@ -41,7 +45,8 @@ def check_bundle(
 
 
 class _Check:
-    def __init__(self, bundle: zipfile.ZipFile, report: Report) -> None:
+    def __init__(self, bundle: zipfile.ZipFile, report: Report, spread: bool) -> None:
+        self._spread = spread
         self._bundle = bundle
         self._report = report
         names = bundle.namelist()
@@ -57,13 +62,16 @@ class _Check:
         self._check_small_files()
         self._check_attached()
         records = Records(self._proving(checkpoint, keys), self._report)
-        for number, line in enumerate(chain.from_iterable(self._lines("records.ndjson")), 1):
+        lines = (line for some in self._lines("records.ndjson") for line in some.split(b"\n")[:-1])
+        for number, line in enumerate(lines, 1):
             records.take(line.decode(), f"line {number} of records.ndjson")
         records.settle()
         nodes = _Nodes(self._open("proof.json"))
         first, end = self._range(nodes.head, checkpoint)
         walk = _Walk(checkpoint, records, nodes, self._report, first, end, older)
-        walk.over(self._lines("events.ndjson"), self._open("entries.bin"))
+        processes = processes_for(self._bundle.getinfo("events.ndjson").file_size) if self._spread else 1
+        with closing(all_examined(self._events(), processes)) as examined:
+            walk.over(examined)
         nodes.finish()
         self._compare_digests()
         walk.conclude()
@@ -99,14 +107,29 @@ class _Check:
         self._opened[name] = _Hashed(self._bundle.open(name))
         return self._opened[name]
 
-    def _lines(self, name: str) -> Iterator[list[bytes]]:
-        """Lines without their ends, some at a time."""
+    def _events(self) -> Iterator[Block]:
+        entries = self._open("entries.bin")
+        for lines in self._lines("events.ndjson"):
+            count = ENTRY_BYTES * lines.count(b"\n")
+            some = entries.read(count)
+            if len(some) != count:
+                raise Malformed("entries.bin has fewer entries than events.ndjson lines")
+            yield Block(lines, some)
+        if entries.read(1):
+            raise Malformed("entries.bin has more entries than events.ndjson lines")
+
+    def _lines(self, name: str) -> Iterator[bytes]:
+        """Whole lines, some at a time."""
         file, begun = self._open(name), b""
-        while block := file.read(READ_BYTES):
-            *lines, begun = (begun + block).split(b"\n")
+        while read := file.read(READ_BYTES):
+            lines, end, rest = read.rpartition(b"\n")
+            if end:
+                yield begun + lines + end
+                begun = rest
+            else:
+                begun += rest
             if len(begun) > MOST_LINE:
                 break
-            yield lines
         if begun:
             raise Malformed(f"{name} has a line that is too long or has no end")
 
@@ -160,52 +183,42 @@ class _Walk:
         self._leaves: list[bytes] = []
         self._next = first
 
-    def over(self, blocks: Iterator[list[bytes]], entries: "_Hashed") -> None:
+    def over(self, examined: Iterator[tuple[Block, Examined]]) -> None:
         """All events with their entries."""
         if self._end is not None:
             self._cover(self._next)
-        for lines in blocks:
-            some = entries.read(ENTRY_BYTES * len(lines))
-            if len(some) != ENTRY_BYTES * len(lines):
-                raise Malformed("entries.bin has fewer entries than events.ndjson lines")
-            self._take(lines, some)
-        if entries.read(1):
-            raise Malformed("entries.bin has more entries than events.ndjson lines")
+        for block, found in examined:
+            self._take(block, found)
         if self._end is not None:
             if self._next > self._end:
                 raise Malformed("events.ndjson goes on behind the range")
             self._missing(self._next, self._end)
         self._cover(self._checkpoint.size)
 
-    def _take(self, lines: list[bytes], entries: bytes) -> None:
+    def _take(self, block: Block, found: Examined) -> None:
         """Events that follow each other, and as many entries."""
-        leaves, next_index, size = self._leaves, self._next, self._checkpoint.size
-        run, gone = next_index, self._records.gone_from(next_index)  # verified since index `run`
-        for at, line in enumerate(lines):
-            entry = entries[at * ENTRY_BYTES : (at + 1) * ENTRY_BYTES]
-            event = read_line(line)
-            index = event.get("index")
-            if type(index) is not int or not next_index <= index < size:
-                raise Malformed(f"index {str(index)[:30]} in events.ndjson is out of order, or not in the log")
+        gone, next_index, size = self._records.gone_from(self._next), self._next, self._checkpoint.size
+        run = next_index  # verified since this index
+        lines: list[bytes] = []
+        for at, (index, is_whole, leaf) in enumerate(zip(*found, strict=True)):
+            if not next_index <= index < size:
+                raise Malformed(f"index {index} in events.ndjson is out of order, or not in the log")
             if index > next_index:
                 self._verified(run, next_index)
                 run = index
                 if self._end is not None:
                     self._missing(next_index, index)
                 self._cover(index)
-            leaves.append(leaf_of(entry))
+            self._leaves.append(leaf)
             next_index = index + 1
             if index >= gone:
                 gone = self._records.gone_from(index)
-            if index < gone and len(event) == len(WHOLE):
-                try:
-                    if entry_of_whole(event) == entry:
-                        continue
-                except Malformed:
-                    pass
+            if is_whole and index < gone:
+                continue
             self._verified(run, index)
             run = next_index
-            self._judge(index, event, entry)
+            lines = lines or block.lines.split(b"\n")
+            self._judge(index, read_line(lines[at]), block.entries[at * ENTRY_BYTES : (at + 1) * ENTRY_BYTES])
         self._verified(run, next_index)
         self._next = next_index
         self._flush()

@@ -134,7 +134,7 @@ def _check_file(name: str, keys: Sequence[Key], older: Checkpoint | None, beside
     with Path(name).open("rb") as file:
         if file.read(2) == ZIP:
             file.seek(0)
-            check_bundle(file, keys, report, older)
+            check_bundle(file, keys, report, older, spread=True)
             return report
     try:
         text = _text(name)

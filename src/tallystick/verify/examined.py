@@ -1,0 +1,102 @@
+"""What can be found out of a bundle's events block by block, on as many cores as there are: most of the work."""
+
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import NamedTuple
+
+from tallystick.verify.entries import WHOLE, Malformed, entry_of_whole, read_line
+from tallystick.verify.tree import HASH_BYTES, LARGEST, leaf_of
+
+ENTRY_BYTES = HASH_BYTES
+MOST_PROCESSES = 16
+WORTH_BYTES = 32 << 20  # what one core does in a second
+AHEAD = 2  # blocks for each process that wait for it, or for whoever reads
+
+
+class Block(NamedTuple):
+    """Lines of events.ndjson, each with its end, and as many entries."""
+
+    lines: bytes
+    entries: bytes
+
+
+class Examined(NamedTuple):
+    """Of each event in a block its index, whether it has all its parts and is its entry (1 or 0), and its leaf."""
+
+    indexes: list[int]
+    whole: bytes
+    leaves: list[bytes]
+
+
+def examine(block: Block) -> Examined:
+    """Malformed for a line that is no event."""
+    indexes, whole, leaves = list[int](), bytearray(), list[bytes]()
+    for at, line in enumerate(block.lines.split(b"\n")[:-1]):
+        entry = block.entries[at * ENTRY_BYTES : (at + 1) * ENTRY_BYTES]
+        event = read_line(line)
+        index = event.get("index")
+        if type(index) is not int or not 0 <= index < LARGEST:
+            raise Malformed(f"index {str(index)[:30]} in events.ndjson is none of a log")
+        indexes.append(index)
+        whole.append(len(event) == len(WHOLE) and _is_entry(event, entry))
+        leaves.append(leaf_of(entry))
+    return Examined(indexes, bytes(whole), leaves)
+
+
+def processes_for(events_bytes: int) -> int:
+    """How many are worth their start: one for each core that this process may use, if there is much to do."""
+    if events_bytes < WORTH_BYTES:
+        return 1
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(cores, MOST_PROCESSES)
+
+
+def all_examined(blocks: Iterator[Block], processes: int) -> Generator[tuple[Block, Examined]]:
+    """Each block with what it holds, in order; with one process in this one. What `blocks` raises comes in its place.
+
+    OSError when a process ended before its time.
+    """
+    if processes < 2:
+        yield from ((block, examine(block)) for block in blocks)
+        return
+    # Not a copy of this process: one that begins anew is the same on every system, and knows nothing of this one.
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin)
+    try:
+        waiting: deque[tuple[Block, Future[Examined]]] = deque()
+        problem, ended = None, False
+        while waiting or not ended:
+            while not ended and len(waiting) < AHEAD * processes:
+                try:
+                    block = next(blocks)
+                    waiting.append((block, pool.submit(examine, block)))
+                except StopIteration:
+                    ended = True
+                except BrokenExecutor:
+                    raise
+                except Exception as error:
+                    problem, ended = error, True
+            if waiting:
+                block, future = waiting.popleft()
+                yield block, future.result()
+        if problem is not None:
+            raise problem
+    except BrokenExecutor as error:
+        raise OSError(f"a process that hashed events ended: {error}") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _is_entry(event: dict[str, object], entry: bytes) -> bool:
+    try:
+        return entry_of_whole(event) == entry
+    except Malformed:
+        return False
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the one that reads
