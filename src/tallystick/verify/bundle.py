@@ -31,8 +31,7 @@ def check_bundle(
 ) -> Checkpoint | None:
     """Check a bundle; what is found goes into the report. With `older` also that the log began as it was then.
 
-    With `spread` a large one is checked in several processes: for a program that has an end of its own, as commands
-    have. OSError when one of them ended.
+    With `spread` a large one is checked in several processes: for commands, whose program may be started again.
     """
     try:
         with zipfile.ZipFile(file) as bundle:

@@ -59,36 +59,53 @@ def processes_for(events_bytes: int) -> int:
 def all_examined(blocks: Iterator[Block], processes: int) -> Generator[tuple[Block, Examined]]:
     """Each block with what it holds, in order; with one process in this one. What `blocks` raises comes in its place.
 
-    OSError when a process ended before its time.
+    A process that cannot begin, or that ends, is missed by nobody: its blocks are examined here.
     """
-    if processes < 2:
+    pool = _pool(processes) if processes > 1 else None
+    if pool is None:
         yield from ((block, examine(block)) for block in blocks)
         return
-    # Not a copy of this process: one that begins anew is the same on every system, and knows nothing of this one.
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin)
-    try:
-        waiting: deque[tuple[Block, Future[Examined]]] = deque()
+    with pool:
+        waiting: deque[tuple[Block, Future[Examined] | None]] = deque()
         problem, ended = None, False
         while waiting or not ended:
             while not ended and len(waiting) < AHEAD * processes:
                 try:
                     block = next(blocks)
-                    waiting.append((block, pool.submit(examine, block)))
                 except StopIteration:
                     ended = True
-                except BrokenExecutor:
-                    raise
                 except Exception as error:
                     problem, ended = error, True
+                else:
+                    waiting.append((block, _begun(pool, block)))
             if waiting:
                 block, future = waiting.popleft()
-                yield block, future.result()
+                yield block, _result(block, future)
         if problem is not None:
             raise problem
-    except BrokenExecutor as error:
-        raise OSError(f"a process that hashed events ended: {error}") from None
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+
+def _pool(processes: int) -> ProcessPoolExecutor | None:
+    """None where the system has no semaphores to share, as in some containers."""
+    try:
+        # Not copies of this process: those that begin anew are the same on every system, and know nothing of this one.
+        return ProcessPoolExecutor(processes, get_context("spawn"), _begin)
+    except (ImportError, NotImplementedError, OSError):
+        return None
+
+
+def _begun(pool: ProcessPoolExecutor, block: Block) -> Future[Examined] | None:
+    try:
+        return pool.submit(examine, block)
+    except (BrokenExecutor, OSError, RuntimeError):
+        return None
+
+
+def _result(block: Block, future: Future[Examined] | None) -> Examined:
+    try:
+        return examine(block) if future is None else future.result()
+    except BrokenExecutor:
+        return examine(block)
 
 
 def _is_entry(event: dict[str, object], entry: bytes) -> bool:
