@@ -90,7 +90,7 @@ def _pool(processes: int) -> ProcessPoolExecutor | None:
     try:
         # Not copies of this process: those that begin anew are the same on every system, and know nothing of this one.
         return ProcessPoolExecutor(processes, get_context("spawn"), _begin)
-    except (ImportError, NotImplementedError, OSError):
+    except (ImportError, OSError, RuntimeError):
         return None
 
 
