@@ -16,17 +16,17 @@ from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
 from tallystick.access.sealing import Seal
 from tallystick.access.sign_in import SignIn
+from tallystick.alerts.baseline import Learner
 from tallystick.alerts.evaluator import Evaluator
-from tallystick.alerts.learning import Learner
-from tallystick.api.observed import observed
+from tallystick.api.metrics import observed
 from tallystick.api.parts import Parts as ApiParts
 from tallystick.api.problems import HANDLERS, problem
 from tallystick.api.routes import API
 from tallystick.backup.orders import Copier
 from tallystick.backup.owner import only_owner
 from tallystick.backup.restore import refuse_half
-from tallystick.compliance.making import ReportMaker
 from tallystick.compliance.reminder import Reminders
+from tallystick.compliance.report_builder import ReportMaker
 from tallystick.compliance.reports import EVIDENCE, REPORT
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
@@ -58,7 +58,7 @@ from tallystick.retention.archive import Archive
 from tallystick.retention.archive_reduced import Shelf
 from tallystick.retention.purge import Purger
 from tallystick.retention.warning import warn
-from tallystick.schedules.delivering import Post
+from tallystick.schedules.delivery import Post
 from tallystick.schedules.runner import Schedules
 from tallystick.search.find import Finder
 from tallystick.settings import Settings

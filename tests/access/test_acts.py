@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tallystick.access import keys, members, organizations, people, sessions
-from tallystick.access.acts import Caller
+from tallystick.access.audit import Caller
 from tallystick.access.scopes import operator_scope
 from tallystick.events.catalogue import CATALOGUE
 from tallystick.events.incoming import EventInput

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tallystick.access.cross_site import check_form_token, form_token, refuse_cross_site
+from tallystick.access.csrf import check_form_token, form_token, refuse_cross_site
 from tallystick.access.secret import new_token
 from tallystick.errors import Forbidden
 

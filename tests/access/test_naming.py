@@ -2,13 +2,13 @@
 
 import pytest
 
-from tallystick.access import naming
+from tallystick.access import names
 from tallystick.errors import BadRequest
 
 
 @pytest.mark.parametrize("text", ["a", "acme", "acme-2", "0x", "a" * 40])
 def test_a_slug_is_kept_as_it_is(text):
-    assert naming.slug(text) == text
+    assert names.slug(text) == text
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ def test_a_slug_is_kept_as_it_is(text):
 )
 def test_a_slug_that_would_not_fit_an_address_or_a_command_is_refused(text):
     with pytest.raises(BadRequest) as refusal:
-        naming.slug(text)
+        names.slug(text)
     assert (refusal.value.code, refusal.value.extra) == ("bad_slug", {"field": "slug"})
 
 
@@ -31,7 +31,7 @@ def test_a_slug_that_would_not_fit_an_address_or_a_command_is_refused(text):
     ],
 )
 def test_an_address_is_kept_in_one_form(typed, kept):
-    assert naming.email(typed) == kept
+    assert names.email(typed) == kept
 
 
 @pytest.mark.parametrize(
@@ -44,17 +44,17 @@ def test_an_address_is_kept_in_one_form(typed, kept):
 )  # fmt: skip
 def test_an_address_that_cannot_be_told_apart_or_is_none_is_refused(text):
     with pytest.raises(BadRequest) as refusal:
-        naming.email(text)
+        names.email(text)
     assert refusal.value.code == "bad_email"
 
 
 @pytest.mark.parametrize("text", ["Sarah Lin", "Łukasz", "محمد", "李小龙", "नि\u200dया", "👩\u200d🚀", "x" * 100])
 def test_a_name_may_be_of_any_script(text):
-    assert naming.name(text) == text
+    assert names.name(text) == text
 
 
 @pytest.mark.parametrize("text", ["", "  ", "x" * 101, "a\0b", "a\nb", "\x1b[31mred", "a\u202eb", "\ud800", "a\u2028b"])
 def test_a_name_that_cannot_be_shown_as_it_is_is_refused(text):
     with pytest.raises(BadRequest) as refusal:
-        naming.name(text, "organization")
+        names.name(text, "organization")
     assert (refusal.value.code, refusal.value.extra) == ("bad_name", {"field": "organization"})

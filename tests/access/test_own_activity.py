@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick.access import naming
+from tallystick.access import names
 from tallystick.errors import BadRequest
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import prepare
@@ -53,7 +53,7 @@ def test_a_member_does_not_see_what_others_did(small_town, actor):
 @given(st.text(alphabet="*aAkKiI.+@\N{KELVIN SIGN}İıſςΣßＡ", max_size=8).map(lambda text: text + "@acme.com"))
 def test_no_account_has_an_address_that_is_a_wildcard_or_folds_to_another(text):
     try:
-        kept = naming.email(text)
+        kept = names.email(text)
     except BadRequest:
         return
     assert "*" not in kept

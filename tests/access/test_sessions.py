@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from tallystick.access import people, sessions, tables
-from tallystick.access.acts import Caller
+from tallystick.access.audit import Caller
 from tallystick.access.members import set_disabled
 from tallystick.access.scopes import api_key_scope, operator_scope
 from tallystick.errors import NotFound

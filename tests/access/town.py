@@ -10,7 +10,7 @@ from uuid import UUID
 from argon2 import PasswordHasher
 
 from tallystick.access import organizations, people, sessions
-from tallystick.access.acts import Caller
+from tallystick.access.audit import Caller
 from tallystick.access.members import Member
 from tallystick.access.organizations import Organization
 from tallystick.access.passwords import HashedPassword

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tallystick.access.scopes import person_scope, user_principal
-from tallystick.alerts import past
+from tallystick.alerts import history
 from tallystick.alerts.backtest import Backtest, backtest
-from tallystick.alerts.shape import Shape, checked
+from tallystick.alerts.definition import Shape, checked
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.errors import BadRequest, Forbidden
 from tallystick.ids import encode, new_uuid
@@ -135,6 +135,6 @@ def test_what_is_too_much_to_look_at_is_refused_rather_than_cut(sqlite_watch, mo
     scope = sqlite_watch.spine.organization()
     sqlite_watch.spine.record(scope, *[failed(at) for at in range(6)])
     sqlite_watch.spine.ship()
-    monkeypatch.setattr(past, "MOST_EVENTS", 5)
+    monkeypatch.setattr(history, "MOST_EVENTS", 5)
     with pytest.raises(BadRequest, match="more than 5 events"):
         run(sqlite_watch, scope, checked({"query": "action:user.login_failed"}))

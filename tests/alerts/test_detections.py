@@ -8,11 +8,11 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from tallystick.alerts.compiled_rule import Watched
 from tallystick.alerts.detections import shipped
-from tallystick.alerts.judging import judge_all
+from tallystick.alerts.evaluation import judge_all
 from tallystick.alerts.rule import Rule, words
-from tallystick.alerts.trials import failures
-from tallystick.alerts.watched import Watched
+from tallystick.alerts.rule_tests import failures
 from tallystick.clock import DAY_US
 from tallystick.demo.events import acme_events
 from tallystick.demo.incidents import DELETED_ON, GUESSED_ON, PERIOD_DAYS, RAISED_ON

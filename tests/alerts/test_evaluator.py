@@ -5,7 +5,7 @@ from sqlalchemy import select
 from tallystick.alerts.tables import alert_hits, alert_positions
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.query.conditions import Query, exactly
-from tallystick.search.whole import in_order_of_index
+from tallystick.search.scan import in_order_of_index
 from tests.alerts.watching import BASE, Watch, failed
 
 FIVE = {"query": "action:user.login_failed", "count": 5, "window_seconds": 600, "group_by": "user",

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
+from tallystick.alerts.definition import checked
 from tallystick.alerts.fields import NAMES, WHERE, shown
-from tallystick.alerts.shape import checked
-from tallystick.alerts.trials import RuleTest, failures
+from tallystick.alerts.rule_tests import RuleTest, failures
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import prepare
 from tallystick.query.scope import Principal

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick.alerts.counting import Rows, counted, events_of
+from tallystick.alerts.columnar import Rows, counted, events_of
+from tallystick.alerts.definition import Shape
 from tallystick.alerts.judges import NOTHING, QUERY, THEN, UNLESS, Hit, Silence, fired_by, judge_for
-from tallystick.alerts.shape import Shape
 from tallystick.clock import DAY_US, SECOND_US
 
 HOUR = 3600 * SECOND_US

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tallystick.alerts.definition import FIELDS, Shape
 from tallystick.alerts.rule import Rule
+from tallystick.alerts.rule_tests import failures
 from tallystick.alerts.rules_file import read_rules, write_rules
-from tallystick.alerts.shape import FIELDS, Shape
-from tallystick.alerts.trials import failures
 from tallystick.errors import BadRequest
 
 

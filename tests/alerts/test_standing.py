@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from tallystick.alerts import standing
-from tallystick.alerts.standing import Standing
+from tallystick.alerts import evaluator_cache
+from tallystick.alerts.evaluator_cache import Standing
 from tallystick.erasure.places import places
 from tallystick.erasure.texts import Subject, Texts
 from tests.alerts.watching import Watch, failed
@@ -22,8 +22,8 @@ def test_they_stand_at_one_position_and_are_taken_once():
 
 
 def test_who_knows_too_much_is_loaded_anew(monkeypatch):
-    monkeypatch.setattr(standing, "MOST_HITS", 100)
-    monkeypatch.setattr(standing, "MOST_OF_ONE", 60)
+    monkeypatch.setattr(evaluator_cache, "MOST_HITS", 100)
+    monkeypatch.setattr(evaluator_cache, "MOST_OF_ONE", 60)
     kept = Standing()
     kept.keep(ONE, 1, {}, 61)
     assert kept.take(ONE, 1) == ({}, 0)

@@ -5,9 +5,9 @@ from typing import Any
 from tallystick import clock
 from tallystick.alerts import changes
 from tallystick.alerts.alert import Alert, list_alerts
+from tallystick.alerts.baseline import Learner
 from tallystick.alerts.changes import Wanted
 from tallystick.alerts.evaluator import Evaluator
-from tallystick.alerts.learning import Learner
 from tallystick.alerts.rule import Rule
 from tallystick.clock import SECOND_US, rfc3339
 from tallystick.journal.recent import Recent

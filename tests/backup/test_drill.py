@@ -22,7 +22,7 @@ from tallystick.backup.owner import is_owned
 from tallystick.backup.restore import MARK, refuse_half, restore
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
-from tallystick.erasure import kept_list
+from tallystick.erasure import erasure_list
 from tallystick.errors import Conflict, NotFound, SettingsError
 from tallystick.merkle.remains import mask_of
 from tallystick.settings import Settings
@@ -122,7 +122,7 @@ def test_a_restore_that_was_killed_keeps_the_server_away_and_is_begun_again(orig
     index = original.answered["e5"]
     org_id = read(original.stopped).logs[0].org_id
     database = Database(settings_of(original.server).database_url)
-    line = kept_list.line_of(database, org_id, "ers_01m83d8ecmexkvkkqz4nen96ka", mask_of(["details"]), str(index))
+    line = erasure_list.line_of(database, org_id, "ers_01m83d8ecmexkvkkqz4nen96ka", mask_of(["details"]), str(index))
     database.close()
     other = place(like=original.server)
     for point in (
@@ -135,7 +135,7 @@ def test_a_restore_that_was_killed_keeps_the_server_away_and_is_begun_again(orig
             refuse_half(other.data_dir)
     with pytest.raises(SettingsError, match="interrupted"):
         asyncio.run(begin_to_serve(settings_of(other)))
-    kept_list.append(other.data_dir, [line])
+    erasure_list.append(other.data_dir, [line])
     other.command("backup", "restore", str(original.stopped))
     manifest = json.loads((original.stopped / "manifest.json").read_bytes())
     held = rows_by_another_process(other, manifest["logs"][0]["org_id"])

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import select, update
 
-from tallystick.access.acts import Caller
+from tallystick.access.audit import Caller
 from tallystick.backup.restart import restart
 from tallystick.clock import now_us
 from tallystick.errors import Conflict, Unavailable
@@ -15,8 +15,8 @@ from tallystick.events.incoming import EventInput
 from tallystick.events.intake import prepare
 from tallystick.ingest.reconcile import reconcile
 from tallystick.ledger import log as ledger_log
+from tallystick.ledger.high_water import Mark, Marks
 from tallystick.ledger.keys import Keyring
-from tallystick.ledger.marks import Mark, Marks
 from tallystick.ledger.signer import Signer
 from tallystick.ledger.tables import logs, tiles
 from tallystick.outbox import write as outbox

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from tallystick import clock
-from tallystick.access.acts import Caller
+from tallystick.access.audit import Caller
 from tallystick.compliance import reports
-from tallystick.compliance.making import ReportMaker
+from tallystick.compliance.report_builder import ReportMaker
 from tallystick.compliance.reports import EVIDENCE, REPORT, Asked
 from tallystick.exports.exporter import Exporter
 from tallystick.exports.request import Export

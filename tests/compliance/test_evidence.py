@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from tallystick import clock
-from tallystick.compliance import reports, reviewing
+from tallystick.compliance import reports, review_changes
 from tallystick.errors import Conflict, NotFound
 from tallystick.exports import request as exporting
 from tallystick.render.compliance_report import read
@@ -49,10 +49,10 @@ def test_it_holds_what_the_report_counts_and_what_proves_it(desk, sqlite_spine):
         event("user.login", at="2024-03-01T00:00:00Z"),
     ).events  # fmt: skip
     sqlite_spine.ship()
-    made = reviewing.draft(scope, {"start": ["2024-01-01"], "end": ["2024-01-31"]}, now=clock.now_us())
+    made = review_changes.draft(scope, {"start": ["2024-01-01"], "end": ["2024-01-31"]}, now=clock.now_us())
     with sqlite_spine.database.write() as connection:
-        reviewing.open_review(connection, scope, made, now=clock.now_us())
-    signed = reviewing.count_and_sign(
+        review_changes.open_review(connection, scope, made, now=clock.now_us())
+    signed = review_changes.count_and_sign(
         sqlite_spine.database, sqlite_spine.store, scope, made.shown_id, "Fine.", now=clock.now_us()
     )
     sqlite_spine.sequencer.tick([])

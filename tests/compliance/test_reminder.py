@@ -10,7 +10,7 @@ from tallystick.access import members, people
 from tallystick.access.passwords import hashed
 from tallystick.access.scopes import person_scope, user_principal
 from tallystick.clock import DAY_US, to_us
-from tallystick.compliance import reminder, reviewing
+from tallystick.compliance import reminder, review_changes
 from tallystick.compliance.reminder import Reminders
 from tallystick.destinations.tables import mails
 from tallystick.errors import BadRequest, Forbidden
@@ -56,19 +56,19 @@ def test_two_weeks_with_downtime_bring_one_mail_each_and_none_when_nothing_waits
     assert work.step(monday + 20 * DAY_US)  # the server was down for two Mondays
     assert len(letters(sqlite_spine)) == 4
     later = monday + 21 * DAY_US
-    made = reviewing.draft(scope, JANUARY, now=later - DAY_US)
+    made = review_changes.draft(scope, JANUARY, now=later - DAY_US)
     with sqlite_spine.database.write() as connection:
-        reviewing.open_review(connection, scope, made, now=later - DAY_US)
-        reviewing.sign(connection, scope, made.shown_id, "Fine.", 0, 0, now=later - DAY_US)
+        review_changes.open_review(connection, scope, made, now=later - DAY_US)
+        review_changes.sign(connection, scope, made.shown_id, "Fine.", 0, 0, now=later - DAY_US)
     assert work.step(later)
     assert len(letters(sqlite_spine)) == 4
 
 
 def test_open_and_overdue_reviews_are_named(sqlite_spine: Spine, scope):
     remind(sqlite_spine, scope, "maya@acme.com")
-    made = reviewing.draft(scope, JANUARY, now=SUNDAY - 8 * DAY_US)
+    made = review_changes.draft(scope, JANUARY, now=SUNDAY - 8 * DAY_US)
     with sqlite_spine.database.write() as connection:
-        reviewing.open_review(connection, scope, made, now=SUNDAY - 8 * DAY_US)
+        review_changes.open_review(connection, scope, made, now=SUNDAY - 8 * DAY_US)
         waits = reminder.due(connection, scope, now=SUNDAY)
     assert [one.review_id for one in waits.overdue] == [made.review_id]
     assert Reminders(sqlite_spine.database, "https://a.example").step(SUNDAY + DAY_US)

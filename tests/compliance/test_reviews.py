@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from tallystick import clock
 from tallystick.access.scopes import person_scope, user_principal
-from tallystick.compliance import reviewing
+from tallystick.compliance import review_changes
 from tallystick.compliance.review import findings_of, list_reviews, read_review
 from tallystick.compliance.signing import content_of, is_as_signed
 from tallystick.compliance.tables import reviews
@@ -34,19 +34,19 @@ class Reviewer:
 
     def open(self, given=JANUARY, *, now: int | None = None, **more):
         now = clock.now_us() if now is None else now
-        made = reviewing.draft(self.scope, given, about=more.pop("about", ""), now=now)
+        made = review_changes.draft(self.scope, given, about=more.pop("about", ""), now=now)
         with self.spine.database.write() as connection:
-            return reviewing.open_review(connection, self.scope, made, now=now, caller=CALLER, **more)
+            return review_changes.open_review(connection, self.scope, made, now=now, caller=CALLER, **more)
 
     def mark(self, review, event_id: str, severity: str = "high", note: str = "Look"):
-        (found,) = reviewing.find_events(self.spine.finder, self.scope, review, [event_id])
+        (found,) = review_changes.find_events(self.spine.finder, self.scope, review, [event_id])
         with self.spine.database.write() as connection:
-            reviewing.mark(
+            review_changes.mark(
                 connection, self.scope, review.shown_id, found, severity, note, now=clock.now_us(), caller=CALLER
             )
 
     def sign(self, review, conclusion: str = "All explained."):
-        return reviewing.count_and_sign(
+        return review_changes.count_and_sign(
             self.spine.database, self.spine.store, self.scope, review.shown_id, conclusion,
             now=clock.now_us(), caller=CALLER,
         )  # fmt: skip
@@ -100,9 +100,9 @@ def test_what_is_signed_is_not_changed_any_more(spine: Spine, ann: Reviewer):
     for act in (
         lambda: ann.mark(review, sent.id),
         lambda: ann.sign(review, "Another conclusion."),
-        lambda: _write(ann, reviewing.write_conclusion, review, "Another."),
-        lambda: _write(ann, reviewing.withdraw, review, now=clock.now_us()),
-        lambda: _write(ann, reviewing.unmark, review, sent.id, now=clock.now_us()),
+        lambda: _write(ann, review_changes.write_conclusion, review, "Another."),
+        lambda: _write(ann, review_changes.withdraw, review, now=clock.now_us()),
+        lambda: _write(ann, review_changes.unmark, review, sent.id, now=clock.now_us()),
     ):
         with pytest.raises(Conflict) as refused:
             act()
@@ -113,9 +113,9 @@ def test_what_is_signed_is_not_changed_any_more(spine: Spine, ann: Reviewer):
 def test_two_who_sign_at_once_sign_it_once(spine: Spine, ann: Reviewer):
     review = ann.open()
     with spine.database.write() as connection:
-        reviewing.sign(connection, ann.scope, review.shown_id, "Mine.", 1, 0, now=clock.now_us())
+        review_changes.sign(connection, ann.scope, review.shown_id, "Mine.", 1, 0, now=clock.now_us())
     with spine.database.write() as connection, pytest.raises(Conflict):
-        reviewing.sign(connection, ann.scope, review.shown_id, "Yours.", 1, 0, now=clock.now_us())
+        review_changes.sign(connection, ann.scope, review.shown_id, "Yours.", 1, 0, now=clock.now_us())
     assert ann.read(review)[0].conclusion == "Mine."
 
 

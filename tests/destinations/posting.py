@@ -15,7 +15,7 @@ from tallystick.destinations.guard import Guard
 from tallystick.destinations.mail import relay_of
 from tallystick.destinations.message import Message
 from tallystick.destinations.private import PURPOSE
-from tallystick.search.whole import unstored
+from tallystick.search.scan import unstored
 
 LOCAL = Guard((ip_network("127.0.0.0/8"), "localhost"))
 HOUR = 3600 * SECOND_US

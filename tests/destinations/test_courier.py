@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 from tallystick.access.scopes import person_scope
 from tallystick.access.tables import memberships
 from tallystick.clock import SECOND_US
-from tallystick.destinations import changes, forms, guarded
+from tallystick.destinations import changes, forms, http_client
 from tallystick.destinations.courier import STEPS
 from tallystick.destinations.destination import deliveries_of, list_all, show
 from tallystick.destinations.guard import Guard
@@ -119,7 +119,7 @@ def test_a_redirect_is_a_failure_and_is_not_followed(at, receiver):
 
 
 def test_an_answer_that_drips_ends_and_holds_up_nobody_else(at, receiver, monkeypatch):
-    monkeypatch.setattr(guarded, "MOST_SECONDS", 1.5)
+    monkeypatch.setattr(http_client, "MOST_SECONDS", 1.5)
     with open_receiver() as slow:
         slow.drips = True
         dead, alive = at.make(slow.url), at.make(receiver.url)

@@ -15,8 +15,8 @@ from tallystick.doctor.machine import look_at_archive, look_at_data, look_at_mai
 from tallystick.doctor.records import look_at_database
 from tallystick.errors import Unavailable
 from tallystick.ledger import log as ledger_log
+from tallystick.ledger.high_water import Mark, Marks
 from tallystick.ledger.keys import Keyring
-from tallystick.ledger.marks import Mark, Marks
 from tallystick.retention import clock_guard
 from tallystick.retention.tables import clock_witness
 from tallystick.settings import Settings

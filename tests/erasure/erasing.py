@@ -16,7 +16,7 @@ from tallystick.erasure.texts import Subject
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Principal, Scope
-from tallystick.search.whole import in_order_of_index
+from tallystick.search.scan import in_order_of_index
 from tests.fixtures.spine import Spine
 
 SARAH = Subject("sarah@acme.com")

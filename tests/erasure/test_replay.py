@@ -9,14 +9,14 @@ import pytest
 from tallystick import clock
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
-from tallystick.erasure import kept_list
+from tallystick.erasure import erasure_list
+from tallystick.erasure.records import told
 from tallystick.erasure.replay import replay
 from tallystick.erasure.stages import record_metadata
-from tallystick.erasure.telling import told
 from tallystick.merkle.remains import lost, mask_of
 from tallystick.outbox import write as outbox
 from tallystick.query.scope import Scope
-from tallystick.search.whole import records as explaining
+from tallystick.search.scan import records as explaining
 from tallystick.store.events import EventStore
 from tallystick.store.schema import CREATE_SETTINGS
 from tests.erasure.erasing import by_sarah, erase, eraser, event, events, records, run
@@ -120,10 +120,10 @@ def test_both_databases_from_before_the_erasure_are_told_of_it_again_by_the_list
 
 
 def test_a_list_of_another_history_takes_nothing(sqlite_spine: Spine, scope: Scope, tmp_path: Path) -> None:
-    line = kept_list.line_of(sqlite_spine.database, scope.org_id, "ers_1", 4, "1-3")
-    other = kept_list.Line(line.org_id, line.erasure, line.parts, "1-3,90", "0" * 6 + line.marks[6:] + "0" * 6)
-    kept_list.append(tmp_path, [other])
-    assert kept_list.applying(sqlite_spine.database, other) == [2, 3]
+    line = erasure_list.line_of(sqlite_spine.database, scope.org_id, "ers_1", 4, "1-3")
+    other = erasure_list.Line(line.org_id, line.erasure, line.parts, "1-3,90", "0" * 6 + line.marks[6:] + "0" * 6)
+    erasure_list.append(tmp_path, [other])
+    assert erasure_list.applying(sqlite_spine.database, other) == [2, 3]
     run(sqlite_spine, eraser(sqlite_spine, tmp_path))
     assert set(lost_parts(sqlite_spine, scope)) == {2, 3}
 
@@ -131,14 +131,14 @@ def test_a_list_of_another_history_takes_nothing(sqlite_spine: Spine, scope: Sco
 def test_a_line_is_written_once_and_a_broken_one_is_passed_over(
     sqlite_spine: Spine, scope: Scope, tmp_path: Path
 ) -> None:
-    line = kept_list.line_of(sqlite_spine.database, scope.org_id, "ers_1", 4, "1-3")
-    kept_list.append(tmp_path, [line])
-    kept_list.append(tmp_path, [line])
-    with (tmp_path / kept_list.NAME).open("ab") as file:
+    line = erasure_list.line_of(sqlite_spine.database, scope.org_id, "ers_1", 4, "1-3")
+    erasure_list.append(tmp_path, [line])
+    erasure_list.append(tmp_path, [line])
+    with (tmp_path / erasure_list.NAME).open("ab") as file:
         file.write(b'{"org_id": "half')
-    second = kept_list.line_of(sqlite_spine.database, scope.org_id, "ers_2", 4, "1")
-    kept_list.append(tmp_path, [second])
-    assert kept_list.read(tmp_path) == [line, second]
+    second = erasure_list.line_of(sqlite_spine.database, scope.org_id, "ers_2", 4, "1")
+    erasure_list.append(tmp_path, [second])
+    assert erasure_list.read(tmp_path) == [line, second]
 
 
 @pytest.mark.parametrize(
@@ -151,10 +151,10 @@ def test_a_line_is_written_once_and_a_broken_one_is_passed_over(
 def test_a_line_that_was_never_written_keeps_no_server_from_starting(
     sqlite_spine: Spine, scope: Scope, tmp_path: Path, wrong: dict[str, object]
 ) -> None:
-    line = kept_list.line_of(sqlite_spine.database, scope.org_id, "ers_1", 4, "1-3")
-    kept_list.append(tmp_path, [msgspec.structs.replace(line, **wrong)])
+    line = erasure_list.line_of(sqlite_spine.database, scope.org_id, "ers_1", 4, "1-3")
+    erasure_list.append(tmp_path, [msgspec.structs.replace(line, **wrong)])
     eraser(sqlite_spine, tmp_path)
-    assert kept_list.read(tmp_path) == []
+    assert erasure_list.read(tmp_path) == []
 
 
 def test_a_record_that_stands_in_the_store_and_not_in_the_log_erases_nothing(

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from tallystick import clock
-from tallystick.access.acts import Caller
+from tallystick.access.audit import Caller
 from tallystick.exports import request
 from tallystick.exports.exporter import Exporter
 from tallystick.exports.request import Export

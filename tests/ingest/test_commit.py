@@ -6,7 +6,7 @@ from tallystick.clock import now_us
 from tallystick.errors import Conflict
 from tallystick.ledger import check
 from tallystick.outbox import write as outbox
-from tallystick.search.whole import unstored
+from tallystick.search.scan import unstored
 from tests.fixtures.spine import Spine
 
 LOGIN = {"action": "user.login", "actor": {"id": "usr_1", "email": "alice@example.com"}}

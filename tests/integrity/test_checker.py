@@ -9,9 +9,9 @@ from sqlalchemy import delete, select, update
 from tallystick import clock, telemetry
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.errors import TallystickError
-from tallystick.integrity import look, rounds
-from tallystick.integrity.asking import ask_for_check, overview
+from tallystick.integrity import check_slice, rounds
 from tallystick.integrity.checker import LEASE_SECONDS, Checker
+from tallystick.integrity.overview import ask_for_check, overview
 from tallystick.integrity.rounds import Problem, Round
 from tallystick.integrity.tables import integrity_rounds
 from tallystick.ledger.tables import logs, tiles
@@ -26,7 +26,7 @@ COUNT = 600  # three tiles, the organization's own first action included
 
 @pytest.fixture(autouse=True)
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look, "SLICE", 256)
+    monkeypatch.setattr(check_slice, "SLICE", 256)
 
 
 class Guarded:

@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from tallystick import clock
 from tallystick.clock import DAY_US
-from tallystick.integrity.trim import TAIL_DAYS
+from tallystick.integrity.prune_tree import TAIL_DAYS
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer

@@ -15,9 +15,9 @@ from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.errors import Forbidden, Unavailable
 from tallystick.ledger import log as ledger
+from tallystick.ledger.high_water import FILE, LINES_BEFORE_REWRITING, Mark, Marks
 from tallystick.ledger.keys import OVERLAP_DAYS, Keyring
 from tallystick.ledger.log import LedgerDamaged
-from tallystick.ledger.marks import FILE, LINES_BEFORE_REWRITING, Mark, Marks
 from tallystick.ledger.signer import Signer, last_checkpoint
 from tallystick.ledger.tables import checkpoints, logs, signing_keys
 from tallystick.outbox.tables import outbox

@@ -22,7 +22,7 @@ from tallystick.retention import holds
 from tallystick.retention.indexes import read
 from tallystick.retention.purge import LEASE_SECONDS, Purger
 from tallystick.retention.tables import legal_holds
-from tallystick.search.whole import unstored
+from tallystick.search.scan import unstored
 from tests.fixtures.spine import Spine
 
 

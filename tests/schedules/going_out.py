@@ -23,7 +23,7 @@ from tallystick.exports.exporter import Exporter
 from tallystick.query.scope import Scope
 from tallystick.schedules import changes
 from tallystick.schedules.changes import Wanted
-from tallystick.schedules.delivering import Post
+from tallystick.schedules.delivery import Post
 from tallystick.schedules.runner import Schedules
 from tallystick.schedules.schedule import Schedule, show
 from tallystick.schedules.tables import schedule_deliveries

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import ViewportSize
 
+from tallystick.web.event_list import Listing
 from tallystick.web.filters import Filters
-from tallystick.web.listing import Listing
 from tallystick.web.pages import render
 from tests.screenshots.camera import Camera
 from tests.screenshots.demo import NAMES, Demo

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tallystick.search.moments import length
+from tallystick.search.dates import length
 
 MINUTE = 60_000_000
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.database.engine import Database
-from tallystick.verify.examined import WORTH_BYTES
+from tallystick.verify.event_checks import WORTH_BYTES
 from tests.house.tree import ROOT
 from tests.verify.evidence import Trail, on_lines, rewrite
 

@@ -10,7 +10,7 @@ import pytest
 from tallystick.database.engine import Database
 from tallystick.verify import bundle
 from tallystick.verify.entries import Malformed
-from tallystick.verify.examined import ENTRY_BYTES, Block, all_examined, processes_for
+from tallystick.verify.event_checks import ENTRY_BYTES, Block, all_examined, processes_for
 from tallystick.verify.report import Report
 from tests.verify.evidence import Trail, on_lines, rewrite
 from tests.verify.test_records import OLD

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from tallystick.database.engine import Database
-from tallystick.ledger.marks import FILE
+from tallystick.ledger.high_water import FILE
 from tallystick.ledger.tables import checkpoints, logs, signing_keys, tiles
 from tallystick.merkle.tree import EMPTY, extend, leaf_hashes
 from tallystick.verify.command import verify

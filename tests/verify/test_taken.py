@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tallystick.verify.range_index import NEVER, Taken
 from tallystick.verify.report import Ranges
-from tallystick.verify.taken import NEVER, Taken
 
 MOST = 40
 PAIRS = st.lists(st.tuples(st.integers(0, MOST), st.integers(0, 6)), max_size=5)

@@ -13,7 +13,7 @@ from tallystick.ledger.signer import Signer
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.integrity import differences
-from tallystick.search.whole import in_order_of_index
+from tallystick.search.scan import in_order_of_index
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
 from tallystick.verify.proofs import check_proof

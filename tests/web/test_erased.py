@@ -7,8 +7,8 @@ import pytest
 
 from tallystick.api.stream_events import WRITERS
 from tallystick.cases.threads import relations_of, threads_of
-from tallystick.erasure.taking import without_parts
-from tallystick.erasure.telling import Told
+from tallystick.erasure.records import Told
+from tallystick.erasure.redact_events import without_parts
 from tallystick.events.incoming import Actor, Context, EventInput, Person, Resource
 from tallystick.events.intake import prepare
 from tallystick.events.output import event_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tallystick.web.found import found_in_details
+from tallystick.web.match_snippet import found_in_details
 
 EVENT = {
     "changes": {"error": "Policy violation: S3 encryption required", "deep": {"list": [1, {"enabled": True}]}},

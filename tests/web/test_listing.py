@@ -5,8 +5,8 @@ import re
 import httpx
 import pytest
 
+from tallystick.web.event_list import Listing, count_words
 from tallystick.web.filters import Filters
-from tallystick.web.listing import Listing, count_words
 from tallystick.web.pages import render
 
 

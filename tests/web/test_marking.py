@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.query.fold import fold
-from tallystick.web.marking import shown
+from tallystick.web.highlight import shown
 
 
 @pytest.mark.parametrize(

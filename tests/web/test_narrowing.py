@@ -7,8 +7,8 @@ import pytest
 from tallystick.query.conditions import Not
 from tallystick.search.filters import query_from
 from tallystick.search.grammar import parse
+from tallystick.web.filter_links import NOTHING, narrowing
 from tallystick.web.filters import Filters
-from tallystick.web.narrowing import NOTHING, narrowing
 from tests.web.happenings import ZOO
 
 

@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, insert, select, update
 
 from tallystick import ids
-from tallystick.access import naming
-from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access import names
 from tallystick.access.address import Network
+from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import permissions, require
 from tallystick.access.secret import Secret, sha256
 from tallystick.access.tables import api_keys
@@ -75,7 +75,7 @@ def create_key(
     networks = _networks(allowed_networks)
     token = _new_token()
     made = ApiKey(
-        scope.org_id, ids.new_uuid(now), naming.name(name), allowed, token[-4:], networks,
+        scope.org_id, ids.new_uuid(now), names.name(name), allowed, token[-4:], networks,
         _maker(scope.principal), now, expires_at, None, None,
     )  # fmt: skip
     connection.execute(

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select, up
 from sqlalchemy.exc import IntegrityError
 
 from tallystick import ids
-from tallystick.access.acts import NOWHERE, Caller, tell
+from tallystick.access.audit import NOWHERE, Caller, tell
 from tallystick.access.scopes import Role, known_role, require, require_ownership, user_principal
 from tallystick.access.tables import memberships, organizations, people, sessions
 from tallystick.errors import Conflict, NotFound

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tallystick import ids
-from tallystick.access import naming
-from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access import names
+from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.owners import require_owner
 from tallystick.access.scopes import OPERATOR
 from tallystick.access.tables import organizations
@@ -59,7 +59,7 @@ def create(
     """
     kept_plan = _plan(plan)
     days = PLANS[kept_plan] if retention_days is None else _days(retention_days)
-    made = Organization(ids.new_uuid(now), naming.slug(slug), naming.name(name or slug), kept_plan, days, "UTC", now)
+    made = Organization(ids.new_uuid(now), names.slug(slug), names.name(name or slug), kept_plan, days, "UTC", now)
     if connection.execute(select(organizations.c.slug).where(organizations.c.slug == slug)).first() is not None:
         raise _slug_taken(slug)
     try:

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tallystick import ids
-from tallystick.access import naming
-from tallystick.access.acts import NOWHERE, Caller, tell
+from tallystick.access import names
+from tallystick.access.audit import NOWHERE, Caller, tell
 from tallystick.access.members import Member, enter
 from tallystick.access.passwords import HashedPassword
 from tallystick.access.scopes import OPERATOR, known_role, require, require_ownership
@@ -58,7 +58,7 @@ def add(
     user_id: UUID | None = None,
 ) -> Member:
     """What `create` does, for who decided within this package already that it may be done."""
-    email = naming.email(email)
+    email = names.email(email)
     person = _find(connection, email)
     if person is not None and password is not None:
         # Otherwise whoever adds a person to one organization could enter the others in that name.
@@ -99,7 +99,7 @@ def _insert(
     try:
         connection.execute(
             insert(people).values(
-                user_id=user_id, email=email, name=naming.name(name) if name else "",
+                user_id=user_id, email=email, name=names.name(name) if name else "",
                 password_hash=password, created_at=now,
             )
         )  # fmt: skip
@@ -113,7 +113,7 @@ def _find(connection: Connection, email: str) -> Row[Any] | None:
 
 
 def _existing(connection: Connection, email: str) -> Row[Any]:
-    person = _find(connection, naming.email(email))
+    person = _find(connection, names.email(email))
     if person is None:
         raise NotFound(f"Nobody has the address {email}. `tallystick user create` adds a person.", code="no_person")
     return person

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from tallystick import ids
-from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import Role, person_scope, user_principal
 from tallystick.access.secret import Secret, is_token, new_token, sha256
 from tallystick.access.tables import memberships, organizations, people, sessions

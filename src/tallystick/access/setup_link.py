@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select, update
 
 from tallystick import ids
-from tallystick.access import naming, organizations, people
-from tallystick.access.acts import NOWHERE, Caller
+from tallystick.access import names, organizations, people
+from tallystick.access.audit import NOWHERE, Caller
 from tallystick.access.members import Member
 from tallystick.access.organizations import Organization
 from tallystick.access.passwords import HashedPassword
@@ -65,10 +65,10 @@ def use(
     connection.execute(select(setup_links).order_by(setup_links.c.token_sha256).with_for_update()).all()
     check(connection, token, now=now)
     connection.execute(update(setup_links).where(setup_links.c.used_at.is_(None)).values(used_at=now))
-    email = naming.email(owner.email)
+    email = names.email(owner.email)
     # The first owner is the one who acts, before there is a row for it.
     user_id = ids.new_uuid(now)
-    by = user_principal(user_id, email, naming.name(owner.name) if owner.name else "")
+    by = user_principal(user_id, email, names.name(owner.name) if owner.name else "")
     organization = organizations.create(connection, owner.slug, owner.organization, now=now, by=by, caller=caller)
     member = people.add(
         connection, organization.org_id, email, "owner", owner.password,

@@ -13,8 +13,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, select, update
 
-from tallystick.access import naming, passwords, sessions, throttle
-from tallystick.access.acts import NOWHERE, Caller, tell
+from tallystick.access import names, passwords, sessions, throttle
+from tallystick.access.audit import NOWHERE, Caller, tell
 from tallystick.access.passwords import HashedPassword
 from tallystick.access.scopes import user_principal
 from tallystick.access.secret import Secret
@@ -183,6 +183,6 @@ def _tell_organizations(connection: Connection, account: _Account, action: str, 
 def _folded(email: str) -> str:
     """The address as accounts are found by; what cannot be one is "", which no account has."""
     try:
-        return naming.email(email)
+        return names.email(email)
     except BadRequest:
         return ""

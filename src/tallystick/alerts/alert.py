@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, Row, func, select, update
 
 from tallystick import ids
-from tallystick.access.acts import NOWHERE, Caller, tell
+from tallystick.access.audit import NOWHERE, Caller, tell
 from tallystick.access.scopes import require
 from tallystick.alerts.rule import PREFIX as RULE_PREFIX
 from tallystick.alerts.tables import alerts

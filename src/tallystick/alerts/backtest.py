@@ -9,12 +9,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from tallystick import ids
-from tallystick.alerts.counting import Rows, counted, events_of
+from tallystick.alerts.baseline import LOOK_BACK
+from tallystick.alerts.columnar import Rows, counted, events_of
+from tallystick.alerts.compiled_rule import Watched
+from tallystick.alerts.definition import Shape, bad
+from tallystick.alerts.history import Past
 from tallystick.alerts.judges import Firing, Judge, Remembering, fired_by
-from tallystick.alerts.learning import LOOK_BACK
-from tallystick.alerts.past import Past
-from tallystick.alerts.shape import Shape, bad
-from tallystick.alerts.watched import Watched
 from tallystick.clock import DAY_US, from_us
 from tallystick.database.engine import Database
 from tallystick.destinations.destination import may_see

@@ -8,15 +8,15 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from tallystick import ids
-from tallystick.access import naming, organizations
-from tallystick.access.acts import NOWHERE, Caller, differences, resource, tell_of
+from tallystick.access import names, organizations
+from tallystick.access.audit import NOWHERE, Caller, differences, resource, tell_of
 from tallystick.access.scopes import require
-from tallystick.alerts import recall
+from tallystick.alerts import rule_state
+from tallystick.alerts.compiled_rule import Watched
+from tallystick.alerts.definition import LONGEST, SEVERITIES, Shape, bad, checked
 from tallystick.alerts.judges import NOTHING
 from tallystick.alerts.rule import PREFIX, Rule, is_one, show, words
-from tallystick.alerts.shape import LONGEST, SEVERITIES, Shape, bad, checked
 from tallystick.alerts.tables import alert_memory, alert_positions, alert_rules
-from tallystick.alerts.watched import Watched
 from tallystick.clock import SECOND_US, rfc3339
 from tallystick.destinations import destination
 from tallystick.errors import BadRequest, Conflict
@@ -89,7 +89,7 @@ def change(
     connection.execute(update(alert_rules).where(is_one(before.org_id, before.rule_id)).values(values))
     after = show(connection, scope, shown_id)
     if begins:
-        recall.forget(connection, before.org_id, before.rule_id)
+        rule_state.forget(connection, before.org_id, before.rule_id)
         _begin(connection, after, now)
     was, is_now = said(before), said(after)
     changes = differences(was, is_now)
@@ -126,7 +126,7 @@ def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, cal
     organizations.hold_row(connection, scope.org_id)
     one = show(connection, scope, shown_id)
     tell_of(connection, scope, "audit_log.alert_rule_deleted", _on(one), now=now, caller=caller, metadata=said(one))
-    recall.forget(connection, one.org_id, one.rule_id)
+    rule_state.forget(connection, one.org_id, one.rule_id)
     connection.execute(delete(alert_rules).where(is_one(one.org_id, one.rule_id)))
 
 
@@ -154,7 +154,7 @@ def said(one: Rule) -> dict[str, Any]:
 def _checked(connection: Connection, scope: Scope, wanted: Wanted) -> tuple[Shape, dict[str, Any]]:
     shape = checked(dict(wanted.shape))
     try:
-        name = naming.name(wanted.name)
+        name = names.name(wanted.name)
     except BadRequest as problem:
         raise bad("name", problem.detail) from None
     if wanted.severity not in SEVERITIES:

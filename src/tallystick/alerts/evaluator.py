@@ -10,13 +10,13 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from tallystick import clock
 from tallystick.access import organizations
-from tallystick.alerts import importing, recall
+from tallystick.alerts import importing, rule_state
 from tallystick.alerts import outcome as outcomes
+from tallystick.alerts.evaluation import Found, Outcome, Position, Rules, judged
+from tallystick.alerts.evaluator_cache import Standing
 from tallystick.alerts.judges import Silence
-from tallystick.alerts.judging import Found, Outcome, Position, Rules, judged
 from tallystick.alerts.reading import Reader
 from tallystick.alerts.rule import Rule, read
-from tallystick.alerts.standing import Standing
 from tallystick.alerts.tables import alert_hits, alert_positions, alert_rules
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.database.engine import Database
@@ -194,7 +194,7 @@ class Evaluator(Background):
 
     def _listen_for(self, rule: Rule, now: int) -> int:
         judge = Silence(rule.shape)
-        recall.remembered(self._database, rule, judge)
+        rule_state.remembered(self._database, rule, judge)
         found = Found(rule, judge, [])
         for firing in judge.silent(now):
             try:

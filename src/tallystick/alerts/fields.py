@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from tallystick.alerts.shape import Field
+from tallystick.alerts.definition import Field
 from tallystick.alerts.strictness import may_weaken
 from tallystick.events.output import SKEW
 from tallystick.events.record import Record

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from tallystick.alerts.shape import Shape
+from tallystick.alerts.definition import Shape
 from tallystick.clock import SECOND_US
 
 QUERY, THEN, UNLESS = 0, 1, 2

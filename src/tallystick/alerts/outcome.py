@@ -7,11 +7,11 @@ import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from tallystick import ids
-from tallystick.access.acts import NOWHERE, tell
-from tallystick.alerts import recall, telling
+from tallystick.access.audit import NOWHERE, tell
+from tallystick.alerts import message_text, rule_state
 from tallystick.alerts.alert import PREFIX
+from tallystick.alerts.evaluation import Found, Outcome
 from tallystick.alerts.judges import Firing, Remembering
-from tallystick.alerts.judging import Found, Outcome
 from tallystick.alerts.rule import Rule, is_one
 from tallystick.alerts.tables import alert_positions, alert_rules, alerts
 from tallystick.clock import rfc3339
@@ -32,7 +32,7 @@ def write(connection: Connection, outcomes: Sequence[Outcome], public_url: str, 
     if mine:
         rows = [{"of": one.org_id, "next_index": one.next_index, "newest_at": one.newest_at} for one in mine]
         connection.execute(update(alert_positions).where(alert_positions.c.org_id == bindparam("of")), rows)
-    recall.keep_hits(connection, [(found.rule, found.hits) for one in mine for found in one.found])
+    rule_state.keep_hits(connection, [(found.rule, found.hits) for one in mine for found in one.found])
     return {one.org_id: sum(_write(connection, found, public_url, now) for found in one.found) for one in mine}
 
 
@@ -64,7 +64,7 @@ def _untouched(connection: Connection, org_ids: Sequence[UUID]) -> dict[UUID, tu
 def _write(connection: Connection, found: Found, public_url: str, now: int) -> int:
     """What one rule found, and what it will remember beside the hits."""
     if isinstance(found.judge, Remembering):
-        recall.keep_memory(connection, found.rule, found.judge)
+        rule_state.keep_memory(connection, found.rule, found.judge)
     # In the order of firing, which is that of their ids.
     fresh = sorted(ids.new_uuid(now) for _ in found.firings)
     for alert_id, (firing, record) in zip(fresh, found.firings, strict=True):
@@ -90,9 +90,9 @@ def _fire(
     now: int,
 ) -> None:
     step = firing.hit.step if firing.hit else 0
-    group = telling.group_of(rule, record, step)
-    sentence = telling.sentence(rule, firing, record, group)
-    facts = telling.facts(firing, record, group)
+    group = message_text.group_of(rule, record, step)
+    sentence = message_text.sentence(rule, firing, record, group)
+    facts = message_text.facts(firing, record, group)
     shown_id = ids.encode(PREFIX, alert_id.bytes)
     indexes = [hit.seq for hit in firing.events]
     muted = rule.is_muted(now)
@@ -101,7 +101,7 @@ def _fire(
             org_id=rule.org_id, alert_id=alert_id, rule_id=rule.rule_id, rule_name=rule.name,
             detection=rule.detection, severity=rule.severity, key=firing.key, group_name=group, sentence=sentence,
             facts=msgspec.json.encode(facts).decode(), number=firing.number,
-            search=msgspec.json.encode(telling.search(rule, firing, group)).decode(),
+            search=msgspec.json.encode(message_text.search(rule, firing, group)).decode(),
             first_seq=min(indexes, default=None), last_seq=max(indexes, default=None),
             event_ids=b"".join(hit.event_id for hit in firing.events), at=firing.at, first_at=firing.first_at,
             last_at=firing.last_at, fired_at=now, more=0, state="open", muted=muted, acknowledged_by="", note="",

@@ -12,7 +12,7 @@ from tallystick.journal.batches import Batch
 from tallystick.journal.recent import Recent
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import Query
-from tallystick.search.whole import is_own, unstored
+from tallystick.search.scan import is_own, unstored
 from tallystick.store.events import EventStore
 from tallystick.store.reading import by_index
 

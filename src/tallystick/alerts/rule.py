@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from tallystick import ids
-from tallystick.alerts.shape import Field, Shape, span_words
+from tallystick.alerts.definition import Field, Shape, span_words
 from tallystick.alerts.tables import alert_rules, alerts
 from tallystick.destinations.destination import may_see
 from tallystick.errors import NotFound

@@ -27,9 +27,9 @@ from typing import Any
 import msgspec
 import yaml
 
+from tallystick.alerts.definition import Shape, checked
 from tallystick.alerts.rule import Rule
-from tallystick.alerts.shape import Shape, checked
-from tallystick.alerts.trials import RuleTest
+from tallystick.alerts.rule_tests import RuleTest
 from tallystick.errors import BadRequest
 
 MOST_BYTES = 2 << 20

@@ -13,12 +13,12 @@ from tallystick.alerts import changes, importing
 from tallystick.alerts.alert import Alert
 from tallystick.alerts.backtest import Backtest, backtest
 from tallystick.alerts.changes import Wanted
+from tallystick.alerts.definition import Shape, checked
 from tallystick.alerts.detections import shipped
 from tallystick.alerts.rule import Rule, list_rules, show, words
 from tallystick.alerts.rules_file import write_rules
-from tallystick.alerts.shape import Shape, checked
 from tallystick.api.answers import HEADERS, answer
-from tallystick.api.asked import Asked, asked
+from tallystick.api.authorized_request import Asked, asked
 from tallystick.api.body import received_body
 from tallystick.api.parts import Parts
 from tallystick.clock import DAY_US, rfc3339

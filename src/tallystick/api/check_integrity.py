@@ -5,10 +5,10 @@ from typing import Any
 from litestar import Request, Response, get, post
 
 from tallystick.api.answers import answer
-from tallystick.api.asked import asked
+from tallystick.api.authorized_request import asked
 from tallystick.api.parts import Parts
 from tallystick.clock import rfc3339
-from tallystick.integrity.asking import Overview, ask_for_check, overview
+from tallystick.integrity.overview import Overview, ask_for_check, overview
 from tallystick.integrity.rounds import Round
 
 PATH = "/v1/ledger/check"

@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response, get
 
 from tallystick.api.answers import answer
-from tallystick.api.authorisation import authorised
+from tallystick.api.authorization import authorised
 from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.api.parts import Parts
 from tallystick.clock import now_us

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection
 
 from tallystick.api.answers import answer
-from tallystick.api.asked import asked
+from tallystick.api.authorized_request import asked
 from tallystick.api.parts import Parts
 from tallystick.clock import rfc3339
 from tallystick.destinations import changes

@@ -9,11 +9,11 @@ from litestar.response import File
 from sqlalchemy import Connection
 
 from tallystick import clock
-from tallystick.access.acts import Caller
+from tallystick.access.audit import Caller
 from tallystick.access.scopes import log_scope
 from tallystick.api.answers import HEADERS, answer
-from tallystick.api.asked import asked
-from tallystick.api.authorisation import calling
+from tallystick.api.authorization import calling
+from tallystick.api.authorized_request import asked
 from tallystick.api.parts import Parts
 from tallystick.clock import SECOND_US, rfc3339
 from tallystick.errors import BadRequest

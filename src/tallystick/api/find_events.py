@@ -7,13 +7,13 @@ from litestar import Request, Response, get
 
 from tallystick import ids
 from tallystick.api.answers import JSON, answer, encode
-from tallystick.api.authorisation import authorised
+from tallystick.api.authorization import authorised
 from tallystick.api.negotiation import chosen_media
 from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.api.parts import Parts
 from tallystick.api.stream_events import WRITERS, stream_events
 from tallystick.clock import now_us, rfc3339
-from tallystick.erasure.telling import telling_of
+from tallystick.erasure.records import telling_of
 from tallystick.errors import BadRequest, NotFound
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent

@@ -8,10 +8,10 @@ from typing import Any
 from litestar import Request, Response, get
 
 from tallystick.api.answers import HEADERS, encode
-from tallystick.api.authorisation import authorised
+from tallystick.api.authorization import authorised
 from tallystick.api.parameters import Parameters, whole
 from tallystick.api.parts import Parts
-from tallystick.api.streamed import Streamed
+from tallystick.api.streaming_response import Streamed
 from tallystick.clock import now_us
 from tallystick.errors import BadRequest, TallystickError
 from tallystick.events.output import event_of

@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Request, Response, get
 
 from tallystick.api.answers import JSON, answer, encode
-from tallystick.api.authorisation import authorised
+from tallystick.api.authorization import authorised
 from tallystick.api.find_events import event_named
 from tallystick.api.negotiation import chosen_media
 from tallystick.api.parameters import Parameters, bad_parameter

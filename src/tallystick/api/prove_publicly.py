@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response, get
 
 from tallystick.api.answers import answer
-from tallystick.api.authorisation import calling
+from tallystick.api.authorization import calling
 from tallystick.api.parameters import Parameters
 from tallystick.api.parts import Parts
 from tallystick.api.prove import BYTES, CONSISTENCY, TEXT, sizes_asked, tile_named

@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Request, Response, post
 
 from tallystick.api.answers import answer
-from tallystick.api.authorisation import authorised
+from tallystick.api.authorization import authorised
 from tallystick.api.body import received_body
 from tallystick.api.parameters import Parameters
 from tallystick.api.parts import Parts

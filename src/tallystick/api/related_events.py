@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response, get
 
 from tallystick.api.answers import answer, encode
-from tallystick.api.authorisation import authorised
+from tallystick.api.authorization import authorised
 from tallystick.api.find_events import event_named
 from tallystick.api.parameters import Parameters
 from tallystick.api.parts import Parts

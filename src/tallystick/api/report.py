@@ -8,7 +8,7 @@ import msgspec
 from litestar import Request, Response, get, post
 
 from tallystick.api.answers import HEADERS, answer
-from tallystick.api.asked import Asked, asked
+from tallystick.api.authorized_request import Asked, asked
 from tallystick.api.export import shown as shown_export
 from tallystick.api.parts import Parts
 from tallystick.compliance import reports

@@ -8,12 +8,12 @@ from litestar import Request, Response, delete, get, post, put
 from sqlalchemy import Connection
 
 from tallystick import clock
-from tallystick.access.acts import Caller
+from tallystick.access.audit import Caller
 from tallystick.api.answers import HEADERS, answer
-from tallystick.api.asked import asked
+from tallystick.api.authorized_request import asked
 from tallystick.api.parts import Parts
 from tallystick.clock import rfc3339
-from tallystick.compliance import reminder, reviewing
+from tallystick.compliance import reminder, review_changes
 from tallystick.compliance.review import (
     PREFIX,
     Finding,
@@ -114,9 +114,9 @@ async def mark_finding(request: Request[Any, Any, Any], parts: Parts) -> Respons
     asking = await asked(request, parts, "exports")
     wanted = await asking.body(FindingInput, "finding", "bad_finding")
     review = await asking.look(read_review, asking.id)
-    find = partial(reviewing.find_events, parts.finder, asking.scope, review, [wanted.event])
+    find = partial(review_changes.find_events, parts.finder, asking.scope, review, [wanted.event])
     (event,) = await parts.database.run(find)
-    await asking.do(reviewing.mark, asking.id, event, wanted.severity, wanted.note)
+    await asking.do(review_changes.mark, asking.id, event, wanted.severity, wanted.note)
     return answer(await asking.look(_shown, asking.id), status=201)
 
 
@@ -124,7 +124,7 @@ async def mark_finding(request: Request[Any, Any, Any], parts: Parts) -> Respons
 async def unmark_finding(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
     """Takes a finding away."""
     asking = await asked(request, parts, "exports")
-    await asking.do(reviewing.unmark, asking.id, str(request.path_params["event_id"]))
+    await asking.do(review_changes.unmark, asking.id, str(request.path_params["event_id"]))
     return answer(await asking.look(_shown, asking.id))
 
 
@@ -133,7 +133,8 @@ async def sign_review(request: Request[Any, Any, Any], parts: Parts) -> Response
     """Signs it, with a conclusion. Nothing of it changes any more."""
     asking = await asked(request, parts, "exports")
     wanted = await asking.body(SignInput, "signature", "bad_review")
-    sign = partial(reviewing.count_and_sign, parts.database, parts.store, asking.scope, asking.id, wanted.conclusion)
+    count_and_sign = review_changes.count_and_sign
+    sign = partial(count_and_sign, parts.database, parts.store, asking.scope, asking.id, wanted.conclusion)
     await asking.run(partial(sign, now=clock.now_us(), caller=asking.caller))
     return answer(await asking.look(_shown, asking.id))
 
@@ -142,7 +143,7 @@ async def sign_review(request: Request[Any, Any, Any], parts: Parts) -> Response
 async def withdraw_review(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
     """Gives an open review up."""
     asking = await asked(request, parts, "exports")
-    await asking.do(reviewing.withdraw, asking.id)
+    await asking.do(review_changes.withdraw, asking.id)
     return answer(await asking.look(_shown, asking.id))
 
 
@@ -218,18 +219,18 @@ def _shown(connection: Connection, scope: Scope, shown_id: str) -> dict[str, Any
 def _open(parts: Parts, scope: Scope, wanted: ReviewInput, caller: Caller) -> Review:
     """All of it or nothing. What asks the event store comes first: nobody waits for it to be able to record."""
     now, period = clock.now_us(), wanted.period
-    if len(wanted.findings) > reviewing.MOST_FINDINGS:
-        raise BadRequest(f"A review has {reviewing.MOST_FINDINGS} findings at most.", code="bad_review")
+    if len(wanted.findings) > review_changes.MOST_FINDINGS:
+        raise BadRequest(f"A review has {review_changes.MOST_FINDINGS} findings at most.", code="bad_review")
     given = {"start": [period.start], "end": [period.end], "tz": [period.tz], "q": [wanted.query]}
-    made = reviewing.draft(scope, given, about=wanted.about, now=now)
-    events = reviewing.find_events(parts.finder, scope, made, [one.event for one in wanted.findings])
-    counted = reviewing.counted(parts.database, parts.store, scope, made) if wanted.conclusion else None
+    made = review_changes.draft(scope, given, about=wanted.about, now=now)
+    events = review_changes.find_events(parts.finder, scope, made, [one.event for one in wanted.findings])
+    counted = review_changes.counted(parts.database, parts.store, scope, made) if wanted.conclusion else None
     with parts.database.write() as connection:
-        reviewing.open_review(connection, scope, made, corrects=wanted.corrects, now=now, caller=caller)
+        review_changes.open_review(connection, scope, made, corrects=wanted.corrects, now=now, caller=caller)
         for event, one in zip(events, wanted.findings, strict=True):
-            reviewing.mark(connection, scope, made.shown_id, event, one.severity, one.note, now=now, caller=caller)
+            review_changes.mark(connection, scope, made.shown_id, event, one.severity, one.note, now=now, caller=caller)
         if counted is not None:
-            reviewing.sign(connection, scope, made.shown_id, wanted.conclusion, *counted, now=now, caller=caller)
+            review_changes.sign(connection, scope, made.shown_id, wanted.conclusion, *counted, now=now, caller=caller)
     return made
 
 

@@ -77,7 +77,7 @@ from tallystick.api.destination import (
     show_destination,
     test_destination,
 )
-from tallystick.api.erase import ask_erasure, cancel_erasure, confirm_erasure, list_erasures, show_erasure
+from tallystick.api.erasures import ask_erasure, cancel_erasure, confirm_erasure, list_erasures, show_erasure
 from tallystick.api.export import (
     ask_export,
     download_export,
@@ -90,15 +90,6 @@ from tallystick.api.export import (
 from tallystick.api.find_events import find_events, show_event
 from tallystick.api.follow_events import follow_events
 from tallystick.api.health import show_health, show_metrics, show_readiness
-from tallystick.api.keep import (
-    change_retention,
-    list_holds,
-    place_hold,
-    preview_retention,
-    release_hold,
-    show_hold,
-    show_retention,
-)
 from tallystick.api.list_actions import list_actions
 from tallystick.api.problems import HANDLERS
 from tallystick.api.prove import show_checkpoint, show_consistency, show_key, show_proof, show_tile
@@ -119,6 +110,15 @@ from tallystick.api.report import (
     print_report,
     read_report,
     show_report,
+)
+from tallystick.api.retention import (
+    change_retention,
+    list_holds,
+    place_hold,
+    preview_retention,
+    release_hold,
+    show_hold,
+    show_retention,
 )
 from tallystick.api.review import (
     list_all_reviews,

@@ -10,7 +10,7 @@ from litestar import Response
 from tallystick.api.answers import HEADERS
 from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.api.parts import Parts
-from tallystick.api.streamed import Streamed
+from tallystick.api.streaming_response import Streamed
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope

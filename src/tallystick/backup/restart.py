@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from tallystick.access import organizations
-from tallystick.access.acts import Caller, resource
+from tallystick.access.audit import Caller, resource
 from tallystick.access.organizations import Organization
 from tallystick.access.scopes import operator_scope
 from tallystick.backup.manifest import NewFile, opened, sync
@@ -21,8 +21,8 @@ from tallystick.database.engine import Database
 from tallystick.errors import Conflict, Unavailable
 from tallystick.ingest.commit import commit
 from tallystick.ingest.reconcile import contradiction
+from tallystick.ledger.high_water import Mark, Marks
 from tallystick.ledger.log import Log, lock, read
-from tallystick.ledger.marks import Mark, Marks
 from tallystick.ledger.nodes import EntriesGone, Nodes
 from tallystick.ledger.renaming import rename
 from tallystick.ledger.signer import last_checkpoint

@@ -24,8 +24,8 @@ from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.database.migrate import knows, revision_of, upgrade
 from tallystick.errors import Conflict, SettingsError
+from tallystick.ledger.high_water import Marks
 from tallystick.ledger.keys import Keyring
-from tallystick.ledger.marks import Marks
 from tallystick.settings import KEPT_FILE, Settings
 from tallystick.store import copying as rows
 from tallystick.store.events import EventStore

@@ -9,8 +9,8 @@ from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Or, Query
 from tallystick.query.scope import Scope
+from tallystick.search.dates import length
 from tallystick.search.find import Finder
-from tallystick.search.moments import length
 
 MOST_EVENTS = 200
 DEFAULT_SPAN = "1h"

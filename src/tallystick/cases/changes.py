@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from tallystick import ids
-from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.cases.case import LINES, PREFIX, Case, no_case, read_case, require_change
 from tallystick.cases.tables import cases
 from tallystick.errors import BadRequest, Conflict

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from tallystick import ids
-from tallystick.access.acts import NOWHERE, Caller
+from tallystick.access.audit import NOWHERE, Caller
 from tallystick.cases.case import Case
 from tallystick.cases.changes import brief, locked, told, touched, written
 from tallystick.cases.tables import case_events

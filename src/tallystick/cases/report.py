@@ -7,7 +7,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from tallystick.access import organizations
-from tallystick.access.acts import NOWHERE, Caller
+from tallystick.access.audit import NOWHERE, Caller
 from tallystick.cases.case import LINES, Case
 from tallystick.cases.changes import told
 from tallystick.cases.timeline import Moment, Timeline

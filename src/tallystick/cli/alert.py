@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tallystick.alerts.rule_tests import failures
 from tallystick.alerts.rules_file import read_rules
-from tallystick.alerts.trials import failures
 from tallystick.cli.client import Client
 from tallystick.cli.ids import id_of
 from tallystick.cli.terminal import emit, listing, note, say, visible

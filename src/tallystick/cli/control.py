@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import OperationalError
 
-from tallystick.access.acts import Caller
+from tallystick.access.audit import Caller
 from tallystick.cli.terminal import CommandFailed
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade

@@ -15,7 +15,7 @@ from tallystick.query.conditions import And, Query, exactly
 from tallystick.query.fold import fold
 from tallystick.query.scope import Scope
 from tallystick.render.compliance_report import Answer, Count, Exceptional, Group, Sample
-from tallystick.search import whole
+from tallystick.search import scan
 from tallystick.search.filters import query_from
 from tallystick.search.match import compile_match
 from tallystick.search.paging import stored_of
@@ -138,7 +138,7 @@ class Evidence:
     def _own(self, one: mapping.Exceptional, query: Query) -> Exceptional:
         """Events whose actor is their resource: read one by one, since no search says it."""
         count, samples = 0, list[Sample]()
-        blocks = whole.newest_first(self.database, self.store, self.scope, query, self.position)
+        blocks = scan.newest_first(self.database, self.store, self.scope, query, self.position)
         with closing(blocks):
             for block in blocks:
                 self.look()

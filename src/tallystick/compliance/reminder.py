@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from tallystick import clock, ids
 from tallystick.access import members, organizations
-from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.members import Member
 from tallystick.access.scopes import operator_scope, require, require_whole_trail
 from tallystick.clock import DAY_US, from_us

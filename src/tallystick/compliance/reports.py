@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from tallystick.access import organizations
-from tallystick.access.acts import NOWHERE, Caller
+from tallystick.access.audit import NOWHERE, Caller
 from tallystick.access.scopes import require, require_whole_trail
 from tallystick.compliance.mapping import Frameworks, framework, load
 from tallystick.errors import BadRequest, Conflict, NotFound

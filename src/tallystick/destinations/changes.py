@@ -11,8 +11,8 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from tallystick import ids
-from tallystick.access import naming, organizations
-from tallystick.access.acts import NOWHERE, Caller, differences, resource, tell_of
+from tallystick.access import names, organizations
+from tallystick.access.audit import NOWHERE, Caller, differences, resource, tell_of
 from tallystick.access.owners import require_owner
 from tallystick.access.scopes import require
 from tallystick.access.sealing import Seal
@@ -257,7 +257,7 @@ def _addresses(given: object) -> list[str]:
     ):
         raise bad("settings", f"to is a list of 1 to {MOST_ADDRESSES} e-mail addresses.")
     try:
-        return list(dict.fromkeys(naming.email(text) for text in given))
+        return list(dict.fromkeys(names.email(text) for text in given))
     except BadRequest as problem:
         raise bad("settings", problem.detail) from None
 
@@ -285,7 +285,7 @@ def _at_once(connection: Connection, one: Destination, now: int) -> None:
 
 def _name(text: object) -> str:
     try:
-        return naming.name(str(text))
+        return names.name(str(text))
     except BadRequest as problem:
         raise bad("name", problem.detail) from None
 

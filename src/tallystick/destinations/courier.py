@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, not_, or_, select, update
 
 from tallystick import clock
-from tallystick.access.acts import NOWHERE, resource, tell
+from tallystick.access.audit import NOWHERE, resource, tell
 from tallystick.access.sealing import Unsealable
 from tallystick.access.tables import memberships, people
 from tallystick.clock import DAY_US, SECOND_US
@@ -25,7 +25,7 @@ from tallystick.destinations import forms, mailer, private
 from tallystick.destinations.changes import Posts, members_of
 from tallystick.destinations.destination import PREFIX, is_one
 from tallystick.destinations.guard import TargetFailed
-from tallystick.destinations.guarded import post
+from tallystick.destinations.http_client import post
 from tallystick.destinations.mail import BadMail, Letter, NotSent, Relay, give, written
 from tallystick.destinations.message import Message
 from tallystick.destinations.private import Private

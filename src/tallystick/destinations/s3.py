@@ -12,7 +12,7 @@ from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
 from tallystick.destinations.guard import Guard, TargetFailed
-from tallystick.destinations.guarded import guarded
+from tallystick.destinations.http_client import guarded
 from tallystick.destinations.objects import BLOCK, NotThere, Sum, arrived, blocks_of, sum_of
 
 CONNECT_SECONDS = 10.0

@@ -18,8 +18,8 @@ from tallystick.erasure.tables import erasures
 from tallystick.integrity.rounds import differences_known
 from tallystick.journal import batches, set_aside
 from tallystick.journal.tables import journal
+from tallystick.ledger.high_water import Marks
 from tallystick.ledger.keys import Keyring
-from tallystick.ledger.marks import Marks
 from tallystick.ledger.tables import checkpoints, logs, signing_keys
 from tallystick.retention import clock_guard
 from tallystick.retention.tables import prunings

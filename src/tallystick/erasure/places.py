@@ -17,7 +17,7 @@ from tallystick.compliance.tables import review_findings, review_reminders, revi
 from tallystick.database.engine import Database
 from tallystick.destinations.tables import deliveries, delivery_attempts, destinations
 from tallystick.erasure.kept_exports import KeptExports
-from tallystick.erasure.moved_aside import MovedAside
+from tallystick.erasure.replaced_files import MovedAside
 from tallystick.erasure.tables import erasures
 from tallystick.erasure.texts import Texts
 from tallystick.ingest.tables import idempotency_keys

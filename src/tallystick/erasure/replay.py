@@ -13,10 +13,10 @@ from sqlalchemy import select
 
 from tallystick.access.scopes import operator_scope
 from tallystick.database.engine import Database
-from tallystick.erasure import kept_list
+from tallystick.erasure import erasure_list
+from tallystick.erasure.records import Told, told
+from tallystick.erasure.redact_events import still_there
 from tallystick.erasure.stages import MOST_TEXT, schedule
-from tallystick.erasure.taking import still_there
-from tallystick.erasure.telling import Told, told
 from tallystick.ledger.tables import logs
 from tallystick.retention import indexes
 from tallystick.store import erasing
@@ -33,14 +33,14 @@ def replay(database: Database, store: EventStore, data_dir: Path, *, whole: bool
     """
     with database.read() as connection:
         organizations = list(connection.execute(select(logs.c.org_id, logs.c.size)).all())
-    listed: dict[UUID, list[kept_list.Line]] = {}
-    for line in kept_list.read(data_dir):
+    listed: dict[UUID, list[erasure_list.Line]] = {}
+    for line in erasure_list.read(data_dir):
         listed.setdefault(line.org_id, []).append(line)
     return sum(_replay(database, store, org_id, size, listed.get(org_id, ()), whole) for org_id, size in organizations)
 
 
 def _replay(
-    database: Database, store: EventStore, org_id: UUID, size: int, lines: Iterable[kept_list.Line], whole: bool
+    database: Database, store: EventStore, org_id: UUID, size: int, lines: Iterable[erasure_list.Line], whole: bool
 ) -> int:
     scope = operator_scope(org_id)
     said = told(database, store, scope, size)
@@ -61,7 +61,7 @@ def _replay(
 
 
 def _untold(
-    database: Database, lines: Iterable[kept_list.Line], said: Iterable[Told]
+    database: Database, lines: Iterable[erasure_list.Line], said: Iterable[Told]
 ) -> Iterator[tuple[str, int, str]]:
     """What the list knows and the log does not: erasure, parts, indexes."""
     in_log = _covered(said)
@@ -69,7 +69,7 @@ def _untold(
         there = in_log.get((line.erasure, line.parts), frozenset())
         if there.issuperset(indexes.read(line.indexes)):
             continue
-        left = sorted(set(kept_list.applying(database, line)) - there)
+        left = sorted(set(erasure_list.applying(database, line)) - there)
         while left:
             some = indexes.fitting(left, MOST_TEXT)
             left = left[len(some) :]

@@ -9,11 +9,11 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from tallystick import ids
 from tallystick.access import organizations
-from tallystick.access.acts import NOWHERE, Caller, tell
+from tallystick.access.audit import NOWHERE, Caller, tell
 from tallystick.access.scopes import require
 from tallystick.access.tables import api_keys, memberships, people
 from tallystick.clock import DAY_US
-from tallystick.erasure.looking import Found
+from tallystick.erasure.search import Found
 from tallystick.erasure.tables import erasure_steps, erasures
 from tallystick.erasure.texts import Subject, Texts, checked
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound

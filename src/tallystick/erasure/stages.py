@@ -14,10 +14,10 @@ from tallystick import clock, ids
 from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope
 from tallystick.database.engine import Database
-from tallystick.erasure import kept_list
-from tallystick.erasure.looking import ARCHIVE as ARCHIVED
-from tallystick.erasure.looking import DONE, Found, Run, look, look_archived
+from tallystick.erasure import erasure_list
 from tallystick.erasure.places import Place
+from tallystick.erasure.records import told
+from tallystick.erasure.redact_events import take
 from tallystick.erasure.request import (
     AGAIN,
     ARCHIVE,
@@ -31,9 +31,9 @@ from tallystick.erasure.request import (
     account_of,
     one,
 )
+from tallystick.erasure.search import ARCHIVE as ARCHIVED
+from tallystick.erasure.search import DONE, Found, Run, look, look_archived
 from tallystick.erasure.tables import erasure_steps, erasures
-from tallystick.erasure.taking import take
-from tallystick.erasure.telling import told
 from tallystick.erasure.texts import ERASED, Subject, Texts
 from tallystick.errors import Unavailable
 from tallystick.ledger.tables import logs
@@ -148,8 +148,8 @@ class Work:
         if erasing.is_at_work(self.store):
             return False
         shown_id = ids.encode(PREFIX, row.erasure_id.bytes) if row.requested_by != AGAIN else row.requested_by_name
-        lines = [kept_list.line_of(self.database, row.org_id, shown_id, step.parts, step.indexes) for step in steps]
-        kept_list.append(self.data_dir, [line for line in lines if line is not None])
+        lines = [erasure_list.line_of(self.database, row.org_id, shown_id, step.parts, step.indexes) for step in steps]
+        erasure_list.append(self.data_dir, [line for line in lines if line is not None])
         sets: dict[int, list[int]] = {}
         for step in steps:
             sets.setdefault(step.parts, []).extend(indexes.read(step.indexes))

@@ -11,14 +11,14 @@ import structlog
 from sqlalchemy import Connection, select, update
 
 from tallystick import clock, telemetry
-from tallystick.access.acts import Caller
+from tallystick.access.audit import Caller
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.database.engine import Database
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.exports import files, request
+from tallystick.exports.builder import Deletions, Disturbed, Made, Make, Maker
 from tallystick.exports.kinds import EXPORTED, TOLD_AS
-from tallystick.exports.making import Deletions, Disturbed, Made, Make, Maker
 from tallystick.exports.request import Export, is_one
 from tallystick.exports.tables import exports
 from tallystick.ledger.prover import Prover

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, upd
 
 from tallystick import ids
 from tallystick.access import organizations
-from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import require
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tallystick.exports.kinds import KINDS

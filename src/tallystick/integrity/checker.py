@@ -8,14 +8,14 @@ from sqlalchemy import Connection
 
 from tallystick import clock, telemetry
 from tallystick.access import organizations
-from tallystick.access.acts import NOWHERE, resource, tell
+from tallystick.access.audit import NOWHERE, resource, tell
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import rfc3339
 from tallystick.database.engine import Database
 from tallystick.integrity import rounds
-from tallystick.integrity.look import Looker
+from tallystick.integrity.check_slice import Looker
+from tallystick.integrity.prune_tree import trim
 from tallystick.integrity.rounds import Problem, Round
-from tallystick.integrity.trim import trim
 from tallystick.outbox.write import TALLYSTICK
 from tallystick.query.scope import Principal
 from tallystick.store.events import EventStore

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, delete, insert, select
 
 from tallystick.access import organizations
-from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import log_scope, require_ownership
 from tallystick.errors import NotFound
 from tallystick.integrity.tables import public_logs

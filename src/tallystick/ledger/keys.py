@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from tallystick.access import organizations
-from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import require_ownership
 from tallystick.access.sealing import Seal, Unsealable
 from tallystick.clock import DAY_US, rfc3339

@@ -14,9 +14,9 @@ from tallystick import clock, telemetry
 from tallystick.database.engine import Database
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.ledger import log as ledger_log
+from tallystick.ledger.high_water import Mark, Marks
 from tallystick.ledger.keys import Keyring, SigningKey
 from tallystick.ledger.log import LedgerDamaged, Log
-from tallystick.ledger.marks import Mark, Marks
 from tallystick.ledger.nodes import EntriesGone, Nodes
 from tallystick.ledger.notes import checkpoint_body, signed
 from tallystick.ledger.tables import checkpoints, logs, signing_keys

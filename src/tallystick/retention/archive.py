@@ -29,7 +29,7 @@ from tallystick.query.scope import Scope
 from tallystick.retention import exported, indexes
 from tallystick.retention.archive_step import SCHEMA, Manifest, Step, table_of
 from tallystick.retention.tables import archive_problems, archives
-from tallystick.search.whole import in_order_of_index, records
+from tallystick.search.scan import in_order_of_index, records
 from tallystick.store.events import EventStore
 
 HOME = "tallystick-archive"  # a file at the top: by it the place is known again

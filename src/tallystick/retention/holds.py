@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from tallystick import ids
 from tallystick.access import organizations
-from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import require, require_whole_trail
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database

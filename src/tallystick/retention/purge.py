@@ -25,7 +25,7 @@ from tallystick.retention import clock_guard, holds, indexes
 from tallystick.retention.archive import Archive, Archived, note_problem
 from tallystick.retention.tables import prunings, purges
 from tallystick.search.match import compile_match
-from tallystick.search.whole import is_own
+from tallystick.search.scan import is_own
 from tallystick.store import expiry
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select, update
 
 from tallystick.access import members, organizations
-from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import operator_scope, require
 from tallystick.clock import DAY_US, from_us
 from tallystick.database.engine import Database

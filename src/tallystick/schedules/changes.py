@@ -8,8 +8,8 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from tallystick import ids
-from tallystick.access import naming, organizations
-from tallystick.access.acts import NOWHERE, Caller, differences, resource, tell_of
+from tallystick.access import names, organizations
+from tallystick.access.audit import NOWHERE, Caller, differences, resource, tell_of
 from tallystick.access.owners import require_owner
 from tallystick.access.scopes import require
 from tallystick.errors import BadRequest, Conflict, Forbidden
@@ -198,7 +198,7 @@ def _checked(wanted: Wanted, now: int) -> tuple[Calendar, dict[str, Any]]:
     if wanted.format not in FORMATS:
         raise bad("format", f"format is one of {', '.join(FORMATS)}.")
     try:
-        name = naming.name(wanted.name)
+        name = names.name(wanted.name)
     except BadRequest as problem:
         raise bad("name", problem.detail) from None
     given = wanted.filter or {}

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from tallystick.access import naming
+from tallystick.access import names
 from tallystick.access.owners import require_owner
 from tallystick.access.scopes import require
 from tallystick.access.tables import memberships, people
@@ -21,7 +21,7 @@ def checked(scope: Scope, texts: Iterable[str], *, to_place: bool) -> list[str]:
     found: list[str] = []
     for text in texts:
         try:
-            found.append(naming.email(text))
+            found.append(names.email(text))
         except BadRequest:
             raise bad("recipients", f"{text[:100]!r} is no e-mail address: write it as name@example.com.") from None
     found = list(dict.fromkeys(found))

@@ -20,7 +20,7 @@ from tallystick.exports import request
 from tallystick.exports.exporter import Exporter
 from tallystick.exports.tables import exports
 from tallystick.schedules import runs
-from tallystick.schedules.delivering import Parcel, Post, Way, store
+from tallystick.schedules.delivery import Parcel, Post, Way, store
 from tallystick.schedules.recipients import may_get
 from tallystick.schedules.schedule import OPEN, PLACE, Schedule, find, is_one
 from tallystick.schedules.tables import export_schedules, schedule_deliveries, schedule_runs

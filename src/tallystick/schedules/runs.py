@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from tallystick import ids
-from tallystick.access.acts import NOWHERE, resource, tell
+from tallystick.access.audit import NOWHERE, resource, tell
+from tallystick.access.current_scope import standing
 from tallystick.access.scopes import require
-from tallystick.access.standing import standing
 from tallystick.errors import Forbidden, TallystickError
 from tallystick.exports import request
 from tallystick.outbox.write import TALLYSTICK

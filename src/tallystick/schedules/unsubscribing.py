@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, update
 
 from tallystick.access import signed_links
-from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import log_scope
 from tallystick.errors import NotFound
 from tallystick.schedules.schedule import PREFIX, find, gets

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from tallystick.clock import zone_of
 from tallystick.errors import BadRequest
 from tallystick.query.conditions import EVERYTHING, And, Between, Condition, Or, Query
+from tallystick.search.dates import FORMS, Clock, Moment
 from tallystick.search.grammar import needles, parse
-from tallystick.search.moments import FORMS, Clock, Moment
 from tallystick.search.qualifiers import BadValue, condition_of, either
 
 # Name of a parameter → the qualifier that means the same.

@@ -12,7 +12,7 @@ from tallystick.clock import zone_of
 from tallystick.errors import BadRequest
 from tallystick.query.conditions import EVERYTHING, And, AtPath, Between, Condition, Contains, Not, Or
 from tallystick.query.fold import fold
-from tallystick.search.moments import Clock
+from tallystick.search.dates import Clock
 from tallystick.search.qualifiers import BadValue, condition_of, either
 from tallystick.search.tokens import Token, mistake, quoted, tokens_of
 

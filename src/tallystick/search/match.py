@@ -22,8 +22,8 @@ from tallystick.query.conditions import (
 )
 from tallystick.query.event_ids import span as id_span
 from tallystick.query.fold import fold
-from tallystick.query.networks import number
-from tallystick.query.networks import span as network_span
+from tallystick.query.values import number
+from tallystick.query.values import span as network_span
 from tallystick.query.wildcards import fits
 from tallystick.store.schema import SEARCHED
 

@@ -11,7 +11,7 @@ from tallystick.query.conditions import AtPath, Between, Condition, Equals, Fiel
 from tallystick.query.event_ids import span as id_span
 from tallystick.query.fold import fold
 from tallystick.query.wildcards import fits
-from tallystick.search.moments import FORMS, Clock, Moment
+from tallystick.search.dates import FORMS, Clock, Moment
 
 FIELDS: dict[str, Field] = {
     "user": "user", "action": "action", "category": "category", "status": "status", "resource": "resource",

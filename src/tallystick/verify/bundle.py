@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import IO, Any
 
 from tallystick.verify.entries import Malformed, entry_of, read_line, read_object
-from tallystick.verify.examined import ENTRY_BYTES, Block, Examined, all_examined, processes_for
+from tallystick.verify.event_checks import ENTRY_BYTES, Block, Examined, all_examined, processes_for
 from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
 from tallystick.verify.records import Records
 from tallystick.verify.report import Report

@@ -13,8 +13,8 @@ from typing import Any
 from tallystick.verify.entries import PARTS, Malformed, entry_of, read_object
 from tallystick.verify.notes import Checkpoint
 from tallystick.verify.proofs import hashes_of
+from tallystick.verify.range_index import Taken
 from tallystick.verify.report import Ranges, Report
-from tallystick.verify.taken import Taken
 from tallystick.verify.tree import Unproven, check_inclusion, leaf_of
 
 PRUNED, ERASED = "audit_log.pruned", "audit_log.subject_erased"

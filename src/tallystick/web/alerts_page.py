@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from litestar import Response, get, post
 
-from tallystick.access.cross_site import form_token
+from tallystick.access.csrf import form_token
 from tallystick.alerts import alert as alerts
 from tallystick.alerts import changes, importing
 from tallystick.alerts.alert import Alert
@@ -21,10 +21,10 @@ from tallystick.destinations.destination import Destination, list_all
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.query.scope import Scope
 from tallystick.web.audit_logs import filters_of
+from tallystick.web.dependencies import Courier, Database, Finder, Frame, Given, Posts, Reader, SessionToken, WebRequest
 from tallystick.web.event_view import Row, row_of
+from tallystick.web.form_request import Posted
 from tallystick.web.pages import html, redirect
-from tallystick.web.parts import Courier, Database, Finder, Frame, Given, Posts, Reader, SessionToken, WebRequest
-from tallystick.web.posting import Posted
 
 PATH = "/alerts"
 SHOWN = 10

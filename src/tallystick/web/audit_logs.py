@@ -4,11 +4,11 @@ from functools import partial
 
 from litestar import Response, get
 
+from tallystick.web.dependencies import Database, Finder, Frame, Reader, Session, Settings, WebRequest
+from tallystick.web.event_list import Listing, count, load
 from tallystick.web.filters import PATH, Filters, from_pairs
 from tallystick.web.first_run import searchable_through
-from tallystick.web.listing import Listing, count, load
 from tallystick.web.pages import html
-from tallystick.web.parts import Database, Finder, Frame, Reader, Session, Settings, WebRequest
 
 
 @get(PATH, name="web.audit_logs")

@@ -3,15 +3,15 @@
 from litestar import Response, post
 from sqlalchemy import Connection
 
-from tallystick.access.acts import Caller
+from tallystick.access.audit import Caller
 from tallystick.cases import changes, evidence
 from tallystick.cases.case import LINES
 from tallystick.errors import BadRequest, Conflict
 from tallystick.query.scope import Scope
 from tallystick.web.case_pages import PATH, case_page
+from tallystick.web.dependencies import Database, Finder, Frame, Reader, WebRequest
+from tallystick.web.form_request import Posted, Posting
 from tallystick.web.pages import redirect
-from tallystick.web.parts import Database, Finder, Frame, Reader, WebRequest
-from tallystick.web.posting import Posted, Posting
 
 ONE = PATH + "/{case_id:str}"
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 from litestar import Response, get
 from sqlalchemy import Connection
 
-from tallystick.access.cross_site import refuse_cross_site
+from tallystick.access.csrf import refuse_cross_site
 from tallystick.cases import case as kept
 from tallystick.cases.case import LINES, Case, list_cases, may_change, place_of, read_case
 from tallystick.cases.changes import MOST_LINE, MOST_TITLE
@@ -18,9 +18,9 @@ from tallystick.database.engine import Database as ControlDatabase
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
+from tallystick.web.dependencies import Acting, Database, Frame, Reader, Recorder, Settings, WebRequest
+from tallystick.web.dependencies import Finder as GivenFinder
 from tallystick.web.pages import html
-from tallystick.web.parts import Acting, Database, Frame, Reader, Recorder, Settings, WebRequest
-from tallystick.web.parts import Finder as GivenFinder
 from tallystick.web.timeline_view import entry_of
 
 PATH = "/cases"

@@ -13,8 +13,8 @@ from tallystick.search import find
 from tallystick.search.filters import query_from
 from tallystick.search.tokens import quoted
 from tallystick.web.audit_logs import filters_of
+from tallystick.web.dependencies import Database, Finder, Reader, WebRequest
 from tallystick.web.filters import CATEGORIES, PATH, STATUSES, Filters
-from tallystick.web.parts import Database, Finder, Reader, WebRequest
 
 # Qualifier → the field whose values are counted, which is also the filter of that name.
 FIELDS = {

@@ -12,7 +12,7 @@ from litestar import Response, get, post
 
 from tallystick.access.members import Member
 from tallystick.clock import from_us, now_us, second_words, zone_of
-from tallystick.compliance import reminder, reports, reviewing
+from tallystick.compliance import reminder, reports, review_changes
 from tallystick.compliance.mapping import Frameworks
 from tallystick.compliance.reminder import WEEKDAYS, Due, Reminder
 from tallystick.compliance.reports import Asked
@@ -23,11 +23,7 @@ from tallystick.exports.request import Export
 from tallystick.query.scope import Scope
 from tallystick.saved.searches import SavedView, list_views
 from tallystick.settings import Settings as AllSettings
-from tallystick.web.exports_page import GONE, STATES
-from tallystick.web.filters import from_pairs
-from tallystick.web.page_frame import PageFrame
-from tallystick.web.pages import html, redirect
-from tallystick.web.parts import (
+from tallystick.web.dependencies import (
     Database,
     Exporter,
     Frame,
@@ -36,7 +32,11 @@ from tallystick.web.parts import (
     Settings,
     WebRequest,
 )
-from tallystick.web.posting import Posted, Posting
+from tallystick.web.exports_page import GONE, STATES
+from tallystick.web.filters import from_pairs
+from tallystick.web.form_request import Posted, Posting
+from tallystick.web.page_frame import PageFrame
+from tallystick.web.pages import html, redirect
 
 PATH = "/compliance"
 REPORTS_SHOWN, REVIEWS_SHOWN = 10, 30
@@ -126,11 +126,11 @@ async def start_review(posted: Posted, compliance_page: CompliancePage) -> Respo
         now = now_us()
         given = {**_chosen(posted.database, posted.reader, typed, now), "start": [typed.get("start", "")],
                  "end": [typed.get("end", "")], "tz": [typed.get("tz", "") or "UTC"]}  # fmt: skip
-        return reviewing.draft(posted.reader, given, about=typed.get("about", ""), now=now)
+        return review_changes.draft(posted.reader, given, about=typed.get("about", ""), now=now)
 
     try:
         drafted = await posted.database.run(draft)
-        made = await posted.do(reviewing.open_review, drafted, corrects=typed.get("corrects", ""))
+        made = await posted.do(review_changes.open_review, drafted, corrects=typed.get("corrects", ""))
     except (BadRequest, Conflict, NotFound) as problem:
         return await compliance_page.show(typed, {REVIEW: problem.detail}, status=problem.status)
     return redirect(f"{PATH}/reviews/{made.shown_id}")
@@ -207,7 +207,7 @@ def review_shown(one: Review, zone: tzinfo, now: int) -> Shown:
     late = one.is_overdue(now)
     state = {"open": "Overdue" if late else "Open", "signed": "Signed", "withdrawn": "Withdrawn"}[one.state]
     tone = {"open": "bad" if late else "busy", "signed": "good", "withdrawn": "gone"}[one.state]
-    return Shown(one, period_words(one.start, one.end, zone), reviewing.words_of(one.filter), state, tone)
+    return Shown(one, period_words(one.start, one.end, zone), review_changes.words_of(one.filter), state, tone)
 
 
 def _report(one: Export) -> Shown:

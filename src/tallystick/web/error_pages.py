@@ -10,9 +10,9 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from tallystick.errors import TallystickError
 from tallystick.store.errors import StoreError
+from tallystick.web.dependencies import WebRequest
 from tallystick.web.filters import PATH
 from tallystick.web.pages import HEADERS, html, redirect
-from tallystick.web.parts import WebRequest
 
 log = structlog.get_logger()
 

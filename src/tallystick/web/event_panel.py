@@ -4,19 +4,19 @@ from litestar import Response, get
 
 from tallystick import ids
 from tallystick.cases.around import Around, around
-from tallystick.erasure.telling import telling_of
+from tallystick.erasure.records import telling_of
 from tallystick.errors import NotFound
 from tallystick.events.record import StoredEvent
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
+from tallystick.web.dependencies import Database, Frame, Reader, Settings, Store, WebRequest
+from tallystick.web.dependencies import Finder as GivenFinder
+from tallystick.web.event_list import Listing, load
 from tallystick.web.event_view import row_of
 from tallystick.web.filters import PATH, Filters
-from tallystick.web.listing import Listing, load
 from tallystick.web.pages import html
 from tallystick.web.panel_view import Panel, panel_of
-from tallystick.web.parts import Database, Frame, Reader, Settings, Store, WebRequest
-from tallystick.web.parts import Finder as GivenFinder
 
 RELATED = 3  # on either side
 

@@ -11,7 +11,7 @@ from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.events.words import first
 from tallystick.web.filters import CATEGORIES
-from tallystick.web.found import found_in_details
+from tallystick.web.match_snippet import found_in_details
 
 GONE = "erased"  # stands where something stood before an erasure
 STATUS_WORDS = {"success": "Success", "failed": "Failed"}

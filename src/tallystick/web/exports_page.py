@@ -9,7 +9,7 @@ from litestar import Response, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.response import File
 
-from tallystick.access.cross_site import form_token
+from tallystick.access.csrf import form_token
 from tallystick.clock import now_us, second_words
 from tallystick.database.engine import Database as ControlDatabase
 from tallystick.errors import BadRequest
@@ -20,9 +20,7 @@ from tallystick.exports.request import Export
 from tallystick.exports.words import filter_words, period_words
 from tallystick.query.scope import Scope
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.filters import from_pairs
-from tallystick.web.pages import html, redirect
-from tallystick.web.parts import (
+from tallystick.web.dependencies import (
     Acting,
     Database,
     Exporter,
@@ -31,7 +29,9 @@ from tallystick.web.parts import (
     SessionToken,
     WebRequest,
 )
-from tallystick.web.posting import Posted
+from tallystick.web.filters import from_pairs
+from tallystick.web.form_request import Posted
+from tallystick.web.pages import html, redirect
 from tallystick.web.schedules_page import schedules_shown
 
 PATH = "/exports"

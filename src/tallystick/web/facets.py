@@ -10,10 +10,10 @@ from tallystick.query.scope import Scope
 from tallystick.search import find
 from tallystick.search.filters import query_from
 from tallystick.web.audit_logs import filters_of
+from tallystick.web.dependencies import Database, Finder, Reader, WebRequest
+from tallystick.web.filter_links import Narrowing, narrowing
 from tallystick.web.filters import LABELS, PATH, Filters, words_of
-from tallystick.web.narrowing import Narrowing, narrowing
 from tallystick.web.pages import html
-from tallystick.web.parts import Database, Finder, Reader, WebRequest
 
 FIELDS = ("user", "action", "category", "status", "resource", "ip")
 MOST = 10

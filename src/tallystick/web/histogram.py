@@ -13,9 +13,9 @@ from tallystick.query.scope import Scope
 from tallystick.search import find
 from tallystick.search.filters import query_from
 from tallystick.web.audit_logs import filters_of
+from tallystick.web.dependencies import Database, Finder, Reader, WebRequest
 from tallystick.web.filters import PATH, Filters
 from tallystick.web.pages import html
-from tallystick.web.parts import Database, Finder, Reader, WebRequest
 
 BUCKETS = 100
 DAY = timedelta(days=1)

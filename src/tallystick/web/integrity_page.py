@@ -11,14 +11,13 @@ from tallystick.access.scopes import require
 from tallystick.clock import second_words
 from tallystick.database.engine import Database as ControlDatabase
 from tallystick.errors import NotFound, Unavailable
-from tallystick.integrity.asking import Overview, ask_for_check, overview
+from tallystick.integrity.overview import Overview, ask_for_check, overview
 from tallystick.integrity.publish import set_public
 from tallystick.integrity.rounds import Round
 from tallystick.ledger.prover import Prover as LogProver
 from tallystick.query.scope import Scope
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.pages import html, redirect
-from tallystick.web.parts import (
+from tallystick.web.dependencies import (
     Checker,
     Database,
     Frame,
@@ -27,7 +26,8 @@ from tallystick.web.parts import (
     Settings,
     WebRequest,
 )
-from tallystick.web.posting import Posted
+from tallystick.web.form_request import Posted
+from tallystick.web.pages import html, redirect
 from tallystick.web.verifier_file import NAME, verifier_file
 
 PATH = "/integrity"

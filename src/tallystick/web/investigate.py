@@ -16,11 +16,11 @@ from tallystick.events.output import event_of
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
+from tallystick.web.dependencies import Database, Frame, Reader, WebRequest
+from tallystick.web.dependencies import Finder as GivenFinder
 from tallystick.web.event_panel import find_event, no_event
 from tallystick.web.filters import PATH, Filters
 from tallystick.web.pages import html
-from tallystick.web.parts import Database, Frame, Reader, WebRequest
-from tallystick.web.parts import Finder as GivenFinder
 from tallystick.web.timeline_view import Entry, entry_of
 
 SPANS = {

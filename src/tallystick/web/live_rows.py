@@ -15,10 +15,10 @@ from tallystick.errors import BadRequest, TallystickError
 from tallystick.live.follow import Batch
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
+from tallystick.web.dependencies import Authenticator, Database, LiveHub, SessionToken, WebRequest
 from tallystick.web.event_view import row_of
 from tallystick.web.filters import PATH, Filters, from_pairs
 from tallystick.web.pages import row_html
-from tallystick.web.parts import Authenticator, Database, LiveHub, SessionToken, WebRequest
 
 MOST_ROWS = 500  # a page draws no more, so no message carries more
 CHECK_SECONDS = 15.0

@@ -13,7 +13,7 @@ from tallystick.web import form_choices
 from tallystick.web.assets import ASSETS
 from tallystick.web.event_view import Row
 from tallystick.web.filters import Filters
-from tallystick.web.marking import shown
+from tallystick.web.highlight import shown
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("tallystick.web"),

@@ -8,15 +8,15 @@ from typing import Any
 from urllib.parse import quote
 
 from tallystick.clock import exact_time
-from tallystick.erasure.telling import Told
+from tallystick.erasure.records import Told
 from tallystick.events.changes import Change, changes_of
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.events.words import first, person, thing
 from tallystick.web.agent import agent_words
 from tallystick.web.event_view import Row, row_of
+from tallystick.web.filter_links import NOTHING, Narrowing, narrowing
 from tallystick.web.filters import CATEGORIES, PATH, Filters
-from tallystick.web.narrowing import NOTHING, Narrowing, narrowing
 
 MOST_CHANGES = 200
 PART_WORDS = {

@@ -16,11 +16,11 @@ from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.verify.tree import Unproven, check_inclusion, leaf_of
 from tallystick.web.audit_logs import filters_of
+from tallystick.web.dependencies import Database, Prover, Reader, WebRequest
+from tallystick.web.dependencies import Finder as GivenFinder
 from tallystick.web.event_panel import find_event, no_event
 from tallystick.web.filters import PATH
 from tallystick.web.pages import html
-from tallystick.web.parts import Database, Prover, Reader, WebRequest
-from tallystick.web.parts import Finder as GivenFinder
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from tallystick.exports.request import Export, checked
 from tallystick.render.compliance_pdf import answer_words, exception_words, report_pdf
 from tallystick.render.compliance_report import NO_EVIDENCE, Exceptional, Group, Period
 from tallystick.web.compliance_page import PATH, find_report, period_words
+from tallystick.web.dependencies import Acting, Database, Exporter, Frame, Reader
 from tallystick.web.filters import Filters
+from tallystick.web.form_request import Posted
 from tallystick.web.pages import html, redirect
-from tallystick.web.parts import Acting, Database, Exporter, Frame, Reader
-from tallystick.web.posting import Posted
 
 ONE = PATH + "/reports/{report_id:str}"
 

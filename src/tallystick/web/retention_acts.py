@@ -7,7 +7,7 @@ from litestar import Response, post
 from sqlalchemy import Connection
 
 from tallystick.access import organizations
-from tallystick.access.acts import Caller
+from tallystick.access.audit import Caller
 from tallystick.erasure import request as erasures
 from tallystick.erasure.request import Erasure
 from tallystick.erasure.texts import Subject
@@ -15,9 +15,9 @@ from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.query.scope import Scope
 from tallystick.retention import holds
 from tallystick.retention.warning import set_off
+from tallystick.web.dependencies import Eraser
+from tallystick.web.form_request import Posted
 from tallystick.web.pages import redirect
-from tallystick.web.parts import Eraser
-from tallystick.web.posting import Posted
 from tallystick.web.retention_page import CHANGE, HOLD, PATH, Asked, RetentionPage, chosen
 
 LOOK_SECONDS = 3.0  # a page waits so long for what an erasure would take

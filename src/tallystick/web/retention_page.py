@@ -25,9 +25,9 @@ from tallystick.settings import Settings as AllSettings
 from tallystick.store.events import EventStore
 from tallystick.store.expiry import Tally
 from tallystick.web.audit_logs import filters_of
+from tallystick.web.dependencies import Database, Frame, Given, Reader, Settings, Store, WebRequest
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.pages import html
-from tallystick.web.parts import Database, Frame, Given, Reader, Settings, Store, WebRequest
 from tallystick.web.retention_words import freed_words, gone_words, number_words, soon_words
 
 PATH = "/retention"

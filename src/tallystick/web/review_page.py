@@ -7,9 +7,9 @@ from typing import Any
 from litestar import Response, get, post
 
 from tallystick.clock import now_us, rfc3339, second_words, zone_of
-from tallystick.compliance import reviewing
+from tallystick.compliance import review_changes
 from tallystick.compliance.review import PREFIX, SEVERITIES, Finding, Review, findings_of, read_review
-from tallystick.compliance.reviewing import MOST_CONCLUSION, MOST_NOTE
+from tallystick.compliance.review_changes import MOST_CONCLUSION, MOST_NOTE
 from tallystick.compliance.signing import is_as_signed
 from tallystick.database.engine import Database as ControlDatabase
 from tallystick.errors import BadRequest, Conflict
@@ -19,11 +19,7 @@ from tallystick.query.scope import Scope
 from tallystick.search.find import Finder as EventFinder
 from tallystick.search.page import Page
 from tallystick.web.compliance_page import PATH, period_words, review_shown
-from tallystick.web.event_view import row_of
-from tallystick.web.filters import Filters
-from tallystick.web.page_frame import PageFrame
-from tallystick.web.pages import html, redirect
-from tallystick.web.parts import (
+from tallystick.web.dependencies import (
     Database,
     Finder,
     Frame,
@@ -32,7 +28,11 @@ from tallystick.web.parts import (
     Store,
     WebRequest,
 )
-from tallystick.web.posting import Posted
+from tallystick.web.event_view import row_of
+from tallystick.web.filters import Filters
+from tallystick.web.form_request import Posted
+from tallystick.web.page_frame import PageFrame
+from tallystick.web.pages import html, redirect
 
 ONE = PATH + "/reviews/{review_id:str}"
 SHOWN = 50
@@ -91,16 +91,16 @@ async def mark_finding(review_id: str, posted: Posted, review_page: ReviewPage, 
     def find() -> StoredEvent:
         with posted.database.read() as connection:
             review = read_review(connection, posted.reader, review_id)
-        (event,) = reviewing.find_events(finder, posted.reader, review, [event_id])
+        (event,) = review_changes.find_events(finder, posted.reader, review, [event_id])
         return event
 
     try:
         if posted.text("act") == "remove":
-            await posted.do(reviewing.unmark, review_id, event_id)
+            await posted.do(review_changes.unmark, review_id, event_id)
         else:
             event = await posted.database.run(find)
             severity = posted.text("severity") or "low"
-            await posted.do(reviewing.mark, review_id, event, severity, posted.text("note"))
+            await posted.do(review_changes.mark, review_id, event, severity, posted.text("note"))
     except (BadRequest, Conflict) as problem:
         return await review_page.show(cursor=cursor, problem=problem.detail, status=problem.status)
     back = f"?cursor={cursor}" if cursor.replace("-", "").replace("_", "").isalnum() else ""
@@ -114,17 +114,17 @@ async def write_review(review_id: str, posted: Posted, review_page: ReviewPage, 
 
     def save() -> None:
         with posted.database.write() as connection:
-            reviewing.write_conclusion(connection, posted.reader, review_id, conclusion)
+            review_changes.write_conclusion(connection, posted.reader, review_id, conclusion)
 
     def sign() -> None:
-        reviewing.count_and_sign(
+        review_changes.count_and_sign(
             posted.database, store, posted.reader, review_id, conclusion, now=now_us(), caller=posted.caller
         )
 
     acts: dict[str, Callable[[], Awaitable[object]]] = {
         "save": lambda: posted.run(save),
         "sign": lambda: posted.run(sign),
-        "withdraw": lambda: posted.do(reviewing.withdraw, review_id),
+        "withdraw": lambda: posted.do(review_changes.withdraw, review_id),
     }
     act = acts.get(posted.text("act"))
     if act is None:

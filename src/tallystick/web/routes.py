@@ -83,6 +83,7 @@ from tallystick.web.error_pages import show_error
 from tallystick.web.event_panel import show_event, show_related
 from tallystick.web.exports_page import ask_export, download_export, end_export, show_exports, show_list
 from tallystick.web.facets import show_facets
+from tallystick.web.form_request import provide_posted
 from tallystick.web.histogram import show_histogram
 from tallystick.web.integrity_page import (
     download_checkpoint,
@@ -95,7 +96,6 @@ from tallystick.web.integrity_page import (
 from tallystick.web.investigate import investigate
 from tallystick.web.live_rows import follow_events
 from tallystick.web.pages import with_headers
-from tallystick.web.posting import provide_posted
 from tallystick.web.proof_line import download_proof, show_proof
 from tallystick.web.report_page import ask_evidence, download_json, download_pdf, show_progress
 from tallystick.web.report_page import show_report as show_compliance_report

@@ -7,23 +7,23 @@ from typing import Any
 
 from litestar import Response, get, post
 
-from tallystick.access.cross_site import form_token
+from tallystick.access.csrf import form_token
 from tallystick.alerts import changes
 from tallystick.alerts.backtest import Backtest, Fired, backtest
 from tallystick.alerts.changes import Wanted
+from tallystick.alerts.definition import SEVERITIES, checked
 from tallystick.alerts.detections import one as detection
 from tallystick.alerts.rule import Rule, show, words
-from tallystick.alerts.shape import SEVERITIES, checked
 from tallystick.clock import DAY_US, now_us, rfc3339, second_words
 from tallystick.destinations.destination import list_all
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.search.tokens import quoted
 from tallystick.web.alerts_page import PATH
 from tallystick.web.audit_logs import filters_of
+from tallystick.web.dependencies import Database, Frame, Given, Reader, SessionToken, Store, WebRequest
 from tallystick.web.filters import Filters
+from tallystick.web.form_request import Posted
 from tallystick.web.pages import html, redirect
-from tallystick.web.parts import Database, Frame, Given, Reader, SessionToken, Store, WebRequest
-from tallystick.web.posting import Posted
 
 NEW = f"{PATH}/rules/new"
 FIELDS = ("name", "query", "count", "window", "unit", "group_by", "distinct", "severity", "quiet", "quiet_unit",

@@ -5,15 +5,15 @@ from urllib.parse import parse_qsl, urlencode
 
 from litestar import Response, get, post
 
-from tallystick.access.cross_site import form_token
+from tallystick.access.csrf import form_token
 from tallystick.errors import BadRequest, Conflict
 from tallystick.saved import searches
 from tallystick.web.audit_logs import filters_of
+from tallystick.web.dependencies import Database, Finder, Frame, Reader, SessionToken, WebRequest
+from tallystick.web.event_list import load
 from tallystick.web.filters import PATH, Filters, from_pairs
-from tallystick.web.listing import load
+from tallystick.web.form_request import Posted, Posting
 from tallystick.web.pages import html, redirect
-from tallystick.web.parts import Database, Finder, Frame, Reader, SessionToken, WebRequest
-from tallystick.web.posting import Posted, Posting
 
 SAVED = f"{PATH}/saved"
 

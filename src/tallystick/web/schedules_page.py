@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from litestar import Response, get, post
 
-from tallystick.access.cross_site import form_token
+from tallystick.access.csrf import form_token
 from tallystick.clock import now_us, second_words
 from tallystick.database.engine import Database as ControlDatabase
 from tallystick.errors import BadRequest, Conflict, Forbidden
@@ -22,9 +22,7 @@ from tallystick.schedules.changes import FILTERS, Wanted
 from tallystick.schedules.recipients import MOST_RECIPIENTS
 from tallystick.schedules.schedule import PLACE, Schedule, list_schedules, show
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.filters import Filters, from_pairs
-from tallystick.web.pages import html, redirect
-from tallystick.web.parts import (
+from tallystick.web.dependencies import (
     Database,
     Exporter,
     Frame,
@@ -33,7 +31,9 @@ from tallystick.web.parts import (
     Settings,
     WebRequest,
 )
-from tallystick.web.posting import Posted
+from tallystick.web.filters import Filters, from_pairs
+from tallystick.web.form_request import Posted
+from tallystick.web.pages import html, redirect
 from tallystick.work.calendar import FREQUENCIES, WEEKDAYS
 
 EXPORTS = "/exports"

@@ -17,9 +17,9 @@ from tallystick.query.scope import Scope
 from tallystick.search.find import Finder as EventFinder
 from tallystick.search.grammar import parse
 from tallystick.web.audit_logs import filters_of
+from tallystick.web.dependencies import Database, Finder, Frame, Reader, Store, WebRequest
 from tallystick.web.event_view import Row, row_of
 from tallystick.web.pages import html
-from tallystick.web.parts import Database, Finder, Frame, Reader, Store, WebRequest
 
 PATH = "/security"
 PERIODS = ("1", "7", "30", "90")

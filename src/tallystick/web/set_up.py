@@ -12,9 +12,9 @@ from tallystick.access.setup_link import FirstOwner
 from tallystick.clock import now_us
 from tallystick.errors import BadRequest, Unavailable
 from tallystick.ledger import log
+from tallystick.web.dependencies import Caller, Database, Form, Recorder, Settings, SignIn
 from tallystick.web.filters import PATH
 from tallystick.web.pages import html, redirect
-from tallystick.web.parts import Caller, Database, Form, Recorder, Settings, SignIn
 from tallystick.web.sign_in import with_session
 
 FIELDS = ("organization", "slug", "name", "email")

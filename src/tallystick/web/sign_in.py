@@ -6,13 +6,13 @@ from litestar import Response, get, post
 
 from tallystick import ids
 from tallystick.access import organizations, sessions
-from tallystick.access.cross_site import check_form_token
+from tallystick.access.csrf import check_form_token
 from tallystick.clock import now_us
 from tallystick.errors import NotFound, TallystickError, TooMany
+from tallystick.web.dependencies import Caller, Database, Form, Recorder, SessionToken, Settings, SignIn, WebRequest
 from tallystick.web.filters import PATH
 from tallystick.web.page_frame import is_ours
 from tallystick.web.pages import html, redirect
-from tallystick.web.parts import Caller, Database, Form, Recorder, SessionToken, Settings, SignIn, WebRequest
 
 
 @get("/", name="web.home")

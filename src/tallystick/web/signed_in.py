@@ -3,15 +3,14 @@
 from dataclasses import replace
 
 from tallystick import ids
-from tallystick.access import acts, organizations, sessions
+from tallystick.access import audit, organizations, sessions
 from tallystick.access.address import client_address
-from tallystick.access.cross_site import form_token, refuse_cross_site
+from tallystick.access.csrf import form_token, refuse_cross_site
 from tallystick.access.scopes import require
 from tallystick.access.sessions import cookie_name
 from tallystick.errors import BadRequest
 from tallystick.query.scope import Scope
-from tallystick.web.page_frame import PageFrame
-from tallystick.web.parts import (
+from tallystick.web.dependencies import (
     Authenticator,
     Caller,
     Database,
@@ -22,6 +21,7 @@ from tallystick.web.parts import (
     Settings,
     WebRequest,
 )
+from tallystick.web.page_frame import PageFrame
 
 
 async def provide_token(request: WebRequest, settings: Settings) -> str:
@@ -74,7 +74,7 @@ async def provide_caller(request: WebRequest, settings: Settings) -> Caller:
     peer = request.client.host if request.client else ""
     forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
     address, peer = client_address(peer, forwarded, settings.trusted_proxies)
-    return acts.Caller(address=address, peer=peer, user_agent=request.headers.get("user-agent", ""), source="web")
+    return audit.Caller(address=address, peer=peer, user_agent=request.headers.get("user-agent", ""), source="web")
 
 
 async def provide_acting(caller: Caller, session: Session) -> Caller:

@@ -10,9 +10,9 @@ from tallystick.errors import BadRequest
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
 from tallystick.web.audit_logs import filters_of
+from tallystick.web.dependencies import Database, Finder, Reader, WebRequest
 from tallystick.web.filters import PATH, Filters, from_pairs
 from tallystick.web.pages import html
-from tallystick.web.parts import Database, Finder, Reader, WebRequest
 
 MOST = 12
 

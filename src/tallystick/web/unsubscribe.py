@@ -6,8 +6,8 @@ from tallystick.access.rate_limit import RateLimit
 from tallystick.clock import now_us
 from tallystick.schedules import unsubscribing
 from tallystick.schedules.unsubscribing import Subscription
+from tallystick.web.dependencies import Caller, Database, Recorder, Settings
 from tallystick.web.pages import html
-from tallystick.web.parts import Caller, Database, Recorder, Settings
 
 PATH = "/unsubscribe/{token:str}"
 # Whoever guesses links gets no further than this.

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any, get_args
 
 from tallystick.alerts.alert import STATES
-from tallystick.alerts.shape import FIELDS, KINDS, LONGEST, MOST_COUNT, SEVERITIES, Where
+from tallystick.alerts.definition import FIELDS, KINDS, LONGEST, MOST_COUNT, SEVERITIES, Where
 from tallystick.api.document.answers import body_of, json_of, operation
 from tallystick.api.document.schemas import TIME, fields, listed, ref, text
 

@@ -6,7 +6,7 @@ from typing import Any
 from tallystick.api.document.answers import body_of, json_of, operation
 from tallystick.api.document.schemas import COUNT, EVENT_ID, FLAG, INDEX, TIME, fields, listed, ref, text
 from tallystick.compliance.review import SEVERITIES
-from tallystick.compliance.reviewing import MOST_ABOUT, MOST_CONCLUSION, MOST_NOTE
+from tallystick.compliance.review_changes import MOST_ABOUT, MOST_CONCLUSION, MOST_NOTE
 
 _of = partial(operation, "Comply")
 _WHEN = TIME | {"type": ["string", "null"]}

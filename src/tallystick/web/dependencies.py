@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from tallystick import settings
-from tallystick.access import acts, authenticate, sessions, sign_in
+from tallystick.access import audit, authenticate, sessions, sign_in
 from tallystick.database import engine
 from tallystick.destinations import changes as destinations
 from tallystick.destinations import courier
@@ -30,9 +30,9 @@ T = TypeVar("T")
 Given = NamedDependency[SkipValidation[T]]
 
 WebRequest = Request[Any, Any, Any]
-Acting = Given[acts.Caller]
+Acting = Given[audit.Caller]
 Authenticator = Given[authenticate.Authenticator]
-Caller = Given[acts.Caller]
+Caller = Given[audit.Caller]
 Checker = Given[checker.Checker]
 Courier = Given[courier.Courier]
 Database = Given[engine.Database]

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from tallystick.alerts.compiled_rule import Watched
+from tallystick.alerts.evaluator_cache import Judges
 from tallystick.alerts.judges import QUERY, THEN, Firing, Hit, InOrder, Judge, fired_by
 from tallystick.alerts.reading import Numbered, Reader, is_judged
-from tallystick.alerts.recall import load, unknown
 from tallystick.alerts.rule import Rule
-from tallystick.alerts.standing import Judges
-from tallystick.alerts.watched import Watched
+from tallystick.alerts.rule_state import load, unknown
 from tallystick.events.record import Record
 from tallystick.query.conditions import Query
 

@@ -6,8 +6,8 @@ from uuid import UUID
 import msgspec
 
 from tallystick.database.engine import Database
-from tallystick.integrity.climb import climb
-from tallystick.integrity.explained import Explained, erasure_under_way, purges_under_way
+from tallystick.integrity.check_tree import climb
+from tallystick.integrity.deletion_records import Explained, erasure_under_way, purges_under_way
 from tallystick.integrity.rounds import MOST_KEPT, Problem, Round
 from tallystick.ledger import log as ledger_log
 from tallystick.merkle.remains import lost
@@ -15,7 +15,7 @@ from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.merkle.tree import EMPTY, Edge
 from tallystick.query.scope import Scope
 from tallystick.search.integrity import differences
-from tallystick.search.whole import unstored
+from tallystick.search.scan import unstored
 from tallystick.store.copies import highest_index, indexes_held
 from tallystick.store.events import EventStore
 

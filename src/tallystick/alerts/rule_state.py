@@ -7,9 +7,9 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, tuple_
 
+from tallystick.alerts.definition import Shape
 from tallystick.alerts.judges import THEN, Hit, InOrder, Judge, Remembering, Threshold
 from tallystick.alerts.rule import Rule
-from tallystick.alerts.shape import Shape
 from tallystick.alerts.tables import alert_hits, alert_memory, alerts
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID
 
+from tallystick.alerts.definition import Field, Shape, condition_of
 from tallystick.alerts.fields import NAMES, WHERE, digest
 from tallystick.alerts.judges import QUERY, THEN, UNLESS, Hit, Judge, judge_for
-from tallystick.alerts.shape import Field, Shape, condition_of
 from tallystick.events.record import Record
 from tallystick.query.conditions import EVERYTHING, And, Condition, Equals, Query
 from tallystick.search.match import Match, compile_match

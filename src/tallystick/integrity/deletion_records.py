@@ -19,7 +19,7 @@ from tallystick.outbox.write import TALLYSTICK
 from tallystick.query.scope import Scope
 from tallystick.retention.indexes import pairs
 from tallystick.retention.tables import prunings
-from tallystick.search.whole import records
+from tallystick.search.scan import records
 from tallystick.store.events import EventStore
 
 _object = msgspec.json.Decoder(dict[str, Any]).decode

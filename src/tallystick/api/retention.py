@@ -9,7 +9,7 @@ from litestar import Request, Response, get, post
 from tallystick import clock
 from tallystick.access import organizations
 from tallystick.api.answers import answer
-from tallystick.api.asked import Asked, asked
+from tallystick.api.authorized_request import Asked, asked
 from tallystick.api.parts import Parts
 from tallystick.clock import rfc3339
 from tallystick.retention import holds

@@ -23,8 +23,8 @@ from tallystick.database.engine import Database
 from tallystick.errors import NotFound, TallystickError, Unavailable
 from tallystick.events.record import StoredEvent
 from tallystick.exports import files
+from tallystick.exports.builder import Deletions, Disturbed, Watch
 from tallystick.exports.files import Measured
-from tallystick.exports.making import Deletions, Disturbed, Watch
 from tallystick.exports.request import Export, show
 from tallystick.exports.words import filter_words
 from tallystick.ids import encode
@@ -43,7 +43,7 @@ from tallystick.render.compliance_report import (
     ReviewLine,
     written,
 )
-from tallystick.search import whole
+from tallystick.search import scan
 from tallystick.search.filters import query_from
 from tallystick.store import grouping
 from tallystick.store.events import EventStore
@@ -98,10 +98,10 @@ class ReportMaker:
         end = max(one.position, 1)
 
         def watched() -> Iterator[list[StoredEvent]]:
-            reading = whole.in_order_of_index(self._database, self._store, scope, query, 0, report.position)
+            reading = scan.in_order_of_index(self._database, self._store, scope, query, 0, report.position)
             # What was told of the report and the reviews since: it holds their SHA-256.
             later = Query(_acts(acts))
-            told = whole.in_order_of_index(self._database, self._store, scope, later, report.position, one.position)
+            told = scan.in_order_of_index(self._database, self._store, scope, later, report.position, one.position)
             for block in chain(reading, told):
                 yield block
                 files.check_room(self._data_dir)
@@ -111,7 +111,7 @@ class ReportMaker:
             filter={name: list(values) for name, values in one.filter.items()},
             made_by={"type": one.by.kind, "id": one.by.id, "name": one.by.name},
         )
-        records = whole.records(self._database, self._store, scope, self._signed_size(scope, one.position))
+        records = scan.records(self._database, self._store, scope, self._signed_size(scope, one.position))
         writer = BundleWriter(self._database, self._prover)
         manifest = writer.write(cast("BinaryIO", target), scope, selection, watched(), records, documents)
         if self._deletions(organization.org_id) != before:

@@ -8,21 +8,21 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tallystick.alerts.counting import Rows
+from tallystick.alerts.columnar import Rows
+from tallystick.alerts.compiled_rule import Step, Watched
+from tallystick.alerts.definition import Field, bad
 from tallystick.alerts.fields import digest, masked, shown
 from tallystick.alerts.judges import Hit
 from tallystick.alerts.reading import CAUSED, is_judged
-from tallystick.alerts.shape import Field, bad
-from tallystick.alerts.watched import Step, Watched
 from tallystick.database.engine import Database
 from tallystick.events.copies import record_of
 from tallystick.events.record import Record
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import And, Condition, Not, Query, exactly
 from tallystick.query.scope import Scope
-from tallystick.search.whole import in_order_of_index, unstored
+from tallystick.search.scan import in_order_of_index, unstored
+from tallystick.store.columns import NAMES, glance, ids_of
 from tallystick.store.events import EventStore
-from tallystick.store.glance import NAMES, glance, ids_of
 
 MOST_EVENTS = 2_000_000
 Mask = npt.NDArray[np.bool_]

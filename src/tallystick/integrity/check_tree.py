@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from tallystick.database.engine import Database
-from tallystick.integrity.explained import Indexes
+from tallystick.integrity.deletion_records import Indexes
 from tallystick.integrity.rounds import Problem
 from tallystick.ledger.log import LedgerDamaged
 from tallystick.ledger.nodes import Nodes, split

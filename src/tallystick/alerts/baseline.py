@@ -4,18 +4,18 @@ from sqlalchemy import Connection, select, update
 
 from tallystick import clock
 from tallystick.access.scopes import operator_scope
-from tallystick.alerts import recall
+from tallystick.alerts import rule_state
+from tallystick.alerts.compiled_rule import Watched
 from tallystick.alerts.judges import Remembering
 from tallystick.alerts.reading import is_judged
 from tallystick.alerts.rule import Rule, is_one, read
 from tallystick.alerts.tables import alert_positions, alert_rules
-from tallystick.alerts.watched import Watched
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.events.copies import record_of
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import Query
-from tallystick.search.whole import in_order_of_index
+from tallystick.search.scan import in_order_of_index
 from tallystick.store.events import EventStore
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease
@@ -63,7 +63,7 @@ class Learner(Background):
                 if connection.execute(
                     update(alert_rules).where(fresh, ~alert_rules.c.learnt).values(learnt=True, since=known)
                 ).rowcount:
-                    recall.keep_memory(connection, rule, judge)
+                    rule_state.keep_memory(connection, rule, judge)
                 return
 
     def _learn(self, rule: Rule, judge: Remembering, first: int, end: int, now: int) -> None:

@@ -11,8 +11,8 @@ from uuid import UUID
 import msgspec
 
 from tallystick.access import organizations
+from tallystick.access.current_scope import standing
 from tallystick.access.scopes import require
-from tallystick.access.standing import standing
 from tallystick.clock import second_words, zone_of
 from tallystick.database.engine import Database
 from tallystick.errors import Forbidden, TallystickError, Unavailable
@@ -28,7 +28,7 @@ from tallystick.query.conditions import EVERYTHING, Query
 from tallystick.query.scope import Scope
 from tallystick.render.export_pdf import About
 from tallystick.render.writers import FORMATS
-from tallystick.search import whole
+from tallystick.search import scan
 from tallystick.search.filters import query_from
 from tallystick.store.events import EventStore
 from tallystick.store.reading import extent
@@ -117,7 +117,7 @@ class Maker:
         if write is None:
             raise TallystickError(f"The format {one.format} is not written from newest to oldest.")
         ends = extent(self._store, scope, query)
-        with closing(whole.newest_first(self._database, self._store, scope, query, one.position, one.first)) as found:
+        with closing(scan.newest_first(self._database, self._store, scope, query, one.position, one.first)) as found:
             blocks = seen.watched(found, lambda event: _share_of_time(event, ends), watch, self._data_dir)
             write(blocks, cast("BinaryIO", target), self._about(one, scope))
 
@@ -135,11 +135,11 @@ class Maker:
             made_by={"type": one.by.kind, "id": one.by.id, "name": one.by.name},
         )
         end = max(one.position, 1)
-        found = whole.in_order_of_index(self._database, self._store, scope, query, one.first, one.position)
+        found = scan.in_order_of_index(self._database, self._store, scope, query, one.first, one.position)
         blocks = seen.watched(found, lambda event: 1000 * event.index // end, watch, self._data_dir)
         records: Iterable[StoredEvent] = (
             # Also those behind the position: they tell what went since it was asked for.
-            whole.records(self._database, self._store, scope, self._signed(scope, one.position))
+            scan.records(self._database, self._store, scope, self._signed(scope, one.position))
             if scope.mandatory == EVERYTHING
             else ()
         )

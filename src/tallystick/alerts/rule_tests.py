@@ -7,12 +7,12 @@ from uuid import UUID
 
 import msgspec
 
+from tallystick.alerts.compiled_rule import Watched
+from tallystick.alerts.definition import Shape
+from tallystick.alerts.evaluation import judge_all
 from tallystick.alerts.judges import Firing, Silence
-from tallystick.alerts.judging import judge_all
+from tallystick.alerts.message_text import group_of, sentence
 from tallystick.alerts.rule import Rule
-from tallystick.alerts.shape import Shape
-from tallystick.alerts.telling import group_of, sentence
-from tallystick.alerts.watched import Watched
 from tallystick.clock import DAY_US, SECOND_US, from_us, to_us
 from tallystick.errors import BadRequest, Invalid
 from tallystick.events.incoming import EventInput

@@ -2,10 +2,10 @@
 
 from datetime import UTC
 
+from tallystick.alerts.definition import Field, span_words
 from tallystick.alerts.fields import masked, shown
 from tallystick.alerts.judges import QUERY, Firing
 from tallystick.alerts.rule import Rule
-from tallystick.alerts.shape import Field, span_words
 from tallystick.clock import SECOND_US, rfc3339, second_words
 from tallystick.events.record import Record
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from litestar import Request
 
-from tallystick.access.acts import Caller
 from tallystick.access.address import Network, client_address
+from tallystick.access.audit import Caller
 from tallystick.access.scopes import require
 from tallystick.api.parts import Parts
 from tallystick.errors import Unauthorized

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tallystick.alerts.definition import Shape
 from tallystick.alerts.judges import MOST_IDS
-from tallystick.alerts.shape import Shape
 
 Column = npt.NDArray[np.int64]
 

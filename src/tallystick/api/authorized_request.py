@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import msgspec
 from litestar import Request
 
-from tallystick.access.acts import Caller
-from tallystick.api.authorisation import authorised, calling
+from tallystick.access.audit import Caller
+from tallystick.api.authorization import authorised, calling
 from tallystick.api.body import received_body
 from tallystick.api.parameters import Parameters
 from tallystick.api.parts import Parts

@@ -4,11 +4,11 @@ import time
 
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
-from tallystick.integrity.explained import Explained
+from tallystick.integrity.deletion_records import Explained
 from tallystick.ledger import aging
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.query.scope import Scope
-from tallystick.search.whole import unstored
+from tallystick.search.scan import unstored
 from tallystick.store.copies import indexes_held
 from tallystick.store.events import EventStore
 

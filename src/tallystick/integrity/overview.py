@@ -5,7 +5,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from tallystick.access import organizations
-from tallystick.access.acts import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import require, require_whole_trail
 from tallystick.integrity import rounds
 from tallystick.integrity.rounds import Round

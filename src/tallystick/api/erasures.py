@@ -9,7 +9,7 @@ import msgspec
 from litestar import Request, Response, get, post
 
 from tallystick.api.answers import answer
-from tallystick.api.asked import asked
+from tallystick.api.authorized_request import asked
 from tallystick.api.parts import Parts
 from tallystick.clock import rfc3339
 from tallystick.erasure import request as erasure_request

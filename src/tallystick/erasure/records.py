@@ -14,7 +14,7 @@ from tallystick.merkle.remains import mask_of
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.query.scope import Scope
 from tallystick.retention import indexes
-from tallystick.search.whole import records
+from tallystick.search.scan import records
 from tallystick.store.events import EventStore
 
 _log = structlog.get_logger(__name__)

@@ -6,13 +6,13 @@ from typing import TypeVar
 
 from litestar.datastructures import FormMultiDict
 
-from tallystick.access.acts import Caller
-from tallystick.access.cross_site import check_form_token
+from tallystick.access.audit import Caller
+from tallystick.access.csrf import check_form_token
 from tallystick.clock import now_us
 from tallystick.database.engine import Database as ControlDatabase
 from tallystick.ingest.recorder import Recorder as EventRecorder
 from tallystick.query.scope import Scope
-from tallystick.web.parts import Acting, Database, Form, Given, Reader, Recorder, SessionToken
+from tallystick.web.dependencies import Acting, Database, Form, Given, Reader, Recorder, SessionToken
 
 T = TypeVar("T")
 
