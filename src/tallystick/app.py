@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException
 
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
-from tallystick.access.sealing import Seal
+from tallystick.access.secret import Seal
 from tallystick.access.sign_in import SignIn
 from tallystick.alerts.baseline import Learner
 from tallystick.alerts.evaluator import Evaluator

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from tallystick.alerts.compiled_rule import Watched
-from tallystick.alerts.detections import shipped
 from tallystick.alerts.evaluation import judge_all
 from tallystick.alerts.rule import Rule, words
 from tallystick.alerts.rule_tests import failures
+from tallystick.alerts.rules_file import shipped
 from tallystick.clock import DAY_US
 from tallystick.demo.events import acme_events
 from tallystick.demo.incidents import DELETED_ON, GUESSED_ON, PERIOD_DAYS, RAISED_ON

@@ -7,9 +7,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from tallystick.alerts.detections import one, shipped
 from tallystick.alerts.rule_tests import RuleTest, failures, inputs
-from tallystick.alerts.rules_file import Written
+from tallystick.alerts.rules_file import Written, one, shipped
 from tests.alerts.watching import Watch
 
 # What judges by the time of receiving, or what only Tallystick itself tells: nobody can choose either where it is real.

@@ -14,7 +14,7 @@ from tallystick.errors import Conflict, Unavailable
 from tallystick.ledger.tables import logs
 from tallystick.retention.purge import Purger
 from tallystick.store import expiry
-from tallystick.work import copying
+from tallystick.work import leases
 from tests.retention.test_purge import event as aged
 
 
@@ -108,7 +108,7 @@ def test_a_loaded_copy_has_the_same_rows(spine, tmp_path):
 
 def test_one_copy_is_made_at_a_time(spine, tmp_path):
     with spine.database.write() as connection:
-        copying.begin(connection, "another", now=now_us())
+        leases.begin_backup(connection, "another", now=now_us())
     with pytest.raises(Conflict, match="Another backup"):
         create(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
     assert not (tmp_path / "copy").exists()

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from tallystick import clock
 from tallystick.access import people
 from tallystick.access.scopes import person_scope, user_principal
-from tallystick.access.sealing import Seal
+from tallystick.access.secret import Seal
 from tallystick.clock import SECOND_US
 from tallystick.destinations import changes, deliveries
 from tallystick.destinations.changes import Posts

@@ -18,7 +18,7 @@ from tallystick.destinations.guard import Guard
 from tallystick.destinations.tables import destinations as destinations_table
 from tallystick.destinations.tables import mails
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
-from tallystick.outbox.tables import outbox
+from tallystick.outbox.write import outbox
 from tests.destinations.post_office import certificate, open_office
 from tests.destinations.posting import HOUR, Post, message, owner_of
 from tests.destinations.receiver import open_receiver

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from tallystick import clock
-from tallystick.access.sealing import Seal
+from tallystick.access.secret import Seal
 from tallystick.alerts import changes as rules
 from tallystick.alerts.tables import alert_rules, alerts
 from tallystick.cases import changes, evidence

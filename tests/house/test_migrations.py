@@ -13,7 +13,7 @@ from tallystick.database.tables import metadata
 
 def _tables():
     for module in pkgutil.walk_packages(tallystick.__path__, "tallystick."):
-        if module.name.rpartition(".")[2] in ("tables", "leases"):
+        if module.name.rpartition(".")[2] in ("tables", "leases", "write"):
             importlib.import_module(module.name)
     return metadata
 

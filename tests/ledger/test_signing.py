@@ -20,7 +20,7 @@ from tallystick.ledger.keys import OVERLAP_DAYS, Keyring
 from tallystick.ledger.log import LedgerDamaged
 from tallystick.ledger.signer import Signer, last_checkpoint
 from tallystick.ledger.tables import checkpoints, logs, signing_keys
-from tallystick.outbox.tables import outbox
+from tallystick.outbox.write import outbox
 from tallystick.query.scope import Principal
 from tallystick.verify.notes import Key, open_checkpoint
 from tests.ledger.test_append import append, entries_of

@@ -10,7 +10,7 @@ from tallystick.retention import clock_guard
 from tallystick.retention.clock_guard import CONFIRMATION, LEAP, PACE, is_believed
 from tallystick.retention.purge import Purger
 from tallystick.retention.tables import clock_witness
-from tallystick.work import copying
+from tallystick.work import leases
 from tests.retention.test_purge import event, purge
 
 NOW = 1_800_000_000 * SECOND_US
@@ -89,10 +89,10 @@ def test_while_a_copy_is_made_nothing_is_deleted(spine):
     old = spine.record(scope, event(31)).events[0].index
     spine.ship()
     with spine.database.write() as connection:
-        assert copying.begin(connection, "a copy", now=now_us())
+        assert leases.begin_backup(connection, "a copy", now=now_us())
     purge(spine)
     assert old in spine.indexes(scope.org_id)
-    purge(spine, later=(copying.SECONDS + 1) * SECOND_US)  # the copy has died
+    purge(spine, later=(leases.BACKUP_SECONDS + 1) * SECOND_US)  # the copy has died
     assert old not in spine.indexes(scope.org_id)
     with spine.database.write() as connection:
-        assert not copying.still(connection, "a copy", now=now_us() + (copying.SECONDS + 1) * SECOND_US)
+        assert not leases.renew_backup(connection, "a copy", now=now_us() + (leases.BACKUP_SECONDS + 1) * SECOND_US)

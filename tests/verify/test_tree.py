@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick.merkle import tree as server
-from tallystick.merkle.cover import cover as server_cover
+from tallystick.merkle.tree import cover as server_cover
 from tallystick.verify.tree import (
     EMPTY_ROOT,
     Folding,

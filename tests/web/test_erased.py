@@ -19,9 +19,9 @@ from tallystick.query.scope import Principal
 from tallystick.search.paging import stored_of
 from tallystick.web.event_view import row_of
 from tallystick.web.filters import Filters
+from tallystick.web.investigate import entry_of
 from tallystick.web.pages import render, row_html
 from tallystick.web.panel_view import panel_of
-from tallystick.web.timeline_view import entry_of
 
 SENDER = Principal("api_key", "key_1", "ci")
 SAID = {

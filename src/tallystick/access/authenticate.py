@@ -14,7 +14,7 @@ from tallystick.access.audit import Caller, tell
 from tallystick.access.keys import ApiKey
 from tallystick.access.rate_limit import RateLimit
 from tallystick.access.scopes import api_key_scope
-from tallystick.access.secret import sha256
+from tallystick.access.secret import token_digest
 from tallystick.access.sessions import Session
 from tallystick.access.tables import api_keys
 from tallystick.clock import SECOND_US, now_us, rfc3339
@@ -55,7 +55,7 @@ class Authenticator:
 
     def remembered(self, token: str, address: str) -> Scope | None:
         """The key's scope if it was read within five seconds, else None: then ask `key_scope` in a thread."""
-        seen = self._seen.get(sha256(token)) if token.isascii() else None
+        seen = self._seen.get(token_digest(token)) if token.isascii() else None
         now = self._now()
         if seen is None or not 0 <= now - seen.at < REMEMBERED_US or _objection(seen.key, address, now):
             return None
@@ -86,7 +86,7 @@ class Authenticator:
         scope = api_key_scope(key.org_id, key.key_id, key.name, key.scopes)
         if len(self._seen) >= _MOST_REMEMBERED:
             self._seen.clear()
-        self._seen[sha256(token)] = _Seen(key, scope, now)
+        self._seen[token_digest(token)] = _Seen(key, scope, now)
         self._note_used(key, now)
         return scope
 

@@ -6,7 +6,15 @@ from sqlalchemy import Connection, select
 
 from tallystick import ids
 from tallystick.access.keys import read_key
-from tallystick.access.scopes import api_key_scope, known_role, operator_scope, person_scope
+from tallystick.access.scopes import (
+    OPERATOR,
+    api_key_scope,
+    known_role,
+    operator_scope,
+    person_scope,
+    require,
+    require_ownership,
+)
 from tallystick.access.tables import api_keys, memberships, people
 from tallystick.errors import Forbidden
 from tallystick.query.scope import Principal, Scope
@@ -38,3 +46,28 @@ def _key(connection: Connection, org_id: UUID, asked: Principal, now: int) -> Sc
     if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
         raise Forbidden(f"The API key {asked.name} was revoked or has expired.", code="access_ended")
     return api_key_scope(org_id, key.key_id, key.name, key.scopes)
+
+
+def require_owner(connection: Connection, scope: Scope) -> None:
+    """Forbidden (`owner_only`) unless an owner or the operator acts, or a key for all that one of them made.
+
+    A key belongs to the organization: else an admin could make one, and do with it what only owners may.
+    """
+    require(scope, "admin")
+    if scope.principal.kind != "api_key":
+        require_ownership(scope)
+        return
+    key_id = UUID(bytes=ids.decode("key", scope.principal.id))
+    maker = connection.execute(
+        select(api_keys.c.created_by).where(api_keys.c.org_id == scope.org_id, api_keys.c.key_id == key_id)
+    ).scalar()
+    if maker == OPERATOR.name:
+        return
+    owns = (
+        select(people.c.user_id)
+        .join(memberships, memberships.c.user_id == people.c.user_id)
+        .where(memberships.c.org_id == scope.org_id, memberships.c.role == "owner", people.c.email == maker)
+        .where(memberships.c.disabled_at.is_(None), people.c.disabled_at.is_(None))
+    )
+    if maker is None or connection.execute(owns).first() is None:
+        raise Forbidden("Only an owner may do this, or a key that an owner made.", code="owner_only")

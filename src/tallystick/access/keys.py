@@ -16,7 +16,7 @@ from tallystick.access import names
 from tallystick.access.address import Network
 from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import permissions, require
-from tallystick.access.secret import Secret, sha256
+from tallystick.access.secret import Secret, token_digest
 from tallystick.access.tables import api_keys
 from tallystick.clock import rfc3339
 from tallystick.errors import BadRequest, NotFound
@@ -81,7 +81,7 @@ def create_key(
     connection.execute(
         insert(api_keys).values(
             org_id=made.org_id, key_id=made.key_id, name=made.name, scopes=" ".join(sorted(allowed)),
-            token_sha256=sha256(token), last4=made.last4, allowed_networks=" ".join(map(str, networks)),
+            token_sha256=token_digest(token), last4=made.last4, allowed_networks=" ".join(map(str, networks)),
             created_by=made.created_by, created_at=now, expires_at=expires_at,
         )
     )  # fmt: skip
@@ -134,7 +134,7 @@ def is_well_formed(token: str) -> bool:
 
 def find_by_token(connection: Connection, token: str) -> ApiKey | None:
     """The key behind a text, whatever its organization and state: for authentication alone."""
-    row = connection.execute(select(api_keys).where(api_keys.c.token_sha256 == sha256(token))).first()
+    row = connection.execute(select(api_keys).where(api_keys.c.token_sha256 == token_digest(token))).first()
     return None if row is None else read_key(row)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from tallystick import ids
 from tallystick.access import names
 from tallystick.access.audit import NOWHERE, Caller, resource, tell
-from tallystick.access.owners import require_owner
+from tallystick.access.current_scope import require_owner
 from tallystick.access.scopes import OPERATOR
 from tallystick.access.tables import organizations
 from tallystick.clock import DAY_US

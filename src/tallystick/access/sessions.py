@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 from tallystick import ids
 from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import Role, person_scope, user_principal
-from tallystick.access.secret import Secret, is_token, new_token, sha256
+from tallystick.access.secret import Secret, is_token, new_token, token_digest
 from tallystick.access.tables import memberships, organizations, people, sessions
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.errors import NotFound
@@ -61,7 +61,7 @@ def begin(
     token = new_token()
     connection.execute(
         insert(sessions).values(
-            org_id=org_id, session_id=ids.new_uuid(now), user_id=user_id, token_sha256=sha256(token),
+            org_id=org_id, session_id=ids.new_uuid(now), user_id=user_id, token_sha256=token_digest(token),
             address=caller.address, user_agent=caller.agent, created_at=now, seen_at=now,
         )
     )  # fmt: skip
@@ -73,7 +73,7 @@ def read(connection: Connection, token: str, now: int) -> Session | None:
     """The session in force behind a cookie: not ended, not idle for 12 h, not older than 7 d, its member enabled."""
     if not is_token(token):
         return None
-    row = connection.execute(_in_force(now).where(sessions.c.token_sha256 == sha256(token))).first()
+    row = connection.execute(_in_force(now).where(sessions.c.token_sha256 == token_digest(token))).first()
     return None if row is None else _read(row)
 
 
@@ -97,8 +97,8 @@ def switch(connection: Connection, token: str, org_id: UUID, *, now: int, caller
     fresh = new_token()
     connection.execute(
         update(sessions)
-        .where(sessions.c.token_sha256 == sha256(token))
-        .values(org_id=org_id, token_sha256=sha256(fresh), seen_at=now)
+        .where(sessions.c.token_sha256 == token_digest(token))
+        .values(org_id=org_id, token_sha256=token_digest(fresh), seen_at=now)
     )
     _tell_login(connection, fresh, now, caller, "organization_switch")
     return fresh
@@ -147,7 +147,7 @@ def revoke_own(connection: Connection, scope: Scope, session_id: UUID, *, now: i
 def forget(connection: Connection, token: str) -> None:
     """Remove the session that a new sign-in takes the place of."""
     if is_token(token):
-        connection.execute(delete(sessions).where(sessions.c.token_sha256 == sha256(token)))
+        connection.execute(delete(sessions).where(sessions.c.token_sha256 == token_digest(token)))
 
 
 def sweep(connection: Connection, now: int, most: int = 100) -> None:

@@ -11,7 +11,7 @@ from tallystick.access.members import Member
 from tallystick.access.organizations import Organization
 from tallystick.access.passwords import HashedPassword
 from tallystick.access.scopes import user_principal
-from tallystick.access.secret import Secret, is_token, new_token, sha256
+from tallystick.access.secret import Secret, is_token, new_token, token_digest
 from tallystick.access.tables import setup_links
 from tallystick.clock import DAY_US
 from tallystick.errors import NotFound
@@ -36,7 +36,7 @@ def make(connection: Connection, *, now: int) -> Secret | None:
         return None
     connection.execute(delete(setup_links).where(setup_links.c.expires_at <= now))
     token = new_token()
-    connection.execute(insert(setup_links).values(token_sha256=sha256(token), expires_at=now + LIFETIME_US))
+    connection.execute(insert(setup_links).values(token_sha256=token_digest(token), expires_at=now + LIFETIME_US))
     return token
 
 
@@ -44,7 +44,7 @@ def check(connection: Connection, token: str, *, now: int) -> None:
     """NotFound (`bad_setup_link`) unless the link can still be used."""
     good = is_token(token) and not organizations.any_exists(connection)
     if good:
-        row = connection.execute(select(setup_links).where(setup_links.c.token_sha256 == sha256(token))).first()
+        row = connection.execute(select(setup_links).where(setup_links.c.token_sha256 == token_digest(token))).first()
         good = row is not None and row.used_at is None and row.expires_at > now
     if not good:
         raise NotFound(

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from tallystick.alerts.definition import Field
-from tallystick.alerts.strictness import may_weaken
+from tallystick.events.changes import Change, changes_of
 from tallystick.events.output import SKEW
 from tallystick.events.record import Record
 from tallystick.query.fold import fold
@@ -30,6 +30,12 @@ _SECRET = re.compile(
     r"|-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----"
     r"|\beyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{20,}"  # a JSON Web Token
 )
+_json_object = msgspec.json.Decoder(dict[str, object]).decode
+# The last word of a setting's name, and which way is stricter. What is not known counts as weaker: better told of.
+_MORE = re.compile(r"(length|history|retention_days|days_kept|complexity|strength)$", re.IGNORECASE)
+_LESS = re.compile(r"(timeout|lifetime|ttl|max_?age(_days)?|duration|attempts|minutes|hours|seconds)$", re.IGNORECASE)
+_ON = re.compile(r"(^|[._])(require[sd]?|enforced?)(_|$)|(^|[._])(mfa|sso|enabled)$", re.IGNORECASE)
+_number = msgspec.json.Decoder(float)
 
 
 def _user(record: Record) -> tuple[str, ...]:
@@ -54,8 +60,6 @@ def _device(record: Record) -> tuple[str, ...]:
     # Versions change each few weeks: the device stays the same.
     return (re.sub(r"/[0-9][0-9.]*", "", agent)[:300],) if isinstance(agent, str) and agent else ()
 
-
-_json_object = msgspec.json.Decoder(dict[str, object]).decode
 
 # All names by which an event stands for the same; the first is what people see.
 NAMES: Mapping[Field, Callable[[Record], tuple[str, ...]]] = {
@@ -120,3 +124,25 @@ WHERE: Mapping[str, Callable[[Record], bool]] = {
 def digest(rule_id: UUID, name: str) -> bytes:
     """16 bytes that stand for a name in what a rule remembers; other rules have others."""
     return blake2b(fold(name).encode(), digest_size=16, key=rule_id.bytes).digest()
+
+
+def may_weaken(changes: dict[str, object]) -> bool:
+    """False only where something changed and each change is known to be a tightening, or to be none."""
+    found = list(changes_of(changes))
+    return not found or not all(map(_tightens, found))
+
+
+def _tightens(change: Change) -> bool:
+    if change.kind != "changed":
+        return False
+    if change.before == change.after:
+        return True
+    if _ON.search(change.path):
+        return (change.before, change.after) == ("false", "true")
+    try:
+        before, after = _number.decode(change.before), _number.decode(change.after)
+    except msgspec.DecodeError:
+        return False
+    if _MORE.search(change.path):
+        return after > before
+    return _LESS.search(change.path) is not None and 0 < after < before  # 0 is often no end at all

@@ -11,11 +11,10 @@ from tallystick.access.audit import NOWHERE, Caller
 from tallystick.access.scopes import operator_scope, require
 from tallystick.alerts import changes
 from tallystick.alerts.changes import Wanted
-from tallystick.alerts.detections import one as detection
-from tallystick.alerts.detections import shipped
 from tallystick.alerts.rule import Rule, list_rules
 from tallystick.alerts.rule_tests import failures
-from tallystick.alerts.rules_file import Written, read_rules
+from tallystick.alerts.rules_file import Written, read_rules, shipped
+from tallystick.alerts.rules_file import one as detection
 from tallystick.alerts.tables import alert_positions, alert_rules
 from tallystick.errors import BadRequest, TooMany
 from tallystick.outbox.write import TALLYSTICK

@@ -22,6 +22,8 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import msgspec
@@ -30,7 +32,7 @@ import yaml
 from tallystick.alerts.definition import Shape, checked
 from tallystick.alerts.rule import Rule
 from tallystick.alerts.rule_tests import RuleTest
-from tallystick.errors import BadRequest
+from tallystick.errors import BadRequest, NotFound
 
 MOST_BYTES = 2 << 20
 MOST_RULES = 200
@@ -172,3 +174,19 @@ def _refuse_strange(value: Any) -> None:
 
 def _bad(detail: str) -> BadRequest:
     return BadRequest(detail, code="bad_rules_file")
+
+
+@cache
+def shipped() -> tuple[Written, ...]:
+    """All of them, by file and in its order."""
+    folder = files("tallystick.alerts").joinpath("detections")
+    texts = sorted((one.name, one.read_text("utf-8")) for one in folder.iterdir() if one.name.endswith(".yaml"))
+    return tuple(rule for _, text in texts for rule in read_rules(text))
+
+
+def one(name: str) -> Written:
+    """The detection of that id; NotFound."""
+    for rule in shipped():
+        if rule.id == name:
+            return rule
+    raise NotFound(f"There is no detection {name[:60]!r}.", code="no_such_detection")

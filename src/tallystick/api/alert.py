@@ -14,9 +14,8 @@ from tallystick.alerts.alert import Alert
 from tallystick.alerts.backtest import Backtest, backtest
 from tallystick.alerts.changes import Wanted
 from tallystick.alerts.definition import Shape, checked
-from tallystick.alerts.detections import shipped
 from tallystick.alerts.rule import Rule, list_rules, show, words
-from tallystick.alerts.rules_file import write_rules
+from tallystick.alerts.rules_file import shipped, write_rules
 from tallystick.api.answers import HEADERS, answer
 from tallystick.api.authorized_request import Asked, asked
 from tallystick.api.body import received_body

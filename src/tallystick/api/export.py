@@ -19,9 +19,8 @@ from tallystick.clock import SECOND_US, rfc3339
 from tallystick.errors import BadRequest
 from tallystick.exports import links
 from tallystick.exports import request as exporting
-from tallystick.exports.kinds import KINDS
-from tallystick.exports.offering import headers_of
-from tallystick.exports.request import Export
+from tallystick.exports.links import headers_of
+from tallystick.exports.request import KINDS, Export
 from tallystick.query.scope import Principal, Scope
 from tallystick.search.filters import NAMES
 

@@ -14,7 +14,7 @@ from tallystick.api.parts import Parts
 from tallystick.compliance import reports
 from tallystick.compliance.mapping import Framework
 from tallystick.compliance.reports import Asked as Wanted
-from tallystick.exports.offering import headers_of
+from tallystick.exports.links import headers_of
 from tallystick.exports.request import Export, checked
 from tallystick.render.compliance_pdf import report_pdf
 

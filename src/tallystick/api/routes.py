@@ -65,7 +65,7 @@ from tallystick.api.alert import (
     show_rule,
 )
 from tallystick.api.check_integrity import show_check, start_check
-from tallystick.api.count_events import show_facets, show_histogram
+from tallystick.api.count_events import list_actions, show_facets, show_histogram
 from tallystick.api.destination import (
     change_destination,
     delete_destination,
@@ -90,7 +90,6 @@ from tallystick.api.export import (
 from tallystick.api.find_events import find_events, show_event
 from tallystick.api.follow_events import follow_events
 from tallystick.api.health import show_health, show_metrics, show_readiness
-from tallystick.api.list_actions import list_actions
 from tallystick.api.problems import HANDLERS
 from tallystick.api.prove import show_checkpoint, show_consistency, show_key, show_proof, show_tile
 from tallystick.api.prove_publicly import (

@@ -25,7 +25,7 @@ from tallystick.errors import Conflict, Unavailable
 from tallystick.ledger.tables import logs
 from tallystick.store import copying as rows
 from tallystick.store.events import EventStore
-from tallystick.work import copying, leases
+from tallystick.work import leases
 
 EVENTS = "events"
 UNFINISHED = ".partial"
@@ -44,7 +44,7 @@ def create(database: Database, store: EventStore, directory: Path, backup_id: UU
         raise Conflict(f"{directory} is there already. Name a directory that is not, for example with the date in it.")
     holder = str(backup_id)
     with database.write() as connection:
-        if not copying.begin(connection, holder, now=now_us()):
+        if not leases.begin_backup(connection, holder, now=now_us()):
             raise Conflict("Another backup is being made. Wait for it; one that died is forgotten after ten minutes.")
     unfinished = directory.with_name(directory.name + UNFINISHED)
     try:
@@ -56,7 +56,7 @@ def create(database: Database, store: EventStore, directory: Path, backup_id: UU
         unfinished.rename(directory)
         sync(directory.parent)
     finally:
-        leases.end(database, copying.LEASE, holder)
+        leases.end(database, leases.BACKUP_LEASE, holder)
     return manifest
 
 
@@ -153,7 +153,7 @@ def _count(root: Path, file: FileEntry) -> int:
 
 def _renew(database: Database, holder: str) -> None:
     with database.write() as connection:
-        if not copying.still(connection, holder, now=now_us()):
+        if not leases.renew_backup(connection, holder, now=now_us()):
             raise Unavailable(
                 "The backup stood still for so long that events may have been deleted meanwhile, and is given up. "
                 "Make another one."

@@ -22,9 +22,9 @@ from tallystick.errors import Conflict, Unavailable
 from tallystick.ingest.commit import commit
 from tallystick.ingest.reconcile import contradiction
 from tallystick.ledger.high_water import Mark, Marks
+from tallystick.ledger.keys import rename
 from tallystick.ledger.log import Log, lock, read
 from tallystick.ledger.nodes import EntriesGone, Nodes
-from tallystick.ledger.renaming import rename
 from tallystick.ledger.signer import last_checkpoint
 from tallystick.ledger.tables import logs
 from tallystick.merkle.tree import root_of

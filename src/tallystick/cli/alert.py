@@ -8,8 +8,7 @@ import typer
 from tallystick.alerts.rule_tests import failures
 from tallystick.alerts.rules_file import read_rules
 from tallystick.cli.client import Client
-from tallystick.cli.ids import id_of
-from tallystick.cli.terminal import emit, listing, note, say, visible
+from tallystick.cli.terminal import emit, id_of, listing, note, say, visible
 
 app = typer.Typer()
 alert = typer.Typer(no_args_is_help=True, help="Rules that watch the trail, and what they found.")

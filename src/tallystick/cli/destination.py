@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tallystick.cli.client import Client
-from tallystick.cli.ids import id_of
-from tallystick.cli.terminal import emit, listing, note, say, visible
+from tallystick.cli.terminal import emit, id_of, listing, note, say, visible
 
 app = typer.Typer()
 destination = typer.Typer(no_args_is_help=True, help="Where alerts go: webhooks, Slack, mail.")

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from tallystick.cli.client import Client
-from tallystick.cli.ids import id_of
-from tallystick.cli.terminal import CommandFailed, emit, listing, note, say, visible
+from tallystick.cli.terminal import CommandFailed, emit, id_of, listing, note, say, visible
 
 app = typer.Typer()
 review = typer.Typer(no_args_is_help=True, help="List reviews of the trail, look at one, sign one.")

@@ -7,8 +7,7 @@ import typer
 
 from tallystick.cli.client import Client
 from tallystick.cli.export import Format, Several
-from tallystick.cli.ids import id_of
-from tallystick.cli.terminal import emit, listing, note, say, visible
+from tallystick.cli.terminal import emit, id_of, listing, note, say, visible
 
 app = typer.Typer()
 schedule = typer.Typer(no_args_is_help=True, help="Let exports go out each day, week or month.")

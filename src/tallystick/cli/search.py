@@ -6,8 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from tallystick.cli.client import EVENTS_PATH, Client
-from tallystick.cli.shown import Event, shown_cells
-from tallystick.cli.terminal import emit, listing, note
+from tallystick.cli.terminal import Event, emit, listing, note, shown_cells
 
 app = typer.Typer()
 

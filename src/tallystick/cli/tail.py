@@ -12,8 +12,7 @@ import typer
 from rich.text import Text
 
 from tallystick.cli.client import EVENTS_PATH, Client
-from tallystick.cli.shown import Event, shown_cells
-from tallystick.cli.terminal import emit, note, results
+from tallystick.cli.terminal import Event, emit, note, results, shown_cells
 
 app = typer.Typer()
 

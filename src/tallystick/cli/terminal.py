@@ -1,19 +1,25 @@
 """Standard output for results, standard error for words about them."""
 
 import os
+import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
+import typer
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 WIDE = 400  # columns where nothing limits them: lines that go to a file or a pipe are never cut
 
 words = Console(stderr=True, highlight=False)
 results = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+Event = dict[str, Any]
+STYLES = {"failed": "bold red", "success": "green"}
+_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 class CommandFailed(Exception):
@@ -74,3 +80,32 @@ def _write(text: str) -> None:
         # The reader has seen enough (`… | head`); nothing more can be written, also not when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def shown_cells(event: Event) -> list[Text]:
+    """Timestamp, user, action, resource, address, status; no cell can break the line or the terminal."""
+    actor, resource = event.get("actor") or {}, event.get("resource") or {}
+    status = str(event.get("status", ""))
+    cells = (
+        event["timestamp"][:19].replace("T", " "),
+        actor.get("email") or actor.get("name") or actor.get("id") or "",
+        event["action"],
+        resource.get("name") or resource.get("id") or "",
+        (event.get("context") or {}).get("ip_address") or "",
+    )
+    return [*(Text(visible(str(cell))) for cell in cells), Text(visible(status), STYLES.get(status, ""))]
+
+
+def _checked(text: str) -> str:
+    if not _ID.fullmatch(text):
+        raise typer.BadParameter("An id is letters, digits, _ and -: copy it from a listing.")
+    return text
+
+
+def _checked_if_given(text: str) -> str:
+    return _checked(text) if text else text
+
+
+def id_of(what: str, about: str = "Its id.", *, optional: bool = False) -> Any:
+    """An argument that is an id, in a usage line as `what`."""
+    return typer.Argument(metavar=what, help=about, callback=_checked_if_given if optional else _checked)

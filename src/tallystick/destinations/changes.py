@@ -13,9 +13,9 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from tallystick import ids
 from tallystick.access import names, organizations
 from tallystick.access.audit import NOWHERE, Caller, differences, resource, tell_of
-from tallystick.access.owners import require_owner
+from tallystick.access.current_scope import require_owner
 from tallystick.access.scopes import require
-from tallystick.access.sealing import Seal
+from tallystick.access.secret import Seal
 from tallystick.access.tables import memberships, people
 from tallystick.destinations import deliveries as queue
 from tallystick.destinations import private as secrets

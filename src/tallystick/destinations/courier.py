@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, inser
 
 from tallystick import clock
 from tallystick.access.audit import NOWHERE, resource, tell
-from tallystick.access.sealing import Unsealable
+from tallystick.access.secret import Unsealable
 from tallystick.access.tables import memberships, people
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.database.engine import Database

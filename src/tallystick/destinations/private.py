@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from tallystick.access.sealing import Seal
+from tallystick.access.secret import Seal
 from tallystick.clock import DAY_US
 
 PURPOSE = b"tallystick/destination/v1"

@@ -44,7 +44,7 @@ from tallystick.retention import holds, indexes
 from tallystick.retention.archive_reduced import Shelf, refuse_unreachable
 from tallystick.store import erasing
 from tallystick.store.events import EventStore
-from tallystick.work import copying
+from tallystick.work import leases
 
 MOST_TEXT = 50_000  # of one record: an event has room for no more
 RECORDS_AT_ONCE = 8
@@ -137,7 +137,7 @@ class Work:
             steps = _steps(connection, row)
             if any(outbox.is_waiting(connection, step.entry_id) for step in steps if step.entry_id):
                 return False
-            if copying.must_wait(connection, now=clock.now_us()):
+            if leases.backup_is_running(connection, now=clock.now_us()):
                 return False
         if erasing.failing(self.store):
             raise Unavailable(

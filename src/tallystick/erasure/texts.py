@@ -18,7 +18,7 @@ from urllib.parse import quote, quote_plus
 import msgspec
 
 from tallystick.errors import BadRequest
-from tallystick.events.lasting import LASTING
+from tallystick.events.catalogue import LASTING
 from tallystick.events.record import Record, StoredEvent
 from tallystick.merkle.commitment import PARTS
 from tallystick.query.fold import fold

@@ -15,6 +15,11 @@ Severity = Literal["info", "notice", "warning", "critical"]
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 STATUSES: tuple[Status, ...] = get_args(Status)
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+# As Tallystick itself records them; a sender's event of the same name is one like others.
+LASTING = (
+    "audit_log.pruned", "audit_log.subject_erased", "audit_log.retention_changed", "audit_log.log_restarted",
+    "organization.created",
+)  # fmt: skip
 
 
 class Action(msgspec.Struct, frozen=True, gc=False):
@@ -56,6 +61,8 @@ def _noun_categories() -> dict[str, Category]:
 
 
 CATALOGUE: dict[str, Action] = _load()
+
+
 _NOUNS = _noun_categories()
 
 

@@ -19,8 +19,7 @@ from tallystick.errors import Forbidden, TallystickError, Unavailable
 from tallystick.events.record import StoredEvent
 from tallystick.exports import files
 from tallystick.exports.files import Measured
-from tallystick.exports.kinds import KINDS
-from tallystick.exports.request import Export
+from tallystick.exports.request import KINDS, Export
 from tallystick.exports.words import filter_words, period_words
 from tallystick.ledger.bundle import BundleWriter, Selection
 from tallystick.ledger.prover import Prover

@@ -18,8 +18,7 @@ from tallystick.database.engine import Database
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.exports import files, request
 from tallystick.exports.builder import Deletions, Disturbed, Made, Make, Maker
-from tallystick.exports.kinds import EXPORTED, TOLD_AS
-from tallystick.exports.request import Export, is_one
+from tallystick.exports.request import EXPORTED, TOLD_AS, Export, is_one
 from tallystick.exports.tables import exports
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.tables import logs

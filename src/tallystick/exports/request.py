@@ -13,13 +13,12 @@ from tallystick.access import organizations
 from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import require
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
-from tallystick.exports.kinds import KINDS
 from tallystick.exports.tables import exports
 from tallystick.exports.words import filter_words
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import EVERYTHING
 from tallystick.query.scope import Principal, Scope
-from tallystick.render.writers import FORMATS
+from tallystick.render.writers import FORMATS, Format
 from tallystick.search.filters import NAMES, query_from
 
 PREFIX = "exp"
@@ -28,6 +27,14 @@ MOST_FILTER = 20_000
 MOST_LISTED = 200
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
 OPEN = ("queued", "running")
+# Made by whoever the exporter was given for it, not asked for as a format.
+OTHERS: dict[str, Format] = {
+    "report": Format("Report", "json", "application/json", False),
+    "evidence": Format("Evidence", "zip", "application/zip", False),
+}
+KINDS: dict[str, Format] = FORMATS | OTHERS
+TOLD_AS = {"report": "audit_log.report_generated"}
+EXPORTED = "audit_log.exported"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ import structlog
 from sqlalchemy import Connection
 
 from tallystick.errors import TallystickError
+from tallystick.events.catalogue import LASTING
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import Prepared, prepare
-from tallystick.events.lasting import LASTING
 from tallystick.outbox import write as outbox
 
 MOST_PER_COMMIT = 500

@@ -20,9 +20,8 @@ from tallystick.events.record import StoredEvent
 from tallystick.ledger.nodes import Nodes, UnheldNodes
 from tallystick.ledger.prover import Prover, evidence
 from tallystick.merkle.commitment import ENTRY_BYTES
-from tallystick.merkle.cover import cover
 from tallystick.merkle.tiles import TILE_WIDTH
-from tallystick.merkle.tree import inclusion_proof
+from tallystick.merkle.tree import cover, inclusion_proof
 from tallystick.query.scope import Scope
 
 FORMAT = "tallystick-bundle/1"

@@ -1,5 +1,6 @@
 """The keys that sign a log's checkpoints: made with the first one, sealed at rest, changed with an overlap."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -10,12 +11,13 @@ from sqlalchemy import Connection, bindparam, insert, or_, select, update
 from tallystick.access import organizations
 from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import require_ownership
-from tallystick.access.sealing import Seal, Unsealable
+from tallystick.access.secret import Seal, Unsealable
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.errors import Unavailable
 from tallystick.ledger import log as ledger_log
+from tallystick.ledger.log import Log, read
 from tallystick.ledger.notes import vkey
-from tallystick.ledger.tables import logs, signing_keys
+from tallystick.ledger.tables import checkpoints, logs, signing_keys
 from tallystick.query.scope import Scope
 
 OVERLAP_DAYS = 30
@@ -113,3 +115,16 @@ class Keyring:
                 retry_after=60,
             ) from None
         return Ed25519PrivateKey.from_private_bytes(raw)
+
+
+def rename(connection: Connection, log: Log, host: str) -> Log:
+    """The log under a new origin, no longer frozen: same tree, same indexes, same keys.
+
+    Checkpoints under the old name are not given out any more; that their sizes had these roots is still held against
+    the tree.
+    """
+    origin_id = secrets.token_hex(16)
+    values = {"origin_id": origin_id, "origin": f"{host}/log/{origin_id}", "frozen_reason": None}
+    connection.execute(update(logs).where(logs.c.org_id == log.org_id, logs.c.size == log.size).values(values))
+    connection.execute(update(checkpoints).where(checkpoints.c.org_id == log.org_id).values(note=None))
+    return read(connection, log.org_id)

@@ -177,3 +177,14 @@ def consistency_proof(first: int, second: int, read: NodeReader) -> list[bytes]:
             yield _range_root(start, middle, read)
 
     return [] if first == 0 else list(path(0, second, True))
+
+
+def cover(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """(level, index) of the nodes over the leaves [start, end), first to last: each as large as its place allows."""
+    at = start
+    while at < end:
+        level = (end - at).bit_length() - 1
+        if at:
+            level = min(level, (at & -at).bit_length() - 1)
+        yield level, at >> level
+        at += 1 << level

@@ -7,14 +7,25 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBinary, Table, insert, select
 
 from tallystick.clock import rfc3339
-from tallystick.outbox.tables import outbox
+from tallystick.database.tables import metadata, org_column, time_column
 from tallystick.query.scope import Principal
 
 # An own action says that Tallystick recorded it, so that no key can pass off an event as one.
 TALLYSTICK = Principal("system", "tallystick", "Tallystick")
+outbox = Table(
+    "outbox",
+    metadata,
+    org_column(),
+    # SQLite counts up by itself only in a column that is called INTEGER.
+    Column("entry_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("event", LargeBinary, nullable=False),
+    Column("recorded_by", LargeBinary, nullable=False),
+    time_column("written_at"),
+    Index("ix_outbox_org_id_entry_id", "org_id", "entry_id"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,16 @@
 """Addresses in a query: all as IPv6 numbers, IPv4 in its mapped place ::ffff:0:0/96."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
+from tallystick.ids import ALPHABET
+
 _MAPPED = 0xFFFF << 32
+PREFIX = "evt_"
+LETTERS = 26
+_BITS = 5
+_VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
 
 
 @lru_cache(maxsize=65_536)
@@ -13,12 +20,56 @@ def number(address: str) -> int:
     return int(parsed) if parsed.version == 6 else _MAPPED | int(parsed)
 
 
-def span(network: IPv4Network | IPv6Network) -> tuple[int, int]:
+def network_span(network: IPv4Network | IPv6Network) -> tuple[int, int]:
     """The first and the last 128 bits in the network."""
     first, last = int(network.network_address), int(network.broadcast_address)
     return (first, last) if network.version == 6 else (_MAPPED | first, _MAPPED | last)
 
 
-def text(bits: int) -> str:
+def address_text(bits: int) -> str:
     """128 bits as an IPv6 address."""
     return str(IPv6Address(bits))
+
+
+def fits(value: str, pieces: Sequence[str]) -> bool:
+    """Does the whole value fit `pattern.split("*")`?
+
+    The earliest place is always the best one, so nothing is tried twice, however many stars there are.
+    """
+    if len(pieces) == 1:
+        return value == pieces[0]
+    first, last = pieces[0], pieces[-1]
+    if len(value) < len(first) + len(last) or not (value.startswith(first) and value.endswith(last)):
+        return False
+    at, end = len(first), len(value) - len(last)
+    for piece in pieces[1:-1]:
+        found = value.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
+
+
+def event_id_span(pattern: str) -> tuple[int, int] | None:
+    """First and last UUID, as numbers, of the ids that a folded pattern means; None if it can mean none.
+
+    `*` alone, and `evt_*`, mean every id.
+    """
+    known, star, rest = pattern.partition("*")
+    if rest.strip("*"):
+        return None
+    if star and PREFIX.startswith(known):
+        return 0, (1 << 128) - 1
+    letters = known.removeprefix(PREFIX)
+    missing = LETTERS - len(letters)
+    if letters == known or missing < 0 or (missing and not star):
+        return None
+    number = 0
+    for letter in letters:
+        if letter not in _VALUE:
+            return None
+        number = number << _BITS | _VALUE[letter]
+    first = number << _BITS * missing
+    if first >> 128:
+        return None
+    return first, min(first | (1 << _BITS * missing) - 1, (1 << 128) - 1)

@@ -14,7 +14,7 @@ from tallystick.clock import DAY_US, rfc3339
 from tallystick.database.engine import Database
 from tallystick.destinations.guard import TargetFailed
 from tallystick.errors import TallystickError, Unavailable
-from tallystick.events.lasting import LASTING
+from tallystick.events.catalogue import LASTING
 from tallystick.ingest.tables import external_ids
 from tallystick.journal import set_aside
 from tallystick.ledger.tables import logs
@@ -29,7 +29,7 @@ from tallystick.search.scan import is_own
 from tallystick.store import expiry
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
-from tallystick.work import copying
+from tallystick.work import leases
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease
 
@@ -107,7 +107,7 @@ class Purger(Background):
             announced = _recorded(connection, paused)
             due = _due(connection, now, paused) if announced is None else announced.org_id
             # After the record was seen in the log: see `copying`.
-            waits = copying.must_wait(connection, now=now)
+            waits = leases.backup_is_running(connection, now=now)
         if due is None or waits:
             return False
         try:

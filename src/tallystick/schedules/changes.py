@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from tallystick import ids
 from tallystick.access import names, organizations
 from tallystick.access.audit import NOWHERE, Caller, differences, resource, tell_of
-from tallystick.access.owners import require_owner
+from tallystick.access.current_scope import require_owner
 from tallystick.access.scopes import require
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.exports.request import MOST_FILTER

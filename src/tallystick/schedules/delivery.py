@@ -14,9 +14,8 @@ from tallystick.clock import exact_time
 from tallystick.destinations.mail import Letter, NotSent, Relay, flat, hand_over, written
 from tallystick.destinations.objects import Objects
 from tallystick.exports import links
-from tallystick.exports.kinds import KINDS
-from tallystick.exports.offering import name_of
-from tallystick.exports.request import Export
+from tallystick.exports.links import name_of
+from tallystick.exports.request import KINDS, Export
 from tallystick.exports.words import filter_words
 from tallystick.schedules import unsubscribing
 from tallystick.schedules.schedule import Schedule

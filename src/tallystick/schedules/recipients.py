@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from tallystick.access import names
-from tallystick.access.owners import require_owner
+from tallystick.access.current_scope import require_owner
 from tallystick.access.scopes import require
 from tallystick.access.tables import memberships, people
 from tallystick.errors import BadRequest, Forbidden

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, update
 
-from tallystick.access import signed_links
 from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import log_scope
+from tallystick.access.secret import open_link, sign_link
 from tallystick.errors import NotFound
 from tallystick.schedules.schedule import PREFIX, find, gets
 from tallystick.schedules.tables import schedule_recipients
@@ -32,12 +32,12 @@ class Subscription:
 
 def signed(secret: str, org_id: UUID, schedule_id: UUID, address: str) -> str:
     """What stands in the link; the address does not."""
-    return signed_links.sealed(secret, _PURPOSE, _FORM.pack(org_id.bytes, schedule_id.bytes, _digest(address)))
+    return sign_link(secret, _PURPOSE, _FORM.pack(org_id.bytes, schedule_id.bytes, _digest(address)))
 
 
 def opened(connection: Connection, secret: str, text: str) -> Subscription:
     """What a link leads to. NotFound (`no_link`) for one not made here, and when there is nothing to end any more."""
-    said = signed_links.unsealed(secret, _PURPOSE, text)
+    said = open_link(secret, _PURPOSE, text)
     if said is None:
         raise _no_link()
     org_id, schedule_id, digest = _FORM.unpack(said)

@@ -20,9 +20,9 @@ from tallystick.search.match import compile_match
 from tallystick.search.page import Order, Page, Relation, decode, fingerprint
 from tallystick.search.paging import Asked, by_time, recorded, stored_of
 from tallystick.store.bounds import within
-from tallystick.store.earliest import earliest
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
+from tallystick.store.grouping import earliest
 from tallystick.store.reading import by_ids, every
 from tallystick.store.windows import Budget, Direction
 

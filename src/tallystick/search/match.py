@@ -20,11 +20,9 @@ from tallystick.query.conditions import (
     Or,
     Query,
 )
-from tallystick.query.event_ids import span as id_span
 from tallystick.query.fold import fold
-from tallystick.query.values import number
-from tallystick.query.values import span as network_span
-from tallystick.query.wildcards import fits
+from tallystick.query.values import event_id_span as id_span
+from tallystick.query.values import fits, network_span, number
 from tallystick.store.schema import SEARCHED
 
 Match = Callable[[Record], bool]

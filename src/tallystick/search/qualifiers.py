@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from tallystick.events.catalogue import CATEGORIES, STATUSES
 from tallystick.query.conditions import AtPath, Between, Condition, Equals, Field, InNetwork, Or
-from tallystick.query.event_ids import span as id_span
 from tallystick.query.fold import fold
-from tallystick.query.wildcards import fits
+from tallystick.query.values import event_id_span as id_span
+from tallystick.query.values import fits
 from tallystick.search.dates import FORMS, Clock, Moment
 
 FIELDS: dict[str, Field] = {

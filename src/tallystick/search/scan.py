@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import select
 
 from tallystick.database.engine import Database
-from tallystick.events.lasting import LASTING
+from tallystick.events.catalogue import LASTING
 from tallystick.events.record import Record, StoredEvent
 from tallystick.journal import batches, set_aside
 from tallystick.ledger.tables import logs

@@ -23,9 +23,8 @@ from tallystick.query.conditions import (
     Or,
     Query,
 )
-from tallystick.query.event_ids import span as id_span
-from tallystick.query.values import span as network_span
-from tallystick.query.values import text as address_text
+from tallystick.query.values import address_text, network_span
+from tallystick.query.values import event_id_span as id_span
 from tallystick.store.schema import FOLDED_VALUES, SEARCHED, folded, names
 
 # The shortest needle that has a token: the index holds runs of three characters.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tallystick.events.lasting import LASTING
+from tallystick.events.catalogue import LASTING
 from tallystick.query.conditions import EVERYTHING, Condition, Query
 from tallystick.query.scope import Scope
 from tallystick.store.bounds import Bounded, bounded

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from tallystick.events.record import StoredEvent
-from tallystick.query.conditions import Query
+from tallystick.query.conditions import Condition, Query
 from tallystick.query.scope import Scope
 from tallystick.store.bounds import bounded
+from tallystick.store.conditions import sql_for
 from tallystick.store.events import EventStore
 from tallystick.store.reading import VALUES
 from tallystick.store.windows import order_by
@@ -72,3 +73,22 @@ def newest(store: EventStore, scope: Scope, query: Query, below: int, most: int)
         f"{order_by('desc')} LIMIT {{most:UInt64}}",
         bound.parameters | {"below": below, "most": most},
     )
+
+
+def earliest(
+    store: EventStore, scope: Scope, query: Query, conditions: Sequence[Condition], seconds: float
+) -> list[int | None]:
+    """For each condition the first timestamp of the query's events that fulfil it; None where none does.
+
+    Raises StoreTimeout when that cannot be read in `seconds`.
+    """
+    bound = bounded(scope, query)
+    parameters: dict[str, Any] = dict(bound.parameters)
+    columns = []
+    for number, condition in enumerate(conditions):
+        compiled = sql_for(Query(condition), prefix=f"first{number}_")
+        parameters |= compiled.parameters
+        columns.append(f"minIf(toUnixTimestamp64Micro(occurred_at), {compiled.sql})")
+    statement = f"SELECT {', '.join(columns)} FROM events WHERE {bound.where}"
+    # No event is as old as 1970: 0 is what the engine says of nothing.
+    return [found or None for found in store.rows(statement, parameters, seconds=seconds)[0]]

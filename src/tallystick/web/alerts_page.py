@@ -12,9 +12,8 @@ from tallystick.access.csrf import form_token
 from tallystick.alerts import alert as alerts
 from tallystick.alerts import changes, importing
 from tallystick.alerts.alert import Alert
-from tallystick.alerts.detections import shipped
 from tallystick.alerts.rule import Rule, list_rules, words
-from tallystick.alerts.rules_file import Written
+from tallystick.alerts.rules_file import Written, shipped
 from tallystick.clock import now_us, second_words
 from tallystick.destinations import changes as places
 from tallystick.destinations.destination import Destination, list_all

@@ -20,8 +20,8 @@ from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import Acting, Database, Frame, Reader, Recorder, Settings, WebRequest
 from tallystick.web.dependencies import Finder as GivenFinder
+from tallystick.web.investigate import entry_of
 from tallystick.web.pages import html
-from tallystick.web.timeline_view import entry_of
 
 PATH = "/cases"
 MEDIA = {"pdf": "application/pdf", "md": "text/markdown"}

@@ -14,9 +14,8 @@ from tallystick.clock import now_us, second_words
 from tallystick.database.engine import Database as ControlDatabase
 from tallystick.errors import BadRequest
 from tallystick.exports import request as exporting
-from tallystick.exports.kinds import KINDS
-from tallystick.exports.offering import headers_of
-from tallystick.exports.request import Export
+from tallystick.exports.links import headers_of
+from tallystick.exports.request import KINDS, Export
 from tallystick.exports.words import filter_words, period_words
 from tallystick.query.scope import Scope
 from tallystick.web.audit_logs import filters_of

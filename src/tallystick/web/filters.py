@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from tallystick.clock import from_us
-from tallystick.web.columns import hidden_columns
 from tallystick.web.search_terms import terms_of
 
 PATH = "/audit-logs"
@@ -48,6 +47,18 @@ LABELS = {
 }
 PAGE_SIZE = 50
 MOST_ROWS = 1000
+COLUMNS = {
+    "time": "Timestamp",
+    "user": "User",
+    "action": "Action",
+    "description": "Description",
+    "category": "Category",
+    "resource": "Resource",
+    "ip": "IP Address",
+    "status": "Status",
+    "id": "Event ID",
+}
+USUAL = ("time", "user", "action", "resource", "ip", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,3 +269,15 @@ def _settled(single: dict[str, str], repeated: Mapping[str, tuple[str, ...]]) ->
 def _written(filters: Filters) -> str:
     """The same for each of a thousand rows."""
     return urlencode(filters.pairs())
+
+
+def shown_columns(text: str) -> tuple[str, ...]:
+    """The columns that `time,user,…` names, in their own order; the usual ones when it names none."""
+    wanted = set(text.split(","))
+    return tuple(name for name in COLUMNS if name in wanted) or USUAL
+
+
+def hidden_columns(text: str) -> str:
+    """The others, with blanks between."""
+    kept = shown_columns(text)
+    return " ".join(name for name in COLUMNS if name not in kept)

@@ -1,7 +1,6 @@
 """What the filter form offers, for its template."""
 
-from tallystick.web.columns import COLUMNS, shown_columns
-from tallystick.web.filters import CATEGORIES, RANGES, STATUSES, Filters
+from tallystick.web.filters import CATEGORIES, COLUMNS, RANGES, STATUSES, Filters, shown_columns
 
 ranges = RANGES
 categories = CATEGORIES

@@ -1,12 +1,17 @@
 """Integrity: what was checked when, the checkpoint and the key to keep, and how to check without this server."""
 
+import io
+import zipfile
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from litestar import Response, get, post
 from litestar.response import Response as Raw
 
+from tallystick import verify
 from tallystick.access.scopes import require
 from tallystick.clock import second_words
 from tallystick.database.engine import Database as ControlDatabase
@@ -28,10 +33,12 @@ from tallystick.web.dependencies import (
 )
 from tallystick.web.form_request import Posted
 from tallystick.web.pages import html, redirect
-from tallystick.web.verifier_file import NAME, verifier_file
 
 PATH = "/integrity"
 MOST_SHOWN = 20
+VERIFIER_NAME = "tallystick-verify.pyz"
+_SHEBANG = b"#!/usr/bin/env python3\n"
+_MAIN = "from tallystick.verify.__main__ import run\n\nrun()\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ async def show_integrity(
         public_since=second_words(found.public_since, zone),
         public_url=f"{public_url}/log/{found.origin_id}",
         url=public_url,
-        verifier=NAME,
+        verifier=VERIFIER_NAME,
         may_check="admin" in reader.permissions,
         is_owner=reader.role == "owner",
         **_rounds(found, zone),
@@ -116,11 +123,11 @@ async def download_checkpoint(reader: Reader, database: Database) -> Response[st
     )
 
 
-@get(f"{PATH}/{NAME}", name="web.integrity.verifier")
+@get(f"{PATH}/{VERIFIER_NAME}", name="web.integrity.verifier")
 async def download_verifier(reader: Reader) -> Raw[bytes]:
     """The verifier as one file, as this server has it."""
     require(reader, "events:read")
-    headers = {"Content-Disposition": f'attachment; filename="{NAME}"'}
+    headers = {"Content-Disposition": f'attachment; filename="{VERIFIER_NAME}"'}
     return Raw(verifier_file(), media_type="application/octet-stream", headers=headers)
 
 
@@ -155,3 +162,17 @@ def _shown(one: Round | None, zone: tzinfo) -> ShownRound | None:
     asked_by = "" if one.asked_by is None else one.asked_by.email or one.asked_by.name
     percent = 100 * one.position // one.end if one.end else 0
     return ShownRound(one, second_words(one.started_at, zone), second_words(one.finished_at, zone), asked_by, percent)
+
+
+@cache
+def verifier_file() -> bytes:
+    """It needs Python 3.11 and `cryptography`, and holds nothing of this server; the same bytes every time."""
+    folder = Path(verify.__file__).parent
+    files = {"__main__.py": _MAIN, "tallystick/__init__.py": ""}
+    files |= {f"tallystick/verify/{path.name}": path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
+    target = io.BytesIO(_SHEBANG)
+    target.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(target, "a", zipfile.ZIP_DEFLATED) as packed:
+        for name in sorted(files):
+            packed.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), files[name], zipfile.ZIP_DEFLATED)
+    return target.getvalue()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from litestar import Response, get
 
@@ -12,16 +13,18 @@ from tallystick.cases.first_times import FirstTimes, first_times
 from tallystick.cases.threads import RELATIONS, Thread, threads_of
 from tallystick.clock import second_words
 from tallystick.database.engine import Database as ControlDatabase
+from tallystick.events.changes import changes_of
 from tallystick.events.output import event_of
+from tallystick.events.record import StoredEvent
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import Database, Frame, Reader, WebRequest
 from tallystick.web.dependencies import Finder as GivenFinder
 from tallystick.web.event_panel import find_event, no_event
+from tallystick.web.event_view import Row, row_of
 from tallystick.web.filters import PATH, Filters
 from tallystick.web.pages import html
-from tallystick.web.timeline_view import Entry, entry_of
 
 SPANS = {
     "15m": "15 minutes",
@@ -34,6 +37,18 @@ SPANS = {
 }
 NEAREST = 100  # on either side
 CHOSEN = 25  # so many events are ticked from the beginning
+MOST_TOLD = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`same` are the threads it shares with the event in the middle, `marks` why it stands out."""
+
+    row: Row
+    summary: str
+    told: list[str]
+    same: Sequence[str]
+    marks: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +127,13 @@ def _gaps(found: Around, firsts: FirstTimes, scope: Scope, filters: Filters) -> 
     if scope.role == "member":
         said.append("You see what you did yourself; what others did around it is not shown to members.")
     return said
+
+
+def entry_of(stored: StoredEvent, zone: tzinfo, same: Sequence[str] = (), marks: Sequence[str] = ()) -> Entry:
+    """The entry for an event; times in `zone`. What it tells are the first of its changes, briefly."""
+    event = event_of(stored)
+    told = [
+        f"{change.path}: {change.before + ' → ' if change.before else ''}{change.after}"[:200]
+        for change in changes_of(event.get("changes", {}))
+    ]
+    return Entry(row_of(stored, zone), event["summary"], told[:MOST_TOLD], same, marks)

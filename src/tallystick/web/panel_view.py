@@ -3,9 +3,12 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
+
+from ua_parser import parse
 
 from tallystick.clock import exact_time
 from tallystick.erasure.records import Told
@@ -13,7 +16,6 @@ from tallystick.events.changes import Change, changes_of
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.events.words import first, person, thing
-from tallystick.web.agent import agent_words
 from tallystick.web.event_view import Row, row_of
 from tallystick.web.filter_links import NOTHING, Narrowing, narrowing
 from tallystick.web.filters import CATEGORIES, PATH, Filters
@@ -26,6 +28,8 @@ PART_WORDS = {
     "details": "the description and all details",
 }
 _PLAIN_PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+MOST_READ = 512
+_SYSTEMS = {"Mac OS X": "macOS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +187,16 @@ def _given(*facts: Fact) -> list[Fact]:
 
 def _pretty(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+@lru_cache(maxsize=4096)
+def agent_words(text: str) -> str:
+    """The browser or client with its version, and the system; "" when neither is known."""
+    read = parse(text[:MOST_READ])
+    agent, system = read.user_agent, read.os
+    client = " ".join(filter(None, (agent.family, agent.major))) if agent and agent.family != "Other" else ""
+    known = system.family if system and system.family != "Other" else ""
+    where = _SYSTEMS.get(known, known)
+    if where and system and where not in ("macOS", "Linux") and system.major:
+        where += f" {system.major}"
+    return " on ".join(filter(None, (client, where)))

@@ -8,7 +8,7 @@ from litestar import Response, get, post
 from tallystick.clock import second_words, to_us, zone_of
 from tallystick.compliance import reports
 from tallystick.compliance.reports import Asked
-from tallystick.exports.offering import headers_of
+from tallystick.exports.links import headers_of
 from tallystick.exports.request import Export, checked
 from tallystick.render.compliance_pdf import answer_words, exception_words, report_pdf
 from tallystick.render.compliance_report import NO_EVIDENCE, Exceptional, Group, Period

@@ -12,8 +12,8 @@ from tallystick.alerts import changes
 from tallystick.alerts.backtest import Backtest, Fired, backtest
 from tallystick.alerts.changes import Wanted
 from tallystick.alerts.definition import SEVERITIES, checked
-from tallystick.alerts.detections import one as detection
 from tallystick.alerts.rule import Rule, show, words
+from tallystick.alerts.rules_file import one as detection
 from tallystick.clock import DAY_US, now_us, rfc3339, second_words
 from tallystick.destinations.destination import list_all
 from tallystick.errors import BadRequest, Conflict, Forbidden

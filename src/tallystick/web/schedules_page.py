@@ -13,7 +13,7 @@ from tallystick.access.csrf import form_token
 from tallystick.clock import now_us, second_words
 from tallystick.database.engine import Database as ControlDatabase
 from tallystick.errors import BadRequest, Conflict, Forbidden
-from tallystick.exports.kinds import KINDS
+from tallystick.exports.request import KINDS
 from tallystick.exports.words import filter_words
 from tallystick.query.scope import Scope
 from tallystick.render.writers import FORMATS

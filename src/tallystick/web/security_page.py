@@ -9,7 +9,7 @@ from litestar import Response, get
 
 from tallystick.access.scopes import require_whole_trail
 from tallystick.alerts.backtest import Backtest, backtest
-from tallystick.alerts.detections import one as detection
+from tallystick.alerts.rules_file import one as detection
 from tallystick.clock import DAY_US, from_us, now_us, rfc3339, second_words
 from tallystick.errors import NotFound
 from tallystick.query.conditions import And, Query

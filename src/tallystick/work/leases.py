@@ -1,4 +1,11 @@
-"""Leases: a name, who holds it, until when."""
+"""Leases: a name, its holder, and an expiry time.
+
+One lease has a meaning of its own: while a backup copies both databases, nothing is deleted for good. A backup takes
+the control database first, then the event store; an event deleted in between would be missing from the copy without a
+record that says so. Code that deletes events therefore asks `backup_is_running` in the transaction that decides to
+delete, after the record of the deletion entered the log, so that the copy holds that record as well. The lease expires
+by itself: a backup that died blocks deletions for ten minutes at most.
+"""
 
 import os
 from uuid import uuid4
@@ -11,6 +18,9 @@ from tallystick.database.engine import Database
 from tallystick.database.tables import metadata, time_column
 
 _log = structlog.get_logger(__name__)
+
+BACKUP_LEASE = "backup"
+BACKUP_SECONDS = 600
 
 leases = Table(
     "leases",
@@ -85,3 +95,21 @@ def end(database: Database, name: str, holder: str) -> None:
 def forget_all(connection: Connection) -> None:
     """At the start of the only process there can be: whoever held a lease is dead."""
     connection.execute(delete(leases))
+
+
+def begin_backup(connection: Connection, holder: str, *, now: int) -> bool:
+    """Take the backup lease; False while another backup holds it. `now` is in microseconds."""
+    return hold(connection, BACKUP_LEASE, holder, now=now, seconds=BACKUP_SECONDS)
+
+
+def renew_backup(connection: Connection, holder: str, *, now: int) -> bool:
+    """Renew the backup lease; False if it expired meanwhile, so events may have been deleted since."""
+    mine = (leases.c.name == BACKUP_LEASE) & (leases.c.holder == holder) & (leases.c.until >= now)
+    renewed = connection.execute(update(leases).where(mine).values(until=now + BACKUP_SECONDS * 1_000_000))
+    return bool(renewed.rowcount)
+
+
+def backup_is_running(connection: Connection, *, now: int) -> bool:
+    """Whether a backup is running, so that deletions must wait. `now` is in microseconds."""
+    held = select(leases.c.name).where(leases.c.name == BACKUP_LEASE, leases.c.until >= now)
+    return connection.execute(held).first() is not None

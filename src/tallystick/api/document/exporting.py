@@ -5,7 +5,7 @@ from typing import Any
 
 from tallystick.api.document.answers import body_of, json_of, operation, problems
 from tallystick.api.document.schemas import COUNT, TIME, fields, listed, ref, text
-from tallystick.exports.kinds import KINDS
+from tallystick.exports.request import KINDS
 from tallystick.render.writers import FORMATS
 from tallystick.search.filters import NAMES
 
