@@ -1,4 +1,4 @@
-"""Where the parts are wired: the only module that knows them all."""
+"""Builds every service of a server process and wires them together; the only module that imports them all."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,9 +19,9 @@ from tallystick.access.sign_in import SignIn
 from tallystick.alerts.baseline import Learner
 from tallystick.alerts.evaluator import Evaluator
 from tallystick.api.metrics import observed
-from tallystick.api.parts import Parts as ApiParts
 from tallystick.api.problems import HANDLERS, problem
 from tallystick.api.routes import API
+from tallystick.api.services import ApiServices
 from tallystick.backup.orders import Copier
 from tallystick.backup.owner import only_owner
 from tallystick.backup.restore import refuse_half
@@ -69,12 +69,12 @@ from tallystick.web.error_pages import show_error, wants_page
 from tallystick.web.routes import WEB
 from tallystick.work import leases
 
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """Everything that runs in a server process."""
+class Services:
+    """The services of one server process."""
 
     settings: Settings
     database: Database
@@ -102,8 +102,8 @@ class Parts:
     posts: Posts
 
 
-def build(settings: Settings) -> Parts:
-    """Make the parts; nothing is opened, nothing runs yet."""
+def build(settings: Settings) -> Services:
+    """Build the services from the settings; nothing is opened, nothing runs yet."""
     database = Database(settings.database_url)
     bounds = Bounds(
         settings.events_clients, settings.events_threads, settings.events_memory_mb, settings.events_cache_mb
@@ -133,7 +133,7 @@ def build(settings: Settings) -> Parts:
     evaluator = Evaluator(database, store, sequencer.recent, settings.public_url, courier.wake, told)
     sequencer.listeners.append(lambda _org_id, _end: evaluator.wake())
     authenticator = Authenticator(database, rate_limit=RateLimit(settings.rate_limit))
-    return Parts(
+    return Services(
         settings=settings,
         database=database,
         store=store,
@@ -201,72 +201,72 @@ def _warner(settings: Settings, database: Database, store: EventStore) -> Callab
 
 
 @asynccontextmanager
-async def running(parts: Parts) -> AsyncIterator[None]:
+async def running(services: Services) -> AsyncIterator[None]:
     """Open, reconcile, run; stop in the order that loses nothing."""
-    parts.settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with only_owner(parts.settings.data_dir):
-        refuse_half(parts.settings.data_dir)
+    services.settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with only_owner(services.settings.data_dir):
+        refuse_half(services.settings.data_dir)
         try:
-            await parts.database.run(_open, parts)
-            parts.sequencer.start()
-            parts.shipper.start()
-            parts.hub.start()
-            parts.signer.start()
-            parts.purger.start()
-            parts.eraser.start()
-            parts.exporter.start()
-            parts.checker.start()
-            parts.copier.start()
-            parts.mailer.start()
-            parts.schedules.start()
-            parts.courier.start()
-            parts.learner.start()
-            parts.evaluator.start()
-            if parts.reminders:
-                parts.reminders.start()
+            await services.database.run(_open, services)
+            services.sequencer.start()
+            services.shipper.start()
+            services.hub.start()
+            services.signer.start()
+            services.purger.start()
+            services.eraser.start()
+            services.exporter.start()
+            services.checker.start()
+            services.copier.start()
+            services.mailer.start()
+            services.schedules.start()
+            services.courier.start()
+            services.learner.start()
+            services.evaluator.start()
+            if services.reminders:
+                services.reminders.start()
             try:
                 yield
             finally:
-                parts.hub.close()
-                await parts.database.run(parts.evaluator.stop)
-                await parts.database.run(parts.learner.stop)
-                await parts.database.run(parts.courier.stop)
-                await parts.database.run(parts.schedules.stop)
-                if parts.reminders:
-                    await parts.database.run(parts.reminders.stop)
-                await parts.database.run(parts.mailer.stop)
-                await parts.database.run(parts.copier.stop)
-                await parts.database.run(parts.checker.stop)
-                await parts.database.run(parts.exporter.stop)
-                await parts.database.run(parts.eraser.stop)
-                await parts.database.run(parts.purger.stop)
-                await parts.database.run(parts.sequencer.stop)
-                await parts.database.run(parts.shipper.stop)
-                await parts.database.run(parts.signer.stop)
+                services.hub.close()
+                await services.database.run(services.evaluator.stop)
+                await services.database.run(services.learner.stop)
+                await services.database.run(services.courier.stop)
+                await services.database.run(services.schedules.stop)
+                if services.reminders:
+                    await services.database.run(services.reminders.stop)
+                await services.database.run(services.mailer.stop)
+                await services.database.run(services.copier.stop)
+                await services.database.run(services.checker.stop)
+                await services.database.run(services.exporter.stop)
+                await services.database.run(services.eraser.stop)
+                await services.database.run(services.purger.stop)
+                await services.database.run(services.sequencer.stop)
+                await services.database.run(services.shipper.stop)
+                await services.database.run(services.signer.stop)
         finally:
-            parts.finder.close()
-            parts.store.close()
-            parts.database.close()
+            services.finder.close()
+            services.store.close()
+            services.database.close()
 
 
-def _open(parts: Parts) -> None:
+def _open(services: Services) -> None:
     # The store first: one that this version cannot use is refused before the control database is changed.
     try:
-        parts.store.open()
+        services.store.open()
     except StoreError as error:
-        if parts.store.embedded:
+        if services.store.embedded:
             raise SettingsError(f"The event store cannot be opened: {error}") from error
         # A cluster may come later: recording goes on without it, and the shipper opens it then.
-        _log.warning("store_not_open", error=str(error)[:500])
-    upgrade(parts.database)
-    if parts.database.is_sqlite:
-        with parts.database.write() as connection:
+        logger.warning("store_not_open", error=str(error)[:500])
+    upgrade(services.database)
+    if services.database.is_sqlite:
+        with services.database.write() as connection:
             leases.forget_all(connection)
             forget_claims(connection)
-    reconcile(parts.database, parts.store)
-    parts.copier.open()
-    parts.eraser.begin()
-    parts.signer.open()
+    reconcile(services.database, services.store)
+    services.copier.open()
+    services.eraser.begin()
+    services.signer.open()
 
 
 def _no_handler(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -274,9 +274,9 @@ def _no_handler(request: Request[Any, Any, Any], error: Exception) -> Response[A
     return show_error(request, error) if wants_page(request) else problem(request, error)
 
 
-def create_app(settings: Settings, parts: Parts | None = None) -> Litestar:
+def create_app(settings: Settings, services: Services | None = None) -> Litestar:
     """The server as an ASGI application; it runs from start-up to shut-down of its lifespan."""
-    made = parts or build(settings)
+    made = services or build(settings)
 
     def given(value: Any) -> Provide:
         return Provide(lambda: value, sync_to_thread=False, use_cache=True)
@@ -286,7 +286,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Litestar:
         async with running(made):
             yield
 
-    for_api = ApiParts(
+    for_api = ApiServices(
         made.settings, made.database, made.store, made.authenticator, made.recorder, made.finder, made.hub, made.prover,
         made.checker, made.eraser, made.exporter, made.posts, made.courier,
     )  # fmt: skip
@@ -308,7 +308,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Litestar:
             "eraser": given(made.eraser),
             "posts": given(made.posts),
             "courier": given(made.courier),
-            "parts": given(for_api),
+            "services": given(for_api),
         },
         exception_handlers={**HANDLERS, HTTPException: _no_handler},
         openapi_config=None,

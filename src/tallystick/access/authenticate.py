@@ -27,7 +27,7 @@ USED_EVERY_US = 60 * SECOND_US
 REJECTED_EVERY_US = 3600 * SECOND_US
 _MOST_REMEMBERED = 10_000
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Authenticator:
                 with self._database.write() as connection:
                     sessions.touch(connection, session, now)
             except SQLAlchemyError as problem:
-                log.warning("session_not_touched", problem=str(problem))
+                logger.warning("session_not_touched", problem=str(problem))
         return session
 
     def session_scope(self, cookie: str) -> Scope:
@@ -125,7 +125,7 @@ class Authenticator:
             with self._database.write() as connection:
                 connection.execute(update(api_keys).where(mine, due).values(last_used_at=now))
         except SQLAlchemyError as problem:
-            log.warning("key_use_not_noted", key=key.shown_id, problem=str(problem))
+            logger.warning("key_use_not_noted", key=key.shown_id, problem=str(problem))
 
     def _note_rejected(self, key: ApiKey, reason: str, address: str, now: int) -> None:
         """A known key that may not be used is news for its organization, but once an hour is enough."""
@@ -142,7 +142,7 @@ class Authenticator:
                     on=keys.key_resource(key), changes=changes,
                 )  # fmt: skip
         except SQLAlchemyError as problem:
-            log.warning("key_rejection_not_noted", key=key.shown_id, problem=str(problem))
+            logger.warning("key_rejection_not_noted", key=key.shown_id, problem=str(problem))
 
 
 _REASONS = {

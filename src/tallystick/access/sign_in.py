@@ -27,7 +27,7 @@ from tallystick.query.scope import Principal
 HASHED_AT_ONCE = 2  # each takes 64 MiB
 MOST_AT_ONCE = 10  # so that a flood of sign-ins leaves worker threads to everyone else
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class SignIn:
             if verdict.closes == "account":
                 _tell_organizations(connection, account, "user.login_blocked", caller, now)
         if verdict.closes:
-            log.warning("sign_in_blocked", what=verdict.closes, address=caller.address, email=folded)
+            logger.warning("sign_in_blocked", what=verdict.closes, address=caller.address, email=folded)
         if verdict.retry_after:
             raise _too_many(verdict.retry_after)
         return account
@@ -135,7 +135,7 @@ class SignIn:
             _tell_organizations(connection, account, "user.login_failed", caller, now)
             throttle.sweep(connection, now)
         if not account.org_ids:
-            log.warning("sign_in_failed", address=caller.address, email=account.email)
+            logger.warning("sign_in_failed", address=caller.address, email=account.email)
 
     def _renew_hash(self, outdated: str, user_id: UUID | None, password: str) -> None:
         with self._hashing:

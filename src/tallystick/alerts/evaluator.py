@@ -38,7 +38,7 @@ ALERTS_AT_ONCE = 500
 SILENCE_EVERY = 5 * SECOND_US
 LONGEST_KEPT = 400 * DAY_US
 RETURN_US = 600 * SECOND_US  # senders may need so long to find us again after a start
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 class Evaluator(Background):
@@ -159,7 +159,7 @@ class Evaluator(Background):
             return self._write_these(done, now)
         except Exception as error:
             if len(done) > 1:
-                _log.info("outcomes_written_one_by_one", error=repr(error)[:500])
+                logger.info("outcomes_written_one_by_one", error=repr(error)[:500])
             return sum(
                 self._pauses.attempt(one.org_id, now, partial(self._write_these, [one], now)) or 0 for one in done
             )

@@ -8,7 +8,7 @@ from litestar import Request
 from tallystick.access.address import Network, client_address
 from tallystick.access.audit import Caller
 from tallystick.access.scopes import require
-from tallystick.api.parts import Parts
+from tallystick.api.services import ApiServices
 from tallystick.errors import Unauthorized
 from tallystick.query.scope import Permission, Scope
 
@@ -16,23 +16,23 @@ SHORT = 200  # characters of X-Forwarded-For that are worth remembering
 HOW = "Send the header `Authorization: Bearer tsk_…` with an API key."
 
 
-async def authorised(request: Request[Any, Any, Any], parts: Parts, permission: Permission) -> Scope:
+async def authorised(request: Request[Any, Any, Any], services: ApiServices, permission: Permission) -> Scope:
     """The scope of the request's key. Raises Unauthorized, Forbidden (`missing_permission`), TooMany."""
     token = _bearer(request)
-    address = _address(request, parts)
-    scope = parts.authenticator.remembered(token, address)
+    address = _address(request, services)
+    scope = services.authenticator.remembered(token, address)
     if scope is None:
-        scope = await parts.database.run(parts.authenticator.key_scope, token, address)
+        scope = await services.database.run(services.authenticator.key_scope, token, address)
     require(scope, permission)
     return scope
 
 
-def calling(request: Request[Any, Any, Any], parts: Parts) -> Caller:
+def calling(request: Request[Any, Any, Any], services: ApiServices) -> Caller:
     """Where the request comes from, for the context of the actions it causes."""
     client = request.scope["client"]
     peer = client[0] if client else ""
     agent = request.headers.get("user-agent", "")
-    return Caller(address=_address(request, parts), peer=peer, user_agent=agent, source="api")
+    return Caller(address=_address(request, services), peer=peer, user_agent=agent, source="api")
 
 
 def _bearer(request: Request[Any, Any, Any]) -> str:
@@ -47,14 +47,14 @@ def _bearer(request: Request[Any, Any, Any]) -> str:
     return token.strip()
 
 
-def _address(request: Request[Any, Any, Any], parts: Parts) -> str:
+def _address(request: Request[Any, Any, Any], services: ApiServices) -> str:
     """Where the request comes from, as far as trusted proxies tell; "" over a socket without addresses."""
     client = request.scope["client"]
     peer = client[0] if client else ""
     forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
     if len(forwarded) > SHORT:
-        return client_address(peer, forwarded, parts.settings.trusted_proxies)[0]
-    return _client(peer, forwarded, parts.settings.trusted_proxies)
+        return client_address(peer, forwarded, services.settings.trusted_proxies)[0]
+    return _client(peer, forwarded, services.settings.trusted_proxies)
 
 
 # The same clients ask again and again.

@@ -11,7 +11,7 @@ from tallystick.access.audit import Caller
 from tallystick.api.authorization import authorised, calling
 from tallystick.api.body import received_body
 from tallystick.api.parameters import Parameters
-from tallystick.api.parts import Parts
+from tallystick.api.services import ApiServices
 from tallystick.clock import now_us
 from tallystick.errors import BadRequest
 from tallystick.query.scope import Permission, Scope
@@ -24,10 +24,15 @@ class Asked:
     """Who asks, with which parameters, where from. It exists only where the key may do this."""
 
     def __init__(
-        self, request: Request[Any, Any, Any], parts: Parts, scope: Scope, parameters: Parameters, caller: Caller
+        self,
+        request: Request[Any, Any, Any],
+        services: ApiServices,
+        scope: Scope,
+        parameters: Parameters,
+        caller: Caller,
     ) -> None:
         self._request = request
-        self._parts = parts
+        self._parts = services
         self.scope = scope
         self.parameters = parameters
         self.caller = caller
@@ -75,8 +80,8 @@ class Asked:
 
 
 async def asked(
-    request: Request[Any, Any, Any], parts: Parts, permission: Permission, known: Collection[str] = ()
+    request: Request[Any, Any, Any], services: ApiServices, permission: Permission, known: Collection[str] = ()
 ) -> Asked:
     """The request, if its key has the permission; `known` are the parameters that may stand in its query."""
-    scope = await authorised(request, parts, permission)
-    return Asked(request, parts, scope, Parameters.of(request, known), calling(request, parts))
+    scope = await authorised(request, services, permission)
+    return Asked(request, services, scope, Parameters.of(request, known), calling(request, services))

@@ -6,7 +6,7 @@ from litestar import Request, Response, get, post
 
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import asked
-from tallystick.api.parts import Parts
+from tallystick.api.services import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.integrity.overview import Overview, ask_for_check, overview
 from tallystick.integrity.rounds import Round
@@ -15,18 +15,18 @@ PATH = "/v1/ledger/check"
 
 
 @get(PATH, name="api.show_check")
-async def show_check(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def show_check(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """How far the check is, and what the last one found."""
-    asking = await asked(request, parts, "admin")
+    asking = await asked(request, services, "admin")
     return answer(_shown(await asking.look(overview)))
 
 
 @post(PATH, name="api.start_check")
-async def start_check(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def start_check(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Lets a check begin now; asked again before it has ended, nothing more happens."""
-    asking = await asked(request, parts, "admin")
+    asking = await asked(request, services, "admin")
     await asking.do(ask_for_check)
-    parts.checker.wake()
+    services.checker.wake()
     return answer(_shown(await asking.look(overview)), status=202)
 
 

@@ -8,7 +8,7 @@ from litestar import Request, Response, get
 from tallystick.api.answers import answer
 from tallystick.api.authorization import authorised
 from tallystick.api.parameters import Parameters, bad_parameter
-from tallystick.api.parts import Parts
+from tallystick.api.services import ApiServices
 from tallystick.clock import now_us
 from tallystick.events.catalogue import CATALOGUE, category_of, severity_of, status_of
 from tallystick.query.conditions import Query
@@ -23,37 +23,37 @@ DEFAULT_VALUES = 20
 
 
 @get("/v1/audit-logs/histogram", name="api.show_histogram")
-async def show_histogram(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def show_histogram(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Counts over time by status."""
-    reader = await authorised(request, parts, "events:read")
+    reader = await authorised(request, services, "events:read")
     asked = Parameters.of(request, HISTOGRAM_PARAMETERS)
     buckets = asked.whole("buckets", 1, MOST_BUCKETS) or DEFAULT_BUCKETS
     query = query_from(asked.filters(), now=now_us())
-    return answer(await parts.database.run(partial(parts.finder.histogram, reader, query, buckets=buckets)))
+    return answer(await services.database.run(partial(services.finder.histogram, reader, query, buckets=buckets)))
 
 
 @get("/v1/audit-logs/facets", name="api.show_facets")
-async def show_facets(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def show_facets(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The values of one field that occur most."""
-    reader = await authorised(request, parts, "events:read")
+    reader = await authorised(request, services, "events:read")
     asked = Parameters.of(request, FACET_PARAMETERS)
     if "field" not in asked:
         raise bad_parameter("field", f"Say of which field: field is one of {', '.join(VALUES)}.")
     field = asked.choice("field", tuple(VALUES))
     limit = asked.whole("limit", 1, MOST_VALUES) or DEFAULT_VALUES
     query = query_from(asked.filters(), now=now_us())
-    return answer(await parts.database.run(partial(parts.finder.facets, reader, query, field, limit=limit)))
+    return answer(await services.database.run(partial(services.finder.facets, reader, query, field, limit=limit)))
 
 
 @get("/v1/actions", name="api.list_actions")
-async def list_actions(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def list_actions(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Every action by name, with how many events of it the reader may see.
 
     `partial` when counting took too long, or more actions occur than are counted.
     """
-    reader = await authorised(request, parts, "events:read")
+    reader = await authorised(request, services, "events:read")
     Parameters.of(request, ())
-    counted = await parts.database.run(partial(parts.finder.facets, reader, Query(), "action", limit=MOST_VALUES))
+    counted = await services.database.run(partial(services.finder.facets, reader, Query(), "action", limit=MOST_VALUES))
     events = {value["value"]: value["count"] for value in counted["values"]}
     data = [
         {

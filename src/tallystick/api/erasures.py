@@ -10,7 +10,7 @@ from litestar import Request, Response, get, post
 
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import asked
-from tallystick.api.parts import Parts
+from tallystick.api.services import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.erasure import request as erasure_request
 from tallystick.erasure.request import Erasure
@@ -36,13 +36,13 @@ class ErasureInput(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @post("/v1/erasures", name="api.ask_erasure")
-async def ask_erasure(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def ask_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Looks for a person; answers with what was found, or while it is still being looked for."""
-    asking = await asked(request, parts, "admin")
+    asking = await asked(request, services, "admin")
     wanted = await asking.body(ErasureInput, "erasure", "bad_erasure")
     subject = Subject(wanted.subject.email, wanted.subject.id, wanted.also)
     one = await asking.do(erasure_request.ask, subject, wanted.reason)
-    parts.eraser.wake()
+    services.eraser.wake()
     ends = time.monotonic() + LOOK_SECONDS
     while one.state == "looking" and time.monotonic() < ends:
         await anyio.sleep(LOOK_EACH)
@@ -51,35 +51,37 @@ async def ask_erasure(request: Request[Any, Any, Any], parts: Parts) -> Response
 
 
 @get("/v1/erasures", name="api.list_erasures")
-async def list_erasures(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def list_erasures(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Every erasure that was asked for, newest first."""
-    asking = await asked(request, parts, "admin")
+    asking = await asked(request, services, "admin")
     return answer({"data": [_shown(one) for one in await asking.look(erasure_request.list_erasures)]})
 
 
 @get("/v1/erasures/{id:str}", name="api.show_erasure")
-async def show_erasure(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def show_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """One erasure, over or not."""
-    asking = await asked(request, parts, "admin")
+    asking = await asked(request, services, "admin")
     return answer(_shown(await asking.look(erasure_request.show, asking.id)))
 
 
 @post("/v1/erasures/{id:str}/confirm", name="api.confirm_erasure", status_code=200)
-async def confirm_erasure(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def confirm_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """A second person lets it be done. Confirming again changes nothing."""
-    return await _decided(request, parts, erasure_request.confirm)
+    return await _decided(request, services, erasure_request.confirm)
 
 
 @post("/v1/erasures/{id:str}/cancel", name="api.cancel_erasure", status_code=200)
-async def cancel_erasure(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def cancel_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Lets it be, and forgets whom it was about. Cancelling again changes nothing."""
-    return await _decided(request, parts, erasure_request.cancel)
+    return await _decided(request, services, erasure_request.cancel)
 
 
-async def _decided(request: Request[Any, Any, Any], parts: Parts, decide: Callable[..., Erasure]) -> Response[Any]:
-    asking = await asked(request, parts, "admin")
+async def _decided(
+    request: Request[Any, Any, Any], services: ApiServices, decide: Callable[..., Erasure]
+) -> Response[Any]:
+    asking = await asked(request, services, "admin")
     decided = await asking.do(decide, asking.id)
-    parts.eraser.wake()
+    services.eraser.wake()
     return answer(_shown(decided))
 
 

@@ -14,7 +14,7 @@ from tallystick.access.scopes import log_scope
 from tallystick.api.answers import HEADERS, answer
 from tallystick.api.authorization import calling
 from tallystick.api.authorized_request import asked
-from tallystick.api.parts import Parts
+from tallystick.api.services import ApiServices
 from tallystick.clock import SECOND_US, rfc3339
 from tallystick.errors import BadRequest
 from tallystick.exports import links
@@ -44,82 +44,82 @@ class LinkInput(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @post(PATH, name="api.ask_export")
-async def ask_export(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def ask_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Lets an export be made."""
-    asking = await asked(request, parts, "exports")
+    asking = await asked(request, services, "exports")
     wanted = await asking.body(ExportInput, "export", "bad_export")
     one = await asking.do(exporting.ask, wanted.format, _given(wanted))
-    parts.exporter.wake()
+    services.exporter.wake()
     return answer(shown(one), status=202)
 
 
 @get(PATH, name="api.list_exports")
-async def list_exports(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def list_exports(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Those of the organization, newest first."""
-    asking = await asked(request, parts, "exports", LISTING)
+    asking = await asked(request, services, "exports", LISTING)
     limit, before = asking.parameters.whole("limit", 1, 1000) or 50, asking.parameters.one("before") or ""
     found = await asking.look(exporting.list_exports, limit=limit, before=before)
     return answer({"data": [shown(one) for one in found]})
 
 
 @get(PATH + "/{id:str}", name="api.show_export")
-async def show_export(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def show_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """How it stands."""
-    asking = await asked(request, parts, "exports")
+    asking = await asked(request, services, "exports")
     return answer(shown(await asking.look(exporting.show, asking.id)))
 
 
 @delete(PATH + "/{id:str}", name="api.end_export", status_code=200)
-async def end_export(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def end_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Cancels it, or deletes its file. Doing it again changes nothing."""
-    asking = await asked(request, parts, "exports")
+    asking = await asked(request, services, "exports")
     one = await asking.do(exporting.end, asking.id)
-    await parts.database.run(parts.exporter.drop, one)
+    await services.database.run(services.exporter.drop, one)
     return answer(shown(one))
 
 
 @get(PATH + "/{id:str}/download", name="api.download_export")
-async def download_export(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def download_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The file."""
-    asking = await asked(request, parts, "exports")
+    asking = await asked(request, services, "exports")
     one = await asking.look(exporting.to_take, asking.id)
-    return await _file(parts, one, asking.scope.principal, asking.caller)
+    return await _file(services, one, asking.scope.principal, asking.caller)
 
 
 @post(PATH + "/{id:str}/link", name="api.link_export", status_code=201)
-async def link_export(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def link_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Makes a link that needs no key."""
-    asking = await asked(request, parts, "exports")
+    asking = await asked(request, services, "exports")
     wanted = await asking.body(LinkInput, "link", "bad_export", empty=b"{}")
     one, until = await asking.do(_link, asking.id, wanted.expires_in)
-    token = links.signed(parts.settings.secret_key, one.org_id, one.export_id, until)
-    url = f"{parts.settings.public_url.rstrip('/')}/v1/export-links/{token}"
+    token = links.signed(services.settings.secret_key, one.org_id, one.export_id, until)
+    url = f"{services.settings.public_url.rstrip('/')}/v1/export-links/{token}"
     return answer({"url": url, "expires_at": rfc3339(until)}, status=201)
 
 
 @get("/v1/export-links/{token:str}", name="api.follow_link")
-async def follow_link(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def follow_link(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The file that a link leads to, for whoever has it."""
-    caller = calling(request, parts)
-    parts.public_reads.take(caller.address)
+    caller = calling(request, services)
+    services.public_reads.take(caller.address)
 
     def find() -> Export:
         token = request.path_params["token"]
-        org_id, export_id = links.opened(parts.settings.secret_key, token, now=clock.now_us())
-        with parts.database.read() as connection:
+        org_id, export_id = links.opened(services.settings.secret_key, token, now=clock.now_us())
+        with services.database.read() as connection:
             return exporting.linked(connection, org_id, export_id)
 
-    one = await parts.database.run(find)
-    return await _file(parts, one, log_scope(one.org_id).principal, caller)
+    one = await services.database.run(find)
+    return await _file(services, one, log_scope(one.org_id).principal, caller)
 
 
-async def _file(parts: Parts, one: Export, by: Principal, caller: Caller) -> Response[Any]:
-    await parts.database.run(parts.exporter.taking, one, by, caller)
+async def _file(services: ApiServices, one: Export, by: Principal, caller: Caller) -> Response[Any]:
+    await services.database.run(services.exporter.taking, one, by, caller)
     return File(
-        path=parts.exporter.path(one),
+        path=services.exporter.path(one),
         media_type=KINDS[one.format].media_type,
         headers={**HEADERS, **headers_of(one)},
-        background=BackgroundTask(parts.database.run, parts.exporter.taken, one),
+        background=BackgroundTask(services.database.run, services.exporter.taken, one),
     )
 
 

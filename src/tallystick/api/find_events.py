@@ -10,7 +10,7 @@ from tallystick.api.answers import JSON, answer, encode
 from tallystick.api.authorization import authorised
 from tallystick.api.negotiation import chosen_media
 from tallystick.api.parameters import Parameters, bad_parameter
-from tallystick.api.parts import Parts
+from tallystick.api.services import ApiServices
 from tallystick.api.stream_events import WRITERS, stream_events
 from tallystick.clock import now_us, rfc3339
 from tallystick.erasure.records import telling_of
@@ -33,28 +33,28 @@ COUNTS = ("estimate", "exact", "none")
 
 
 @get("/v1/audit-logs", name="api.find_events")
-async def find_events(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def find_events(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """A page of what the filters find; with `Accept: text/csv` or `application/x-ndjson` all of it."""
-    reader = await authorised(request, parts, "events:read")
+    reader = await authorised(request, services, "events:read")
     media = chosen_media(request, (JSON, *WRITERS))
     asked = Parameters.of(request, PARAMETERS)
     query = query_from(asked.filters(), now=now_us())
     if media != JSON:
-        return await stream_events(parts, reader, query, asked, media)
-    page = partial(_page, parts.finder, reader, query, _paging(asked))
-    return answer(await parts.database.run(page))
+        return await stream_events(services, reader, query, asked, media)
+    page = partial(_page, services.finder, reader, query, _paging(asked))
+    return answer(await services.database.run(page))
 
 
 @get("/v1/audit-logs/{id:str}", name="api.show_event")
-async def show_event(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def show_event(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """One event, whole, also the moment after it was recorded."""
-    reader = await authorised(request, parts, "events:read")
+    reader = await authorised(request, services, "events:read")
     Parameters.of(request, ())
-    return answer(await parts.database.run(_whole, parts, reader, request.path_params["id"]))
+    return answer(await services.database.run(_whole, services, reader, request.path_params["id"]))
 
 
-def _whole(parts: Parts, reader: Scope, event_id: str) -> dict[str, Any]:
-    stored = event_named(parts.finder, reader, event_id)
+def _whole(services: ApiServices, reader: Scope, event_id: str) -> dict[str, Any]:
+    stored = event_named(services.finder, reader, event_id)
     event = event_of(stored)
     if stored.remains:
         event["erased_by"] = [
@@ -64,7 +64,7 @@ def _whole(parts: Parts, reader: Scope, event_id: str) -> dict[str, Any]:
                 "parts": list(named(one.parts)),
                 "reason": one.reason,
             }
-            for one in telling_of(parts.database, parts.store, reader, stored.index)
+            for one in telling_of(services.database, services.store, reader, stored.index)
         ]
     return event
 

@@ -10,7 +10,7 @@ from litestar import Request, Response, get
 from tallystick.api.answers import HEADERS, encode
 from tallystick.api.authorization import authorised
 from tallystick.api.parameters import Parameters, whole
-from tallystick.api.parts import Parts
+from tallystick.api.services import ApiServices
 from tallystick.api.streaming_response import Streamed
 from tallystick.clock import now_us
 from tallystick.errors import BadRequest, TallystickError
@@ -30,12 +30,12 @@ LIVE_HEADERS = HEADERS | {"X-Accel-Buffering": "no"}
 
 
 @get("/v1/audit-logs/live", name="api.follow_events")
-async def follow_events(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def follow_events(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Events after `Last-Event-ID`, or `after`, or now: each once, in order of index, without end."""
-    reader = await authorised(request, parts, "events:read")
+    reader = await authorised(request, services, "events:read")
     asked = Parameters.of(request, PARAMETERS)
     query = query_from(asked.filters(), now=now_us())
-    end = await parts.database.run(end_of_log, parts.database, reader.org_id)
+    end = await services.database.run(end_of_log, services.database, reader.org_id)
     after = _after(request, asked)
     if after is None:
         after = end - 1
@@ -45,7 +45,7 @@ async def follow_events(request: Request[Any, Any, Any], parts: Parts) -> Respon
             code="bad_position",
             parameter="after",
         )
-    messages = _messages(request, parts, reader, query, after)
+    messages = _messages(request, services, reader, query, after)
     return Streamed(messages, media_type="text/event-stream", headers=LIVE_HEADERS)
 
 
@@ -71,17 +71,17 @@ def _after(request: Request[Any, Any, Any], asked: Parameters) -> int | None:
 
 
 async def _messages(
-    request: Request[Any, Any, Any], parts: Parts, reader: Scope, query: Query, after: int
+    request: Request[Any, Any, Any], services: ApiServices, reader: Scope, query: Query, after: int
 ) -> AsyncGenerator[bytes]:
     yield RETRY + message_of("position", after, {"through": after})
     checked = time.monotonic()
     try:
-        async with aclosing(parts.hub.follow(reader, query, after)) as batches:
+        async with aclosing(services.hub.follow(reader, query, after)) as batches:
             async for batch in batches:
                 if time.monotonic() - checked >= CHECK_SECONDS:
-                    await authorised(request, parts, "events:read")
+                    await authorised(request, services, "events:read")
                     checked = time.monotonic()
-                yield await parts.database.run(messages_of, batch)
+                yield await services.database.run(messages_of, batch)
     except TallystickError as error:
         content = {"status": error.status, "code": error.code, "detail": error.detail}
         yield b"event: problem\ndata: %s\n\n" % encode(content)

@@ -6,8 +6,8 @@ from litestar import Response, get
 
 from tallystick import telemetry
 from tallystick.api.answers import HEADERS, answer
-from tallystick.api.parts import Parts
 from tallystick.api.problems import MEDIA_TYPE, document
+from tallystick.api.services import ApiServices
 
 RETRY_SECONDS = "5"
 
@@ -19,9 +19,9 @@ async def show_health() -> Response[Any]:
 
 
 @get("/readyz", name="api.show_readiness")
-async def show_readiness(parts: Parts) -> Response[Any]:
+async def show_readiness(services: ApiServices) -> Response[Any]:
     """Control database, event store and disk are as they have to be."""
-    checks = await parts.readiness.checks()
+    checks = await services.readiness.checks()
     if all(checks.values()):
         return answer({"status": "ready", "checks": checks})
     failing = ", ".join(name for name, fine in checks.items() if not fine)

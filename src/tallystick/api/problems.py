@@ -17,7 +17,7 @@ from tallystick.errors import TallystickError, Unavailable
 from tallystick.store.errors import StoreError, StoreTimeout
 
 MEDIA_TYPE = "application/problem+json"
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 # What Litestar itself says no to, before or beside our handlers.
 _ROUTING = {
@@ -33,7 +33,7 @@ def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     if isinstance(error, StoreError):
         error = _store_problem(request, error)
     elif isinstance(error, OperationalError | NoConnection):
-        log.error("control_database_failed", path=_template(request), error=str(error)[:500])
+        logger.error("control_database_failed", path=_template(request), error=str(error)[:500])
         error = Unavailable(
             "The control database does not answer. Send the same request again later.",
             code="database_down",
@@ -81,7 +81,7 @@ def _routing(error: HTTPException) -> Response[Any]:
 
 
 def _store_problem(request: Request[Any, Any, Any], error: StoreError) -> Unavailable:
-    log.warning("event_store_failed", path=_template(request), error=str(error)[:500])
+    logger.warning("event_store_failed", path=_template(request), error=str(error)[:500])
     if isinstance(error, StoreTimeout):
         return Unavailable(
             "The event store took too long. Narrow the time with start and end, or ask again.",
@@ -95,7 +95,8 @@ def _store_problem(request: Request[Any, Any, Any], error: StoreError) -> Unavai
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     request_id = f"req_{secrets.token_hex(10)}"
-    log.error("request_failed", request_id=request_id, method=request.method, path=_template(request), exc_info=error)
+    path = _template(request)
+    logger.error("request_failed", request_id=request_id, method=request.method, path=path, exc_info=error)
     content = document(500, "internal", "Internal error", _BROKEN, {"request_id": request_id})
     return answer(content, status=500, media_type=MEDIA_TYPE)
 

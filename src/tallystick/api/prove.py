@@ -9,7 +9,7 @@ from tallystick.api.authorization import authorised
 from tallystick.api.find_events import event_named
 from tallystick.api.negotiation import chosen_media
 from tallystick.api.parameters import Parameters, bad_parameter
-from tallystick.api.parts import Parts
+from tallystick.api.services import ApiServices
 from tallystick.errors import BadRequest
 from tallystick.ledger.notes import hash_lines
 from tallystick.ledger.prover import evidence, proof_text
@@ -27,48 +27,48 @@ _FOR_A_SECOND = {"Cache-Control": "private, max-age=1", "Vary": "Authorization"}
 
 
 @get("/v1/ledger/checkpoint", name="api.show_checkpoint")
-async def show_checkpoint(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def show_checkpoint(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The log's name, size and root, signed: at most a second old while the log grows."""
-    reader = await authorised(request, parts, "events:read")
+    reader = await authorised(request, services, "events:read")
     Parameters.of(request, ())
-    checkpoint = await parts.database.run(parts.prover.checkpoint, reader)
+    checkpoint = await services.database.run(services.prover.checkpoint, reader)
     return answer(checkpoint.note.encode(), media_type=TEXT, headers=_FOR_A_SECOND)
 
 
 @get("/v1/ledger/key", name="api.show_key")
-async def show_key(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def show_key(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The keys that sign now, one on each line, the current one first."""
-    reader = await authorised(request, parts, "events:read")
+    reader = await authorised(request, services, "events:read")
     Parameters.of(request, ())
-    vkeys = await parts.database.run(parts.prover.vkeys, reader)
+    vkeys = await services.database.run(services.prover.vkeys, reader)
     return answer("".join(f"{vkey}\n" for vkey in vkeys).encode(), media_type=TEXT)
 
 
 @get("/v1/ledger/tile/{path:path}", name="api.show_tile")
-async def show_tile(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def show_tile(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """A tile of hashes, or a bundle of entries, as bytes."""
-    reader = await authorised(request, parts, "events:read")
+    reader = await authorised(request, services, "events:read")
     Parameters.of(request, ())
     tile = tile_named(request.scope["path"].removeprefix("/v1/ledger/"))
-    return answer(await parts.database.run(parts.prover.tile, reader, tile), media_type=BYTES, headers=_FOR_EVER)
+    return answer(await services.database.run(services.prover.tile, reader, tile), media_type=BYTES, headers=_FOR_EVER)
 
 
 @get("/v1/ledger/consistency", name="api.show_consistency")
-async def show_consistency(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def show_consistency(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The hashes that show that the log has only grown from one size to another."""
-    reader = await authorised(request, parts, "events:read")
+    reader = await authorised(request, services, "events:read")
     asked = Parameters.of(request, CONSISTENCY)
-    hashes = await parts.database.run(parts.prover.consistency, reader, *sizes_asked(asked))
+    hashes = await services.database.run(services.prover.consistency, reader, *sizes_asked(asked))
     return answer(hash_lines(hashes).encode(), media_type=TEXT, headers=_FOR_EVER)
 
 
 @get("/v1/audit-logs/{id:str}/proof", name="api.show_proof")
-async def show_proof(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def show_proof(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """That the event stands in the log; also the moment after it was recorded."""
-    reader = await authorised(request, parts, "events:read")
+    reader = await authorised(request, services, "events:read")
     media = chosen_media(request, (TEXT, JSON))
     Parameters.of(request, ())
-    content = await parts.database.run(_proof, parts, reader, request.path_params["id"], media)
+    content = await services.database.run(_proof, services, reader, request.path_params["id"], media)
     return answer(content, media_type=media, headers={"Vary": "Accept"})
 
 
@@ -95,9 +95,9 @@ def sizes_asked(asked: Parameters) -> list[int]:
     return sizes
 
 
-def _proof(parts: Parts, reader: Scope, event_id: str, media: str) -> bytes:
-    event = event_named(parts.finder, reader, event_id)
-    proof = parts.prover.inclusion(reader, event.index)
+def _proof(services: ApiServices, reader: Scope, event_id: str, media: str) -> bytes:
+    event = event_named(services.finder, reader, event_id)
+    proof = services.prover.inclusion(reader, event.index)
     text = proof_text(proof, event)
     if media == TEXT:
         return text.encode()

@@ -22,7 +22,7 @@ SECONDS = 3.0
 # Anybody may ask, without a key: what was found is told again for so long.
 REMEMBERED_SECONDS = 1.0
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 class Readiness:
@@ -59,7 +59,7 @@ class Readiness:
             try:
                 check()
             except (SQLAlchemyError, StoreError, OSError) as error:
-                log.warning("not_ready", part=name, error=str(error)[:300])
+                logger.warning("not_ready", part=name, error=str(error)[:300])
                 return False
             finally:
                 self._asking.discard(name)

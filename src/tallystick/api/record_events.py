@@ -8,7 +8,7 @@ from tallystick.api.answers import answer
 from tallystick.api.authorization import authorised
 from tallystick.api.body import received_body
 from tallystick.api.parameters import Parameters
-from tallystick.api.parts import Parts
+from tallystick.api.services import ApiServices
 
 PARAMETERS = frozenset({"wait"})
 WAITS = ("recorded", "searchable")
@@ -16,16 +16,16 @@ WAITS = ("recorded", "searchable")
 
 # The limit of the body is held in body.py, which also counts what a packed one unpacks to.
 @post("/v1/audit-logs", name="api.record_events", request_max_body_size=None)
-async def record_events(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def record_events(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Records events, all or none; 201 when they are on disk, ordered and in the log."""
-    scope = await authorised(request, parts, "events:write")
+    scope = await authorised(request, services, "events:write")
     wait = Parameters.of(request, PARAMETERS).choice("wait", WAITS)
     headers = request.headers
-    async with received_body(request, parts.bodies) as body:
-        recorded = await parts.recorder.record(
+    async with received_body(request, services.bodies) as body:
+        recorded = await services.recorder.record(
             scope, body, headers.get("content-type", ""), idempotency_key=headers.get("idempotency-key")
         )
     status = 201
-    if wait == "searchable" and not await parts.recorder.searchable(scope.org_id, recorded.last_index):
+    if wait == "searchable" and not await services.recorder.searchable(scope.org_id, recorded.last_index):
         status = 202
     return answer(recorded.body(), status=status)

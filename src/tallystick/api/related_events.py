@@ -9,7 +9,7 @@ from tallystick.api.answers import answer, encode
 from tallystick.api.authorization import authorised
 from tallystick.api.find_events import event_named
 from tallystick.api.parameters import Parameters
-from tallystick.api.parts import Parts
+from tallystick.api.services import ApiServices
 from tallystick.cases.around import MOST_EVENTS, around
 from tallystick.cases.threads import RELATIONS
 from tallystick.clock import rfc3339
@@ -21,9 +21,9 @@ DEFAULT_LIMIT = 50
 
 
 @get("/v1/audit-logs/{id:str}/related", name="api.show_related")
-async def show_related(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def show_related(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The timeline around an event: same actor, resource, session, address or request."""
-    reader = await authorised(request, parts, "events:read")
+    reader = await authorised(request, services, "events:read")
     asked = Parameters.of(request, PARAMETERS)
     limit = asked.whole("limit", 1, MOST_EVENTS)
     options = {
@@ -31,11 +31,11 @@ async def show_related(request: Request[Any, Any, Any], parts: Parts) -> Respons
         **{name: value for name in ("before", "after") if (value := asked.one(name)) is not None},
         "limit": DEFAULT_LIMIT if limit is None else limit,
     }
-    return answer(await parts.database.run(partial(_timeline, parts, reader, request.path_params["id"], options)))
+    return answer(await services.database.run(partial(_timeline, services, reader, request.path_params["id"], options)))
 
 
-def _timeline(parts: Parts, reader: Scope, event_id: str, options: dict[str, Any]) -> bytes:
-    found = around(parts.finder, reader, event_named(parts.finder, reader, event_id), **options)
+def _timeline(services: ApiServices, reader: Scope, event_id: str, options: dict[str, Any]) -> bytes:
+    found = around(services.finder, reader, event_named(services.finder, reader, event_id), **options)
     return encode(
         {
             "event_id": event_id,

@@ -11,7 +11,7 @@ from tallystick import clock
 from tallystick.access.audit import Caller
 from tallystick.api.answers import HEADERS, answer
 from tallystick.api.authorized_request import asked
-from tallystick.api.parts import Parts
+from tallystick.api.services import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.compliance import reminder, review_changes
 from tallystick.compliance.review import (
@@ -76,18 +76,18 @@ class ReminderInput(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @post(PATH, name="api.open_review")
-async def open_review(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def open_review(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Opens a review, notes what was found, and signs it if it has a conclusion."""
-    asking = await asked(request, parts, "exports")
+    asking = await asked(request, services, "exports")
     wanted = await asking.body(ReviewInput, "review", "bad_review")
-    review = await asking.run(partial(_open, parts, asking.scope, wanted, asking.caller))
+    review = await asking.run(partial(_open, services, asking.scope, wanted, asking.caller))
     return answer(await asking.look(_shown, review.shown_id), status=201)
 
 
 @get(PATH, name="api.list_reviews")
-async def list_all_reviews(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def list_all_reviews(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Those of the organization, newest first."""
-    asking = await asked(request, parts, "events:read", LISTING)
+    asking = await asked(request, services, "events:read", LISTING)
     given = asking.parameters
     limit, before = given.whole("limit", 1, 200) or 50, given.one("before") or ""
     found = await asking.look(list_reviews, state=given.choice("status", STATES), before=before, limit=limit)
@@ -95,78 +95,78 @@ async def list_all_reviews(request: Request[Any, Any, Any], parts: Parts) -> Res
 
 
 @get(PATH + "/{id:str}", name="api.show_review")
-async def show_review(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def show_review(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """One review with its findings, and whether it still is what was signed."""
-    asking = await asked(request, parts, "events:read")
+    asking = await asked(request, services, "events:read")
     return answer(await asking.look(_shown, asking.id))
 
 
 @get(PATH + "/{id:str}/content", name="api.read_review")
-async def read_signed(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def read_signed(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The exact text that was signed."""
-    asking = await asked(request, parts, "events:read")
+    asking = await asked(request, services, "events:read")
     return Response(await asking.look(_signed, asking.id), media_type="application/json", headers=HEADERS)
 
 
 @post(PATH + "/{id:str}/findings", name="api.mark_finding", status_code=201)
-async def mark_finding(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def mark_finding(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Notes something at an event, in place of what was noted there."""
-    asking = await asked(request, parts, "exports")
+    asking = await asked(request, services, "exports")
     wanted = await asking.body(FindingInput, "finding", "bad_finding")
     review = await asking.look(read_review, asking.id)
-    find = partial(review_changes.find_events, parts.finder, asking.scope, review, [wanted.event])
-    (event,) = await parts.database.run(find)
+    find = partial(review_changes.find_events, services.finder, asking.scope, review, [wanted.event])
+    (event,) = await services.database.run(find)
     await asking.do(review_changes.mark, asking.id, event, wanted.severity, wanted.note)
     return answer(await asking.look(_shown, asking.id), status=201)
 
 
 @delete(PATH + "/{id:str}/findings/{event_id:str}", name="api.unmark_finding", status_code=200)
-async def unmark_finding(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def unmark_finding(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Takes a finding away."""
-    asking = await asked(request, parts, "exports")
+    asking = await asked(request, services, "exports")
     await asking.do(review_changes.unmark, asking.id, str(request.path_params["event_id"]))
     return answer(await asking.look(_shown, asking.id))
 
 
 @post(PATH + "/{id:str}/sign", name="api.sign_review", status_code=200)
-async def sign_review(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def sign_review(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Signs it, with a conclusion. Nothing of it changes any more."""
-    asking = await asked(request, parts, "exports")
+    asking = await asked(request, services, "exports")
     wanted = await asking.body(SignInput, "signature", "bad_review")
     count_and_sign = review_changes.count_and_sign
-    sign = partial(count_and_sign, parts.database, parts.store, asking.scope, asking.id, wanted.conclusion)
+    sign = partial(count_and_sign, services.database, services.store, asking.scope, asking.id, wanted.conclusion)
     await asking.run(partial(sign, now=clock.now_us(), caller=asking.caller))
     return answer(await asking.look(_shown, asking.id))
 
 
 @post(PATH + "/{id:str}/withdraw", name="api.withdraw_review", status_code=200)
-async def withdraw_review(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def withdraw_review(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Gives an open review up."""
-    asking = await asked(request, parts, "exports")
+    asking = await asked(request, services, "exports")
     await asking.do(review_changes.withdraw, asking.id)
     return answer(await asking.look(_shown, asking.id))
 
 
 @get(REMINDER, name="api.show_reminder")
-async def show_reminder(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def show_reminder(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Who is reminded when; and what waits."""
-    asking = await asked(request, parts, "events:read")
+    asking = await asked(request, services, "events:read")
     return answer(await asking.look(_reminder))
 
 
 @put(REMINDER, name="api.set_reminder")
-async def set_reminder(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def set_reminder(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Reminds these people each week."""
-    asking = await asked(request, parts, "admin")
+    asking = await asked(request, services, "admin")
     wanted = await asking.body(ReminderInput, "reminder", "bad_reminder")
     await asking.do(reminder.set_reminder, wanted.weekday, wanted.at, wanted.tz, wanted.recipients)
     return answer(await asking.look(_reminder))
 
 
 @delete(REMINDER, name="api.remove_reminder", status_code=200)
-async def remove_reminder(request: Request[Any, Any, Any], parts: Parts) -> Response[Any]:
+async def remove_reminder(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Reminds nobody any more."""
-    asking = await asked(request, parts, "admin")
+    asking = await asked(request, services, "admin")
     await asking.do(reminder.remove_reminder)
     return answer(await asking.look(_reminder))
 
@@ -216,16 +216,16 @@ def _shown(connection: Connection, scope: Scope, shown_id: str) -> dict[str, Any
     return {**shown(review), "findings": [_finding(one) for one in findings], "as_signed": kept}
 
 
-def _open(parts: Parts, scope: Scope, wanted: ReviewInput, caller: Caller) -> Review:
+def _open(services: ApiServices, scope: Scope, wanted: ReviewInput, caller: Caller) -> Review:
     """All of it or nothing. What asks the event store comes first: nobody waits for it to be able to record."""
     now, period = clock.now_us(), wanted.period
     if len(wanted.findings) > review_changes.MOST_FINDINGS:
         raise BadRequest(f"A review has {review_changes.MOST_FINDINGS} findings at most.", code="bad_review")
     given = {"start": [period.start], "end": [period.end], "tz": [period.tz], "q": [wanted.query]}
     made = review_changes.draft(scope, given, about=wanted.about, now=now)
-    events = review_changes.find_events(parts.finder, scope, made, [one.event for one in wanted.findings])
-    counted = review_changes.counted(parts.database, parts.store, scope, made) if wanted.conclusion else None
-    with parts.database.write() as connection:
+    events = review_changes.find_events(services.finder, scope, made, [one.event for one in wanted.findings])
+    counted = review_changes.counted(services.database, services.store, scope, made) if wanted.conclusion else None
+    with services.database.write() as connection:
         review_changes.open_review(connection, scope, made, corrects=wanted.corrects, now=now, caller=caller)
         for event, one in zip(events, wanted.findings, strict=True):
             review_changes.mark(connection, scope, made.shown_id, event, one.severity, one.note, now=now, caller=caller)

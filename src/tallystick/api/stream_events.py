@@ -9,7 +9,7 @@ from litestar import Response
 
 from tallystick.api.answers import HEADERS
 from tallystick.api.parameters import Parameters, bad_parameter
-from tallystick.api.parts import Parts
+from tallystick.api.services import ApiServices
 from tallystick.api.streaming_response import Streamed
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Query
@@ -25,26 +25,28 @@ NDJSON = "application/x-ndjson"
 Writer = Callable[[Sequence[StoredEvent]], bytes]
 
 
-async def stream_events(parts: Parts, reader: Scope, query: Query, asked: Parameters, media: str) -> Response[Any]:
+async def stream_events(
+    services: ApiServices, reader: Scope, query: Query, asked: Parameters, media: str
+) -> Response[Any]:
     """All that the query finds, block by block; memory stays bounded.
 
     An error before the first block is an answer; after it the connection breaks off, so that nobody takes
     half of a result for the whole. Raises Unavailable (`too_many_streams`) when too many are being sent.
     """
     order, limit = _wanted(asked)
-    parts.streams.take(1)
-    blocks = _encoded(parts.finder.stream(reader, query, order), WRITERS[media], limit)
+    services.streams.take(1)
+    blocks = _encoded(services.finder.stream(reader, query, order), WRITERS[media], limit)
     try:
-        first = await parts.database.run(next, blocks, None)
+        first = await services.database.run(next, blocks, None)
     except BaseException:
-        parts.streams.give_back(1)
+        services.streams.give_back(1)
         raise
     head = csv_header() if media == CSV else b""
     return Streamed(
-        _sent(parts, blocks, head, first),
+        _sent(services, blocks, head, first),
         media_type=CSV_AS_IT_IS if media == CSV else media,
         headers=HEADERS,
-        ended=partial(parts.streams.give_back, 1),
+        ended=partial(services.streams.give_back, 1),
     )
 
 
@@ -76,14 +78,16 @@ def _encoded(found: Generator[list[StoredEvent]], write: Writer, limit: int | No
         found.close()
 
 
-async def _sent(parts: Parts, blocks: Generator[bytes], head: bytes, first: bytes | None) -> AsyncGenerator[bytes]:
+async def _sent(
+    services: ApiServices, blocks: Generator[bytes], head: bytes, first: bytes | None
+) -> AsyncGenerator[bytes]:
     try:
         block = first
         yield head + (block or b"")
         while block is not None:
-            block = await parts.database.run(next, blocks, None)
+            block = await services.database.run(next, blocks, None)
             if block:
                 yield block
     finally:
         with anyio.CancelScope(shield=True):
-            await parts.database.run(blocks.close)
+            await services.database.run(blocks.close)

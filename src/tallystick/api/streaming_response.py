@@ -10,7 +10,7 @@ from litestar import Response
 # A client that has taken nothing for so long holds what others wait for.
 STALLED_SECONDS = 120.0
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 
 def _nothing() -> None:
@@ -53,7 +53,7 @@ class Streamed(Response[Any]):
                 group.cancel_scope.cancel()
         except* Exception as broken:
             causes = [f"{type(error).__name__}: {error}"[:300] for error in broken.exceptions]
-            log.warning("stream_broken_off", path=str(scope.get("path_template", "")), causes=causes)
+            logger.warning("stream_broken_off", path=str(scope.get("path_template", "")), causes=causes)
         finally:
             self._ended()
             with anyio.CancelScope(shield=True):

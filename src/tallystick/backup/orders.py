@@ -20,7 +20,7 @@ from tallystick.work.background import Background
 
 WANTED, RUNNING, DONE, FAILED = "wanted", "running", "done", "failed"
 IDLE_SECONDS = 1.0
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 def order(connection: Connection, directory: Path, state: str = WANTED) -> UUID:
@@ -119,5 +119,5 @@ class Copier(Background):
                 return False
         told = Told(self._database, row.backup_id, self.stopping)
         manifest = carry_out(self._database, self._store, row.backup_id, Path(row.directory), told)
-        _log.info("backup_made", directory=row.directory, events=manifest.events, bytes=manifest.bytes)
+        logger.info("backup_made", directory=row.directory, events=manifest.events, bytes=manifest.bytes)
         return True

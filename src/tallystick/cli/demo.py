@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from tallystick.access.scopes import operator_scope
 from tallystick.alerts.importing import begin, begin_later
 from tallystick.alerts.rule import list_rules
-from tallystick.app import Parts
+from tallystick.app import Services
 from tallystick.cli.serve import Host, Port
 from tallystick.cli.serving import DEFAULT_HOST, DEFAULT_PORT, serve_until_stopped
 from tallystick.cli.terminal import say, words
@@ -36,7 +36,7 @@ def demo(
     It holds ninety days of people with habits, and incidents worth finding among them.
     """
 
-    async def work(parts: Parts) -> None:
+    async def work(parts: Services) -> None:
         now = now_us()
         acme = await parts.database.run(
             partial(ensure_acme, parts.database, parts.settings.data_dir, now, furnish=partial(begin_later, now=now))
@@ -69,7 +69,7 @@ Ctrl-C stops it. The data stays in {settings.data_dir}.
     )
 
 
-async def _load(parts: Parts, acme: Acme, now: int, events: int) -> None:
+async def _load(parts: Services, acme: Acme, now: int, events: int) -> None:
     began = time.monotonic()
     columns = (TextColumn("Loading events"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=words, transient=True, disable=not words.is_terminal) as progress:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tallystick.access import setup_link
-from tallystick.app import Parts
+from tallystick.app import Services
 from tallystick.cli.serving import DEFAULT_HOST, DEFAULT_PORT, serve_until_stopped
 from tallystick.cli.terminal import say
 from tallystick.clock import now_us
@@ -27,7 +27,7 @@ def serve(host: Host = DEFAULT_HOST, port: Port = DEFAULT_PORT) -> None:
     serve_until_stopped(Settings.load(os.environ), host, port, _greet)
 
 
-async def _greet(parts: Parts) -> None:
+async def _greet(parts: Services) -> None:
     url = parts.settings.public_url
     token = await parts.database.run(_first_link, parts)
     words = f"Tallystick listens on {url}"
@@ -36,6 +36,6 @@ async def _greet(parts: Parts) -> None:
     say(words)
 
 
-def _first_link(parts: Parts) -> str | None:
+def _first_link(parts: Services) -> str | None:
     with parts.database.write() as connection:
         return setup_link.make(connection, now=now_us())

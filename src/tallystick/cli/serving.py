@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 
-from tallystick.app import Parts, build, create_app
+from tallystick.app import Services, build, create_app
 from tallystick.cli.terminal import CommandFailed
 from tallystick.settings import Settings
 from tallystick.telemetry import configure_logging
@@ -26,7 +26,7 @@ BACKLOG = 2048
 # How long a thread that computes (an export, a back-test) may keep recording waiting; Python's own is 5 ms.
 SWITCH_SECONDS = 0.001
 
-Work = Callable[[Parts], Coroutine[Any, Any, None]]
+Work = Callable[[Services], Coroutine[Any, Any, None]]
 
 
 def serve_until_stopped(settings: Settings, host: str, port: int, work: Work) -> None:

@@ -46,7 +46,7 @@ KEPT = 30 * DAY_US
 GONE = 410
 FORGET_US = 3600 * SECOND_US
 SKEW_US = 900 * SECOND_US  # so far may the clocks of two processes be apart
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 _message = msgspec.json.Decoder(Message).decode
 Place = tuple[UUID, UUID]
 """An organization and one of its destinations."""
@@ -178,7 +178,7 @@ class Courier(Background):
             result = self._attempt(where, row, now)
             return Carried(row, result, now, round((time.monotonic() - began) * 1000))
         except Exception:
-            _log.exception("delivery_failed", delivery=row.delivery_id.hex)
+            logger.exception("delivery_failed", delivery=row.delivery_id.hex)
             return None
 
     def _attempt(self, where: Row[Any], row: Row[Any], now: int) -> Result:

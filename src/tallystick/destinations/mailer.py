@@ -18,7 +18,7 @@ CLAIM_SECONDS = int(MOST_SECONDS) + 60  # longer than a mail may take, so that n
 IDLE_SECONDS = 5.0
 GIVEN_UP_AFTER = DAY_US
 KEPT = 30 * DAY_US
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,4 +120,4 @@ class Mailer(Background):
             update(mails).where(mails.c.org_id == row.org_id, mails.c.mail_id == row.mail_id).values(values)
         )
         if problem:
-            _log.warning("mail_not_sent", mail=row.mail_id.hex, attempts=attempts, problem=problem, given_up=over)
+            logger.warning("mail_not_sent", mail=row.mail_id.hex, attempts=attempts, problem=problem, given_up=over)

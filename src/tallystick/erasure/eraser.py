@@ -26,7 +26,7 @@ LEASE = "erasure"
 LEASE_SECONDS = 600  # one statement of the store may take minutes
 IDLE_SECONDS = 2.0
 PAUSE_SECONDS = 60
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 class Eraser(Background):
@@ -62,7 +62,7 @@ class Eraser(Background):
             replay(self._work.database, self._work.store, self._work.data_dir, whole=False)
             self._replayed = True
         except StoreError as error:
-            _log.warning("erasures_not_replayed", error=str(error)[:500])
+            logger.warning("erasures_not_replayed", error=str(error)[:500])
 
     def step(self, now: int | None = None) -> bool:
         """One step of one erasure; False when there is nothing that could be done at `now` (microseconds)."""
@@ -100,7 +100,7 @@ class Eraser(Background):
             return False
         with self._database.write() as connection:
             forget(connection, row.org_id, row.erasure_id, "completed", now)
-        _log.info("erasure_completed", org_id=str(row.org_id), events=row.events)
+        logger.info("erasure_completed", org_id=str(row.org_id), events=row.events)
         return True
 
     def _note(self, row: Row[tuple[object, ...]], waits_for: str) -> None:

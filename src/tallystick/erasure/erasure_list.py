@@ -22,7 +22,7 @@ from tallystick.retention import indexes
 
 NAME = "ledger.erasures"
 MARK_LETTERS = 6
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -81,7 +81,7 @@ def read(data_dir: Path) -> list[Line]:
         try:
             found.append(_checked(_line.decode(raw)))
         except ValueError:  # of which msgspec.DecodeError is one
-            _log.warning("erasures_line_unreadable", line=number)
+            logger.warning("erasures_line_unreadable", line=number)
     return found
 
 

@@ -17,7 +17,7 @@ from tallystick.retention import indexes
 from tallystick.search.scan import records
 from tallystick.store.events import EventStore
 
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ def _stands(nodes: Nodes, event: StoredEvent) -> bool:
     entry = nodes.entries(position)[place * ENTRY_BYTES : (place + 1) * ENTRY_BYTES]
     if entry == entry_of_event(event):
         return True
-    _log.error("record_not_in_log", index=event.index)
+    logger.error("record_not_in_log", index=event.index)
     return False
 
 

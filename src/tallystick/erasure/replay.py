@@ -22,7 +22,7 @@ from tallystick.retention import indexes
 from tallystick.store import erasing
 from tallystick.store.events import EventStore
 
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 def replay(database: Database, store: EventStore, data_dir: Path, *, whole: bool = True) -> int:
@@ -52,7 +52,7 @@ def _replay(
     for erasure, parts, text in _untold(database, lines, said):
         sets.setdefault(erasure, []).append((parts, text, False))
     for erasure, of in sets.items():
-        _log.warning("erasure_again", org_id=str(org_id), erasure=erasure, sets=len(of))
+        logger.warning("erasure_again", org_id=str(org_id), erasure=erasure, sets=len(of))
         with database.write() as connection:
             schedule(connection, org_id, erasure, of)
     if not sets and said and said[-1].index > known:

@@ -38,7 +38,7 @@ PAUSE_SECONDS = 30
 DISTURBED_SECONDS = 5
 MOST_RUNS = 3
 KEPT_DAYS = 7
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 Note = Callable[[Connection, Scope, Iterable[tuple[int, int]]], None]
 """Told which indexes left the server in full: first and last of each range."""
@@ -193,7 +193,7 @@ class Exporter(Background):
             self._fail(one, run, problem.detail, now)
             return
         except Exception:
-            _log.exception("export_failed", export=one.shown_id)
+            logger.exception("export_failed", export=one.shown_id)
             self._fail(
                 one, run, "Something failed that nobody expected. The operator finds it in the server's log.", now
             )
@@ -236,7 +236,7 @@ class Exporter(Background):
             self._fail(one, run, words, now)
             return
         self._not_before[one.export_id] = now + PAUSE_SECONDS * SECOND_US
-        _log.warning("export_waits", export=one.shown_id, error=words[:500])
+        logger.warning("export_waits", export=one.shown_id, error=words[:500])
         with self._database.write() as connection:
             mine = is_one(one.org_id, one.export_id) & (exports.c.run == run) & (exports.c.state == "running")
             connection.execute(update(exports).where(mine).values(state="queued", progress=0))

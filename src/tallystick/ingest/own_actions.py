@@ -14,7 +14,7 @@ from tallystick.events.intake import Prepared, prepare
 from tallystick.outbox import write as outbox
 
 MOST_PER_COMMIT = 500
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 def take_prepared(
@@ -35,10 +35,10 @@ def take_prepared(
             yield from prepare([event], received_at=now, recorded_by=entry.recorded_by, redacted_keys=hidden)
         except (TallystickError, msgspec.ValidationError) as error:
             if lasts:
-                _log.error("record_waits", action=entry.event.get("action"), error=str(error))
+                logger.error("record_waits", action=entry.event.get("action"), error=str(error))
                 continue
             # Better in the trail without its particulars than not in the trail.
-            _log.error("own_action_invalid", action=entry.event.get("action"), error=str(error))
+            logger.error("own_action_invalid", action=entry.event.get("action"), error=str(error))
             yield from _without_particulars(entry, str(error)[:500], now, redacted_keys)
         taken.append(entry)
     outbox.delete(connection, taken)

@@ -17,7 +17,7 @@ from tallystick.ledger.tables import logs
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def reconcile(database: Database, store: EventStore) -> list[Finding]:
     try:
         holdings = store.holdings()
     except StoreError as error:
-        _log.warning("store_not_checked", error=str(error)[:500])
+        logger.warning("store_not_checked", error=str(error)[:500])
         holdings = None
     findings: list[Finding] = []
     with database.write() as connection:
@@ -64,7 +64,7 @@ def reconcile(database: Database, store: EventStore) -> list[Finding]:
         ).scalar_one()
     telemetry.log_frozen.set(frozen)
     for finding in findings:
-        _log.error("reconcile", org_id=str(finding.org_id), problem=finding.problem, freezes=finding.freezes)
+        logger.error("reconcile", org_id=str(finding.org_id), problem=finding.problem, freezes=finding.freezes)
     return findings
 
 

@@ -24,7 +24,7 @@ from tallystick.outbox import write as outbox
 
 IDLE_SECONDS = 1.0  # how soon actions that another process put into the outbox are seen
 SWEEP_SECONDS = 60
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 Outcome = Answer | TallystickError
 Listener = Callable[[UUID, int], None]
@@ -71,7 +71,7 @@ class Sequencer:
                 self.tick(submissions, look_at_outbox=look)
             except Exception:
                 # The loop must outlive whatever happens: a dead sequencer would refuse everything for ever.
-                _log.exception("tick_failed")
+                logger.exception("tick_failed")
             if self._stopping and not submissions:
                 return
 
@@ -80,7 +80,7 @@ class Sequencer:
         try:
             works = self._works(submissions, look_at_outbox)
         except SQLAlchemyError as error:
-            _log.error("database_failed", error=str(error))
+            logger.error("database_failed", error=str(error))
             self._settle([(submission, _database_down()) for submission in submissions])
             return
         # SQLite has one writer and one disk flush for all; PostgreSQL orders by the row lock of each log.
@@ -145,7 +145,7 @@ class Sequencer:
 
     def _refuse(self, works: Sequence[_Work], error: Exception) -> None:
         """Nothing of these was committed: say so, and stop a log that contradicts itself."""
-        _log.error("commit_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
+        logger.error("commit_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
         answer: TallystickError = _database_down()
         if isinstance(error, ledger_log.LedgerDamaged):
             answer = error

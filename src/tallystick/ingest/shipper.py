@@ -26,7 +26,7 @@ LONGEST_PAUSE = 5.0
 # Failures that a healthy store gives to one shipment again and again speak of the shipment.
 TRIES_BEFORE_HALVING = 2
 TRIES_OF_ONE_EVENT = 10
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 class Shipper:
@@ -66,12 +66,12 @@ class Shipper:
                 pause = 0.1
             except StoreError as error:
                 telemetry.store_up.set(0)
-                _log.warning("store_failed", error=str(error)[:500], pause=pause)
+                logger.warning("store_failed", error=str(error)[:500], pause=pause)
                 self._stopping.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
             except Exception as error:
-                _log.error("shipping_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
+                logger.error("shipping_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
                 self._stopping.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
@@ -189,7 +189,7 @@ class Shipper:
             shipments.settle(connection, shipment)
         telemetry.set_aside_total.inc()
         telemetry.shipments_total.labels("set_aside").inc()
-        _log.error("event_set_aside", org_id=str(part.org_id), index=part.first, error=str(error)[:500])
+        logger.error("event_set_aside", org_id=str(part.org_id), index=part.first, error=str(error)[:500])
 
     def _measure(self) -> None:
         if time.monotonic() - self._measured_at < 1:

@@ -29,7 +29,7 @@ IDLE_SECONDS = 5.0
 PATIENCE, HASTE = 4.0, 0.5
 LEAST_PAUSE_SECONDS = 0.02
 FAILED_PAUSE_SECONDS = 300
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 class Checker(Background):
@@ -104,9 +104,9 @@ class Checker(Background):
                 _tell_verified(connection, org_id, after, after.asked_by)
             known = rounds.differences_known(connection)
         for one in new:
-            _log.error("integrity_failed", org_id=str(org_id), index=one.index, problem=one.words)
+            logger.error("integrity_failed", org_id=str(org_id), index=one.index, problem=one.words)
         if after.repaired:
-            _log.info("integrity_repaired", org_id=str(org_id), differences=after.repaired)
+            logger.info("integrity_repaired", org_id=str(org_id), differences=after.repaired)
         telemetry.integrity_differences.set(known)
         telemetry.integrity_checked_total.inc(after.checked - before.checked)
         return True

@@ -36,7 +36,7 @@ _LAST = (
 _KEYED = select(signing_keys.c.org_id).where(
     signing_keys.c.org_id.in_(bindparam("orgs", expanding=True)), signing_keys.c.signs_until.is_(None)
 )
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 class Checkpoint(NamedTuple):
@@ -156,7 +156,7 @@ class Signer(Background):
             if isinstance(problem, LedgerDamaged):
                 self._freeze(org_id, problem.detail)
             else:
-                _log.warning("not_signed", org_id=str(org_id), code=problem.code)
+                logger.warning("not_signed", org_id=str(org_id), code=problem.code)
             if len(org_ids) == 1:
                 raise problem
         return ready
@@ -221,7 +221,7 @@ class Signer(Background):
         return None
 
     def _freeze(self, org_id: UUID, reason: str) -> None:
-        _log.error("log_frozen", org_id=str(org_id), reason=reason)
+        logger.error("log_frozen", org_id=str(org_id), reason=reason)
         with self._database.write() as connection:
             ledger_log.freeze(connection, org_id, reason)
         telemetry.log_frozen.inc()

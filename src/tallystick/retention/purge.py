@@ -41,7 +41,7 @@ PAUSE_SECONDS = 300
 MOST_EVENTS = 20_000
 MOST_TEXT = 50_000
 _LOOKUP = 400
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Purger(Background):
     def _believes_the_clock(self) -> bool:
         believed = clock_guard.is_believed(self._database, clock.now_us())
         if not believed and not self._doubting:
-            _log.error("purge_waits_for_the_clock", advice="see: tallystick doctor")
+            logger.error("purge_waits_for_the_clock", advice="see: tallystick doctor")
         self._doubting = not believed
         telemetry.purge_clock_doubted.set(not believed)
         return believed

@@ -39,7 +39,7 @@ GIVEN_UP_AFTER = DAY_US
 LONGEST_PAUSE_SECONDS = 3600
 KEPT = 400 * DAY_US
 TIDY_EVERY = DAY_US
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 class Schedules(Background):
@@ -258,7 +258,7 @@ class Schedules(Background):
             values["next_at"] = now + min(60 * 4 ** min(row.attempts, 4), LONGEST_PAUSE_SECONDS) * SECOND_US
         connection.execute(update(schedule_deliveries).where(mine).values(values))
         if problem:
-            _log.warning("schedule_not_delivered", schedule=schedule.shown_id, problem=problem)
+            logger.warning("schedule_not_delivered", schedule=schedule.shown_id, problem=problem)
         waiting = (schedule_deliveries.c.org_id == row.org_id) & (schedule_deliveries.c.run_id == row.run_id)
         left = select(schedule_deliveries.c.address).where(waiting, schedule_deliveries.c.state == "waiting").limit(1)
         if connection.execute(left).first() is None:

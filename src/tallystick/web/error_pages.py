@@ -14,7 +14,7 @@ from tallystick.web.dependencies import WebRequest
 from tallystick.web.filters import PATH
 from tallystick.web.pages import HEADERS, html, redirect
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 REFUSED = "This was not done"
 TITLES = {
@@ -44,7 +44,7 @@ def show_error(request: WebRequest, problem: Exception) -> Response[str]:
     if status == 401:
         return _to_sign_in(request)
     if status == 500:
-        log.error("page_failed", path=request.url.path, exc_info=problem)
+        logger.error("page_failed", path=request.url.path, exc_info=problem)
     retry = getattr(problem, "retry_after", None)
     headers = HEADERS | ({"Retry-After": str(retry)} if retry else {})
     changes = request.method != "GET" and status == 403
@@ -70,10 +70,10 @@ def wants_page(request: WebRequest) -> bool:
 
 def _said(problem: Exception) -> tuple[int, str]:
     if isinstance(problem, StoreError):
-        log.warning("event_store_failed", error=str(problem)[:500])
+        logger.warning("event_store_failed", error=str(problem)[:500])
         return 503, STORE_DOWN
     if isinstance(problem, OperationalError | NoConnection):
-        log.error("control_database_failed", error=str(problem)[:500])
+        logger.error("control_database_failed", error=str(problem)[:500])
         return 503, DATABASE_DOWN
     if isinstance(problem, TallystickError) and problem.status != 500:
         return problem.status, problem.detail

@@ -11,7 +11,7 @@ from tallystick.errors import Outage, TallystickError
 from tallystick.work.leases import Lease
 
 EXPECTED = (Outage, SQLAlchemyError, TallystickError, OSError)  # what passes by itself, or is said in its words
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 class Background(ABC):
@@ -23,7 +23,7 @@ class Background(ABC):
     def __init__(
         self, name: str, *, idle_seconds: float, breath_seconds: float = 0.0, lease: Lease | None = None
     ) -> None:
-        self._name = name
+        self._failure_event = f"{name}_failed"
         self._idle_seconds = idle_seconds
         self._breath_seconds = breath_seconds
         self._lease = lease
@@ -68,9 +68,9 @@ class Background(ABC):
         try:
             return self.step()
         except EXPECTED as error:
-            _log.warning(f"{self._name}_failed", error=str(error)[:500])
+            logger.warning(self._failure_event, error=str(error)[:500])
         except Exception:
-            _log.exception(f"{self._name}_failed")
+            logger.exception(self._failure_event)
         return False
 
     def _run(self) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from tallystick.database.engine import Database
 from tallystick.database.tables import metadata, time_column
 
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 BACKUP_LEASE = "backup"
 BACKUP_SECONDS = 600
@@ -89,7 +89,7 @@ def end(database: Database, name: str, holder: str) -> None:
         with database.write() as connection:
             give_up(connection, name, holder)
     except SQLAlchemyError as error:
-        _log.warning("lease_kept", lease=name, error=str(error))
+        logger.warning("lease_kept", lease=name, error=str(error))
 
 
 def forget_all(connection: Connection) -> None:

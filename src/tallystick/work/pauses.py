@@ -9,14 +9,14 @@ from tallystick.clock import SECOND_US
 from tallystick.work.background import EXPECTED
 
 T = TypeVar("T")
-_log = structlog.get_logger(__name__)
+logger = structlog.get_logger(__name__)
 
 
 class Pauses:
     """Who rests, until when. Of one thread."""
 
     def __init__(self, name: str, *, seconds: int) -> None:
-        self._name = name
+        self._failure_event = f"{name}_failed_for_one"
         self._seconds = seconds
         self._until: dict[Hashable, int] = {}
 
@@ -36,9 +36,9 @@ class Pauses:
         try:
             done = work()
         except EXPECTED as error:
-            _log.warning(f"{self._name}_failed_for_one", who=str(who), error=str(error)[:500])
+            logger.warning(self._failure_event, who=str(who), error=str(error)[:500])
         except Exception:
-            _log.exception(f"{self._name}_failed_for_one", who=str(who))
+            logger.exception(self._failure_event, who=str(who))
         else:
             self._until.pop(who, None)
             return done

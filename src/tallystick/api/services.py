@@ -40,7 +40,7 @@ class Allowance:
         self._left += amount
 
 
-class Parts:
+class ApiServices:
     """One object, so that a request gets it in one step: Litestar gathers several dependencies in a task
     group, which takes longer than all the rest of a small request. (A dataclass it would look through.)
 
