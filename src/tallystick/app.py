@@ -18,10 +18,10 @@ from tallystick.access.secret import Seal
 from tallystick.access.sign_in import SignIn
 from tallystick.alerts.baseline import Learner
 from tallystick.alerts.evaluator import Evaluator
+from tallystick.api.dependencies import ApiServices
 from tallystick.api.metrics import observed
 from tallystick.api.problems import HANDLERS, problem
 from tallystick.api.routes import API
-from tallystick.api.services import ApiServices
 from tallystick.backup.orders import Copier
 from tallystick.backup.owner import only_owner
 from tallystick.backup.restore import refuse_half

@@ -12,8 +12,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from tallystick.api import body
+from tallystick.api.dependencies import Allowance
 from tallystick.api.problems import HANDLERS
-from tallystick.api.services import Allowance
 from tallystick.errors import SettingsError, Unavailable
 from tallystick.store.errors import StoreError, StoreRefusal, StoreTimeout
 from tests.api.asking import problem

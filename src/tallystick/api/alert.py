@@ -19,7 +19,7 @@ from tallystick.alerts.rules_file import shipped, write_rules
 from tallystick.api.answers import HEADERS, answer
 from tallystick.api.authorized_request import Asked, asked
 from tallystick.api.body import received_body
-from tallystick.api.services import ApiServices
+from tallystick.api.dependencies import ApiServices
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.errors import BadRequest
 from tallystick.search.filters import query_from

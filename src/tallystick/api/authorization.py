@@ -8,7 +8,7 @@ from litestar import Request
 from tallystick.access.address import Network, client_address
 from tallystick.access.audit import Caller
 from tallystick.access.scopes import require
-from tallystick.api.services import ApiServices
+from tallystick.api.dependencies import ApiServices
 from tallystick.errors import Unauthorized
 from tallystick.query.scope import Permission, Scope
 

@@ -10,8 +10,8 @@ from litestar import Request
 from tallystick.access.audit import Caller
 from tallystick.api.authorization import authorised, calling
 from tallystick.api.body import received_body
+from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters
-from tallystick.api.services import ApiServices
 from tallystick.clock import now_us
 from tallystick.errors import BadRequest
 from tallystick.query.scope import Permission, Scope

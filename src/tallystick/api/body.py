@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from litestar import Request
 
-from tallystick.api.services import Allowance
+from tallystick.api.dependencies import Allowance
 from tallystick.errors import BadRequest, TallystickError, TooLarge, UnsupportedMedia
 
 if sys.version_info >= (3, 14):

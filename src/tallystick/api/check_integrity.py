@@ -6,7 +6,7 @@ from litestar import Request, Response, get, post
 
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import asked
-from tallystick.api.services import ApiServices
+from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.integrity.overview import Overview, ask_for_check, overview
 from tallystick.integrity.rounds import Round

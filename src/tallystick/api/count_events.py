@@ -7,8 +7,8 @@ from litestar import Request, Response, get
 
 from tallystick.api.answers import answer
 from tallystick.api.authorization import authorised
+from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters, bad_parameter
-from tallystick.api.services import ApiServices
 from tallystick.clock import now_us
 from tallystick.events.catalogue import CATALOGUE, category_of, severity_of, status_of
 from tallystick.query.conditions import Query

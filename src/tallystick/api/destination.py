@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import asked
-from tallystick.api.services import ApiServices
+from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.destinations import changes
 from tallystick.destinations.changes import Made

@@ -14,7 +14,7 @@ from tallystick.access.scopes import log_scope
 from tallystick.api.answers import HEADERS, answer
 from tallystick.api.authorization import calling
 from tallystick.api.authorized_request import asked
-from tallystick.api.services import ApiServices
+from tallystick.api.dependencies import ApiServices
 from tallystick.clock import SECOND_US, rfc3339
 from tallystick.errors import BadRequest
 from tallystick.exports import links

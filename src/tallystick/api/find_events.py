@@ -8,9 +8,9 @@ from litestar import Request, Response, get
 from tallystick import ids
 from tallystick.api.answers import JSON, answer, encode
 from tallystick.api.authorization import authorised
+from tallystick.api.dependencies import ApiServices
 from tallystick.api.negotiation import chosen_media
 from tallystick.api.parameters import Parameters, bad_parameter
-from tallystick.api.services import ApiServices
 from tallystick.api.stream_events import WRITERS, stream_events
 from tallystick.clock import now_us, rfc3339
 from tallystick.erasure.records import telling_of

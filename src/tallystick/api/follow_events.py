@@ -9,8 +9,8 @@ from litestar import Request, Response, get
 
 from tallystick.api.answers import HEADERS, encode
 from tallystick.api.authorization import authorised
+from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters, whole
-from tallystick.api.services import ApiServices
 from tallystick.api.streaming_response import Streamed
 from tallystick.clock import now_us
 from tallystick.errors import BadRequest, TallystickError

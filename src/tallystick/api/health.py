@@ -6,8 +6,8 @@ from litestar import Response, get
 
 from tallystick import telemetry
 from tallystick.api.answers import HEADERS, answer
+from tallystick.api.dependencies import ApiServices
 from tallystick.api.problems import MEDIA_TYPE, document
-from tallystick.api.services import ApiServices
 
 RETRY_SECONDS = "5"
 

@@ -6,10 +6,10 @@ from litestar import Request, Response, get
 
 from tallystick.api.answers import JSON, answer, encode
 from tallystick.api.authorization import authorised
+from tallystick.api.dependencies import ApiServices
 from tallystick.api.find_events import event_named
 from tallystick.api.negotiation import chosen_media
 from tallystick.api.parameters import Parameters, bad_parameter
-from tallystick.api.services import ApiServices
 from tallystick.errors import BadRequest
 from tallystick.ledger.notes import hash_lines
 from tallystick.ledger.prover import evidence, proof_text

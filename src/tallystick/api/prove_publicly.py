@@ -7,9 +7,9 @@ from litestar import Request, Response, get
 
 from tallystick.api.answers import answer
 from tallystick.api.authorization import calling
+from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters
 from tallystick.api.prove import BYTES, CONSISTENCY, TEXT, sizes_asked, tile_named
-from tallystick.api.services import ApiServices
 from tallystick.integrity.publish import public_scope
 from tallystick.ledger.notes import hash_lines
 from tallystick.query.scope import Scope

@@ -7,8 +7,8 @@ from litestar import Request, Response, post
 from tallystick.api.answers import answer
 from tallystick.api.authorization import authorised
 from tallystick.api.body import received_body
+from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters
-from tallystick.api.services import ApiServices
 
 PARAMETERS = frozenset({"wait"})
 WAITS = ("recorded", "searchable")

@@ -7,9 +7,9 @@ from litestar import Request, Response, get
 
 from tallystick.api.answers import answer, encode
 from tallystick.api.authorization import authorised
+from tallystick.api.dependencies import ApiServices
 from tallystick.api.find_events import event_named
 from tallystick.api.parameters import Parameters
-from tallystick.api.services import ApiServices
 from tallystick.cases.around import MOST_EVENTS, around
 from tallystick.cases.threads import RELATIONS
 from tallystick.clock import rfc3339

@@ -9,8 +9,8 @@ from litestar import Request, Response, get, post
 
 from tallystick.api.answers import HEADERS, answer
 from tallystick.api.authorized_request import Asked, asked
+from tallystick.api.dependencies import ApiServices
 from tallystick.api.export import shown as shown_export
-from tallystick.api.services import ApiServices
 from tallystick.compliance import reports
 from tallystick.compliance.mapping import Framework
 from tallystick.compliance.reports import Asked as Wanted

@@ -10,7 +10,7 @@ from tallystick import clock
 from tallystick.access import organizations
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import Asked, asked
-from tallystick.api.services import ApiServices
+from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.retention import holds
 from tallystick.retention.change import Preview, preview

@@ -11,7 +11,7 @@ from tallystick import clock
 from tallystick.access.audit import Caller
 from tallystick.api.answers import HEADERS, answer
 from tallystick.api.authorized_request import asked
-from tallystick.api.services import ApiServices
+from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.compliance import reminder, review_changes
 from tallystick.compliance.review import (

@@ -8,8 +8,8 @@ import anyio
 from litestar import Response
 
 from tallystick.api.answers import HEADERS
+from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters, bad_parameter
-from tallystick.api.services import ApiServices
 from tallystick.api.streaming_response import Streamed
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Query
