@@ -96,7 +96,7 @@ class Evaluator(Background):
         if new:
             self._begin(new, now)
         behind = [(row.org_id, (row.next_index, row.newest_at)) for row in found if row.org_id not in new]
-        free = [one for one in behind if not self._pauses.rests(one[0], now)]
+        free = [one for one in behind if not self._pauses.is_paused(one[0], now)]
         free.sort(key=lambda one: self._turn.get(one[0], 0))
         with self._database.read() as connection:
             self._compile(connection, [org_id for org_id, _ in free])

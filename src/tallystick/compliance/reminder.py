@@ -149,7 +149,7 @@ class Reminders(Background):
         self._database = database
         self._url = f"{public_url.rstrip('/')}/compliance"
         self._told = told
-        self._pauses = Pauses("review-reminders", seconds=PAUSE_SECONDS)
+        self._pauses = Pauses[UUID]("review-reminders", seconds=PAUSE_SECONDS)
 
     def step(self, now: int | None = None) -> bool:
         """One organization's reminder; False when none is due at `now` (microseconds)."""
@@ -157,7 +157,8 @@ class Reminders(Background):
         ripe = select(review_reminders.c.org_id).where(review_reminders.c.next_at <= now)
         with self._database.read() as connection:
             rows = ripe.order_by(review_reminders.c.next_at).limit(1 + len(self._pauses))
-            due_for = [org_id for org_id in connection.execute(rows).scalars() if not self._pauses.rests(org_id, now)]
+            ready = connection.execute(rows).scalars()
+            due_for = [org_id for org_id in ready if not self._pauses.is_paused(org_id, now)]
         if not due_for:
             return False
         self._pauses.attempt(due_for[0], now, partial(self._take, due_for[0], now))

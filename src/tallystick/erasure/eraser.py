@@ -21,6 +21,7 @@ from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease
+from tallystick.work.pauses import Pauses
 
 LEASE = "erasure"
 LEASE_SECONDS = 600  # one statement of the store may take minutes
@@ -53,7 +54,7 @@ class Eraser(Background):
         lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
         super().__init__("erasure", idle_seconds=IDLE_SECONDS, breath_seconds=0.02, lease=lease)
         self._database = database
-        self._not_before: dict[UUID, int] = {}  # erasures whose last step failed
+        self._pauses = Pauses[UUID]("erasure", seconds=PAUSE_SECONDS)  # by erasure
         self._replayed = False
 
     def begin(self) -> None:
@@ -76,13 +77,13 @@ class Eraser(Background):
             statement = select(erasures).where(erasures.c.stage != "").order_by(erasures.c.requested_at)
             waiting = connection.execute(statement).all()
         for row in waiting:
-            if self._not_before.get(row.erasure_id, 0) > now:
+            if self._pauses.is_paused(row.erasure_id, now):
                 continue
             try:
                 busy = self._do(row, now)
             except Exception as error:
                 # What fails for one organization is tried again later, and holds up no other.
-                self._not_before[row.erasure_id] = now + PAUSE_SECONDS * clock.SECOND_US
+                self._pauses.pause(row.erasure_id, now)
                 self._note(row, error.detail if isinstance(error, TallystickError) else type(error).__name__)
                 raise
             self._note(row, "")

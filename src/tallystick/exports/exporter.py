@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select, update
 from tallystick import clock, telemetry
 from tallystick.access.audit import Caller
 from tallystick.access.scopes import operator_scope
-from tallystick.clock import DAY_US, SECOND_US
+from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.exports import files, request
@@ -27,6 +27,7 @@ from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease
+from tallystick.work.pauses import Pauses
 
 LEASE = "exports"
 LEASE_SECONDS = 120
@@ -69,7 +70,7 @@ class Exporter(Background):
         self._data_dir = data_dir
         self._maker = Maker(database, store, prover, data_dir, deletions, others or {})
         self._last_org = UUID(int=0)
-        self._not_before: dict[UUID, int] = {}  # exports whose last run met something that may pass
+        self._pauses = Pauses[UUID]("exports", seconds=PAUSE_SECONDS)  # by export: its last run met an outage
         self._tidied = 0.0
         self._note = note
         self.is_recording: Callable[[], bool] = lambda: False  # something waits to be recorded: that comes first
@@ -143,7 +144,7 @@ class Exporter(Background):
             select(exports)
             .join(logs, logs.c.org_id == exports.c.org_id)
             .where(exports.c.state.in_(request.OPEN), logs.c.stored_end >= exports.c.position)
-            .where(exports.c.export_id.not_in([key for key, at in self._not_before.items() if at > now]))
+            .where(exports.c.export_id.not_in(self._pauses.paused(now)))
             .order_by(exports.c.org_id, exports.c.export_id)
             .limit(1)
         )
@@ -183,7 +184,7 @@ class Exporter(Background):
             self._give_back(one, run)
             return
         except Disturbed:
-            self._not_before[one.export_id] = now + DISTURBED_SECONDS * SECOND_US
+            self._pauses.pause(one.export_id, now, seconds=DISTURBED_SECONDS)
             self._give_back(one, run)
             return
         except (StoreError, Unavailable, OSError) as problem:
@@ -235,7 +236,7 @@ class Exporter(Background):
         if run >= MOST_RUNS:
             self._fail(one, run, words, now)
             return
-        self._not_before[one.export_id] = now + PAUSE_SECONDS * SECOND_US
+        self._pauses.pause(one.export_id, now)
         logger.warning("export_waits", export=one.shown_id, error=words[:500])
         with self._database.write() as connection:
             mine = is_one(one.org_id, one.export_id) & (exports.c.run == run) & (exports.c.state == "running")

@@ -21,6 +21,7 @@ from tallystick.query.scope import Principal
 from tallystick.store.events import EventStore
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease
+from tallystick.work.pauses import Pauses
 
 LEASE = "integrity"
 LEASE_SECONDS = 300
@@ -42,7 +43,7 @@ class Checker(Background):
         self._store = store
         self._looking: tuple[UUID, Looker] | None = None
         self._haste = False
-        self._not_before: dict[UUID, int] = {}  # logs whose last slice failed
+        self._pauses = Pauses[UUID]("integrity_check", seconds=FAILED_PAUSE_SECONDS)  # by organization
 
     def breath(self, taken: float) -> float:
         return LEAST_PAUSE_SECONDS + taken * (HASTE if self._haste else PATIENCE)
@@ -54,8 +55,7 @@ class Checker(Background):
             self._looking = None
             return False
         with self._database.write() as connection:
-            paused = {org_id for org_id, until in self._not_before.items() if until > now}
-            due = rounds.next_due(connection, now=now, but=paused)
+            due = rounds.next_due(connection, now=now, but=self._pauses.paused(now))
             if due is None:
                 self._looking = None
                 return False
@@ -67,7 +67,7 @@ class Checker(Background):
             self._slice(org_id, running, now)
         except Exception:
             # What fails for one log is tried again later, and holds up no other.
-            self._not_before[org_id] = now + FAILED_PAUSE_SECONDS * clock.SECOND_US
+            self._pauses.pause(org_id, now)
             self._looking = None
             raise
         return True

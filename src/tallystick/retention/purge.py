@@ -32,6 +32,7 @@ from tallystick.store.events import EventStore
 from tallystick.work import leases
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease
+from tallystick.work.pauses import Pauses
 
 LEASE = "purge"
 LEASE_SECONDS = 120
@@ -80,7 +81,7 @@ class Purger(Background):
         self._is_erasing = is_erasing
         self._warn = warn
         self._store = store
-        self._not_before: dict[UUID, int] = {}  # organizations whose last step failed
+        self._pauses = Pauses[UUID]("purge", seconds=PAUSE_SECONDS)  # by organization
         self._doubting = False
 
     def _believes_the_clock(self) -> bool:
@@ -103,7 +104,7 @@ class Purger(Background):
         if not self.may_work(now):
             return False
         with self._database.write() as connection:
-            paused = {org_id for org_id, until in self._not_before.items() if until > now}
+            paused = self._pauses.paused(now)
             announced = _recorded(connection, paused)
             due = _due(connection, now, paused) if announced is None else announced.org_id
             # After the record was seen in the log: see `copying`.
@@ -117,7 +118,7 @@ class Purger(Background):
                 self._plan(due, now)
         except Exception:
             # What fails for one organization is tried again later, and holds up no other.
-            self._not_before[due] = now + PAUSE_SECONDS * clock.SECOND_US
+            self._pauses.pause(due, now)
             raise
         return True
 
@@ -127,7 +128,7 @@ class Purger(Background):
             scope = operator_scope(due)
             days = organizations.kept_days(connection, due, now)
             if self._must_wait(connection, due):
-                self._not_before[due] = now + PAUSE_SECONDS * clock.SECOND_US
+                self._pauses.pause(due, now)
                 return
             held = holds.active(connection, scope)
             stored = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == due)).scalar_one()

@@ -79,7 +79,7 @@ class Schedules(Background):
     def _for_one(self, rows: Sequence[Row[Any]], now: int, work: Callable[[Row[Any], int], None]) -> bool:
         """The first of them whose schedule did not fail a moment ago; False when there is none."""
         for row in rows:
-            if not self._pauses.rests((row.org_id, row.schedule_id), now):
+            if not self._pauses.is_paused((row.org_id, row.schedule_id), now):
                 self._pauses.attempt((row.org_id, row.schedule_id), now, partial(work, row, now))
                 return True
         return False

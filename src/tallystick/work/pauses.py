@@ -1,7 +1,7 @@
-"""What fails for one rests for a while, so that it holds up nobody else."""
+"""Pauses: a work item that failed is skipped for a while, so that it delays no other item."""
 
 from collections.abc import Callable, Hashable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -9,38 +9,47 @@ from tallystick.clock import SECOND_US
 from tallystick.work.background import EXPECTED
 
 T = TypeVar("T")
+ItemT = TypeVar("ItemT", bound=Hashable)
 logger = structlog.get_logger(__name__)
 
 
-class Pauses:
-    """Who rests, until when. Of one thread."""
+class Pauses(Generic[ItemT]):
+    """Which items (organizations, exports, …) are paused, and until when. Not thread-safe: one per worker thread."""
 
     def __init__(self, name: str, *, seconds: int) -> None:
         self._failure_event = f"{name}_failed_for_one"
         self._seconds = seconds
-        self._until: dict[Hashable, int] = {}
+        self._until: dict[ItemT, tuple[int, int]] = {}  # item: paused since, until (microseconds)
 
     def __len__(self) -> int:
         return len(self._until)
 
-    def rests(self, who: Hashable, now: int) -> bool:
-        """Whether it failed a moment ago; `now` in microseconds. A clock that was set back ends a rest."""
-        until = self._until.get(who, 0)
-        if until and not 0 < until - now <= self._seconds * SECOND_US:
-            del self._until[who]
-            return False
-        return bool(until)
+    def pause(self, item: ItemT, now: int, *, seconds: int | None = None) -> None:
+        """Skip the item from `now` (microseconds) on for `seconds`, by default those of the constructor."""
+        self._until[item] = (now, now + (self._seconds if seconds is None else seconds) * SECOND_US)
 
-    def attempt(self, who: Hashable, now: int, work: Callable[[], T]) -> T | None:
-        """The work for one; None where it failed, which is logged as `<name>_failed_for_one`."""
+    def is_paused(self, item: ItemT, now: int) -> bool:
+        """Whether the item is paused at `now` (microseconds). A clock that was set back ends the pause."""
+        since, until = self._until.get(item, (0, 0))
+        if since <= now < until:
+            return True
+        self._until.pop(item, None)
+        return False
+
+    def paused(self, now: int) -> set[ItemT]:
+        """All items that are paused at `now` (microseconds)."""
+        return {item for item in list(self._until) if self.is_paused(item, now)}
+
+    def attempt(self, item: ItemT, now: int, work: Callable[[], T]) -> T | None:
+        """The result of `work`; None if it failed: the item is paused, and `<name>_failed_for_one` logged."""
         try:
             done = work()
         except EXPECTED as error:
-            logger.warning(self._failure_event, who=str(who), error=str(error)[:500])
+            logger.warning(self._failure_event, who=str(item), error=str(error)[:500])
         except Exception:
-            logger.exception(self._failure_event, who=str(who))
+            logger.exception(self._failure_event, who=str(item))
         else:
-            self._until.pop(who, None)
+            self._until.pop(item, None)
             return done
-        self._until[who] = now + self._seconds * SECOND_US
+        self.pause(item, now)
         return None
