@@ -57,7 +57,7 @@ class Evaluator(Background):
         self._deliver = deliver
         self._told = told
         self._rules: dict[UUID, tuple[list[Row[Any]], Rules]] = {}
-        self._pauses = Pauses("alerts", seconds=PAUSE_SECONDS)
+        self._pauses = Pauses[UUID]("alerts", seconds=PAUSE_SECONDS)
         self._silence_at = 0
         self._began_at: int | None = None
         self._turn: dict[UUID, int] = {}  # the step that judged an organization last

@@ -1,6 +1,6 @@
 """The work: what is due begins, what is made is sent, what was refused is tried again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any
 
@@ -61,7 +61,7 @@ class Schedules(Background):
         self.place = place
         self._told = told
         self._away_until = 0
-        self._pauses = Pauses("schedules", seconds=PAUSE_SECONDS)
+        self._pauses = Pauses[Hashable]("schedules", seconds=PAUSE_SECONDS)
         self._tidied_at = 0
 
     def step(self, now: int | None = None) -> bool:
