@@ -17,8 +17,8 @@ from tallystick.alerts.definition import Shape, checked
 from tallystick.alerts.rule import Rule, list_rules, show, words
 from tallystick.alerts.rules_file import shipped, write_rules
 from tallystick.api.answers import HEADERS, answer
-from tallystick.api.authorized_request import Asked, asked
-from tallystick.api.body import received_body
+from tallystick.api.authorized_request import AuthorizedRequest, authorize
+from tallystick.api.body import read_body
 from tallystick.api.dependencies import ApiServices
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.errors import BadRequest
@@ -54,16 +54,16 @@ class Noting(msgspec.Struct, forbid_unknown_fields=True):
 @post(RULES, name="api.make_alert_rule")
 async def make_rule(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Makes one."""
-    asking = await asked(request, services, "alerts")
-    wanted = wanted_of(await asking.body(Given, "rule", "bad_rule"))
-    return answer(shown(await asking.do(changes.create, wanted)), status=201)
+    authorized = await authorize(request, services, "alerts")
+    wanted = wanted_of(await authorized.body(Given, "rule", "bad_rule"))
+    return answer(shown(await authorized.write(changes.create, wanted, **authorized.context)), status=201)
 
 
 @get(RULES, name="api.list_alert_rules")
 async def list_all_rules(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Those of the organization, by name; as YAML for `Accept: application/yaml`."""
-    asking = await asked(request, services, "alerts")
-    found = await asking.look(list_rules)
+    authorized = await authorize(request, services, "alerts")
+    found = await authorized.read(list_rules)
     if "yaml" in request.headers.get("accept", ""):
         headers = HEADERS | {"Content-Type": "application/yaml"}
         return Response(write_rules(found).encode(), headers=headers, media_type="application/yaml")
@@ -73,77 +73,79 @@ async def list_all_rules(request: Request[Any, Any, Any], services: ApiServices)
 @get(RULES + "/{id:str}", name="api.show_alert_rule")
 async def show_rule(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """One of them."""
-    asking = await asked(request, services, "alerts")
-    return answer(shown(await asking.look(show, asking.id)))
+    authorized = await authorize(request, services, "alerts")
+    return answer(shown(await authorized.read(show, authorized.id)))
 
 
 @patch(RULES + "/{id:str}", name="api.change_alert_rule", status_code=200)
 async def change_rule(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Changes what is given."""
-    asking = await asked(request, services, "alerts")
-    given = await asking.body(Given, "rule", "bad_rule")
-    before = changes.as_wanted(await asking.look(show, asking.id))
+    authorized = await authorize(request, services, "alerts")
+    given = await authorized.body(Given, "rule", "bad_rule")
+    before = changes.as_wanted(await authorized.read(show, authorized.id))
     shape = dict(before.shape) | {name: value for name, value in given.items() if name not in OWN}
     wanted = {name: given[name] for name in OWN if name in given}
     wanted_of({"name": before.name} | wanted)  # of the right types
     if shape != before.shape:
         wanted["shape"] = _without_nothing(shape)
-    return answer(shown(await asking.do(changes.change, asking.id, wanted)))
+    return answer(shown(await authorized.write(changes.change, authorized.id, wanted, **authorized.context)))
 
 
 @delete(RULES + "/{id:str}", name="api.delete_alert_rule", status_code=204)
 async def delete_rule(request: Request[Any, Any, Any], services: ApiServices) -> None:
     """Deletes it; what it found stays."""
-    asking = await asked(request, services, "alerts")
-    await asking.do(changes.remove, asking.id)
+    authorized = await authorize(request, services, "alerts")
+    await authorized.write(changes.remove, authorized.id, **authorized.context)
 
 
 @post(RULES + "/{id:str}/mute", name="api.mute_alert_rule", status_code=200)
 async def mute_rule(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Lets it fire without telling anybody; 0 seconds end that."""
-    asking = await asked(request, services, "alerts")
-    muting = await asking.body(Muting, "time", "bad_rule")
-    return answer(shown(await asking.do(changes.mute, asking.id, muting.seconds)))
+    authorized = await authorize(request, services, "alerts")
+    muting = await authorized.body(Muting, "time", "bad_rule")
+    return answer(shown(await authorized.write(changes.mute, authorized.id, muting.seconds, **authorized.context)))
 
 
 @post(RULES + "/{id:str}/backtest", name="api.backtest_alert_rule", status_code=200)
 async def backtest_rule(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """What it would have done in a period."""
-    asking = await asked(request, services, "alerts")
-    period = await asking.body(Period, "period", "bad_rule", empty=b"{}")
-    rule = await asking.look(show, asking.id)
-    return answer(tested(await _backtest(asking, services, rule.shape, period)))
+    authorized = await authorize(request, services, "alerts")
+    period = await authorized.body(Period, "period", "bad_rule", empty=b"{}")
+    rule = await authorized.read(show, authorized.id)
+    return answer(tested(await _backtest(authorized, services, rule.shape, period)))
 
 
 @post(RULES + "/backtest", name="api.backtest_new_rule", status_code=200)
 async def backtest_new_rule(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The same of a rule that is not made yet."""
-    asking = await asked(request, services, "alerts")
-    given = await asking.body(Given, "rule", "bad_rule")
+    authorized = await authorize(request, services, "alerts")
+    given = await authorized.body(Given, "rule", "bad_rule")
     said = {name: given.pop(name) for name in ("start", "end", "tz") if name in given}
     try:
         period = msgspec.convert(said, Period)
     except msgspec.ValidationError as error:
         raise BadRequest(f"This is no period: {error}.", code="bad_rule") from None
     shape = checked(dict(wanted_of({"name": "Back-test"} | given).shape))
-    return answer(tested(await _backtest(asking, services, shape, period)))
+    return answer(tested(await _backtest(authorized, services, shape, period)))
 
 
 @post(RULES + "/import", name="api.import_alert_rules", status_code=200)
 async def import_rules(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Takes rules as YAML: those of the same name are changed, all or none."""
-    asking = await asked(request, services, "alerts")
-    async with received_body(request, services.bodies) as body:
+    authorized = await authorize(request, services, "alerts")
+    async with read_body(request, services.bodies) as body:
         text = bytes(body).decode(errors="replace")
-    written = await asking.run(partial(importing.read, text))
-    return answer({"data": [shown(one) for one in await asking.do(importing.take, written)]})
+    written = await authorized.run(partial(importing.read, text))
+    return answer(
+        {"data": [shown(one) for one in await authorized.write(importing.take, written, **authorized.context)]}
+    )
 
 
 @get(DETECTIONS, name="api.list_detections")
 async def list_detections(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The rules that come with Tallystick, and which of them are on."""
-    asking = await asked(request, services, "alerts")
-    mine = {one.detection: one for one in await asking.look(list_rules) if one.detection}
+    authorized = await authorize(request, services, "alerts")
+    mine = {one.detection: one for one in await authorized.read(list_rules) if one.detection}
     listed = [
         {"id": one.id, "name": one.name, "about": one.about, "words": words(one.shape), "severity": one.severity,
          "runbook": one.runbook or None, "rule": mine[one.id].shown_id if one.id in mine else None,
@@ -156,17 +158,17 @@ async def list_detections(request: Request[Any, Any, Any], services: ApiServices
 @post(DETECTIONS + "/{id:str}/enable", name="api.enable_detection", status_code=200)
 async def enable_detection(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Makes it a rule of the organization, or switches that on."""
-    asking = await asked(request, services, "alerts")
-    return answer(shown(await asking.do(importing.switch_on, asking.id)))
+    authorized = await authorize(request, services, "alerts")
+    return answer(shown(await authorized.write(importing.switch_on, authorized.id, **authorized.context)))
 
 
 @get(ALERTS, name="api.list_alerts")
 async def list_all_alerts(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """What rules found, newest first."""
-    asking = await asked(request, services, "alerts", LISTING)
-    limit = asking.parameters.whole("limit", 1, alerts.MOST) or 50
-    said = {name: asking.parameters.one(name) or None for name in ("state", "rule", "before")}
-    found = await asking.look(alerts.list_alerts, **said, limit=limit + 1)
+    authorized = await authorize(request, services, "alerts", LISTING)
+    limit = authorized.parameters.whole("limit", 1, alerts.MOST) or 50
+    said = {name: authorized.parameters.one(name) or None for name in ("state", "rule", "before")}
+    found = await authorized.read(alerts.list_alerts, **said, limit=limit + 1)
     more = len(found) > limit
     cursor = found[limit - 1].shown_id if more else None
     return answer({"data": [alert_shown(one) for one in found[:limit]], "next_before": cursor})
@@ -175,16 +177,18 @@ async def list_all_alerts(request: Request[Any, Any, Any], services: ApiServices
 @get(ALERTS + "/{id:str}", name="api.show_alert")
 async def show_alert(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """One of them."""
-    asking = await asked(request, services, "alerts")
-    return answer(alert_shown(await asking.look(alerts.show, asking.id)))
+    authorized = await authorize(request, services, "alerts")
+    return answer(alert_shown(await authorized.read(alerts.show, authorized.id)))
 
 
 @post(ALERTS + "/{id:str}/acknowledge", name="api.acknowledge_alert", status_code=200)
 async def acknowledge_alert(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Says that somebody looks after it."""
-    asking = await asked(request, services, "alerts")
-    noting = await asking.body(Noting, "note", "bad_note", empty=b"{}")
-    return answer(alert_shown(await asking.do(alerts.acknowledge, asking.id, note=noting.note)))
+    authorized = await authorize(request, services, "alerts")
+    noting = await authorized.body(Noting, "note", "bad_note", empty=b"{}")
+    return answer(
+        alert_shown(await authorized.write(alerts.acknowledge, authorized.id, note=noting.note, **authorized.context))
+    )
 
 
 def wanted_of(given: Given) -> Wanted:
@@ -212,14 +216,16 @@ def _without_nothing(shape: Given) -> Given:
     return {name: value for name, value in shape.items() if value is not None}
 
 
-async def _backtest(asking: Asked, services: ApiServices, shape: Shape, period: Period) -> Backtest:
+async def _backtest(authorized: AuthorizedRequest, services: ApiServices, shape: Shape, period: Period) -> Backtest:
     now = clock.now_us()
     given = {"start": [period.start], "end": [period.end], "tz": [period.tz]}
     asked_for = query_from(given, now=now)
     end = now if asked_for.end is None else asked_for.end
     start = end - BACK if asked_for.start is None else asked_for.start
-    require(asking.scope, "alerts")
-    return await asking.run(partial(backtest, services.database, services.store, asking.scope, shape, start, end))
+    require(authorized.scope, "alerts")
+    return await authorized.run(
+        partial(backtest, services.database, services.store, authorized.scope, shape, start, end)
+    )
 
 
 def shown(one: Rule) -> Given:

@@ -16,7 +16,7 @@ SHORT = 200  # characters of X-Forwarded-For that are worth remembering
 HOW = "Send the header `Authorization: Bearer tsk_…` with an API key."
 
 
-async def authorised(request: Request[Any, Any, Any], services: ApiServices, permission: Permission) -> Scope:
+async def authorize_scope(request: Request[Any, Any, Any], services: ApiServices, permission: Permission) -> Scope:
     """The scope of the request's key. Raises Unauthorized, Forbidden (`missing_permission`), TooMany."""
     token = _bearer(request)
     address = _address(request, services)
@@ -27,7 +27,7 @@ async def authorised(request: Request[Any, Any, Any], services: ApiServices, per
     return scope
 
 
-def calling(request: Request[Any, Any, Any], services: ApiServices) -> Caller:
+def caller_of(request: Request[Any, Any, Any], services: ApiServices) -> Caller:
     """Where the request comes from, for the context of the actions it causes."""
     client = request.scope["client"]
     peer = client[0] if client else ""

@@ -31,7 +31,7 @@ Receive = Callable[[], Awaitable[Any]]
 
 
 @asynccontextmanager
-async def received_body(request: Request[Any, Any, Any], allowance: Allowance) -> AsyncIterator[bytes]:
+async def read_body(request: Request[Any, Any, Any], allowance: Allowance) -> AsyncIterator[bytes]:
     """The unpacked body; its bytes count against `allowance` until the block ends.
 
     Raises TooLarge (`too_large`) as soon as the limit is passed, the rest is not read; TooSlow; UnsupportedMedia

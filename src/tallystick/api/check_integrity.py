@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Request, Response, get, post
 
 from tallystick.api.answers import answer
-from tallystick.api.authorized_request import asked
+from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.integrity.overview import Overview, ask_for_check, overview
@@ -17,17 +17,17 @@ PATH = "/v1/ledger/check"
 @get(PATH, name="api.show_check")
 async def show_check(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """How far the check is, and what the last one found."""
-    asking = await asked(request, services, "admin")
-    return answer(_shown(await asking.look(overview)))
+    authorized = await authorize(request, services, "admin")
+    return answer(_shown(await authorized.read(overview)))
 
 
 @post(PATH, name="api.start_check")
 async def start_check(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Lets a check begin now; asked again before it has ended, nothing more happens."""
-    asking = await asked(request, services, "admin")
-    await asking.do(ask_for_check)
+    authorized = await authorize(request, services, "admin")
+    await authorized.write(ask_for_check, **authorized.context)
     services.checker.wake()
-    return answer(_shown(await asking.look(overview)), status=202)
+    return answer(_shown(await authorized.read(overview)), status=202)
 
 
 def _shown(found: Overview) -> dict[str, object]:

@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response, get
 
 from tallystick.api.answers import answer
-from tallystick.api.authorization import authorised
+from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.clock import now_us
@@ -25,23 +25,23 @@ DEFAULT_VALUES = 20
 @get("/v1/audit-logs/histogram", name="api.show_histogram")
 async def show_histogram(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Counts over time by status."""
-    reader = await authorised(request, services, "events:read")
-    asked = Parameters.of(request, HISTOGRAM_PARAMETERS)
-    buckets = asked.whole("buckets", 1, MOST_BUCKETS) or DEFAULT_BUCKETS
-    query = query_from(asked.filters(), now=now_us())
+    reader = await authorize_scope(request, services, "events:read")
+    parameters = Parameters.of(request, HISTOGRAM_PARAMETERS)
+    buckets = parameters.whole("buckets", 1, MOST_BUCKETS) or DEFAULT_BUCKETS
+    query = query_from(parameters.filters(), now=now_us())
     return answer(await services.database.run(partial(services.finder.histogram, reader, query, buckets=buckets)))
 
 
 @get("/v1/audit-logs/facets", name="api.show_facets")
 async def show_facets(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The values of one field that occur most."""
-    reader = await authorised(request, services, "events:read")
-    asked = Parameters.of(request, FACET_PARAMETERS)
-    if "field" not in asked:
+    reader = await authorize_scope(request, services, "events:read")
+    parameters = Parameters.of(request, FACET_PARAMETERS)
+    if "field" not in parameters:
         raise bad_parameter("field", f"Say of which field: field is one of {', '.join(VALUES)}.")
-    field = asked.choice("field", tuple(VALUES))
-    limit = asked.whole("limit", 1, MOST_VALUES) or DEFAULT_VALUES
-    query = query_from(asked.filters(), now=now_us())
+    field = parameters.choice("field", tuple(VALUES))
+    limit = parameters.whole("limit", 1, MOST_VALUES) or DEFAULT_VALUES
+    query = query_from(parameters.filters(), now=now_us())
     return answer(await services.database.run(partial(services.finder.facets, reader, query, field, limit=limit)))
 
 
@@ -51,7 +51,7 @@ async def list_actions(request: Request[Any, Any, Any], services: ApiServices) -
 
     `partial` when counting took too long, or more actions occur than are counted.
     """
-    reader = await authorised(request, services, "events:read")
+    reader = await authorize_scope(request, services, "events:read")
     Parameters.of(request, ())
     counted = await services.database.run(partial(services.finder.facets, reader, Query(), "action", limit=MOST_VALUES))
     events = {value["value"]: value["count"] for value in counted["values"]}

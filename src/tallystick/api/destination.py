@@ -1,6 +1,5 @@
 """Destinations: made, tried, changed, deleted, and how what went to them fared: /v1/destinations."""
 
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection
 
 from tallystick.api.answers import answer
-from tallystick.api.authorized_request import asked
+from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.destinations import changes
@@ -39,34 +38,36 @@ class DestinationChange(msgspec.Struct, forbid_unknown_fields=True):
 @post(PATH, name="api.make_destination")
 async def make_destination(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Makes one; the secret of a webhook is in this answer alone."""
-    asking = await asked(request, services, "alerts")
-    wanted = await asking.body(DestinationInput, "destination", "bad_destination")
+    authorized = await authorize(request, services, "alerts")
+    wanted = await authorized.body(DestinationInput, "destination", "bad_destination")
     name = wanted.name or f"{wanted.kind} destination".capitalize()[:100]
-    made: Made = await asking.do(changes.create, services.posts, wanted.kind, name, wanted.settings)
+    made: Made = await authorized.write(
+        changes.create, services.posts, wanted.kind, name, wanted.settings, **authorized.context
+    )
     return answer(shown(made.destination) | {"secret": made.secret}, status=201)
 
 
 @get(PATH, name="api.list_destinations")
 async def list_destinations(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Those of the organization, by name."""
-    asking = await asked(request, services, "alerts")
-    return answer({"data": [shown(one) for one in await asking.look(list_all)]})
+    authorized = await authorize(request, services, "alerts")
+    return answer({"data": [shown(one) for one in await authorized.read(list_all)]})
 
 
 @get(PATH + "/{id:str}", name="api.show_destination")
 async def show_destination(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """One of them."""
-    asking = await asked(request, services, "alerts")
-    return answer(shown(await asking.look(show, asking.id)))
+    authorized = await authorize(request, services, "alerts")
+    return answer(shown(await authorized.read(show, authorized.id)))
 
 
 @patch(PATH + "/{id:str}", name="api.change_destination", status_code=200)
 async def change_destination(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Changes what is given; `settings` are given whole."""
-    asking = await asked(request, services, "alerts")
-    given = await asking.body(DestinationChange, "destination", "bad_destination")
+    authorized = await authorize(request, services, "alerts")
+    given = await authorized.body(DestinationChange, "destination", "bad_destination")
     said = {name: value for name, value in msgspec.structs.asdict(given).items() if value is not UNSET}
-    changed = await asking.do(changes.change, services.posts, asking.id, said)
+    changed = await authorized.write(changes.change, services.posts, authorized.id, said, **authorized.context)
     services.courier.wake()
     return answer(shown(changed))
 
@@ -74,15 +75,15 @@ async def change_destination(request: Request[Any, Any, Any], services: ApiServi
 @delete(PATH + "/{id:str}", name="api.delete_destination", status_code=204)
 async def delete_destination(request: Request[Any, Any, Any], services: ApiServices) -> None:
     """Deletes it with what waits for it."""
-    asking = await asked(request, services, "alerts")
-    await asking.do(changes.remove, asking.id)
+    authorized = await authorize(request, services, "alerts")
+    await authorized.write(changes.remove, authorized.id, **authorized.context)
 
 
 @post(PATH + "/{id:str}/test", name="api.test_destination", status_code=202)
 async def test_destination(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Sends a message that says it is a test."""
-    asking = await asked(request, services, "alerts")
-    delivery = await asking.do(changes.try_out, asking.id)
+    authorized = await authorize(request, services, "alerts")
+    delivery = await authorized.write(changes.try_out, authorized.id, **authorized.context)
     services.courier.wake()
     return answer({"delivery": delivery}, status=202)
 
@@ -90,24 +91,24 @@ async def test_destination(request: Request[Any, Any, Any], services: ApiService
 @post(PATH + "/{id:str}/rotate", name="api.rotate_destination", status_code=200)
 async def rotate_destination(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Gives a webhook a new secret; the one before signs beside it for a day."""
-    asking = await asked(request, services, "alerts")
-    made: Made = await asking.do(partial(changes.rotate), services.posts, asking.id)
+    authorized = await authorize(request, services, "alerts")
+    made: Made = await authorized.write(changes.rotate, services.posts, authorized.id, **authorized.context)
     return answer(shown(made.destination) | {"secret": made.secret})
 
 
 @get(PATH + "/{id:str}/deliveries", name="api.list_deliveries")
 async def list_deliveries(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """What went there last, with every attempt."""
-    asking = await asked(request, services, "alerts")
-    return answer({"data": [delivery_shown(one) for one in await asking.look(_deliveries, asking.id)]})
+    authorized = await authorize(request, services, "alerts")
+    return answer({"data": [delivery_shown(one) for one in await authorized.read(_deliveries, authorized.id)]})
 
 
 @post(PATH + "/{id:str}/deliveries/{delivery:str}/retry", name="api.retry_delivery", status_code=202)
 async def retry_delivery(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Sends again what was given up."""
-    asking = await asked(request, services, "alerts")
+    authorized = await authorize(request, services, "alerts")
     delivery = str(request.path_params["delivery"])
-    await asking.do(changes.retry, asking.id, delivery)
+    await authorized.write(changes.retry, authorized.id, delivery, **authorized.context)
     services.courier.wake()
     return answer({"delivery": delivery}, status=202)
 

@@ -1,7 +1,6 @@
 """Erasing a person's data: /v1/erasures."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -9,7 +8,7 @@ import msgspec
 from litestar import Request, Response, get, post
 
 from tallystick.api.answers import answer
-from tallystick.api.authorized_request import asked
+from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.erasure import request as erasure_request
@@ -38,51 +37,48 @@ class ErasureInput(msgspec.Struct, forbid_unknown_fields=True):
 @post("/v1/erasures", name="api.ask_erasure")
 async def ask_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Looks for a person; answers with what was found, or while it is still being looked for."""
-    asking = await asked(request, services, "admin")
-    wanted = await asking.body(ErasureInput, "erasure", "bad_erasure")
+    authorized = await authorize(request, services, "admin")
+    wanted = await authorized.body(ErasureInput, "erasure", "bad_erasure")
     subject = Subject(wanted.subject.email, wanted.subject.id, wanted.also)
-    one = await asking.do(erasure_request.ask, subject, wanted.reason)
+    one = await authorized.write(erasure_request.ask, subject, wanted.reason, **authorized.context)
     services.eraser.wake()
     ends = time.monotonic() + LOOK_SECONDS
     while one.state == "looking" and time.monotonic() < ends:
         await anyio.sleep(LOOK_EACH)
-        one = await asking.look(erasure_request.show, one.shown_id)
+        one = await authorized.read(erasure_request.show, one.shown_id)
     return answer(_shown(one), status=201)
 
 
 @get("/v1/erasures", name="api.list_erasures")
 async def list_erasures(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Every erasure that was asked for, newest first."""
-    asking = await asked(request, services, "admin")
-    return answer({"data": [_shown(one) for one in await asking.look(erasure_request.list_erasures)]})
+    authorized = await authorize(request, services, "admin")
+    return answer({"data": [_shown(one) for one in await authorized.read(erasure_request.list_erasures)]})
 
 
 @get("/v1/erasures/{id:str}", name="api.show_erasure")
 async def show_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """One erasure, over or not."""
-    asking = await asked(request, services, "admin")
-    return answer(_shown(await asking.look(erasure_request.show, asking.id)))
+    authorized = await authorize(request, services, "admin")
+    return answer(_shown(await authorized.read(erasure_request.show, authorized.id)))
 
 
 @post("/v1/erasures/{id:str}/confirm", name="api.confirm_erasure", status_code=200)
 async def confirm_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """A second person lets it be done. Confirming again changes nothing."""
-    return await _decided(request, services, erasure_request.confirm)
+    authorized = await authorize(request, services, "admin")
+    confirmed = await authorized.write(erasure_request.confirm, authorized.id, **authorized.context)
+    services.eraser.wake()
+    return answer(_shown(confirmed))
 
 
 @post("/v1/erasures/{id:str}/cancel", name="api.cancel_erasure", status_code=200)
 async def cancel_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Lets it be, and forgets whom it was about. Cancelling again changes nothing."""
-    return await _decided(request, services, erasure_request.cancel)
-
-
-async def _decided(
-    request: Request[Any, Any, Any], services: ApiServices, decide: Callable[..., Erasure]
-) -> Response[Any]:
-    asking = await asked(request, services, "admin")
-    decided = await asking.do(decide, asking.id)
+    authorized = await authorize(request, services, "admin")
+    cancelled = await authorized.write(erasure_request.cancel, authorized.id, **authorized.context)
     services.eraser.wake()
-    return answer(_shown(decided))
+    return answer(_shown(cancelled))
 
 
 def _time(at: int | None) -> str | None:

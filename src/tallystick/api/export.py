@@ -12,8 +12,8 @@ from tallystick import clock
 from tallystick.access.audit import Caller
 from tallystick.access.scopes import log_scope
 from tallystick.api.answers import HEADERS, answer
-from tallystick.api.authorization import calling
-from tallystick.api.authorized_request import asked
+from tallystick.api.authorization import caller_of
+from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.clock import SECOND_US, rfc3339
 from tallystick.errors import BadRequest
@@ -46,9 +46,9 @@ class LinkInput(msgspec.Struct, forbid_unknown_fields=True):
 @post(PATH, name="api.ask_export")
 async def ask_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Lets an export be made."""
-    asking = await asked(request, services, "exports")
-    wanted = await asking.body(ExportInput, "export", "bad_export")
-    one = await asking.do(exporting.ask, wanted.format, _given(wanted))
+    authorized = await authorize(request, services, "exports")
+    wanted = await authorized.body(ExportInput, "export", "bad_export")
+    one = await authorized.write(exporting.ask, wanted.format, _given(wanted), **authorized.context)
     services.exporter.wake()
     return answer(shown(one), status=202)
 
@@ -56,24 +56,24 @@ async def ask_export(request: Request[Any, Any, Any], services: ApiServices) -> 
 @get(PATH, name="api.list_exports")
 async def list_exports(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Those of the organization, newest first."""
-    asking = await asked(request, services, "exports", LISTING)
-    limit, before = asking.parameters.whole("limit", 1, 1000) or 50, asking.parameters.one("before") or ""
-    found = await asking.look(exporting.list_exports, limit=limit, before=before)
+    authorized = await authorize(request, services, "exports", LISTING)
+    limit, before = authorized.parameters.whole("limit", 1, 1000) or 50, authorized.parameters.one("before") or ""
+    found = await authorized.read(exporting.list_exports, limit=limit, before=before)
     return answer({"data": [shown(one) for one in found]})
 
 
 @get(PATH + "/{id:str}", name="api.show_export")
 async def show_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """How it stands."""
-    asking = await asked(request, services, "exports")
-    return answer(shown(await asking.look(exporting.show, asking.id)))
+    authorized = await authorize(request, services, "exports")
+    return answer(shown(await authorized.read(exporting.show, authorized.id)))
 
 
 @delete(PATH + "/{id:str}", name="api.end_export", status_code=200)
 async def end_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Cancels it, or deletes its file. Doing it again changes nothing."""
-    asking = await asked(request, services, "exports")
-    one = await asking.do(exporting.end, asking.id)
+    authorized = await authorize(request, services, "exports")
+    one = await authorized.write(exporting.end, authorized.id, **authorized.context)
     await services.database.run(services.exporter.drop, one)
     return answer(shown(one))
 
@@ -81,17 +81,17 @@ async def end_export(request: Request[Any, Any, Any], services: ApiServices) -> 
 @get(PATH + "/{id:str}/download", name="api.download_export")
 async def download_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The file."""
-    asking = await asked(request, services, "exports")
-    one = await asking.look(exporting.to_take, asking.id)
-    return await _file(services, one, asking.scope.principal, asking.caller)
+    authorized = await authorize(request, services, "exports")
+    one = await authorized.read(exporting.to_take, authorized.id)
+    return await _file(services, one, authorized.scope.principal, authorized.caller)
 
 
 @post(PATH + "/{id:str}/link", name="api.link_export", status_code=201)
 async def link_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Makes a link that needs no key."""
-    asking = await asked(request, services, "exports")
-    wanted = await asking.body(LinkInput, "link", "bad_export", empty=b"{}")
-    one, until = await asking.do(_link, asking.id, wanted.expires_in)
+    authorized = await authorize(request, services, "exports")
+    wanted = await authorized.body(LinkInput, "link", "bad_export", empty=b"{}")
+    one, until = await authorized.write(_link, authorized.id, wanted.expires_in, **authorized.context)
     token = links.signed(services.settings.secret_key, one.org_id, one.export_id, until)
     url = f"{services.settings.public_url.rstrip('/')}/v1/export-links/{token}"
     return answer({"url": url, "expires_at": rfc3339(until)}, status=201)
@@ -100,7 +100,7 @@ async def link_export(request: Request[Any, Any, Any], services: ApiServices) ->
 @get("/v1/export-links/{token:str}", name="api.follow_link")
 async def follow_link(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The file that a link leads to, for whoever has it."""
-    caller = calling(request, services)
+    caller = caller_of(request, services)
     services.public_reads.take(caller.address)
 
     def find() -> Export:

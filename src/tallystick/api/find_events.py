@@ -7,7 +7,7 @@ from litestar import Request, Response, get
 
 from tallystick import ids
 from tallystick.api.answers import JSON, answer, encode
-from tallystick.api.authorization import authorised
+from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.negotiation import chosen_media
 from tallystick.api.parameters import Parameters, bad_parameter
@@ -35,20 +35,20 @@ COUNTS = ("estimate", "exact", "none")
 @get("/v1/audit-logs", name="api.find_events")
 async def find_events(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """A page of what the filters find; with `Accept: text/csv` or `application/x-ndjson` all of it."""
-    reader = await authorised(request, services, "events:read")
+    reader = await authorize_scope(request, services, "events:read")
     media = chosen_media(request, (JSON, *WRITERS))
-    asked = Parameters.of(request, PARAMETERS)
-    query = query_from(asked.filters(), now=now_us())
+    parameters = Parameters.of(request, PARAMETERS)
+    query = query_from(parameters.filters(), now=now_us())
     if media != JSON:
-        return await stream_events(services, reader, query, asked, media)
-    page = partial(_page, services.finder, reader, query, _paging(asked))
+        return await stream_events(services, reader, query, parameters, media)
+    page = partial(_page, services.finder, reader, query, _paging(parameters))
     return answer(await services.database.run(page))
 
 
 @get("/v1/audit-logs/{id:str}", name="api.show_event")
 async def show_event(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """One event, whole, also the moment after it was recorded."""
-    reader = await authorised(request, services, "events:read")
+    reader = await authorize_scope(request, services, "events:read")
     Parameters.of(request, ())
     return answer(await services.database.run(_whole, services, reader, request.path_params["id"]))
 
@@ -85,17 +85,17 @@ def event_named(finder: Finder, reader: Scope, event_id: str) -> StoredEvent:
     return stored
 
 
-def _paging(asked: Parameters) -> dict[str, Any]:
+def _paging(parameters: Parameters) -> dict[str, Any]:
     """The arguments of Finder.page that say which part of the result is wanted."""
-    order = asked.choice("order", ORDERS)
-    after = asked.whole("after", -1, MOST_INDEX)
-    offset = asked.whole("offset", 0, MOST_OFFSET)
-    limit = asked.whole("limit", 1, MOST_LIMIT)
+    order = parameters.choice("order", ORDERS)
+    after = parameters.whole("after", -1, MOST_INDEX)
+    offset = parameters.whole("offset", 0, MOST_OFFSET)
+    limit = parameters.whole("limit", 1, MOST_LIMIT)
     if after is not None and order != "recorded":
         raise bad_parameter("after", "after goes with order=recorded; in other orders a cursor goes on.")
     if offset and order == "recorded":
         raise bad_parameter("offset", "order=recorded goes on with after=<index> or a cursor, not with an offset.")
-    cursor = asked.one("cursor")
+    cursor = parameters.one("cursor")
     if cursor == "":
         raise BadRequest(
             "The cursor is empty: leave it out to begin, and end when next_cursor is null.", code="bad_cursor"
@@ -105,9 +105,9 @@ def _paging(asked: Parameters) -> dict[str, Any]:
         "offset": offset or 0,
         "cursor": cursor,
         "order": order,
-        "count": asked.choice("count", COUNTS),
+        "count": parameters.choice("count", COUNTS),
         "after": after,
-        "question": asked.question(),
+        "question": parameters.question(),
     }
 
 

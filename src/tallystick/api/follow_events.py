@@ -8,7 +8,7 @@ from typing import Any
 from litestar import Request, Response, get
 
 from tallystick.api.answers import HEADERS, encode
-from tallystick.api.authorization import authorised
+from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters, whole
 from tallystick.api.streaming_response import Streamed
@@ -32,11 +32,11 @@ LIVE_HEADERS = HEADERS | {"X-Accel-Buffering": "no"}
 @get("/v1/audit-logs/live", name="api.follow_events")
 async def follow_events(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Events after `Last-Event-ID`, or `after`, or now: each once, in order of index, without end."""
-    reader = await authorised(request, services, "events:read")
-    asked = Parameters.of(request, PARAMETERS)
-    query = query_from(asked.filters(), now=now_us())
+    reader = await authorize_scope(request, services, "events:read")
+    parameters = Parameters.of(request, PARAMETERS)
+    query = query_from(parameters.filters(), now=now_us())
     end = await services.database.run(end_of_log, services.database, reader.org_id)
-    after = _after(request, asked)
+    after = _after(request, parameters)
     if after is None:
         after = end - 1
     elif after >= end:
@@ -62,12 +62,12 @@ def messages_of(batch: Batch) -> bytes:
     return b"".join(sent)
 
 
-def _after(request: Request[Any, Any, Any], asked: Parameters) -> int | None:
+def _after(request: Request[Any, Any, Any], parameters: Parameters) -> int | None:
     """A client that connects again repeats the first URL: the header knows better."""
     last = request.headers.get("last-event-id", "").strip()
     if last:
         return whole("Last-Event-ID", last, -1, MOST_INDEX)
-    return asked.whole("after", -1, MOST_INDEX)
+    return parameters.whole("after", -1, MOST_INDEX)
 
 
 async def _messages(
@@ -79,7 +79,7 @@ async def _messages(
         async with aclosing(services.hub.follow(reader, query, after)) as batches:
             async for batch in batches:
                 if time.monotonic() - checked >= CHECK_SECONDS:
-                    await authorised(request, services, "events:read")
+                    await authorize_scope(request, services, "events:read")
                     checked = time.monotonic()
                 yield await services.database.run(messages_of, batch)
     except TallystickError as error:

@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Request, Response, get
 
 from tallystick.api.answers import JSON, answer, encode
-from tallystick.api.authorization import authorised
+from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.find_events import event_named
 from tallystick.api.negotiation import chosen_media
@@ -29,7 +29,7 @@ _FOR_A_SECOND = {"Cache-Control": "private, max-age=1", "Vary": "Authorization"}
 @get("/v1/ledger/checkpoint", name="api.show_checkpoint")
 async def show_checkpoint(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The log's name, size and root, signed: at most a second old while the log grows."""
-    reader = await authorised(request, services, "events:read")
+    reader = await authorize_scope(request, services, "events:read")
     Parameters.of(request, ())
     checkpoint = await services.database.run(services.prover.checkpoint, reader)
     return answer(checkpoint.note.encode(), media_type=TEXT, headers=_FOR_A_SECOND)
@@ -38,7 +38,7 @@ async def show_checkpoint(request: Request[Any, Any, Any], services: ApiServices
 @get("/v1/ledger/key", name="api.show_key")
 async def show_key(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The keys that sign now, one on each line, the current one first."""
-    reader = await authorised(request, services, "events:read")
+    reader = await authorize_scope(request, services, "events:read")
     Parameters.of(request, ())
     vkeys = await services.database.run(services.prover.vkeys, reader)
     return answer("".join(f"{vkey}\n" for vkey in vkeys).encode(), media_type=TEXT)
@@ -47,7 +47,7 @@ async def show_key(request: Request[Any, Any, Any], services: ApiServices) -> Re
 @get("/v1/ledger/tile/{path:path}", name="api.show_tile")
 async def show_tile(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """A tile of hashes, or a bundle of entries, as bytes."""
-    reader = await authorised(request, services, "events:read")
+    reader = await authorize_scope(request, services, "events:read")
     Parameters.of(request, ())
     tile = tile_named(request.scope["path"].removeprefix("/v1/ledger/"))
     return answer(await services.database.run(services.prover.tile, reader, tile), media_type=BYTES, headers=_FOR_EVER)
@@ -56,16 +56,16 @@ async def show_tile(request: Request[Any, Any, Any], services: ApiServices) -> R
 @get("/v1/ledger/consistency", name="api.show_consistency")
 async def show_consistency(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The hashes that show that the log has only grown from one size to another."""
-    reader = await authorised(request, services, "events:read")
-    asked = Parameters.of(request, CONSISTENCY)
-    hashes = await services.database.run(services.prover.consistency, reader, *sizes_asked(asked))
+    reader = await authorize_scope(request, services, "events:read")
+    parameters = Parameters.of(request, CONSISTENCY)
+    hashes = await services.database.run(services.prover.consistency, reader, *sizes_asked(parameters))
     return answer(hash_lines(hashes).encode(), media_type=TEXT, headers=_FOR_EVER)
 
 
 @get("/v1/audit-logs/{id:str}/proof", name="api.show_proof")
 async def show_proof(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """That the event stands in the log; also the moment after it was recorded."""
-    reader = await authorised(request, services, "events:read")
+    reader = await authorize_scope(request, services, "events:read")
     media = chosen_media(request, (TEXT, JSON))
     Parameters.of(request, ())
     content = await services.database.run(_proof, services, reader, request.path_params["id"], media)
@@ -84,11 +84,11 @@ def tile_named(path: str) -> Tile:
         ) from None
 
 
-def sizes_asked(asked: Parameters) -> list[int]:
+def sizes_asked(parameters: Parameters) -> list[int]:
     """The two sizes between which consistency is to be shown; BadRequest."""
     sizes: list[int] = []
     for name in ("first", "second"):
-        size = asked.whole(name, 0, MOST_ENTRIES)
+        size = parameters.whole(name, 0, MOST_ENTRIES)
         if size is None:
             raise bad_parameter(name, "first and second are the sizes of two checkpoints.")
         sizes.append(size)

@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response, get
 
 from tallystick.api.answers import answer
-from tallystick.api.authorization import calling
+from tallystick.api.authorization import caller_of
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters
 from tallystick.api.prove import BYTES, CONSISTENCY, TEXT, sizes_asked, tile_named
@@ -50,15 +50,15 @@ async def show_public_tile(request: Request[Any, Any, Any], services: ApiService
 @get(LOG + "/consistency", name="api.show_public_consistency")
 async def show_public_consistency(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The hashes that show that the log has only grown from one size to another."""
-    asked = Parameters.of(request, CONSISTENCY)
+    parameters = Parameters.of(request, CONSISTENCY)
     anybody = await _anybody(request, services)
-    hashes = await services.database.run(services.prover.consistency, anybody, *sizes_asked(asked))
+    hashes = await services.database.run(services.prover.consistency, anybody, *sizes_asked(parameters))
     return answer(hash_lines(hashes).encode(), media_type=TEXT, headers=_FOR_EVER)
 
 
 async def _anybody(request: Request[Any, Any, Any], services: ApiServices) -> Scope:
     """The scope of anybody in this log; TooMany for an address that asks too often, NotFound (`no_log`)."""
-    services.public_reads.take(calling(request, services).address)
+    services.public_reads.take(caller_of(request, services).address)
     return await services.database.run(partial(_scope, services, request.path_params["origin_id"]))
 
 

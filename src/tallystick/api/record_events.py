@@ -5,8 +5,8 @@ from typing import Any
 from litestar import Request, Response, post
 
 from tallystick.api.answers import answer
-from tallystick.api.authorization import authorised
-from tallystick.api.body import received_body
+from tallystick.api.authorization import authorize_scope
+from tallystick.api.body import read_body
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters
 
@@ -18,10 +18,10 @@ WAITS = ("recorded", "searchable")
 @post("/v1/audit-logs", name="api.record_events", request_max_body_size=None)
 async def record_events(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Records events, all or none; 201 when they are on disk, ordered and in the log."""
-    scope = await authorised(request, services, "events:write")
+    scope = await authorize_scope(request, services, "events:write")
     wait = Parameters.of(request, PARAMETERS).choice("wait", WAITS)
     headers = request.headers
-    async with received_body(request, services.bodies) as body:
+    async with read_body(request, services.bodies) as body:
         recorded = await services.recorder.record(
             scope, body, headers.get("content-type", ""), idempotency_key=headers.get("idempotency-key")
         )

@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response, get
 
 from tallystick.api.answers import answer, encode
-from tallystick.api.authorization import authorised
+from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.find_events import event_named
 from tallystick.api.parameters import Parameters
@@ -23,12 +23,12 @@ DEFAULT_LIMIT = 50
 @get("/v1/audit-logs/{id:str}/related", name="api.show_related")
 async def show_related(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The timeline around an event: same actor, resource, session, address or request."""
-    reader = await authorised(request, services, "events:read")
-    asked = Parameters.of(request, PARAMETERS)
-    limit = asked.whole("limit", 1, MOST_EVENTS)
+    reader = await authorize_scope(request, services, "events:read")
+    parameters = Parameters.of(request, PARAMETERS)
+    limit = parameters.whole("limit", 1, MOST_EVENTS)
     options = {
-        "by": asked.several("by") or RELATIONS,
-        **{name: value for name in ("before", "after") if (value := asked.one(name)) is not None},
+        "by": parameters.several("by") or RELATIONS,
+        **{name: value for name in ("before", "after") if (value := parameters.one(name)) is not None},
         "limit": DEFAULT_LIMIT if limit is None else limit,
     }
     return answer(await services.database.run(partial(_timeline, services, reader, request.path_params["id"], options)))

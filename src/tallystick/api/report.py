@@ -8,7 +8,7 @@ import msgspec
 from litestar import Request, Response, get, post
 
 from tallystick.api.answers import HEADERS, answer
-from tallystick.api.authorized_request import Asked, asked
+from tallystick.api.authorized_request import AuthorizedRequest, authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.export import shown as shown_export
 from tallystick.compliance import reports
@@ -34,8 +34,8 @@ class ReportInput(msgspec.Struct, forbid_unknown_fields=True):
 @get("/v1/frameworks", name="api.list_frameworks")
 async def list_frameworks(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The frameworks, their controls and questions, and what is wrong with files of the operator's own."""
-    asking = await asked(request, services, "events:read")
-    known = await asking.look(reports.frameworks, services.settings.compliance_dir)
+    authorized = await authorize(request, services, "events:read")
+    known = await authorized.read(reports.frameworks, services.settings.compliance_dir)
     data = [_framework(one) for one in known.frameworks.values()]
     return answer({"data": data, "problems": list(known.problems)})
 
@@ -43,10 +43,10 @@ async def list_frameworks(request: Request[Any, Any, Any], services: ApiServices
 @post(PATH, name="api.ask_report")
 async def ask_report(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Lets a report be made."""
-    asking = await asked(request, services, "exports")
-    said = await asking.body(ReportInput, "report", "bad_report")
+    authorized = await authorize(request, services, "exports")
+    said = await authorized.body(ReportInput, "report", "bad_report")
     wanted = Wanted(said.framework, said.start, said.end, said.tz)
-    one = await asking.do(reports.ask, wanted, services.settings.compliance_dir)
+    one = await authorized.write(reports.ask, wanted, services.settings.compliance_dir, **authorized.context)
     services.exporter.wake()
     return answer(shown(one), status=202)
 
@@ -54,56 +54,56 @@ async def ask_report(request: Request[Any, Any, Any], services: ApiServices) -> 
 @get(PATH, name="api.list_reports")
 async def list_reports(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Those of the organization, newest first."""
-    asking = await asked(request, services, "exports", LISTING)
-    limit, before = asking.parameters.whole("limit", 1, 1000) or 50, asking.parameters.one("before") or ""
-    found = await asking.look(reports.list_reports, limit=limit, before=before)
+    authorized = await authorize(request, services, "exports", LISTING)
+    limit, before = authorized.parameters.whole("limit", 1, 1000) or 50, authorized.parameters.one("before") or ""
+    found = await authorized.read(reports.list_reports, limit=limit, before=before)
     return answer({"data": [shown(one) for one in found]})
 
 
 @get(PATH + "/{id:str}", name="api.show_report")
 async def show_report(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """How it stands."""
-    asking = await asked(request, services, "exports")
-    return answer(shown(await asking.look(reports.show, asking.id)))
+    authorized = await authorize(request, services, "exports")
+    return answer(shown(await authorized.read(reports.show, authorized.id)))
 
 
 @get(PATH + "/{id:str}/content", name="api.read_report")
 async def read_report(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The report itself, as JSON."""
-    asking = await asked(request, services, "exports")
-    one, content = await _taken(asking, services, reports.content)
+    authorized = await authorize(request, services, "exports")
+    one, content = await _taken(authorized, services, reports.content)
     return Response(content, media_type="application/json", headers={**HEADERS, **headers_of(one)})
 
 
 @get(PATH + "/{id:str}/pdf", name="api.print_report")
 async def print_report(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The report as a PDF."""
-    asking = await asked(request, services, "exports")
-    one, content = await _taken(asking, services, lambda one, path: report_pdf(reports.opened(one, path)))
+    authorized = await authorize(request, services, "exports")
+    one, content = await _taken(authorized, services, lambda one, path: report_pdf(reports.opened(one, path)))
     return Response(content, media_type="application/pdf", headers={**HEADERS, **attachment(one, "pdf")})
 
 
 @post(PATH + "/{id:str}/evidence", name="api.ask_evidence", status_code=202)
 async def ask_evidence(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Lets the events behind the report be bundled with it: an export."""
-    asking = await asked(request, services, "exports")
-    one = await asking.do(reports.ask_evidence, asking.id)
+    authorized = await authorize(request, services, "exports")
+    one = await authorized.write(reports.ask_evidence, authorized.id, **authorized.context)
     services.exporter.wake()
     return answer(shown_export(one), status=202)
 
 
 async def _taken(
-    asking: Asked, services: ApiServices, content: Callable[[Export, Path], bytes]
+    authorized: AuthorizedRequest, services: ApiServices, content: Callable[[Export, Path], bytes]
 ) -> tuple[Export, bytes]:
     """A report that is there and what is made of it; that it is taken is told before a byte leaves."""
-    one = checked(await asking.look(reports.show, asking.id))
+    one = checked(await authorized.read(reports.show, authorized.id))
 
     def take() -> bytes:
         made = content(one, services.exporter.path(one))
-        services.exporter.taking(one, asking.scope.principal, asking.caller)
+        services.exporter.taking(one, authorized.scope.principal, authorized.caller)
         return made
 
-    return one, await asking.run(take)
+    return one, await authorized.run(take)
 
 
 def attachment(one: Export, suffix: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from litestar import Request, Response, get, post
 from tallystick import clock
 from tallystick.access import organizations
 from tallystick.api.answers import answer
-from tallystick.api.authorized_request import Asked, asked
+from tallystick.api.authorized_request import AuthorizedRequest, authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.retention import holds
@@ -38,8 +38,8 @@ class RetentionInput(msgspec.Struct, forbid_unknown_fields=True):
 @get("/v1/retention", name="api.show_retention")
 async def show_retention(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """How long events are kept, what goes within a week, what went."""
-    asking = await asked(request, services, "admin")
-    found = await services.database.run(partial(forecast, services.database, services.store, asking.scope))
+    authorized = await authorize(request, services, "admin")
+    found = await services.database.run(partial(forecast, services.database, services.store, authorized.scope))
     return answer(
         {
             "plan": found.plan,
@@ -59,56 +59,58 @@ async def show_retention(request: Request[Any, Any, Any], services: ApiServices)
 @post("/v1/retention/preview", name="api.preview_retention", status_code=200)
 async def preview_retention(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """What a change would delete, and when; nothing is changed."""
-    asking, wanted = await _wanted(request, services)
-    return answer(_previewed(await _preview(asking, services, wanted)))
+    authorized, wanted = await _wanted(request, services)
+    return answer(_previewed(await _preview(authorized, services, wanted)))
 
 
 @post("/v1/retention", name="api.change_retention", status_code=200)
 async def change_retention(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Changes how long events are kept; a shorter time takes effect a day later."""
-    asking, wanted = await _wanted(request, services)
-    found = await _preview(asking, services, wanted)
-    await asking.do(organizations.set_retention, wanted.retention_days, plan=wanted.plan)
+    authorized, wanted = await _wanted(request, services)
+    found = await _preview(authorized, services, wanted)
+    await authorized.write(organizations.set_retention, wanted.retention_days, plan=wanted.plan, **authorized.context)
     return answer(_previewed(found))
 
 
 @get("/v1/legal-holds", name="api.list_holds")
 async def list_holds(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Every hold there was, newest first."""
-    asking = await asked(request, services, "admin")
-    return answer({"data": [_shown(hold) for hold in await asking.look(holds.list_holds)]})
+    authorized = await authorize(request, services, "admin")
+    return answer({"data": [_shown(hold) for hold in await authorized.read(holds.list_holds)]})
 
 
 @post("/v1/legal-holds", name="api.place_hold")
 async def place_hold(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Places a hold: what it finds stays, from now on."""
-    asking = await asked(request, services, "admin")
-    wanted = await asking.body(HoldInput, "legal hold", "bad_hold")
-    hold = await asking.do(holds.place, wanted.name, wanted.query, wanted.start, wanted.end)
+    authorized = await authorize(request, services, "admin")
+    wanted = await authorized.body(HoldInput, "legal hold", "bad_hold")
+    hold = await authorized.write(
+        holds.place, wanted.name, wanted.query, wanted.start, wanted.end, **authorized.context
+    )
     return answer(_shown(hold), status=201)
 
 
 @get("/v1/legal-holds/{id:str}", name="api.show_hold")
 async def show_hold(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """One hold, released or not."""
-    asking = await asked(request, services, "admin")
-    return answer(_shown(await asking.look(holds.show, asking.id)))
+    authorized = await authorize(request, services, "admin")
+    return answer(_shown(await authorized.read(holds.show, authorized.id)))
 
 
 @post("/v1/legal-holds/{id:str}/release", name="api.release_hold", status_code=200)
 async def release_hold(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Releases a hold: the retention goes on. Releasing again changes nothing."""
-    asking = await asked(request, services, "admin")
-    return answer(_shown(await asking.do(holds.release, asking.id)))
+    authorized = await authorize(request, services, "admin")
+    return answer(_shown(await authorized.write(holds.release, authorized.id, **authorized.context)))
 
 
-async def _wanted(request: Request[Any, Any, Any], services: ApiServices) -> tuple[Asked, RetentionInput]:
-    asking = await asked(request, services, "admin")
-    return asking, await asking.body(RetentionInput, "change of the retention", "bad_retention")
+async def _wanted(request: Request[Any, Any, Any], services: ApiServices) -> tuple[AuthorizedRequest, RetentionInput]:
+    authorized = await authorize(request, services, "admin")
+    return authorized, await authorized.body(RetentionInput, "change of the retention", "bad_retention")
 
 
-async def _preview(asking: Asked, services: ApiServices, wanted: RetentionInput) -> Preview:
-    look = partial(preview, services.database, services.store, asking.scope, wanted.retention_days, wanted.plan)
+async def _preview(authorized: AuthorizedRequest, services: ApiServices, wanted: RetentionInput) -> Preview:
+    look = partial(preview, services.database, services.store, authorized.scope, wanted.retention_days, wanted.plan)
     return await services.database.run(partial(look, now=clock.now_us()))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from tallystick import clock
 from tallystick.access.audit import Caller
 from tallystick.api.answers import HEADERS, answer
-from tallystick.api.authorized_request import asked
+from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.compliance import reminder, review_changes
@@ -78,97 +78,105 @@ class ReminderInput(msgspec.Struct, forbid_unknown_fields=True):
 @post(PATH, name="api.open_review")
 async def open_review(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Opens a review, notes what was found, and signs it if it has a conclusion."""
-    asking = await asked(request, services, "exports")
-    wanted = await asking.body(ReviewInput, "review", "bad_review")
-    review = await asking.run(partial(_open, services, asking.scope, wanted, asking.caller))
-    return answer(await asking.look(_shown, review.shown_id), status=201)
+    authorized = await authorize(request, services, "exports")
+    wanted = await authorized.body(ReviewInput, "review", "bad_review")
+    review = await authorized.run(partial(_open, services, authorized.scope, wanted, authorized.caller))
+    return answer(await authorized.read(_shown, review.shown_id), status=201)
 
 
 @get(PATH, name="api.list_reviews")
 async def list_all_reviews(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Those of the organization, newest first."""
-    asking = await asked(request, services, "events:read", LISTING)
-    given = asking.parameters
+    authorized = await authorize(request, services, "events:read", LISTING)
+    given = authorized.parameters
     limit, before = given.whole("limit", 1, 200) or 50, given.one("before") or ""
-    found = await asking.look(list_reviews, state=given.choice("status", STATES), before=before, limit=limit)
+    found = await authorized.read(list_reviews, state=given.choice("status", STATES), before=before, limit=limit)
     return answer({"data": [shown(one) for one in found]})
 
 
 @get(PATH + "/{id:str}", name="api.show_review")
 async def show_review(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """One review with its findings, and whether it still is what was signed."""
-    asking = await asked(request, services, "events:read")
-    return answer(await asking.look(_shown, asking.id))
+    authorized = await authorize(request, services, "events:read")
+    return answer(await authorized.read(_shown, authorized.id))
 
 
 @get(PATH + "/{id:str}/content", name="api.read_review")
 async def read_signed(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The exact text that was signed."""
-    asking = await asked(request, services, "events:read")
-    return Response(await asking.look(_signed, asking.id), media_type="application/json", headers=HEADERS)
+    authorized = await authorize(request, services, "events:read")
+    return Response(await authorized.read(_signed, authorized.id), media_type="application/json", headers=HEADERS)
 
 
 @post(PATH + "/{id:str}/findings", name="api.mark_finding", status_code=201)
 async def mark_finding(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Notes something at an event, in place of what was noted there."""
-    asking = await asked(request, services, "exports")
-    wanted = await asking.body(FindingInput, "finding", "bad_finding")
-    review = await asking.look(read_review, asking.id)
-    find = partial(review_changes.find_events, services.finder, asking.scope, review, [wanted.event])
+    authorized = await authorize(request, services, "exports")
+    wanted = await authorized.body(FindingInput, "finding", "bad_finding")
+    review = await authorized.read(read_review, authorized.id)
+    find = partial(review_changes.find_events, services.finder, authorized.scope, review, [wanted.event])
     (event,) = await services.database.run(find)
-    await asking.do(review_changes.mark, asking.id, event, wanted.severity, wanted.note)
-    return answer(await asking.look(_shown, asking.id), status=201)
+    await authorized.write(
+        review_changes.mark, authorized.id, event, wanted.severity, wanted.note, **authorized.context
+    )
+    return answer(await authorized.read(_shown, authorized.id), status=201)
 
 
 @delete(PATH + "/{id:str}/findings/{event_id:str}", name="api.unmark_finding", status_code=200)
 async def unmark_finding(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Takes a finding away."""
-    asking = await asked(request, services, "exports")
-    await asking.do(review_changes.unmark, asking.id, str(request.path_params["event_id"]))
-    return answer(await asking.look(_shown, asking.id))
+    authorized = await authorize(request, services, "exports")
+    await authorized.write(
+        review_changes.unmark, authorized.id, str(request.path_params["event_id"]), **authorized.context
+    )
+    return answer(await authorized.read(_shown, authorized.id))
 
 
 @post(PATH + "/{id:str}/sign", name="api.sign_review", status_code=200)
 async def sign_review(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Signs it, with a conclusion. Nothing of it changes any more."""
-    asking = await asked(request, services, "exports")
-    wanted = await asking.body(SignInput, "signature", "bad_review")
+    authorized = await authorize(request, services, "exports")
+    wanted = await authorized.body(SignInput, "signature", "bad_review")
     count_and_sign = review_changes.count_and_sign
-    sign = partial(count_and_sign, services.database, services.store, asking.scope, asking.id, wanted.conclusion)
-    await asking.run(partial(sign, now=clock.now_us(), caller=asking.caller))
-    return answer(await asking.look(_shown, asking.id))
+    sign = partial(
+        count_and_sign, services.database, services.store, authorized.scope, authorized.id, wanted.conclusion
+    )
+    await authorized.run(partial(sign, now=clock.now_us(), caller=authorized.caller))
+    return answer(await authorized.read(_shown, authorized.id))
 
 
 @post(PATH + "/{id:str}/withdraw", name="api.withdraw_review", status_code=200)
 async def withdraw_review(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Gives an open review up."""
-    asking = await asked(request, services, "exports")
-    await asking.do(review_changes.withdraw, asking.id)
-    return answer(await asking.look(_shown, asking.id))
+    authorized = await authorize(request, services, "exports")
+    await authorized.write(review_changes.withdraw, authorized.id, **authorized.context)
+    return answer(await authorized.read(_shown, authorized.id))
 
 
 @get(REMINDER, name="api.show_reminder")
 async def show_reminder(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Who is reminded when; and what waits."""
-    asking = await asked(request, services, "events:read")
-    return answer(await asking.look(_reminder))
+    authorized = await authorize(request, services, "events:read")
+    return answer(await authorized.read(_reminder))
 
 
 @put(REMINDER, name="api.set_reminder")
 async def set_reminder(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Reminds these people each week."""
-    asking = await asked(request, services, "admin")
-    wanted = await asking.body(ReminderInput, "reminder", "bad_reminder")
-    await asking.do(reminder.set_reminder, wanted.weekday, wanted.at, wanted.tz, wanted.recipients)
-    return answer(await asking.look(_reminder))
+    authorized = await authorize(request, services, "admin")
+    wanted = await authorized.body(ReminderInput, "reminder", "bad_reminder")
+    await authorized.write(
+        reminder.set_reminder, wanted.weekday, wanted.at, wanted.tz, wanted.recipients, **authorized.context
+    )
+    return answer(await authorized.read(_reminder))
 
 
 @delete(REMINDER, name="api.remove_reminder", status_code=200)
 async def remove_reminder(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Reminds nobody any more."""
-    asking = await asked(request, services, "admin")
-    await asking.do(reminder.remove_reminder)
-    return answer(await asking.look(_reminder))
+    authorized = await authorize(request, services, "admin")
+    await authorized.write(reminder.remove_reminder, **authorized.context)
+    return answer(await authorized.read(_reminder))
 
 
 def shown(one: Review) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection
 
 from tallystick.api.answers import answer
-from tallystick.api.authorized_request import asked
+from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.query.scope import Scope
@@ -64,56 +64,56 @@ NAMES = {"timezone": "zone", "to_directory": "to_place"}
 @post(PATH, name="api.make_schedule")
 async def make_schedule(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Makes one."""
-    asking = await asked(request, services, "exports")
-    wanted = await asking.body(ScheduleInput, "schedule", "bad_schedule")
+    authorized = await authorize(request, services, "exports")
+    wanted = await authorized.body(ScheduleInput, "schedule", "bad_schedule")
     given = _given(wanted)
     given["name"] = given.get("name") or f"{wanted.frequency} export".capitalize()[:100]
-    return answer(shown(await asking.do(changes.create, Wanted(**given))), status=201)
+    return answer(shown(await authorized.write(changes.create, Wanted(**given), **authorized.context)), status=201)
 
 
 @get(PATH, name="api.list_schedules")
 async def list_all_schedules(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Those of the organization, newest first."""
-    asking = await asked(request, services, "exports")
-    found = await asking.look(list_schedules)
+    authorized = await authorize(request, services, "exports")
+    found = await authorized.read(list_schedules)
     return answer({"data": [shown(one) for one in found]})
 
 
 @get(PATH + "/{id:str}", name="api.show_schedule")
 async def show_schedule(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """One of them."""
-    asking = await asked(request, services, "exports")
-    return answer(shown(await asking.look(show, asking.id)))
+    authorized = await authorize(request, services, "exports")
+    return answer(shown(await authorized.read(show, authorized.id)))
 
 
 @get(PATH + "/{id:str}/runs", name="api.list_schedule_runs")
 async def list_schedule_runs(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """How its last runs fared, newest first."""
-    asking = await asked(request, services, "exports")
-    found = await asking.look(_runs, asking.id)
+    authorized = await authorize(request, services, "exports")
+    found = await authorized.read(_runs, authorized.id)
     return answer({"data": [run_shown(one) for one in found]})
 
 
 @patch(PATH + "/{id:str}", name="api.change_schedule", status_code=200)
 async def change_schedule(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Changes what is given."""
-    asking = await asked(request, services, "exports")
-    given = _given(await asking.body(ScheduleChange, "schedule", "bad_schedule"))
-    return answer(shown(await asking.do(changes.change, asking.id, given)))
+    authorized = await authorize(request, services, "exports")
+    given = _given(await authorized.body(ScheduleChange, "schedule", "bad_schedule"))
+    return answer(shown(await authorized.write(changes.change, authorized.id, given, **authorized.context)))
 
 
 @delete(PATH + "/{id:str}", name="api.delete_schedule", status_code=204)
 async def delete_schedule(request: Request[Any, Any, Any], services: ApiServices) -> None:
     """Deletes it; what it sent stays sent."""
-    asking = await asked(request, services, "exports")
-    await asking.do(changes.remove, asking.id)
+    authorized = await authorize(request, services, "exports")
+    await authorized.write(changes.remove, authorized.id, **authorized.context)
 
 
 @post(PATH + "/{id:str}/run", name="api.run_schedule", status_code=202)
 async def run_schedule(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Runs it now, beside its calendar."""
-    asking = await asked(request, services, "exports")
-    one = await asking.do(changes.run_now, asking.id)
+    authorized = await authorize(request, services, "exports")
+    one = await authorized.write(changes.run_now, authorized.id, **authorized.context)
     services.exporter.wake()
     return answer(shown(one), status=202)
 
@@ -121,8 +121,8 @@ async def run_schedule(request: Request[Any, Any, Any], services: ApiServices) -
 @post(PATH + "/{id:str}/consent", name="api.consent_to_schedule", status_code=200)
 async def consent_to_schedule(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Lets it go to recipients outside the organization. For owners."""
-    asking = await asked(request, services, "exports")
-    return answer(shown(await asking.do(changes.consent, asking.id)))
+    authorized = await authorize(request, services, "exports")
+    return answer(shown(await authorized.write(changes.consent, authorized.id, **authorized.context)))
 
 
 def shown(one: Schedule) -> dict[str, object]:

@@ -26,14 +26,14 @@ Writer = Callable[[Sequence[StoredEvent]], bytes]
 
 
 async def stream_events(
-    services: ApiServices, reader: Scope, query: Query, asked: Parameters, media: str
+    services: ApiServices, reader: Scope, query: Query, parameters: Parameters, media: str
 ) -> Response[Any]:
     """All that the query finds, block by block; memory stays bounded.
 
     An error before the first block is an answer; after it the connection breaks off, so that nobody takes
     half of a result for the whole. Raises Unavailable (`too_many_streams`) when too many are being sent.
     """
-    order, limit = _wanted(asked)
+    order, limit = _wanted(parameters)
     services.streams.take(1)
     blocks = _encoded(services.finder.stream(reader, query, order), WRITERS[media], limit)
     try:
@@ -53,14 +53,14 @@ async def stream_events(
 WRITERS: dict[str, Writer] = {CSV: csv_of, NDJSON: ndjson_of}
 
 
-def _wanted(asked: Parameters) -> tuple[Direction, int | None]:
+def _wanted(parameters: Parameters) -> tuple[Direction, int | None]:
     """The order, and how many at most when `limit` says so: without it, all."""
     for name in ("cursor", "offset", "after"):
-        if name in asked:
+        if name in parameters:
             raise bad_parameter(name, f"CSV and NDJSON hold the whole result: leave out {name}, or ask for JSON pages.")
-    asked.choice("count", ("estimate", "exact", "none"))
-    order: Direction = "asc" if asked.choice("order", ("desc", "asc")) == "asc" else "desc"
-    return order, asked.whole("limit", 1, 1_000_000_000)
+    parameters.choice("count", ("estimate", "exact", "none"))
+    order: Direction = "asc" if parameters.choice("order", ("desc", "asc")) == "asc" else "desc"
+    return order, parameters.whole("limit", 1, 1_000_000_000)
 
 
 def _encoded(found: Generator[list[StoredEvent]], write: Writer, limit: int | None) -> Generator[bytes]:

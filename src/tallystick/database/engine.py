@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import anyio.to_thread
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import QueuePool
 
+P = ParamSpec("P")
 T = TypeVar("T")
 BUSY_MILLISECONDS = 30_000
 
@@ -66,9 +68,9 @@ class Database:
             finally:
                 connection.rollback()
 
-    async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """`work(*arguments)` in a worker thread."""
-        return await anyio.to_thread.run_sync(work, *arguments)
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `function(*args, **kwargs)`, called in a worker thread."""
+        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs))
 
     def close(self) -> None:
         self.engine.dispose()

@@ -22,7 +22,7 @@ from tallystick.query.scope import Scope
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import Courier, Database, Finder, Frame, Given, Posts, Reader, SessionToken, WebRequest
 from tallystick.web.event_view import Row, row_of
-from tallystick.web.form_request import Posted
+from tallystick.web.form_request import GivenFormRequest
 from tallystick.web.pages import html, redirect
 
 PATH = "/alerts"
@@ -151,25 +151,29 @@ async def show_alert(
 
 
 @post(PATH + "/{alert_id:str}", name="web.alert.acknowledge", status_code=303)
-async def acknowledge_alert(alert_id: str, posted: Posted) -> Response[str]:
+async def acknowledge_alert(alert_id: str, form_request: GivenFormRequest) -> Response[str]:
     """Somebody looks after it."""
-    await posted.do(alerts.acknowledge, alert_id, note=posted.text("note").strip())
-    back = posted.text("back")
+    await form_request.write(
+        alerts.acknowledge, alert_id, note=form_request.text("note").strip(), **form_request.context
+    )
+    back = form_request.text("back")
     return redirect(PATH if back == "list" else f"{PATH}/{alert_id}")
 
 
 @post(PATH + "/rules/{rule_id:str}", name="web.alerts.rule", status_code=303)
-async def change_rule(rule_id: str, posted: Posted) -> Response[str]:
+async def change_rule(rule_id: str, form_request: GivenFormRequest) -> Response[str]:
     """One of the acts: on, off, mute, unmute, send, delete."""
-    match posted.text("act"):
+    match form_request.text("act"):
         case "on" | "off" as act:
-            await posted.do(changes.change, rule_id, {"enabled": act == "on"})
+            await form_request.write(changes.change, rule_id, {"enabled": act == "on"}, **form_request.context)
         case "mute" | "unmute" as act:
-            await posted.do(changes.mute, rule_id, DAY_SECONDS if act == "mute" else 0)
+            await form_request.write(changes.mute, rule_id, DAY_SECONDS if act == "mute" else 0, **form_request.context)
         case "send":
-            await posted.do(changes.change, rule_id, {"destinations": posted.all("destinations")})
+            await form_request.write(
+                changes.change, rule_id, {"destinations": form_request.all("destinations")}, **form_request.context
+            )
         case "delete":
-            await posted.do(changes.remove, rule_id)
+            await form_request.write(changes.remove, rule_id, **form_request.context)
             return redirect(f"{PATH}#rules")
         case _:
             raise BadRequest("A rule takes on, off, mute, unmute, send or delete.", code="bad_parameter",
@@ -178,22 +182,22 @@ async def change_rule(rule_id: str, posted: Posted) -> Response[str]:
 
 
 @post(PATH + "/detections/{detection_id:str}", name="web.alerts.detection", status_code=303)
-async def enable_detection(detection_id: str, posted: Posted) -> Response[str]:
+async def enable_detection(detection_id: str, form_request: GivenFormRequest) -> Response[str]:
     """Switches it on."""
-    rule = await posted.do(importing.switch_on, detection_id)
+    rule = await form_request.write(importing.switch_on, detection_id, **form_request.context)
     return redirect(f"{PATH}#{rule.shown_id}")
 
 
 @post(PATH + "/destinations", name="web.alerts.place", status_code=303)
-async def make_place(posted: Posted, alerts_page: GivenPage, posts: Posts) -> Response[str]:
+async def make_place(form_request: GivenFormRequest, alerts_page: GivenPage, posts: Posts) -> Response[str]:
     """Makes a destination; the page that follows shows its secret, this once."""
-    typed = posted.texts("kind", "name", "url", "to")
+    typed = form_request.texts("kind", "name", "url", "to")
     settings: dict[str, Any] = {"url": typed["url"]}
     if typed["kind"] == "email":
         settings = {"to": typed["to"].replace(",", " ").replace(";", " ").split()}
     name = typed["name"] or typed["kind"].capitalize()
     try:
-        made = await posted.do(places.create, posts, typed["kind"], name, settings)
+        made = await form_request.write(places.create, posts, typed["kind"], name, settings, **form_request.context)
     except (BadRequest, Conflict, Forbidden) as problem:
         return await alerts_page.show(problem.detail, typed, status=problem.status)
     if made.secret:
@@ -203,19 +207,19 @@ async def make_place(posted: Posted, alerts_page: GivenPage, posts: Posts) -> Re
 
 @post(PATH + "/destinations/{place_id:str}", name="web.alerts.place.change", status_code=303)
 async def change_place(
-    place_id: str, posted: Posted, alerts_page: GivenPage, posts: Posts, courier: Courier
+    place_id: str, form_request: GivenFormRequest, alerts_page: GivenPage, posts: Posts, courier: Courier
 ) -> Response[str]:
     """One of the acts: test, on, off, rotate, delete."""
     secret = ""
-    match posted.text("act"):
+    match form_request.text("act"):
         case "test":
-            await posted.do(places.try_out, place_id)
+            await form_request.write(places.try_out, place_id, **form_request.context)
         case "on" | "off" as act:
-            await posted.do(places.change, posts, place_id, {"enabled": act == "on"})
+            await form_request.write(places.change, posts, place_id, {"enabled": act == "on"}, **form_request.context)
         case "rotate":
-            secret = (await posted.do(places.rotate, posts, place_id)).secret or ""
+            secret = (await form_request.write(places.rotate, posts, place_id, **form_request.context)).secret or ""
         case "delete":
-            await posted.do(places.remove, place_id)
+            await form_request.write(places.remove, place_id, **form_request.context)
         case _:
             raise BadRequest("A destination takes test, on, off, rotate or delete.", code="bad_parameter",
                              parameter="act")  # fmt: skip

@@ -10,76 +10,76 @@ from tallystick.errors import BadRequest, Conflict
 from tallystick.query.scope import Scope
 from tallystick.web.case_pages import PATH, case_page
 from tallystick.web.dependencies import Database, Finder, Frame, Reader, WebRequest
-from tallystick.web.form_request import Posted, Posting
+from tallystick.web.form_request import FormRequest, GivenFormRequest
 from tallystick.web.pages import redirect
 
 ONE = PATH + "/{case_id:str}"
 
 
 @post(PATH, name="web.cases.make")
-async def make_case(posted: Posted, finder: Finder) -> Response[str]:
+async def make_case(form_request: GivenFormRequest, finder: Finder) -> Response[str]:
     """Makes a case of the chosen events, or adds them to the one that was chosen."""
-    wanted = posted.all("event")
-    title, chosen = posted.text("title"), posted.text("case")
-    events = await posted.database.run(evidence.find_events, finder, posted.reader, wanted)
+    wanted = form_request.all("event")
+    title, chosen = form_request.text("title"), form_request.text("case")
+    events = await form_request.database.run(evidence.find_events, finder, form_request.scope, wanted)
 
     def make(connection: Connection, scope: Scope, *, now: int, caller: Caller) -> str:
         shown_id = chosen or changes.open_case(connection, scope, title, now=now, caller=caller).shown_id
         evidence.add_events(connection, scope, shown_id, events, now=now, caller=caller)
         return shown_id
 
-    return _back(posted, await posted.do(make))
+    return _back(form_request, await form_request.write(make, **form_request.context))
 
 
 @post(ONE, name="web.case.write")
 async def write_case(
     request: WebRequest,
     case_id: str,
-    posted: Posted,
+    form_request: GivenFormRequest,
     reader: Reader,
     frame: Frame,
     database: Database,
     finder: Finder,
 ) -> Response[str]:
     """Saves title and lines. What cannot be saved, or was changed by somebody else meanwhile, stays in the form."""
-    words = {name: changes.written(posted.text(name)) for name in (*LINES, "title") if name in posted.form}
-    version = posted.text("version")
+    words = {name: changes.written(form_request.text(name)) for name in (*LINES, "title") if name in form_request.form}
+    version = form_request.text("version")
     if not (version.isascii() and version.isdigit()):
         raise BadRequest("The form names no version. Open the case again.", code="bad_case", field="version")
     try:
-        await posted.do(changes.write_lines, case_id, int(version[:9]), words)
+        await form_request.write(changes.write_lines, case_id, int(version[:9]), words, **form_request.context)
     except (BadRequest, Conflict) as problem:
         return await case_page(
             request, case_id, reader, frame, database, finder,
             problem=problem.detail, typed=words, status=problem.status,
         )  # fmt: skip
-    return _back(posted, case_id)
+    return _back(form_request, case_id)
 
 
 @post(ONE + "/state", name="web.case.state")
-async def set_state(case_id: str, posted: Posted) -> Response[str]:
+async def set_state(case_id: str, form_request: GivenFormRequest) -> Response[str]:
     """Closes the case or opens it again."""
-    await posted.do(changes.set_closed, case_id, posted.text("closed") == "yes")
-    return _back(posted, case_id)
+    await form_request.write(changes.set_closed, case_id, form_request.text("closed") == "yes", **form_request.context)
+    return _back(form_request, case_id)
 
 
 @post(ONE + "/events/{event_id:str}", name="web.case.note")
-async def write_note(case_id: str, event_id: str, posted: Posted) -> Response[str]:
+async def write_note(case_id: str, event_id: str, form_request: GivenFormRequest) -> Response[str]:
     """Writes the note beside an event."""
-    await posted.do(evidence.write_note, case_id, event_id, posted.text("note"))
-    return _back(posted, case_id, place=f"#{event_id}")
+    await form_request.write(evidence.write_note, case_id, event_id, form_request.text("note"), **form_request.context)
+    return _back(form_request, case_id, place=f"#{event_id}")
 
 
 @post(ONE + "/events/{event_id:str}/remove", name="web.case.remove_event")
-async def remove_event(case_id: str, event_id: str, posted: Posted) -> Response[str]:
+async def remove_event(case_id: str, event_id: str, form_request: GivenFormRequest) -> Response[str]:
     """Lets an event belong to the case no longer."""
-    await posted.do(evidence.remove_event, case_id, event_id)
-    return _back(posted, case_id)
+    await form_request.write(evidence.remove_event, case_id, event_id, **form_request.context)
+    return _back(form_request, case_id)
 
 
-def _back(posted: Posting, case_id: str, place: str = "") -> Response[str]:
+def _back(form_request: FormRequest, case_id: str, place: str = "") -> Response[str]:
     """To the case, in the zone it was read in."""
-    zone = posted.text("tz")
+    zone = form_request.text("tz")
     plain = zone.replace("/", "").replace("_", "").replace("-", "").replace("+", "").isalnum() and zone.isascii()
     asked = f"?tz={zone.replace('+', '%2B')}" if plain else ""
     return redirect(f"{PATH}/{case_id}{asked}{place}")

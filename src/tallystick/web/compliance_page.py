@@ -34,7 +34,7 @@ from tallystick.web.dependencies import (
 )
 from tallystick.web.exports_page import GONE, STATES
 from tallystick.web.filters import from_pairs
-from tallystick.web.form_request import Posted, Posting
+from tallystick.web.form_request import FormRequest, GivenFormRequest
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.pages import html, redirect
 
@@ -103,51 +103,60 @@ async def show_compliance(request: WebRequest, compliance_page: CompliancePage) 
 
 @post(PATH + "/reports", name="web.compliance.ask", status_code=303)
 async def ask_report(
-    posted: Posted, compliance_page: CompliancePage, exporter: Exporter, settings: Settings
+    form_request: GivenFormRequest, compliance_page: CompliancePage, exporter: Exporter, settings: Settings
 ) -> Response[str]:
     """Lets a report be made, and waits a moment for it."""
-    typed = _typed(posted)
+    typed = _typed(form_request)
     asked = Asked(*(typed.get(name, "") for name in ("framework", "start", "end", "tz")))
     try:
-        one = await posted.do(reports.ask, asked, settings.compliance_dir)
+        one = await form_request.write(reports.ask, asked, settings.compliance_dir, **form_request.context)
     except (BadRequest, Conflict, NotFound) as problem:
         return await compliance_page.show(typed, {REPORT: problem.detail}, status=problem.status)
     exporter.wake()
-    await _until_made(posted.reader, posted.database, one.shown_id)
+    await _until_made(form_request.scope, form_request.database, one.shown_id)
     return redirect(f"{PATH}/reports/{one.shown_id}")
 
 
 @post(PATH + "/reviews", name="web.compliance.review", status_code=303)
-async def start_review(posted: Posted, compliance_page: CompliancePage) -> Response[str]:
+async def start_review(form_request: GivenFormRequest, compliance_page: CompliancePage) -> Response[str]:
     """Opens a review of a period and a search or a saved view."""
-    typed = _typed(posted)
+    typed = _typed(form_request)
 
     def draft() -> Review:
         now = now_us()
-        given = {**_chosen(posted.database, posted.reader, typed, now), "start": [typed.get("start", "")],
+        given = {**_chosen(form_request.database, form_request.scope, typed, now), "start": [typed.get("start", "")],
                  "end": [typed.get("end", "")], "tz": [typed.get("tz", "") or "UTC"]}  # fmt: skip
-        return review_changes.draft(posted.reader, given, about=typed.get("about", ""), now=now)
+        return review_changes.draft(form_request.scope, given, about=typed.get("about", ""), now=now)
 
     try:
-        drafted = await posted.database.run(draft)
-        made = await posted.do(review_changes.open_review, drafted, corrects=typed.get("corrects", ""))
+        drafted = await form_request.database.run(draft)
+        made = await form_request.write(
+            review_changes.open_review, drafted, corrects=typed.get("corrects", ""), **form_request.context
+        )
     except (BadRequest, Conflict, NotFound) as problem:
         return await compliance_page.show(typed, {REVIEW: problem.detail}, status=problem.status)
     return redirect(f"{PATH}/reviews/{made.shown_id}")
 
 
 @post(PATH + "/reminder", name="web.compliance.remind", status_code=303)
-async def change_reminder(posted: Posted, compliance_page: CompliancePage) -> Response[str]:
+async def change_reminder(form_request: GivenFormRequest, compliance_page: CompliancePage) -> Response[str]:
     """Reminds people each week, or nobody."""
-    typed = _typed(posted)
-    chosen = posted.all("recipient")
+    typed = _typed(form_request)
+    chosen = form_request.all("recipient")
     try:
-        if posted.text("act") == "remove":
-            await posted.do(reminder.remove_reminder)
+        if form_request.text("act") == "remove":
+            await form_request.write(reminder.remove_reminder, **form_request.context)
         else:
             weekday = typed.get("weekday", "")
             day = int(weekday) if weekday in "0123456" and weekday else -1
-            await posted.do(reminder.set_reminder, day, typed.get("at", ""), typed.get("tz", "") or "UTC", chosen)
+            await form_request.write(
+                reminder.set_reminder,
+                day,
+                typed.get("at", ""),
+                typed.get("tz", "") or "UTC",
+                chosen,
+                **form_request.context,
+            )
     except BadRequest as problem:
         return await compliance_page.show(typed, {REMIND: problem.detail}, status=problem.status)
     return redirect(f"{PATH}#reminder")
@@ -231,8 +240,8 @@ def _chosen(database: ControlDatabase, reader: Scope, typed: dict[str, str], now
     raise NotFound("There is no such view that you may see. Perhaps it was deleted.", code="no_view")
 
 
-def _typed(posted: Posting) -> dict[str, str]:
-    return posted.texts(*(name for name in FIELDS if name in posted.form))
+def _typed(form_request: FormRequest) -> dict[str, str]:
+    return form_request.texts(*(name for name in FIELDS if name in form_request.form))
 
 
 def _zone(name: str) -> tzinfo:

@@ -29,7 +29,7 @@ from tallystick.web.dependencies import (
     WebRequest,
 )
 from tallystick.web.filters import from_pairs
-from tallystick.web.form_request import Posted
+from tallystick.web.form_request import GivenFormRequest
 from tallystick.web.pages import html, redirect
 from tallystick.web.schedules_page import schedules_shown
 
@@ -89,22 +89,24 @@ async def show_list(
 
 
 @post(PATH, name="web.exports.ask", status_code=303)
-async def ask_export(posted: Posted, exporter: Exporter) -> Response[str]:
+async def ask_export(form_request: GivenFormRequest, exporter: Exporter) -> Response[str]:
     """Lets the list that `query` describes be exported."""
-    filters = from_pairs(parse_qsl(posted.text("query")))
-    await posted.do(exporting.ask, posted.text("format"), filters.parameters(now_us()))
+    filters = from_pairs(parse_qsl(form_request.text("query")))
+    await form_request.write(
+        exporting.ask, form_request.text("format"), filters.parameters(now_us()), **form_request.context
+    )
     exporter.wake()
     return redirect(PATH + (f"?tz={filters.zone_name}" if filters.zone_name != "UTC" else ""))
 
 
 @post(PATH + "/{export_id:str}", name="web.exports.end", status_code=303)
-async def end_export(export_id: str, posted: Posted, exporter: Exporter) -> Response[str]:
+async def end_export(export_id: str, form_request: GivenFormRequest, exporter: Exporter) -> Response[str]:
     """Cancels it, or deletes its file."""
-    if posted.text("act") != "end":
+    if form_request.text("act") != "end":
         raise BadRequest("An export takes the act end.", code="bad_parameter", parameter="act")
 
-    one = await posted.do(exporting.end, export_id)
-    await posted.database.run(exporter.drop, one)
+    one = await form_request.write(exporting.end, export_id, **form_request.context)
+    await form_request.database.run(exporter.drop, one)
     return redirect(PATH)
 
 

@@ -1,66 +1,47 @@
-"""What somebody who is signed in posted from one of our pages, and how what it asks for is done."""
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+"""A form that a signed-in person submitted from one of our pages."""
 
 from litestar.datastructures import FormMultiDict
 
 from tallystick.access.audit import Caller
 from tallystick.access.csrf import check_form_token
-from tallystick.clock import now_us
+from tallystick.access.transactions import ScopedTransactions
 from tallystick.database.engine import Database as ControlDatabase
 from tallystick.ingest.recorder import Recorder as EventRecorder
 from tallystick.query.scope import Scope
 from tallystick.web.dependencies import Acting, Database, Form, Given, Reader, Recorder, SessionToken
 
-T = TypeVar("T")
 
+class FormRequest(ScopedTransactions):
+    """The fields of a submitted form, and the transactions it runs in.
 
-@dataclass(frozen=True, slots=True)
-class Posting:
-    """A form that carried the token of its session: a handler that takes one cannot forget to look."""
+    It exists only after the form's token was checked, so that no handler can forget the check.
+    """
 
-    form: FormMultiDict
-    reader: Scope
-    caller: Caller
-    database: ControlDatabase
-    recorder: EventRecorder
+    def __init__(
+        self, form: FormMultiDict, scope: Scope, caller: Caller, database: ControlDatabase, recorder: EventRecorder
+    ) -> None:
+        super().__init__(database, scope, caller, recorder.own_actions_waiting)
+        self.form = form
 
     def text(self, name: str) -> str:
-        """A field as it was typed; "" when there is none."""
+        """The value of a field as it was typed; "" if the form has no such field."""
         return str(self.form.get(name, ""))
 
     def texts(self, *names: str) -> dict[str, str]:
-        """Several fields, without the spaces around them."""
+        """The values of several fields, stripped of surrounding whitespace."""
         return {name: self.text(name).strip() for name in names}
 
     def all(self, name: str) -> list[str]:
-        """Every value of a field that may stand there more than once."""
-        return [str(one) for one in self.form.getall(name, [])]
-
-    async def do(self, act: Callable[..., T], *arguments: object, **named: object) -> T:
-        """One act in its own transaction: `act(connection, scope, …, now=, caller=)`."""
-
-        def run() -> T:
-            with self.database.write() as connection:
-                return act(connection, self.reader, *arguments, **named, now=now_us(), caller=self.caller)
-
-        return await self.run(run)
-
-    async def run(self, work: Callable[[], T]) -> T:
-        """Work with transactions of its own; what it told goes on its way into the trail."""
-        done = await self.database.run(work)
-        self.recorder.own_actions_waiting()
-        return done
+        """Every value of a field that may occur more than once."""
+        return [str(value) for value in self.form.getall(name, [])]
 
 
-Posted = Given[Posting]
+GivenFormRequest = Given[FormRequest]
 
 
-async def provide_posted(
+async def provide_form_request(
     form: Form, session_token: SessionToken, reader: Reader, acting: Acting, database: Database, recorder: Recorder
-) -> Posting:
-    """What was posted; Forbidden (`bad_form_token`) unless the form is of this session."""
+) -> FormRequest:
+    """The submitted form; raises Forbidden (`bad_form_token`) unless its token belongs to this session."""
     check_form_token(session_token, str(form.get("form_token", "")))
-    return Posting(form, reader, acting, database, recorder)
+    return FormRequest(form, reader, acting, database, recorder)

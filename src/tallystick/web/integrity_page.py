@@ -31,7 +31,7 @@ from tallystick.web.dependencies import (
     Settings,
     WebRequest,
 )
-from tallystick.web.form_request import Posted
+from tallystick.web.form_request import GivenFormRequest
 from tallystick.web.pages import html, redirect
 
 PATH = "/integrity"
@@ -95,17 +95,17 @@ async def show_check(request: WebRequest, reader: Reader, database: Database) ->
 
 
 @post(PATH + "/check", name="web.integrity.start")
-async def start_check(posted: Posted, checker: Checker) -> Response[str]:
+async def start_check(form_request: GivenFormRequest, checker: Checker) -> Response[str]:
     """Lets a check begin now."""
-    await posted.do(ask_for_check)
+    await form_request.write(ask_for_check, **form_request.context)
     checker.wake()
     return redirect(PATH)
 
 
 @post(PATH + "/public", name="web.integrity.public")
-async def publish_log(posted: Posted) -> Response[str]:
+async def publish_log(form_request: GivenFormRequest) -> Response[str]:
     """Lets everybody read the log, or nobody any more: an owner's act."""
-    await posted.do(set_public, posted.text("public") == "yes")
+    await form_request.write(set_public, form_request.text("public") == "yes", **form_request.context)
     return redirect(f"{PATH}#public")
 
 

@@ -92,7 +92,7 @@ def _load(
     scope: Scope,
     event_id: str,
     filters: Filters,
-    by: list[str],
+    by: Sequence[str],
     spans: dict[str, str],
 ) -> Investigation:
     stored = find_event(finder, scope, event_id)

@@ -15,7 +15,7 @@ from tallystick.render.compliance_report import NO_EVIDENCE, Exceptional, Group,
 from tallystick.web.compliance_page import PATH, find_report, period_words
 from tallystick.web.dependencies import Acting, Database, Exporter, Frame, Reader
 from tallystick.web.filters import Filters
-from tallystick.web.form_request import Posted
+from tallystick.web.form_request import GivenFormRequest
 from tallystick.web.pages import html, redirect
 
 ONE = PATH + "/reports/{report_id:str}"
@@ -128,9 +128,9 @@ async def download_json(
 
 
 @post(ONE + "/evidence", name="web.compliance.evidence", status_code=303)
-async def ask_evidence(report_id: str, posted: Posted, exporter: Exporter) -> Response[str]:
+async def ask_evidence(report_id: str, form_request: GivenFormRequest, exporter: Exporter) -> Response[str]:
     """Lets the events behind the report be bundled; Exports has the file when it is ready."""
-    await posted.do(reports.ask_evidence, report_id)
+    await form_request.write(reports.ask_evidence, report_id, **form_request.context)
     exporter.wake()
     return redirect("/exports")
 

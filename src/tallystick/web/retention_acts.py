@@ -16,7 +16,7 @@ from tallystick.query.scope import Scope
 from tallystick.retention import holds
 from tallystick.retention.warning import set_off
 from tallystick.web.dependencies import Eraser
-from tallystick.web.form_request import Posted
+from tallystick.web.form_request import GivenFormRequest
 from tallystick.web.pages import redirect
 from tallystick.web.retention_page import CHANGE, HOLD, PATH, Asked, RetentionPage, chosen
 
@@ -26,78 +26,80 @@ ERASURE = "erasure"
 
 
 @post(PATH, name="web.retention.change")
-async def change_retention(posted: Posted, retention_page: RetentionPage) -> Response[str]:
+async def change_retention(form_request: GivenFormRequest, retention_page: RetentionPage) -> Response[str]:
     """Changes plan or days, as it was previewed."""
-    typed = posted.texts("plan", "days")
+    typed = form_request.texts("plan", "days")
 
     def change(connection: Connection, scope: Scope, *, now: int, caller: Caller) -> None:
         days, plan = chosen(typed)
         organizations.set_retention(connection, scope, days, plan=plan, now=now, caller=caller)
 
     try:
-        await posted.do(change)
+        await form_request.write(change, **form_request.context)
     except (BadRequest, Forbidden) as problem:
         return await retention_page.show(Asked("", typed, {CHANGE: problem.detail}), status=problem.status)
     return redirect(PATH)
 
 
 @post(PATH + "/mail", name="web.retention.mail")
-async def switch_mail(posted: Posted) -> Response[str]:
+async def switch_mail(form_request: GivenFormRequest) -> Response[str]:
     """Whether the owners are told by mail what goes."""
-    await posted.do(set_off, posted.text("mail") == "off")
+    await form_request.write(set_off, form_request.text("mail") == "off", **form_request.context)
     return redirect(PATH)
 
 
 @post(PATH + "/holds", name="web.retention.hold")
-async def place_hold(posted: Posted, retention_page: RetentionPage) -> Response[str]:
+async def place_hold(form_request: GivenFormRequest, retention_page: RetentionPage) -> Response[str]:
     """Places a legal hold."""
-    typed = posted.texts("name", "query", "start", "end")
+    typed = form_request.texts("name", "query", "start", "end")
     try:
-        await posted.do(holds.place, **typed)
+        await form_request.write(holds.place, **typed, **form_request.context)
     except (BadRequest, Conflict) as problem:
         return await retention_page.show(Asked("", typed, {HOLD: problem.detail}), status=problem.status)
     return redirect(f"{PATH}#holds")
 
 
 @post(PATH + "/holds/{hold_id:str}/release", name="web.retention.release")
-async def release_hold(hold_id: str, posted: Posted) -> Response[str]:
+async def release_hold(hold_id: str, form_request: GivenFormRequest) -> Response[str]:
     """Lets the retention go on for what was held."""
-    await posted.do(holds.release, hold_id)
+    await form_request.write(holds.release, hold_id, **form_request.context)
     return redirect(f"{PATH}#holds")
 
 
 @post(PATH + "/erasures", name="web.retention.erase")
-async def ask_erasure(posted: Posted, retention_page: RetentionPage, eraser: Eraser) -> Response[str]:
+async def ask_erasure(form_request: GivenFormRequest, retention_page: RetentionPage, eraser: Eraser) -> Response[str]:
     """Looks for a person; the page then shows what was found. Nothing is erased by this."""
-    typed = posted.texts("email", "id", "also", "reason")
+    typed = form_request.texts("email", "id", "also", "reason")
     also = tuple(line.strip() for line in typed["also"].splitlines() if line.strip())
     try:
-        asked = await posted.do(erasures.ask, Subject(typed["email"], typed["id"], also), typed["reason"])
+        asked = await form_request.write(
+            erasures.ask, Subject(typed["email"], typed["id"], also), typed["reason"], **form_request.context
+        )
     except (BadRequest, Conflict) as problem:
         return await retention_page.show(Asked("", typed, {ERASURE: problem.detail}), status=problem.status)
     eraser.wake()
     ends = time.monotonic() + LOOK_SECONDS
 
     def look() -> Erasure:
-        with posted.database.write() as connection:
-            return erasures.show(connection, posted.reader, asked.shown_id)
+        with form_request.database.write() as connection:
+            return erasures.show(connection, form_request.scope, asked.shown_id)
 
     while asked.state == "looking" and time.monotonic() < ends:
         await anyio.sleep(LOOK_EACH)
-        asked = await posted.database.run(look)
+        asked = await form_request.database.run(look)
     return redirect(f"{PATH}#erasures")
 
 
 @post(PATH + "/erasures/{erasure_id:str}/{decision:str}", name="web.retention.decide")
 async def decide_erasure(
-    erasure_id: str, decision: str, posted: Posted, retention_page: RetentionPage, eraser: Eraser
+    erasure_id: str, decision: str, form_request: GivenFormRequest, retention_page: RetentionPage, eraser: Eraser
 ) -> Response[str]:
     """Confirms an erasure as a second person, or lets it be."""
     decide = {"confirm": erasures.confirm, "cancel": erasures.cancel}.get(decision)
     if decide is None:
         raise BadRequest("An erasure is confirmed or cancelled.", code="bad_erasure")
     try:
-        await posted.do(decide, erasure_id)
+        await form_request.write(decide, erasure_id, **form_request.context)
     except (Conflict, Forbidden) as problem:
         return await retention_page.show(Asked("", {}, {ERASURE: problem.detail}), status=problem.status)
     eraser.wake()

@@ -30,7 +30,7 @@ from tallystick.web.dependencies import (
 )
 from tallystick.web.event_view import row_of
 from tallystick.web.filters import Filters
-from tallystick.web.form_request import Posted
+from tallystick.web.form_request import GivenFormRequest
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.pages import html, redirect
 
@@ -84,23 +84,27 @@ async def show_review(request: WebRequest, review_page: ReviewPage) -> Response[
 
 
 @post(ONE + "/findings", name="web.review.mark", status_code=303)
-async def mark_finding(review_id: str, posted: Posted, review_page: ReviewPage, finder: Finder) -> Response[str]:
+async def mark_finding(
+    review_id: str, form_request: GivenFormRequest, review_page: ReviewPage, finder: Finder
+) -> Response[str]:
     """Notes something at an event; or takes it away."""
-    event_id, cursor = posted.text("event").strip(), posted.text("cursor")
+    event_id, cursor = form_request.text("event").strip(), form_request.text("cursor")
 
     def find() -> StoredEvent:
-        with posted.database.read() as connection:
-            review = read_review(connection, posted.reader, review_id)
-        (event,) = review_changes.find_events(finder, posted.reader, review, [event_id])
+        with form_request.database.read() as connection:
+            review = read_review(connection, form_request.scope, review_id)
+        (event,) = review_changes.find_events(finder, form_request.scope, review, [event_id])
         return event
 
     try:
-        if posted.text("act") == "remove":
-            await posted.do(review_changes.unmark, review_id, event_id)
+        if form_request.text("act") == "remove":
+            await form_request.write(review_changes.unmark, review_id, event_id, **form_request.context)
         else:
-            event = await posted.database.run(find)
-            severity = posted.text("severity") or "low"
-            await posted.do(review_changes.mark, review_id, event, severity, posted.text("note"))
+            event = await form_request.database.run(find)
+            severity = form_request.text("severity") or "low"
+            await form_request.write(
+                review_changes.mark, review_id, event, severity, form_request.text("note"), **form_request.context
+            )
     except (BadRequest, Conflict) as problem:
         return await review_page.show(cursor=cursor, problem=problem.detail, status=problem.status)
     back = f"?cursor={cursor}" if cursor.replace("-", "").replace("_", "").isalnum() else ""
@@ -108,25 +112,33 @@ async def mark_finding(review_id: str, posted: Posted, review_page: ReviewPage, 
 
 
 @post(ONE, name="web.review.write", status_code=303)
-async def write_review(review_id: str, posted: Posted, review_page: ReviewPage, store: Store) -> Response[str]:
+async def write_review(
+    review_id: str, form_request: GivenFormRequest, review_page: ReviewPage, store: Store
+) -> Response[str]:
     """Keeps the conclusion, signs, or withdraws: `act` says which."""
-    conclusion = posted.text("conclusion")
+    conclusion = form_request.text("conclusion")
 
     def save() -> None:
-        with posted.database.write() as connection:
-            review_changes.write_conclusion(connection, posted.reader, review_id, conclusion)
+        with form_request.database.write() as connection:
+            review_changes.write_conclusion(connection, form_request.scope, review_id, conclusion)
 
     def sign() -> None:
         review_changes.count_and_sign(
-            posted.database, store, posted.reader, review_id, conclusion, now=now_us(), caller=posted.caller
+            form_request.database,
+            store,
+            form_request.scope,
+            review_id,
+            conclusion,
+            now=now_us(),
+            caller=form_request.caller,
         )
 
     acts: dict[str, Callable[[], Awaitable[object]]] = {
-        "save": lambda: posted.run(save),
-        "sign": lambda: posted.run(sign),
-        "withdraw": lambda: posted.do(review_changes.withdraw, review_id),
+        "save": lambda: form_request.run(save),
+        "sign": lambda: form_request.run(sign),
+        "withdraw": lambda: form_request.write(review_changes.withdraw, review_id, **form_request.context),
     }
-    act = acts.get(posted.text("act"))
+    act = acts.get(form_request.text("act"))
     if act is None:
         raise BadRequest("A review takes the acts save, sign and withdraw.", code="bad_parameter", parameter="act")
     try:

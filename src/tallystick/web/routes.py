@@ -83,7 +83,7 @@ from tallystick.web.error_pages import show_error
 from tallystick.web.event_panel import show_event, show_related
 from tallystick.web.exports_page import ask_export, download_export, end_export, show_exports, show_list
 from tallystick.web.facets import show_facets
-from tallystick.web.form_request import provide_posted
+from tallystick.web.form_request import provide_form_request
 from tallystick.web.histogram import show_histogram
 from tallystick.web.integrity_page import (
     download_checkpoint,
@@ -219,7 +219,7 @@ WEB = Router(
         "form": Provide(provide_form),
         "caller": Provide(provide_caller),
         "acting": Provide(provide_acting),
-        "posted": Provide(provide_posted),
+        "form_request": Provide(provide_form_request),
         "alerts_page": Provide(provide_alerts_page),
         "rule_form": Provide(provide_rule_form),
         "compliance_page": Provide(provide_compliance_page),

@@ -22,7 +22,7 @@ from tallystick.web.alerts_page import PATH
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import Database, Frame, Given, Reader, SessionToken, Store, WebRequest
 from tallystick.web.filters import Filters
-from tallystick.web.form_request import Posted
+from tallystick.web.form_request import GivenFormRequest
 from tallystick.web.pages import html, redirect
 
 NEW = f"{PATH}/rules/new"
@@ -106,22 +106,24 @@ async def show_new(request: WebRequest, rule_form: GivenForm) -> Response[str]:
 
 
 @post(NEW, name="web.alerts.make", status_code=303)
-async def make_rule(posted: Posted, rule_form: GivenForm, database: Database, store: Store) -> Response[str]:
+async def make_rule(
+    form_request: GivenFormRequest, rule_form: GivenForm, database: Database, store: Store
+) -> Response[str]:
     """Makes it, or tests it on the past first."""
-    typed = _empty() | posted.texts(*(name for name in FIELDS if name != "destinations"))
-    typed["destinations"] = " ".join(posted.all("destinations"))
+    typed = _empty() | form_request.texts(*(name for name in FIELDS if name != "destinations"))
+    typed["destinations"] = " ".join(form_request.all("destinations"))
     try:
         given = _shape(typed)
         shape = checked(given)
-        if posted.text("act") == "test":
+        if form_request.text("act") == "test":
             now = now_us()
             days = int(typed["days"]) if typed["days"] in DAYS else 30
-            work = partial(backtest, database, store, posted.reader, shape, now - days * DAY_US, now)
+            work = partial(backtest, database, store, form_request.scope, shape, now - days * DAY_US, now)
             return await rule_form.show(typed, tested=_tested(await database.run(work)), said=words(shape))
         wanted = Wanted(
             typed["name"] or "Rule", given, typed["severity"], typed["runbook"], typed["destinations"].split()
         )
-        made = await posted.do(changes.create, wanted)
+        made = await form_request.write(changes.create, wanted, **form_request.context)
     except (BadRequest, Conflict, Forbidden) as problem:
         return await rule_form.show(typed, problem=problem.detail, status=problem.status)
     return redirect(f"{PATH}#{made.shown_id}")

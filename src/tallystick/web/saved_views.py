@@ -1,6 +1,6 @@
 """Saved views: the menu that lists them, and the forms in it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl, urlencode
 
 from litestar import Response, get, post
@@ -12,7 +12,7 @@ from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import Database, Finder, Frame, Reader, SessionToken, WebRequest
 from tallystick.web.event_list import load
 from tallystick.web.filters import PATH, Filters, from_pairs
-from tallystick.web.form_request import Posted, Posting
+from tallystick.web.form_request import FormRequest, GivenFormRequest
 from tallystick.web.pages import html, redirect
 
 SAVED = f"{PATH}/saved"
@@ -42,40 +42,43 @@ async def list_saved_views(
 
 
 @post(SAVED, name="web.audit_logs.save", status_code=303)
-async def save_view(posted: Posted, frame: Frame, finder: Finder) -> Response[str]:
+async def save_view(form_request: GivenFormRequest, frame: Frame, finder: Finder) -> Response[str]:
     """Keeps the list that `query` describes under a name."""
-    shown = _shown(posted)
+    shown = _shown(form_request)
     kept = urlencode(shown.lasting().pairs())
     try:
-        await posted.do(searches.save_view, posted.text("name"), kept)
+        await form_request.write(searches.save_view, form_request.text("name"), kept, **form_request.context)
     except (BadRequest, Conflict) as problem:
-        return await _refused(problem, posted, frame, finder)
+        return await _refused(problem, form_request, frame, finder)
     return redirect(shown.href())
 
 
 @post(SAVED + "/{view_id:str}", name="web.audit_logs.change_view", status_code=303)
-async def change_view(view_id: str, posted: Posted, frame: Frame, finder: Finder) -> Response[str]:
+async def change_view(view_id: str, form_request: GivenFormRequest, frame: Frame, finder: Finder) -> Response[str]:
     """Renames, shares, stops sharing or deletes a view, as the pressed button says."""
-    acts: dict[str, tuple[Callable[..., object], tuple[object, ...]]] = {
-        "rename": (searches.rename_view, (view_id, posted.text("name"))),
-        "share": (searches.share_view, (view_id, True)),
-        "unshare": (searches.share_view, (view_id, False)),
-        "delete": (searches.delete_view, (view_id,)),
+    name, context = form_request.text("name"), form_request.context
+    acts: dict[str, Callable[[], Awaitable[object]]] = {
+        "rename": lambda: form_request.write(searches.rename_view, view_id, name, **context),
+        "share": lambda: form_request.write(searches.share_view, view_id, True, **context),
+        "unshare": lambda: form_request.write(searches.share_view, view_id, False, **context),
+        "delete": lambda: form_request.write(searches.delete_view, view_id, **context),
     }
-    wanted = acts.get(posted.text("act"))
-    if wanted is None:
+    act = acts.get(form_request.text("act"))
+    if act is None:
         raise BadRequest(f"A view takes {', '.join(acts)}.", code="bad_parameter", parameter="act")
     try:
-        await posted.do(wanted[0], *wanted[1])
+        await act()
     except (BadRequest, Conflict) as problem:
-        return await _refused(problem, posted, frame, finder)
-    return redirect(_shown(posted).href())
+        return await _refused(problem, form_request, frame, finder)
+    return redirect(_shown(form_request).href())
 
 
-async def _refused(problem: BadRequest | Conflict, posted: Posting, frame: Frame, finder: Finder) -> Response[str]:
+async def _refused(
+    problem: BadRequest | Conflict, form_request: FormRequest, frame: Frame, finder: Finder
+) -> Response[str]:
     """The page that the form stood on, with what was wrong."""
-    shown = _shown(posted)
-    listing = await posted.database.run(load, posted.reader, finder, shown, None)
+    shown = _shown(form_request)
+    listing = await form_request.database.run(load, form_request.scope, finder, shown, None)
     return html(
         "audit_logs.html",
         status=problem.status,
@@ -88,9 +91,9 @@ async def _refused(problem: BadRequest | Conflict, posted: Posting, frame: Frame
     )
 
 
-def _shown(posted: Posting) -> Filters:
+def _shown(form_request: FormRequest) -> Filters:
     """The list that was on the page, from the form's own words; nothing else is gone to."""
-    return from_pairs(parse_qsl(posted.text("query")))
+    return from_pairs(parse_qsl(form_request.text("query")))
 
 
 def _opened(view: searches.SavedView, filters: Filters) -> str:

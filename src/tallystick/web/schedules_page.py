@@ -1,6 +1,6 @@
 """Scheduled exports on the page Exports: their list, the form, and what one does with them."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
@@ -32,7 +32,7 @@ from tallystick.web.dependencies import (
     WebRequest,
 )
 from tallystick.web.filters import Filters, from_pairs
-from tallystick.web.form_request import Posted
+from tallystick.web.form_request import GivenFormRequest
 from tallystick.web.pages import html, redirect
 from tallystick.work.calendar import FREQUENCIES, WEEKDAYS
 
@@ -99,51 +99,53 @@ async def show_edit(
 
 
 @post(PATH, name="web.schedules.make", status_code=303)
-async def make_schedule(posted: Posted, frame: Frame, session_token: SessionToken, settings: Settings) -> Response[str]:
+async def make_schedule(
+    form_request: GivenFormRequest, frame: Frame, session_token: SessionToken, settings: Settings
+) -> Response[str]:
     """Makes one of what was typed."""
-    typed = posted.texts(*FIELDS)
+    typed = form_request.texts(*FIELDS)
     kept = _kept(from_pairs(parse_qsl(typed["query"])))
     try:
         wanted = Wanted(**_wanted(typed), filter=kept, mode=typed["mode"], past=bool(typed["past"]))
-        one = await posted.do(changes.create, wanted)
+        one = await form_request.write(changes.create, wanted, **form_request.context)
     except (BadRequest, Conflict, Forbidden) as problem:
-        return _form(frame, posted.reader, settings, session_token, typed, problem.detail, status=problem.status)
+        return _form(frame, form_request.scope, settings, session_token, typed, problem.detail, status=problem.status)
     return redirect(f"{EXPORTS}#{one.shown_id}")
 
 
 @post(PATH + "/{schedule_id:str}", name="web.schedules.change", status_code=303)
 async def change_schedule(
     schedule_id: str,
-    posted: Posted,
+    form_request: GivenFormRequest,
     frame: Frame,
     session_token: SessionToken,
     exporter: Exporter,
     settings: Settings,
 ) -> Response[str]:
     """One of the acts: run, pause, resume, consent, delete; or change, to what was typed."""
-    typed = posted.texts(*FIELDS)
-    acts: dict[str, tuple[Callable[..., object], tuple[object, ...]]] = {
-        "run": (changes.run_now, ()),
-        "pause": (changes.change, ({"enabled": False},)),
-        "resume": (changes.change, ({"enabled": True},)),
-        "consent": (changes.consent, ()),
-        "delete": (changes.remove, ()),
-        "change": (changes.change, (_wanted(typed),)),
+    typed = form_request.texts(*FIELDS)
+    context = form_request.context
+    acts: dict[str, Callable[[], Awaitable[object]]] = {
+        "run": lambda: form_request.write(changes.run_now, schedule_id, **context),
+        "pause": lambda: form_request.write(changes.change, schedule_id, {"enabled": False}, **context),
+        "resume": lambda: form_request.write(changes.change, schedule_id, {"enabled": True}, **context),
+        "consent": lambda: form_request.write(changes.consent, schedule_id, **context),
+        "delete": lambda: form_request.write(changes.remove, schedule_id, **context),
+        "change": lambda: form_request.write(changes.change, schedule_id, _wanted(typed), **context),
     }
-    name = posted.text("act")
+    name = form_request.text("act")
     if name not in acts:
         raise BadRequest(
             f"A schedule takes one of the acts {', '.join(acts)}.", code="bad_parameter", parameter="act"
         )  # fmt: skip
-    act, given = acts[name]
     try:
-        await posted.do(act, schedule_id, *given)
+        await acts[name]()
     except (BadRequest, Conflict, Forbidden) as problem:
         if name != "change":
             raise
-        one = await posted.database.run(_look, posted.database, posted.reader, schedule_id)
+        one = await form_request.database.run(_look, form_request.database, form_request.scope, schedule_id)
         return _form(
-            frame, posted.reader, settings, session_token, typed, problem.detail, status=problem.status, one=one
+            frame, form_request.scope, settings, session_token, typed, problem.detail, status=problem.status, one=one
         )
     exporter.wake()
     return redirect(EXPORTS if name == "delete" else f"{EXPORTS}#{schedule_id}")

@@ -15,6 +15,8 @@ from tallystick.web.filters import PATH, Filters, from_pairs
 from tallystick.web.pages import html
 
 MOST = 12
+Field = Literal["user", "resource"]
+FIELDS: dict[str, Field] = {"user": "user", "resource": "resource"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,13 @@ async def suggest_values(
     request: WebRequest, name: str, reader: Reader, database: Database, finder: Finder
 ) -> Response[str]:
     """Values of `user` or `resource`; what is typed in the menu's box narrows them."""
-    if name not in ("user", "resource"):
+    field = FIELDS.get(name)
+    if field is None:
         raise BadRequest("Values are offered for user and resource.", code="bad_parameter", parameter="name")
     pairs = request.query_params.multi_items()
     typed = next((value.strip() for key, value in pairs if key == f"{name}_typed"), "")
     chosen = getattr(from_pairs([pair for pair in pairs if pair[0] == name]), name)
-    offers = await database.run(_offers, reader, finder, filters_of(request), name, typed, chosen)
+    offers = await database.run(_offers, reader, finder, filters_of(request), field, typed, chosen)
     return html("offered.html", offers=offers, name=name, typed=typed)
 
 
@@ -44,7 +47,7 @@ def _offers(
     scope: Scope,
     finder: Finder,
     filters: Filters,
-    name: Literal["user", "resource"],
+    name: Field,
     typed: str,
     chosen: tuple[str, ...],
 ) -> list[Offer]:
