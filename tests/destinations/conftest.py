@@ -16,4 +16,4 @@ def receiver():
 def at(spine):
     made = Post(spine)
     yield made
-    made.courier.at_the_end()
+    made.courier.close()

@@ -143,7 +143,7 @@ def test_private_addresses_are_refused_unless_the_operator_allows_them(spine, ur
     made = at.make(url)
     at.put(made)
     at.go()
-    at.courier.at_the_end()
+    at.courier.close()
     assert "is on a private address" in at.health(made).last_error
     assert at.state(made) == ["waiting"]
 
@@ -180,7 +180,7 @@ def test_mail_is_the_notification_and_goes_again_only_to_who_has_not_got_it(spin
             shown = deliveries_of(connection, at.health(made))[0].shown_id
             changes.retry(connection, owner, made.destination.shown_id, shown, now=at.now)
         at.go()
-        at.courier.at_the_end()
+        at.courier.close()
         assert [recipients for recipients, _ in office.messages] == [["a@example.com"], ["b@example.com"]]
         assert at.state(made) == ["sent"]
 
@@ -250,7 +250,7 @@ def test_who_left_gets_no_mail_and_whom_an_owner_allowed_does(spine):
             connection.execute(update(memberships).values(disabled_at=at.now))
         at.put(made)
         at.go()
-        at.courier.at_the_end()
+        at.courier.close()
         assert [recipients for recipients, _ in office.messages] == [["out@example.com"]]
 
 
@@ -292,7 +292,7 @@ def test_over_tls_the_certificate_and_its_name_are_verified(sqlite_spine, tmp_pa
         monkeypatch.setenv("SSL_CERT_FILE", str(believed))
         at.put(by_address)
         at.go(HOUR)
-        at.courier.at_the_end()
+        at.courier.close()
         assert at.state(named) == ["sent"]
         assert "SSLError" in at.health(by_address).last_error, "it is signed for another name"
     assert len(receiver.requests) == 1

@@ -31,7 +31,7 @@ def test_two_couriers_send_it_once_and_one_that_died_is_followed(at, receiver):
         )
     assert not other.step(at.now)
     other.step(at.now + HOUR)
-    other.at_the_end()
+    other.close()
     assert [headers["webhook-id"] for headers, _ in receiver.requests] == ["alr_1", "alr_2"]
 
 
@@ -74,7 +74,7 @@ def test_the_slow_destinations_of_one_organization_hold_up_no_other(at, receiver
         at.courier.step(at.now)  # one process sends for all
         assert eventually(lambda: len(quick.requests) == 1 and len(receiver.requests) >= OF_ONE)
         assert len(receiver.requests) == OF_ONE
-        other.courier.at_the_end()
+        other.courier.close()
     receiver.wait = 0
     at.courier.settle()
     at.go()
@@ -84,7 +84,7 @@ def test_the_slow_destinations_of_one_organization_hold_up_no_other(at, receiver
 def test_a_server_that_stops_begins_nothing_more(at, receiver):
     made = at.make(receiver.url)
     at.put(made)
-    at.courier.at_the_end()
+    at.courier.close()
     assert receiver.requests == []
     assert at.state(made) == ["waiting"]
 

@@ -116,7 +116,7 @@ class Courier(Background):
         """Wait for what is under way."""
         wait(self._busy.values())
 
-    def at_the_end(self) -> None:
+    def close(self) -> None:
         """Write down what is back; what waits goes after the next start."""
         self._workers.shutdown(wait=True)
         if carried := self._back():

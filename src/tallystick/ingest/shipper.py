@@ -1,10 +1,8 @@
-"""The shipper: one thread, of all processes one at a time, that carries the journal into the store."""
+"""The shipper: the worker that copies the journal into the event store; one process at a time, by lease."""
 
-import threading
 import time
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick import clock, telemetry
 from tallystick.database.engine import Database
@@ -14,6 +12,7 @@ from tallystick.journal import batches, set_aside
 from tallystick.store.errors import StoreError, StoreRefusal
 from tallystick.store.events import EventStore
 from tallystick.store.rows import Group
+from tallystick.work.background import Background
 from tallystick.work.leases import Lease
 
 LEASE = "shipper"
@@ -22,6 +21,7 @@ LEASE_SECONDS = 30
 GATHER_SECONDS = 0.1
 SMALL_SHIPMENT = shipments.MOST_EVENTS // 4
 IDLE_SECONDS = 0.5
+FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 # Failures that a healthy store gives to one shipment again and again speak of the shipment.
 TRIES_BEFORE_HALVING = 2
@@ -29,62 +29,35 @@ TRIES_OF_ONE_EVENT = 10
 logger = structlog.get_logger(__name__)
 
 
-class Shipper:
-    """Carries events in index order for each organization. Nothing waits for it but searching."""
+class Shipper(Background):
+    """Copies events from the journal to the event store, in index order by organization. Only search waits for it."""
 
-    def __init__(self, database: Database, store: EventStore) -> None:
+    def __init__(self, database: Database, store: EventStore, *, gather_seconds: float = GATHER_SECONDS) -> None:
+        """`gather_seconds`: how long it waits after a small shipment for more events to come."""
+        lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
+        super().__init__("shipping", idle_seconds=IDLE_SECONDS, breath_seconds=gather_seconds, lease=lease)
         self._database = database
         self._store = store
-        self._lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
         self._measured_at = 0.0
         self._opened = False
         self._settled: Shipment | None = None
         self._last_count = 0
-        self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
+    def breath(self, _took: float) -> float:
+        return self._breath_seconds if self._last_count < SMALL_SHIPMENT else 0.0
 
-    def stop(self) -> None:
-        """End after the insert under way; what is left goes on with the next start."""
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join()
-        self._lease.end()
+    def retry_pause(self, failures: int) -> float:
+        return min(FIRST_PAUSE * float(2 ** min(failures - 1, 10)), LONGEST_PAUSE)
 
-    def wake(self) -> None:
-        """There is something to ship."""
-        self._wake.set()
-
-    def _run(self) -> None:
-        pause = 0.1
-        while not self._stopping.is_set():
-            try:
-                busy = self.step()
-                pause = 0.1
-            except StoreError as error:
-                telemetry.store_up.set(0)
-                logger.warning("store_failed", error=str(error)[:500], pause=pause)
-                self._stopping.wait(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
-                continue
-            except Exception as error:
-                logger.error("shipping_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
-                self._stopping.wait(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
-                continue
-            if not busy:
-                self._measure()
-                self._wake.wait(IDLE_SECONDS)
-                self._wake.clear()
-            if self._last_count < SMALL_SHIPMENT:
-                self._stopping.wait(GATHER_SECONDS)
+    def log_failure(self, error: Exception) -> None:
+        if isinstance(error, StoreError):
+            telemetry.store_up.set(0)
+        super().log_failure(error)
 
     def step(self) -> bool:
         """Ship one shipment; False when there was none. StoreError: it stays fixed and is sent again."""
-        if not self._lease.hold(clock.now_us()):
+        if not self.may_work(clock.now_us()):
+            self._measure()
             return False
         if not self._opened:
             self._store.open()  # a cluster may have been away when the server started
@@ -101,6 +74,7 @@ class Shipper:
             self._send_again(unfinished)
             return True
         if fixed is None:
+            self._measure()
             return False
         shipment, groups = fixed
         try:

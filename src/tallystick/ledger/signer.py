@@ -110,10 +110,10 @@ class Signer(Background):
             self._keyring.prepare(connection, org_id, now=now)
             return self._keyring.signing(connection, org_id, now=now)
 
-    def at_the_end(self) -> None:
+    def close(self) -> None:
         """Sign what grew until now: so that an older copy is noticed to the last event."""
         self.try_step()
-        super().at_the_end()
+        super().close()
 
     def step(self) -> bool:
         """Sign every log that grew since its last checkpoint; False when none did."""

@@ -1,4 +1,4 @@
-"""A thread that works while there is something to do."""
+"""Background: a worker thread that repeats a step while there is work, and sleeps until woken when there is none."""
 
 import threading
 import time
@@ -10,19 +10,21 @@ from sqlalchemy.exc import SQLAlchemyError
 from tallystick.errors import Outage, TallystickError
 from tallystick.work.leases import Lease
 
-EXPECTED = (Outage, SQLAlchemyError, TallystickError, OSError)  # what passes by itself, or is said in its words
+# Errors that pass by themselves, or whose text says all that is to be known: logged without a traceback.
+EXPECTED = (Outage, SQLAlchemyError, TallystickError, OSError)
 logger = structlog.get_logger(__name__)
 
 
 class Background(ABC):
-    """Calls `step` in a thread of its own, again at once while it is busy, otherwise when woken or after a while.
+    """Repeats `step` in a thread of its own: at once while it finds work, otherwise when woken or after `idle_seconds`.
 
-    What fails is logged as `<name>_failed` and tried again; only `stop` ends it.
+    A step that fails is logged as `<name>_failed` and repeated; only `stop` ends the thread.
     """
 
     def __init__(
         self, name: str, *, idle_seconds: float, breath_seconds: float = 0.0, lease: Lease | None = None
     ) -> None:
+        """`breath_seconds`: the pause after a step that found work. `lease`: see `may_work`."""
         self._failure_event = f"{name}_failed"
         self._idle_seconds = idle_seconds
         self._breath_seconds = breath_seconds
@@ -33,51 +35,66 @@ class Background(ABC):
 
     @abstractmethod
     def step(self) -> bool:
-        """Do one thing; False when there is nothing to do."""
+        """Do one unit of work; False when there was none."""
 
     def may_work(self, now: int) -> bool:
-        """Whether this process holds the lease at `now` (microseconds), if there is one."""
+        """Whether this process holds the worker's lease at `now` (microseconds); True for a worker without one."""
         return self._lease is None or self._lease.hold(now)
 
-    def breath(self, _taken: float) -> float:
-        """How many seconds to wait after a step that took so many."""
+    def breath(self, _took: float) -> float:
+        """Seconds to wait after a step that found work and took `_took` seconds."""
         return self._breath_seconds
 
-    def at_the_end(self) -> None:
-        """The thread has ended: let another process begin."""
+    def retry_pause(self, _failures: int) -> float:
+        """Seconds to wait, even if woken, after `_failures` failed steps in a row; 0: as if there were no work."""
+        return 0.0
+
+    def log_failure(self, error: Exception) -> None:
+        """Log an expected failure as one line, any other with its traceback."""
+        if isinstance(error, EXPECTED):
+            logger.warning(self._failure_event, error=str(error)[:500])
+        else:
+            logger.error(self._failure_event, exc_info=error)
+
+    def close(self) -> None:
+        """Called when the thread has ended: releases the lease, so that another process can take over at once."""
         if self._lease is not None:
             self._lease.end()
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something to do."""
+        """Say that there is work: an idle worker begins its next step at once."""
         self._woken.set()
 
     def stop(self) -> None:
-        """End after the step under way."""
+        """End the thread after the step under way, and wait for that."""
         self.stopping.set()
         self._woken.set()
         if self._thread.is_alive():
             self._thread.join()
-        self.at_the_end()
+        self.close()
 
-    def try_step(self) -> bool:
-        """`step`, whatever happens in it."""
+    def try_step(self) -> bool | None:
+        """`step`; None if it failed, which is logged."""
         try:
             return self.step()
-        except EXPECTED as error:
-            logger.warning(self._failure_event, error=str(error)[:500])
-        except Exception:
-            logger.exception(self._failure_event)
-        return False
+        except Exception as error:
+            self.log_failure(error)
+            return None
 
     def _run(self) -> None:
+        failures = 0
         while not self.stopping.is_set():
             began = time.monotonic()
-            if self.try_step():
+            found_work = self.try_step()
+            failures = failures + 1 if found_work is None else 0
+            if found_work:
                 self.stopping.wait(self.breath(time.monotonic() - began))
+            elif failures and (pause := self.retry_pause(failures)):
+                self.stopping.wait(pause)
             else:
                 self._woken.wait(self._idle_seconds)
                 self._woken.clear()
