@@ -5,7 +5,10 @@ let last;
 async function copy(event) {
   const button = event.target.closest("[data-copy], [data-copy-text], [data-copy-link]");
   if (!button) return;
-  const text = "copyLink" in button.dataset ? location.href : (button.dataset.copyText ?? document.querySelector(button.dataset.copy).textContent);
+  const text =
+    "copyLink" in button.dataset
+      ? location.href
+      : (button.dataset.copyText ?? document.querySelector(button.dataset.copy).textContent);
   const said = document.getElementById("copied");
   clearTimeout(last);
   try {
@@ -17,7 +20,8 @@ async function copy(event) {
   last = setTimeout(() => (said.textContent = ""), 4000);
 }
 
-export const showScripted = () => document.querySelectorAll("[data-script][hidden]").forEach((element) => (element.hidden = false));
+export const showScripted = () =>
+  document.querySelectorAll("[data-script][hidden]").forEach((element) => (element.hidden = false));
 
 export function startCopying() {
   showScripted();

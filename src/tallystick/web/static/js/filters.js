@@ -65,7 +65,10 @@ function tellAll(box) {
 // A period chosen elsewhere on the page, in seconds since 1970.
 export function narrow(start, end) {
   const written = (seconds) => new Date(seconds * 1000).toISOString().replace(".000", "");
-  for (const [id, seconds] of [["start", start], ["end", end]]) {
+  for (const [id, seconds] of [
+    ["start", start],
+    ["end", end],
+  ]) {
     at(id).type = "text";
     at(id).value = written(seconds);
   }
@@ -125,7 +128,8 @@ function follow(event) {
   if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
   let address = link.getAttribute("href");
-  if (document.querySelector("#panel .panel")?.dataset.id) address = address.replace(/^\/audit-logs(?=\?|$)/, location.pathname); // it stays open
+  if (document.querySelector("#panel .panel")?.dataset.id)
+    address = address.replace(/^\/audit-logs(?=\?|$)/, location.pathname); // it stays open
   const next = link.dataset.page || "list"; // where the focus goes, since the link itself will be gone
   htmx.ajax("GET", address, { target: "#page", select: "#page", swap: "outerHTML", push: address }).then(() => {
     if (document.activeElement === document.body) document.getElementById(next).focus({ preventScroll: true });
@@ -140,7 +144,11 @@ function trouble(words) {
 function failed(event) {
   const status = event.detail.xhr?.status;
   if (status === 401) return location.reload();
-  trouble(status ? `The server answered with an error (${status}). The list below still shows what was found before.` : "The server cannot be reached. The list below still shows what was found before.");
+  trouble(
+    status
+      ? `The server answered with an error (${status}). The list below still shows what was found before.`
+      : "The server cannot be reached. The list below still shows what was found before.",
+  );
 }
 
 function settled(event) {
@@ -180,9 +188,13 @@ export function startFilters() {
     event.preventDefault();
     refresh("push");
   });
-  document.addEventListener("toggle", (event) => {
-    if (event.target.matches("details.menu[open]")) fill(event.target);
-  }, true);
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      if (event.target.matches("details.menu[open]")) fill(event.target);
+    },
+    true,
+  );
   document.addEventListener("click", (event) => {
     closeMenus(event.target.closest?.("details.menu"));
     if (event.target.id === "trouble-retry") refresh("replace", { force: true });

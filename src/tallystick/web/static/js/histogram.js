@@ -88,11 +88,23 @@ function options(points, width) {
   const ink = colour("--ink-2");
   const zone = document.getElementById("tz")?.value || "UTC";
   const last = points.at.at(-1) + points.step;
-  const axis = { stroke: ink, font: `11px ${colour("--sans")}`, grid: { show: false }, ticks: { show: false }, size: AXIS, gap: 3, space: 100 };
+  const axis = {
+    stroke: ink,
+    font: `11px ${colour("--sans")}`,
+    grid: { show: false },
+    ticks: { show: false },
+    size: AXIS,
+    gap: 3,
+    space: 100,
+  };
   const pixels = (value) => ((value - points.at[0]) / (last - points.at[0])) * width;
-  axis.values = (_, at, __, ___, step) => at.map((value) => tick(value, Math.min(pixels(value), width - pixels(value)), step, zone));
+  axis.values = (_, at, __, ___, step) =>
+    at.map((value) => tick(value, Math.min(pixels(value), width - pixels(value)), step, zone));
   return {
-    width, height: HEIGHT, padding: [4, 0, 0, 0], legend: { show: false },
+    width,
+    height: HEIGHT,
+    padding: [4, 0, 0, 0],
+    legend: { show: false },
     tzDate: (at) => uPlot.tzDate(new Date(at * 1000), zone),
     scales: { x: { range: () => [points.at[0], last] }, y: { range: (_, __, most) => [0, most || 1] } },
     axes: [axis, { show: false }],
@@ -135,13 +147,15 @@ function draw() {
 // The library knows the mouse alone; a finger that moves sideways narrows as well.
 function byFinger(drawn, points) {
   let from = null;
-  const at = (event) => Math.min(Math.max(event.clientX - drawn.over.getBoundingClientRect().left, 0), drawn.over.clientWidth);
-  const touched = (type, act) => drawn.over.addEventListener(type, (event) => event.pointerType !== "mouse" && act(event));
+  const at = (event) =>
+    Math.min(Math.max(event.clientX - drawn.over.getBoundingClientRect().left, 0), drawn.over.clientWidth);
+  const touched = (type, act) =>
+    drawn.over.addEventListener(type, (event) => event.pointerType !== "mouse" && act(event));
   const select = (event) => {
     const [left, right] = [from, at(event)].sort((one, other) => one - other);
     drawn.setSelect({ left, width: right - left, top: 0, height: drawn.over.clientHeight }, false);
   };
-  touched("pointerdown", (event) => (from = at(event), drawn.over.setPointerCapture(event.pointerId)));
+  touched("pointerdown", (event) => ((from = at(event)), drawn.over.setPointerCapture(event.pointerId)));
   touched("pointermove", (event) => from !== null && (select(event), say(points, drawn.posToIdx(at(event)))));
   touched("pointerup", (event) => {
     if (from === null) return;
@@ -149,14 +163,17 @@ function byFinger(drawn, points) {
     from = null;
     chosen(drawn, points);
   });
-  touched("pointercancel", () => (from = null, drawn.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false)));
+  touched("pointercancel", () => ((from = null), drawn.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false)));
 }
 
 function say(points, step) {
   const words = document.getElementById("bar-words");
   if (!words) return;
   const number = (count) => count.toLocaleString("en");
-  words.textContent = step == null ? "Drag to narrow" : `${points.words[step]}: ${number(points.success[step])} success, ${number(points.failed[step])} failed`;
+  words.textContent =
+    step == null
+      ? "Drag to narrow"
+      : `${points.words[step]}: ${number(points.success[step])} success, ${number(points.failed[step])} failed`;
 }
 
 // A selection becomes whole steps.

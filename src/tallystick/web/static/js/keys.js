@@ -44,7 +44,8 @@ function escape() {
 }
 
 function pressed(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]"))
+    return;
   if (event.key === "Escape") {
     if (escape()) event.preventDefault();
     return;

@@ -109,7 +109,8 @@ function draw(now) {
   const part = waiting.splice(-ROWS_AT_ONCE);
   const undrawn = part.filter(([index]) => !known.has(index)); // paging may have drawn one meanwhile
   fresh.innerHTML = undrawn.map(([, html]) => html).join("");
-  if (part.length + waiting.length <= MOVED_ROWS) for (const row of fresh.content.children) row.classList.add("arrived");
+  if (part.length + waiting.length <= MOVED_ROWS)
+    for (const row of fresh.content.children) row.classList.add("arrived");
   body.prepend(fresh.content);
   arrived -= part.length - undrawn.length;
   cut(body);

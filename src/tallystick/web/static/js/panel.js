@@ -18,7 +18,8 @@ export function openRow(row) {
   url.searchParams.delete("cursor");
   const address = url.pathname + url.search;
   htmx.ajax("GET", address, { source: link, target: "#panel", swap: "innerHTML" }).then(() => {
-    if (panel()?.dataset.id === row.dataset.id && location.pathname !== url.pathname) history.pushState(PLACE, "", address);
+    if (panel()?.dataset.id === row.dataset.id && location.pathname !== url.pathname)
+      history.pushState(PLACE, "", address);
   });
 }
 
@@ -31,7 +32,9 @@ export function closePanel() {
   choose(null);
   history.pushState(PLACE, "", "/audit-logs" + location.search);
   if (!WIDE.matches) window.scrollTo(0, scrolled);
-  (row?.querySelector("a.open") ?? document.getElementById("list")).focus({ preventScroll: Boolean(row) && !WIDE.matches });
+  (row?.querySelector("a.open") ?? document.getElementById("list")).focus({
+    preventScroll: Boolean(row) && !WIDE.matches,
+  });
   return true;
 }
 
@@ -54,7 +57,8 @@ function narrow(link) {
   } else {
     const words = url.searchParams.get("q") ?? "";
     const all = /\bOR\b/.test(words) ? `(${words})` : words;
-    if (!` ${words} `.includes(` ${link.dataset.said} `)) url.searchParams.set("q", `${all} ${link.dataset.said}`.trim());
+    if (!` ${words} `.includes(` ${link.dataset.said} `))
+      url.searchParams.set("q", `${all} ${link.dataset.said}`.trim());
   }
   location.assign(url);
 }

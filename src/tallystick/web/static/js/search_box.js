@@ -2,14 +2,28 @@
 
 const PAUSE = 120; // milliseconds without a key before values are asked for
 const QUALIFIERS = {
-  "user:": "who did it: e-mail, name or id", "action:": "what was done, such as deployment.*", "category:": "a kind of action",
-  "status:": "success or failed", "resource:": "what it was done to: name or id", "type:": "a type of resource",
-  "ip:": "an address or network", "after:": "from then on", "before:": "up to then", "on:": "a whole day", "id:": "an event's id",
-  "session:": "a session's id", "request:": "a request's id", "changes.": "a value that changed, such as changes.error:",
+  "user:": "who did it: e-mail, name or id",
+  "action:": "what was done, such as deployment.*",
+  "category:": "a kind of action",
+  "status:": "success or failed",
+  "resource:": "what it was done to: name or id",
+  "type:": "a type of resource",
+  "ip:": "an address or network",
+  "after:": "from then on",
+  "before:": "up to then",
+  "on:": "a whole day",
+  "id:": "an event's id",
+  "session:": "a session's id",
+  "request:": "a request's id",
+  "changes.": "a value that changed, such as changes.error:",
   "metadata.": "a value in the metadata, such as metadata.team:",
 };
 const COUNTED = ["user", "action", "category", "status", "resource", "type", "ip"];
-const MOMENTS = { after: ["today", "yesterday", "24h", "7d", "30d"], before: ["today", "yesterday", "24h", "7d"], on: ["today", "yesterday"] };
+const MOMENTS = {
+  after: ["today", "yesterday", "24h", "7d", "30d"],
+  before: ["today", "yesterday", "24h", "7d"],
+  on: ["today", "yesterday"],
+};
 // What stands before the caret: a sign, perhaps a qualifier, and what is typed of a value.
 const WORD = /(?:^|[\s(])-?((?:([a-z_]+):)?("[^"]*|[^\s()"]*))$/i;
 
@@ -24,7 +38,13 @@ const options = () => [...list().children];
 function here() {
   const before = box().value.slice(0, box().selectionStart);
   const [, whole = "", name = "", typed = ""] = WORD.exec(before) ?? [];
-  return { whole, name: name.toLowerCase(), typed: typed.replace(/^"/, ""), from: before.length - whole.length, to: before.length };
+  return {
+    whole,
+    name: name.toLowerCase(),
+    typed: typed.replace(/^"/, ""),
+    from: before.length - whole.length,
+    to: before.length,
+  };
 }
 
 // `all`: also where nothing is typed yet.
@@ -36,7 +56,8 @@ function offer(all = false) {
     const fitting = Object.keys(QUALIFIERS).filter((one) => one.startsWith(typed.toLowerCase()));
     return show(all || typed ? fitting.map((text) => ({ text, hint: QUALIFIERS[text] })) : []);
   }
-  if (name in MOMENTS) return show(MOMENTS[name].filter((one) => one.startsWith(typed)).map((one) => ({ text: `${name}:${one}` })));
+  if (name in MOMENTS)
+    return show(MOMENTS[name].filter((one) => one.startsWith(typed)).map((one) => ({ text: `${name}:${one}` })));
   if (!COUNTED.includes(name) || !(whole.length > name.length)) return hide();
   timer = setTimeout(() => ask(name, typed, number), PAUSE);
 }

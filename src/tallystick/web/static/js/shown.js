@@ -27,7 +27,10 @@ function showColumns(text) {
 }
 
 function chooseColumns(box) {
-  const chosen = boxes().filter((one) => one.checked).map((one) => one.dataset.column).join(",");
+  const chosen = boxes()
+    .filter((one) => one.checked)
+    .map((one) => one.dataset.column)
+    .join(",");
   if (!chosen) return void (box.checked = true); // a table has a column
   localStorage.setItem(COLUMNS, chosen);
   showColumns(chosen);
@@ -51,13 +54,19 @@ function tellHowLongAgo(event) {
 }
 
 function fill(menu) {
-  if (menu.id === "saved-menu") htmx.ajax("GET", `/audit-logs/saved${asked()}`, { target: "#saved-list", swap: "innerHTML" });
+  if (menu.id === "saved-menu")
+    htmx.ajax("GET", `/audit-logs/saved${asked()}`, { target: "#saved-list", swap: "innerHTML" });
   if (menu.id === "top-values-menu") fillTop();
-  for (const name of ["category", "status"]) if (menu.querySelector(`input[data-all="${name}"]`)) countChoices(menu, name);
+  for (const name of ["category", "status"])
+    if (menu.querySelector(`input[data-all="${name}"]`)) countChoices(menu, name);
 }
 
 function fillTop() {
-  htmx.ajax("GET", `/audit-logs/facets/${at("top-field").value}${asked()}`, { source: "#top-list", target: "#top-list", swap: "innerHTML" });
+  htmx.ajax("GET", `/audit-logs/facets/${at("top-field").value}${asked()}`, {
+    source: "#top-list",
+    target: "#top-list",
+    swap: "innerHTML",
+  });
 }
 
 // How many there are of each; Other is offered only where there is any.
@@ -67,7 +76,9 @@ async function countChoices(menu, name) {
   const counts = new Map((await answer.json()).map(({ text, count }) => [text.slice(name.length + 1), count ?? 0]));
   for (const box of menu.querySelectorAll(`input[name="${name}"]`)) {
     const label = box.closest("label");
-    const number = label.querySelector(".number") ?? label.appendChild(Object.assign(document.createElement("span"), { className: "number" }));
+    const number =
+      label.querySelector(".number") ??
+      label.appendChild(Object.assign(document.createElement("span"), { className: "number" }));
     number.textContent = (counts.get(box.value) ?? 0).toLocaleString("en");
     if (box.value === "other") label.hidden = !counts.get("other") && !box.checked;
   }
@@ -75,7 +86,10 @@ async function countChoices(menu, name) {
 
 async function copySearch(button) {
   const api = `${location.origin}${at("results").dataset.api}`;
-  const text = button.dataset.searchAs === "link" ? location.href : `curl -H "Authorization: Bearer $API_KEY" '${api.replaceAll("'", "%27")}'`;
+  const text =
+    button.dataset.searchAs === "link"
+      ? location.href
+      : `curl -H "Authorization: Bearer $API_KEY" '${api.replaceAll("'", "%27")}'`;
   try {
     await navigator.clipboard.writeText(text);
     at("search-copied").textContent = "Copied.";
@@ -95,7 +109,11 @@ export function startShown() {
     localStorage.setItem(COMPACT, target.checked ? "on" : "off");
     document.documentElement.classList.toggle("compact", target.checked);
   });
-  document.addEventListener("toggle", (event) => event.target.matches("details.menu[open]") && fill(event.target), true);
+  document.addEventListener(
+    "toggle",
+    (event) => event.target.matches("details.menu[open]") && fill(event.target),
+    true,
+  );
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-search-as]");
     if (button) copySearch(button);

@@ -27,7 +27,11 @@ function dragged(event) {
   held.setPointerCapture(event.pointerId);
   held.classList.add("held");
   held.addEventListener("pointermove", move);
-  held.addEventListener("lostpointercapture", () => (held.removeEventListener("pointermove", move), held.classList.remove("held")), { once: true });
+  held.addEventListener(
+    "lostpointercapture",
+    () => (held.removeEventListener("pointermove", move), held.classList.remove("held")),
+    { once: true },
+  );
   event.preventDefault();
   held.focus();
 }
