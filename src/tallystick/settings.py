@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tallystick.durable import sync_file
 from tallystick.errors import SettingsError
 
 PREFIX = "TALLYSTICK_"
@@ -375,8 +376,7 @@ def _create_secret(kept: Path) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(SECRET_LENGTH) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+            sync_file(file)
         os.link(aside, kept)
     except FileExistsError:
         return

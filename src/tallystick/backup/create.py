@@ -17,10 +17,11 @@ from tallystick.access.scopes import operator_scope
 from tallystick.access.tables import organizations
 from tallystick.backup import control
 from tallystick.backup.expected import expected
-from tallystick.backup.manifest import NAME, FileEntry, LogEntry, Manifest, NewFile, opened, sync, write
+from tallystick.backup.manifest import NAME, FileEntry, LogEntry, Manifest, NewFile, opened, write
 from tallystick.clock import now_us, rfc3339
 from tallystick.database.engine import Database
 from tallystick.database.migrate import revision_of
+from tallystick.durable import sync_folder
 from tallystick.errors import Conflict, Unavailable
 from tallystick.ledger.tables import logs
 from tallystick.store import copying as rows
@@ -54,7 +55,7 @@ def create(database: Database, store: EventStore, directory: Path, backup_id: UU
         _renew(database, holder)
         write(unfinished, manifest)
         unfinished.rename(directory)
-        sync(directory.parent)
+        sync_folder(directory.parent)
     finally:
         leases.end(database, leases.BACKUP_LEASE, holder)
     return manifest

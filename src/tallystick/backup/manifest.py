@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from tallystick.durable import sync_file, sync_folder
 from tallystick.errors import Conflict, NotFound
 
 NAME = "manifest.json"
@@ -76,8 +77,7 @@ class NewFile:
 
     def __exit__(self, kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
         if kind is None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            sync_file(self._file)
         self._file.close()
 
     def write(self, data: bytes) -> int:
@@ -95,7 +95,7 @@ def write(root: Path, manifest: Manifest) -> None:
     with NewFile(root, NAME) as file:
         file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
     for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
-        sync(folder)
+        sync_folder(folder)
 
 
 def read(root: Path) -> Manifest:
@@ -143,12 +143,3 @@ def opened(root: Path, file: FileEntry) -> BinaryIO:
 def below(manifest: Manifest, folder: str) -> Iterator[FileEntry]:
     """The files of one folder, in the order in which they were written."""
     return (file for file in manifest.files if file.path.startswith(f"{folder}/"))
-
-
-def sync(folder: Path) -> None:
-    """Get the names in a folder onto the disk."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

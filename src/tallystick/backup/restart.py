@@ -15,9 +15,10 @@ from tallystick.access import organizations
 from tallystick.access.audit import Caller, resource
 from tallystick.access.organizations import Organization
 from tallystick.access.scopes import operator_scope
-from tallystick.backup.manifest import NewFile, opened, sync
+from tallystick.backup.manifest import NewFile, opened
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
+from tallystick.durable import sync_folder
 from tallystick.errors import Conflict, Unavailable
 from tallystick.ingest.commit import commit
 from tallystick.ingest.reconcile import contradiction
@@ -145,7 +146,7 @@ def _trim(store: EventStore, data_dir: Path, organization: Organization, log: Lo
         written = copying.count_in(stream)
     if written < len(present):
         raise Unavailable(f"The event store gave {written} of {len(present)} events that were to be moved. Try again.")
-    sync(data_dir)
+    sync_folder(data_dir)
     expiry.remove(store, scope, sorted(present))
     return len(present), str(data_dir / name)
 

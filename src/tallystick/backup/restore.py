@@ -4,7 +4,6 @@ A mark in the data directory says that a restore has begun. While it is there no
 again with what the interrupted one had filled, and nothing else is ever overwritten.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,11 +17,12 @@ from sqlalchemy.engine import make_url
 
 from tallystick.backup import control
 from tallystick.backup.create import EVENTS
-from tallystick.backup.manifest import Manifest, below, check, opened, read, sync
+from tallystick.backup.manifest import Manifest, below, check, opened, read
 from tallystick.backup.tables import backups
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.database.migrate import knows, revision_of, upgrade
+from tallystick.durable import replace_file, sync_folder
 from tallystick.errors import Conflict, SettingsError
 from tallystick.ledger.high_water import Marks
 from tallystick.ledger.keys import Keyring
@@ -107,7 +107,7 @@ def restore(
     finally:
         database.close()
     (settings.data_dir / MARK).unlink()
-    sync(settings.data_dir)
+    sync_folder(settings.data_dir)
     return Restored(manifest, aside, _missing(settings.data_dir, manifest))
 
 
@@ -132,13 +132,8 @@ def _begin(settings: Settings, directory: Path, manifest: Manifest, *, replace: 
 
 
 def _note(data_dir: Path, begun: Begun) -> None:
-    unfinished = data_dir / f"{MARK}.new"
-    with unfinished.open("wb") as file:
+    with replace_file(data_dir / MARK, data_dir / f"{MARK}.new") as file:
         file.write(msgspec.json.encode(begun))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(data_dir / MARK)
-    sync(data_dir)
 
 
 def _in_the_control_database(settings: Settings) -> str | None:
@@ -200,7 +195,7 @@ def _move_aside(settings: Settings, begun: Begun) -> list[str]:
         for now, then in moves:
             if now.exists() and not then.exists():
                 now.rename(then)
-                sync(now.parent)
+                sync_folder(now.parent)
         begun.moved = True
         _note(settings.data_dir, begun)
     return [str(then) for _, then in moves if then.exists() and not then.name.endswith(("-wal", "-shm"))]

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from tallystick.destinations.guard import TargetFailed
 from tallystick.destinations.objects import NotThere, Sum, arrived, blocks_of, sum_of
+from tallystick.durable import replace_file, sync_file, sync_folder
 
 _PART = ".part"
 
@@ -28,19 +29,12 @@ class Directory:
         part = path.with_name(f".{path.name}{_PART}")
         with _said():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-                with os.fdopen(descriptor, "w+b") as target:
-                    sent = sum_of(_through(blocks_of(file), target))
-                    target.flush()
-                    os.fsync(target.fileno())
-                    arrived(sent, sum_of(blocks_of(target)), key)
-                part.replace(path)
-            except BaseException:
-                part.unlink(missing_ok=True)
-                raise
-            for folder in (path.parent, *(one for one in path.parents if self.root in one.parents), self.root):
-                _on_disk(folder)
+            with replace_file(path, part) as target:
+                sent = sum_of(_through(blocks_of(file), target))
+                sync_file(target)
+                arrived(sent, sum_of(blocks_of(target)), key)
+            for folder in (*(one for one in path.parents if self.root in one.parents), self.root):
+                sync_folder(folder)
         return sent
 
     def get(self, key: str, file: BinaryIO) -> None:
@@ -99,11 +93,3 @@ def _said() -> Iterator[None]:
         yield
     except OSError as error:
         raise TargetFailed(f"The directory cannot be used: {error.strerror or type(error).__name__}.") from error
-
-
-def _on_disk(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -5,7 +5,6 @@ parts, and of each index the beginning of its entry in the log, so that it is ne
 There is nothing personal in it.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import UUID
@@ -14,6 +13,7 @@ import msgspec
 import structlog
 
 from tallystick.database.engine import Database
+from tallystick.durable import sync_file, sync_folder
 from tallystick.ledger.nodes import UnheldNodes
 from tallystick.merkle.commitment import ENTRY_BYTES
 from tallystick.merkle.remains import mask_of, named
@@ -62,13 +62,8 @@ def append(data_dir: Path, lines: Sequence[Line]) -> None:
     with path.open("ab") as file:
         # A line that a power cut broke ends here.
         file.write(b"\n" + b"".join(msgspec.json.encode(line) + b"\n" for line in fresh))
-        file.flush()
-        os.fsync(file.fileno())
-    folder = os.open(data_dir, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        sync_file(file)
+    sync_folder(data_dir)
 
 
 def read(data_dir: Path) -> list[Line]:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from tallystick.backup.manifest import sync
+from tallystick.durable import sync_folder
 from tallystick.erasure.texts import Texts
 from tallystick.errors import Unavailable
 from tallystick.events.record import StoredEvent
@@ -69,9 +69,9 @@ def _without(path: Path, org_id: UUID, texts: Texts) -> int:
     ):
         for batch in reader:
             writer.write_batch(batch.filter(pa.array(_kept(batch, org_id, texts))))
-    sync(part)
+    sync_folder(part)
     part.replace(path)
-    sync(path.parent)
+    sync_folder(path.parent)
     return gone
 
 

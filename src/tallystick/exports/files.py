@@ -1,7 +1,6 @@
 """The files: exports/<organization>/<export> in the data directory, readable by the server alone."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
 
+from tallystick.durable import replace_file
 from tallystick.errors import Unavailable
 
 FOLDER = "exports"
@@ -70,19 +70,8 @@ class Measured:
 def written(path: Path) -> Iterator[Measured]:
     """Write the file under another name; it gets its own when it is whole and on the disk, or is gone."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    unfinished = path.with_name(path.name + UNFINISHED)
-    unfinished.unlink(missing_ok=True)
-    try:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb", buffering=1 << 18) as file:
-            yield Measured(file)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-        _sync(path.parent)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with replace_file(path, path.with_name(path.name + UNFINISHED)) as file:
+        yield Measured(file)
 
 
 def remove(path: Path) -> bool:
@@ -110,11 +99,3 @@ def check_room(data_dir: Path) -> None:
             f"Less than {LEAST_FREE_BYTES >> 20:,} MiB are free on the server's disk. The operator has to make room.",
             code="no_room",
         )
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,13 +5,13 @@ because it is no part of that copy: whoever signs reads it first. Lines are only
 before a signature leaves the process.
 """
 
-import os
 from base64 import b64decode, b64encode
 from binascii import Error
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tallystick.durable import replace_file, sync_file
 from tallystick.merkle.tree import HASH_BYTES
 
 FILE = "ledger.marks"
@@ -73,8 +73,7 @@ class Marks:
         self._broken = True
         with self._path.open("a", encoding="ascii") as file:
             file.write("".join(mark.line for mark in marks))
-            file.flush()
-            os.fsync(file.fileno())
+            sync_file(file)
         self._broken = False
         self._lines += len(marks)
 
@@ -88,18 +87,9 @@ class Marks:
             self._held[mark.origin_id] = mark
 
     def _rewrite(self) -> None:
-        """The file whole or as it was: written aside, then put in its place."""
-        aside = self._path.with_suffix(".new")
-        with aside.open("w", encoding="ascii") as file:
-            file.write("".join(mark.line for mark in self._held.values()))
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        """Replace the file by one with a single line for each log."""
+        with replace_file(self._path, self._path.with_suffix(".new")) as file:
+            file.write("".join(mark.line for mark in self._held.values()).encode("ascii"))
         self._lines = len(self._held)
         self._broken = False
 
