@@ -8,7 +8,7 @@ import pytest
 from tlog_scales.reader import TilesReader
 from tlog_scales.signing import Vkey
 
-from tallystick.ledger import aging
+from tallystick.ledger import expiry
 from tallystick.merkle.tree import leaf_hash
 from tallystick.verify.command import read_keys
 from tallystick.verify.live import Server, check_server
@@ -202,7 +202,7 @@ def test_a_log_whose_oldest_entries_are_past_their_time_is_checked_from_outside(
     asking.record(*[event("thing.done", metadata={"n": number}) for number in range(MANY)])
     size = checkpoint_of(asking).size
     with operator.database.write() as connection:
-        aging.expire_entries(connection, asking.org_id, [0])
+        expiry.expire_entries(connection, asking.org_id, [0])
     problem(asking.get(f"{TILE}/entries/000"), 404, "no_tile")
     report = Report("server")
     check_server(Server(str(asking.http.base_url), asking.key), keys_of(asking), report)

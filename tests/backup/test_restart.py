@@ -15,7 +15,7 @@ from tallystick.events.incoming import EventInput
 from tallystick.events.intake import prepare
 from tallystick.ingest.reconcile import reconcile
 from tallystick.ledger import log as ledger_log
-from tallystick.ledger.high_water import Mark, Marks
+from tallystick.ledger.high_water import HighWaterMark, HighWaterMarks
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.signer import Signer
 from tallystick.ledger.tables import logs, tiles
@@ -51,14 +51,14 @@ def go_on(spine, tmp_path, **options):
 
 
 def put_mark(tmp_path, mark):
-    marks = Marks(tmp_path)
+    marks = HighWaterMarks(tmp_path)
     marks.open()
-    marks.put([mark])
+    marks.append([mark])
 
 
 def test_the_first_record_under_the_new_name_says_what_was_lost(spine, frozen, tmp_path):
     before = log_of(spine, frozen)
-    put_mark(tmp_path, Mark(before.origin_id, before.size + 7, bytes(32)))
+    put_mark(tmp_path, HighWaterMark(before.origin_id, before.size + 7, bytes(32)))
     with spine.database.write() as connection:
         outbox.write(connection, frozen.org_id, {"action": "user.login"}, now=now_us())  # waited while it was frozen
     done = go_on(spine, tmp_path)
@@ -123,7 +123,7 @@ def test_a_log_that_is_not_frozen_is_left_alone(spine, tmp_path):
 
 def test_another_tree_than_was_signed_goes_on_only_if_the_operator_accepts_it(spine, frozen, tmp_path):
     log = log_of(spine, frozen)
-    put_mark(tmp_path, Mark(log.origin_id, log.size, bytes(32)))
+    put_mark(tmp_path, HighWaterMark(log.origin_id, log.size, bytes(32)))
     with pytest.raises(Conflict) as refused:
         go_on(spine, tmp_path)
     assert refused.value.code == "another_tree"
@@ -135,8 +135,8 @@ def test_another_tree_than_was_signed_goes_on_only_if_the_operator_accepts_it(sp
 def test_a_shorter_tree_that_was_signed_otherwise_is_no_older_copy(spine, frozen, tmp_path):
     """Cutting the end off does not make a changed tree look like a copy: an earlier signature is held against it."""
     log = log_of(spine, frozen)
-    put_mark(tmp_path, Mark(log.origin_id, log.size - 1, bytes(32)))
-    put_mark(tmp_path, Mark(log.origin_id, log.size + 5, bytes(32)))
+    put_mark(tmp_path, HighWaterMark(log.origin_id, log.size - 1, bytes(32)))
+    put_mark(tmp_path, HighWaterMark(log.origin_id, log.size + 5, bytes(32)))
     with pytest.raises(Conflict) as refused:
         go_on(spine, tmp_path)
     assert refused.value.code == "another_tree"

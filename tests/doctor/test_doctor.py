@@ -15,7 +15,7 @@ from tallystick.doctor.machine import look_at_archive, look_at_data, look_at_mai
 from tallystick.doctor.records import look_at_database
 from tallystick.errors import Unavailable
 from tallystick.ledger import log as ledger_log
-from tallystick.ledger.high_water import Mark, Marks
+from tallystick.ledger.high_water import HighWaterMark, HighWaterMarks
 from tallystick.ledger.keys import Keyring
 from tallystick.retention import clock_guard
 from tallystick.retention.tables import clock_witness
@@ -70,9 +70,9 @@ def test_a_frozen_log_comes_with_its_reason_and_what_to_do(settings, log):
 
 
 def test_a_log_with_fewer_entries_than_were_signed_is_a_problem(settings, log):
-    marks = Marks(settings.data_dir)
+    marks = HighWaterMarks(settings.data_dir)
     marks.open()
-    marks.put([Mark(log.origin_id, 5, bytes(32))])
+    marks.append([HighWaterMark(log.origin_id, 5, bytes(32))])
     assert said(look_at_database(settings)) == ["log"]
 
 

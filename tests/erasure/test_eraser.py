@@ -11,7 +11,7 @@ from tallystick.erasure.eraser import Eraser
 from tallystick.erasure.texts import Subject
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.events.output import event_of
-from tallystick.merkle.remains import lost
+from tallystick.merkle.remains import lost_parts
 from tallystick.query.conditions import Contains, Query, exactly
 from tallystick.query.scope import Scope
 from tallystick.retention import holds
@@ -28,8 +28,8 @@ def work(spine: Spine, tmp_path: Path) -> Eraser:
     return eraser(spine, tmp_path)
 
 
-def lost_parts(spine: Spine, scope: Scope) -> dict[int, tuple[str, ...]]:
-    return {index: parts for index, one in events(spine, scope).items() if (parts := lost(one.remains))}
+def lost_by_index(spine: Spine, scope: Scope) -> dict[int, tuple[str, ...]]:
+    return {index: parts for index, one in events(spine, scope).items() if (parts := lost_parts(one.remains))}
 
 
 def test_a_person_goes_as_actor_as_resource_and_out_of_the_details_and_everything_else_stays(
@@ -51,7 +51,7 @@ def test_a_person_goes_as_actor_as_resource_and_out_of_the_details_and_everythin
     spine.ship()
     erase(spine, scope, work)
     first = sent[0].index
-    assert lost_parts(spine, scope) == {
+    assert lost_by_index(spine, scope) == {
         first: ("who",),
         first + 1: ("target",),
         first + 2: ("details",),
@@ -117,9 +117,9 @@ def test_nothing_is_erased_before_its_record_is_in_the_log(spine: Spine, work: E
     spine.sequencer.stop()
     for _ in range(20):
         work.step()
-    assert lost_parts(spine, scope) == {}
+    assert lost_by_index(spine, scope) == {}
     run(spine, work)
-    assert len(lost_parts(spine, scope)) == 1
+    assert len(lost_by_index(spine, scope)) == 1
 
 
 def test_an_event_that_is_not_stored_yet_is_waited_for(spine: Spine, work: Eraser) -> None:
@@ -135,7 +135,7 @@ def test_an_event_that_is_not_stored_yet_is_waited_for(spine: Spine, work: Erase
     assert records(spine, scope) == []
     spine.ship()
     run(spine, work)
-    assert len(lost_parts(spine, scope)) == 1
+    assert len(lost_by_index(spine, scope)) == 1
 
 
 def test_a_second_person_has_to_confirm(spine: Spine, work: Eraser) -> None:
@@ -163,7 +163,7 @@ def test_what_is_under_a_hold_stays_and_is_counted(spine: Spine, work: Eraser) -
     assert (preview.trail.events, preview.trail.held) == (1, 1)
     confirm(spine, scope, shown_id)
     run(spine, work)
-    assert lost_parts(spine, scope) == {sent[1].index: ("who",)}
+    assert lost_by_index(spine, scope) == {sent[1].index: ("who",)}
     assert shown(spine, scope, shown_id).held == 1
 
 
@@ -179,7 +179,7 @@ def test_a_hold_that_is_placed_after_looking_counts_too(spine: Spine, work: Eras
     with spine.database.write() as connection:
         holds.place(connection, scope, "Case 7", "resource:secret", now=clock.now_us())
     run(spine, work)
-    assert lost_parts(spine, scope) == {sent[1].index: ("who",)}
+    assert lost_by_index(spine, scope) == {sent[1].index: ("who",)}
 
 
 def test_the_preview_says_as_what_where_and_under_which_names(spine: Spine, work: Eraser) -> None:
@@ -215,7 +215,7 @@ def test_a_cancelled_request_erases_nothing_and_forgets_the_person(spine: Spine,
     with spine.database.write() as connection:
         request.cancel(connection, scope, shown_id, now=clock.now_us())
     run(spine, work)
-    assert lost_parts(spine, scope) == {}
+    assert lost_by_index(spine, scope) == {}
     over = shown(spine, scope, shown_id)
     assert (over.state, over.subject, over.preview) == ("cancelled", None, None)
 
@@ -233,8 +233,8 @@ def test_another_organization_loses_nothing(spine: Spine, work: Eraser) -> None:
         spine.record(scope, by_sarah())
     spine.ship()
     erase(spine, acme, work)
-    assert lost_parts(spine, charlie) == {}
-    assert len(lost_parts(spine, acme)) == 1
+    assert lost_by_index(spine, charlie) == {}
+    assert len(lost_by_index(spine, acme)) == 1
 
 
 def test_two_people_in_one_event_go_one_after_the_other(spine: Spine, work: Eraser) -> None:
@@ -243,7 +243,7 @@ def test_two_people_in_one_event_go_one_after_the_other(spine: Spine, work: Eras
     spine.ship()
     erase(spine, scope, work)
     erase(spine, scope, work, Subject("ines@acme.com"))
-    assert lost_parts(spine, scope) == {sent: ("target", "who")}
+    assert lost_by_index(spine, scope) == {sent: ("target", "who")}
     assert list(differences(spine.database, spine.store, scope, 0, spine.size(scope.org_id))) == []
 
 
@@ -262,7 +262,7 @@ def test_whoever_comes_after_a_crash_goes_on(sqlite_spine: Spine, tmp_path: Path
         spine.sequencer.tick([])
         spine.ship()
     run(spine, eraser(spine, tmp_path), later=DAY_US)
-    assert lost_parts(spine, scope) == {sent[0].index: ("who",), sent[1].index: ("who", "details")}
+    assert lost_by_index(spine, scope) == {sent[0].index: ("who",), sent[1].index: ("who", "details")}
     assert len(records(spine, scope)) == 2
 
 
@@ -281,7 +281,7 @@ def test_the_records_that_explain_what_is_gone_keep_what_they_say(spine: Spine, 
     scope = spine.organization("sarah-org")
     spine.ship()
     erase(spine, scope, work, Subject("x@acme.com", also=("sarah-org",)))
-    assert lost_parts(spine, scope) == {0: ("target",)}
+    assert lost_by_index(spine, scope) == {0: ("target",)}
     assert SARAH.email
 
 
@@ -315,4 +315,4 @@ def test_what_the_store_finished_after_nobody_waited_any_more_is_not_rewritten(
     run(spine, work, later=4 * 60 * SECOND_US)
     assert shown(spine, scope, shown_id).stage != "erase"
     assert len(asked) == 1
-    assert lost_parts(spine, scope) == {1: ("who",)}
+    assert lost_by_index(spine, scope) == {1: ("who",)}

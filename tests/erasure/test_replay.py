@@ -13,7 +13,7 @@ from tallystick.erasure import erasure_list
 from tallystick.erasure.records import told
 from tallystick.erasure.replay import replay
 from tallystick.erasure.stages import record_metadata
-from tallystick.merkle.remains import lost, mask_of
+from tallystick.merkle.remains import lost_parts, mask_of
 from tallystick.outbox import write as outbox
 from tallystick.query.scope import Scope
 from tallystick.search.scan import records as explaining
@@ -23,8 +23,8 @@ from tests.erasure.erasing import by_sarah, erase, eraser, event, events, record
 from tests.fixtures.spine import Spine
 
 
-def lost_parts(spine: Spine, scope: Scope) -> dict[int, tuple[str, ...]]:
-    return {index: parts for index, one in events(spine, scope).items() if (parts := lost(one.remains))}
+def lost_by_index(spine: Spine, scope: Scope) -> dict[int, tuple[str, ...]]:
+    return {index: parts for index, one in events(spine, scope).items() if (parts := lost_parts(one.remains))}
 
 
 def copy_rows(spine: Spine, scope: Scope) -> None:
@@ -68,12 +68,12 @@ def test_a_store_that_came_back_whole_loses_the_same_again_without_a_new_record(
     spine = sqlite_spine
     copy_rows(spine, scope)
     erase(spine, scope, eraser(spine, tmp_path))
-    gone, told = lost_parts(spine, scope), len(records(spine, scope))
+    gone, told = lost_by_index(spine, scope), len(records(spine, scope))
     assert gone
     restore_rows(spine, scope)
-    assert lost_parts(spine, scope) == {}
+    assert lost_by_index(spine, scope) == {}
     run(spine, eraser(spine, tmp_path), later=DAY_US)
-    assert lost_parts(spine, scope) == gone
+    assert lost_by_index(spine, scope) == gone
     assert len(records(spine, scope)) == told
 
 
@@ -96,7 +96,7 @@ def test_both_databases_from_before_the_erasure_are_told_of_it_again_by_the_list
         connection.exec_driver_sql(f"VACUUM INTO '{copy}'")
     copy_rows(spine, scope)
     erase(spine, scope, eraser(spine, tmp_path))
-    gone = lost_parts(spine, scope)
+    gone = lost_by_index(spine, scope)
     (before,) = records(spine, scope)
     spine.close()
     spine.database.close()
@@ -109,7 +109,7 @@ def test_both_databases_from_before_the_erasure_are_told_of_it_again_by_the_list
     spine.store.delete("org_id = {org:UUID} AND seq >= {end:UInt64}", {"org": str(scope.org_id), "end": end})
     assert records(spine, scope) == []
     run(spine, eraser(spine, tmp_path))
-    assert lost_parts(spine, scope) == gone
+    assert lost_by_index(spine, scope) == gone
     (again,) = records(spine, scope)
     assert [again[name] for name in ("indexes", "parts", "erasure")] == [
         before[name] for name in ("indexes", "parts", "erasure")
@@ -125,7 +125,7 @@ def test_a_list_of_another_history_takes_nothing(sqlite_spine: Spine, scope: Sco
     erasure_list.append(tmp_path, [other])
     assert erasure_list.applying(sqlite_spine.database, other) == [2, 3]
     run(sqlite_spine, eraser(sqlite_spine, tmp_path))
-    assert set(lost_parts(sqlite_spine, scope)) == {2, 3}
+    assert set(lost_by_index(sqlite_spine, scope)) == {2, 3}
 
 
 def test_a_line_is_written_once_and_a_broken_one_is_passed_over(

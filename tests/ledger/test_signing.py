@@ -15,7 +15,7 @@ from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.errors import Forbidden, Unavailable
 from tallystick.ledger import log as ledger
-from tallystick.ledger.high_water import FILE, LINES_BEFORE_REWRITING, Mark, Marks
+from tallystick.ledger.high_water import FILE, MIN_LINES_BEFORE_REWRITE, HighWaterMark, HighWaterMarks
 from tallystick.ledger.keys import OVERLAP_DAYS, Keyring
 from tallystick.ledger.log import LedgerDamaged
 from tallystick.ledger.signer import Signer, last_checkpoint
@@ -195,36 +195,39 @@ def test_an_old_backup_of_everything_is_as_good_as_any(
 
 class TestMarks:
     def test_they_are_read_back(self, tmp_path: Path) -> None:
-        marks = Marks(tmp_path)
+        marks = HighWaterMarks(tmp_path)
         marks.open()
-        marks.put([Mark("a", 5, bytes(32)), Mark("b", 7, bytes([1]) * 32)])
-        marks.put([Mark("a", 9, bytes([2]) * 32)])
-        again = Marks(tmp_path)
+        marks.append([HighWaterMark("a", 5, bytes(32)), HighWaterMark("b", 7, bytes([1]) * 32)])
+        marks.append([HighWaterMark("a", 9, bytes([2]) * 32)])
+        again = HighWaterMarks(tmp_path)
         again.open()
-        assert (again.of("a"), again.of("b")) == (Mark("a", 9, bytes([2]) * 32), Mark("b", 7, bytes([1]) * 32))
+        assert (again.of("a"), again.of("b")) == (
+            HighWaterMark("a", 9, bytes([2]) * 32),
+            HighWaterMark("b", 7, bytes([1]) * 32),
+        )
         assert again.of("c") is None
 
     def test_a_line_that_was_broken_off_is_left_out_and_the_next_is_whole(self, tmp_path: Path) -> None:
-        marks = Marks(tmp_path)
+        marks = HighWaterMarks(tmp_path)
         marks.open()
-        marks.put([Mark("a", 5, bytes(32))])
+        marks.append([HighWaterMark("a", 5, bytes(32))])
         with (tmp_path / FILE).open("a") as file:
             file.write("a 9 AAAA")
-        again = Marks(tmp_path)
+        again = HighWaterMarks(tmp_path)
         again.open()
-        again.put([Mark("b", 1, bytes(32))])
-        third = Marks(tmp_path)
+        again.append([HighWaterMark("b", 1, bytes(32))])
+        third = HighWaterMarks(tmp_path)
         third.open()
-        assert (third.of("a"), third.of("b")) == (Mark("a", 5, bytes(32)), Mark("b", 1, bytes(32)))
+        assert (third.of("a"), third.of("b")) == (HighWaterMark("a", 5, bytes(32)), HighWaterMark("b", 1, bytes(32)))
 
     def test_they_do_not_grow_for_ever(self, tmp_path: Path) -> None:
         (tmp_path / FILE).write_text(
-            "".join(Mark("a", size, bytes(32)).line for size in range(LINES_BEFORE_REWRITING + 5))
+            "".join(HighWaterMark("a", size, bytes(32)).line for size in range(MIN_LINES_BEFORE_REWRITE + 5))
         )
-        marks = Marks(tmp_path)
+        marks = HighWaterMarks(tmp_path)
         marks.open()
-        marks.put([Mark("a", 99_999, bytes(32))])
-        assert (tmp_path / FILE).read_text() == Mark("a", 99_999, bytes(32)).line
+        marks.append([HighWaterMark("a", 99_999, bytes(32))])
+        assert (tmp_path / FILE).read_text() == HighWaterMark("a", 99_999, bytes(32)).line
 
 
 class TestKeys:
@@ -269,8 +272,8 @@ class TestKeys:
         for key in (before, made):
             assert open_checkpoint(note, [Key.read(key.vkey)]).size == 1
         with database.read() as connection:
-            just_before = ring.signing(connection, org_id, now=now + OVERLAP_DAYS * DAY_US - 1)
-            just_after = ring.signing(connection, org_id, now=now + OVERLAP_DAYS * DAY_US)
+            just_before = ring.active_keys(connection, org_id, now=now + OVERLAP_DAYS * DAY_US - 1)
+            just_after = ring.active_keys(connection, org_id, now=now + OVERLAP_DAYS * DAY_US)
         assert [key.vkey for key in just_before] == [made.vkey, before.vkey]
         assert [key.vkey for key in just_after] == [made.vkey]
 

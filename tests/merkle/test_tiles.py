@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick.merkle.tiles import Tile, node_in, place_of, width_of
+from tallystick.merkle.tiles import Tile, locate_node, node_in, width_of
 from tallystick.merkle.tree import perfect_root
 
 PATHS = {
@@ -62,12 +62,12 @@ def test_a_tile_is_as_wide_as_the_size_of_the_log_makes_it(size: int, widths: di
 
 
 def test_a_node_lies_in_the_tile_that_tlog_tiles_says() -> None:
-    assert place_of(8, 123456789) == (1, 482253, 0, 21)
+    assert locate_node(8, 123456789) == (1, 482253, 0, 21)
 
 
 @given(st.integers(0, 63), st.integers(0, 2**40))
 def test_a_place_covers_the_same_leaves_as_its_node(level: int, index: int) -> None:
-    place = place_of(level, index)
+    place = locate_node(level, index)
     hashes = place.position * 256 + (place.offset << place.height)
     assert hashes << 8 * place.level == index << level
     assert (place.offset + 1 << place.height) <= 256

@@ -178,5 +178,5 @@ def test_an_edge_packs_into_the_bytes_it_is_unpacked_from(size: int) -> None:
 
 
 def test_an_edge_of_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="not that of 4 entries"):
+    with pytest.raises(ValueError, match="does not belong to 4 entries"):
         Edge.unpack(4, extend(EMPTY, leaf_hashes(ENTRIES[:3])).edge.pack())

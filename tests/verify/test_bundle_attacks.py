@@ -7,7 +7,7 @@ import pytest
 
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
-from tallystick.ledger.notes import checkpoint_body, signed
+from tallystick.ledger.notes import checkpoint_body, signed_note
 from tallystick.verify.notes import Key, open_checkpoint
 from tests.verify.evidence import Trail, found, on_lines, read, rewrite, zipped
 
@@ -154,7 +154,7 @@ def test_attack_the_tree_rewritten_with_a_new_root(trail, sqlite_database, tmp_p
     rewritten.fill(COUNT + 5)
     bundle = rewritten.bundle()
     theirs = open_checkpoint(read(bundle, "checkpoint").decode(), rewritten.keys)
-    note = signed(checkpoint_body(key.name, theirs.size, theirs.root), key.name, [key.private])
+    note = signed_note(checkpoint_body(key.name, theirs.size, theirs.root), key.name, [key.private])
     attacked = rewrite(bundle, checkpoint=lambda _: note.encode())
     assert trail.check(attacked).holds, "with the key alone it cannot be told"
     report = trail.check(attacked, held)
@@ -184,7 +184,7 @@ def test_attack_a_checkpoint_of_another_log_signed_by_ours(trail):
     key = trail.signer.keys(trail.scope.org_id)[0]
     body = read(trail.bundle(), "checkpoint").decode().partition("\n\n")[0] + "\n"
     renamed = body.replace(key.name, "audit.example.com/log/other")
-    attacked = rewrite(trail.bundle(), checkpoint=lambda _: signed(renamed, key.name, [key.private]).encode())
+    attacked = rewrite(trail.bundle(), checkpoint=lambda _: signed_note(renamed, key.name, [key.private]).encode())
     report = trail.check(attacked)
     assert not report.holds
     assert "is of the log audit.example.com/log/other" in report.problems[0]

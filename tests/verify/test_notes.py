@@ -3,7 +3,7 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tallystick.ledger.notes import checkpoint_body, signed, vkey
+from tallystick.ledger.notes import checkpoint_body, signed_note, vkey
 from tallystick.verify.notes import Key, Unsigned, open_checkpoint, open_note, read_checkpoint
 from tests.verify import vectors as v
 
@@ -30,7 +30,7 @@ def test_our_signer_writes_what_the_formats_demand():
     private = Ed25519PrivateKey.from_private_bytes(v.LOG_SEED)
     assert vkey("example.com/log", private.public_key().public_bytes_raw()) == v.LOG
     assert checkpoint_body("example.com/log", 8, bytes.fromhex(v.ROOTS[-1])) == v.BODY
-    assert signed(v.BODY, "example.com/log", [private]) == f"{v.BODY}\n{v.LOG_LINE}"
+    assert signed_note(v.BODY, "example.com/log", [private]) == f"{v.BODY}\n{v.LOG_LINE}"
 
 
 def test_a_checkpoint_is_opened_with_its_witness():

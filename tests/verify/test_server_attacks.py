@@ -111,7 +111,7 @@ def forge(connection) -> None:
 
 def test_attack_the_tree_rewritten_with_a_new_root(held, monkeypatch):
     while_stopped(held, in_database(held, forge))
-    assert "another root than was signed here" in held.frozen()
+    assert "a different root than the one signed here" in held.frozen()
     assert held.record(1) == 503
 
 

@@ -14,7 +14,7 @@ from tallystick.events.intake import prepare
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.ledger.prover import entry_of_event
-from tallystick.merkle.remains import named
+from tallystick.merkle.remains import parts_of
 from tallystick.query.scope import Principal
 from tallystick.search.paging import stored_of
 from tallystick.web.event_view import row_of
@@ -57,10 +57,10 @@ def test_what_is_gone_is_said_and_what_is_left_is_shown(mask: int) -> None:
     everything += "".join(writer([stored]).decode() for writer in WRITERS.values())
     for part, texts in SAID.items():
         for text in texts:
-            assert (text in everything) is (part not in named(mask)), (part, text)
+            assert (text in everything) is (part not in parts_of(mask)), (part, text)
     assert "erased" in row_html(panel.row, filters)
     assert "by record 9: Request 17" in shown
-    assert event_of(stored)["erased"] == list(named(mask))
+    assert event_of(stored)["erased"] == list(parts_of(mask))
     assert entry_of(stored, UTC).summary
     assert row_of(stored, UTC).date == "2024-01-15"
     assert relations_of(stored, threads_of(event_of(stored))) is not None

@@ -17,7 +17,7 @@ from tallystick.erasure.records import telling_of
 from tallystick.errors import BadRequest, NotFound
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
-from tallystick.merkle.remains import named
+from tallystick.merkle.remains import parts_of
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.filters import NAMES, query_from
@@ -61,7 +61,7 @@ def _whole(services: ApiServices, reader: Scope, event_id: str) -> dict[str, Any
             {
                 "id": ids.encode("evt", one.event_id),
                 "index": one.index,
-                "parts": list(named(one.parts)),
+                "parts": list(parts_of(one.parts)),
                 "reason": one.reason,
             }
             for one in telling_of(services.database, services.store, reader, stored.index)

@@ -22,10 +22,10 @@ from tallystick.durable import sync_folder
 from tallystick.errors import Conflict, Unavailable
 from tallystick.ingest.commit import commit
 from tallystick.ingest.reconcile import contradiction
-from tallystick.ledger.high_water import Mark, Marks
-from tallystick.ledger.keys import rename
+from tallystick.ledger.high_water import HighWaterMark, HighWaterMarks
+from tallystick.ledger.keys import rename_log
 from tallystick.ledger.log import Log, lock, read
-from tallystick.ledger.nodes import EntriesGone, Nodes
+from tallystick.ledger.nodes import EntriesExpired, Nodes
 from tallystick.ledger.signer import last_checkpoint
 from tallystick.ledger.tables import logs
 from tallystick.merkle.tree import root_of
@@ -69,20 +69,20 @@ def restart(
         log = read(connection, organization.org_id)
     if log.frozen_reason is None:
         raise Conflict(f"The log of {slug} is not frozen. There is nothing to restart.", code="not_frozen")
-    marks = Marks(data_dir)
+    marks = HighWaterMarks(data_dir)
     marks.open()
     mark = marks.of(log.origin_id)
     with database.read() as connection:
         _refuse_damaged(connection, log)
         if not accept_tree:
-            _refuse_another(connection, log, marks.within(log.origin_id, log.size))
+            _refuse_another(connection, log, marks.largest_within(log.origin_id, log.size))
     trimmed, trimmed_to = _trim(store, data_dir, organization, log)
     with database.write() as connection:
         before = read(connection, log.org_id)
         if before != log:
             raise Conflict("The log was changed meanwhile. Stop every server, and try again.")
         origin, last = _origin(connection, log.org_id), last_checkpoint(connection, log.org_id)
-        after = rename(connection, log, host)
+        after = rename_log(connection, log, host)
         new_origin = _origin(connection, log.org_id)
         signed = max(mark.size if mark else 0, last.size if last else 0)
         _tell(connection, organization, caller, {
@@ -98,7 +98,7 @@ def restart(
     return Restarted(origin, new_origin, log.size, signed, trimmed, trimmed_to)
 
 
-def _root_signed(mark: Mark | None, last: object) -> bytes:
+def _root_signed(mark: HighWaterMark | None, last: object) -> bytes:
     if mark is not None and mark.size >= getattr(last, "size", 0):
         return mark.root
     return getattr(last, "root", b"")
@@ -114,13 +114,13 @@ def _refuse_damaged(connection: Connection, log: Log) -> None:
         )
 
 
-def _refuse_another(connection: Connection, log: Log, mark: Mark | None) -> None:
+def _refuse_another(connection: Connection, log: Log, mark: HighWaterMark | None) -> None:
     """`mark` is the last one that the tree is large enough for: an older copy has the same root there."""
     if mark is None:
         return
     try:
         same = root_of(mark.size, Nodes(connection, log.org_id)) == mark.root
-    except EntriesGone:
+    except EntriesExpired:
         return
     if not same:
         raise Conflict(

@@ -24,7 +24,7 @@ from tallystick.database.engine import Database
 from tallystick.database.migrate import knows, revision_of, upgrade
 from tallystick.durable import replace_file, sync_folder
 from tallystick.errors import Conflict, SettingsError
-from tallystick.ledger.high_water import Marks
+from tallystick.ledger.high_water import HighWaterMarks
 from tallystick.ledger.keys import Keyring
 from tallystick.settings import KEPT_FILE, Settings
 from tallystick.store import copying as rows
@@ -205,7 +205,7 @@ def _check_secret(settings: Settings, directory: Path, manifest: Manifest) -> No
     keyring = Keyring(settings.secret_key, settings.public_host)
     for row in control.rows_of(directory, manifest, "signing_keys"):
         public, sealed = control.bytes_of(row["public"]), control.bytes_of(row["sealed"])
-        if not keyring.opens(UUID(hex=row["org_id"]), public, sealed):
+        if not keyring.can_open(UUID(hex=row["org_id"]), public, sealed):
             raise Conflict(
                 "The signing keys in the backup were sealed with another secret, which is in no backup. Give the one "
                 f"of the server it comes from: {settings.data_dir / KEPT_FILE}, or TALLYSTICK_SECRET_KEY. If it is "
@@ -278,7 +278,7 @@ def _note_restored(connection: Connection, backup_id: UUID, directory: Path) -> 
 
 def _missing(data_dir: Path, manifest: Manifest) -> list[str]:
     """What was signed here after the copy."""
-    marks = Marks(data_dir)
+    marks = HighWaterMarks(data_dir)
     marks.open()
     missing = []
     for log in manifest.logs:

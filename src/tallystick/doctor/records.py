@@ -18,7 +18,7 @@ from tallystick.erasure.tables import erasures
 from tallystick.integrity.rounds import differences_known
 from tallystick.journal import batches, set_aside
 from tallystick.journal.tables import journal
-from tallystick.ledger.high_water import Marks
+from tallystick.ledger.high_water import HighWaterMarks
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.tables import checkpoints, logs, signing_keys
 from tallystick.retention import clock_guard
@@ -89,7 +89,7 @@ def _secret(connection: Connection, settings: Settings) -> Iterator[Finding]:
         return  # the data directory's own finding
     keyring = Keyring(settings.secret_key, settings.public_host)
     rows = connection.execute(select(signing_keys.c.org_id, signing_keys.c.public, signing_keys.c.sealed)).all()
-    shut = sum(not keyring.opens(*row) for row in rows)
+    shut = sum(not keyring.can_open(*row) for row in rows)
     if shut:
         words = f"It does not open {shut} of {len(rows)} signing keys: nothing is signed with them."
         yield problem(
@@ -100,8 +100,8 @@ def _secret(connection: Connection, settings: Settings) -> Iterator[Finding]:
 
 
 def _logs(connection: Connection, settings: Settings) -> Iterator[Finding]:
-    marks = Marks(settings.data_dir)
-    marks.look()
+    marks = HighWaterMarks(settings.data_dir)
+    marks.load()
     found = connection.execute(
         select(organizations.c.slug, logs.c.origin_id, logs.c.size, logs.c.frozen_reason).join(
             organizations, organizations.c.org_id == logs.c.org_id

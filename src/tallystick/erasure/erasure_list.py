@@ -14,9 +14,9 @@ import structlog
 
 from tallystick.database.engine import Database
 from tallystick.durable import sync_file, sync_folder
-from tallystick.ledger.nodes import UnheldNodes
+from tallystick.ledger.nodes import DetachedNodes
 from tallystick.merkle.commitment import ENTRY_BYTES
-from tallystick.merkle.remains import mask_of, named
+from tallystick.merkle.remains import mask_of, parts_of
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.retention import indexes
 
@@ -83,9 +83,9 @@ def read(data_dir: Path) -> list[Line]:
 def _checked(line: Line) -> Line:
     """The line; ValueError for one that was never written, which must keep no server from starting."""
     count = sum(last - first + 1 for first, last in indexes.pairs(line.indexes) if 0 <= first <= last)
-    if len(line.marks) > MARK_LETTERS * count or count > len(line.marks) or not named(line.parts):
+    if len(line.marks) > MARK_LETTERS * count or count > len(line.marks) or not parts_of(line.parts):
         raise ValueError("not a line of this list")
-    if mask_of(named(line.parts)) != line.parts:
+    if mask_of(parts_of(line.parts)) != line.parts:
         raise ValueError("not parts of an event")
     return line
 
@@ -100,7 +100,7 @@ def applying(database: Database, line: Line) -> list[int]:
 
 def _marks(database: Database, org_id: UUID, listed: Sequence[int]) -> Iterator[str]:
     """The mark of each index; empty where the log has no such entry."""
-    nodes = UnheldNodes(database, org_id)
+    nodes = DetachedNodes(database, org_id)
     position, entries = -1, b""
     for index in listed:
         if index // TILE_WIDTH != position:

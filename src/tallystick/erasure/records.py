@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from tallystick.database.engine import Database
 from tallystick.events.record import StoredEvent
-from tallystick.ledger.nodes import Nodes, UnheldNodes
+from tallystick.ledger.nodes import DetachedNodes, Nodes
 from tallystick.ledger.prover import entry_of_event
 from tallystick.ledger.tables import logs
 from tallystick.merkle.commitment import ENTRY_BYTES
@@ -33,7 +33,7 @@ class Told(msgspec.Struct, frozen=True):
 
 def told(database: Database, store: EventStore, scope: Scope, end: int) -> list[Told]:
     """All that the log tells below index `end`, in order. What stands in the store and not in the log says nothing."""
-    nodes = UnheldNodes(database, scope.org_id)
+    nodes = DetachedNodes(database, scope.org_id)
     return [
         one
         for event in records(database, store, scope, end)

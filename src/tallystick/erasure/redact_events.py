@@ -12,7 +12,7 @@ from tallystick.events.copies import record_of
 from tallystick.events.record import Record
 from tallystick.ingest.tables import external_ids
 from tallystick.journal import set_aside
-from tallystick.merkle.remains import NO_SEED, after_losing, lost, mask_of, named
+from tallystick.merkle.remains import NO_SEED, lost_parts, mask_of, parts_of, remains_without
 from tallystick.search.paging import stored_of
 from tallystick.store import erasing
 from tallystick.store.events import EventStore
@@ -46,9 +46,9 @@ def take(database: Database, store: EventStore, org_id: UUID, sets: Sets) -> int
 def without_parts(record: Record, mask: int) -> Record:
     """What is left of a record that the store never took."""
     parts = (record.what, record.target, record.who, record.details)
-    remains = after_losing(mask, record.remains, record.seed, parts)
+    remains = remains_without(mask, record.remains, record.seed, parts)
     left = msgspec.structs.replace(
-        stored_of(0, record), seed=NO_SEED, remains=remains, **dict.fromkeys(named(mask), b"")
+        stored_of(0, record), seed=NO_SEED, remains=remains, **dict.fromkeys(parts_of(mask), b"")
     )
     return record_of(left, record.entry)
 
@@ -78,6 +78,6 @@ def still_there(database: Database, store: EventStore, org_id: UUID, listed: Seq
     """Those of the indexes that still hold one of the parts."""
     with database.read() as connection:
         aside = set_aside.of_organization(connection, org_id)
-    wanted, members = set(named(mask)), set(listed)
-    whole = [index for index, record in aside if index in members and not wanted <= set(lost(record.remains))]
+    wanted, members = set(parts_of(mask)), set(listed)
+    whole = [index for index, record in aside if index in members and not wanted <= set(lost_parts(record.remains))]
     return sorted({*whole, *erasing.whole_of(store, operator_scope(org_id), listed, mask)})

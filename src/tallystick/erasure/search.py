@@ -14,7 +14,7 @@ from tallystick.erasure.texts import Texts
 from tallystick.events.copies import record_of
 from tallystick.events.record import Record, StoredEvent
 from tallystick.journal import set_aside
-from tallystick.merkle.remains import lost, mask_of
+from tallystick.merkle.remains import lost_parts, mask_of
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.retention import holds
@@ -105,7 +105,7 @@ def _judge(
     event: StoredEvent | Record, index: int, texts: Texts, free: Callable[[Record], bool], found: Found, run: Run
 ) -> None:
     kinds = texts.kinds(event)
-    mask = mask_of(set(kinds) - set(lost(event.remains)))
+    mask = mask_of(set(kinds) - set(lost_parts(event.remains)))
     if not mask:
         return
     record = event if isinstance(event, Record) else record_of(event)

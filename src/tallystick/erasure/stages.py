@@ -37,7 +37,7 @@ from tallystick.erasure.tables import erasure_steps, erasures
 from tallystick.erasure.texts import ERASED, Subject, Texts
 from tallystick.errors import Unavailable
 from tallystick.ledger.tables import logs
-from tallystick.merkle.remains import named
+from tallystick.merkle.remains import parts_of
 from tallystick.outbox import write as outbox
 from tallystick.query.scope import Scope
 from tallystick.retention import holds, indexes
@@ -228,7 +228,7 @@ class Work:
 def record_metadata(text: str, events: int, parts: int, reason: str, erasure: str, by: Sequence[str]) -> dict[str, Any]:
     """What a record says: the verifier reads indexes and parts."""
     return {
-        "indexes": text, "events": events, "parts": ",".join(named(parts)), "reason": reason, "erasure": erasure,
+        "indexes": text, "events": events, "parts": ",".join(parts_of(parts)), "reason": reason, "erasure": erasure,
         "requested_by": by[0], "confirmed_by": by[1],
     }  # fmt: skip
 

@@ -8,7 +8,7 @@ from tallystick.events.details import walker_for
 from tallystick.events.incoming import EventInput
 from tallystick.events.record import Record, StoredEvent
 from tallystick.merkle.commitment import PARTS
-from tallystick.merkle.remains import lost
+from tallystick.merkle.remains import lost_parts
 
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 _NOTHING_SECRET: frozenset[str] = frozenset()  # what was secret is redacted in the parts already
@@ -19,7 +19,7 @@ def record_of(event: StoredEvent, entry: bytes = b"") -> Record:
 
     What stood in a part that was erased is "" in the record.
     """
-    erased = lost(event.remains)
+    erased = lost_parts(event.remains)
     what, target, who, details = (
         {} if name in erased else _object(part)
         for name, part in zip(PARTS, (event.what, event.target, event.who, event.details), strict=True)
@@ -46,6 +46,6 @@ def record_of(event: StoredEvent, entry: bytes = b"") -> Record:
 
 def stamp_of(event: StoredEvent) -> str | None:
     """When it happened, as its first part says: RFC 3339 in UTC to the microsecond; None where that was erased."""
-    if "what" in lost(event.remains):
+    if "what" in lost_parts(event.remains):
         return None
     return str(_object(event.what)["timestamp"])

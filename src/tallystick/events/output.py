@@ -9,7 +9,7 @@ from tallystick.events.catalogue import CATALOGUE
 from tallystick.events.record import Record, StoredEvent
 from tallystick.events.summary import summary
 from tallystick.ids import encode
-from tallystick.merkle.remains import lost
+from tallystick.merkle.remains import lost_parts
 
 SKEW = SECOND_US  # clocks that differ by less are not worth a word
 # What an answer adds to what a client may send.
@@ -31,7 +31,7 @@ def event_of(stored: StoredEvent) -> dict[str, Any]:
     `redacted` only stands there when something was, `clock_skew` only when it is true, `erased` only when the
     event lost parts: what they said is not there, or empty.
     """
-    erased = lost(stored.remains)
+    erased = lost_parts(stored.remains)
     what, target, who, details = (
         _object(part or b"{}") for part in (stored.what, stored.target, stored.who, stored.details)
     )

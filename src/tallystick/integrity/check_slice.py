@@ -10,7 +10,7 @@ from tallystick.integrity.check_tree import climb
 from tallystick.integrity.deletion_records import Explained, erasure_under_way, purges_under_way
 from tallystick.integrity.rounds import MOST_KEPT, Problem, Round
 from tallystick.ledger import log as ledger_log
-from tallystick.merkle.remains import lost
+from tallystick.merkle.remains import lost_parts
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.merkle.tree import EMPTY, Edge
 from tallystick.query.scope import Scope
@@ -91,7 +91,7 @@ class Looker:
             for index in sorted(held)
             if index in gone and index not in under_way
         ]
-        stripped = {index: lost(remains) for index, remains in held.items() if remains}
+        stripped = {index: lost_parts(remains) for index, remains in held.items() if remains}
         problems += [
             Problem(index, f"it lost its {', '.join(parts)}, and no record says why")
             for index, parts in stripped.items()
@@ -108,7 +108,10 @@ class Looker:
 
     def _not_taken(self, held: dict[int, bytes]) -> list[Problem]:
         """Parts that erasures took, as the log says, and that are there all the same."""
-        left = ((index, self.explained.should_lack(index).difference(lost(remains))) for index, remains in held.items())
+        left = (
+            (index, self.explained.should_lack(index).difference(lost_parts(remains)))
+            for index, remains in held.items()
+        )
         return [
             Problem(index, f"an erasure has taken its {', '.join(sorted(parts))}, as the log says, and yet it is there")
             for index, parts in left

@@ -11,7 +11,7 @@ from tallystick.database.engine import Database
 from tallystick.erasure.tables import erasures
 from tallystick.events.record import StoredEvent
 from tallystick.ledger import log as ledger_log
-from tallystick.ledger.nodes import UnheldNodes
+from tallystick.ledger.nodes import DetachedNodes
 from tallystick.ledger.prover import entry_of_event
 from tallystick.merkle.commitment import ENTRY_BYTES, PARTS
 from tallystick.merkle.tiles import TILE_WIDTH
@@ -62,7 +62,7 @@ class Explained:
 
     def refresh(self) -> None:
         """Read the records again: there may be new ones."""
-        nodes = UnheldNodes(self._database, self._scope.org_id)
+        nodes = DetachedNodes(self._database, self._scope.org_id)
         with self._database.read() as connection:
             end = ledger_log.read(connection, self._scope.org_id).size
         self._purges: list[tuple[int, list[tuple[int, int]]]] = []
@@ -84,7 +84,7 @@ class Explained:
         """Whether erasures account for these parts of this event."""
         return all(index in self.erased[part] for part in parts)
 
-    def _take(self, event: StoredEvent, nodes: UnheldNodes, taken: dict[str, list[tuple[int, int]]]) -> None:
+    def _take(self, event: StoredEvent, nodes: DetachedNodes, taken: dict[str, list[tuple[int, int]]]) -> None:
         position, place = divmod(event.index, TILE_WIDTH)
         entry = nodes.entries(position)[place * ENTRY_BYTES : (place + 1) * ENTRY_BYTES]
         try:

@@ -5,7 +5,7 @@ import time
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.integrity.deletion_records import Explained
-from tallystick.ledger import aging
+from tallystick.ledger import expiry
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.query.scope import Scope
 from tallystick.search.scan import unstored
@@ -22,7 +22,7 @@ def trim(database: Database, store: EventStore, scope: Scope, explained: Explain
     _expire_entries(database, store, scope, explained, now)
     while True:
         with database.write() as connection:
-            thinned = aging.thin_checkpoints(connection, scope.org_id, now=now, most=AT_ONCE)
+            thinned = expiry.thin_checkpoints(connection, scope.org_id, now=now, most=AT_ONCE)
         if thinned < AT_ONCE:
             return
         time.sleep(BREATH_SECONDS)
@@ -35,11 +35,11 @@ def _expire_entries(database: Database, store: EventStore, scope: Scope, explain
         whole += range(-(-first // TILE_WIDTH), (last + 1) // TILE_WIDTH)
     for start in range(0, len(whole), AT_ONCE):
         with database.read() as connection:
-            there = aging.full_entry_tiles(connection, scope.org_id, whole[start : start + AT_ONCE])
+            there = expiry.full_entry_tiles(connection, scope.org_id, whole[start : start + AT_ONCE])
         free = [position for position in there if not _is_used(database, store, scope, position)]
         if free:
             with database.write() as connection:
-                aging.expire_entries(connection, scope.org_id, free)
+                expiry.expire_entries(connection, scope.org_id, free)
             time.sleep(BREATH_SECONDS)
 
 

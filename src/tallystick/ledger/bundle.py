@@ -1,6 +1,6 @@
-"""The bundle: events with everything that proves them, in one zip that is checked without this server.
+"""The evidence bundle: one zip of events with everything that proves them, verifiable without this server.
 
-Memory stays bounded: events are written as they come, entries and hashes wait in files beside.
+Memory stays bounded: events are written as they arrive, entries and hashes wait in temporary files.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import msgspec
 from tallystick import clock
 from tallystick.database.engine import Database
 from tallystick.events.record import StoredEvent
-from tallystick.ledger.nodes import Nodes, UnheldNodes
+from tallystick.ledger.nodes import DetachedNodes, Nodes
 from tallystick.ledger.prover import Prover, evidence
 from tallystick.merkle.commitment import ENTRY_BYTES
 from tallystick.merkle.tiles import TILE_WIDTH
@@ -67,9 +67,9 @@ out there. Filtered events are proven one by one; that there are no others is no
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a bundle holds. With `first` and `end` all events of first ≤ index < end, else what a filter found.
+    """What a bundle holds: with `first` and `end` all events with first ≤ index < end, otherwise those of a filter.
 
-    `filter` are the names and values that were asked for, `made_by` and `origin` as the manifest says them.
+    `filter` maps parameter names to the requested values; it and `made_by` are copied into the manifest.
     """
 
     first: int | None = None
@@ -79,7 +79,7 @@ class Selection:
 
 
 class BundleWriter:
-    """Writes bundles of one organization; the events come from whoever can read them, in order of index."""
+    """Writes bundles of one organization, of events that the caller reads in order of index."""
 
     def __init__(self, database: Database, prover: Prover) -> None:
         self._database = database
@@ -94,11 +94,11 @@ class BundleWriter:
         records: Iterable[StoredEvent] = (),
         attached: Iterable[tuple[str, bytes]] = (),
     ) -> dict[str, Any]:
-        """Write the bundle; the manifest. `target` need not be seekable. A checkpoint is signed if none covers it.
+        """Write the bundle to `target`, which need not be seekable, and return its manifest.
 
-        `attached` are names and contents of documents that go with it.
-        Of filtered events those that were recorded after this began are left out. ValueError when the events are
-        not in order of index.
+        `records` are the erasure, purge and retention records that explain missing parts; `attached` are names and
+        contents of further documents. Signs a checkpoint if none covers the events. Filtered events that were
+        recorded after the call began are left out. ValueError when the events are not in order of index.
         """
         end = self._prover.size(scope) if selection.end is None else selection.end
         checkpoint = self._prover.checkpoint(scope, covering=end)
@@ -108,19 +108,19 @@ class BundleWriter:
         if selection.end is not None:
             head |= {"kind": "range", "first": selection.first or 0, "end": selection.end}
             shown = _filled(events, selection.first or 0, selection.end)
-        walk = _Walk(UnheldNodes(self._database, scope.org_id), checkpoint.size)
+        walk = _EntryCollector(DetachedNodes(self._database, scope.org_id), checkpoint.size)
         with walk, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as bundle:
             walk.begin(head.get("first", 0))
-            made["events.ndjson"] = put_file(bundle, "events.ndjson", _lines(walk, shown))
+            made["events.ndjson"] = add_file(bundle, "events.ndjson", _lines(walk, shown))
             walk.finish()
-            made["entries.bin"] = put_file(bundle, "entries.bin", _blocks(walk.entries))
-            made["proof.json"] = put_file(bundle, "proof.json", _proof(head, walk.hashes))
-            made["checkpoint"] = put_file(bundle, "checkpoint", [checkpoint.note.encode()])
+            made["entries.bin"] = add_file(bundle, "entries.bin", _blocks(walk.entries))
+            made["proof.json"] = add_file(bundle, "proof.json", _proof(head, walk.hashes))
+            made["checkpoint"] = add_file(bundle, "checkpoint", [checkpoint.note.encode()])
             proven = (record_line(one, walk.nodes, checkpoint.size) for one in records if one.index < checkpoint.size)
-            made["records.ndjson"] = put_file(bundle, "records.ndjson", proven)
-            made["README.txt"] = put_file(bundle, "README.txt", [README.encode()])
+            made["records.ndjson"] = add_file(bundle, "records.ndjson", proven)
+            made["README.txt"] = add_file(bundle, "README.txt", [README.encode()])
             for name, content in attached:
-                made[f"attached/{name}"] = put_file(bundle, f"attached/{name}", [content])
+                made[f"attached/{name}"] = add_file(bundle, f"attached/{name}", [content])
             manifest = {
                 **head,
                 "origin": checkpoint.note.partition("\n")[0],
@@ -130,12 +130,17 @@ class BundleWriter:
                 "made_by": dict(selection.made_by),
                 "files": made,
             }
-            put_file(bundle, "manifest.json", [msgspec.json.format(msgspec.json.encode(manifest), indent=2), b"\n"])
+            add_file(bundle, "manifest.json", [msgspec.json.format(msgspec.json.encode(manifest), indent=2), b"\n"])
         return manifest
 
 
-class _Walk:
-    """Goes from the first entry to the last: what is shown goes to `entries`, what is not is covered in `hashes`."""
+class _EntryCollector:
+    """Divides the log into entries that are in the bundle and tree nodes that cover all others.
+
+    From left to right, `entries` and `hashes` together span the leaves [0, size) exactly once. A verifier that folds
+    both gets the signed root, so no entry can be added, left out or moved. A gap of n entries costs at most
+    2 log2(n) nodes. One tile of entries is held in memory.
+    """
 
     def __init__(self, nodes: Nodes, size: int) -> None:
         self.nodes = nodes
@@ -146,7 +151,7 @@ class _Walk:
         self._at = 0
         self._tile = (-1, b"")
 
-    def __enter__(self) -> "_Walk":
+    def __enter__(self) -> "_EntryCollector":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -154,14 +159,14 @@ class _Walk:
         self.hashes.close()
 
     def begin(self, first: int) -> None:
-        """Cover what comes before the range."""
+        """Cover the entries before `first`."""
         self._cover(first)
         self._at = first
 
     def show(self, index: int) -> bool:
-        """Take the entry at `index`; False where even the entry is past its retention, and is covered instead."""
+        """Include the entry at `index`; False when the entry itself has expired, so that a node covers it instead."""
         if index < self._at:
-            raise ValueError(f"index {index} comes after {self._at - 1}: events of a bundle come in order")
+            raise ValueError(f"index {index} follows {self._at - 1}: events of a bundle must be in order of index")
         position, place = divmod(index, TILE_WIDTH)
         if self._tile[0] != position:
             self._tile = (position, self.nodes.entries(position))
@@ -175,7 +180,7 @@ class _Walk:
         return True
 
     def finish(self) -> None:
-        """Cover what follows the last entry."""
+        """Cover the entries after the last event, and rewind both files for reading."""
         self._cover(self.size)
         self.entries.seek(0)
         self.hashes.seek(0)
@@ -186,13 +191,13 @@ class _Walk:
 
 
 def _filled(events: Iterable[list[StoredEvent]], first: int, end: int) -> Iterator[list[StoredEvent | int]]:
-    """The events of a range with the bare index wherever there is none."""
+    """The events of a range, with the bare index in place of each event that is missing."""
     at = first
     for block in events:
         row: list[StoredEvent | int] = []
         for event in block:
             if not at <= event.index < end:
-                raise ValueError(f"index {event.index} does not belong between {at} and {end}")
+                raise ValueError(f"index {event.index} is not in the expected range from {at} to {end - 1}")
             row += [*range(at, event.index), event]
             at = event.index + 1
         yield row
@@ -200,7 +205,7 @@ def _filled(events: Iterable[list[StoredEvent]], first: int, end: int) -> Iterat
         yield list(range(start, min(start + TILE_WIDTH, end)))
 
 
-def _lines(walk: _Walk, events: Iterable[Iterable[StoredEvent | int]]) -> Iterator[bytes]:
+def _lines(walk: _EntryCollector, events: Iterable[Iterable[StoredEvent | int]]) -> Iterator[bytes]:
     encode = msgspec.json.Encoder().encode
     for block in events:
         lines: list[bytes] = []
@@ -219,7 +224,7 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _proof(head: Mapping[str, Any], hashes: IO[bytes]) -> Iterator[bytes]:
-    """JSON with one hash on each line, so that a reader need not hold them all."""
+    """The content of proof.json, with one hash on each line, so that a reader can stream it."""
     yield json.dumps(head).encode()[:-1] + b', "hashes": ['
     between = b"\n"
     while node := hashes.read(32):
@@ -229,11 +234,17 @@ def _proof(head: Mapping[str, Any], hashes: IO[bytes]) -> Iterator[bytes]:
 
 
 def record_line(event: StoredEvent, nodes: Nodes, size: int) -> bytes:
+    """A line of records.ndjson: the event with its inclusion proof (base64 hashes) in the tree of `size` entries."""
     hashes = [b64encode(one).decode() for one in inclusion_proof(event.index, size, nodes)]
     return msgspec.json.encode({**evidence(event), "hashes": hashes}) + b"\n"
 
 
-def put_file(bundle: zipfile.ZipFile, name: str, blocks: Iterable[bytes]) -> dict[str, Any]:
+def add_file(bundle: zipfile.ZipFile, name: str, blocks: Iterable[bytes]) -> dict[str, Any]:
+    """Add a file to the zip, block by block; returns its SHA-256 (hex) and size as the manifest lists them.
+
+    The modification time is fixed, so that equal content gives an equal zip. Entries are not compressed: hashes do not
+    get smaller.
+    """
     digest, count = hashlib.sha256(), 0
     info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
     info.compress_type = zipfile.ZIP_STORED if name == "entries.bin" else zipfile.ZIP_DEFLATED

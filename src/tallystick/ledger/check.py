@@ -1,6 +1,6 @@
-"""Does what is stored of a log agree with itself? The right edge at every start, all of it on demand.
+"""Consistency checks of one log's tables: the right edge at every start, the whole log on demand.
 
-Both read one consistent view and change nothing; the caller freezes the log when the answer is bad.
+Both read one consistent snapshot and change nothing; the caller freezes the log when a check fails.
 """
 
 from collections.abc import Iterator
@@ -18,16 +18,16 @@ ROWS_AT_ONCE = 64
 
 
 def check_edge(connection: Connection, org_id: UUID) -> str | None:
-    """What is wrong with the end of the log, in words, or None.
+    """A description of what is wrong with the end of the log, or None.
 
-    Looks at the last tile of each level, the edge and the root in the log's row, and the last checkpoint:
-    a few rows, whatever the size of the log. An alteration further back is for `recompute` to find.
+    Reads the last tile of each level, the edge and root in the log's row, and the last checkpoint: a few rows,
+    whatever the size of the log. Alterations further back are found only by `recompute`.
     """
     log = read(connection, org_id)
     nodes = Nodes(connection, org_id)
     try:
         levels = -(-log.size.bit_length() // TILE_HEIGHT)
-        for level in range(levels + 1):  # one beyond the last, which has to be empty
+        for level in range(levels + 1):  # one level beyond the last, which must be empty
             _check_last_tile(connection, log, nodes, level)
         edge = Edge.of(log.size, nodes)
         if edge.pack() != log.edge:
@@ -41,13 +41,13 @@ def check_edge(connection: Connection, org_id: UUID) -> str | None:
 
 
 def recompute(connection: Connection, org_id: UUID) -> tuple[int, bytes]:
-    """The size and the root that the stored entries give, all of them read and hashed again.
+    """Hash all stored entries again; returns the size and the root (32 bytes) that they give.
 
-    Every tile above them is compared on the way; LedgerDamaged names the first that is missing or differs.
-    Memory is bounded; time is about 1.5 s for a million entries.
+    Compares every tile above them on the way; LedgerDamaged names the first that is missing or differs.
+    Memory is bounded; a million entries take about 1.5 s.
     """
     edge = EMPTY
-    above: dict[int, bytes] = {}  # tile level → the hashes of its tile that is filling
+    above: dict[int, bytes] = {}  # tile level → the hashes of its rightmost tile, so far
 
     def compare(level: int) -> None:
         position = (edge.size >> TILE_HEIGHT * level) - 1 >> TILE_HEIGHT
@@ -74,7 +74,7 @@ def _entry_tiles(connection: Connection, org_id: UUID) -> Iterator[tuple[int, by
 
 
 def _check_last_tile(connection: Connection, log: Log, nodes: Nodes, level: int) -> None:
-    """The last tile of a level is the one, and as wide, as the size demands; the last full one hashes to its parent."""
+    """Compare position and width of the level's last tile with the size, and its last full tile with its parent."""
     count = log.size >> TILE_HEIGHT * level
     expected = (count - 1) // TILE_WIDTH if count else None
     query = select(tiles.c.position).where(tiles.c.org_id == log.org_id, tiles.c.level == level)

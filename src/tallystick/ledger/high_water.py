@@ -1,7 +1,7 @@
-"""The high-water marks: the last size and root that were signed of each log, in a file beside the database.
+"""High-water marks: the last signed size and root of each log, in a file beside the control database.
 
-A control database that was set back to an older copy does not know what it signed since. This file does,
-because it is no part of that copy: whoever signs reads it first. Lines are only added, and are on disk
+A control database that was restored from an older copy does not know what was signed since. This file does, because
+it is not part of that copy; the signer compares every log with it first. Lines are only appended, and are on disk
 before a signature leaves the process.
 """
 
@@ -15,11 +15,11 @@ from tallystick.durable import replace_file, sync_file
 from tallystick.merkle.tree import HASH_BYTES
 
 FILE = "ledger.marks"
-LINES_BEFORE_REWRITING = 10_000
+MIN_LINES_BEFORE_REWRITE = 10_000
 
 
-class Mark(NamedTuple):
-    """So many entries with this root were signed of the log with this random id."""
+class HighWaterMark(NamedTuple):
+    """A signed size and root (32 bytes) of the log with this random id."""
 
     origin_id: str
     size: int
@@ -30,44 +30,44 @@ class Mark(NamedTuple):
         return f"{self.origin_id} {self.size} {b64encode(self.root).decode()}\n"
 
 
-class Marks:
-    """The marks of every log. One process has the data directory, one thread at a time calls."""
+class HighWaterMarks:
+    """The marks of every log. One process uses the data directory, and one thread at a time calls."""
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / FILE
-        self._held: dict[str, Mark] = {}
+        self._marks: dict[str, HighWaterMark] = {}
         self._lines = 0
-        self._broken = False  # the last line may be half a line: nothing is added behind it
+        self._broken = False  # the last line may be incomplete: nothing may be appended to it
 
     def open(self) -> None:
-        """Read what is there; a last line that a power cut broke off was never relied upon."""
-        if self.look():
+        """Read the file, and drop a last line that a power cut broke off: no signature was given out for it."""
+        if self.load():
             self._rewrite()
 
-    def look(self) -> bool:
-        """Read what is there and change nothing, also beside a server that writes; whether the last line is broken."""
+    def load(self) -> bool:
+        """Read the file without changing it, also while a server runs; True when its last line is incomplete."""
         lines = self._read_lines()
         for line in lines:
             self._lines += 1
-            if (mark := _read(line)) is not None:
+            if (mark := _parse(line)) is not None:
                 self._keep(mark)
         return bool(lines) and not lines[-1].endswith("\n")
 
-    def of(self, origin_id: str) -> Mark | None:
-        """The largest size signed of this log, as far as this data directory knows."""
-        return self._held.get(origin_id)
+    def of(self, origin_id: str) -> HighWaterMark | None:
+        """The mark with the largest size of this log, or None when this data directory has none."""
+        return self._marks.get(origin_id)
 
-    def within(self, origin_id: str, size: int) -> Mark | None:
-        """The largest of at most `size` entries that the file still has: older lines stay until it is rewritten."""
-        found = [mark for line in self._read_lines() if (mark := _read(line)) is not None]
+    def largest_within(self, origin_id: str, size: int) -> HighWaterMark | None:
+        """The largest mark of at most `size` entries in the file, where older lines stay until it is rewritten."""
+        found = [mark for line in self._read_lines() if (mark := _parse(line)) is not None]
         mine = [mark for mark in found if mark.origin_id == origin_id and mark.size <= size]
         return max(mine, key=lambda mark: mark.size, default=None)
 
-    def put(self, marks: Sequence[Mark]) -> None:
-        """Add marks; on return they are on disk."""
+    def append(self, marks: Sequence[HighWaterMark]) -> None:
+        """Append marks; on return they are on disk."""
         for mark in marks:
             self._keep(mark)
-        if self._lines > LINES_BEFORE_REWRITING + 2 * len(self._held) or self._broken or not self._path.exists():
+        if self._lines > MIN_LINES_BEFORE_REWRITE + 2 * len(self._marks) or self._broken or not self._path.exists():
             self._rewrite()
             return
         self._broken = True
@@ -81,23 +81,23 @@ class Marks:
         text = self._path.read_text(encoding="ascii", errors="replace") if self._path.exists() else ""
         return text.splitlines(keepends=True)
 
-    def _keep(self, mark: Mark) -> None:
-        held = self._held.get(mark.origin_id)
+    def _keep(self, mark: HighWaterMark) -> None:
+        held = self._marks.get(mark.origin_id)
         if held is None or mark.size >= held.size:
-            self._held[mark.origin_id] = mark
+            self._marks[mark.origin_id] = mark
 
     def _rewrite(self) -> None:
         """Replace the file by one with a single line for each log."""
         with replace_file(self._path, self._path.with_suffix(".new")) as file:
-            file.write("".join(mark.line for mark in self._held.values()).encode("ascii"))
-        self._lines = len(self._held)
+            file.write("".join(mark.line for mark in self._marks.values()).encode("ascii"))
+        self._lines = len(self._marks)
         self._broken = False
 
 
-def _read(line: str) -> Mark | None:
+def _parse(line: str) -> HighWaterMark | None:
     try:
         origin_id, size, root = line.removesuffix("\n").split(" ")
-        mark = Mark(origin_id, int(size), b64decode(root, validate=True))
+        mark = HighWaterMark(origin_id, int(size), b64decode(root, validate=True))
     except (ValueError, Error):
         return None
     return mark if line.endswith("\n") and len(mark.root) == HASH_BYTES else None

@@ -1,4 +1,4 @@
-"""The keys that sign a log's checkpoints: made with the first one, sealed at rest, changed with an overlap."""
+"""Signing keys of a log's checkpoints: created on first use, encrypted at rest, rotated with an overlap of 30 days."""
 
 import secrets
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _SIGNING = (
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key that signs now; `signs_until` in microseconds, None for the current one. The `repr` shows no secret."""
+    """A key that signs now; `signs_until` in µs since 1970, None for the current key. The `repr` shows no secret."""
 
     name: str
     public: bytes
@@ -45,22 +45,22 @@ class SigningKey:
 
 
 class Keyring:
-    """Seals and opens signing keys with the server's secret; holds no key itself."""
+    """Encrypts and decrypts signing keys with the server's secret; keeps no key in memory."""
 
     def __init__(self, secret: str, host: str) -> None:
         self._host = host
         self._seal = Seal(secret, _PURPOSE)
 
-    def opens(self, org_id: UUID, public: bytes, sealed: bytes) -> bool:
-        """Whether this secret is the one that sealed the key."""
+    def can_open(self, org_id: UUID, public: bytes, sealed: bytes) -> bool:
+        """Whether the key was encrypted with this secret."""
         try:
             self._open(org_id, public, sealed)
         except Unavailable:
             return False
         return True
 
-    def signing(self, connection: Connection, org_id: UUID, *, now: int) -> Sequence[SigningKey]:
-        """The keys that sign now, the current one first; empty until `prepare` made the first."""
+    def active_keys(self, connection: Connection, org_id: UUID, *, now: int) -> Sequence[SigningKey]:
+        """The keys that sign at `now`, the current one first; empty until `prepare` creates the first."""
         rows = connection.execute(_SIGNING, {"org": org_id, "now": now}).all()
         found = [
             SigningKey(row.origin, row.public, self._open(org_id, row.public, row.sealed), row.signs_until)
@@ -69,25 +69,28 @@ class Keyring:
         return sorted(found, key=lambda key: (key.signs_until is not None, -(key.signs_until or 0)))
 
     def prepare(self, connection: Connection, org_id: UUID, *, now: int) -> None:
-        """Give the log its name and its first key, unless it has them; waits for whoever does the same."""
+        """Create the log's origin and first key unless they exist. Locks the log's row, so only one caller does it."""
         log = ledger_log.lock(connection, org_id)
         mine = logs.c.org_id == org_id
         named = update(logs).where(mine, logs.c.origin.is_(None))
         connection.execute(named.values(origin=f"{self._host}/log/{log.origin_id}"))
-        if not self.signing(connection, org_id, now=now):
+        if not self.active_keys(connection, org_id, now=now):
             self._make(connection, org_id, now=now)
 
     def rotate(self, connection: Connection, scope: Scope, *, now: int, caller: Caller = NOWHERE) -> SigningKey:
-        """A new key signs from now on, the one before beside it for 30 days more. An owner's or the operator's act."""
+        """Create a new signing key; the previous one signs beside it for 30 more days.
+
+        For an owner or the operator, otherwise Forbidden. Records `audit_log.signing_key_rotated`.
+        """
         require_ownership(scope)
         self.prepare(connection, scope.org_id, now=now)
-        before = self.signing(connection, scope.org_id, now=now)[0]
+        before = self.active_keys(connection, scope.org_id, now=now)[0]
         until = now + OVERLAP_DAYS * DAY_US
         mine = signing_keys.c.org_id == scope.org_id
         old = update(signing_keys).where(mine, signing_keys.c.signs_until.is_(None))
         connection.execute(old.values(signs_until=until))
         self._make(connection, scope.org_id, now=now)
-        made = self.signing(connection, scope.org_id, now=now)[0]
+        made = self.active_keys(connection, scope.org_id, now=now)[0]
         organization = organizations.of_scope(connection, scope)
         tell(
             connection, scope.org_id, "audit_log.signing_key_rotated",
@@ -109,19 +112,19 @@ class Keyring:
             raw = self._seal.open(sealed, org_id.bytes + public)
         except Unsealable:
             raise Unavailable(
-                "The key that signs this log cannot be opened. The operator has to give the server the "
-                "TALLYSTICK_SECRET_KEY that it had when the key was made.",
+                "The key that signs this log cannot be decrypted. The operator must start the server with the "
+                "TALLYSTICK_SECRET_KEY that it had when the key was created.",
                 code="signing_key_sealed",
                 retry_after=60,
             ) from None
         return Ed25519PrivateKey.from_private_bytes(raw)
 
 
-def rename(connection: Connection, log: Log, host: str) -> Log:
-    """The log under a new origin, no longer frozen: same tree, same indexes, same keys.
+def rename_log(connection: Connection, log: Log, host: str) -> Log:
+    """Give the log a new origin and unfreeze it; tree, indexes and keys stay.
 
-    Checkpoints under the old name are not given out any more; that their sizes had these roots is still held against
-    the tree.
+    Checkpoints signed under the old origin are no longer served. Their sizes and roots stay, so that later checks
+    still compare the tree with them.
     """
     origin_id = secrets.token_hex(16)
     values = {"origin_id": origin_id, "origin": f"{host}/log/{origin_id}", "frozen_reason": None}

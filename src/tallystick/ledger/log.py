@@ -1,8 +1,8 @@
-"""The log of one organization: made once, locked, appended to, frozen.
+"""The log of one organization: create, lock, append, freeze.
 
-All functions work in the caller's transaction and leave committing to it. A `Log` is what the locked
-row said; `append` writes only if the row still says the same size and root, so that neither another node,
-nor a transaction rolled back, nor a value kept too long can put an entry at a wrong index.
+All functions work in the caller's transaction and leave the commit to it. A `Log` holds the values of the locked
+row; `append` writes only if the row still has the same size and root, so that neither another node, nor a
+transaction that was rolled back, nor a stale `Log` can put an entry at a wrong index.
 """
 
 import secrets
@@ -23,13 +23,13 @@ TILE_BYTES = TILE_WIDTH * HASH_BYTES
 
 
 class LedgerDamaged(Unavailable):
-    """What is stored of a log contradicts itself; nothing may be appended to it or proved from it."""
+    """The stored data of a log contradicts itself; nothing may be appended to it or proved from it."""
 
     code, title = "log_damaged", "The log is damaged"
 
 
 class Log(msgspec.Struct, frozen=True):
-    """A log as its row says: how many entries, their root, and the edge from which it grows.
+    """A log's row: its number of entries, their root, and the edge (the packed peaks) from which it grows.
 
     Indexes below `fixed_end` are in fixed shipments, those below `stored_end` are stored or set aside.
     """
@@ -82,7 +82,7 @@ _BEGIN = insert(tiles).returning(tiles.c.position)
 
 
 def create(connection: Connection, org_id: UUID, *, now: int) -> Log:
-    """The empty log of a new organization, under an origin that says nothing about it. `now` in µs since 1970."""
+    """Create the empty log of a new organization, under a random origin. `now` in µs since 1970."""
     root, origin_id = EMPTY.root(), secrets.token_hex(16)
     log = Log(org_id, origin_id, 0, root, b"", fixed_end=0, stored_end=0)
     connection.execute(insert(logs).values(**msgspec.structs.asdict(log), created_at=now))
@@ -95,7 +95,7 @@ def read(connection: Connection, org_id: UUID) -> Log:
 
 
 def lock(connection: Connection, org_id: UUID) -> Log:
-    """The log, kept from every other writer until the transaction ends; who comes second sees what the first left.
+    """The log, locked against other writers until the transaction ends; the next writer sees this one's result.
 
     Raises Unavailable (`log_frozen`) while the log is frozen, NotFound when the organization has none.
     """
@@ -105,11 +105,11 @@ def lock(connection: Connection, org_id: UUID) -> Log:
 
 
 def refuse_frozen(log: Log) -> None:
-    """Unavailable (`log_frozen`) while the log is frozen: nothing is recorded into it, nothing signed of it."""
+    """Raise Unavailable (`log_frozen`) when the log is frozen: nothing may be recorded in it or signed."""
     if log.frozen_reason is not None:
         raise Unavailable(
-            "Recording is stopped because the ledger was found wrong; the operator has to restore it "
-            "or to start a new log. Reading goes on.",
+            "Recording is stopped because the ledger contradicts itself. The operator must restore it "
+            "or start a new log. Reading still works.",
             code="log_frozen",
             retry_after=60,
             reason=log.frozen_reason,
@@ -117,18 +117,18 @@ def refuse_frozen(log: Log) -> None:
 
 
 def root(connection: Connection, org_id: UUID) -> tuple[int, bytes]:
-    """The size and the root (32 bytes) that the log claims."""
+    """The size and the root (32 bytes) in the log's row."""
     log = read(connection, org_id)
     return log.size, log.root
 
 
 def append(connection: Connection, log: Log, entries: Sequence[bytes]) -> Log:
-    """The log with these entries (32 bytes each) at the indexes from `log.size` on, and their tiles written.
+    """Append entries (32 bytes each) at the indexes from `log.size` on, and write their tiles; returns the new log.
 
     `log` comes from `lock` or `append` in this transaction; after a rollback it is void. Writes the log's row,
-    one row for each tile that is begun and one for each that is widened: two rows for a few entries, one more
-    for every 256. Raises Unavailable (`log_moved`) when the row no longer says what `log` says, and
-    LedgerDamaged when size, root, edge and tiles contradict each other; nothing may be committed after either.
+    one row for each new tile and one for each widened tile: two rows for a few entries, one more for every 256.
+    Raises Unavailable (`log_moved`) when the row no longer equals `log`, and LedgerDamaged when size, root, edge
+    and tiles contradict each other; nothing may be committed after either.
     """
     if not entries:
         return log
@@ -146,14 +146,14 @@ def append(connection: Connection, log: Log, entries: Sequence[bytes]) -> Log:
 
 
 def freeze(connection: Connection, org_id: UUID, reason: str) -> None:
-    """Stops recording into the log until an operator decides; the first reason stays."""
+    """Stop recording into the log until an operator decides; a frozen log keeps its first reason."""
     connection.execute(
         update(logs).where(logs.c.org_id == org_id, logs.c.frozen_reason.is_(None)).values(frozen_reason=reason)
     )
 
 
 def mark(connection: Connection, log: Log, *, now: int) -> None:
-    """Keeps the locked log's size and root, so that later checks hold the log to it. `now` in µs since 1970."""
+    """Store the locked log's size and root as an unsigned checkpoint, for later checks. `now` in µs since 1970."""
     known = select(checkpoints.c.size).where(checkpoints.c.org_id == log.org_id, checkpoints.c.size == log.size)
     if connection.execute(known).one_or_none() is None:
         row = {"org_id": log.org_id, "size": log.size, "root": log.root, "made_at": now}
@@ -193,7 +193,7 @@ def _advance(connection: Connection, before: Log, after: Log) -> None:
 
 
 def _lay(connection: Connection, log: Log, level: int, new: bytes) -> list[dict[str, Any]]:
-    """Widens the unfinished tile of this level; the rows of the tiles that begin after it, for the caller to insert."""
+    """Widen the unfinished tile of this level; returns the rows of the tiles after it, for the caller to insert."""
     position, width = divmod(log.size >> TILE_HEIGHT * level, TILE_WIDTH)
     taken = 0
     if width:

@@ -1,4 +1,4 @@
-"""The signer: a thread that signs a checkpoint of each log that grew, and signs on demand."""
+"""The signer: a background thread that signs a checkpoint of each log that grew, and signs on demand."""
 
 import threading
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from tallystick import clock, telemetry
 from tallystick.database.engine import Database
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.ledger import log as ledger_log
-from tallystick.ledger.high_water import Mark, Marks
+from tallystick.ledger.high_water import HighWaterMark, HighWaterMarks
 from tallystick.ledger.keys import Keyring, SigningKey
 from tallystick.ledger.log import LedgerDamaged, Log
-from tallystick.ledger.nodes import EntriesGone, Nodes
-from tallystick.ledger.notes import checkpoint_body, signed
+from tallystick.ledger.nodes import EntriesExpired, Nodes
+from tallystick.ledger.notes import checkpoint_body, signed_note
 from tallystick.ledger.tables import checkpoints, logs, signing_keys
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease
@@ -26,7 +26,7 @@ from tallystick.work.leases import Lease
 LEASE = "signer"
 LEASE_SECONDS = 30
 PACE_SECONDS = 1.0
-TOGETHER = 50  # logs signed in one transaction: short, since recording waits for it on SQLite
+BATCH_LOGS = 50  # logs signed in one transaction: short, since recording waits for it on SQLite
 _LAST = (
     select(checkpoints.c.size, checkpoints.c.root, checkpoints.c.note, checkpoints.c.made_at)
     .where(checkpoints.c.org_id == bindparam("org"), checkpoints.c.note.is_not(None))
@@ -40,7 +40,7 @@ logger = structlog.get_logger(__name__)
 
 
 class Checkpoint(NamedTuple):
-    """A size, its root (32 bytes), and the signed note that says both; `made_at` in microseconds."""
+    """A size, its root (32 bytes), and the signed note (C2SP tlog-checkpoint); `made_at` in µs since 1970."""
 
     size: int
     root: bytes
@@ -49,10 +49,10 @@ class Checkpoint(NamedTuple):
 
 
 class Signer(Background):
-    """Signs what is committed, nothing else. Every method blocks; `checkpoint` is called from worker threads.
+    """Signs committed sizes only. Every method blocks; `checkpoint` is called from worker threads.
 
-    Before anything is signed the log must agree with its own row, with the last checkpoint, and with the
-    high-water mark; one that does not is frozen.
+    Before a log is signed, its tiles must agree with its row, with its last checkpoint, and with its high-water mark;
+    a log that does not is frozen.
     """
 
     def __init__(self, database: Database, keyring: Keyring, data_dir: Path) -> None:
@@ -60,29 +60,30 @@ class Signer(Background):
         super().__init__("signing", idle_seconds=PACE_SECONDS, breath_seconds=PACE_SECONDS, lease=lease)
         self._database = database
         self._keyring = keyring
-        self._marks = Marks(data_dir)
+        self._marks = HighWaterMarks(data_dir)
         self._signed: dict[UUID, int] = {}
-        self._one_at_a_time = threading.Lock()
+        self._signing_lock = threading.Lock()
 
     def open(self) -> None:
-        """Read the marks, and freeze every log that is behind its own: before anything is recorded or signed."""
+        """Read the high-water marks and freeze every log that contradicts its own; before recording and signing."""
         self._marks.open()
         with self._database.read() as connection:
             found = connection.execute(select(logs.c.org_id).where(logs.c.frozen_reason.is_(None))).scalars().all()
         for org_id in found:
             try:
                 with self._database.read() as connection:
-                    problem = self._behind_mark(ledger_log.read(connection, org_id), Nodes(connection, org_id))
+                    problem = self._compare_with_mark(ledger_log.read(connection, org_id), Nodes(connection, org_id))
             except LedgerDamaged as damage:
                 problem = damage.detail
             if problem is not None:
                 self._freeze(org_id, problem)
 
     def checkpoint(self, org_id: UUID, *, covering: int = 0) -> Checkpoint:
-        """The last checkpoint, of at least `covering` entries (no more than there are).
+        """The last checkpoint of at least `covering` entries, which must not exceed the log's size.
 
-        A new one is signed when the last does not cover them, or when it is older than a second and the
-        log has grown. Of a frozen log the last one is given; Unavailable (`log_frozen`) where that is not enough.
+        Signs a new one when the last does not cover them, or when it is older than a second and the log has grown.
+        A frozen log is not signed: its last checkpoint is returned, or Unavailable (`log_frozen`) raised if that does
+        not cover them.
         """
         with self._database.read() as connection:
             log = ledger_log.read(connection, org_id)
@@ -96,22 +97,22 @@ class Signer(Background):
             last = last_checkpoint(connection, org_id)
         if last is None or last.size < covering:
             ledger_log.refuse_frozen(log)
-            raise Unavailable("No checkpoint covers this yet; ask again.", code="no_checkpoint")
+            raise Unavailable("No checkpoint covers this event yet. Try again.", code="no_checkpoint")
         return last
 
     def keys(self, org_id: UUID) -> Sequence[SigningKey]:
-        """The keys that sign now, the current one first; the first is made here if there is none."""
+        """The keys that sign now, the current one first; creates the first key if there is none."""
         now = clock.now_us()
         with self._database.read() as connection:
-            found = self._keyring.signing(connection, org_id, now=now)
+            found = self._keyring.active_keys(connection, org_id, now=now)
         if found:
             return found
         with self._database.write() as connection:
             self._keyring.prepare(connection, org_id, now=now)
-            return self._keyring.signing(connection, org_id, now=now)
+            return self._keyring.active_keys(connection, org_id, now=now)
 
     def close(self) -> None:
-        """Sign what grew until now: so that an older copy is noticed to the last event."""
+        """Sign every log that grew, so that a restore of an older copy is noticed down to the last event."""
         self.try_step()
         super().close()
 
@@ -122,26 +123,30 @@ class Signer(Background):
         with self._database.read() as connection:
             sizes = connection.execute(select(logs.c.org_id, logs.c.size).where(logs.c.frozen_reason.is_(None))).all()
         grown = [row.org_id for row in sizes if row.size > self._signed.get(row.org_id, 0)]
-        for start in range(0, len(grown), TOGETHER):
-            self.sign(grown[start : start + TOGETHER])
+        for start in range(0, len(grown), BATCH_LOGS):
+            self.sign(grown[start : start + BATCH_LOGS])
         return bool(grown)
 
     def sign(self, org_ids: Sequence[UUID]) -> None:
-        """Sign each of these logs as it is committed now. What cannot be signed alone is said and left out."""
-        with self._one_at_a_time:
-            ready = self._prepared(org_ids)
+        """Sign these logs at their committed size.
+
+        Of several logs, those that cannot be signed are logged and skipped; for a single one the error is raised.
+        """
+        with self._signing_lock:
+            ready = self._prepare_notes(org_ids)
             if not ready:
                 return
-            # First the marks: should the power fail now, they speak of what is committed all the same.
-            self._marks.put([Mark(log.origin_id, log.size, log.root) for log, _ in ready])
-            conflicting = self._keep(ready)
+            # Marks first: after a power cut here they still name committed sizes. The other way round, a signed
+            # checkpoint could be given out that no mark remembers.
+            self._marks.append([HighWaterMark(log.origin_id, log.size, log.root) for log, _ in ready])
+            conflicting = self._store(ready)
         for log in conflicting:
-            self._freeze(log.org_id, f"A checkpoint of {log.size} entries with another root was made before.")
+            self._freeze(log.org_id, f"A checkpoint of {log.size} entries with another root was signed before.")
         self._signed.update({log.org_id: log.size for log, _ in ready})
         telemetry.checkpoints_signed_total.inc(len(ready) - len(conflicting))
 
-    def _prepared(self, org_ids: Sequence[UUID]) -> list[tuple[Log, str]]:
-        """Those of the logs that can be signed, as they are committed, and the notes that say so."""
+    def _prepare_notes(self, org_ids: Sequence[UUID]) -> list[tuple[Log, str]]:
+        """The logs that can be signed, each with its signed note; freezes the damaged ones."""
         failed: dict[UUID, TallystickError] = {}
         self._make_keys(org_ids, failed)
         ready: list[tuple[Log, str]] = []
@@ -149,7 +154,7 @@ class Signer(Background):
             for org_id in org_ids:
                 try:
                     if org_id not in failed:
-                        ready.append(self._note(connection, org_id))
+                        ready.append(self._sign_log(connection, org_id))
                 except TallystickError as error:
                     failed[org_id] = error
         for org_id, problem in failed.items():
@@ -162,7 +167,7 @@ class Signer(Background):
         return ready
 
     def _make_keys(self, org_ids: Sequence[UUID], failed: dict[UUID, TallystickError]) -> None:
-        """The first key of those that have none."""
+        """Create the first key of each log that has none; errors go into `failed`."""
         with self._database.read() as connection:
             keyed = set(connection.execute(_KEYED, {"orgs": list(org_ids)}).scalars())
         for org_id in org_ids:
@@ -172,20 +177,20 @@ class Signer(Background):
             except TallystickError as error:
                 failed[org_id] = error
 
-    def _note(self, connection: Connection, org_id: UUID) -> tuple[Log, str]:
-        """The log, checked, and its checkpoint; LedgerDamaged."""
-        keys = self._keyring.signing(connection, org_id, now=clock.now_us())
+    def _sign_log(self, connection: Connection, org_id: UUID) -> tuple[Log, str]:
+        """Check a log and sign it; returns it with the note. LedgerDamaged when a check fails."""
+        keys = self._keyring.active_keys(connection, org_id, now=clock.now_us())
         log = ledger_log.read(connection, org_id)
         ledger_log.refuse_frozen(log)
         nodes = Nodes(connection, org_id)
-        problem = _own_contradiction(connection, log, nodes) or self._behind_mark(log, nodes)
+        problem = _check_against_itself(connection, log, nodes) or self._compare_with_mark(log, nodes)
         if problem is not None:
             raise LedgerDamaged(problem)
         origin = keys[0].name
-        return log, signed(checkpoint_body(origin, log.size, log.root), origin, [key.private for key in keys])
+        return log, signed_note(checkpoint_body(origin, log.size, log.root), origin, [key.private for key in keys])
 
-    def _keep(self, ready: Sequence[tuple[Log, str]]) -> list[Log]:
-        """Write the notes down; those logs of which that size has another root."""
+    def _store(self, ready: Sequence[tuple[Log, str]]) -> list[Log]:
+        """Store the notes; returns the logs that already have a checkpoint of that size with another root."""
         now = clock.now_us()
         rows = [
             {"org_id": log.org_id, "size": log.size, "root": log.root, "made_at": now, "note": note}
@@ -195,28 +200,28 @@ class Signer(Background):
             try:
                 with connection.begin_nested():
                     connection.execute(insert(checkpoints), rows)
-            except IntegrityError:  # of some there is one of that size
-                return [log for (log, _), row in zip(ready, rows, strict=True) if not _kept_alone(connection, row)]
+            except IntegrityError:  # a log has a checkpoint of that size already: store one by one
+                return [log for (log, _), row in zip(ready, rows, strict=True) if not _store_one(connection, row)]
         return []
 
-    def _behind_mark(self, log: Log, nodes: Nodes) -> str | None:
+    def _compare_with_mark(self, log: Log, nodes: Nodes) -> str | None:
         mark = self._marks.of(log.origin_id)
         if mark is None:
             return None
         if mark.size > log.size:
             return (
-                f"The log has {log.size} entries, yet {mark.size} were signed here before: the control database is "
-                "older than that, perhaps a copy that was restored. Restore the newest copy and start again; until "
+                f"The log has {log.size} entries, but {mark.size} were signed here before: the control database is "
+                "older than that, perhaps restored from a backup. Restore the newest backup and start again; until "
                 "then nothing is recorded or signed."
             )
         try:
             signed_before = nodes.root(mark.size)
-        except EntriesGone:  # the mark of a node that has not signed for years
+        except EntriesExpired:  # the mark of a node that has not signed for years
             return None
         if signed_before != mark.root:
             return (
-                f"The log's first {mark.size} entries have another root than was signed here before: the control "
-                "database is another or was changed. Restore the newest copy and start again."
+                f"The log's first {mark.size} entries have a different root than the one signed here before: the "
+                "control database is a different one, or was changed. Restore the newest backup and start again."
             )
         return None
 
@@ -228,13 +233,13 @@ class Signer(Background):
 
 
 def last_checkpoint(connection: Connection, org_id: UUID) -> Checkpoint | None:
-    """The signed checkpoint of the largest size."""
+    """The signed checkpoint of the largest size, or None."""
     row = connection.execute(_LAST, {"org": org_id}).one_or_none()
     return None if row is None else Checkpoint(*row)
 
 
-def _kept_alone(connection: Connection, row: dict[str, Any]) -> bool:
-    """Write one note down, or over the one of that size; False where that has another root."""
+def _store_one(connection: Connection, row: dict[str, Any]) -> bool:
+    """Insert one checkpoint or update the one of that size; False when that one has another root."""
     place = (checkpoints.c.org_id == row["org_id"]) & (checkpoints.c.size == row["size"])
     known = connection.execute(select(checkpoints.c.root).where(place)).scalar_one_or_none()
     if known is None:
@@ -244,15 +249,15 @@ def _kept_alone(connection: Connection, row: dict[str, Any]) -> bool:
     return known in (None, row["root"])
 
 
-def _own_contradiction(connection: Connection, log: Log, nodes: Nodes) -> str | None:
-    """What keeps the log from being signed: its row, its tiles and its last checkpoint must say the same."""
+def _check_against_itself(connection: Connection, log: Log, nodes: Nodes) -> str | None:
+    """A description of a contradiction between the log's row, tiles and last checkpoint, or None."""
     if nodes.root(log.size) != log.root:
         return f"The tiles give another root at size {log.size} than the log's row has."
     last = last_checkpoint(connection, log.org_id)
     if last is None:
         return None
     if last.size > log.size:
-        return f"The log has {log.size} entries, yet a checkpoint was signed at {last.size}."
+        return f"The log has {log.size} entries, but a checkpoint was signed at {last.size}."
     if nodes.root(last.size) != last.root:
         return f"The tiles give another root at size {last.size} than the checkpoint signed there."
     return None

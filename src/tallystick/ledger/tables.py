@@ -1,11 +1,10 @@
-"""The tables of the ledger.
+"""Tables of the ledger.
 
-`tiles` has one row for each tile of C2SP tlog-tiles, always the widest so far, since a partial tile is
-a prefix of every wider one: older widths are cut from it. The level-0 row holds the 256 *entries*
-rather than their leaf hashes: one fact, stored once, 32 bytes per event instead of 64. The leaf hashes
-are a tenth of a millisecond away for whoever reads that tile, and appending never reads it: it continues
-from `logs.edge`. Expiry takes a full level-0 row as a whole, never the last one of a log; the rows above
-it stay for ever.
+`tiles` has one row for each tile of C2SP tlog-tiles, always the widest so far: a partial tile is a prefix of
+every wider one, so older widths are cut from it. A level-0 row holds the 256 *entries* instead of their leaf
+hashes, which takes 32 bytes per event instead of 64. Computing the leaf hashes of a tile takes a tenth of a
+millisecond, and appending never reads it, since it continues from `logs.edge`. Expiry deletes whole level-0
+rows, never the last one of a log; rows of higher levels are never deleted.
 """
 
 from sqlalchemy import BigInteger, Column, LargeBinary, SmallInteger, String, Table, Text
@@ -17,14 +16,14 @@ logs = Table(
     metadata,
     org_column(primary_key=True),
     Column("origin_id", String(32), nullable=False, unique=True),  # 128 random bits: never the organization's name
-    Column("origin", String(300)),  # `<host>/log/<origin_id>`, the name that is signed: fixed with the first signature
+    Column("origin", String(300)),  # `<host>/log/<origin_id>`, the signed name: set with the first key
     Column("size", BigInteger, nullable=False),
     Column("root", LargeBinary(32), nullable=False),
     Column("edge", LargeBinary, nullable=False),  # the peaks of the tree, 32 bytes each, largest first
     Column("frozen_reason", Text),
     Column("fixed_end", BigInteger, nullable=False),  # indexes below it are in a fixed shipment
     Column("stored_end", BigInteger, nullable=False),  # indexes below it are stored or set aside
-    Column("pruned", BigInteger, nullable=False, server_default="0"),  # how many events went with their retention
+    Column("pruned", BigInteger, nullable=False, server_default="0"),  # number of events that the purge deleted
     time_column("created_at"),
 )
 
@@ -37,7 +36,7 @@ tiles = Table(
     Column("hashes", LargeBinary, nullable=False),  # 1 to 256 times 32 bytes; at level 0 the entries themselves
 )
 
-# A size has one root: the key makes two impossible.
+# The primary key makes two roots for one size impossible.
 checkpoints = Table(
     "checkpoints",
     metadata,
@@ -45,10 +44,10 @@ checkpoints = Table(
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("root", LargeBinary(32), nullable=False),
     time_column("made_at"),
-    Column("note", Text),  # the signed note; absent for a size that was only seen to be right
+    Column("note", Text),  # the signed note; null for a size that a check marked
 )
 
-# Private keys are sealed with the server's secret; `signs_until` is empty for the current key.
+# Private keys are encrypted with the server's secret; `signs_until` is null for the current key.
 signing_keys = Table(
     "signing_keys",
     metadata,

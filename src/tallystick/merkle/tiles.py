@@ -1,7 +1,7 @@
-"""The C2SP tlog-tiles layout: which tile holds a node, how wide a tile is, what its path is.
+"""The C2SP tlog-tiles layout: the tile that holds a node, the width of a tile, its path.
 
-A tile at level L holds up to 256 nodes of tree level 8 L. A partial tile is a prefix of every wider
-one at its place, so that keeping the widest keeps all of them. Entry bundles lie as tiles of level 0 do.
+A tile at level L holds up to 256 nodes of tree level 8 L. A partial tile is a prefix of every wider one at its
+position, so storing the widest is enough. Entry bundles are laid out like tiles of level 0.
 """
 
 import re
@@ -20,7 +20,7 @@ _PATH = re.compile(r"tile/(0|[1-9][0-9]?|entries)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.
 
 
 class Tile(NamedTuple):
-    """One tile as served: level 0 to 63 or the entry bundle, position at that level, width 1 to 256."""
+    """A tile as served: level 0 to 63 or `entries`, position at that level, width 1 to 256."""
 
     level: Level
     position: int
@@ -28,14 +28,14 @@ class Tile(NamedTuple):
 
     @property
     def path(self) -> str:
-        """`tile/0/x001/x234/067.p/8`; a full tile has no `.p`."""
+        """The path of tlog-tiles, such as `tile/0/x001/x234/067.p/8`; a full tile has no `.p`."""
         groups = f"{self.position:,}".split(",")
         number = "/".join([f"x{group:0>3}" for group in groups[:-1]] + [f"{groups[-1]:0>3}"])
         return f"tile/{self.level}/{number}" + ("" if self.width == TILE_WIDTH else f".p/{self.width}")
 
     @classmethod
     def parse(cls, path: str) -> "Tile":
-        """The tile a path names; ValueError unless it is written the one way tlog-tiles allows."""
+        """The tile of a path; ValueError unless the path is in the one form that tlog-tiles allows."""
         found = _PATH.fullmatch(path)
         if found is None:
             raise ValueError("not the path of a tile")
@@ -50,8 +50,8 @@ class Tile(NamedTuple):
         return tile
 
 
-class Place(NamedTuple):
-    """Where a node lies: in which tile, at which height above the tile's own hashes, which one at that height."""
+class NodeLocation(NamedTuple):
+    """The location of a node: level and position of its tile, height above the tile's hashes, offset at that height."""
 
     level: int
     position: int
@@ -59,21 +59,24 @@ class Place(NamedTuple):
     offset: int
 
 
-def place_of(level: int, index: int) -> Place:
+def locate_node(level: int, index: int) -> NodeLocation:
     """The tile that determines the node at this tree level and index."""
     tile_level, height = divmod(level, TILE_HEIGHT)
     position, offset = divmod(index, TILE_WIDTH >> height)
-    return Place(tile_level, position, height, offset)
+    return NodeLocation(tile_level, position, height, offset)
 
 
 def width_of(level: int, position: int, size: int) -> int:
-    """How many hashes this tile has in a log of `size` entries: 0 (there is none yet) to 256 (full)."""
+    """The number of hashes of this tile in a log of `size` entries: 0 (does not exist yet) to 256 (full)."""
     nodes = size >> TILE_HEIGHT * level
     return min(TILE_WIDTH, max(0, nodes - position * TILE_WIDTH))
 
 
 def node_in(hashes: bytes, height: int, offset: int) -> bytes:
-    """The node at this height and offset above a tile's hashes; IndexError when the tile is too narrow for it."""
+    """The node at this height and offset above a tile's hashes (32 bytes each); IndexError when the tile is too narrow.
+
+    Costs 2^height - 1 hashes, at most 127: a node of height 8 is a hash of the next level's tile.
+    """
     start, end = (offset << height) * HASH_BYTES, (offset + 1 << height) * HASH_BYTES
     if end > len(hashes):
         raise IndexError(f"a tile of {len(hashes) // HASH_BYTES} hashes has no node {offset} at height {height}")

@@ -13,7 +13,7 @@ from msgspec import Raw
 from tallystick.events.record import StoredEvent
 from tallystick.events.summary import summary
 from tallystick.ids import ALPHABET
-from tallystick.merkle.remains import lost
+from tallystick.merkle.remains import lost_parts
 
 _NOTHING = Raw(b"{}")
 _ABSENT = Raw(b"")
@@ -122,4 +122,4 @@ def shown_ids(events: Sequence[StoredEvent]) -> list[bytes]:
 
 def erased_of(stored: StoredEvent) -> tuple[str, ...]:
     """The parts that an erasure took."""
-    return tuple(lost(stored.remains)) if stored.remains else ()
+    return tuple(lost_parts(stored.remains)) if stored.remains else ()

@@ -13,7 +13,7 @@ from msgspec import Raw
 from tallystick.events.catalogue import CATALOGUE
 from tallystick.events.output import SKEW
 from tallystick.events.record import StoredEvent
-from tallystick.merkle.remains import lost
+from tallystick.merkle.remains import lost_parts
 from tallystick.render.fields import (
     actor_of,
     details_of,
@@ -81,7 +81,7 @@ COLUMNS: dict[str, Column] = {
     "recorded_by_name": _text("recorder", "name"),
     "recorded_by_email": _text("recorder", "email"),
     "clock_skew": Column(pa.bool_(), "event", lambda x: x.occurred_at > x.received_at + SKEW),
-    "erased": Column(_TEXTS, "remains", lambda x: list(lost(x)) if x else None),
+    "erased": Column(_TEXTS, "remains", lambda x: list(lost_parts(x)) if x else None),
 }
 SCHEMA = pa.schema([(name, column.type) for name, column in COLUMNS.items()])
 

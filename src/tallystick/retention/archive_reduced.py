@@ -19,8 +19,8 @@ from tallystick.database.engine import Database
 from tallystick.destinations.guard import TargetFailed
 from tallystick.destinations.objects import NotThere, blocks_of, sum_of
 from tallystick.events.record import StoredEvent
-from tallystick.ledger.reduced import NotAsItWas, Reducer, events_in
-from tallystick.merkle.remains import lost, mask_of
+from tallystick.ledger.reduce_bundle import BundleAltered, BundleReducer, events_in
+from tallystick.merkle.remains import lost_parts, mask_of
 from tallystick.query.scope import Scope
 from tallystick.retention import indexes
 from tallystick.retention.archive import Archive, tell
@@ -92,7 +92,7 @@ class Shelf:
         self, scope: Scope, step: Step, bundle: BinaryIO, losses: Losses, manifest: Manifest | None
     ) -> None:
         archive = self._archive
-        objects, reducer = archive.objects, Reducer(archive.database, archive.prover, scope)
+        objects, reducer = archive.objects, BundleReducer(archive.database, archive.prover, scope)
         with archive.temporary() as smaller, archive.temporary() as parquet:
             records = archive.explaining(scope, reducer.size)
             reducer.reduce(bundle, smaller, lambda index: losses.get(index, 0), records)
@@ -143,7 +143,7 @@ class Shelf:
 def _holds(step: Step, bundle: BinaryIO, losses: Losses) -> bool:
     """Whether an event holds a part that it must not."""
     events = (event for block in _told(step, events_in(bundle)) for event in block)
-    return any(losses.get(event.index, 0) & ~mask_of(lost(event.remains)) for event in events)
+    return any(losses.get(event.index, 0) & ~mask_of(lost_parts(event.remains)) for event in events)
 
 
 def _write_table(step: Step, bundle: BinaryIO, parquet: BinaryIO, times: Mapping[int, int]) -> int:
@@ -162,5 +162,5 @@ def _timed(event: StoredEvent, times: Mapping[int, int]) -> StoredEvent:
 def _told(step: Step, blocks: Iterator[list[StoredEvent]]) -> Iterator[list[StoredEvent]]:
     try:
         yield from blocks
-    except NotAsItWas as error:
+    except BundleAltered as error:
         raise TargetFailed(f"The archived file {step.key('zip')} is damaged, or was changed: {error}.") from None

@@ -9,10 +9,10 @@ from tallystick.clock import rfc3339
 from tallystick.database.engine import Database
 from tallystick.events.copies import record_of, stamp_of
 from tallystick.events.record import StoredEvent
-from tallystick.ledger.nodes import UnheldNodes
+from tallystick.ledger.nodes import DetachedNodes
 from tallystick.ledger.prover import entry_of_event
 from tallystick.merkle.commitment import ENTRY_BYTES
-from tallystick.merkle.remains import lost
+from tallystick.merkle.remains import lost_parts
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.query.scope import Scope
 from tallystick.store.copies import differing, rows_with_copies
@@ -34,7 +34,7 @@ def differences(database: Database, store: EventStore, scope: Scope, first: int,
 
     What is not in the store is not looked for: it may wait in the journal, or be past its retention.
     """
-    nodes = UnheldNodes(database, scope.org_id)
+    nodes = DetachedNodes(database, scope.org_id)
     position, entries = -1, b""
     before = -1
     for start in range(first, end, SLICE):
@@ -57,7 +57,7 @@ def _problem(event: StoredEvent, entry: bytes, copies: dict[str, object]) -> str
     try:
         if entry_of_event(event) != entry:
             return "its parts do not give its entry in the log"
-        if any(getattr(event, part) for part in lost(event.remains)):
+        if any(getattr(event, part) for part in lost_parts(event.remains)):
             return "it holds a part that is said to be erased"
         wrong = differing(record_of(event, entry), copies)
         stamp = stamp_of(event)

@@ -79,7 +79,7 @@ def _proven(
     with database.read() as connection:
         frozen = ledger_log.read(connection, scope.org_id).frozen_reason is not None
     try:
-        proof = prover.known_inclusion(scope, event.index)
+        proof = prover.latest_inclusion(scope, event.index)
         if proof is None:
             return ProofLine(event_id, event.index, frozen)
         leaf = leaf_of(entry_of_event(event))

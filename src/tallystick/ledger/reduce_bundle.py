@@ -1,7 +1,7 @@
-"""A bundle made again with what its events lost since: the same entries, tree and checkpoint, and later records.
+"""Rewriting of a bundle after an erasure: erased parts are removed; entries, tree nodes and checkpoint stay.
 
-Nothing of it needs the entries in the log, which may be past their tail: only the records are proven anew, in a
-checkpoint of now that goes along.
+Works without the entries in the log, which may have expired: only the records that explain missing parts are proven
+again, in a newer checkpoint (`records.checkpoint`) that is added to the bundle.
 """
 
 import zipfile
@@ -15,32 +15,36 @@ import msgspec
 from tallystick import clock, ids
 from tallystick.database.engine import Database
 from tallystick.events.record import StoredEvent
-from tallystick.ledger.bundle import README, put_file, record_line
-from tallystick.ledger.nodes import UnheldNodes
+from tallystick.ledger.bundle import README, add_file, record_line
+from tallystick.ledger.nodes import DetachedNodes
 from tallystick.ledger.prover import Prover, entry_of_event, evidence
 from tallystick.merkle.commitment import ENTRY_BYTES, PARTS
-from tallystick.merkle.remains import NO_SEED, SLOT_BYTES, after_losing, mask_of, named
+from tallystick.merkle.remains import NO_SEED, SLOT_BYTES, mask_of, parts_of, remains_without
 from tallystick.query.scope import Scope
 
-TOGETHER = 2_000
+BLOCK_EVENTS = 2_000
 LATER = "records.checkpoint"
-_KEPT = ("entries.bin", "proof.json", "checkpoint")
+_COPIED = ("entries.bin", "proof.json", "checkpoint")
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
-Losing = Callable[[int], int]
-"""The parts (bits) that the event at an index must not hold."""
+LostParts = Callable[[int], int]
+"""For an index, the parts (as bits) that must be removed from that event."""
 
 
-class NotAsItWas(ValueError):
-    """What is in the bundle is not what the log was told: somebody changed it."""
+class BundleAltered(ValueError):
+    """The content of the bundle does not match its log entries: it was changed after it was written."""
 
 
 def events_in(bundle: BinaryIO) -> Iterator[list[StoredEvent]]:
-    """The events of a bundle, block by block, each compared with its entry; bare indexes are left out. NotAsItWas.
+    """The events of a bundle in blocks, without bare indexes; BundleAltered when one does not match its entry.
 
-    `occurred_at` is 0 where the part that says it was erased.
+    `occurred_at` is 0 when the part that holds the time was erased.
     """
     try:
-        with zipfile.ZipFile(bundle) as opened, opened.open("events.ndjson") as lines, opened.open(_KEPT[0]) as entries:
+        with (
+            zipfile.ZipFile(bundle) as opened,
+            opened.open("events.ndjson") as lines,
+            opened.open(_COPIED[0]) as entries,
+        ):
             block: list[StoredEvent] = []
             for line in lines:
                 entry = entries.read(ENTRY_BYTES)
@@ -49,51 +53,54 @@ def events_in(bundle: BinaryIO) -> Iterator[list[StoredEvent]]:
                     continue
                 event = _event_of(found)
                 if entry_of_event(event) != entry:
-                    raise NotAsItWas(f"event {event.index} is not the one of its entry")
+                    raise BundleAltered(f"event {event.index} does not match its log entry")
                 block.append(event)
-                if len(block) >= TOGETHER:
+                if len(block) >= BLOCK_EVENTS:
                     yield block
                     block = []
             if block:
                 yield block
     except (zipfile.BadZipFile, msgspec.DecodeError, KeyError, TypeError, EOFError) as error:
-        raise NotAsItWas(f"it is not a whole bundle: {type(error).__name__}") from None
+        raise BundleAltered(f"the bundle is incomplete or damaged: {type(error).__name__}") from None
 
 
 def without(event: StoredEvent, mask: int) -> StoredEvent:
-    """What is left of an event that loses these parts."""
+    """The event without the parts of `mask`, whose commitments move to its remains."""
     parts = (event.what, event.target, event.who, event.details)
-    remains = after_losing(mask, event.remains, event.seed, parts)
-    return msgspec.structs.replace(event, seed=NO_SEED, remains=remains, **dict.fromkeys(named(mask), b""))
+    remains = remains_without(mask, event.remains, event.seed, parts)
+    return msgspec.structs.replace(event, seed=NO_SEED, remains=remains, **dict.fromkeys(parts_of(mask), b""))
 
 
-class Reducer:
-    """Makes bundles of one organization again."""
+class BundleReducer:
+    """Rewrites bundles of one organization; each instance signs and uses one checkpoint."""
 
     def __init__(self, database: Database, prover: Prover, scope: Scope) -> None:
         self._checkpoint = prover.checkpoint(scope, covering=prover.size(scope))
-        self._nodes = UnheldNodes(database, scope.org_id)
+        self._nodes = DetachedNodes(database, scope.org_id)
 
     @property
     def size(self) -> int:
         """Records below this index can be proven."""
         return self._checkpoint.size
 
-    def reduce(self, source: BinaryIO, target: IO[bytes], losing: Losing, records: Iterable[StoredEvent]) -> None:
-        """Write to `target` what is left of the bundle. `records`: all that explains what is missing in it."""
+    def reduce(self, source: BinaryIO, target: IO[bytes], losing: LostParts, records: Iterable[StoredEvent]) -> None:
+        """Write the bundle of `source` to `target` without the erased parts.
+
+        `records` must explain everything that is missing in the result, also by earlier erasures.
+        """
         made: dict[str, Any] = {}
         with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
-            made["events.ndjson"] = put_file(new, "events.ndjson", _lines(source, losing))
-            for name in _KEPT:
+            made["events.ndjson"] = add_file(new, "events.ndjson", _lines(source, losing))
+            for name in _COPIED:
                 with old.open(name) as file:
-                    made[name] = put_file(new, name, _content(file))
-            made[LATER] = put_file(new, LATER, [self._checkpoint.note.encode()])
+                    made[name] = add_file(new, name, _content(file))
+            made[LATER] = add_file(new, LATER, [self._checkpoint.note.encode()])
             proven = (record_line(one, self._nodes, self.size) for one in records if one.index < self.size)
-            made["records.ndjson"] = put_file(new, "records.ndjson", proven)
-            made["README.txt"] = put_file(new, "README.txt", [README.encode()])
+            made["records.ndjson"] = add_file(new, "records.ndjson", proven)
+            made["README.txt"] = add_file(new, "README.txt", [README.encode()])
             manifest = _decode(old.read("manifest.json"))
             manifest |= {"files": made, "made_again_at": clock.rfc3339(clock.now_us())}
-            put_file(new, "manifest.json", [msgspec.json.format(msgspec.json.encode(manifest), indent=2), b"\n"])
+            add_file(new, "manifest.json", [msgspec.json.format(msgspec.json.encode(manifest), indent=2), b"\n"])
 
 
 def _content(file: IO[bytes]) -> Iterator[bytes]:
@@ -101,7 +108,7 @@ def _content(file: IO[bytes]) -> Iterator[bytes]:
         yield block
 
 
-def _lines(source: BinaryIO, losing: Losing) -> Iterator[bytes]:
+def _lines(source: BinaryIO, losing: LostParts) -> Iterator[bytes]:
     encode = msgspec.json.Encoder().encode
     for block in events_in(source):
         left = (without(event, mask) if (mask := losing(event.index)) else event for event in block)
@@ -109,7 +116,7 @@ def _lines(source: BinaryIO, losing: Losing) -> Iterator[bytes]:
 
 
 def _event_of(line: Mapping[str, Any]) -> StoredEvent:
-    """The event that `prover.evidence` made this line of."""
+    """The event of a line that `prover.evidence` wrote."""
     parts = {part: b"" if line[part] is None else line[part].encode() for part in PARTS}
     what = _decode(parts["what"]) if parts["what"] else {}
     remains = b"" if "seed" in line else _remains(line)

@@ -9,7 +9,7 @@ from tallystick.access.scopes import operator_scope
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.database.engine import Database
 from tallystick.errors import NotFound
-from tallystick.ledger import aging
+from tallystick.ledger import expiry
 from tallystick.ledger import log as ledger
 from tallystick.ledger.check import check_edge
 from tallystick.ledger.prover import Prover
@@ -38,8 +38,8 @@ class Aged:
         self.scope = operator_scope(self.org_id)
         self.root = self.signer.checkpoint(self.org_id, covering=SIZE).root
         with database.write() as connection:
-            assert aging.full_entry_tiles(connection, self.org_id, GONE) == GONE
-            aging.expire_entries(connection, self.org_id, GONE)
+            assert expiry.full_entry_tiles(connection, self.org_id, GONE) == GONE
+            expiry.expire_entries(connection, self.org_id, GONE)
 
     def root_at(self, size: int) -> bytes:
         return extend(ledger.EMPTY, leaf_hashes(self.entries[:size])).edge.root()
@@ -95,7 +95,7 @@ def test_a_mark_that_ends_among_entries_that_are_gone_freezes_nothing(aged: Aged
 def test_the_last_tiles_and_what_is_not_signed_yet_stay(aged: Aged) -> None:
     append(aged.database, aged.org_id, entries_of(3000, first=SIZE))
     with aged.database.read() as connection:
-        assert aging.full_entry_tiles(connection, aged.org_id, range(20)) == [0, 3]
+        assert expiry.full_entry_tiles(connection, aged.org_id, range(20)) == [0, 3]
 
 
 def test_of_old_checkpoints_the_last_of_each_hour_stays(aged: Aged) -> None:
@@ -111,7 +111,7 @@ def test_of_old_checkpoints_the_last_of_each_hour_stays(aged: Aged) -> None:
             )
     while True:
         with aged.database.write() as connection:
-            if not aging.thin_checkpoints(connection, aged.org_id, now=NOW, most=7):
+            if not expiry.thin_checkpoints(connection, aged.org_id, now=NOW, most=7):
                 break
     with aged.database.read() as connection:
         left = list(connection.execute(select(checkpoints.c.size).order_by(checkpoints.c.size)).scalars())
@@ -121,4 +121,4 @@ def test_of_old_checkpoints_the_last_of_each_hour_stays(aged: Aged) -> None:
 def test_the_last_checkpoint_stays_however_old(aged: Aged) -> None:
     with aged.database.write() as connection:
         connection.execute(update(checkpoints).values(made_at=1))
-        assert aging.thin_checkpoints(connection, aged.org_id, now=NOW, most=100) == 0
+        assert expiry.thin_checkpoints(connection, aged.org_id, now=NOW, most=100) == 0

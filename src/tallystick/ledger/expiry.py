@@ -1,7 +1,7 @@
-"""What goes from a log with time: full tiles of entries that nobody needs, and most of the old checkpoints.
+"""Expiry of old ledger data: full tiles of entries that no stored event needs, and most old checkpoints.
 
-The tiles above stay for ever, so that proofs of every event that is kept hold, as do those between sizes whose
-last tile is kept. The caller decides which entries are needed no more.
+Tiles of level 1 and above are never deleted. So inclusion proofs keep working for every event that is stored, and
+consistency proofs between all sizes whose last entry tile is stored. The caller decides which entries are unneeded.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from tallystick.ledger.signer import last_checkpoint
 from tallystick.ledger.tables import checkpoints, tiles
 from tallystick.merkle.tiles import TILE_WIDTH
 
-WHOLE_US = DAY_US
+KEEP_ALL_US = DAY_US
 HOUR_US = 3600 * SECOND_US
 
 
 def full_entry_tiles(connection: Connection, org_id: UUID, positions: Sequence[int]) -> list[int]:
-    """Those of these tiles whose entries are there, and may go as far as the tree is concerned.
+    """The positions, of those given, of full entry tiles that the tree itself no longer needs.
 
-    The last two of the log stay, and everything from the last signed size on: whoever signs next looks there.
+    The last two tiles are never returned, nor any from the last signed size on: the next signing reads them.
     """
     size = ledger_log.read(connection, org_id).size
     signed = last_checkpoint(connection, org_id)
@@ -39,23 +39,23 @@ def full_entry_tiles(connection: Connection, org_id: UUID, positions: Sequence[i
 
 
 def expire_entries(connection: Connection, org_id: UUID, positions: Sequence[int]) -> None:
-    """Delete the entries of these tiles, which `full_entry_tiles` named; their hash stands in the tile above."""
+    """Delete the entries of tiles that `full_entry_tiles` returned; their root stays as a hash in the tile above."""
     connection.execute(
         delete(tiles).where(tiles.c.org_id == org_id, tiles.c.level == 0, tiles.c.position.in_(positions))
     )
 
 
 def thin_checkpoints(connection: Connection, org_id: UUID, *, now: int, most: int) -> int:
-    """Of those older than a day keep the largest of each hour; how many went, at most `most`.
+    """Delete checkpoints older than a day, except the largest of each hour; returns how many, at most `most`.
 
-    The last checkpoint stays, signed or only seen, whatever its age.
+    The last checkpoint is never deleted, signed or unsigned, whatever its age.
     """
     mine = checkpoints.c.org_id == org_id
     kept = select(func.max(checkpoints.c.size)).where(mine).group_by(checkpoints.c.made_at // HOUR_US)
     signed = select(func.max(checkpoints.c.size)).where(mine, checkpoints.c.note.is_not(None))
     going = connection.execute(
         select(checkpoints.c.size)
-        .where(mine, checkpoints.c.made_at < now - WHOLE_US)
+        .where(mine, checkpoints.c.made_at < now - KEEP_ALL_US)
         .where(checkpoints.c.size.not_in(kept), checkpoints.c.size != signed.scalar_subquery())
         .order_by(checkpoints.c.size)
         .limit(most)

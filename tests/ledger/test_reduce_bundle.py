@@ -8,8 +8,8 @@ import pytest
 
 from tallystick.database.engine import Database
 from tallystick.events.record import StoredEvent
-from tallystick.ledger import aging
-from tallystick.ledger.reduced import NotAsItWas, Reducer, events_in
+from tallystick.ledger import expiry
+from tallystick.ledger.reduce_bundle import BundleAltered, BundleReducer, events_in
 from tallystick.merkle.remains import mask_of
 from tallystick.verify.notes import open_checkpoint
 from tests.verify.evidence import Trail, found, read, rewrite, zipped
@@ -26,7 +26,7 @@ def trail(sqlite_database: Database, tmp_path: Path) -> Trail:
 
 def reduced(trail: Trail, bundle: bytes, losses: Mapping[int, int], records: list[int]) -> bytes:
     target = io.BytesIO()
-    reducer = Reducer(trail.database, trail.prover, trail.scope)
+    reducer = BundleReducer(trail.database, trail.prover, trail.scope)
     reducer.reduce(io.BytesIO(bundle), target, lambda index: losses.get(index, 0), [trail.events[at] for at in records])
     return target.getvalue()
 
@@ -61,7 +61,7 @@ def test_it_is_made_again_also_when_the_entries_in_the_log_are_past_their_tail(t
     record = trail.erased("5", "who")
     trail.prover.checkpoint(trail.scope, covering=record + 1)
     with trail.database.write() as connection:
-        aging.expire_entries(connection, trail.scope.org_id, [0])
+        expiry.expire_entries(connection, trail.scope.org_id, [0])
     report = trail.check(reduced(trail, bundle, {5: mask_of(["who"])}, [record]))
     assert report.holds, report.lines()
     assert found(report) == {"verified": "3,250", "erased": "5"}
@@ -121,8 +121,8 @@ def test_a_later_checkpoint_of_another_log_or_an_earlier_one_proves_nothing(trai
 def test_a_bundle_that_was_changed_is_not_made_again(trail: Trail) -> None:
     bundle = trail.filtered(3, 5)
     changed = rewrite(bundle, events_ndjson=lambda content: content.replace(b"api-5", b"api-6"))
-    with pytest.raises(NotAsItWas, match="event 5"):
+    with pytest.raises(BundleAltered, match="event 5"):
         reduced(trail, changed, {}, [])
     for broken in (bundle[:-300], b"no zip", zipped({"events.ndjson": b"{}\n", "entries.bin": b""})):
-        with pytest.raises(NotAsItWas):
+        with pytest.raises(BundleAltered):
             held(broken)
