@@ -17,6 +17,9 @@ VERIFIER ?= build/tallystick-verify.pyz
 PYTEST_WORKERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 ARGS ?=
 
+# The tests start some hundred processes, which are to read the compiled modules and not to compile all of them again.
+unexport PYTHONDONTWRITEBYTECODE
+
 help:  ## list what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
@@ -43,7 +46,7 @@ format: env-dev  ## put every file into the house's form
 	$(BIN)/ruff format .
 
 unit: env-dev  ## the tests alone; ARGS chooses some
-	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadscope --max-worker-restart 0 $(ARGS)
+	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadscope --max-worker-restart 0 --durations=25 $(ARGS)
 
 verifier:  ## pack the stand-alone verifier into one file, build/tallystick-verify.pyz
 	@rm -rf $(VERIFIER).parts && mkdir -p $(VERIFIER).parts/tallystick

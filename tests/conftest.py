@@ -1,6 +1,7 @@
 """Fixtures of the whole suite; each lives in tests/fixtures, in a file named for what it gives."""
 
 pytest_plugins = [
+    "tests.fixtures.completeness",
     "tests.fixtures.network",
     "tests.fixtures.postgresql",
     "tests.fixtures.databases",
