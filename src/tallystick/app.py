@@ -1,10 +1,10 @@
 """Builds every service of a server process and wires them together; the only module that imports them all."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
@@ -71,10 +71,25 @@ from tallystick.work import leases
 
 logger = structlog.get_logger(__name__)
 
+# The services that a handler can name as a parameter.
+INJECTED = (
+    "settings", "database", "store", "authenticator", "sign_in", "recorder", "finder", "hub", "prover", "checker",
+    "exporter", "eraser", "posts", "courier",
+)  # fmt: skip
+
+
+class Worker(Protocol):
+    """Background work of a server process."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None:
+        """End after the step under way; blocks until then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The services of one server process."""
+    """The services of one server process: those that a request may ask for by name, and the background workers."""
 
     settings: Settings
     database: Database
@@ -82,24 +97,18 @@ class Services:
     authenticator: Authenticator
     sign_in: SignIn
     recorder: Recorder
-    sequencer: Sequencer
-    shipper: Shipper
     finder: Finder
     hub: LiveHub
-    signer: Signer
     prover: Prover
-    purger: Purger
-    eraser: Eraser
-    exporter: Exporter
     checker: Checker
-    copier: Copier
-    mailer: Mailer
-    reminders: Reminders | None
-    schedules: Schedules
-    evaluator: Evaluator
-    learner: Learner
-    courier: Courier
+    exporter: Exporter
+    eraser: Eraser
     posts: Posts
+    courier: Courier
+    # In the order of their start; they are stopped in the reverse order.
+    workers: tuple[Worker, ...]
+    # Called at the start, once the databases are open and before any worker runs.
+    preparations: tuple[Callable[[], None], ...]
 
 
 def build(settings: Settings) -> Services:
@@ -109,55 +118,49 @@ def build(settings: Settings) -> Services:
         settings.events_clients, settings.events_threads, settings.events_memory_mb, settings.events_cache_mb
     )
     store = EventStore(settings.events_url, bounds)
-    pool = Pool()
+    pool, shipper = Pool(), Shipper(database, store)
     sequencer = Sequencer(database, pool, redacted_keys=settings.redacted_keys)
-    shipper = Shipper(database, store)
-    recorder = Recorder(
-        database,
-        pool,
-        sequencer,
-        redacted_keys=settings.redacted_keys,
-        data_dir=settings.data_dir,
-        wake_shipper=shipper.wake,
-    )
+    recorder = Recorder(database, pool, sequencer, redacted_keys=settings.redacted_keys, data_dir=settings.data_dir)
     signer = Signer(database, Keyring(settings.secret_key, settings.public_host), settings.data_dir)
-    hub = LiveHub(database, store)
-    sequencer.listeners.append(hub.notify)
     prover = Prover(database, signer)
     exporter = _exporter(settings, database, store, prover, recorder)
     archive = _archive(settings, database, store, prover)
+    eraser = _eraser(settings, database, store, archive)
+    checker, copier = Checker(database, store), Copier(database, store)
+    purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
     relay = relay_of(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
     posts = Posts(Seal(settings.secret_key, PURPOSE), Guard(settings.allowed_targets))
-    courier = Courier(database, posts, relay, recorder.own_actions_waiting)
-    told = recorder.own_actions_waiting
-    evaluator = Evaluator(database, store, sequencer.recent, settings.public_url, courier.wake, told)
-    sequencer.listeners.append(lambda _org_id, _end: evaluator.wake())
-    authenticator = Authenticator(database, rate_limit=RateLimit(settings.rate_limit))
+    own_actions = recorder.own_actions_waiting
+    courier = Courier(database, posts, relay, own_actions)
+    schedules = Schedules(database, exporter, _post(settings), exports_of(settings), own_actions)
+    evaluator = Evaluator(database, store, sequencer.recent, settings.public_url, courier.wake, own_actions)
+    hub = LiveHub(database, store)
+    # Called after each commit with the organization and the new end of its log.
+    sequencer.listeners += [
+        hub.notify, lambda _org_id, _end: shipper.wake(), lambda _org_id, _end: evaluator.wake()
+    ]  # fmt: skip
+    # The sequencer stops before the shipper and the signer: what waits is committed, shipped and signed.
+    workers: list[Worker] = [signer, shipper, sequencer, purger, eraser, exporter, checker, copier]
+    workers += [Mailer(database, relay), schedules, courier, Learner(database, store), evaluator]
+    if settings.smtp_url:
+        workers.append(Reminders(database, settings.public_url, own_actions))
     return Services(
         settings=settings,
         database=database,
         store=store,
-        authenticator=authenticator,
+        authenticator=Authenticator(database, rate_limit=RateLimit(settings.rate_limit)),
         sign_in=SignIn(database),
         recorder=recorder,
-        sequencer=sequencer,
-        shipper=shipper,
         finder=Finder(database, store),
         hub=hub,
-        signer=signer,
         prover=prover,
-        purger=Purger(database, store, _warner(settings, database, store), archive, is_erasing),
-        eraser=_eraser(settings, database, store, archive),
+        checker=checker,
         exporter=exporter,
-        checker=Checker(database, store),
-        copier=Copier(database, store),
-        mailer=Mailer(database, relay),
-        reminders=Reminders(database, settings.public_url, recorder.own_actions_waiting) if settings.smtp_url else None,
-        schedules=Schedules(database, exporter, _post(settings), exports_of(settings), recorder.own_actions_waiting),
-        evaluator=evaluator,
-        courier=courier,
+        eraser=eraser,
         posts=posts,
-        learner=Learner(database, store),
+        courier=courier,
+        workers=tuple(workers),
+        preparations=(copier.open, eraser.begin, signer.open),
     )
 
 
@@ -202,51 +205,22 @@ def _warner(settings: Settings, database: Database, store: EventStore) -> Callab
 
 @asynccontextmanager
 async def running(services: Services) -> AsyncIterator[None]:
-    """Open, reconcile, run; stop in the order that loses nothing."""
-    services.settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with only_owner(services.settings.data_dir):
-        refuse_half(services.settings.data_dir)
-        try:
-            await services.database.run(_open, services)
-            services.sequencer.start()
-            services.shipper.start()
-            services.hub.start()
-            services.signer.start()
-            services.purger.start()
-            services.eraser.start()
-            services.exporter.start()
-            services.checker.start()
-            services.copier.start()
-            services.mailer.start()
-            services.schedules.start()
-            services.courier.start()
-            services.learner.start()
-            services.evaluator.start()
-            if services.reminders:
-                services.reminders.start()
-            try:
-                yield
-            finally:
-                services.hub.close()
-                await services.database.run(services.evaluator.stop)
-                await services.database.run(services.learner.stop)
-                await services.database.run(services.courier.stop)
-                await services.database.run(services.schedules.stop)
-                if services.reminders:
-                    await services.database.run(services.reminders.stop)
-                await services.database.run(services.mailer.stop)
-                await services.database.run(services.copier.stop)
-                await services.database.run(services.checker.stop)
-                await services.database.run(services.exporter.stop)
-                await services.database.run(services.eraser.stop)
-                await services.database.run(services.purger.stop)
-                await services.database.run(services.sequencer.stop)
-                await services.database.run(services.shipper.stop)
-                await services.database.run(services.signer.stop)
-        finally:
-            services.finder.close()
-            services.store.close()
-            services.database.close()
+    """Open the databases, reconcile them, run the workers; at the end stop them in an order that loses nothing."""
+    settings, database = services.settings, services.database
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(only_owner(settings.data_dir))
+        refuse_half(settings.data_dir)
+        stack.callback(database.close)
+        stack.callback(services.store.close)
+        stack.callback(services.finder.close)
+        await database.run(_open, services)
+        for worker in services.workers:
+            worker.start()
+            stack.push_async_callback(database.run, worker.stop)
+        services.hub.start()
+        stack.callback(services.hub.close)
+        yield
 
 
 def _open(services: Services) -> None:
@@ -264,9 +238,8 @@ def _open(services: Services) -> None:
             leases.forget_all(connection)
             forget_claims(connection)
     reconcile(services.database, services.store)
-    services.copier.open()
-    services.eraser.begin()
-    services.signer.open()
+    for prepare in services.preparations:
+        prepare()
 
 
 def _no_handler(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -293,23 +266,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
     app = Litestar(
         route_handlers=[API, WEB],
         lifespan=[lifespan],
-        dependencies={
-            "settings": given(made.settings),
-            "database": given(made.database),
-            "store": given(made.store),
-            "authenticator": given(made.authenticator),
-            "sign_in": given(made.sign_in),
-            "recorder": given(made.recorder),
-            "finder": given(made.finder),
-            "hub": given(made.hub),
-            "prover": given(made.prover),
-            "checker": given(made.checker),
-            "exporter": given(made.exporter),
-            "eraser": given(made.eraser),
-            "posts": given(made.posts),
-            "courier": given(made.courier),
-            "services": given(for_api),
-        },
+        dependencies={name: given(getattr(made, name)) for name in INJECTED} | {"services": given(for_api)},
         exception_handlers={**HANDLERS, HTTPException: _no_handler},
         openapi_config=None,
         logging_config=None,  # telemetry.configure_logging decides

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -40,7 +39,6 @@ class Recorder:
         *,
         redacted_keys: frozenset[str],
         data_dir: Path,
-        wake_shipper: Callable[[], None],
     ) -> None:
         self._database = database
         self._pool = pool
@@ -50,7 +48,6 @@ class Recorder:
         self._preparing = anyio.CapacityLimiter(MOST_PREPARING)
         self._disk_checked_at = 0.0
         self._disk_free = True
-        sequencer.listeners.append(lambda _org, _end: wake_shipper())
 
     async def record(
         self, scope: Scope, body: bytes, content_type: str, *, idempotency_key: str | None = None
