@@ -31,13 +31,13 @@ from tallystick.compliance.reports import EVIDENCE, REPORT
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
 from tallystick.destinations.changes import Posts
-from tallystick.destinations.configured import archive_of, exports_of
 from tallystick.destinations.courier import Courier
 from tallystick.destinations.deliveries import forget_claims
 from tallystick.destinations.guard import Guard
-from tallystick.destinations.mail import relay_of
 from tallystick.destinations.mailer import Mailer
-from tallystick.destinations.private import PURPOSE
+from tallystick.destinations.secrets import PURPOSE
+from tallystick.destinations.smtp import parse_mail_server
+from tallystick.destinations.storage_settings import archive_storage, export_storage
 from tallystick.erasure.deletions import deletions, is_erasing
 from tallystick.erasure.eraser import Eraser
 from tallystick.erasure.places import places
@@ -58,8 +58,8 @@ from tallystick.retention.archive import Archive
 from tallystick.retention.archive_reduced import Shelf
 from tallystick.retention.purge import Purger
 from tallystick.retention.warning import warn
-from tallystick.schedules.delivery import Post
-from tallystick.schedules.runner import Schedules
+from tallystick.schedules.export_email import ExportMailer
+from tallystick.schedules.scheduler import Scheduler
 from tallystick.search.find import Finder
 from tallystick.settings import Settings
 from tallystick.store.clients import Bounds
@@ -128,11 +128,11 @@ def build(settings: Settings) -> Services:
     eraser = _eraser(settings, database, store, archive)
     checker, copier = Checker(database, store), Copier(database, store)
     purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
-    relay = relay_of(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
+    relay = parse_mail_server(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
     posts = Posts(Seal(settings.secret_key, PURPOSE), Guard(settings.allowed_targets))
     own_actions = recorder.own_actions_waiting
     courier = Courier(database, posts, relay, own_actions)
-    schedules = Schedules(database, exporter, _post(settings), exports_of(settings), own_actions)
+    schedules = Scheduler(database, exporter, _post(settings), export_storage(settings), own_actions)
     evaluator = Evaluator(database, store, sequencer.recent, settings.public_url, courier.wake, own_actions)
     hub = LiveHub(database, store)
     # Called after each commit with the organization and the new end of its log.
@@ -179,7 +179,7 @@ def _exporter(
 
 
 def _archive(settings: Settings, database: Database, store: EventStore, prover: Prover) -> Archive | None:
-    kept = archive_of(settings)
+    kept = archive_storage(settings)
     return Archive(kept, settings.data_dir, database, store, prover) if kept else None
 
 
@@ -188,11 +188,13 @@ def _eraser(settings: Settings, database: Database, store: EventStore, archive: 
     return Eraser(database, store, settings.data_dir, places(database, settings.data_dir), shelf)
 
 
-def _post(settings: Settings) -> Post | None:
+def _post(settings: Settings) -> ExportMailer | None:
     """How scheduled exports leave by mail, where there is a mail server."""
     if settings.smtp_url is None:
         return None
-    return Post(relay_of(settings.smtp_url, settings.mail_from), settings.secret_key, settings.public_url)
+    return ExportMailer(
+        parse_mail_server(settings.smtp_url, settings.mail_from), settings.secret_key, settings.public_url
+    )
 
 
 def _warner(settings: Settings, database: Database, store: EventStore) -> Callable[[UUID, int], object]:

@@ -7,9 +7,9 @@ import pytest
 
 from tallystick.database.engine import Database
 from tests.api.asking import Asking, Operator, event, eventually, plain_client, problem
-from tests.destinations.post_office import Office, open_office
+from tests.destinations.mail_server import Office, open_office
 from tests.fixtures.servers import Starter
-from tests.schedules.going_out import attached, indexes, mail_of, text_of
+from tests.schedules.schedule_driver import attached, indexes, mail_of, text_of
 
 SCHEDULES = "/v1/export-schedules"
 OUTSIDER = "auditor@outside.example"

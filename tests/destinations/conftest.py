@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.destinations.posting import Post
+from tests.destinations.destination_driver import Post
 from tests.destinations.receiver import open_receiver
 
 

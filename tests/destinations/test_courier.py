@@ -13,14 +13,14 @@ from tallystick.access.tables import memberships
 from tallystick.clock import SECOND_US
 from tallystick.destinations import changes, forms, http_client
 from tallystick.destinations.courier import STEPS
-from tallystick.destinations.destination import deliveries_of, list_all, show
+from tallystick.destinations.destination import list_deliveries, list_destinations, show
 from tallystick.destinations.guard import Guard
 from tallystick.destinations.tables import destinations as destinations_table
 from tallystick.destinations.tables import mails
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tallystick.outbox.write import outbox
-from tests.destinations.post_office import certificate, open_office
-from tests.destinations.posting import HOUR, Post, message, owner_of
+from tests.destinations.destination_driver import HOUR, Post, message, owner_of
+from tests.destinations.mail_server import certificate, open_office
 from tests.destinations.receiver import open_receiver
 
 
@@ -73,7 +73,7 @@ def test_a_failure_is_tried_again_with_the_same_id_and_told_once_when_it_lasts(a
     assert at.health(made).state == "failing"
     receiver.status = 204
     with at.database.write() as connection:
-        shown = deliveries_of(connection, at.health(made))[0].shown_id
+        shown = list_deliveries(connection, at.health(made))[0].shown_id
         changes.retry(connection, at.scope, made.destination.shown_id, shown, now=at.now)
     at.go()
     assert at.state(made) == ["sent"]
@@ -102,7 +102,7 @@ def test_what_is_gone_is_switched_off_until_somebody_switches_it_on(at, receiver
     assert (at.health(made).enabled, at.health(made).state) == (False, "disabled")
     at.put(made, "alr_2")
     with at.database.write() as connection, pytest.raises(Conflict):
-        changes.try_out(connection, at.scope, made.destination.shown_id, now=at.now)
+        changes.send_test(connection, at.scope, made.destination.shown_id, now=at.now)
     with at.database.write() as connection:
         changes.change(connection, at.scope, at.posts, made.destination.shown_id, {"enabled": True}, now=at.now)
     assert at.health(made).state == "ok"
@@ -177,7 +177,7 @@ def test_mail_is_the_notification_and_goes_again_only_to_who_has_not_got_it(spin
         assert "Project:    api-infrastructure" in text
         assert "<script>" not in first.get_body(("html",)).get_content()
         with at.database.write() as connection:
-            shown = deliveries_of(connection, at.health(made))[0].shown_id
+            shown = list_deliveries(connection, at.health(made))[0].shown_id
             changes.retry(connection, owner, made.destination.shown_id, shown, now=at.now)
         at.go()
         at.courier.close()
@@ -228,10 +228,10 @@ def test_another_organization_gets_nothing(at, receiver, spine):
     made = at.make(receiver.url)
     charlie = spine.organization("charlie")
     with at.database.write() as connection:
-        assert list_all(connection, charlie) == []
+        assert list_destinations(connection, charlie) == []
         for act in (
             lambda: show(connection, charlie, made.destination.shown_id),
-            lambda: changes.try_out(connection, charlie, made.destination.shown_id, now=at.now),
+            lambda: changes.send_test(connection, charlie, made.destination.shown_id, now=at.now),
             lambda: changes.remove(connection, charlie, made.destination.shown_id, now=at.now),
             lambda: changes.rotate(connection, charlie, at.posts, made.destination.shown_id, now=at.now),
             lambda: changes.change(connection, charlie, at.posts, made.destination.shown_id, {}, now=at.now),

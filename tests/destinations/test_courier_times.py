@@ -9,7 +9,7 @@ from tallystick.destinations import deliveries
 from tallystick.destinations.courier import CLAIM_SECONDS, OF_ONE, Courier
 from tallystick.destinations.tables import deliveries as deliveries_table
 from tests.api.asking import eventually
-from tests.destinations.posting import HOUR, Post
+from tests.destinations.destination_driver import HOUR, Post
 from tests.destinations.receiver import open_receiver
 
 

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from tallystick.destinations.guard import Guard, TargetFailed, TargetRefused
+from tallystick.destinations.guard import Guard, TargetError, TargetNotAllowed
 
 PRIVATE = [
     "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
@@ -16,14 +16,14 @@ PRIVATE = [
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_a_private_address_is_refused_however_it_is_written(address: str) -> None:
-    with pytest.raises(TargetRefused) as refused:
+    with pytest.raises(TargetNotAllowed) as refused:
         Guard().addresses(address, 443)
     assert "TALLYSTICK_ALLOWED_TARGETS" in refused.value.detail
 
 
 @pytest.mark.parametrize("text", ["2130706433", "0x7f.1", "0177.0.0.1", "127.1", "localhost"])
 def test_other_spellings_of_the_own_machine_are_refused(text: str) -> None:
-    with pytest.raises(TargetFailed):
+    with pytest.raises(TargetError):
         Guard().addresses(text, 443)
 
 
@@ -36,7 +36,7 @@ def test_the_operator_allows_networks_and_hosts_and_nothing_beside() -> None:
     assert Guard((ip_network("10.1.0.0/16"),)).addresses("10.1.2.3", 443) == ["10.1.2.3"]
     assert Guard((ip_network("10.1.0.0/16"),)).addresses("::ffff:10.1.2.3", 443)
     assert Guard(("localhost",)).addresses("LocalHost", 443)
-    with pytest.raises(TargetRefused):
+    with pytest.raises(TargetNotAllowed):
         Guard((ip_network("10.1.0.0/16"), "localhost")).addresses("10.2.0.1", 443)
 
 
@@ -52,7 +52,7 @@ def test_a_name_is_resolved_once_and_what_was_judged_is_connected_to(monkeypatch
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setattr(socket, "getaddrinfo", changing)
         guard = Guard((ip_network("127.0.0.0/8"),))
-        with pytest.raises(TargetFailed):
+        with pytest.raises(TargetError):
             # `create_connection` is given the address: nothing is looked up by the name again.
             monkeypatch.setattr(socket, "create_connection", _only_addresses)
             guard.connect("rebind.example", listener.getsockname()[1], 5)
@@ -65,6 +65,6 @@ def _only_addresses(address: tuple[str, int], timeout: float) -> socket.socket:
 
 
 def test_nobody_who_listens_is_said_without_an_address(free_port: int) -> None:
-    with pytest.raises(TargetFailed) as failed:
+    with pytest.raises(TargetError) as failed:
         Guard(("localhost",)).connect("localhost", free_port, 5)
     assert failed.value.detail == "localhost cannot be reached: Connection refused."

@@ -10,20 +10,20 @@ from sqlalchemy import select
 from tallystick.clock import DAY_US, SECOND_US, now_us
 from tallystick.database.engine import Database
 from tallystick.destinations import mailer
-from tallystick.destinations.mail import BadMail, Letter, flat, relay_of, written
 from tallystick.destinations.mailer import CLAIM_SECONDS, Mailer
+from tallystick.destinations.smtp import Email, InvalidEmail, compose, parse_mail_server, to_bytes
 from tallystick.destinations.tables import mails
 from tallystick.ids import new_uuid
-from tests.destinations.post_office import certificate, open_office
+from tests.destinations.mail_server import certificate, open_office
 
 SENDER, OWNER = "audit@example.com", "maya@acme.com"
-LETTER = Letter(
+LETTER = Email(
     "3 events go", ("<b>Acme & Söhne</b> keeps 7 days.",), ("Retention", "http://127.0.0.1/retention?a=1&b=2")
 )
 PASSWORD = "s3cret p@ss"
 
 
-def put(database: Database, recipient: str = OWNER, letter: Letter = LETTER, *, now: int | None = None):
+def put(database: Database, recipient: str = OWNER, letter: Email = LETTER, *, now: int | None = None):
     org_id = new_uuid(now_us())
     with database.write() as connection:
         mailer.put(connection, org_id, recipient, letter, now=now or now_us())
@@ -31,7 +31,7 @@ def put(database: Database, recipient: str = OWNER, letter: Letter = LETTER, *, 
 
 
 def sender(database: Database, url: str) -> Mailer:
-    return Mailer(database, relay_of(url, SENDER))
+    return Mailer(database, parse_mail_server(url, SENDER))
 
 
 def rows(database: Database):
@@ -132,7 +132,7 @@ def test_a_wrong_password_stands_in_no_log_and_no_row(sqlite_database, tmp_path,
     said = capsys.readouterr()
     assert "refused user and password" in row.problem
     assert "hunter2" not in repr(row) + said.out + said.err
-    assert "hunter2" not in repr(relay_of("smtp://maya:hunter2@localhost", SENDER))
+    assert "hunter2" not in repr(parse_mail_server("smtp://maya:hunter2@localhost", SENDER))
 
 
 def test_of_two_processes_one_sends_a_mail_and_one_that_dies_lets_the_other_send_it_later(database):
@@ -167,11 +167,11 @@ def test_a_mail_of_a_transaction_that_is_undone_is_not_sent(database):
     ],
 )
 def test_nothing_is_added_to_the_headers(recipient, subject):
-    with pytest.raises(BadMail):
-        written(relay_of("smtp://localhost", SENDER), recipient, subject, "text", "html", at=now_us())
+    with pytest.raises(InvalidEmail):
+        compose(parse_mail_server("smtp://localhost", SENDER), recipient, subject, "text", "html", at=now_us())
 
 
 @pytest.mark.parametrize("name", ["Team 👩\u200d💻", "می\u200cخواهم", "Acme\u00a0SA", "Ünïcode"])
 def test_letters_that_join_or_part_others_may_stand_in_a_subject(name):
-    message = written(relay_of("smtp://localhost", SENDER), OWNER, name, "text", "html", at=now_us())
-    assert email.message_from_bytes(flat(message), policy=default)["Subject"] == name
+    message = compose(parse_mail_server("smtp://localhost", SENDER), OWNER, name, "text", "html", at=now_us())
+    assert email.message_from_bytes(to_bytes(message), policy=default)["Subject"] == name

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet as pq
 
-from tallystick.destinations.objects import Objects, Sum
+from tallystick.destinations.file_storage import Checksum, FileStorage
 from tallystick.erasure.deletions import is_erasing
 from tallystick.erasure.eraser import Eraser
 from tallystick.erasure.places import places
@@ -34,7 +34,7 @@ NEEDLES = (b"sarah@acme.com", b"Sarah Lin", b"Sarah@acme.com")
 class Kept:
     """A trail with an archive, driven step by step."""
 
-    def __init__(self, spine: Spine, folder: Path, objects: Objects) -> None:
+    def __init__(self, spine: Spine, folder: Path, objects: FileStorage) -> None:
         self.spine, self.folder, self.objects = spine, folder, objects
         signer = Signer(spine.database, Keyring(SECRET, "audit.example.com"), folder)
         signer.open()
@@ -117,11 +117,11 @@ class Cut(Exception):
 class Dying:
     """The same place, whose power is cut before its n-th change."""
 
-    def __init__(self, real: Objects, number: int) -> None:
+    def __init__(self, real: FileStorage, number: int) -> None:
         self._real, self._left = real, number
         self.where = real.where
 
-    def put(self, key: str, file: io.BytesIO) -> Sum:
+    def put(self, key: str, file: io.BytesIO) -> Checksum:
         self._count()
         return self._real.put(key, file)
 

@@ -12,7 +12,7 @@ from tallystick import clock
 from tallystick.cli.archive import event_of_line
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.destinations.directory import Directory
-from tallystick.destinations.guard import TargetFailed
+from tallystick.destinations.guard import TargetError
 from tallystick.destinations.s3 import PART_BYTES
 from tallystick.erasure.eraser import PAUSE_SECONDS
 from tallystick.erasure.texts import Subject
@@ -151,7 +151,7 @@ def test_an_archive_that_cannot_be_reached_keeps_the_erasure_open_and_says_so(on
     confirm(spine, scope, shown_id)
     home = on_disk.folder / "archive"
     home.rename(on_disk.folder / "not mounted")
-    with pytest.raises(TargetFailed):
+    with pytest.raises(TargetError):
         run(spine, on_disk.eraser)
     found = show(spine, scope, shown_id)
     assert (found.state, found.finished_at) == ("confirmed", None)
@@ -167,7 +167,7 @@ def test_an_archive_that_is_not_configured_any_more_keeps_it_open(on_disk: Kept)
     on_disk.expire(scope, by_sarah())
     without = on_disk.new_eraser(shelf=False)
     shown_id = ask(spine, scope)
-    with pytest.raises(TargetFailed):
+    with pytest.raises(TargetError):
         run(spine, without)
     assert "TALLYSTICK_ARCHIVE_DIR" in show(spine, scope, shown_id).waits_for
     other = on_disk.organization("other")
@@ -220,7 +220,7 @@ def test_what_broke_off_on_the_way_to_the_archive_is_removed(
     scope = kept.organization()
     kept.archive.be_at_home()
     line.budget = PART_BYTES * 3 // 2
-    with pytest.raises(TargetFailed):
+    with pytest.raises(TargetError):
         bucket.put(f"{folder_of(scope)}/2026/1.zip", io.BytesIO(b"sarah@acme.com" * PART_BYTES))
     line.budget = None
     assert s3_server.client._list_multipart_uploads(bucket._bucket).uploads
@@ -276,7 +276,7 @@ def test_an_archived_file_that_was_changed_keeps_the_erasure_open(on_disk: Kept)
             new.writestr(name, old.read(name).replace(b"somebody else", b"somebody evil"))
     on_disk.objects.put(key, changed)
     shown_id = ask(on_disk.spine, scope)
-    with pytest.raises(TargetFailed):
+    with pytest.raises(TargetError):
         run(on_disk.spine, on_disk.eraser)
     assert "was changed" in show(on_disk.spine, scope, shown_id).waits_for
 

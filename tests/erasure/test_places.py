@@ -14,7 +14,7 @@ from tallystick.cases.tables import case_events, cases
 from tallystick.destinations import changes as places_of_alerts
 from tallystick.destinations.changes import Posts
 from tallystick.destinations.guard import Guard
-from tallystick.destinations.private import PURPOSE
+from tallystick.destinations.secrets import PURPOSE
 from tallystick.destinations.tables import deliveries, destinations
 from tallystick.erasure.places import places
 from tallystick.erasure.texts import Subject, Texts
@@ -24,7 +24,7 @@ from tallystick.retention.tables import legal_holds
 from tallystick.saved.searches import save_view
 from tallystick.saved.tables import saved_views
 from tallystick.schedules import changes as schedules
-from tallystick.schedules.changes import Wanted
+from tallystick.schedules.changes import ScheduleSettings
 from tallystick.schedules.tables import export_schedules, schedule_recipients
 from tests.alerts.watching import Watch
 from tests.erasure.erasing import MAYA, ask, by_sarah, erase, eraser, event, run, show
@@ -49,7 +49,7 @@ def write(spine: Spine, slug: str):
         save_view(connection, scope, "sarah@acme.com", "user=sarah%40acme.com&q=sarah@acme.com", now=now)
         save_view(connection, scope, "Sarah Lin", "", now=now)
         given = {"user": ["sarah@acme.com"], "q": ["failed\tsarah@acme.com"]}
-        wanted = Wanted("Of Sarah Lin", "daily", filter=given, recipients=["sarah@acme.com"])
+        wanted = ScheduleSettings("Of Sarah Lin", "daily", filter=given, recipients=["sarah@acme.com"])
         schedules.create(connection, scope, wanted, now=now)
         posts = Posts(Seal("secret", PURPOSE), Guard())
         mail = places_of_alerts.create(

@@ -11,7 +11,7 @@ import pytest
 from tallystick import clock
 from tallystick.clock import SECOND_US
 from tallystick.destinations.directory import Directory
-from tallystick.destinations.objects import Objects
+from tallystick.destinations.file_storage import FileStorage
 from tallystick.destinations.s3 import Account, Bucket
 from tallystick.erasure.deletions import is_erasing
 from tallystick.ledger.keys import Keyring
@@ -35,7 +35,7 @@ from tests.verify.evidence import SECRET
 class Keeper:
     """A purger with an archive, driven step by step."""
 
-    def __init__(self, spine: Spine, folder: Path, objects: Objects | None = None) -> None:
+    def __init__(self, spine: Spine, folder: Path, objects: FileStorage | None = None) -> None:
         self.spine = spine
         self.home = folder / "archive"
         signer = Signer(spine.database, Keyring(SECRET, "audit.example.com"), folder)

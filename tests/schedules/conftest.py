@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.destinations.post_office import open_office
+from tests.destinations.mail_server import open_office
 from tests.fixtures.spine import Spine
-from tests.schedules.going_out import Works
+from tests.schedules.schedule_driver import Works
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from tallystick.database.engine import Database
 from tallystick.errors import Forbidden, NotFound
 from tallystick.events.output import event_of
 from tallystick.ids import decode
-from tallystick.schedules import changes, unsubscribing
+from tallystick.schedules import changes, unsubscribe
 from tallystick.schedules.schedule import list_schedules
 from tallystick.schedules.tables import schedule_deliveries, schedule_recipients
 from tallystick.search.filters import query_from
 from tests.fixtures.spine import Spine
-from tests.schedules.going_out import at, attached, lines, mail_of, owner, schedule, shown
+from tests.schedules.schedule_driver import at, attached, lines, mail_of, owner, schedule, shown
 
 NOW = at("2024-03-04 12:00")
 OUTSIDER = "auditor@outside.example"
@@ -168,15 +168,15 @@ def test_unsubscribing_ends_it_for_one_and_no_other_link_does(sqlite_spine: Spin
     maya = owner(sqlite_spine, scope)
     owner(sqlite_spine, scope, "tom@acme.com", "admin")
     made = schedule(sqlite_spine, maya, NOW, recipients=["maya@acme.com", "tom@acme.com"])
-    token = unsubscribing.signed("secret", made.org_id, made.schedule_id, "tom@acme.com")
+    token = unsubscribe.sign_token("secret", made.org_id, made.schedule_id, "tom@acme.com")
     with sqlite_spine.database.write() as connection:
-        elsewhere = unsubscribing.signed("other", made.org_id, made.schedule_id, "tom@acme.com")
-        nobody = unsubscribing.signed("secret", made.org_id, made.schedule_id, "x@acme.com")
+        elsewhere = unsubscribe.sign_token("other", made.org_id, made.schedule_id, "tom@acme.com")
+        nobody = unsubscribe.sign_token("secret", made.org_id, made.schedule_id, "x@acme.com")
         for wrong in (token[:-2], token + "AA", elsewhere, nobody, "ü", ""):
             with pytest.raises(NotFound):
-                unsubscribing.unsubscribe(connection, "secret", wrong, now=NOW)
+                unsubscribe.unsubscribe(connection, "secret", wrong, now=NOW)
         for _ in range(2):
-            unsubscribing.unsubscribe(connection, "secret", token, now=NOW)
+            unsubscribe.unsubscribe(connection, "secret", token, now=NOW)
     works.settle(NOW + DAY_US)
     assert [to for to, _ in office[0].messages] == [["maya@acme.com"]]
     with sqlite_spine.database.read() as connection:

@@ -7,9 +7,9 @@ import pytest
 from tallystick.clock import DAY_US, from_us
 from tallystick.exports import links, request
 from tallystick.work.calendar import Calendar
-from tests.destinations.post_office import Office, open_office
+from tests.destinations.mail_server import Office, open_office
 from tests.fixtures.spine import Spine
-from tests.schedules.going_out import Works, at, attached, indexes, mail_of, owner, schedule, shown, token_in
+from tests.schedules.schedule_driver import Works, at, attached, indexes, mail_of, owner, schedule, shown, token_in
 
 BEGIN = at("2024-03-04 00:00")
 HOUR_US = DAY_US // 24
@@ -50,7 +50,7 @@ def test_all_that_went_out_is_the_trail_each_event_once(sqlite_spine: Spine, tmp
         if day == 4:
             continue  # downtime: a whole day, and its run with it
         taken.answer = {2: "451 later", 8: "554 never", 9: "552 too large"}.get(day, "250 OK")
-        monkeypatch.setattr("tallystick.schedules.delivery.MOST_ATTACHED", 1 if day in (6, 7) else 10_000_000)
+        monkeypatch.setattr("tallystick.schedules.export_email.MOST_ATTACHED", 1 if day in (6, 7) else 10_000_000)
         before = shown(sqlite_spine, maya, made.shown_id).next_at
         works.settle(now)
         after = shown(sqlite_spine, maya, made.shown_id).next_at

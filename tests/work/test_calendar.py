@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tallystick.clock import DAY_US, from_us, to_us
 from tallystick.work.calendar import FREQUENCIES, MOST_PERIODS, WEEKDAYS, Calendar, moment_of
-from tests.schedules.going_out import at
+from tests.schedules.schedule_driver import at
 
 ZONES = (
     "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo",

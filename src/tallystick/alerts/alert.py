@@ -13,7 +13,7 @@ from tallystick.access.audit import NOWHERE, Caller, tell
 from tallystick.access.scopes import require
 from tallystick.alerts.rule import PREFIX as RULE_PREFIX
 from tallystick.alerts.tables import alerts
-from tallystick.destinations.destination import may_see
+from tallystick.destinations.destination import require_read
 from tallystick.errors import BadRequest, NotFound
 from tallystick.query.scope import Scope
 
@@ -73,7 +73,7 @@ def list_alerts(
     limit: int = 50,
 ) -> list[Alert]:
     """Newest first; `before` is the id of the last one seen. Forbidden, BadRequest (`bad_parameter`)."""
-    may_see(scope)
+    require_read(scope)
     query = select(alerts).where(alerts.c.org_id == scope.org_id)
     if state is not None:
         if state not in STATES:
@@ -90,7 +90,7 @@ def list_alerts(
 
 def show(connection: Connection, scope: Scope, shown_id: str) -> Alert:
     """One of them; NotFound, also for another organization's."""
-    may_see(scope)
+    require_read(scope)
     try:
         alert_id = UUID(bytes=ids.decode(PREFIX, shown_id))
     except ValueError:
@@ -105,7 +105,7 @@ def show(connection: Connection, scope: Scope, shown_id: str) -> Alert:
 
 def open_count(connection: Connection, scope: Scope) -> int:
     """How many nobody has acknowledged."""
-    may_see(scope)
+    require_read(scope)
     waiting = select(func.count()).where(alerts.c.org_id == scope.org_id, alerts.c.state == "open")
     return int(connection.execute(waiting).scalar_one())
 

@@ -17,7 +17,7 @@ from tallystick.alerts.history import Past
 from tallystick.alerts.judges import Firing, Judge, Remembering, fired_by
 from tallystick.clock import DAY_US, from_us
 from tallystick.database.engine import Database
-from tallystick.destinations.destination import may_see
+from tallystick.destinations.destination import require_read
 from tallystick.errors import TooMany
 from tallystick.query.scope import Scope
 from tallystick.store.events import EventStore
@@ -65,7 +65,7 @@ def backtest(database: Database, store: EventStore, scope: Scope, shape: Shape, 
     BadRequest (`bad_rule`) for a rule that waits for silence, which goes by the clock, and for one that matches more
     than can be looked at; Forbidden, TooMany.
     """
-    may_see(scope)
+    require_read(scope)
     if shape.kind == "silence":
         raise bad("kind", "A rule that waits for silence goes by the clock: there is no past to test it on.")
     if not 0 <= start < end <= start + LONGEST_US:

@@ -164,7 +164,7 @@ def _checked(connection: Connection, scope: Scope, wanted: Wanted) -> tuple[Shap
     if len(wanted.destinations) > MOST_DESTINATIONS:
         raise bad("destinations", f"A rule goes to {MOST_DESTINATIONS} destinations at most.")
     shown = list(dict.fromkeys(wanted.destinations))
-    destination.ids_of(connection, scope, shown)
+    destination.destination_ids(connection, scope, shown)
     values = {
         "name": name, "shape": msgspec.json.encode(shape).decode(), "severity": wanted.severity,
         "runbook": wanted.runbook.strip(), "destinations": msgspec.json.encode(shown).decode(),

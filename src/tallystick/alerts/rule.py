@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select
 from tallystick import ids
 from tallystick.alerts.definition import Field, Shape, span_words
 from tallystick.alerts.tables import alert_rules, alerts
-from tallystick.destinations.destination import may_see
+from tallystick.destinations.destination import require_read
 from tallystick.errors import NotFound
 from tallystick.query.scope import Scope
 
@@ -59,7 +59,7 @@ def is_one(org_id: UUID, rule_id: UUID) -> ColumnElement[bool]:
 
 def list_rules(connection: Connection, scope: Scope) -> list[Rule]:
     """All of the organization, by name. Forbidden."""
-    may_see(scope)
+    require_read(scope)
     fired = (
         select(alerts.c.rule_id, func.max(alerts.c.fired_at).label("last_fired_at"))
         .where(alerts.c.org_id == scope.org_id)
@@ -77,7 +77,7 @@ def list_rules(connection: Connection, scope: Scope) -> list[Rule]:
 
 def show(connection: Connection, scope: Scope, shown_id: str) -> Rule:
     """One of them; NotFound, also for another organization's."""
-    may_see(scope)
+    require_read(scope)
     try:
         rule_id = UUID(bytes=ids.decode(PREFIX, shown_id))
     except ValueError:

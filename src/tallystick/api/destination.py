@@ -11,9 +11,9 @@ from tallystick.api.answers import answer
 from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
-from tallystick.destinations import changes
-from tallystick.destinations.changes import Made
-from tallystick.destinations.destination import Delivery, Destination, deliveries_of, list_all, show
+from tallystick.destinations import changes, destination
+from tallystick.destinations.changes import CreatedDestination
+from tallystick.destinations.destination import Delivery, Destination, show
 from tallystick.query.scope import Scope
 
 PATH = "/v1/destinations"
@@ -41,7 +41,7 @@ async def make_destination(request: Request[Any, Any, Any], services: ApiService
     authorized = await authorize(request, services, "alerts")
     wanted = await authorized.body(DestinationInput, "destination", "bad_destination")
     name = wanted.name or f"{wanted.kind} destination".capitalize()[:100]
-    made: Made = await authorized.write(
+    made: CreatedDestination = await authorized.write(
         changes.create, services.posts, wanted.kind, name, wanted.settings, **authorized.context
     )
     return answer(shown(made.destination) | {"secret": made.secret}, status=201)
@@ -51,7 +51,7 @@ async def make_destination(request: Request[Any, Any, Any], services: ApiService
 async def list_destinations(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Those of the organization, by name."""
     authorized = await authorize(request, services, "alerts")
-    return answer({"data": [shown(one) for one in await authorized.read(list_all)]})
+    return answer({"data": [shown(one) for one in await authorized.read(destination.list_destinations)]})
 
 
 @get(PATH + "/{id:str}", name="api.show_destination")
@@ -83,7 +83,7 @@ async def delete_destination(request: Request[Any, Any, Any], services: ApiServi
 async def test_destination(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Sends a message that says it is a test."""
     authorized = await authorize(request, services, "alerts")
-    delivery = await authorized.write(changes.try_out, authorized.id, **authorized.context)
+    delivery = await authorized.write(changes.send_test, authorized.id, **authorized.context)
     services.courier.wake()
     return answer({"delivery": delivery}, status=202)
 
@@ -92,7 +92,9 @@ async def test_destination(request: Request[Any, Any, Any], services: ApiService
 async def rotate_destination(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Gives a webhook a new secret; the one before signs beside it for a day."""
     authorized = await authorize(request, services, "alerts")
-    made: Made = await authorized.write(changes.rotate, services.posts, authorized.id, **authorized.context)
+    made: CreatedDestination = await authorized.write(
+        changes.rotate, services.posts, authorized.id, **authorized.context
+    )
     return answer(shown(made.destination) | {"secret": made.secret})
 
 
@@ -139,7 +141,7 @@ def delivery_shown(one: Delivery) -> dict[str, Any]:
 
 
 def _deliveries(connection: Connection, scope: Scope, shown_id: str) -> list[Delivery]:
-    return deliveries_of(connection, show(connection, scope, shown_id))
+    return destination.list_deliveries(connection, show(connection, scope, shown_id))
 
 
 def _time(at: int | None) -> str | None:

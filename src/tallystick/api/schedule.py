@@ -13,8 +13,8 @@ from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.query.scope import Scope
 from tallystick.schedules import changes
-from tallystick.schedules.changes import Wanted
-from tallystick.schedules.schedule import PLACE, Run, Schedule, list_schedules, runs_of, show
+from tallystick.schedules.changes import ScheduleSettings
+from tallystick.schedules.schedule import OPERATOR_STORAGE, Schedule, ScheduleRun, list_schedules, runs_of, show
 from tallystick.work.calendar import WEEKDAYS
 
 PATH = "/v1/export-schedules"
@@ -68,7 +68,9 @@ async def make_schedule(request: Request[Any, Any, Any], services: ApiServices) 
     wanted = await authorized.body(ScheduleInput, "schedule", "bad_schedule")
     given = _given(wanted)
     given["name"] = given.get("name") or f"{wanted.frequency} export".capitalize()[:100]
-    return answer(shown(await authorized.write(changes.create, Wanted(**given), **authorized.context)), status=201)
+    return answer(
+        shown(await authorized.write(changes.create, ScheduleSettings(**given), **authorized.context)), status=201
+    )
 
 
 @get(PATH, name="api.list_schedules")
@@ -139,13 +141,15 @@ def shown(one: Schedule) -> dict[str, object]:
         "format": one.format,
         "filter": {name: list(values) for name, values in one.filter.items()},
         "mode": one.mode,
-        "recipients": [who.address for who in one.recipients if who.address != PLACE and who.state != "unsubscribed"],
+        "recipients": [
+            who.address for who in one.recipients if who.address != OPERATOR_STORAGE and who.state != "unsubscribed"
+        ],
         "recipient_states": [
             {"address": who.address, "status": "waiting_for_consent" if who.state == "waiting" else who.state}
             for who in one.recipients
-            if who.address != PLACE
+            if who.address != OPERATOR_STORAGE
         ],
-        "to_directory": any(who.address == PLACE for who in one.recipients),
+        "to_directory": any(who.address == OPERATOR_STORAGE for who in one.recipients),
         "enabled": one.enabled,
         "stopped": one.stopped or None,
         "next_run_at": None if one.next_at is None else rfc3339(one.next_at),
@@ -155,7 +159,7 @@ def shown(one: Schedule) -> dict[str, object]:
     }
 
 
-def run_shown(run: Run) -> dict[str, object]:
+def run_shown(run: ScheduleRun) -> dict[str, object]:
     """One run as the API answers it."""
     return {
         "id": run.shown_id,
@@ -169,7 +173,7 @@ def run_shown(run: Run) -> dict[str, object]:
     }
 
 
-def _runs(connection: Connection, scope: Scope, shown_id: str) -> list[Run]:
+def _runs(connection: Connection, scope: Scope, shown_id: str) -> list[ScheduleRun]:
     return runs_of(connection, show(connection, scope, shown_id), limit=100)
 
 

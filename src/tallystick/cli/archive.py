@@ -15,8 +15,8 @@ from tallystick.cli.batches import NDJSON, Sender, Tally
 from tallystick.cli.client import Client
 from tallystick.cli.terminal import CommandFailed, emit, fail, note, say, visible
 from tallystick.clock import rfc3339
-from tallystick.destinations.configured import place_of
-from tallystick.destinations.guard import TargetFailed
+from tallystick.destinations.guard import TargetError
+from tallystick.destinations.storage_settings import storage_at
 from tallystick.settings import Settings
 from tallystick.verify.command import FAILS, OPTIONS, USAGE, Misused, shown
 from tallystick.verify.command import verify as check
@@ -123,7 +123,7 @@ def _fetched(url: str, folder: Path) -> Iterator[str]:
         raise CommandFailed("A bucket needs TALLYSTICK_S3_ACCESS_KEY and TALLYSTICK_S3_SECRET_KEY.")
     above, _, last = url.rstrip("/").rpartition("/")
     is_one = last.endswith(".zip")
-    place = place_of(above if is_one else url, settings)
+    place = storage_at(above if is_one else url, settings)
     try:
         keys = [last] if is_one else [key for key in place.keys("") if key.endswith(".zip")]
         if not keys:
@@ -133,7 +133,7 @@ def _fetched(url: str, folder: Path) -> Iterator[str]:
             with path.open("wb") as file:
                 place.get(key, file)
             yield str(path)
-    except TargetFailed as error:
+    except TargetError as error:
         raise CommandFailed(error.detail) from None
 
 

@@ -18,7 +18,7 @@ from tallystick.compliance.review import OVERDUE_DAYS, Review, last_signed_at, o
 from tallystick.compliance.tables import review_reminders
 from tallystick.database.engine import Database
 from tallystick.destinations import mailer
-from tallystick.destinations.mail import Letter
+from tallystick.destinations.smtp import Email
 from tallystick.errors import BadRequest
 from tallystick.outbox.write import TALLYSTICK
 from tallystick.query.scope import Scope
@@ -191,7 +191,7 @@ class Reminders(Background):
              metadata=metadata)  # fmt: skip
 
 
-def letter_of(organization: str, found: Due, url: str) -> Letter:
+def letter_of(organization: str, found: Due, url: str) -> Email:
     """What the people read."""
     name = " ".join(organization.split())[:80]
     paragraphs = []
@@ -209,7 +209,7 @@ def letter_of(organization: str, found: Due, url: str) -> Letter:
         late = f", {len(found.overdue)} of them for more than {OVERDUE_DAYS} days" if found.overdue else ""
         paragraphs.append(f"{words}{late}.")
     paragraphs.append("This mail comes once a week; an owner or admin can change that on the page.")
-    return Letter(f"Review the audit trail of {name}", tuple(paragraphs), ("Compliance", url))
+    return Email(f"Review the audit trail of {name}", tuple(paragraphs), ("Compliance", url))
 
 
 def _recipients(connection: Connection, row: Row[tuple[object, ...]]) -> list[Member]:

@@ -18,11 +18,11 @@ from tallystick.access.scopes import require
 from tallystick.access.secret import Seal
 from tallystick.access.tables import memberships, people
 from tallystick.destinations import deliveries as queue
-from tallystick.destinations import private as secrets
-from tallystick.destinations.destination import DELIVERY_PREFIX, KINDS, PREFIX, Destination, is_one, show
+from tallystick.destinations import secrets
+from tallystick.destinations.destination import DELIVERY_PREFIX, KINDS, PREFIX, Destination, is_destination, show
 from tallystick.destinations.guard import Guard
 from tallystick.destinations.message import Message
-from tallystick.destinations.private import Private
+from tallystick.destinations.secrets import DestinationSecrets
 from tallystick.destinations.tables import deliveries, delivery_attempts, destinations
 from tallystick.errors import BadRequest, Conflict, NotFound
 from tallystick.query.scope import Scope
@@ -46,7 +46,7 @@ class Posts:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CreatedDestination:
     """A destination, and the secret that its messages are signed with: shown this once, or None."""
 
     destination: Destination
@@ -56,11 +56,11 @@ class Made:
 def create(
     connection: Connection, scope: Scope, posts: Posts, kind: str, name: str, settings: Mapping[str, Any],
     *, now: int, caller: Caller = NOWHERE,
-) -> Made:  # fmt: skip
+) -> CreatedDestination:  # fmt: skip
     """Make one. BadRequest (`bad_destination`), Conflict, Forbidden."""
     require(scope, "alerts")
     if kind not in KINDS:
-        raise bad("kind", f"kind is one of {', '.join(KINDS)}.")
+        raise invalid("kind", f"kind is one of {', '.join(KINDS)}.")
     shown, private = _checked(connection, scope, posts.guard, kind, settings)
     organizations.hold_row(connection, scope.org_id)
     number = select(func.count()).select_from(destinations).where(destinations.c.org_id == scope.org_id)
@@ -69,18 +69,18 @@ def create(
         raise Conflict(detail, code="too_many_destinations")
     destination_id = ids.new_uuid(now)
     if kind == "webhook":
-        private.secrets = [secrets.new_secret()]
+        private.secrets = [secrets.create_secret()]
     connection.execute(
         insert(destinations).values(
             org_id=scope.org_id, destination_id=destination_id, kind=kind, name=_name(name),
             settings=msgspec.json.encode(shown).decode(),
-            sealed=secrets.sealed(posts.seal, scope.org_id, destination_id, private), enabled=True, state="ok",
+            sealed=secrets.seal_secrets(posts.seal, scope.org_id, destination_id, private), enabled=True, state="ok",
             failures=0, last_error="", made_by=(scope.principal.email or scope.principal.name)[:254], made_at=now,
         )
     )  # fmt: skip
     made = show(connection, scope, ids.encode(PREFIX, destination_id.bytes))
     tell_of(connection, scope, "audit_log.destination_created", _on(made), now=now, caller=caller, metadata=_said(made))
-    return Made(made, private.secrets[0].key if private.secrets else None)
+    return CreatedDestination(made, private.secrets[0].key if private.secrets else None)
 
 
 def change(
@@ -98,11 +98,13 @@ def change(
         shown, private = _checked(connection, scope, posts.guard, before.kind, given["settings"])
         private.secrets = _opened(connection, posts, before).secrets
         values["settings"] = msgspec.json.encode(shown).decode()
-        values["sealed"] = secrets.sealed(posts.seal, before.org_id, before.destination_id, private)
+        values["sealed"] = secrets.seal_secrets(posts.seal, before.org_id, before.destination_id, private)
     if given.get("enabled", before.enabled) != before.enabled:
         values |= {"enabled": given["enabled"], "state": "ok" if given["enabled"] else "disabled", "failures": 0}
     if values:
-        connection.execute(update(destinations).where(is_one(before.org_id, before.destination_id)).values(values))
+        connection.execute(
+            update(destinations).where(is_destination(before.org_id, before.destination_id)).values(values)
+        )
     if given.get("enabled"):
         _at_once(connection, before, now)
     after = show(connection, scope, shown_id)
@@ -117,19 +119,19 @@ def change(
 
 def rotate(
     connection: Connection, scope: Scope, posts: Posts, shown_id: str, *, now: int, caller: Caller = NOWHERE
-) -> Made:
+) -> CreatedDestination:
     """Give a webhook a new secret, shown this once; the one before signs beside it for a day. Conflict."""
     require(scope, "alerts")
     organizations.hold_row(connection, scope.org_id)
     one = show(connection, scope, shown_id)
     if one.kind != "webhook":
         raise Conflict("Only a webhook has a secret that signs.", code="no_secret")
-    private = secrets.rotated(_opened(connection, posts, one), now)
-    kept = secrets.sealed(posts.seal, one.org_id, one.destination_id, private)
-    connection.execute(update(destinations).where(is_one(one.org_id, one.destination_id)).values(sealed=kept))
+    private = secrets.rotate_secret(_opened(connection, posts, one), now)
+    kept = secrets.seal_secrets(posts.seal, one.org_id, one.destination_id, private)
+    connection.execute(update(destinations).where(is_destination(one.org_id, one.destination_id)).values(sealed=kept))
     tell_of(connection, scope, "audit_log.destination_updated", _on(one), now=now, caller=caller,
           changes={"secret": {"before": "[redacted]", "after": "[redacted]"}})  # fmt: skip
-    return Made(one, private.secrets[0].key)
+    return CreatedDestination(one, private.secrets[0].key)
 
 
 def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
@@ -146,10 +148,10 @@ def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, cal
         )
     )
     connection.execute(delete(deliveries).where(mine))
-    connection.execute(delete(destinations).where(is_one(one.org_id, one.destination_id)))
+    connection.execute(delete(destinations).where(is_destination(one.org_id, one.destination_id)))
 
 
-def try_out(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> str:
+def send_test(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> str:
     """Send a message that says it is a test; the id of its delivery. Conflict for one that is off."""
     require(scope, "alerts")
     one = show(connection, scope, shown_id)
@@ -195,57 +197,59 @@ def retry(
     )
 
 
-def bad(field: str, detail: str) -> BadRequest:
+def invalid(field: str, detail: str) -> BadRequest:
     return BadRequest(detail, code="bad_destination", field=field)
 
 
 def _checked(
     connection: Connection, scope: Scope, guard: Guard, kind: str, settings: Mapping[str, Any]
-) -> tuple[dict[str, Any], Private]:
+) -> tuple[dict[str, Any], DestinationSecrets]:
     """What may be shown of the settings, and the rest."""
     if wrong := sorted(set(settings) - FIELDS[kind]):
-        raise bad("settings", f"A destination of kind {kind} has no {wrong[0][:60]!r}: {', '.join(FIELDS[kind])}.")
+        raise invalid("settings", f"A destination of kind {kind} has no {wrong[0][:60]!r}: {', '.join(FIELDS[kind])}.")
     if kind == "email":
         addresses = _addresses(settings.get("to"))
         outside = [one for one in addresses if one not in members_of(connection, scope.org_id)]
         if outside:
             require_owner(connection, scope)
-        return {"to": addresses, "outside": outside}, Private()
+        return {"to": addresses, "outside": outside}, DestinationSecrets()
     url = _url(guard, settings.get("url"))
     host = urlsplit(url).hostname or ""
     if kind == "slack":
-        return {"url": f"https://{host}/…{url[-4:]}"}, Private(url)
+        return {"url": f"https://{host}/…{url[-4:]}"}, DestinationSecrets(url)
     headers = _headers(settings.get("headers") or {})
     # Many keep their secret in the path.
-    return {"url": f"{urlsplit(url).scheme}://{host}/…{url[-4:]}", "headers": sorted(headers)}, Private(url, headers)
+    return {"url": f"{urlsplit(url).scheme}://{host}/…{url[-4:]}", "headers": sorted(headers)}, DestinationSecrets(
+        url, headers
+    )
 
 
 def _url(guard: Guard, given: object) -> str:
     if not isinstance(given, str) or not given.isascii() or not given.isprintable() or " " in given:
-        raise bad("settings", "url is the address to send to, such as https://example.com/hooks/audit.")
+        raise invalid("settings", "url is the address to send to, such as https://example.com/hooks/audit.")
     try:
         parts = urlsplit(given)
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https") or len(given) > MOST_URL:
-        raise bad("settings", "url is the address to send to, such as https://example.com/hooks/audit.")
+        raise invalid("settings", "url is the address to send to, such as https://example.com/hooks/audit.")
     if parts.username or parts.password:
-        raise bad("settings", "A user and password in the URL would be shown: put them into a header.")
+        raise invalid("settings", "A user and password in the URL would be shown: put them into a header.")
     if parts.scheme == "http" and not guard.allows(host):
-        raise bad("settings", "url begins with https://. The operator can allow a host without TLS by "
+        raise invalid("settings", "url begins with https://. The operator can allow a host without TLS by "
                   "TALLYSTICK_ALLOWED_TARGETS.")  # fmt: skip
     return given
 
 
 def _headers(given: object) -> dict[str, str]:
     if not isinstance(given, Mapping) or len(given) > MOST_HEADERS:
-        raise bad("settings", f"headers are at most {MOST_HEADERS} names and values.")
+        raise invalid("settings", f"headers are at most {MOST_HEADERS} names and values.")
     for name, value in given.items():
         if not isinstance(name, str) or not _HEADER.fullmatch(name) or name.lower() in _OURS:
-            raise bad("settings", f"There can be no header {str(name)[:60]!r}.")
+            raise invalid("settings", f"There can be no header {str(name)[:60]!r}.")
         if not isinstance(value, str) or not value.isascii() or not value.isprintable() or len(value) > MOST_URL:
-            raise bad("settings", f"The header {name} has a value that no header can have.")
+            raise invalid("settings", f"The header {name} has a value that no header can have.")
     return dict(given)
 
 
@@ -255,11 +259,11 @@ def _addresses(given: object) -> list[str]:
         or not 1 <= len(given) <= MOST_ADDRESSES
         or not all(isinstance(o, str) for o in given)
     ):
-        raise bad("settings", f"to is a list of 1 to {MOST_ADDRESSES} e-mail addresses.")
+        raise invalid("settings", f"to is a list of 1 to {MOST_ADDRESSES} e-mail addresses.")
     try:
         return list(dict.fromkeys(names.email(text) for text in given))
     except BadRequest as problem:
-        raise bad("settings", problem.detail) from None
+        raise invalid("settings", problem.detail) from None
 
 
 def members_of(connection: Connection, org_id: UUID) -> set[str]:
@@ -272,9 +276,11 @@ def members_of(connection: Connection, org_id: UUID) -> set[str]:
     return set(connection.execute(members).scalars())
 
 
-def _opened(connection: Connection, posts: Posts, one: Destination) -> Private:
-    kept = connection.execute(select(destinations.c.sealed).where(is_one(one.org_id, one.destination_id))).scalar_one()
-    return secrets.opened(posts.seal, one.org_id, one.destination_id, kept)
+def _opened(connection: Connection, posts: Posts, one: Destination) -> DestinationSecrets:
+    kept = connection.execute(
+        select(destinations.c.sealed).where(is_destination(one.org_id, one.destination_id))
+    ).scalar_one()
+    return secrets.open_secrets(posts.seal, one.org_id, one.destination_id, kept)
 
 
 def _at_once(connection: Connection, one: Destination, now: int) -> None:
@@ -287,7 +293,7 @@ def _name(text: object) -> str:
     try:
         return names.name(str(text))
     except BadRequest as problem:
-        raise bad("name", problem.detail) from None
+        raise invalid("name", problem.detail) from None
 
 
 def _said(one: Destination) -> dict[str, Any]:

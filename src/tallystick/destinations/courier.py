@@ -21,14 +21,14 @@ from tallystick.access.secret import Unsealable
 from tallystick.access.tables import memberships, people
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.database.engine import Database
-from tallystick.destinations import forms, mailer, private
+from tallystick.destinations import forms, mailer, secrets
 from tallystick.destinations.changes import Posts, members_of
-from tallystick.destinations.destination import PREFIX, is_one
-from tallystick.destinations.guard import TargetFailed
+from tallystick.destinations.destination import PREFIX, is_destination
+from tallystick.destinations.guard import TargetError
 from tallystick.destinations.http_client import post
-from tallystick.destinations.mail import BadMail, Letter, NotSent, Relay, give, written
 from tallystick.destinations.message import Message
-from tallystick.destinations.private import Private
+from tallystick.destinations.secrets import DestinationSecrets
+from tallystick.destinations.smtp import Email, EmailNotSent, InvalidEmail, MailServer, compose, send_email
 from tallystick.destinations.tables import deliveries, delivery_attempts, destinations
 from tallystick.outbox.write import TALLYSTICK
 from tallystick.work.background import Background
@@ -77,7 +77,7 @@ class Carried:
 class Courier(Background):
     """Sends what is due, the oldest of each destination first, several destinations at once."""
 
-    def __init__(self, database: Database, posts: Posts, relay: Relay | None, told: Callable[[], None]) -> None:
+    def __init__(self, database: Database, posts: Posts, relay: MailServer | None, told: Callable[[], None]) -> None:
         super().__init__("deliveries", idle_seconds=IDLE_SECONDS)
         self._database = database
         self._posts = posts
@@ -171,7 +171,9 @@ class Courier(Background):
         """One attempt. Whatever happens in it, the thread goes on, and the claim runs out."""
         try:
             with self._database.read() as connection:
-                where = connection.execute(select(destinations).where(is_one(row.org_id, row.destination_id))).first()
+                where = connection.execute(
+                    select(destinations).where(is_destination(row.org_id, row.destination_id))
+                ).first()
             if where is None:
                 return None
             began = time.monotonic()
@@ -183,15 +185,15 @@ class Courier(Background):
 
     def _attempt(self, where: Row[Any], row: Row[Any], now: int) -> Result:
         try:
-            secrets = private.opened(self._posts.seal, where.org_id, where.destination_id, where.sealed)
+            private = secrets.open_secrets(self._posts.seal, where.org_id, where.destination_id, where.sealed)
         except Unsealable:
             return Result("The server's secret is another one: make the destination again.", for_good=True)
         message = _message(row.message)
         if where.kind == "email":
             return self._mail(where, row, message, now)
-        return self._post(where.kind, secrets, message, now)
+        return self._post(where.kind, private, message, now)
 
-    def _post(self, kind: str, secrets: Private, message: Message, now: int) -> Result:
+    def _post(self, kind: str, secrets: DestinationSecrets, message: Message, now: int) -> Result:
         if kind == "slack":
             body, headers = forms.slack_body(message), {"Content-Type": "application/json", "User-Agent": "Tallystick"}
         else:
@@ -201,7 +203,7 @@ class Courier(Background):
             return Result("Without TLS the operator has to allow this host, and does no longer.")
         try:
             answer = post(self._posts.guard, secrets.url, headers, body)
-        except TargetFailed as problem:
+        except TargetError as problem:
             return Result(problem.detail)
         if 200 <= answer.status < 300:
             return Result(status=answer.status)
@@ -225,14 +227,14 @@ class Courier(Background):
                 break
             made_id = f"{message.id}.{place if not row.left else address.partition('@')[0]}"
             try:
-                letter = written(
+                letter = compose(
                     self._relay, address, forms.mail_subject(message), forms.mail_text(message),
                     forms.mail_html(message), at=now, message_id=made_id if made_id.isascii() else "",
                 )  # fmt: skip
-                asyncio.run(give(self._relay, letter))
-            except (BadMail, NotSent) as error:
+                asyncio.run(send_email(self._relay, letter))
+            except (InvalidEmail, EmailNotSent) as error:
                 problem = str(error)
-                for_good = for_good and (isinstance(error, BadMail) or error.for_good)
+                for_good = for_good and (isinstance(error, InvalidEmail) or error.for_good)
                 kept.append(address)
         return Result(problem, for_good=bool(problem) and for_good, left=tuple(kept))
 
@@ -259,7 +261,7 @@ def _claim(connection: Connection, place: Place, now: int) -> Row[Any] | None:
 def _settle(connection: Connection, carried: Carried) -> None:
     """Write down how it went: the attempt, the delivery, the health of the destination."""
     row, result, now = carried.row, carried.result, carried.at
-    where = connection.execute(select(destinations).where(is_one(row.org_id, row.destination_id))).first()
+    where = connection.execute(select(destinations).where(is_destination(row.org_id, row.destination_id))).first()
     if where is None:
         return  # it was deleted meanwhile, with all of this
     attempts = row.attempts + 1
@@ -310,7 +312,7 @@ def _hold(connection: Connection, row: Row[Any], next_at: int) -> None:
 
 def _note_health(connection: Connection, where: Row[Any], result: Result, now: int, *, over: bool) -> None:
     """How the destination fares; the trail is told when that changes, not of each attempt."""
-    mine = is_one(where.org_id, where.destination_id)
+    mine = is_destination(where.org_id, where.destination_id)
     about = resource("destination", where.destination_id, PREFIX, where.name)
     if not result.problem:
         healthy = {"state": "ok", "failures": 0, "last_error": "", "last_success_at": now}
@@ -342,7 +344,7 @@ def _note_health(connection: Connection, where: Row[Any], result: Result, now: i
 
 def _tell_owners(connection: Connection, where: Row[Any], result: Result, now: int) -> None:
     """By mail, once: alerts do not arrive where they should. Without a mail server it waits until it is given up."""
-    letter = Letter(
+    letter = Email(
         f"Alerts do not reach {where.name}"[:180],
         (
             f"What Tallystick sends to the destination {where.name} does not arrive: {result.problem}",

@@ -75,19 +75,19 @@ class Delivery:
         return ids.encode(DELIVERY_PREFIX, self.delivery_id.bytes)
 
 
-def is_one(org_id: UUID, destination_id: UUID) -> ColumnElement[bool]:
+def is_destination(org_id: UUID, destination_id: UUID) -> ColumnElement[bool]:
     return (destinations.c.org_id == org_id) & (destinations.c.destination_id == destination_id)
 
 
-def may_see(scope: Scope) -> None:
+def require_read(scope: Scope) -> None:
     """Whoever reads the whole trail."""
     require(scope, "events:read" if scope.principal.kind == "user" else "alerts")
     require_whole_trail(scope)
 
 
-def list_all(connection: Connection, scope: Scope) -> list[Destination]:
+def list_destinations(connection: Connection, scope: Scope) -> list[Destination]:
     """All of the organization, by name. Forbidden."""
-    may_see(scope)
+    require_read(scope)
     rows = connection.execute(
         select(destinations)
         .where(destinations.c.org_id == scope.org_id)
@@ -99,19 +99,19 @@ def list_all(connection: Connection, scope: Scope) -> list[Destination]:
 
 def show(connection: Connection, scope: Scope, shown_id: str) -> Destination:
     """One of them; NotFound, also for another organization's."""
-    may_see(scope)
-    row = connection.execute(select(destinations).where(is_one(scope.org_id, _id(shown_id)))).first()
+    require_read(scope)
+    row = connection.execute(select(destinations).where(is_destination(scope.org_id, _id(shown_id)))).first()
     if row is None:
         raise _none(shown_id)
     return _read(row, _numbers(connection, scope.org_id))
 
 
-def names(connection: Connection, scope: Scope) -> dict[str, str]:
+def destination_names(connection: Connection, scope: Scope) -> dict[str, str]:
     """The name of each by its shown id."""
-    return {one.shown_id: one.name for one in list_all(connection, scope)}
+    return {one.shown_id: one.name for one in list_destinations(connection, scope)}
 
 
-def ids_of(connection: Connection, scope: Scope, shown_ids: Sequence[str]) -> list[UUID]:
+def destination_ids(connection: Connection, scope: Scope, shown_ids: Sequence[str]) -> list[UUID]:
     """The destinations of these ids; NotFound (`no_such_destination`), also for another organization's."""
     wanted = [_id(shown_id) for shown_id in shown_ids]
     mine = select(destinations.c.destination_id).where(destinations.c.org_id == scope.org_id)
@@ -122,7 +122,7 @@ def ids_of(connection: Connection, scope: Scope, shown_ids: Sequence[str]) -> li
     return wanted
 
 
-def deliveries_of(connection: Connection, one: Destination) -> list[Delivery]:
+def list_deliveries(connection: Connection, one: Destination) -> list[Delivery]:
     """The last of them, newest first, with every attempt."""
     rows = connection.execute(
         select(deliveries)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from tallystick.destinations.guard import TargetFailed
-from tallystick.destinations.objects import NotThere, Sum, arrived, blocks_of, sum_of
+from tallystick.destinations.file_storage import Checksum, FileMissing, checksum, read_blocks, verify_copy
+from tallystick.destinations.guard import TargetError
 from tallystick.durable import replace_file, sync_file, sync_folder
 
 _PART = ".part"
@@ -24,15 +24,15 @@ class Directory:
     def where(self) -> str:
         return str(self.root)
 
-    def put(self, key: str, file: BinaryIO) -> Sum:
+    def put(self, key: str, file: BinaryIO) -> Checksum:
         path = self._path(key)
         part = path.with_name(f".{path.name}{_PART}")
         with _said():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with replace_file(path, part) as target:
-                sent = sum_of(_through(blocks_of(file), target))
+                sent = checksum(_through(read_blocks(file), target))
                 sync_file(target)
-                arrived(sent, sum_of(blocks_of(target)), key)
+                verify_copy(sent, checksum(read_blocks(target)), key)
             for folder in (*(one for one in path.parents if self.root in one.parents), self.root):
                 sync_folder(folder)
         return sent
@@ -41,9 +41,9 @@ class Directory:
         with _said():
             try:
                 with self._path(key).open("rb") as source:
-                    file.writelines(blocks_of(source))
+                    file.writelines(read_blocks(source))
             except FileNotFoundError:
-                raise NotThere(f"{key} is not there.") from None
+                raise FileMissing(f"{key} is not there.") from None
 
     def keys(self, prefix: str) -> Iterator[str]:
         with _said():
@@ -92,4 +92,4 @@ def _said() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TargetFailed(f"The directory cannot be used: {error.strerror or type(error).__name__}.") from error
+        raise TargetError(f"The directory cannot be used: {error.strerror or type(error).__name__}.") from error

@@ -10,14 +10,14 @@ _NAT64 = ip_network("64:ff9b::/96")
 Address = IPv4Address | IPv6Address
 
 
-class TargetFailed(TallystickError):
+class TargetError(TallystickError):
     """Something could not be sent, or fetched. The text may be shown to whoever configured the target: no secret,
     no address that they did not write."""
 
     status, code, title = 502, "target_failed", "The target failed"
 
 
-class TargetRefused(TargetFailed):
+class TargetNotAllowed(TargetError):
     """The target is on a private address that the operator did not allow."""
 
     code = "target_refused"
@@ -30,28 +30,28 @@ class Guard:
     allowed: tuple[IPv4Network | IPv6Network | str, ...] = ()
 
     def addresses(self, host: str, port: int) -> list[str]:
-        """The addresses of a host that may be connected to. TargetRefused, TargetFailed."""
+        """The addresses of a host that may be connected to. TargetNotAllowed, TargetError."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            raise TargetFailed(f"{host} cannot be found: no name server knows it.") from None
+            raise TargetError(f"{host} cannot be found: no name server knows it.") from None
         resolved = list(dict.fromkeys(str(one[4][0]) for one in found))
         free = resolved if self._names(host) else [one for one in resolved if self._may(one)]
         if not free:
-            raise TargetRefused(
+            raise TargetNotAllowed(
                 f"{host} is on a private address. The operator can allow it with TALLYSTICK_ALLOWED_TARGETS."
             )
         return free
 
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
-        """A connection to the first of them that answers within so many seconds. TargetRefused, TargetFailed."""
+        """A connection to the first of them that answers within so many seconds. TargetNotAllowed, TargetError."""
         problem = "OSError"
         for address in self.addresses(host, port):
             try:
                 return socket.create_connection((address, port), timeout)
             except OSError as error:
                 problem = error.strerror or type(error).__name__
-        raise TargetFailed(f"{host} cannot be reached: {problem}.")
+        raise TargetError(f"{host} cannot be reached: {problem}.")
 
     def allows(self, host: str) -> bool:
         """Whether the operator named this host, or the network of this address: only there may be no TLS."""

@@ -15,7 +15,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeou
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from tallystick.destinations.guard import Guard, TargetFailed
+from tallystick.destinations.guard import Guard, TargetError
 
 CONNECT_SECONDS = 5.0
 MOST_SECONDS = 15.0  # for all of it, however slowly an answer drips
@@ -26,14 +26,14 @@ Connect = Callable[[str, int, float], socket]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """What a server said: its status, and how many seconds it wants us to wait."""
 
     status: int
     retry_after: int | None
 
 
-def guarded(connect: Connect, seconds: float, **more: Any) -> PoolManager:
+def connection_pool(connect: Connect, seconds: float, **more: Any) -> PoolManager:
     """A pool whose connections `connect` makes, within so many seconds each."""
 
     class Plain(HTTPConnection):
@@ -55,8 +55,8 @@ def guarded(connect: Connect, seconds: float, **more: Any) -> PoolManager:
     return pool
 
 
-def post(guard: Guard, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-    """Send it once. TargetFailed, TargetRefused: without an answer; the texts name the host alone."""
+def post(guard: Guard, url: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
+    """Send it once. TargetError, TargetNotAllowed: without an answer; the texts name the host alone."""
     host = urlsplit(url).hostname or ""
     ends: list[socket] = []
 
@@ -77,7 +77,9 @@ def post(guard: Guard, url: str, headers: Mapping[str, str], body: bytes) -> Ans
             with suppress(OSError):
                 end.shutdown(SHUT_RDWR)
 
-    pool = guarded(connect, CONNECT_SECONDS, timeout=Timeout(connect=CONNECT_SECONDS, read=MOST_SECONDS), retries=False)
+    pool = connection_pool(
+        connect, CONNECT_SECONDS, timeout=Timeout(connect=CONNECT_SECONDS, read=MOST_SECONDS), retries=False
+    )
     watch = threading.Timer(MOST_SECONDS, cut)
     watch.start()
     try:
@@ -86,18 +88,18 @@ def post(guard: Guard, url: str, headers: Mapping[str, str], body: bytes) -> Ans
         )
         with suppress(HTTPError):
             answer.read(MOST_ANSWER)  # so that it is not cut off in the middle of a word; nothing of it is kept
-        said = Answer(answer.status, _seconds(answer.headers.get("Retry-After")))
+        said = HttpResponse(answer.status, _seconds(answer.headers.get("Retry-After")))
         answer.close()
     except HTTPError as error:
         if not late.is_set():
-            raise TargetFailed(f"{host} failed: {type(error).__name__}.") from None
+            raise TargetError(f"{host} failed: {type(error).__name__}.") from None
     finally:
         watch.cancel()
         pool.clear()
         for end in ends:
             end.close()
     if late.is_set():  # a head that was cut off reads as a whole one
-        raise TargetFailed(f"{host} did not answer within {MOST_SECONDS:.0f} seconds.")
+        raise TargetError(f"{host} did not answer within {MOST_SECONDS:.0f} seconds.")
     return said
 
 

@@ -10,7 +10,15 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 from tallystick import clock, ids
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.database.engine import Database
-from tallystick.destinations.mail import MOST_SECONDS, BadMail, Letter, NotSent, Relay, give, written
+from tallystick.destinations.smtp import (
+    MOST_SECONDS,
+    Email,
+    EmailNotSent,
+    InvalidEmail,
+    MailServer,
+    compose,
+    send_email,
+)
 from tallystick.destinations.tables import mails
 from tallystick.work.background import Background
 
@@ -32,7 +40,7 @@ class MailState:
     finished_at: int | None
 
 
-def put(connection: Connection, org_id: UUID, recipient: str, letter: Letter, *, now: int) -> None:
+def put(connection: Connection, org_id: UUID, recipient: str, letter: Email, *, now: int) -> None:
     """Have it sent after this transaction; nothing is sent when that is undone."""
     connection.execute(
         insert(mails).values(
@@ -53,7 +61,7 @@ def last(connection: Connection, org_id: UUID) -> MailState | None:
 class Mailer(Background):
     """Sends what waits. Without a relay it does nothing, and what waits is given up in time."""
 
-    def __init__(self, database: Database, relay: Relay | None) -> None:
+    def __init__(self, database: Database, relay: MailServer | None) -> None:
         super().__init__("mail", idle_seconds=IDLE_SECONDS, breath_seconds=0.05)
         self._database = database
         self.relay = relay
@@ -95,11 +103,11 @@ class Mailer(Background):
         if self.relay is None:
             return "there is no mail server", False
         try:
-            message = written(self.relay, row.recipient, row.subject, row.text, row.html, at=now)
-            asyncio.run(give(self.relay, message))
-        except BadMail as error:
+            message = compose(self.relay, row.recipient, row.subject, row.text, row.html, at=now)
+            asyncio.run(send_email(self.relay, message))
+        except InvalidEmail as error:
             return str(error), True
-        except NotSent as error:
+        except EmailNotSent as error:
             return str(error), error.for_good
         return "", False
 

@@ -11,9 +11,9 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
-from tallystick.destinations.guard import Guard, TargetFailed
-from tallystick.destinations.http_client import guarded
-from tallystick.destinations.objects import BLOCK, NotThere, Sum, arrived, blocks_of, sum_of
+from tallystick.destinations.file_storage import BLOCK, Checksum, FileMissing, checksum, read_blocks, verify_copy
+from tallystick.destinations.guard import Guard, TargetError
+from tallystick.destinations.http_client import connection_pool
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -50,15 +50,15 @@ class Bucket:
             secure=url.scheme == "https", http_client=_pool(guard),
         )  # fmt: skip
 
-    def put(self, key: str, file: BinaryIO) -> Sum:
-        sent = sum_of(blocks_of(file))
+    def put(self, key: str, file: BinaryIO) -> Checksum:
+        sent = checksum(read_blocks(file))
         file.seek(0)
         with self._said(key):
             self._client.put_object(
                 self._bucket, self._prefix + key, file, sent.bytes,
                 part_size=max(PART_BYTES, -(-sent.bytes // MOST_PARTS)), num_parallel_uploads=1,
             )  # fmt: skip
-            return arrived(sent, sum_of(self._content(key)), key)
+            return verify_copy(sent, checksum(self._content(key)), key)
 
     def get(self, key: str, file: BinaryIO) -> None:
         with self._said(key):
@@ -112,21 +112,21 @@ class Bucket:
             yield
         except S3Error as error:
             if error.code in _GONE:
-                raise NotThere(f"{key} is not there.") from None
+                raise FileMissing(f"{key} is not there.") from None
             if error.code in _REFUSED:
-                raise TargetFailed(f"The S3 server refused the access key ({error.code}).") from None
+                raise TargetError(f"The S3 server refused the access key ({error.code}).") from None
             if error.code == "NoSuchBucket":
-                raise TargetFailed(f"The S3 server has no bucket {self._bucket}.") from None
-            raise TargetFailed(f"The S3 server answered {error.code}.") from None
+                raise TargetError(f"The S3 server has no bucket {self._bucket}.") from None
+            raise TargetError(f"The S3 server answered {error.code}.") from None
         except ServerError as error:
-            raise TargetFailed(f"The S3 server answered {error.status_code}.") from None
+            raise TargetError(f"The S3 server answered {error.status_code}.") from None
         except InvalidResponseError:
-            raise TargetFailed("What answered is no S3 server.") from None
+            raise TargetError("What answered is no S3 server.") from None
         except (MinioException, HTTPError, OSError) as error:
             reason = getattr(error, "reason", None) or error
-            raise TargetFailed(f"The S3 server cannot be reached: {type(reason).__name__}.") from None
+            raise TargetError(f"The S3 server cannot be reached: {type(reason).__name__}.") from None
         except ValueError as error:  # a name of bucket or key that there cannot be
-            raise TargetFailed(f"The bucket cannot be used: {error}.") from None
+            raise TargetError(f"The bucket cannot be used: {error}.") from None
 
 
 @contextmanager
@@ -141,6 +141,6 @@ def _where_it_is_known() -> Iterator[None]:
 
 def _pool(guard: Guard) -> PoolManager:
     retries = Retry(total=TRIES, redirect=False, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504))
-    return guarded(
+    return connection_pool(
         guard.connect, CONNECT_SECONDS, timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS), retries=retries
     )

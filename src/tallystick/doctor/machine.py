@@ -16,8 +16,8 @@ from tallystick.backup.expected import expected
 from tallystick.backup.owner import is_owned, only_owner
 from tallystick.backup.restore import refuse_half
 from tallystick.database.engine import Database
-from tallystick.destinations.configured import archive_of
-from tallystick.destinations.guard import TargetFailed
+from tallystick.destinations.guard import TargetError
+from tallystick.destinations.storage_settings import archive_storage
 from tallystick.doctor.finding import Finding, fine, problem, warning
 from tallystick.errors import SettingsError
 from tallystick.ingest.recorder import LEAST_FREE_BYTES
@@ -138,13 +138,13 @@ def _through_the_server(settings: Settings) -> Finding:
 
 def look_at_archive(settings: Settings) -> Iterator[Finding]:
     """The archive: is it there, and the one that was written to before?"""
-    objects = archive_of(settings)
+    objects = archive_storage(settings)
     if objects is None:
         yield fine("archive", "Nothing is archived.")
         return
     try:
         begun = is_known(objects)
-    except TargetFailed as error:
+    except TargetError as error:
         yield problem("archive", error.detail, "Nothing is deleted until it can be written.")
         return
     yield fine("archive", f"{objects.where} answers." if begun else f"{objects.where} is empty yet.")

@@ -77,7 +77,7 @@ def look(database: Database, store: EventStore, scope: Scope, texts: Texts, plac
 def look_archived(
     database: Database, store: EventStore, shelf: Shelf, scope: Scope, texts: Texts, place: str, end: int, found: Found
 ) -> Run:
-    """Archived steps after `place` (ARCHIVE: the first); adds to `found`. Blocks. TargetFailed.
+    """Archived steps after `place` (ARCHIVE: the first); adds to `found`. Blocks. TargetError.
 
     Call it when the trail was looked through: what is announced to go may still be there, and was found there.
     """

@@ -18,8 +18,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from tallystick import ids, telemetry
 from tallystick.clock import from_us
 from tallystick.database.engine import Database
-from tallystick.destinations.guard import TargetFailed
-from tallystick.destinations.objects import NotThere, Objects
+from tallystick.destinations.file_storage import FileMissing, FileStorage
+from tallystick.destinations.guard import TargetError
 from tallystick.events.record import StoredEvent
 from tallystick.ledger.bundle import BundleWriter, Selection
 from tallystick.ledger.prover import Prover
@@ -58,22 +58,24 @@ class ArchiveState:
     since: int | None
 
 
-def is_known(objects: Objects) -> bool:
-    """Whether an archive has begun at this place. TargetFailed."""
+def is_known(objects: FileStorage) -> bool:
+    """Whether an archive has begun at this place. TargetError."""
     try:
         objects.get(HOME, io.BytesIO())
-    except NotThere:
+    except FileMissing:
         return False
     return True
 
 
 class Archive:
-    """Writes steps. Raises TargetFailed, OSError, StoreError or TallystickError; then nothing of the step counts.
+    """Writes steps. Raises TargetError, OSError, StoreError or TallystickError; then nothing of the step counts.
 
     `data_dir` is for files without a name, while they are made.
     """
 
-    def __init__(self, objects: Objects, data_dir: Path, database: Database, store: EventStore, prover: Prover) -> None:
+    def __init__(
+        self, objects: FileStorage, data_dir: Path, database: Database, store: EventStore, prover: Prover
+    ) -> None:
         self.objects = objects
         self.database = database
         self.store = store
@@ -100,7 +102,7 @@ class Archive:
             manifest = Manifest.of(scope, step, before, count, text, sums)
             self.objects.put(step.key("json"), io.BytesIO(manifest.content()))
         except BaseException:
-            with suppress(TargetFailed):
+            with suppress(TargetError):
                 self.discard(step)
             raise
         return Archived(step, ranges, count, sums["zip"].sha256)
@@ -112,7 +114,7 @@ class Archive:
         with self.database.read() as connection:
             is_new = connection.execute(select(archives.c.name).limit(1)).first() is None
         if not is_new:
-            raise TargetFailed(
+            raise TargetError(
                 f"The archive is not where it was: it has no file {HOME}. Is the disk mounted, the bucket the same? "
                 "If its files were removed for good, put an empty file of that name there."
             )

@@ -16,8 +16,8 @@ from sqlalchemy import func, select
 
 from tallystick import clock
 from tallystick.database.engine import Database
-from tallystick.destinations.guard import TargetFailed
-from tallystick.destinations.objects import NotThere, blocks_of, sum_of
+from tallystick.destinations.file_storage import FileMissing, checksum, read_blocks
+from tallystick.destinations.guard import TargetError
 from tallystick.events.record import StoredEvent
 from tallystick.ledger.reduce_bundle import BundleAltered, BundleReducer, events_in
 from tallystick.merkle.remains import lost_parts, mask_of
@@ -33,19 +33,19 @@ Losses = Mapping[int, int]
 
 
 def refuse_unreachable(database: Database, scope: Scope) -> None:
-    """Without an archive now: TargetFailed if there was one, since what it has has to be reached."""
+    """Without an archive now: TargetError if there was one, since what it has has to be reached."""
     with database.read() as connection:
         mine = select(func.count()).select_from(archives).where(archives.c.org_id == scope.org_id)
         files = connection.execute(mine).scalar_one()
     if files:
-        raise TargetFailed(
+        raise TargetError(
             f"{files} files of this organization were archived, and no archive is configured now. The operator has to "
             "set TALLYSTICK_ARCHIVE_DIR as it was."
         )
 
 
 class Shelf:
-    """The archive as an erasure sees it. Every method blocks and raises TargetFailed."""
+    """The archive as an erasure sees it. Every method blocks and raises TargetError."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
@@ -56,7 +56,7 @@ class Shelf:
         self._archive.be_at_home()
         steps, alone = steps_in(self._objects.keys(f"{folder_of(scope)}/"))
         if alone:
-            raise TargetFailed(
+            raise TargetError(
                 f"The archived table {alone[0]} has no bundle beside it, by which it could be made again. The operator "
                 "has to put that back, or to delete the table."
             )
@@ -80,7 +80,7 @@ class Shelf:
         with self._archive.temporary() as bundle:
             if not self._fetch(step, bundle):
                 return False
-            is_told = manifest is None or manifest.says(step, "zip", sum_of(blocks_of(bundle)))
+            is_told = manifest is None or manifest.says(step, "zip", checksum(read_blocks(bundle)))
             if is_told and not _holds(step, bundle, losses):
                 for ending in ("zip", "parquet", "json"):
                     self._objects.forget_earlier(step.key(ending))
@@ -100,7 +100,7 @@ class Shelf:
             sums = {}
             for ending, file in (("parquet", parquet), ("zip", smaller)):
                 if ending == "zip" and manifest is None:  # then nothing else would say that it was made again
-                    self._tell(scope, step, sum_of(blocks_of(smaller)).sha256, events)
+                    self._tell(scope, step, checksum(read_blocks(smaller)).sha256, events)
                 sums[ending] = objects.put(step.key(ending), file)
                 objects.forget_earlier(step.key(ending))
         if manifest is not None:
@@ -115,7 +115,7 @@ class Shelf:
     def _fetch(self, step: Step, bundle: BinaryIO) -> bool:
         try:
             self._objects.get(step.key("zip"), bundle)
-        except NotThere:  # gone since it was listed
+        except FileMissing:  # gone since it was listed
             return False
         return True
 
@@ -124,7 +124,7 @@ class Shelf:
         try:
             self._objects.get(step.key("json"), found)
             return _manifest.decode(found.getvalue())
-        except (NotThere, msgspec.DecodeError, ValueError):
+        except (FileMissing, msgspec.DecodeError, ValueError):
             return None
 
     def _times(self, step: Step) -> dict[int, int]:
@@ -134,7 +134,7 @@ class Shelf:
                 self._objects.get(step.key("parquet"), parquet)
                 parquet.seek(0)
                 table = pq.read_table(parquet, columns=["index", "occurred_at"])
-            except (NotThere, pa.ArrowInvalid, OSError):
+            except (FileMissing, pa.ArrowInvalid, OSError):
                 return {}
         found = zip(table["index"].to_pylist(), table["occurred_at"].cast(pa.int64()).to_pylist(), strict=True)
         return dict(found)
@@ -163,4 +163,4 @@ def _told(step: Step, blocks: Iterator[list[StoredEvent]]) -> Iterator[list[Stor
     try:
         yield from blocks
     except BundleAltered as error:
-        raise TargetFailed(f"The archived file {step.key('zip')} is damaged, or was changed: {error}.") from None
+        raise TargetError(f"The archived file {step.key('zip')} is damaged, or was changed: {error}.") from None

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tallystick import clock, ids
 from tallystick.clock import rfc3339
-from tallystick.destinations.objects import Sum
+from tallystick.destinations.file_storage import Checksum
 from tallystick.events.copies import record_of
 from tallystick.events.record import StoredEvent
 from tallystick.query.scope import Scope
@@ -67,15 +67,15 @@ class Manifest(msgspec.Struct):
     files: dict[str, dict[str, Any]]
 
     @classmethod
-    def of(cls, scope: Scope, step: Step, before: int, events: int, text: str, sums: Mapping[str, Sum]) -> Self:
+    def of(cls, scope: Scope, step: Step, before: int, events: int, text: str, sums: Mapping[str, Checksum]) -> Self:
         """That of a step that was written now."""
         return cls(FORMAT, folder_of(scope), rfc3339(before), events, text, rfc3339(clock.now_us()), _files(step, sums))
 
-    def with_sums(self, step: Step, sums: Mapping[str, Sum]) -> Self:
+    def with_sums(self, step: Step, sums: Mapping[str, Checksum]) -> Self:
         """The same of other files."""
         return msgspec.structs.replace(self, files=_files(step, sums), made_at=rfc3339(clock.now_us()))
 
-    def says(self, step: Step, ending: str, of: Sum) -> bool:
+    def says(self, step: Step, ending: str, of: Checksum) -> bool:
         """Whether this is the file that was written."""
         return bool(self.files.get(step.key(ending).rpartition("/")[2], {}).get("sha256") == of.sha256)
 
@@ -99,7 +99,7 @@ def table_of(events: Sequence[StoredEvent]) -> pa.Table:
     return pa.table(columns, schema=SCHEMA)
 
 
-def _files(step: Step, sums: Mapping[str, Sum]) -> dict[str, dict[str, Any]]:
+def _files(step: Step, sums: Mapping[str, Checksum]) -> dict[str, dict[str, Any]]:
     return {
         step.key(ending).rpartition("/")[2]: {"sha256": one.sha256, "bytes": one.bytes} for ending, one in sums.items()
     }

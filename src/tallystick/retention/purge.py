@@ -12,7 +12,7 @@ from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.database.engine import Database
-from tallystick.destinations.guard import TargetFailed
+from tallystick.destinations.guard import TargetError
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.events.catalogue import LASTING
 from tallystick.ingest.tables import external_ids
@@ -170,7 +170,7 @@ class Purger(Background):
             return None
         try:
             return self._archive.write(scope, going, before=before)
-        except TargetFailed as error:
+        except TargetError as error:
             problem = f"The archive cannot be written: {error.detail.rstrip('.')}"
         except OSError as error:
             problem = f"The archive cannot be written: {error.strerror or error}"

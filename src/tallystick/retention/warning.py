@@ -11,7 +11,7 @@ from tallystick.access.scopes import operator_scope, require
 from tallystick.clock import DAY_US, from_us
 from tallystick.database.engine import Database
 from tallystick.destinations import mailer
-from tallystick.destinations.mail import Letter
+from tallystick.destinations.smtp import Email
 from tallystick.query.scope import Scope
 from tallystick.retention.forecast import WITHIN_DAYS, Forecast, forecast
 from tallystick.retention.tables import retention_mails
@@ -81,7 +81,7 @@ def warn(
     return bool(owners)
 
 
-def letter_of(organization: str, found: Forecast, url: str, *, archived: bool) -> Letter:
+def letter_of(organization: str, found: Forecast, url: str, *, archived: bool) -> Email:
     """What the owners read."""
     number = f"{'' if found.expiring.complete else 'At least '}{found.expiring.outside:,}"
     events = "event" if found.expiring.outside == 1 else "events"
@@ -102,7 +102,7 @@ def letter_of(organization: str, found: Forecast, url: str, *, archived: bool) -
         "on the page."
     )
     subject = f"{number} {events} of {' '.join(organization.split())[:80]} expire within {WITHIN_DAYS} days"
-    return Letter(subject, tuple(paragraphs), ("Retention", url))
+    return Email(subject, tuple(paragraphs), ("Retention", url))
 
 
 def _write(connection: Connection, org_id: UUID, **values: object) -> None:

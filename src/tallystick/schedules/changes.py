@@ -19,8 +19,8 @@ from tallystick.query.scope import Scope
 from tallystick.render.writers import FORMATS
 from tallystick.schedules import recipients as getting
 from tallystick.schedules import runs
-from tallystick.schedules.recipients import bad
-from tallystick.schedules.schedule import MODES, PLACE, PREFIX, Schedule, gets, is_one, show
+from tallystick.schedules.recipients import invalid
+from tallystick.schedules.schedule import MODES, OPERATOR_STORAGE, PREFIX, Schedule, is_schedule, recipients_of, show
 from tallystick.schedules.tables import (
     export_schedules,
     schedule_deliveries,
@@ -35,7 +35,7 @@ FILTERS = (*FIELDS, "q")  # the schedule decides the period
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ScheduleSettings:
     """A schedule as it is asked for, nothing checked yet.
 
     `weekday` is a name, `day` of the month. `past`: the first file of mode new holds what was recorded before, too.
@@ -56,13 +56,15 @@ class Wanted:
     past: bool = True
 
 
-def create(connection: Connection, scope: Scope, wanted: Wanted, *, now: int, caller: Caller = NOWHERE) -> Schedule:
+def create(
+    connection: Connection, scope: Scope, wanted: ScheduleSettings, *, now: int, caller: Caller = NOWHERE
+) -> Schedule:
     """Make one. BadRequest (`bad_schedule`, and what a filter can have wrong), Conflict, Forbidden."""
     require(scope, "exports")
     calendar, values = _checked(wanted, now)
     if wanted.mode not in MODES:
-        raise bad("mode", f"mode is one of {', '.join(MODES)}.")
-    addresses = getting.checked(scope, wanted.recipients, to_place=wanted.to_place)
+        raise invalid("mode", f"mode is one of {', '.join(MODES)}.")
+    addresses = getting.check_recipients(scope, wanted.recipients, to_place=wanted.to_place)
     organizations.hold_row(connection, scope.org_id)
     number = select(func.count()).select_from(export_schedules).where(export_schedules.c.org_id == scope.org_id)
     if connection.execute(number).scalar_one() >= MOST_SCHEDULES:
@@ -97,9 +99,9 @@ def change(
 ) -> Schedule:
     """Change what is given, in the names of Wanted. Whoever lets one go on that ended by itself takes it over."""
     before = _mine(connection, scope, shown_id)
-    wanted = replace(as_wanted(before), **given)
+    wanted = replace(settings_of(before), **given)
     if wanted.mode != before.mode:
-        raise bad("mode", "The mode of a schedule stays what it is: make another one.")
+        raise invalid("mode", "The mode of a schedule stays what it is: make another one.")
     calendar, values = _checked(wanted, now)
     values["enabled"] = wanted.enabled
     if wanted.enabled and not before.enabled:
@@ -108,21 +110,21 @@ def change(
             values |= _maker(scope)
     if not wanted.enabled:
         values["next_at"] = None
-        runs.end_open(connection, before, "The schedule was paused.", now)
+        runs.end_all_open(connection, before, "The schedule was paused.", now)
     elif not before.enabled or calendar != before.calendar:
         values["next_at"] = calendar.following(now)
-    connection.execute(update(export_schedules).where(is_one(before.org_id, before.schedule_id)).values(values))
+    connection.execute(update(export_schedules).where(is_schedule(before.org_id, before.schedule_id)).values(values))
     if {"recipients", "to_place"} & given.keys():
         _set_recipients(connection, scope, before, wanted, calendar, now)
-    if values["filter"] != _filter_text(before.filter) and not getting.consents(connection, scope):
+    if values["filter"] != _filter_text(before.filter) and not getting.has_owner_consent(connection, scope):
         # An owner consented to what the filter found then.
-        outside = gets(before.org_id, before.schedule_id) & (schedule_recipients.c.consent_by != "")
+        outside = recipients_of(before.org_id, before.schedule_id) & (schedule_recipients.c.consent_by != "")
         again = update(schedule_recipients).where(outside, schedule_recipients.c.state == "active")
         connection.execute(again.values(state="waiting", consent_by="", consent_at=None))
     if before.mode == "period" and wanted.enabled and not before.enabled:
         # What passed while it was paused was not wanted.
         floor = calendar.period_before(calendar.following(now)).start
-        late = gets(before.org_id, before.schedule_id) & (schedule_recipients.c.until < floor)
+        late = recipients_of(before.org_id, before.schedule_id) & (schedule_recipients.c.until < floor)
         connection.execute(update(schedule_recipients).where(late).values(until=floor))
     after = show(connection, scope, shown_id)
     was, is_now = _said(before), _said(after)
@@ -144,8 +146,8 @@ def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, cal
         )
     )
     connection.execute(delete(schedule_runs).where(mine))
-    connection.execute(delete(schedule_recipients).where(gets(one.org_id, one.schedule_id)))
-    connection.execute(delete(export_schedules).where(is_one(one.org_id, one.schedule_id)))
+    connection.execute(delete(schedule_recipients).where(recipients_of(one.org_id, one.schedule_id)))
+    connection.execute(delete(export_schedules).where(is_schedule(one.org_id, one.schedule_id)))
 
 
 def consent(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Schedule:
@@ -156,7 +158,7 @@ def consent(connection: Connection, scope: Scope, shown_id: str, *, now: int, ca
     waiting = [who.address for who in one.recipients if who.state == "waiting"]
     if waiting:
         name = (scope.principal.email or scope.principal.name)[:254]
-        mine = gets(one.org_id, one.schedule_id) & (schedule_recipients.c.state == "waiting")
+        mine = recipients_of(one.org_id, one.schedule_id) & (schedule_recipients.c.state == "waiting")
         agreed = update(schedule_recipients).where(mine)
         connection.execute(agreed.values(state="active", consent_by=name, consent_at=now))
         tell_of(
@@ -171,39 +173,39 @@ def run_now(connection: Connection, scope: Scope, shown_id: str, *, now: int, ca
     one = _mine(connection, scope, shown_id)
     if one.stopped:
         raise Conflict(f"This schedule ended: {one.stopped} Resume it first.", code="schedule_stopped")
-    if runs.any_open(connection, one):
+    if runs.has_open(connection, one):
         raise Conflict("It is running already. Wait for its result.", code="schedule_running")
-    if not any(getting.may_get(connection, one.org_id, who) for who in one.recipients):
+    if not any(getting.may_receive(connection, one.org_id, who) for who in one.recipients):
         raise Conflict("Nobody may get a file: its recipients wait for an owner's consent.", code="no_recipients")
     tell_of(connection, scope, "audit_log.schedule_started", _on(one), now=now, caller=caller)
-    runs.begin(connection, one, now, asked=True)
+    runs.start(connection, one, now, asked=True)
     return show(connection, scope, shown_id)
 
 
-def as_wanted(one: Schedule) -> Wanted:
+def settings_of(one: Schedule) -> ScheduleSettings:
     """What would make the same schedule."""
-    return Wanted(
+    return ScheduleSettings(
         one.name, one.calendar.frequency, one.calendar.at, WEEKDAYS[one.calendar.weekday], one.calendar.day,
         one.calendar.zone_name, one.format, one.filter,
-        [who.address for who in one.recipients if who.address != PLACE and who.state != "unsubscribed"],
-        one.mode, one.enabled, any(who.address == PLACE for who in one.recipients),
+        [who.address for who in one.recipients if who.address != OPERATOR_STORAGE and who.state != "unsubscribed"],
+        one.mode, one.enabled, any(who.address == OPERATOR_STORAGE for who in one.recipients),
     )  # fmt: skip
 
 
-def _checked(wanted: Wanted, now: int) -> tuple[Calendar, dict[str, Any]]:
+def _checked(wanted: ScheduleSettings, now: int) -> tuple[Calendar, dict[str, Any]]:
     try:
         calendar = checked(wanted.frequency, wanted.at, wanted.weekday, wanted.day, wanted.zone)
     except BadCalendar as problem:
-        raise bad(problem.field, problem.detail) from None
+        raise invalid(problem.field, problem.detail) from None
     if wanted.format not in FORMATS:
-        raise bad("format", f"format is one of {', '.join(FORMATS)}.")
+        raise invalid("format", f"format is one of {', '.join(FORMATS)}.")
     try:
         name = names.name(wanted.name)
     except BadRequest as problem:
-        raise bad("name", problem.detail) from None
+        raise invalid("name", problem.detail) from None
     given = wanted.filter or {}
     if unknown := sorted(set(given) - set(FILTERS)):
-        raise bad(
+        raise invalid(
             "filter",
             f"There is no filter {unknown[0][:60]!r} here: write {', '.join(FILTERS)}. The schedule sets the period.",
         )
@@ -211,7 +213,7 @@ def _checked(wanted: Wanted, now: int) -> tuple[Calendar, dict[str, Any]]:
     query_from(kept | {"tz": [wanted.zone]}, now=now)
     text = _filter_text(kept)
     if len(text) > MOST_FILTER:
-        raise bad("filter", f"A filter has at most {MOST_FILTER} characters.")
+        raise invalid("filter", f"A filter has at most {MOST_FILTER} characters.")
     values = {
         "name": name, "frequency": calendar.frequency, "at": calendar.at, "weekday": calendar.weekday,
         "day": calendar.day, "zone": calendar.zone_name, "format": wanted.format, "filter": text,
@@ -224,11 +226,11 @@ def _filter_text(kept: Mapping[str, Sequence[str]]) -> str:
 
 
 def _set_recipients(
-    connection: Connection, scope: Scope, before: Schedule, wanted: Wanted, calendar: Calendar, now: int
+    connection: Connection, scope: Scope, before: Schedule, wanted: ScheduleSettings, calendar: Calendar, now: int
 ) -> None:
-    addresses = getting.checked(scope, wanted.recipients, to_place=wanted.to_place)
+    addresses = getting.check_recipients(scope, wanted.recipients, to_place=wanted.to_place)
     known = {one.address: one for one in before.recipients}
-    mine = gets(before.org_id, before.schedule_id)
+    mine = recipients_of(before.org_id, before.schedule_id)
     for address, one in known.items():
         # Who unsubscribed stays known, so that nobody puts them back by mistake.
         if address not in addresses and one.state != "unsubscribed":
@@ -242,7 +244,7 @@ def _set_recipients(
             connection.execute(insert(schedule_recipients).values(row))
         elif known[address].state == "unsubscribed":
             if address != scope.principal.email:
-                raise bad("recipients", f"{address} unsubscribed: only they themselves can come back.")
+                raise invalid("recipients", f"{address} unsubscribed: only they themselves can come back.")
             again = update(schedule_recipients).where(mine, schedule_recipients.c.address == address)
             connection.execute(again.values(state="active", until=until))
 

@@ -11,27 +11,27 @@ from tallystick.access.scopes import require
 from tallystick.access.tables import memberships, people
 from tallystick.errors import BadRequest, Forbidden
 from tallystick.query.scope import Scope
-from tallystick.schedules.schedule import PLACE, Recipient
+from tallystick.schedules.schedule import OPERATOR_STORAGE, Recipient
 
 MOST_RECIPIENTS = 20
 
 
-def checked(scope: Scope, texts: Iterable[str], *, to_place: bool) -> list[str]:
+def check_recipients(scope: Scope, texts: Iterable[str], *, to_place: bool) -> list[str]:
     """The addresses in the form that is kept, and the operator's directory. BadRequest (`bad_schedule`), Forbidden."""
     found: list[str] = []
     for text in texts:
         try:
             found.append(names.email(text))
         except BadRequest:
-            raise bad("recipients", f"{text[:100]!r} is no e-mail address: write it as name@example.com.") from None
+            raise invalid("recipients", f"{text[:100]!r} is no e-mail address: write it as name@example.com.") from None
     found = list(dict.fromkeys(found))
     if len(found) > MOST_RECIPIENTS:
-        raise bad("recipients", f"A schedule has at most {MOST_RECIPIENTS} recipients.")
+        raise invalid("recipients", f"A schedule has at most {MOST_RECIPIENTS} recipients.")
     if to_place:
         require(scope, "admin")
-        found.append(PLACE)
+        found.append(OPERATOR_STORAGE)
     if not found:
-        raise bad("recipients", "Name at least one recipient.")
+        raise invalid("recipients", "Name at least one recipient.")
     # Who changes nothing in the organization gives nothing away either: to oneself it is only reading.
     if scope.role in ("auditor", "member") and found != [scope.principal.email]:
         raise Forbidden(
@@ -42,7 +42,7 @@ def checked(scope: Scope, texts: Iterable[str], *, to_place: bool) -> list[str]:
     return found
 
 
-def consents(connection: Connection, scope: Scope) -> bool:
+def has_owner_consent(connection: Connection, scope: Scope) -> bool:
     """Whether what the scope does has an owner's consent."""
     try:
         require_owner(connection, scope)
@@ -51,9 +51,9 @@ def consents(connection: Connection, scope: Scope) -> bool:
     return True
 
 
-def is_inside(connection: Connection, org_id: UUID, address: str) -> bool:
+def is_member(connection: Connection, org_id: UUID, address: str) -> bool:
     """Whether the address is a member's, whose access was not taken away; the operator's directory is no outsider."""
-    if address == PLACE:
+    if address == OPERATOR_STORAGE:
         return True
     wanted = (
         select(people.c.user_id)
@@ -64,9 +64,9 @@ def is_inside(connection: Connection, org_id: UUID, address: str) -> bool:
     return connection.execute(wanted).first() is not None
 
 
-def may_get(connection: Connection, org_id: UUID, recipient: Recipient) -> bool:
+def may_receive(connection: Connection, org_id: UUID, recipient: Recipient) -> bool:
     """Whether a file may go there now: a member who left has to be consented to as any outsider."""
-    agreed = bool(recipient.consent_by) or is_inside(connection, org_id, recipient.address)
+    agreed = bool(recipient.consent_by) or is_member(connection, org_id, recipient.address)
     return recipient.state == "active" and agreed
 
 
@@ -74,8 +74,8 @@ def new_row(
     connection: Connection, scope: Scope, schedule_id: UUID, address: str, *, until: int, now: int
 ) -> dict[str, object]:
     """The row of a recipient that is added."""
-    inside = is_inside(connection, scope.org_id, address)
-    agreed = not inside and consents(connection, scope)
+    inside = is_member(connection, scope.org_id, address)
+    agreed = not inside and has_owner_consent(connection, scope)
     return {
         "org_id": scope.org_id, "schedule_id": schedule_id, "address": address, "until": until, "added_at": now,
         "state": "active" if inside or agreed else "waiting",
@@ -84,5 +84,5 @@ def new_row(
     }  # fmt: skip
 
 
-def bad(field: str, detail: str) -> BadRequest:
+def invalid(field: str, detail: str) -> BadRequest:
     return BadRequest(detail, code="bad_schedule", field=field)

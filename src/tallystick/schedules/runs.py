@@ -15,8 +15,8 @@ from tallystick.errors import Forbidden, TallystickError
 from tallystick.exports import request
 from tallystick.outbox.write import TALLYSTICK
 from tallystick.query.scope import Scope
-from tallystick.schedules.recipients import may_get
-from tallystick.schedules.schedule import OPEN, PREFIX, Recipient, Schedule, find, gets, is_one
+from tallystick.schedules.recipients import may_receive
+from tallystick.schedules.schedule import OPEN, PREFIX, Recipient, Schedule, find, is_schedule, recipients_of
 from tallystick.schedules.tables import (
     export_schedules,
     schedule_deliveries,
@@ -30,14 +30,14 @@ OVERTAKEN = "It was not delivered before the next one was due, which holds it to
 MOST_ERROR = 2000
 
 
-def begin(connection: Connection, schedule: Schedule, now: int, *, asked: bool = False) -> None:
+def start(connection: Connection, schedule: Schedule, now: int, *, asked: bool = False) -> None:
     """Let the files be made that are due at `now`; a schedule whose maker may not have them ends, with the reason."""
     try:
         scope = _scope(connection, schedule, now)
     except Forbidden as problem:
         stop(connection, schedule, problem.detail, now)
         return
-    ready = [one for one in schedule.recipients if may_get(connection, schedule.org_id, one)]
+    ready = [one for one in schedule.recipients if may_receive(connection, schedule.org_id, one)]
     if asked and schedule.mode == "period":
         if ready:
             _begin_one(connection, schedule, scope, ready, 0, now, asked=True)
@@ -47,7 +47,7 @@ def begin(connection: Connection, schedule: Schedule, now: int, *, asked: bool =
         _begin_one(connection, schedule, scope, group, until, now, asked=asked)
 
 
-def make_again(connection: Connection, schedule: Schedule, run: Row[Any], now: int) -> None:
+def restart(connection: Connection, schedule: Schedule, run: Row[Any], now: int) -> None:
     """Of a run whose file is gone before all have it: ask for the same events once more."""
     try:
         scope = _scope(connection, schedule, now)
@@ -62,14 +62,14 @@ def make_again(connection: Connection, schedule: Schedule, run: Row[Any], now: i
     connection.execute(update(schedule_runs).where(is_run(run.org_id, run.run_id)).values(values))
 
 
-def any_open(connection: Connection, schedule: Schedule) -> bool:
+def has_open(connection: Connection, schedule: Schedule) -> bool:
     """Whether any run goes on: recipients served up to different places have one each."""
     mine = (schedule_runs.c.org_id == schedule.org_id) & (schedule_runs.c.schedule_id == schedule.schedule_id)
     wanted = select(schedule_runs.c.run_id).where(mine, schedule_runs.c.state.in_(OPEN)).limit(1)
     return connection.execute(wanted).first() is not None
 
 
-def end_open(connection: Connection, schedule: Schedule, error: str, now: int) -> None:
+def end_all_open(connection: Connection, schedule: Schedule, error: str, now: int) -> None:
     """Give up what was begun and is not delivered."""
     mine = (schedule_runs.c.org_id == schedule.org_id) & (schedule_runs.c.schedule_id == schedule.schedule_id)
     for run in connection.execute(select(schedule_runs).where(mine, schedule_runs.c.state.in_(OPEN))).all():
@@ -78,7 +78,7 @@ def end_open(connection: Connection, schedule: Schedule, error: str, now: int) -
 
 def stop(connection: Connection, schedule: Schedule, reason: str, now: int) -> None:
     """End a schedule by itself."""
-    ended = update(export_schedules).where(is_one(schedule.org_id, schedule.schedule_id))
+    ended = update(export_schedules).where(is_schedule(schedule.org_id, schedule.schedule_id))
     connection.execute(ended.values(enabled=False, next_at=None, stopped=reason[:MOST_ERROR]))
     _tell(connection, schedule, "audit_log.schedule_failed", now, {"error": reason[:500], "ended": True})
 
@@ -109,9 +109,9 @@ def close(connection: Connection, schedule: Schedule, run: Row[Any], now: int, *
         _go_on(connection, schedule, {one.address for one in sent}, now)
 
 
-def served(connection: Connection, schedule: Schedule, run: Row[Any], address: str) -> None:
+def mark_served(connection: Connection, schedule: Schedule, run: Row[Any], address: str) -> None:
     """The recipient has everything up to the end of the run, unless periods before one that was asked for are owed."""
-    mine = gets(schedule.org_id, schedule.schedule_id) & (schedule_recipients.c.address == address)
+    mine = recipients_of(schedule.org_id, schedule.schedule_id) & (schedule_recipients.c.address == address)
     if run.asked and run.period:
         first = date.fromisoformat(run.period.split()[0])
         mine &= schedule_recipients.c.until >= moment_of(first, time(), schedule.calendar.zone)
@@ -199,7 +199,7 @@ def _go_on(connection: Connection, schedule: Schedule, addresses: set[str], now:
     except Forbidden as problem:
         stop(connection, fresh, problem.detail, now)
         return
-    group = [one for one in fresh.recipients if one.address in addresses and may_get(connection, fresh.org_id, one)]
+    group = [one for one in fresh.recipients if one.address in addresses and may_receive(connection, fresh.org_id, one)]
     for until in sorted({one.until for one in group}):
         _begin_one(connection, fresh, scope, [one for one in group if one.until == until], until, now, asked=False)
 

@@ -18,7 +18,7 @@ from tallystick.schedules.tables import export_schedules, schedule_recipients, s
 from tallystick.work.calendar import Calendar
 
 PREFIX, RUN_PREFIX = "sch", "run"
-PLACE = "the operator's directory"  # stands among the addresses, and is none
+OPERATOR_STORAGE = "the operator's directory"  # stands among the addresses, and is none
 OPEN = ("making", "sending")
 Mode = Literal["new", "period"]
 MODES: tuple[Mode, ...] = ("new", "period")
@@ -35,7 +35,7 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ScheduleRun:
     """One file, and how it fared; times in microseconds."""
 
     run_id: UUID
@@ -80,7 +80,7 @@ class Schedule:
     made_at: int
     next_at: int | None
     recipients: tuple[Recipient, ...] = ()
-    last_run: Run | None = None
+    last_run: ScheduleRun | None = None
 
     @property
     def shown_id(self) -> str:
@@ -111,37 +111,37 @@ def show(connection: Connection, scope: Scope, shown_id: str) -> Schedule:
 
 def find(connection: Connection, org_id: UUID, schedule_id: UUID) -> Schedule | None:
     """One of them for the work in the background."""
-    row = connection.execute(select(export_schedules).where(is_one(org_id, schedule_id))).first()
+    row = connection.execute(select(export_schedules).where(is_schedule(org_id, schedule_id))).first()
     return None if row is None else _whole(connection, row)
 
 
-def runs_of(connection: Connection, schedule: Schedule, limit: int = 20) -> list[Run]:
+def runs_of(connection: Connection, schedule: Schedule, limit: int = 20) -> list[ScheduleRun]:
     """The runs of a schedule that may be seen, newest first."""
     mine = (schedule_runs.c.org_id == schedule.org_id) & (schedule_runs.c.schedule_id == schedule.schedule_id)
     wanted = select(schedule_runs).where(mine).order_by(schedule_runs.c.run_id.desc()).limit(limit)
     return [read_run(row) for row in connection.execute(wanted)]
 
 
-def is_one(org_id: UUID, schedule_id: UUID) -> ColumnElement[bool]:
+def is_schedule(org_id: UUID, schedule_id: UUID) -> ColumnElement[bool]:
     """The row of one schedule."""
     return (export_schedules.c.org_id == org_id) & (export_schedules.c.schedule_id == schedule_id)
 
 
-def gets(org_id: UUID, schedule_id: UUID) -> ColumnElement[bool]:
+def recipients_of(org_id: UUID, schedule_id: UUID) -> ColumnElement[bool]:
     """The rows of its recipients."""
     return (schedule_recipients.c.org_id == org_id) & (schedule_recipients.c.schedule_id == schedule_id)
 
 
-def read_run(row: Row[Any]) -> Run:
+def read_run(row: Row[Any]) -> ScheduleRun:
     """A row of a run."""
-    return Run(
+    return ScheduleRun(
         row.run_id, row.state, row.asked, row.export_id, row.period, row.left_out, row.rows, row.error, row.made_at,
         row.finished_at,
     )  # fmt: skip
 
 
 def _whole(connection: Connection, row: Row[Any]) -> Schedule:
-    wanted = select(schedule_recipients).where(gets(row.org_id, row.schedule_id))
+    wanted = select(schedule_recipients).where(recipients_of(row.org_id, row.schedule_id))
     found = connection.execute(wanted.order_by(schedule_recipients.c.address)).all()
     recipients = tuple(Recipient(one.address, one.state, one.consent_by, one.until) for one in found)
     schedule = Schedule(

@@ -16,7 +16,7 @@ from tallystick.alerts.rule import Rule, list_rules, words
 from tallystick.alerts.rules_file import Written, shipped
 from tallystick.clock import now_us, second_words
 from tallystick.destinations import changes as places
-from tallystick.destinations.destination import Destination, list_all
+from tallystick.destinations.destination import Destination, list_destinations
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.query.scope import Scope
 from tallystick.web.audit_logs import filters_of
@@ -213,7 +213,7 @@ async def change_place(
     secret = ""
     match form_request.text("act"):
         case "test":
-            await form_request.write(places.try_out, place_id, **form_request.context)
+            await form_request.write(places.send_test, place_id, **form_request.context)
         case "on" | "off" as act:
             await form_request.write(places.change, posts, place_id, {"enabled": act == "on"}, **form_request.context)
         case "rotate":
@@ -255,6 +255,6 @@ def _load(database: Any, reader: Scope, state: str, before: str) -> Loaded:
                 connection, reader, state="open" if state == "open" else None, before=before or None, limit=SHOWN + 1
             ),
             rules,
-            list_all(connection, reader),
+            list_destinations(connection, reader),
             [one for one in shipped() if one.id not in there],
         )

@@ -15,7 +15,7 @@ from tallystick.alerts.definition import SEVERITIES, checked
 from tallystick.alerts.rule import Rule, show, words
 from tallystick.alerts.rules_file import one as detection
 from tallystick.clock import DAY_US, now_us, rfc3339, second_words
-from tallystick.destinations.destination import list_all
+from tallystick.destinations.destination import list_destinations
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.search.tokens import quoted
 from tallystick.web.alerts_page import PATH
@@ -66,7 +66,7 @@ class RuleForm:
 
         def load() -> list[tuple[str, str]]:
             with self.database.read() as connection:
-                return [(place.shown_id, place.name) for place in list_all(connection, self.reader)]
+                return [(place.shown_id, place.name) for place in list_destinations(connection, self.reader)]
 
         return html(
             "rule_form.html",

@@ -18,9 +18,9 @@ from tallystick.exports.words import filter_words
 from tallystick.query.scope import Scope
 from tallystick.render.writers import FORMATS
 from tallystick.schedules import changes
-from tallystick.schedules.changes import FILTERS, Wanted
+from tallystick.schedules.changes import FILTERS, ScheduleSettings
 from tallystick.schedules.recipients import MOST_RECIPIENTS
-from tallystick.schedules.schedule import PLACE, Schedule, list_schedules, show
+from tallystick.schedules.schedule import OPERATOR_STORAGE, Schedule, list_schedules, show
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import (
     Database,
@@ -89,7 +89,7 @@ async def show_edit(
 ) -> Response[str]:
     """The form of one that there is."""
     one = await database.run(_look, database, reader, schedule_id)
-    was = changes.as_wanted(one)
+    was = changes.settings_of(one)
     typed = {
         "name": was.name, "frequency": was.frequency, "at": was.at, "weekday": was.weekday, "day": str(was.day),
         "zone": was.zone, "format": was.format, "mode": was.mode, "recipients": "\n".join(was.recipients), "query": "",
@@ -106,7 +106,7 @@ async def make_schedule(
     typed = form_request.texts(*FIELDS)
     kept = _kept(from_pairs(parse_qsl(typed["query"])))
     try:
-        wanted = Wanted(**_wanted(typed), filter=kept, mode=typed["mode"], past=bool(typed["past"]))
+        wanted = ScheduleSettings(**_wanted(typed), filter=kept, mode=typed["mode"], past=bool(typed["past"]))
         one = await form_request.write(changes.create, wanted, **form_request.context)
     except (BadRequest, Conflict, Forbidden) as problem:
         return _form(frame, form_request.scope, settings, session_token, typed, problem.detail, status=problem.status)
@@ -216,7 +216,7 @@ def _form(
         most=MOST_RECIPIENTS,
         role=reader.role,
         has_mail=settings.smtp_url is not None,
-        place=PLACE if settings.export_dir is not None and "admin" in reader.permissions else "",
+        place=OPERATOR_STORAGE if settings.export_dir is not None and "admin" in reader.permissions else "",
     )
 
 

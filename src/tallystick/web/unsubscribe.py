@@ -4,8 +4,8 @@ from litestar import Response, get, post
 
 from tallystick.access.rate_limit import RateLimit
 from tallystick.clock import now_us
-from tallystick.schedules import unsubscribing
-from tallystick.schedules.unsubscribing import Subscription
+from tallystick.schedules import unsubscribe as unsubscribe_link
+from tallystick.schedules.unsubscribe import Subscription
 from tallystick.web.dependencies import Caller, Database, Recorder, Settings
 from tallystick.web.pages import html
 
@@ -20,7 +20,7 @@ async def show_unsubscribe(token: str, database: Database, settings: Settings) -
 
     def look() -> Subscription:
         with database.read() as connection:
-            return unsubscribing.opened(connection, settings.secret_key, token)
+            return unsubscribe_link.read_token(connection, settings.secret_key, token)
 
     return html("unsubscribe.html", one=await database.run(look))
 
@@ -35,8 +35,8 @@ async def unsubscribe(
 
     def act() -> Subscription:
         with database.write() as connection:
-            unsubscribing.unsubscribe(connection, settings.secret_key, token, now=now_us(), caller=caller)
-            return unsubscribing.opened(connection, settings.secret_key, token)
+            unsubscribe_link.unsubscribe(connection, settings.secret_key, token, now=now_us(), caller=caller)
+            return unsubscribe_link.read_token(connection, settings.secret_key, token)
 
     one = await database.run(act)
     recorder.own_actions_waiting()

@@ -27,11 +27,11 @@ MOST_SUBJECT = 200
 Encryption = Literal["smtp", "smtps", "smtp+starttls"]
 
 
-class BadMail(ValueError):
+class InvalidEmail(ValueError):
     """A mail that cannot be written: a line break in a header, an address that is none."""
 
 
-class NotSent(Exception):
+class EmailNotSent(Exception):
     """The mail server did not take it. `for_good`: nor will it; `too_large`: but it may take a smaller one.
 
     `away`: it cannot be reached. The text holds no secret.
@@ -45,7 +45,7 @@ class NotSent(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Relay:
+class MailServer:
     """The mail server, as TALLYSTICK_SMTP_URL names it; `sender` is the address that mail comes from."""
 
     encryption: Encryption
@@ -56,11 +56,11 @@ class Relay:
     sender: str
 
     def __repr__(self) -> str:
-        return f"Relay({self.encryption}://{self.host}:{self.port})"
+        return f"MailServer({self.encryption}://{self.host}:{self.port})"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Email:
     """What a mail says: paragraphs, and one link or two with their words under them."""
 
     subject: str
@@ -83,7 +83,7 @@ class Letter:
         return f'<!doctype html>\n<html lang="en"><body>\n<h1>{escape(self.subject)}</h1>\n{body}</body></html>\n'
 
 
-def relay_of(url: str, sender: str) -> Relay:
+def parse_mail_server(url: str, sender: str) -> MailServer:
     """The relay of an SMTP URL that the settings took. ValueError without a host."""
     parts = urlsplit(url)
     if not parts.hostname:
@@ -92,23 +92,25 @@ def relay_of(url: str, sender: str) -> Relay:
     if parts.scheme == "smtp+starttls":
         encryption = "smtp+starttls"
     port = parts.port or PORTS[encryption]
-    return Relay(encryption, parts.hostname, port, unquote(parts.username or ""), unquote(parts.password or ""), sender)
+    return MailServer(
+        encryption, parts.hostname, port, unquote(parts.username or ""), unquote(parts.password or ""), sender
+    )
 
 
-def written(
-    relay: Relay, recipient: str, subject: str, text: str, html: str, *, at: int, message_id: str = ""
+def compose(
+    relay: MailServer, recipient: str, subject: str, text: str, html: str, *, at: int, message_id: str = ""
 ) -> EmailMessage:
-    """The message with its headers; BadMail for what would add to them. `message_id` is what stands before the @."""
+    """The message with its headers; InvalidEmail for what would add to them. `message_id` is what stands before the @."""
     message = EmailMessage(policy=SMTP)
     for name, value in (("From", relay.sender), ("To", recipient), ("Subject", subject)):
         if not value or any(map(_breaks, value)) or len(value) > 254:
-            raise BadMail(f"{name} cannot stand in a header")
+            raise InvalidEmail(f"{name} cannot stand in a header")
     try:
         message["From"] = Address("Tallystick", addr_spec=relay.sender)
         message["To"] = Address(addr_spec=recipient)
         message["Subject"] = subject
     except (ValueError, IndexError) as error:
-        raise BadMail(f"no address: {type(error).__name__}") from None
+        raise InvalidEmail(f"no address: {type(error).__name__}") from None
     message["Date"] = format_datetime(from_us(at))
     domain = relay.sender.rpartition("@")[2]
     message["Message-ID"] = f"<{message_id}@{domain}>" if message_id else make_msgid(domain=domain)
@@ -123,18 +125,18 @@ def _breaks(letter: str) -> bool:
     return unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
 
 
-async def give(relay: Relay, message: EmailMessage) -> None:
-    """Hand it to the mail server; NotSent. The server's certificate is verified, and none is sent to without it."""
-    await hand_over(relay, str(message["To"]), lambda _most: flat(message))
+async def send_email(relay: MailServer, message: EmailMessage) -> None:
+    """Hand it to the mail server; EmailNotSent. The server's certificate is verified, and none is sent to without it."""
+    await send_content(relay, str(message["To"]), lambda _most: to_bytes(message))
 
 
-def flat(message: EmailMessage) -> bytes:
+def to_bytes(message: EmailMessage) -> bytes:
     """The message as it is sent. A header with a long link stays one line: cut, it would be encoded, and no link."""
     return message.as_bytes(policy=SMTP.clone(max_line_length=MOST_LINE))
 
 
-async def hand_over(relay: Relay, recipient: str, write: Callable[[int], bytes]) -> None:
-    """Send what `write` gives when it is told how many bytes the server takes, 0 when it does not say. NotSent."""
+async def send_content(relay: MailServer, recipient: str, write: Callable[[int], bytes]) -> None:
+    """Send what `write` gives when it is told how many bytes the server takes, 0 when it does not say. EmailNotSent."""
     encrypted = relay.encryption != "smtp"
     client = aiosmtplib.SMTP(
         hostname=relay.host,
@@ -154,14 +156,14 @@ async def hand_over(relay: Relay, recipient: str, write: Callable[[int], bytes])
             content = write(int(size) if size.isdecimal() else 0)
             await client.sendmail(relay.sender, [recipient], content)
     except aiosmtplib.SMTPAuthenticationError as error:
-        raise NotSent(f"the mail server refused user and password ({error.code})") from None
+        raise EmailNotSent(f"the mail server refused user and password ({error.code})") from None
     except aiosmtplib.SMTPRecipientsRefused as error:
         codes = [one.code for one in error.recipients]
-        raise NotSent(f"the recipient was refused ({codes[0]})", for_good=min(codes) >= 500) from None
+        raise EmailNotSent(f"the recipient was refused ({codes[0]})", for_good=min(codes) >= 500) from None
     except aiosmtplib.SMTPResponseException as error:
         too_large = error.code in (TOO_LARGE, TOO_LARGE_NOW)
-        raise NotSent(
+        raise EmailNotSent(
             f"the mail server answered {error.code}", for_good=error.code >= 500, too_large=too_large
         ) from None
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-        raise NotSent(f"the mail server cannot be reached: {type(error).__name__}", away=True) from None
+        raise EmailNotSent(f"the mail server cannot be reached: {type(error).__name__}", away=True) from None

@@ -11,28 +11,28 @@ from pathlib import Path
 import pytest
 
 from tallystick.destinations.directory import Directory
-from tallystick.destinations.guard import Guard, TargetFailed, TargetRefused
-from tallystick.destinations.objects import NotThere, Objects
+from tallystick.destinations.file_storage import FileMissing, FileStorage
+from tallystick.destinations.guard import Guard, TargetError, TargetNotAllowed
 from tallystick.destinations.s3 import PART_BYTES, Account, Bucket
-from tests.destinations.post_office import certificate
+from tests.destinations.mail_server import certificate
 from tests.fixtures.s3_server import ACCESS_KEY, HERE, SECRET_KEY, Line, S3Server, open_s3_server
 
 
 @pytest.fixture(params=["directory", "bucket", "bucket with versions"])
-def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> FileStorage:
     if request.param == "directory":
         return Directory(tmp_path / "kept")
     server: S3Server = request.getfixturevalue("s3_server")
     return server.bucket(versions=request.param.endswith("versions"))
 
 
-def content(objects: Objects, key: str) -> bytes:
+def content(objects: FileStorage, key: str) -> bytes:
     file = io.BytesIO()
     objects.get(key, file)
     return file.getvalue()
 
 
-def test_what_is_put_is_there_and_is_replaced_listed_and_deleted(objects: Objects) -> None:
+def test_what_is_put_is_there_and_is_replaced_listed_and_deleted(objects: FileStorage) -> None:
     assert list(objects.keys("")) == []
     put = objects.put("org_a/2026/1.zip", io.BytesIO(b"first"))
     assert (put.sha256, put.bytes) == (hashlib.sha256(b"first").hexdigest(), 5)
@@ -45,7 +45,7 @@ def test_what_is_put_is_there_and_is_replaced_listed_and_deleted(objects: Object
     assert content(objects, "org_a/2026/1.zip") == b"second, and longer"
     for _ in range(2):
         objects.delete("org_a/2026/1.zip")
-    with pytest.raises(NotThere):
+    with pytest.raises(FileMissing):
         content(objects, "org_a/2026/1.zip")
     assert list(objects.keys("")) == ["org_a/2026/0.zip", "org_b/2026/1.zip"]
 
@@ -82,7 +82,7 @@ def test_a_line_that_is_cut_in_the_middle_leaves_nothing_under_the_key(s3_server
     bucket = s3_server.bucket(via=line.port)
     bucket.put("large", io.BytesIO(b"what was there before"))
     line.budget = PART_BYTES + (PART_BYTES // 2)
-    with pytest.raises(TargetFailed) as failed:
+    with pytest.raises(TargetError) as failed:
         bucket.put("large", io.BytesIO(b"x" * (3 * PART_BYTES)))
     assert failed.value.detail.startswith("The S3 server cannot be reached")
     line.budget = None
@@ -99,7 +99,7 @@ def uploads(server: S3Server, bucket: Bucket) -> list[object]:
 def test_a_server_that_dies_in_the_middle_is_said(tmp_path: Path) -> None:
     with open_s3_server(tmp_path) as server:
         bucket = server.bucket()
-        with pytest.raises(TargetFailed, match="cannot be reached"):
+        with pytest.raises(TargetError, match="cannot be reached"):
             bucket.put("large", Deadly(b"x" * (3 * PART_BYTES), server.kill))
 
 
@@ -127,16 +127,16 @@ def test_wrong_credentials_and_a_bucket_that_is_not_there_are_said_without_a_sec
         ("AKNOBODY", SECRET_KEY, "InvalidAccessKeyId"),
     ):
         account = Account(s3_server.account.endpoint, "us-east-1", access, secret)
-        with pytest.raises(TargetFailed) as refused:
+        with pytest.raises(TargetError) as refused:
             Bucket(account, HERE, there._bucket).put("a", io.BytesIO(b"a"))
         assert refused.value.detail == f"The S3 server refused the access key ({code})."
         assert secret not in repr(account) + repr(refused.value)
-    with pytest.raises(TargetFailed, match="has no bucket nobody-made-this"):
+    with pytest.raises(TargetError, match="has no bucket nobody-made-this"):
         list(Bucket(s3_server.account, HERE, "nobody-made-this").keys(""))
 
 
 def test_a_bucket_on_a_private_address_is_refused_unless_the_operator_allows_it(s3_server: S3Server) -> None:
-    with pytest.raises(TargetRefused):
+    with pytest.raises(TargetNotAllowed):
         Bucket(s3_server.account, Guard(), "some-bucket").put("a", io.BytesIO(b"a"))
 
 
@@ -146,14 +146,14 @@ def test_over_tls_the_certificate_is_verified(
     context, believed = certificate(tmp_path)
     line = Line(s3_server.port, context)
     account = dataclasses.replace(s3_server.account, endpoint=f"https://localhost:{line.port}")
-    with pytest.raises(TargetFailed, match="SSLError"):
+    with pytest.raises(TargetError, match="SSLError"):
         Bucket(account, Guard(("localhost",)), "begin").put("a", io.BytesIO(b"over tls"))
     monkeypatch.setenv("SSL_CERT_FILE", str(believed))
     bucket = Bucket(account, Guard(("localhost",)), "begin", "tls")
     bucket.put("a", io.BytesIO(b"over tls"))
     assert content(bucket, "a") == b"over tls"
     by_address = dataclasses.replace(account, endpoint=f"https://127.0.0.1:{line.port}")
-    with pytest.raises(TargetFailed, match="SSLError"):
+    with pytest.raises(TargetError, match="SSLError"):
         Bucket(by_address, HERE, "begin").put("a", io.BytesIO(b"over tls"))
     line.close()
 
@@ -176,21 +176,21 @@ def test_a_redirect_is_not_followed() -> None:
     with HTTPServer(("127.0.0.1", 0), Leading) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         account = Account(f"http://127.0.0.1:{server.server_port}", "us-east-1", "AK", "not-a-secret")
-        with pytest.raises(TargetFailed):
+        with pytest.raises(TargetError):
             content(Bucket(account, HERE, "some-bucket"), "a")
         server.shutdown()
     assert asked == ["/some-bucket/a"]
 
 
 def test_a_bucket_of_an_impossible_name_is_said(s3_server: S3Server) -> None:
-    with pytest.raises(TargetFailed, match="bucket cannot be used"):
+    with pytest.raises(TargetError, match="bucket cannot be used"):
         Bucket(s3_server.account, HERE, "b").put("a", io.BytesIO(b"a"))
 
 
 def test_what_arrives_changed_is_not_taken_for_it(s3_server: S3Server) -> None:
     """Whatever stands between: what is read back is compared."""
     bucket = s3_server.bucket()
-    with pytest.raises(TargetFailed, match="did not arrive"):
+    with pytest.raises(TargetError, match="did not arrive"):
         bucket.put("a", Changing(b"as it was first"))
 
 
@@ -215,7 +215,7 @@ def test_a_key_leads_nowhere_else(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_written_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file where the directory should be")
-    with pytest.raises(TargetFailed, match="cannot be used"):
+    with pytest.raises(TargetError, match="cannot be used"):
         Directory(tmp_path / "file").put("a/b.zip", io.BytesIO(b"x"))
     kept = Directory(tmp_path / "kept")
     kept.put("a/b.zip", io.BytesIO(b"x"))

@@ -11,23 +11,23 @@ from uuid import UUID
 
 from tallystick import ids
 from tallystick.clock import exact_time
-from tallystick.destinations.mail import Letter, NotSent, Relay, flat, hand_over, written
-from tallystick.destinations.objects import Objects
+from tallystick.destinations.file_storage import FileStorage
+from tallystick.destinations.smtp import Email, EmailNotSent, MailServer, compose, send_content, to_bytes
 from tallystick.exports import links
 from tallystick.exports.links import name_of
 from tallystick.exports.request import KINDS, Export
 from tallystick.exports.words import filter_words
-from tallystick.schedules import unsubscribing
+from tallystick.schedules import unsubscribe
 from tallystick.schedules.schedule import Schedule
 from tallystick.work.calendar import MOST_PERIODS
 
 MOST_ATTACHED = 10_000_000  # bytes of a whole mail: few servers take more than twice that
 HEADROOM = 20_000
-Way = Literal["attached", "link", "stored"]
+DeliveryMethod = Literal["attached", "link", "stored"]
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class ExportFile:
     """A finished file, and what is said of it. `period` are its first and last day, or empty."""
 
     schedule: Schedule
@@ -40,21 +40,21 @@ class Parcel:
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class ExportMailer:
     """How mail leaves, and where its links lead."""
 
-    relay: Relay
+    relay: MailServer
     secret: str
     public_url: str
 
-    def send(self, parcel: Parcel, address: str, now: int) -> Way:
-        """Hand a mail over; NotSent, BadMail. The same file sent again has the same Message-ID."""
-        ways: list[Way] = []
+    def send(self, parcel: ExportFile, address: str, now: int) -> DeliveryMethod:
+        """Hand a mail over; EmailNotSent, InvalidEmail. The same file sent again has the same Message-ID."""
+        ways: list[DeliveryMethod] = []
 
         def write(most: int) -> bytes:
             limit = min(most or MOST_ATTACHED, MOST_ATTACHED)
             if (parcel.export.bytes or 0) * 1.4 + HEADROOM <= limit:
-                content = flat(self._message(parcel, address, now, attached=True))
+                content = to_bytes(self._message(parcel, address, now, attached=True))
                 if len(content) <= limit:
                     ways.append("attached")
                     return content
@@ -62,28 +62,28 @@ class Post:
 
         def link(_most: int) -> bytes:
             ways.append("link")
-            return flat(self._message(parcel, address, now, attached=False))
+            return to_bytes(self._message(parcel, address, now, attached=False))
 
         self._hand_over(address, write, link)
         return ways[-1]
 
     def _hand_over(self, address: str, write: Callable[[int], bytes], smaller: Callable[[int], bytes]) -> None:
         try:
-            asyncio.run(hand_over(self.relay, address, write))
-        except NotSent as problem:
+            asyncio.run(send_content(self.relay, address, write))
+        except EmailNotSent as problem:
             if not problem.too_large:
                 raise
-            asyncio.run(hand_over(self.relay, address, smaller))
+            asyncio.run(send_content(self.relay, address, smaller))
 
-    def _message(self, parcel: Parcel, address: str, now: int, *, attached: bool) -> EmailMessage:
-        token = unsubscribing.signed(self.secret, parcel.schedule.org_id, parcel.schedule.schedule_id, address)
-        unsubscribe = f"{self.public_url.rstrip('/')}/unsubscribe/{token}"
-        letter = letter_of(parcel, unsubscribe, None if attached else self._link(parcel))
+    def _message(self, parcel: ExportFile, address: str, now: int, *, attached: bool) -> EmailMessage:
+        token = unsubscribe.sign_token(self.secret, parcel.schedule.org_id, parcel.schedule.schedule_id, address)
+        address_of_link = f"{self.public_url.rstrip('/')}/unsubscribe/{token}"
+        letter = export_email(parcel, address_of_link, None if attached else self._link(parcel))
         # With the export: a file that had to be made again is another content, thus another mail.
         about = parcel.export.export_id.bytes + address.encode()
         unique = f"{parcel.run_id.hex}.{sha256(about).hexdigest()[:16]}"
-        message = written(self.relay, address, letter.subject, letter.text, letter.html, at=now, message_id=unique)
-        message["List-Unsubscribe"] = f"<{unsubscribe}>"
+        message = compose(self.relay, address, letter.subject, letter.text, letter.html, at=now, message_id=unique)
+        message["List-Unsubscribe"] = f"<{address_of_link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         if attached:
             main, _, sub = KINDS[parcel.export.format].media_type.partition(";")[0].partition("/")
@@ -93,21 +93,21 @@ class Post:
             )  # fmt: skip
         return message
 
-    def _link(self, parcel: Parcel) -> str:
+    def _link(self, parcel: ExportFile) -> str:
         until = parcel.export.expires_at or 0
         token = links.signed(self.secret, parcel.export.org_id, parcel.export.export_id, until)
         return f"{self.public_url.rstrip('/')}/v1/export-links/{token}"
 
 
-def store(place: Objects, parcel: Parcel) -> Way:
-    """Put the file into the operator's directory or bucket; TargetFailed. Put again it replaces itself."""
+def store_file(place: FileStorage, parcel: ExportFile) -> DeliveryMethod:
+    """Put the file into the operator's directory or bucket; TargetError. Put again it replaces itself."""
     folder = f"{ids.encode('org', parcel.schedule.org_id.bytes)}/{parcel.schedule.shown_id}"
     with parcel.path.open("rb") as file:
         place.put(f"{folder}/{name_of(parcel.export)}", file)
     return "stored"
 
 
-def letter_of(parcel: Parcel, unsubscribe: str, link: str | None) -> Letter:
+def export_email(parcel: ExportFile, unsubscribe: str, link: str | None) -> Email:
     """What the recipient reads."""
     schedule, export = parcel.schedule, parcel.export
     rows = f"{export.rows or 0:,} event{'' if export.rows == 1 else 's'}"
@@ -140,10 +140,10 @@ def letter_of(parcel: Parcel, unsubscribe: str, link: str | None) -> Letter:
         )
     subject = f"{schedule.name}: {rows} of {organization[:80]}"
     download = None if link is None else ("Download the file", link)
-    return Letter(subject, tuple(paragraphs), download, ("Receive this no more", unsubscribe))
+    return Email(subject, tuple(paragraphs), download, ("Receive this no more", unsubscribe))
 
 
-def _period(parcel: Parcel) -> str:
+def _period(parcel: ExportFile) -> str:
     zone = parcel.schedule.calendar.zone_name
     if parcel.period:
         first, last = parcel.period.split()

@@ -5,40 +5,40 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from tallystick.destinations.guard import TargetFailed
+from tallystick.destinations.guard import TargetError
 
 BLOCK = 1 << 18
 
 
-class NotThere(TargetFailed):
+class FileMissing(TargetError):
     """There is no file under this key."""
 
     code = "no_file"
 
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class Checksum:
     """What a file's bytes are known by."""
 
     sha256: str
     bytes: int
 
 
-class Objects(Protocol):
-    """Files under keys such as `org_…/2026/step.zip`. Every method blocks and raises TargetFailed."""
+class FileStorage(Protocol):
+    """Files under keys such as `org_…/2026/step.zip`. Every method blocks and raises TargetError."""
 
     @property
     def where(self) -> str:
         """What the operator calls it; without a secret."""
 
-    def put(self, key: str, file: BinaryIO) -> Sum:
+    def put(self, key: str, file: BinaryIO) -> Checksum:
         """Keep the file, read from its start. On return it is there whole: what is kept was read back and compared.
 
         A file that was there under the key is replaced at once, and never half.
         """
 
     def get(self, key: str, file: BinaryIO) -> None:
-        """Write what is there into `file`. NotThere."""
+        """Write what is there into `file`. FileMissing."""
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Every key that begins so, in order; without what is not whole."""
@@ -53,26 +53,24 @@ class Objects(Protocol):
         """Delete what is left below a prefix of attempts to put something that broke off; call it while nobody puts."""
 
 
-def sum_of(blocks: Iterable[bytes]) -> Sum:
+def checksum(blocks: Iterable[bytes]) -> Checksum:
     """The sum of a file, block by block."""
     digest, count = hashlib.sha256(), 0
     for block in blocks:
         digest.update(block)
         count += len(block)
-    return Sum(digest.hexdigest(), count)
+    return Checksum(digest.hexdigest(), count)
 
 
-def blocks_of(file: BinaryIO) -> Iterator[bytes]:
+def read_blocks(file: BinaryIO) -> Iterator[bytes]:
     """A file from its start, block by block."""
     file.seek(0)
     while block := file.read(BLOCK):
         yield block
 
 
-def arrived(sent: Sum, there: Sum, key: str) -> Sum:
-    """The sum, when both are the same; TargetFailed."""
+def verify_copy(sent: Checksum, there: Checksum, key: str) -> Checksum:
+    """The sum, when both are the same; TargetError."""
     if sent != there:
-        raise TargetFailed(
-            f"{key} did not arrive as it was sent: {there.bytes:,} bytes of {sent.bytes:,} are the same."
-        )
+        raise TargetError(f"{key} did not arrive as it was sent: {there.bytes:,} bytes of {sent.bytes:,} are the same.")
     return sent

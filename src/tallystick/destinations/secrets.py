@@ -14,47 +14,47 @@ SECRET_BYTES = 32
 OVERLAP_US = DAY_US
 
 
-class Secret(msgspec.Struct):
+class SigningSecret(msgspec.Struct):
     """A secret that signs, until then in microseconds if it was replaced."""
 
     key: str
     until: int | None = None
 
 
-class Private(msgspec.Struct, omit_defaults=True):
+class DestinationSecrets(msgspec.Struct, omit_defaults=True):
     """The secrets of a destination. The `repr` shows none."""
 
     url: str = ""
     headers: dict[str, str] = {}
-    secrets: list[Secret] = []
+    secrets: list[SigningSecret] = []
 
     def __repr__(self) -> str:
-        return "Private()"
+        return "DestinationSecrets()"
 
     def signing(self, now: int) -> list[str]:
         """The secrets that sign now, the current one first."""
         return [one.key for one in self.secrets if one.until is None or now < one.until]
 
 
-def new_secret() -> Secret:
+def create_secret() -> SigningSecret:
     """As Standard Webhooks writes them: `whsec_` and 32 random bytes in base 64."""
-    return Secret("whsec_" + base64.b64encode(os.urandom(SECRET_BYTES)).decode())
+    return SigningSecret("whsec_" + base64.b64encode(os.urandom(SECRET_BYTES)).decode())
 
 
-def rotated(private: Private, now: int) -> Private:
+def rotate_secret(private: DestinationSecrets, now: int) -> DestinationSecrets:
     """With a new secret first; the one before signs beside it for a day."""
     kept = [
-        Secret(one.key, now + OVERLAP_US if one.until is None else one.until)
+        SigningSecret(one.key, now + OVERLAP_US if one.until is None else one.until)
         for one in private.secrets
         if one.until is None or now < one.until
     ]
-    return Private(private.url, private.headers, [new_secret(), *kept])
+    return DestinationSecrets(private.url, private.headers, [create_secret(), *kept])
 
 
-def sealed(seal: Seal, org_id: UUID, destination_id: UUID, private: Private) -> bytes:
+def seal_secrets(seal: Seal, org_id: UUID, destination_id: UUID, private: DestinationSecrets) -> bytes:
     return seal.seal(msgspec.json.encode(private), org_id.bytes + destination_id.bytes)
 
 
-def opened(seal: Seal, org_id: UUID, destination_id: UUID, kept: bytes) -> Private:
+def open_secrets(seal: Seal, org_id: UUID, destination_id: UUID, kept: bytes) -> DestinationSecrets:
     """Unsealable where the server's secret is another one."""
-    return msgspec.json.decode(seal.open(kept, org_id.bytes + destination_id.bytes), type=Private)
+    return msgspec.json.decode(seal.open(kept, org_id.bytes + destination_id.bytes), type=DestinationSecrets)

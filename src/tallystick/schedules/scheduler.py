@@ -12,17 +12,17 @@ from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.database.engine import Database
-from tallystick.destinations.guard import TargetFailed
-from tallystick.destinations.mail import BadMail, NotSent
-from tallystick.destinations.objects import Objects
+from tallystick.destinations.file_storage import FileStorage
+from tallystick.destinations.guard import TargetError
+from tallystick.destinations.smtp import EmailNotSent, InvalidEmail
 from tallystick.errors import TallystickError
 from tallystick.exports import request
 from tallystick.exports.exporter import Exporter
 from tallystick.exports.tables import exports
 from tallystick.schedules import runs
-from tallystick.schedules.delivery import Parcel, Post, Way, store
-from tallystick.schedules.recipients import may_get
-from tallystick.schedules.schedule import OPEN, PLACE, Schedule, find, is_one
+from tallystick.schedules.export_email import DeliveryMethod, ExportFile, ExportMailer, store_file
+from tallystick.schedules.recipients import may_receive
+from tallystick.schedules.schedule import OPEN, OPERATOR_STORAGE, Schedule, find, is_schedule
 from tallystick.schedules.tables import export_schedules, schedule_deliveries, schedule_runs
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease
@@ -42,15 +42,15 @@ TIDY_EVERY = DAY_US
 logger = structlog.get_logger(__name__)
 
 
-class Schedules(Background):
+class Scheduler(Background):
     """Runs the schedules of all. Each step is one transaction, or one mail and the transaction after it."""
 
     def __init__(
         self,
         database: Database,
         exporter: Exporter,
-        post: Post | None,
-        place: Objects | None,
+        post: ExportMailer | None,
+        place: FileStorage | None,
         told: Callable[[], None] = lambda: None,
     ) -> None:
         lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
@@ -127,15 +127,15 @@ class Schedules(Background):
         """Its time moves on in the transaction that begins the run."""
         with self._database.write() as connection:
             organizations.hold_row(connection, row.org_id)
-            mine = is_one(row.org_id, row.schedule_id) & (export_schedules.c.next_at == row.next_at)
+            mine = is_schedule(row.org_id, row.schedule_id) & (export_schedules.c.next_at == row.next_at)
             schedule = find(connection, row.org_id, row.schedule_id)
             if schedule is None:
                 return
             claimed = update(export_schedules).where(mine, export_schedules.c.enabled)
             if not connection.execute(claimed.values(next_at=schedule.calendar.following(now))).rowcount:
                 return
-            runs.end_open(connection, schedule, runs.OVERTAKEN, now)
-            runs.begin(connection, find(connection, row.org_id, row.schedule_id) or schedule, now)
+            runs.end_all_open(connection, schedule, runs.OVERTAKEN, now)
+            runs.start(connection, find(connection, row.org_id, row.schedule_id) or schedule, now)
             if now - self._tidied_at > TIDY_EVERY:
                 self._tidied_at = now
                 _tidy(connection, now)
@@ -156,7 +156,7 @@ class Schedules(Background):
                 values = {"state": "sending", "rows": export.rows}
                 connection.execute(update(schedule_runs).where(runs.is_run(run.org_id, run.run_id)).values(values))
             elif export.gone in ("erased", "lost", "expired"):
-                runs.make_again(connection, schedule, run, now)
+                runs.restart(connection, schedule, run, now)
             else:
                 error = export.error or f"The export was {'deleted' if export.gone else 'cancelled'}."
                 runs.close(connection, schedule, run, now, error=error)
@@ -187,10 +187,10 @@ class Schedules(Background):
             .order_by(schedule_deliveries.c.next_at)
         )
         if now < self._away_until:
-            wanted = wanted.where(schedule_deliveries.c.address == PLACE)
+            wanted = wanted.where(schedule_deliveries.c.address == OPERATOR_STORAGE)
         return self._read(wanted)
 
-    def _parcel(self, connection: Any, row: Row[Any], now: int) -> Parcel | None:
+    def _parcel(self, connection: Any, row: Row[Any], now: int) -> ExportFile | None:
         """What is to be sent; None when that changed meanwhile, which is recorded."""
         schedule = find(connection, row.org_id, row.schedule_id)
         run = connection.execute(select(schedule_runs).where(runs.is_run(row.org_id, row.run_id))).first()
@@ -198,43 +198,43 @@ class Schedules(Background):
             connection.execute(delete(schedule_runs).where(runs.is_run(row.org_id, row.run_id)))
             return None
         known = [one for one in schedule.recipients if one.address == row.address]
-        if not known or not may_get(connection, row.org_id, known[0]):
+        if not known or not may_receive(connection, row.org_id, known[0]):
             self._settle(connection, schedule, row, None, "gets nothing any more", True, now)
             return None
         export = _export(connection, run)
         path = self._exporter.path(export)
         if not export.is_there or not path.exists():
-            runs.make_again(connection, schedule, run, now)
+            runs.restart(connection, schedule, run, now)
             self._exporter.wake()
             return None
         name = organizations.of_scope(connection, operator_scope(row.org_id)).name
-        return Parcel(schedule, run.run_id, export, path, name, run.period, run.left_out)
+        return ExportFile(schedule, run.run_id, export, path, name, run.period, run.left_out)
 
-    def _deliver(self, parcel: Parcel, address: str, now: int) -> tuple[Way | None, str, bool]:
+    def _deliver(self, parcel: ExportFile, address: str, now: int) -> tuple[DeliveryMethod | None, str, bool]:
         """How it went; else what was wrong, and whether it would be again."""
         try:
-            if address == PLACE:
+            if address == OPERATOR_STORAGE:
                 if self.place is None:
                     return None, "the operator named none (TALLYSTICK_EXPORT_DIR)", True
-                return store(self.place, parcel), "", False
+                return store_file(self.place, parcel), "", False
             if self.post is None:
                 return None, "there is no mail server; the operator sets TALLYSTICK_SMTP_URL", True
             return self.post.send(parcel, address, now), "", False
-        except TargetFailed as problem:
+        except TargetError as problem:
             return None, problem.detail.rstrip("."), False
-        except NotSent as problem:
+        except EmailNotSent as problem:
             if problem.away:
                 self._away_until = now + AWAY_SECONDS * SECOND_US
             return None, str(problem), problem.for_good
-        except (BadMail, OSError, TallystickError) as problem:
-            return None, str(problem)[:200], isinstance(problem, BadMail)
+        except (InvalidEmail, OSError, TallystickError) as problem:
+            return None, str(problem)[:200], isinstance(problem, InvalidEmail)
 
     def _settle(
         self,
         connection: Any,
         schedule: Schedule,
         row: Row[Any],
-        way: Way | None,
+        way: DeliveryMethod | None,
         problem: str,
         for_good: bool,
         now: int,
@@ -251,7 +251,7 @@ class Schedules(Background):
         values: dict[str, Any] = {"attempts": row.attempts + 1, "problem": problem[:300]}
         if way is not None:
             values |= {"state": "sent", "way": way, "finished_at": now}
-            runs.served(connection, schedule, run, row.address)
+            runs.mark_served(connection, schedule, run, row.address)
         elif for_good or now - run.made_at >= GIVEN_UP_AFTER:
             values |= {"state": "failed", "finished_at": now}
         else:

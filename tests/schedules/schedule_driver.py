@@ -17,15 +17,15 @@ from tallystick import clock
 from tallystick.access import people
 from tallystick.access.scopes import person_scope, user_principal
 from tallystick.clock import to_us
-from tallystick.destinations.mail import relay_of
-from tallystick.destinations.objects import Objects
+from tallystick.destinations.file_storage import FileStorage
+from tallystick.destinations.smtp import parse_mail_server
 from tallystick.exports.exporter import Exporter
 from tallystick.query.scope import Scope
 from tallystick.schedules import changes
-from tallystick.schedules.changes import Wanted
-from tallystick.schedules.delivery import Post
-from tallystick.schedules.runner import Schedules
+from tallystick.schedules.changes import ScheduleSettings
+from tallystick.schedules.export_email import ExportMailer
 from tallystick.schedules.schedule import Schedule, show
+from tallystick.schedules.scheduler import Scheduler
 from tallystick.schedules.tables import schedule_deliveries
 from tests.exports.making import exporter
 from tests.fixtures.spine import Spine
@@ -41,12 +41,12 @@ def at(text: str) -> int:
 class Works:
     """The exporter and the runner of one process, at the times that a test says."""
 
-    def __init__(self, spine: Spine, data_dir: Path, port: int | None = None, place: Objects | None = None) -> None:
+    def __init__(self, spine: Spine, data_dir: Path, port: int | None = None, place: FileStorage | None = None) -> None:
         self.spine = spine
         self.exporter: Exporter = exporter(spine, data_dir)
-        relay = None if port is None else relay_of(f"smtp://127.0.0.1:{port}", "audit@example.com")
-        self.post = None if relay is None else Post(relay, "secret", URL)
-        self.runner = Schedules(spine.database, self.exporter, self.post, place)
+        relay = None if port is None else parse_mail_server(f"smtp://127.0.0.1:{port}", "audit@example.com")
+        self.post = None if relay is None else ExportMailer(relay, "secret", URL)
+        self.runner = Scheduler(spine.database, self.exporter, self.post, place)
 
     def settle(self, now: int, steps: int = 200) -> None:
         """Everything that can be done at `now`; what it told the trail is recorded then."""
@@ -72,7 +72,7 @@ def schedule(spine: Spine, scope: Scope, now: int, **more: Any) -> Schedule:
     wanted = {"name": "Nightly", "frequency": "daily", "at": "07:30", "format": "ndjson"} | more
     wanted.setdefault("recipients", [scope.principal.email])
     with spine.database.write() as connection:
-        return changes.create(connection, scope, Wanted(**wanted), now=now)
+        return changes.create(connection, scope, ScheduleSettings(**wanted), now=now)
 
 
 def shown(spine: Spine, scope: Scope, shown_id: str) -> Schedule:

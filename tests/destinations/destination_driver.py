@@ -10,11 +10,11 @@ from tallystick.clock import SECOND_US
 from tallystick.destinations import changes, deliveries
 from tallystick.destinations.changes import Posts
 from tallystick.destinations.courier import Courier
-from tallystick.destinations.destination import deliveries_of, show
+from tallystick.destinations.destination import list_deliveries, show
 from tallystick.destinations.guard import Guard
-from tallystick.destinations.mail import relay_of
 from tallystick.destinations.message import Message
-from tallystick.destinations.private import PURPOSE
+from tallystick.destinations.secrets import PURPOSE
+from tallystick.destinations.smtp import parse_mail_server
 from tallystick.search.scan import unstored
 
 LOCAL = Guard((ip_network("127.0.0.0/8"), "localhost"))
@@ -29,7 +29,7 @@ class Post:
         self.database = spine.database
         self.scope = spine.organization(slug if port is None else "mailed")
         self.posts = Posts(Seal("secret", PURPOSE), guard)
-        relay = None if port is None else relay_of(f"smtp://127.0.0.1:{port}", "audit@example.com")
+        relay = None if port is None else parse_mail_server(f"smtp://127.0.0.1:{port}", "audit@example.com")
         self.courier = Courier(spine.database, self.posts, relay, lambda: None)
         self.now = clock.now_us()
 
@@ -55,7 +55,7 @@ class Post:
 
     def state(self, made) -> list[str]:
         with self.database.read() as connection:
-            found = deliveries_of(connection, show(connection, self.scope, made.destination.shown_id))
+            found = list_deliveries(connection, show(connection, self.scope, made.destination.shown_id))
         return [one.state for one in found]
 
     def health(self, made):

@@ -12,7 +12,7 @@ from tallystick.access.audit import NOWHERE, Caller, resource, tell
 from tallystick.access.scopes import log_scope
 from tallystick.access.secret import open_link, sign_link
 from tallystick.errors import NotFound
-from tallystick.schedules.schedule import PREFIX, find, gets
+from tallystick.schedules.schedule import PREFIX, find, recipients_of
 from tallystick.schedules.tables import schedule_recipients
 
 _PURPOSE = b"tallystick/unsubscribe/v1\0"
@@ -30,12 +30,12 @@ class Subscription:
     is_over: bool
 
 
-def signed(secret: str, org_id: UUID, schedule_id: UUID, address: str) -> str:
+def sign_token(secret: str, org_id: UUID, schedule_id: UUID, address: str) -> str:
     """What stands in the link; the address does not."""
     return sign_link(secret, _PURPOSE, _FORM.pack(org_id.bytes, schedule_id.bytes, _digest(address)))
 
 
-def opened(connection: Connection, secret: str, text: str) -> Subscription:
+def read_token(connection: Connection, secret: str, text: str) -> Subscription:
     """What a link leads to. NotFound (`no_link`) for one not made here, and when there is nothing to end any more."""
     said = open_link(secret, _PURPOSE, text)
     if said is None:
@@ -52,8 +52,8 @@ def opened(connection: Connection, secret: str, text: str) -> Subscription:
 
 def unsubscribe(connection: Connection, secret: str, text: str, *, now: int, caller: Caller = NOWHERE) -> Subscription:
     """Send nothing to this address any more. Doing it again changes nothing."""
-    found = opened(connection, secret, text)
-    mine = gets(found.org_id, found.schedule_id) & (schedule_recipients.c.address == found.address)
+    found = read_token(connection, secret, text)
+    mine = recipients_of(found.org_id, found.schedule_id) & (schedule_recipients.c.address == found.address)
     ended = update(schedule_recipients).where(mine, schedule_recipients.c.state != "unsubscribed")
     if connection.execute(ended.values(state="unsubscribed")).rowcount:
         on = resource("export_schedule", found.schedule_id, PREFIX, found.name)

@@ -12,17 +12,17 @@ from tallystick.errors import Conflict
 from tallystick.exports import links, request
 from tallystick.exports.tables import exports
 from tallystick.schedules import changes
-from tallystick.schedules.runner import CLAIM_SECONDS, Schedules
+from tallystick.schedules.scheduler import CLAIM_SECONDS, Scheduler
 from tallystick.schedules.tables import (
     export_schedules,
     schedule_deliveries,
     schedule_recipients,
     schedule_runs,
 )
-from tests.destinations.post_office import open_office
+from tests.destinations.mail_server import open_office
 from tests.fixtures.s3_server import S3Server
 from tests.fixtures.spine import Spine
-from tests.schedules.going_out import (
+from tests.schedules.schedule_driver import (
     URL,
     Works,
     at,
@@ -130,7 +130,7 @@ def test_a_crash_before_it_was_recorded_sends_it_again_under_the_same_id(
         raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr(Schedules, "_settle", die)
+        patched.setattr(Scheduler, "_settle", die)
         with pytest.raises(SystemExit):
             works.settle(NOW + DAY_US)
     works.settle(NOW + DAY_US + CLAIM_SECONDS * SECOND_US)
@@ -147,7 +147,7 @@ def test_another_file_of_the_same_run_goes_under_another_id(sqlite_spine: Spine,
         raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr(Schedules, "_settle", die)
+        patched.setattr(Scheduler, "_settle", die)
         with pytest.raises(SystemExit):
             works.settle(NOW + DAY_US)
     with sqlite_spine.database.write() as connection:
