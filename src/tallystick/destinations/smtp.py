@@ -100,7 +100,7 @@ def parse_mail_server(url: str, sender: str) -> MailServer:
 def compose(
     relay: MailServer, recipient: str, subject: str, text: str, html: str, *, at: int, message_id: str = ""
 ) -> EmailMessage:
-    """The message with its headers; InvalidEmail for what would add to them. `message_id` is what stands before the @."""
+    """Builds the MIME message. Raises InvalidEmail for a value that would inject a header."""
     message = EmailMessage(policy=SMTP)
     for name, value in (("From", relay.sender), ("To", recipient), ("Subject", subject)):
         if not value or any(map(_breaks, value)) or len(value) > 254:
@@ -126,7 +126,7 @@ def _breaks(letter: str) -> bool:
 
 
 async def send_email(relay: MailServer, message: EmailMessage) -> None:
-    """Hand it to the mail server; EmailNotSent. The server's certificate is verified, and none is sent to without it."""
+    """Hands the message to the mail server, whose certificate is verified. Raises EmailNotSent."""
     await send_content(relay, str(message["To"]), lambda _most: to_bytes(message))
 
 
