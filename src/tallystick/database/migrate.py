@@ -1,4 +1,4 @@
-"""Bringing the control database to the schema of this version."""
+"""Migrate: brings the control database to the schema of this version."""
 
 from pathlib import Path
 
@@ -15,41 +15,47 @@ from tallystick.errors import SettingsError
 _ADVISORY_LOCK = 8_317_402_119
 
 
-def config_for(connection: Connection) -> Config:
-    """Alembic's configuration for this connection."""
+# Revisions of development versions; the first release began with 0014.
+_BEFORE_FIRST_RELEASE = frozenset(f"{number:04}" for number in range(1, 14))
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
     return config
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Run the migrations that are missing, in one transaction. SettingsError if the database is newer than the code."""
+    """Run the migrations that are missing, in one transaction.
+
+    SettingsError if the database has a revision that this version does not know.
+    """
     with database.write() as connection:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
-        config = config_for(connection)
-        known = {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
-        current = MigrationContext.configure(connection).get_current_revision()
-        if current is not None and current not in known:
+        current = revision_of(connection)
+        if current in _BEFORE_FIRST_RELEASE:
+            raise SettingsError(
+                f"The control database has schema {current}, of a version before the first release, which cannot be "
+                "upgraded. Export what you need with the version that made it, then start this one with a new database."
+            )
+        if current is not None and not knows(current):
             raise SettingsError("The control database was made by a newer version of Tallystick. Start that version.")
+        config = _config()
+        config.attributes["connection"] = connection
         command.upgrade(config, revision)
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The schema that the database has; None for none."""
+    """The revision of the database's schema; None for an empty database."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def newest() -> str:
-    """The schema of this version."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return ScriptDirectory.from_config(config).get_current_head() or ""
+    """The newest revision that this version knows."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
 def knows(revision: str) -> bool:
-    """Whether this version can start from that schema."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return revision in {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
+    """Whether this version can start from that revision."""
+    return revision in {one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()}
