@@ -20,7 +20,7 @@ def start_round() -> Callable[[Spine, Scope, int], Round]:
         while checker.step(now):
             pass
         with spine.database.read() as connection:
-            last = rounds.standing(connection, scope.org_id).last
+            last = rounds.round_state(connection, scope.org_id).last
         assert last is not None
         return last
 

@@ -11,7 +11,7 @@ from tallystick.clock import DAY_US, SECOND_US
 from tallystick.errors import TallystickError
 from tallystick.integrity import check_slice, rounds
 from tallystick.integrity.checker import LEASE_SECONDS, Checker
-from tallystick.integrity.overview import ask_for_check, overview
+from tallystick.integrity.overview import overview, request_check
 from tallystick.integrity.rounds import Problem, Round
 from tallystick.integrity.tables import integrity_rounds
 from tallystick.ledger.tables import logs, tiles
@@ -55,9 +55,9 @@ class Guarded:
         return found
 
     @property
-    def standing(self) -> rounds.Standing:
+    def standing(self) -> rounds.RoundState:
         with self.spine.database.read() as connection:
-            return rounds.standing(connection, self.scope.org_id)
+            return rounds.round_state(connection, self.scope.org_id)
 
     def said(self, action: str) -> list[dict[str, Any]]:
         """The metadata of the trail's events of this action, oldest first."""
@@ -123,7 +123,7 @@ def test_when_it_is_repaired_the_next_round_says_so(trail: Guarded) -> None:
 
 def test_attack_an_event_removed_without_a_record(trail: Guarded) -> None:
     trail.tamper("ALTER TABLE events DELETE WHERE org_id = {org:UUID} AND seq = 300")
-    assert trail.round().problems == (Problem(300, "it is missing, and no record says why"),)
+    assert trail.round().problems == (Problem(300, "the event is missing, and no record explains it"),)
 
 
 def test_attack_a_part_taken_without_a_record(trail: Guarded) -> None:
@@ -132,7 +132,7 @@ def test_attack_a_part_taken_without_a_record(trail: Guarded) -> None:
         f"ALTER TABLE events UPDATE details = '', remains = {remains} WHERE org_id = {{org:UUID}} AND seq = 300"
     )
     words = [one.words for one in trail.round().problems if one.index == 300]
-    assert "it lost its details, and no record says why" in words
+    assert "the event has no details, and no record explains it" in words
 
 
 def test_attack_an_event_beyond_the_log(trail: Guarded) -> None:
@@ -141,7 +141,7 @@ def test_attack_an_event_beyond_the_log(trail: Guarded) -> None:
         f"INSERT INTO events (org_id, seq, {names}) SELECT org_id, 5000, {names} FROM events "
         "WHERE org_id = {org:UUID} AND seq = 300"
     )
-    assert trail.round().problems == (Problem(5000, f"it is stored, yet the log has {COUNT} entries"),)
+    assert trail.round().problems == (Problem(5000, f"an event is stored, but the log has only {COUNT} entries"),)
 
 
 def test_attack_a_senders_own_purge_record_explains_nothing(trail: Guarded) -> None:
@@ -200,7 +200,9 @@ def test_what_a_purge_took_and_is_there_all_the_same_is_found(trail: Guarded) ->
     trail.spine.ship()
     with trail.spine.database.write() as connection:  # the end of a purge, without its deletion
         connection.execute(delete(prunings).where(prunings.c.org_id == trail.scope.org_id))
-    assert trail.round().problems == (Problem(COUNT, "a purge has taken it, as the log says, and yet it is there"),)
+    assert trail.round().problems == (
+        Problem(COUNT, "the log says that a purge deleted the event, but it is still stored"),
+    )
 
 
 def test_what_an_erasure_took_and_is_there_all_the_same_is_found(trail: Guarded) -> None:
@@ -209,7 +211,7 @@ def test_what_an_erasure_took_and_is_there_all_the_same_is_found(trail: Guarded)
         outbox.write(connection, trail.scope.org_id, said, now=clock.now_us())
     trail.spine.sequencer.tick([])
     trail.spine.ship()
-    words = "an erasure has taken its who, as the log says, and yet it is there"
+    words = "the log says that an erasure removed its who, but it is still stored"
     assert trail.round().problems == (Problem(300, words),)
 
 
@@ -237,7 +239,7 @@ def test_a_round_that_a_person_asked_for_is_in_the_trail_whoever_asks_twice(trai
     trail.round()
     for _ in range(2):
         with trail.spine.database.write() as connection:
-            ask_for_check(connection, trail.scope, now=trail.now)
+            request_check(connection, trail.scope, now=trail.now)
     found = trail.round(later=SECOND_US)
     assert found.asked_by == trail.scope.principal
     assert len(trail.said("audit_log.integrity_check_requested")) == 1
@@ -268,10 +270,10 @@ def test_whoever_asks_again_and_again_holds_no_other_log_up_for_long(trail: Guar
     trail.spine.ship()
     trail.round()
     with trail.spine.database.write() as connection:
-        ask_for_check(connection, trail.scope, now=trail.now)
+        request_check(connection, trail.scope, now=trail.now)
         assert rounds.next_due(connection, now=trail.now + SECOND_US) == (trail.scope.org_id, None)
-        rounds.begin(connection, trail.scope.org_id, now=trail.now + DAY_US)
-        ask_for_check(connection, trail.scope, now=trail.now + DAY_US)
+        rounds.begin_round(connection, trail.scope.org_id, now=trail.now + DAY_US)
+        request_check(connection, trail.scope, now=trail.now + DAY_US)
         assert rounds.next_due(connection, now=trail.now + 2 * DAY_US) == (other.org_id, None)
 
 
@@ -280,7 +282,7 @@ def test_a_log_that_cannot_be_looked_through_holds_no_other_up(trail: Guarded) -
     other = trail.spine.organization("other")
     trail.spine.ship()
     with trail.spine.database.write() as connection:
-        begun = rounds.begin(connection, trail.scope.org_id, now=trail.now)
+        begun = rounds.begin_round(connection, trail.scope.org_id, now=trail.now)
         running = msgspec.json.encode(msgspec.structs.replace(begun, started_at=0))
         mine = integrity_rounds.c.org_id == trail.scope.org_id
         connection.execute(update(integrity_rounds).where(mine).values(running=running))
@@ -291,4 +293,4 @@ def test_a_log_that_cannot_be_looked_through_holds_no_other_up(trail: Guarded) -
     while trail.checker.step(trail.now):
         pass
     with trail.spine.database.read() as connection:
-        assert rounds.standing(connection, other.org_id).last is not None
+        assert rounds.round_state(connection, other.org_id).last is not None

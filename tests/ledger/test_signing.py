@@ -174,7 +174,7 @@ def test_attack_a_replayed_old_backup_is_frozen_before_anything_is_signed(
     if grown_since:
         append(backup, org_id, entries_of(grown_since, first=5, name="other"))
     restored = signer_on(backup, tmp_path)
-    assert "Restore the newest copy" in frozen_reason(backup, org_id)
+    assert "Restore the newest backup" in frozen_reason(backup, org_id)
     assert restored.step() == 0
     with pytest.raises(Unavailable), backup.write() as connection:
         ledger.lock(connection, org_id)

@@ -19,7 +19,7 @@ from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import Contains, Query
 from tallystick.query.scope import Scope
 from tallystick.retention import holds
-from tallystick.retention.indexes import read
+from tallystick.retention.index_set import parse_indexes
 from tallystick.retention.purge import LEASE_SECONDS, Purger
 from tallystick.retention.tables import legal_holds
 from tallystick.search.scan import unstored
@@ -71,7 +71,7 @@ def test_the_trail_says_exactly_what_went(spine: Spine) -> None:
     spine.ship()
     purge(spine)
     (said,) = records(spine, scope)
-    assert read(said["indexes"]) == [sent[0], sent[2]]
+    assert parse_indexes(said["indexes"]) == [sent[0], sent[2]]
     assert (said["events"], said["retention_days"]) == (2, 30)
 
 
@@ -190,7 +190,7 @@ def test_many_scattered_events_go_in_several_records_that_fit(
     purge(sqlite_spine)
     said = records(sqlite_spine, scope)
     assert len(said) > 1
-    assert sorted(index for one in said for index in read(one["indexes"])) == [one.index for one in sent[1::2]]
+    assert sorted(index for one in said for index in parse_indexes(one["indexes"])) == [one.index for one in sent[1::2]]
     assert all(len(one["indexes"]) <= 100 for one in said)
 
 
@@ -214,7 +214,7 @@ def test_what_an_operator_redacts_is_not_redacted_from_the_record(spine: Spine) 
     sent = spine.record(scope, event(31)).events[0].index
     spine.ship()
     purge(spine)
-    assert read(records(spine, scope)[0]["indexes"]) == [sent]
+    assert parse_indexes(records(spine, scope)[0]["indexes"]) == [sent]
 
 
 def test_an_organization_whose_purge_fails_holds_up_no_other(spine: Spine) -> None:

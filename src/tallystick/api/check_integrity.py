@@ -8,7 +8,7 @@ from tallystick.api.answers import answer
 from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
-from tallystick.integrity.overview import Overview, ask_for_check, overview
+from tallystick.integrity.overview import Overview, overview, request_check
 from tallystick.integrity.rounds import Round
 
 PATH = "/v1/ledger/check"
@@ -25,7 +25,7 @@ async def show_check(request: Request[Any, Any, Any], services: ApiServices) -> 
 async def start_check(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Lets a check begin now; asked again before it has ended, nothing more happens."""
     authorized = await authorize(request, services, "admin")
-    await authorized.write(ask_for_check, **authorized.context)
+    await authorized.write(request_check, **authorized.context)
     services.checker.wake()
     return answer(_shown(await authorized.read(overview)), status=202)
 

@@ -15,7 +15,7 @@ from tallystick.database.engine import Database
 from tallystick.database.migrate import newest, revision_of
 from tallystick.doctor.finding import Finding, fine, problem, warning
 from tallystick.erasure.tables import erasures
-from tallystick.integrity.rounds import differences_known
+from tallystick.integrity.rounds import count_differences
 from tallystick.journal import batches, set_aside
 from tallystick.journal.tables import journal
 from tallystick.ledger.high_water import HighWaterMarks
@@ -120,7 +120,7 @@ def _logs(connection: Connection, settings: Settings) -> Iterator[Finding]:
             yield problem("log", words, "Restore the newest backup; the server freezes this log at its start.")
     if not wrong:
         yield fine("log", f"None of {len(found)} is frozen; none has fewer entries than were signed here.")
-    if differences := differences_known(connection):
+    if differences := count_differences(connection):
         advice = "The page Integrity and the server's log say which. Keep the disk as it is, and compare with a backup."
         yield problem("integrity", f"The check found {differences} differences.", advice)
 

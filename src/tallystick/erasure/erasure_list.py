@@ -18,7 +18,7 @@ from tallystick.ledger.nodes import DetachedNodes
 from tallystick.merkle.commitment import ENTRY_BYTES
 from tallystick.merkle.remains import mask_of, parts_of
 from tallystick.merkle.tiles import TILE_WIDTH
-from tallystick.retention import indexes
+from tallystick.retention import index_set
 
 NAME = "ledger.erasures"
 MARK_LETTERS = 6
@@ -43,12 +43,16 @@ def line_of(database: Database, org_id: UUID, erasure: str, parts: int, text: st
 
     Those were purged long ago, and are in the archive alone.
     """
-    listed = indexes.read(text)
+    listed = index_set.parse_indexes(text)
     marked = [(index, mark) for index, mark in zip(listed, _marks(database, org_id, listed), strict=True) if mark]
     if not marked:
         return None
     return Line(
-        org_id, erasure, parts, indexes.written([one for one, _ in marked]), "".join(mark for _, mark in marked)
+        org_id,
+        erasure,
+        parts,
+        index_set.format_indexes([one for one, _ in marked]),
+        "".join(mark for _, mark in marked),
     )
 
 
@@ -82,7 +86,7 @@ def read(data_dir: Path) -> list[Line]:
 
 def _checked(line: Line) -> Line:
     """The line; ValueError for one that was never written, which must keep no server from starting."""
-    count = sum(last - first + 1 for first, last in indexes.pairs(line.indexes) if 0 <= first <= last)
+    count = sum(last - first + 1 for first, last in index_set.parse_ranges(line.indexes) if 0 <= first <= last)
     if len(line.marks) > MARK_LETTERS * count or count > len(line.marks) or not parts_of(line.parts):
         raise ValueError("not a line of this list")
     if mask_of(parts_of(line.parts)) != line.parts:
@@ -92,7 +96,7 @@ def _checked(line: Line) -> Line:
 
 def applying(database: Database, line: Line) -> list[int]:
     """The indexes of the line that are the same events in the log as it is now."""
-    listed = indexes.read(line.indexes)
+    listed = index_set.parse_indexes(line.indexes)
     said = [line.marks[at : at + MARK_LETTERS] for at in range(0, len(line.marks), MARK_LETTERS)]
     marks = _marks(database, line.org_id, listed)
     return [index for index, was, mark in zip(listed, said, marks, strict=False) if mark and mark == was]

@@ -13,7 +13,7 @@ from tallystick.merkle.commitment import ENTRY_BYTES
 from tallystick.merkle.remains import mask_of
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.query.scope import Scope
-from tallystick.retention import indexes
+from tallystick.retention import index_set
 from tallystick.search.scan import records
 from tallystick.store.events import EventStore
 
@@ -45,7 +45,7 @@ def telling_of(database: Database, store: EventStore, scope: Scope, index: int) 
     """The records that name the event at this index, which the scope may see."""
     with database.read() as connection:
         size = connection.execute(select(logs.c.size).where(logs.c.org_id == scope.org_id)).scalar_one()
-    return [one for one in told(database, store, scope, size) if index in indexes.read(one.indexes)]
+    return [one for one in told(database, store, scope, size) if index in index_set.parse_indexes(one.indexes)]
 
 
 def _stands(nodes: Nodes, event: StoredEvent) -> bool:

@@ -18,7 +18,7 @@ from tallystick.erasure.records import Told, told
 from tallystick.erasure.redact_events import still_there
 from tallystick.erasure.stages import MOST_TEXT, schedule
 from tallystick.ledger.tables import logs
-from tallystick.retention import indexes
+from tallystick.retention import index_set
 from tallystick.store import erasing
 from tallystick.store.events import EventStore
 
@@ -47,8 +47,10 @@ def _replay(
     known = -1 if whole else erasing.replayed(store, scope)
     sets: dict[str, list[tuple[int, str, bool]]] = {}
     for one in said:
-        if one.index > known and (left := still_there(database, store, org_id, indexes.read(one.indexes), one.parts)):
-            sets.setdefault(one.erasure, []).append((one.parts, indexes.written(left), True))
+        if one.index > known and (
+            left := still_there(database, store, org_id, index_set.parse_indexes(one.indexes), one.parts)
+        ):
+            sets.setdefault(one.erasure, []).append((one.parts, index_set.format_indexes(left), True))
     for erasure, parts, text in _untold(database, lines, said):
         sets.setdefault(erasure, []).append((parts, text, False))
     for erasure, of in sets.items():
@@ -67,17 +69,17 @@ def _untold(
     in_log = _covered(said)
     for line in lines:
         there = in_log.get((line.erasure, line.parts), frozenset())
-        if there.issuperset(indexes.read(line.indexes)):
+        if there.issuperset(index_set.parse_indexes(line.indexes)):
             continue
         left = sorted(set(erasure_list.applying(database, line)) - there)
         while left:
-            some = indexes.fitting(left, MOST_TEXT)
+            some = index_set.prefix_within(left, MOST_TEXT)
             left = left[len(some) :]
-            yield line.erasure, line.parts, indexes.written(some)
+            yield line.erasure, line.parts, index_set.format_indexes(some)
 
 
 def _covered(said: Iterable[Told]) -> Mapping[tuple[str, int], frozenset[int]]:
     found: dict[tuple[str, int], set[int]] = {}
     for one in said:
-        found.setdefault((one.erasure, one.parts), set()).update(indexes.read(one.indexes))
+        found.setdefault((one.erasure, one.parts), set()).update(index_set.parse_indexes(one.indexes))
     return {key: frozenset(of) for key, of in found.items()}

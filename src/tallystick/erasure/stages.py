@@ -40,7 +40,7 @@ from tallystick.ledger.tables import logs
 from tallystick.merkle.remains import parts_of
 from tallystick.outbox import write as outbox
 from tallystick.query.scope import Scope
-from tallystick.retention import holds, indexes
+from tallystick.retention import holds, index_set
 from tallystick.retention.archive_reduced import Shelf, refuse_unreachable
 from tallystick.store import erasing
 from tallystick.store.events import EventStore
@@ -152,7 +152,7 @@ class Work:
         erasure_list.append(self.data_dir, [line for line in lines if line is not None])
         sets: dict[int, list[int]] = {}
         for step in steps:
-            sets.setdefault(step.parts, []).extend(indexes.read(step.indexes))
+            sets.setdefault(step.parts, []).extend(index_set.parse_indexes(step.indexes))
         done_at = take(self.database, self.store, row.org_id, sets)
         events = len(set().union(*sets.values())) if sets else 0
         with self.database.write() as connection:
@@ -188,7 +188,7 @@ class Work:
             size = connection.execute(select(logs.c.size).where(logs.c.org_id == scope.org_id)).scalar_one()
         found: dict[int, int] = {}
         for record in told(self.database, self.store, scope, size):
-            for index in indexes.read(record.indexes):
+            for index in index_set.parse_indexes(record.indexes):
                 found[index] = found.get(index, 0) | record.parts
         return found
 
@@ -243,7 +243,7 @@ def schedule(connection: Connection, org_id: UUID, erasure: str, sets: Sequence[
     if connection.execute(known).first() is not None:
         return  # under way already
     erasure_id = ids.new_uuid(now)
-    end = max(max(indexes.read(text)) for _, text, _ in sets) + 1
+    end = max(max(index_set.parse_indexes(text)) for _, text, _ in sets) + 1
     connection.execute(
         insert(erasures).values(
             org_id=org_id, erasure_id=erasure_id, state="confirmed", stage="wait", place="", subject="",
@@ -303,12 +303,12 @@ def _add(connection: Connection, row: Erasing, kind: str, sets: dict[int, list[i
     for parts, listed in sorted(sets.items()):
         left = sorted(set(listed))
         while left:
-            some = indexes.fitting(left, MOST_TEXT)
+            some = index_set.prefix_within(left, MOST_TEXT)
             left = left[len(some) :]
             connection.execute(
                 insert(erasure_steps).values(
                     org_id=row.org_id, erasure_id=row.erasure_id, number=number, kind=kind, parts=parts,
-                    indexes=indexes.written(some),
+                    indexes=index_set.format_indexes(some),
                 )
             )  # fmt: skip
             number += 1
@@ -320,7 +320,7 @@ def _merge(connection: Connection, row: Erasing) -> None:
     told: dict[int, set[int]] = {}
     for step in _steps(connection, row):
         into = sets if step.kind == "found" else told
-        into.setdefault(step.parts, set()).update(indexes.read(step.indexes))
+        into.setdefault(step.parts, set()).update(index_set.parse_indexes(step.indexes))
     mine = (erasure_steps.c.org_id == row.org_id) & (erasure_steps.c.erasure_id == row.erasure_id)
     connection.execute(delete(erasure_steps).where(mine, erasure_steps.c.kind == "found"))
     _add(connection, row, "record", {parts: list(of - told.get(parts, set())) for parts, of in sets.items()})
@@ -340,7 +340,7 @@ def _write_record(connection: Connection, row: Erasing, step: Erasing, now: int)
     if texts.subject.id in by:
         by = [ERASED if who == texts.subject.id else who for who in by]
     shown_id = row.requested_by_name if again else ids.encode(PREFIX, row.erasure_id.bytes)
-    events = len(indexes.read(step.indexes))
+    events = len(index_set.parse_indexes(step.indexes))
     return outbox.write(
         connection,
         row.org_id,

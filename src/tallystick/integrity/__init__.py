@@ -1,9 +1,9 @@
-"""The background integrity check: is everything that is stored still what the log says?
+"""The background integrity check: compares every stored event with its entry in the log.
 
-Promises: every log is looked through once a day, and when a person asks, in slices with pauses between, by one
-node; a restart goes on where it was. A difference is looked at twice before it is said: in the trail, once, in
-the operator's log, by a metric and on the page. What is missing must be explained by a record in the log, and
-what a finished purge took must be gone. Behind a clean round old checkpoints are thinned out, and entries of
-events that went long ago.
+Promises: every log is checked once a day, and whenever a person requests it, in slices with pauses, by one node;
+after a restart the check continues where it was. A difference is checked twice before it is reported: once in
+the trail, in the server's log, by a metric and on the page. A missing event must be explained by a record in the
+log, and an event that a finished purge deleted must be gone. After a round without differences, old checkpoints
+and the entries of events that were deleted long ago are removed.
 Tables: integrity_rounds, public_logs. Work: one thread, of all processes one at a time.
 """

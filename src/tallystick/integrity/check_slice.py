@@ -1,4 +1,4 @@
-"""One slice of a log looked at: the stored events, what is missing among them, and the tree above them."""
+"""The check of one slice of a log: its stored events, the missing ones, and the tree above them."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -6,9 +6,10 @@ from uuid import UUID
 import msgspec
 
 from tallystick.database.engine import Database
-from tallystick.integrity.check_tree import climb
-from tallystick.integrity.deletion_records import Explained, erasure_under_way, purges_under_way
-from tallystick.integrity.rounds import MOST_KEPT, Problem, Round
+from tallystick.erasure.deletions import is_erasing
+from tallystick.integrity.check_tree import check_tree
+from tallystick.integrity.deletion_records import DeletionRecords, purges_under_way
+from tallystick.integrity.rounds import MAX_PROBLEMS, Problem, Round
 from tallystick.ledger import log as ledger_log
 from tallystick.merkle.remains import lost_parts
 from tallystick.merkle.tiles import TILE_WIDTH
@@ -23,8 +24,8 @@ SLICE = 8 * TILE_WIDTH
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What one look at a slice saw."""
+class SliceResult:
+    """The result of one pass over the events of a slice; counts are of events."""
 
     problems: list[Problem]
     checked: int
@@ -32,26 +33,32 @@ class Seen:
     erased: int
 
 
-class Looker:
-    """Looks at one log. What its records explain is read once, and again when something is unexplained."""
+class LogChecker:
+    """Checks one log slice by slice.
+
+    The deletion records are read once, and again whenever something is unexplained: they may be newer.
+    """
 
     def __init__(self, database: Database, store: EventStore, scope: Scope) -> None:
         self._database = database
         self._store = store
         self._scope = scope
-        self.explained = Explained(database, store, scope)
+        self.deletions = DeletionRecords(database, store, scope)
 
-    def look(self, before: Round) -> Round:
-        """The round with the next slice looked at. Whatever seems wrong is looked at twice."""
+    def check_next(self, before: Round) -> Round:
+        """Check the next slice; returns the round after it."""
         end = min(before.position + SLICE, before.end)
-        seen = self._events(before.position, end)
+        seen = self._check_events(before.position, end)
         if seen.problems:
-            self.explained.refresh()
-            again = self._events(before.position, end)
-            seen = Seen([one for one in again.problems if one in seen.problems], *_counts(again))
-        tree = climb(self._database, self._scope.org_id, _edge(before), end, self.explained.purged)
+            # Events are deleted and erased while they are read, and no transaction spans both databases. A real
+            # difference is there both times; an effect of timing is not, since records are read again in between.
+            self.deletions.refresh()
+            again = self._check_events(before.position, end)
+            both = [problem for problem in again.problems if problem in seen.problems]
+            seen = SliceResult(both, again.checked, again.expired, again.erased)
+        tree = check_tree(self._database, self._scope.org_id, _edge(before), end, self.deletions.purged)
         problems = sorted([*seen.problems, *tree.problems])
-        return _with(
+        return _add_problems(
             msgspec.structs.replace(
                 before,
                 position=end,
@@ -63,77 +70,80 @@ class Looker:
             problems,
         )
 
-    def conclude(self, before: Round, *, now: int) -> Round:
-        """The round ended: do all entries give the root, and does the store hold nothing beyond the log?"""
+    def finish(self, before: Round, *, now: int) -> Round:
+        """End the round: compare the root of all entries with the log's, and look for events beyond the log."""
         problems: list[Problem] = []
         edge = _edge(before)
         if edge is not None and edge.root() != before.root:
-            source = "was signed" if before.signed else "the log says"
-            problems.append(Problem(before.end, f"the first {before.end} entries give another root than {source}"))
+            source = "the signed one" if before.signed else "the one in the log"
+            problems.append(Problem(before.end, f"the first {before.end} entries give a different root than {source}"))
         highest = highest_index(self._store, self._scope)
-        size = _size(self._database, self._scope.org_id)
+        size = _log_size(self._database, self._scope.org_id)
         if highest >= size:
-            problems.append(Problem(highest, f"it is stored, yet the log has {size} entries"))
-        return msgspec.structs.replace(_with(before, problems), finished_at=now)
+            problems.append(Problem(highest, f"an event is stored, but the log has only {size} entries"))
+        return msgspec.structs.replace(_add_problems(before, problems), finished_at=now)
 
-    def _events(self, first: int, end: int) -> Seen:
-        # The order matters: who deletes says so first, and takes that back last.
+    def _check_events(self, first: int, end: int) -> SliceResult:
+        # The order matters. A deletion is announced in the control database first and that row is removed last, so
+        # reading the announcements before the store means that no deletion in progress is taken for a difference.
         under_way = purges_under_way(self._database, self._scope)
-        erasing = erasure_under_way(self._database, self._scope)
         with self._database.read() as connection:
+            erasing = is_erasing(connection, self._scope.org_id)
             stored_end = ledger_log.read(connection, self._scope.org_id).stored_end
         held = indexes_held(self._store, self._scope, first, end)
         found = differences(self._database, self._store, self._scope, first, end)
         problems = [Problem(one.index, one.problem) for one in found]
-        gone = self.explained.purged
+        gone = self.deletions.purged
         problems += [
-            Problem(index, "a purge has taken it, as the log says, and yet it is there")
+            Problem(index, "the log says that a purge deleted the event, but it is still stored")
             for index in sorted(held)
             if index in gone and index not in under_way
         ]
         stripped = {index: lost_parts(remains) for index, remains in held.items() if remains}
         problems += [
-            Problem(index, f"it lost its {', '.join(parts)}, and no record says why")
+            Problem(index, f"the event has no {', '.join(parts)}, and no record explains it")
             for index, parts in stripped.items()
-            if not self.explained.explains_loss(index, parts)
+            if not self.deletions.explains_loss(index, parts)
         ]
         if not erasing:
-            problems += self._not_taken(held)
+            problems += self._unerased_parts(held)
         missing = sorted(set(range(first, min(end, stored_end))) - held.keys())
         expired = 0
         if missing:
-            expired, unexplained = self._missing(missing)
-            problems += [Problem(index, "it is missing, and no record says why") for index in unexplained]
-        return Seen(sorted(problems), len(held), expired, len(stripped))
+            expired, unexplained = self._explain_missing(missing)
+            problems += [Problem(index, "the event is missing, and no record explains it") for index in unexplained]
+        return SliceResult(sorted(problems), len(held), expired, len(stripped))
 
-    def _not_taken(self, held: dict[int, bytes]) -> list[Problem]:
-        """Parts that erasures took, as the log says, and that are there all the same."""
+    def _unerased_parts(self, held: dict[int, bytes]) -> list[Problem]:
+        """Problems of events that still have a part which an erasure record says was removed."""
         left = (
-            (index, self.explained.should_lack(index).difference(lost_parts(remains)))
+            (index, self.deletions.erased_parts(index).difference(lost_parts(remains)))
             for index, remains in held.items()
         )
         return [
-            Problem(index, f"an erasure has taken its {', '.join(sorted(parts))}, as the log says, and yet it is there")
+            Problem(
+                index, f"the log says that an erasure removed its {', '.join(sorted(parts))}, but it is still stored"
+            )
             for index, parts in left
             if parts
         ]
 
-    def _missing(self, missing: list[int]) -> tuple[int, list[int]]:
-        """How many of these records explain, and which nothing explains."""
+    def _explain_missing(self, missing: list[int]) -> tuple[int, list[int]]:
+        """The number of missing events that a purge record explains, and the indexes that nothing explains."""
         elsewhere = {index for index, _ in unstored(self._database, self._scope, missing[0], missing[-1] + 1)}
         rest = [index for index in missing if index not in elsewhere]
-        unexplained = [index for index in rest if index not in self.explained.purged]
-        if unexplained:  # a purge whose record is younger than what we know
-            self.explained.refresh()
+        unexplained = [index for index in rest if index not in self.deletions.purged]
+        if unexplained:  # perhaps by a purge whose record is newer than those read
+            self.deletions.refresh()
             under_way = purges_under_way(self._database, self._scope)
             unexplained = [
-                index for index in unexplained if index not in self.explained.purged and index not in under_way
+                index for index in unexplained if index not in self.deletions.purged and index not in under_way
             ]
         return len(rest) - len(unexplained), unexplained
 
 
-def _with(before: Round, problems: list[Problem]) -> Round:
-    kept = (*before.problems, *problems)[:MOST_KEPT]
+def _add_problems(before: Round, problems: list[Problem]) -> Round:
+    kept = (*before.problems, *problems)[:MAX_PROBLEMS]
     return msgspec.structs.replace(before, found=before.found + len(problems), problems=kept)
 
 
@@ -143,10 +153,6 @@ def _edge(before: Round) -> Edge | None:
     return Edge.unpack(before.position, before.edge) if before.position else EMPTY
 
 
-def _counts(seen: Seen) -> tuple[int, int, int]:
-    return seen.checked, seen.expired, seen.erased
-
-
-def _size(database: Database, org_id: UUID) -> int:
+def _log_size(database: Database, org_id: UUID) -> int:
     with database.read() as connection:
         return ledger_log.read(connection, org_id).size

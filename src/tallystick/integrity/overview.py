@@ -1,4 +1,4 @@
-"""What people see and ask of the check: how it stands, and a round now."""
+"""The integrity page's data: the state of a log and its check, and the request for a check."""
 
 from typing import NamedTuple
 
@@ -16,9 +16,9 @@ from tallystick.query.scope import Principal, Scope
 
 
 class Overview(NamedTuple):
-    """One log and what is known of its integrity; times in microseconds.
+    """A log and the state of its integrity check; times in µs since 1970.
 
-    `origin` is None until the first checkpoint is signed. `public_since` is None unless everybody may read the log.
+    `origin` is None until the first checkpoint is signed. `public_since` is None unless the log is public.
     """
 
     origin: str | None
@@ -35,12 +35,12 @@ class Overview(NamedTuple):
 
 
 def overview(connection: Connection, scope: Scope) -> Overview:
-    """For whoever sees the whole trail; Forbidden (`whole_trail_only`)."""
+    """The state of the scope's log; Forbidden (`whole_trail_only`) for a reader who does not see the whole trail."""
     require_whole_trail(scope)
     log = connection.execute(select(logs).where(logs.c.org_id == scope.org_id)).one()
     since = select(func.min(signing_keys.c.made_at)).where(signing_keys.c.org_id == scope.org_id)
     public = select(public_logs.c.since).where(public_logs.c.org_id == scope.org_id)
-    known = rounds.standing(connection, scope.org_id)
+    known = rounds.round_state(connection, scope.org_id)
     return Overview(
         log.origin,
         log.origin_id,
@@ -56,11 +56,11 @@ def overview(connection: Connection, scope: Scope) -> Overview:
     )
 
 
-def ask_for_check(connection: Connection, scope: Scope, *, now: int, caller: Caller = NOWHERE) -> None:
-    """Let a round begin now; asked again before it ended, nothing more happens."""
+def request_check(connection: Connection, scope: Scope, *, now: int, caller: Caller = NOWHERE) -> None:
+    """Request a check and record that in the trail; does nothing while a requested check has not finished."""
     require(scope, "admin")
     organizations.hold_row(connection, scope.org_id)
-    if not rounds.ask(connection, scope.org_id, scope.principal):
+    if not rounds.request_round(connection, scope.org_id, scope.principal):
         return
     organization = organizations.of_scope(connection, scope)
     on = resource("organization", organization.org_id, "org", organization.name)

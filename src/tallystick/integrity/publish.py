@@ -1,4 +1,4 @@
-"""Whether everybody may read a log: its checkpoint, tiles, keys and consistency reveal no event."""
+"""Public logs: whether anybody may read a log's checkpoint, tiles, keys and proofs, which reveal no event."""
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -11,10 +11,8 @@ from tallystick.ledger.tables import logs
 from tallystick.query.scope import Scope
 
 
-def set_public(
-    connection: Connection, scope: Scope, public: bool, *, now: int, caller: Caller = NOWHERE
-) -> None:  # fmt: skip
-    """An owner's act; set to what it is, nothing happens. Forbidden (`owner_only`)."""
+def set_public(connection: Connection, scope: Scope, public: bool, *, now: int, caller: Caller = NOWHERE) -> None:
+    """Make the log public or private; nothing happens when it is already. Forbidden (`owner_only`) but for owners."""
     require_ownership(scope)
     organizations.hold_row(connection, scope.org_id)
     mine = public_logs.c.org_id == scope.org_id
@@ -31,12 +29,12 @@ def set_public(
 
 
 def public_scope(connection: Connection, origin_id: str) -> Scope:
-    """The scope of anybody in the log of that random id; NotFound (`no_log`) unless it is public."""
+    """The scope of an anonymous reader of the log with that random id; NotFound (`no_log`) unless it is public."""
     found = connection.execute(
         select(logs.c.org_id)
         .join(public_logs, public_logs.c.org_id == logs.c.org_id)
         .where(logs.c.origin_id == origin_id)
     ).scalar()
     if found is None:
-        raise NotFound("There is no such log here that everybody may read.", code="no_log")
+        raise NotFound("There is no public log with this id.", code="no_log")
     return log_scope(found)

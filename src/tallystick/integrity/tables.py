@@ -1,21 +1,21 @@
-"""Tables of the integrity check, and of who lets everybody read the log."""
+"""Tables of the integrity check and of public logs."""
 
 from sqlalchemy import Column, LargeBinary, Table
 
 from tallystick.database.tables import metadata, org_column, time_column
 
-# How far each log is looked through: a `rounds.Round` as JSON each.
+# The rounds of each log: `running` and `last` are a `rounds.Round` as JSON.
 integrity_rounds = Table(
     "integrity_rounds",
     metadata,
     org_column(primary_key=True),
-    time_column("begun_at", nullable=True),  # the last round
+    time_column("begun_at", nullable=True),  # start of the last round
     Column("running", LargeBinary),
     Column("last", LargeBinary),
-    Column("wanted", LargeBinary),  # who asked for a round that has not begun
+    Column("wanted", LargeBinary),  # the principal that requested a round which has not started
 )
 
-# Logs that are read without a key.
+# Logs that anybody may read without a key.
 public_logs = Table(
     "public_logs",
     metadata,

@@ -26,7 +26,7 @@ from tallystick.ledger.prover import Prover
 from tallystick.outbox import write as outbox
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
-from tallystick.retention import exported, indexes
+from tallystick.retention import exported, index_set
 from tallystick.retention.archive_step import SCHEMA, Manifest, Step, table_of
 from tallystick.retention.tables import archive_problems, archives
 from tallystick.search.scan import in_order_of_index, records
@@ -89,8 +89,8 @@ class Archive:
 
     def write(self, scope: Scope, going: Sequence[int], *, before: int) -> Archived:
         """Write these events, which are there. Blocks for seconds."""
-        text = indexes.written(going)
-        ranges = tuple(indexes.pairs(text))
+        text = index_set.format_indexes(going)
+        ranges = tuple(index_set.parse_ranges(text))
         self.be_at_home()
         step = Step.new(scope, f"{from_us(before):%Y}", ranges[0][0])
         try:

@@ -22,7 +22,7 @@ from tallystick.events.record import StoredEvent
 from tallystick.ledger.reduce_bundle import BundleAltered, BundleReducer, events_in
 from tallystick.merkle.remains import lost_parts, mask_of
 from tallystick.query.scope import Scope
-from tallystick.retention import indexes
+from tallystick.retention import index_set
 from tallystick.retention.archive import Archive, tell
 from tallystick.retention.archive_step import SCHEMA, Manifest, Step, folder_of, steps_in, table_of
 from tallystick.retention.tables import archives
@@ -75,7 +75,7 @@ class Shelf:
     def lose(self, scope: Scope, step: Step, losses: Losses) -> bool:
         """Make a step again without these parts; False when it holds none of them and is whole."""
         manifest = self._manifest(step)
-        if manifest is not None and losses.keys().isdisjoint(indexes.read(manifest.indexes)):
+        if manifest is not None and losses.keys().isdisjoint(index_set.parse_indexes(manifest.indexes)):
             return False
         with self._archive.temporary() as bundle:
             if not self._fetch(step, bundle):

@@ -1,11 +1,12 @@
 """Which events ever left the server, in an export or an archive: ranges of indexes, merged."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, delete, insert, select
 
 from tallystick.access import organizations
 from tallystick.query.scope import Scope
+from tallystick.retention.index_set import merge_ranges
 from tallystick.retention.tables import exported_ranges
 
 MOST_RANGES = 200
@@ -19,7 +20,7 @@ def note(connection: Connection, scope: Scope, ranges: Iterable[Pair]) -> None:
     then events count as never exported though they were, and nobody is lulled.
     """
     organizations.hold_row(connection, scope.org_id)
-    joined = merged([*known(connection, scope), *ranges])
+    joined = merge_ranges([*known(connection, scope), *(one for one in ranges if 0 <= one[0] <= one[1])])
     kept = sorted(sorted(joined, key=lambda pair: pair[0] - pair[1])[:MOST_RANGES])
     connection.execute(delete(exported_ranges).where(exported_ranges.c.org_id == scope.org_id))
     if kept:
@@ -32,14 +33,3 @@ def known(connection: Connection, scope: Scope) -> list[Pair]:
     mine = exported_ranges.c.org_id == scope.org_id
     statement = select(exported_ranges.c.first, exported_ranges.c.last).where(mine).order_by(exported_ranges.c.first)
     return [(row.first, row.last) for row in connection.execute(statement)]
-
-
-def merged(ranges: Sequence[Pair]) -> list[Pair]:
-    """The same indexes in as few ranges as can be, ascending; empty ones are dropped."""
-    found: list[Pair] = []
-    for first, last in sorted(pair for pair in ranges if 0 <= pair[0] <= pair[1]):
-        if found and first <= found[-1][1] + 1:
-            found[-1] = (found[-1][0], max(found[-1][1], last))
-        else:
-            found.append((first, last))
-    return found

@@ -21,7 +21,7 @@ from tallystick.ledger.tables import logs
 from tallystick.outbox import write as outbox
 from tallystick.query.conditions import Condition, Query
 from tallystick.query.scope import Scope
-from tallystick.retention import clock_guard, holds, indexes
+from tallystick.retention import clock_guard, holds, index_set
 from tallystick.retention.archive import Archive, Archived, note_problem
 from tallystick.retention.tables import prunings, purges
 from tallystick.search.match import compile_match
@@ -135,7 +135,7 @@ class Purger(Background):
             before, free = now - days * DAY_US, holds.not_held(held)
             aside = _expired_aside(connection, due, before, free)
         found = expiry.expired(self._store, scope, before, only=free, through=stored - 1, most=MOST_EVENTS)
-        going = indexes.fitting([*found, *aside], MOST_TEXT)
+        going = index_set.prefix_within([*found, *aside], MOST_TEXT)
         written = self._archived(scope, going, before, now) if going else None
         is_ours = written is None or self.may_work(max(now, clock.now_us()))  # an archive may take its time
         with self._database.write() as connection:
@@ -181,7 +181,7 @@ class Purger(Background):
         raise Unavailable(f"{problem}. Nothing is deleted until it is.", code="archive_failed")
 
     def _finish(self, pruning: Pruning) -> None:
-        gone = indexes.read(pruning.indexes)
+        gone = index_set.parse_indexes(pruning.indexes)
         expiry.remove(self._store, operator_scope(pruning.org_id), gone)
         with self._database.write() as connection:
             for start in range(0, len(gone), _LOOKUP):
@@ -244,7 +244,7 @@ def _expired_aside(connection: Connection, org_id: UUID, before: int, free: Cond
 
 
 def _announce(connection: Connection, org_id: UUID, going: list[int], *, before: int, days: int, now: int) -> None:
-    text = indexes.written(going)
+    text = index_set.format_indexes(going)
     entry_id = outbox.write(
         connection,
         org_id,

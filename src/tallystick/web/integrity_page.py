@@ -16,7 +16,7 @@ from tallystick.access.scopes import require
 from tallystick.clock import second_words
 from tallystick.database.engine import Database as ControlDatabase
 from tallystick.errors import NotFound, Unavailable
-from tallystick.integrity.overview import Overview, ask_for_check, overview
+from tallystick.integrity.overview import Overview, overview, request_check
 from tallystick.integrity.publish import set_public
 from tallystick.integrity.rounds import Round
 from tallystick.ledger.prover import Prover as LogProver
@@ -97,7 +97,7 @@ async def show_check(request: WebRequest, reader: Reader, database: Database) ->
 @post(PATH + "/check", name="web.integrity.start")
 async def start_check(form_request: GivenFormRequest, checker: Checker) -> Response[str]:
     """Lets a check begin now."""
-    await form_request.write(ask_for_check, **form_request.context)
+    await form_request.write(request_check, **form_request.context)
     checker.wake()
     return redirect(PATH)
 
