@@ -20,9 +20,19 @@ from tallystick.destinations.destination import Destination, list_destinations
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.query.scope import Scope
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import Courier, Database, Finder, Frame, Given, Posts, Reader, SessionToken, WebRequest
+from tallystick.web.dependencies import (
+    CourierDep,
+    DatabaseDep,
+    FinderDep,
+    FrameDep,
+    Injected,
+    PostsDep,
+    SessionTokenDep,
+    UserScopeDep,
+    WebRequest,
+)
 from tallystick.web.event_view import Row, row_of
-from tallystick.web.form_request import GivenFormRequest
+from tallystick.web.form_request import FormRequestDep
 from tallystick.web.pages import html, redirect
 
 PATH = "/alerts"
@@ -70,7 +80,7 @@ class Loaded:
 class AlertsPage:
     """The page, to be shown again with what was typed when something in it cannot be."""
 
-    reader: Scope
+    scope: Scope
     frame: Any
     database: Any
     token: str
@@ -82,7 +92,7 @@ class AlertsPage:
         zone = filters_of(self.request).zone
         asked = self.request.query_params
         state, before = asked.get("state", "open"), asked.get("before", "")
-        loaded = await self.database.run(_load, self.database, self.reader, state, before)
+        loaded = await self.database.run(_load, self.database, self.scope, state, before)
         names = {place.shown_id: place.name for place in loaded.places}
         found = loaded.alerts
         return html(
@@ -97,8 +107,8 @@ class AlertsPage:
             rules=[_rule(one, names, zone) for one in loaded.rules],
             detections=[(one, words(one.shape)) for one in loaded.detections],
             places=[(one, *HEALTH[one.state], second_words(one.last_success_at, zone)) for one in loaded.places],
-            may="alerts" in self.reader.permissions,
-            role=self.reader.role,
+            may="alerts" in self.scope.permissions,
+            role=self.scope.role,
             problem=problem,
             secret=secret,
             typed=typed or dict.fromkeys(("kind", "name", "url", "to"), ""),
@@ -106,34 +116,43 @@ class AlertsPage:
         )
 
 
-GivenPage = Given[AlertsPage]
+AlertsPageDep = Injected[AlertsPage]
 
 
 async def provide_alerts_page(
-    request: WebRequest, reader: Reader, frame: Frame, database: Database, session_token: SessionToken
+    request: WebRequest,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    session_token: SessionTokenDep,
 ) -> AlertsPage:
     """The page of this request."""
-    return AlertsPage(reader, frame, database, session_token, request)
+    return AlertsPage(user_scope, frame, database, session_token, request)
 
 
 @get(PATH, name="web.alerts")
-async def show_alerts(alerts_page: GivenPage) -> Response[str]:
+async def show_alerts(alerts_page: AlertsPageDep) -> Response[str]:
     """The page."""
     return await alerts_page.show()
 
 
 @get(PATH + "/{alert_id:str}", name="web.alert")
 async def show_alert(
-    request: WebRequest, alert_id: str, reader: Reader, frame: Frame, database: Database, finder: Finder,
-    session_token: SessionToken,
-) -> Response[str]:  # fmt: skip
+    request: WebRequest,
+    alert_id: str,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    finder: FinderDep,
+    session_token: SessionTokenDep,
+) -> Response[str]:
     """One alert, with its events."""
     zone = filters_of(request).zone
 
     def load() -> tuple[Alert, list[Row]]:
         with database.read() as connection:
-            one = alerts.show(connection, reader, alert_id)
-        found = finder.several(reader, one.event_ids)
+            one = alerts.show(connection, user_scope, alert_id)
+        found = finder.several(user_scope, one.event_ids)
         return one, [row_of(found[raw], zone, ()) for raw in one.event_ids if raw in found]
 
     one, rows = await database.run(load)
@@ -146,12 +165,12 @@ async def show_alert(
         gone=len(one.event_ids) - len(rows),
         fired=second_words(one.fired_at, zone),
         acknowledged=second_words(one.acknowledged_at, zone),
-        may="alerts" in reader.permissions,
+        may="alerts" in user_scope.permissions,
     )
 
 
 @post(PATH + "/{alert_id:str}", name="web.alert.acknowledge", status_code=303)
-async def acknowledge_alert(alert_id: str, form_request: GivenFormRequest) -> Response[str]:
+async def acknowledge_alert(alert_id: str, form_request: FormRequestDep) -> Response[str]:
     """Somebody looks after it."""
     await form_request.write(
         alerts.acknowledge, alert_id, note=form_request.text("note").strip(), **form_request.context
@@ -161,7 +180,7 @@ async def acknowledge_alert(alert_id: str, form_request: GivenFormRequest) -> Re
 
 
 @post(PATH + "/rules/{rule_id:str}", name="web.alerts.rule", status_code=303)
-async def change_rule(rule_id: str, form_request: GivenFormRequest) -> Response[str]:
+async def change_rule(rule_id: str, form_request: FormRequestDep) -> Response[str]:
     """One of the acts: on, off, mute, unmute, send, delete."""
     match form_request.text("act"):
         case "on" | "off" as act:
@@ -182,14 +201,14 @@ async def change_rule(rule_id: str, form_request: GivenFormRequest) -> Response[
 
 
 @post(PATH + "/detections/{detection_id:str}", name="web.alerts.detection", status_code=303)
-async def enable_detection(detection_id: str, form_request: GivenFormRequest) -> Response[str]:
+async def enable_detection(detection_id: str, form_request: FormRequestDep) -> Response[str]:
     """Switches it on."""
     rule = await form_request.write(importing.switch_on, detection_id, **form_request.context)
     return redirect(f"{PATH}#{rule.shown_id}")
 
 
 @post(PATH + "/destinations", name="web.alerts.place", status_code=303)
-async def make_place(form_request: GivenFormRequest, alerts_page: GivenPage, posts: Posts) -> Response[str]:
+async def make_place(form_request: FormRequestDep, alerts_page: AlertsPageDep, posts: PostsDep) -> Response[str]:
     """Makes a destination; the page that follows shows its secret, this once."""
     typed = form_request.texts("kind", "name", "url", "to")
     settings: dict[str, Any] = {"url": typed["url"]}
@@ -207,7 +226,7 @@ async def make_place(form_request: GivenFormRequest, alerts_page: GivenPage, pos
 
 @post(PATH + "/destinations/{place_id:str}", name="web.alerts.place.change", status_code=303)
 async def change_place(
-    place_id: str, form_request: GivenFormRequest, alerts_page: GivenPage, posts: Posts, courier: Courier
+    place_id: str, form_request: FormRequestDep, alerts_page: AlertsPageDep, posts: PostsDep, courier: CourierDep
 ) -> Response[str]:
     """One of the acts: test, on, off, rotate, delete."""
     secret = ""
@@ -246,15 +265,15 @@ def _rule(one: Rule, names: Mapping[str, str], zone: tzinfo) -> ShownRule:
     return ShownRule(one, words(one.shape), goes, second_words(one.last_fired_at, zone), state, tone, link)
 
 
-def _load(database: Any, reader: Scope, state: str, before: str) -> Loaded:
+def _load(database: Any, scope: Scope, state: str, before: str) -> Loaded:
     with database.read() as connection:
-        rules = list_rules(connection, reader)
+        rules = list_rules(connection, scope)
         there = {rule.detection for rule in rules}
         return Loaded(
             alerts.list_alerts(
-                connection, reader, state="open" if state == "open" else None, before=before or None, limit=SHOWN + 1
+                connection, scope, state="open" if state == "open" else None, before=before or None, limit=SHOWN + 1
             ),
             rules,
-            list_destinations(connection, reader),
+            list_destinations(connection, scope),
             [one for one in shipped() if one.id not in there],
         )

@@ -4,7 +4,15 @@ from functools import partial
 
 from litestar import Response, get
 
-from tallystick.web.dependencies import Database, Finder, Frame, Reader, Session, Settings, WebRequest
+from tallystick.web.dependencies import (
+    DatabaseDep,
+    FinderDep,
+    FrameDep,
+    SessionDep,
+    SettingsDep,
+    UserScopeDep,
+    WebRequest,
+)
 from tallystick.web.event_list import Listing, count, load
 from tallystick.web.filters import PATH, Filters, from_pairs
 from tallystick.web.first_run import searchable_through
@@ -14,30 +22,32 @@ from tallystick.web.pages import html
 @get(PATH, name="web.audit_logs")
 async def show_audit_logs(
     request: WebRequest,
-    session: Session,
-    reader: Reader,
-    frame: Frame,
-    database: Database,
-    finder: Finder,
-    settings: Settings,
+    session: SessionDep,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    finder: FinderDep,
+    settings: SettingsDep,
 ) -> Response[str]:
     """The whole page; before the first event, how to send one."""
     filters = filters_of(request)
     if not request.query_params:
-        through = await database.run(searchable_through, database, finder, reader)
+        through = await database.run(searchable_through, database, finder, user_scope)
         if through is not None:
             url, slug = settings.public_url, session.slug
             return html("first_run.html", frame=frame, url=url, slug=slug, through=through)
-    listing = await database.run(load, reader, finder, filters, request.query_params.get("cursor"))
+    listing = await database.run(load, user_scope, finder, filters, request.query_params.get("cursor"))
     return html("audit_logs.html", frame=frame, listing=listing, filters=filters, panel=None, open_id="")
 
 
 @get(f"{PATH}/rows", name="web.audit_logs.rows")
-async def show_rows(request: WebRequest, reader: Reader, database: Database, finder: Finder) -> Response[str]:
+async def show_rows(
+    request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
+) -> Response[str]:
     """The list alone, for a page that is already there; or, with a cursor, the rows that follow."""
     filters = filters_of(request)
     cursor = request.query_params.get("cursor")
-    listing: Listing = await database.run(partial(load, rows_first=True), reader, finder, filters, cursor)
+    listing: Listing = await database.run(partial(load, rows_first=True), user_scope, finder, filters, cursor)
     if cursor is not None:
         return html("older_rows.html", listing=listing, filters=filters, open_id="")
     if listing.mistake is not None:  # the list stays as it is until the search can be understood
@@ -49,9 +59,11 @@ async def show_rows(request: WebRequest, reader: Reader, database: Database, fin
 
 
 @get(f"{PATH}/count", name="web.audit_logs.count")
-async def show_count(request: WebRequest, reader: Reader, database: Database, finder: Finder) -> Response[str]:
+async def show_count(
+    request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
+) -> Response[str]:
     """How many events the list has, which the rows did not wait for."""
-    listing = await database.run(count, reader, finder, filters_of(request))
+    listing = await database.run(count, user_scope, finder, filters_of(request))
     return html("count_words.html", listing=listing)
 
 

@@ -9,15 +9,15 @@ from tallystick.cases.case import LINES
 from tallystick.errors import BadRequest, Conflict
 from tallystick.query.scope import Scope
 from tallystick.web.case_pages import PATH, case_page
-from tallystick.web.dependencies import Database, Finder, Frame, Reader, WebRequest
-from tallystick.web.form_request import FormRequest, GivenFormRequest
+from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, UserScopeDep, WebRequest
+from tallystick.web.form_request import FormRequest, FormRequestDep
 from tallystick.web.pages import redirect
 
 ONE = PATH + "/{case_id:str}"
 
 
 @post(PATH, name="web.cases.make")
-async def make_case(form_request: GivenFormRequest, finder: Finder) -> Response[str]:
+async def make_case(form_request: FormRequestDep, finder: FinderDep) -> Response[str]:
     """Makes a case of the chosen events, or adds them to the one that was chosen."""
     wanted = form_request.all("event")
     title, chosen = form_request.text("title"), form_request.text("case")
@@ -35,11 +35,11 @@ async def make_case(form_request: GivenFormRequest, finder: Finder) -> Response[
 async def write_case(
     request: WebRequest,
     case_id: str,
-    form_request: GivenFormRequest,
-    reader: Reader,
-    frame: Frame,
-    database: Database,
-    finder: Finder,
+    form_request: FormRequestDep,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    finder: FinderDep,
 ) -> Response[str]:
     """Saves title and lines. What cannot be saved, or was changed by somebody else meanwhile, stays in the form."""
     words = {name: changes.written(form_request.text(name)) for name in (*LINES, "title") if name in form_request.form}
@@ -50,28 +50,28 @@ async def write_case(
         await form_request.write(changes.write_lines, case_id, int(version[:9]), words, **form_request.context)
     except (BadRequest, Conflict) as problem:
         return await case_page(
-            request, case_id, reader, frame, database, finder,
+            request, case_id, user_scope, frame, database, finder,
             problem=problem.detail, typed=words, status=problem.status,
         )  # fmt: skip
     return _back(form_request, case_id)
 
 
 @post(ONE + "/state", name="web.case.state")
-async def set_state(case_id: str, form_request: GivenFormRequest) -> Response[str]:
+async def set_state(case_id: str, form_request: FormRequestDep) -> Response[str]:
     """Closes the case or opens it again."""
     await form_request.write(changes.set_closed, case_id, form_request.text("closed") == "yes", **form_request.context)
     return _back(form_request, case_id)
 
 
 @post(ONE + "/events/{event_id:str}", name="web.case.note")
-async def write_note(case_id: str, event_id: str, form_request: GivenFormRequest) -> Response[str]:
+async def write_note(case_id: str, event_id: str, form_request: FormRequestDep) -> Response[str]:
     """Writes the note beside an event."""
     await form_request.write(evidence.write_note, case_id, event_id, form_request.text("note"), **form_request.context)
     return _back(form_request, case_id, place=f"#{event_id}")
 
 
 @post(ONE + "/events/{event_id:str}/remove", name="web.case.remove_event")
-async def remove_event(case_id: str, event_id: str, form_request: GivenFormRequest) -> Response[str]:
+async def remove_event(case_id: str, event_id: str, form_request: FormRequestDep) -> Response[str]:
     """Lets an event belong to the case no longer."""
     await form_request.write(evidence.remove_event, case_id, event_id, **form_request.context)
     return _back(form_request, case_id)

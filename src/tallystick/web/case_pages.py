@@ -14,12 +14,20 @@ from tallystick.cases.evidence import MOST_NOTE, list_held
 from tallystick.cases.report import Format, file_name, note_report, report_of, written_as
 from tallystick.cases.timeline import Timeline, timeline_of
 from tallystick.clock import exact_time, now_us, second_words
-from tallystick.database.engine import Database as ControlDatabase
+from tallystick.database.engine import Database
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import Acting, Database, Frame, Reader, Recorder, Settings, WebRequest
-from tallystick.web.dependencies import Finder as GivenFinder
+from tallystick.web.dependencies import (
+    CallerDep,
+    DatabaseDep,
+    FinderDep,
+    FrameDep,
+    RecorderDep,
+    SettingsDep,
+    UserScopeDep,
+    WebRequest,
+)
 from tallystick.web.investigate import entry_of
 from tallystick.web.pages import html
 
@@ -28,7 +36,9 @@ MEDIA = {"pdf": "application/pdf", "md": "text/markdown"}
 
 
 @get(PATH, name="web.cases")
-async def show_cases(request: WebRequest, reader: Reader, frame: Frame, database: Database) -> Response[str]:
+async def show_cases(
+    request: WebRequest, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep
+) -> Response[str]:
     """The cases that the person may see, last changed first."""
     filters = filters_of(request)
     state = request.query_params.get("state", "")
@@ -37,7 +47,7 @@ async def show_cases(request: WebRequest, reader: Reader, frame: Frame, database
     def load() -> list[Case]:
         with database.read() as connection:
             chosen = cast("kept.State", state) if state in ("open", "closed") else None
-            return list_cases(connection, reader, state=chosen, before=place_of(before))
+            return list_cases(connection, user_scope, state=chosen, before=place_of(before))
 
     cases = await database.run(load)
     return html(
@@ -53,22 +63,27 @@ async def show_cases(request: WebRequest, reader: Reader, frame: Frame, database
 
 @get(PATH + "/{case_id:str}", name="web.case")
 async def show_case(
-    request: WebRequest, case_id: str, reader: Reader, frame: Frame, database: Database, finder: GivenFinder
+    request: WebRequest,
+    case_id: str,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    finder: FinderDep,
 ) -> Response[str]:
     """One case: the lines of its report, its timeline with notes, and what is missing."""
-    return await case_page(request, case_id, reader, frame, database, finder)
+    return await case_page(request, case_id, user_scope, frame, database, finder)
 
 
 @get([PATH + "/{case_id:str}/report.pdf", PATH + "/{case_id:str}/report.md"], name="web.case.report")
 async def show_report(
     request: WebRequest,
     case_id: str,
-    reader: Reader,
-    acting: Acting,
-    database: Database,
-    finder: GivenFinder,
-    recorder: Recorder,
-    settings: Settings,
+    user_scope: UserScopeDep,
+    caller: CallerDep,
+    database: DatabaseDep,
+    finder: FinderDep,
+    recorder: RecorderDep,
+    settings: SettingsDep,
 ) -> Response[bytes]:
     """The incident report as a file; that it was made is recorded."""
     refuse_cross_site("POST", request.headers, settings.public_url)  # an act, though a link asks for it
@@ -77,9 +92,9 @@ async def show_report(
 
     def write() -> tuple[Case, bytes]:
         now = now_us()
-        case, timeline = _load(database, finder, reader, case_id)
+        case, timeline = _load(database, finder, user_scope, case_id)
         with database.write() as connection:
-            organization = note_report(connection, reader, case, chosen, now=now, caller=acting)
+            organization = note_report(connection, user_scope, case, chosen, now=now, caller=caller)
         return case, written_as(report_of(case, timeline, organization, zone, now), chosen)
 
     case, document = await database.run(write)
@@ -91,9 +106,9 @@ async def show_report(
 async def case_page(
     request: WebRequest,
     case_id: str,
-    reader: Scope,
+    scope: Scope,
     frame: Any,
-    database: ControlDatabase,
+    database: Database,
     finder: Finder,
     *,
     problem: str = "",
@@ -102,7 +117,7 @@ async def case_page(
 ) -> Response[str]:
     """The page; with a `problem`, what was `typed` stands where it was, and what is kept beside it."""
     filters = filters_of(request)
-    case, timeline = await database.run(_load, database, finder, reader, case_id)
+    case, timeline = await database.run(_load, database, finder, scope, case_id)
     entries = [
         (moment.held, moment.stored and entry_of(moment.stored, filters.zone, (), moment.marks),
          exact_time(moment.held.occurred_at, filters.zone))
@@ -119,7 +134,7 @@ async def case_page(
         hints=HINTS,
         entries=entries,
         gaps=timeline.gaps,
-        may_change=may_change(reader),
+        may_change=may_change(scope),
         problem=problem,
         typed=typed or {},
         was=was,
@@ -140,7 +155,7 @@ HINTS = {
 }
 
 
-def _load(database: ControlDatabase, finder: Finder, scope: Scope, case_id: str) -> tuple[Case, Timeline]:
+def _load(database: Database, finder: Finder, scope: Scope, case_id: str) -> tuple[Case, Timeline]:
     def both(connection: Connection) -> tuple[Case, list[Any]]:
         case = read_case(connection, scope, case_id)
         return case, list_held(connection, scope, case)

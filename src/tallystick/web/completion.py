@@ -13,7 +13,7 @@ from tallystick.search import find
 from tallystick.search.filters import query_from
 from tallystick.search.tokens import quoted
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import Database, Finder, Reader, WebRequest
+from tallystick.web.dependencies import DatabaseDep, FinderDep, UserScopeDep, WebRequest
 from tallystick.web.filters import CATEGORIES, PATH, STATUSES, Filters
 
 # Qualifier → the field whose values are counted, which is also the filter of that name.
@@ -28,13 +28,13 @@ LOOKED_AT = 200  # values of an address, which no pattern narrows
 
 @get(PATH + "/complete/{name:str}", name="web.audit_logs.complete")
 async def complete_value(
-    request: WebRequest, name: str, reader: Reader, database: Database, finder: Finder
+    request: WebRequest, name: str, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
 ) -> Response[list[dict[str, Any]]]:
     """`[{"text": "user:sarah@acme.com", "count": 4}…]` for what `typed` begins; `q` is the search without it."""
     if name not in FIELDS:
         raise BadRequest(f"Values are offered for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     typed = request.query_params.get("typed", "")[:200].strip().strip('"*')
-    values = await database.run(_values, finder, reader, filters_of(request), FIELDS[name], typed)
+    values = await database.run(_values, finder, user_scope, filters_of(request), FIELDS[name], typed)
     offers = [{"text": f"{name}:{_written(value)}", "count": count} for value, count in values]
     return Response(offers, media_type=MediaType.JSON)
 

@@ -17,24 +17,24 @@ from tallystick.compliance.mapping import Frameworks
 from tallystick.compliance.reminder import WEEKDAYS, Due, Reminder
 from tallystick.compliance.reports import Asked
 from tallystick.compliance.review import Review, list_reviews
-from tallystick.database.engine import Database as ControlDatabase
+from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Conflict, NotFound
 from tallystick.exports.request import Export
 from tallystick.query.scope import Scope
 from tallystick.saved.searches import SavedView, list_views
-from tallystick.settings import Settings as AllSettings
+from tallystick.settings import Settings
 from tallystick.web.dependencies import (
-    Database,
-    Exporter,
-    Frame,
-    Given,
-    Reader,
-    Settings,
+    DatabaseDep,
+    ExporterDep,
+    FrameDep,
+    Injected,
+    SettingsDep,
+    UserScopeDep,
     WebRequest,
 )
 from tallystick.web.exports_page import GONE, STATES
 from tallystick.web.filters import from_pairs
-from tallystick.web.form_request import FormRequest, GivenFormRequest
+from tallystick.web.form_request import FormRequest, FormRequestDep
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.pages import html, redirect
 
@@ -72,30 +72,32 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class CompliancePage:
     """The page, for whoever asks."""
 
-    reader: Scope
+    scope: Scope
     frame: PageFrame
-    database: ControlDatabase
-    settings: AllSettings
+    database: Database
+    settings: Settings
 
     async def show(self, typed: dict[str, str], problems: dict[str, str], *, status: int = 200) -> Response[str]:
         """With what was typed; a problem stands beside its form."""
-        loaded = await self.database.run(_load, self.database, self.reader, self.settings)
+        loaded = await self.database.run(_load, self.database, self.scope, self.settings)
         return _page(self, loaded, typed, problems, status)
 
 
-CompliancePage = Given[Page]
+CompliancePageDep = Injected[CompliancePage]
 
 
-async def provide_compliance_page(reader: Reader, frame: Frame, database: Database, settings: Settings) -> Page:
+async def provide_compliance_page(
+    user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, settings: SettingsDep
+) -> CompliancePage:
     """For the page itself, and for what is posted there and refused."""
-    return Page(reader, frame, database, settings)
+    return CompliancePage(user_scope, frame, database, settings)
 
 
 @get(PATH, name="web.compliance")
-async def show_compliance(request: WebRequest, compliance_page: CompliancePage) -> Response[str]:
+async def show_compliance(request: WebRequest, compliance_page: CompliancePageDep) -> Response[str]:
     """The page; what stands in the URL stands in its forms."""
     typed = {name: request.query_params[name] for name in FIELDS if name in request.query_params}
     return await compliance_page.show(typed, {})
@@ -103,7 +105,7 @@ async def show_compliance(request: WebRequest, compliance_page: CompliancePage) 
 
 @post(PATH + "/reports", name="web.compliance.ask", status_code=303)
 async def ask_report(
-    form_request: GivenFormRequest, compliance_page: CompliancePage, exporter: Exporter, settings: Settings
+    form_request: FormRequestDep, compliance_page: CompliancePageDep, exporter: ExporterDep, settings: SettingsDep
 ) -> Response[str]:
     """Lets a report be made, and waits a moment for it."""
     typed = _typed(form_request)
@@ -118,7 +120,7 @@ async def ask_report(
 
 
 @post(PATH + "/reviews", name="web.compliance.review", status_code=303)
-async def start_review(form_request: GivenFormRequest, compliance_page: CompliancePage) -> Response[str]:
+async def start_review(form_request: FormRequestDep, compliance_page: CompliancePageDep) -> Response[str]:
     """Opens a review of a period and a search or a saved view."""
     typed = _typed(form_request)
 
@@ -139,7 +141,7 @@ async def start_review(form_request: GivenFormRequest, compliance_page: Complian
 
 
 @post(PATH + "/reminder", name="web.compliance.remind", status_code=303)
-async def change_reminder(form_request: GivenFormRequest, compliance_page: CompliancePage) -> Response[str]:
+async def change_reminder(form_request: FormRequestDep, compliance_page: CompliancePageDep) -> Response[str]:
     """Reminds people each week, or nobody."""
     typed = _typed(form_request)
     chosen = form_request.all("recipient")
@@ -162,7 +164,9 @@ async def change_reminder(form_request: GivenFormRequest, compliance_page: Compl
     return redirect(f"{PATH}#reminder")
 
 
-def _page(page: Page, loaded: Loaded, typed: dict[str, str], problems: dict[str, str], status: int) -> Response[str]:
+def _page(
+    page: CompliancePage, loaded: Loaded, typed: dict[str, str], problems: dict[str, str], status: int
+) -> Response[str]:
     zone_name = typed.get("tz") or page.frame.zone
     zone, now = _zone(zone_name), now_us()
     today = from_us(now).astimezone(zone).date()
@@ -177,13 +181,13 @@ def _page(page: Page, loaded: Loaded, typed: dict[str, str], problems: dict[str,
         problems=problems,
         weekdays=WEEKDAYS,
         zone_name=zone_name,
-        may_admin="admin" in page.reader.permissions,
+        may_admin="admin" in page.scope.permissions,
         mails=page.settings.smtp_url is not None,
         at=lambda moment: second_words(moment, zone),
     )
 
 
-def _load(database: ControlDatabase, scope: Scope, settings: AllSettings) -> Loaded:
+def _load(database: Database, scope: Scope, settings: Settings) -> Loaded:
     with database.read() as connection:
         return Loaded(
             reports.frameworks(connection, scope, settings.compliance_dir),
@@ -196,19 +200,19 @@ def _load(database: ControlDatabase, scope: Scope, settings: AllSettings) -> Loa
         )
 
 
-async def _until_made(reader: Scope, database: ControlDatabase, shown_id: str) -> None:
+async def _until_made(scope: Scope, database: Database, shown_id: str) -> None:
     """A report of a small trail is there in a moment: then nobody has to wait in front of a page."""
     ends = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < ends:
         await anyio.sleep(WAIT_EACH)
-        if not (await database.run(partial(find_report, database, reader, shown_id))).is_open:
+        if not (await database.run(partial(find_report, database, scope, shown_id))).is_open:
             return
 
 
-def find_report(database: ControlDatabase, reader: Scope, shown_id: str) -> Export:
+def find_report(database: Database, scope: Scope, shown_id: str) -> Export:
     """A report as it stands; NotFound (`no_report`)."""
     with database.read() as connection:
-        return reports.show(connection, reader, shown_id)
+        return reports.show(connection, scope, shown_id)
 
 
 def review_shown(one: Review, zone: tzinfo, now: int) -> Shown:
@@ -228,12 +232,12 @@ def _report(one: Export) -> Shown:
     return Shown(one, period, f"{asked.framework}", state, tone)
 
 
-def _chosen(database: ControlDatabase, reader: Scope, typed: dict[str, str], now: int) -> dict[str, Any]:
+def _chosen(database: Database, scope: Scope, typed: dict[str, str], now: int) -> dict[str, Any]:
     """What a saved view asks, or the search that was typed."""
     if not (wanted := typed.get("view", "")):
         return {"q": [typed["q"]]} if typed.get("q") else {}
     with database.read() as connection:
-        for view in list_views(connection, reader):
+        for view in list_views(connection, scope):
             if view.id == wanted:
                 given = from_pairs(parse_qsl(view.query)).parameters(now)
                 return {name: values for name, values in given.items() if name not in ("start", "end", "tz")}

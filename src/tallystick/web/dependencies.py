@@ -1,6 +1,7 @@
-"""What handlers are given, by name of the parameter: the parts from app.py, and what `signed_in` finds out.
+"""The objects that Litestar injects into the handlers of the pages, by the name of a parameter.
 
-They are marked as given, since a handler's other parameters are checked against what a request says.
+`XDep` in a handler's signature is an X that a provider made: the services come from `app.py`, the scope, the form and
+the like from `providers.py`. The mark keeps Litestar from checking them against the request.
 """
 
 from typing import Any, TypeVar
@@ -10,44 +11,47 @@ from litestar.datastructures import FormMultiDict
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from tallystick import settings
-from tallystick.access import audit, authenticate, sessions, sign_in
-from tallystick.database import engine
-from tallystick.destinations import changes as destinations
-from tallystick.destinations import courier
-from tallystick.erasure import eraser
-from tallystick.exports import exporter
-from tallystick.ingest import recorder
-from tallystick.integrity import checker
-from tallystick.ledger import prover
-from tallystick.live import hub
-from tallystick.query import scope
-from tallystick.search import find
-from tallystick.store import events
-from tallystick.web import page_frame
+from tallystick.access.audit import Caller
+from tallystick.access.authenticate import Authenticator
+from tallystick.access.sessions import Session
+from tallystick.access.sign_in import SignIn
+from tallystick.database.engine import Database
+from tallystick.destinations.changes import Posts
+from tallystick.destinations.courier import Courier
+from tallystick.erasure.eraser import Eraser
+from tallystick.exports.exporter import Exporter
+from tallystick.ingest.recorder import Recorder
+from tallystick.integrity.checker import Checker
+from tallystick.ledger.prover import Prover
+from tallystick.live.hub import LiveHub
+from tallystick.query.scope import Scope
+from tallystick.search.find import Finder
+from tallystick.settings import Settings
+from tallystick.store.events import EventStore
+from tallystick.web.page_frame import PageFrame
 
 T = TypeVar("T")
-Given = NamedDependency[SkipValidation[T]]
+Injected = NamedDependency[SkipValidation[T]]
 
 WebRequest = Request[Any, Any, Any]
-Acting = Given[audit.Caller]
-Authenticator = Given[authenticate.Authenticator]
-Caller = Given[audit.Caller]
-Checker = Given[checker.Checker]
-Courier = Given[courier.Courier]
-Database = Given[engine.Database]
-Eraser = Given[eraser.Eraser]
-Exporter = Given[exporter.Exporter]
-Finder = Given[find.Finder]
-Form = Given[FormMultiDict]
-Frame = Given[page_frame.PageFrame]
-LiveHub = Given[hub.LiveHub]
-Posts = Given[destinations.Posts]
-Prover = Given[prover.Prover]
-Reader = Given[scope.Scope]
-Recorder = Given[recorder.Recorder]
-Session = Given[sessions.Session]
-SessionToken = Given[str]
-Settings = Given[settings.Settings]
-SignIn = Given[sign_in.SignIn]
-Store = Given[events.EventStore]
+AuthenticatorDep = Injected[Authenticator]
+CallerDep = Injected[Caller]
+CheckerDep = Injected[Checker]
+CourierDep = Injected[Courier]
+DatabaseDep = Injected[Database]
+EraserDep = Injected[Eraser]
+ExporterDep = Injected[Exporter]
+FinderDep = Injected[Finder]
+FormDep = Injected[FormMultiDict]
+FrameDep = Injected[PageFrame]
+LiveHubDep = Injected[LiveHub]
+PostsDep = Injected[Posts]
+ProverDep = Injected[Prover]
+RecorderDep = Injected[Recorder]
+RequestCallerDep = Injected[Caller]
+UserScopeDep = Injected[Scope]
+SessionDep = Injected[Session]
+SessionTokenDep = Injected[str]
+SettingsDep = Injected[Settings]
+SignInDep = Injected[SignIn]
+StoreDep = Injected[EventStore]

@@ -4,17 +4,26 @@ from litestar import Response, get
 
 from tallystick import ids
 from tallystick.cases.around import Around, around
+from tallystick.database.engine import Database
 from tallystick.erasure.records import telling_of
 from tallystick.errors import NotFound
 from tallystick.events.record import StoredEvent
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import Database, Frame, Reader, Settings, Store, WebRequest
-from tallystick.web.dependencies import Finder as GivenFinder
+from tallystick.web.dependencies import (
+    DatabaseDep,
+    FinderDep,
+    FrameDep,
+    SettingsDep,
+    StoreDep,
+    UserScopeDep,
+    WebRequest,
+)
 from tallystick.web.event_list import Listing, load
 from tallystick.web.event_view import row_of
 from tallystick.web.filters import PATH, Filters
+from tallystick.web.page_frame import PageFrame
 from tallystick.web.pages import html
 from tallystick.web.panel_view import Panel, panel_of
 
@@ -25,35 +34,35 @@ RELATED = 3  # on either side
 async def show_event(
     request: WebRequest,
     event_id: str,
-    reader: Reader,
-    frame: Frame,
-    database: Database,
-    finder: GivenFinder,
-    settings: Settings,
-    store: Store,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    finder: FinderDep,
+    settings: SettingsDep,
+    store: StoreDep,
 ) -> Response[str]:
     """The panel for htmx, else the list with the panel open. No such event, or another's: 404, both alike."""
     filters = filters_of(request)
     in_page = request.headers.get("hx-target") == "panel"
-    stored = await database.run(find_event, finder, reader, event_id)
+    stored = await database.run(find_event, finder, user_scope, event_id)
     if stored is None:
         if in_page:
             return html("panel_missing.html", filters=filters)
         raise no_event()
-    told = await database.run(telling_of, database, store, reader, stored.index) if stored.remains else []
+    told = await database.run(telling_of, database, store, user_scope, stored.index) if stored.remains else []
     panel = panel_of(stored, filters, settings.public_url, told)
     if in_page:
         return html("panel.html", panel=panel, filters=filters)
-    return await _around(request, frame, database, finder, reader, filters, panel)
+    return await _around(request, frame, database, finder, user_scope, filters, panel)
 
 
 @get(PATH + "/{event_id:str}/related", name="web.audit_logs.related")
 async def show_related(
-    request: WebRequest, event_id: str, reader: Reader, database: Database, finder: GivenFinder
+    request: WebRequest, event_id: str, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
 ) -> Response[str]:
     """A short list of what happened around an event, for its panel."""
     filters = filters_of(request)
-    found = await database.run(_related, finder, reader, event_id)
+    found = await database.run(_related, finder, user_scope, event_id)
     rows = [(row_of(one.stored, filters.zone), one.relations) for one in found.events]
     return html("related.html", rows=rows, found=found, filters=filters, event_id=event_id)
 
@@ -74,14 +83,14 @@ def no_event() -> NotFound:
 
 async def _around(
     request: WebRequest,
-    frame: Frame,
+    frame: PageFrame,
     database: Database,
     finder: Finder,
-    reader: Scope,
+    scope: Scope,
     filters: Filters,
     panel: Panel,
 ) -> Response[str]:
-    listing: Listing = await database.run(load, reader, finder, filters, request.query_params.get("cursor"))
+    listing: Listing = await database.run(load, scope, finder, filters, request.query_params.get("cursor"))
     return html("audit_logs.html", frame=frame, listing=listing, filters=filters, panel=panel, open_id=panel.row.id)
 
 

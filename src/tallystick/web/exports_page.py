@@ -11,7 +11,7 @@ from litestar.response import File
 
 from tallystick.access.csrf import form_token
 from tallystick.clock import now_us, second_words
-from tallystick.database.engine import Database as ControlDatabase
+from tallystick.database.engine import Database
 from tallystick.errors import BadRequest
 from tallystick.exports import request as exporting
 from tallystick.exports.links import headers_of
@@ -20,16 +20,16 @@ from tallystick.exports.words import filter_words, period_words
 from tallystick.query.scope import Scope
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import (
-    Acting,
-    Database,
-    Exporter,
-    Frame,
-    Reader,
-    SessionToken,
+    CallerDep,
+    DatabaseDep,
+    ExporterDep,
+    FrameDep,
+    SessionTokenDep,
+    UserScopeDep,
     WebRequest,
 )
 from tallystick.web.filters import from_pairs
-from tallystick.web.form_request import GivenFormRequest
+from tallystick.web.form_request import FormRequestDep
 from tallystick.web.pages import html, redirect
 from tallystick.web.schedules_page import schedules_shown
 
@@ -65,16 +65,20 @@ class ShownExport:
 
 @get(PATH, name="web.exports")
 async def show_exports(
-    request: WebRequest, reader: Reader, frame: Frame, database: Database, session_token: SessionToken
+    request: WebRequest,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    session_token: SessionTokenDep,
 ) -> Response[str]:
     """The page."""
-    values = await _listed(request, reader, database, session_token)
-    schedules = await schedules_shown(database, reader, filters_of(request).zone)
+    values = await _listed(request, user_scope, database, session_token)
+    schedules = await schedules_shown(database, user_scope, filters_of(request).zone)
     return html(
         "exports.html",
         frame=frame.at("exports"),
-        is_member=reader.role == "member",
-        role=reader.role,
+        is_member=user_scope.role == "member",
+        role=user_scope.role,
         schedules=schedules,
         **values,
     )
@@ -82,14 +86,14 @@ async def show_exports(
 
 @get(f"{PATH}/list", name="web.exports.list")
 async def show_list(
-    request: WebRequest, reader: Reader, database: Database, session_token: SessionToken
+    request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, session_token: SessionTokenDep
 ) -> Response[str]:
     """The list alone, while something is being made."""
-    return html("exports_list.html", **await _listed(request, reader, database, session_token))
+    return html("exports_list.html", **await _listed(request, user_scope, database, session_token))
 
 
 @post(PATH, name="web.exports.ask", status_code=303)
-async def ask_export(form_request: GivenFormRequest, exporter: Exporter) -> Response[str]:
+async def ask_export(form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
     """Lets the list that `query` describes be exported."""
     filters = from_pairs(parse_qsl(form_request.text("query")))
     await form_request.write(
@@ -100,7 +104,7 @@ async def ask_export(form_request: GivenFormRequest, exporter: Exporter) -> Resp
 
 
 @post(PATH + "/{export_id:str}", name="web.exports.end", status_code=303)
-async def end_export(export_id: str, form_request: GivenFormRequest, exporter: Exporter) -> Response[str]:
+async def end_export(export_id: str, form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
     """Cancels it, or deletes its file."""
     if form_request.text("act") != "end":
         raise BadRequest("An export takes the act end.", code="bad_parameter", parameter="act")
@@ -112,14 +116,14 @@ async def end_export(export_id: str, form_request: GivenFormRequest, exporter: E
 
 @get(PATH + "/{export_id:str}/download", name="web.exports.download")
 async def download_export(
-    export_id: str, reader: Reader, acting: Acting, database: Database, exporter: Exporter
+    export_id: str, user_scope: UserScopeDep, caller: CallerDep, database: DatabaseDep, exporter: ExporterDep
 ) -> File:
     """The file."""
 
     def take() -> Export:
         with database.read() as connection:
-            one = exporting.to_take(connection, reader, export_id)
-        exporter.taking(one, reader.principal, acting)
+            one = exporting.to_take(connection, user_scope, export_id)
+        exporter.taking(one, user_scope.principal, caller)
         return one
 
     one = await database.run(take)
@@ -131,16 +135,16 @@ async def download_export(
     )
 
 
-async def _listed(request: WebRequest, reader: Scope, database: ControlDatabase, token: str) -> dict[str, Any]:
+async def _listed(request: WebRequest, scope: Scope, database: Database, token: str) -> dict[str, Any]:
     filters = filters_of(request)
     before = request.query_params.get("before", "")
 
     def load() -> list[Export]:
         with database.read() as connection:
-            return exporting.list_exports(connection, reader, limit=SHOWN + 1, before=before)
+            return exporting.list_exports(connection, scope, limit=SHOWN + 1, before=before)
 
     found = await database.run(load)
-    shown = [_shown(one, reader, filters.zone) for one in found[:SHOWN]]
+    shown = [_shown(one, scope, filters.zone) for one in found[:SHOWN]]
     return {
         "exports": shown,
         "more": found[SHOWN - 1].shown_id if len(found) > SHOWN else "",
@@ -151,7 +155,7 @@ async def _listed(request: WebRequest, reader: Scope, database: ControlDatabase,
     }
 
 
-def _shown(one: Export, reader: Scope, zone: tzinfo) -> ShownExport:
+def _shown(one: Export, scope: Scope, zone: tzinfo) -> ShownExport:
     state, tone = STATES.get(one.state, "Ready"), {"failed": "bad", "cancelled": "gone"}.get(one.state, "busy")
     if one.state == "completed":
         state, tone = (GONE.get(one.gone, "Gone"), "gone") if one.gone else ("Ready", "good")
@@ -167,7 +171,7 @@ def _shown(one: Export, reader: Scope, zone: tzinfo) -> ShownExport:
         state=state,
         tone=tone,
         percent=one.progress // 10,
-        may_end=(one.is_open or one.is_there) and (one.by.id == reader.principal.id or "admin" in reader.permissions),
+        may_end=(one.is_open or one.is_there) and (one.by.id == scope.principal.id or "admin" in scope.permissions),
     )
 
 

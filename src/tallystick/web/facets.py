@@ -10,7 +10,7 @@ from tallystick.query.scope import Scope
 from tallystick.search import find
 from tallystick.search.filters import query_from
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import Database, Finder, Reader, WebRequest
+from tallystick.web.dependencies import DatabaseDep, FinderDep, UserScopeDep, WebRequest
 from tallystick.web.filter_links import Narrowing, narrowing
 from tallystick.web.filters import LABELS, PATH, Filters, words_of
 from tallystick.web.pages import html
@@ -30,13 +30,13 @@ class TopValue:
 
 @get(PATH + "/facets/{name:str}", name="web.audit_logs.facets")
 async def show_facets(
-    request: WebRequest, name: str, reader: Reader, database: Database, finder: Finder
+    request: WebRequest, name: str, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
 ) -> Response[str]:
     """The most frequent values of one field among what the filters let through."""
     if name not in FIELDS:
         raise BadRequest(f"Values are counted for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     filters = filters_of(request)
-    values, is_partial = await database.run(_top, finder, reader, filters, name)
+    values, is_partial = await database.run(_top, finder, user_scope, filters, name)
     return html("facets.html", values=values, partial=is_partial, label=LABELS[name], most=MOST)
 
 

@@ -5,10 +5,18 @@ from litestar.datastructures import FormMultiDict
 from tallystick.access.audit import Caller
 from tallystick.access.csrf import check_form_token
 from tallystick.access.transactions import ScopedTransactions
-from tallystick.database.engine import Database as ControlDatabase
-from tallystick.ingest.recorder import Recorder as EventRecorder
+from tallystick.database.engine import Database
+from tallystick.ingest.recorder import Recorder
 from tallystick.query.scope import Scope
-from tallystick.web.dependencies import Acting, Database, Form, Given, Reader, Recorder, SessionToken
+from tallystick.web.dependencies import (
+    CallerDep,
+    DatabaseDep,
+    FormDep,
+    Injected,
+    RecorderDep,
+    SessionTokenDep,
+    UserScopeDep,
+)
 
 
 class FormRequest(ScopedTransactions):
@@ -18,7 +26,7 @@ class FormRequest(ScopedTransactions):
     """
 
     def __init__(
-        self, form: FormMultiDict, scope: Scope, caller: Caller, database: ControlDatabase, recorder: EventRecorder
+        self, form: FormMultiDict, scope: Scope, caller: Caller, database: Database, recorder: Recorder
     ) -> None:
         super().__init__(database, scope, caller, recorder.own_actions_waiting)
         self.form = form
@@ -36,12 +44,17 @@ class FormRequest(ScopedTransactions):
         return [str(value) for value in self.form.getall(name, [])]
 
 
-GivenFormRequest = Given[FormRequest]
+FormRequestDep = Injected[FormRequest]
 
 
 async def provide_form_request(
-    form: Form, session_token: SessionToken, reader: Reader, acting: Acting, database: Database, recorder: Recorder
+    form: FormDep,
+    session_token: SessionTokenDep,
+    user_scope: UserScopeDep,
+    caller: CallerDep,
+    database: DatabaseDep,
+    recorder: RecorderDep,
 ) -> FormRequest:
     """The submitted form; raises Forbidden (`bad_form_token`) unless its token belongs to this session."""
     check_form_token(session_token, str(form.get("form_token", "")))
-    return FormRequest(form, reader, acting, database, recorder)
+    return FormRequest(form, user_scope, caller, database, recorder)

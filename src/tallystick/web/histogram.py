@@ -13,7 +13,7 @@ from tallystick.query.scope import Scope
 from tallystick.search import find
 from tallystick.search.filters import query_from
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import Database, Finder, Reader, WebRequest
+from tallystick.web.dependencies import DatabaseDep, FinderDep, UserScopeDep, WebRequest
 from tallystick.web.filters import PATH, Filters
 from tallystick.web.pages import html
 
@@ -32,10 +32,12 @@ class Bar:
 
 
 @get(f"{PATH}/histogram", name="web.audit_logs.histogram")
-async def show_histogram(request: WebRequest, reader: Reader, database: Database, finder: Finder) -> Response[str]:
+async def show_histogram(
+    request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
+) -> Response[str]:
     """Points to draw, and the same as a table; empty while the search cannot be read."""
     filters = filters_of(request)
-    counted = await database.run(_counted, finder, reader, filters)
+    counted = await database.run(_counted, finder, user_scope, filters)
     bars = [_bar(bucket, counted["interval_seconds"], filters) for bucket in counted["buckets"]] if counted else []
     points = _points(counted, filters.zone) if counted else ""
     totals = {name: sum(getattr(bar, name) for bar in bars) for name in ("success", "failed")}

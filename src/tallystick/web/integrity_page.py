@@ -14,24 +14,24 @@ from litestar.response import Response as Raw
 from tallystick import verify
 from tallystick.access.scopes import require
 from tallystick.clock import second_words
-from tallystick.database.engine import Database as ControlDatabase
+from tallystick.database.engine import Database
 from tallystick.errors import NotFound, Unavailable
 from tallystick.integrity.overview import Overview, overview, request_check
 from tallystick.integrity.publish import set_public
 from tallystick.integrity.rounds import Round
-from tallystick.ledger.prover import Prover as LogProver
+from tallystick.ledger.prover import Prover
 from tallystick.query.scope import Scope
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import (
-    Checker,
-    Database,
-    Frame,
-    Prover,
-    Reader,
-    Settings,
+    CheckerDep,
+    DatabaseDep,
+    FrameDep,
+    ProverDep,
+    SettingsDep,
+    UserScopeDep,
     WebRequest,
 )
-from tallystick.web.form_request import GivenFormRequest
+from tallystick.web.form_request import FormRequestDep
 from tallystick.web.pages import html, redirect
 
 PATH = "/integrity"
@@ -62,11 +62,16 @@ class ShownRound:
 
 @get(PATH, name="web.integrity")
 async def show_integrity(
-    request: WebRequest, reader: Reader, frame: Frame, database: Database, prover: Prover, settings: Settings
+    request: WebRequest,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    prover: ProverDep,
+    settings: SettingsDep,
 ) -> Response[str]:
     """The page. Forbidden for who sees a part of the trail only."""
     zone = filters_of(request).zone
-    found, keys, sealed = await database.run(_load, database, prover, reader, zone)
+    found, keys, sealed = await database.run(_load, database, prover, user_scope, zone)
     signed = found.checkpoint
     public_url = settings.public_url.rstrip("/")
     return html(
@@ -81,21 +86,21 @@ async def show_integrity(
         public_url=f"{public_url}/log/{found.origin_id}",
         url=public_url,
         verifier=VERIFIER_NAME,
-        may_check="admin" in reader.permissions,
-        is_owner=reader.role == "owner",
+        may_check="admin" in user_scope.permissions,
+        is_owner=user_scope.role == "owner",
         **_rounds(found, zone),
     )
 
 
 @get(PATH + "/check", name="web.integrity.check")
-async def show_check(request: WebRequest, reader: Reader, database: Database) -> Response[str]:
+async def show_check(request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep) -> Response[str]:
     """How the check stands, while one runs."""
-    found = await database.run(_overview, database, reader)
+    found = await database.run(_overview, database, user_scope)
     return html("integrity_check.html", found=found, **_rounds(found, filters_of(request).zone))
 
 
 @post(PATH + "/check", name="web.integrity.start")
-async def start_check(form_request: GivenFormRequest, checker: Checker) -> Response[str]:
+async def start_check(form_request: FormRequestDep, checker: CheckerDep) -> Response[str]:
     """Lets a check begin now."""
     await form_request.write(request_check, **form_request.context)
     checker.wake()
@@ -103,16 +108,16 @@ async def start_check(form_request: GivenFormRequest, checker: Checker) -> Respo
 
 
 @post(PATH + "/public", name="web.integrity.public")
-async def publish_log(form_request: GivenFormRequest) -> Response[str]:
+async def publish_log(form_request: FormRequestDep) -> Response[str]:
     """Lets everybody read the log, or nobody any more: an owner's act."""
     await form_request.write(set_public, form_request.text("public") == "yes", **form_request.context)
     return redirect(f"{PATH}#public")
 
 
 @get(PATH + "/checkpoint", name="web.integrity.checkpoint")
-async def download_checkpoint(reader: Reader, database: Database) -> Response[str]:
+async def download_checkpoint(user_scope: UserScopeDep, database: DatabaseDep) -> Response[str]:
     """The last signed checkpoint as a file."""
-    found = await database.run(_overview, database, reader)
+    found = await database.run(_overview, database, user_scope)
     if found.checkpoint is None:
         raise NotFound("No checkpoint was signed yet. It follows within a second of the first event.", code="no_log")
     name = f"{found.origin_id[:8]}-{found.checkpoint.size}.checkpoint"
@@ -124,21 +129,19 @@ async def download_checkpoint(reader: Reader, database: Database) -> Response[st
 
 
 @get(f"{PATH}/{VERIFIER_NAME}", name="web.integrity.verifier")
-async def download_verifier(reader: Reader) -> Raw[bytes]:
+async def download_verifier(user_scope: UserScopeDep) -> Raw[bytes]:
     """The verifier as one file, as this server has it."""
-    require(reader, "events:read")
+    require(user_scope, "events:read")
     headers = {"Content-Disposition": f'attachment; filename="{VERIFIER_NAME}"'}
     return Raw(verifier_file(), media_type="application/octet-stream", headers=headers)
 
 
-def _overview(database: ControlDatabase, scope: Scope) -> Overview:
+def _overview(database: Database, scope: Scope) -> Overview:
     with database.read() as connection:
         return overview(connection, scope)
 
 
-def _load(
-    database: ControlDatabase, prover: LogProver, scope: Scope, zone: tzinfo
-) -> tuple[Overview, list[ShownKey], str]:
+def _load(database: Database, prover: Prover, scope: Scope, zone: tzinfo) -> tuple[Overview, list[ShownKey], str]:
     """What is known, the keys, and why there are none."""
     found = _overview(database, scope)
     try:

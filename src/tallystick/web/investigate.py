@@ -12,15 +12,14 @@ from tallystick.cases.evidence import MOST_EVENTS
 from tallystick.cases.first_times import FirstTimes, first_times
 from tallystick.cases.threads import RELATIONS, Thread, threads_of
 from tallystick.clock import second_words
-from tallystick.database.engine import Database as ControlDatabase
+from tallystick.database.engine import Database
 from tallystick.events.changes import changes_of
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import Database, Frame, Reader, WebRequest
-from tallystick.web.dependencies import Finder as GivenFinder
+from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, UserScopeDep, WebRequest
 from tallystick.web.event_panel import find_event, no_event
 from tallystick.web.event_view import Row, row_of
 from tallystick.web.filters import PATH, Filters
@@ -65,14 +64,19 @@ class Investigation:
 
 @get(PATH + "/{event_id:str}/investigate", name="web.investigate")
 async def investigate(
-    request: WebRequest, event_id: str, reader: Reader, frame: Frame, database: Database, finder: GivenFinder
+    request: WebRequest,
+    event_id: str,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    finder: FinderDep,
 ) -> Response[str]:
     """The timeline, with what stands out in it, and a form that makes a case of it."""
     filters = filters_of(request)
     given = request.query_params
     spans = {name: given.get(name, DEFAULT_SPAN) for name in ("before", "after")}
     by = given.getall("by", list(RELATIONS))
-    shown = await database.run(_load, database, finder, reader, event_id, filters, by, spans)
+    shown = await database.run(_load, database, finder, user_scope, event_id, filters, by, spans)
     return html(
         "investigate.html",
         frame=frame.at("audit-logs"),
@@ -80,14 +84,14 @@ async def investigate(
         shown=shown,
         spans=SPANS | {value: value for value in spans.values() if value not in SPANS},
         chosen_spans=spans,
-        may_change=may_change(reader),
+        may_change=may_change(user_scope),
         ticked=len(shown.entries) <= CHOSEN,
         most=MOST_EVENTS,
     )
 
 
 def _load(
-    database: ControlDatabase,
+    database: Database,
     finder: Finder,
     scope: Scope,
     event_id: str,

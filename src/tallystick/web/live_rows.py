@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from litestar import get
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
+from tallystick.access.authenticate import Authenticator
 from tallystick.access.scopes import require
 from tallystick.clock import now_us
+from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, TallystickError
 from tallystick.live.follow import Batch
+from tallystick.live.hub import LiveHub
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
-from tallystick.web.dependencies import Authenticator, Database, LiveHub, SessionToken, WebRequest
+from tallystick.web.dependencies import AuthenticatorDep, DatabaseDep, LiveHubDep, SessionTokenDep, WebRequest
 from tallystick.web.event_view import row_of
 from tallystick.web.filters import PATH, Filters, from_pairs
 from tallystick.web.pages import row_html
@@ -72,10 +75,10 @@ class Viewer:
 @get(f"{PATH}/live", name="web.audit_logs.live")
 async def follow_events(
     request: WebRequest,
-    session_token: SessionToken,
-    database: Database,
-    authenticator: Authenticator,
-    hub: LiveHub,
+    session_token: SessionTokenDep,
+    database: DatabaseDep,
+    authenticator: AuthenticatorDep,
+    hub: LiveHubDep,
 ) -> ServerSentEvent:
     """Follows the events after `Last-Event-ID`, or `after`, that the filters let through.
 

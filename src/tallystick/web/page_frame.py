@@ -1,8 +1,8 @@
-"""What stands around every page: where one can go, whose it is, who reads it, and the token its forms carry."""
+"""The frame around every page: navigation, organization switch, account menu, and the token of its forms."""
 
 from dataclasses import dataclass, replace
 
-# The pages of Settings: a name, where it is, what it is called. One more page is one more line.
+# Name, path and title of each page in the navigation.
 NAVIGATION = (
     ("audit-logs", "/audit-logs", "Audit Logs"),
     ("cases", "/cases", "Cases"),
@@ -13,17 +13,16 @@ NAVIGATION = (
     ("retention", "/retention", "Retention"),
     ("integrity", "/integrity", "Integrity"),
 )
-
-
-# Who sees a part of the trail only is not led to these.
-OF_THE_WHOLE_TRAIL = frozenset({"alerts", "security", "compliance", "retention", "integrity"})
+# Pages that need the whole trail; a member, who sees only part of it, gets no link to them.
+WHOLE_TRAIL_PAGES = frozenset({"alerts", "security", "compliance", "retention", "integrity"})
 
 
 @dataclass(frozen=True, slots=True)
 class PageFrame:
-    """`zone` is the organization's; `here` is the page that the navigation marks.
+    """What the frame shows.
 
-    `elsewhere` are the other organizations of the person: id as shown, and name.
+    `zone` is the organization's time zone, `current_page` the name of the page that the navigation marks,
+    `other_organizations` the id and name of the other organizations of the person.
     """
 
     organization: str
@@ -31,19 +30,20 @@ class PageFrame:
     role: str
     zone: str
     form_token: str
-    elsewhere: tuple[tuple[str, str], ...] = ()
-    here: str = "audit-logs"
+    other_organizations: tuple[tuple[str, str], ...] = ()
+    current_page: str = "audit-logs"
 
     @property
     def navigation(self) -> tuple[tuple[str, str, str], ...]:
-        return tuple(one for one in NAVIGATION if self.role != "member" or one[0] not in OF_THE_WHOLE_TRAIL)
+        """The entries of NAVIGATION that the person's role may open."""
+        return tuple(entry for entry in NAVIGATION if self.role != "member" or entry[0] not in WHOLE_TRAIL_PAGES)
 
-    def at(self, here: str) -> "PageFrame":
-        """The same around another page."""
-        return replace(self, here=here)
+    def at(self, page: str) -> "PageFrame":
+        """A copy of the frame with `page` marked in the navigation."""
+        return replace(self, current_page=page)
 
 
-def is_ours(path: str) -> bool:
-    """Whether a path leads to one of the pages, so that one may be sent on to it."""
-    plain = path.isascii() and path.isprintable()
-    return plain and any(path == home or path.startswith((home + "?", home + "/")) for _, home, _ in NAVIGATION)
+def is_own_page(path: str) -> bool:
+    """Whether a path leads to one of the pages; only then may a redirect go to it."""
+    is_plain = path.isascii() and path.isprintable()
+    return is_plain and any(path == page or path.startswith((page + "?", page + "/")) for _, page, _ in NAVIGATION)

@@ -6,18 +6,16 @@ import msgspec
 from litestar import Response, get
 
 from tallystick.clock import second_words
-from tallystick.database.engine import Database as ControlDatabase
+from tallystick.database.engine import Database
 from tallystick.ledger import log as ledger_log
 from tallystick.ledger.log import LedgerDamaged
-from tallystick.ledger.prover import Prover as LogProver
-from tallystick.ledger.prover import entry_of_event, evidence, proof_text
+from tallystick.ledger.prover import Prover, entry_of_event, evidence, proof_text
 from tallystick.ledger.signer import Checkpoint
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.verify.tree import Unproven, check_inclusion, leaf_of
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import Database, Prover, Reader, WebRequest
-from tallystick.web.dependencies import Finder as GivenFinder
+from tallystick.web.dependencies import DatabaseDep, FinderDep, ProverDep, UserScopeDep, WebRequest
 from tallystick.web.event_panel import find_event, no_event
 from tallystick.web.filters import PATH
 from tallystick.web.pages import html
@@ -37,14 +35,19 @@ class ProofLine:
 
 @get(PATH + "/{event_id:str}/proof", name="web.audit_logs.proof")
 async def show_proof(
-    request: WebRequest, event_id: str, reader: Reader, database: Database, finder: GivenFinder, prover: Prover
+    request: WebRequest,
+    event_id: str,
+    user_scope: UserScopeDep,
+    database: DatabaseDep,
+    finder: FinderDep,
+    prover: ProverDep,
 ) -> Response[str]:
     """One line for the panel: the proof was made and checked just now."""
     filters = filters_of(request)
     zone = filters.zone
 
     def prove() -> ProofLine:
-        line = _proven(database, finder, prover, reader, event_id)
+        line = _proven(database, finder, prover, user_scope, event_id)
         at = line.checkpoint.made_at if line.checkpoint else 0
         words = second_words(at, zone)
         return ProofLine(event_id, line.index, line.frozen, line.checkpoint, words, line.problem)
@@ -54,15 +57,15 @@ async def show_proof(
 
 @get(PATH + "/{event_id:str}/proof.json", name="web.audit_logs.proof_file")
 async def download_proof(
-    event_id: str, reader: Reader, database: Database, finder: GivenFinder, prover: Prover
+    event_id: str, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep, prover: ProverDep
 ) -> Response[bytes]:
     """The proof with the event's parts, as the API gives it and `tallystick verify` takes it."""
 
     def made() -> bytes:
-        event = find_event(finder, reader, event_id)
+        event = find_event(finder, user_scope, event_id)
         if event is None:
             raise no_event()
-        proof = prover.inclusion(reader, event.index)
+        proof = prover.inclusion(user_scope, event.index)
         shown = {"index": event.index, "size": proof.checkpoint.size, "event": evidence(event)}
         return msgspec.json.encode(shown | {"proof": proof_text(proof, event)})
 
@@ -71,7 +74,7 @@ async def download_proof(
 
 
 def _proven(
-    database: ControlDatabase, finder: Finder, prover: LogProver, scope: Scope, event_id: str
+    database: Database, finder: Finder, prover: Prover, scope: Scope, event_id: str
 ) -> ProofLine:  # fmt: skip
     event = find_event(finder, scope, event_id)
     if event is None:

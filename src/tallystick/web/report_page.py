@@ -13,9 +13,9 @@ from tallystick.exports.request import Export, checked
 from tallystick.render.compliance_pdf import answer_words, exception_words, report_pdf
 from tallystick.render.compliance_report import NO_EVIDENCE, Exceptional, Group, Period
 from tallystick.web.compliance_page import PATH, find_report, period_words
-from tallystick.web.dependencies import Acting, Database, Exporter, Frame, Reader
+from tallystick.web.dependencies import CallerDep, DatabaseDep, ExporterDep, FrameDep, UserScopeDep
 from tallystick.web.filters import Filters
-from tallystick.web.form_request import GivenFormRequest
+from tallystick.web.form_request import FormRequestDep
 from tallystick.web.pages import html, redirect
 
 ONE = PATH + "/reports/{report_id:str}"
@@ -56,10 +56,10 @@ class Links:
 
 @get(ONE, name="web.compliance.report")
 async def show_report(
-    report_id: str, reader: Reader, frame: Frame, database: Database, exporter: Exporter
+    report_id: str, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, exporter: ExporterDep
 ) -> Response[str]:
     """The report; while it is made, how far that is."""
-    one = await database.run(find_report, database, reader, report_id)
+    one = await database.run(find_report, database, user_scope, report_id)
     asked = reports.asked_of(one)
     around: dict[str, Any] = {
         "frame": frame.at("compliance"),
@@ -87,23 +87,23 @@ async def show_report(
 
 
 @get(ONE + "/progress", name="web.compliance.progress")
-async def show_progress(report_id: str, reader: Reader, database: Database) -> Response[str]:
+async def show_progress(report_id: str, user_scope: UserScopeDep, database: DatabaseDep) -> Response[str]:
     """How far it is; when it is over, the page is loaded again."""
-    one = await database.run(find_report, database, reader, report_id)
+    one = await database.run(find_report, database, user_scope, report_id)
     headers = None if one.is_open else {"HX-Refresh": "true"}
     return html("compliance_progress.html", headers=headers, one=one, percent=one.progress // 10)
 
 
 @get(ONE + "/report.pdf", name="web.compliance.pdf")
 async def download_pdf(
-    report_id: str, reader: Reader, acting: Acting, database: Database, exporter: Exporter
+    report_id: str, user_scope: UserScopeDep, caller: CallerDep, database: DatabaseDep, exporter: ExporterDep
 ) -> Response[bytes]:
     """The report as a PDF."""
 
     def take() -> tuple[Export, bytes]:
-        one = checked(find_report(database, reader, report_id))
+        one = checked(find_report(database, user_scope, report_id))
         content = report_pdf(reports.opened(one, exporter.path(one)))
-        exporter.taking(one, reader.principal, acting)
+        exporter.taking(one, user_scope.principal, caller)
         return one, content
 
     one, content = await database.run(take)
@@ -112,14 +112,14 @@ async def download_pdf(
 
 @get(ONE + "/report.json", name="web.compliance.json")
 async def download_json(
-    report_id: str, reader: Reader, acting: Acting, database: Database, exporter: Exporter
+    report_id: str, user_scope: UserScopeDep, caller: CallerDep, database: DatabaseDep, exporter: ExporterDep
 ) -> Response[bytes]:
     """The report as JSON."""
 
     def take() -> tuple[Export, bytes]:
-        one = checked(find_report(database, reader, report_id))
+        one = checked(find_report(database, user_scope, report_id))
         content = reports.content(one, exporter.path(one))
-        exporter.taking(one, reader.principal, acting)
+        exporter.taking(one, user_scope.principal, caller)
         return one, content
 
     one, content = await database.run(take)
@@ -128,7 +128,7 @@ async def download_json(
 
 
 @post(ONE + "/evidence", name="web.compliance.evidence", status_code=303)
-async def ask_evidence(report_id: str, form_request: GivenFormRequest, exporter: Exporter) -> Response[str]:
+async def ask_evidence(report_id: str, form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
     """Lets the events behind the report be bundled; Exports has the file when it is ready."""
     await form_request.write(reports.ask_evidence, report_id, **form_request.context)
     exporter.wake()

@@ -15,10 +15,10 @@ from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.query.scope import Scope
 from tallystick.retention import holds
 from tallystick.retention.warning import set_off
-from tallystick.web.dependencies import Eraser
-from tallystick.web.form_request import GivenFormRequest
+from tallystick.web.dependencies import EraserDep
+from tallystick.web.form_request import FormRequestDep
 from tallystick.web.pages import redirect
-from tallystick.web.retention_page import CHANGE, HOLD, PATH, Asked, RetentionPage, chosen
+from tallystick.web.retention_page import CHANGE, HOLD, PATH, Asked, RetentionPageDep, chosen
 
 LOOK_SECONDS = 3.0  # a page waits so long for what an erasure would take
 LOOK_EACH = 0.05
@@ -26,7 +26,7 @@ ERASURE = "erasure"
 
 
 @post(PATH, name="web.retention.change")
-async def change_retention(form_request: GivenFormRequest, retention_page: RetentionPage) -> Response[str]:
+async def change_retention(form_request: FormRequestDep, retention_page: RetentionPageDep) -> Response[str]:
     """Changes plan or days, as it was previewed."""
     typed = form_request.texts("plan", "days")
 
@@ -42,14 +42,14 @@ async def change_retention(form_request: GivenFormRequest, retention_page: Reten
 
 
 @post(PATH + "/mail", name="web.retention.mail")
-async def switch_mail(form_request: GivenFormRequest) -> Response[str]:
+async def switch_mail(form_request: FormRequestDep) -> Response[str]:
     """Whether the owners are told by mail what goes."""
     await form_request.write(set_off, form_request.text("mail") == "off", **form_request.context)
     return redirect(PATH)
 
 
 @post(PATH + "/holds", name="web.retention.hold")
-async def place_hold(form_request: GivenFormRequest, retention_page: RetentionPage) -> Response[str]:
+async def place_hold(form_request: FormRequestDep, retention_page: RetentionPageDep) -> Response[str]:
     """Places a legal hold."""
     typed = form_request.texts("name", "query", "start", "end")
     try:
@@ -60,14 +60,16 @@ async def place_hold(form_request: GivenFormRequest, retention_page: RetentionPa
 
 
 @post(PATH + "/holds/{hold_id:str}/release", name="web.retention.release")
-async def release_hold(hold_id: str, form_request: GivenFormRequest) -> Response[str]:
+async def release_hold(hold_id: str, form_request: FormRequestDep) -> Response[str]:
     """Lets the retention go on for what was held."""
     await form_request.write(holds.release, hold_id, **form_request.context)
     return redirect(f"{PATH}#holds")
 
 
 @post(PATH + "/erasures", name="web.retention.erase")
-async def ask_erasure(form_request: GivenFormRequest, retention_page: RetentionPage, eraser: Eraser) -> Response[str]:
+async def ask_erasure(
+    form_request: FormRequestDep, retention_page: RetentionPageDep, eraser: EraserDep
+) -> Response[str]:
     """Looks for a person; the page then shows what was found. Nothing is erased by this."""
     typed = form_request.texts("email", "id", "also", "reason")
     also = tuple(line.strip() for line in typed["also"].splitlines() if line.strip())
@@ -92,7 +94,7 @@ async def ask_erasure(form_request: GivenFormRequest, retention_page: RetentionP
 
 @post(PATH + "/erasures/{erasure_id:str}/{decision:str}", name="web.retention.decide")
 async def decide_erasure(
-    erasure_id: str, decision: str, form_request: GivenFormRequest, retention_page: RetentionPage, eraser: Eraser
+    erasure_id: str, decision: str, form_request: FormRequestDep, retention_page: RetentionPageDep, eraser: EraserDep
 ) -> Response[str]:
     """Confirms an erasure as a second person, or lets it be."""
     decide = {"confirm": erasures.confirm, "cancel": erasures.cancel}.get(decision)

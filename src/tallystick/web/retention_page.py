@@ -8,7 +8,7 @@ from litestar import Response, get
 from tallystick.access.organizations import MOST_DAYS, PLANS, Organization, of_scope
 from tallystick.access.scopes import require_whole_trail
 from tallystick.clock import now_us, second_words
-from tallystick.database.engine import Database as ControlDatabase
+from tallystick.database.engine import Database
 from tallystick.destinations import mailer
 from tallystick.destinations.mailer import MailState
 from tallystick.erasure import request as erasures
@@ -21,11 +21,11 @@ from tallystick.retention.change import Preview, preview
 from tallystick.retention.forecast import WITHIN_DAYS, Forecast, forecast
 from tallystick.retention.holds import Hold
 from tallystick.retention.warning import Wish, wish
-from tallystick.settings import Settings as AllSettings
+from tallystick.settings import Settings
 from tallystick.store.events import EventStore
 from tallystick.store.expiry import Tally
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import Database, Frame, Given, Reader, Settings, Store, WebRequest
+from tallystick.web.dependencies import DatabaseDep, FrameDep, Injected, SettingsDep, StoreDep, UserScopeDep, WebRequest
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.pages import html
 from tallystick.web.retention_words import freed_words, gone_words, number_words, soon_words
@@ -62,34 +62,39 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class RetentionPage:
     """The page, for whoever asks."""
 
     zone: tzinfo
-    reader: Scope
+    scope: Scope
     frame: PageFrame
-    database: ControlDatabase
+    database: Database
     store: EventStore
-    settings: AllSettings
+    settings: Settings
 
     async def show(self, asked: Asked, *, status: int = 200) -> Response[str]:
         """With what was asked; a problem stands beside its form."""
-        loaded = await self.database.run(_load, self.database, self.store, self.reader, asked)
+        loaded = await self.database.run(_load, self.database, self.store, self.scope, asked)
         return _page(self, loaded, asked, status)
 
 
-RetentionPage = Given[Page]
+RetentionPageDep = Injected[RetentionPage]
 
 
 async def provide_retention_page(
-    request: WebRequest, reader: Reader, frame: Frame, database: Database, store: Store, settings: Settings
-) -> Page:
+    request: WebRequest,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    store: StoreDep,
+    settings: SettingsDep,
+) -> RetentionPage:
     """For the page itself, and for what is posted there and refused."""
-    return Page(filters_of(request).zone, reader, frame, database, store, settings)
+    return RetentionPage(filters_of(request).zone, user_scope, frame, database, store, settings)
 
 
 @get(PATH, name="web.retention")
-async def show_retention(request: WebRequest, retention_page: RetentionPage) -> Response[str]:
+async def show_retention(request: WebRequest, retention_page: RetentionPageDep) -> Response[str]:
     """The page; with a form's fields in the URL, what it would do. Forbidden for who sees a part of the trail only."""
     names = ("plan", "days", "name", "query", "start", "end", "hold")
     typed = {name: request.query_params[name] for name in names if name in request.query_params}
@@ -97,8 +102,8 @@ async def show_retention(request: WebRequest, retention_page: RetentionPage) -> 
     return await retention_page.show(asked)
 
 
-def _page(page: Page, loaded: Loaded, asked: Asked, status: int) -> Response[str]:
-    zone, settings, reader = page.zone, page.settings, page.reader
+def _page(page: RetentionPage, loaded: Loaded, asked: Asked, status: int) -> Response[str]:
+    zone, settings, scope = page.zone, page.settings, page.scope
     status = 400 if loaded.problems and status == 200 else status
     found, support = loaded.found, settings.support_contact or ""
     return html(
@@ -121,14 +126,14 @@ def _page(page: Page, loaded: Loaded, asked: Asked, status: int) -> Response[str
         mails=settings.smtp_url is not None,
         support=support,
         support_url=f"mailto:{support}" if "@" in support and "://" not in support else _web_url(support),
-        may_admin="admin" in reader.permissions,
-        is_owner=reader.role == "owner",
-        me=reader.principal.id,
+        may_admin="admin" in scope.permissions,
+        is_owner=scope.role == "owner",
+        me=scope.principal.id,
         at=lambda moment: second_words(moment, zone),
     )
 
 
-def _load(database: ControlDatabase, store: EventStore, scope: Scope, asked: Asked) -> Loaded:
+def _load(database: Database, store: EventStore, scope: Scope, asked: Asked) -> Loaded:
     require_whole_trail(scope)
     found = forecast(database, store, scope)
     with database.read() as connection:

@@ -11,44 +11,36 @@ from tallystick.compliance import review_changes
 from tallystick.compliance.review import PREFIX, SEVERITIES, Finding, Review, findings_of, read_review
 from tallystick.compliance.review_changes import MOST_CONCLUSION, MOST_NOTE
 from tallystick.compliance.signing import is_as_signed
-from tallystick.database.engine import Database as ControlDatabase
+from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Conflict
 from tallystick.events.record import StoredEvent
 from tallystick.ids import encode
 from tallystick.query.scope import Scope
-from tallystick.search.find import Finder as EventFinder
+from tallystick.search.find import Finder
 from tallystick.search.page import Page
 from tallystick.web.compliance_page import PATH, period_words, review_shown
-from tallystick.web.dependencies import (
-    Database,
-    Finder,
-    Frame,
-    Given,
-    Reader,
-    Store,
-    WebRequest,
-)
+from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, Injected, StoreDep, UserScopeDep, WebRequest
 from tallystick.web.event_view import row_of
 from tallystick.web.filters import Filters
-from tallystick.web.form_request import GivenFormRequest
+from tallystick.web.form_request import FormRequestDep
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.pages import html, redirect
 
 ONE = PATH + "/reviews/{review_id:str}"
 SHOWN = 50
 SEVERITY_WORDS = {"fine": "Fine", "low": "Low", "medium": "Medium", "high": "High"}
-Loaded = tuple[Review, list[Finding], Page]
+ReviewDetails = tuple[Review, list[Finding], Page]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ReviewPage:
     """The page of a review, for whoever asks."""
 
     review_id: str
-    reader: Scope
+    scope: Scope
     frame: PageFrame
-    database: ControlDatabase
-    finder: EventFinder
+    database: Database
+    finder: Finder
 
     async def show(
         self, *, cursor: str = "", problem: str = "", typed: str | None = None, status: int = 200
@@ -57,35 +49,35 @@ class Shown:
         loaded = await self.database.run(self._load, cursor)
         return _page(self.frame, loaded, cursor, problem, typed, status)
 
-    def _load(self, cursor: str) -> Loaded:
+    def _load(self, cursor: str) -> ReviewDetails:
         with self.database.read() as connection:
-            review = read_review(connection, self.reader, self.review_id)
-            findings = findings_of(connection, self.reader, review)
+            review = read_review(connection, self.scope, self.review_id)
+            findings = findings_of(connection, self.scope, review)
         page = self.finder.page(
-            self.reader, review.query, limit=SHOWN, cursor=cursor or None, count="exact", question=review.shown_id
+            self.scope, review.query, limit=SHOWN, cursor=cursor or None, count="exact", question=review.shown_id
         )
         return review, findings, page
 
 
-ReviewPage = Given[Shown]
+ReviewPageDep = Injected[ReviewPage]
 
 
 async def provide_review_page(
-    review_id: str, reader: Reader, frame: Frame, database: Database, finder: Finder
-) -> Shown:
+    review_id: str, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, finder: FinderDep
+) -> ReviewPage:
     """For the page itself, and for what is posted there and refused."""
-    return Shown(review_id, reader, frame, database, finder)
+    return ReviewPage(review_id, user_scope, frame, database, finder)
 
 
 @get(ONE, name="web.review")
-async def show_review(request: WebRequest, review_page: ReviewPage) -> Response[str]:
+async def show_review(request: WebRequest, review_page: ReviewPageDep) -> Response[str]:
     """The page."""
     return await review_page.show(cursor=request.query_params.get("cursor", ""))
 
 
 @post(ONE + "/findings", name="web.review.mark", status_code=303)
 async def mark_finding(
-    review_id: str, form_request: GivenFormRequest, review_page: ReviewPage, finder: Finder
+    review_id: str, form_request: FormRequestDep, review_page: ReviewPageDep, finder: FinderDep
 ) -> Response[str]:
     """Notes something at an event; or takes it away."""
     event_id, cursor = form_request.text("event").strip(), form_request.text("cursor")
@@ -113,7 +105,7 @@ async def mark_finding(
 
 @post(ONE, name="web.review.write", status_code=303)
 async def write_review(
-    review_id: str, form_request: GivenFormRequest, review_page: ReviewPage, store: Store
+    review_id: str, form_request: FormRequestDep, review_page: ReviewPageDep, store: StoreDep
 ) -> Response[str]:
     """Keeps the conclusion, signs, or withdraws: `act` says which."""
     conclusion = form_request.text("conclusion")
@@ -148,7 +140,9 @@ async def write_review(
     return redirect(f"{PATH}/reviews/{review_id}")
 
 
-def _page(frame: PageFrame, loaded: Loaded, cursor: str, problem: str, typed: str | None, status: int) -> Response[str]:
+def _page(
+    frame: PageFrame, loaded: ReviewDetails, cursor: str, problem: str, typed: str | None, status: int
+) -> Response[str]:
     review, findings, page = loaded
     zone = zone_of(review.zone)
     filters = _filters(review)

@@ -97,6 +97,15 @@ from tallystick.web.investigate import investigate
 from tallystick.web.live_rows import follow_events
 from tallystick.web.pages import with_headers
 from tallystick.web.proof_line import download_proof, show_proof
+from tallystick.web.providers import (
+    provide_caller,
+    provide_form,
+    provide_frame,
+    provide_request_caller,
+    provide_session,
+    provide_token,
+    provide_user_scope,
+)
 from tallystick.web.report_page import ask_evidence, download_json, download_pdf, show_progress
 from tallystick.web.report_page import show_report as show_compliance_report
 from tallystick.web.retention_acts import (
@@ -115,15 +124,6 @@ from tallystick.web.schedules_page import change_schedule, make_schedule, show_e
 from tallystick.web.security_page import show_security, show_sign
 from tallystick.web.set_up import set_up, show_set_up
 from tallystick.web.sign_in import enter, leave, show_home, show_sign_in, switch_organization
-from tallystick.web.signed_in import (
-    provide_acting,
-    provide_caller,
-    provide_form,
-    provide_frame,
-    provide_reader,
-    provide_session,
-    provide_token,
-)
 from tallystick.web.suggestions import suggest_values
 from tallystick.web.unsubscribe import show_unsubscribe, unsubscribe
 
@@ -214,11 +214,11 @@ WEB = Router(
     dependencies={
         "session_token": Provide(provide_token),
         "session": Provide(provide_session),
-        "reader": Provide(provide_reader),
+        "user_scope": Provide(provide_user_scope),
         "frame": Provide(provide_frame),
         "form": Provide(provide_form),
+        "request_caller": Provide(provide_request_caller),
         "caller": Provide(provide_caller),
-        "acting": Provide(provide_acting),
         "form_request": Provide(provide_form_request),
         "alerts_page": Provide(provide_alerts_page),
         "rule_form": Provide(provide_rule_form),

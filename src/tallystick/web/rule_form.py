@@ -20,9 +20,17 @@ from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.search.tokens import quoted
 from tallystick.web.alerts_page import PATH
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import Database, Frame, Given, Reader, SessionToken, Store, WebRequest
+from tallystick.web.dependencies import (
+    DatabaseDep,
+    FrameDep,
+    Injected,
+    SessionTokenDep,
+    StoreDep,
+    UserScopeDep,
+    WebRequest,
+)
 from tallystick.web.filters import Filters
-from tallystick.web.form_request import GivenFormRequest
+from tallystick.web.form_request import FormRequestDep
 from tallystick.web.pages import html, redirect
 
 NEW = f"{PATH}/rules/new"
@@ -53,7 +61,7 @@ class RuleForm:
     """The form, shown again with what was typed, what is wrong with it, or what it would have done."""
 
     request: WebRequest
-    reader: Any
+    scope: Any
     frame: Any
     database: Any
     token: str
@@ -66,7 +74,7 @@ class RuleForm:
 
         def load() -> list[tuple[str, str]]:
             with self.database.read() as connection:
-                return [(place.shown_id, place.name) for place in list_destinations(connection, self.reader)]
+                return [(place.shown_id, place.name) for place in list_destinations(connection, self.scope)]
 
         return html(
             "rule_form.html",
@@ -88,18 +96,22 @@ class RuleForm:
         )
 
 
-GivenForm = Given[RuleForm]
+RuleFormDep = Injected[RuleForm]
 
 
 async def provide_rule_form(
-    request: WebRequest, reader: Reader, frame: Frame, database: Database, session_token: SessionToken
+    request: WebRequest,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    session_token: SessionTokenDep,
 ) -> RuleForm:
     """The form of this request."""
-    return RuleForm(request, reader, frame, database, session_token)
+    return RuleForm(request, user_scope, frame, database, session_token)
 
 
 @get(NEW, name="web.alerts.new")
-async def show_new(request: WebRequest, rule_form: GivenForm) -> Response[str]:
+async def show_new(request: WebRequest, rule_form: RuleFormDep) -> Response[str]:
     """The form, for what the list that led here finds."""
     typed = _empty() | {"query": search_of(filters_of(request))}
     return await rule_form.show(typed)
@@ -107,7 +119,7 @@ async def show_new(request: WebRequest, rule_form: GivenForm) -> Response[str]:
 
 @post(NEW, name="web.alerts.make", status_code=303)
 async def make_rule(
-    form_request: GivenFormRequest, rule_form: GivenForm, database: Database, store: Store
+    form_request: FormRequestDep, rule_form: RuleFormDep, database: DatabaseDep, store: StoreDep
 ) -> Response[str]:
     """Makes it, or tests it on the past first."""
     typed = _empty() | form_request.texts(*(name for name in FIELDS if name != "destinations"))
@@ -131,7 +143,7 @@ async def make_rule(
 
 @get(PATH + "/{name:str}/backtest", name="web.alerts.backtest")
 async def show_backtest(
-    request: WebRequest, name: str, reader: Reader, frame: Frame, database: Database, store: Store
+    request: WebRequest, name: str, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, store: StoreDep
 ) -> Response[str]:
     """What a rule, or a detection that is not on yet, would have done."""
     chosen = request.query_params.get("days", "30")
@@ -140,13 +152,13 @@ async def show_backtest(
     def work() -> tuple[str, str, Backtest]:
         if name.startswith("rul_"):
             with database.read() as connection:
-                rule = show(connection, reader, name)
+                rule = show(connection, user_scope, name)
             title, shape = rule.name, rule.shape
         else:
             shipped = detection(name)
             title, shape = shipped.name, shipped.shape
         now = now_us()
-        return title, words(shape), backtest(database, store, reader, shape, now - days * DAY_US, now)
+        return title, words(shape), backtest(database, store, user_scope, shape, now - days * DAY_US, now)
 
     title, said, result = await database.run(work)
     return html(

@@ -8,11 +8,13 @@ from litestar import Response, get, post
 from tallystick.access.csrf import form_token
 from tallystick.errors import BadRequest, Conflict
 from tallystick.saved import searches
+from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import Database, Finder, Frame, Reader, SessionToken, WebRequest
+from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, SessionTokenDep, UserScopeDep, WebRequest
 from tallystick.web.event_list import load
 from tallystick.web.filters import PATH, Filters, from_pairs
-from tallystick.web.form_request import FormRequest, GivenFormRequest
+from tallystick.web.form_request import FormRequest, FormRequestDep
+from tallystick.web.page_frame import PageFrame
 from tallystick.web.pages import html, redirect
 
 SAVED = f"{PATH}/saved"
@@ -20,14 +22,14 @@ SAVED = f"{PATH}/saved"
 
 @get(SAVED, name="web.audit_logs.saved")
 async def list_saved_views(
-    request: WebRequest, reader: Reader, database: Database, session_token: SessionToken
+    request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, session_token: SessionTokenDep
 ) -> Response[str]:
     """The menu: own and shared views, the one that is shown now, and a form that saves it."""
     filters = filters_of(request)
 
     def read() -> list[searches.SavedView]:
         with database.read() as connection:
-            return searches.list_views(connection, reader)
+            return searches.list_views(connection, user_scope)
 
     saved = [(view, _opened(view, filters)) for view in await database.run(read)]
     now_shown = urlencode(filters.lasting().pairs())
@@ -36,13 +38,13 @@ async def list_saved_views(
         saved=saved,
         shown=now_shown,
         filters=filters,
-        may_share=searches.may_share(reader),
+        may_share=searches.may_share(user_scope),
         form_token=form_token(session_token),
     )
 
 
 @post(SAVED, name="web.audit_logs.save", status_code=303)
-async def save_view(form_request: GivenFormRequest, frame: Frame, finder: Finder) -> Response[str]:
+async def save_view(form_request: FormRequestDep, frame: FrameDep, finder: FinderDep) -> Response[str]:
     """Keeps the list that `query` describes under a name."""
     shown = _shown(form_request)
     kept = urlencode(shown.lasting().pairs())
@@ -54,7 +56,7 @@ async def save_view(form_request: GivenFormRequest, frame: Frame, finder: Finder
 
 
 @post(SAVED + "/{view_id:str}", name="web.audit_logs.change_view", status_code=303)
-async def change_view(view_id: str, form_request: GivenFormRequest, frame: Frame, finder: Finder) -> Response[str]:
+async def change_view(view_id: str, form_request: FormRequestDep, frame: FrameDep, finder: FinderDep) -> Response[str]:
     """Renames, shares, stops sharing or deletes a view, as the pressed button says."""
     name, context = form_request.text("name"), form_request.context
     acts: dict[str, Callable[[], Awaitable[object]]] = {
@@ -74,7 +76,7 @@ async def change_view(view_id: str, form_request: GivenFormRequest, frame: Frame
 
 
 async def _refused(
-    problem: BadRequest | Conflict, form_request: FormRequest, frame: Frame, finder: Finder
+    problem: BadRequest | Conflict, form_request: FormRequest, frame: PageFrame, finder: Finder
 ) -> Response[str]:
     """The page that the form stood on, with what was wrong."""
     shown = _shown(form_request)

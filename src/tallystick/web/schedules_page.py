@@ -11,7 +11,7 @@ from litestar import Response, get, post
 
 from tallystick.access.csrf import form_token
 from tallystick.clock import now_us, second_words
-from tallystick.database.engine import Database as ControlDatabase
+from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.exports.request import KINDS
 from tallystick.exports.words import filter_words
@@ -21,18 +21,20 @@ from tallystick.schedules import changes
 from tallystick.schedules.changes import FILTERS, ScheduleSettings
 from tallystick.schedules.recipients import MOST_RECIPIENTS
 from tallystick.schedules.schedule import OPERATOR_STORAGE, Schedule, list_schedules, show
+from tallystick.settings import Settings
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import (
-    Database,
-    Exporter,
-    Frame,
-    Reader,
-    SessionToken,
-    Settings,
+    DatabaseDep,
+    ExporterDep,
+    FrameDep,
+    SessionTokenDep,
+    SettingsDep,
+    UserScopeDep,
     WebRequest,
 )
 from tallystick.web.filters import Filters, from_pairs
-from tallystick.web.form_request import GivenFormRequest
+from tallystick.web.form_request import FormRequestDep
+from tallystick.web.page_frame import PageFrame
 from tallystick.web.pages import html, redirect
 from tallystick.work.calendar import FREQUENCIES, WEEKDAYS
 
@@ -71,36 +73,45 @@ class ShownSchedule:
 
 @get(f"{PATH}/new", name="web.schedules.new")
 async def show_form(
-    request: WebRequest, reader: Reader, frame: Frame, session_token: SessionToken, settings: Settings
+    request: WebRequest,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    session_token: SessionTokenDep,
+    settings: SettingsDep,
 ) -> Response[str]:
     """The form, for what the list that led here was filtered by."""
     filters = filters_of(request)
     typed = {
         "name": "", "frequency": "daily", "at": "07:00", "weekday": "monday", "day": "1",
         "zone": filters.tz or frame.zone or "UTC", "format": "csv", "mode": "new", "past": "on",
-        "recipients": reader.principal.email, "query": filters.href("")[1:], "to_place": "",
+        "recipients": user_scope.principal.email, "query": filters.href("")[1:], "to_place": "",
     }  # fmt: skip
-    return _form(frame, reader, settings, session_token, typed, "")
+    return _form(frame, user_scope, settings, session_token, typed, "")
 
 
 @get(PATH + "/{schedule_id:str}", name="web.schedules.edit")
 async def show_edit(
-    schedule_id: str, reader: Reader, frame: Frame, database: Database, session_token: SessionToken, settings: Settings
+    schedule_id: str,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    session_token: SessionTokenDep,
+    settings: SettingsDep,
 ) -> Response[str]:
     """The form of one that there is."""
-    one = await database.run(_look, database, reader, schedule_id)
+    one = await database.run(_look, database, user_scope, schedule_id)
     was = changes.settings_of(one)
     typed = {
         "name": was.name, "frequency": was.frequency, "at": was.at, "weekday": was.weekday, "day": str(was.day),
         "zone": was.zone, "format": was.format, "mode": was.mode, "recipients": "\n".join(was.recipients), "query": "",
         "to_place": "on" if was.to_place else "",
     }  # fmt: skip
-    return _form(frame, reader, settings, session_token, typed, "", one=one)
+    return _form(frame, user_scope, settings, session_token, typed, "", one=one)
 
 
 @post(PATH, name="web.schedules.make", status_code=303)
 async def make_schedule(
-    form_request: GivenFormRequest, frame: Frame, session_token: SessionToken, settings: Settings
+    form_request: FormRequestDep, frame: FrameDep, session_token: SessionTokenDep, settings: SettingsDep
 ) -> Response[str]:
     """Makes one of what was typed."""
     typed = form_request.texts(*FIELDS)
@@ -116,11 +127,11 @@ async def make_schedule(
 @post(PATH + "/{schedule_id:str}", name="web.schedules.change", status_code=303)
 async def change_schedule(
     schedule_id: str,
-    form_request: GivenFormRequest,
-    frame: Frame,
-    session_token: SessionToken,
-    exporter: Exporter,
-    settings: Settings,
+    form_request: FormRequestDep,
+    frame: FrameDep,
+    session_token: SessionTokenDep,
+    exporter: ExporterDep,
+    settings: SettingsDep,
 ) -> Response[str]:
     """One of the acts: run, pause, resume, consent, delete; or change, to what was typed."""
     typed = form_request.texts(*FIELDS)
@@ -151,17 +162,17 @@ async def change_schedule(
     return redirect(EXPORTS if name == "delete" else f"{EXPORTS}#{schedule_id}")
 
 
-async def schedules_shown(database: ControlDatabase, reader: Scope, zone: tzinfo) -> list[ShownSchedule]:
+async def schedules_shown(database: Database, scope: Scope, zone: tzinfo) -> list[ShownSchedule]:
     """Those of the page."""
 
     def load() -> list[Schedule]:
         with database.read() as connection:
-            return list_schedules(connection, reader)
+            return list_schedules(connection, scope)
 
-    return [_shown(one, reader, zone) for one in await database.run(load)]
+    return [_shown(one, scope, zone) for one in await database.run(load)]
 
 
-def _shown(one: Schedule, reader: Scope, zone: tzinfo) -> ShownSchedule:
+def _shown(one: Schedule, scope: Scope, zone: tzinfo) -> ShownSchedule:
     last = one.last_run
     result, tone = RESULTS[last.state] if last else ("Not run yet", "gone")
     if one.stopped:
@@ -180,7 +191,7 @@ def _shown(one: Schedule, reader: Scope, zone: tzinfo) -> ShownSchedule:
         tone=tone,
         ran="" if last is None else second_words(last.finished_at or last.made_at, zone),
         is_running=last is not None and last.is_open,
-        may_change=one.by.id == reader.principal.id or "admin" in reader.permissions,
+        may_change=one.by.id == scope.principal.id or "admin" in scope.permissions,
     )
 
 
@@ -189,8 +200,8 @@ def _unit(one: Schedule) -> str:
 
 
 def _form(
-    frame: Frame,
-    reader: Scope,
+    frame: PageFrame,
+    scope: Scope,
     settings: Settings,
     token: str,
     typed: dict[str, str],
@@ -214,9 +225,9 @@ def _form(
         frequencies=FREQUENCIES,
         weekdays=WEEKDAYS,
         most=MOST_RECIPIENTS,
-        role=reader.role,
+        role=scope.role,
         has_mail=settings.smtp_url is not None,
-        place=OPERATOR_STORAGE if settings.export_dir is not None and "admin" in reader.permissions else "",
+        place=OPERATOR_STORAGE if settings.export_dir is not None and "admin" in scope.permissions else "",
     )
 
 
@@ -241,6 +252,6 @@ def _kept(filters: Filters) -> dict[str, list[str]]:
     return {name: list(given[name]) for name in FILTERS if given.get(name)}
 
 
-def _look(database: ControlDatabase, reader: Scope, schedule_id: str) -> Schedule:
+def _look(database: Database, scope: Scope, schedule_id: str) -> Schedule:
     with database.read() as connection:
-        return show(connection, reader, schedule_id)
+        return show(connection, scope, schedule_id)

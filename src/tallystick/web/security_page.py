@@ -14,10 +14,10 @@ from tallystick.clock import DAY_US, from_us, now_us, rfc3339, second_words
 from tallystick.errors import NotFound
 from tallystick.query.conditions import And, Query
 from tallystick.query.scope import Scope
-from tallystick.search.find import Finder as EventFinder
+from tallystick.search.find import Finder
 from tallystick.search.grammar import parse
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import Database, Finder, Frame, Reader, Store, WebRequest
+from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, StoreDep, UserScopeDep, WebRequest
 from tallystick.web.event_view import Row, row_of
 from tallystick.web.pages import html
 
@@ -60,13 +60,13 @@ class Looked:
 
 @get(PATH, name="web.security")
 async def show_security(
-    request: WebRequest, reader: Reader, frame: Frame, database: Database, finder: Finder
+    request: WebRequest, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, finder: FinderDep
 ) -> Response[str]:
     """The page; the signs come in when they are found."""
-    require_whole_trail(reader)
+    require_whole_trail(user_scope)
     days, zone = _days(request), filters_of(request).zone
     now = now_us()
-    looked = await database.run(_look, finder, reader, days, now, zone)
+    looked = await database.run(_look, finder, user_scope, days, now, zone)
     return html(
         "security.html",
         frame=frame.at("security"),
@@ -80,14 +80,16 @@ async def show_security(
 
 
 @get(PATH + "/signs/{name:str}", name="web.security.sign")
-async def show_sign(request: WebRequest, name: str, reader: Reader, database: Database, store: Store) -> Response[str]:
+async def show_sign(
+    request: WebRequest, name: str, user_scope: UserScopeDep, database: DatabaseDep, store: StoreDep
+) -> Response[str]:
     """One sign: how often, whom it is about, and the events behind it."""
     if name not in SIGNS:
         raise NotFound("There is no such sign.", code="no_sign")
     days, zone = _days(request), filters_of(request).zone
     shape = detection(name).shape
     now = now_us()
-    found: Backtest = await database.run(backtest, database, store, reader, shape, now - days * DAY_US, now)
+    found: Backtest = await database.run(backtest, database, store, user_scope, shape, now - days * DAY_US, now)
     last = [
         (second_words(one.at, zone), one, _events(shape.query, one.group, one.at, shape.window_us))
         for one in found.firings[::-1][:SHOWN]
@@ -95,18 +97,18 @@ async def show_sign(request: WebRequest, name: str, reader: Reader, database: Da
     return html("security_sign.html", name=name, found=found, last=last, days=days)
 
 
-def _look(finder: EventFinder, reader: Scope, days: int, now: int, zone: Any) -> Looked:
+def _look(finder: Finder, scope: Scope, days: int, now: int, zone: Any) -> Looked:
     start = now - days * DAY_US
     failed = Query(parse(FAILED, now=now), start, now)
     tops = []
     for field, title in (("ip", "By address"), ("user", "By user")):
-        values = finder.facets(reader, failed, field, limit=8)["values"]
+        values = finder.facets(scope, failed, field, limit=8)["values"]
         most = max((one["count"] for one in values), default=1)
         tops.append(
             Top(title, tuple((one["value"], one["count"], max(1, round(100 * one["count"] / most)),
                               _href(FAILED, start, now, **{field: one["value"]})) for one in values))
         )  # fmt: skip
-    buckets = finder.histogram(reader, failed, buckets=60)["buckets"] if days else []
+    buckets = finder.histogram(scope, failed, buckets=60)["buckets"] if days else []
     found: dict[str, int] = {}
     for bucket in buckets:
         day = bucket["start"][:10]
@@ -119,7 +121,7 @@ def _look(finder: EventFinder, reader: Scope, days: int, now: int, zone: Any) ->
          f"/audit-logs?{urlencode({'q': FAILED, 'range': 'custom', 'start': day, 'end': day})}")
         for day in each
     )  # fmt: skip
-    changed = finder.page(reader, Query(And((parse(PERMISSIONS, now=now),)), start, now), limit=SHOWN + 1, count="none")
+    changed = finder.page(scope, Query(And((parse(PERMISSIONS, now=now),)), start, now), limit=SHOWN + 1, count="none")
     rows = [row_of(event, zone, ()) for event in changed.data[:SHOWN]]
     return Looked(shown, sum(found.values()), tuple(tops), rows, len(changed.data) > SHOWN)
 

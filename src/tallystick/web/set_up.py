@@ -6,13 +6,15 @@ from typing import Any
 from litestar import Response, get, post
 
 from tallystick.access import sessions, setup_link
+from tallystick.access.audit import Caller
 from tallystick.access.passwords import LEAST_CHARACTERS
 from tallystick.access.secret import Secret
 from tallystick.access.setup_link import FirstOwner
 from tallystick.clock import now_us
+from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Unavailable
 from tallystick.ledger import log
-from tallystick.web.dependencies import Caller, Database, Form, Recorder, Settings, SignIn
+from tallystick.web.dependencies import DatabaseDep, FormDep, RecorderDep, RequestCallerDep, SettingsDep, SignInDep
 from tallystick.web.filters import PATH
 from tallystick.web.pages import html, redirect
 from tallystick.web.sign_in import with_session
@@ -21,7 +23,7 @@ FIELDS = ("organization", "slug", "name", "email")
 
 
 @get("/set-up/{token:str}", name="web.set_up")
-async def show_set_up(token: str, database: Database) -> Response[str]:
+async def show_set_up(token: str, database: DatabaseDep) -> Response[str]:
     """The form; 404 when the link was used or is too old."""
     await database.run(_check, database, token)
     return _page(dict.fromkeys(FIELDS, ""))
@@ -30,12 +32,12 @@ async def show_set_up(token: str, database: Database) -> Response[str]:
 @post("/set-up/{token:str}", name="web.set_up.post")
 async def set_up(
     token: str,
-    form: Form,
-    caller: Caller,
-    settings: Settings,
-    database: Database,
-    sign_in: SignIn,
-    recorder: Recorder,
+    form: FormDep,
+    request_caller: RequestCallerDep,
+    settings: SettingsDep,
+    database: DatabaseDep,
+    sign_in: SignInDep,
+    recorder: RecorderDep,
 ) -> Response[str]:
     """Makes the organization, its log and its owner, who is signed in at once."""
     fields = {name: str(form.get(name, "")).strip() for name in FIELDS}
@@ -48,7 +50,7 @@ async def set_up(
             name=fields["name"],
             password=await sign_in.hashed(str(form.get("password", ""))),
         )
-        cookie = await database.run(_make, database, token, owner, caller)
+        cookie = await database.run(_make, database, token, owner, request_caller)
     except (BadRequest, Unavailable) as problem:
         return _page(fields, problem.detail, problem.status)
     recorder.own_actions_waiting()

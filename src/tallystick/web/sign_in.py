@@ -8,10 +8,21 @@ from tallystick import ids
 from tallystick.access import organizations, sessions
 from tallystick.access.csrf import check_form_token
 from tallystick.clock import now_us
+from tallystick.database.engine import Database
 from tallystick.errors import NotFound, TallystickError, TooMany
-from tallystick.web.dependencies import Caller, Database, Form, Recorder, SessionToken, Settings, SignIn, WebRequest
+from tallystick.settings import Settings
+from tallystick.web.dependencies import (
+    DatabaseDep,
+    FormDep,
+    RecorderDep,
+    RequestCallerDep,
+    SessionTokenDep,
+    SettingsDep,
+    SignInDep,
+    WebRequest,
+)
 from tallystick.web.filters import PATH
-from tallystick.web.page_frame import is_ours
+from tallystick.web.page_frame import is_own_page
 from tallystick.web.pages import html, redirect
 
 
@@ -22,7 +33,7 @@ async def show_home() -> Response[str]:
 
 
 @get("/sign-in", name="web.sign_in")
-async def show_sign_in(request: WebRequest, session_token: SessionToken, database: Database) -> Response[str]:
+async def show_sign_in(request: WebRequest, session_token: SessionTokenDep, database: DatabaseDep) -> Response[str]:
     """The form; who is signed in goes on at once."""
     wanted = _wanted(request.query_params.get("next", ""))
     is_signed_in, is_set_up = await database.run(_standing, database, session_token)
@@ -33,17 +44,19 @@ async def show_sign_in(request: WebRequest, session_token: SessionToken, databas
 
 @post("/sign-in", name="web.sign_in.post")
 async def enter(
-    form: Form,
-    session_token: SessionToken,
-    caller: Caller,
-    settings: Settings,
-    sign_in: SignIn,
-    recorder: Recorder,
+    form: FormDep,
+    session_token: SessionTokenDep,
+    request_caller: RequestCallerDep,
+    settings: SettingsDep,
+    sign_in: SignInDep,
+    recorder: RecorderDep,
 ) -> Response[str]:
     """Begins a session, or says that it was refused."""
     email, wanted = str(form.get("email", "")), _wanted(str(form.get("next", "")))
     try:
-        token = await sign_in.sign_in(email, str(form.get("password", "")), caller=caller, previous=session_token)
+        token = await sign_in.sign_in(
+            email, str(form.get("password", "")), caller=request_caller, previous=session_token
+        )
     except TallystickError as problem:
         headers = {"Retry-After": str(problem.retry_after)} if isinstance(problem, TooMany) else {}
         return html(
@@ -62,19 +75,19 @@ async def enter(
 
 @post("/sign-out", name="web.sign_out")
 async def leave(
-    form: Form,
-    session_token: SessionToken,
-    caller: Caller,
-    settings: Settings,
-    database: Database,
-    recorder: Recorder,
+    form: FormDep,
+    session_token: SessionTokenDep,
+    request_caller: RequestCallerDep,
+    settings: SettingsDep,
+    database: DatabaseDep,
+    recorder: RecorderDep,
 ) -> Response[str]:
     """Ends the session; the form's token shows that the person meant it."""
     check_form_token(session_token, str(form.get("form_token", "")))
 
     def end() -> None:
         with database.write() as connection:
-            sessions.end(connection, session_token, now=now_us(), caller=caller)
+            sessions.end(connection, session_token, now=now_us(), caller=request_caller)
 
     await database.run(end)
     recorder.own_actions_waiting()
@@ -83,12 +96,12 @@ async def leave(
 
 @post("/organization", name="web.organization.switch")
 async def switch_organization(
-    form: Form,
-    session_token: SessionToken,
-    caller: Caller,
-    settings: Settings,
-    database: Database,
-    recorder: Recorder,
+    form: FormDep,
+    session_token: SessionTokenDep,
+    request_caller: RequestCallerDep,
+    settings: SettingsDep,
+    database: DatabaseDep,
+    recorder: RecorderDep,
 ) -> Response[str]:
     """Goes on in another organization of the person, with a new cookie; the other organization's trail says so."""
     check_form_token(session_token, str(form.get("form_token", "")))
@@ -99,7 +112,7 @@ async def switch_organization(
         except ValueError:
             raise NotFound("There is no such organization of yours.", code="no_membership") from None
         with database.write() as connection:
-            return sessions.switch(connection, session_token, org_id, now=now_us(), caller=caller)
+            return sessions.switch(connection, session_token, org_id, now=now_us(), caller=request_caller)
 
     token = await database.run(switch)
     recorder.own_actions_waiting()
@@ -120,4 +133,4 @@ def _standing(database: Database, token: str) -> tuple[bool, bool]:
 
 def _wanted(path: str) -> str:
     """Where to go after the sign-in: only ever a page of ours."""
-    return path if is_ours(path) else PATH
+    return path if is_own_page(path) else PATH

@@ -9,8 +9,9 @@ from tallystick.clock import now_us
 from tallystick.errors import BadRequest
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
+from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import Database, Finder, Reader, WebRequest
+from tallystick.web.dependencies import DatabaseDep, FinderDep, UserScopeDep, WebRequest
 from tallystick.web.filters import PATH, Filters, from_pairs
 from tallystick.web.pages import html
 
@@ -30,7 +31,7 @@ class Offer:
 
 @get(PATH + "/suggest/{name:str}", name="web.audit_logs.suggest")
 async def suggest_values(
-    request: WebRequest, name: str, reader: Reader, database: Database, finder: Finder
+    request: WebRequest, name: str, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
 ) -> Response[str]:
     """Values of `user` or `resource`; what is typed in the menu's box narrows them."""
     field = FIELDS.get(name)
@@ -39,7 +40,7 @@ async def suggest_values(
     pairs = request.query_params.multi_items()
     typed = next((value.strip() for key, value in pairs if key == f"{name}_typed"), "")
     chosen = getattr(from_pairs([pair for pair in pairs if pair[0] == name]), name)
-    offers = await database.run(_offers, reader, finder, filters_of(request), field, typed, chosen)
+    offers = await database.run(_offers, user_scope, finder, filters_of(request), field, typed, chosen)
     return html("offered.html", offers=offers, name=name, typed=typed)
 
 

@@ -6,7 +6,7 @@ from tallystick.access.rate_limit import RateLimit
 from tallystick.clock import now_us
 from tallystick.schedules import unsubscribe as unsubscribe_link
 from tallystick.schedules.unsubscribe import Subscription
-from tallystick.web.dependencies import Caller, Database, Recorder, Settings
+from tallystick.web.dependencies import DatabaseDep, RecorderDep, RequestCallerDep, SettingsDep
 from tallystick.web.pages import html
 
 PATH = "/unsubscribe/{token:str}"
@@ -15,7 +15,7 @@ _POSTS = RateLimit(1, 20, detail="This address unsubscribes more often than anyb
 
 
 @get(PATH, name="web.unsubscribe")
-async def show_unsubscribe(token: str, database: Database, settings: Settings) -> Response[str]:
+async def show_unsubscribe(token: str, database: DatabaseDep, settings: SettingsDep) -> Response[str]:
     """Asks. Looking changes nothing: programs follow the links of a mail before a person does."""
 
     def look() -> Subscription:
@@ -27,15 +27,15 @@ async def show_unsubscribe(token: str, database: Database, settings: Settings) -
 
 @post(PATH, name="web.unsubscribe.post", status_code=200)
 async def unsubscribe(
-    token: str, caller: Caller, database: Database, settings: Settings, recorder: Recorder
+    token: str, request_caller: RequestCallerDep, database: DatabaseDep, settings: SettingsDep, recorder: RecorderDep
 ) -> Response[str]:
     """Does it. The link is all that it takes: no cookie is read, so that no other site can act for anybody."""
 
-    _POSTS.take(caller.address)
+    _POSTS.take(request_caller.address)
 
     def act() -> Subscription:
         with database.write() as connection:
-            unsubscribe_link.unsubscribe(connection, settings.secret_key, token, now=now_us(), caller=caller)
+            unsubscribe_link.unsubscribe(connection, settings.secret_key, token, now=now_us(), caller=request_caller)
             return unsubscribe_link.read_token(connection, settings.secret_key, token)
 
     one = await database.run(act)
