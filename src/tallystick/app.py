@@ -16,7 +16,7 @@ from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
 from tallystick.access.secret import Seal
 from tallystick.access.sign_in import SignIn
-from tallystick.alerts.baseline import Learner
+from tallystick.alerts.baseline import BaselineWorker
 from tallystick.alerts.evaluator import Evaluator
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.metrics import observed
@@ -141,7 +141,7 @@ def build(settings: Settings) -> Services:
     ]  # fmt: skip
     # The sequencer stops before the shipper and the signer: what waits is committed, shipped and signed.
     workers: list[Worker] = [signer, shipper, sequencer, purger, eraser, exporter, checker, copier]
-    workers += [Mailer(database, relay), schedules, courier, Learner(database, store), evaluator]
+    workers += [Mailer(database, relay), schedules, courier, BaselineWorker(database, store), evaluator]
     if settings.smtp_url:
         workers.append(Reminders(database, settings.public_url, own_actions))
     return Services(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tallystick.access.scopes import person_scope, user_principal
 from tallystick.alerts import history
 from tallystick.alerts.backtest import Backtest, backtest
-from tallystick.alerts.definition import Shape, checked
+from tallystick.alerts.definition import RuleDefinition, parse_definition
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.errors import BadRequest, Forbidden
 from tallystick.ids import encode, new_uuid
@@ -43,9 +43,9 @@ rules = st.sampled_from(
 )  # fmt: skip
 
 
-def run(watch: Watch, scope, shape: Shape) -> Backtest:
+def run(watch: Watch, scope, definition: RuleDefinition) -> Backtest:
     spine = watch.spine
-    return backtest(spine.database, spine.store, scope, shape, BASE - 3600 * SECOND_US, BASE + DAY_US)
+    return backtest(spine.database, spine.store, scope, definition, BASE - 3600 * SECOND_US, BASE + DAY_US)
 
 
 @settings(
@@ -67,8 +67,8 @@ def test_it_agrees_with_judging_the_same_events_live_in_any_batches_and_order(
     watch = Watch(sqlite_watch.spine, recording=judge == "the one that records")
     scope = watch.spine.organization(f"acme{next(number)}")
     watch.settle()
-    shape = given_rule | {"query": f"{given_rule['query']} -action:audit_log.* -action:organization.*".strip()}
-    rule = watch.rule(scope, **shape)
+    definition = given_rule | {"query": f"{given_rule['query']} -action:audit_log.* -action:organization.*".strip()}
+    rule = watch.rule(scope, **definition)
     watch.settle()
     left = [failed(at, user, ip, action=action) for at, user, ip, action in given_events]
     for size in sizes:
@@ -86,7 +86,7 @@ def test_it_agrees_with_judging_the_same_events_live_in_any_batches_and_order(
         watch.spine.ship()
     watch.stop()
     live = [one for one in watch.alerts(scope) if one.rule_id == rule.rule_id]
-    found = run(watch, scope, checked(shape))
+    found = run(watch, scope, parse_definition(definition))
     assert [(one.at, one.number, one.event_ids) for one in found.firings] == [
         (one.at, one.number, tuple(encode("evt", raw) for raw in one.event_ids)) for one in live
     ]
@@ -99,8 +99,10 @@ def test_what_is_searched_in_whole_events_agrees_with_what_columns_say(sqlite_wa
     agent = {"context": {"user_agent": "Chrome/120.0", "ip_address": "192.0.2.1"}}
     watch.spine.record(scope, *[failed(at, **agent) for at in range(5)], failed(9))
     watch.spine.ship()
-    shape = checked({"query": "action:user.login_failed", "count": 5, "window_seconds": 60, "group_by": "device"})
-    found = run(watch, scope, shape)
+    definition = parse_definition(
+        {"query": "action:user.login_failed", "count": 5, "window_seconds": 60, "group_by": "device"}
+    )
+    found = run(watch, scope, definition)
     assert (found.fired, found.looked_at, found.groups) == (1, 5, {"Chrome": 1})
 
 
@@ -109,7 +111,7 @@ def test_only_the_period_is_looked_at_and_days_are_told(sqlite_watch):
     scope = watch.spine.organization()
     watch.spine.record(scope, failed(-7200), failed(0), failed(1))
     watch.spine.ship()
-    found = run(watch, scope, checked({"query": "action:user.login_failed"}))
+    found = run(watch, scope, parse_definition({"query": "action:user.login_failed"}))
     assert (found.fired, found.looked_at) == (2, 2)
 
 
@@ -118,17 +120,17 @@ def test_another_organization_and_a_member_get_nothing(sqlite_watch):
     scope, charlie = watch.spine.organization(), watch.spine.organization("charlie")
     watch.spine.record(scope, failed())
     watch.spine.ship()
-    shape = checked({"query": "action:user.login_failed"})
-    assert run(watch, charlie, shape).looked_at == 0
+    definition = parse_definition({"query": "action:user.login_failed"})
+    assert run(watch, charlie, definition).looked_at == 0
     member = person_scope(scope.org_id, user_principal(new_uuid(BASE), "sarah@acme.com", "Sarah"), "member")
     with pytest.raises(Forbidden):
-        run(watch, member, shape)
+        run(watch, member, definition)
 
 
 def test_silence_has_no_past(sqlite_watch):
     scope = sqlite_watch.spine.organization()
-    with pytest.raises(BadRequest, match="by the clock"):
-        run(sqlite_watch, scope, checked({"kind": "silence", "window_seconds": 60}))
+    with pytest.raises(BadRequest, match="cannot be back-tested"):
+        run(sqlite_watch, scope, parse_definition({"kind": "silence", "window_seconds": 60}))
 
 
 def test_what_is_too_much_to_look_at_is_refused_rather_than_cut(sqlite_watch, monkeypatch):
@@ -136,5 +138,5 @@ def test_what_is_too_much_to_look_at_is_refused_rather_than_cut(sqlite_watch, mo
     sqlite_watch.spine.record(scope, *[failed(at) for at in range(6)])
     sqlite_watch.spine.ship()
     monkeypatch.setattr(history, "MOST_EVENTS", 5)
-    with pytest.raises(BadRequest, match="more than 5 events"):
-        run(sqlite_watch, scope, checked({"query": "action:user.login_failed"}))
+    with pytest.raises(BadRequest, match="More than 5 events"):
+        run(sqlite_watch, scope, parse_definition({"query": "action:user.login_failed"}))

@@ -8,11 +8,11 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from tallystick.alerts.compiled_rule import Watched
-from tallystick.alerts.evaluation import judge_all
-from tallystick.alerts.rule import Rule, words
+from tallystick.alerts.compiled_rule import CompiledRule
+from tallystick.alerts.evaluation import evaluate_events
+from tallystick.alerts.rule import Rule, describe
 from tallystick.alerts.rule_tests import failures
-from tallystick.alerts.rules_file import shipped
+from tallystick.alerts.rules_file import shipped_detections
 from tallystick.clock import DAY_US
 from tallystick.demo.events import acme_events
 from tallystick.demo.incidents import DELETED_ON, GUESSED_ON, PERIOD_DAYS, RAISED_ON
@@ -31,19 +31,19 @@ WANTED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("one", shipped(), ids=lambda one: one.id)
+@pytest.mark.parametrize("one", shipped_detections(), ids=lambda one: one.id)
 def test_it_fires_where_it_should_and_nowhere_else(one):
-    assert failures(one.name, one.shape, one.tests) == []
+    assert failures(one.name, one.definition, one.tests) == []
     assert {test.fires == 0 or test.fires == [] for test in one.tests} == {True, False}, "both kinds of test"
     assert one.about
     assert one.often
     assert one.runbook
-    assert words(one.shape)
+    assert describe(one.definition)
 
 
 def test_all_that_were_promised_are_there_and_two_are_on():
-    assert {one.id for one in shipped()} == WANTED
-    assert {one.id for one in shipped() if one.enabled} == {"failed_sign_ins", "deployment_failed"}
+    assert {one.id for one in shipped_detections()} == WANTED
+    assert {one.id for one in shipped_detections() if one.enabled} == {"failed_sign_ins", "deployment_failed"}
 
 
 @cache
@@ -56,12 +56,12 @@ def demo():
 
 def found_by(name: str) -> list[tuple[str, int]]:
     """For whom and on which day a detection fires on them."""
-    one = next(one for one in shipped() if one.id == name)
-    watched = Watched(UUID(int=3), one.shape)
+    one = next(one for one in shipped_detections() if one.id == name)
+    compiled = CompiledRule(UUID(int=3), one.definition)
     rule = Rule(
-        UUID(int=0), UUID(int=3), one.name, one.shape, one.severity, "", one.id, (), True, None, 0, True, 1, "", 0
+        UUID(int=0), UUID(int=3), one.name, one.definition, one.severity, "", one.id, (), True, None, 0, True, 1, "", 0
     )
-    found = judge_all(rule, watched, watched.judge(), demo()).firings
+    found = evaluate_events(rule, compiled, compiled.new_detector(), demo()).firings
     return [(record.actor_email or record.actor_name, firing.at // DAY_US) for firing, record in found]
 
 
@@ -88,13 +88,13 @@ def test_every_planted_incident_is_found_each_time():
 def test_none_fires_more_often_than_the_guide_says():
     said = documented()
     assert said.keys() == WANTED
-    for one in shipped():
-        if one.shape.kind != "silence":
+    for one in shipped_detections():
+        if one.definition.kind != "silence":
             assert len(found_by(one.id)) <= said[one.id], one.id
 
 
 def test_the_guide_says_of_each_what_it_is():
     text = GUIDE.read_text("utf-8")
-    for one in shipped():
+    for one in shipped_detections():
         assert f"### {one.name}\n\n{one.about}" in text
         assert one.runbook in text

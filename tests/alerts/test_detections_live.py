@@ -7,20 +7,20 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from tallystick.alerts.rule_tests import RuleTest, failures, inputs
-from tallystick.alerts.rules_file import Written, one, shipped
+from tallystick.alerts.rule_tests import RuleTest, expand_events, failures
+from tallystick.alerts.rules_file import RuleSpec, find_detection, shipped_detections
 from tests.alerts.watching import Watch
 
 # What judges by the time of receiving, or what only Tallystick itself tells: nobody can choose either where it is real.
 OTHERS = {"clock_skew", "source_silent", "integrity_failed"}
 INDIA = timezone(timedelta(hours=5, minutes=30))
-TRIALS = [(rule, test) for rule in shipped() if rule.id not in OTHERS for test in rule.tests]
+TRIALS = [(rule, test) for rule in shipped_detections() if rule.id not in OTHERS for test in rule.tests]
 
 
 def sent(test: RuleTest, zone: timezone) -> list[dict[str, Any]]:
     """The events of a test as a program in that zone sends them, in the order of recording."""
     events: list[dict[str, Any]] = []
-    for event, _, _ in inputs(test.events):
+    for event, _, _ in expand_events(test.events):
         assert event.timestamp is not None
         told = msgspec.to_builtins(event)
         written = {name: value for name, value in told.items() if value not in (None, {}, [])}
@@ -29,13 +29,13 @@ def sent(test: RuleTest, zone: timezone) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("rule", "test"), TRIALS, ids=lambda part: getattr(part, "id", None) or part.name[:40])
-def test_two_organizations_late_events_and_zones_change_nothing(rule: Written, test: RuleTest, sqlite_watch: Watch):
+def test_two_organizations_late_events_and_zones_change_nothing(rule: RuleSpec, test: RuleTest, sqlite_watch: Watch):
     """The events of 2024 arrive years late, from two zones, those of two organizations by turns."""
     watch = sqlite_watch
     scopes = [watch.spine.organization(slug) for slug in ("acme", "other")]
     watch.settle()
-    shape = {name: value for name, value in msgspec.to_builtins(rule.shape).items() if value}
-    rules = [watch.rule(scope, rule.name, **shape) for scope in scopes]
+    definition = {name: value for name, value in msgspec.to_builtins(rule.definition).items() if value}
+    rules = [watch.rule(scope, rule.name, **definition) for scope in scopes]
     watch.settle()  # what has to learn first has nothing to learn from
     events = [sent(test, zone) for zone in (UTC, INDIA)]  # type: ignore[arg-type]
     for start in range(0, len(events[0]), 50):
@@ -50,7 +50,7 @@ def test_two_organizations_late_events_and_zones_change_nothing(rule: Written, t
 @pytest.mark.parametrize("change", ["2026-03-29", "2026-10-25"])
 def test_the_change_to_and_from_summer_time_makes_no_hour_unusual(change):
     """Somebody in Berlin who works from nine to five by the clock on the wall, and once at three in the morning."""
-    unusual = one("off_hours")
+    unusual = find_detection("off_hours")
     berlin = ZoneInfo("Europe/Berlin")
     first = datetime.fromisoformat(change).replace(tzinfo=berlin) - timedelta(days=20)
     worked = [
@@ -61,4 +61,4 @@ def test_the_change_to_and_from_summer_time_makes_no_hour_unusual(change):
     night = {**worked[0], "at": (first + timedelta(days=30, hours=3)).isoformat()}
     test = {"name": "working hours", "events": [*worked, night], "fires": ["jo@acme.com"]}
     made = [msgspec.convert(test | more, RuleTest) for more in ({}, {"events": worked, "fires": 0})]
-    assert failures(unusual.name, unusual.shape, made) == []
+    assert failures(unusual.name, unusual.definition, made) == []

@@ -144,7 +144,7 @@ def test_a_changed_rule_judges_what_the_old_one_had_not(sqlite_watch):
     rule = watch.rule(scope, query="action:nothing.at_all")
     watch.settle()
     watch.spine.record(scope, failed())
-    watch.change(scope, rule, shape={"query": "action:user.login_failed"})
+    watch.change(scope, rule, definition={"query": "action:user.login_failed"})
     watch.settle()
     assert [one.number for one in watch.alerts(scope)] == [1]
 

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from tallystick.alerts.definition import checked
-from tallystick.alerts.fields import NAMES, WHERE, shown
+from tallystick.alerts.definition import parse_definition
+from tallystick.alerts.fields import NAMES, WHERE, display_name
 from tallystick.alerts.rule_tests import RuleTest, failures
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import prepare
@@ -49,17 +49,19 @@ def test_what_merely_looks_random_is_no_secret(value):
 
 
 def test_a_secret_never_stands_in_what_the_alert_says():
-    shape = checked({"where": "holds_secret", "says": "An event {action} by {user} holds what looks like a secret."})
+    definition = parse_definition(
+        {"where": "holds_secret", "says": "An event {action} by {user} holds what looks like a secret."}
+    )
     test = msgspec.convert(
         {"name": "it", "events": [{"action": "a.b", "user": "jo@acme.com", "request": {"k": "AKIAIOSFODNN7EXAMPLE"}}],
          "fires": 1, "says": "An event a.b by jo@acme.com holds what looks like a secret."}, RuleTest
     )  # fmt: skip
-    assert failures("Secret", shape, [test]) == []
+    assert failures("Secret", definition, [test]) == []
 
 
 def test_a_secret_in_a_name_is_hidden_wherever_the_name_is_shown():
     given = record(actor={"id": "tsk_" + "a" * 36}, resource={"type": "variable", "name": "x AKIAIOSFODNN7EXAMPLE"})
-    assert (shown("user", given), shown("resource", given)) == ("[hidden]", "x [hidden]")
+    assert (display_name("user", given), display_name("resource", given)) == ("[hidden]", "x [hidden]")
 
 
 def test_people_are_one_by_all_their_names_and_machines_are_nobody():
@@ -70,7 +72,7 @@ def test_people_are_one_by_all_their_names_and_machines_are_nobody():
     assert NAMES["user"](record(actor={"type": "anonymous", "name": "anonymous"})) == ()
     namesake = {"type": "user", "id": "usr_9", "name": "Jo Miller"}
     assert NAMES["resource"](record(resource=namesake)) == ("usr_9",)
-    assert shown("user", record(actor={"type": "api_key", "id": "key_1", "name": "CI"})) == "CI"
+    assert display_name("user", record(actor={"type": "api_key", "id": "key_1", "name": "CI"})) == "CI"
     assert NAMES["user"](record(actor={"type": "system", "id": "cron"})) == ()
     assert NAMES["resource"](record(resource={"type": "project", "id": "p1", "name": "api"})) == ("api", "p1")
 

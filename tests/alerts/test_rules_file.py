@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick.alerts.definition import FIELDS, Shape
+from tallystick.alerts.definition import FIELDS, RuleDefinition
 from tallystick.alerts.rule import Rule
 from tallystick.alerts.rule_tests import failures
 from tallystick.alerts.rules_file import read_rules, write_rules
@@ -63,7 +63,7 @@ def test_a_mistake_is_named(text, said):
 def test_a_time_that_no_event_has_is_named(event):
     (rule,) = read_rules(f"rules: [{{name: x, tests: [{{name: y, events: [{event}]}}]}}]")
     with pytest.raises(BadRequest, match=r"ten years|repeat"):
-        failures(rule.name, rule.shape, rule.tests)
+        failures(rule.name, rule.definition, rule.tests)
 
 
 def test_what_is_written_of_no_rules_is_read():
@@ -72,7 +72,7 @@ def test_what_is_written_of_no_rules_is_read():
 
 def test_a_test_that_cannot_be_run_says_why():
     (rule,) = read_rules("rules:\n  - name: x\n    tests:\n      - {name: y, events: [{action: nonsense}], fires: 1}\n")
-    assert "bad_action" in failures(rule.name, rule.shape, rule.tests)[0]
+    assert "bad_action" in failures(rule.name, rule.definition, rule.tests)[0]
 
 
 names = st.text(string.ascii_letters + " :#'\"äß漢{}-", min_size=1, max_size=30).filter(str.strip)
@@ -80,7 +80,15 @@ names = st.text(string.ascii_letters + " :#'\"äß漢{}-", min_size=1, max_size=
 
 @given(names, st.integers(2, 1000), st.integers(1, 10_000), st.sampled_from(FIELDS), names)
 def test_what_is_written_is_read_as_it_was(name, count, window, field, runbook):
-    shape = Shape(query="status:failed", count=count, window_seconds=window, group_by=field, cooldown_seconds=5)
-    rule = Rule(UUID(int=1), UUID(int=2), name, shape, "notice", runbook, "", (), False, None, 0, True, 1, "", 0)
+    definition = RuleDefinition(
+        query="status:failed", count=count, window_seconds=window, group_by=field, cooldown_seconds=5
+    )
+    rule = Rule(UUID(int=1), UUID(int=2), name, definition, "notice", runbook, "", (), False, None, 0, True, 1, "", 0)
     (read,) = read_rules(write_rules([rule]))
-    assert (read.name, read.shape, read.severity, read.runbook, read.enabled) == (name, shape, "notice", runbook, False)
+    assert (read.name, read.definition, read.severity, read.runbook, read.enabled) == (
+        name,
+        definition,
+        "notice",
+        runbook,
+        False,
+    )

@@ -5,8 +5,8 @@ from typing import Any
 from tallystick import clock
 from tallystick.alerts import changes
 from tallystick.alerts.alert import Alert, list_alerts
-from tallystick.alerts.baseline import Learner
-from tallystick.alerts.changes import Wanted
+from tallystick.alerts.baseline import BaselineWorker
+from tallystick.alerts.changes import RuleSettings
 from tallystick.alerts.evaluator import Evaluator
 from tallystick.alerts.rule import Rule
 from tallystick.clock import SECOND_US, rfc3339
@@ -33,7 +33,7 @@ class Watch:
         self.spine = spine
         recent = spine.sequencer.recent if recording else Recent()
         self.evaluator = Evaluator(spine.database, spine.store, recent, URL, lambda: None, lambda: None)
-        self.learner = Learner(spine.database, spine.store)
+        self.learner = BaselineWorker(spine.database, spine.store)
 
     def stop(self) -> None:
         self.evaluator.stop()
@@ -50,9 +50,9 @@ class Watch:
                     return
         raise AssertionError("judging does not end")
 
-    def rule(self, scope: Scope, name: str = "Rule", *, own: dict[str, Any] | None = None, **shape: Any) -> Rule:
+    def rule(self, scope: Scope, name: str = "Rule", *, own: dict[str, Any] | None = None, **definition: Any) -> Rule:
         with self.spine.database.write() as connection:
-            return changes.create(connection, scope, Wanted(name, shape, **(own or {})), now=clock.now_us())
+            return changes.create(connection, scope, RuleSettings(name, definition, **(own or {})), now=clock.now_us())
 
     def change(self, scope: Scope, rule: Rule, **given: Any) -> Rule:
         with self.spine.database.write() as connection:

@@ -62,8 +62,8 @@ def write(spine: Spine, slug: str):
             "window_seconds": 60,
         }
         alerted = {"query": "user:sarah@acme.com"}
-        rules.create(connection, scope, rules.Wanted("Of Sarah Lin", watched), now=now)
-        rules.create(connection, scope, rules.Wanted("Once", alerted, destinations=[mail.shown_id]), now=now)
+        rules.create(connection, scope, rules.RuleSettings("Of Sarah Lin", watched), now=now)
+        rules.create(connection, scope, rules.RuleSettings("Once", alerted, destinations=[mail.shown_id]), now=now)
         held = holds.place(connection, scope, "Sarah Lin", "nothing", now=now)
         holds.release(connection, scope, held.shown_id, now=now)
     spine.record(scope, by_sarah())

@@ -1,9 +1,11 @@
-"""Rules judge every event as it is recorded; what they find becomes an alert and goes to destinations.
+"""Alert rules: evaluate every event as it is recorded, raise alerts, and send them to destinations.
 
-Each event is judged exactly once by each rule that was on when it was recorded, in index order, late and
-backdated events too: what a rule remembers, its alerts, their deliveries and the position move in one
-transaction. Windows and cool-downs are by the time of the event. Cost grows with new events alone.
-A back-test and a rule's own tests run the same judges. An event that an alert causes is never judged.
+Promises: each rule evaluates each event exactly once, in index order, late and backdated events included. The hits
+and baselines that a rule stores, its alerts, their deliveries and the evaluator's position change in one
+transaction. Windows and cool-downs use the time of the event. Cost grows with the number of new events only.
+Live evaluation, back-tests and the tests of a rule run the same detectors. Events that alerts cause are never
+evaluated, so that no alert can trigger itself.
 
-Tables: alert_rules, alert_positions, alert_hits, alert_memory, alerts. Work: `evaluator`, under a lease.
+Tables: alert_rules, alert_positions, alert_hits, alert_memory, alerts.
+Work: `alerts` (evaluator) and `alerts_learning` (baselines), each under a lease.
 """

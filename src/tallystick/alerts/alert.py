@@ -80,30 +80,30 @@ def list_alerts(
             raise BadRequest(f"state is one of {', '.join(STATES)}.", code="bad_parameter", parameter="state")
         query = query.where(alerts.c.state == state)
     if rule is not None:
-        query = query.where(alerts.c.rule_id == _id(RULE_PREFIX, rule, "rule"))
+        query = query.where(alerts.c.rule_id == _parse_id(RULE_PREFIX, rule, "rule"))
     if before is not None:
         # Ids grow with the time of firing.
-        query = query.where(alerts.c.alert_id < _id(PREFIX, before, "before"))
+        query = query.where(alerts.c.alert_id < _parse_id(PREFIX, before, "before"))
     rows = connection.execute(query.order_by(alerts.c.alert_id.desc()).limit(min(limit, MOST)))
-    return [_read(row) for row in rows]
+    return [_alert_of(row) for row in rows]
 
 
-def show(connection: Connection, scope: Scope, shown_id: str) -> Alert:
+def read_alert(connection: Connection, scope: Scope, shown_id: str) -> Alert:
     """One of them; NotFound, also for another organization's."""
     require_read(scope)
     try:
         alert_id = UUID(bytes=ids.decode(PREFIX, shown_id))
     except ValueError:
-        raise _none(shown_id) from None
+        raise _not_found(shown_id) from None
     row = connection.execute(
         select(alerts).where(alerts.c.org_id == scope.org_id, alerts.c.alert_id == alert_id)
     ).first()
     if row is None:
-        raise _none(shown_id)
-    return _read(row)
+        raise _not_found(shown_id)
+    return _alert_of(row)
 
 
-def open_count(connection: Connection, scope: Scope) -> int:
+def count_open_alerts(connection: Connection, scope: Scope) -> int:
     """How many nobody has acknowledged."""
     require_read(scope)
     waiting = select(func.count()).where(alerts.c.org_id == scope.org_id, alerts.c.state == "open")
@@ -115,7 +115,7 @@ def acknowledge(
 ) -> Alert:
     """Somebody looks after it. Again changes nothing but the note, if there is one."""
     require(scope, "alerts")
-    one = show(connection, scope, shown_id)
+    one = read_alert(connection, scope, shown_id)
     if len(note) > MOST_NOTE:
         raise BadRequest(f"A note has at most {MOST_NOTE} characters.", code="bad_note", field="note")
     if one.state == "acknowledged" and not note:
@@ -128,10 +128,10 @@ def acknowledge(
     metadata = {"alert": one.shown_id, **({"note": note} if note else {})}
     tell(connection, one.org_id, "audit_log.alert_acknowledged", by=scope.principal, caller=caller, on=about, now=now,
          metadata=metadata)  # fmt: skip
-    return show(connection, scope, shown_id)
+    return read_alert(connection, scope, shown_id)
 
 
-def _id(prefix: str, text: str, parameter: str) -> UUID:
+def _parse_id(prefix: str, text: str, parameter: str) -> UUID:
     try:
         return UUID(bytes=ids.decode(prefix, text))
     except ValueError:
@@ -140,11 +140,11 @@ def _id(prefix: str, text: str, parameter: str) -> UUID:
         ) from None
 
 
-def _none(shown_id: str) -> NotFound:
+def _not_found(shown_id: str) -> NotFound:
     return NotFound(f"There is no alert {shown_id[:60]!r}.", code="no_such_alert")
 
 
-def _read(row: Row[Any]) -> Alert:
+def _alert_of(row: Row[Any]) -> Alert:
     return Alert(
         row.org_id, row.alert_id, row.rule_id, row.rule_name, row.detection, row.severity, row.group_name,
         row.sentence, _facts(row.facts), _search(row.search), row.number, row.first_seq, row.last_seq,

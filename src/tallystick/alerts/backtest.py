@@ -1,4 +1,4 @@
-"""What a rule would have done with what is stored: the judges of every day, over a period of the past."""
+"""Back-tests: what a rule would have found in the stored events of a past period, with the detectors of live rules."""
 
 import time
 from collections import Counter, deque
@@ -10,11 +10,11 @@ from uuid import UUID
 
 from tallystick import ids
 from tallystick.alerts.baseline import LOOK_BACK
-from tallystick.alerts.columnar import Rows, counted, events_of
-from tallystick.alerts.compiled_rule import Watched
-from tallystick.alerts.definition import Shape, bad
-from tallystick.alerts.history import Past
-from tallystick.alerts.judges import Firing, Judge, Remembering, fired_by
+from tallystick.alerts.columnar import HitColumns, event_ids_of, find_firings
+from tallystick.alerts.compiled_rule import CompiledRule
+from tallystick.alerts.definition import RuleDefinition, invalid_rule
+from tallystick.alerts.detectors import BaselineDetector, Detector, Firing, run_detector
+from tallystick.alerts.history import RuleHistory
 from tallystick.clock import DAY_US, from_us
 from tallystick.database.engine import Database
 from tallystick.destinations.destination import require_read
@@ -26,15 +26,15 @@ MOST_SHOWN = 200
 WAIT_SECONDS = 20.0
 MOST_GROUPS = 20
 LONGEST_US = 400 * DAY_US
-# Each may hold a few hundred megabytes for a moment.
-_AT_ONCE = BoundedSemaphore(2)
-# Digests of a back-test are compared among themselves alone.
-_PROBE = UUID(int=1)
+# Each back-test may use a few hundred megabytes.
+_RUNNING = BoundedSemaphore(2)
+# Group keys of a back-test are only compared with each other, so that any id serves as the key of their digests.
+_RULE_ID = UUID(int=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Fired:
-    """One firing of the past; times in microseconds."""
+class PastFiring:
+    """A firing that a back-test found: the group's display name, its time (microseconds), count and event ids."""
 
     group: str
     at: int
@@ -44,9 +44,10 @@ class Fired:
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What would have been: every firing is counted by its day (UTC) and group, the last MOST_SHOWN are shown.
+    """The result of a back-test over start ≤ time < end (microseconds).
 
-    `looked_at` is how many events the searches of the rule match.
+    `looked_at` counts the events that the rule's searches match, `fired` the firings. `days` (UTC dates) and
+    `groups` count all of them; `firings` holds the last MOST_SHOWN. `seconds` is how long the back-test took.
     """
 
     start: int
@@ -55,87 +56,106 @@ class Backtest:
     fired: int
     days: Mapping[str, int]
     groups: Mapping[str, int]
-    firings: tuple[Fired, ...]
+    firings: tuple[PastFiring, ...]
     seconds: float
 
 
-def backtest(database: Database, store: EventStore, scope: Scope, shape: Shape, start: int, end: int) -> Backtest:
-    """What the rule would have done, had it been on from `start` until before `end`, with what is kept of that.
+def backtest(
+    database: Database, store: EventStore, scope: Scope, definition: RuleDefinition, start: int, end: int
+) -> Backtest:
+    """Returns what a rule would have found between `start` and `end` (microseconds) among the events still kept.
 
-    BadRequest (`bad_rule`) for a rule that waits for silence, which goes by the clock, and for one that matches more
-    than can be looked at; Forbidden, TooMany.
+    Raises BadRequest (`bad_rule`) for a rule of kind silence, which depends on the clock, and for one that matches
+    more than history.MOST_EVENTS; Forbidden; TooMany while two others run. Blocks for seconds.
     """
     require_read(scope)
-    if shape.kind == "silence":
-        raise bad("kind", "A rule that waits for silence goes by the clock: there is no past to test it on.")
+    if definition.kind == "silence":
+        raise invalid_rule("kind", "A silence rule depends on the current time and cannot be back-tested.")
     if not 0 <= start < end <= start + LONGEST_US:
-        raise bad("start", f"start is 1970 or later, and before end, by {LONGEST_US // DAY_US} days at most.")
+        raise invalid_rule(
+            "start", f"start must be 1970 or later and before end, by at most {LONGEST_US // DAY_US} days."
+        )
     began = time.monotonic()
-    if not _AT_ONCE.acquire(timeout=WAIT_SECONDS):
-        raise TooMany("Other back-tests are running. Try again when they are over.", retry_after=10)
+    if not _RUNNING.acquire(timeout=WAIT_SECONDS):
+        raise TooMany("Other back-tests are running. Try again when they have finished.", retry_after=10)
     try:
-        return _tested(database, store, scope, shape, (start, end), began)
+        return _run(database, store, scope, definition, (start, end), began)
     finally:
-        _AT_ONCE.release()
+        _RUNNING.release()
 
 
-def _tested(
-    database: Database, store: EventStore, scope: Scope, shape: Shape, period: tuple[int, int], began: float
+def _run(
+    database: Database,
+    store: EventStore,
+    scope: Scope,
+    definition: RuleDefinition,
+    period: tuple[int, int],
+    began: float,
 ) -> Backtest:
     start, end = period
-    watched = Watched(_PROBE, shape)
-    past = Past(database, store, scope, watched, start, end)
-    rows = past.rows()
-    if rows is not None:
-        found = _counted(past, shape, rows)
+    compiled = CompiledRule(_RULE_ID, definition)
+    history = RuleHistory(database, store, scope, compiled, start, end)
+    columns = history.columns()
+    if columns is not None:
+        summary = _from_columns(history, definition, columns)
     else:
-        judge = watched.judge()
-        if isinstance(judge, Remembering):
-            for hit in Past(database, store, scope, watched, start - LOOK_BACK, start).hits():
-                judge.learn(hit)
-        found = _judged(past, judge)
-    days = {f"{from_us(day * DAY_US):%Y-%m-%d}": number for day, number in found.days.items()}
+        detector = compiled.new_detector()
+        if isinstance(detector, BaselineDetector):
+            # As live, where the baseline worker reads as much of the past before the rule starts.
+            for hit in RuleHistory(database, store, scope, compiled, start - LOOK_BACK, start).hits():
+                detector.learn(hit)
+        summary = _from_detector(history, detector)
+    days = {f"{from_us(day * DAY_US):%Y-%m-%d}": number for day, number in summary.days.items()}
     groups: Counter[str] = Counter()
-    for key, number in found.groups.items():
-        groups[past.names.get(key, "")] += number
+    for key, number in summary.groups.items():
+        groups[history.names.get(key, "")] += number
     return Backtest(
-        start, end, past.looked_at, found.days.total(), dict(sorted(days.items())),
-        dict(groups.most_common(MOST_GROUPS)), tuple(found.shown), time.monotonic() - began,
-    )  # fmt: skip
+        start,
+        end,
+        history.looked_at,
+        summary.days.total(),
+        dict(sorted(days.items())),
+        dict(groups.most_common(MOST_GROUPS)),
+        tuple(summary.firings),
+        time.monotonic() - began,
+    )
 
 
-class _Found(NamedTuple):
-    """Firings counted by day since 1970 and by key, and the last of them."""
+class _FiringSummary(NamedTuple):
+    """All firings counted by day (since 1970, UTC) and by group key, and the last MOST_SHOWN of them."""
 
     days: Counter[int]
     groups: Counter[bytes]
-    shown: Sequence[Fired]
+    firings: Sequence[PastFiring]
 
 
-def _counted(past: Past, shape: Shape, rows: Rows) -> _Found:
-    firings = counted(shape, rows)
+def _from_columns(history: RuleHistory, definition: RuleDefinition, columns: HitColumns) -> _FiringSummary:
+    firings = find_firings(definition, columns)
     last = firings[-MOST_SHOWN:]
-    return _Found(
-        Counter(one.at // DAY_US for one in firings),
-        Counter(rows.keys[one.group] for one in firings),
+    return _FiringSummary(
+        Counter(firing.at // DAY_US for firing in firings),
+        Counter(columns.keys[firing.group] for firing in firings),
         [
-            _shown(past, rows.keys[one.group], one.at, one.number, events)
-            for one, events in zip(last, events_of(shape, rows, last), strict=True)
+            _past_firing(history, columns.keys[firing.group], firing.at, firing.number, event_ids)
+            for firing, event_ids in zip(last, event_ids_of(definition, columns, last), strict=True)
         ],
     )
 
 
-def _judged(past: Past, judge: Judge) -> _Found:
+def _from_detector(history: RuleHistory, detector: Detector) -> _FiringSummary:
     days: Counter[int] = Counter()
     groups: Counter[bytes] = Counter()
-    last: deque[Firing] = deque(maxlen=MOST_SHOWN)  # each holds its events
-    for firing, _ in fired_by(judge, past.hits()):
+    last: deque[Firing] = deque(maxlen=MOST_SHOWN)  # bounded, since each firing holds its events
+    for firing, _ in run_detector(detector, history.hits()):
         days[firing.at // DAY_US] += 1
         groups[firing.key] += 1
         last.append(firing)
-    shown = [_shown(past, one.key, one.at, one.number, [hit.event_id for hit in one.events]) for one in last]
-    return _Found(days, groups, shown)
+    firings = [
+        _past_firing(history, firing.key, firing.at, firing.number, [hit.event_id for hit in firing.events])
+        for firing in last
+    ]
+    return _FiringSummary(days, groups, firings)
 
 
-def _shown(past: Past, group: bytes, at: int, number: int, event_ids: Sequence[bytes]) -> Fired:
-    return Fired(past.names.get(group, ""), at, number, tuple(ids.encode("evt", one) for one in event_ids))
+def _past_firing(history: RuleHistory, key: bytes, at: int, number: int, event_ids: Sequence[bytes]) -> PastFiring:
+    return PastFiring(history.names.get(key, ""), at, number, tuple(ids.encode("evt", raw) for raw in event_ids))

@@ -5,10 +5,10 @@ from sqlalchemy import Connection, select, update
 from tallystick import clock
 from tallystick.access.scopes import operator_scope
 from tallystick.alerts import rule_state
-from tallystick.alerts.compiled_rule import Watched
-from tallystick.alerts.judges import Remembering
-from tallystick.alerts.reading import is_judged
-from tallystick.alerts.rule import Rule, is_one, read
+from tallystick.alerts.compiled_rule import CompiledRule
+from tallystick.alerts.detectors import BaselineDetector
+from tallystick.alerts.event_reader import is_evaluated
+from tallystick.alerts.rule import Rule, rule_clause, rule_of
 from tallystick.alerts.tables import alert_positions, alert_rules
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
@@ -25,7 +25,7 @@ LEASE_SECONDS = 900
 LOOK_BACK = 90 * DAY_US
 
 
-class Learner(Background):
+class BaselineWorker(Background):
     """Teaches one rule at a time. It is on when it has learnt all that was judged without it."""
 
     def __init__(self, database: Database, store: EventStore) -> None:
@@ -43,42 +43,42 @@ class Learner(Background):
             ).first()
         if row is None or not self.may_work(now):
             return False
-        self._teach(read(row), now)
+        self._teach(rule_of(row), now)
         return True
 
     def _teach(self, rule: Rule, now: int) -> None:
-        judge = Watched(rule.rule_id, rule.shape).judge()
-        if not isinstance(judge, Remembering):
+        detector = CompiledRule(rule.rule_id, rule.definition).new_detector()
+        if not isinstance(detector, BaselineDetector):
             return
         known = 0
         while True:
             with self._database.read() as connection:
                 size = ledger_log.read(connection, rule.org_id).size
-            self._learn(rule, judge, known, size, now)
+            self._learn(rule, detector, known, size, now)
             known = size
             with self._database.write() as connection:
-                if _judged_so_far(connection, rule) > known:
+                if _evaluated_through(connection, rule) > known:
                     continue  # more was judged without it while it learnt
-                fresh = is_one(rule.org_id, rule.rule_id) & (alert_rules.c.version == rule.version)
+                fresh = rule_clause(rule.org_id, rule.rule_id) & (alert_rules.c.version == rule.version)
                 if connection.execute(
                     update(alert_rules).where(fresh, ~alert_rules.c.learnt).values(learnt=True, since=known)
                 ).rowcount:
-                    rule_state.keep_memory(connection, rule, judge)
+                    rule_state.save_memory(connection, rule, detector)
                 return
 
-    def _learn(self, rule: Rule, judge: Remembering, first: int, end: int, now: int) -> None:
-        watched = Watched(rule.rule_id, rule.shape)
-        query = Query(watched.steps[0].condition, start=now - LOOK_BACK)
+    def _learn(self, rule: Rule, detector: BaselineDetector, first: int, end: int, now: int) -> None:
+        compiled = CompiledRule(rule.rule_id, rule.definition)
+        query = Query(compiled.steps[0].condition, start=now - LOOK_BACK)
         for block in in_order_of_index(self._database, self._store, operator_scope(rule.org_id), query, first, end):
             if self.stopping.is_set():
                 raise InterruptedError("the server stops")
             for event in block:
                 record = record_of(event)
-                if is_judged(record):
-                    for hit in watched.hits(event.index, record):
-                        judge.learn(hit)
+                if is_evaluated(record):
+                    for hit in compiled.hits(event.index, record):
+                        detector.learn(hit)
 
 
-def _judged_so_far(connection: Connection, rule: Rule) -> int:
+def _evaluated_through(connection: Connection, rule: Rule) -> int:
     mine = select(alert_positions.c.next_index).where(alert_positions.c.org_id == rule.org_id)
     return connection.execute(mine.with_for_update()).scalar() or 0

@@ -12,10 +12,10 @@ from tallystick.access import names, organizations
 from tallystick.access.audit import NOWHERE, Caller, differences, resource, tell_of
 from tallystick.access.scopes import require
 from tallystick.alerts import rule_state
-from tallystick.alerts.compiled_rule import Watched
-from tallystick.alerts.definition import LONGEST, SEVERITIES, Shape, bad, checked
-from tallystick.alerts.judges import NOTHING
-from tallystick.alerts.rule import PREFIX, Rule, is_one, show, words
+from tallystick.alerts.compiled_rule import CompiledRule
+from tallystick.alerts.definition import LONGEST, SEVERITIES, RuleDefinition, invalid_rule, parse_definition
+from tallystick.alerts.detectors import NO_VALUE
+from tallystick.alerts.rule import PREFIX, Rule, describe, read_rule, rule_clause
 from tallystick.alerts.tables import alert_memory, alert_positions, alert_rules
 from tallystick.clock import SECOND_US, rfc3339
 from tallystick.destinations import destination
@@ -26,15 +26,15 @@ from tallystick.query.scope import Scope
 MOST_RULES = 200
 MOST_RUNBOOK = 1000
 MOST_DESTINATIONS = 20
-LEARNING = frozenset({"first_seen", "dormant", "off_hours"})  # kinds that must know what was usual before
+BASELINE_KINDS = frozenset({"first_seen", "dormant", "off_hours"})  # kinds that must know what was usual before
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RuleSettings:
     """A rule as it is asked for, nothing checked yet; `shape` has the fields of `Shape`."""
 
     name: str
-    shape: Mapping[str, Any]
+    definition: Mapping[str, Any]
     severity: str = "warning"
     runbook: str = ""
     destinations: Sequence[str] = ()
@@ -42,31 +42,39 @@ class Wanted:
     detection: str = ""
 
 
-def create(connection: Connection, scope: Scope, wanted: Wanted, *, now: int, caller: Caller = NOWHERE) -> Rule:
+def create(connection: Connection, scope: Scope, settings: RuleSettings, *, now: int, caller: Caller = NOWHERE) -> Rule:
     """Make one; it judges what is recorded from now on. BadRequest (`bad_rule`, `bad_query`), Conflict, Forbidden."""
     require(scope, "alerts")
     organizations.hold_row(connection, scope.org_id)
     number = select(func.count()).select_from(alert_rules).where(alert_rules.c.org_id == scope.org_id)
     if connection.execute(number).scalar_one() >= MOST_RULES:
         raise Conflict(f"There are {MOST_RULES} rules already. Delete some.", code="too_many_rules")
-    made = put(connection, scope, wanted, now=now)
-    tell_of(connection, scope, "audit_log.alert_rule_created", _on(made), now=now, caller=caller, metadata=said(made))
-    return made
+    rule = insert_rule(connection, scope, settings, now=now)
+    tell_of(
+        connection,
+        scope,
+        "audit_log.alert_rule_created",
+        _resource(rule),
+        now=now,
+        caller=caller,
+        metadata=audit_fields(rule),
+    )
+    return rule
 
 
-def put(connection: Connection, scope: Scope, wanted: Wanted, *, now: int) -> Rule:
+def insert_rule(connection: Connection, scope: Scope, settings: RuleSettings, *, now: int) -> Rule:
     """The same for a rule that comes with the organization: nobody is told."""
-    shape, values = _checked(connection, scope, wanted)
+    definition, values = _validate(connection, scope, settings)
     rule_id = ids.new_uuid(now)
     values |= {
-        "org_id": scope.org_id, "rule_id": rule_id, "detection": wanted.detection, "muted_until": None, "version": 1,
+        "org_id": scope.org_id, "rule_id": rule_id, "detection": settings.detection, "muted_until": None, "version": 1,
         "made_by": (scope.principal.email or scope.principal.name)[:254], "made_at": now, "changed_at": now,
-        **_begun(connection, scope, shape),
+        **_start_values(connection, scope, definition),
     }  # fmt: skip
     connection.execute(insert(alert_rules).values(values))
-    made = show(connection, scope, ids.encode(PREFIX, rule_id.bytes))
-    _begin(connection, made, now)
-    return made
+    rule = read_rule(connection, scope, ids.encode(PREFIX, rule_id.bytes))
+    _start_silence(connection, rule, now)
+    return rule
 
 
 def change(
@@ -75,28 +83,28 @@ def change(
     """Change what is given, in the names of Wanted. What it judges being changed, or switched on, it begins anew."""
     require(scope, "alerts")
     organizations.hold_row(connection, scope.org_id)
-    before = show(connection, scope, shown_id)
-    wanted = replace(as_wanted(before), **given)
-    shape, values = _checked(connection, scope, wanted)
-    begins = wanted.enabled and (not before.enabled or shape != before.shape)
-    version = before.version + (begins or wanted.enabled != before.enabled)
+    before = read_rule(connection, scope, shown_id)
+    settings = replace(settings_of(before), **given)
+    definition, values = _validate(connection, scope, settings)
+    begins = settings.enabled and (not before.enabled or definition != before.definition)
+    version = before.version + (begins or settings.enabled != before.enabled)
     values |= {"version": version, "changed_at": now}
     if begins:
-        values |= _begun(connection, scope, shape)
+        values |= _start_values(connection, scope, definition)
         if before.enabled:
             # What was recorded and not judged yet is judged by the rule as it is now.
             values["since"] = min(values["since"], _position(connection, scope))
-    connection.execute(update(alert_rules).where(is_one(before.org_id, before.rule_id)).values(values))
-    after = show(connection, scope, shown_id)
+    connection.execute(update(alert_rules).where(rule_clause(before.org_id, before.rule_id)).values(values))
+    after = read_rule(connection, scope, shown_id)
     if begins:
-        rule_state.forget(connection, before.org_id, before.rule_id)
-        _begin(connection, after, now)
-    was, is_now = said(before), said(after)
+        rule_state.delete_state(connection, before.org_id, before.rule_id)
+        _start_silence(connection, after, now)
+    was, is_now = audit_fields(before), audit_fields(after)
     changes = differences(was, is_now)
     if changes:
         off = before.enabled and not after.enabled
         action = "audit_log.alert_rule_disabled" if off else "audit_log.alert_rule_updated"
-        tell_of(connection, scope, action, _on(after), now=now, caller=caller, changes=changes)
+        tell_of(connection, scope, action, _resource(after), now=now, caller=caller, changes=changes)
     return after
 
 
@@ -106,17 +114,19 @@ def mute(
     """Let it fire without a word to anybody for so many seconds; 0 ends that."""
     require(scope, "alerts")
     if not 0 <= seconds <= LONGEST:
-        raise bad("seconds", f"seconds is 0 to {LONGEST}, which is 366 days.")
+        raise invalid_rule("seconds", f"seconds is 0 to {LONGEST}, which is 366 days.")
     organizations.hold_row(connection, scope.org_id)
-    before = show(connection, scope, shown_id)
+    before = read_rule(connection, scope, shown_id)
     until = now + seconds * SECOND_US if seconds else None
     connection.execute(
-        update(alert_rules).where(is_one(before.org_id, before.rule_id)).values(muted_until=until, changed_at=now)
+        update(alert_rules).where(rule_clause(before.org_id, before.rule_id)).values(muted_until=until, changed_at=now)
     )
     was = rfc3339(before.muted_until) if before.is_muted(now) and before.muted_until else None
     changes = {"muted_until": {"before": was, "after": rfc3339(until) if until else None}}
-    after = show(connection, scope, shown_id)
-    tell_of(connection, scope, "audit_log.alert_rule_updated", _on(after), now=now, caller=caller, changes=changes)
+    after = read_rule(connection, scope, shown_id)
+    tell_of(
+        connection, scope, "audit_log.alert_rule_updated", _resource(after), now=now, caller=caller, changes=changes
+    )
     return after
 
 
@@ -124,58 +134,79 @@ def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, cal
     """Delete it; what it found stays."""
     require(scope, "alerts")
     organizations.hold_row(connection, scope.org_id)
-    one = show(connection, scope, shown_id)
-    tell_of(connection, scope, "audit_log.alert_rule_deleted", _on(one), now=now, caller=caller, metadata=said(one))
-    rule_state.forget(connection, one.org_id, one.rule_id)
-    connection.execute(delete(alert_rules).where(is_one(one.org_id, one.rule_id)))
+    one = read_rule(connection, scope, shown_id)
+    tell_of(
+        connection,
+        scope,
+        "audit_log.alert_rule_deleted",
+        _resource(one),
+        now=now,
+        caller=caller,
+        metadata=audit_fields(one),
+    )
+    rule_state.delete_state(connection, one.org_id, one.rule_id)
+    connection.execute(delete(alert_rules).where(rule_clause(one.org_id, one.rule_id)))
 
 
-def as_wanted(one: Rule) -> Wanted:
+def settings_of(one: Rule) -> RuleSettings:
     """What would make the same rule."""
-    return Wanted(
-        one.name, shape_given(one.shape), one.severity, one.runbook, one.destinations, one.enabled, one.detection
+    return RuleSettings(
+        one.name,
+        definition_fields(one.definition),
+        one.severity,
+        one.runbook,
+        one.destinations,
+        one.enabled,
+        one.detection,
     )
 
 
-def shape_given(shape: Shape) -> dict[str, Any]:
+def definition_fields(definition: RuleDefinition) -> dict[str, Any]:
     """A shape as it is asked for."""
-    given: dict[str, Any] = msgspec.to_builtins(shape)
+    given: dict[str, Any] = msgspec.to_builtins(definition)
     return given
 
 
-def said(one: Rule) -> dict[str, Any]:
+def audit_fields(one: Rule) -> dict[str, Any]:
     """A rule as the trail tells of it."""
     return {
-        "name": one.name, "when": words(one.shape), "shape": shape_given(one.shape), "severity": one.severity,
-        "runbook": one.runbook, "destinations": list(one.destinations), "enabled": one.enabled,
-    }  # fmt: skip
+        "name": one.name,
+        "when": describe(one.definition),
+        "shape": definition_fields(one.definition),
+        "severity": one.severity,
+        "runbook": one.runbook,
+        "destinations": list(one.destinations),
+        "enabled": one.enabled,
+    }
 
 
-def _checked(connection: Connection, scope: Scope, wanted: Wanted) -> tuple[Shape, dict[str, Any]]:
-    shape = checked(dict(wanted.shape))
+def _validate(connection: Connection, scope: Scope, settings: RuleSettings) -> tuple[RuleDefinition, dict[str, Any]]:
+    definition = parse_definition(dict(settings.definition))
     try:
-        name = names.name(wanted.name)
+        name = names.name(settings.name)
     except BadRequest as problem:
-        raise bad("name", problem.detail) from None
-    if wanted.severity not in SEVERITIES:
-        raise bad("severity", f"severity is one of {', '.join(SEVERITIES)}.")
-    if len(wanted.runbook) > MOST_RUNBOOK or not wanted.runbook.isprintable():
-        raise bad("runbook", f"A runbook is one line of at most {MOST_RUNBOOK} characters: a link, or what to do.")
-    if len(wanted.destinations) > MOST_DESTINATIONS:
-        raise bad("destinations", f"A rule goes to {MOST_DESTINATIONS} destinations at most.")
-    shown = list(dict.fromkeys(wanted.destinations))
+        raise invalid_rule("name", problem.detail) from None
+    if settings.severity not in SEVERITIES:
+        raise invalid_rule("severity", f"severity is one of {', '.join(SEVERITIES)}.")
+    if len(settings.runbook) > MOST_RUNBOOK or not settings.runbook.isprintable():
+        raise invalid_rule(
+            "runbook", f"A runbook is one line of at most {MOST_RUNBOOK} characters: a link, or what to do."
+        )
+    if len(settings.destinations) > MOST_DESTINATIONS:
+        raise invalid_rule("destinations", f"A rule goes to {MOST_DESTINATIONS} destinations at most.")
+    shown = list(dict.fromkeys(settings.destinations))
     destination.destination_ids(connection, scope, shown)
     values = {
-        "name": name, "shape": msgspec.json.encode(shape).decode(), "severity": wanted.severity,
-        "runbook": wanted.runbook.strip(), "destinations": msgspec.json.encode(shown).decode(),
-        "enabled": wanted.enabled,
+        "name": name, "shape": msgspec.json.encode(definition).decode(), "severity": settings.severity,
+        "runbook": settings.runbook.strip(), "destinations": msgspec.json.encode(shown).decode(),
+        "enabled": settings.enabled,
     }  # fmt: skip
-    return shape, values
+    return definition, values
 
 
-def _begun(connection: Connection, scope: Scope, shape: Shape) -> dict[str, Any]:
+def _start_values(connection: Connection, scope: Scope, definition: RuleDefinition) -> dict[str, Any]:
     """From where on it judges; one that has to learn begins when it has."""
-    return {"since": ledger_log.read(connection, scope.org_id).size, "learnt": shape.kind not in LEARNING}
+    return {"since": ledger_log.read(connection, scope.org_id).size, "learnt": definition.kind not in BASELINE_KINDS}
 
 
 def _position(connection: Connection, scope: Scope) -> int:
@@ -183,16 +214,16 @@ def _position(connection: Connection, scope: Scope) -> int:
     return connection.execute(mine).scalar() or 0
 
 
-def _begin(connection: Connection, rule: Rule, now: int) -> None:
+def _start_silence(connection: Connection, rule: Rule, now: int) -> None:
     """One that waits for silence of everything waits from now on."""
-    if rule.enabled and rule.shape.kind == "silence" and rule.shape.group_by is None:
-        key = Watched(rule.rule_id, rule.shape).everything
+    if rule.enabled and rule.definition.kind == "silence" and rule.definition.group_by is None:
+        key = CompiledRule(rule.rule_id, rule.definition).ungrouped_key
         connection.execute(
             insert(alert_memory).values(
-                org_id=rule.org_id, rule_id=rule.rule_id, key=key, value=NOTHING, at=now, data="null"
+                org_id=rule.org_id, rule_id=rule.rule_id, key=key, value=NO_VALUE, at=now, data="null"
             )
         )
 
 
-def _on(one: Rule) -> dict[str, str]:
+def _resource(one: Rule) -> dict[str, str]:
     return resource("alert_rule", one.rule_id, PREFIX, one.name)

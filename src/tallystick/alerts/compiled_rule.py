@@ -1,96 +1,101 @@
-"""A rule as events see it: which of them it looks at, as what, and how it tells of them."""
+"""Compiles a rule's definition into functions that test an event and turn it into a hit."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID
 
-from tallystick.alerts.definition import Field, Shape, condition_of
+from tallystick.alerts.definition import Field, RuleDefinition, parse_search
+from tallystick.alerts.detectors import QUERY, THEN, UNLESS, Detector, Hit, new_detector
 from tallystick.alerts.fields import NAMES, WHERE, digest
-from tallystick.alerts.judges import QUERY, THEN, UNLESS, Hit, Judge, judge_for
 from tallystick.events.record import Record
 from tallystick.query.conditions import EVERYTHING, And, Condition, Equals, Query
 from tallystick.search.match import Match, compile_match
 
-# What a condition on these alone says of one event it says of all with the same action, category and status.
-GATE = ("action", "category", "status")
+# A condition on these fields alone has one answer for all events with the same action, category and status.
+PREFILTER_FIELDS = ("action", "category", "status")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One search of a rule."""
+class RuleStep:
+    """One search of a rule: `query`, or `then` or `unless` of a sequence.
+
+    `prefilter` tests the part of the condition that depends on PREFILTER_FIELDS only; where it fails, so does `match`.
+    """
 
     number: int
     condition: Condition
-    gate: Match
+    prefilter: Match
     match: Match
     group_by: Field | None
 
 
-class Watched:
-    """A shape, compiled for one rule. Has no state; any thread may use it."""
+class CompiledRule:
+    """A rule's definition, compiled. Immutable and thread-safe."""
 
-    def __init__(self, rule_id: UUID, shape: Shape) -> None:
+    def __init__(self, rule_id: UUID, definition: RuleDefinition) -> None:
         self.rule_id = rule_id
-        self.shape = shape
-        self._counted = shape.distinct or shape.new
-        self._where: Callable[[Record], bool] | None = WHERE[shape.where] if shape.where else None
-        searches: list[tuple[int, str, Field | None]] = [(QUERY, shape.query, shape.group_by)]
-        if shape.kind == "sequence":
-            # What ends a sequence is judged before what begins one: an event does not follow itself.
-            searches = [(UNLESS, shape.unless, shape.group_by)] if shape.unless else []
+        self.definition = definition
+        self._value_field = definition.distinct or definition.new
+        self._where: Callable[[Record], bool] | None = WHERE[definition.where] if definition.where else None
+        searches: list[tuple[int, str, Field | None]] = [(QUERY, definition.query, definition.group_by)]
+        if definition.kind == "sequence":
+            # Steps that end a sequence come before the one that begins it, so that no event follows itself.
+            searches = [(UNLESS, definition.unless, definition.group_by)] if definition.unless else []
             searches += [
-                (THEN, shape.then, shape.then_group_by or shape.group_by),
-                (QUERY, shape.query, shape.group_by),
+                (THEN, definition.then, definition.then_group_by or definition.group_by),
+                (QUERY, definition.query, definition.group_by),
             ]
-        self.steps = tuple(_step(number, search, group_by) for number, search, group_by in searches)
+        self.steps = tuple(_compile_step(number, search, group_by) for number, search, group_by in searches)
 
     @cached_property
-    def everything(self) -> bytes:
-        """The key where a rule has no groups."""
+    def ungrouped_key(self) -> bytes:
+        """The group key of every hit of a rule without `group_by`."""
         return digest(self.rule_id, "")
 
-    def judge(self) -> Judge:
-        return judge_for(self.shape)
+    def new_detector(self) -> Detector:
+        """Creates a detector without state."""
+        return new_detector(self.definition)
 
     def may_match(self, record: Record) -> bool:
-        """Whether any event with this action, category and status can be one."""
-        return any(step.gate(record) for step in self.steps)
+        """Whether an event with this action, category and status can match; constant for these three."""
+        return any(step.prefilter(record) for step in self.steps)
 
     def hits(self, index: int, record: Record) -> Iterator[Hit]:
-        """What the event is to the rule."""
+        """Yields a hit for each step that matches the event."""
         for step in self.steps:
             if step.match(record) and (hit := self.hit(step, index, record)) is not None:
                 yield hit
 
-    def hit(self, step: Step, index: int, record: Record) -> Hit | None:
-        """An event that a search of the rule found; None where it is of no group, or not as `where` wants it."""
+    def hit(self, step: RuleStep, index: int, record: Record) -> Hit | None:
+        """Returns the hit of an event that the step matches; None if `where` fails or the event has no group."""
         if self._where is not None and not self._where(record):
             return None
-        keys: tuple[bytes, ...] = (self.everything,)
+        keys: tuple[bytes, ...] = (self.ungrouped_key,)
         if step.group_by is not None:
             names = NAMES[step.group_by](record)
-            if not names and step.number == UNLESS and self.shape.then_group_by:
-                names = NAMES[self.shape.then_group_by](record)  # who joins again does so by their own act
+            if not names and step.number == UNLESS and self.definition.then_group_by:
+                names = NAMES[self.definition.then_group_by](record)  # a user who joins again is the event's actor
             if not names:
                 return None
             keys = tuple(dict.fromkeys(digest(self.rule_id, name) for name in names))
-        at = record.received_at if self.shape.kind == "silence" else record.occurred_at
+        # Silence is measured by the server's clock, everything else by the time of the event.
+        at = record.received_at if self.definition.kind == "silence" else record.occurred_at
         return Hit(at, index, step.number, keys, self._value(record), record.id)
 
     def _value(self, record: Record) -> bytes:
-        if self._counted is None:
+        if self._value_field is None:
             return b""
-        names = NAMES[self._counted](record)
+        names = NAMES[self._value_field](record)
         return digest(self.rule_id, names[0]) if names else b""
 
 
-def _step(number: int, search: str, group_by: Field | None) -> Step:
-    condition = condition_of("query", search)
-    return Step(number, condition, _gate(condition), compile_match(Query(condition)), group_by)
+def _compile_step(number: int, search: str, group_by: Field | None) -> RuleStep:
+    condition = parse_search("query", search)
+    return RuleStep(number, condition, _prefilter(condition), compile_match(Query(condition)), group_by)
 
 
-def _gate(condition: Condition) -> Match:
-    parts = condition.conditions if isinstance(condition, And) else (condition,)
-    plain = tuple(one for one in parts if isinstance(one, Equals) and one.field in GATE)
-    return compile_match(Query(And(plain) if plain else EVERYTHING))
+def _prefilter(condition: Condition) -> Match:
+    conjuncts = condition.conditions if isinstance(condition, And) else (condition,)
+    decisive = tuple(one for one in conjuncts if isinstance(one, Equals) and one.field in PREFILTER_FIELDS)
+    return compile_match(Query(And(decisive) if decisive else EVERYTHING))

@@ -21,10 +21,10 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 MOST_COUNT = 1000
 LONGEST = 366 * 24 * 3600
 MOST_QUERY = 2000
-_SLOT = re.compile(r"\{([^{}]*)\}")
-SLOTS = ("count", "window", "group", "user", "resource", "ip", "action", "value", "time", "description")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+PLACEHOLDERS = ("count", "window", "group", "user", "resource", "ip", "action", "value", "time", "description")
 # Which parts a kind has beside the query.
-PARTS: dict[Kind, frozenset[str]] = {
+ALLOWED_FIELDS: dict[Kind, frozenset[str]] = {
     "threshold": frozenset({"count", "window_seconds", "group_by", "distinct"}),
     "sequence": frozenset({"count", "window_seconds", "group_by", "then", "then_group_by", "unless"}),
     "first_seen": frozenset({"group_by", "new"}),
@@ -32,7 +32,7 @@ PARTS: dict[Kind, frozenset[str]] = {
     "off_hours": frozenset({"group_by", "count"}),
     "silence": frozenset({"group_by", "window_seconds"}),
 }
-NEEDED: dict[Kind, frozenset[str]] = {
+REQUIRED_FIELDS: dict[Kind, frozenset[str]] = {
     "threshold": frozenset(),
     "sequence": frozenset({"window_seconds", "then", "group_by"}),
     "first_seen": frozenset({"group_by", "new"}),
@@ -42,7 +42,7 @@ NEEDED: dict[Kind, frozenset[str]] = {
 }
 
 
-class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class RuleDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What is judged. Times are in seconds; searches are in the grammar of the search box.
 
     threshold: `count` events of one group within the window, or events with so many different values of
@@ -75,58 +75,60 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return self.cooldown_seconds * SECOND_US
 
 
-def bad(field: str, detail: str) -> BadRequest:
+def invalid_rule(field: str, detail: str) -> BadRequest:
     """BadRequest `bad_rule`."""
     return BadRequest(detail, code="bad_rule", field=field)
 
 
-def checked(given: dict[str, Any]) -> Shape:
+def parse_definition(given: dict[str, Any]) -> RuleDefinition:
     """The shape, or BadRequest: `bad_rule` with the field, `bad_query` for a search with a mistake."""
     try:
-        shape = msgspec.convert(given, Shape)
+        definition = msgspec.convert(given, RuleDefinition)
     except msgspec.ValidationError as error:
         raise BadRequest(f"This is no rule: {error}.", code="bad_rule") from None
-    _check_numbers(shape)
+    _check_numbers(definition)
     said = {name for name in ("window_seconds", "group_by", "distinct", "then", "then_group_by", "unless", "new")
-            if getattr(shape, name)}  # fmt: skip
-    if shape.count != 1:
+            if getattr(definition, name)}  # fmt: skip
+    if definition.count != 1:
         said.add("count")
-    if wrong := sorted(said - PARTS[shape.kind]):
-        raise bad(wrong[0], f"A rule of kind {shape.kind} has no {wrong[0]}.")
-    if missing := sorted(NEEDED[shape.kind] - said):
-        raise bad(missing[0], f"A rule of kind {shape.kind} needs {missing[0]}.")
-    if shape.kind == "threshold" and shape.count > 1 and not shape.window_seconds:
-        raise bad("window_seconds", "To count more than one event, say within how many seconds: window_seconds.")
-    if shape.distinct and (shape.count < 2 or shape.distinct == shape.group_by):
-        raise bad("distinct", "distinct counts different values: at least 2, of another field than group_by.")
+    if wrong := sorted(said - ALLOWED_FIELDS[definition.kind]):
+        raise invalid_rule(wrong[0], f"A rule of kind {definition.kind} has no {wrong[0]}.")
+    if missing := sorted(REQUIRED_FIELDS[definition.kind] - said):
+        raise invalid_rule(missing[0], f"A rule of kind {definition.kind} needs {missing[0]}.")
+    if definition.kind == "threshold" and definition.count > 1 and not definition.window_seconds:
+        raise invalid_rule(
+            "window_seconds", "To count more than one event, say within how many seconds: window_seconds."
+        )
+    if definition.distinct and (definition.count < 2 or definition.distinct == definition.group_by):
+        raise invalid_rule("distinct", "distinct counts different values: at least 2, of another field than group_by.")
     for name in ("query", "then", "unless"):
-        condition_of(name, getattr(shape, name))
-    for slot in _SLOT.findall(shape.says):
-        if slot not in SLOTS:
-            raise bad("says", f"There is no {{{slot[:40]}}} to say: write {', '.join(SLOTS)}.")
-    return shape
+        parse_search(name, getattr(definition, name))
+    for slot in _PLACEHOLDER.findall(definition.says):
+        if slot not in PLACEHOLDERS:
+            raise invalid_rule("says", f"There is no {{{slot[:40]}}} to say: write {', '.join(PLACEHOLDERS)}.")
+    return definition
 
 
-def condition_of(name: str, query: str) -> Condition:
+def parse_search(name: str, query: str) -> Condition:
     """The search of a rule, which has no period of its own."""
     if len(query) > MOST_QUERY:
-        raise bad(name, f"A search has at most {MOST_QUERY} characters.")
+        raise invalid_rule(name, f"A search has at most {MOST_QUERY} characters.")
     if "\0" in query:
-        raise bad(name, "No search holds the character U+0000.")
+        raise invalid_rule(name, "No search holds the character U+0000.")
     condition = parse(query, now=0)
     if _has_period(condition):
-        raise bad(name, "A rule judges events as they come: leave after:, before: and on: out of its search.")
+        raise invalid_rule(name, "A rule judges events as they come: leave after:, before: and on: out of its search.")
     return condition
 
 
-def _check_numbers(shape: Shape) -> None:
-    if not 1 <= shape.count <= MOST_COUNT:
-        raise bad("count", f"count is 1 to {MOST_COUNT}.")
+def _check_numbers(definition: RuleDefinition) -> None:
+    if not 1 <= definition.count <= MOST_COUNT:
+        raise invalid_rule("count", f"count is 1 to {MOST_COUNT}.")
     for name in ("window_seconds", "cooldown_seconds"):
-        if not 0 <= getattr(shape, name) <= LONGEST:
-            raise bad(name, f"{name} is 0 to {LONGEST}, which is 366 days.")
-    if len(shape.says) > 500 or not shape.says.isprintable():
-        raise bad("says", "A sentence is one line of at most 500 characters.")
+        if not 0 <= getattr(definition, name) <= LONGEST:
+            raise invalid_rule(name, f"{name} is 0 to {LONGEST}, which is 366 days.")
+    if len(definition.says) > 500 or not definition.says.isprintable():
+        raise invalid_rule("says", "A sentence is one line of at most 500 characters.")
 
 
 def _has_period(condition: Condition) -> bool:
@@ -141,7 +143,7 @@ def _has_period(condition: Condition) -> bool:
             return False
 
 
-def span_words(seconds: int) -> str:
+def duration_words(seconds: int) -> str:
     """`10 minutes`, `1 day`: the largest unit that divides it."""
     for unit, length in (("day", DAY_US // SECOND_US), ("hour", 3600), ("minute", 60)):
         if seconds and seconds % length == 0:

@@ -1,49 +1,50 @@
-"""Judges that go on knowing from step to step what they were given, so that a step costs what its events cost."""
+"""Keeps rule detectors between batches, so that a batch costs only its own events."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
 from uuid import UUID
 
-from tallystick.alerts.judges import Judge
+from tallystick.alerts.detectors import Detector
 
-MOST_HITS = 200_000
-MOST_OF_ONE = 50_000
-Judges = dict[tuple[UUID, int], Judge]
-"""By the rule and its version."""
+MOST_HITS = 200_000  # of all organizations
+MOST_ORGANIZATION_HITS = 50_000
+Detectors = dict[tuple[UUID, int], Detector]
+"""Detectors by rule id and rule version."""
 
 
 @dataclass(slots=True)
-class _Kept:
+class _CacheEntry:
     next_index: int
-    judges: Judges
-    hits: int  # that they were given since they are kept: more than they hold
+    detectors: Detectors
+    hits: int  # processed or loaded since the entry was first cached; an upper bound of what the detectors hold
 
 
-class Standing:
-    """The judges of each organization as they are after its position. Of one thread.
+class DetectorCache:
+    """Caches the detectors of each organization at the position that they have reached. Not thread-safe.
 
-    They are taken out to judge, and put back when their outcome is committed: what fails is loaded anew. Those of
-    an organization are of no use to who finds it at another position: then another process judged.
+    `take` removes an entry and `keep` puts it back once the results are committed, so that a failed batch leaves
+    nothing behind and reloads its state from the database. An entry whose position differs from the one asked for is
+    discarded: another process evaluated the events in between.
     """
 
     def __init__(self) -> None:
-        self._of: OrderedDict[UUID, _Kept] = OrderedDict()
+        self._entries: OrderedDict[UUID, _CacheEntry] = OrderedDict()
         self._hits = 0
 
-    def take(self, org_id: UUID, next_index: int) -> tuple[Judges, int]:
-        """The judges that stand at this position, and how many hits they were given."""
-        kept = self._of.pop(org_id, None)
-        if kept is None:
+    def take(self, org_id: UUID, next_index: int) -> tuple[Detectors, int]:
+        """Removes and returns the detectors that have reached `next_index`, and their number of hits."""
+        entry = self._entries.pop(org_id, None)
+        if entry is None:
             return {}, 0
-        self._hits -= kept.hits
-        return (kept.judges, kept.hits) if kept.next_index == next_index else ({}, 0)
+        self._hits -= entry.hits
+        return (entry.detectors, entry.hits) if entry.next_index == next_index else ({}, 0)
 
-    def keep(self, org_id: UUID, next_index: int, judges: Judges, hits: int) -> None:
-        """Until the next step; not those who know too much, and of all the ones used last."""
-        if hits > MOST_OF_ONE:
+    def keep(self, org_id: UUID, next_index: int, detectors: Detectors, hits: int) -> None:
+        """Caches the detectors; skips oversized ones and evicts the least recently used."""
+        if hits > MOST_ORGANIZATION_HITS:
             return
-        self._of[org_id] = _Kept(next_index, judges, hits)
+        self._entries[org_id] = _CacheEntry(next_index, detectors, hits)
         self._hits += hits
         while self._hits > MOST_HITS:
-            _, oldest = self._of.popitem(last=False)
+            _, oldest = self._entries.popitem(last=False)
             self._hits -= oldest.hits

@@ -72,17 +72,17 @@ NAMES: Mapping[Field, Callable[[Record], tuple[str, ...]]] = {
 }
 
 
-def shown(field: Field, record: Record) -> str:
+def display_name(field: Field, record: Record) -> str:
     """How people call it: of a user the e-mail address, or the name, before the id. No secret that stands in it."""
     if field == "user":
-        return masked(record.actor_email or record.actor_name or record.actor_id)
+        return mask_secrets(record.actor_email or record.actor_name or record.actor_id)
     if field == "resource":
-        return masked(record.resource_name or record.resource_id)
+        return mask_secrets(record.resource_name or record.resource_id)
     names = NAMES[field](record)
-    return masked(names[0]) if names else ""
+    return mask_secrets(names[0]) if names else ""
 
 
-def masked(text: str) -> str:
+def mask_secrets(text: str) -> str:
     """The text without what looks like a secret: an alert goes to places that the event does not."""
     return _SECRET.sub("[hidden]", text)
 

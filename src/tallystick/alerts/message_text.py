@@ -2,28 +2,28 @@
 
 from datetime import UTC
 
-from tallystick.alerts.definition import Field, span_words
-from tallystick.alerts.fields import masked, shown
-from tallystick.alerts.judges import QUERY, Firing
+from tallystick.alerts.definition import Field, duration_words
+from tallystick.alerts.detectors import QUERY, Firing
+from tallystick.alerts.fields import display_name, mask_secrets
 from tallystick.alerts.rule import Rule
 from tallystick.clock import SECOND_US, rfc3339, second_words
 from tallystick.events.record import Record
 
-LONGEST_SAID = 200
+MOST_TEXT = 200
 PARAMETERS: tuple[Field, ...] = ("user", "ip", "resource", "action")
 
 
-def group_of(rule: Rule, record: Record | None, step: int = QUERY) -> str:
+def group_name(rule: Rule, record: Record | None, step: int = QUERY) -> str:
     """How people call the group of an event; "" where the rule has none."""
-    shape = rule.shape
-    field = shape.group_by if step == QUERY else shape.then_group_by or shape.group_by
-    return shown(field, record)[:1024] if field and record else ""
+    definition = rule.definition
+    field = definition.group_by if step == QUERY else definition.then_group_by or definition.group_by
+    return display_name(field, record)[:1024] if field and record else ""
 
 
 def sentence(rule: Rule, firing: Firing, record: Record | None, group: str) -> str:
     """What happened, for people: as the rule says it, or in general words."""
-    said = rule.shape.says or _general(rule, group)
-    for slot, text in _slots(rule, firing, record, group).items():
+    said = rule.definition.says or _default_sentence(rule, group)
+    for slot, text in _placeholders(rule, firing, record, group).items():
         said = said.replace("{" + slot + "}", text)
     return said
 
@@ -33,35 +33,35 @@ def facts(firing: Firing, record: Record | None, group: str) -> list[tuple[str, 
     found: list[tuple[str, str]] = []
     if record is not None:
         kind = record.resource_type.replace("_", " ").capitalize() or "Resource"
-        found.append((kind, shown("resource", record)))
+        found.append((kind, display_name("resource", record)))
     found.append(("Time", second_words(firing.at, UTC)))
     if record is not None:
-        found += [("User", shown("user", record)), ("Action", record.action), ("IP address", record.ip_address)]
+        found += [("User", display_name("user", record)), ("Action", record.action), ("IP address", record.ip_address)]
     if group and group not in (text for _, text in found):
         found.append(("About", group))
     if firing.number > 1:
         found.append(("Events", f"{firing.number:,}, {_period(firing)}"))
-    return [(label, text[:LONGEST_SAID]) for label, text in found if text]
+    return [(label, text[:MOST_TEXT]) for label, text in found if text]
 
 
-def search(rule: Rule, firing: Firing, group: str) -> dict[str, str]:
+def search_parameters(rule: Rule, firing: Firing, group: str) -> dict[str, str]:
     """The parameters of the audit log that show the events it is about, and those like them."""
-    shape = rule.shape
+    definition = rule.definition
     found = {"start": rfc3339(firing.first_at), "end": rfc3339(firing.last_at + 1)}
-    if shape.kind == "sequence":
-        if shape.query and shape.then:
-            found["q"] = f"({shape.query}) OR ({shape.then})"
-    elif shape.query:
-        found["q"] = shape.query
-    if group and shape.group_by in PARAMETERS and shape.then_group_by in (None, shape.group_by):
-        found[shape.group_by] = group
+    if definition.kind == "sequence":
+        if definition.query and definition.then:
+            found["q"] = f"({definition.query}) OR ({definition.then})"
+    elif definition.query:
+        found["q"] = definition.query
+    if group and definition.group_by in PARAMETERS and definition.then_group_by in (None, definition.group_by):
+        found[definition.group_by] = group
     return found
 
 
-def _general(rule: Rule, group: str) -> str:
-    shape = rule.shape
+def _default_sentence(rule: Rule, group: str) -> str:
+    definition = rule.definition
     of = " of {group}" if group else ""
-    match shape.kind:
+    match definition.kind:
         case "sequence":
             return "{count} events" + of + " came in the order that the rule looks for."
         case "first_seen":
@@ -72,17 +72,17 @@ def _general(rule: Rule, group: str) -> str:
             return "{group} acted at {time}, when it usually does not."
         case "silence":
             return "Nothing" + (" of {group}" if group else "") + " was recorded for {window}."
-        case _ if shape.count == 1:
-            return "{user} did {action}" + ("." if not group or shape.group_by == "user" else " ({group}).")
+        case _ if definition.count == 1:
+            return "{user} did {action}" + ("." if not group or definition.group_by == "user" else " ({group}).")
         case _:
             return "{count} events" + of + " within {window}."
 
 
-def _slots(rule: Rule, firing: Firing, record: Record | None, group: str) -> dict[str, str]:
-    shape = rule.shape
+def _placeholders(rule: Rule, firing: Firing, record: Record | None, group: str) -> dict[str, str]:
+    definition = rule.definition
     given = {
         "count": f"{firing.number:,}",
-        "window": span_words(shape.window_seconds),
+        "window": duration_words(definition.window_seconds),
         "group": group or "everybody",
         "time": second_words(firing.at, UTC),
         "value": "", "user": "somebody", "resource": "something", "ip": "an unknown address", "action": "",
@@ -90,14 +90,14 @@ def _slots(rule: Rule, firing: Firing, record: Record | None, group: str) -> dic
     }  # fmt: skip
     if record is not None:
         given |= {
-            "user": shown("user", record) or given["user"],
-            "resource": shown("resource", record) or given["resource"],
+            "user": display_name("user", record) or given["user"],
+            "resource": display_name("resource", record) or given["resource"],
             "ip": record.ip_address or given["ip"],
             "action": record.action,
-            "description": masked(record.description),
-            "value": shown(shape.new, record) if shape.new else "",
+            "description": mask_secrets(record.description),
+            "value": display_name(definition.new, record) if definition.new else "",
         }
-    return {name: text[:LONGEST_SAID].replace("{", "(") for name, text in given.items()}
+    return {name: text[:MOST_TEXT].replace("{", "(") for name, text in given.items()}
 
 
 def _period(firing: Firing) -> str:

@@ -8,20 +8,20 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from tallystick import ids
-from tallystick.alerts.definition import Field, Shape, span_words
+from tallystick.alerts.definition import Field, RuleDefinition, duration_words
 from tallystick.alerts.tables import alert_rules, alerts
 from tallystick.destinations.destination import require_read
 from tallystick.errors import NotFound
 from tallystick.query.scope import Scope
 
 PREFIX = "rul"
-_shape = msgspec.json.Decoder(Shape).decode
-_NAMES = msgspec.json.Decoder(tuple[str, ...]).decode
-ONE: dict[Field, str] = {
+_definition = msgspec.json.Decoder(RuleDefinition).decode
+_destinations = msgspec.json.Decoder(tuple[str, ...]).decode
+SINGULAR: dict[Field, str] = {
     "user": "user", "ip": "address", "resource": "resource", "action": "action", "device": "device",
     "session": "session",
 }  # fmt: skip
-MANY: dict[Field, str] = {name: word + ("es" if word == "address" else "s") for name, word in ONE.items()}
+PLURAL: dict[Field, str] = {name: word + ("es" if word == "address" else "s") for name, word in SINGULAR.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Rule:
     org_id: UUID
     rule_id: UUID
     name: str
-    shape: Shape
+    definition: RuleDefinition
     severity: str
     runbook: str
     detection: str
@@ -53,7 +53,7 @@ class Rule:
         return self.muted_until is not None and now < self.muted_until
 
 
-def is_one(org_id: UUID, rule_id: UUID) -> ColumnElement[bool]:
+def rule_clause(org_id: UUID, rule_id: UUID) -> ColumnElement[bool]:
     return (alert_rules.c.org_id == org_id) & (alert_rules.c.rule_id == rule_id)
 
 
@@ -72,58 +72,59 @@ def list_rules(connection: Connection, scope: Scope) -> list[Rule]:
         .where(alert_rules.c.org_id == scope.org_id)
         .order_by(alert_rules.c.name, alert_rules.c.rule_id)
     )
-    return [read(row) for row in rows]
+    return [rule_of(row) for row in rows]
 
 
-def show(connection: Connection, scope: Scope, shown_id: str) -> Rule:
+def read_rule(connection: Connection, scope: Scope, shown_id: str) -> Rule:
     """One of them; NotFound, also for another organization's."""
     require_read(scope)
     try:
         rule_id = UUID(bytes=ids.decode(PREFIX, shown_id))
     except ValueError:
-        raise _none(shown_id) from None
-    row = connection.execute(select(alert_rules).where(is_one(scope.org_id, rule_id))).first()
+        raise _not_found(shown_id) from None
+    row = connection.execute(select(alert_rules).where(rule_clause(scope.org_id, rule_id))).first()
     if row is None:
-        raise _none(shown_id)
+        raise _not_found(shown_id)
     last = select(func.max(alerts.c.fired_at)).where(alerts.c.org_id == scope.org_id, alerts.c.rule_id == rule_id)
-    return read(row, connection.execute(last).scalar())
+    return rule_of(row, connection.execute(last).scalar())
 
 
-def read(row: Row[Any], last_fired_at: int | None = None) -> Rule:
+def rule_of(row: Row[Any], last_fired_at: int | None = None) -> Rule:
     """A row as a rule."""
     return Rule(
-        row.org_id, row.rule_id, row.name, _shape(row.shape), row.severity, row.runbook, row.detection,
-        _NAMES(row.destinations), row.enabled, row.muted_until, row.since, row.learnt, row.version, row.made_by,
+        row.org_id, row.rule_id, row.name, _definition(row.shape), row.severity, row.runbook, row.detection,
+        _destinations(row.destinations), row.enabled, row.muted_until, row.since, row.learnt, row.version, row.made_by,
         row.made_at, row._mapping.get("last_fired_at", last_fired_at),
     )  # fmt: skip
 
 
-def words(shape: Shape) -> str:
+def describe(definition: RuleDefinition) -> str:
     """What makes it fire: `5 events that match status:failed by one user within 10 minutes`."""
-    is_one = (shape.count == 1 and not shape.distinct) or shape.kind not in ("threshold", "sequence")
-    search = f"that match{'es' if is_one else ''} {shape.query}" if shape.query else "of any kind"
-    by = f" of one {ONE[shape.group_by]}" if shape.group_by else ""
-    within = f" within {span_words(shape.window_seconds)}" if shape.window_seconds else ""
-    match shape.kind:
+    is_one = (definition.count == 1 and not definition.distinct) or definition.kind not in ("threshold", "sequence")
+    search = f"that match{'es' if is_one else ''} {definition.query}" if definition.query else "of any kind"
+    by = f" of one {SINGULAR[definition.group_by]}" if definition.group_by else ""
+    within = f" within {duration_words(definition.window_seconds)}" if definition.window_seconds else ""
+    match definition.kind:
         case "sequence":
-            unless = f", unless one that matches {shape.unless} lies between" if shape.unless else ""
-            return f"{_events(shape.count)} {search}{by}, then one that matches {shape.then}{within}{unless}"
-        case "first_seen" if shape.new and shape.group_by:
-            return f"An event {search} with {_article(ONE[shape.new])} new to its {ONE[shape.group_by]}"
-        case "dormant" if shape.group_by:
+            unless = f", unless one that matches {definition.unless} lies between" if definition.unless else ""
+            return f"{_events(definition.count)} {search}{by}, then one that matches {definition.then}{within}{unless}"
+        case "first_seen" if definition.new and definition.group_by:
+            value, group = SINGULAR[definition.new], SINGULAR[definition.group_by]
+            return f"An event {search} with {_article(value)} new to its {group}"
+        case "dormant" if definition.group_by:
             return (
-                f"An event {search} of {_article(ONE[shape.group_by])} that did nothing for "
-                f"{span_words(shape.window_seconds)}"
+                f"An event {search} of {_article(SINGULAR[definition.group_by])} that did nothing for "
+                f"{duration_words(definition.window_seconds)}"
             )
-        case "off_hours" if shape.group_by:
-            return f"An event {search} at an hour at which its {ONE[shape.group_by]} does not act"
+        case "off_hours" if definition.group_by:
+            return f"An event {search} at an hour at which its {SINGULAR[definition.group_by]} does not act"
         case "silence":
-            return f"No event {search}{by} for {span_words(shape.window_seconds)}"
+            return f"No event {search}{by} for {duration_words(definition.window_seconds)}"
         case _:
-            if shape.distinct:
-                counted = f"{shape.count} different {MANY[shape.distinct]} in events"
+            if definition.distinct:
+                counted = f"{definition.count} different {PLURAL[definition.distinct]} in events"
             else:
-                counted = _events(shape.count)
+                counted = _events(definition.count)
             return f"{counted} {search}{by}{within}"
 
 
@@ -135,5 +136,5 @@ def _article(word: str) -> str:
     return f"{'an' if word[0] in 'aeio' else 'a'} {word}"
 
 
-def _none(shown_id: str) -> NotFound:
+def _not_found(shown_id: str) -> NotFound:
     return NotFound(f"There is no rule {shown_id[:60]!r}.", code="no_such_rule")

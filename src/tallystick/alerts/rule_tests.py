@@ -7,11 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from tallystick.alerts.compiled_rule import Watched
-from tallystick.alerts.definition import Shape
-from tallystick.alerts.evaluation import judge_all
-from tallystick.alerts.judges import Firing, Silence
-from tallystick.alerts.message_text import group_of, sentence
+from tallystick.alerts.compiled_rule import CompiledRule
+from tallystick.alerts.definition import RuleDefinition
+from tallystick.alerts.detectors import Firing, SilenceDetector
+from tallystick.alerts.evaluation import evaluate_events
+from tallystick.alerts.message_text import group_name, sentence
 from tallystick.alerts.rule import Rule
 from tallystick.clock import DAY_US, SECOND_US, from_us, to_us
 from tallystick.errors import BadRequest, Invalid
@@ -62,47 +62,51 @@ class RuleTest(msgspec.Struct, forbid_unknown_fields=True):
     until: float | datetime | None = None
 
 
-def failures(name: str, shape: Shape, tests: Sequence[RuleTest]) -> list[str]:
+def failures(name: str, definition: RuleDefinition, tests: Sequence[RuleTest]) -> list[str]:
     """What the rule's own tests find wrong, in sentences; nothing when all is well."""
     found = []
     for test in tests:
         try:
-            groups, said = _outcome(name, shape, test)
+            groups, said = _run_test(name, definition, test)
         except Invalid as problem:
             found.append(f"{name}: {test.name}: {problem.detail} {problem.extra.get('errors', [])[:3]}")
             continue
         wanted = test.fires if isinstance(test.fires, int) else list(test.fires)
         got: int | list[str] = len(groups) if isinstance(wanted, int) else groups
         if wanted != got:
-            found.append(f"{name}: {test.name}: it should fire {_times(wanted)}, and fires {_times(got)}.")
+            found.append(f"{name}: {test.name}: it should fire {_count_words(wanted)}, and fires {_count_words(got)}.")
         elif test.says and test.says != said:
             found.append(f"{name}: {test.name}: it says {said!r}, not {test.says!r}.")
     return found
 
 
-def _outcome(name: str, shape: Shape, test: RuleTest) -> tuple[list[str], str]:
+def _run_test(name: str, definition: RuleDefinition, test: RuleTest) -> tuple[list[str], str]:
     """The groups of its firings in order, and what the first one says."""
-    watched = Watched(_RULE, shape)
-    rule = Rule(UUID(int=0), _RULE, name, shape, "warning", "", "", (), True, None, 0, True, 1, "", 0)
+    compiled = CompiledRule(_RULE, definition)
+    rule = Rule(UUID(int=0), _RULE, name, definition, "warning", "", "", (), True, None, 0, True, 1, "", 0)
     events = list(enumerate(_records(test.events)))
-    judge = watched.judge()
-    found: list[tuple[Firing, Record | None]] = judge_all(rule, watched, judge, events).firings
-    if isinstance(judge, Silence) and test.until is not None:
+    detector = compiled.new_detector()
+    found: list[tuple[Firing, Record | None]] = evaluate_events(rule, compiled, detector, events).firings
+    if isinstance(detector, SilenceDetector) and test.until is not None:
         records = dict(events)
-        found += [(one, records[one.hit.seq] if one.hit else None) for one in judge.silent(_moment(test.until))]
-    told = [(group_of(rule, record, firing.hit.step if firing.hit else 0), firing, record) for firing, record in found]
+        found += [
+            (one, records[one.hit.seq] if one.hit else None) for one in detector.find_silent(_time_of(test.until))
+        ]
+    told = [
+        (group_name(rule, record, firing.hit.step if firing.hit else 0), firing, record) for firing, record in found
+    ]
     groups = [group for group, _, _ in told]
     return groups, sentence(rule, told[0][1], told[0][2], groups[0]) if told else ""
 
 
 def _records(events: Sequence[TestEvent]) -> Iterator[Record]:
-    for event, by_tallystick, received_at in inputs(events):
+    for event, by_tallystick, received_at in expand_events(events):
         by = TALLYSTICK if by_tallystick else _SENDER
         made = prepare([event], received_at=received_at, recorded_by=by, redacted_keys=frozenset())
         yield made[0].record
 
 
-def inputs(events: Sequence[TestEvent]) -> Iterator[tuple[EventInput, bool, int]]:
+def expand_events(events: Sequence[TestEvent]) -> Iterator[tuple[EventInput, bool, int]]:
     """Each event, whether Tallystick tells it itself, and when it is received (µs). BadRequest: `bad_rules_file`."""
     number = 0
     for event in events:
@@ -112,8 +116,8 @@ def inputs(events: Sequence[TestEvent]) -> Iterator[tuple[EventInput, bool, int]
             number += 1
             if number > MOST_EVENTS:
                 raise _bad(f"A test has at most {MOST_EVENTS} events.")
-            at = _near(_moment(event.at) + round(place * event.every * SECOND_US))
-            yield _input(event, at), event.by_tallystick, at if event.received is None else _moment(event.received)
+            at = _check_range(_time_of(event.at) + round(place * event.every * SECOND_US))
+            yield _input(event, at), event.by_tallystick, at if event.received is None else _time_of(event.received)
 
 
 def _input(event: TestEvent, at: int) -> EventInput:
@@ -128,21 +132,21 @@ def _input(event: TestEvent, at: int) -> EventInput:
         raise _bad(f"This is no event: {error}.") from None
 
 
-def _moment(given: float | datetime) -> int:
+def _time_of(given: float | datetime) -> int:
     if isinstance(given, datetime):
         if given.tzinfo is None:
             raise _bad("A time in a test says its zone: 2024-03-04T10:00:00Z.")
-        return _near(to_us(given))
-    return _near(BASE_US + round(given * SECOND_US))
+        return _check_range(to_us(given))
+    return _check_range(BASE_US + round(given * SECOND_US))
 
 
-def _near(at: int) -> int:
+def _check_range(at: int) -> int:
     if abs(at - BASE_US) > LONGEST:
         raise _bad("The events of a test lie within ten years of 2024-03-04.")
     return at
 
 
-def _times(number: int | list[str]) -> str:
+def _count_words(number: int | list[str]) -> str:
     if isinstance(number, list):
         return f"for {', '.join(number)}" if number else "for nobody"
     return f"{number} times" if number != 1 else "once"

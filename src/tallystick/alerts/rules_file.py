@@ -29,7 +29,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from tallystick.alerts.definition import Shape, checked
+from tallystick.alerts.definition import RuleDefinition, parse_definition
 from tallystick.alerts.rule import Rule
 from tallystick.alerts.rule_tests import RuleTest
 from tallystick.errors import BadRequest, NotFound
@@ -44,14 +44,14 @@ _OWN = ("name", "severity", "runbook", "destinations", "enabled", "tests", "id",
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class RuleSpec:
     """A rule as a file has it."""
 
     id: str
     name: str
     about: str
     often: str
-    shape: Shape
+    definition: RuleDefinition
     severity: str
     runbook: str
     destinations: tuple[str, ...]
@@ -59,7 +59,7 @@ class Written:
     tests: tuple[RuleTest, ...]
 
 
-class _About(msgspec.Struct):
+class _RuleHeader(msgspec.Struct):
     name: str
     id: str = ""
     about: str = ""
@@ -71,7 +71,7 @@ class _About(msgspec.Struct):
     tests: tuple[RuleTest, ...] = ()
 
 
-def read_rules(text: str) -> list[Written]:
+def read_rules(text: str) -> list[RuleSpec]:
     """The rules of a file. BadRequest (`bad_rules_file`, `bad_rule`, `bad_query`) names the rule and what to do."""
     if len(text) > MOST_BYTES or len(text.encode(errors="replace")) > MOST_BYTES:
         raise _bad(f"A file of rules has at most {MOST_BYTES >> 20} MiB.")
@@ -79,7 +79,7 @@ def read_rules(text: str) -> list[Written]:
         given = _Loader(text).get_single_data()
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise _bad(f"This is not YAML: {' '.join(str(error).split())[:300]}.") from None
-    _refuse_strange(given)
+    _refuse_unstorable(given)
     rules = given.get("rules") if isinstance(given, dict) else None
     if not isinstance(rules, list) or len(given) > 1:
         raise _bad("Write `rules:` and below it a list of rules.")
@@ -98,25 +98,25 @@ def write_rules(rules: Sequence[Rule]) -> str:
         one: dict[str, Any] = {"name": rule.name, "severity": rule.severity}
         if rule.runbook:
             one["runbook"] = rule.runbook
-        listed.append(one | {"enabled": rule.enabled} | msgspec.to_builtins(rule.shape))
+        listed.append(one | {"enabled": rule.enabled} | msgspec.to_builtins(rule.definition))
     text: str = yaml.safe_dump({"rules": listed}, sort_keys=False, allow_unicode=True, width=110)
     return text
 
 
-def _read(number: int, given: Any) -> Written:
+def _read(number: int, given: Any) -> RuleSpec:
     if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
         raise _bad(f"Rule {number} is no mapping of names to values.")
     name = str(given.get("name", ""))[:100]
     try:
-        about = msgspec.convert({key: given[key] for key in _OWN if key in given}, _About)
-        shape = checked({key: value for key, value in given.items() if key not in _OWN})
+        about = msgspec.convert({key: given[key] for key in _OWN if key in given}, _RuleHeader)
+        definition = parse_definition({key: value for key, value in given.items() if key not in _OWN})
     except msgspec.ValidationError as error:
         raise _bad(f"Rule {number} ({name}): {error}.") from None
     except BadRequest as problem:
         detail = f"Rule {number} ({name}): {problem.detail}"
         raise BadRequest(detail, code=problem.code, **problem.extra) from None
-    return Written(
-        about.id, about.name, " ".join(about.about.split()), about.often, shape, about.severity, about.runbook,
+    return RuleSpec(
+        about.id, about.name, " ".join(about.about.split()), about.often, definition, about.severity, about.runbook,
         about.destinations, about.enabled, about.tests,
     )  # fmt: skip
 
@@ -154,7 +154,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
         return node
 
 
-def _refuse_strange(value: Any) -> None:
+def _refuse_unstorable(value: Any) -> None:
     """Numbers and characters that no JSON and no database takes."""
     match value:
         case str() if _UNTEXT.search(value):
@@ -165,11 +165,11 @@ def _refuse_strange(value: Any) -> None:
             raise _bad("A number is finite.")
         case dict():
             for name, one in value.items():
-                _refuse_strange(name)
-                _refuse_strange(one)
+                _refuse_unstorable(name)
+                _refuse_unstorable(one)
         case list():
             for one in value:
-                _refuse_strange(one)
+                _refuse_unstorable(one)
 
 
 def _bad(detail: str) -> BadRequest:
@@ -177,16 +177,16 @@ def _bad(detail: str) -> BadRequest:
 
 
 @cache
-def shipped() -> tuple[Written, ...]:
+def shipped_detections() -> tuple[RuleSpec, ...]:
     """All of them, by file and in its order."""
     folder = files("tallystick.alerts").joinpath("detections")
     texts = sorted((one.name, one.read_text("utf-8")) for one in folder.iterdir() if one.name.endswith(".yaml"))
     return tuple(rule for _, text in texts for rule in read_rules(text))
 
 
-def one(name: str) -> Written:
+def find_detection(name: str) -> RuleSpec:
     """The detection of that id; NotFound."""
-    for rule in shipped():
+    for rule in shipped_detections():
         if rule.id == name:
             return rule
     raise NotFound(f"There is no detection {name[:60]!r}.", code="no_such_detection")

@@ -9,13 +9,13 @@ from litestar import Request, Response, delete, get, patch, post
 from tallystick import clock, ids
 from tallystick.access.scopes import require
 from tallystick.alerts import alert as alerts
-from tallystick.alerts import changes, importing
+from tallystick.alerts import changes, rule_import
 from tallystick.alerts.alert import Alert
 from tallystick.alerts.backtest import Backtest, backtest
-from tallystick.alerts.changes import Wanted
-from tallystick.alerts.definition import Shape, checked
-from tallystick.alerts.rule import Rule, list_rules, show, words
-from tallystick.alerts.rules_file import shipped, write_rules
+from tallystick.alerts.changes import RuleSettings
+from tallystick.alerts.definition import RuleDefinition, parse_definition
+from tallystick.alerts.rule import Rule, describe, list_rules, read_rule
+from tallystick.alerts.rules_file import shipped_detections, write_rules
 from tallystick.api.answers import HEADERS, answer
 from tallystick.api.authorized_request import AuthorizedRequest, authorize
 from tallystick.api.body import read_body
@@ -74,7 +74,7 @@ async def list_all_rules(request: Request[Any, Any, Any], services: ApiServices)
 async def show_rule(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """One of them."""
     authorized = await authorize(request, services, "alerts")
-    return answer(shown(await authorized.read(show, authorized.id)))
+    return answer(shown(await authorized.read(read_rule, authorized.id)))
 
 
 @patch(RULES + "/{id:str}", name="api.change_alert_rule", status_code=200)
@@ -82,12 +82,12 @@ async def change_rule(request: Request[Any, Any, Any], services: ApiServices) ->
     """Changes what is given."""
     authorized = await authorize(request, services, "alerts")
     given = await authorized.body(Given, "rule", "bad_rule")
-    before = changes.as_wanted(await authorized.read(show, authorized.id))
-    shape = dict(before.shape) | {name: value for name, value in given.items() if name not in OWN}
+    before = changes.settings_of(await authorized.read(read_rule, authorized.id))
+    definition = dict(before.definition) | {name: value for name, value in given.items() if name not in OWN}
     wanted = {name: given[name] for name in OWN if name in given}
     wanted_of({"name": before.name} | wanted)  # of the right types
-    if shape != before.shape:
-        wanted["shape"] = _without_nothing(shape)
+    if definition != before.definition:
+        wanted["definition"] = _without_nothing(definition)
     return answer(shown(await authorized.write(changes.change, authorized.id, wanted, **authorized.context)))
 
 
@@ -111,8 +111,8 @@ async def backtest_rule(request: Request[Any, Any, Any], services: ApiServices) 
     """What it would have done in a period."""
     authorized = await authorize(request, services, "alerts")
     period = await authorized.body(Period, "period", "bad_rule", empty=b"{}")
-    rule = await authorized.read(show, authorized.id)
-    return answer(tested(await _backtest(authorized, services, rule.shape, period)))
+    rule = await authorized.read(read_rule, authorized.id)
+    return answer(tested(await _backtest(authorized, services, rule.definition, period)))
 
 
 @post(RULES + "/backtest", name="api.backtest_new_rule", status_code=200)
@@ -125,8 +125,8 @@ async def backtest_new_rule(request: Request[Any, Any, Any], services: ApiServic
         period = msgspec.convert(said, Period)
     except msgspec.ValidationError as error:
         raise BadRequest(f"This is no period: {error}.", code="bad_rule") from None
-    shape = checked(dict(wanted_of({"name": "Back-test"} | given).shape))
-    return answer(tested(await _backtest(authorized, services, shape, period)))
+    definition = parse_definition(dict(wanted_of({"name": "Back-test"} | given).definition))
+    return answer(tested(await _backtest(authorized, services, definition, period)))
 
 
 @post(RULES + "/import", name="api.import_alert_rules", status_code=200)
@@ -135,9 +135,13 @@ async def import_rules(request: Request[Any, Any, Any], services: ApiServices) -
     authorized = await authorize(request, services, "alerts")
     async with read_body(request, services.bodies) as body:
         text = bytes(body).decode(errors="replace")
-    written = await authorized.run(partial(importing.read, text))
+    written = await authorized.run(partial(rule_import.parse_and_test, text))
     return answer(
-        {"data": [shown(one) for one in await authorized.write(importing.take, written, **authorized.context)]}
+        {
+            "data": [
+                shown(one) for one in await authorized.write(rule_import.import_rules, written, **authorized.context)
+            ]
+        }
     )
 
 
@@ -147,10 +151,11 @@ async def list_detections(request: Request[Any, Any, Any], services: ApiServices
     authorized = await authorize(request, services, "alerts")
     mine = {one.detection: one for one in await authorized.read(list_rules) if one.detection}
     listed = [
-        {"id": one.id, "name": one.name, "about": one.about, "words": words(one.shape), "severity": one.severity,
-         "runbook": one.runbook or None, "rule": mine[one.id].shown_id if one.id in mine else None,
+        {"id": one.id, "name": one.name, "about": one.about, "words": describe(one.definition),
+         "severity": one.severity, "runbook": one.runbook or None,
+         "rule": mine[one.id].shown_id if one.id in mine else None,
          "enabled": one.id in mine and mine[one.id].enabled}
-        for one in shipped()
+        for one in shipped_detections()
     ]  # fmt: skip
     return answer({"data": listed})
 
@@ -159,7 +164,7 @@ async def list_detections(request: Request[Any, Any, Any], services: ApiServices
 async def enable_detection(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Makes it a rule of the organization, or switches that on."""
     authorized = await authorize(request, services, "alerts")
-    return answer(shown(await authorized.write(importing.switch_on, authorized.id, **authorized.context)))
+    return answer(shown(await authorized.write(rule_import.enable_detection, authorized.id, **authorized.context)))
 
 
 @get(ALERTS, name="api.list_alerts")
@@ -178,7 +183,7 @@ async def list_all_alerts(request: Request[Any, Any, Any], services: ApiServices
 async def show_alert(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """One of them."""
     authorized = await authorize(request, services, "alerts")
-    return answer(alert_shown(await authorized.read(alerts.show, authorized.id)))
+    return answer(alert_shown(await authorized.read(alerts.read_alert, authorized.id)))
 
 
 @post(ALERTS + "/{id:str}/acknowledge", name="api.acknowledge_alert", status_code=200)
@@ -191,17 +196,19 @@ async def acknowledge_alert(request: Request[Any, Any, Any], services: ApiServic
     )
 
 
-def wanted_of(given: Given) -> Wanted:
+def wanted_of(given: Given) -> RuleSettings:
     """A rule as a request has it. A rule that counts is quiet for its window after it fired, unless it says else."""
-    shape = {name: value for name, value in given.items() if name not in OWN}
-    if "cooldown_seconds" not in shape and isinstance(shape.get("window_seconds"), int):
-        shape["cooldown_seconds"] = shape["window_seconds"]
+    definition = {name: value for name, value in given.items() if name not in OWN}
+    if "cooldown_seconds" not in definition and isinstance(definition.get("window_seconds"), int):
+        definition["cooldown_seconds"] = definition["window_seconds"]
     own = {name: given[name] for name in OWN if name in given}
     try:
         said = msgspec.convert(own, _Own)
     except msgspec.ValidationError as error:
         raise BadRequest(f"This is no rule: {error}.", code="bad_rule") from None
-    return Wanted(said.name, _without_nothing(shape), said.severity, said.runbook, said.destinations, said.enabled)
+    return RuleSettings(
+        said.name, _without_nothing(definition), said.severity, said.runbook, said.destinations, said.enabled
+    )
 
 
 class _Own(msgspec.Struct):
@@ -212,11 +219,13 @@ class _Own(msgspec.Struct):
     enabled: bool = True
 
 
-def _without_nothing(shape: Given) -> Given:
-    return {name: value for name, value in shape.items() if value is not None}
+def _without_nothing(definition: Given) -> Given:
+    return {name: value for name, value in definition.items() if value is not None}
 
 
-async def _backtest(authorized: AuthorizedRequest, services: ApiServices, shape: Shape, period: Period) -> Backtest:
+async def _backtest(
+    authorized: AuthorizedRequest, services: ApiServices, definition: RuleDefinition, period: Period
+) -> Backtest:
     now = clock.now_us()
     given = {"start": [period.start], "end": [period.end], "tz": [period.tz]}
     asked_for = query_from(given, now=now)
@@ -224,17 +233,17 @@ async def _backtest(authorized: AuthorizedRequest, services: ApiServices, shape:
     start = end - BACK if asked_for.start is None else asked_for.start
     require(authorized.scope, "alerts")
     return await authorized.run(
-        partial(backtest, services.database, services.store, authorized.scope, shape, start, end)
+        partial(backtest, services.database, services.store, authorized.scope, definition, start, end)
     )
 
 
 def shown(one: Rule) -> Given:
     """A rule as the API answers it."""
-    shape = {name: getattr(one.shape, name) for name in Shape.__struct_fields__}
+    definition = {name: getattr(one.definition, name) for name in RuleDefinition.__struct_fields__}
     return {
-        "id": one.shown_id, "name": one.name, "words": words(one.shape),
-        **{name: value if value != "" else None for name, value in shape.items()},
-        "query": one.shape.query, "severity": one.severity, "runbook": one.runbook or None,
+        "id": one.shown_id, "name": one.name, "words": describe(one.definition),
+        **{name: value if value != "" else None for name, value in definition.items()},
+        "query": one.definition.query, "severity": one.severity, "runbook": one.runbook or None,
         "detection": one.detection or None, "destinations": list(one.destinations), "enabled": one.enabled,
         "learning": one.enabled and not one.learnt, "muted_until": _time(one.muted_until),
         "last_fired_at": _time(one.last_fired_at), "created_by": one.made_by, "created_at": rfc3339(one.made_at),

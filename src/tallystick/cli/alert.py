@@ -156,7 +156,7 @@ def export_rules() -> None:
 def test(file: File) -> None:
     """Run the tests that the rules of a file carry; no server is needed."""
     read = read_rules(file.read_text())
-    wrong = [problem for one in read for problem in failures(one.name, one.shape, one.tests)]
+    wrong = [problem for one in read for problem in failures(one.name, one.definition, one.tests)]
     for problem in wrong:
         say(visible(problem))
     number = sum(len(one.tests) for one in read)

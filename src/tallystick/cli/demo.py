@@ -10,8 +10,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from tallystick.access.scopes import operator_scope
-from tallystick.alerts.importing import begin, begin_later
 from tallystick.alerts.rule import list_rules
+from tallystick.alerts.rule_import import install_default_rules, postpone_default_rules
 from tallystick.app import Services
 from tallystick.cli.serve import Host, Port
 from tallystick.cli.serving import DEFAULT_HOST, DEFAULT_PORT, serve_until_stopped
@@ -39,7 +39,13 @@ def demo(
     async def work(parts: Services) -> None:
         now = now_us()
         acme = await parts.database.run(
-            partial(ensure_acme, parts.database, parts.settings.data_dir, now, furnish=partial(begin_later, now=now))
+            partial(
+                ensure_acme,
+                parts.database,
+                parts.settings.data_dir,
+                now,
+                furnish=partial(postpone_default_rules, now=now),
+            )
         )
         _greet(parts.settings, acme)
         await _load(parts, acme, now, events)
@@ -86,4 +92,4 @@ def _watch(database: Database, acme: Acme, now: int) -> None:
     """The rules that are on by default, from here on."""
     with database.write() as connection:
         if not list_rules(connection, operator_scope(acme.org_id)):
-            begin(connection, acme.org_id, new=False, now=now)
+            install_default_rules(connection, acme.org_id, new=False, now=now)

@@ -10,10 +10,10 @@ from litestar import Response, get, post
 
 from tallystick.access.csrf import form_token
 from tallystick.alerts import alert as alerts
-from tallystick.alerts import changes, importing
+from tallystick.alerts import changes, rule_import
 from tallystick.alerts.alert import Alert
-from tallystick.alerts.rule import Rule, list_rules, words
-from tallystick.alerts.rules_file import Written, shipped
+from tallystick.alerts.rule import Rule, describe, list_rules
+from tallystick.alerts.rules_file import RuleSpec, shipped_detections
 from tallystick.clock import now_us, second_words
 from tallystick.destinations import changes as places
 from tallystick.destinations.destination import Destination, list_destinations
@@ -73,7 +73,7 @@ class Loaded:
     alerts: list[Alert]
     rules: list[Rule]
     places: list[Destination]
-    detections: list[Written]
+    detections: list[RuleSpec]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class AlertsPage:
             continued=bool(before),
             state=state,
             rules=[_rule(one, names, zone) for one in loaded.rules],
-            detections=[(one, words(one.shape)) for one in loaded.detections],
+            detections=[(one, describe(one.definition)) for one in loaded.detections],
             places=[(one, *HEALTH[one.state], second_words(one.last_success_at, zone)) for one in loaded.places],
             may="alerts" in self.scope.permissions,
             role=self.scope.role,
@@ -151,7 +151,7 @@ async def show_alert(
 
     def load() -> tuple[Alert, list[Row]]:
         with database.read() as connection:
-            one = alerts.show(connection, user_scope, alert_id)
+            one = alerts.read_alert(connection, user_scope, alert_id)
         found = finder.several(user_scope, one.event_ids)
         return one, [row_of(found[raw], zone, ()) for raw in one.event_ids if raw in found]
 
@@ -203,7 +203,7 @@ async def change_rule(rule_id: str, form_request: FormRequestDep) -> Response[st
 @post(PATH + "/detections/{detection_id:str}", name="web.alerts.detection", status_code=303)
 async def enable_detection(detection_id: str, form_request: FormRequestDep) -> Response[str]:
     """Switches it on."""
-    rule = await form_request.write(importing.switch_on, detection_id, **form_request.context)
+    rule = await form_request.write(rule_import.enable_detection, detection_id, **form_request.context)
     return redirect(f"{PATH}#{rule.shown_id}")
 
 
@@ -262,7 +262,7 @@ def _rule(one: Rule, names: Mapping[str, str], zone: tzinfo) -> ShownRule:
         state, tone = f"Muted until {second_words(one.muted_until, zone)}", "gone"
     elif one.enabled and not one.learnt:
         state, tone = "Learning", "busy"
-    return ShownRule(one, words(one.shape), goes, second_words(one.last_fired_at, zone), state, tone, link)
+    return ShownRule(one, describe(one.definition), goes, second_words(one.last_fired_at, zone), state, tone, link)
 
 
 def _load(database: Any, scope: Scope, state: str, before: str) -> Loaded:
@@ -275,5 +275,5 @@ def _load(database: Any, scope: Scope, state: str, before: str) -> Loaded:
             ),
             rules,
             list_destinations(connection, scope),
-            [one for one in shipped() if one.id not in there],
+            [one for one in shipped_detections() if one.id not in there],
         )

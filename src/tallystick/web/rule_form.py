@@ -9,11 +9,11 @@ from litestar import Response, get, post
 
 from tallystick.access.csrf import form_token
 from tallystick.alerts import changes
-from tallystick.alerts.backtest import Backtest, Fired, backtest
-from tallystick.alerts.changes import Wanted
-from tallystick.alerts.definition import SEVERITIES, checked
-from tallystick.alerts.rule import Rule, show, words
-from tallystick.alerts.rules_file import one as detection
+from tallystick.alerts.backtest import Backtest, PastFiring, backtest
+from tallystick.alerts.changes import RuleSettings
+from tallystick.alerts.definition import SEVERITIES, parse_definition
+from tallystick.alerts.rule import Rule, describe, read_rule
+from tallystick.alerts.rules_file import find_detection as detection
 from tallystick.clock import DAY_US, now_us, rfc3339, second_words
 from tallystick.destinations.destination import list_destinations
 from tallystick.errors import BadRequest, Conflict, Forbidden
@@ -53,7 +53,7 @@ class Tested:
 
     result: Backtest
     days: tuple[tuple[str, int, int], ...]
-    last: tuple[tuple[str, Fired, str], ...]
+    last: tuple[tuple[str, PastFiring, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +125,14 @@ async def make_rule(
     typed = _empty() | form_request.texts(*(name for name in FIELDS if name != "destinations"))
     typed["destinations"] = " ".join(form_request.all("destinations"))
     try:
-        given = _shape(typed)
-        shape = checked(given)
+        given = _definition_fields(typed)
+        definition = parse_definition(given)
         if form_request.text("act") == "test":
             now = now_us()
             days = int(typed["days"]) if typed["days"] in DAYS else 30
-            work = partial(backtest, database, store, form_request.scope, shape, now - days * DAY_US, now)
-            return await rule_form.show(typed, tested=_tested(await database.run(work)), said=words(shape))
-        wanted = Wanted(
+            work = partial(backtest, database, store, form_request.scope, definition, now - days * DAY_US, now)
+            return await rule_form.show(typed, tested=_tested(await database.run(work)), said=describe(definition))
+        wanted = RuleSettings(
             typed["name"] or "Rule", given, typed["severity"], typed["runbook"], typed["destinations"].split()
         )
         made = await form_request.write(changes.create, wanted, **form_request.context)
@@ -152,13 +152,13 @@ async def show_backtest(
     def work() -> tuple[str, str, Backtest]:
         if name.startswith("rul_"):
             with database.read() as connection:
-                rule = show(connection, user_scope, name)
-            title, shape = rule.name, rule.shape
+                rule = read_rule(connection, user_scope, name)
+            title, definition = rule.name, rule.definition
         else:
             shipped = detection(name)
-            title, shape = shipped.name, shipped.shape
+            title, definition = shipped.name, shipped.definition
         now = now_us()
-        return title, words(shape), backtest(database, store, user_scope, shape, now - days * DAY_US, now)
+        return title, describe(definition), backtest(database, store, user_scope, definition, now - days * DAY_US, now)
 
     title, said, result = await database.run(work)
     return html(
@@ -195,7 +195,7 @@ def _empty() -> dict[str, str]:
                                         "quiet": "1", "quiet_unit": "hours", "days": "30"}  # fmt: skip
 
 
-def _shape(typed: dict[str, str]) -> dict[str, Any]:
+def _definition_fields(typed: dict[str, str]) -> dict[str, Any]:
     """What the form says of what is judged."""
     count = int(typed["count"]) if typed["count"].isdecimal() and len(typed["count"]) < 6 else 0
     given: dict[str, Any] = {"query": typed["query"], "count": count, "cooldown_seconds": _span(typed, "quiet")}

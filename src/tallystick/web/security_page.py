@@ -9,7 +9,7 @@ from litestar import Response, get
 
 from tallystick.access.scopes import require_whole_trail
 from tallystick.alerts.backtest import Backtest, backtest
-from tallystick.alerts.rules_file import one as detection
+from tallystick.alerts.rules_file import find_detection as detection
 from tallystick.clock import DAY_US, from_us, now_us, rfc3339, second_words
 from tallystick.errors import NotFound
 from tallystick.query.conditions import And, Query
@@ -87,11 +87,11 @@ async def show_sign(
     if name not in SIGNS:
         raise NotFound("There is no such sign.", code="no_sign")
     days, zone = _days(request), filters_of(request).zone
-    shape = detection(name).shape
+    definition = detection(name).definition
     now = now_us()
-    found: Backtest = await database.run(backtest, database, store, user_scope, shape, now - days * DAY_US, now)
+    found: Backtest = await database.run(backtest, database, store, user_scope, definition, now - days * DAY_US, now)
     last = [
-        (second_words(one.at, zone), one, _events(shape.query, one.group, one.at, shape.window_us))
+        (second_words(one.at, zone), one, _events(definition.query, one.group, one.at, definition.window_us))
         for one in found.firings[::-1][:SHOWN]
     ]
     return html("security_sign.html", name=name, found=found, last=last, days=days)

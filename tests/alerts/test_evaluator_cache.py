@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from tallystick.alerts import evaluator_cache
-from tallystick.alerts.evaluator_cache import Standing
+from tallystick.alerts.evaluator_cache import DetectorCache
 from tallystick.erasure.places import places
 from tallystick.erasure.texts import Subject, Texts
 from tests.alerts.watching import Watch, failed
@@ -13,7 +13,7 @@ FIVE = {"query": "action:user.login_failed", "count": 5, "window_seconds": 600, 
 
 
 def test_they_stand_at_one_position_and_are_taken_once():
-    kept = Standing()
+    kept = DetectorCache()
     kept.keep(ONE, 10, {}, 5)
     assert kept.take(ONE, 10) == ({}, 5)
     assert kept.take(ONE, 10) == ({}, 0)
@@ -23,8 +23,8 @@ def test_they_stand_at_one_position_and_are_taken_once():
 
 def test_who_knows_too_much_is_loaded_anew(monkeypatch):
     monkeypatch.setattr(evaluator_cache, "MOST_HITS", 100)
-    monkeypatch.setattr(evaluator_cache, "MOST_OF_ONE", 60)
-    kept = Standing()
+    monkeypatch.setattr(evaluator_cache, "MOST_ORGANIZATION_HITS", 60)
+    kept = DetectorCache()
     kept.keep(ONE, 1, {}, 61)
     assert kept.take(ONE, 1) == ({}, 0)
     for org_id in (ONE, TWO, THREE):
@@ -40,7 +40,7 @@ def test_what_is_judged_while_a_person_is_erased_is_judged_again(sqlite_watch, t
     watch.spine.record(scope, *[failed(number) for number in range(4)])
     watch.settle()
     watch.spine.record(scope, failed(4))
-    write = watch.evaluator._write_these
+    write = watch.evaluator._write_batches
     erased = []
 
     def erase_then_write(done, now):
@@ -49,7 +49,7 @@ def test_what_is_judged_while_a_person_is_erased_is_judged_again(sqlite_watch, t
             erased.append(sum(one.erase(scope.org_id, texts) for one in places(watch.spine.database, tmp_path)))
         return write(done, now)
 
-    monkeypatch.setattr(watch.evaluator, "_write_these", erase_then_write)
+    monkeypatch.setattr(watch.evaluator, "_write_batches", erase_then_write)
     assert watch.evaluator.step()
     assert erased
     assert watch.alerts(scope) == [], "five were counted; of one that is erased nothing may be written"

@@ -10,9 +10,9 @@ from tallystick import ids
 from tallystick.access.audit import NOWHERE, tell
 from tallystick.alerts import message_text, rule_state
 from tallystick.alerts.alert import PREFIX
-from tallystick.alerts.evaluation import Found, Outcome
-from tallystick.alerts.judges import Firing, Remembering
-from tallystick.alerts.rule import Rule, is_one
+from tallystick.alerts.detectors import BaselineDetector, Firing
+from tallystick.alerts.evaluation import BatchResult, RuleResult
+from tallystick.alerts.rule import Rule, rule_clause
 from tallystick.alerts.tables import alert_positions, alert_rules, alerts
 from tallystick.clock import rfc3339
 from tallystick.destinations import deliveries
@@ -22,30 +22,36 @@ from tallystick.events.record import Record
 from tallystick.outbox.write import TALLYSTICK
 
 
-def write(connection: Connection, outcomes: Sequence[Outcome], public_url: str, *, now: int) -> dict[UUID, int]:
-    """Outcomes of as many organizations, all in this transaction; how many alerts of each came of it.
+def write_results(
+    connection: Connection, batches: Sequence[BatchResult], public_url: str, *, now: int
+) -> dict[UUID, int]:
+    """Writes the results of several organizations; returns the number of new alerts of each that was written.
 
-    One is left out, and is judged again, where another process judged these events meanwhile or a rule is another.
+    A batch is skipped, to be evaluated again, if another process has evaluated these events meanwhile, or if a rule
+    was added, changed or removed. So no event is evaluated twice, and none by an outdated rule. `now` in microseconds.
     """
-    still = _untouched(connection, [one.org_id for one in outcomes])
-    mine = [one for one in outcomes if still.get(one.org_id) == (one.first, one.rules)]
-    if mine:
-        rows = [{"of": one.org_id, "next_index": one.next_index, "newest_at": one.newest_at} for one in mine]
+    current = _current_state(connection, [batch.org_id for batch in batches])
+    valid = [batch for batch in batches if current.get(batch.org_id) == (batch.first, batch.versions)]
+    if valid:
+        rows = [{"of": batch.org_id, "next_index": batch.next_index, "newest_at": batch.newest_at} for batch in valid]
         connection.execute(update(alert_positions).where(alert_positions.c.org_id == bindparam("of")), rows)
-    rule_state.keep_hits(connection, [(found.rule, found.hits) for one in mine for found in one.found])
-    return {one.org_id: sum(_write(connection, found, public_url, now) for found in one.found) for one in mine}
+    rule_state.save_hits(connection, [(result.rule, result.hits) for batch in valid for result in batch.results])
+    return {
+        batch.org_id: sum(_write_result(connection, result, public_url, now) for result in batch.results)
+        for batch in valid
+    }
 
 
-def write_silence(connection: Connection, found: Found, public_url: str, *, now: int) -> int:
-    """What a rule that waits for silence found by the clock, unless it was changed meanwhile."""
-    rule = found.rule
-    still = is_one(rule.org_id, rule.rule_id) & alert_rules.c.enabled & (alert_rules.c.version == rule.version)
-    if connection.execute(select(alert_rules.c.rule_id).where(still)).first() is None:
+def write_silence(connection: Connection, result: RuleResult, public_url: str, *, now: int) -> int:
+    """Writes what a silence rule found; returns the number of alerts, 0 if the rule was changed meanwhile."""
+    rule = result.rule
+    unchanged = rule_clause(rule.org_id, rule.rule_id) & alert_rules.c.enabled & (alert_rules.c.version == rule.version)
+    if connection.execute(select(alert_rules.c.rule_id).where(unchanged)).first() is None:
         return 0
-    return _write(connection, found, public_url, now)
+    return _write_result(connection, result, public_url, now)
 
 
-def _untouched(connection: Connection, org_ids: Sequence[UUID]) -> dict[UUID, tuple[int, set[tuple[UUID, int]]]]:
+def _current_state(connection: Connection, org_ids: Sequence[UUID]) -> dict[UUID, tuple[int, set[tuple[UUID, int]]]]:
     """Where each organization stands now, and its rules with their versions."""
     positions = select(alert_positions.c.org_id, alert_positions.c.next_index).where(
         alert_positions.c.org_id.in_(org_ids)
@@ -61,15 +67,15 @@ def _untouched(connection: Connection, org_ids: Sequence[UUID]) -> dict[UUID, tu
     return found
 
 
-def _write(connection: Connection, found: Found, public_url: str, now: int) -> int:
+def _write_result(connection: Connection, found: RuleResult, public_url: str, now: int) -> int:
     """What one rule found, and what it will remember beside the hits."""
-    if isinstance(found.judge, Remembering):
-        rule_state.keep_memory(connection, found.rule, found.judge)
+    if isinstance(found.detector, BaselineDetector):
+        rule_state.save_memory(connection, found.rule, found.detector)
     # In the order of firing, which is that of their ids.
     fresh = sorted(ids.new_uuid(now) for _ in found.firings)
     for alert_id, (firing, record) in zip(fresh, found.firings, strict=True):
-        _fire(connection, found.rule, firing, record, alert_id, public_url=public_url, now=now)
-    for (key, at), more in found.judge.suppressed.items():
+        _write_alert(connection, found.rule, firing, record, alert_id, public_url=public_url, now=now)
+    for (key, at), more in found.detector.suppressed.items():
         connection.execute(
             update(alerts)
             .where(alerts.c.org_id == found.rule.org_id, alerts.c.rule_id == found.rule.rule_id)
@@ -79,7 +85,7 @@ def _write(connection: Connection, found: Found, public_url: str, now: int) -> i
     return len(found.firings)
 
 
-def _fire(
+def _write_alert(
     connection: Connection,
     rule: Rule,
     firing: Firing,
@@ -90,7 +96,7 @@ def _fire(
     now: int,
 ) -> None:
     step = firing.hit.step if firing.hit else 0
-    group = message_text.group_of(rule, record, step)
+    group = message_text.group_name(rule, record, step)
     sentence = message_text.sentence(rule, firing, record, group)
     facts = message_text.facts(firing, record, group)
     shown_id = ids.encode(PREFIX, alert_id.bytes)
@@ -101,7 +107,7 @@ def _fire(
             org_id=rule.org_id, alert_id=alert_id, rule_id=rule.rule_id, rule_name=rule.name,
             detection=rule.detection, severity=rule.severity, key=firing.key, group_name=group, sentence=sentence,
             facts=msgspec.json.encode(facts).decode(), number=firing.number,
-            search=msgspec.json.encode(message_text.search(rule, firing, group)).decode(),
+            search=msgspec.json.encode(message_text.search_parameters(rule, firing, group)).decode(),
             first_seq=min(indexes, default=None), last_seq=max(indexes, default=None),
             event_ids=b"".join(hit.event_id for hit in firing.events), at=firing.at, first_at=firing.first_at,
             last_at=firing.last_at, fired_at=now, more=0, state="open", muted=muted, acknowledged_by="", note="",
@@ -116,9 +122,9 @@ def _fire(
     message = Message(
         id=shown_id, type="alert.fired", at=now, title=rule.name, sentence=sentence, severity=rule.severity,
         facts=tuple(facts), links=_links(rule, shown_id, public_url),
-        data=_data(rule, firing, shown_id, group, sentence, now),
+        data=_webhook_data(rule, firing, shown_id, group, sentence, now),
     )  # fmt: skip
-    for destination in _destinations(rule.destinations):
+    for destination in _destination_ids(rule.destinations):
         deliveries.put(connection, rule.org_id, destination, message, now=now)
 
 
@@ -129,7 +135,7 @@ def _links(rule: Rule, shown_id: str, public_url: str) -> tuple[tuple[str, str],
     return tuple(links)
 
 
-def _data(rule: Rule, firing: Firing, shown_id: str, group: str, sentence: str, now: int) -> dict[str, object]:
+def _webhook_data(rule: Rule, firing: Firing, shown_id: str, group: str, sentence: str, now: int) -> dict[str, object]:
     """What a webhook gets: no more than what the alert says, and where to ask for the rest."""
     return {
         "id": shown_id,
@@ -144,5 +150,5 @@ def _data(rule: Rule, firing: Firing, shown_id: str, group: str, sentence: str, 
     }
 
 
-def _destinations(shown: Iterable[str]) -> list[UUID]:
+def _destination_ids(shown: Iterable[str]) -> list[UUID]:
     return [UUID(bytes=ids.decode(DESTINATION_PREFIX, one)) for one in shown]

@@ -10,11 +10,11 @@ from sqlalchemy import Connection, insert, update
 from tallystick.access.audit import NOWHERE, Caller
 from tallystick.access.scopes import operator_scope, require
 from tallystick.alerts import changes
-from tallystick.alerts.changes import Wanted
+from tallystick.alerts.changes import RuleSettings
 from tallystick.alerts.rule import Rule, list_rules
 from tallystick.alerts.rule_tests import failures
-from tallystick.alerts.rules_file import Written, read_rules, shipped
-from tallystick.alerts.rules_file import one as detection
+from tallystick.alerts.rules_file import RuleSpec, read_rules, shipped_detections
+from tallystick.alerts.rules_file import find_detection as detection
 from tallystick.alerts.tables import alert_positions, alert_rules
 from tallystick.errors import BadRequest, TooMany
 from tallystick.outbox.write import TALLYSTICK
@@ -24,14 +24,14 @@ _AT_ONCE = BoundedSemaphore(1)
 WAIT_SECONDS = 10.0
 
 
-def read(text: str) -> list[Written]:
+def parse_and_test(text: str) -> list[RuleSpec]:
     """The rules of a file; BadRequest also when one fails its own tests. It takes seconds: no transaction waits for
     it. TooMany."""
     if not _AT_ONCE.acquire(timeout=WAIT_SECONDS):
         raise TooMany("Other files of rules are being read. Try again when they are.", retry_after=10)
     try:
         written = read_rules(text)
-        wrong = [problem for one in written for problem in failures(one.name, one.shape, one.tests)]
+        wrong = [problem for one in written for problem in failures(one.name, one.definition, one.tests)]
     finally:
         _AT_ONCE.release()
     if wrong:
@@ -39,8 +39,8 @@ def read(text: str) -> list[Written]:
     return written
 
 
-def take(
-    connection: Connection, scope: Scope, written: Sequence[Written], *, now: int, caller: Caller = NOWHERE
+def import_rules(
+    connection: Connection, scope: Scope, written: Sequence[RuleSpec], *, now: int, caller: Caller = NOWHERE
 ) -> list[Rule]:
     """Make or change, by name, the rules of a file; all or none.
 
@@ -54,44 +54,55 @@ def take(
     taken = []
     for one in written:
         namesakes = there.get(one.name)
-        taken.append(_put(connection, scope, one, namesakes.pop(0) if namesakes else None, now, caller))
+        taken.append(_import_one(connection, scope, one, namesakes.pop(0) if namesakes else None, now, caller))
     return taken
 
 
-def switch_on(connection: Connection, scope: Scope, name: str, *, now: int, caller: Caller = NOWHERE) -> Rule:
+def enable_detection(connection: Connection, scope: Scope, name: str, *, now: int, caller: Caller = NOWHERE) -> Rule:
     """A shipped detection as a rule of the organization; as it was left, if it is one already. NotFound."""
     require(scope, "alerts")
-    wanted = detection(name)
-    there = next((one for one in list_rules(connection, scope) if one.detection == wanted.id), None)
+    settings = detection(name)
+    there = next((one for one in list_rules(connection, scope) if one.detection == settings.id), None)
     if there is not None:
         return changes.change(connection, scope, there.shown_id, {"enabled": True}, now=now, caller=caller)
-    return changes.create(connection, scope, _wanted(wanted, enabled=True), now=now, caller=caller)
+    return changes.create(connection, scope, _settings_of(settings, enabled=True), now=now, caller=caller)
 
 
-def begin_later(connection: Connection, org_id: UUID, *, now: int) -> None:
+def postpone_default_rules(connection: Connection, org_id: UUID, *, now: int) -> None:
     """Of an organization whose past is recorded first: nothing is judged until somebody makes a rule."""
     connection.execute(insert(alert_positions).values(org_id=org_id, next_index=0, newest_at=0, pruned_at=now))
 
 
-def begin(connection: Connection, org_id: UUID, *, new: bool, now: int) -> None:
+def install_default_rules(connection: Connection, org_id: UUID, *, new: bool, now: int) -> None:
     """Give an organization the rules that are on from the start; a new one is judged from its first event on."""
     scope = operator_scope(org_id, TALLYSTICK)
-    made = [changes.put(connection, scope, _wanted(one, enabled=True), now=now) for one in shipped() if one.enabled]
+    rule = [
+        changes.insert_rule(connection, scope, _settings_of(one, enabled=True), now=now)
+        for one in shipped_detections()
+        if one.enabled
+    ]
     if new:
-        mine = alert_rules.c.rule_id.in_([rule.rule_id for rule in made])
+        mine = alert_rules.c.rule_id.in_([rule.rule_id for rule in rule])
         connection.execute(update(alert_rules).where(alert_rules.c.org_id == org_id, mine).values(since=0))
 
 
-def _put(connection: Connection, scope: Scope, one: Written, there: Rule | None, now: int, caller: Caller) -> Rule:
-    wanted = replace(_wanted(one, enabled=one.enabled), detection="")
+def _import_one(
+    connection: Connection, scope: Scope, one: RuleSpec, there: Rule | None, now: int, caller: Caller
+) -> Rule:
+    settings = replace(_settings_of(one, enabled=one.enabled), detection="")
     if there is None:
-        return changes.create(connection, scope, wanted, now=now, caller=caller)
-    given = {"shape": wanted.shape, "severity": one.severity, "runbook": one.runbook, "enabled": one.enabled}
+        return changes.create(connection, scope, settings, now=now, caller=caller)
+    given = {
+        "definition": settings.definition,
+        "severity": one.severity,
+        "runbook": one.runbook,
+        "enabled": one.enabled,
+    }
     if one.destinations:
         given["destinations"] = one.destinations
     return changes.change(connection, scope, there.shown_id, given, now=now, caller=caller)
 
 
-def _wanted(one: Written, *, enabled: bool) -> Wanted:
-    shape = changes.shape_given(one.shape)
-    return Wanted(one.name, shape, one.severity, one.runbook, one.destinations, enabled, one.id)
+def _settings_of(one: RuleSpec, *, enabled: bool) -> RuleSettings:
+    definition = changes.definition_fields(one.definition)
+    return RuleSettings(one.name, definition, one.severity, one.runbook, one.destinations, enabled, one.id)
