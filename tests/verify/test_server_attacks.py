@@ -93,7 +93,7 @@ def test_attack_a_replayed_old_backup(held, monkeypatch):
         (data / FILE).write_bytes(marks)
 
     while_stopped(held, restore)
-    assert "Restore the newest copy" in held.frozen()
+    assert "Restore the newest backup" in held.frozen()
     assert held.record(1) == 503
     with held.server.client(held.api_key) as client:
         assert client.get("/v1/audit-logs").status_code == 200, "reading goes on"
