@@ -38,9 +38,9 @@ from tallystick.destinations.mailer import Mailer
 from tallystick.destinations.secrets import PURPOSE
 from tallystick.destinations.smtp import parse_mail_server
 from tallystick.destinations.storage_settings import archive_storage, export_storage
-from tallystick.erasure.deletions import deletions, is_erasing
+from tallystick.erasure.deletions import deletion_state, is_erasing
 from tallystick.erasure.eraser import Eraser
-from tallystick.erasure.places import places
+from tallystick.erasure.personal_data import personal_data
 from tallystick.errors import SettingsError
 from tallystick.exports.exporter import Exporter
 from tallystick.ingest.pool import Pool
@@ -160,14 +160,14 @@ def build(settings: Settings) -> Services:
         posts=posts,
         courier=courier,
         workers=tuple(workers),
-        preparations=(copier.open, eraser.begin, signer.open),
+        preparations=(copier.open, eraser.replay_at_start, signer.open),
     )
 
 
 def _exporter(
     settings: Settings, database: Database, store: EventStore, prover: Prover, recorder: Recorder
 ) -> Exporter:
-    going = partial(deletions, database)
+    going = partial(deletion_state, database)
     maker = ReportMaker(database, store, prover, settings.data_dir, settings.compliance_dir, going)
     made = Exporter(
         database, store, prover, settings.data_dir, note=exported.note, deletions=going,
@@ -185,7 +185,7 @@ def _archive(settings: Settings, database: Database, store: EventStore, prover: 
 
 def _eraser(settings: Settings, database: Database, store: EventStore, archive: Archive | None) -> Eraser:
     shelf = Shelf(archive) if archive else None
-    return Eraser(database, store, settings.data_dir, places(database, settings.data_dir), shelf)
+    return Eraser(database, store, settings.data_dir, personal_data(database, settings.data_dir), shelf)
 
 
 def _post(settings: Settings) -> ExportMailer | None:

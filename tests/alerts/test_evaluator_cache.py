@@ -4,8 +4,8 @@ from uuid import UUID
 
 from tallystick.alerts import evaluator_cache
 from tallystick.alerts.evaluator_cache import DetectorCache
-from tallystick.erasure.places import places
-from tallystick.erasure.texts import Subject, Texts
+from tallystick.erasure.personal_data import personal_data
+from tallystick.erasure.subject import Subject, SubjectMatcher
 from tests.alerts.watching import Watch, failed
 
 ONE, TWO, THREE = (UUID(int=number) for number in (1, 2, 3))
@@ -45,8 +45,8 @@ def test_what_is_judged_while_a_person_is_erased_is_judged_again(sqlite_watch, t
 
     def erase_then_write(done, now):
         if not erased:
-            texts = Texts(Subject("sarah@acme.com"))
-            erased.append(sum(one.erase(scope.org_id, texts) for one in places(watch.spine.database, tmp_path)))
+            texts = SubjectMatcher(Subject("sarah@acme.com"))
+            erased.append(sum(one.erase(scope.org_id, texts) for one in personal_data(watch.spine.database, tmp_path)))
         return write(done, now)
 
     monkeypatch.setattr(watch.evaluator, "_write_batches", erase_then_write)

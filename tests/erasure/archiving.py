@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from tallystick.destinations.file_storage import Checksum, FileStorage
 from tallystick.erasure.deletions import is_erasing
 from tallystick.erasure.eraser import Eraser
-from tallystick.erasure.places import places
+from tallystick.erasure.personal_data import personal_data
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
@@ -51,7 +51,7 @@ class Kept:
             self.spine.database,
             self.spine.store,
             self.folder,
-            places(self.spine.database, self.folder),
+            personal_data(self.spine.database, self.folder),
             Shelf(self.archive) if shelf else None,
         )
         made.begin()

@@ -10,9 +10,9 @@ import msgspec
 from tallystick import clock
 from tallystick.erasure import request
 from tallystick.erasure.eraser import Eraser
-from tallystick.erasure.places import places
+from tallystick.erasure.personal_data import personal_data
 from tallystick.erasure.request import Erasure
-from tallystick.erasure.texts import Subject
+from tallystick.erasure.subject import Subject
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Principal, Scope
@@ -42,7 +42,7 @@ def quicken(spine: Spine) -> None:
 
 
 def eraser(spine: Spine, data_dir: Path) -> Eraser:
-    made = Eraser(spine.database, spine.store, data_dir, places(spine.database, data_dir))
+    made = Eraser(spine.database, spine.store, data_dir, personal_data(spine.database, data_dir))
     made.begin()
     return made
 
@@ -61,7 +61,9 @@ def run(spine: Spine, work: Eraser, *, later: int = 0) -> None:
 def ask(spine: Spine, scope: Scope, subject: Subject = SARAH, reason: str = "Request 17", by: Principal = MAYA) -> str:
     """The id of a new request."""
     with spine.database.write() as connection:
-        return request.ask(connection, replace(scope, principal=by), subject, reason, now=clock.now_us()).shown_id
+        return request.request_erasure(
+            connection, replace(scope, principal=by), subject, reason, now=clock.now_us()
+        ).shown_id
 
 
 def confirm(spine: Spine, scope: Scope, shown_id: str, by: Principal = NICO) -> Erasure:

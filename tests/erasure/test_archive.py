@@ -15,7 +15,7 @@ from tallystick.destinations.directory import Directory
 from tallystick.destinations.guard import TargetError
 from tallystick.destinations.s3 import PART_BYTES
 from tallystick.erasure.eraser import PAUSE_SECONDS
-from tallystick.erasure.texts import Subject
+from tallystick.erasure.subject import Subject
 from tallystick.retention.archive import HOME
 from tallystick.retention.archive_step import folder_of
 from tallystick.retention.holds import place

@@ -8,7 +8,7 @@ from tallystick import clock
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.erasure import request
 from tallystick.erasure.eraser import Eraser
-from tallystick.erasure.texts import Subject
+from tallystick.erasure.subject import Subject
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.events.output import event_of
 from tallystick.merkle.remains import lost_parts

@@ -15,7 +15,7 @@ from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope
 from tallystick.cases.changes import open_case, write_lines
 from tallystick.erasure.eraser import Eraser
-from tallystick.erasure.texts import Subject
+from tallystick.erasure.subject import Subject
 from tallystick.events.copies import record_of
 from tallystick.journal import set_aside
 from tallystick.ledger import log as ledger_log

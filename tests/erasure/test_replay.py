@@ -10,7 +10,7 @@ from tallystick import clock
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.erasure import erasure_list
-from tallystick.erasure.records import told
+from tallystick.erasure.records import erasure_records
 from tallystick.erasure.replay import replay
 from tallystick.erasure.stages import record_metadata
 from tallystick.merkle.remains import lost_parts, mask_of
@@ -121,9 +121,11 @@ def test_both_databases_from_before_the_erasure_are_told_of_it_again_by_the_list
 
 def test_a_list_of_another_history_takes_nothing(sqlite_spine: Spine, scope: Scope, tmp_path: Path) -> None:
     line = erasure_list.line_of(sqlite_spine.database, scope.org_id, "ers_1", 4, "1-3")
-    other = erasure_list.Line(line.org_id, line.erasure, line.parts, "1-3,90", "0" * 6 + line.marks[6:] + "0" * 6)
+    other = erasure_list.ErasureListLine(
+        line.org_id, line.erasure, line.parts, "1-3,90", "0" * 6 + line.marks[6:] + "0" * 6
+    )
     erasure_list.append(tmp_path, [other])
-    assert erasure_list.applying(sqlite_spine.database, other) == [2, 3]
+    assert erasure_list.matching_indexes(sqlite_spine.database, other) == [2, 3]
     run(sqlite_spine, eraser(sqlite_spine, tmp_path))
     assert set(lost_by_index(sqlite_spine, scope)) == {2, 3}
 
@@ -134,7 +136,7 @@ def test_a_line_is_written_once_and_a_broken_one_is_passed_over(
     line = erasure_list.line_of(sqlite_spine.database, scope.org_id, "ers_1", 4, "1-3")
     erasure_list.append(tmp_path, [line])
     erasure_list.append(tmp_path, [line])
-    with (tmp_path / erasure_list.NAME).open("ab") as file:
+    with (tmp_path / erasure_list.FILE).open("ab") as file:
         file.write(b'{"org_id": "half')
     second = erasure_list.line_of(sqlite_spine.database, scope.org_id, "ers_2", 4, "1")
     erasure_list.append(tmp_path, [second])
@@ -178,5 +180,5 @@ def test_a_record_that_stands_in_the_store_and_not_in_the_log_erases_nothing(
     details = msgspec.json.encode({"metadata": metadata}).decode()
     spine.store.change(forged, {"org": str(scope.org_id), "seq": index, "details": details})
     assert len(list(explaining(spine.database, spine.store, scope, index + 1))) == 2
-    assert told(spine.database, spine.store, scope, index + 1) == []
+    assert erasure_records(spine.database, spine.store, scope, index + 1) == []
     assert replay(spine.database, spine.store, tmp_path) == 0

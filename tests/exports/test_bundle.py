@@ -4,7 +4,7 @@ import io
 from functools import partial
 
 from tallystick import clock
-from tallystick.erasure.deletions import deletions
+from tallystick.erasure.deletions import deletion_state
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
@@ -30,7 +30,7 @@ def test_what_went_between_asking_and_making_is_explained(sqlite_spine: Spine, t
     spine, scope = sqlite_spine, sqlite_spine.organization(days=30)
     spine.record(scope, *[event(400 if n % 2 else 0) for n in range(20)])
     spine.ship()
-    work = exporter(spine, tmp_path, deletions=partial(deletions, spine.database))
+    work = exporter(spine, tmp_path, deletions=partial(deletion_state, spine.database))
     shown_id = ask(spine, scope, "bundle")
     purge(spine)
     assert work.step()
@@ -44,7 +44,7 @@ def test_a_bundle_waits_for_a_deletion_that_the_log_tells_of(sqlite_spine: Spine
     spine, scope = sqlite_spine, sqlite_spine.organization(days=30)
     spine.record(scope, *[event(400 if n % 2 else 0) for n in range(20)])
     spine.ship()
-    work = exporter(spine, tmp_path, deletions=partial(deletions, spine.database))
+    work = exporter(spine, tmp_path, deletions=partial(deletion_state, spine.database))
     purger = Purger(spine.database, spine.store)
     assert purger.step()  # announced
     spine.sequencer.tick([])  # in the log, and not carried out

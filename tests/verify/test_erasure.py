@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.erasure import redact_events
-from tallystick.erasure.texts import Subject
+from tallystick.erasure.subject import Subject
 from tallystick.ledger.bundle import BundleWriter, Selection
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover, evidence, proof_text
@@ -91,7 +91,7 @@ def test_what_is_purged_after_it_was_erased_is_expired(trail: Trail) -> None:
 
 
 def test_an_erasure_beside_the_log_is_unexplained(trail: Trail) -> None:
-    redact_events.take(trail.spine.database, trail.spine.store, trail.scope.org_id, {4: [trail.first + 2]})
+    redact_events.redact_events(trail.spine.database, trail.spine.store, trail.scope.org_id, {4: [trail.first + 2]})
     report = trail.bundle()
     assert not report.holds
     assert trail.found(report, "unexplained") == {2}
@@ -99,7 +99,7 @@ def test_an_erasure_beside_the_log_is_unexplained(trail: Trail) -> None:
 
 def test_a_part_more_than_the_record_names_is_unexplained(trail: Trail) -> None:
     erase(trail.spine, trail.scope, trail.work)
-    redact_events.take(trail.spine.database, trail.spine.store, trail.scope.org_id, {8: [trail.first + 1]})
+    redact_events.redact_events(trail.spine.database, trail.spine.store, trail.scope.org_id, {8: [trail.first + 1]})
     report = trail.bundle()
     assert trail.found(report, "unexplained") == {1}
 

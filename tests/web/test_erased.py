@@ -7,7 +7,7 @@ import pytest
 
 from tallystick.api.stream_events import WRITERS
 from tallystick.cases.threads import relations_of, threads_of
-from tallystick.erasure.records import Told
+from tallystick.erasure.records import ErasureRecord
 from tallystick.erasure.redact_events import without_parts
 from tallystick.events.incoming import Actor, Context, EventInput, Person, Resource
 from tallystick.events.intake import prepare
@@ -50,7 +50,7 @@ def left(mask: int) -> StoredEvent:
 @pytest.mark.parametrize("mask", range(1, 16))
 def test_what_is_gone_is_said_and_what_is_left_is_shown(mask: int) -> None:
     stored, filters = left(mask), Filters()
-    told = [Told(9, WHOLE.id, "ers_1", mask, "7", "Request 17")]
+    told = [ErasureRecord(9, WHOLE.id, "ers_1", mask, "7", "Request 17")]
     panel = panel_of(stored, filters, "https://audit.example.com", told)
     shown = row_html(panel.row, filters) + render("panel.html", panel=panel, filters=filters)
     everything = shown + msgspec.json.encode(event_of(stored)).decode()

@@ -13,7 +13,7 @@ from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.erasure import request as erasure_request
 from tallystick.erasure.request import Erasure
-from tallystick.erasure.texts import Subject
+from tallystick.erasure.subject import Subject
 
 LOOK_SECONDS = 5.0  # an answer waits so long for the preview
 LOOK_EACH = 0.05
@@ -40,7 +40,7 @@ async def ask_erasure(request: Request[Any, Any, Any], services: ApiServices) ->
     authorized = await authorize(request, services, "admin")
     wanted = await authorized.body(ErasureInput, "erasure", "bad_erasure")
     subject = Subject(wanted.subject.email, wanted.subject.id, wanted.also)
-    one = await authorized.write(erasure_request.ask, subject, wanted.reason, **authorized.context)
+    one = await authorized.write(erasure_request.request_erasure, subject, wanted.reason, **authorized.context)
     services.eraser.wake()
     ends = time.monotonic() + LOOK_SECONDS
     while one.state == "looking" and time.monotonic() < ends:

@@ -13,7 +13,7 @@ from tallystick.api.negotiation import chosen_media
 from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.api.stream_events import WRITERS, stream_events
 from tallystick.clock import now_us, rfc3339
-from tallystick.erasure.records import telling_of
+from tallystick.erasure.records import records_of_event
 from tallystick.errors import BadRequest, NotFound
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
@@ -64,7 +64,7 @@ def _whole(services: ApiServices, reader: Scope, event_id: str) -> dict[str, Any
                 "parts": list(parts_of(one.parts)),
                 "reason": one.reason,
             }
-            for one in telling_of(services.database, services.store, reader, stored.index)
+            for one in records_of_event(services.database, services.store, reader, stored.index)
         ]
     return event
 

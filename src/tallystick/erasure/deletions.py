@@ -1,4 +1,4 @@
-"""Whether events or parts of them are being deleted now, for who reads a trail and the records of what is gone."""
+"""Deletions in progress: lets readers notice that events were purged or erased while they read them."""
 
 from collections.abc import Hashable
 from uuid import UUID
@@ -12,10 +12,11 @@ from tallystick.outbox import write as outbox
 from tallystick.retention.tables import prunings
 
 
-def deletions(database: Database, org_id: UUID) -> tuple[bool, Hashable]:
-    """Whether something is under way, and what changes with each deletion that ended.
+def deletion_state(database: Database, org_id: UUID) -> tuple[bool, Hashable]:
+    """Whether a deletion is in progress, and a value that changes with every finished deletion.
 
-    Who finds nothing under way before and after, and the same mark, read what the records say.
+    A reader that gets the same value before and after, both times with nothing in progress, read events and deletion
+    records that agree.
     """
     with database.read() as connection:
         purged = connection.execute(select(logs.c.pruned).where(logs.c.org_id == org_id)).scalar()
@@ -25,7 +26,7 @@ def deletions(database: Database, org_id: UUID) -> tuple[bool, Hashable]:
 
 
 def is_erasing(connection: Connection, org_id: UUID) -> bool:
-    """Whether an erasure was confirmed and is not over."""
+    """Whether an erasure is confirmed and not finished."""
     going = (erasures.c.org_id == org_id) & (erasures.c.state == "confirmed") & erasures.c.finished_at.is_(None)
     return connection.execute(select(erasures.c.erasure_id).where(going).limit(1)).first() is not None
 
@@ -34,5 +35,5 @@ def _under_way(connection: Connection, org_id: UUID) -> bool:
     if is_erasing(connection, org_id):
         return True
     announced = connection.execute(select(prunings.c.entry_id).where(prunings.c.org_id == org_id)).scalars().all()
-    # What the log was not told of yet has deleted nothing.
+    # A purge deletes only after its record is in the log.
     return any(not outbox.is_waiting(connection, entry_id) for entry_id in announced)

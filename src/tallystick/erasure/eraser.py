@@ -1,4 +1,4 @@
-"""The work: looking, telling the log, taking, and getting the bytes off the disk, a step at a time."""
+"""The background worker of erasures: searches, records, redacts and scrubs the disk, one step at a time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +11,21 @@ from tallystick import clock
 from tallystick.database.engine import Database
 from tallystick.database.scrub import scrub
 from tallystick.erasure import stages
-from tallystick.erasure.places import SCRUBBED, Place
+from tallystick.erasure.personal_data import SCRUBBED, PersonalData
 from tallystick.erasure.replay import replay
-from tallystick.erasure.request import ARCHIVE, ERASE, LOOK, OPEN_DAYS, PLACES, SCRUB, SEARCH, TELL, WAIT, forget, one
+from tallystick.erasure.request import (
+    ARCHIVE,
+    ERASE,
+    LOOK,
+    OPEN_DAYS,
+    PLACES,
+    SCRUB,
+    SEARCH,
+    TELL,
+    WAIT,
+    forget,
+    is_erasure,
+)
 from tallystick.erasure.tables import erasures
 from tallystick.errors import TallystickError
 from tallystick.retention.archive_reduced import Shelf
@@ -31,25 +43,25 @@ logger = structlog.get_logger(__name__)
 
 
 class Eraser(Background):
-    """Does what was confirmed. A crash at any place goes on with the same erasure."""
+    """Runs the stages of every erasure. After a crash it continues with the stage that was saved last."""
 
     def __init__(
         self,
         database: Database,
         store: EventStore,
         data_dir: Path,
-        places: Sequence[Place],
+        places: Sequence[PersonalData],
         shelf: Shelf | None = None,
     ) -> None:
-        """`shelf`: the archive, if there is one now."""
-        self._work = stages.Work(database, store, data_dir, places, shelf)
+        """`shelf` is the archive of purged events, or None when none is configured."""
+        self._work = stages.ErasureStages(database, store, data_dir, places, shelf)
         self._stages = {
             LOOK: self._work.look,
             WAIT: self._work.wait,
             SEARCH: self._work.search,
             ERASE: self._work.erase,
             ARCHIVE: self._work.archive,
-            PLACES: self._work.places_too,
+            PLACES: self._work.erase_elsewhere,
         }
         lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
         super().__init__("erasure", idle_seconds=IDLE_SECONDS, breath_seconds=0.02, lease=lease)
@@ -57,8 +69,8 @@ class Eraser(Background):
         self._pauses = Pauses[UUID]("erasure", seconds=PAUSE_SECONDS)  # by erasure
         self._replayed = False
 
-    def begin(self) -> None:
-        """At the start, before anything is answered: is there to do again what an older copy forgot?"""
+    def replay_at_start(self) -> None:
+        """Schedule again what a restored backup brought back. Runs at startup, before requests are answered."""
         try:
             replay(self._work.database, self._work.store, self._work.data_dir, whole=False)
             self._replayed = True
@@ -66,12 +78,12 @@ class Eraser(Background):
             logger.warning("erasures_not_replayed", error=str(error)[:500])
 
     def step(self, now: int | None = None) -> bool:
-        """One step of one erasure; False when there is nothing that could be done at `now` (microseconds)."""
+        """Do one step of one erasure; False when none can be done at `now` (µs since 1970)."""
         now = clock.now_us() if now is None else now
         if not self.may_work(now):
             return False
         if not self._replayed:
-            self.begin()
+            self.replay_at_start()
         self._expire(now)
         with self._database.read() as connection:
             statement = select(erasures).where(erasures.c.stage != "").order_by(erasures.c.requested_at)
@@ -80,36 +92,36 @@ class Eraser(Background):
             if self._pauses.is_paused(row.erasure_id, now):
                 continue
             try:
-                busy = self._do(row, now)
+                busy = self._run_stage(row, now)
             except Exception as error:
                 # What fails for one organization is tried again later, and holds up no other.
                 self._pauses.pause(row.erasure_id, now)
-                self._note(row, error.detail if isinstance(error, TallystickError) else type(error).__name__)
+                self._save_problem(row, error.detail if isinstance(error, TallystickError) else type(error).__name__)
                 raise
-            self._note(row, "")
+            self._save_problem(row, "")
             if busy:
                 return True
         return False
 
-    def _do(self, row: Row[tuple[object, ...]], now: int) -> bool:
+    def _run_stage(self, row: Row[tuple[object, ...]], now: int) -> bool:
         if row.stage == TELL:
-            return self._work.tell(row, now)
+            return self._work.record(row, now)
         return self._scrub(row, now) if row.stage == SCRUB else self._stages[row.stage](row)
 
     def _scrub(self, row: Row[tuple[object, ...]], now: int) -> bool:
-        if not self._work.is_off_the_disk(row) or not scrub(self._database, SCRUBBED):
+        if not self._work.is_purged_from_disk(row) or not scrub(self._database, SCRUBBED):
             return False
         with self._database.write() as connection:
             forget(connection, row.org_id, row.erasure_id, "completed", now)
         logger.info("erasure_completed", org_id=str(row.org_id), events=row.events)
         return True
 
-    def _note(self, row: Row[tuple[object, ...]], waits_for: str) -> None:
-        """Say what it waits for, if that changed."""
+    def _save_problem(self, row: Row[tuple[object, ...]], waits_for: str) -> None:
+        """Save why the last step failed (empty: it did not), if that changed."""
         if row.waits_for == waits_for[:300]:
             return
         with self._database.write() as connection:
-            still = (one(row.org_id, row.erasure_id), erasures.c.stage != "")
+            still = (is_erasure(row.org_id, row.erasure_id), erasures.c.stage != "")
             connection.execute(update(erasures).where(*still).values(waits_for=waits_for[:300]))
 
     def _expire(self, now: int) -> None:

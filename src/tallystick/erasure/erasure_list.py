@@ -1,8 +1,8 @@
-"""The list of what was erased, beside the databases: what makes an older copy of them forget again.
+"""The erasure list: a file beside the databases, by which a restored backup is erased again.
 
-`ledger.erasures` in the data directory, appended to and on disk before anything is erased. A line names indexes and
-parts, and of each index the beginning of its entry in the log, so that it is never applied to another history.
-There is nothing personal in it.
+`ledger.erasures` in the data directory; lines are appended, and are on disk before anything is erased. A line holds
+indexes and parts, and for each index the first digits of its entry in the log, so that it is never applied to the
+events of a different log. It contains no personal data.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,13 +20,16 @@ from tallystick.merkle.remains import mask_of, parts_of
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.retention import index_set
 
-NAME = "ledger.erasures"
-MARK_LETTERS = 6
+FILE = "ledger.erasures"
+MARK_DIGITS = 6
 logger = structlog.get_logger(__name__)
 
 
-class Line(msgspec.Struct, frozen=True):
-    """Events of one organization that lost the same parts (bits) by one erasure (`ers_…`)."""
+class ErasureListLine(msgspec.Struct, frozen=True):
+    """Events of one organization that lost the same parts (bits) in one erasure (`ers_…`).
+
+    `indexes` is a set as text (`0-99,105`), `marks` the first MARK_DIGITS hex digits of each entry, concatenated.
+    """
 
     org_id: UUID
     erasure: str
@@ -35,19 +38,19 @@ class Line(msgspec.Struct, frozen=True):
     marks: str
 
 
-_line = msgspec.json.Decoder(Line)
+_line = msgspec.json.Decoder(ErasureListLine)
 
 
-def line_of(database: Database, org_id: UUID, erasure: str, parts: int, text: str) -> Line | None:
-    """The line for a set of indexes, marked by the log as it is now; without those whose entries are past their tail.
+def line_of(database: Database, org_id: UUID, erasure: str, parts: int, text: str) -> ErasureListLine | None:
+    """The line of a set of indexes, with marks from the current log; None when no entry is left.
 
-    Those were purged long ago, and are in the archive alone.
+    Indexes whose entries have expired are left out: those events were purged long ago, and exist only in the archive.
     """
     listed = index_set.parse_indexes(text)
     marked = [(index, mark) for index, mark in zip(listed, _marks(database, org_id, listed), strict=True) if mark]
     if not marked:
         return None
-    return Line(
+    return ErasureListLine(
         org_id,
         erasure,
         parts,
@@ -56,54 +59,54 @@ def line_of(database: Database, org_id: UUID, erasure: str, parts: int, text: st
     )
 
 
-def append(data_dir: Path, lines: Sequence[Line]) -> None:
-    """Write lines that are not there yet; on return they are on disk."""
+def append(data_dir: Path, lines: Sequence[ErasureListLine]) -> None:
+    """Append the lines that the file does not have yet; on return they are on disk."""
     known = set(read(data_dir))
     fresh = [line for line in lines if line not in known]
     if not fresh:
         return
-    path = data_dir / NAME
+    path = data_dir / FILE
     with path.open("ab") as file:
-        # A line that a power cut broke ends here.
+        # The first newline ends a line that a power cut left incomplete.
         file.write(b"\n" + b"".join(msgspec.json.encode(line) + b"\n" for line in fresh))
         sync_file(file)
     sync_folder(data_dir)
 
 
-def read(data_dir: Path) -> list[Line]:
-    """Every whole line, in order."""
-    path = data_dir / NAME
-    found: list[Line] = []
+def read(data_dir: Path) -> list[ErasureListLine]:
+    """Every complete line, in order; unreadable lines are logged and skipped."""
+    path = data_dir / FILE
+    found: list[ErasureListLine] = []
     for number, raw in enumerate(path.read_bytes().split(b"\n") if path.exists() else [], 1):
         if not raw:
             continue
         try:
-            found.append(_checked(_line.decode(raw)))
+            found.append(_validated(_line.decode(raw)))
         except ValueError:  # of which msgspec.DecodeError is one
             logger.warning("erasures_line_unreadable", line=number)
     return found
 
 
-def _checked(line: Line) -> Line:
-    """The line; ValueError for one that was never written, which must keep no server from starting."""
+def _validated(line: ErasureListLine) -> ErasureListLine:
+    """The line itself; ValueError when it is damaged, which must not stop the server from starting."""
     count = sum(last - first + 1 for first, last in index_set.parse_ranges(line.indexes) if 0 <= first <= last)
-    if len(line.marks) > MARK_LETTERS * count or count > len(line.marks) or not parts_of(line.parts):
+    if len(line.marks) > MARK_DIGITS * count or count > len(line.marks) or not parts_of(line.parts):
         raise ValueError("not a line of this list")
     if mask_of(parts_of(line.parts)) != line.parts:
         raise ValueError("not parts of an event")
     return line
 
 
-def applying(database: Database, line: Line) -> list[int]:
-    """The indexes of the line that are the same events in the log as it is now."""
+def matching_indexes(database: Database, line: ErasureListLine) -> list[int]:
+    """The indexes of the line whose entries in the current log are the ones that the line was written for."""
     listed = index_set.parse_indexes(line.indexes)
-    said = [line.marks[at : at + MARK_LETTERS] for at in range(0, len(line.marks), MARK_LETTERS)]
+    said = [line.marks[at : at + MARK_DIGITS] for at in range(0, len(line.marks), MARK_DIGITS)]
     marks = _marks(database, line.org_id, listed)
     return [index for index, was, mark in zip(listed, said, marks, strict=False) if mark and mark == was]
 
 
 def _marks(database: Database, org_id: UUID, listed: Sequence[int]) -> Iterator[str]:
-    """The mark of each index; empty where the log has no such entry."""
+    """The mark of each index; empty where the log has no entry. Reads each entry tile once: `listed` is ascending."""
     nodes = DetachedNodes(database, org_id)
     position, entries = -1, b""
     for index in listed:
@@ -111,4 +114,4 @@ def _marks(database: Database, org_id: UUID, listed: Sequence[int]) -> Iterator[
             position = index // TILE_WIDTH
             entries = nodes.entries(position)
         place = index % TILE_WIDTH * ENTRY_BYTES
-        yield entries[place : place + ENTRY_BYTES].hex()[:MARK_LETTERS]
+        yield entries[place : place + ENTRY_BYTES].hex()[:MARK_DIGITS]

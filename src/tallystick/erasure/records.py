@@ -1,4 +1,4 @@
-"""What the log tells of erasures: its records, each as far as it is the entry at its index."""
+"""Erasure records: the `audit_log.subject_erased` events of a log that match their entries."""
 
 import msgspec
 import structlog
@@ -20,8 +20,8 @@ from tallystick.store.events import EventStore
 logger = structlog.get_logger(__name__)
 
 
-class Told(msgspec.Struct, frozen=True):
-    """What one record in the log says: its own index, the erasure (`ers_…`), parts (bits), indexes, and why."""
+class ErasureRecord(msgspec.Struct, frozen=True):
+    """One record: its own index and event id, the erasure (`ers_…`), its parts (bits) and indexes, its reason."""
 
     index: int
     event_id: bytes
@@ -31,25 +31,27 @@ class Told(msgspec.Struct, frozen=True):
     reason: str
 
 
-def told(database: Database, store: EventStore, scope: Scope, end: int) -> list[Told]:
-    """All that the log tells below index `end`, in order. What stands in the store and not in the log says nothing."""
+def erasure_records(database: Database, store: EventStore, scope: Scope, end: int) -> list[ErasureRecord]:
+    """All records below index `end`, in order. A record in the event store that is not in the log is ignored."""
     nodes = DetachedNodes(database, scope.org_id)
     return [
         one
         for event in records(database, store, scope, end)
-        if (one := _read(event)) is not None and _stands(nodes, event)
+        if (one := _parse_record(event)) is not None and _is_in_log(nodes, event)
     ]
 
 
-def telling_of(database: Database, store: EventStore, scope: Scope, index: int) -> list[Told]:
-    """The records that name the event at this index, which the scope may see."""
+def records_of_event(database: Database, store: EventStore, scope: Scope, index: int) -> list[ErasureRecord]:
+    """The records that cover the event at `index`. The caller has checked that the scope may see the event."""
     with database.read() as connection:
         size = connection.execute(select(logs.c.size).where(logs.c.org_id == scope.org_id)).scalar_one()
-    return [one for one in told(database, store, scope, size) if index in index_set.parse_indexes(one.indexes)]
+    return [
+        one for one in erasure_records(database, store, scope, size) if index in index_set.parse_indexes(one.indexes)
+    ]
 
 
-def _stands(nodes: Nodes, event: StoredEvent) -> bool:
-    """Whether the record is the entry at its index: one that somebody put into the store would erase what it names."""
+def _is_in_log(nodes: Nodes, event: StoredEvent) -> bool:
+    """Whether the record matches the entry at its index: otherwise a forged row in the store could cause an erasure."""
     position, place = divmod(event.index, TILE_WIDTH)
     entry = nodes.entries(position)[place * ENTRY_BYTES : (place + 1) * ENTRY_BYTES]
     if entry == entry_of_event(event):
@@ -58,7 +60,7 @@ def _stands(nodes: Nodes, event: StoredEvent) -> bool:
     return False
 
 
-def _read(event: StoredEvent) -> Told | None:
+def _parse_record(event: StoredEvent) -> ErasureRecord | None:
     if msgspec.json.decode(event.what)["action"] != "audit_log.subject_erased":
         return None
     by = msgspec.json.decode(event.what)["recorded_by"]
@@ -66,7 +68,7 @@ def _read(event: StoredEvent) -> Told | None:
         return None
     said = msgspec.json.decode(event.details).get("metadata", {})
     try:
-        return Told(
+        return ErasureRecord(
             event.index, event.id, said["erasure"], mask_of(said["parts"].split(",")), said["indexes"], said["reason"]
         )
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""Taking the parts: in the event store, among what is set aside, and what the server remembers of external ids."""
+"""Removal of parts of events: from the event store, from events set aside, and from the remembered external ids."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -17,17 +17,17 @@ from tallystick.search.paging import stored_of
 from tallystick.store import erasing
 from tallystick.store.events import EventStore
 
-Sets = Mapping[int, Sequence[int]]
-"""Indexes by the parts (bits) that they lose."""
+PartSets = Mapping[int, Sequence[int]]
+"""For each set of parts (bits), the indexes of the events that lose them."""
 
 _LOOKUP = 400
 _NO_DIGEST = bytes(32)
 
 
-def take(database: Database, store: EventStore, org_id: UUID, sets: Sets) -> int:
-    """Take the parts everywhere; doing it again changes nothing. The store's time when no query saw them any more.
+def redact_events(database: Database, store: EventStore, org_id: UUID, sets: PartSets) -> int:
+    """Remove the parts everywhere; idempotent. Returns the event store's time from which no query sees them.
 
-    Call it when the store is not at work on an earlier try; what that took is not rewritten.
+    Call it only when the store is not busy with an earlier attempt; events that already lost the parts are skipped.
     """
     scope = operator_scope(org_id)
     if any(erasing.whole_of(store, scope, listed, mask) for mask, listed in sets.items()):
@@ -37,14 +37,14 @@ def take(database: Database, store: EventStore, org_id: UUID, sets: Sets) -> int
         erasing.erase(store, scope)
     done_at = erasing.drop_deleted(store)
     with database.write() as connection:
-        _take_aside(connection, org_id, sets)
+        _redact_set_aside(connection, org_id, sets)
         for mask, listed in sets.items():
             _forget_external_ids(connection, org_id, listed, mask)
     return done_at
 
 
 def without_parts(record: Record, mask: int) -> Record:
-    """What is left of a record that the store never took."""
+    """The record of an event that is set aside, without the parts of `mask`."""
     parts = (record.what, record.target, record.who, record.details)
     remains = remains_without(mask, record.remains, record.seed, parts)
     left = msgspec.structs.replace(
@@ -53,7 +53,7 @@ def without_parts(record: Record, mask: int) -> Record:
     return record_of(left, record.entry)
 
 
-def _take_aside(connection: Connection, org_id: UUID, sets: Sets) -> None:
+def _redact_set_aside(connection: Connection, org_id: UUID, sets: PartSets) -> None:
     aside = dict(set_aside.of_organization(connection, org_id))
     for mask, listed in sets.items():
         for index in aside.keys() & set(listed):
@@ -62,9 +62,10 @@ def _take_aside(connection: Connection, org_id: UUID, sets: Sets) -> None:
 
 
 def _forget_external_ids(connection: Connection, org_id: UUID, listed: Sequence[int], mask: int) -> None:
-    """An id that named the person goes; another stays, so that the event is not brought back by sending it again.
+    """Delete external ids that were in an erased part, and the digests of all of them.
 
-    The digest of what was sent goes with every part: by it one could try out what it was.
+    Other ids stay, so that sending the event again does not record it again. A digest of the sent event would let
+    somebody confirm a guess of the erased text.
     """
     for start in range(0, len(listed), _LOOKUP):
         mine = (external_ids.c.org_id == org_id) & external_ids.c.log_index.in_(listed[start : start + _LOOKUP])
@@ -74,8 +75,10 @@ def _forget_external_ids(connection: Connection, org_id: UUID, listed: Sequence[
             connection.execute(update(external_ids).where(mine).values(digest=_NO_DIGEST))
 
 
-def still_there(database: Database, store: EventStore, org_id: UUID, listed: Sequence[int], mask: int) -> list[int]:
-    """Those of the indexes that still hold one of the parts."""
+def indexes_with_parts(
+    database: Database, store: EventStore, org_id: UUID, listed: Sequence[int], mask: int
+) -> list[int]:
+    """The indexes, of those given, whose events still have at least one of the parts."""
     with database.read() as connection:
         aside = set_aside.of_organization(connection, org_id)
     wanted, members = set(parts_of(mask)), set(listed)

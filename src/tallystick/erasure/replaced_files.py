@@ -1,7 +1,7 @@
-"""What was moved aside in the data directory: rows that a restarted log does not know, and older databases.
+"""Erasure in replaced files of the data directory: events trimmed from a restarted log, and databases before a restore.
 
-Nothing reads them any more, and they hold bytes all the same. Rows that speak of the person go: no log has them. The
-databases that a restore replaced are whole, and the operator's to delete: until then the erasure is not over.
+The server no longer reads them, but they still hold personal data. Rows of trimmed events are deleted, since no log
+commits to them. Databases that a restore replaced are for the operator to delete; the erasure waits until then.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from tallystick.durable import sync_folder
-from tallystick.erasure.texts import Texts
+from tallystick.erasure.subject import SubjectMatcher
 from tallystick.errors import Unavailable
 from tallystick.events.record import StoredEvent
 
@@ -23,23 +23,23 @@ _COLUMNS = ("org_id", "what", "target", "who", "details")
 
 
 @dataclass(frozen=True)
-class MovedAside:
-    """In this server's data directory."""
+class ReplacedFiles:
+    """The replaced files of this server's data directory."""
 
     data_dir: Path
-    name: str = "what was moved aside"
+    name: str = "replaced files"
 
-    def found(self, org_id: UUID, texts: Texts) -> int:
-        """Rows that speak of the person, and databases that may."""
-        return sum(_gone(path, org_id, texts) for path in self._trimmed()) + len(self._replaced())
+    def count(self, org_id: UUID, matcher: SubjectMatcher) -> int:
+        """The number of trimmed events that name the person, and of replaced databases, which may."""
+        return sum(_count_rows(path, org_id, matcher) for path in self._trimmed()) + len(self._replaced())
 
-    def erase(self, org_id: UUID, texts: Texts) -> int:
-        """Take the rows out. Unavailable while there are older databases."""
-        count = sum(_without(path, org_id, texts) for path in self._trimmed())
+    def erase(self, org_id: UUID, matcher: SubjectMatcher) -> int:
+        """Delete the rows of trimmed events; Unavailable (`older_copies`) while there are replaced databases."""
+        count = sum(_rewrite_without(path, org_id, matcher) for path in self._trimmed())
         if replaced := self._replaced():
             raise Unavailable(
-                f"The data directory holds what a restore replaced ({replaced[0].name}). The operator has to delete "
-                "it, or to take it to the backups.",
+                f"The data directory still holds a database that a restore replaced ({replaced[0].name}). The operator "
+                "must delete it or move it to the backups.",
                 code="older_copies",
             )
         return count
@@ -53,9 +53,9 @@ class MovedAside:
         return sorted(self.data_dir.glob(REPLACED))
 
 
-def _without(path: Path, org_id: UUID, texts: Texts) -> int:
-    """Write the file again without the rows, if there are any; it is replaced at once."""
-    gone = _gone(path, org_id, texts)
+def _rewrite_without(path: Path, org_id: UUID, matcher: SubjectMatcher) -> int:
+    """Rewrite the file without the rows that name the person, if there are any; returns how many."""
+    gone = _count_rows(path, org_id, matcher)
     if not gone:
         return 0
     part = path.with_name(f"{path.name}.part")
@@ -68,22 +68,22 @@ def _without(path: Path, org_id: UUID, texts: Texts) -> int:
         pa.ipc.new_stream(target, reader.schema, options=options) as writer,
     ):
         for batch in reader:
-            writer.write_batch(batch.filter(pa.array(_kept(batch, org_id, texts))))
+            writer.write_batch(batch.filter(pa.array(_rows_to_keep(batch, org_id, matcher))))
     sync_folder(part)
     part.replace(path)
     sync_folder(path.parent)
     return gone
 
 
-def _gone(path: Path, org_id: UUID, texts: Texts) -> int:
+def _count_rows(path: Path, org_id: UUID, matcher: SubjectMatcher) -> int:
     with path.open("rb") as source, pa.ipc.open_stream(source) as reader:
-        return sum(_kept(batch, org_id, texts).count(False) for batch in reader)
+        return sum(_rows_to_keep(batch, org_id, matcher).count(False) for batch in reader)
 
 
-def _kept(batch: Any, org_id: UUID, texts: Texts) -> list[bool]:
-    """Of each row whether it is another organization's, or says nothing of the person."""
+def _rows_to_keep(batch: Any, org_id: UUID, matcher: SubjectMatcher) -> list[bool]:
+    """For each row, whether it belongs to another organization or does not name the person."""
     rows = zip(*(batch.column(name).to_pylist() for name in _COLUMNS), strict=True)
-    return [owner != org_id or not texts.kinds(_event(parts)) for owner, *parts in rows]
+    return [owner != org_id or not matcher.roles_in(_event(parts)) for owner, *parts in rows]
 
 
 def _event(parts: Sequence[str]) -> StoredEvent:

@@ -1,7 +1,7 @@
-"""Erasing again what an older copy of the databases brought back.
+"""Replay: erases again what a restored backup brought back.
 
-Two things know what was erased: the records in each log, and the list beside the databases (`kept_list`), which also
-knows of erasures that came after the copy was made. What the log does not tell of is told again before it is taken.
+Two sources know what was erased: the records in each log, and the erasure list beside the databases, which also knows
+erasures that happened after the backup. Those are recorded in the log again before anything is erased.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,9 +14,9 @@ from sqlalchemy import select
 from tallystick.access.scopes import operator_scope
 from tallystick.database.engine import Database
 from tallystick.erasure import erasure_list
-from tallystick.erasure.records import Told, told
-from tallystick.erasure.redact_events import still_there
-from tallystick.erasure.stages import MOST_TEXT, schedule
+from tallystick.erasure.records import ErasureRecord, erasure_records
+from tallystick.erasure.redact_events import indexes_with_parts
+from tallystick.erasure.steps import MAX_RECORD_TEXT, schedule_replay
 from tallystick.ledger.tables import logs
 from tallystick.retention import index_set
 from tallystick.store import erasing
@@ -26,59 +26,64 @@ logger = structlog.get_logger(__name__)
 
 
 def replay(database: Database, store: EventStore, data_dir: Path, *, whole: bool = True) -> int:
-    """Let everything be erased again that should not be there; how many erasures that are. StoreError.
+    """Schedule every erasure whose events still have their parts; returns how many. StoreError.
 
-    The work itself is the eraser's, in the server: a record has to be in the log first, and everything stored. Call it
-    after a restore; at each start with `whole` off: what the store is known to have carried out is not looked at.
+    The server's eraser does the work, since records must be in the log first, and all events stored. Call it with
+    `whole` after a restore; without, at each start, it skips the records that the store is known to have applied.
     """
     with database.read() as connection:
         organizations = list(connection.execute(select(logs.c.org_id, logs.c.size)).all())
-    listed: dict[UUID, list[erasure_list.Line]] = {}
+    listed: dict[UUID, list[erasure_list.ErasureListLine]] = {}
     for line in erasure_list.read(data_dir):
         listed.setdefault(line.org_id, []).append(line)
     return sum(_replay(database, store, org_id, size, listed.get(org_id, ()), whole) for org_id, size in organizations)
 
 
 def _replay(
-    database: Database, store: EventStore, org_id: UUID, size: int, lines: Iterable[erasure_list.Line], whole: bool
+    database: Database,
+    store: EventStore,
+    org_id: UUID,
+    size: int,
+    lines: Iterable[erasure_list.ErasureListLine],
+    whole: bool,
 ) -> int:
     scope = operator_scope(org_id)
-    said = told(database, store, scope, size)
+    said = erasure_records(database, store, scope, size)
     known = -1 if whole else erasing.replayed(store, scope)
     sets: dict[str, list[tuple[int, str, bool]]] = {}
     for one in said:
         if one.index > known and (
-            left := still_there(database, store, org_id, index_set.parse_indexes(one.indexes), one.parts)
+            left := indexes_with_parts(database, store, org_id, index_set.parse_indexes(one.indexes), one.parts)
         ):
             sets.setdefault(one.erasure, []).append((one.parts, index_set.format_indexes(left), True))
-    for erasure, parts, text in _untold(database, lines, said):
+    for erasure, parts, text in _unrecorded(database, lines, said):
         sets.setdefault(erasure, []).append((parts, text, False))
     for erasure, of in sets.items():
         logger.warning("erasure_again", org_id=str(org_id), erasure=erasure, sets=len(of))
         with database.write() as connection:
-            schedule(connection, org_id, erasure, of)
+            schedule_replay(connection, org_id, erasure, of)
     if not sets and said and said[-1].index > known:
         erasing.note_replayed(store, scope, said[-1].index)
     return len(sets)
 
 
-def _untold(
-    database: Database, lines: Iterable[erasure_list.Line], said: Iterable[Told]
+def _unrecorded(
+    database: Database, lines: Iterable[erasure_list.ErasureListLine], said: Iterable[ErasureRecord]
 ) -> Iterator[tuple[str, int, str]]:
-    """What the list knows and the log does not: erasure, parts, indexes."""
-    in_log = _covered(said)
+    """What the list has and the log does not: (erasure, parts, indexes), each small enough for one record."""
+    in_log = _recorded(said)
     for line in lines:
         there = in_log.get((line.erasure, line.parts), frozenset())
         if there.issuperset(index_set.parse_indexes(line.indexes)):
             continue
-        left = sorted(set(erasure_list.applying(database, line)) - there)
+        left = sorted(set(erasure_list.matching_indexes(database, line)) - there)
         while left:
-            some = index_set.prefix_within(left, MOST_TEXT)
+            some = index_set.prefix_within(left, MAX_RECORD_TEXT)
             left = left[len(some) :]
             yield line.erasure, line.parts, index_set.format_indexes(some)
 
 
-def _covered(said: Iterable[Told]) -> Mapping[tuple[str, int], frozenset[int]]:
+def _recorded(said: Iterable[ErasureRecord]) -> Mapping[tuple[str, int], frozenset[int]]:
     found: dict[tuple[str, int], set[int]] = {}
     for one in said:
         found.setdefault((one.erasure, one.parts), set()).update(index_set.parse_indexes(one.indexes))

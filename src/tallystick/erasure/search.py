@@ -1,4 +1,4 @@
-"""Looking through a trail for a person, a run of rows at a time."""
+"""The search for a person's events in a trail, batch by batch: in the store, set aside, in the archive."""
 
 import time
 from collections import Counter
@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from tallystick.database.engine import Database
-from tallystick.erasure.texts import Texts
+from tallystick.erasure.subject import SubjectMatcher
 from tallystick.events.copies import record_of
 from tallystick.events.record import Record, StoredEvent
 from tallystick.journal import set_aside
@@ -25,18 +25,18 @@ from tallystick.store import erasing
 from tallystick.store.events import EventStore
 from tallystick.store.windows import Place, Window
 
-ROWS = 200_000
-MOST_NAMES = 20
+BATCH_ROWS = 200_000
+MAX_NAMES = 20
 ASIDE = "aside"
 ARCHIVE = "archive"
 DONE = "done"
-STEP_SECONDS = 5.0  # so long one step may look through archived files
+STEP_SECONDS = 5.0  # the longest that one step searches archived files
 
 
-class Found(msgspec.Struct):
-    """What is found so far: how many events, as what, in which parts, under which names.
+class SubjectMatches(msgspec.Struct):
+    """The matches so far: `kinds` counts events by role, `parts` by part; `names` are the actor's values by field.
 
-    `held` are under a legal hold, and not counted otherwise. `archived` are those in the archive.
+    `held` counts the events under a legal hold, which are in no other count. `archived` counts those in the archive.
     """
 
     events: int = 0
@@ -48,43 +48,59 @@ class Found(msgspec.Struct):
 
 
 @dataclass(slots=True)
-class Run:
-    """One run of rows: which events lose which parts (bits), and where the next one begins."""
+class SearchBatch:
+    """The matches of one batch as (index, parts as bits), and the position of the next batch."""
 
     matches: list[tuple[int, int]] = field(default_factory=list)
     place: str = DONE
 
 
-def look(database: Database, store: EventStore, scope: Scope, texts: Texts, place: str, end: int, found: Found) -> Run:
-    """The next run of rows from `place` (empty: the oldest) below index `end`; adds to `found`. Blocks."""
+def search_trail(
+    database: Database,
+    store: EventStore,
+    scope: Scope,
+    matcher: SubjectMatcher,
+    place: str,
+    end: int,
+    found: SubjectMatches,
+) -> SearchBatch:
+    """Search the next batch of rows from `place` (empty: the oldest) below index `end`; adds to `found`. Blocks."""
     with database.read() as connection:
-        free = _free(holds.active(connection, scope))
-        aside = _aside(connection, scope, end) if place == ASIDE else []
-    run = Run()
+        free = _unheld_filter(holds.active(connection, scope))
+        aside = _set_aside_events(connection, scope, end) if place == ASIDE else []
+    run = SearchBatch()
     if place == ASIDE:
         for index, record in aside:
-            _judge(record, index, texts, free, found, run)
+            _match_event(record, index, matcher, free, found, run)
         return run
-    near = _read(place)
-    far = erasing.boundary(store, scope, near, ROWS)
-    for block in erasing.holding(store, scope, texts.needles, Window(near, far), end):
+    near = _parse_position(place)
+    far = erasing.boundary(store, scope, near, BATCH_ROWS)
+    for block in erasing.holding(store, scope, matcher.needles, Window(near, far), end):
         for event in block:
-            _judge(event, event.index, texts, free, found, run)
+            _match_event(event, event.index, matcher, free, found, run)
     run.place = ASIDE if far is None else f"{far[0]},{far[1]}"
     return run
 
 
-def look_archived(
-    database: Database, store: EventStore, shelf: Shelf, scope: Scope, texts: Texts, place: str, end: int, found: Found
-) -> Run:
-    """Archived steps after `place` (ARCHIVE: the first); adds to `found`. Blocks. TargetError.
+def search_archive(
+    database: Database,
+    store: EventStore,
+    shelf: Shelf,
+    scope: Scope,
+    matcher: SubjectMatcher,
+    place: str,
+    end: int,
+    found: SubjectMatches,
+) -> SearchBatch:
+    """Search archived files after `place` (ARCHIVE: from the first); adds to `found`. Blocks. TargetError.
 
-    Call it when the trail was looked through: what is announced to go may still be there, and was found there.
+    Call it after the trail was searched: events that a purge has archived but not yet deleted were found there, and
+    are skipped here.
     """
     after = place.removeprefix(ARCHIVE).strip()
-    run = Run()
+    run = SearchBatch()
     with database.read() as connection:
-        free = _free(holds.active(connection, scope))
+        free = _unheld_filter(holds.active(connection, scope))
     ends = time.monotonic() + STEP_SECONDS
     for step in shelf.steps(scope):
         if step.name <= after:
@@ -93,7 +109,7 @@ def look_archived(
             there = store.present(scope.org_id, block[0].index, block[-1].index + 1)
             for event in block:
                 if event.index < end and event.index not in there:
-                    _judge(event, event.index, texts, free, found, run)
+                    _match_event(event, event.index, matcher, free, found, run)
         run.place = f"{ARCHIVE} {step.name}"
         if time.monotonic() > ends:
             break
@@ -101,10 +117,15 @@ def look_archived(
     return run
 
 
-def _judge(
-    event: StoredEvent | Record, index: int, texts: Texts, free: Callable[[Record], bool], found: Found, run: Run
+def _match_event(
+    event: StoredEvent | Record,
+    index: int,
+    matcher: SubjectMatcher,
+    free: Callable[[Record], bool],
+    found: SubjectMatches,
+    run: SearchBatch,
 ) -> None:
-    kinds = texts.kinds(event)
+    kinds = matcher.roles_in(event)
     mask = mask_of(set(kinds) - set(lost_parts(event.remains)))
     if not mask:
         return
@@ -115,22 +136,22 @@ def _judge(
     found.events += 1
     found.kinds = dict(Counter(found.kinds) + Counter(kinds.values()))
     found.parts = dict(Counter(found.parts) + Counter(dict.fromkeys(kinds, 1)))
-    for name, text in texts.names_of(event):
+    for name, text in matcher.names_of(event):
         known = found.names.setdefault(name, [])
-        if text not in known and len(known) < MOST_NAMES:
+        if text not in known and len(known) < MAX_NAMES:
             known.append(text)
     run.matches.append((index, mask))
 
 
-def _free(held: Sequence[Hold]) -> Callable[[Record], Any]:
+def _unheld_filter(held: Sequence[Hold]) -> Callable[[Record], Any]:
     return compile_match(Query(holds.not_held(held)))
 
 
-def _aside(connection: Connection, scope: Scope, end: int) -> list[tuple[int, Record]]:
+def _set_aside_events(connection: Connection, scope: Scope, end: int) -> list[tuple[int, Record]]:
     return [(index, record) for index, record in set_aside.of_organization(connection, scope.org_id) if index < end]
 
 
-def _read(place: str) -> Place | None:
+def _parse_position(place: str) -> Place | None:
     if not place:
         return None
     at, _, index = place.partition(",")

@@ -1,4 +1,11 @@
-"""What each stage of an erasure does. Each is one step, kept in the database before the next begins."""
+"""The stages of an erasure. Each call does one step, which is saved in the database before the next begins.
+
+LOOK makes the preview. After the second person's confirmation: WAIT until everything is stored, so that no event in
+flight brings bytes back; SEARCH for the matching events; TELL the log which parts will go; ERASE them; remove them
+from the ARCHIVE; erase in other PLACES; SCRUB the disk. The order of TELL and ERASE is the point of it: a part that is
+missing without a record could not be told from tampering, whereas a record whose part is still there is only work to
+do. Every stage is idempotent, so a crash repeats at most one step.
+"""
 
 import time
 from collections.abc import Sequence
@@ -8,16 +15,16 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from tallystick import clock, ids
 from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope
 from tallystick.database.engine import Database
 from tallystick.erasure import erasure_list
-from tallystick.erasure.places import Place
-from tallystick.erasure.records import told
-from tallystick.erasure.redact_events import take
+from tallystick.erasure.personal_data import PersonalData
+from tallystick.erasure.records import erasure_records
+from tallystick.erasure.redact_events import redact_events
 from tallystick.erasure.request import (
     AGAIN,
     ARCHIVE,
@@ -27,14 +34,15 @@ from tallystick.erasure.request import (
     SCRUB,
     SEARCH,
     TELL,
-    Preview,
+    ErasurePreview,
     account_of,
-    one,
+    is_erasure,
 )
 from tallystick.erasure.search import ARCHIVE as ARCHIVED
-from tallystick.erasure.search import DONE, Found, Run, look, look_archived
+from tallystick.erasure.search import DONE, SearchBatch, SubjectMatches, search_archive, search_trail
+from tallystick.erasure.steps import ErasureRow, add_steps, group_by_parts, is_step, merge_steps, steps_of
+from tallystick.erasure.subject import ERASED, Subject, SubjectMatcher
 from tallystick.erasure.tables import erasure_steps, erasures
-from tallystick.erasure.texts import ERASED, Subject, Texts
 from tallystick.errors import Unavailable
 from tallystick.ledger.tables import logs
 from tallystick.merkle.remains import parts_of
@@ -46,103 +54,112 @@ from tallystick.store import erasing
 from tallystick.store.events import EventStore
 from tallystick.work import leases
 
-MOST_TEXT = 50_000  # of one record: an event has room for no more
-RECORDS_AT_ONCE = 8
-STEP_SECONDS = 5.0  # so long one step may look at files that stay as they are
-Erasing = Row[Any]
+RECORDS_PER_STEP = 8
+STEP_SECONDS = 5.0  # the longest that one step reads archived files without changing one
 
 
 @dataclass(frozen=True)
-class Work:
-    """The stages. Each method takes the erasure's row, does one step and says whether it could."""
+class ErasureStages:
+    """One method for each stage: takes the erasure's row, does one step, returns False when it must wait."""
 
     database: Database
     store: EventStore
     data_dir: Path
-    places: Sequence[Place]
+    places: Sequence[PersonalData]
     shelf: Shelf | None
 
-    def look(self, row: Erasing) -> bool:
-        """The preview: a run of rows, and at the end the other places."""
-        texts = _texts(row)
-        preview = msgspec.json.decode(row.found, type=Preview) if row.found else Preview(Found())
+    def look(self, row: ErasureRow) -> bool:
+        """LOOK: search the next batch for the preview; after the last one, count matches outside of the trail."""
+        matcher = _matcher(row)
+        preview = msgspec.json.decode(row.found, type=ErasurePreview) if row.found else ErasurePreview(SubjectMatches())
         scope = operator_scope(row.org_id)
-        run = self._run(row, scope, texts, preview.trail)
+        run = self._search_next(row, scope, matcher, preview.trail)
         values: dict[str, Any] = {"place": run.place}
         if run.place == DONE:
             preview.searched_through = row.end_index - 1
-            preview.places = {place.name: place.found(row.org_id, texts) for place in self.places}
+            preview.places = {place.name: place.count(row.org_id, matcher) for place in self.places}
             with self.database.read() as connection:
-                preview.account = account_of(connection, row.org_id, texts.subject)
+                preview.account = account_of(connection, row.org_id, matcher.subject)
             values = {"place": "", "stage": "", "state": "ready"}
         values["found"] = msgspec.json.encode(preview).decode()
         with self.database.write() as connection:
-            # Somebody may have cancelled it meanwhile: then nothing is written of the person again.
+            # If it was cancelled meanwhile the stage differs, and no personal data is written to its row again.
             connection.execute(
-                update(erasures).where(one(row.org_id, row.erasure_id), erasures.c.stage == row.stage).values(values)
+                update(erasures)
+                .where(is_erasure(row.org_id, row.erasure_id), erasures.c.stage == row.stage)
+                .values(values)
             )
         return True
 
-    def wait(self, row: Erasing) -> bool:
-        """Until everything is stored: nothing in flight may bring bytes back."""
+    def wait(self, row: ErasureRow) -> bool:
+        """WAIT: until every event below `end_index` is stored, so that none in flight brings bytes back."""
         with self.database.write() as connection:
             stored = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == row.org_id)).scalar_one()
             if stored < row.end_index:
                 return False
             again = row.requested_by == AGAIN
-            waits = _steps(connection, row, erasure_steps.c.entry_id.is_(None))
-            _set(connection, row, stage=(TELL if waits else ERASE) if again else SEARCH, place="", events=0, held=0)
+            waits = steps_of(connection, row, erasure_steps.c.entry_id.is_(None))
+            _update_row(
+                connection, row, stage=(TELL if waits else ERASE) if again else SEARCH, place="", events=0, held=0
+            )
         return True
 
-    def search(self, row: Erasing) -> bool:
-        """A run of rows: which events lose which parts."""
-        found, scope = Found(), operator_scope(row.org_id)
+    def search(self, row: ErasureRow) -> bool:
+        """SEARCH: find the next batch of events and the parts that they lose."""
+        found, scope = SubjectMatches(), operator_scope(row.org_id)
         with self.database.read() as connection:
             before = _holds(connection, row.org_id)
-        run = self._run(row, scope, _texts(row), found)
+        run = self._search_next(row, scope, _matcher(row), found)
         with self.database.write() as connection:
             organizations.hold_row(connection, row.org_id)
             now = _holds(connection, row.org_id)
             if now != before or (row.place and now != row.holds):
                 _start_again(connection, row)
                 return True
-            _add(connection, row, "found", _by_parts(run.matches))
+            add_steps(connection, row, "found", group_by_parts(run.matches))
             if run.place == DONE:
-                _merge(connection, row)
-            _set(
-                connection, row, place="" if run.place == DONE else run.place, holds=now, held=row.held + found.held,
+                merge_steps(connection, row)
+            _update_row(
+                connection,
+                row,
+                place="" if run.place == DONE else run.place,
+                holds=now,
+                held=row.held + found.held,
                 **({"stage": TELL} if run.place == DONE else {}),
-            )  # fmt: skip
+            )
         return True
 
-    def tell(self, row: Erasing, now: int) -> bool:
-        """Write the records of it; those that stand in the trail already are not written again."""
+    def record(self, row: ErasureRow, now: int) -> bool:
+        """TELL: write the erasure records, except those that were written before."""
         with self.database.write() as connection:
-            # Whoever places a hold has this row: the record and the hold cannot cross.
+            # Placing a hold locks the same row: a record and a hold on the same event cannot both succeed.
             organizations.hold_row(connection, row.org_id)
             if row.requested_by != AGAIN and _holds(connection, row.org_id) != row.holds:
                 _start_again(connection, row)
                 return True
-            untold = _steps(connection, row, erasure_steps.c.entry_id.is_(None))
-            for step in untold[:RECORDS_AT_ONCE]:
+            untold = steps_of(connection, row, erasure_steps.c.entry_id.is_(None))
+            for step in untold[:RECORDS_PER_STEP]:
                 entry_id = _write_record(connection, row, step, now)
-                connection.execute(update(erasure_steps).where(_step(step)).values(entry_id=entry_id))
-            if len(untold) <= RECORDS_AT_ONCE:
-                _set(connection, row, stage=ERASE)
+                connection.execute(update(erasure_steps).where(is_step(step)).values(entry_id=entry_id))
+            if len(untold) <= RECORDS_PER_STEP:
+                _update_row(connection, row, stage=ERASE)
         return True
 
-    def erase(self, row: Erasing) -> bool:
-        """Take the parts, once every record of it is in the log."""
+    def erase(self, row: ErasureRow) -> bool:
+        """ERASE: remove the parts, once every record of the erasure is in the log.
+
+        The erasure list is on disk before: a backup made now and restored later is erased again.
+        """
         with self.database.read() as connection:
-            steps = _steps(connection, row)
+            steps = steps_of(connection, row)
             if any(outbox.is_waiting(connection, step.entry_id) for step in steps if step.entry_id):
                 return False
             if leases.backup_is_running(connection, now=clock.now_us()):
                 return False
         if erasing.failing(self.store):
             raise Unavailable(
-                "The event store fails to carry out an earlier change, and no later one before it. The operator sees "
-                "why with: tallystick doctor",
+                "The event store cannot finish an earlier change, and runs no later one before it. The operator can "
+                "see the cause with: tallystick doctor",
                 code="store_stuck",
             )
         if erasing.is_at_work(self.store):
@@ -153,14 +170,14 @@ class Work:
         sets: dict[int, list[int]] = {}
         for step in steps:
             sets.setdefault(step.parts, []).extend(index_set.parse_indexes(step.indexes))
-        done_at = take(self.database, self.store, row.org_id, sets)
+        done_at = redact_events(self.database, self.store, row.org_id, sets)
         events = len(set().union(*sets.values())) if sets else 0
         with self.database.write() as connection:
-            _set(connection, row, stage=ARCHIVE, place=str(done_at), events=events)
+            _update_row(connection, row, stage=ARCHIVE, place=str(done_at), events=events)
         return True
 
-    def archive(self, row: Erasing) -> bool:
-        """Archived steps without what the log says is erased, whichever erasure said so: one, or many that stay."""
+    def archive(self, row: ErasureRow) -> bool:
+        """ARCHIVE: rewrite the next archived file that holds erased parts, of this erasure or of any earlier one."""
         scope, (done_at, _, after) = operator_scope(row.org_id), row.place.partition(" ")
         last = ""
         if self.shelf is None:
@@ -177,168 +194,96 @@ class Work:
                     break
         with self.database.write() as connection:
             if last:
-                _set(connection, row, place=f"{done_at} {last}")
+                _update_row(connection, row, place=f"{done_at} {last}")
             else:
-                _set(connection, row, stage=PLACES)
+                _update_row(connection, row, stage=PLACES)
         return True
 
     def _losses(self, scope: Scope) -> dict[int, int]:
-        """What the log tells that events lost, by their indexes."""
+        """All erased parts (bits) by index, from the records in the log."""
         with self.database.read() as connection:
             size = connection.execute(select(logs.c.size).where(logs.c.org_id == scope.org_id)).scalar_one()
         found: dict[int, int] = {}
-        for record in told(self.database, self.store, scope, size):
+        for record in erasure_records(self.database, self.store, scope, size):
             for index in index_set.parse_indexes(record.indexes):
                 found[index] = found.get(index, 0) | record.parts
         return found
 
-    def _run(self, row: Erasing, scope: Scope, texts: Texts, found: Found) -> Run:
-        """The next run of rows of the trail, and after the last one what of it is in the archive."""
+    def _search_next(
+        self, row: ErasureRow, scope: Scope, matcher: SubjectMatcher, found: SubjectMatches
+    ) -> SearchBatch:
+        """Search the next batch of the trail, or after its last one the next files of the archive."""
         if row.place.startswith(ARCHIVED):
             if self.shelf is not None:
-                return look_archived(
-                    self.database, self.store, self.shelf, scope, texts, row.place, row.end_index, found
+                return search_archive(
+                    self.database, self.store, self.shelf, scope, matcher, row.place, row.end_index, found
                 )
             refuse_unreachable(self.database, scope)
-            return Run()
-        run = look(self.database, self.store, scope, texts, row.place, row.end_index, found)
+            return SearchBatch()
+        run = search_trail(self.database, self.store, scope, matcher, row.place, row.end_index, found)
         if run.place == DONE:
             run.place = ARCHIVED
         return run
 
-    def places_too(self, row: Erasing) -> bool:
-        """The other places; then the request itself."""
+    def erase_elsewhere(self, row: ErasureRow) -> bool:
+        """PLACES: erase outside of the trail, then in the request itself."""
         if row.subject:
             for place in self.places:
-                place.erase(row.org_id, _texts(row))
+                place.erase(row.org_id, _matcher(row))
         with self.database.write() as connection:
             mine = (erasure_steps.c.org_id == row.org_id) & (erasure_steps.c.erasure_id == row.erasure_id)
             connection.execute(delete(erasure_steps).where(mine))
-            # An admin who is erased asked or confirmed, too.
-            texts = _texts(row)
-            names = {name: texts.without(getattr(row, name)) for name in ("requested_by_name", "confirmed_by_name")}
-            _set(connection, row, stage=SCRUB, subject="", found="", **(names if row.subject else {}))
+            # The erased person may be the admin who requested or confirmed it.
+            matcher = _matcher(row)
+            names = {name: matcher.redact(getattr(row, name)) for name in ("requested_by_name", "confirmed_by_name")}
+            _update_row(connection, row, stage=SCRUB, subject="", found="", **(names if row.subject else {}))
         return True
 
-    def is_off_the_disk(self, row: Erasing) -> bool:
-        """Whether the store has removed every part of its table that held the bytes."""
+    def is_purged_from_disk(self, row: ErasureRow) -> bool:
+        """SCRUB: whether the event store has deleted every file of its table that held the bytes."""
         return erasing.is_off_the_disk(self.store, int(row.place.partition(" ")[0] or 0))
 
 
 def record_metadata(text: str, events: int, parts: int, reason: str, erasure: str, by: Sequence[str]) -> dict[str, Any]:
-    """What a record says: the verifier reads indexes and parts."""
+    """The metadata of an erasure record; the verifier reads `indexes` and `parts`."""
     return {
-        "indexes": text, "events": events, "parts": ",".join(parts_of(parts)), "reason": reason, "erasure": erasure,
-        "requested_by": by[0], "confirmed_by": by[1],
-    }  # fmt: skip
+        "indexes": text,
+        "events": events,
+        "parts": ",".join(parts_of(parts)),
+        "reason": reason,
+        "erasure": erasure,
+        "requested_by": by[0],
+        "confirmed_by": by[1],
+    }
 
 
-def schedule(connection: Connection, org_id: UUID, erasure: str, sets: Sequence[tuple[int, str, bool]]) -> None:
-    """Let what an older copy forgot be done again: sets of (parts, indexes, whether the log tells of it)."""
-    now = clock.now_us()
-    known = select(erasures.c.erasure_id).where(
-        erasures.c.org_id == org_id, erasures.c.requested_by == AGAIN, erasures.c.requested_by_name == erasure,
-        erasures.c.stage != "",
-    )  # fmt: skip
-    if connection.execute(known).first() is not None:
-        return  # under way already
-    erasure_id = ids.new_uuid(now)
-    end = max(max(index_set.parse_indexes(text)) for _, text, _ in sets) + 1
-    connection.execute(
-        insert(erasures).values(
-            org_id=org_id, erasure_id=erasure_id, state="confirmed", stage="wait", place="", subject="",
-            reason="applied again after a restore", requested_by=AGAIN, requested_by_name=erasure, requested_at=now,
-            confirmed_by=AGAIN, confirmed_by_name="", confirmed_at=now, end_index=end, holds="", found="", events=0,
-            held=0, waits_for="",
-        )
-    )  # fmt: skip
-    for number, (parts, text, is_told) in enumerate(sets):
-        connection.execute(
-            insert(erasure_steps).values(
-                org_id=org_id, erasure_id=erasure_id, number=number, kind="record", parts=parts, indexes=text,
-                entry_id=0 if is_told else None,
-            )
-        )  # fmt: skip
-
-
-def _texts(row: Erasing) -> Texts:
-    return Texts(msgspec.json.decode(row.subject, type=Subject) if row.subject else Subject())
+def _matcher(row: ErasureRow) -> SubjectMatcher:
+    return SubjectMatcher(msgspec.json.decode(row.subject, type=Subject) if row.subject else Subject())
 
 
 def _holds(connection: Connection, org_id: UUID) -> str:
     return ",".join(hold.shown_id for hold in holds.active(connection, operator_scope(org_id)))
 
 
-def _set(connection: Connection, row: Erasing, **values: Any) -> None:
-    """Go on; whoever lost the lease meanwhile, and is behind, changes nothing."""
-    mine = one(row.org_id, row.erasure_id) & (erasures.c.stage == row.stage)
+def _update_row(connection: Connection, row: ErasureRow, **values: Any) -> None:
+    """Update the erasure's row, unless its stage has changed: a worker that lost its lease changes nothing."""
+    mine = is_erasure(row.org_id, row.erasure_id) & (erasures.c.stage == row.stage)
     connection.execute(update(erasures).where(mine).values(values))
 
 
-def _steps(connection: Connection, row: Erasing, *conditions: Any) -> Sequence[Erasing]:
-    mine = (erasure_steps.c.org_id == row.org_id) & (erasure_steps.c.erasure_id == row.erasure_id)
-    statement = select(erasure_steps).where(mine, *conditions).order_by(erasure_steps.c.number)
-    return connection.execute(statement).all()
-
-
-def _step(step: Erasing) -> Any:
-    return (
-        (erasure_steps.c.org_id == step.org_id)
-        & (erasure_steps.c.erasure_id == step.erasure_id)
-        & (erasure_steps.c.number == step.number)
-    )
-
-
-def _by_parts(matches: Sequence[tuple[int, int]]) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for index, mask in matches:
-        found.setdefault(mask, []).append(index)
-    return found
-
-
-def _add(connection: Connection, row: Erasing, kind: str, sets: dict[int, list[int]]) -> None:
-    mine = (erasure_steps.c.org_id == row.org_id) & (erasure_steps.c.erasure_id == row.erasure_id)
-    last = connection.execute(select(func.max(erasure_steps.c.number)).where(mine)).scalar()
-    number = 0 if last is None else last + 1
-    for parts, listed in sorted(sets.items()):
-        left = sorted(set(listed))
-        while left:
-            some = index_set.prefix_within(left, MOST_TEXT)
-            left = left[len(some) :]
-            connection.execute(
-                insert(erasure_steps).values(
-                    org_id=row.org_id, erasure_id=row.erasure_id, number=number, kind=kind, parts=parts,
-                    indexes=index_set.format_indexes(some),
-                )
-            )  # fmt: skip
-            number += 1
-
-
-def _merge(connection: Connection, row: Erasing) -> None:
-    """What was found becomes as few records as can hold it, without what was told before."""
-    sets: dict[int, set[int]] = {}
-    told: dict[int, set[int]] = {}
-    for step in _steps(connection, row):
-        into = sets if step.kind == "found" else told
-        into.setdefault(step.parts, set()).update(index_set.parse_indexes(step.indexes))
-    mine = (erasure_steps.c.org_id == row.org_id) & (erasure_steps.c.erasure_id == row.erasure_id)
-    connection.execute(delete(erasure_steps).where(mine, erasure_steps.c.kind == "found"))
-    _add(connection, row, "record", {parts: list(of - told.get(parts, set())) for parts, of in sets.items()})
-
-
-def _start_again(connection: Connection, row: Erasing) -> None:
-    """A hold was placed or released: look anew. What the trail was told of is carried out."""
+def _start_again(connection: Connection, row: ErasureRow) -> None:
+    """Search again, because a hold was placed or released. What is recorded in the trail stays and is erased."""
     mine = (erasure_steps.c.org_id == row.org_id) & (erasure_steps.c.erasure_id == row.erasure_id)
     connection.execute(delete(erasure_steps).where(mine, erasure_steps.c.entry_id.is_(None)))
-    _set(connection, row, stage=SEARCH, place="", holds="", events=0, held=0)
+    _update_row(connection, row, stage=SEARCH, place="", holds="", events=0, held=0)
 
 
-def _write_record(connection: Connection, row: Erasing, step: Erasing, now: int) -> int:
+def _write_record(connection: Connection, row: ErasureRow, step: ErasureRow, now: int) -> int:
     again = row.requested_by == AGAIN
-    texts = _texts(row)
-    by = [texts.without(who) if row.subject else who for who in (row.requested_by, row.confirmed_by)]
-    if texts.subject.id in by:
-        by = [ERASED if who == texts.subject.id else who for who in by]
+    matcher = _matcher(row)
+    by = [matcher.redact(who) if row.subject else who for who in (row.requested_by, row.confirmed_by)]
+    if matcher.subject.id in by:
+        by = [ERASED if who == matcher.subject.id else who for who in by]
     shown_id = row.requested_by_name if again else ids.encode(PREFIX, row.erasure_id.bytes)
     events = len(index_set.parse_indexes(step.indexes))
     return outbox.write(

@@ -4,15 +4,15 @@ from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Integer, SmallI
 
 from tallystick.database.tables import metadata, org_column, time_column
 
-# `subject` and `found` speak of a person, and are emptied when the erasure is over, whichever way.
+# `subject` and `found` hold personal data and are emptied when the erasure ends, in whatever state.
 erasures = Table(
     "erasures",
     metadata,
     org_column(primary_key=True),
     Column("erasure_id", Uuid, primary_key=True),
     Column("state", String(20), nullable=False),
-    Column("stage", String(20), nullable=False),  # what the work does next; empty when it does nothing
-    Column("place", String(50), nullable=False),  # how far that came
+    Column("stage", String(20), nullable=False),  # the next stage; empty when there is nothing to do
+    Column("place", String(50), nullable=False),  # the progress of the stage
     Column("subject", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("requested_by", String(40), nullable=False),
@@ -22,15 +22,15 @@ erasures = Table(
     Column("confirmed_by_name", String(254), nullable=False),
     time_column("confirmed_at", nullable=True),
     time_column("finished_at", nullable=True),
-    Column("end_index", BigInteger, nullable=False),  # events below it are looked through
-    Column("holds", Text, nullable=False),  # those in force when that began
+    Column("end_index", BigInteger, nullable=False),  # events below it are searched
+    Column("holds", Text, nullable=False),  # the holds that were active when the search began
     Column("found", Text, nullable=False),  # the preview, JSON
-    Column("events", Integer, nullable=False),  # so many lost parts
-    Column("held", Integer, nullable=False),  # so many did not, being under a hold
+    Column("events", Integer, nullable=False),  # number of events that lost parts
+    Column("held", Integer, nullable=False),  # number of matching events under a hold, which lose nothing
     Column("waits_for", String(300), nullable=False),  # why the last step failed; empty when it did not
 )
 
-# Sets of indexes that lose the same parts: as they are found, and then as the records of them say.
+# Sets of indexes that lose the same parts: as found by the search, and then one row for each record.
 erasure_steps = Table(
     "erasure_steps",
     metadata,

@@ -5,7 +5,7 @@ from litestar import Response, get
 from tallystick import ids
 from tallystick.cases.around import Around, around
 from tallystick.database.engine import Database
-from tallystick.erasure.records import telling_of
+from tallystick.erasure.records import records_of_event
 from tallystick.errors import NotFound
 from tallystick.events.record import StoredEvent
 from tallystick.query.scope import Scope
@@ -49,7 +49,7 @@ async def show_event(
         if in_page:
             return html("panel_missing.html", filters=filters)
         raise no_event()
-    told = await database.run(telling_of, database, store, user_scope, stored.index) if stored.remains else []
+    told = await database.run(records_of_event, database, store, user_scope, stored.index) if stored.remains else []
     panel = panel_of(stored, filters, settings.public_url, told)
     if in_page:
         return html("panel.html", panel=panel, filters=filters)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from ua_parser import parse
 
 from tallystick.clock import exact_time
-from tallystick.erasure.records import Told
+from tallystick.erasure.records import ErasureRecord
 from tallystick.events.changes import Change, changes_of
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
@@ -80,7 +80,7 @@ class Panel:
     curl: str
 
 
-def panel_of(stored: StoredEvent, filters: Filters, public_url: str, told: Sequence[Told] = ()) -> Panel:
+def panel_of(stored: StoredEvent, filters: Filters, public_url: str, told: Sequence[ErasureRecord] = ()) -> Panel:
     """Everything an event says; times in the zone of `filters`, which the links narrow.
 
     `told` are the records of the erasures that took parts of it.
@@ -171,7 +171,7 @@ class _Reader:
         return narrowing(self.filters, self.path, path, text) if "\n" not in text else NOTHING
 
 
-def _erased(event: Mapping[str, Any], told: Sequence[Told]) -> list[Fact]:
+def _erased(event: Mapping[str, Any], told: Sequence[ErasureRecord]) -> list[Fact]:
     """What is gone, and which records say so."""
     parts = event.get("erased", ())
     if not parts:

@@ -10,7 +10,7 @@ from tallystick.access import organizations
 from tallystick.access.audit import Caller
 from tallystick.erasure import request as erasures
 from tallystick.erasure.request import Erasure
-from tallystick.erasure.texts import Subject
+from tallystick.erasure.subject import Subject
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.query.scope import Scope
 from tallystick.retention import holds
@@ -75,7 +75,10 @@ async def ask_erasure(
     also = tuple(line.strip() for line in typed["also"].splitlines() if line.strip())
     try:
         asked = await form_request.write(
-            erasures.ask, Subject(typed["email"], typed["id"], also), typed["reason"], **form_request.context
+            erasures.request_erasure,
+            Subject(typed["email"], typed["id"], also),
+            typed["reason"],
+            **form_request.context,
         )
     except (BadRequest, Conflict) as problem:
         return await retention_page.show(Asked("", typed, {ERASURE: problem.detail}), status=problem.status)

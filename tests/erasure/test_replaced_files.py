@@ -47,7 +47,7 @@ def test_rows_that_speak_of_the_person_leave_the_file_and_nobody_elses(sqlite_sp
     run(spine, work)
     preview = show(spine, acme, shown_id).preview
     assert preview is not None
-    assert preview.places["what was moved aside"] == 2
+    assert preview.places["replaced files"] == 2
     confirm(spine, acme, shown_id)
     run(spine, work)
     assert rows(mine) == ["", "john@acme.com"]

@@ -1,4 +1,4 @@
-"""Where else a person may stand, beside the trail: each place finds the texts, and puts `[erased]` there."""
+"""Personal data outside of the trail: every table and file that may name a person, and its erasure there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,38 +16,41 @@ from tallystick.cases.tables import case_events, cases
 from tallystick.compliance.tables import review_findings, review_reminders, reviews
 from tallystick.database.engine import Database
 from tallystick.destinations.tables import deliveries, delivery_attempts, destinations
-from tallystick.erasure.kept_exports import KeptExports
-from tallystick.erasure.replaced_files import MovedAside
+from tallystick.erasure.export_files import ExportFiles
+from tallystick.erasure.replaced_files import ReplacedFiles
+from tallystick.erasure.subject import SubjectMatcher
 from tallystick.erasure.tables import erasures
-from tallystick.erasure.texts import Texts
 from tallystick.ingest.tables import idempotency_keys
 from tallystick.retention.tables import legal_holds
 from tallystick.saved.tables import saved_views
 from tallystick.schedules.tables import export_schedules, schedule_deliveries, schedule_recipients, schedule_runs
 
-AT_ONCE = 500
+BATCH_ROWS = 500
 JSON = frozenset(
     {"filter", "recipients", "facts", "search", "shape", "message", "left", "settings"}
 )  # columns that hold it
 
 
-class Place(Protocol):
-    """Somewhere that an organization's people write, or that keeps what was read."""
+class PersonalData(Protocol):
+    """A table or a kind of file of an organization that may name a person."""
 
     @property
     def name(self) -> str:
-        """What a person calls it: `cases`."""
+        """The name that the preview shows, such as `cases`."""
 
-    def found(self, org_id: UUID, texts: Texts) -> int:
-        """How many rows, files or whatever it has speak of the person."""
+    def count(self, org_id: UUID, matcher: SubjectMatcher) -> int:
+        """The number of rows or files that name the person."""
 
-    def erase(self, org_id: UUID, texts: Texts) -> int:
-        """Take the person out of them; how many. Doing it again changes nothing."""
+    def erase(self, org_id: UUID, matcher: SubjectMatcher) -> int:
+        """Redact or delete them; returns how many. Idempotent."""
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Texts in the columns of a table. `only` some of its rows; `drop` deletes a row rather than changing it."""
+class TableTexts:
+    """Text columns of a table, redacted in place.
+
+    `only` restricts it to some rows; with `drop` a matching row is deleted instead of redacted.
+    """
 
     name: str
     database: Database
@@ -56,13 +59,13 @@ class Rows:
     only: ColumnElement[bool] | None = None
     drop: bool = False
 
-    def found(self, org_id: UUID, texts: Texts) -> int:
+    def count(self, org_id: UUID, matcher: SubjectMatcher) -> int:
         with self.database.read() as connection:
-            return sum(1 for _ in self._speaking(connection, org_id, texts))
+            return sum(1 for _ in self._matching_rows(connection, org_id, matcher))
 
-    def erase(self, org_id: UUID, texts: Texts) -> int:
+    def erase(self, org_id: UUID, matcher: SubjectMatcher) -> int:
         with self.database.write() as connection:
-            rows = list(self._speaking(connection, org_id, texts))
+            rows = list(self._matching_rows(connection, org_id, matcher))
             for key, changed in rows:
                 if self.drop:
                     connection.execute(delete(self.table).where(key))
@@ -74,59 +77,61 @@ class Rows:
         try:
             with connection.begin_nested():
                 connection.execute(update(self.table).where(key).values(changed))
-        except IntegrityError:  # what parted two names was the person's
+        except IntegrityError:  # a unique name that differed only by the person's texts: add random digits
             apart = {name: f"{text} {token_hex(4)}" for name, text in changed.items()}
             connection.execute(update(self.table).where(key).values(apart))
 
-    def _speaking(
-        self, connection: Connection, org_id: UUID, texts: Texts
+    def _matching_rows(
+        self, connection: Connection, org_id: UUID, matcher: SubjectMatcher
     ) -> Sequence[tuple[ColumnElement[bool], dict[str, str]]]:
         key = list(self.table.primary_key.columns)
         mine = self.table.c.org_id == org_id
         wanted = select(*key, *(self.table.c[name] for name in self.columns if self.table.c[name] not in key))
         found: list[tuple[ColumnElement[bool], dict[str, str]]] = []
         wanted = wanted.where(mine, true() if self.only is None else self.only)
-        for row in connection.execute(wanted.execution_options(yield_per=AT_ONCE)):
-            changed = {name: self._without(row, name, texts) for name in self.columns}
+        for row in connection.execute(wanted.execution_options(yield_per=BATCH_ROWS)):
+            changed = {name: self._redacted(row, name, matcher) for name in self.columns}
             changed = {name: text for name, text in changed.items() if text != row._mapping[name]}
             if changed:
                 found.append((and_(*(column == row._mapping[column.name] for column in key)), changed))
         return found
 
-    def _without(self, row: Any, name: str, texts: Texts) -> str:
+    def _redacted(self, row: Any, name: str, matcher: SubjectMatcher) -> str:
         column: Column[Any] = self.table.c[name]
-        take = texts.without_in_json if name in JSON and row._mapping[name] else texts.without
+        take = matcher.redact_json if name in JSON and row._mapping[name] else matcher.redact
         text = take(row._mapping[name])
         length = getattr(column.type, "length", None)
         return text[:length] if length else text
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """What rules remember of the person: digests, which go. Who comes back is somebody new to them."""
+class RuleMemory:
+    """What alert rules remember of the person, as digests, which are deleted. To the rules the person is new then."""
 
     database: Database
-    name: str = "what rules learnt"
+    name: str = "rule memory"
 
-    def found(self, org_id: UUID, texts: Texts) -> int:
+    def count(self, org_id: UUID, matcher: SubjectMatcher) -> int:
         with self.database.read() as connection:
             return sum(
                 connection.execute(select(func.count()).select_from(table).where(where)).scalar_one()
-                for table, where in self._mine(connection, org_id, texts)
+                for table, where in self._mine(connection, org_id, matcher)
             )
 
-    def erase(self, org_id: UUID, texts: Texts) -> int:
+    def erase(self, org_id: UUID, matcher: SubjectMatcher) -> int:
         with self.database.write() as connection:
-            # Who judges now still holds the names: every rule is another, so that it judges again.
+            # Running evaluators still hold the names in memory: a new version makes them load every rule again.
             mine = alert_rules.c.org_id == org_id
             connection.execute(update(alert_rules).where(mine).values(version=alert_rules.c.version + 1))
             return sum(
                 connection.execute(delete(table).where(where)).rowcount
-                for table, where in self._mine(connection, org_id, texts)
+                for table, where in self._mine(connection, org_id, matcher)
             )
 
-    def _mine(self, connection: Connection, org_id: UUID, texts: Texts) -> Sequence[tuple[Table, ColumnElement[bool]]]:
-        subject = texts.subject
+    def _mine(
+        self, connection: Connection, org_id: UUID, matcher: SubjectMatcher
+    ) -> Sequence[tuple[Table, ColumnElement[bool]]]:
+        subject = matcher.subject
         names = [name for name in (subject.email, subject.id, *subject.also) if name]
         rules = connection.execute(select(alert_rules.c.rule_id).where(alert_rules.c.org_id == org_id)).scalars().all()
         found = []
@@ -138,51 +143,53 @@ class Learnt:
         return found
 
 
-def places(database: Database, data_dir: Path) -> list[Place]:
-    """Those of this version, in the control database and among the kept files."""
+def personal_data(database: Database, data_dir: Path) -> list[PersonalData]:
+    """Every location of this version, in the control database and in the data directory."""
     lines = ("title", "issue", "detected", "impact", "root_cause", "resolution", "time_to_fix", "made_by_name")
     return [
-        Rows("cases", database, cases, lines),
-        Rows("notes", database, case_events, ("note", "added_by")),
-        Rows("reviews", database, reviews, ("about", "filter", "conclusion", "opened_by_name", "signed_by_name")),
-        Rows("findings", database, review_findings, ("note", "marked_by")),
-        Rows("review reminders", database, review_reminders, ("recipients",)),
-        Rows("saved views", database, saved_views, ("name", "query", "owner_name")),
-        # A schedule whose filter named the person ends when it is due; its recipients go as such.
-        Rows("scheduled exports", database, export_schedules, ("name", "filter", "stopped", "by_name", "by_email")),
-        Rows("recipients", database, schedule_recipients, ("address",), drop=True),
-        Rows("consents", database, schedule_recipients, ("consent_by",)),
-        Rows("scheduled runs", database, schedule_runs, ("error",)),
-        Rows("deliveries", database, schedule_deliveries, ("address", "problem"), drop=True),
-        Learnt(database),  # before the alerts: none is written after it that still names the person
-        Rows(
+        TableTexts("cases", database, cases, lines),
+        TableTexts("notes", database, case_events, ("note", "added_by")),
+        TableTexts("reviews", database, reviews, ("about", "filter", "conclusion", "opened_by_name", "signed_by_name")),
+        TableTexts("findings", database, review_findings, ("note", "marked_by")),
+        TableTexts("review reminders", database, review_reminders, ("recipients",)),
+        TableTexts("saved views", database, saved_views, ("name", "query", "owner_name")),
+        # A schedule whose filter named the person stops when it is due next; its recipients are erased separately.
+        TableTexts(
+            "scheduled exports", database, export_schedules, ("name", "filter", "stopped", "by_name", "by_email")
+        ),
+        TableTexts("recipients", database, schedule_recipients, ("address",), drop=True),
+        TableTexts("consents", database, schedule_recipients, ("consent_by",)),
+        TableTexts("scheduled runs", database, schedule_runs, ("error",)),
+        TableTexts("deliveries", database, schedule_deliveries, ("address", "problem"), drop=True),
+        RuleMemory(database),  # before the alerts, so that no alert written after them still names the person
+        TableTexts(
             "alerts",
             database,
             alerts,
             ("rule_name", "group_name", "sentence", "facts", "search", "acknowledged_by", "note"),
         ),
-        Rows("alert rules", database, alert_rules, ("name", "shape", "runbook", "made_by")),
-        Rows("destinations", database, destinations, ("name", "settings", "last_error", "made_by")),
-        Rows("alerts on their way", database, deliveries, ("message", "left", "problem")),
-        Rows("delivery attempts", database, delivery_attempts, ("problem",)),
-        # A hold in force keeps its words: without them it would hold something else.
-        Rows(
+        TableTexts("alert rules", database, alert_rules, ("name", "shape", "runbook", "made_by")),
+        TableTexts("destinations", database, destinations, ("name", "settings", "last_error", "made_by")),
+        TableTexts("queued alerts", database, deliveries, ("message", "left", "problem")),
+        TableTexts("delivery attempts", database, delivery_attempts, ("problem",)),
+        # An active hold keeps its query: redacted, it would hold other events.
+        TableTexts(
             "released holds",
             database,
             legal_holds,
             ("name", "query", "placed_by"),
             legal_holds.c.released_at.is_not(None),
         ),
-        KeptExports(database, data_dir),
-        Rows("idempotency keys", database, idempotency_keys, ("key",), drop=True),
-        Rows(
+        ExportFiles(database, data_dir),
+        TableTexts("idempotency keys", database, idempotency_keys, ("key",), drop=True),
+        TableTexts(
             "earlier erasures", database, erasures, ("requested_by_name", "confirmed_by_name"), erasures.c.stage == ""
         ),
-        MovedAside(data_dir),
+        ReplacedFiles(data_dir),
     ]
 
 
-# Whose rows come and go, and leave bytes behind: for a database that does not overwrite what it deletes.
+# Tables whose deleted rows may leave bytes in the database file, for databases that do not overwrite them.
 SCRUBBED = (
     "cases", "case_events", "reviews", "review_findings", "review_reminders", "saved_views", "legal_holds",
     "idempotency_keys", "external_ids", "erasures", "erasure_steps", "exports", "export_schedules",

@@ -2,8 +2,8 @@
 
 from sqlalchemy import update
 
-from tallystick.erasure.kept_exports import KeptExports
-from tallystick.erasure.texts import Texts
+from tallystick.erasure.export_files import ExportFiles
+from tallystick.erasure.subject import SubjectMatcher
 from tallystick.exports import files
 from tallystick.exports.tables import exports
 from tests.erasure.erasing import SARAH, by_sarah, erase, eraser
@@ -23,9 +23,9 @@ def test_files_made_before_it_are_deleted_and_say_why(sqlite_spine: Spine, tmp_p
     assert [path.read_bytes() for path in files.kept(tmp_path)] == [kept]
     one = show(sqlite_spine, scope, waits)
     assert (one.state, one.filter) == ("failed", {"user": ["[erased]"]})
-    place = KeptExports(sqlite_spine.database, tmp_path)
-    assert place.found(scope.org_id, Texts(SARAH)) == 0
-    assert place.erase(scope.org_id, Texts(SARAH)) == 0
+    place = ExportFiles(sqlite_spine.database, tmp_path)
+    assert place.count(scope.org_id, SubjectMatcher(SARAH)) == 0
+    assert place.erase(scope.org_id, SubjectMatcher(SARAH)) == 0
 
 
 def test_one_that_is_being_made_begins_again(sqlite_spine: Spine, tmp_path):
@@ -35,7 +35,7 @@ def test_one_that_is_being_made_begins_again(sqlite_spine: Spine, tmp_path):
     shown_id = ask(sqlite_spine, scope)
     with sqlite_spine.database.write() as connection:
         connection.execute(update(exports).values(state="running", run=1))
-    KeptExports(sqlite_spine.database, tmp_path).erase(scope.org_id, Texts(SARAH))
+    ExportFiles(sqlite_spine.database, tmp_path).erase(scope.org_id, SubjectMatcher(SARAH))
     assert show(sqlite_spine, scope, shown_id).state == "queued"
     assert work.step()
     assert show(sqlite_spine, scope, shown_id).state == "completed"

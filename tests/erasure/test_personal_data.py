@@ -16,8 +16,8 @@ from tallystick.destinations.changes import Posts
 from tallystick.destinations.guard import Guard
 from tallystick.destinations.secrets import PURPOSE
 from tallystick.destinations.tables import deliveries, destinations
-from tallystick.erasure.places import places
-from tallystick.erasure.texts import Subject, Texts
+from tallystick.erasure.personal_data import personal_data
+from tallystick.erasure.subject import Subject, SubjectMatcher
 from tallystick.ingest.tables import idempotency_keys
 from tallystick.retention import holds
 from tallystick.retention.tables import legal_holds
@@ -99,10 +99,10 @@ def test_every_place_is_counted_first_and_rewritten_then(spine: Spine, tmp_path:
     assert preview is not None
     assert preview.places == {
         "cases": 1, "notes": 1, "reviews": 0, "findings": 0, "review reminders": 0, "saved views": 2,
-        "released holds": 1, "kept exports": 0, "idempotency keys": 1, "earlier erasures": 0,
+        "released holds": 1, "export files": 0, "idempotency keys": 1, "earlier erasures": 0,
         "scheduled exports": 1, "recipients": 1, "consents": 0, "scheduled runs": 0, "deliveries": 0,
-        "what was moved aside": 0, "alerts": 1, "alert rules": 2, "what rules learnt": 1, "destinations": 1,
-        "alerts on their way": 1, "delivery attempts": 0,
+        "replaced files": 0, "alerts": 1, "alert rules": 2, "rule memory": 1, "destinations": 1,
+        "queued alerts": 1, "delivery attempts": 0,
     }  # fmt: skip
     before = texts_of(spine, charlie)
     erase(spine, scope, work, WHO)
@@ -115,6 +115,6 @@ def test_every_place_is_counted_first_and_rewritten_then(spine: Spine, tmp_path:
 
 def test_doing_it_again_changes_nothing(spine: Spine, tmp_path: Path) -> None:
     scope = write(spine, "acme")
-    for place in places(spine.database, tmp_path):
-        place.erase(scope.org_id, Texts(WHO))
-        assert place.found(scope.org_id, Texts(WHO)) == 0
+    for place in personal_data(spine.database, tmp_path):
+        place.erase(scope.org_id, SubjectMatcher(WHO))
+        assert place.count(scope.org_id, SubjectMatcher(WHO)) == 0
