@@ -27,11 +27,11 @@ from tallystick.schedules.tables import (
     schedule_recipients,
     schedule_runs,
 )
-from tallystick.search.filters import FIELDS, query_from
+from tallystick.search.filters import QUALIFIERS, query_from
 from tallystick.work.calendar import WEEKDAYS, BadCalendar, Calendar, checked
 
 MOST_SCHEDULES = 100
-FILTERS = (*FIELDS, "q")  # the schedule decides the period
+FILTERS = (*QUALIFIERS, "q")  # the schedule decides the period
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from tallystick.search.dates import FORMS, Clock, Moment
 from tallystick.search.grammar import needles, parse
 from tallystick.search.qualifiers import BadValue, condition_of, either
 
-# Name of a parameter → the qualifier that means the same.
-FIELDS = {
+# Filter parameter → the qualifier of the search language that means the same.
+QUALIFIERS = {
     "user": "user", "action": "action", "status": "status", "category": "category",
     "resource": "resource", "resource_type": "type", "ip": "ip",
 }  # fmt: skip
-NAMES = ("start", "end", "tz", *FIELDS, "q")
+NAMES = ("start", "end", "tz", *QUALIFIERS, "q")
 
 MOST_VALUES = 100
 
@@ -41,7 +41,7 @@ def query_from(params: Mapping[str, Sequence[str]], *, now: int) -> Query:
         detail = f"There is no time zone {zone[:60]!r}: write a name such as Europe/Berlin, or UTC."
         raise _bad("tz", detail, "UTC") from None
     period = _period(given, clock)
-    fields = [_field(name, given[name], clock) for name in FIELDS if given.get(name)]
+    fields = [_field(name, given[name], clock) for name in QUALIFIERS if given.get(name)]
     searched = _searched(given, now, zone)
     said, rest = _split(searched)
     conditions = tuple(fields + rest)
@@ -86,7 +86,7 @@ def _moment(name: str, text: str | None, clock: Clock) -> Moment | None:
 
 def _field(name: str, values: list[str], clock: Clock) -> Condition:
     try:
-        return either(condition_of(FIELDS[name], value, clock) for value in values)
+        return either(condition_of(QUALIFIERS[name], value, clock) for value in values)
     except BadValue as problem:
         raise _bad(name, problem.detail, problem.suggestion) from None
 

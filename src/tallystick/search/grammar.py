@@ -14,7 +14,7 @@ from tallystick.query.conditions import EVERYTHING, And, AtPath, Between, Condit
 from tallystick.query.fold import fold
 from tallystick.search.dates import Clock
 from tallystick.search.qualifiers import BadValue, condition_of, either
-from tallystick.search.tokens import Token, mistake, quoted, tokens_of
+from tallystick.search.tokens import Token, mistake, quoted, quoted_if_needed, tokens_of
 
 MOST_TERMS = 100
 DEEPEST = 20
@@ -161,7 +161,7 @@ class _Parser:
                 )
             return condition_of(name, value, self._clock)
         except BadValue as problem:
-            mistake(self._text, token.value_at, token.end, problem.detail, _written(problem.suggestion))
+            mistake(self._text, token.value_at, token.end, problem.detail, quoted_if_needed(problem.suggestion))
 
     def _check_period(self, parts: list[Condition], bounds: list[Token]) -> None:
         """An `after:` and a `before:` with no time between them find nothing, which nobody wants."""
@@ -185,8 +185,3 @@ class _Parser:
     def _take(self) -> Token:
         self._at += 1
         return self._tokens[self._at - 1]
-
-
-def _written(value: str) -> str:
-    plain = value and not any(letter.isspace() or letter in '()"' for letter in value)
-    return value if plain else quoted(value)

@@ -70,8 +70,19 @@ def mistake(query: str, start: int, end: int, detail: str, instead: str) -> NoRe
 
 
 def quoted(text: str) -> str:
-    """The text as a phrase."""
+    """The text as a phrase, in quotes."""
     return '"' + text.replace('"', '\\"') + '"'
+
+
+def quoted_if_needed(text: str) -> str:
+    """The text as the value of a qualifier: in quotes only if it is empty or has a space, parenthesis or quote."""
+    is_plain = text and not any(letter.isspace() or letter in '()"' for letter in text)
+    return text if is_plain else quoted(text)
+
+
+def is_quotable(text: str) -> bool:
+    """Whether `quoted` can express the text: the search language has no way to write a backslash before a quote."""
+    return not text.endswith("\\") and '\\"' not in text
 
 
 def _check_letters(query: str) -> None:

@@ -10,17 +10,14 @@ from tallystick.errors import BadRequest
 from tallystick.query.fold import fold
 from tallystick.query.scope import Scope
 from tallystick.search import find
-from tallystick.search.filters import query_from
-from tallystick.search.tokens import quoted
+from tallystick.search.filters import QUALIFIERS, query_from
+from tallystick.search.tokens import is_quotable, quoted_if_needed
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FinderDep, UserScopeDep, WebRequest
 from tallystick.web.filters import CATEGORIES, PATH, STATUSES, Filters
 
-# Qualifier → the field whose values are counted, which is also the filter of that name.
-FIELDS = {
-    "user": "user", "action": "action", "category": "category", "status": "status", "resource": "resource",
-    "type": "resource_type", "ip": "ip",
-}  # fmt: skip
+# Qualifier → the filter of the same meaning, which is also the field whose values are counted.
+FIELDS = {qualifier: name for name, qualifier in QUALIFIERS.items()}
 KNOWN = {"category": tuple(CATEGORIES), "status": tuple(STATUSES)}
 MOST = 10
 LOOKED_AT = 200  # values of an address, which no pattern narrows
@@ -35,7 +32,7 @@ async def complete_value(
         raise BadRequest(f"Values are offered for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     typed = request.query_params.get("typed", "")[:200].strip().strip('"*')
     values = await database.run(_values, finder, user_scope, filters_of(request), FIELDS[name], typed)
-    offers = [{"text": f"{name}:{_written(value)}", "count": count} for value, count in values]
+    offers = [{"text": f"{name}:{quoted_if_needed(value)}", "count": count} for value, count in values]
     return Response(offers, media_type=MediaType.JSON)
 
 
@@ -48,7 +45,7 @@ def _values(
     known = [(value, counts.get(value)) for value in KNOWN.get(field, ())]
     found = known or list(counts.items())
     folded = fold(typed)
-    fitting = [pair for pair in found if folded in fold(pair[0]) and _can_be_written(pair[0])]
+    fitting = [pair for pair in found if folded in fold(pair[0]) and is_quotable(pair[0])]
     fitting.sort(key=lambda pair: not fold(pair[0]).startswith(folded))  # what so begins comes first
     return fitting[:MOST]
 
@@ -61,12 +58,3 @@ def _counts(finder: find.Finder, scope: Scope, filters: Filters, field: str) -> 
         return {}
     limit = LOOKED_AT if field == "ip" else MOST
     return {one["value"]: one["count"] for one in finder.facets(scope, query, field, limit=limit)["values"]}
-
-
-def _can_be_written(value: str) -> bool:
-    return not value.endswith("\\") and '\\"' not in value
-
-
-def _written(value: str) -> str:
-    plain = all(letter.isalnum() or letter in "@.-_/:+" for letter in value)
-    return value if plain and value[0] not in "-:" else quoted(value)

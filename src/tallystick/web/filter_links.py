@@ -3,12 +3,11 @@
 import re
 from dataclasses import dataclass
 
-from tallystick.search.tokens import LONGEST, quoted
+from tallystick.search.filters import QUALIFIERS
+from tallystick.search.tokens import LONGEST, quoted_if_needed
 from tallystick.web.filters import REPEATED, Filters
 
 OR = re.compile(r"\bOR\b")
-# The qualifier that says the same in the search box, where it is called otherwise than the filter.
-_QUALIFIERS = {"resource_type": "type"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def narrowing(filters: Filters, path: str, name: str, value: str) -> Narrowing:
     """
     if not value or "\0" in value or "\\" in value:  # a backslash before a quote cannot be written
         return NOTHING
-    said = f"{_QUALIFIERS.get(name, name)}:{_written(value)}"
+    said = f"{QUALIFIERS.get(name, name)}:{quoted_if_needed(value)}"
     only = filters.having(name, (value,)) if name in REPEATED else _searching(filters, said)
     without = _searching(filters, f"-{said}")
     return Narrowing(_href(only, path), _href(without, path), said, name if name in REPEATED else "", value)
@@ -51,8 +50,3 @@ def _searching(filters: Filters, said: str) -> Filters | None:
     if OR.search(filters.q):
         words = f"({filters.q}) {said}"
     return filters.searching(words) if len(words) <= LONGEST else None
-
-
-def _written(value: str) -> str:
-    plain = all(letter.isalnum() or letter in "@.-_/:+" for letter in value) and value[0] not in "-:"
-    return value if plain else quoted(value)

@@ -17,7 +17,8 @@ from tallystick.alerts.rules_file import find_detection as detection
 from tallystick.clock import DAY_US, now_us, rfc3339, second_words
 from tallystick.destinations.destination import list_destinations
 from tallystick.errors import BadRequest, Conflict, Forbidden
-from tallystick.search.tokens import quoted
+from tallystick.search.filters import QUALIFIERS
+from tallystick.search.tokens import quoted_if_needed
 from tallystick.web.alerts_page import PATH
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import (
@@ -42,8 +43,6 @@ GROUPS = (("", "all together"), ("user", "each user"), ("ip", "each address"), (
 COUNTED = (("", "events"), ("user", "different users"), ("ip", "different addresses"),
            ("resource", "different resources"), ("action", "different actions"))  # fmt: skip
 DAYS = ("7", "30", "90")
-QUALIFIERS = {"user": "user", "action": "action", "category": "category", "status": "status", "resource": "resource",
-              "resource_type": "type", "ip": "ip"}  # fmt: skip
 WIDEST = 100
 
 
@@ -177,17 +176,13 @@ def search_of(filters: Filters) -> str:
     """The filters of a list as one search, without its period."""
     given = filters.parameters(now_us())
     parts = [
-        f"{qualifier}:{value if _is_plain(value) else quoted(value)}"
+        f"{qualifier}:{quoted_if_needed(value)}"
         for name, qualifier in QUALIFIERS.items()
         for value in given.get(name, ())
     ]
     if filters.q:
         parts.append(f"({filters.q})" if " OR " in filters.q and parts else filters.q)
     return " ".join(parts)
-
-
-def _is_plain(value: str) -> bool:
-    return bool(value) and not any(letter.isspace() or letter in '()"' for letter in value)
 
 
 def _empty() -> dict[str, str]:
