@@ -30,7 +30,7 @@ from tallystick.web.dependencies import (
     UserScopeDep,
     WebRequest,
 )
-from tallystick.web.filters import Filters
+from tallystick.web.filters import REPEATED, Filters
 from tallystick.web.form_request import FormRequestDep
 from tallystick.web.pages import html, redirect
 
@@ -175,14 +175,10 @@ async def show_backtest(
 def search_of(filters: Filters) -> str:
     """The filters of a list as one search, without its period."""
     given = filters.parameters(now_us())
-    parts = [
-        f"{qualifier}:{quoted_if_needed(value)}"
-        for name, qualifier in QUALIFIERS.items()
-        for value in given.get(name, ())
-    ]
+    terms = [f"{QUALIFIERS[name]}:{quoted_if_needed(value)}" for name in REPEATED for value in given.get(name, ())]
     if filters.q:
-        parts.append(f"({filters.q})" if " OR " in filters.q and parts else filters.q)
-    return " ".join(parts)
+        terms.append(f"({filters.q})" if " OR " in filters.q and terms else filters.q)
+    return " ".join(terms)
 
 
 def _empty() -> dict[str, str]:
