@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException
 
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
-from tallystick.access.secret import Seal
+from tallystick.access.secret import SecretBox
 from tallystick.access.sign_in import SignIn
 from tallystick.alerts.baseline import BaselineWorker
 from tallystick.alerts.evaluator import Evaluator
@@ -129,7 +129,7 @@ def build(settings: Settings) -> Services:
     checker, copier = Checker(database, store), Copier(database, store)
     purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
     relay = parse_mail_server(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
-    posts = Posts(Seal(settings.secret_key, PURPOSE), Guard(settings.allowed_targets))
+    posts = Posts(SecretBox(settings.secret_key, PURPOSE), Guard(settings.allowed_targets))
     own_actions = recorder.own_actions_waiting
     courier = Courier(database, posts, relay, own_actions)
     schedules = Scheduler(database, exporter, _post(settings), export_storage(settings), own_actions)

@@ -65,7 +65,7 @@ def test_a_key_revoked_elsewhere_ends_within_five_seconds(town):
     mine.key_scope(token, HERE)
     town.do(keys.revoke_key, operator_scope(town.acme.org_id), only_key(town).key_id)
     town.clock.pass_by(5 * SECOND_US)
-    assert mine.remembered(token, HERE) is None
+    assert mine.cached_scope(token, HERE) is None
     assert code_of(mine.key_scope, token, HERE) == "key_revoked"
 
 
@@ -79,17 +79,17 @@ def test_a_key_revoked_here_ends_at_once(small_town):
 
 def test_a_remembered_key_needs_no_database(small_town):
     token, mine = make(small_town), authenticator(small_town)
-    assert mine.remembered(token, HERE) is None
+    assert mine.cached_scope(token, HERE) is None
     scope = mine.key_scope(token, HERE)
     small_town.clock.pass_by(5 * SECOND_US - 1)
-    assert mine.remembered(token, HERE) == scope
+    assert mine.cached_scope(token, HERE) == scope
 
 
 def test_a_key_is_not_remembered_longer_when_the_clock_goes_back(small_town):
     token, mine = make(small_town), authenticator(small_town)
     mine.key_scope(token, HERE)
     small_town.clock.pass_by(-SECOND_US)
-    assert mine.remembered(token, HERE) is None
+    assert mine.cached_scope(token, HERE) is None
 
 
 def test_a_key_expires_on_the_microsecond_also_when_remembered(small_town):
@@ -111,7 +111,7 @@ def test_a_key_may_not_be_used_from_elsewhere_also_when_remembered(small_town, a
     token = make(small_town, allowed_networks=["192.0.2.0/24", "2001:db8::/64"])
     mine = authenticator(small_town)
     mine.key_scope(token, "192.0.2.1")
-    assert mine.remembered(token, address) is None
+    assert mine.cached_scope(token, address) is None
     assert code_of(mine.key_scope, token, address) == "address_not_allowed"
 
 
@@ -153,9 +153,9 @@ def test_requests_of_a_key_are_counted_remembered_or_not(small_town):
     token = make(small_town)
     mine = authenticator(small_town, rate_limit=RateLimit(1, 3))
     mine.key_scope(token, HERE)
-    mine.remembered(token, HERE)
+    mine.cached_scope(token, HERE)
     mine.key_scope(token, HERE)
-    for act in (mine.key_scope, mine.remembered):
+    for act in (mine.key_scope, mine.cached_scope):
         with pytest.raises(TooMany) as refusal:
             act(token, HERE)
         assert refusal.value.code == "rate_limited"

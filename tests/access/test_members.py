@@ -16,7 +16,7 @@ def test_a_role_changes_at_once_also_for_sessions_in_force(small_town):
     cookie = small_town.session(small_town.bob)
     small_town.do(members.change_role, small_town.scope(small_town.alice), small_town.bob.user_id, "auditor")
     with small_town.database.read() as connection:
-        session = sessions.read(connection, cookie, small_town.clock.now)
+        session = sessions.find_by_token(connection, cookie, small_town.clock.now)
     assert session is not None
     assert session.scope.role == "auditor"
 
@@ -40,8 +40,8 @@ def test_a_disabled_member_has_no_session_there_at_once_but_elsewhere(town):
     here, there = town.session(town.bob), town.session(town.bob, town.other)
     town.do(members.set_disabled, town.scope(town.alice), town.bob.user_id, True)
     with town.database.read() as connection:
-        assert sessions.read(connection, here, town.clock.now) is None
-        assert sessions.read(connection, there, town.clock.now) is not None
+        assert sessions.find_by_token(connection, here, town.clock.now) is None
+        assert sessions.find_by_token(connection, there, town.clock.now) is not None
 
 
 def test_disabling_twice_is_told_once_and_can_be_taken_back(small_town):

@@ -3,20 +3,20 @@
 import pytest
 
 from tallystick.access import passwords
-from tallystick.access.passwords import hashed, is_outdated, rehashed, verified
+from tallystick.access.passwords import hash_password, needs_rehash, rehash_password, verify_password
 from tallystick.errors import BadRequest
 from tests.access.town import CHEAP, PASSWORD
 
 
 def test_a_password_is_known_again_and_no_other_is():
-    kept = hashed(PASSWORD)
-    assert verified(kept, PASSWORD)
-    assert not verified(kept, PASSWORD + " ")
-    assert not verified(kept, PASSWORD.upper())
+    kept = hash_password(PASSWORD)
+    assert verify_password(kept, PASSWORD)
+    assert not verify_password(kept, PASSWORD + " ")
+    assert not verify_password(kept, PASSWORD.upper())
 
 
 def test_a_hash_is_argon2id_and_holds_no_password():
-    kept = hashed(PASSWORD)
+    kept = hash_password(PASSWORD)
     assert kept.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert PASSWORD not in kept
 
@@ -28,38 +28,38 @@ def test_a_hash_is_argon2id_and_holds_no_password():
 )
 def test_a_password_that_breaks_a_rule_is_refused(password):
     with pytest.raises(BadRequest) as refusal:
-        hashed(password)
+        hash_password(password)
     assert refusal.value.code == "weak_password"
 
 
 def test_a_long_password_counts_to_its_last_byte():
     longest = "x" * 1024
-    kept = hashed(longest)
-    assert verified(kept, longest)
-    assert not verified(kept, longest[:-1] + "y")
+    kept = hash_password(longest)
+    assert verify_password(kept, longest)
+    assert not verify_password(kept, longest[:-1] + "y")
 
 
 def test_the_same_letters_typed_otherwise_are_the_same_password():
-    kept = hashed("Zürich-Zürich-１２")
-    assert verified(kept, "Zu\u0308rich-Zu\u0308rich-12")
+    kept = hash_password("Zürich-Zürich-１２")
+    assert verify_password(kept, "Zu\u0308rich-Zu\u0308rich-12")
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "", "\0", "\ud800", "x" * 100_000])
 def test_nobody_has_a_password(password):
-    assert not verified(None, password)
+    assert not verify_password(None, password)
 
 
 @pytest.mark.parametrize("password", ["", "\0", "\ud800", "x" * 100_000])
 def test_text_that_can_be_no_password_is_wrong_and_no_error(password):
-    assert not verified(CHEAP, password)
+    assert not verify_password(CHEAP, password)
 
 
 def test_what_nobody_is_checked_against_costs_what_a_real_check_costs():
-    assert not is_outdated(passwords._NOBODY)
+    assert not needs_rehash(passwords._NOBODY)
 
 
 def test_a_hash_with_earlier_parameters_is_outdated_and_renewed():
-    assert is_outdated(CHEAP)
-    renewed = rehashed(PASSWORD)
-    assert not is_outdated(renewed)
-    assert verified(renewed, PASSWORD)
+    assert needs_rehash(CHEAP)
+    renewed = rehash_password(PASSWORD)
+    assert not needs_rehash(renewed)
+    assert verify_password(renewed, PASSWORD)

@@ -92,7 +92,7 @@ def test_a_new_password_ends_every_session_and_is_told_everywhere(town):
     cookies = [town.session(town.bob), town.session(town.bob, town.other), town.session(town.alice)]
     town.do(people.set_password, "bob@acme.com", HashedPassword("$argon2id$another"))
     with town.database.read() as connection:
-        in_force = [sessions.read(connection, cookie, town.clock.now) is not None for cookie in cookies]
+        in_force = [sessions.find_by_token(connection, cookie, town.clock.now) is not None for cookie in cookies]
     assert in_force == [False, False, True]
     for organization in (town.acme, town.other):
         assert len(town.told(organization, "user.password_changed")) == 1
@@ -108,7 +108,7 @@ def test_a_disabled_person_has_no_session_anywhere_at_once(small_town):
     cookies = [small_town.session(small_town.bob), small_town.session(small_town.bob, small_town.other)]
     small_town.do(people.set_disabled, "bob@acme.com", True)
     with small_town.database.read() as connection:
-        assert [sessions.read(connection, cookie, small_town.clock.now) for cookie in cookies] == [None, None]
+        assert [sessions.find_by_token(connection, cookie, small_town.clock.now) for cookie in cookies] == [None, None]
     for organization in (small_town.acme, small_town.other):
         assert [event["action"] for event in small_town.told(organization, "user.disabled")] == ["user.disabled"]
 

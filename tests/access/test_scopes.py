@@ -6,9 +6,9 @@ from tallystick.access.scopes import (
     PERMISSIONS,
     ROLES,
     api_key_scope,
-    known_role,
     operator_scope,
-    permissions,
+    parse_permissions,
+    parse_role,
     require,
     require_ownership,
 )
@@ -73,13 +73,13 @@ def test_admin_alone_reads_no_events(small_town):
 @pytest.mark.parametrize("wanted", [[], ["events:delete"], ["events:read", "EVENTS:WRITE"], [""]])
 def test_scopes_of_a_key_that_do_not_exist_are_refused(wanted):
     with pytest.raises(BadRequest) as refusal:
-        permissions(wanted)
+        parse_permissions(wanted)
     assert refusal.value.code == "bad_scope"
 
 
 def test_a_role_that_does_not_exist_is_refused_with_the_four():
     with pytest.raises(BadRequest, match="owner, admin, auditor, member") as refusal:
-        known_role("root")
+        parse_role("root")
     assert refusal.value.code == "bad_role"
 
 

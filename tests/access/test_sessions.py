@@ -13,7 +13,7 @@ from tests.access.town import DAY, HOUR, OFFICE, at_once
 
 def read(town, cookie):
     with town.database.read() as connection:
-        return sessions.read(connection, cookie, town.clock.now)
+        return sessions.find_by_token(connection, cookie, town.clock.now)
 
 
 def own(town, member):
@@ -190,7 +190,7 @@ def test_the_other_organizations_of_a_person_are_those_it_could_go_on_in(town):
 
     def beside():
         with town.database.read() as connection:
-            session = sessions.read(connection, token, town.clock.now)
+            session = sessions.find_by_token(connection, token, town.clock.now)
             assert session is not None
             return sessions.organizations_beside(connection, session)
 

@@ -30,7 +30,7 @@ def refused(town, *arguments, **named):
 
 def read(town, cookie):
     with town.database.read() as connection:
-        return sessions.read(connection, cookie, town.clock.now)
+        return sessions.find_by_token(connection, cookie, town.clock.now)
 
 
 def counted(town):
@@ -70,7 +70,7 @@ def test_everything_that_is_wrong_gets_the_same_answer(small_town):
 
 def test_an_unknown_account_takes_as_long_as_a_wrong_password(small_town):
     town = small_town
-    real = passwords.hashed(PASSWORD)
+    real = passwords.hash_password(PASSWORD)
     town.do(people.create, operator_scope(town.acme.org_id), "sarah@acme.com", "member", real)
     door = SignIn(town.database, now=town.clock)
 
@@ -135,7 +135,7 @@ def test_an_unknown_account_is_throttled_like_a_known_one(small_town):
     for email in ("bob@acme.com", "nobody@acme.com"):
         with small_town.database.write() as connection:
             for _ in range(ACCOUNT_TRIES):
-                throttle.admit(connection, email, OFFICE.address, small_town.clock.now)
+                throttle.count_attempt(connection, email, OFFICE.address, small_town.clock.now)
         with pytest.raises(TooMany) as refusal:
             enter(small_town, email, "wrong password")
         answers.append((refusal.value.detail, refusal.value.retry_after))
@@ -156,7 +156,7 @@ def test_a_password_that_is_changed_during_a_sign_in_with_the_old_one_wins(town)
             late = pool.submit(refused, town, door=door)
             while not counted(town):
                 time.sleep(0.01)
-            town.do(people.set_password, "bob@acme.com", passwords.hashed("another password"))
+            town.do(people.set_password, "bob@acme.com", passwords.hash_password("another password"))
         assert late.result()[0] == "sign_in_failed"
 
 
@@ -172,8 +172,8 @@ def test_a_hash_of_an_earlier_version_is_renewed(small_town):
         kept = connection.scalar(
             sa.select(tables.people.c.password_hash).where(tables.people.c.email == "bob@acme.com")
         )
-    assert not passwords.is_outdated(kept)
-    assert passwords.verified(kept, PASSWORD)
+    assert not passwords.needs_rehash(kept)
+    assert passwords.verify_password(kept, PASSWORD)
 
 
 def test_more_than_can_wait_are_asked_to_come_again(small_town):

@@ -12,7 +12,7 @@ HERE, THERE = "192.0.2.10", "198.51.100.7"
 
 def tries(town, most, email="bob@acme.com", address=HERE):
     """How many of `most` tries are admitted."""
-    return sum(not town.do_now(throttle.admit, email, address).retry_after for _ in range(most))
+    return sum(not town.do_now(throttle.count_attempt, email, address).retry_after for _ in range(most))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_customers_whole_ipv6_network_is_one_address(gate):
 def test_who_waits_as_long_as_said_may_try_again(gate):
     tries(gate, ACCOUNT_TRIES)
     gate.town.clock.pass_by(5 * MINUTE)
-    wait = gate.do_now(throttle.admit, "bob@acme.com", HERE).retry_after
+    wait = gate.do_now(throttle.count_attempt, "bob@acme.com", HERE).retry_after
     assert wait == 600
     gate.town.clock.pass_by(wait * 1_000_000)
     assert gate.closed() == 0
@@ -66,7 +66,7 @@ def test_trying_on_while_refused_does_not_lengthen_the_wait(gate):
     tries(gate, ACCOUNT_TRIES + 1)
     gate.town.clock.pass_by(MINUTE)
     assert gate.closed() == 14 * 60
-    assert gate.do_now(throttle.admit, "bob@acme.com", HERE).retry_after == 14 * 60
+    assert gate.do_now(throttle.count_attempt, "bob@acme.com", HERE).retry_after == 14 * 60
 
 
 def test_of_many_at_once_no_more_than_allowed_slip_through(town):
@@ -80,7 +80,9 @@ def test_of_two_at_once_for_the_last_place_one_gets_it(town):
 
 
 def test_the_try_that_closes_is_named_once(gate):
-    verdicts = [gate.do_now(throttle.admit, "bob@acme.com", f"192.0.2.{n}").closes for n in range(ACCOUNT_TRIES + 3)]
+    verdicts = [
+        gate.do_now(throttle.count_attempt, "bob@acme.com", f"192.0.2.{n}").closes for n in range(ACCOUNT_TRIES + 3)
+    ]
     assert verdicts == [""] * ACCOUNT_TRIES + ["account", "", ""]
 
 
@@ -88,14 +90,14 @@ def test_a_right_password_forgets_the_accounts_tries_but_not_the_addresss(gate):
     for number in range(ADDRESS_TRIES - 1):
         tries(gate, 1, email=f"bob{number}@acme.com")
     assert tries(gate, 1) == 1
-    gate.do_now(throttle.give_back, "bob@acme.com", HERE)
+    gate.do_now(throttle.reset_after_success, "bob@acme.com", HERE)
     assert tries(gate, 1, email="another@acme.com") == 1
     assert tries(gate, 1, email="one.more@acme.com") == 0
 
 
 def test_guessing_from_elsewhere_does_not_lock_a_person_out_where_it_signs_in(gate):
     tries(gate, 1)
-    gate.do_now(throttle.give_back, "bob@acme.com", HERE)
+    gate.do_now(throttle.reset_after_success, "bob@acme.com", HERE)
     for number in range(ACCOUNT_TRIES + 1):
         tries(gate, 1, address=f"203.0.113.{number}")
     assert gate.closed(address=THERE) > 0
@@ -104,7 +106,7 @@ def test_guessing_from_elsewhere_does_not_lock_a_person_out_where_it_signs_in(ga
 
 
 def test_an_address_is_known_for_thirty_days(gate):
-    gate.do_now(throttle.give_back, "bob@acme.com", HERE)
+    gate.do_now(throttle.reset_after_success, "bob@acme.com", HERE)
     gate.town.clock.pass_by(30 * DAY)
     for number in range(ACCOUNT_TRIES + 1):
         tries(gate, 1, address=f"203.0.113.{number}")

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from tallystick.access import members, people
-from tallystick.access.passwords import hashed
+from tallystick.access.passwords import hash_password
 from tallystick.access.scopes import person_scope, user_principal
 from tallystick.clock import DAY_US, to_us
 from tallystick.compliance import reminder, review_changes
@@ -28,7 +28,7 @@ def scope(sqlite_spine: Spine):
     made = sqlite_spine.organization()
     with sqlite_spine.database.write() as connection:
         for email, role in (("maya@acme.com", "owner"), ("aud@acme.com", "auditor"), ("john@acme.com", "member")):
-            people.create(connection, made, email, role, hashed("a long password here"), now=SUNDAY)
+            people.create(connection, made, email, role, hash_password("a long password here"), now=SUNDAY)
     return made
 
 

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from tallystick import clock
 from tallystick.access import people
 from tallystick.access.scopes import person_scope, user_principal
-from tallystick.access.secret import Seal
+from tallystick.access.secret import SecretBox
 from tallystick.clock import SECOND_US
 from tallystick.destinations import changes, deliveries
 from tallystick.destinations.changes import Posts
@@ -28,7 +28,7 @@ class Post:
         self.spine = spine
         self.database = spine.database
         self.scope = spine.organization(slug if port is None else "mailed")
-        self.posts = Posts(Seal("secret", PURPOSE), guard)
+        self.posts = Posts(SecretBox("secret", PURPOSE), guard)
         relay = None if port is None else parse_mail_server(f"smtp://127.0.0.1:{port}", "audit@example.com")
         self.courier = Courier(spine.database, self.posts, relay, lambda: None)
         self.now = clock.now_us()

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from tallystick import clock
-from tallystick.access.secret import Seal
+from tallystick.access.secret import SecretBox
 from tallystick.alerts import changes as rules
 from tallystick.alerts.tables import alert_rules, alerts
 from tallystick.cases import changes, evidence
@@ -51,7 +51,7 @@ def write(spine: Spine, slug: str):
         given = {"user": ["sarah@acme.com"], "q": ["failed\tsarah@acme.com"]}
         wanted = ScheduleSettings("Of Sarah Lin", "daily", filter=given, recipients=["sarah@acme.com"])
         schedules.create(connection, scope, wanted, now=now)
-        posts = Posts(Seal("secret", PURPOSE), Guard())
+        posts = Posts(SecretBox("secret", PURPOSE), Guard())
         mail = places_of_alerts.create(
             connection, scope, posts, "email", "Sarah Lin's", {"to": ["sarah@acme.com"]}, now=now
         ).destination

@@ -21,7 +21,7 @@ def settle(data_dir: Path, slug: str, name: str, roles: Mapping[str, str]) -> st
     """
     (place,) = data_dir.glob("*.db")
     database = Database(f"sqlite:///{place}", pool_size=1)
-    kept = passwords.hashed(PASSWORD)
+    kept = passwords.hash_password(PASSWORD)
     now = now_us()
     with database.write() as connection:
         made = organizations.create(connection, slug, name, "enterprise", DAYS, now=now)

@@ -20,7 +20,7 @@ def both(town):
     """Somebody who belongs to Acme and to the other organization."""
     (place,) = town.server.data_dir.glob("*.db")
     database = Database(f"sqlite:///{place}", pool_size=1)
-    kept = passwords.hashed(PASSWORD)
+    kept = passwords.hash_password(PASSWORD)
     with database.write() as connection:
         for slug, password in (("acme", kept), ("other", None)):
             scope = operator_scope(organizations.by_slug(connection, slug).org_id)

@@ -1,9 +1,9 @@
-"""Who may touch which organization's events: people, roles, API keys, sessions, sign-in, limits.
+"""Access: organizations, people, roles, API keys, sessions, sign-in, rate limits.
 
-Promises: only this package makes a Scope (`scopes.py`), and a member's scope holds the filter to
-the own activity, so that no reader can forget it. Of passwords, keys, sessions and links the
-database holds hashes alone. A session is read from the database on each use, a key at least every
-five seconds: who loses access loses it then. Every change writes its own action to the outbox in
-its transaction. What two processes do at once is decided by a conditional UPDATE or a unique key.
-Tables: organizations, people, memberships, api_keys, sessions, sign_in_attempts, setup_links.
+Promises: only this package constructs a Scope (`scopes.py`); a member's scope carries a filter to that member's own
+activity, so that no reader can forget it. The database holds only hashes of passwords, keys, sessions and links. A
+session is read from the database on each use, a key at least every five seconds, so that revoked access ends then.
+Every change writes its own audit event to the outbox in its transaction. Conflicts between processes are decided by a
+conditional UPDATE or a unique key. Tables: organizations, people, memberships, api_keys, sessions, sign_in_attempts,
+setup_links.
 """

@@ -1,4 +1,4 @@
-"""The client's address, also behind proxies that the operator trusts."""
+"""The client's IP address, also behind proxies that the operator trusts."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -8,7 +8,7 @@ _MOST_HOPS = 50
 
 
 def read_address(text: str) -> IPv4Address | IPv6Address | None:
-    """The address in `text`, which may carry a port, brackets, quotes or a zone; None when there is none."""
+    """The IP address in `text`, which may carry a port, brackets, quotes or a zone; None if there is none."""
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -29,11 +29,11 @@ def within(address: IPv4Address | IPv6Address, networks: Iterable[Network]) -> b
 
 
 def client_address(peer: str, forwarded_for: str, trusted_proxies: Iterable[Network]) -> tuple[str, str]:
-    """(client, peer), each an address in its usual form or "".
+    """(client, peer), each an IP address in its usual form or "".
 
-    `peer` is who holds the connection, `forwarded_for` the X-Forwarded-For lines joined by commas. It is
-    read from the right, as far as each hop was written by a trusted proxy: what a client puts into
-    the header itself stands further left and is not believed.
+    `peer` holds the connection; `forwarded_for` is the X-Forwarded-For header, lines joined by commas. It is read from
+    the right, as long as each hop was written by a trusted proxy: what a client writes into the header itself stands
+    further left and is not believed.
     """
     hop = read_address(peer)
     if hop is None:

@@ -1,4 +1,4 @@
-"""What was done here, by whom and from where: on its way into the trail."""
+"""Audit: writes Tallystick's own audit events (who did what from where) to the outbox."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ MOST_AGENT = 512
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Where a request came from, for the context of the actions it causes.
+    """Where a request came from: the context of the audit events it causes.
 
-    `address` and `peer` as `address.client_address` gives them; `source` is web, api or cli;
-    `session` is the shown id (`ses_…`) of the session it was made in, if that is known.
+    `address` and `peer` are those of `address.client_address`; `source` is web, api or cli; `session` is the public id
+    (`ses_…`) of the session the request was made in, if any.
     """
 
     address: str = ""
@@ -31,7 +31,7 @@ class Caller:
 
     @property
     def agent(self) -> str:
-        """The user agent without what cannot be shown, cut to what is kept."""
+        """The user agent without unprintable characters, cut to the length that is stored."""
         return "".join(filter(str.isprintable, self.user_agent[:MOST_AGENT]))
 
 
@@ -39,11 +39,11 @@ NOWHERE = Caller()
 
 
 def resource(kind: str, row_id: UUID, prefix: str, name: str) -> dict[str, str]:
-    """The resource of an action: a row by the id that people see, and its name."""
+    """The resource of an audit event: a database row by its public id and its name."""
     return {"type": kind, "id": ids.encode(prefix, row_id.bytes), "name": name}
 
 
-def tell(
+def record_own(
     connection: Connection,
     org_id: UUID,
     action: str,
@@ -56,9 +56,9 @@ def tell(
     metadata: Mapping[str, Any] | None = None,
     session: str = "",
 ) -> None:
-    """Write one of the catalogue's actions to the outbox, in the transaction of the change it speaks of.
+    """Write an audit event to the outbox, in the transaction of the change it records.
 
-    `on` is the resource, `session` the actor's session where the caller does not know it.
+    `action` is one of the catalogue; `on` is the resource; `session` is the actor's session where the caller has none.
     """
     actor = {"type": by.kind, "id": by.id, "name": by.name, "email": by.email}
     context = {
@@ -80,7 +80,7 @@ def tell(
     outbox.write(connection, org_id, _given(event), now=now)
 
 
-def tell_of(
+def record_own_for(
     connection: Connection,
     scope: Scope,
     action: str,
@@ -91,16 +91,16 @@ def tell_of(
     changes: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
-    """The same of what whoever holds the scope did in its organization."""
-    tell(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now, changes=changes,
+    """As `tell`, with the scope's principal as the actor."""
+    record_own(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now, changes=changes,
          metadata=metadata)  # fmt: skip
 
 
 def differences(was: Mapping[str, Any], is_now: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What changed of a thing that is told in the same names before and after."""
+    """The fields whose values differ, as `{name: {"before": …, "after": …}}`."""
     return {name: {"before": was[name], "after": is_now[name]} for name in was if was[name] != is_now[name]}
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is absent: the event has no empty text and no empty part."""
+    """The fields that have a value: an event has no empty text and no empty part."""
     return {name: value for name, value in fields.items() if value not in ("", None, {})}

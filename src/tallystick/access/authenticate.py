@@ -1,4 +1,4 @@
-"""From a key or a cookie to a scope."""
+"""Authentication: from an API key or a session cookie to a scope."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick.access import keys, sessions
 from tallystick.access.address import read_address, within
-from tallystick.access.audit import Caller, tell
+from tallystick.access.audit import Caller, record_own
 from tallystick.access.keys import ApiKey
 from tallystick.access.rate_limit import RateLimit
 from tallystick.access.scopes import api_key_scope
@@ -31,16 +31,18 @@ logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _CachedKey:
+    """A key's scope as it was last read from the database."""
+
     key: ApiKey
     scope: Scope
     at: int
 
 
 class Authenticator:
-    """Tells who asks. `key_scope` and `session` read the database and so block; `remembered` never does.
+    """Authenticates keys and sessions. `key_scope` and `session` read the database and block; `remembered` never does.
 
-    `rate_limit` counts requests by key, whichever of the two methods answers.
+    `rate_limit` counts the requests of each key, whichever of the two methods answers.
     """
 
     def __init__(
@@ -49,12 +51,12 @@ class Authenticator:
         self._database = database
         self._rate_limit = rate_limit or RateLimit(0)
         self._now = now
-        self._seen: dict[bytes, _Seen] = {}
+        self._seen: dict[bytes, _CachedKey] = {}
         self._used: dict[UUID, int] = {}
         self._rejected: dict[tuple[UUID, str], int] = {}
 
-    def remembered(self, token: str, address: str) -> Scope | None:
-        """The key's scope if it was read within five seconds, else None: then ask `key_scope` in a thread."""
+    def cached_scope(self, token: str, address: str) -> Scope | None:
+        """The key's scope if it was read within the last five seconds, else None: then call `key_scope` in a thread."""
         seen = self._seen.get(token_digest(token)) if token.isascii() else None
         now = self._now()
         if seen is None or not 0 <= now - seen.at < REMEMBERED_US or _objection(seen.key, address, now):
@@ -63,12 +65,12 @@ class Authenticator:
         return seen.scope
 
     def key_scope(self, token: str, address: str) -> Scope:
-        """The scope of an API key used from `address` (as `client_address` gives it).
+        """The scope of an API key that is used from `address` (as `client_address` gives it).
 
-        Raises Unauthorized: `bad_api_key` (mistyped or unknown), `key_revoked`, `key_expired`,
-        `address_not_allowed`; TooMany (`rate_limited`).
+        Raises Unauthorized: `bad_api_key` (mistyped or unknown), `key_revoked`, `key_expired`, `address_not_allowed`;
+        TooMany (`rate_limited`).
         """
-        scope = self.remembered(token, address)
+        scope = self.cached_scope(token, address)
         if scope is not None:
             return scope
         if not keys.is_well_formed(token):
@@ -86,19 +88,19 @@ class Authenticator:
         scope = api_key_scope(key.org_id, key.key_id, key.name, key.scopes)
         if len(self._seen) >= _MOST_REMEMBERED:
             self._seen.clear()
-        self._seen[token_digest(token)] = _Seen(key, scope, now)
+        self._seen[token_digest(token)] = _CachedKey(key, scope, now)
         self._note_used(key, now)
         return scope
 
     def forget_key(self, key_id: UUID) -> None:
-        """Call after a key was revoked here, so that it ends at once on this node."""
+        """Drop a key from the cache. Call it after a revocation, which then takes effect on this node at once."""
         self._seen = {digest: seen for digest, seen in list(self._seen.items()) if seen.key.key_id != key_id}
 
     def session(self, cookie: str) -> Session:
-        """The session behind a cookie's value. Unauthorized (`no_session`) when it is over or never was."""
+        """The session of a cookie's value. Unauthorized (`no_session`) if it ended or never existed."""
         now = self._now()
         with self._database.read() as connection:
-            session = sessions.read(connection, cookie, now)
+            session = sessions.find_by_token(connection, cookie, now)
         if session is None:
             raise Unauthorized("Not signed in, or the session is over. Sign in again.", code="no_session")
         if now - session.seen_at >= sessions.SEEN_EVERY_US:
@@ -110,11 +112,11 @@ class Authenticator:
         return session
 
     def session_scope(self, cookie: str) -> Scope:
-        """The scope of the session behind a cookie's value; as `session`."""
+        """The scope of the session of a cookie's value; errors as `session`."""
         return self.session(cookie).scope
 
     def _note_used(self, key: ApiKey, now: int) -> None:
-        """Once a minute, of all nodes together. That it fails is no reason to refuse the key."""
+        """Store the last use, once a minute over all nodes. A failure here does not refuse the key."""
         last = max(self._used.get(key.key_id, 0), key.last_used_at or 0)
         if now - last < USED_EVERY_US:
             return
@@ -128,7 +130,7 @@ class Authenticator:
             logger.warning("key_use_not_noted", key=key.shown_id, problem=str(problem))
 
     def _note_rejected(self, key: ApiKey, reason: str, address: str, now: int) -> None:
-        """A known key that may not be used is news for its organization, but once an hour is enough."""
+        """Record that a known key was refused: an audit event for its organization, at most once an hour."""
         if now - self._rejected.get((key.key_id, reason), 0) < REJECTED_EVERY_US:
             return
         self._rejected[key.key_id, reason] = now
@@ -136,7 +138,7 @@ class Authenticator:
         changes = {"reason": reason} | ({"expired_at": rfc3339(key.expires_at)} if key.expires_at else {})
         try:
             with self._database.write() as connection:
-                tell(
+                record_own(
                     connection, key.org_id, "api_key.rejected",
                     by=scope.principal, caller=Caller(address, address, source="api"), now=now,
                     on=keys.key_resource(key), changes=changes,
@@ -153,7 +155,7 @@ _REASONS = {
 
 
 def _objection(key: ApiKey, address: str, now: int) -> str:
-    """The code of the reason why the key may not be used, or nothing."""
+    """The error code of the reason why the key may not be used, or None."""
     if key.revoked_at is not None:
         return "key_revoked"
     if key.expires_at is not None and key.expires_at <= now:

@@ -1,4 +1,4 @@
-"""Refusing requests that another site makes a signed-in browser send (CSRF)."""
+"""Protection against cross-site request forgery (CSRF)."""
 
 import hashlib
 import hmac
@@ -34,7 +34,7 @@ def refuse_cross_site(method: str, headers: Mapping[str, str], public_url: str) 
 
 
 def form_token(session_token: str) -> str:
-    """The token that the forms of a session carry: bound to its cookie, kept nowhere, new with each sign-in."""
+    """The token that the forms of a session carry: derived from its cookie, stored nowhere, new with each sign-in."""
     return hmac.digest(session_token.encode(), b"tallystick form token", hashlib.sha256).hex()
 
 

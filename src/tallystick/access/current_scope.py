@@ -1,4 +1,4 @@
-"""What somebody who asked for work may do now, when the work is done: from the database, not from memory."""
+"""The current scope of a principal who asked for background work earlier, read when the work is done."""
 
 from uuid import UUID
 
@@ -9,8 +9,8 @@ from tallystick.access.keys import read_key
 from tallystick.access.scopes import (
     OPERATOR,
     api_key_scope,
-    known_role,
     operator_scope,
+    parse_role,
     person_scope,
     require,
     require_ownership,
@@ -20,14 +20,16 @@ from tallystick.errors import Forbidden
 from tallystick.query.scope import Principal, Scope
 
 
-def standing(connection: Connection, org_id: UUID, asked: Principal, *, now: int) -> Scope:
-    """The scope of whoever asked, as it is at `now`; Forbidden (`access_ended`) when there is none any more."""
+def current_scope(connection: Connection, org_id: UUID, asked: Principal, *, now: int) -> Scope:
+    """The principal's scope as it is at `now` (microseconds). Forbidden (`access_ended`) if the access has ended."""
     if asked.kind == "system":
         return operator_scope(org_id, asked)
-    return _person(connection, org_id, asked) if asked.kind == "user" else _key(connection, org_id, asked, now)
+    return (
+        _person_scope(connection, org_id, asked) if asked.kind == "user" else _key_scope(connection, org_id, asked, now)
+    )
 
 
-def _person(connection: Connection, org_id: UUID, asked: Principal) -> Scope:
+def _person_scope(connection: Connection, org_id: UUID, asked: Principal) -> Scope:
     member = (memberships.c.org_id == org_id) & (memberships.c.user_id == UUID(bytes=ids.decode("usr", asked.id)))
     row = connection.execute(
         select(memberships.c.role)
@@ -36,10 +38,10 @@ def _person(connection: Connection, org_id: UUID, asked: Principal) -> Scope:
     ).first()
     if row is None:
         raise Forbidden(f"{asked.email or asked.name} has no access any more.", code="access_ended")
-    return person_scope(org_id, asked, known_role(row.role))
+    return person_scope(org_id, asked, parse_role(row.role))
 
 
-def _key(connection: Connection, org_id: UUID, asked: Principal, now: int) -> Scope:
+def _key_scope(connection: Connection, org_id: UUID, asked: Principal, now: int) -> Scope:
     mine = (api_keys.c.org_id == org_id) & (api_keys.c.key_id == UUID(bytes=ids.decode("key", asked.id)))
     row = connection.execute(select(api_keys).where(mine)).first()
     key = None if row is None else read_key(row)
@@ -49,9 +51,9 @@ def _key(connection: Connection, org_id: UUID, asked: Principal, now: int) -> Sc
 
 
 def require_owner(connection: Connection, scope: Scope) -> None:
-    """Forbidden (`owner_only`) unless an owner or the operator acts, or a key for all that one of them made.
+    """Forbidden (`owner_only`) unless an owner or the operator acts, or a key that one of them created.
 
-    A key belongs to the organization: else an admin could make one, and do with it what only owners may.
+    A key belongs to the organization; without this rule an admin could create one and do with it what only owners may.
     """
     require(scope, "admin")
     if scope.principal.kind != "api_key":

@@ -1,4 +1,4 @@
-"""API keys: `tsk_` + 30 random base-62 characters + 6 of their CRC32; shown once, kept as SHA-256."""
+"""API keys: `tsk_` + 30 random base-62 characters + 6 of their CRC32. Shown once; only the SHA-256 is stored."""
 
 import re
 import secrets
@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 from tallystick import ids
 from tallystick.access import names
 from tallystick.access.address import Network
-from tallystick.access.audit import NOWHERE, Caller, resource, tell
-from tallystick.access.scopes import permissions, require
+from tallystick.access.audit import NOWHERE, Caller, record_own, resource
+from tallystick.access.scopes import parse_permissions, require
 from tallystick.access.secret import Secret, token_digest
 from tallystick.access.tables import api_keys
 from tallystick.clock import rfc3339
@@ -29,7 +29,7 @@ _FORM = re.compile(r"tsk_([0-9A-Za-z]{30})([0-9A-Za-z]{6})")
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key without its secret. Times in microseconds; `last_used_at` is coarse: a minute."""
+    """An API key without its secret. Times are in microseconds; `last_used_at` is exact to a minute."""
 
     org_id: UUID
     key_id: UUID
@@ -59,13 +59,13 @@ def create_key(
     allowed_networks: Iterable[str] = (),
     caller: Caller = NOWHERE,
 ) -> Secret:
-    """Make a key of the scope's organization and give its text, which no one can ask for again.
+    """Create a key of the scope's organization and return its text, which cannot be read again.
 
-    `expires_at` is in microseconds, `allowed_networks` CIDRs or addresses. Raises BadRequest for a bad
-    name, scope, time or network, Forbidden (`missing_permission`) for a scope that the maker has not.
+    `expires_at` is in microseconds, `allowed_networks` are CIDRs or addresses. Raises BadRequest for a bad name, scope,
+    time or network; Forbidden (`missing_permission`) for a scope that the caller lacks.
     """
     require(scope, "admin")
-    allowed = permissions(scopes)
+    allowed = parse_permissions(scopes)
     for permission in sorted(allowed):
         require(scope, permission)
     if expires_at is not None and expires_at <= now:
@@ -90,7 +90,7 @@ def create_key(
         changes["expires_at"] = rfc3339(expires_at)
     if networks:
         changes["allowed_networks"] = [str(network) for network in networks]
-    tell(
+    record_own(
         connection, scope.org_id, "api_key.created",
         by=scope.principal, caller=caller, now=now, on=key_resource(made), changes=changes,
     )  # fmt: skip
@@ -98,9 +98,9 @@ def create_key(
 
 
 def revoke_key(connection: Connection, scope: Scope, key_id: UUID, *, now: int, caller: Caller = NOWHERE) -> None:
-    """End a key for good; a second time changes nothing. NotFound (`no_key`) for another organization's.
+    """Revoke a key for good; revoking it again changes nothing. NotFound (`no_key`), also for another organization's.
 
-    A server that has seen the key within five seconds forgets it then, or at `Authenticator.forget_key`.
+    Servers that cached the key within the last five seconds forget it then, or at `Authenticator.forget_key`.
     """
     require(scope, "admin")
     mine = (api_keys.c.org_id == scope.org_id) & (api_keys.c.key_id == key_id)
@@ -109,7 +109,7 @@ def revoke_key(connection: Connection, scope: Scope, key_id: UUID, *, now: int, 
         raise NotFound("There is no such key in this organization.", code="no_key")
     revoked = connection.execute(update(api_keys).where(mine, api_keys.c.revoked_at.is_(None)).values(revoked_at=now))
     if revoked.rowcount:
-        tell(
+        record_own(
             connection, scope.org_id, "api_key.revoked",
             by=scope.principal, caller=caller, now=now, on=key_resource(read_key(row)),
         )  # fmt: skip
@@ -127,33 +127,33 @@ def list_keys(connection: Connection, scope: Scope) -> list[ApiKey]:
 
 
 def is_well_formed(token: str) -> bool:
-    """Whether the text can be a key: form and check digits. What cannot is not looked up."""
+    """Whether the text has the form and check digits of a key. Other texts need no look-up."""
     match = _FORM.fullmatch(token)
     return match is not None and _check_digits(match[1]) == match[2]
 
 
 def find_by_token(connection: Connection, token: str) -> ApiKey | None:
-    """The key behind a text, whatever its organization and state: for authentication alone."""
+    """The key of a token, whatever its organization and state: for authentication only."""
     row = connection.execute(select(api_keys).where(api_keys.c.token_sha256 == token_digest(token))).first()
     return None if row is None else read_key(row)
 
 
 def key_resource(key: ApiKey) -> dict[str, str]:
-    """The key as the resource of an action."""
+    """The key as the resource of an audit event."""
     return resource("api_key", key.key_id, "key", key.name)
 
 
 def read_key(row: Row[Any]) -> ApiKey:
-    """A row of api_keys, without the hash."""
+    """A row of api_keys as an ApiKey, without the hash."""
     return ApiKey(
-        row.org_id, row.key_id, row.name, permissions(row.scopes.split()), row.last4,
+        row.org_id, row.key_id, row.name, parse_permissions(row.scopes.split()), row.last4,
         tuple(map(ip_network, row.allowed_networks.split())),
         row.created_by, row.created_at, row.expires_at, row.last_used_at, row.revoked_at,
     )  # fmt: skip
 
 
 def _maker(principal: Principal) -> str:
-    """Another key by its id: its name could be that of a person, or of the operator."""
+    """A key is named by its id: its name could equal that of a person, or of the operator."""
     return principal.id if principal.kind == "api_key" else principal.email or principal.name
 
 
@@ -163,7 +163,7 @@ def _new_token() -> Secret:
 
 
 def _check_digits(text: str) -> str:
-    """CRC32 in base 62, six digits, so that a mistyped key is told from an unknown one without a look-up."""
+    """CRC32 in base 62, six digits: tells a mistyped key from an unknown one without a look-up."""
     value = zlib.crc32(text.encode())
     digits = ""
     for _ in range(6):

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select, up
 from sqlalchemy.exc import IntegrityError
 
 from tallystick import ids
-from tallystick.access.audit import NOWHERE, Caller, tell
-from tallystick.access.scopes import Role, known_role, require, require_ownership, user_principal
+from tallystick.access.audit import NOWHERE, Caller, record_own
+from tallystick.access.scopes import Role, parse_role, require, require_ownership, user_principal
 from tallystick.access.tables import memberships, organizations, people, sessions
 from tallystick.errors import Conflict, NotFound
 from tallystick.query.scope import Principal, Scope
@@ -17,7 +17,7 @@ from tallystick.query.scope import Principal, Scope
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person in one organization; `is_disabled` when the person or the membership is. `joined_at` in µs."""
+    """A person in one organization; `is_disabled` if the person or the membership is. `joined_at` in microseconds."""
 
     user_id: UUID
     email: str
@@ -35,43 +35,43 @@ def list_members(connection: Connection, scope: Scope) -> list[Member]:
     """Everyone in the scope's organization, by e-mail address."""
     require(scope, "admin")
     rows = connection.execute(_members().where(memberships.c.org_id == scope.org_id).order_by(people.c.email))
-    return [_read(row) for row in rows]
+    return [_member_of_row(row) for row in rows]
 
 
 def change_role(
     connection: Connection, scope: Scope, user_id: UUID, role: str, *, now: int, caller: Caller = NOWHERE
 ) -> Member:
-    """Give a member another role. Only an owner makes or unmakes owners; one owner stays (Conflict `last_owner`)."""
-    member = _changeable(connection, scope, user_id)
-    after = known_role(role)
+    """Change a member's role. Only owners add and remove owners; one owner must remain (Conflict `last_owner`)."""
+    member = _lock_member(connection, scope, user_id)
+    after = parse_role(role)
     if member.role == after:
         return member
     if after == "owner":
         require_ownership(scope)
     if member.role == "owner":
         _keep_an_owner(connection, scope.org_id, but=user_id)
-    connection.execute(update(memberships).where(*_one(scope, user_id)).values(role=after))
+    connection.execute(update(memberships).where(*_is_member_row(scope, user_id)).values(role=after))
     changes = {"role": {"before": member.role, "after": after}}
-    _tell(connection, scope.org_id, "user.role_changed", member, scope.principal, now, caller, changes)
+    _record_change(connection, scope.org_id, "user.role_changed", member, scope.principal, now, caller, changes)
     return _member(connection, scope, user_id)
 
 
 def set_disabled(
     connection: Connection, scope: Scope, user_id: UUID, disabled: bool, *, now: int, caller: Caller = NOWHERE
 ) -> Member:
-    """Take a member's access to this organization, at once, or give it back. One owner stays (`last_owner`)."""
-    member = _changeable(connection, scope, user_id)
+    """Disable a member's access to this organization, at once, or enable it again. Conflict (`last_owner`)."""
+    member = _lock_member(connection, scope, user_id)
     if disabled and member.role == "owner":
         _keep_an_owner(connection, scope.org_id, but=user_id)
     changed = connection.execute(
         update(memberships)
-        .where(*_one(scope, user_id), memberships.c.disabled_at.is_(None) == disabled)
+        .where(*_is_member_row(scope, user_id), memberships.c.disabled_at.is_(None) == disabled)
         .values(disabled_at=now if disabled else None)
     )
     if changed.rowcount:
         connection.execute(delete(sessions).where(sessions.c.org_id == scope.org_id, sessions.c.user_id == user_id))
         action = "user.disabled" if disabled else "user.enabled"
-        _tell(connection, scope.org_id, action, member, scope.principal, now, caller, {})
+        _record_change(connection, scope.org_id, action, member, scope.principal, now, caller, {})
     return _member(connection, scope, user_id)
 
 
@@ -86,14 +86,14 @@ def enter(
     now: int,
     caller: Caller,
 ) -> Member:
-    """Make a row of `people` a member. For `people.add`, which has checked who asks."""
+    """Make a person a member. Called by `people.add`, which has checked the permission."""
     values = {"org_id": org_id, "user_id": person.user_id, "role": role, "joined_at": now}
     try:
         connection.execute(insert(memberships).values(values))
     except IntegrityError:
         raise Conflict(f"{person.email} belongs to this organization already.", code="member_exists") from None
     member = Member(person.user_id, person.email, person.name, role, person.disabled_at is not None, now)
-    _tell(connection, org_id, action, member, by, now, caller, {"role": role})
+    _record_change(connection, org_id, action, member, by, now, caller, {"role": role})
     return member
 
 
@@ -104,23 +104,23 @@ def _members() -> Select[Any]:
     ).join(people, people.c.user_id == memberships.c.user_id)  # fmt: skip
 
 
-def _read(row: Row[Any]) -> Member:
+def _member_of_row(row: Row[Any]) -> Member:
     return Member(row.user_id, row.email, row.name, row.role, row.disabled_at is not None, row.joined_at)
 
 
-def _one(scope: Scope, user_id: UUID) -> tuple[Any, Any]:
+def _is_member_row(scope: Scope, user_id: UUID) -> tuple[Any, Any]:
     return memberships.c.org_id == scope.org_id, memberships.c.user_id == user_id
 
 
 def _member(connection: Connection, scope: Scope, user_id: UUID) -> Member:
-    row = connection.execute(_members().where(*_one(scope, user_id))).first()
+    row = connection.execute(_members().where(*_is_member_row(scope, user_id))).first()
     if row is None:
         raise NotFound("There is no such member in this organization.", code="no_member")
-    return _read(row)
+    return _member_of_row(row)
 
 
-def _changeable(connection: Connection, scope: Scope, user_id: UUID) -> Member:
-    """The member, once this transaction is the only one that changes members of the organization."""
+def _lock_member(connection: Connection, scope: Scope, user_id: UUID) -> Member:
+    """The member, after this transaction locked the organization's memberships against other changes."""
     require(scope, "admin")
     connection.execute(select(organizations.c.org_id).where(organizations.c.org_id == scope.org_id).with_for_update())
     member = _member(connection, scope, user_id)
@@ -139,7 +139,7 @@ def _keep_an_owner(connection: Connection, org_id: UUID, *, but: UUID) -> None:
         raise Conflict("This is the last owner. Make another member an owner first.", code="last_owner")
 
 
-def _tell(
+def _record_change(
     connection: Connection,
     org_id: UUID,
     action: str,
@@ -150,4 +150,4 @@ def _tell(
     changes: dict[str, Any],
 ) -> None:
     on = {"type": "user", "id": ids.encode("usr", member.user_id.bytes), "name": member.email}
-    tell(connection, org_id, action, by=by, caller=caller, on=on, now=now, changes=changes)
+    record_own(connection, org_id, action, by=by, caller=caller, on=on, now=now, changes=changes)

@@ -1,4 +1,5 @@
-"""What organizations, people and keys may be called. Each function gives the form that is kept, or BadRequest."""
+"""Validation of names: slugs, e-mail addresses, display names. Each function returns the stored form or raises
+BadRequest."""
 
 import re
 import unicodedata
@@ -16,7 +17,7 @@ _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\
 
 
 def slug(text: str) -> str:
-    """An organization's short name in commands and addresses."""
+    """An organization's short name in commands and URLs."""
     if not _SLUG.fullmatch(text):
         raise BadRequest(
             f"{text!r} cannot be a short name; write 1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or "
@@ -28,10 +29,10 @@ def slug(text: str) -> str:
 
 
 def email(text: str) -> str:
-    """An address in the one form by which accounts are told apart: ASCII, in lower case.
+    """The one form of an e-mail address by which accounts are compared: ASCII, lower case.
 
-    Characters beyond ASCII are refused: two addresses that look the same would be two accounts,
-    and could fold to one in a search.
+    Other characters are refused: two addresses that look the same would be two accounts, and could fold to one in a
+    search.
     """
     text = text.strip()
     folded = text.lower()
@@ -47,7 +48,7 @@ def email(text: str) -> str:
 
 
 def name(text: str, field: str = "name") -> str:
-    """A name for people: 1 to 100 characters of any script, no control characters, none that turn the reading order."""
+    """A display name: 1 to 100 characters of any script, without control characters and without direction overrides."""
     kept = unicodedata.normalize("NFC", text.strip())
     if not 0 < len(kept) <= MOST_NAME or any(map(_misleads, kept)):
         raise BadRequest(

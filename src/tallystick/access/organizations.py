@@ -1,4 +1,4 @@
-"""Organizations: their names, plans, and how long their events are kept."""
+"""Organizations: their names, plans, and retention."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tallystick import ids
 from tallystick.access import names
-from tallystick.access.audit import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.current_scope import require_owner
 from tallystick.access.scopes import OPERATOR
 from tallystick.access.tables import organizations
@@ -27,7 +27,7 @@ MOST_DAYS = 36_500
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """One organization; `zone` is the time zone its people think in, `created_at` in microseconds."""
+    """An organization; `zone` is its IANA time zone, `created_at` in microseconds."""
 
     org_id: UUID
     slug: str
@@ -53,12 +53,13 @@ def create(
     by: Principal = OPERATOR,
     caller: Caller = NOWHERE,
 ) -> Organization:
-    """Make an organization; without a name it goes by its slug. The caller makes its log in the same transaction.
+    """Create an organization, named by its slug if no name is given. The caller creates its log in the same
+    transaction.
 
     Raises BadRequest for a bad name, plan or number of days, Conflict (`slug_taken`).
     """
-    kept_plan = _plan(plan)
-    days = PLANS[kept_plan] if retention_days is None else _days(retention_days)
+    kept_plan = _parse_plan(plan)
+    days = PLANS[kept_plan] if retention_days is None else _parse_days(retention_days)
     made = Organization(ids.new_uuid(now), names.slug(slug), names.name(name or slug), kept_plan, days, "UTC", now)
     if connection.execute(select(organizations.c.slug).where(organizations.c.slug == slug)).first() is not None:
         raise _slug_taken(slug)
@@ -71,7 +72,7 @@ def create(
         )  # fmt: skip
     except IntegrityError:
         raise _slug_taken(slug) from None
-    tell(
+    record_own(
         connection, made.org_id, "organization.created",
         by=by, caller=caller, now=now, on=_resource(made),
         changes={"slug": made.slug, "plan": made.plan, "retention_days": made.retention_days},
@@ -79,22 +80,24 @@ def create(
     return made
 
 
-def any_exists(connection: Connection) -> bool:
-    """Whether there is an organization at all."""
+def exists_any(connection: Connection) -> bool:
+    """Whether any organization exists."""
     return connection.execute(select(organizations.c.org_id).limit(1)).first() is not None
 
 
 def list_all(connection: Connection) -> list[Organization]:
-    """Every organization, by short name: for the operator and for background work."""
-    return [_read(row) for row in connection.execute(select(organizations).order_by(organizations.c.slug))]
+    """Every organization, by slug: for the operator and for background work."""
+    return [
+        _organization_of_row(row) for row in connection.execute(select(organizations).order_by(organizations.c.slug))
+    ]
 
 
 def by_slug(connection: Connection, slug: str) -> Organization:
-    """The organization of that short name; NotFound (`no_organization`)."""
+    """The organization with that slug; NotFound (`no_organization`)."""
     row = connection.execute(select(organizations).where(organizations.c.slug == slug)).first()
     if row is None:
         raise NotFound(f"There is no organization {slug!r}. `tallystick org list` shows them.", code="no_organization")
-    return _read(row)
+    return _organization_of_row(row)
 
 
 def of_scope(connection: Connection, scope: Scope) -> Organization:
@@ -102,18 +105,18 @@ def of_scope(connection: Connection, scope: Scope) -> Organization:
     row = connection.execute(select(organizations).where(organizations.c.org_id == scope.org_id)).first()
     if row is None:
         raise NotFound("The organization is gone. Sign in again.", code="no_organization")
-    return _read(row)
+    return _organization_of_row(row)
 
 
 def retention_days(connection: Connection, org_id: UUID) -> int:
-    """How many days an organization's events are kept: asked with every commit, and by background work."""
+    """Retention of an organization in days, as set now."""
     statement = select(organizations.c.retention_days).where(organizations.c.org_id == org_id)
     days: int = connection.execute(statement).scalar_one()
     return days
 
 
-def kept_days(connection: Connection, org_id: UUID, now: int) -> int:
-    """How many days events are kept from deletion: the longer of two while a change is younger than a day."""
+def effective_retention_days(connection: Connection, org_id: UUID, now: int) -> int:
+    """Days that events are really kept: the longer of the old and the new retention for a day after a change."""
     row = connection.execute(
         select(organizations.c.retention_days, organizations.c.longer_days, organizations.c.longer_until).where(
             organizations.c.org_id == org_id
@@ -123,30 +126,32 @@ def kept_days(connection: Connection, org_id: UUID, now: int) -> int:
     return max(days, row.longer_days) if row.longer_until is not None and row.longer_until > now else days
 
 
-def longer_until(connection: Connection, org_id: UUID, now: int) -> int | None:
-    """Until when what stood before a change still counts for deletion; None when no change is younger than a day."""
+def previous_retention_until(connection: Connection, org_id: UUID, now: int) -> int | None:
+    """When the retention before a change ends to apply (microseconds); None if no change is younger than a day."""
     statement = select(organizations.c.longer_until).where(organizations.c.org_id == org_id)
     until: int | None = connection.execute(statement).scalar_one()
     return until if until is not None and until > now else None
 
 
-def hold_row(connection: Connection, org_id: UUID) -> None:
-    """Lock the organization until this transaction ends."""
+def lock_row(connection: Connection, org_id: UUID) -> None:
+    """Lock the organization's row until this transaction ends."""
     connection.execute(select(organizations.c.org_id).where(organizations.c.org_id == org_id).with_for_update())
 
 
-def chosen(connection: Connection, scope: Scope, days: int | None = None, plan: str | None = None) -> tuple[Plan, int]:
-    """Plan and days that `set_retention` would set; nothing is changed.
+def resolve_retention(
+    connection: Connection, scope: Scope, days: int | None = None, plan: str | None = None
+) -> tuple[Plan, int]:
+    """The plan and days that `set_retention` would set; changes nothing.
 
-    An owner has what the plan gives, on enterprise that or more, and may go to a smaller plan. The rest is the
-    operator's. Raises Forbidden (`owner_only`, `plan_ends`), BadRequest (`bad_plan`, `bad_retention`).
+    An owner may set what the plan gives, on enterprise that or more, and may move to a smaller plan. Everything else is
+    the operator's. Raises Forbidden (`owner_only`, `plan_ends`), BadRequest (`bad_plan`, `bad_retention`).
     """
     require_owner(connection, scope)
     if plan is None and days is None:
         raise BadRequest("Say which plan, or how many days.", code="bad_retention", field="retention_days")
     now = of_scope(connection, scope)
-    wanted = now.plan if plan is None else _plan(plan)
-    number = PLANS[wanted] if days is None else _days(days)
+    wanted = now.plan if plan is None else _parse_plan(plan)
+    number = PLANS[wanted] if days is None else _parse_days(days)
     if scope.principal.kind == "system" or (wanted, number) == (now.plan, now.retention_days):
         return wanted, number
     gives = PLANS[wanted]
@@ -173,25 +178,25 @@ def set_retention(
     now: int,
     caller: Caller = NOWHERE,
 ) -> Organization:
-    """Keep events for `days` (1 to 36,500), else as the plan says; see `chosen` for who may what.
+    """Set the retention to `days` (1 to 36,500), or to the plan's; `chosen` says who may set what.
 
-    What that makes too old goes a day later: there is time to think again.
+    Events that become too old by it are deleted a day later, so that a mistake can be undone.
     """
     require_owner(connection, scope)
-    hold_row(connection, scope.org_id)
-    new_plan, new_days = chosen(connection, scope, days, plan)
+    lock_row(connection, scope.org_id)
+    new_plan, new_days = resolve_retention(connection, scope, days, plan)
     before = of_scope(connection, scope)
     if (before.plan, before.retention_days) == (new_plan, new_days):
         return before
     values: dict[str, Any] = {"plan": new_plan, "retention_days": new_days}
     if before.retention_days != new_days:
-        values |= {"longer_days": kept_days(connection, scope.org_id, now), "longer_until": now + DAY_US}
+        values |= {"longer_days": effective_retention_days(connection, scope.org_id, now), "longer_until": now + DAY_US}
     connection.execute(update(organizations).where(organizations.c.org_id == scope.org_id).values(values))
     # The days are said even where they stay: whoever verifies the log reads from here how many were in force.
     changes: dict[str, Any] = {"retention_days": {"before": before.retention_days, "after": new_days}}
     if before.plan != new_plan:
         changes["plan"] = {"before": before.plan, "after": new_plan}
-    tell(
+    record_own(
         connection, scope.org_id, "audit_log.retention_changed",
         by=scope.principal, caller=caller, now=now, on=_resource(before), changes=changes,
     )  # fmt: skip
@@ -202,18 +207,18 @@ def _resource(organization: Organization) -> dict[str, str]:
     return resource("organization", organization.org_id, "org", organization.name)
 
 
-def _read(row: Row[Any]) -> Organization:
+def _organization_of_row(row: Row[Any]) -> Organization:
     return Organization(**{name: row._mapping[name] for name in Organization.__slots__})
 
 
-def _plan(text: str) -> Plan:
+def _parse_plan(text: str) -> Plan:
     for plan in PLANS:
         if text == plan:
             return plan
     raise BadRequest(f"There is no plan {text!r}; write one of {', '.join(PLANS)}.", code="bad_plan", field="plan")
 
 
-def _days(days: int) -> int:
+def _parse_days(days: int) -> int:
     if not 1 <= days <= MOST_DAYS:
         raise BadRequest(f"Events are kept for 1 to {MOST_DAYS} days.", code="bad_retention", field="retention_days")
     return days

@@ -1,7 +1,7 @@
-"""People: accounts, whatever organizations they belong to.
+"""People: accounts, which may belong to several organizations.
 
-A person that is disabled has no access anywhere from that moment; a membership may be disabled
-by itself (`members.py`). Sessions are checked against both on each use.
+A disabled person loses access everywhere at once; a membership can be disabled by itself (`members.py`). Sessions are
+checked against both on each use.
 """
 
 from typing import Any
@@ -12,10 +12,10 @@ from sqlalchemy.exc import IntegrityError
 
 from tallystick import ids
 from tallystick.access import names
-from tallystick.access.audit import NOWHERE, Caller, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own
 from tallystick.access.members import Member, enter
 from tallystick.access.passwords import HashedPassword
-from tallystick.access.scopes import OPERATOR, known_role, require, require_ownership
+from tallystick.access.scopes import OPERATOR, parse_role, require, require_ownership
 from tallystick.access.tables import memberships, people, sessions
 from tallystick.errors import Conflict, NotFound
 from tallystick.query.scope import Principal, Scope
@@ -34,12 +34,12 @@ def create(
 ) -> Member:
     """Add a person to the scope's organization; without a password the person cannot sign in yet.
 
-    A person that another organization added before keeps account, name and password, and becomes a
-    member here as well. Raises BadRequest for a bad address, name or role, Forbidden, and Conflict
-    (`member_exists`; `account_exists` when a password is given for an account that there is).
+    A person whom another organization added before keeps account, name and password and becomes a member here as well.
+    Raises BadRequest for a bad address, name or role, Forbidden, and Conflict (`member_exists`; `account_exists` if a
+    password is given for an existing account).
     """
     require(scope, "admin")
-    if known_role(role) == "owner":
+    if parse_role(role) == "owner":
         require_ownership(scope)
     return add(connection, scope.org_id, email, role, password, by=scope.principal, now=now, name=name, caller=caller)
 
@@ -57,7 +57,7 @@ def add(
     caller: Caller = NOWHERE,
     user_id: UUID | None = None,
 ) -> Member:
-    """What `create` does, for who decided within this package already that it may be done."""
+    """As `create`, without its permission check: for callers within this package that checked already."""
     email = names.email(email)
     person = _find(connection, email)
     if person is not None and password is not None:
@@ -68,29 +68,29 @@ def add(
         )
     if person is None:
         made = _insert(connection, user_id or ids.new_uuid(now), email, name, password, now)
-        return enter(connection, org_id, made, known_role(role), "user.created", by=by, now=now, caller=caller)
-    return enter(connection, org_id, person, known_role(role), "user.joined", by=by, now=now, caller=caller)
+        return enter(connection, org_id, made, parse_role(role), "user.created", by=by, now=now, caller=caller)
+    return enter(connection, org_id, person, parse_role(role), "user.joined", by=by, now=now, caller=caller)
 
 
 def set_password(
     connection: Connection, email: str, password: HashedPassword, *, now: int, caller: Caller = NOWHERE
 ) -> None:
-    """The operator gives a person a new password; every session of the person ends. NotFound (`no_person`)."""
-    person = _existing(connection, email)
+    """The operator sets a person's password, which ends all sessions of that person. NotFound (`no_person`)."""
+    person = _find_or_refuse(connection, email)
     connection.execute(update(people).where(people.c.user_id == person.user_id).values(password_hash=password))
     _end_sessions(connection, person.user_id)
-    _tell_everywhere(connection, person, "user.password_changed", now, caller)
+    _record_everywhere(connection, person, "user.password_changed", now, caller)
 
 
 def set_disabled(connection: Connection, email: str, disabled: bool, *, now: int, caller: Caller = NOWHERE) -> None:
-    """The operator takes a person's access to everything, or gives it back. NotFound (`no_person`)."""
-    person = _existing(connection, email)
+    """The operator disables or enables a person everywhere. NotFound (`no_person`)."""
+    person = _find_or_refuse(connection, email)
     if (person.disabled_at is not None) == disabled:
         return
     disabled_at = now if disabled else None
     connection.execute(update(people).where(people.c.user_id == person.user_id).values(disabled_at=disabled_at))
     _end_sessions(connection, person.user_id)
-    _tell_everywhere(connection, person, "user.disabled" if disabled else "user.enabled", now, caller)
+    _record_everywhere(connection, person, "user.disabled" if disabled else "user.enabled", now, caller)
 
 
 def _insert(
@@ -105,14 +105,14 @@ def _insert(
         )  # fmt: skip
     except IntegrityError:
         raise Conflict(f"{email} was added just now by someone else. Try again.", code="account_exists") from None
-    return _existing(connection, email)
+    return _find_or_refuse(connection, email)
 
 
 def _find(connection: Connection, email: str) -> Row[Any] | None:
     return connection.execute(select(people).where(people.c.email == email)).first()
 
 
-def _existing(connection: Connection, email: str) -> Row[Any]:
+def _find_or_refuse(connection: Connection, email: str) -> Row[Any]:
     person = _find(connection, names.email(email))
     if person is None:
         raise NotFound(f"Nobody has the address {email}. `tallystick user create` adds a person.", code="no_person")
@@ -123,9 +123,9 @@ def _end_sessions(connection: Connection, user_id: UUID) -> None:
     connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
 
 
-def _tell_everywhere(connection: Connection, person: Row[Any], action: str, now: int, caller: Caller) -> None:
-    """An account is the concern of each organization that it belongs to."""
+def _record_everywhere(connection: Connection, person: Row[Any], action: str, now: int, caller: Caller) -> None:
+    """Record the audit event in every organization that the account belongs to."""
     rows = connection.execute(select(memberships.c.org_id).where(memberships.c.user_id == person.user_id))
     for org_id in rows.scalars().all():
         on = {"type": "user", "id": ids.encode("usr", person.user_id.bytes), "name": person.email}
-        tell(connection, org_id, action, by=OPERATOR, caller=caller, on=on, now=now)
+        record_own(connection, org_id, action, by=OPERATOR, caller=caller, on=on, now=now)

@@ -1,4 +1,4 @@
-"""How many requests a key may make, counted in this process: a token bucket for each."""
+"""Rate limit of requests per key, counted in this process: one token bucket for each key."""
 
 import math
 import threading
@@ -11,7 +11,7 @@ _MOST_BUCKETS = 10_000
 
 
 class RateLimit:
-    """`per_second` requests on average, `burst` at once (default: twice that); 0 per second is no limit."""
+    """`per_second` requests on average, `burst` at once (default: twice that); 0 per second means no limit."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class RateLimit:
             )
 
     def _drop_full(self, now: float) -> None:
-        """Forget buckets that are full again: they say nothing. If none is, forget all rather than grow."""
+        """Remove buckets that are full again: they carry no information. If none is, clear all rather than grow."""
         self._buckets = {
             who: (left, since)
             for who, (left, since) in self._buckets.items()

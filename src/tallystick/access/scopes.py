@@ -1,4 +1,4 @@
-"""Scopes: the only place that makes them, from a role, from a key's scopes, or for the operator."""
+"""Scopes: the only place that constructs them, from a role, from a key's scopes, or for the operator."""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
@@ -26,7 +26,7 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
 }
 
 
-def known_role(text: str) -> Role:
+def parse_role(text: str) -> Role:
     """`text` as a role; BadRequest (`bad_role`) names the four."""
     for role in ROLES:
         if text == role:
@@ -34,7 +34,7 @@ def known_role(text: str) -> Role:
     raise BadRequest(f"There is no role {text!r}; write one of {', '.join(ROLES)}.", code="bad_role", field="role")
 
 
-def permissions(texts: Iterable[str]) -> frozenset[Permission]:
+def parse_permissions(texts: Iterable[str]) -> frozenset[Permission]:
     """The scopes of a key; BadRequest (`bad_scope`) when there is none or an unknown one."""
     wanted = set(texts)
     unknown = sorted(wanted - _ALL)
@@ -45,16 +45,15 @@ def permissions(texts: Iterable[str]) -> frozenset[Permission]:
 
 
 def user_principal(user_id: UUID, email: str, name: str) -> Principal:
-    """A person as actor and in `recorded_by`."""
+    """A person as the actor of events and in `recorded_by`."""
     return Principal("user", ids.encode("usr", user_id.bytes), name or email, email)
 
 
 def person_scope(org_id: UUID, principal: Principal, role: Role) -> Scope:
-    """What a signed-in person may do. A member sees what it did itself, and nothing else, whatever is asked.
+    """What a signed-in person may do. A member's scope is filtered to that member's own activity in every query.
 
-    The filter is exact because an e-mail address of an account is ASCII in lower case without `*`
-    (`naming.email`) and an id has letters and digits alone: neither is a wildcard, and no other
-    account's address folds to the same text.
+    The filter is exact because the e-mail address of an account is ASCII in lower case without `*` (`names.email`) and
+    an id has letters and digits only: neither is a wildcard, and no other account's address folds to the same text.
     """
     own = Equals("user", (principal.email, principal.id))
     mandatory = own if role == "member" else EVERYTHING
@@ -62,7 +61,7 @@ def person_scope(org_id: UUID, principal: Principal, role: Role) -> Scope:
 
 
 def api_key_scope(org_id: UUID, key_id: UUID, name: str, allowed: frozenset[Permission]) -> Scope:
-    """What a key may do. It belongs to the organization, not to the person that made it."""
+    """What a key may do. It belongs to the organization, not to the person who created it."""
     return Scope(org_id, Principal("api_key", ids.encode("key", key_id.bytes), name), allowed)
 
 
@@ -72,7 +71,7 @@ def operator_scope(org_id: UUID, principal: Principal = OPERATOR) -> Scope:
 
 
 def log_scope(org_id: UUID) -> Scope:
-    """Anybody, in the log of an organization that lets everybody read it: no event, nothing to do."""
+    """Anyone who reads the public log of an organization: no events, no permissions."""
     return Scope(org_id, Principal("api_key", "anybody", "anybody"), frozenset())
 
 
@@ -88,7 +87,7 @@ def require(scope: Scope, permission: Permission) -> None:
 
 
 def require_whole_trail(scope: Scope) -> None:
-    """Forbidden (`whole_trail_only`) for who sees a part of the trail only."""
+    """Forbidden (`whole_trail_only`) if the scope is filtered to a part of the trail."""
     if scope.mandatory != EVERYTHING:
         raise Forbidden(
             "This is about the whole trail, of which you see what you did yourself. Ask an owner, admin or auditor.",

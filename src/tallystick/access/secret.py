@@ -1,4 +1,4 @@
-"""Secrets that are shown once, and the hash by which they are known afterwards."""
+"""Secrets: random tokens and their digests, encryption of stored secrets, signed links."""
 
 import hashlib
 import hmac
@@ -17,7 +17,7 @@ MARK_BYTES = 32
 
 
 class Secret(str):
-    """Text that `repr`, and so a traceback or a log line of a value that holds it, does not show."""
+    """Text that `repr` does not show, so that tracebacks and log lines do not either."""
 
     __slots__ = ()
 
@@ -31,45 +31,45 @@ def new_token() -> Secret:
 
 
 def is_token(text: str) -> bool:
-    """Whether `text` has the form that `new_token` gives; what has not is no reason to ask the database."""
+    """Whether `text` has the form that `new_token` gives; other texts need no look-up."""
     return len(text) == TOKEN_LENGTH and text.isascii()
 
 
 def token_digest(token: str) -> bytes:
-    """What the database holds of a token. The tokens are random, so a fast hash without salt is enough."""
+    """The digest of a token that the database stores. Tokens are random, so a fast hash without salt is enough."""
     return hashlib.sha256(token.encode()).digest()
 
 
-class Unsealable(Exception):
-    """Another secret sealed it, for another place or purpose, or it was changed."""
+class DecryptionFailed(Exception):
+    """The value was encrypted with another secret, for another place or purpose, or was altered."""
 
 
-class Seal:
-    """Seals with AES-256-GCM under a key derived by HKDF from the server's secret; holds no secret itself."""
+class SecretBox:
+    """Encrypts stored secrets with AES-256-GCM, under a key that HKDF derives from the server's secret key."""
 
     def __init__(self, secret: str, purpose: bytes) -> None:
         self._box = AESGCM(HKDF(SHA256(), 32, salt=None, info=purpose).derive(secret.encode()))
 
     def seal(self, plain: bytes, place: bytes) -> bytes:
-        """What can be opened for the same `place` only."""
+        """Encrypt; `place` (authenticated, not stored) must be given again to decrypt."""
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._box.encrypt(nonce, plain, place)
 
     def open(self, sealed: bytes, place: bytes) -> bytes:
-        """What was sealed for `place`. Unsealable."""
+        """Decrypt what `seal` gave for the same `place`. Raises Unsealable."""
         try:
             return self._box.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place)
         except (InvalidTag, ValueError):
-            raise Unsealable from None
+            raise DecryptionFailed from None
 
 
 def sign_link(secret: str, purpose: bytes, said: bytes) -> str:
-    """What stands in a link. A mark for one `purpose` is none for another."""
+    """The text of a link: `said` and its HMAC, in URL-safe base 64. The HMAC is valid for one `purpose` only."""
     return urlsafe_b64encode(said + _mark(secret, purpose, said)).rstrip(b"=").decode()
 
 
 def open_link(secret: str, purpose: bytes, text: str) -> bytes | None:
-    """What a link says; None unless it was made here, for this purpose, and is written in the one way there is."""
+    """The payload of a signed link; None unless it was signed here, for this purpose, and is in canonical form."""
     try:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Sessions of people in a browser: begun by a sign-in, read from the database on each use."""
+"""Sessions of people in a browser: created by a sign-in, read from the database on each use."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from tallystick import ids
-from tallystick.access.audit import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.scopes import Role, person_scope, user_principal
 from tallystick.access.secret import Secret, is_token, new_token, token_digest
 from tallystick.access.tables import memberships, organizations, people, sessions
@@ -22,7 +22,7 @@ SEEN_EVERY_US = 60 * SECOND_US
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session that is in force. Times in microseconds; `seen_at` is coarse: a minute."""
+    """A session in force. Times are in microseconds; `seen_at` is exact to a minute."""
 
     session_id: UUID
     user_id: UUID
@@ -40,12 +40,12 @@ class Session:
 
 
 def cookie_name(public_url: str) -> str:
-    """With https the browser itself binds the cookie to this host and to TLS (`__Host-`)."""
+    """The cookie's name. With https it begins with `__Host-`, so that browsers bind it to this host and to TLS."""
     return "__Host-sid" if public_url.startswith("https://") else "sid"
 
 
 def set_cookie(token: str, public_url: str) -> str:
-    """The Set-Cookie value that gives a browser the session; an empty token takes it away."""
+    """The Set-Cookie value that gives a browser the session; an empty token removes it."""
     secure = "; Secure" if public_url.startswith("https://") else ""
     age = LIFETIME_US // SECOND_US if token else 0
     return f"{cookie_name(public_url)}={token}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"
@@ -54,9 +54,9 @@ def set_cookie(token: str, public_url: str) -> str:
 def begin(
     connection: Connection, user_id: UUID, org_id: UUID, *, now: int, caller: Caller = NOWHERE, method: str = "password"
 ) -> Secret:
-    """Begin a session of a person who has just proved who it is; gives the cookie's value.
+    """Begin a session for a person who has just been authenticated; returns the cookie's value.
 
-    NotFound (`no_membership`) unless person and membership are in force.
+    NotFound (`no_membership`) unless person and membership are enabled.
     """
     token = new_token()
     connection.execute(
@@ -65,20 +65,20 @@ def begin(
             address=caller.address, user_agent=caller.agent, created_at=now, seen_at=now,
         )
     )  # fmt: skip
-    _tell_login(connection, token, now, caller, method)
+    _record_login(connection, token, now, caller, method)
     return token
 
 
-def read(connection: Connection, token: str, now: int) -> Session | None:
-    """The session in force behind a cookie: not ended, not idle for 12 h, not older than 7 d, its member enabled."""
+def find_by_token(connection: Connection, token: str, now: int) -> Session | None:
+    """The session of a cookie, if in force: not ended, not idle for 12 h, not older than 7 d, its member enabled."""
     if not is_token(token):
         return None
     row = connection.execute(_in_force(now).where(sessions.c.token_sha256 == token_digest(token))).first()
-    return None if row is None else _read(row)
+    return None if row is None else _session_of_row(row)
 
 
 def touch(connection: Connection, session: Session, now: int) -> None:
-    """Note that the session is used; at most once a minute."""
+    """Store that the session is used, at most once a minute."""
     connection.execute(
         update(sessions)
         .where(sessions.c.session_id == session.session_id, sessions.c.seen_at <= now - SEEN_EVERY_US)
@@ -87,11 +87,11 @@ def touch(connection: Connection, session: Session, now: int) -> None:
 
 
 def switch(connection: Connection, token: str, org_id: UUID, *, now: int, caller: Caller = NOWHERE) -> Secret:
-    """Go on in another organization of the same person, with a new cookie value.
+    """Switch to another organization of the same person; returns a new cookie value.
 
-    NotFound (`no_membership`) when the person is no enabled member there, as for one that does not exist.
+    NotFound (`no_membership`) if the person is not an enabled member there, as for an organization that does not exist.
     """
-    session = read(connection, token, now)
+    session = find_by_token(connection, token, now)
     if session is None or not _is_member(connection, session.user_id, org_id):
         raise _no_membership()
     fresh = new_token()
@@ -100,12 +100,12 @@ def switch(connection: Connection, token: str, org_id: UUID, *, now: int, caller
         .where(sessions.c.token_sha256 == token_digest(token))
         .values(org_id=org_id, token_sha256=token_digest(fresh), seen_at=now)
     )
-    _tell_login(connection, fresh, now, caller, "organization_switch")
+    _record_login(connection, fresh, now, caller, "organization_switch")
     return fresh
 
 
 def organizations_beside(connection: Connection, session: Session) -> list[tuple[UUID, str]]:
-    """The other organizations that the session's person could switch to, by name."""
+    """The other organizations that the session's person can switch to, by name."""
     theirs = (memberships.c.user_id == session.user_id) & memberships.c.disabled_at.is_(None)
     rows = connection.execute(
         select(organizations.c.org_id, organizations.c.name)
@@ -117,12 +117,12 @@ def organizations_beside(connection: Connection, session: Session) -> list[tuple
 
 
 def end(connection: Connection, token: str, *, now: int, caller: Caller = NOWHERE) -> None:
-    """Sign out; nothing happens when the session is over already."""
-    session = read(connection, token, now)
+    """Sign out; does nothing if the session has ended already."""
+    session = find_by_token(connection, token, now)
     if session is None:
         return
     if _delete(connection, session.session_id, session.user_id):
-        _tell(connection, session, "user.logout", now, caller)
+        _record_own(connection, session, "user.logout", now, caller)
 
 
 def list_own(connection: Connection, scope: Scope, now: int) -> list[Session]:
@@ -130,28 +130,28 @@ def list_own(connection: Connection, scope: Scope, now: int) -> list[Session]:
     rows = connection.execute(
         _in_force(now).where(sessions.c.user_id == _user_of(scope)).order_by(sessions.c.seen_at.desc())
     )
-    return [_read(row) for row in rows]
+    return [_session_of_row(row) for row in rows]
 
 
 def revoke_own(connection: Connection, scope: Scope, session_id: UUID, *, now: int, caller: Caller = NOWHERE) -> None:
-    """The scope's person ends one of its own sessions. NotFound (`no_session`) for everyone else's."""
+    """End one of the own sessions of the scope's person. NotFound (`no_session`) for anyone else's."""
     user_id = _user_of(scope)
     row = connection.execute(
         _in_force(now).where(sessions.c.session_id == session_id, sessions.c.user_id == user_id)
     ).first()
     if row is None or not _delete(connection, session_id, user_id):
         raise NotFound("There is no such session of yours.", code="no_session")
-    _tell(connection, _read(row), "user.session_revoked", now, caller)
+    _record_own(connection, _session_of_row(row), "user.session_revoked", now, caller)
 
 
 def forget(connection: Connection, token: str) -> None:
-    """Remove the session that a new sign-in takes the place of."""
+    """Delete the session that a new sign-in replaces."""
     if is_token(token):
         connection.execute(delete(sessions).where(sessions.c.token_sha256 == token_digest(token)))
 
 
 def sweep(connection: Connection, now: int, most: int = 100) -> None:
-    """Remove some sessions that are over, so that the table stays small and no transaction long."""
+    """Delete some expired sessions, in small steps that keep transactions short."""
     over = (
         select(sessions.c.session_id)
         .where((sessions.c.seen_at <= now - IDLE_US) | (sessions.c.created_at <= now - LIFETIME_US))
@@ -178,7 +178,7 @@ def _in_force(now: int) -> Select[Any]:
     )  # fmt: skip
 
 
-def _read(row: Row[Any]) -> Session:
+def _session_of_row(row: Row[Any]) -> Session:
     role: Role = row.role
     principal = user_principal(row.user_id, row.email, row.person)
     return Session(
@@ -211,14 +211,14 @@ def _no_membership() -> NotFound:
     return NotFound("There is no such organization of yours. Sign in again.", code="no_membership")
 
 
-def _tell_login(connection: Connection, token: Secret, now: int, caller: Caller, method: str) -> None:
-    session = read(connection, token, now)
+def _record_login(connection: Connection, token: Secret, now: int, caller: Caller, method: str) -> None:
+    session = find_by_token(connection, token, now)
     if session is None:
         raise _no_membership()
-    _tell(connection, session, "user.login", now, caller, {"method": method})
+    _record_own(connection, session, "user.login", now, caller, {"method": method})
 
 
-def _tell(
+def _record_own(
     connection: Connection,
     session: Session,
     action: str,
@@ -227,7 +227,7 @@ def _tell(
     metadata: dict[str, str] | None = None,
 ) -> None:
     person = session.scope.principal
-    tell(
+    record_own(
         connection, session.scope.org_id, action, by=person, caller=caller, now=now, session=session.shown_id,
         on=resource("session", session.session_id, "ses", person.email), metadata=metadata,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The link by which the first owner is made: printed by the server while there is no organization, used once."""
+"""The set-up link for the first owner: printed by the server while there is no organization, usable once."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ LIFETIME_US = DAY_US
 
 @dataclass(frozen=True, slots=True)
 class FirstOwner:
-    """What the form of the link asks for."""
+    """The fields of the set-up form."""
 
     slug: str
     organization: str
@@ -31,8 +31,8 @@ class FirstOwner:
 
 
 def make(connection: Connection, *, now: int) -> Secret | None:
-    """A token for /set-up/, good for a day; None when there is an organization already. Others stay good."""
-    if organizations.any_exists(connection):
+    """A token for /set-up/, valid for a day; None if an organization exists. Earlier tokens stay valid."""
+    if organizations.exists_any(connection):
         return None
     connection.execute(delete(setup_links).where(setup_links.c.expires_at <= now))
     token = new_token()
@@ -42,7 +42,7 @@ def make(connection: Connection, *, now: int) -> Secret | None:
 
 def check(connection: Connection, token: str, *, now: int) -> None:
     """NotFound (`bad_setup_link`) unless the link can still be used."""
-    good = is_token(token) and not organizations.any_exists(connection)
+    good = is_token(token) and not organizations.exists_any(connection)
     if good:
         row = connection.execute(select(setup_links).where(setup_links.c.token_sha256 == token_digest(token))).first()
         good = row is not None and row.used_at is None and row.expires_at > now
@@ -57,10 +57,10 @@ def check(connection: Connection, token: str, *, now: int) -> None:
 def use(
     connection: Connection, token: str, owner: FirstOwner, *, now: int, caller: Caller = NOWHERE
 ) -> tuple[Organization, Member]:
-    """Make the first organization and its owner. The caller makes its log in the same transaction.
+    """Create the first organization and its owner. The caller creates its log in the same transaction.
 
-    Of several at once, with the same link or another, one wins: each waits for all links, then checks.
-    Raises NotFound (`bad_setup_link`), BadRequest for what the form holds; then the link stays good.
+    Of several concurrent uses, with one link or several, one wins: each locks all links, then checks. Raises NotFound
+    (`bad_setup_link`), BadRequest for the form's fields; then the link stays valid.
     """
     connection.execute(select(setup_links).order_by(setup_links.c.token_sha256).with_for_update()).all()
     check(connection, token, now=now)

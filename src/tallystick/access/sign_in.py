@@ -1,7 +1,7 @@
-"""Signing in with e-mail address and password.
+"""Sign-in with e-mail address and password.
 
-Promise: an unknown account, a wrong password, a disabled person and one without membership get the
-same answer after the same work. Only who knows the password learns anything.
+Promise: an unknown account, a wrong password, a disabled person and one without membership get the same answer after
+the same work. Only someone who knows the password learns anything.
 """
 
 import threading
@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection, select, update
 
 from tallystick.access import names, passwords, sessions, throttle
-from tallystick.access.audit import NOWHERE, Caller, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own
 from tallystick.access.passwords import HashedPassword
 from tallystick.access.scopes import user_principal
 from tallystick.access.secret import Secret
@@ -32,7 +32,7 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """What a sign-in needs to know; of an unknown address only the address."""
+    """What a sign-in needs of an account; for an unknown address only the address."""
 
     email: str
     principal: Principal | None = None
@@ -43,7 +43,7 @@ class _Account:
 
 
 class SignIn:
-    """One for each server process, since it bounds the memory that hashing takes."""
+    """One per server process, since it bounds the memory that password hashing takes."""
 
     def __init__(self, database: Database, *, now: Callable[[], int] = now_us) -> None:
         self._database = database
@@ -52,7 +52,7 @@ class SignIn:
         self._hashing = threading.BoundedSemaphore(HASHED_AT_ONCE)
 
     async def sign_in(self, email: str, password: str, *, caller: Caller = NOWHERE, previous: str = "") -> Secret:
-        """The cookie's value of a new session, in the organization joined first; the session `previous` ends.
+        """The cookie value of a new session, in the organization joined first; the session `previous` ends.
 
         Raises Unauthorized (`sign_in_failed`), TooMany (`too_many_sign_ins`), Unavailable (`sign_in_busy`).
         """
@@ -60,14 +60,14 @@ class SignIn:
             return await self._database.run(self._sign_in, email, password, caller, previous)
 
     async def hashed(self, password: str) -> HashedPassword:
-        """`passwords.hashed` within the same bounds; call it before a transaction begins."""
+        """Hash a new password within the same bounds; call it before a transaction begins."""
         with self._place():
             return await self._database.run(self._hashed, password)
 
     def _sign_in(self, email: str, password: str, caller: Caller, previous: str) -> Secret:
         account = self._admit(email, caller)
         with self._hashing:
-            right = passwords.verified(account.password_hash, password)
+            right = passwords.verify_password(account.password_hash, password)
         token = self._enter(account, caller, previous) if right else None
         if token is None:
             self._refuse(account, caller)
@@ -76,13 +76,13 @@ class SignIn:
                 "owner of your organization.",
                 code="sign_in_failed",
             )
-        if account.password_hash is not None and passwords.is_outdated(account.password_hash):
+        if account.password_hash is not None and passwords.needs_rehash(account.password_hash):
             self._renew_hash(account.password_hash, account.user_id, password)
         return token
 
     def _hashed(self, password: str) -> HashedPassword:
         with self._hashing:
-            return passwords.hashed(password)
+            return passwords.hash_password(password)
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -94,7 +94,7 @@ class SignIn:
             self._places.release()
 
     def _admit(self, email: str, caller: Caller) -> _Account:
-        """Count the try and look the account up: the same statements whether there is one or not."""
+        """Count the attempt and look the account up: the same statements whether it exists or not."""
         now = self._now()
         folded = _folded(email)
         with self._database.read() as connection:
@@ -102,7 +102,7 @@ class SignIn:
         if wait:  # a flood is answered without taking the lock of writers
             raise _too_many(wait)
         with self._database.write() as connection:
-            verdict = throttle.admit(connection, folded, caller.address, now)
+            verdict = throttle.count_attempt(connection, folded, caller.address, now)
             account = _find(connection, folded)
             if verdict.closes == "account":
                 _tell_organizations(connection, account, "user.login_blocked", caller, now)
@@ -113,7 +113,7 @@ class SignIn:
         return account
 
     def _enter(self, account: _Account, caller: Caller, previous: str) -> Secret | None:
-        """Begin the session; None when the account has lost its access or changed its password meanwhile."""
+        """Begin the session; None if the account lost its access or changed its password meanwhile."""
         now = self._now()
         with self._database.write() as connection:
             fresh = _find(connection, account.email)
@@ -121,7 +121,7 @@ class SignIn:
                 return None
             if fresh.password_hash != account.password_hash:
                 return None
-            throttle.give_back(connection, account.email, caller.address, now)
+            throttle.reset_after_success(connection, account.email, caller.address, now)
             sessions.forget(connection, previous)
             token = sessions.begin(connection, fresh.user_id, fresh.org_ids[0], now=now, caller=caller)
             sessions.sweep(connection, now)
@@ -129,7 +129,7 @@ class SignIn:
             return token
 
     def _refuse(self, account: _Account, caller: Caller) -> None:
-        """Say so where it belongs: in the trail of the account's organizations, else in the operator's log."""
+        """Record the failure in the trails of the account's organizations, or, without one, in the server's log."""
         now = self._now()
         with self._database.write() as connection:
             _tell_organizations(connection, account, "user.login_failed", caller, now)
@@ -139,7 +139,7 @@ class SignIn:
 
     def _renew_hash(self, outdated: str, user_id: UUID | None, password: str) -> None:
         with self._hashing:
-            renewed = passwords.rehashed(password)
+            renewed = passwords.rehash_password(password)
         with self._database.write() as connection:
             connection.execute(
                 update(people)
@@ -177,11 +177,11 @@ def _tell_organizations(connection: Connection, account: _Account, action: str, 
         return
     on = {"type": "user", "id": account.principal.id, "name": account.email}
     for org_id in account.org_ids:
-        tell(connection, org_id, action, by=account.principal, caller=caller, on=on, now=now)
+        record_own(connection, org_id, action, by=account.principal, caller=caller, on=on, now=now)
 
 
 def _folded(email: str) -> str:
-    """The address as accounts are found by; what cannot be one is "", which no account has."""
+    """The address as accounts are found by; "" (which no account has) for an impossible one."""
     try:
         return names.email(email)
     except BadRequest:

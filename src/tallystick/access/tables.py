@@ -1,4 +1,4 @@
-"""Tables of access. Of every secret only a hash is here."""
+"""Tables of access. Secrets are stored as hashes only."""
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, Uuid
 

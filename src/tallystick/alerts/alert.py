@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, Row, func, select, update
 
 from tallystick import ids
-from tallystick.access.audit import NOWHERE, Caller, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own
 from tallystick.access.scopes import require
 from tallystick.alerts.rule import PREFIX as RULE_PREFIX
 from tallystick.alerts.tables import alerts
@@ -126,8 +126,16 @@ def acknowledge(
     connection.execute(update(alerts).where(mine).values(values))
     about = {"type": "alert_rule", "id": one.shown_rule, "name": one.rule_name}
     metadata = {"alert": one.shown_id, **({"note": note} if note else {})}
-    tell(connection, one.org_id, "audit_log.alert_acknowledged", by=scope.principal, caller=caller, on=about, now=now,
-         metadata=metadata)  # fmt: skip
+    record_own(
+        connection,
+        one.org_id,
+        "audit_log.alert_acknowledged",
+        by=scope.principal,
+        caller=caller,
+        on=about,
+        now=now,
+        metadata=metadata,
+    )
     return read_alert(connection, scope, shown_id)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from tallystick import ids
 from tallystick.access import names, organizations
-from tallystick.access.audit import NOWHERE, Caller, differences, resource, tell_of
+from tallystick.access.audit import NOWHERE, Caller, differences, record_own_for, resource
 from tallystick.access.scopes import require
 from tallystick.alerts import rule_state
 from tallystick.alerts.compiled_rule import CompiledRule
@@ -45,12 +45,12 @@ class RuleSettings:
 def create(connection: Connection, scope: Scope, settings: RuleSettings, *, now: int, caller: Caller = NOWHERE) -> Rule:
     """Make one; it judges what is recorded from now on. BadRequest (`bad_rule`, `bad_query`), Conflict, Forbidden."""
     require(scope, "alerts")
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     number = select(func.count()).select_from(alert_rules).where(alert_rules.c.org_id == scope.org_id)
     if connection.execute(number).scalar_one() >= MOST_RULES:
         raise Conflict(f"There are {MOST_RULES} rules already. Delete some.", code="too_many_rules")
     rule = insert_rule(connection, scope, settings, now=now)
-    tell_of(
+    record_own_for(
         connection,
         scope,
         "audit_log.alert_rule_created",
@@ -82,7 +82,7 @@ def change(
 ) -> Rule:
     """Change what is given, in the names of Wanted. What it judges being changed, or switched on, it begins anew."""
     require(scope, "alerts")
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     before = read_rule(connection, scope, shown_id)
     settings = replace(settings_of(before), **given)
     definition, values = _validate(connection, scope, settings)
@@ -104,7 +104,7 @@ def change(
     if changes:
         off = before.enabled and not after.enabled
         action = "audit_log.alert_rule_disabled" if off else "audit_log.alert_rule_updated"
-        tell_of(connection, scope, action, _resource(after), now=now, caller=caller, changes=changes)
+        record_own_for(connection, scope, action, _resource(after), now=now, caller=caller, changes=changes)
     return after
 
 
@@ -115,7 +115,7 @@ def mute(
     require(scope, "alerts")
     if not 0 <= seconds <= LONGEST:
         raise invalid_rule("seconds", f"seconds is 0 to {LONGEST}, which is 366 days.")
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     before = read_rule(connection, scope, shown_id)
     until = now + seconds * SECOND_US if seconds else None
     connection.execute(
@@ -124,7 +124,7 @@ def mute(
     was = rfc3339(before.muted_until) if before.is_muted(now) and before.muted_until else None
     changes = {"muted_until": {"before": was, "after": rfc3339(until) if until else None}}
     after = read_rule(connection, scope, shown_id)
-    tell_of(
+    record_own_for(
         connection, scope, "audit_log.alert_rule_updated", _resource(after), now=now, caller=caller, changes=changes
     )
     return after
@@ -133,9 +133,9 @@ def mute(
 def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
     """Delete it; what it found stays."""
     require(scope, "alerts")
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     one = read_rule(connection, scope, shown_id)
-    tell_of(
+    record_own_for(
         connection,
         scope,
         "audit_log.alert_rule_deleted",

@@ -189,7 +189,7 @@ class Evaluator(Background):
         due = alert_positions.c.org_id.in_(org_ids) & (alert_positions.c.pruned_at < now - DAY_US)
         for org_id in connection.execute(select(alert_positions.c.org_id).where(due)).scalars().all():
             connection.execute(update(alert_positions).where(alert_positions.c.org_id == org_id).values(pruned_at=now))
-            kept = min(organizations.kept_days(connection, org_id, now) * DAY_US, LONGEST_KEPT_US)
+            kept = min(organizations.effective_retention_days(connection, org_id, now) * DAY_US, LONGEST_KEPT_US)
             connection.execute(delete(alert_hits).where(alert_hits.c.org_id == org_id, alert_hits.c.at < now - kept))
 
     def _check_silence(self, now: int) -> int:

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from tallystick import ids
-from tallystick.access.audit import NOWHERE, tell
+from tallystick.access.audit import NOWHERE, record_own
 from tallystick.alerts import message_text, rule_state
 from tallystick.alerts.alert import PREFIX
 from tallystick.alerts.detectors import BaselineDetector, Firing
@@ -115,7 +115,7 @@ def _write_alert(
     )  # fmt: skip
     told = {"rule": rule.shown_id, "alert": shown_id, "severity": rule.severity, "events": firing.number}
     about = {"type": "alert_rule", "id": rule.shown_id, "name": rule.name}
-    tell(connection, rule.org_id, "audit_log.alert_triggered", by=TALLYSTICK, caller=NOWHERE, on=about, now=now,
+    record_own(connection, rule.org_id, "audit_log.alert_triggered", by=TALLYSTICK, caller=NOWHERE, on=about, now=now,
          metadata=told)  # fmt: skip
     if muted:
         return

@@ -20,7 +20,7 @@ async def authorize_scope(request: Request[Any, Any, Any], services: ApiServices
     """The scope of the request's key. Raises Unauthorized, Forbidden (`missing_permission`), TooMany."""
     token = _bearer(request)
     address = _address(request, services)
-    scope = services.authenticator.remembered(token, address)
+    scope = services.authenticator.cached_scope(token, address)
     if scope is None:
         scope = await services.database.run(services.authenticator.key_scope, token, address)
     require(scope, permission)

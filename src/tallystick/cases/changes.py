@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from tallystick import ids
-from tallystick.access.audit import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.cases.case import LINES, PREFIX, Case, no_case, read_case, require_change
 from tallystick.cases.tables import cases
 from tallystick.errors import BadRequest, Conflict
@@ -107,7 +107,7 @@ def told(
     changes: Mapping[str, Any] | None = None,
 ) -> None:
     """Write what was done with a case into the trail."""
-    tell(
+    record_own(
         connection, scope.org_id, action, by=scope.principal, caller=caller, now=now,
         on=resource("case", case.case_id, PREFIX, case.title), changes=changes,
     )  # fmt: skip

@@ -10,7 +10,7 @@ import typer
 from tallystick import ids
 from tallystick.access import organizations, people
 from tallystick.access.members import Member
-from tallystick.access.passwords import HashedPassword, hashed
+from tallystick.access.passwords import HashedPassword, hash_password
 from tallystick.access.scopes import operator_scope
 from tallystick.cli.control import FROM_HERE, control_database
 from tallystick.cli.terminal import emit, note, say
@@ -52,7 +52,7 @@ def create(
     account already keeps its password.
     """
     password = _given_password() if password_stdin else secrets.token_urlsafe(15)
-    kept = hashed(password)
+    kept = hash_password(password)
     own = not password_stdin
     with control_database() as database:
         try:

@@ -38,9 +38,12 @@ def standing(connection: Connection, evidence: Evidence, now: int) -> Standing:
     scope = evidence.scope
     row = connection.execute(select(logs).where(logs.c.org_id == scope.org_id)).one()
     return Standing(
-        row.created_at, row.pruned, row.frozen_reason or "", organizations.kept_days(connection, scope.org_id, now),
+        row.created_at,
+        row.pruned,
+        row.frozen_reason or "",
+        organizations.effective_retention_days(connection, scope.org_id, now),
         len(holds.active(connection, scope)),
-    )  # fmt: skip
+    )
 
 
 def gaps_of(evidence: Evidence, found: Standing, zone: tzinfo, now: int) -> Iterator[Gap]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from tallystick import clock, ids
 from tallystick.access import members, organizations
-from tallystick.access.audit import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.members import Member
 from tallystick.access.scopes import operator_scope, require, require_whole_trail
 from tallystick.clock import DAY_US, from_us
@@ -122,7 +122,7 @@ def set_reminder(
         "weekday": weekday, "at": at, "zone": zone, "next_at": when.following(now),
         "recipients": json.dumps([ids.encode("usr", known[one].user_id.bytes) for one in wanted]),
     }  # fmt: skip
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     mine = review_reminders.c.org_id == scope.org_id
     if not connection.execute(update(review_reminders).where(mine).values(kept)).rowcount:
         connection.execute(insert(review_reminders).values(org_id=scope.org_id, **kept))
@@ -187,7 +187,7 @@ class Reminders(Background):
             mailer.put(connection, row.org_id, one.email, letter, now=now)
         metadata = {"recipients": len(people), "open": len(found.waiting), "overdue": len(found.overdue)}
         on = resource("organization", organization.org_id, "org", organization.name)
-        tell(connection, row.org_id, "audit_log.review_reminded", by=TALLYSTICK, caller=NOWHERE, on=on, now=now,
+        record_own(connection, row.org_id, "audit_log.review_reminded", by=TALLYSTICK, caller=NOWHERE, on=on, now=now,
              metadata=metadata)  # fmt: skip
 
 
@@ -229,7 +229,7 @@ def _row(connection: Connection, org_id: UUID) -> Row[tuple[object, ...]] | None
 def _tell(connection: Connection, scope: Scope, now: int, caller: Caller, changes: dict[str, object]) -> None:
     organization = organizations.of_scope(connection, scope)
     on = resource("organization", organization.org_id, "org", organization.name)
-    tell(connection, scope.org_id, "audit_log.review_reminder_changed", by=scope.principal, caller=caller, on=on,
+    record_own(connection, scope.org_id, "audit_log.review_reminder_changed", by=scope.principal, caller=caller, on=on,
          now=now, changes=changes)  # fmt: skip
 
 

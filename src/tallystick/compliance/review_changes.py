@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from tallystick import ids
 from tallystick.access import organizations
-from tallystick.access.audit import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.scopes import require, require_whole_trail
 from tallystick.compliance.review import (
     PREFIX,
@@ -91,7 +91,7 @@ def open_review(
     """Keep a draft. NotFound (`no_review`) for what it corrects, Conflict (`not_signed`, `too_many_reviews`)."""
     require_reviewer(scope)
     earlier = None if not corrects else _signed(read_review(connection, scope, corrects))
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     waiting = (reviews.c.org_id == scope.org_id) & (reviews.c.state == "open")
     if connection.execute(select(func.count()).select_from(reviews).where(waiting)).scalar_one() >= MOST_OPEN:
         raise Conflict(f"{MOST_OPEN} reviews are open. Sign or withdraw some.", code="too_many_reviews")
@@ -345,4 +345,4 @@ def _tell(
     metadata: Mapping[str, Any],
 ) -> None:
     on = resource("review", review.review_id, PREFIX, filter_words(review.filter)[:200])
-    tell(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now, metadata=metadata)
+    record_own(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now, metadata=metadata)

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from tallystick.access import keys, organizations, people
-from tallystick.access.passwords import hashed
+from tallystick.access.passwords import hash_password
 from tallystick.access.scopes import PERMISSIONS, operator_scope
 from tallystick.database.engine import Database
 from tallystick.demo.cast import MAYA
@@ -68,7 +68,7 @@ def ensure_acme(
 
 def _made(database: Database, data_dir: Path, now: int, furnish: Callable[[Connection, UUID], object] | None) -> Acme:
     password = "-".join("".join(secrets.choice(LETTERS) for _ in range(5)) for _ in range(3))
-    kept = hashed(password)
+    kept = hash_password(password)
     with database.write() as connection:
         made = organizations.create(connection, SLUG, NAME, PLAN, RETENTION_DAYS, now=now)
         log.create(connection, made.org_id, now=now)

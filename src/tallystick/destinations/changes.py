@@ -12,10 +12,10 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from tallystick import ids
 from tallystick.access import names, organizations
-from tallystick.access.audit import NOWHERE, Caller, differences, resource, tell_of
+from tallystick.access.audit import NOWHERE, Caller, differences, record_own_for, resource
 from tallystick.access.current_scope import require_owner
 from tallystick.access.scopes import require
-from tallystick.access.secret import Seal
+from tallystick.access.secret import SecretBox
 from tallystick.access.tables import memberships, people
 from tallystick.destinations import deliveries as queue
 from tallystick.destinations import secrets
@@ -41,7 +41,7 @@ FIELDS = {"webhook": {"url", "headers"}, "slack": {"url"}, "email": {"to"}}
 class Posts:
     """What making and opening destinations takes: the seal of their secrets, and where requests may go."""
 
-    seal: Seal
+    seal: SecretBox
     guard: Guard
 
 
@@ -62,7 +62,7 @@ def create(
     if kind not in KINDS:
         raise invalid("kind", f"kind is one of {', '.join(KINDS)}.")
     shown, private = _checked(connection, scope, posts.guard, kind, settings)
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     number = select(func.count()).select_from(destinations).where(destinations.c.org_id == scope.org_id)
     if connection.execute(number).scalar_one() >= MOST_DESTINATIONS:
         detail = f"There are {MOST_DESTINATIONS} destinations already. Delete some."
@@ -79,7 +79,9 @@ def create(
         )
     )  # fmt: skip
     made = show(connection, scope, ids.encode(PREFIX, destination_id.bytes))
-    tell_of(connection, scope, "audit_log.destination_created", _on(made), now=now, caller=caller, metadata=_said(made))
+    record_own_for(
+        connection, scope, "audit_log.destination_created", _on(made), now=now, caller=caller, metadata=_said(made)
+    )
     return CreatedDestination(made, private.secrets[0].key if private.secrets else None)
 
 
@@ -89,7 +91,7 @@ def change(
 ) -> Destination:  # fmt: skip
     """Change `name`, `enabled` or `settings`, which are then given whole. What waits is sent as it is then."""
     require(scope, "alerts")
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     before = show(connection, scope, shown_id)
     values: dict[str, Any] = {}
     if "name" in given:
@@ -113,7 +115,9 @@ def change(
     if "sealed" in values and not changes:
         changes = {"settings": {"before": "[redacted]", "after": "[redacted]"}}
     if changes:
-        tell_of(connection, scope, "audit_log.destination_updated", _on(after), now=now, caller=caller, changes=changes)
+        record_own_for(
+            connection, scope, "audit_log.destination_updated", _on(after), now=now, caller=caller, changes=changes
+        )
     return after
 
 
@@ -122,14 +126,14 @@ def rotate(
 ) -> CreatedDestination:
     """Give a webhook a new secret, shown this once; the one before signs beside it for a day. Conflict."""
     require(scope, "alerts")
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     one = show(connection, scope, shown_id)
     if one.kind != "webhook":
         raise Conflict("Only a webhook has a secret that signs.", code="no_secret")
     private = secrets.rotate_secret(_opened(connection, posts, one), now)
     kept = secrets.seal_secrets(posts.seal, one.org_id, one.destination_id, private)
     connection.execute(update(destinations).where(is_destination(one.org_id, one.destination_id)).values(sealed=kept))
-    tell_of(connection, scope, "audit_log.destination_updated", _on(one), now=now, caller=caller,
+    record_own_for(connection, scope, "audit_log.destination_updated", _on(one), now=now, caller=caller,
           changes={"secret": {"before": "[redacted]", "after": "[redacted]"}})  # fmt: skip
     return CreatedDestination(one, private.secrets[0].key)
 
@@ -137,9 +141,11 @@ def rotate(
 def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
     """Delete it with what waits for it."""
     require(scope, "alerts")
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     one = show(connection, scope, shown_id)
-    tell_of(connection, scope, "audit_log.destination_deleted", _on(one), now=now, caller=caller, metadata=_said(one))
+    record_own_for(
+        connection, scope, "audit_log.destination_deleted", _on(one), now=now, caller=caller, metadata=_said(one)
+    )
     mine = (deliveries.c.org_id == one.org_id) & (deliveries.c.destination_id == one.destination_id)
     going = select(deliveries.c.delivery_id).where(mine)
     connection.execute(
@@ -164,7 +170,7 @@ def send_test(connection: Connection, scope: Scope, shown_id: str, *, now: int, 
         data={"destination": one.shown_id, "name": one.name},
     )  # fmt: skip
     delivery_id = queue.put(connection, one.org_id, one.destination_id, message, now=now)
-    tell_of(connection, scope, "audit_log.destination_tested", _on(one), now=now, caller=caller)
+    record_own_for(connection, scope, "audit_log.destination_tested", _on(one), now=now, caller=caller)
     return ids.encode(DELIVERY_PREFIX, delivery_id.bytes) if delivery_id else ""
 
 
@@ -186,7 +192,7 @@ def retry(
     )
     if not connection.execute(again).rowcount:
         raise NotFound("There is no such delivery that could be sent again.", code="no_such_delivery")
-    tell_of(
+    record_own_for(
         connection,
         scope,
         "audit_log.destination_tested",

@@ -16,8 +16,8 @@ import structlog
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, not_, or_, select, update
 
 from tallystick import clock
-from tallystick.access.audit import NOWHERE, resource, tell
-from tallystick.access.secret import Unsealable
+from tallystick.access.audit import NOWHERE, record_own, resource
+from tallystick.access.secret import DecryptionFailed
 from tallystick.access.tables import memberships, people
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.database.engine import Database
@@ -186,7 +186,7 @@ class Courier(Background):
     def _attempt(self, where: Row[Any], row: Row[Any], now: int) -> Result:
         try:
             private = secrets.open_secrets(self._posts.seal, where.org_id, where.destination_id, where.sealed)
-        except Unsealable:
+        except DecryptionFailed:
             return Result("The server's secret is another one: make the destination again.", for_good=True)
         message = _message(row.message)
         if where.kind == "email":
@@ -318,8 +318,15 @@ def _note_health(connection: Connection, where: Row[Any], result: Result, now: i
         healthy = {"state": "ok", "failures": 0, "last_error": "", "last_success_at": now}
         connection.execute(update(destinations).where(mine, destinations.c.enabled).values(healthy))
         if where.state == "failing":
-            tell(connection, where.org_id, "audit_log.destination_recovered", by=TALLYSTICK, caller=NOWHERE, on=about,
-                 now=now)  # fmt: skip
+            record_own(
+                connection,
+                where.org_id,
+                "audit_log.destination_recovered",
+                by=TALLYSTICK,
+                caller=NOWHERE,
+                on=about,
+                now=now,
+            )
         if where.failures:
             # It is back: what waits goes now.
             waiting = and_(
@@ -337,8 +344,16 @@ def _note_health(connection: Connection, where: Row[Any], result: Result, now: i
         values["state"] = "failing"
     connection.execute(update(destinations).where(mine).values(values))
     if fails or result.gone:
-        tell(connection, where.org_id, "audit_log.destination_failed", by=TALLYSTICK, caller=NOWHERE, on=about, now=now,
-             metadata={"error": result.problem[:300], "disabled": result.gone})  # fmt: skip
+        record_own(
+            connection,
+            where.org_id,
+            "audit_log.destination_failed",
+            by=TALLYSTICK,
+            caller=NOWHERE,
+            on=about,
+            now=now,
+            metadata={"error": result.problem[:300], "disabled": result.gone},
+        )
         _tell_owners(connection, where, result, now)
 
 

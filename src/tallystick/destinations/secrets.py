@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from tallystick.access.secret import Seal
+from tallystick.access.secret import SecretBox
 from tallystick.clock import DAY_US
 
 PURPOSE = b"tallystick/destination/v1"
@@ -51,10 +51,10 @@ def rotate_secret(private: DestinationSecrets, now: int) -> DestinationSecrets:
     return DestinationSecrets(private.url, private.headers, [create_secret(), *kept])
 
 
-def seal_secrets(seal: Seal, org_id: UUID, destination_id: UUID, private: DestinationSecrets) -> bytes:
+def seal_secrets(seal: SecretBox, org_id: UUID, destination_id: UUID, private: DestinationSecrets) -> bytes:
     return seal.seal(msgspec.json.encode(private), org_id.bytes + destination_id.bytes)
 
 
-def open_secrets(seal: Seal, org_id: UUID, destination_id: UUID, kept: bytes) -> DestinationSecrets:
+def open_secrets(seal: SecretBox, org_id: UUID, destination_id: UUID, kept: bytes) -> DestinationSecrets:
     """Unsealable where the server's secret is another one."""
     return msgspec.json.decode(seal.open(kept, org_id.bytes + destination_id.bytes), type=DestinationSecrets)

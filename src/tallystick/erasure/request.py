@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from tallystick import ids
 from tallystick.access import organizations
-from tallystick.access.audit import NOWHERE, Caller, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own
 from tallystick.access.scopes import require
 from tallystick.access.tables import api_keys, memberships, people
 from tallystick.clock import DAY_US
@@ -94,7 +94,7 @@ def request_erasure(
             code="reason_names_subject",
             field="reason",
         )
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     mine = (erasures.c.org_id == scope.org_id) & erasures.c.state.in_(("looking", "ready"))
     if len(connection.execute(select(erasures.c.erasure_id).where(mine)).all()) >= MAX_OPEN:
         raise Conflict(f"{MAX_OPEN} erasures are unconfirmed. Confirm or cancel one first.", code="too_many_erasures")
@@ -132,7 +132,7 @@ def confirm(connection: Connection, scope: Scope, shown_id: str, *, now: int, ca
     Raises Forbidden (`second_person_needed`), Conflict (`still_looking`, `erasure_over`).
     """
     require(scope, "admin")
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     erasure = show(connection, scope, shown_id)
     if erasure.state == "confirmed":
         return erasure
@@ -166,7 +166,7 @@ def confirm(connection: Connection, scope: Scope, shown_id: str, *, now: int, ca
 def cancel(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Erasure:
     """Cancel a request and delete its personal data; idempotent. Conflict (`erasure_over`) once confirmed."""
     require(scope, "admin")
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     erasure = show(connection, scope, shown_id)
     if erasure.state == "cancelled":
         return erasure
@@ -289,7 +289,7 @@ def _erasure_of(row: Row[Any]) -> Erasure:
 def _record(connection: Connection, scope: Scope, action: str, erasure_id: UUID, now: int, caller: Caller) -> None:
     """Record an action on the request in the trail, without naming the person."""
     on = {"type": "erasure", "id": ids.encode(PREFIX, erasure_id.bytes)}
-    tell(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now)
+    record_own(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now)
 
 
 # `requested_by` and `confirmed_by` of an erasure that is replayed after a restore.

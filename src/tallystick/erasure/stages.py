@@ -111,7 +111,7 @@ class ErasureStages:
             before = _holds(connection, row.org_id)
         run = self._search_next(row, scope, _matcher(row), found)
         with self.database.write() as connection:
-            organizations.hold_row(connection, row.org_id)
+            organizations.lock_row(connection, row.org_id)
             now = _holds(connection, row.org_id)
             if now != before or (row.place and now != row.holds):
                 _start_again(connection, row)
@@ -133,7 +133,7 @@ class ErasureStages:
         """TELL: write the erasure records, except those that were written before."""
         with self.database.write() as connection:
             # Placing a hold locks the same row: a record and a hold on the same event cannot both succeed.
-            organizations.hold_row(connection, row.org_id)
+            organizations.lock_row(connection, row.org_id)
             if row.requested_by != AGAIN and _holds(connection, row.org_id) != row.holds:
                 _start_again(connection, row)
                 return True

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from tallystick.access import organizations
-from tallystick.access.current_scope import standing
+from tallystick.access.current_scope import current_scope
 from tallystick.access.scopes import require
 from tallystick.clock import second_words, zone_of
 from tallystick.database.engine import Database
@@ -101,7 +101,7 @@ class Maker:
     def _scope(self, one: Export, now: int) -> Scope:
         """The requester's scope, which must be now what it was then."""
         with self._database.read() as connection:
-            scope = standing(connection, one.org_id, one.by, now=now)
+            scope = current_scope(connection, one.org_id, one.by, now=now)
         require(scope, "exports")
         if scope.role != one.role:
             raise Forbidden(

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, upd
 
 from tallystick import ids
 from tallystick.access import organizations
-from tallystick.access.audit import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.scopes import require
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tallystick.exports.tables import exports
@@ -118,7 +118,7 @@ def put(
 ) -> Export:
     """Let one of KINDS be made; `text` is its filter as JSON, checked by whoever calls. Conflict as `ask` says."""
     require(scope, "exports")
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     waiting = exports.c.state.in_(OPEN)
     number = select(func.count()).select_from(exports).where(exports.c.org_id == scope.org_id, waiting)
     if connection.execute(number).scalar_one() >= MOST_WAITING:
@@ -215,7 +215,7 @@ def tell_of(
     on = resource("export", one.export_id, PREFIX, f"{KINDS[one.format].words}: {filter_words(one.filter)}"[:200])
     said = {"format": one.format, "filter": {name: list(values) for name, values in one.filter.items()}}
     more = {"position": one.position, **({"first": one.first} if one.first else {}), **(metadata or {})}
-    tell(connection, one.org_id, action, by=by, caller=caller, on=on, now=now, metadata=said | more)
+    record_own(connection, one.org_id, action, by=by, caller=caller, on=on, now=now, metadata=said | more)
 
 
 def is_one(org_id: UUID, export_id: UUID) -> ColumnElement[bool]:

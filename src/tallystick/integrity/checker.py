@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from tallystick import clock, telemetry
 from tallystick.access import organizations
-from tallystick.access.audit import NOWHERE, resource, tell
+from tallystick.access.audit import NOWHERE, record_own, resource
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import rfc3339
 from tallystick.database.engine import Database
@@ -114,8 +114,16 @@ class Checker(Background):
 
 def _record_failure(connection: Connection, org_id: UUID, problem: Problem, found: Round) -> None:
     metadata = {"index": problem.index, "problem": problem.words, "round_began": rfc3339(found.started_at)}
-    tell(connection, org_id, "audit_log.integrity_failed", by=TALLYSTICK, caller=NOWHERE, on={}, now=clock.now_us(),
-         metadata=metadata)  # fmt: skip
+    record_own(
+        connection,
+        org_id,
+        "audit_log.integrity_failed",
+        by=TALLYSTICK,
+        caller=NOWHERE,
+        on={},
+        now=clock.now_us(),
+        metadata=metadata,
+    )
 
 
 def _record_success(connection: Connection, org_id: UUID, found: Round, by: Principal) -> None:
@@ -124,5 +132,5 @@ def _record_success(connection: Connection, org_id: UUID, found: Round, by: Prin
         "entries": found.end, "events": found.checked, "expired": found.expired, "erased": found.erased,
     }  # fmt: skip
     on = resource("organization", org_id, "org", organization.name)
-    tell(connection, org_id, "audit_log.integrity_verified", by=by, caller=NOWHERE, on=on, now=clock.now_us(),
+    record_own(connection, org_id, "audit_log.integrity_verified", by=by, caller=NOWHERE, on=on, now=clock.now_us(),
          metadata=metadata)  # fmt: skip

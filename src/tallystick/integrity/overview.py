@@ -5,7 +5,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from tallystick.access import organizations
-from tallystick.access.audit import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.scopes import require, require_whole_trail
 from tallystick.integrity import rounds
 from tallystick.integrity.rounds import Round
@@ -59,12 +59,12 @@ def overview(connection: Connection, scope: Scope) -> Overview:
 def request_check(connection: Connection, scope: Scope, *, now: int, caller: Caller = NOWHERE) -> None:
     """Request a check and record that in the trail; does nothing while a requested check has not finished."""
     require(scope, "admin")
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     if not rounds.request_round(connection, scope.org_id, scope.principal):
         return
     organization = organizations.of_scope(connection, scope)
     on = resource("organization", organization.org_id, "org", organization.name)
-    tell(
+    record_own(
         connection, scope.org_id, "audit_log.integrity_check_requested", by=scope.principal, caller=caller, on=on,
         now=now,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, delete, insert, select
 
 from tallystick.access import organizations
-from tallystick.access.audit import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.scopes import log_scope, require_ownership
 from tallystick.errors import NotFound
 from tallystick.integrity.tables import public_logs
@@ -14,7 +14,7 @@ from tallystick.query.scope import Scope
 def set_public(connection: Connection, scope: Scope, public: bool, *, now: int, caller: Caller = NOWHERE) -> None:
     """Make the log public or private; nothing happens when it is already. Forbidden (`owner_only`) but for owners."""
     require_ownership(scope)
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     mine = public_logs.c.org_id == scope.org_id
     if (connection.execute(select(public_logs.c.since).where(mine)).first() is not None) == public:
         return
@@ -25,7 +25,7 @@ def set_public(connection: Connection, scope: Scope, public: bool, *, now: int, 
     organization = organizations.of_scope(connection, scope)
     on = resource("organization", organization.org_id, "org", organization.name)
     action = "audit_log.log_published" if public else "audit_log.log_unpublished"
-    tell(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now)
+    record_own(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now)
 
 
 def public_scope(connection: Connection, origin_id: str) -> Scope:

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from tallystick.access import organizations
-from tallystick.access.audit import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.scopes import require_ownership
-from tallystick.access.secret import Seal, Unsealable
+from tallystick.access.secret import DecryptionFailed, SecretBox
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.errors import Unavailable
 from tallystick.ledger import log as ledger_log
@@ -49,7 +49,7 @@ class Keyring:
 
     def __init__(self, secret: str, host: str) -> None:
         self._host = host
-        self._seal = Seal(secret, _PURPOSE)
+        self._seal = SecretBox(secret, _PURPOSE)
 
     def can_open(self, org_id: UUID, public: bytes, sealed: bytes) -> bool:
         """Whether the key was encrypted with this secret."""
@@ -92,7 +92,7 @@ class Keyring:
         self._make(connection, scope.org_id, now=now)
         made = self.active_keys(connection, scope.org_id, now=now)[0]
         organization = organizations.of_scope(connection, scope)
-        tell(
+        record_own(
             connection, scope.org_id, "audit_log.signing_key_rotated",
             by=scope.principal, caller=caller, now=now,
             on=resource("organization", organization.org_id, "org", organization.name),
@@ -110,7 +110,7 @@ class Keyring:
     def _open(self, org_id: UUID, public: bytes, sealed: bytes) -> Ed25519PrivateKey:
         try:
             raw = self._seal.open(sealed, org_id.bytes + public)
-        except Unsealable:
+        except DecryptionFailed:
             raise Unavailable(
                 "The key that signs this log cannot be decrypted. The operator must start the server with the "
                 "TALLYSTICK_SECRET_KEY that it had when the key was created.",

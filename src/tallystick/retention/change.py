@@ -39,9 +39,9 @@ def preview(
 ) -> Preview:
     """Look before it is done; the same refusals as `organizations.set_retention`, which does it. Blocks."""
     with database.read() as connection:
-        new_plan, new_days = organizations.chosen(connection, scope, days, plan)
+        new_plan, new_days = organizations.resolve_retention(connection, scope, days, plan)
         before = organizations.of_scope(connection, scope)
-        kept = organizations.kept_days(connection, scope.org_id, now)
+        kept = organizations.effective_retention_days(connection, scope.org_id, now)
         held = holds.active(connection, scope)
         left = exported.known(connection, scope)
     # A longer retention counts at once, a shorter one a day later.

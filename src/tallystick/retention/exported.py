@@ -19,7 +19,7 @@ def note(connection: Connection, scope: Scope, ranges: Iterable[Pair]) -> None:
     """These events were written somewhere in full. Of too many scattered ranges the smallest are forgotten:
     then events count as never exported though they were, and nobody is lulled.
     """
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     joined = merge_ranges([*known(connection, scope), *(one for one in ranges if 0 <= one[0] <= one[1])])
     kept = sorted(sorted(joined, key=lambda pair: pair[0] - pair[1])[:MOST_RANGES])
     connection.execute(delete(exported_ranges).where(exported_ranges.c.org_id == scope.org_id))

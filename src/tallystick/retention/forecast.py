@@ -43,8 +43,8 @@ def forecast(database: Database, store: EventStore, scope: Scope, *, now: int | 
     now = clock.now_us() if now is None else now
     with database.read() as connection:
         organization = organizations.of_scope(connection, scope)
-        kept = organizations.kept_days(connection, scope.org_id, now)
-        longer_until = organizations.longer_until(connection, scope.org_id, now)
+        kept = organizations.effective_retention_days(connection, scope.org_id, now)
+        longer_until = organizations.previous_retention_until(connection, scope.org_id, now)
         held = holds.active(connection, scope)
         left = exported.known(connection, scope)
         pruned = connection.execute(select(logs.c.pruned).where(logs.c.org_id == scope.org_id)).scalar_one()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from tallystick import ids
 from tallystick.access import organizations
-from tallystick.access.audit import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.scopes import require, require_whole_trail
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
@@ -69,7 +69,7 @@ def place(
     if not 1 <= len(words) <= MOST_NAME:
         raise BadRequest(f"The name of a hold has 1 to {MOST_NAME} characters.", code="bad_hold", field="name")
     hold = _wanted(scope, words, query, start, end, now)
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     if len(active(connection, scope)) >= MOST_ACTIVE:
         raise Conflict(f"There are {MOST_ACTIVE} holds. Release one first.", code="too_many_holds")
     connection.execute(
@@ -95,7 +95,7 @@ def count(
 def release(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Hold:
     """Let the retention go on for what was held; releasing again changes nothing. NotFound (`no_hold`)."""
     require(scope, "admin")
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     hold = show(connection, scope, shown_id)
     if hold.released_at is not None:
         return hold
@@ -145,7 +145,7 @@ def freed(database: Database, store: EventStore, scope: Scope, shown_id: str, *,
     with database.read() as connection:
         hold = show(connection, scope, shown_id)
         others = [one for one in active(connection, scope) if one.hold_id != hold.hold_id]
-        before = now - organizations.kept_days(connection, scope.org_id, now) * DAY_US
+        before = now - organizations.effective_retention_days(connection, scope.org_id, now) * DAY_US
         left = exported.known(connection, scope)
     only = And((_condition(hold), not_held(others)))
     return tally(store, scope, before, only=only, ranges=left, seconds=SECONDS)
@@ -187,4 +187,4 @@ def _tell(
     connection: Connection, scope: Scope, action: str, hold: Hold, now: int, caller: Caller, changes: dict[str, str]
 ) -> None:
     on = resource("legal_hold", hold.hold_id, PREFIX, hold.name)
-    tell(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now, changes=changes)
+    record_own(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now, changes=changes)

@@ -126,7 +126,7 @@ class Purger(Background):
         """Look through the organization that is due, and announce what is to go."""
         with self._database.read() as connection:
             scope = operator_scope(due)
-            days = organizations.kept_days(connection, due, now)
+            days = organizations.effective_retention_days(connection, due, now)
             if self._must_wait(connection, due):
                 self._pauses.pause(due, now)
                 return
@@ -140,8 +140,8 @@ class Purger(Background):
         is_ours = written is None or self.may_work(max(now, clock.now_us()))  # an archive may take its time
         with self._database.write() as connection:
             # Whoever changes the retention, places a hold or confirms an erasure has this row: nothing can cross.
-            organizations.hold_row(connection, due)
-            is_shorter = organizations.kept_days(connection, due, now) <= days
+            organizations.lock_row(connection, due)
+            is_shorter = organizations.effective_retention_days(connection, due, now) <= days
             stands = (
                 is_ours
                 and is_shorter

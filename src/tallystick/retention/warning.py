@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select, update
 
 from tallystick.access import members, organizations
-from tallystick.access.audit import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.scopes import operator_scope, require
 from tallystick.clock import DAY_US, from_us
 from tallystick.database.engine import Database
@@ -37,7 +37,7 @@ def wish(connection: Connection, org_id: UUID) -> Wish:
 def set_off(connection: Connection, scope: Scope, off: bool, *, now: int, caller: Caller = NOWHERE) -> None:
     """Whether the owners are told by mail; set to what it is, nothing happens."""
     require(scope, "admin")
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     before = wish(connection, scope.org_id)
     if before.off == off:
         return
@@ -45,7 +45,7 @@ def set_off(connection: Connection, scope: Scope, off: bool, *, now: int, caller
     organization = organizations.of_scope(connection, scope)
     on = resource("organization", organization.org_id, "org", organization.name)
     changes = {"retention_mail": {"before": not before.off, "after": not off}}
-    tell(connection, scope.org_id, "organization.updated", by=scope.principal, caller=caller, on=on, now=now,
+    record_own(connection, scope.org_id, "organization.updated", by=scope.principal, caller=caller, on=on, now=now,
          changes=changes)  # fmt: skip
 
 
@@ -69,7 +69,7 @@ def warn(
     if wanted.off or lately or known or not found.expiring.outside:
         return False
     with database.write() as connection:
-        organizations.hold_row(connection, org_id)
+        organizations.lock_row(connection, org_id)
         if wish(connection, org_id) != wanted:
             return False
         organization = organizations.of_scope(connection, scope)

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, or_
 
 from tallystick import ids
 from tallystick.access import organizations
-from tallystick.access.audit import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.scopes import require
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tallystick.query.scope import Scope
@@ -46,7 +46,7 @@ def save_view(
     words = _name(name)
     if len(query) > MOST_QUERY or "\0" in query:
         raise BadRequest("This view is too long to be kept. Take some filters out.", code="bad_view")
-    organizations.hold_row(connection, scope.org_id)  # of two at once the second sees what the first did
+    organizations.lock_row(connection, scope.org_id)  # of two at once the second sees what the first did
     mine = (saved_views.c.org_id == scope.org_id) & (saved_views.c.owner_id == scope.principal.id)
     kept = connection.execute(select(saved_views).where(mine, saved_views.c.name == words)).first()
     if kept is None:
@@ -69,7 +69,7 @@ def rename_view(
     connection: Connection, scope: Scope, shown_id: str, name: str, *, now: int, caller: Caller = NOWHERE
 ) -> None:
     """Give one's own view another name; Conflict (`view_exists`) when another of one's own has it."""
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     view, words = _own(connection, scope, shown_id), _name(name)
     if words == view.name:
         return
@@ -178,4 +178,4 @@ def _tell(
     changes: dict[str, Any],
 ) -> None:
     on = resource("saved_view", _raw(view.id), PREFIX, view.name)
-    tell(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now, changes=changes)
+    record_own(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now, changes=changes)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from tallystick import ids
 from tallystick.access import names, organizations
-from tallystick.access.audit import NOWHERE, Caller, differences, resource, tell_of
+from tallystick.access.audit import NOWHERE, Caller, differences, record_own_for, resource
 from tallystick.access.current_scope import require_owner
 from tallystick.access.scopes import require
 from tallystick.errors import BadRequest, Conflict, Forbidden
@@ -65,7 +65,7 @@ def create(
     if wanted.mode not in MODES:
         raise invalid("mode", f"mode is one of {', '.join(MODES)}.")
     addresses = getting.check_recipients(scope, wanted.recipients, to_place=wanted.to_place)
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     number = select(func.count()).select_from(export_schedules).where(export_schedules.c.org_id == scope.org_id)
     if connection.execute(number).scalar_one() >= MOST_SCHEDULES:
         raise Conflict(f"There are {MOST_SCHEDULES} schedules already. Delete some.", code="too_many_schedules")
@@ -84,7 +84,9 @@ def create(
         row = getting.new_row(connection, scope, schedule_id, address, until=until, now=now)
         connection.execute(insert(schedule_recipients).values(row))
     made = show(connection, scope, ids.encode(PREFIX, schedule_id.bytes))
-    tell_of(connection, scope, "audit_log.schedule_created", _on(made), now=now, caller=caller, metadata=_said(made))
+    record_own_for(
+        connection, scope, "audit_log.schedule_created", _on(made), now=now, caller=caller, metadata=_said(made)
+    )
     return made
 
 
@@ -130,14 +132,18 @@ def change(
     was, is_now = _said(before), _said(after)
     changes = differences(was, is_now)
     if changes:
-        tell_of(connection, scope, "audit_log.schedule_updated", _on(after), now=now, caller=caller, changes=changes)
+        record_own_for(
+            connection, scope, "audit_log.schedule_updated", _on(after), now=now, caller=caller, changes=changes
+        )
     return after
 
 
 def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
     """Delete it with its history; the files stay exports until their time."""
     one = _mine(connection, scope, shown_id)
-    tell_of(connection, scope, "audit_log.schedule_deleted", _on(one), now=now, caller=caller, metadata=_said(one))
+    record_own_for(
+        connection, scope, "audit_log.schedule_deleted", _on(one), now=now, caller=caller, metadata=_said(one)
+    )
     mine = (schedule_runs.c.org_id == one.org_id) & (schedule_runs.c.schedule_id == one.schedule_id)
     sent = select(schedule_runs.c.run_id).where(mine)
     connection.execute(
@@ -152,7 +158,7 @@ def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, cal
 
 def consent(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Schedule:
     """As an owner, let it go to those outside the organization that wait for this. Forbidden (`owner_only`)."""
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     one = show(connection, scope, shown_id)
     require_owner(connection, scope)
     waiting = [who.address for who in one.recipients if who.state == "waiting"]
@@ -161,7 +167,7 @@ def consent(connection: Connection, scope: Scope, shown_id: str, *, now: int, ca
         mine = recipients_of(one.org_id, one.schedule_id) & (schedule_recipients.c.state == "waiting")
         agreed = update(schedule_recipients).where(mine)
         connection.execute(agreed.values(state="active", consent_by=name, consent_at=now))
-        tell_of(
+        record_own_for(
             connection, scope, "audit_log.schedule_consented", _on(one), now=now, caller=caller,
             metadata={"recipients": waiting},
         )  # fmt: skip
@@ -177,7 +183,7 @@ def run_now(connection: Connection, scope: Scope, shown_id: str, *, now: int, ca
         raise Conflict("It is running already. Wait for its result.", code="schedule_running")
     if not any(getting.may_receive(connection, one.org_id, who) for who in one.recipients):
         raise Conflict("Nobody may get a file: its recipients wait for an owner's consent.", code="no_recipients")
-    tell_of(connection, scope, "audit_log.schedule_started", _on(one), now=now, caller=caller)
+    record_own_for(connection, scope, "audit_log.schedule_started", _on(one), now=now, caller=caller)
     runs.start(connection, one, now, asked=True)
     return show(connection, scope, shown_id)
 
@@ -251,7 +257,7 @@ def _set_recipients(
 
 def _mine(connection: Connection, scope: Scope, shown_id: str) -> Schedule:
     """Read under the organization's lock, so that of two changes the later one sees the earlier."""
-    organizations.hold_row(connection, scope.org_id)
+    organizations.lock_row(connection, scope.org_id)
     one = show(connection, scope, shown_id)
     if one.by.id != scope.principal.id and "admin" not in scope.permissions:
         raise Forbidden("Somebody else made this schedule. Ask an owner or admin.", code="not_your_schedule")

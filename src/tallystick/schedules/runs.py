@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from tallystick import ids
-from tallystick.access.audit import NOWHERE, resource, tell
-from tallystick.access.current_scope import standing
+from tallystick.access.audit import NOWHERE, record_own, resource
+from tallystick.access.current_scope import current_scope
 from tallystick.access.scopes import require
 from tallystick.errors import Forbidden, TallystickError
 from tallystick.exports import request
@@ -128,7 +128,7 @@ def _scope(connection: Connection, schedule: Schedule, now: int) -> Scope:
     """What whoever scheduled it may see now; Forbidden when that is something else than it was."""
     if any(ERASED in value for values in schedule.filter.values() for value in values):
         raise Forbidden("Its filter named a person whose data was erased.", code="access_ended")
-    scope = standing(connection, schedule.org_id, schedule.by, now=now)
+    scope = current_scope(connection, schedule.org_id, schedule.by, now=now)
     require(scope, "exports")
     name = schedule.by.email or schedule.by.name
     if (scope.role == "member") != (schedule.role == "member"):
@@ -206,4 +206,4 @@ def _go_on(connection: Connection, schedule: Schedule, addresses: set[str], now:
 
 def _tell(connection: Connection, schedule: Schedule, action: str, now: int, metadata: Mapping[str, Any]) -> None:
     on = resource("export_schedule", schedule.schedule_id, PREFIX, schedule.name)
-    tell(connection, schedule.org_id, action, by=TALLYSTICK, caller=NOWHERE, on=on, now=now, metadata=metadata)
+    record_own(connection, schedule.org_id, action, by=TALLYSTICK, caller=NOWHERE, on=on, now=now, metadata=metadata)

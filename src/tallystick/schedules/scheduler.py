@@ -126,7 +126,7 @@ class Scheduler(Background):
     def _begin(self, row: Row[Any], now: int) -> None:
         """Its time moves on in the transaction that begins the run."""
         with self._database.write() as connection:
-            organizations.hold_row(connection, row.org_id)
+            organizations.lock_row(connection, row.org_id)
             mine = is_schedule(row.org_id, row.schedule_id) & (export_schedules.c.next_at == row.next_at)
             schedule = find(connection, row.org_id, row.schedule_id)
             if schedule is None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, update
 
-from tallystick.access.audit import NOWHERE, Caller, resource, tell
+from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.scopes import log_scope
 from tallystick.access.secret import open_link, sign_link
 from tallystick.errors import NotFound
@@ -57,7 +57,7 @@ def unsubscribe(connection: Connection, secret: str, text: str, *, now: int, cal
     ended = update(schedule_recipients).where(mine, schedule_recipients.c.state != "unsubscribed")
     if connection.execute(ended.values(state="unsubscribed")).rowcount:
         on = resource("export_schedule", found.schedule_id, PREFIX, found.name)
-        tell(
+        record_own(
             connection, found.org_id, "audit_log.schedule_unsubscribed", by=log_scope(found.org_id).principal,
             caller=caller, on=on, now=now, metadata={"recipient": found.address},
         )  # fmt: skip

@@ -128,7 +128,7 @@ def with_session(response: Response[str], token: str, settings: Settings) -> Res
 def _standing(database: Database, token: str) -> tuple[bool, bool]:
     """Is someone signed in; is there an organization at all."""
     with database.read() as connection:
-        return sessions.read(connection, token, now_us()) is not None, organizations.any_exists(connection)
+        return sessions.find_by_token(connection, token, now_us()) is not None, organizations.exists_any(connection)
 
 
 def _wanted(path: str) -> str:
