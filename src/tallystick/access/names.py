@@ -1,5 +1,7 @@
-"""Validation of names: slugs, e-mail addresses, display names. Each function returns the stored form or raises
-BadRequest."""
+"""Validation of names: slugs, e-mail addresses, display names.
+
+Each function returns the form that is stored, or raises BadRequest.
+"""
 
 import re
 import unicodedata
