@@ -6,16 +6,19 @@ import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 PACKAGE = "axe-core@4.14.1"
 SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 PLACE = Path(__file__).resolve().parents[2] / "build" / PACKAGE / "axe.min.js"
 SECONDS = 120
 CALM = 5
+TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+RULES: dict[Literal["light", "dark"], tuple[str, ...]] = {"light": (), "dark": ("color-contrast", "link-in-text-block")}
+SIZES: dict[str, ViewportSize] = {"desk": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 
 
 def source() -> str:
@@ -30,8 +33,33 @@ def source() -> str:
 def violations(page: Page, script: str) -> list[str]:
     """What axe finds on the page as it stands once it is at rest, one line for each place."""
     _rest(page)
-    page.evaluate("() => {" + script + "\n}")
-    found: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return _run(page, script)
+
+
+def violations_in_every_look(page: Page, script: str, *sizes: str, may_run_over: bool = False) -> list[str]:
+    """The same at each size, all by default, in light and dark, and the sizes at which the page is too wide.
+
+    The page is loaded once and then shown otherwise. In dark the rules about colour are asked alone: a test of the
+    stylesheet holds that the dark theme changes nothing else.
+    """
+    found = []
+    for size in sizes or SIZES:
+        page.set_viewport_size(SIZES[size])
+        _rest(page)
+        for theme, rules in RULES.items():
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            page.evaluate(TWO_FRAMES)
+            found += [f"{size}, {theme}: {line}" for line in _run(page, script, *rules)]
+        if not may_run_over and page.evaluate("document.documentElement.scrollWidth") > SIZES[size]["width"]:
+            found.append(f"{size}: the page is wider than the window")
+    return found
+
+
+def _run(page: Page, script: str, *rules: str) -> list[str]:
+    if not page.evaluate("'axe' in window"):
+        page.evaluate("() => {" + script + "\n}")
+    options: dict[str, Any] = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+    found: dict[str, Any] = page.evaluate("options => axe.run(document, options)", options)
     return [
         f"{violation['id']}: {node['target']} {node['failureSummary']}"
         for violation in found["violations"]

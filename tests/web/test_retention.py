@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.cli.running import wait_for
 from tests.fixtures.servers import Starter
-from tests.web.axe import violations
+from tests.web.axe import violations_in_every_look
 from tests.web.conftest import Town
 from tests.web.forms import client, seen, token
 from tests.web.happenings import routine
@@ -233,14 +233,11 @@ def test_mail_is_switched_by_owner_and_admin_and_by_nobody_else(nico_asks, charl
     assert event["changes"] == {"retention_mail": {"before": True, "after": False}}
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_page_has_no_barrier_in_either_theme_nor_on_a_phone(as_person, axe_script, theme):
-    for width in (1280, 390):
-        page = as_person(color_scheme=theme, viewport={"width": width, "height": 844}, reduced_motion="reduce")
-        page.goto(f"{PAGE}?look=change&plan=free&days=400")
-        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-        assert violations(page, axe_script) == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_the_page_has_no_barrier_in_either_theme_nor_on_a_phone(as_person, axe_script):
+    page = as_person(reduced_motion="reduce")
+    page.goto(f"{PAGE}?look=change&plan=free&days=400")
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert violations_in_every_look(page, axe_script) == []
 
 
 def test_in_a_browser_a_change_takes_two_steps_and_says_until_when_it_can_be_put_right(as_person):

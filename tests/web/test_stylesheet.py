@@ -13,6 +13,7 @@ SHEETS = sorted((STATIC / "css").glob("*.css"))
 CSS = (STATIC / "css" / "tokens.css").read_text()
 THEMES = {"light": CSS.split(":root {")[1].split("}")[0]}
 THEMES["dark"] = THEMES["light"] + CSS.split("prefers-color-scheme: dark")[1].split("}")[0]
+DARK = r"@media screen and \(prefers-color-scheme: dark\) \{\s*:root \{([^{}]*)\}\s*\}"
 PAPERS = ("paper", "paper-side", "paper-float", "under-pointer", "chosen")
 # Ink, the papers it stands on, and how far it has to stand out.
 INKS = [
@@ -46,6 +47,15 @@ def _luminance(colour: str) -> float:
 def _contrast(one: str, other: str) -> float:
     darker, lighter = sorted((_luminance(one), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_the_dark_theme_gives_other_values_to_the_colours_of_the_light_one_and_changes_nothing_else():
+    rules = [match for sheet in SHEETS for match in re.findall(DARK, sheet.read_text(), re.DOTALL)]
+    assert len(rules) == sum(sheet.read_text().count("prefers-color-scheme") for sheet in SHEETS) == 1
+    given = dict(re.findall(r"([\w-]+):\s*([^;]+);", rules[0]))
+    assert len(given) == rules[0].count(";")
+    variables = set(re.findall(r"(--[\w-]+):", THEMES["light"]))
+    assert {name for name in given if name not in variables} <= {"color-scheme"}
 
 
 @pytest.mark.parametrize("theme", THEMES)
