@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev run dev test lint format unit verifier chaos bench screenshots docs lock system-tools vendor-check clean
+.PHONY: help env env-dev run dev test lint lint-scripts format unit verifier chaos bench screenshots docs lock system-tools vendor-check clean
 
 # The first Python on the path that is new enough; PYTHON=… chooses another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -35,15 +35,21 @@ dev: env-dev  ## the same, from this tree, with the log on debug
 
 test: env-dev system-tools vendor-check lint unit  ## run every check and every test
 
-lint: env-dev  ## style, types, and which package may import which
+lint: env-dev lint-scripts  ## style, types, and which package may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+# Biome has a wheel for Linux on x86_64 alone.
+lint-scripts: env-dev
+	@if [ -x $(BIN)/biome ]; then $(BIN)/biome ci --error-on-warnings; \
+		else echo "Scripts and stylesheets are not checked: Biome has no wheel for this platform"; fi
+
 format: env-dev  ## put every file into the house's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	if [ -x $(BIN)/biome ]; then $(BIN)/biome check --write; fi
 
 unit: env-dev  ## the tests alone; ARGS chooses some
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadscope --max-worker-restart 0 --durations=25 $(ARGS)

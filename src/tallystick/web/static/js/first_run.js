@@ -1,29 +1,32 @@
-// Waits for the first event, and then shows the log.
-import { startCopying } from "./copying.js";
+// The page of an organization without events: waits for the first event, and then shows the log.
+import { startClipboard } from "./clipboard.js";
+import { startScriptOnly } from "./script_only.js";
 
-const PAUSE = 500; // milliseconds; an event is told live a moment before the list can show it
-const TRIES = 12;
+const RETRY_DELAY = 500; // milliseconds; an event arrives live a moment before the list can show it
+const MAX_TRIES = 12;
 
 const page = document.getElementById("first-run");
 const source = new EventSource(`/audit-logs/live?after=${page.dataset.through}`);
-let left = 0;
+let triesLeft = 0;
 
-// What Tallystick itself does arrives too: only when the page would be the log, it is loaded anew.
-async function look() {
+// Tallystick's own events arrive too: the page is loaded again only when the answer would be the log.
+async function checkForLog() {
   const answer = await fetch("/audit-logs");
   if (!(await answer.text()).includes('id="first-run"')) {
     document.getElementById("waiting").textContent = "The first event has arrived.";
     location.reload();
-  } else if (--left > 0) {
-    setTimeout(look, PAUSE);
+    return;
   }
+  triesLeft -= 1;
+  if (triesLeft > 0) setTimeout(checkForLog, RETRY_DELAY);
 }
 
 source.addEventListener("rows", () => {
-  const idle = left <= 0;
-  left = TRIES;
-  if (idle) look();
+  const isIdle = triesLeft <= 0;
+  triesLeft = MAX_TRIES;
+  if (isIdle) checkForLog();
 });
 source.addEventListener("signed-out", () => source.close());
 window.addEventListener("pagehide", () => source.close());
-startCopying();
+startScriptOnly();
+startClipboard();

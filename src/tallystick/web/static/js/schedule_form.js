@@ -1,9 +1,13 @@
-// The form of a scheduled export: only the day that its frequency asks for.
+// The form of a scheduled export: shows only the day that its frequency needs.
+
 const form = document.getElementById("schedule-form");
-const show = () => {
+
+function showDay() {
   const frequency = form.elements.frequency.value;
   for (const label of form.querySelectorAll("[data-for]")) label.hidden = label.dataset.for !== frequency;
-  if (form.elements.name) form.elements.name.placeholder = `${frequency[0].toUpperCase()}${frequency.slice(1)} export`;
-};
-form.elements.frequency.addEventListener("change", show);
-show();
+  const name = form.elements.name;
+  if (name) name.placeholder = `${frequency[0].toUpperCase()}${frequency.slice(1)} export`;
+}
+
+form.elements.frequency.addEventListener("change", showDay);
+showDay();

@@ -1,102 +1,95 @@
-// The search box completes qualifiers, and behind them the values that there are.
+// The search box completes qualifiers, and behind them the values that exist.
+import { replaceWord, withoutWord, wordBefore } from "./search_terms.js";
 
-const PAUSE = 120; // milliseconds without a key before values are asked for
+const TYPING_PAUSE = 120; // milliseconds without a key before values are requested
 const QUALIFIERS = {
-  "user:": "who did it: e-mail, name or id",
+  "user:": "who did it: e-mail, name or ID",
   "action:": "what was done, such as deployment.*",
   "category:": "a kind of action",
   "status:": "success or failed",
-  "resource:": "what it was done to: name or id",
+  "resource:": "what it was done to: name or ID",
   "type:": "a type of resource",
   "ip:": "an address or network",
-  "after:": "from then on",
-  "before:": "up to then",
+  "after:": "from this time on",
+  "before:": "up to this time",
   "on:": "a whole day",
-  "id:": "an event's id",
-  "session:": "a session's id",
-  "request:": "a request's id",
+  "id:": "an event's ID",
+  "session:": "a session's ID",
+  "request:": "a request's ID",
   "changes.": "a value that changed, such as changes.error:",
   "metadata.": "a value in the metadata, such as metadata.team:",
 };
-const COUNTED = ["user", "action", "category", "status", "resource", "type", "ip"];
-const MOMENTS = {
+const WITH_VALUES = ["user", "action", "category", "status", "resource", "type", "ip"];
+const DATES = {
   after: ["today", "yesterday", "24h", "7d", "30d"],
   before: ["today", "yesterday", "24h", "7d"],
   on: ["today", "yesterday"],
 };
-// What stands before the caret: a sign, perhaps a qualifier, and what is typed of a value.
-const WORD = /(?:^|[\s(])-?((?:([a-z_]+):)?("[^"]*|[^\s()"]*))$/i;
 
-let serial = 0;
+let requestNumber = 0;
 let timer = 0;
-let active = -1;
+let active = -1; // the place of the highlighted completion
 
 const box = () => document.getElementById("q");
 const list = () => document.getElementById("offers");
 const options = () => [...list().children];
+const currentWord = () => wordBefore(box().value, box().selectionStart);
 
-function here() {
-  const before = box().value.slice(0, box().selectionStart);
-  const [, whole = "", name = "", typed = ""] = WORD.exec(before) ?? [];
-  return {
-    whole,
-    name: name.toLowerCase(),
-    typed: typed.replace(/^"/, ""),
-    from: before.length - whole.length,
-    to: before.length,
-  };
-}
-
-// `all`: also where nothing is typed yet.
-function offer(all = false) {
+// `isAsked`: also where nothing is typed yet.
+function complete(isAsked = false) {
   clearTimeout(timer);
-  const number = ++serial;
-  const { whole, name, typed } = here();
-  if (!name) {
-    const fitting = Object.keys(QUALIFIERS).filter((one) => one.startsWith(typed.toLowerCase()));
-    return show(all || typed ? fitting.map((text) => ({ text, hint: QUALIFIERS[text] })) : []);
-  }
-  if (name in MOMENTS)
-    return show(MOMENTS[name].filter((one) => one.startsWith(typed)).map((one) => ({ text: `${name}:${one}` })));
-  if (!COUNTED.includes(name) || !(whole.length > name.length)) return hide();
-  timer = setTimeout(() => ask(name, typed, number), PAUSE);
+  requestNumber += 1;
+  const number = requestNumber;
+  const { word, name, value } = currentWord();
+  if (!name) return show(isAsked || value ? qualifiersFor(value) : []);
+  if (name in DATES) return show(datesFor(name, value));
+  if (!WITH_VALUES.includes(name) || word.length <= name.length) return hide();
+  timer = setTimeout(() => loadValues(name, value, number), TYPING_PAUSE);
 }
 
-async function ask(name, typed, number) {
-  const { from, to } = here();
-  const question = new URLSearchParams(new FormData(document.getElementById("filters")));
-  question.set("q", (box().value.slice(0, from).replace(/-$/, "") + box().value.slice(to)).trim());
-  question.set("typed", typed);
-  const answer = await fetch(`/audit-logs/complete/${name}?${question}`).catch(() => null);
-  if (!answer?.ok || number !== serial) return;
-  const found = await answer.json();
-  if (number !== serial || document.activeElement !== box()) return;
-  show(found.map(({ text, count }) => ({ text, hint: count == null ? "" : count.toLocaleString("en") })));
+function qualifiersFor(typed) {
+  const names = Object.keys(QUALIFIERS).filter((name) => name.startsWith(typed.toLowerCase()));
+  return names.map((text) => ({ text, hint: QUALIFIERS[text] }));
 }
 
-function show(found) {
-  const { whole } = here();
-  const chosen = options()[active]?.dataset.text;
+function datesFor(name, typed) {
+  return DATES[name].filter((date) => date.startsWith(typed)).map((date) => ({ text: `${name}:${date}` }));
+}
+
+async function loadValues(name, typed, number) {
+  const parameters = new URLSearchParams(new FormData(document.getElementById("filters")));
+  parameters.set("q", withoutWord(box().value, currentWord()));
+  parameters.set("typed", typed);
+  const answer = await fetch(`/audit-logs/complete/${name}?${parameters}`).catch(() => null);
+  if (!answer?.ok || number !== requestNumber) return;
+  const values = await answer.json();
+  if (number !== requestNumber || document.activeElement !== box()) return;
+  show(values.map(({ text, count }) => ({ text, hint: count == null ? "" : count.toLocaleString("en") })));
+}
+
+function show(completions) {
+  const { word } = currentWord();
+  const highlighted = options()[active]?.dataset.text;
   active = -1;
-  list().replaceChildren(...found.filter(({ text }) => text !== whole).map(option));
+  list().replaceChildren(...completions.filter(({ text }) => text !== word).map(option));
   list().hidden = !list().childElementCount;
   box().setAttribute("aria-expanded", String(!list().hidden));
   box().removeAttribute("aria-activedescendant");
-  const place = options().findIndex((one) => one.dataset.text === chosen);
-  if (place >= 0) go(place + 1); // an answer that comes late takes nothing from the hand
+  const place = options().findIndex((one) => one.dataset.text === highlighted);
+  if (place >= 0) highlight(place + 1); // a late answer keeps what somebody is about to choose
 }
 
 function option({ text, hint }, place) {
-  const made = Object.assign(document.createElement("li"), { id: `offer-${place}`, role: "option" });
-  made.dataset.text = text;
+  const element = Object.assign(document.createElement("li"), { id: `offer-${place}`, role: "option" });
+  element.dataset.text = text;
   const words = Object.assign(document.createElement("bdi"), { textContent: text });
   const aside = Object.assign(document.createElement("span"), { className: "hint", textContent: hint ?? "" });
-  made.append(words, " ", aside);
-  return made;
+  element.append(words, " ", aside);
+  return element;
 }
 
 function hide() {
-  serial++;
+  requestNumber += 1;
   clearTimeout(timer);
   if (!list()) return;
   list().hidden = true;
@@ -106,46 +99,65 @@ function hide() {
   box().removeAttribute("aria-activedescendant");
 }
 
-function go(step) {
+// Moves the highlight by `step`, around the ends.
+function highlight(step) {
   const all = options();
   active = (active + step + all.length + (active < 0 && step < 0 ? 1 : 0)) % all.length;
-  all.forEach((one, place) => one.setAttribute("aria-selected", String(place === active)));
+  for (const [place, element] of all.entries()) element.setAttribute("aria-selected", String(place === active));
   all[active].scrollIntoView({ block: "nearest" });
   box().setAttribute("aria-activedescendant", all[active].id);
 }
 
-function take(text) {
-  const { from, to } = here();
-  const whole = /[:.]$/.test(text) && text in QUALIFIERS ? text : `${text} `;
-  const rest = box().value.slice(to).replace(/^\s+/, "");
-  box().value = box().value.slice(0, from) + whole + rest;
-  box().setSelectionRange(from + whole.length, from + whole.length);
+// A qualifier goes on with its value; after a value comes the next word.
+function accept(text) {
+  const completion = text in QUALIFIERS ? text : `${text} `;
+  const result = replaceWord(box().value, currentWord(), completion);
+  box().value = result.text;
+  box().setSelectionRange(result.caret, result.caret);
   hide();
   box().dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-function pressed(event) {
+function onKey(event) {
   if (event.target !== box() || event.isComposing) return;
-  const open = !list().hidden;
-  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-    if (!open) offer(true);
-    else go(event.key === "ArrowDown" ? 1 : -1);
-  } else if (!open) return;
-  else if ((event.key === "Enter" || event.key === "Tab") && active >= 0) take(options()[active].dataset.text);
-  else if (event.key === "Escape") hide();
-  else return event.key === "Enter" ? hide() : undefined;
-  event.preventDefault();
-  event.stopPropagation();
+  const action = actionOf(event.key);
+  if (action) {
+    event.preventDefault();
+    event.stopPropagation();
+    action();
+  } else if (event.key === "Enter" && !list().hidden) hide(); // and the form is sent
+}
+
+// What a key does; null leaves it to the box and its form.
+function actionOf(key) {
+  const isOpen = !list().hidden;
+  switch (key) {
+    case "ArrowDown":
+      return isOpen ? () => highlight(1) : () => complete(true);
+    case "ArrowUp":
+      return isOpen ? () => highlight(-1) : () => complete(true);
+    case "Enter":
+    case "Tab":
+      return isOpen && active >= 0 ? () => accept(options()[active].dataset.text) : null;
+    case "Escape":
+      return isOpen ? hide : null;
+    default:
+      return null;
+  }
 }
 
 export function startSearchBox() {
-  document.addEventListener("input", (event) => event.target === box() && offer());
-  document.addEventListener("keydown", pressed, true);
-  document.addEventListener("focusout", (event) => event.target === box() && hide());
+  document.addEventListener("input", (event) => {
+    if (event.target === box()) complete();
+  });
+  document.addEventListener("keydown", onKey, true);
+  document.addEventListener("focusout", (event) => {
+    if (event.target === box()) hide();
+  });
   document.addEventListener("mousedown", (event) => {
-    const chosen = event.target.closest?.("#offers [role=option]");
-    if (!chosen) return;
+    const element = event.target.closest?.("#offers [role=option]");
+    if (!element) return;
     event.preventDefault(); // the focus stays in the box
-    take(chosen.dataset.text);
+    accept(element.dataset.text);
   });
 }

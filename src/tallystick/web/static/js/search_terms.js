@@ -1,0 +1,33 @@
+// The text of the search box: the word before the caret, and terms that are added to a search.
+//
+// Values are quoted by the server alone, in the completions and in the terms that it hands out.
+
+// A minus, perhaps a qualifier, and what is typed of a value; in quotes, \" is a quote.
+const WORD = /(?:^|[\s(])-?((?:([a-z_]+):)?("(?:\\"|[^"])*|[^\s()"]*))$/i;
+const OR = /(?<![\p{L}\p{N}_])OR(?![\p{L}\p{N}_])/u;
+
+// The unfinished word before the caret: `word` as written without its minus, from `start` to `end`, its qualifier
+// (`name`, lower case) and `value`.
+export function wordBefore(text, caret) {
+  const before = text.slice(0, caret);
+  const [, word = "", name = "", written = ""] = WORD.exec(before) ?? [];
+  const value = written.startsWith('"') ? written.slice(1).replaceAll('\\"', '"') : written;
+  return { word, name: name.toLowerCase(), value, start: before.length - word.length, end: before.length };
+}
+
+// The text with `completion` in place of a word, and where the caret stands then.
+export function replaceWord(text, { start, end }, completion) {
+  const rest = text.slice(end).replace(/^\s+/, "");
+  return { text: text.slice(0, start) + completion + rest, caret: start + completion.length };
+}
+
+// The text without a word, for a search that its completions are counted in.
+export function withoutWord(text, { start, end }) {
+  return (text.slice(0, start).replace(/-$/, "") + text.slice(end)).trim();
+}
+
+// The search narrowed by a term. Around an OR it needs parentheses; without one, a term is not added twice.
+export function addTerm(search, term) {
+  if (OR.test(search)) return `(${search}) ${term}`;
+  return ` ${search} `.includes(` ${term} `) ? search : `${search} ${term}`.trim();
+}
