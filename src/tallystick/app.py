@@ -53,9 +53,9 @@ from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.live.hub import LiveHub
-from tallystick.retention import exported
+from tallystick.retention import exported_ranges
 from tallystick.retention.archive import Archive
-from tallystick.retention.archive_reduced import Shelf
+from tallystick.retention.archive_erasure import ArchiveEraser
 from tallystick.retention.purge import Purger
 from tallystick.retention.warning import warn
 from tallystick.schedules.export_email import ExportMailer
@@ -170,7 +170,7 @@ def _exporter(
     going = partial(deletion_state, database)
     maker = ReportMaker(database, store, prover, settings.data_dir, settings.compliance_dir, going)
     made = Exporter(
-        database, store, prover, settings.data_dir, note=exported.note, deletions=going,
+        database, store, prover, settings.data_dir, note=exported_ranges.add_ranges, deletions=going,
         others={REPORT: maker.report, EVIDENCE: maker.evidence},
     )  # fmt: skip
     made.told = recorder.own_actions_waiting
@@ -184,8 +184,8 @@ def _archive(settings: Settings, database: Database, store: EventStore, prover: 
 
 
 def _eraser(settings: Settings, database: Database, store: EventStore, archive: Archive | None) -> Eraser:
-    shelf = Shelf(archive) if archive else None
-    return Eraser(database, store, settings.data_dir, personal_data(database, settings.data_dir), shelf)
+    archive_eraser = ArchiveEraser(archive) if archive else None
+    return Eraser(database, store, settings.data_dir, personal_data(database, settings.data_dir), archive_eraser)
 
 
 def _post(settings: Settings) -> ExportMailer | None:

@@ -12,7 +12,7 @@ from tallystick.destinations.directory import Directory
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
-from tallystick.retention.archive import Archive, Archived
+from tallystick.retention.archive import Archive, ArchivedStep
 from tests.cli.running import Member
 from tests.fixtures.s3_server import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.fixtures.spine import Spine
@@ -32,7 +32,7 @@ class Kept:
         sent = spine.record(scope, *[event(40, description=f"piece {n}.", metadata={"n": n}) for n in range(30)]).events
         spine.ship()
         archive = Archive(Directory(folder / "archive"), folder, spine.database, spine.store, prover)
-        self.step: Archived = archive.write(scope, [one.index for one in sent], before=clock.now_us())
+        self.step: ArchivedStep = archive.write(scope, [one.index for one in sent], before=clock.now_us())
         self.bundle = str(folder / "archive" / self.step.step.key("zip"))
         [self.key] = prover.vkeys(scope)
 

@@ -91,11 +91,11 @@ def test_another_secret_is_a_problem(settings, log):
 
 def test_a_clock_that_leapt_is_a_problem_until_it_is_accepted(settings, log):
     now = now_us()
-    change(settings, lambda connection: clock_guard.accept(connection, now))
+    change(settings, lambda connection: clock_guard.accept_clock(connection, now))
     values = {"doubted_at": now + 400 * DAY_US, "doubted_through": now + 400 * DAY_US}
     change(settings, lambda connection: connection.execute(update(clock_witness).values(values)))
     assert said(look_at_database(settings)) == ["clock"]
-    change(settings, lambda connection: clock_guard.accept(connection, now))
+    change(settings, lambda connection: clock_guard.accept_clock(connection, now))
     assert said(look_at_database(settings)) == []
 
 

@@ -17,7 +17,7 @@ from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.query.scope import Scope
 from tallystick.retention.archive import Archive
-from tallystick.retention.archive_reduced import Shelf
+from tallystick.retention.archive_erasure import ArchiveEraser
 from tallystick.retention.purge import Purger
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
@@ -43,7 +43,7 @@ class Kept:
         self.purger = Purger(spine.database, spine.store, archive=self.archive, is_erasing=is_erasing)
         self.eraser = self.new_eraser()
 
-    def new_eraser(self, *, shelf: bool = True) -> Eraser:
+    def new_eraser(self, *, archived: bool = True) -> Eraser:
         """As a restarted server has it."""
         with self.spine.database.write() as connection:
             leases.forget_all(connection)
@@ -52,7 +52,7 @@ class Kept:
             self.spine.store,
             self.folder,
             personal_data(self.spine.database, self.folder),
-            Shelf(self.archive) if shelf else None,
+            ArchiveEraser(self.archive) if archived else None,
         )
         made.begin()
         return made

@@ -16,7 +16,7 @@ from tallystick.destinations.guard import TargetError
 from tallystick.destinations.s3 import PART_BYTES
 from tallystick.erasure.eraser import PAUSE_SECONDS
 from tallystick.erasure.subject import Subject
-from tallystick.retention.archive import HOME
+from tallystick.retention.archive import MARKER_FILE
 from tallystick.retention.archive_step import folder_of
 from tallystick.retention.holds import place
 from tests.erasure.archiving import NEEDLES, Cut, Dying, Kept, unpacked
@@ -155,7 +155,7 @@ def test_an_archive_that_cannot_be_reached_keeps_the_erasure_open_and_says_so(on
         run(spine, on_disk.eraser)
     found = show(spine, scope, shown_id)
     assert (found.state, found.finished_at) == ("confirmed", None)
-    assert "is not where it was" in found.waits_for
+    assert "not the archive that was used before" in found.waits_for
     (on_disk.folder / "not mounted").rename(home)
     run(spine, on_disk.eraser, later=(PAUSE_SECONDS + 1) * SECOND_US)
     assert show(spine, scope, shown_id).waits_for == ""
@@ -165,7 +165,7 @@ def test_an_archive_that_cannot_be_reached_keeps_the_erasure_open_and_says_so(on
 def test_an_archive_that_is_not_configured_any_more_keeps_it_open(on_disk: Kept) -> None:
     spine, scope = on_disk.spine, on_disk.organization()
     on_disk.expire(scope, by_sarah())
-    without = on_disk.new_eraser(shelf=False)
+    without = on_disk.new_eraser(archived=False)
     shown_id = ask(spine, scope)
     with pytest.raises(TargetError):
         run(spine, without)
@@ -201,7 +201,7 @@ def test_a_power_cut_at_any_place_is_followed_by_the_same_again(on_disk: Kept, n
 def test_what_a_crash_of_the_archiving_left_is_reached_too(on_disk: Kept, number: int) -> None:
     """Under a name of ours, and in no table."""
     spine, scope = on_disk.spine, on_disk.organization()
-    on_disk.archive.be_at_home()
+    on_disk.archive.check_marker()
     on_disk.archive.objects = Dying(on_disk.objects, number)  # type: ignore[assignment]
     with pytest.raises(Cut):
         on_disk.expire(scope, *MIXED)
@@ -218,7 +218,7 @@ def test_what_broke_off_on_the_way_to_the_archive_is_removed(
     bucket = s3_server.bucket(via=line.port)
     kept = Kept(sqlite_spine, tmp_path, bucket)
     scope = kept.organization()
-    kept.archive.be_at_home()
+    kept.archive.check_marker()
     line.budget = PART_BYTES * 3 // 2
     with pytest.raises(TargetError):
         bucket.put(f"{folder_of(scope)}/2026/1.zip", io.BytesIO(b"sarah@acme.com" * PART_BYTES))
@@ -288,6 +288,6 @@ def test_what_is_left_can_be_restored(on_disk: Kept) -> None:
     restored = [event_of_line(line) for line in on_disk.lines().values()]
     assert restored[0]["actor"] == {"type": "user", "name": "erased"}
     assert restored[2]["description"] == "of somebody else"
-    assert HOME in on_disk.objects.keys("")
+    assert MARKER_FILE in on_disk.objects.keys("")
     assert SARAH.email not in json.dumps(restored)
     assert len(events(on_disk.spine, scope)) > 0

@@ -16,7 +16,7 @@ from tallystick.events.output import event_of
 from tallystick.exports import files, request
 from tallystick.exports.exporter import KEPT_DAYS, MOST_RUNS
 from tallystick.exports.tables import exports
-from tallystick.retention import exported
+from tallystick.retention import exported_ranges
 from tallystick.search.filters import query_from
 from tallystick.store.errors import StoreError
 from tests.exports.making import ask, exporter, made, rows_of, show
@@ -224,13 +224,13 @@ def test_a_full_disk_is_said_and_nothing_is_left(sqlite_spine: Spine, scope, tmp
 
 
 def test_what_left_in_full_is_noted_when_it_was_taken(sqlite_spine: Spine, scope, tmp_path):
-    work = exporter(sqlite_spine, tmp_path, note=exported.note)
+    work = exporter(sqlite_spine, tmp_path, note=exported_ranges.add_ranges)
     for kind in ("csv", "ndjson"):
         shown_id = ask(sqlite_spine, scope, kind)
         assert work.step()
         work.taken(show(sqlite_spine, scope, shown_id))
         with sqlite_spine.database.read() as connection:
-            assert exported.known(connection, scope) == ([] if kind == "csv" else [(0, 30)])
+            assert exported_ranges.read_ranges(connection, scope) == ([] if kind == "csv" else [(0, 30)])
 
 
 def test_organizations_come_in_turn(sqlite_spine: Spine, scope, tmp_path):

@@ -18,8 +18,8 @@ from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.query.scope import Scope
-from tallystick.retention import exported
-from tallystick.retention.archive import HOME, Archive, Archived, state
+from tallystick.retention import exported_ranges
+from tallystick.retention.archive import MARKER_FILE, Archive, ArchivedStep, archive_state
 from tallystick.retention.purge import PAUSE_SECONDS, Purger
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
@@ -52,7 +52,7 @@ class Keeper:
 
     def state(self, scope: Scope):
         with self.spine.database.read() as connection:
-            return state(connection, scope)
+            return archive_state(connection, scope)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_the_trail_says_what_was_archived_before_it_says_what_goes(keeper: Keepe
     found = keeper.state(scope)
     assert (found.files, found.events, found.problem) == (1, 1, "")
     with keeper.spine.database.read() as connection:
-        assert exported.known(connection, scope) == [(1, 1)]
+        assert exported_ranges.read_ranges(connection, scope) == [(1, 1)]
 
 
 def test_an_archive_that_cannot_be_written_lets_nothing_go_and_holds_up_no_other(keeper: Keeper) -> None:
@@ -135,9 +135,9 @@ def test_a_place_that_is_not_the_archive_any_more_is_not_written_to(keeper: Keep
     spine.ship()
     keeper.purge(later=25 * 3600 * SECOND_US)
     assert late in spine.indexes(scope.org_id)
-    assert "is not where it was" in keeper.state(scope).problem
+    assert "not the archive that was used before" in keeper.state(scope).problem
     keeper.home.mkdir()
-    (keeper.home / HOME).touch()
+    (keeper.home / MARKER_FILE).touch()
     keeper.purge(later=26 * 3600 * SECOND_US)
     assert late not in spine.indexes(scope.org_id)
 
@@ -151,7 +151,7 @@ def test_a_bucket_that_is_cut_off_in_the_middle_lets_nothing_go(
     spine.ship()
     bucket = s3_server.bucket(via=line.port)
     keeper = Keeper(spine, tmp_path, bucket)
-    keeper.archive.be_at_home()
+    keeper.archive.check_marker()
     line.budget = 8_000
     keeper.purge()
     assert {one.index for one in sent} <= set(spine.indexes(scope.org_id))
@@ -188,7 +188,7 @@ def test_a_node_that_takes_too_long_to_archive_announces_nothing_that_another_di
     other = Purger(spine.database, spine.store, archive=keeper.archive, is_erasing=is_erasing)
     real, seen = keeper.archive.write, []
 
-    def slow(*args: Any, **more: Any) -> Archived:
+    def slow(*args: Any, **more: Any) -> ArchivedStep:
         written = real(*args, **more)
         if not seen:
             seen.append(written)

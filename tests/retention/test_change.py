@@ -4,20 +4,20 @@ from tallystick import clock
 from tallystick.access import organizations
 from tallystick.clock import DAY_US
 from tallystick.query.scope import Scope
-from tallystick.retention import exported, holds
-from tallystick.retention.change import preview
+from tallystick.retention import exported_ranges, holds
+from tallystick.retention.change import preview_change
 from tallystick.retention.forecast import forecast
 from tests.fixtures.spine import Spine
 from tests.retention.test_purge import event, purge
 
 
 def look(spine: Spine, scope: Scope, days: int):
-    return preview(spine.database, spine.store, scope, days, None, now=clock.now_us())
+    return preview_change(spine.database, spine.store, scope, days, None, now=clock.now_us())
 
 
 def note(spine: Spine, scope: Scope, *ranges: tuple[int, int]) -> None:
     with spine.database.write() as connection:
-        exported.note(connection, scope, ranges)
+        exported_ranges.add_ranges(connection, scope, ranges)
 
 
 def test_a_preview_counts_exactly_what_goes_because_of_the_change(spine: Spine) -> None:
@@ -69,10 +69,10 @@ def test_the_forecast_tells_what_never_left(spine: Spine) -> None:
 
 
 def test_what_was_exported_is_merged_and_too_much_of_it_forgets_the_smallest(sqlite_spine: Spine, monkeypatch) -> None:
-    monkeypatch.setattr("tallystick.retention.exported.MOST_RANGES", 2)
+    monkeypatch.setattr("tallystick.retention.exported_ranges.MAX_RANGES", 2)
     scope = sqlite_spine.organization()
     note(sqlite_spine, scope, (10, 19), (0, 4))
     note(sqlite_spine, scope, (20, 30), (5, 5), (7, 6))
     note(sqlite_spine, scope, (100, 100))
     with sqlite_spine.database.read() as connection:
-        assert exported.known(connection, scope) == [(0, 5), (10, 30)]
+        assert exported_ranges.read_ranges(connection, scope) == [(0, 5), (10, 30)]

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from tallystick.clock import DAY_US, SECOND_US, now_us
 from tallystick.retention import clock_guard
-from tallystick.retention.clock_guard import CONFIRMATION, LEAP, PACE, is_believed
+from tallystick.retention.clock_guard import CONFIRMATION, MAX_LEAP, UPDATE_INTERVAL, is_trusted
 from tallystick.retention.purge import Purger
 from tallystick.retention.tables import clock_witness
 from tallystick.work import leases
@@ -18,7 +18,7 @@ NOW = 1_800_000_000 * SECOND_US
 
 def run(database, begin: int, length: int) -> list[bool]:
     """What is believed while the clock runs from `begin` on, looked at every nine minutes."""
-    return [is_believed(database, at) for at in range(begin, begin + length, 540 * SECOND_US)]
+    return [is_trusted(database, at) for at in range(begin, begin + length, 540 * SECOND_US)]
 
 
 def test_a_clock_that_runs_is_believed(database):
@@ -26,44 +26,44 @@ def test_a_clock_that_runs_is_believed(database):
 
 
 def test_a_day_without_a_server_is_no_leap(database):
-    assert is_believed(database, NOW)
-    assert is_believed(database, NOW + LEAP)
+    assert is_trusted(database, NOW)
+    assert is_trusted(database, NOW + MAX_LEAP)
 
 
-@pytest.mark.parametrize("leap", [LEAP + 1, 31 * DAY_US, 3650 * DAY_US])
+@pytest.mark.parametrize("leap", [MAX_LEAP + 1, 31 * DAY_US, 3650 * DAY_US])
 def test_a_leap_is_believed_after_a_day_of_running(database, leap):
-    is_believed(database, NOW)
-    believed = run(database, NOW + leap, CONFIRMATION + 2 * PACE)
+    is_trusted(database, NOW)
+    believed = run(database, NOW + leap, CONFIRMATION + 2 * UPDATE_INTERVAL)
     assert not any(believed[:150])
     assert believed[-1]
 
 
 def test_a_clock_that_returns_is_believed_at_once(database):
-    is_believed(database, NOW)
-    assert not is_believed(database, NOW + 3650 * DAY_US)
-    assert is_believed(database, NOW + PACE)
+    is_trusted(database, NOW)
+    assert not is_trusted(database, NOW + 3650 * DAY_US)
+    assert is_trusted(database, NOW + UPDATE_INTERVAL)
     with database.read() as connection:
-        assert clock_guard.doubted(connection) is None
+        assert clock_guard.doubted_times(connection) is None
 
 
 def test_time_without_a_server_confirms_nothing(database):
-    is_believed(database, NOW)
-    believed = [is_believed(database, NOW + 400 * DAY_US + days * DAY_US) for days in range(20)]
+    is_trusted(database, NOW)
+    believed = [is_trusted(database, NOW + 400 * DAY_US + days * DAY_US) for days in range(20)]
     assert not any(believed)
 
 
 def test_a_clock_that_leaps_again_begins_its_day_anew(database):
-    is_believed(database, NOW)
+    is_trusted(database, NOW)
     run(database, NOW + 400 * DAY_US, CONFIRMATION - DAY_US // 10)
     assert not any(run(database, NOW + 800 * DAY_US, DAY_US // 2))
 
 
 def test_the_operator_may_accept_it(database):
-    is_believed(database, NOW)
-    assert not is_believed(database, NOW + 400 * DAY_US)
+    is_trusted(database, NOW)
+    assert not is_trusted(database, NOW + 400 * DAY_US)
     with database.write() as connection:
-        clock_guard.accept(connection, NOW + 400 * DAY_US)
-    assert is_believed(database, NOW + 400 * DAY_US)
+        clock_guard.accept_clock(connection, NOW + 400 * DAY_US)
+    assert is_trusted(database, NOW + 400 * DAY_US)
 
 
 def test_the_server_purges_nothing_by_a_clock_it_does_not_believe(sqlite_spine):
@@ -71,7 +71,7 @@ def test_the_server_purges_nothing_by_a_clock_it_does_not_believe(sqlite_spine):
     scope = spine.organization(days=30)
     old = spine.record(scope, event(31)).events[0].index
     spine.ship()
-    is_believed(spine.database, now_us() - 400 * DAY_US)
+    is_trusted(spine.database, now_us() - 400 * DAY_US)
     purger = Purger(spine.database, spine.store)
     purger.start()
     for _ in range(100):

@@ -183,7 +183,7 @@ def test_a_start_after_a_purge_misses_nothing(spine: Spine) -> None:
 def test_many_scattered_events_go_in_several_records_that_fit(
     sqlite_spine: Spine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tallystick.retention.purge.MOST_TEXT", 100)
+    monkeypatch.setattr("tallystick.retention.purge.MAX_RECORD_TEXT", 100)
     scope = sqlite_spine.organization(days=30)
     sent = sqlite_spine.record(scope, *[event(31 if n % 2 else 1) for n in range(200)]).events
     sqlite_spine.ship()

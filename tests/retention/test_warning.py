@@ -7,9 +7,9 @@ from tallystick.access import organizations, people
 from tallystick.clock import DAY_US
 from tallystick.destinations.tables import mails
 from tallystick.query.scope import Scope
-from tallystick.retention import exported
+from tallystick.retention import exported_ranges
 from tallystick.retention.purge import Purger
-from tallystick.retention.warning import set_off, warn
+from tallystick.retention.warning import set_warning_off, warn
 from tests.fixtures.spine import Spine
 from tests.retention.test_purge import event
 
@@ -61,12 +61,12 @@ def test_once_a_week_at_most_but_anew_after_a_change(spine: Spine) -> None:
 def test_nobody_is_told_of_what_was_exported_nor_where_it_is_switched_off(sqlite_spine: Spine) -> None:
     acme, other = settled(sqlite_spine), settled(sqlite_spine, "other")
     with sqlite_spine.database.write() as connection:
-        exported.note(connection, acme, [(0, 1000)])
-        set_off(connection, other, True, now=clock.now_us())
+        exported_ranges.add_ranges(connection, acme, [(0, 1000)])
+        set_warning_off(connection, other, True, now=clock.now_us())
     assert told(sqlite_spine, acme) == []
     assert told(sqlite_spine, other) == []
     with sqlite_spine.database.write() as connection:
-        set_off(connection, other, False, now=clock.now_us())
+        set_warning_off(connection, other, False, now=clock.now_us())
     assert [recipient for recipient, _ in told(sqlite_spine, other)] == ["maya@other.com", "nico@other.com"]
 
 

@@ -13,7 +13,7 @@ from tallystick.api.authorized_request import AuthorizedRequest, authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.clock import rfc3339
 from tallystick.retention import holds
-from tallystick.retention.change import Preview, preview
+from tallystick.retention.change import RetentionPreview, preview_change
 from tallystick.retention.forecast import WITHIN_DAYS, forecast
 from tallystick.retention.holds import Hold
 from tallystick.store.expiry import Tally
@@ -109,8 +109,10 @@ async def _wanted(request: Request[Any, Any, Any], services: ApiServices) -> tup
     return authorized, await authorized.body(RetentionInput, "change of the retention", "bad_retention")
 
 
-async def _preview(authorized: AuthorizedRequest, services: ApiServices, wanted: RetentionInput) -> Preview:
-    look = partial(preview, services.database, services.store, authorized.scope, wanted.retention_days, wanted.plan)
+async def _preview(authorized: AuthorizedRequest, services: ApiServices, wanted: RetentionInput) -> RetentionPreview:
+    look = partial(
+        preview_change, services.database, services.store, authorized.scope, wanted.retention_days, wanted.plan
+    )
     return await services.database.run(partial(look, now=clock.now_us()))
 
 
@@ -119,7 +121,7 @@ def _counted(found: Tally) -> dict[str, object]:
     return {"events": found.events, "never_exported": found.outside, "relation": relation}
 
 
-def _previewed(found: Preview) -> dict[str, object]:
+def _previewed(found: RetentionPreview) -> dict[str, object]:
     return {
         "plan": found.plan,
         "retention_days": found.days,

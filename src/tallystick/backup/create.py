@@ -10,20 +10,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Connection, func, select
 
 import tallystick
 from tallystick.access.scopes import operator_scope
 from tallystick.access.tables import organizations
 from tallystick.backup import control
-from tallystick.backup.expected import expected
 from tallystick.backup.manifest import NAME, FileEntry, LogEntry, Manifest, NewFile, opened, write
 from tallystick.clock import now_us, rfc3339
 from tallystick.database.engine import Database
 from tallystick.database.migrate import revision_of
 from tallystick.durable import sync_folder
 from tallystick.errors import Conflict, Unavailable
+from tallystick.journal.tables import set_aside
 from tallystick.ledger.tables import logs
+from tallystick.retention.tables import prunings
 from tallystick.store import copying as rows
 from tallystick.store.events import EventStore
 from tallystick.work import leases
@@ -80,7 +81,7 @@ def _copy(database: Database, store: EventStore, root: Path, backup_id: UUID, pr
         ).all()  # fmt: skip
         taken_at = now_us()
         revision = revision_of(connection) or ""
-        least = expected(connection)
+        least = expected_events(connection)
         total = sum(least.values())
         alive = _Alive(database, str(backup_id), lambda: progress(0, total))
         files = []
@@ -172,3 +173,17 @@ def shown(manifest: Manifest, directory: Path) -> dict[str, object]:
 
 def _sizes(kept: Sequence[LogEntry]) -> dict[str, int]:
     return {log.slug: log.size for log in kept}
+
+
+def expected_events(connection: Connection) -> dict[UUID, int]:
+    """For each log, the least number of events below its `stored_end` that the event store must have.
+
+    Purged events and events set aside are not in the store; those of a purge in progress may be gone already.
+    """
+    least = {row.org_id: row.stored_end - row.pruned for row in connection.execute(select(logs)).all()}
+    aside = select(set_aside.c.org_id, func.count()).group_by(set_aside.c.org_id)
+    going = select(prunings.c.org_id, func.sum(prunings.c.events)).group_by(prunings.c.org_id)
+    for statement in (aside, going):
+        for org_id, events in connection.execute(statement).all():
+            least[org_id] = max(least.get(org_id, 0) - int(events), 0)
+    return least

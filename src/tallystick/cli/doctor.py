@@ -34,7 +34,7 @@ def doctor(
     """
     if accept_clock:
         with control_database() as database, database.write() as connection:
-            clock_guard.accept(connection, now_us())
+            clock_guard.accept_clock(connection, now_us())
     found = _look()
     if json:
         emit(found)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick.access.scopes import operator_scope
-from tallystick.backup.expected import expected
+from tallystick.backup.create import expected_events
 from tallystick.backup.owner import is_owned, only_owner
 from tallystick.backup.restore import refuse_half
 from tallystick.database.engine import Database
@@ -22,7 +22,7 @@ from tallystick.doctor.finding import Finding, fine, problem, warning
 from tallystick.errors import SettingsError
 from tallystick.ingest.recorder import LEAST_FREE_BYTES
 from tallystick.ledger.tables import logs
-from tallystick.retention.archive import is_known
+from tallystick.retention.archive import has_marker
 from tallystick.settings import KEPT_FILE, Settings
 from tallystick.store import copying, erasing
 from tallystick.store.errors import StoreError
@@ -109,10 +109,10 @@ def missing(settings: Settings, store: EventStore) -> int:
     try:
         with database.read() as connection:
             ends = {row.org_id: row.stored_end for row in connection.execute(select(logs.c.org_id, logs.c.stored_end))}
-            least = expected(connection)
+            least = expected_events(connection)
         there = {org_id: copying.count_below(store, operator_scope(org_id), end) for org_id, end in ends.items()}
         with database.read() as connection:
-            later = expected(connection)
+            later = expected_events(connection)
         return sum(max(min(least[one], later[one]) - there[one], 0) for one in ends)
     except SQLAlchemyError:  # the finding of the control database
         return 0
@@ -143,7 +143,7 @@ def look_at_archive(settings: Settings) -> Iterator[Finding]:
         yield fine("archive", "Nothing is archived.")
         return
     try:
-        begun = is_known(objects)
+        begun = has_marker(objects)
     except TargetError as error:
         yield problem("archive", error.detail, "Nothing is deleted until it can be written.")
         return

@@ -75,7 +75,7 @@ def _clock(connection: Connection, _settings: Settings) -> Iterator[Finding]:
     )
     if last > now + APART:
         yield problem(name, f"It is behind the last commit of {rfc3339(last)}.", "Set it by NTP.")
-    elif (doubt := clock_guard.doubted(connection)) is not None:
+    elif (doubt := clock_guard.doubted_times(connection)) is not None:
         words = f"It leapt from {rfc3339(doubt[0])} to {rfc3339(doubt[1])}. The purge waits until it ran on for a day."
         yield problem(
             name, words, "If the time is wrong, set the clock. If it is right: tallystick doctor --accept-clock"

@@ -28,7 +28,7 @@ from tallystick.erasure.request import (
 )
 from tallystick.erasure.tables import erasures
 from tallystick.errors import TallystickError
-from tallystick.retention.archive_reduced import Shelf
+from tallystick.retention.archive_erasure import ArchiveEraser
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 from tallystick.work.background import Background
@@ -51,10 +51,10 @@ class Eraser(Background):
         store: EventStore,
         data_dir: Path,
         places: Sequence[PersonalData],
-        shelf: Shelf | None = None,
+        archive_eraser: ArchiveEraser | None = None,
     ) -> None:
-        """`shelf` is the archive of purged events, or None when none is configured."""
-        self._work = stages.ErasureStages(database, store, data_dir, places, shelf)
+        """`archive_eraser` is the archive of purged events, or None when none is configured."""
+        self._work = stages.ErasureStages(database, store, data_dir, places, archive_eraser)
         self._stages = {
             LOOK: self._work.look,
             WAIT: self._work.wait,

@@ -18,7 +18,7 @@ from tallystick.merkle.remains import lost_parts, mask_of
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.retention import holds
-from tallystick.retention.archive_reduced import Shelf
+from tallystick.retention.archive_erasure import ArchiveEraser
 from tallystick.retention.holds import Hold
 from tallystick.search.match import compile_match
 from tallystick.store import erasing
@@ -85,7 +85,7 @@ def search_trail(
 def search_archive(
     database: Database,
     store: EventStore,
-    shelf: Shelf,
+    archive_eraser: ArchiveEraser,
     scope: Scope,
     matcher: SubjectMatcher,
     place: str,
@@ -102,10 +102,10 @@ def search_archive(
     with database.read() as connection:
         free = _unheld_filter(holds.active(connection, scope))
     ends = time.monotonic() + STEP_SECONDS
-    for step in shelf.steps(scope):
+    for step in archive_eraser.steps(scope):
         if step.name <= after:
             continue
-        for block in shelf.events(step):
+        for block in archive_eraser.events(step):
             there = store.present(scope.org_id, block[0].index, block[-1].index + 1)
             for event in block:
                 if event.index < end and event.index not in there:
@@ -144,7 +144,7 @@ def _match_event(
 
 
 def _unheld_filter(held: Sequence[Hold]) -> Callable[[Record], Any]:
-    return compile_match(Query(holds.not_held(held)))
+    return compile_match(Query(holds.unheld_condition(held)))
 
 
 def _set_aside_events(connection: Connection, scope: Scope, end: int) -> list[tuple[int, Record]]:

@@ -49,7 +49,7 @@ from tallystick.merkle.remains import parts_of
 from tallystick.outbox import write as outbox
 from tallystick.query.scope import Scope
 from tallystick.retention import holds, index_set
-from tallystick.retention.archive_reduced import Shelf, refuse_unreachable
+from tallystick.retention.archive_erasure import ArchiveEraser, require_archive
 from tallystick.store import erasing
 from tallystick.store.events import EventStore
 from tallystick.work import leases
@@ -66,7 +66,7 @@ class ErasureStages:
     store: EventStore
     data_dir: Path
     places: Sequence[PersonalData]
-    shelf: Shelf | None
+    archive_eraser: ArchiveEraser | None
 
     def look(self, row: ErasureRow) -> bool:
         """LOOK: search the next batch for the preview; after the last one, count matches outside of the trail."""
@@ -180,17 +180,17 @@ class ErasureStages:
         """ARCHIVE: rewrite the next archived file that holds erased parts, of this erasure or of any earlier one."""
         scope, (done_at, _, after) = operator_scope(row.org_id), row.place.partition(" ")
         last = ""
-        if self.shelf is None:
-            refuse_unreachable(self.database, scope)
+        if self.archive_eraser is None:
+            require_archive(self.database, scope)
         else:
-            left = [step for step in self.shelf.steps(scope) if step.name > after]
+            left = [step for step in self.archive_eraser.steps(scope) if step.name > after]
             if not after:
-                self.shelf.tidy(scope)
+                self.archive_eraser.remove_unfinished(scope)
             losses = self._losses(scope) if left else {}
             ends = time.monotonic() + STEP_SECONDS
             for step in left:
                 last = step.name
-                if self.shelf.lose(scope, step, losses) or time.monotonic() > ends:
+                if self.archive_eraser.erase_parts(scope, step, losses) or time.monotonic() > ends:
                     break
         with self.database.write() as connection:
             if last:
@@ -214,11 +214,11 @@ class ErasureStages:
     ) -> SearchBatch:
         """Search the next batch of the trail, or after its last one the next files of the archive."""
         if row.place.startswith(ARCHIVED):
-            if self.shelf is not None:
+            if self.archive_eraser is not None:
                 return search_archive(
-                    self.database, self.store, self.shelf, scope, matcher, row.place, row.end_index, found
+                    self.database, self.store, self.archive_eraser, scope, matcher, row.place, row.end_index, found
                 )
-            refuse_unreachable(self.database, scope)
+            require_archive(self.database, scope)
             return SearchBatch()
         run = search_trail(self.database, self.store, scope, matcher, row.place, row.end_index, found)
         if run.place == DONE:

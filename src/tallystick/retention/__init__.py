@@ -1,10 +1,9 @@
-"""How long events are kept, and their going when that time is over.
+"""Retention: how long events are kept, the purge that deletes them afterwards, legal holds, the archive.
 
-Promise: nothing is deleted before the log says so: `audit_log.pruned` holds the exact indexes and is
-committed first; deletion goes by these indexes and is taken up again at the start. The records that
-explain what is gone stay for ever. A retention made shorter takes effect a day later. What is under a
-legal hold stays.
-What is archived is in its place, as read back, before it is announced; what is erased goes from there too.
+Promises: nothing is deleted before the log records it: `audit_log.pruned` with the exact indexes is committed
+first; the deletion goes by these indexes and is resumed after a restart. The records that explain what is missing
+are kept permanently. A shorter retention takes effect a day later. Events under a legal hold are kept. With an
+archive, events are written there and read back before their deletion is recorded; erasures cover it too.
 Tables: purges, prunings, legal_holds, exported_ranges, retention_mails, archives, archive_problems, clock_witness.
 Work: one thread, of all processes one at a time.
 """

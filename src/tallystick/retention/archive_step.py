@@ -1,4 +1,4 @@
-"""One step of the archive: its three files, by which names they go, and the table that is written as Parquet."""
+"""The three files of one archived step: their names, the manifest, and the columns of the Parquet table."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,19 +27,19 @@ SCHEMA = pa.schema(
 )
 
 
-class Step(msgspec.Struct, frozen=True, order=True):
-    """Where a step is: `folder` is the organization's, `name` its year and what follows, without an ending."""
+class ArchiveStep(msgspec.Struct, frozen=True, order=True):
+    """The location of a step: the organization's `folder`, and its `name`: `<year>/<first index>-<random>`."""
 
     folder: str
     name: str
 
     @classmethod
     def new(cls, scope: Scope, year: str, first: int) -> Self:
-        """One that was never there."""
+        """A new step with a unique name."""
         return cls(folder_of(scope), f"{year}/{first:012d}-{ids.new_uuid(clock.now_us()).hex[-12:]}")
 
     def key(self, ending: str) -> str:
-        """The key of its `zip`, `parquet` or `json`."""
+        """The key of its file with this ending: `zip`, `parquet` or `json`."""
         return f"{self.folder}/{self.name}.{ending}"
 
 
@@ -48,15 +48,15 @@ def folder_of(scope: Scope) -> str:
     return ids.encode("org", scope.org_id.bytes)
 
 
-def steps_in(keys: Iterable[str]) -> tuple[list[Step], list[str]]:
-    """The steps whose bundles are among these keys, in order, and tables without one; all else is not ours."""
-    named = [(Step(found[1], found[2]), found[3]) for key in keys if (found := _NAME.fullmatch(key))]
+def steps_in(keys: Iterable[str]) -> tuple[list[ArchiveStep], list[str]]:
+    """The steps whose bundles are among these keys, in order, and the keys of tables without a bundle."""
+    named = [(ArchiveStep(found[1], found[2]), found[3]) for key in keys if (found := _NAME.fullmatch(key))]
     steps = {step for step, ending in named if ending == "zip"}
     return sorted(steps), [step.key(ending) for step, ending in named if ending == "parquet" and step not in steps]
 
 
-class Manifest(msgspec.Struct):
-    """What a step holds, and the SHA-256 of its other files."""
+class ArchiveManifest(msgspec.Struct):
+    """The manifest of a step: its events as indexes, and the SHA-256 and size of its other files."""
 
     format: str
     organization: str
@@ -67,25 +67,27 @@ class Manifest(msgspec.Struct):
     files: dict[str, dict[str, Any]]
 
     @classmethod
-    def of(cls, scope: Scope, step: Step, before: int, events: int, text: str, sums: Mapping[str, Checksum]) -> Self:
-        """That of a step that was written now."""
+    def of(
+        cls, scope: Scope, step: ArchiveStep, before: int, events: int, text: str, sums: Mapping[str, Checksum]
+    ) -> Self:
+        """The manifest of a step that is written now."""
         return cls(FORMAT, folder_of(scope), rfc3339(before), events, text, rfc3339(clock.now_us()), _files(step, sums))
 
-    def with_sums(self, step: Step, sums: Mapping[str, Checksum]) -> Self:
-        """The same of other files."""
+    def with_checksums(self, step: ArchiveStep, sums: Mapping[str, Checksum]) -> Self:
+        """The manifest with the checksums of rewritten files."""
         return msgspec.structs.replace(self, files=_files(step, sums), made_at=rfc3339(clock.now_us()))
 
-    def says(self, step: Step, ending: str, of: Checksum) -> bool:
-        """Whether this is the file that was written."""
+    def matches(self, step: ArchiveStep, ending: str, of: Checksum) -> bool:
+        """Whether the manifest lists this checksum for the file."""
         return bool(self.files.get(step.key(ending).rpartition("/")[2], {}).get("sha256") == of.sha256)
 
     def content(self) -> bytes:
-        """The file."""
+        """The content of the manifest file: JSON."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
 
-def table_of(events: Sequence[StoredEvent]) -> pa.Table:
-    """The events as a table: columns that one searches by, and the four parts."""
+def events_table(events: Sequence[StoredEvent]) -> pa.Table:
+    """The events as a table: searchable columns, and the four parts as JSON text."""
     found = [record_of(event) for event in events]
     columns: dict[str, Any] = {
         "index": pa.array([event.index for event in events], pa.int64()),
@@ -99,7 +101,7 @@ def table_of(events: Sequence[StoredEvent]) -> pa.Table:
     return pa.table(columns, schema=SCHEMA)
 
 
-def _files(step: Step, sums: Mapping[str, Checksum]) -> dict[str, dict[str, Any]]:
+def _files(step: ArchiveStep, sums: Mapping[str, Checksum]) -> dict[str, dict[str, Any]]:
     return {
         step.key(ending).rpartition("/")[2]: {"sha256": one.sha256, "bytes": one.bytes} for ending, one in sums.items()
     }

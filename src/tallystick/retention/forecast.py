@@ -1,4 +1,4 @@
-"""How things stand with an organization's retention: what goes soon, what is held, what went."""
+"""The state of an organization's retention: what expires soon, what is held, what was deleted."""
 
 from dataclasses import dataclass
 
@@ -11,25 +11,25 @@ from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import Scope
-from tallystick.retention import exported, holds
+from tallystick.retention import exported_ranges, holds
 from tallystick.retention.tables import purges
 from tallystick.store.events import EventStore
 from tallystick.store.expiry import Tally, tally
 
 WITHIN_DAYS = 7
-SECONDS = 0.75
+BUDGET_SECONDS = 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Times in microseconds."""
+    """An organization's retention; times in µs since 1970."""
 
     plan: organizations.Plan
     days: int
-    kept_days: int  # what holds for deletion today: the longer of two while a change is younger than a day
-    longer_until: int | None  # until then
+    kept_days: int  # the days that the purge uses: the longer of two while a change is younger than a day
+    longer_until: int | None  # the end of that day
     keeps_from: int
-    expiring: Tally  # events that go within WITHIN_DAYS, as far as they are here now; outside: never exported
+    expiring: Tally  # stored events that expire within WITHIN_DAYS; `outside`: of them, those never exported
     pruned: int
     active_holds: int
     last_purge_at: int | None
@@ -37,7 +37,7 @@ class Forecast:
 
 
 def forecast(database: Database, store: EventStore, scope: Scope, *, now: int | None = None) -> Forecast:
-    """Asked by whoever may change it, and by who answers for it: it reveals no event."""
+    """The state of the retention, for readers of the whole trail; reveals no event. Blocks."""
     require_whole_trail(scope)
     require(scope, "events:read")
     now = clock.now_us() if now is None else now
@@ -46,11 +46,11 @@ def forecast(database: Database, store: EventStore, scope: Scope, *, now: int | 
         kept = organizations.effective_retention_days(connection, scope.org_id, now)
         longer_until = organizations.previous_retention_until(connection, scope.org_id, now)
         held = holds.active(connection, scope)
-        left = exported.known(connection, scope)
+        left = exported_ranges.read_ranges(connection, scope)
         pruned = connection.execute(select(logs.c.pruned).where(logs.c.org_id == scope.org_id)).scalar_one()
         run = connection.execute(select(purges).where(purges.c.org_id == scope.org_id)).first()
     before = now + (WITHIN_DAYS - organization.retention_days) * DAY_US
-    expiring = tally(store, scope, before, only=holds.not_held(held), ranges=left, seconds=SECONDS)
+    expiring = tally(store, scope, before, only=holds.unheld_condition(held), ranges=left, seconds=BUDGET_SECONDS)
     return Forecast(
         organization.plan,
         organization.retention_days,

@@ -1,4 +1,4 @@
-"""Legal holds: what must stay though its time is over."""
+"""Legal holds: searches whose events are kept although their retention is over."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Conflict, NotFound
 from tallystick.query.conditions import And, Between, Condition, Not, Or, Query
 from tallystick.query.scope import Scope
-from tallystick.retention import exported
+from tallystick.retention import exported_ranges
 from tallystick.retention.tables import legal_holds
 from tallystick.search.filters import query_from
 from tallystick.store.events import EventStore
@@ -25,15 +25,15 @@ from tallystick.store.reading import counted
 from tallystick.store.windows import Budget
 
 PREFIX = "hold"
-MOST_NAME = 100
-MOST_TEXT = 2000
-MOST_ACTIVE = 100
-SECONDS = 1.5
+MAX_NAME = 100
+MAX_TEXT = 2000
+MAX_ACTIVE = 100
+BUDGET_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What is held: the events that a search finds, between two times as they were written; times in microseconds."""
+    """A hold: the events that a search finds, from `start` to `end` as they were entered; times in µs since 1970."""
 
     hold_id: UUID
     name: str
@@ -60,40 +60,46 @@ def place(
     now: int,
     caller: Caller = NOWHERE,
 ) -> Hold:
-    """Hold what the search finds, from now on. Deletions that the trail was told of before are carried out.
+    """Place a hold on the events that the search finds. Deletions that are already recorded in the trail still happen.
 
-    Raises BadRequest (`bad_hold`, or what the search says of a mistake), Conflict (`too_many_holds`).
+    Raises BadRequest (`bad_hold`, or the code of a mistake in the search), Conflict (`too_many_holds`).
     """
     require(scope, "admin")
     words = " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
-    if not 1 <= len(words) <= MOST_NAME:
-        raise BadRequest(f"The name of a hold has 1 to {MOST_NAME} characters.", code="bad_hold", field="name")
-    hold = _wanted(scope, words, query, start, end, now)
+    if not 1 <= len(words) <= MAX_NAME:
+        raise BadRequest(f"The name of a hold must have 1 to {MAX_NAME} characters.", code="bad_hold", field="name")
+    hold = _new_hold(scope, words, query, start, end, now)
     organizations.lock_row(connection, scope.org_id)
-    if len(active(connection, scope)) >= MOST_ACTIVE:
-        raise Conflict(f"There are {MOST_ACTIVE} holds. Release one first.", code="too_many_holds")
+    if len(active(connection, scope)) >= MAX_ACTIVE:
+        raise Conflict(f"There are already {MAX_ACTIVE} holds. Release one first.", code="too_many_holds")
     connection.execute(
         insert(legal_holds).values(
-            org_id=scope.org_id, hold_id=hold.hold_id, name=words, query=query, start=start, end=end,
-            placed_by=hold.placed_by, placed_at=now,
+            org_id=scope.org_id,
+            hold_id=hold.hold_id,
+            name=words,
+            query=query,
+            start=start,
+            end=end,
+            placed_by=hold.placed_by,
+            placed_at=now,
         )
-    )  # fmt: skip
+    )
     changes = {name: value for name, value in (("query", query), ("start", start), ("end", end)) if value}
-    _tell(connection, scope, "audit_log.legal_hold_placed", hold, now, caller, changes)
+    _record(connection, scope, "audit_log.legal_hold_placed", hold, now, caller, changes)
     return hold
 
 
 def count(
     store: EventStore, scope: Scope, query: str = "", start: str = "", end: str = "", *, now: int
 ) -> tuple[int, bool]:
-    """How many stored events such a hold would keep, and whether all were looked at. Raises what `place` raises."""
+    """The number of stored events that a hold would keep, and whether all were counted. Raises what `place` raises."""
     require(scope, "admin")
-    found = Query(_condition(_wanted(scope, "", query, start, end, now)))
-    return counted(store, scope, found, Budget(SECONDS))
+    found = Query(_condition(_new_hold(scope, "", query, start, end, now)))
+    return counted(store, scope, found, Budget(BUDGET_SECONDS))
 
 
 def release(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Hold:
-    """Let the retention go on for what was held; releasing again changes nothing. NotFound (`no_hold`)."""
+    """Release a hold, so that its events expire again; idempotent. NotFound (`no_hold`)."""
     require(scope, "admin")
     organizations.lock_row(connection, scope.org_id)
     hold = show(connection, scope, shown_id)
@@ -101,12 +107,12 @@ def release(connection: Connection, scope: Scope, shown_id: str, *, now: int, ca
         return hold
     mine = (legal_holds.c.org_id == scope.org_id) & (legal_holds.c.hold_id == hold.hold_id)
     connection.execute(update(legal_holds).where(mine).values(released_at=now))
-    _tell(connection, scope, "audit_log.legal_hold_released", hold, now, caller, {})
+    _record(connection, scope, "audit_log.legal_hold_released", hold, now, caller, {})
     return show(connection, scope, shown_id)
 
 
 def show(connection: Connection, scope: Scope, shown_id: str) -> Hold:
-    """One hold, released or not; NotFound (`no_hold`)."""
+    """A hold, active or released; NotFound (`no_hold`)."""
     require(scope, "admin")
     try:
         hold_id = UUID(bytes=ids.decode(PREFIX, shown_id))
@@ -116,62 +122,65 @@ def show(connection: Connection, scope: Scope, shown_id: str) -> Hold:
     row = connection.execute(select(legal_holds).where(mine)).first()
     if row is None:
         raise _no_hold()
-    return _read(row)
+    return _hold_of(row)
 
 
 def list_holds(connection: Connection, scope: Scope, *, most: int = 1000) -> list[Hold]:
-    """Every hold there was, newest first: for whoever reads the whole trail, which tells of them as well."""
+    """All holds, active or released, newest first; for readers of the whole trail, which records them too."""
     require_whole_trail(scope)
     require(scope, "events:read")
     mine = legal_holds.c.org_id == scope.org_id
     statement = select(legal_holds).where(mine).order_by(legal_holds.c.placed_at.desc()).limit(most)
-    return [_read(row) for row in connection.execute(statement)]
+    return [_hold_of(row) for row in connection.execute(statement)]
 
 
 def active(connection: Connection, scope: Scope) -> list[Hold]:
-    """The holds in force, oldest first."""
+    """The active holds, oldest first."""
     mine = (legal_holds.c.org_id == scope.org_id) & legal_holds.c.released_at.is_(None)
     statement = select(legal_holds).where(mine).order_by(legal_holds.c.placed_at, legal_holds.c.hold_id)
-    return [_read(row) for row in connection.execute(statement)]
+    return [_hold_of(row) for row in connection.execute(statement)]
 
 
-def not_held(holds: Sequence[Hold]) -> Condition:
-    """What none of these holds."""
+def unheld_condition(holds: Sequence[Hold]) -> Condition:
+    """The condition that an event is under none of these holds."""
     return Not(Or(tuple(map(_condition, holds)))) if holds else And(())
 
 
-def freed(database: Database, store: EventStore, scope: Scope, shown_id: str, *, now: int) -> Tally:
-    """What goes when the hold is released: it is past its retention, and nothing else holds it. Blocks."""
+def count_freed(database: Database, store: EventStore, scope: Scope, shown_id: str, *, now: int) -> Tally:
+    """Count the events that expire when the hold is released: past their retention, under no other hold. Blocks."""
     with database.read() as connection:
         hold = show(connection, scope, shown_id)
         others = [one for one in active(connection, scope) if one.hold_id != hold.hold_id]
         before = now - organizations.effective_retention_days(connection, scope.org_id, now) * DAY_US
-        left = exported.known(connection, scope)
-    only = And((_condition(hold), not_held(others)))
-    return tally(store, scope, before, only=only, ranges=left, seconds=SECONDS)
+        left = exported_ranges.read_ranges(connection, scope)
+    only = And((_condition(hold), unheld_condition(others)))
+    return tally(store, scope, before, only=only, ranges=left, seconds=BUDGET_SECONDS)
 
 
-def _wanted(scope: Scope, name: str, query: str, start: str, end: str, now: int) -> Hold:
-    if max(len(query), len(start), len(end)) > MOST_TEXT:
-        raise BadRequest(f"A hold's search has at most {MOST_TEXT} characters.", code="bad_hold", field="query")
+def _new_hold(scope: Scope, name: str, query: str, start: str, end: str, now: int) -> Hold:
+    if max(len(query), len(start), len(end)) > MAX_TEXT:
+        raise BadRequest(
+            f"The search of a hold may have at most {MAX_TEXT} characters.", code="bad_hold", field="query"
+        )
     if not (query.strip() or start or end):
         raise BadRequest(
-            "Say what is to be held: a query such as `user:sarah@acme.com`, a start, an end, or several of them.",
-            code="bad_hold", field="query",
-        )  # fmt: skip
-    hold = Hold(ids.new_uuid(now), name, query, start, end, _by(scope), now, None)
-    _condition(hold)  # a mistake is said now, not when it is too late
+            "Give a query such as `user:sarah@acme.com`, a start, an end, or several of them.",
+            code="bad_hold",
+            field="query",
+        )
+    hold = Hold(ids.new_uuid(now), name, query, start, end, _person_of(scope), now, None)
+    _condition(hold)  # raises now for a mistake in the search, not during a purge
     return hold
 
 
 def _condition(hold: Hold) -> Condition:
-    """Read as of the moment of placing, so that `after:-7d` always means the same days."""
+    """The hold's condition, parsed as of the time of placing, so that `after:-7d` always means the same days."""
     given = {"q": hold.query, "start": hold.start, "end": hold.end}
     query = query_from({name: [text] for name, text in given.items() if text.strip()}, now=hold.placed_at)
     return And((Between(query.start, query.end), query.condition))
 
 
-def _by(scope: Scope) -> str:
+def _person_of(scope: Scope) -> str:
     return (scope.principal.email or scope.principal.name or scope.principal.id)[:254]
 
 
@@ -179,11 +188,11 @@ def _no_hold() -> NotFound:
     return NotFound("There is no such legal hold.", code="no_hold")
 
 
-def _read(row: Row[Any]) -> Hold:
+def _hold_of(row: Row[Any]) -> Hold:
     return Hold(**{name: row._mapping[name] for name in Hold.__slots__})
 
 
-def _tell(
+def _record(
     connection: Connection, scope: Scope, action: str, hold: Hold, now: int, caller: Caller, changes: dict[str, str]
 ) -> None:
     on = resource("legal_hold", hold.hold_id, PREFIX, hold.name)

@@ -1,4 +1,4 @@
-"""The purge: what is past its retention is announced in the log, then deleted, in small steps."""
+"""The purge: events past their retention are recorded in the log, then deleted, in small steps."""
 
 from collections.abc import Callable, Set
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from tallystick.outbox import write as outbox
 from tallystick.query.conditions import Condition, Query
 from tallystick.query.scope import Scope
 from tallystick.retention import clock_guard, holds, index_set
-from tallystick.retention.archive import Archive, Archived, note_problem
+from tallystick.retention.archive import Archive, ArchivedStep, save_problem
 from tallystick.retention.tables import prunings, purges
 from tallystick.search.match import compile_match
 from tallystick.search.scan import is_own
@@ -38,16 +38,16 @@ LEASE = "purge"
 LEASE_SECONDS = 120
 IDLE_SECONDS = 5.0
 PAUSE_SECONDS = 300
-# One step: what a statement deletes at once, and what the record of it can hold.
-MOST_EVENTS = 20_000
-MOST_TEXT = 50_000
-_LOOKUP = 400
+# One step: events that one statement deletes, and characters of indexes that one record can hold.
+MAX_EVENTS = 20_000
+MAX_RECORD_TEXT = 50_000
+_BATCH = 400
 logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """A deletion that the log was told of, or is about to be."""
+    """A deletion that is recorded in the log, or whose record waits in the outbox."""
 
     org_id: UUID
     pruning_id: UUID
@@ -58,7 +58,13 @@ class Pruning:
 
 
 class Purger(Background):
-    """Deletes what is past its retention. A crash at any place goes on with the same deletion."""
+    """Deletes events past their retention. After a crash it continues with the same deletion.
+
+    Each organization once a day, in steps of two calls: the first plans a deletion, archives its events, stores the
+    exact indexes and writes the record to the outbox; the second, once the record is in the log, deletes by these
+    indexes. Deleting is idempotent, so a crash repeats it. Events that meanwhile come under a hold are still deleted,
+    since the log says so already.
+    """
 
     def __init__(
         self,
@@ -68,13 +74,13 @@ class Purger(Background):
         archive: Archive | None = None,
         is_erasing: Callable[[Connection, UUID], bool] = lambda _connection, _org: False,
     ) -> None:
-        """`warn` is called with each organization once its day's purge is over: what goes next may be told.
+        """`warn` is called with each organization after its daily purge, to mail about what expires next.
 
-        With an `archive` nothing is announced, and so nothing deleted, before it is written there; and nothing is
-        written there while a person is erased.
+        With an `archive`, events are deleted only after they are written there, and nothing is written there while
+        an erasure runs.
         """
         lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
-        # A breath between steps: nothing else may wait for a purge.
+        # A pause between steps, so that nothing else waits for a purge.
         super().__init__("purge", idle_seconds=IDLE_SECONDS, breath_seconds=0.05, lease=lease)
         self._database = database
         self._archive = archive
@@ -82,48 +88,48 @@ class Purger(Background):
         self._warn = warn
         self._store = store
         self._pauses = Pauses[UUID]("purge", seconds=PAUSE_SECONDS)  # by organization
-        self._doubting = False
+        self._is_doubting = False
 
-    def _believes_the_clock(self) -> bool:
-        believed = clock_guard.is_believed(self._database, clock.now_us())
-        if not believed and not self._doubting:
+    def _trusts_clock(self) -> bool:
+        believed = clock_guard.is_trusted(self._database, clock.now_us())
+        if not believed and not self._is_doubting:
             logger.error("purge_waits_for_the_clock", advice="see: tallystick doctor")
-        self._doubting = not believed
+        self._is_doubting = not believed
         telemetry.purge_clock_doubted.set(not believed)
         return believed
 
     def step(self, now: int | None = None) -> bool:
-        """One deletion, or the plan of one; False when there is nothing to do.
+        """Delete, or plan a deletion; False when there is nothing to do.
 
-        `now` is in microseconds; without it the clock's, if that can be believed.
+        `now` is in µs since 1970; by default the current time, and nothing is done while the clock is doubted.
         """
         if now is None:
-            if not self._believes_the_clock():
+            if not self._trusts_clock():
                 return False
             now = clock.now_us()
         if not self.may_work(now):
             return False
         with self._database.write() as connection:
             paused = self._pauses.paused(now)
-            announced = _recorded(connection, paused)
-            due = _due(connection, now, paused) if announced is None else announced.org_id
+            announced = _next_recorded(connection, paused)
+            due = _next_due(connection, now, paused) if announced is None else announced.org_id
             # After the record was seen in the log: see `copying`.
             waits = leases.backup_is_running(connection, now=now)
         if due is None or waits:
             return False
         try:
             if announced is not None:
-                self._finish(announced)
+                self._delete(announced)
             else:
-                self._plan(due, now)
+                self._plan_purge(due, now)
         except Exception:
-            # What fails for one organization is tried again later, and holds up no other.
+            # A failing organization is retried later, so that it does not hold up the others.
             self._pauses.pause(due, now)
             raise
         return True
 
-    def _plan(self, due: UUID, now: int) -> None:
-        """Look through the organization that is due, and announce what is to go."""
+    def _plan_purge(self, due: UUID, now: int) -> None:
+        """Find the expired events of an organization, archive them and record their deletion."""
         with self._database.read() as connection:
             scope = operator_scope(due)
             days = organizations.effective_retention_days(connection, due, now)
@@ -132,14 +138,15 @@ class Purger(Background):
                 return
             held = holds.active(connection, scope)
             stored = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == due)).scalar_one()
-            before, free = now - days * DAY_US, holds.not_held(held)
-            aside = _expired_aside(connection, due, before, free)
-        found = expiry.expired(self._store, scope, before, only=free, through=stored - 1, most=MOST_EVENTS)
-        going = index_set.prefix_within([*found, *aside], MOST_TEXT)
-        written = self._archived(scope, going, before, now) if going else None
+            before, free = now - days * DAY_US, holds.unheld_condition(held)
+            aside = _expired_set_aside(connection, due, before, free)
+        found = expiry.expired(self._store, scope, before, only=free, through=stored - 1, most=MAX_EVENTS)
+        going = index_set.prefix_within([*found, *aside], MAX_RECORD_TEXT)
+        written = self._write_archive(scope, going, before, now) if going else None
         is_ours = written is None or self.may_work(max(now, clock.now_us()))  # an archive may take its time
         with self._database.write() as connection:
-            # Whoever changes the retention, places a hold or confirms an erasure has this row: nothing can cross.
+            # Changing the retention, placing a hold and confirming an erasure lock the same row. So what was read
+            # above is checked again under the lock: if any of it changed, the plan is dropped and made anew.
             organizations.lock_row(connection, due)
             is_shorter = organizations.effective_retention_days(connection, due, now) <= days
             stands = (
@@ -151,21 +158,21 @@ class Purger(Background):
             )
             if stands and going:
                 if self._archive and written:
-                    self._archive.note(connection, scope, written, now=now)
+                    self._archive.record_step(connection, scope, written, now=now)
                 _announce(connection, due, going, before=before, days=days, now=now)
             elif stands:
-                _set_next(connection, due, now)
+                _schedule_next(connection, due, now)
         if not stands and self._archive and written:
             self._archive.discard(written.step)
         elif stands and not going:
             self._warn(due, now)
 
     def _must_wait(self, connection: Connection, org_id: UUID) -> bool:
-        """What is being erased must not be archived whole meanwhile."""
+        """Whether an erasure runs: its events must not be archived with the parts that it removes."""
         return self._archive is not None and self._is_erasing(connection, org_id)
 
-    def _archived(self, scope: Scope, going: list[int], before: int, now: int) -> Archived | None:
-        """What is to go, in the archive if there is one. If that fails nothing goes, and the page says why."""
+    def _write_archive(self, scope: Scope, going: list[int], before: int, now: int) -> ArchivedStep | None:
+        """Archive the events, if there is an archive. When that fails the page shows why, and nothing is deleted."""
         if self._archive is None:
             return None
         try:
@@ -177,15 +184,15 @@ class Purger(Background):
         except (StoreError, TallystickError) as error:
             problem = f"The archive cannot be written: {type(error).__name__}"
         with self._database.write() as connection:
-            note_problem(connection, scope, problem, now=now)
+            save_problem(connection, scope, problem, now=now)
         raise Unavailable(f"{problem}. Nothing is deleted until it is.", code="archive_failed")
 
-    def _finish(self, pruning: Pruning) -> None:
+    def _delete(self, pruning: Pruning) -> None:
         gone = index_set.parse_indexes(pruning.indexes)
         expiry.remove(self._store, operator_scope(pruning.org_id), gone)
         with self._database.write() as connection:
-            for start in range(0, len(gone), _LOOKUP):
-                some = gone[start : start + _LOOKUP]
+            for start in range(0, len(gone), _BATCH):
+                some = gone[start : start + _BATCH]
                 connection.execute(
                     delete(external_ids).where(
                         external_ids.c.org_id == pruning.org_id, external_ids.c.log_index.in_(some)
@@ -202,8 +209,8 @@ class Purger(Background):
         telemetry.events_pruned_total.inc(pruning.events)
 
 
-def _recorded(connection: Connection, paused: Set[UUID]) -> Pruning | None:
-    """A deletion whose record is in the log."""
+def _next_recorded(connection: Connection, paused: Set[UUID]) -> Pruning | None:
+    """The oldest deletion whose record is in the log."""
     for row in connection.execute(select(prunings).order_by(prunings.c.made_at)).all():
         if row.org_id not in paused and not outbox.is_waiting(connection, row.entry_id):
             return _pruning(row)
@@ -214,8 +221,8 @@ def _pruning(row: Row[tuple[object, ...]]) -> Pruning:
     return Pruning(row.org_id, row.pruning_id, row.entry_id, row.indexes, row.events, row.before)
 
 
-def _due(connection: Connection, now: int, paused: Set[UUID]) -> UUID | None:
-    """The organization that waits longest for its daily purge, unless a deletion of it is under way."""
+def _next_due(connection: Connection, now: int, paused: Set[UUID]) -> UUID | None:
+    """Of the organizations without an unfinished deletion, the one that has waited longest for its daily purge."""
     statement = (
         select(logs.c.org_id)
         .outerjoin(purges, purges.c.org_id == logs.c.org_id)
@@ -233,8 +240,8 @@ def _is_announced(connection: Connection, org_id: UUID) -> bool:
     return connection.execute(select(prunings.c.entry_id).where(prunings.c.org_id == org_id)).first() is not None
 
 
-def _expired_aside(connection: Connection, org_id: UUID, before: int, free: Condition) -> list[int]:
-    """Those that the store never took: read from the journal, judged in Python."""
+def _expired_set_aside(connection: Connection, org_id: UUID, before: int, free: Condition) -> list[int]:
+    """The expired events that are set aside: read from the journal and matched in Python."""
     wanted = compile_match(Query(free))
     return [
         index
@@ -252,20 +259,28 @@ def _announce(connection: Connection, org_id: UUID, going: list[int], *, before:
             "action": "audit_log.pruned",
             "actor": {"type": "system", "id": "tallystick", "name": "Tallystick"},
             "metadata": {
-                "indexes": text, "events": len(going), "before": rfc3339(before), "retention_days": days,
+                "indexes": text,
+                "events": len(going),
+                "before": rfc3339(before),
+                "retention_days": days,
             },
         },
         now=clock.now_us(),
-    )  # fmt: skip
+    )
     connection.execute(
         insert(prunings).values(
-            org_id=org_id, pruning_id=ids.new_uuid(now), entry_id=entry_id, indexes=text, events=len(going),
-            before=before, made_at=now,
+            org_id=org_id,
+            pruning_id=ids.new_uuid(now),
+            entry_id=entry_id,
+            indexes=text,
+            events=len(going),
+            before=before,
+            made_at=now,
         )
-    )  # fmt: skip
+    )
 
 
-def _set_next(connection: Connection, org_id: UUID, now: int) -> None:
+def _schedule_next(connection: Connection, org_id: UUID, now: int) -> None:
     values = {"next_run_at": now + DAY_US, "last_run_at": now}
     if not connection.execute(update(purges).where(purges.c.org_id == org_id).values(values)).rowcount:
         connection.execute(insert(purges).values(org_id=org_id, **values))

@@ -1,10 +1,10 @@
-"""Tables of retention."""
+"""Tables of retention: purges, holds, exported ranges, archives."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, SmallInteger, String, Table, Text, Uuid
 
 from tallystick.database.tables import metadata, org_column, time_column
 
-# When an organization's events are looked through next.
+# The next and the last daily purge of an organization.
 purges = Table(
     "purges",
     metadata,
@@ -13,7 +13,7 @@ purges = Table(
     time_column("last_run_at", nullable=True),
 )
 
-# A deletion that the trail is told of, or was told of: the row goes when its events are gone.
+# Deletions that are recorded, or whose record waits in the outbox; a row is removed after its events.
 prunings = Table(
     "prunings",
     metadata,
@@ -33,14 +33,14 @@ legal_holds = Table(
     Column("hold_id", Uuid, primary_key=True),
     Column("name", String(100), nullable=False),
     Column("query", Text, nullable=False),
-    Column("start", Text, nullable=False),  # as it was written; empty is open
+    Column("start", Text, nullable=False),  # as it was entered; empty: no limit
     Column("end", Text, nullable=False),
     Column("placed_by", String(254), nullable=False),
     time_column("placed_at"),
     time_column("released_at", nullable=True),
 )
 
-# One row: the last time that the purge believed, and what it makes of one that is far ahead of it.
+# One row: the last trusted time of the clock, and how long a doubted one has been confirmed.
 clock_witness = Table(
     "clock_witness",
     metadata,
@@ -48,10 +48,10 @@ clock_witness = Table(
     time_column("seen_at"),
     time_column("doubted_at", nullable=True),
     time_column("doubted_through", nullable=True),
-    Column("confirmed", BigInteger, nullable=False),  # microseconds that it went on without a leap
+    Column("confirmed", BigInteger, nullable=False),  # microseconds without a leap
 )
 
-# The indexes whose events left the server in an export or an archive, as far as they are known.
+# Indexes of events that were exported or archived; incomplete when there were too many ranges.
 exported_ranges = Table(
     "exported_ranges",
     metadata,
@@ -60,7 +60,7 @@ exported_ranges = Table(
     Column("last", BigInteger, nullable=False),
 )
 
-# When an organization's owners were told last what goes, and whether they want to be.
+# When the owners were last warned of expiring events, and whether the warning is off.
 retention_mails = Table(
     "retention_mails",
     metadata,
@@ -69,7 +69,7 @@ retention_mails = Table(
     time_column("told_at", nullable=True),
 )
 
-# What was written to the archive, one row for each step of a purge.
+# The bundles written to the archive, one row for each step of a purge.
 archives = Table(
     "archives",
     metadata,
@@ -80,7 +80,7 @@ archives = Table(
     time_column("written_at"),
 )
 
-# Why nothing of an organization is deleted now: its archive cannot be written.
+# Why an organization's archive cannot be written; nothing of it is deleted meanwhile.
 archive_problems = Table(
     "archive_problems",
     metadata,

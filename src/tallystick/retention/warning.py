@@ -1,4 +1,4 @@
-"""Mail to the owners before events go that never left the server."""
+"""The mail that warns owners of expiring events that were never exported."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -17,28 +17,28 @@ from tallystick.retention.forecast import WITHIN_DAYS, Forecast, forecast
 from tallystick.retention.tables import retention_mails
 from tallystick.store.events import EventStore
 
-AT_MOST_EVERY = 7 * DAY_US
+MIN_INTERVAL = 7 * DAY_US
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """Whether the owners want to be told, and when they were last (microseconds)."""
+class WarningSetting:
+    """Whether the warning is off, and when the last one was sent (µs since 1970)."""
 
     off: bool = False
     told_at: int | None = None
 
 
-def wish(connection: Connection, org_id: UUID) -> Wish:
-    """What the organization wants."""
+def warning_setting(connection: Connection, org_id: UUID) -> WarningSetting:
+    """The setting of an organization."""
     row = connection.execute(select(retention_mails).where(retention_mails.c.org_id == org_id)).first()
-    return Wish() if row is None else Wish(row.off, row.told_at)
+    return WarningSetting() if row is None else WarningSetting(row.off, row.told_at)
 
 
-def set_off(connection: Connection, scope: Scope, off: bool, *, now: int, caller: Caller = NOWHERE) -> None:
-    """Whether the owners are told by mail; set to what it is, nothing happens."""
+def set_warning_off(connection: Connection, scope: Scope, off: bool, *, now: int, caller: Caller = NOWHERE) -> None:
+    """Switch the warning off or on; nothing happens when it is already."""
     require(scope, "admin")
     organizations.lock_row(connection, scope.org_id)
-    before = wish(connection, scope.org_id)
+    before = warning_setting(connection, scope.org_id)
     if before.off == off:
         return
     _write(connection, scope.org_id, off=off, told_at=before.told_at)
@@ -52,17 +52,17 @@ def set_off(connection: Connection, scope: Scope, off: bool, *, now: int, caller
 def warn(
     database: Database, store: EventStore, org_id: UUID, public_url: str, *, now: int, archived: bool = False
 ) -> bool:
-    """Tell the owners what goes within a week unless it was exported; whether they are told. Blocks.
+    """Mail the owners when events that were never exported expire within a week; True when mail was sent. Blocks.
 
-    Once a week at most, but anew after each change of the retention. What is `archived` before it goes is no news
-    but after a change.
+    At most once a week, and again after each change of the retention. With an archive (`archived`) only after a
+    shorter retention was set.
     """
     scope = operator_scope(org_id)
     with database.read() as connection:
-        wanted = wish(connection, org_id)
+        wanted = warning_setting(connection, org_id)
     found = forecast(database, store, scope, now=now)
     changed_at = None if found.longer_until is None else found.longer_until - DAY_US
-    lately = wanted.told_at is not None and wanted.told_at > now - AT_MOST_EVERY
+    lately = wanted.told_at is not None and wanted.told_at > now - MIN_INTERVAL
     if lately and changed_at is not None and wanted.told_at is not None and changed_at > wanted.told_at:
         lately = False
     known = archived and (changed_at is None or found.kept_days <= found.days)
@@ -70,7 +70,7 @@ def warn(
         return False
     with database.write() as connection:
         organizations.lock_row(connection, org_id)
-        if wish(connection, org_id) != wanted:
+        if warning_setting(connection, org_id) != wanted:
             return False
         organization = organizations.of_scope(connection, scope)
         letter = letter_of(organization.name, found, f"{public_url}/retention", archived=archived)

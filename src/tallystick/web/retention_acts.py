@@ -14,7 +14,7 @@ from tallystick.erasure.subject import Subject
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.query.scope import Scope
 from tallystick.retention import holds
-from tallystick.retention.warning import set_off
+from tallystick.retention.warning import set_warning_off
 from tallystick.web.dependencies import EraserDep
 from tallystick.web.form_request import FormRequestDep
 from tallystick.web.pages import redirect
@@ -44,7 +44,7 @@ async def change_retention(form_request: FormRequestDep, retention_page: Retenti
 @post(PATH + "/mail", name="web.retention.mail")
 async def switch_mail(form_request: FormRequestDep) -> Response[str]:
     """Whether the owners are told by mail what goes."""
-    await form_request.write(set_off, form_request.text("mail") == "off", **form_request.context)
+    await form_request.write(set_warning_off, form_request.text("mail") == "off", **form_request.context)
     return redirect(PATH)
 
 

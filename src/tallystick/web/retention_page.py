@@ -16,11 +16,11 @@ from tallystick.erasure.request import Erasure
 from tallystick.errors import BadRequest, Forbidden
 from tallystick.query.scope import Scope
 from tallystick.retention import holds
-from tallystick.retention.archive import ArchiveState, state
-from tallystick.retention.change import Preview, preview
+from tallystick.retention.archive import ArchiveState, archive_state
+from tallystick.retention.change import RetentionPreview, preview_change
 from tallystick.retention.forecast import WITHIN_DAYS, Forecast, forecast
 from tallystick.retention.holds import Hold
-from tallystick.retention.warning import Wish, wish
+from tallystick.retention.warning import WarningSetting, warning_setting
 from tallystick.settings import Settings
 from tallystick.store.events import EventStore
 from tallystick.store.expiry import Tally
@@ -52,10 +52,10 @@ class Loaded:
     found: Forecast
     holds: list[Hold]
     erasures: list[Erasure]
-    wish: Wish
+    wish: WarningSetting
     last_mail: MailState | None
     archive: ArchiveState
-    change: Preview | None = None
+    change: RetentionPreview | None = None
     would_hold: tuple[int, bool] | None = None
     would_free: Tally | None = None
     problems: dict[str, str] = field(default_factory=dict)
@@ -139,18 +139,23 @@ def _load(database: Database, store: EventStore, scope: Scope, asked: Asked) -> 
     with database.read() as connection:
         mine = erasures.list_erasures(connection, scope, most=100) if "admin" in scope.permissions else []
         loaded = Loaded(
-            of_scope(connection, scope), found, holds.list_holds(connection, scope, most=200), mine,
-            wish(connection, scope.org_id), mailer.last(connection, scope.org_id), state(connection, scope),
-        )  # fmt: skip
+            of_scope(connection, scope),
+            found,
+            holds.list_holds(connection, scope, most=200),
+            mine,
+            warning_setting(connection, scope.org_id),
+            mailer.last(connection, scope.org_id),
+            archive_state(connection, scope),
+        )
     loaded.problems = dict(asked.problems)
     try:
         if asked.look == CHANGE:
-            loaded.change = preview(database, store, scope, *chosen(asked.typed), now=now_us())
+            loaded.change = preview_change(database, store, scope, *chosen(asked.typed), now=now_us())
         elif asked.look == HOLD:
             typed = [asked.typed.get(name, "") for name in ("query", "start", "end")]
             loaded.would_hold = holds.count(store, scope, *typed, now=now_us())
         elif asked.look == RELEASE:
-            loaded.would_free = holds.freed(database, store, scope, asked.typed.get("hold", ""), now=now_us())
+            loaded.would_free = holds.count_freed(database, store, scope, asked.typed.get("hold", ""), now=now_us())
     except (BadRequest, Forbidden) as problem:
         loaded.problems.setdefault(asked.look, problem.detail)
     return loaded

@@ -1,6 +1,6 @@
 """Numbers of retention in sentences: what goes, and whether it ever left."""
 
-from tallystick.retention.change import Preview
+from tallystick.retention.change import RetentionPreview
 from tallystick.store.expiry import Tally
 
 
@@ -17,7 +17,7 @@ def soon_words(found: Tally, days: int) -> tuple[str, ...]:
     return f"{number_words(found.events, found.complete)} {verb} within {days} days.", left_words(found)
 
 
-def gone_words(found: Preview) -> tuple[str, ...]:
+def gone_words(found: RetentionPreview) -> tuple[str, ...]:
     """What a change deletes."""
     if found.days >= found.before.retention_days and not found.deletes.events:
         return ("Nothing is deleted by this. It brings nothing back either.",)
