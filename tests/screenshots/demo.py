@@ -77,7 +77,7 @@ class Demo(Server):
 def sign_in(page: Page, demo: Demo) -> None:
     """Enter as the demo's person."""
     page.goto(f"{demo.url}/sign-in")
-    page.locator("input[type=email]").fill(demo.printed("E-mail"))
+    page.locator("input[type=email]").fill(demo.printed("Email"))
     page.locator("input[type=password]").fill(demo.printed("Password"))
     page.locator("button[type=submit]").first.click()
     page.wait_for_url("**/audit-logs**")

@@ -49,7 +49,7 @@ def test_sign_in_and_errors(browser, town, axe_script):
     with browser.new_context(base_url=town.server.url) as context:
         page = context.new_page()
         page.goto("/sign-in")
-        page.get_by_label("E-mail").fill("nobody@acme.com")
+        page.get_by_label("Email").fill("nobody@acme.com")
         page.get_by_label("Password").fill("not the password")
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("alert")).to_be_visible()

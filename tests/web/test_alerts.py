@@ -39,7 +39,7 @@ def test_a_list_becomes_a_rule_that_is_tested_and_fires_and_is_acknowledged(alic
     form = alice_asks.get(f"{FORM}?category=deployments&status=failed&user=sarah%40acme.com&q=policy").text
     assert 'value="user:sarah@acme.com category:deployments status:failed policy"' in form
     tested = alice_asks.post(FORM, data=typed(alice_asks, act="test"))
-    assert "What it would have found" in tested.text
+    assert "What this rule would have caught" in tested.text
     shown_id = make(alice_asks, name="Broken press", query="action:press.broken")
     town.record({"action": "press.broken", "actor": {"email": "jo@acme.com"},
                  "resource": {"type": "press", "name": "<b>press</b>"}})  # fmt: skip
@@ -54,7 +54,7 @@ def test_a_list_becomes_a_rule_that_is_tested_and_fires_and_is_acknowledged(alic
     done = alice_asks.post(f"{PAGE}/{found[1]}", data={"form_token": token(alice_asks), "note": "Seen."})
     assert done.status_code == 303
     assert "Acknowledged by alice@acme.com" in text_of(alice_asks, f"{PAGE}/{found[1]}")
-    for act, said in (("mute", "Muted until"), ("unmute", "Broken press"), ("off", "Switch on"), ("delete", "")):
+    for act, said in (("mute", "Muted until"), ("unmute", "Broken press"), ("off", "Turn on"), ("delete", "")):
         answer = alice_asks.post(f"{PAGE}/rules/{shown_id}", data={"form_token": token(alice_asks), "act": act})
         assert answer.status_code == 303, seen(answer)
         assert said in text_of(alice_asks)
@@ -109,7 +109,7 @@ def test_a_rule_is_sent_to_where_somebody_ticked_and_no_longer_where_not(alice_a
     assert place
     rule = make(alice_asks, name="Goes places")
     ticked = rf'value="{place[1]}" checked'
-    for chosen, said in (([place[1]], "goes to Night shift"), ([], "shown here only")):
+    for chosen, said in (([place[1]], "sent to Night shift"), ([], "shown here only")):
         send = {"form_token": token(alice_asks), "act": "send", "destinations": chosen}
         assert alice_asks.post(f"{PAGE}/rules/{rule}", data=send).status_code == 303
         one = re.search(rf'<li id="{rule}">.*?</li>', alice_asks.get(PAGE).text, re.DOTALL)

@@ -39,7 +39,7 @@ def post(town):
 def test_the_counts_over_time_are_those_of_the_list(get):
     shown = get(ALICE, "histogram", q="user:sarah@acme.com action:deployment.*").text
     assert re.findall(r"(Success|Failed) <b>(\d+)</b>", shown) == [("Success", "1"), ("Failed", "1")]
-    assert "As a table" in shown
+    assert "Show as table" in shown
 
 
 def test_a_step_of_time_leads_to_its_events(get, town):

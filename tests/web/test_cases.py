@@ -52,7 +52,7 @@ def test_two_who_write_at_once_are_told(alice_asks, town):
     assert second.status_code == 409
     assert "in the meantime" in seen(second)
     assert "second" in second.text
-    assert "Kept is: first" in seen(second)
+    assert "Saved: first" in seen(second)
 
 
 def test_words_that_do_not_fit_stay_in_the_form(alice_asks):

@@ -38,7 +38,7 @@ def client():
     ("status", "title", "detail"),
     [
         (403, "You may not see this", "Ask an owner."),
-        (404, "There is nothing here", "No such event."),
+        (404, "Page not found", "No such event."),
         (429, "Too many requests", "Wait a little."),
         (503, "Not available just now", "Recording goes on"),
         (500, "This page failed", "try again"),

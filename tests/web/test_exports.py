@@ -48,7 +48,7 @@ def test_a_list_is_exported_and_taken(alice_asks, town):
     assert all("sarah@acme.com" in row for row in rows[1:])
     page = seen(alice_asks.get(PAGE))
     assert "User: sarah@acme.com" in page
-    assert "asked for by alice@acme.com" in page
+    assert "requested by alice@acme.com" in page
     assert "SHA-256" in page
 
 
@@ -57,7 +57,7 @@ def test_a_member_exports_the_own_activity_alone(town):
         rows = john.get(ask(john, "ndjson", "")).text.splitlines()
         assert rows
         assert all("john@example.com" in row for row in rows)
-        assert "because you asked for it" in seen(john.get(PAGE))
+        assert "Files you exported" in seen(john.get(PAGE))
 
 
 def test_nobody_else_sees_it_or_takes_it(alice_asks, charlie_asks, town):

@@ -49,7 +49,7 @@ def test_on_a_phone_the_page_where_one_is_stands_in_sight_in_the_navigation(as_p
 def test_what_is_printed_has_no_buttons(as_person):
     page = as_person()
     page.emulate_media(media="print")
-    for name in ("Schedule Export", "Make an alert", "Live", "Export"):
+    for name in ("Schedule Export", "Create alert", "Live", "Export"):
         expect(page.get_by_text(name, exact=True).first).to_be_hidden()
 
 
@@ -57,7 +57,7 @@ def test_a_person_of_two_organizations_goes_on_in_the_other(browser, town, both)
     with browser.new_context(base_url=town.server.url) as context:
         page = context.new_page()
         page.goto("/sign-in")
-        page.get_by_label("E-mail").fill(both)
+        page.get_by_label("Email").fill(both)
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
         before = page.locator(".organization").inner_text()

@@ -45,7 +45,7 @@ def test_a_check_is_asked_for_and_its_outcome_is_shown(alice_asks):
     asked = alice_asks.post(f"{PAGE}/check", data={"form_token": token(alice_asks)})
     assert (asked.status_code, asked.headers["location"]) == (303, PAGE)
     deadline = time.monotonic() + 30
-    while "asked for by alice@acme.com" not in (page := seen(alice_asks.get(f"{PAGE}/check"))):
+    while "requested by alice@acme.com" not in (page := seen(alice_asks.get(f"{PAGE}/check"))):
         assert time.monotonic() < deadline, page
         time.sleep(0.2)
     assert "No difference found" in page
@@ -83,7 +83,7 @@ def test_an_owner_lets_everybody_read_the_log_and_takes_it_back(charlie_asks, to
     form = {"form_token": token(charlie_asks), "public": "yes"}
     assert charlie_asks.post(f"{PAGE}/public", data=form).status_code == 303
     assert httpx.get(url).status_code == 200
-    assert "Everybody, since" in seen(charlie_asks.get(PAGE))
+    assert "Everyone, since" in seen(charlie_asks.get(PAGE))
     assert charlie_asks.post(f"{PAGE}/public", data=form | {"public": "no"}).status_code == 303
     assert httpx.get(url).status_code == 404
     assert httpx.get(url.replace("checkpoint", "key")).json()["code"] == "no_log"

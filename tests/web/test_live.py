@@ -100,7 +100,7 @@ def test_a_lost_connection_is_said_and_goes_on_where_it_stopped(browser, start_s
     with browser.new_context(base_url=server.url) as context:
         page = context.new_page()
         page.goto("/sign-in")
-        page.get_by_label("E-mail").fill("alice@acme.com")
+        page.get_by_label("Email").fill("alice@acme.com")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
         _live(page)

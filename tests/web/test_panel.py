@@ -169,7 +169,7 @@ def test_what_happened_around_the_event_leads_from_event_to_event(alice, town):
 def test_the_panel_is_made_wider_by_hand_and_by_key_and_stays_so(alice, town):
     event = town.event("action:deployment.failed user:sarah@acme.com")
     alice.goto(f"/audit-logs/{event['id']}")
-    grip = alice.get_by_role("separator", name="Width of the event")
+    grip = alice.get_by_role("separator", name="Width of the event panel")
     before = alice.locator("#panel").bounding_box()["width"]
     grip.focus()
     alice.keyboard.press("ArrowLeft")

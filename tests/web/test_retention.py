@@ -97,7 +97,7 @@ def test_a_change_says_what_it_deletes_and_that_it_is_recorded(alice_asks, town)
     assert f" {old:,} events are deleted, for good." in said
     assert "None of them was ever exported or archived." in said
     assert "This is recorded in the trail" in said
-    assert "only support@example.com can give the larger plan back" in said
+    assert "only support@example.com can restore the larger plan" in said
     assert "Enterprise · 36,500 days" in said
 
 
@@ -136,7 +136,7 @@ def test_a_mistake_in_a_holds_search_is_said_and_what_was_typed_stays(alice_asks
 def test_an_erasure_is_asked_for_by_one_and_confirmed_by_another(alice_asks, nico_asks):
     assert post(alice_asks, "/erasures", email="sarah0@acme.com", reason="Request 17").status_code == 303
     page = alice_asks.get(PAGE)
-    assert "15 events would lose parts" in seen(page)
+    assert "15 events would have data erased" in seen(page)
     assert "A second owner or admin has to confirm it" in seen(page)
     (erasure_id,) = re.findall(r"/retention/erasures/(ers_\w+)/cancel", page.text)
     refused = post(alice_asks, f"/erasures/{erasure_id}/confirm")
@@ -144,7 +144,7 @@ def test_an_erasure_is_asked_for_by_one_and_confirmed_by_another(alice_asks, nic
     assert "Ask a second owner or admin" in seen(refused)
     assert f"/erasures/{erasure_id}/confirm" in nico_asks.get(PAGE).text
     assert post(nico_asks, f"/erasures/{erasure_id}/confirm").status_code == 303
-    assert re.search("Being erased|Erased", seen(alice_asks.get(PAGE)))
+    assert re.search("Erasing|Erased", seen(alice_asks.get(PAGE)))
 
 
 def test_an_erasure_that_cannot_end_says_what_it_waits_for(town, alice_asks, nico_asks):
@@ -157,7 +157,7 @@ def test_an_erasure_that_cannot_end_says_what_it_waits_for(town, alice_asks, nic
         page = alice_asks.get(PAGE)
     erasure_id = re.findall(r"/retention/erasures/(ers_\w+)/confirm", nico_asks.get(PAGE).text)[0]
     assert post(nico_asks, f"/erasures/{erasure_id}/confirm").status_code == 303
-    wait_for(lambda: "It is not done, and is tried again every minute" in seen(alice_asks.get(PAGE)))
+    wait_for(lambda: "Not finished, retrying every minute" in seen(alice_asks.get(PAGE)))
     assert older.name in seen(alice_asks.get(PAGE))
     older.unlink()
 
@@ -184,7 +184,7 @@ def test_charlie_sees_and_changes_nothing_of_acme(alice_asks, charlie_asks, town
     assert charlie_asks.get(PAGE, params={"look": "release", "hold": hold_id}).status_code == 404
     assert post(charlie_asks, f"/holds/{hold_id}/release").status_code == 404
     assert post(charlie_asks, "/erasures/ers_00000000000000000000000000/confirm").status_code == 404
-    assert "In force" in seen(alice_asks.get(PAGE))
+    assert "Active" in seen(alice_asks.get(PAGE))
 
 
 @pytest.mark.parametrize(
@@ -243,9 +243,9 @@ def test_the_page_has_no_barrier_in_either_theme_nor_on_a_phone(as_person, axe_s
 def test_in_a_browser_a_change_takes_two_steps_and_says_until_when_it_can_be_put_right(as_person):
     page = as_person()
     page.get_by_role("link", name="Retention", exact=True).click()
-    page.get_by_label("Days, on enterprise").fill("3000")
-    page.get_by_role("button", name="See what it would delete").click()
+    page.get_by_label("Days (enterprise only)").fill("3000")
+    page.get_by_role("button", name="Preview change").click()
     expect(page.locator(".look")).to_contain_text("Enterprise, 36,500 days → Enterprise, 3,000 days")
     page.get_by_role("button", name="Keep 3,000 days").click()
     expect(page.locator(".fact").first).to_have_text("Enterprise · 3,000 days")
-    expect(page.locator(".known").first).to_contain_text("events of the last 36,500 days still stay")
+    expect(page.locator(".known").first).to_contain_text("events of the last 36,500 days are still kept")

@@ -129,7 +129,7 @@ def test_from_the_list_to_a_schedule_in_a_browser(alice, axe_script):
     expect(alice.get_by_label("Weekday")).to_be_visible()
     assert axe.violations(alice, axe_script) == []
     alice.get_by_label("Name").fill("Failures")
-    alice.get_by_label("E-mail recipients").fill(f"alice@acme.com\n{OUTSIDER}")
+    alice.get_by_label("Email recipients").fill(f"alice@acme.com\n{OUTSIDER}")
     alice.get_by_role("button", name="Schedule").click()
     made = alice.locator("#scheduled li").filter(has_text="Failures")
     expect(made).to_contain_text(OUTSIDER)

@@ -12,7 +12,7 @@ from tests.web.settling import PASSWORD, settle
 
 def test_who_is_not_signed_in_is_led_to_the_sign_in_and_then_to_where_it_wanted(page, town):
     page.goto(f"{town.server.url}/audit-logs?q=deploy&status=failed")
-    page.get_by_label("E-mail").fill("alice@acme.com")
+    page.get_by_label("Email").fill("alice@acme.com")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(f"{town.server.url}/audit-logs?q=deploy&status=failed")
@@ -23,17 +23,17 @@ def test_a_wrong_password_and_an_unknown_account_get_the_same_words(page, town):
     said = []
     for email in ("alice@acme.com", "nobody@acme.com"):
         page.goto(f"{town.server.url}/sign-in")
-        page.get_by_label("E-mail").fill(email)
+        page.get_by_label("Email").fill(email)
         page.get_by_label("Password").fill("not the password at all")
         page.get_by_role("button", name="Sign in").click()
         said.append(page.get_by_role("alert").inner_text())
-        expect(page.get_by_label("E-mail")).to_have_value(email)
+        expect(page.get_by_label("Email")).to_have_value(email)
     assert said[0] == said[1] != ""
 
 
 def test_after_signing_out_the_page_is_closed(page, town):
     page.goto(f"{town.server.url}/sign-in")
-    page.get_by_label("E-mail").fill("alice@acme.com")
+    page.get_by_label("Email").fill("alice@acme.com")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name="Sign out").click()
@@ -106,18 +106,18 @@ def test_the_link_of_a_fresh_server_makes_the_first_owner_once(page, start_serve
     for label, value in {
         "Organization": "Müller & Söhne",
         "Your name": "Olivia",
-        "Your e-mail": "olivia@acme.com",
+        "Your email": "olivia@acme.com",
     }.items():
         page.get_by_label(label).fill(value)
     page.get_by_label("Password").fill("short")
-    page.get_by_role("button", name="Make the organization").click()
+    page.get_by_role("button", name="Create organization").click()
     expect(page.get_by_label("Your name")).to_have_value("Olivia")  # the browser holds a short password back
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Make the organization").click()
+    page.get_by_role("button", name="Create organization").click()
     expect(page.locator(".organization")).to_have_text("Müller & Söhne")
     expect(page.locator(".person")).to_have_text("olivia@acme.com owner")
     page.goto(link)
-    expect(page.get_by_role("heading")).to_have_text("There is nothing here")
+    expect(page.get_by_role("heading")).to_have_text("Page not found")
 
 
 def _printed_link(server) -> str:

@@ -84,7 +84,7 @@ def investigate(page: Page) -> None:
     expect(timeline.nth(0)).to_contain_text("First event by sarah@acme.com")
     expect(timeline.nth(3).locator(".status")).to_have_text("Failed")
 
-    page.get_by_label("Title of a new case").fill("Deployment of api-infrastructure blocked")
+    page.get_by_label("Title of the new case").fill("Deployment of api-infrastructure blocked")
     page.get_by_role("button", name="Make a case").click()
 
 
@@ -105,9 +105,9 @@ def test_a_failed_deployment_is_found_understood_and_written_down(as_person):
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_label("Root Cause")).to_have_value(REPORT["Root Cause"])
     entry = page.locator(".timeline > li", has_text="project.file_updated")
-    entry.get_by_text("Add a note").click()
+    entry.get_by_text("Add note").click()
     entry.get_by_label("Note", exact=True).fill("Code change introduced unencrypted S3 bucket")
-    entry.get_by_role("button", name="Save the note").click()
+    entry.get_by_role("button", name="Save note").click()
     expect(entry.locator(".note")).to_have_text("Code change introduced unencrypted S3 bucket")
     page.get_by_role("button", name="Close the case").click()
     expect(page.locator(".case-head")).to_contain_text("Closed")
@@ -138,7 +138,7 @@ def test_an_event_goes_into_a_case_that_is_there_already(as_person, town):
     page = as_person()
     event = town.event("action:user.login user:sarah@acme.com")["id"]
     page.goto(f"/audit-logs/{event}/investigate?by=session&before=0m&after=0m")
-    page.get_by_label("Title of a new case").fill("One that is there")
+    page.get_by_label("Title of the new case").fill("One that is there")
     page.get_by_role("button", name="Make a case").click()
     other = town.event("action:deployment.failed user:sarah@acme.com")["id"]
     page.goto(f"/audit-logs/{other}/investigate?by=actor&before=0m&after=0m")

@@ -115,7 +115,7 @@ def test_every_page_allows_nothing_inline_and_nothing_from_elsewhere(town, path)
 def test_an_unknown_address_is_a_page_for_people_and_a_document_for_programs(town):
     page = _get(town, "alice@acme.com", "/nowhere", {"Accept": "text/html,*/*"})
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
-    assert "There is nothing here" in page.text
+    assert "Page not found" in page.text
     for path, accept in (("/nowhere", "*/*"), ("/v1/nowhere", "text/html")):
         answer = _get(town, "alice@acme.com", path, {"Accept": accept})
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

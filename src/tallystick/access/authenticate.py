@@ -102,7 +102,7 @@ class Authenticator:
         with self._database.read() as connection:
             session = sessions.find_by_token(connection, cookie, now)
         if session is None:
-            raise Unauthorized("Not signed in, or the session is over. Sign in again.", code="no_session")
+            raise Unauthorized("Not signed in, or the session has ended. Sign in again.", code="no_session")
         if now - session.seen_at >= sessions.SEEN_EVERY_US:
             try:
                 with self._database.write() as connection:
@@ -150,7 +150,7 @@ class Authenticator:
 _REASONS = {
     "key_revoked": "This API key was revoked. Use another key.",
     "key_expired": "This API key has expired. Use another key.",
-    "address_not_allowed": "This API key may not be used from this address. Ask an admin to allow the network.",
+    "address_not_allowed": "This API key cannot be used from this address. Ask an admin to allow your network.",
 }
 
 
@@ -168,6 +168,4 @@ def _objection(key: ApiKey, address: str, now: int) -> str:
 
 
 def _unknown_key() -> Unauthorized:
-    return Unauthorized(
-        "The API key is mistyped or unknown. Send it as `Authorization: Bearer tsk_…`.", code="bad_api_key"
-    )
+    return Unauthorized("Unknown API key. Send a valid key as `Authorization: Bearer tsk_…`.", code="bad_api_key")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from tallystick.errors import Forbidden
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_ADVICE = "Nothing was changed. Open the page of Tallystick itself, reload it, and try again."
+_ADVICE = "Nothing was changed. Open Tallystick, reload the page, and try again."
 
 
 def refuse_cross_site(method: str, headers: Mapping[str, str], public_url: str) -> None:

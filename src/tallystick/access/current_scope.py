@@ -72,4 +72,4 @@ def require_owner(connection: Connection, scope: Scope) -> None:
         .where(memberships.c.disabled_at.is_(None), people.c.disabled_at.is_(None))
     )
     if maker is None or connection.execute(owns).first() is None:
-        raise Forbidden("Only an owner may do this, or a key that an owner made.", code="owner_only")
+        raise Forbidden("Only an owner can do this, or an API key that an owner created.", code="owner_only")

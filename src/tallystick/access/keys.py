@@ -69,9 +69,7 @@ def create_key(
     for permission in sorted(allowed):
         require(scope, permission)
     if expires_at is not None and expires_at <= now:
-        raise BadRequest(
-            "The key would have expired already. Give a later time.", code="bad_expiry", field="expires_at"
-        )
+        raise BadRequest("The expiry time is in the past. Give a later time.", code="bad_expiry", field="expires_at")
     networks = _networks(allowed_networks)
     token = _new_token()
     made = ApiKey(
@@ -106,7 +104,7 @@ def revoke_key(connection: Connection, scope: Scope, key_id: UUID, *, now: int, 
     mine = (api_keys.c.org_id == scope.org_id) & (api_keys.c.key_id == key_id)
     row = connection.execute(select(api_keys).where(mine)).first()
     if row is None:
-        raise NotFound("There is no such key in this organization.", code="no_key")
+        raise NotFound("API key not found in this organization.", code="no_key")
     revoked = connection.execute(update(api_keys).where(mine, api_keys.c.revoked_at.is_(None)).values(revoked_at=now))
     if revoked.rowcount:
         record_own(
@@ -179,13 +177,13 @@ def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
             networks.append(ip_network(text.strip()))
         except ValueError:
             raise BadRequest(
-                f"{text!r} is neither an address nor a network; write 192.0.2.7 or 192.0.2.0/24.",
+                f"Invalid address or network {text!r}. Write 192.0.2.7 or 192.0.2.0/24.",
                 code="bad_network",
                 field="allowed_networks",
             ) from None
     if len(networks) > MOST_NETWORKS:
         raise BadRequest(
-            f"At most {MOST_NETWORKS} networks; join some into larger ones.",
+            f"A key can have at most {MOST_NETWORKS} networks. Combine some into larger ones.",
             code="bad_network",
             field="allowed_networks",
         )

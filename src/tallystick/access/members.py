@@ -91,7 +91,7 @@ def enter(
     try:
         connection.execute(insert(memberships).values(values))
     except IntegrityError:
-        raise Conflict(f"{person.email} belongs to this organization already.", code="member_exists") from None
+        raise Conflict(f"{person.email} already belongs to this organization.", code="member_exists") from None
     member = Member(person.user_id, person.email, person.name, role, person.disabled_at is not None, now)
     _record_change(connection, org_id, action, member, by, now, caller, {"role": role})
     return member

@@ -22,8 +22,7 @@ def slug(text: str) -> str:
     """An organization's short name in commands and URLs."""
     if not _SLUG.fullmatch(text):
         raise BadRequest(
-            f"{text!r} cannot be a short name; write 1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or "
-            "digit.",
+            f"Invalid short name {text!r}. Use 1 to 40 of a-z, 0-9 and -, beginning and ending with a letter or digit.",
             code="bad_slug",
             field="slug",
         )
@@ -41,8 +40,8 @@ def email(text: str) -> str:
     # Asked of the text as it came: the Kelvin sign, for one, has an ASCII letter in lower case.
     if len(text) > MOST_EMAIL or not text.isascii() or not _EMAIL.fullmatch(folded):
         raise BadRequest(
-            "Not an e-mail address that can sign in; write it as name@example.com, in ASCII without * "
-            "(the domain of another script as xn--…).",
+            "This email address cannot be used to sign in. Write it as name@example.com, in ASCII without * "
+            "(write other scripts in the domain as xn--…).",
             code="bad_email",
             field="email",
         )
@@ -54,7 +53,7 @@ def name(text: str, field: str = "name") -> str:
     kept = unicodedata.normalize("NFC", text.strip())
     if not 0 < len(kept) <= MOST_NAME or any(map(_misleads, kept)):
         raise BadRequest(
-            f"A name has 1 to {MOST_NAME} characters, without control characters.", code="bad_name", field=field
+            f"A name must have 1 to {MOST_NAME} characters and no control characters.", code="bad_name", field=field
         )
     return kept
 

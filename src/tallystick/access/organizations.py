@@ -148,7 +148,7 @@ def resolve_retention(
     """
     require_owner(connection, scope)
     if plan is None and days is None:
-        raise BadRequest("Say which plan, or how many days.", code="bad_retention", field="retention_days")
+        raise BadRequest("Give a plan or a number of days.", code="bad_retention", field="retention_days")
     now = of_scope(connection, scope)
     wanted = now.plan if plan is None else _parse_plan(plan)
     number = PLANS[wanted] if days is None else _parse_days(days)
@@ -157,13 +157,14 @@ def resolve_retention(
     gives = PLANS[wanted]
     if gives > PLANS[now.plan]:
         raise Forbidden(
-            f"The plan {now.plan} ends at {PLANS[now.plan]} days. Contact support for extended retention.",
+            f"The {now.plan} plan keeps events for up to {PLANS[now.plan]} days. "
+            "Contact support for extended retention.",
             code="plan_ends",
         )
     if number != gives and not (wanted == "enterprise" and number > gives):
         more = " or more" if wanted == "enterprise" else ""
         raise Forbidden(
-            f"On the plan {wanted} events are kept {gives} days{more}. Contact support for extended retention.",
+            f"The {wanted} plan keeps events for {gives} days{more}. Contact support for extended retention.",
             code="plan_ends",
         )
     return wanted, number
@@ -215,14 +216,14 @@ def _parse_plan(text: str) -> Plan:
     for plan in PLANS:
         if text == plan:
             return plan
-    raise BadRequest(f"There is no plan {text!r}; write one of {', '.join(PLANS)}.", code="bad_plan", field="plan")
+    raise BadRequest(f"Unknown plan {text!r}. Choose one of {', '.join(PLANS)}.", code="bad_plan", field="plan")
 
 
 def _parse_days(days: int) -> int:
     if not 1 <= days <= MOST_DAYS:
-        raise BadRequest(f"Events are kept for 1 to {MOST_DAYS} days.", code="bad_retention", field="retention_days")
+        raise BadRequest(f"Choose 1 to {MOST_DAYS} days.", code="bad_retention", field="retention_days")
     return days
 
 
 def _slug_taken(slug: str) -> Conflict:
-    return Conflict(f"There is an organization {slug!r} already. Choose another short name.", code="slug_taken")
+    return Conflict(f"An organization {slug!r} already exists. Choose another short name.", code="slug_taken")

@@ -27,7 +27,7 @@ def hash_password(password: str) -> HashedPassword:
     prepared = _normalise(password)
     if prepared is None or len(prepared) < LEAST_CHARACTERS:
         raise BadRequest(
-            f"Choose a password of at least {LEAST_CHARACTERS} characters, and at most {MOST_BYTES} bytes.",
+            f"Choose a password of at least {LEAST_CHARACTERS} characters and at most {MOST_BYTES} bytes.",
             code="weak_password",
             field="password",
         )

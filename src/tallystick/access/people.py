@@ -63,7 +63,7 @@ def add(
     if person is not None and password is not None:
         # Otherwise whoever adds a person to one organization could enter the others in that name.
         raise Conflict(
-            f"{email} has an account already, with its own password. Add the person without a password.",
+            f"{email} already has an account and a password. Leave the password out.",
             code="account_exists",
         )
     if person is None:
@@ -115,7 +115,7 @@ def _find(connection: Connection, email: str) -> Row[Any] | None:
 def _find_or_refuse(connection: Connection, email: str) -> Row[Any]:
     person = _find(connection, names.email(email))
     if person is None:
-        raise NotFound(f"Nobody has the address {email}. `tallystick user create` adds a person.", code="no_person")
+        raise NotFound(f"No user has the address {email}. Add one with `tallystick user create`.", code="no_person")
     return person
 
 

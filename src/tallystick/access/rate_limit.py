@@ -19,7 +19,7 @@ class RateLimit:
         burst: float | None = None,
         *,
         seconds: Callable[[], float] = time.monotonic,
-        detail: str = "This API key makes more requests than it may. Send more events in each request, or wait.",
+        detail: str = "This API key exceeds its rate limit. Send more events in each request, or wait.",
     ) -> None:
         self._detail = detail
         self._rate = per_second

@@ -39,8 +39,10 @@ def parse_permissions(texts: Iterable[str]) -> frozenset[Permission]:
     wanted = set(texts)
     unknown = sorted(wanted - _ALL)
     if unknown or not wanted:
-        problem = f"There is no scope {unknown[0]!r}" if unknown else "A key needs a scope"
-        raise BadRequest(f"{problem}; write one or more of {', '.join(PERMISSIONS)}.", code="bad_scope", field="scopes")
+        problem = f"Unknown scope {unknown[0]!r}" if unknown else "A key needs at least one scope"
+        raise BadRequest(
+            f"{problem}. Choose one or more of {', '.join(PERMISSIONS)}.", code="bad_scope", field="scopes"
+        )
     return frozenset(known for known in PERMISSIONS if known in wanted)
 
 
@@ -80,9 +82,9 @@ def require(scope: Scope, permission: Permission) -> None:
     if permission in scope.permissions:
         return
     if scope.principal.kind == "api_key":
-        detail = f"This API key has not the scope {permission}. Make a key that has it."
+        detail = f"This API key does not have the scope {permission}. Create a key that has it."
     else:
-        detail = f"The role {scope.role} does not allow this ({permission}). Ask an owner or admin."
+        detail = f"Your role ({scope.role}) does not allow this ({permission}). Ask an owner or admin."
     raise Forbidden(detail, code="missing_permission", permission=permission)
 
 
@@ -90,7 +92,8 @@ def require_whole_trail(scope: Scope) -> None:
     """Forbidden (`whole_trail_only`) if the scope is filtered to a part of the trail."""
     if scope.mandatory != EVERYTHING:
         raise Forbidden(
-            "This is about the whole trail, of which you see what you did yourself. Ask an owner, admin or auditor.",
+            "This covers the whole audit log, but as a member you see only your own events. "
+            "Ask an owner, admin or auditor.",
             code="whole_trail_only",
         )
 
@@ -98,4 +101,4 @@ def require_whole_trail(scope: Scope) -> None:
 def require_ownership(scope: Scope) -> None:
     """Forbidden (`owner_only`) unless an owner, or the operator, acts."""
     if scope.role != "owner" and scope.principal.kind != "system":
-        raise Forbidden("Only an owner may do this. Ask an owner of the organization.", code="owner_only")
+        raise Forbidden("Only an owner of the organization can do this. Ask one of them.", code="owner_only")

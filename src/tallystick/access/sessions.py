@@ -192,7 +192,7 @@ def _user_of(scope: Scope) -> UUID:
     try:
         return UUID(bytes=ids.decode("usr", scope.principal.id))
     except ValueError:
-        raise NotFound("Only people have sessions.", code="no_session") from None
+        raise NotFound("Only people have sessions, not API keys.", code="no_session") from None
 
 
 def _delete(connection: Connection, session_id: UUID, user_id: UUID) -> bool:
@@ -208,7 +208,7 @@ def _is_member(connection: Connection, user_id: UUID, org_id: UUID) -> bool:
 
 
 def _no_membership() -> NotFound:
-    return NotFound("There is no such organization of yours. Sign in again.", code="no_membership")
+    return NotFound("You do not belong to this organization. Sign in again.", code="no_membership")
 
 
 def _record_login(connection: Connection, token: Secret, now: int, caller: Caller, method: str) -> None:

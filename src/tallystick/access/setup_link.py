@@ -48,8 +48,8 @@ def check(connection: Connection, token: str, *, now: int) -> None:
         good = row is not None and row.used_at is None and row.expires_at > now
     if not good:
         raise NotFound(
-            "This link has been used or is too old. Start the server again: while there is no organization it "
-            "prints a new one.",
+            "This link was already used or has expired. Restart the server: it prints a new link as long as there "
+            "is no organization.",
             code="bad_setup_link",
         )
 

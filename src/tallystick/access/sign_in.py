@@ -72,8 +72,8 @@ class SignIn:
         if token is None:
             self._refuse(account, caller)
             raise Unauthorized(
-                "The e-mail address or the password is wrong, or the account has no access. Try again, or ask an "
-                "owner of your organization.",
+                "Wrong email or password, or the account has no access. Try again, or ask an owner of your "
+                "organization.",
                 code="sign_in_failed",
             )
         if account.password_hash is not None and passwords.needs_rehash(account.password_hash):
@@ -87,7 +87,9 @@ class SignIn:
     @contextmanager
     def _place(self) -> Iterator[None]:
         if not self._places.acquire(blocking=False):
-            raise Unavailable("Many people are signing in. Try again in a moment.", code="sign_in_busy", retry_after=2)
+            raise Unavailable(
+                "Too many people are signing in right now. Try again in a moment.", code="sign_in_busy", retry_after=2
+            )
         try:
             yield
         finally:
@@ -149,7 +151,7 @@ class SignIn:
 
 
 def _too_many(seconds: int) -> TooMany:
-    return TooMany("Too many tries to sign in. Wait, then try again.", code="too_many_sign_ins", retry_after=seconds)
+    return TooMany("Too many sign-in attempts. Wait, then try again.", code="too_many_sign_ins", retry_after=seconds)
 
 
 def _find(connection: Connection, email: str) -> _Account:

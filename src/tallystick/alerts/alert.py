@@ -77,7 +77,7 @@ def list_alerts(
     query = select(alerts).where(alerts.c.org_id == scope.org_id)
     if state is not None:
         if state not in STATES:
-            raise BadRequest(f"state is one of {', '.join(STATES)}.", code="bad_parameter", parameter="state")
+            raise BadRequest(f"state must be one of {', '.join(STATES)}.", code="bad_parameter", parameter="state")
         query = query.where(alerts.c.state == state)
     if rule is not None:
         query = query.where(alerts.c.rule_id == _parse_id(RULE_PREFIX, rule, "rule"))
@@ -117,7 +117,7 @@ def acknowledge(
     require(scope, "alerts")
     one = read_alert(connection, scope, shown_id)
     if len(note) > MOST_NOTE:
-        raise BadRequest(f"A note has at most {MOST_NOTE} characters.", code="bad_note", field="note")
+        raise BadRequest(f"A note can have at most {MOST_NOTE} characters.", code="bad_note", field="note")
     if one.state == "acknowledged" and not note:
         return one
     name = (scope.principal.email or scope.principal.name)[:254]
@@ -144,7 +144,7 @@ def _parse_id(prefix: str, text: str, parameter: str) -> UUID:
         return UUID(bytes=ids.decode(prefix, text))
     except ValueError:
         raise BadRequest(
-            f"{parameter} is an id such as {prefix}_….", code="bad_parameter", parameter=parameter
+            f"{parameter} must be an ID such as {prefix}_….", code="bad_parameter", parameter=parameter
         ) from None
 
 

@@ -71,7 +71,7 @@ class BaselineWorker(Background):
         query = Query(compiled.steps[0].condition, start=now - LOOK_BACK)
         for block in in_order_of_index(self._database, self._store, operator_scope(rule.org_id), query, first, end):
             if self.stopping.is_set():
-                raise InterruptedError("the server stops")
+                raise InterruptedError("the server is stopping")
             for event in block:
                 record = record_of(event)
                 if is_evaluated(record):

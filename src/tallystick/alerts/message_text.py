@@ -63,13 +63,13 @@ def _default_sentence(rule: Rule, group: str) -> str:
     of = " of {group}" if group else ""
     match definition.kind:
         case "sequence":
-            return "{count} events" + of + " came in the order that the rule looks for."
+            return "{count} events" + of + " in the order that the rule describes."
         case "first_seen":
             return "{group} had never been seen with {value} before."
         case "dormant":
-            return "{group} acted after more than {window} without an event."
+            return "{group} was active again after more than {window} without an event."
         case "off_hours":
-            return "{group} acted at {time}, when it usually does not."
+            return "{group} was active at {time}, an unusual hour."
         case "silence":
             return "Nothing" + (" of {group}" if group else "") + " was recorded for {window}."
         case _ if definition.count == 1:

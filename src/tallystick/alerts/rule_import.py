@@ -28,7 +28,7 @@ def parse_and_test(text: str) -> list[RuleSpec]:
     """The rules of a file; BadRequest also when one fails its own tests. It takes seconds: no transaction waits for
     it. TooMany."""
     if not _AT_ONCE.acquire(timeout=WAIT_SECONDS):
-        raise TooMany("Other files of rules are being read. Try again when they are.", retry_after=10)
+        raise TooMany("Other rule files are being read. Try again in a moment.", retry_after=10)
     try:
         written = read_rules(text)
         wrong = [problem for one in written for problem in failures(one.name, one.definition, one.tests)]

@@ -76,7 +76,7 @@ def failures(name: str, definition: RuleDefinition, tests: Sequence[RuleTest]) -
         if wanted != got:
             found.append(f"{name}: {test.name}: it should fire {_count_words(wanted)}, and fires {_count_words(got)}.")
         elif test.says and test.says != said:
-            found.append(f"{name}: {test.name}: it says {said!r}, not {test.says!r}.")
+            found.append(f"{name}: {test.name}: it should say {test.says!r}, and says {said!r}.")
     return found
 
 
@@ -111,7 +111,7 @@ def expand_events(events: Sequence[TestEvent]) -> Iterator[tuple[EventInput, boo
     number = 0
     for event in events:
         if event.repeat < 1:
-            raise _bad("repeat is 1 or more.")
+            raise _bad("repeat must be 1 or more.")
         for place in range(event.repeat):
             number += 1
             if number > MOST_EVENTS:
@@ -129,7 +129,7 @@ def _input(event: TestEvent, at: int) -> EventInput:
     try:
         return msgspec.convert(given | {"timestamp": from_us(at)}, EventInput)
     except msgspec.ValidationError as error:
-        raise _bad(f"This is no event: {error}.") from None
+        raise _bad(f"Invalid event: {error}.") from None
 
 
 def _time_of(given: float | datetime) -> int:
@@ -142,7 +142,7 @@ def _time_of(given: float | datetime) -> int:
 
 def _check_range(at: int) -> int:
     if abs(at - BASE_US) > LONGEST:
-        raise _bad("The events of a test lie within ten years of 2024-03-04.")
+        raise _bad("The events of a test must be within ten years of 2024-03-04.")
     return at
 
 

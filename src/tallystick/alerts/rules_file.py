@@ -74,7 +74,7 @@ class _RuleHeader(msgspec.Struct):
 def read_rules(text: str) -> list[RuleSpec]:
     """The rules of a file. BadRequest (`bad_rules_file`, `bad_rule`, `bad_query`) names the rule and what to do."""
     if len(text) > MOST_BYTES or len(text.encode(errors="replace")) > MOST_BYTES:
-        raise _bad(f"A file of rules has at most {MOST_BYTES >> 20} MiB.")
+        raise _bad(f"A rules file can have at most {MOST_BYTES >> 20} MiB.")
     try:
         given = _Loader(text).get_single_data()
     except (yaml.YAMLError, ValueError, OverflowError) as error:
@@ -82,12 +82,12 @@ def read_rules(text: str) -> list[RuleSpec]:
     _refuse_unstorable(given)
     rules = given.get("rules") if isinstance(given, dict) else None
     if not isinstance(rules, list) or len(given) > 1:
-        raise _bad("Write `rules:` and below it a list of rules.")
+        raise _bad("Start the file with `rules:`, followed by a list of rules.")
     if len(rules) > MOST_RULES:
-        raise _bad(f"A file has at most {MOST_RULES} rules.")
+        raise _bad(f"A rules file can have at most {MOST_RULES} rules.")
     read = [_read(number, one) for number, one in enumerate(rules, 1)]
     if sum(event.repeat for one in read for test in one.tests for event in test.events) > MOST_TEST_EVENTS:
-        raise _bad(f"The tests of a file have at most {MOST_TEST_EVENTS} events together.")
+        raise _bad(f"The tests of a rules file can have at most {MOST_TEST_EVENTS} events in total.")
     return read
 
 
@@ -105,7 +105,7 @@ def write_rules(rules: Sequence[Rule]) -> str:
 
 def _read(number: int, given: Any) -> RuleSpec:
     if not isinstance(given, dict) or not all(isinstance(key, str) for key in given):
-        raise _bad(f"Rule {number} is no mapping of names to values.")
+        raise _bad(f"Rule {number} must be a mapping of names to values.")
     name = str(given.get("name", ""))[:100]
     try:
         about = msgspec.convert({key: given[key] for key in _OWN if key in given}, _RuleHeader)
@@ -131,13 +131,13 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
         if isinstance(event, yaml.AliasEvent):  # it could stand for far more than the file holds
-            raise _bad("References (*name) are not read: write the value.")
+            raise _bad("References (*name) are not supported: write the value.")
         if getattr(event, "tag", None) is not None:
-            raise _bad(f"Tags are not read: leave {str(event.tag)[:60]!r} out.")
+            raise _bad(f"Tags are not supported: remove {str(event.tag)[:60]!r}.")
         self._nodes += 1
         self._depth += 1
         if self._depth > MOST_DEPTH or self._nodes > MOST_NODES:
-            raise _bad(f"A file has at most {MOST_NODES} values, {MOST_DEPTH} deep.")
+            raise _bad(f"A rules file can have at most {MOST_NODES} values, nested {MOST_DEPTH} deep.")
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
@@ -149,7 +149,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
         for name, _ in node.value:
             if isinstance(name, yaml.ScalarNode):
                 if name.value in seen:
-                    raise _bad(f"The name {name.value[:60]!r} stands twice, again in line {name.start_mark.line + 1}.")
+                    raise _bad(f"The name {name.value[:60]!r} is repeated in line {name.start_mark.line + 1}.")
                 seen.add(name.value)
         return node
 
@@ -158,11 +158,11 @@ def _refuse_unstorable(value: Any) -> None:
     """Numbers and characters that no JSON and no database takes."""
     match value:
         case str() if _UNTEXT.search(value):
-            raise _bad("No text may hold the character U+0000, or half of a surrogate pair.")
+            raise _bad("Text cannot contain the character U+0000 or a lone surrogate.")
         case int() if abs(value) >= 1 << 53:
-            raise _bad("No number is so large.")
+            raise _bad("A number is too large.")
         case float() if not math.isfinite(value):
-            raise _bad("A number is finite.")
+            raise _bad("A number must be finite.")
         case dict():
             for name, one in value.items():
                 _refuse_unstorable(name)
@@ -189,4 +189,4 @@ def find_detection(name: str) -> RuleSpec:
     for rule in shipped_detections():
         if rule.id == name:
             return rule
-    raise NotFound(f"There is no detection {name[:60]!r}.", code="no_such_detection")
+    raise NotFound(f"Detection {name[:60]!r} not found.", code="no_such_detection")

@@ -57,7 +57,7 @@ def load(connection: Connection, root: Path, manifest: Manifest) -> None:
     tables = {table.name: table for table in copied_tables(connection)}
     files = {name_of(file): file for file in below(manifest, FOLDER)}
     if unknown := files.keys() - tables.keys():
-        raise Conflict(f"The backup holds tables that are not known here: {', '.join(sorted(unknown))}.")
+        raise Conflict(f"The backup contains tables that this version does not know: {', '.join(sorted(unknown))}.")
     for table in reversed(tables.values()):
         connection.execute(table.delete())
     for name, table in tables.items():
@@ -102,7 +102,7 @@ def _batches(root: Path, file: FileEntry, table: Table) -> Iterator[list[dict[st
     lines = _lines(opened(root, file))
     header = next(lines)
     if missing := [name for name, _ in header if name not in table.columns]:
-        raise Conflict(f"The table {table.name} of the backup has columns that are not known here: {missing}.")
+        raise Conflict(f"The table {table.name} of the backup has columns that this version does not know: {missing}.")
     hex_ids = [not isinstance(table.columns[name].type, sa.Uuid) for name, _ in header]
     some: list[dict[str, Any]] = []
     for row in lines:

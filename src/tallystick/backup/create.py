@@ -43,11 +43,13 @@ def create(database: Database, store: EventStore, directory: Path, backup_id: UU
     signs of life.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise Conflict(f"{directory} is there already. Name a directory that is not, for example with the date in it.")
+        raise Conflict(f"{directory} already exists. Choose a new directory, for example with the date in its name.")
     holder = str(backup_id)
     with database.write() as connection:
         if not leases.begin_backup(connection, holder, now=now_us()):
-            raise Conflict("Another backup is being made. Wait for it; one that died is forgotten after ten minutes.")
+            raise Conflict(
+                "Another backup is running. Wait until it has finished; one that crashed is ignored after ten minutes."
+            )
     unfinished = directory.with_name(directory.name + UNFINISHED)
     try:
         _remove_unfinished(unfinished)
@@ -67,7 +69,7 @@ def _remove_unfinished(unfinished: Path) -> None:
     if not unfinished.exists():
         return
     if {path.name for path in unfinished.iterdir()} - {control.FOLDER, EVENTS, NAME}:
-        raise Conflict(f"{unfinished} is there and holds something else than half a backup. Name another directory.")
+        raise Conflict(f"{unfinished} exists and is not an unfinished backup. Choose another directory.")
     shutil.rmtree(unfinished)
 
 
@@ -144,7 +146,9 @@ class _Events:
             self._progress(self.done)
         # An answer that broke off looks like one that ended; a deletion that had begun may still have ended meanwhile.
         if (there := rows.count_below(self._store, scope, end)) > self.done - before:
-            raise Unavailable(f"The event store gave {self.done - before} of {there} events. Make another backup.")
+            raise Unavailable(
+                f"The event store returned {self.done - before} of {there} events. Create another backup."
+            )
         return self.done - before
 
 
@@ -157,8 +161,8 @@ def _renew(database: Database, holder: str) -> None:
     with database.write() as connection:
         if not leases.renew_backup(connection, holder, now=now_us()):
             raise Unavailable(
-                "The backup stood still for so long that events may have been deleted meanwhile, and is given up. "
-                "Make another one."
+                "The backup stalled for so long that events may have been deleted in the meantime, and was cancelled. "
+                "Create another one."
             )
 
 

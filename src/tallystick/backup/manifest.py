@@ -102,13 +102,11 @@ def read(root: Path) -> Manifest:
     """The manifest of a copy; NotFound, or Conflict when this version cannot read it."""
     path = root / NAME
     if not path.is_file():
-        raise NotFound(
-            f"{root} is no backup: it has no {NAME}. A backup that was interrupted has none either; take an older one."
-        )
+        raise NotFound(f"{root} is not a complete backup: {NAME} is missing. Use an older backup.")
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except msgspec.DecodeError as error:
-        raise Conflict(f"{path} cannot be read ({error}). Take another backup.") from None
+        raise Conflict(f"{path} cannot be read ({error}). Use another backup.") from None
     if manifest.format != FORMAT:
         raise Conflict(f"{root} was made by Tallystick {manifest.version}, whose backups this version cannot read.")
     return manifest
@@ -119,7 +117,7 @@ def check(root: Path, manifest: Manifest, progress: Callable[[int], None]) -> No
     listed = {file.path for file in manifest.files}
     there = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()} - {NAME}
     for path in sorted(there - listed):
-        raise Conflict(f"{root / path} does not belong to this backup. Remove it, or take another backup.")
+        raise Conflict(f"{root / path} does not belong to this backup. Remove it, or use another backup.")
     for file in manifest.files:
         digest, size = hashlib.sha256(), 0
         if file.path in there:
@@ -129,7 +127,7 @@ def check(root: Path, manifest: Manifest, progress: Callable[[int], None]) -> No
                     size += len(piece)
                     progress(len(piece))
         if (size, digest.hexdigest()) != (file.bytes, file.sha256):
-            raise Conflict(f"{root / file.path} is missing or not as it was written. Take another backup.")
+            raise Conflict(f"{root / file.path} is missing or was changed. Use another backup.")
 
 
 def opened(root: Path, file: FileEntry) -> BinaryIO:

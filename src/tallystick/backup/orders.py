@@ -83,9 +83,9 @@ class Told:
         with self._database.write() as connection:
             running = connection.execute(update(backups).where(mine).values(events=done, of_events=total)).rowcount
         if self._stopping.is_set():
-            raise Unavailable("The server was stopped while it made the backup. Ask again.")
+            raise Unavailable("The server was stopped during the backup. Try again.")
         if not running:
-            raise Unavailable("The backup was given up by the one who asked for it.")
+            raise Unavailable("The backup was cancelled.")
 
 
 class Copier(Background):
@@ -101,7 +101,11 @@ class Copier(Background):
         if self._store.embedded:
             with self._database.write() as connection:
                 died = backups.c.state.in_((WANTED, RUNNING))
-                values = {"state": FAILED, "finished_at": now_us(), "detail": "the server was stopped meanwhile"}
+                values = {
+                    "state": FAILED,
+                    "finished_at": now_us(),
+                    "detail": "the server was stopped during the backup",
+                }
                 connection.execute(update(backups).where(died).values(values))
 
     def step(self) -> bool:

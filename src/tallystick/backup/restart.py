@@ -80,7 +80,7 @@ def restart(
     with database.write() as connection:
         before = read(connection, log.org_id)
         if before != log:
-            raise Conflict("The log was changed meanwhile. Stop every server, and try again.")
+            raise Conflict("The log changed in the meantime. Stop all servers and try again.")
         origin, last = _origin(connection, log.org_id), last_checkpoint(connection, log.org_id)
         after = rename_log(connection, log, host)
         new_origin = _origin(connection, log.org_id)
@@ -108,8 +108,8 @@ def _refuse_damaged(connection: Connection, log: Log) -> None:
     problem = contradiction(connection, log.org_id, log.size, log.fixed_end, log.stored_end)
     if problem is not None:
         raise Conflict(
-            f"The control database contradicts itself ({problem}), so that nothing can go on from it. Restore the "
-            "newest backup first; restarting the log comes after that.",
+            f"The control database contradicts itself ({problem}), so the log cannot continue from it. Restore the "
+            "newest backup first, then restart the log.",
             code="log_damaged",
         )
 
@@ -125,7 +125,7 @@ def _refuse_another(connection: Connection, log: Log, mark: HighWaterMark | None
     if not same:
         raise Conflict(
             f"The first {mark.size} entries have another root than was signed here: they were changed, or belong to "
-            "another history. Restore a backup. If you know why, and this tree is to go on, say --accept-tree.",
+            "another history. Restore a backup. If you know why and want to continue this tree, use --accept-tree.",
             code="another_tree",
         )
 

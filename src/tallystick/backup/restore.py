@@ -33,8 +33,8 @@ from tallystick.store.events import EventStore
 MARK = "restore.json"
 RESTORED = "restored"
 ADVICE = (
-    "Restore into an empty data directory or database. What is in the data directory, --replace moves aside; on a "
-    "server, make an empty database and point the settings to it."
+    "Restore into an empty data directory or database. --replace moves the contents of the data directory aside; on a "
+    "database server, create an empty database and point the settings to it."
 )
 Progress = Callable[[str, int, int], None]
 """Told what is done, how much of it, of how much (0: not known)."""
@@ -64,7 +64,7 @@ def refuse_half(data_dir: Path) -> None:
     begun = _begun(data_dir)
     if begun is not None:
         raise SettingsError(
-            f"A restore into {data_dir} was interrupted, so that it holds half of what it should. Run it again: "
+            f"A restore into {data_dir} was interrupted and is incomplete. Run it again: "
             f"tallystick backup restore {begun.directory}"
         )
 
@@ -78,7 +78,9 @@ def restore(
     """
     manifest = read(directory)
     if not knows(manifest.revision):
-        raise Conflict(f"The backup was made by Tallystick {manifest.version}, a newer version. Restore with that one.")
+        raise Conflict(
+            f"The backup was made by Tallystick {manifest.version}, a newer version. Restore with that version."
+        )
     total, done = manifest.bytes, 0
 
     def checked(size: int) -> None:
@@ -146,9 +148,9 @@ def _in_the_control_database(settings: Settings) -> str | None:
         with database.read() as connection:
             names = set(inspect(connection).get_table_names())
             if "organizations" in names and connection.execute(text("SELECT 1 FROM organizations")).first():
-                return "The control database holds organizations."
+                return "The control database already contains organizations."
             if names and not knows(revision_of(connection) or ""):
-                return "The control database holds tables of something else."
+                return "The control database contains tables of another application."
     finally:
         database.close()
     return None
@@ -161,7 +163,7 @@ def _in_the_store(settings: Settings) -> str | None:
     store = EventStore(settings.events_url)
     try:
         store.open()
-        return "The event store holds events." if rows.count(store) else None
+        return "The event store already contains events." if rows.count(store) else None
     finally:
         store.close()
 
@@ -207,9 +209,9 @@ def _check_secret(settings: Settings, directory: Path, manifest: Manifest) -> No
         public, sealed = control.bytes_of(row["public"]), control.bytes_of(row["sealed"])
         if not keyring.can_open(UUID(hex=row["org_id"]), public, sealed):
             raise Conflict(
-                "The signing keys in the backup were sealed with another secret, which is in no backup. Give the one "
-                f"of the server it comes from: {settings.data_dir / KEPT_FILE}, or TALLYSTICK_SECRET_KEY. If it is "
-                "lost, --without-key restores all the same; nothing more can be signed then."
+                "The signing keys in the backup were sealed with another secret key, which backups do not contain. "
+                f"Provide the one of the original server: {settings.data_dir / KEPT_FILE}, or TALLYSTICK_SECRET_KEY. "
+                "If it is lost, restore with --without-key; nothing can be signed after that."
             )
 
 
@@ -231,7 +233,7 @@ def _fill_store(settings: Settings, directory: Path, manifest: Manifest, progres
             done += count
             progress("events", done, manifest.events)
         if (there := rows.count(store)) != manifest.events:
-            raise Conflict(f"The event store holds {there} events after {manifest.events} were written. Try again.")
+            raise Conflict(f"The event store contains {there} events after {manifest.events} were written. Try again.")
     finally:
         store.close()
 
@@ -253,8 +255,8 @@ def _fill_control(database: Database, directory: Path, manifest: Manifest) -> No
     with database.write() as connection:
         if (there := revision_of(connection)) != manifest.revision:
             raise Conflict(
-                f"The control database has the tables of another version ({there}) than the backup "
-                f"({manifest.revision}). Give an empty one."
+                f"The tables of the control database have version {there}, those of the backup "
+                f"{manifest.revision}. Use an empty database."
             )
         control.load(connection, directory, manifest)
         _note_restored(connection, manifest.backup_id, directory)
@@ -286,7 +288,7 @@ def _missing(data_dir: Path, manifest: Manifest) -> list[str]:
         if mark is not None and mark.size > log.size:
             missing.append(
                 f"{log.slug}: {mark.size - log.size:,} events were recorded after the backup and are not in it (index "
-                f"{log.size} to {mark.size - 1}). Its log will be frozen: restore a newer backup, or let it go on with "
+                f"{log.size} to {mark.size - 1}). Its log will be frozen: restore a newer backup, or continue it with "
                 f"tallystick org restart-log {log.slug}"
             )
     return missing

@@ -93,7 +93,7 @@ def span(name: str, text: str) -> int:
         found = -1
     if not 0 <= found <= MOST_SPAN:
         raise BadRequest(
-            f"{name} is a length of time: write 30m, 24h, 7d or 4w, 400d at most.",
+            f"{name} must be a time span such as 30m, 24h, 7d or 4w, at most 400d.",
             code="bad_parameter", parameter=name, suggestion=DEFAULT_SPAN,
         )  # fmt: skip
     return found

@@ -102,7 +102,7 @@ def require_change(scope: Scope) -> None:
     require(scope, "events:read")
     if not may_change(scope):
         raise Forbidden(
-            "Your role reads cases and does not change them. Ask an owner or admin to write this down.",
+            "Your role can read cases but not change them. Ask an owner or admin.",
             code="read_only",
         )
 
@@ -116,7 +116,7 @@ def visible(scope: Scope) -> ColumnElement[bool]:
 
 def no_case() -> NotFound:
     """What everyone is told of a case that is not theirs to see."""
-    return NotFound("There is no such case in your organization that you may see.", code="no_case")
+    return NotFound("Case not found, or you do not have access to it.", code="no_case")
 
 
 def _counted() -> Any:

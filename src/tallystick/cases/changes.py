@@ -54,7 +54,7 @@ def write_lines(
     case = locked(connection, scope, shown_id)
     if case.version != version:
         raise Conflict(
-            "Somebody else changed this case in the meantime. What you wrote is below; look at theirs before you save.",
+            "Someone else changed this case in the meantime. Your text is below; check theirs before you save.",
             code="case_changed",
         )
     given = {name: _line(name, words[name]) for name in LINES if name in words}
@@ -131,15 +131,15 @@ def _set(connection: Connection, scope: Scope, case: Case, now: int, **values: A
 def _title(text: str) -> str:
     words = " ".join(written(text).split())
     if not words:
-        raise BadRequest("A case needs a title: write in a few words what it is about.", code="bad_case", field="title")
+        raise BadRequest("Enter a title for the case.", code="bad_case", field="title")
     if len(words) > MOST_TITLE:
-        raise BadRequest(f"A title has {MOST_TITLE} characters at most.", code="bad_case", field="title")
+        raise BadRequest(f"A title can have at most {MOST_TITLE} characters.", code="bad_case", field="title")
     return words
 
 
 def _line(name: str, text: str) -> str:
     words = written(text)
     if len(words) > MOST_LINE:
-        detail = f"{LINES[name]} has {MOST_LINE:,} characters at most; it has {len(words):,}."
+        detail = f"{LINES[name]} can have at most {MOST_LINE:,} characters; this has {len(words):,}."
         raise BadRequest(detail, code="bad_case", field=name)
     return words

@@ -122,7 +122,7 @@ def write_note(
     held = _held(connection, scope, case, event_id)
     words = written(note)
     if len(words) > MOST_NOTE:
-        raise BadRequest(f"A note has {MOST_NOTE:,} characters at most.", code="bad_case", field="note")
+        raise BadRequest(f"A note can have at most {MOST_NOTE:,} characters.", code="bad_case", field="note")
     if words == held.note:
         return
     connection.execute(update(case_events).where(*_one(scope, case, held)).values(note=words))
@@ -134,7 +134,7 @@ def write_note(
 def _held(connection: Connection, scope: Scope, case: Case, event_id: str) -> Held:
     held = next((one for one in list_held(connection, scope, case) if one.shown_id == event_id), None)
     if held is None:
-        raise NotFound("This event does not belong to the case.", code="no_event")
+        raise NotFound("This event is not part of the case.", code="no_event")
     return held
 
 
@@ -147,8 +147,8 @@ def _one(scope: Scope, case: Case, held: Held) -> tuple[ColumnElement[bool], ...
 
 
 def _too_many() -> BadRequest:
-    return BadRequest(f"A case holds {MOST_EVENTS} events at most.", code="too_many_events")
+    return BadRequest(f"A case can have at most {MOST_EVENTS} events.", code="too_many_events")
 
 
 def _no_event() -> NotFound:
-    return NotFound("There is no such event in your organization that you may see.", code="no_event")
+    return NotFound("Event not found, or you do not have access to it.", code="no_event")

@@ -67,7 +67,7 @@ def _happening(moment: Moment, zone: tzinfo) -> Happening:
             action="No longer kept",
             status="",
             is_failed=False,
-            summary="What this event said can no longer be read.",
+            summary="This event is no longer available.",
             facts=(("event", moment.held.shown_id),),
             note=moment.held.note,
         )

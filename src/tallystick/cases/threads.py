@@ -29,7 +29,7 @@ def threads_of(event: dict[str, Any], wanted: Sequence[str] = RELATIONS) -> list
     """The threads that the event has, among those wanted; BadRequest for a name that is none."""
     for name in wanted:
         if name not in RELATIONS:
-            raise BadRequest(f"by is one or more of {', '.join(RELATIONS)}.", code="bad_parameter", parameter="by")
+            raise BadRequest(f"by must be one or more of {', '.join(RELATIONS)}.", code="bad_parameter", parameter="by")
     context = event.get("context", {})
     session, request = context.get("session_id", ""), context.get("request_id", "")
     found = [

@@ -37,9 +37,9 @@ def timeline_of(finder: Finder, scope: Scope, held: list[Held]) -> Timeline:
         moments.append(Moment(one, stored, tuple(firsts.words.get(stored.index, ())) if stored else ()))
     gaps = []
     if missing := len(held) - len(there):
-        gaps.append(f"{_events(missing)} of this case can no longer be read: past the retention, or not yours to see.")
+        gaps.append(f"{_events(missing)} of this case can no longer be shown: expired, or not visible to you.")
     if firsts.unanswered:
-        gaps.append("What happened for the first time was not looked up for every event: that took too long.")
+        gaps.append("First-time activity could not be checked for every event in time.")
     return Timeline(moments, gaps)
 
 

@@ -149,7 +149,7 @@ def _wait(database: Database, settings: Settings, backup_id: UUID, progress: Any
             raise CommandFailed(f"No backup was made: {row.detail}")
         if not is_owned(settings.data_dir):
             with database.write() as connection:
-                orders.withdraw(connection, backup_id, "the server was stopped meanwhile")
+                orders.withdraw(connection, backup_id, "the server was stopped during the backup")
             raise CommandFailed(
                 "The server stopped before the backup was whole. Ask again when it runs, or without it."
             )

@@ -52,32 +52,32 @@ def gaps_of(evidence: Evidence, found: Standing, zone: tzinfo, now: int) -> Iter
     start, end = query.start or 0, query.end or now
     yield from _past_retention(evidence, found, start, zone, now)
     if end > evidence.asked_at:
-        yield Gap("future", f"The period ends at {second_words(end, zone)}. The report was asked for before that, at "
-                  f"{second_words(evidence.asked_at, zone)}, and says nothing of the time after it.")  # fmt: skip
+        yield Gap("future", f"The period ends at {second_words(end, zone)}. The report was requested before that, at "
+                  f"{second_words(evidence.asked_at, zone)}, and does not cover the time after it.")  # fmt: skip
     yield from _erased(evidence, query)
     yield from _aside(evidence, query)
     if start < found.log_began_at:
         yield Gap("before_log", f"The log of this organization began at {second_words(found.log_began_at, zone)}. "
-                  "What happened before was recorded afterwards, by an import, or is not here.")  # fmt: skip
+                  "Earlier activity was either imported later or is not in the log.")  # fmt: skip
     yield from _late(evidence, query)
     if found.frozen_reason:
-        yield Gap("frozen", f"The log is frozen, and nothing is recorded in it: {found.frozen_reason}")
+        yield Gap("frozen", f"The log is frozen and records nothing: {found.frozen_reason}")
 
 
 def _past_retention(evidence: Evidence, found: Standing, start: int, zone: tzinfo, now: int) -> Iterator[Gap]:
     keeps_from = now - found.kept_days * DAY_US
     if start < keeps_from:
-        held = " but for what a legal hold keeps" if found.active_holds else ""
+        held = ", except those under a legal hold" if found.active_holds else ""
         yield Gap("retention", f"Events are kept for {found.kept_days:,} days. The part of the period "
-                  f"before {second_words(keeps_from, zone)} is past that: "
-                  f"nothing of it may be here any more{held}.")  # fmt: skip
+                  f"before {second_words(keeps_from, zone)} is older, "
+                  f"so its events may have been deleted{held}.")  # fmt: skip
     before = _pruned_before(evidence)
     if found.pruned and before > start:
         yield Gap(
             "pruned",
-            f"Events from before {second_words(before, zone)} were deleted when their time was over, "
-            f"{found.pruned:,} in all since the log began. The records name each by its index; how many of them lay in "
-            "this period nobody can tell any more.",
+            f"Events from before {second_words(before, zone)} were deleted when their retention ended, "
+            f"{found.pruned:,} in total since the log began. Records in the log name each by its index; how many were "
+            "in this period can no longer be determined.",
             PRUNED,
         )
 
@@ -104,9 +104,9 @@ def _erased(evidence: Evidence, query: Query) -> Iterator[Gap]:
     untold = counts.get((1, 1), 0)
     partly = untold + counts.get((1, 0), 0)
     if partly:
-        words = f"; {untold:,} of them no longer say what happened and are in no answer" if untold else ""
+        words = f"; {untold:,} of them no longer say what happened and are not counted in any answer" if untold else ""
         verb = "event of the period has" if partly == 1 else "events of the period have"
-        yield Gap("erased", f"{partly:,} {verb} lost parts because personal data was erased{words}.",
+        yield Gap("erased", f"{partly:,} {verb} parts erased because personal data was removed{words}.",
                   "action:audit_log.subject_erased")  # fmt: skip
 
 
@@ -115,16 +115,16 @@ def _aside(evidence: Evidence, query: Query) -> Iterator[Gap]:
     number = sum(1 for index, record in evidence.aside if index < evidence.position and matches(record))
     if number:
         verb = "event was" if number == 1 else "events were"
-        yield Gap("set_aside", f"{number:,} {verb} set aside, since the event store would not take what was "
-                  "sent. They are counted here, and stand in the log.")  # fmt: skip
+        yield Gap("set_aside", f"{number:,} {verb} set aside because the event store did not accept "
+                  "them. They are counted here and are in the log.")  # fmt: skip
 
 
 def _late(evidence: Evidence, query: Query) -> Iterator[Gap]:
     counts = dict(grouping.grouped(evidence.store, evidence.scope, query, evidence.position, (grouping.LATE,)))
     if late := counts.get(1, 0):
         verb = "event was" if late == 1 else "events were"
-        yield Gap("late", f"{late:,} {verb} recorded more than a day after happening, as an import does. For these the "
-                  "log proves when they were recorded, and the time they name is their sender's word.")  # fmt: skip
+        yield Gap("late", f"{late:,} {verb} recorded more than a day after they happened, as in an import. For these "
+                  "the log proves when they were recorded; the event time is as stated by the sender.")  # fmt: skip
 
 
 def _us(text: str) -> int:

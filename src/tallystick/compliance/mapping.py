@@ -114,7 +114,7 @@ def framework(mapping: Frameworks, wanted: str) -> Framework:
     known = mapping.frameworks.get(wanted)
     if known is None:
         names = ", ".join(mapping.frameworks)
-        raise NotFound(f"There is no framework {wanted[:40]!r}; write one of {names}.", code="no_framework")
+        raise NotFound(f"Unknown framework {wanted[:40]!r}. Choose one of {names}.", code="no_framework")
     return known
 
 
@@ -139,13 +139,13 @@ def read(name: str, text: str) -> Source:
                 _check(name, text, below, one.says, one.query, one.without)
                 shapes = one.own + bool(one.without) + (one.at_least > 0)
                 if shapes > 1 or (one.at_least > 0) != (one.per is not None) or one.at_least < 0:
-                    _refuse(name, _line_of(text, below), "take one of own, without, and per together with at_least")
+                    _refuse(name, _line_of(text, below), "use one of own, without, or per together with at_least")
     return source
 
 
 def _check(name: str, text: str, path: str, words: str, query: str, without: str = "") -> None:
     if not words.strip() or not query.strip():
-        _refuse(name, _line_of(text, path), "a question says what it asks, and has a query")
+        _refuse(name, _line_of(text, path), "a question needs asks and query")
     for key, search in (("query", query), ("without", without)):
         if not search:
             continue
@@ -154,7 +154,7 @@ def _check(name: str, text: str, path: str, words: str, query: str, without: str
         except TallystickError as problem:
             _refuse(name, _line_of(text, f"{path}.{key}"), f"{key}: {problem.detail}")
     if max(len(words), len(query), len(without)) > MOST_TEXT:
-        _refuse(name, _line_of(text, path), f"a text has at most {MOST_TEXT:,} characters")
+        _refuse(name, _line_of(text, path), f"a text can have at most {MOST_TEXT:,} characters")
 
 
 def _add(found: dict[str, Framework], source: Source, name: str, text: str) -> None:
@@ -162,16 +162,16 @@ def _add(found: dict[str, Framework], source: Source, name: str, text: str) -> N
     if source.extends:
         base = found.get(source.extends)
         if base is None:
-            _refuse(name, _line_of(text, ".extends"), f"there is no framework {source.extends[:40]!r}")
+            _refuse(name, _line_of(text, ".extends"), f"unknown framework {source.extends[:40]!r}")
         made = msgspec.structs.replace(
             base, controls=_joined(base.controls, source.controls), sources=base.sources + came
         )
     else:
         if source.id in found:
-            _refuse(name, _line_of(text, ".id"), f"there is a framework {source.id[:40]!r} already: extend it")
+            _refuse(name, _line_of(text, ".id"), f"a framework {source.id[:40]!r} exists already: extend it")
         made = Framework(source.id, source.title or source.id, source.about, source.controls, came)
     if sum(len(control.questions) for control in made.controls) > MOST_QUESTIONS:
-        _refuse(name, 1, f"a framework has at most {MOST_QUESTIONS} questions")
+        _refuse(name, 1, f"a framework can have at most {MOST_QUESTIONS} questions")
     found[made.id] = made
 
 
@@ -197,7 +197,7 @@ def _own(folder: Path | None, problems: list[str]) -> Iterator[tuple[str, str]]:
     if folder is None:
         return
     if not folder.is_dir():
-        problems.append(f"{folder}: there is no such folder (TALLYSTICK_COMPLIANCE_DIR).")
+        problems.append(f"{folder}: folder not found (TALLYSTICK_COMPLIANCE_DIR).")
         return
     for path in sorted(folder.glob("*.toml"))[:MOST_FILES]:
         try:

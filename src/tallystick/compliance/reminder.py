@@ -115,9 +115,9 @@ def set_reminder(
     wanted = list(dict.fromkeys(one.strip().casefold() for one in recipients if one.strip()))
     for one in wanted:
         if one not in known:
-            raise _bad("recipients", f"{one[:100]} is no owner, admin or auditor of this organization.")
+            raise _bad("recipients", f"{one[:100]} is not an owner, admin or auditor of this organization.")
     if not 1 <= len(wanted) <= MOST_RECIPIENTS:
-        raise _bad("recipients", f"A reminder goes to 1 to {MOST_RECIPIENTS} people.")
+        raise _bad("recipients", f"A reminder needs 1 to {MOST_RECIPIENTS} recipients.")
     kept = {
         "weekday": weekday, "at": at, "zone": zone, "next_at": when.following(now),
         "recipients": json.dumps([ids.encode("usr", known[one].user_id.bytes) for one in wanted]),
@@ -201,7 +201,7 @@ def letter_of(organization: str, found: Due, url: str) -> Email:
             if found.last_signed_at is None
             else f" The last one was signed on {from_us(found.last_signed_at):%Y-%m-%d}."
         )
-        paragraphs.append(f"No review of the audit trail of {organization} was signed in the last seven days.{last}")
+        paragraphs.append(f"No review of the audit log of {organization} was signed in the last 7 days.{last}")
     if found.waiting:
         number = len(found.waiting)
         wait = "review of {} waits" if number == 1 else "reviews of {} wait"

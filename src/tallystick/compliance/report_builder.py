@@ -137,10 +137,10 @@ class ReportMaker:
             lines = [_line(review, connection, scope, query, shown) for review in signed]
         asks = mapping.framework(known, asked.framework)
         missing = list(gaps.gaps_of(evidence, standing, zone, now))
-        missing += [Gap("mapping", f"A file of questions could not be used. {words}") for words in known.problems]
+        missing += [Gap("mapping", f"A framework file could not be loaded. {words}") for words in known.problems]
         note = self._note(scope, one.position)
         if not note:
-            missing.append(Gap("checkpoint", "The log cannot be signed now, so that no checkpoint covers this report."))
+            missing.append(Gap("checkpoint", "The log cannot be signed now, so no checkpoint covers this report."))
         total, first, last = self._ends(evidence, query)
         statuses = evidence.statuses(query)
         return ComplianceReport(
@@ -198,7 +198,7 @@ class ReportMaker:
         path = files.path_of(self._data_dir, report.org_id, report.export_id)
         content, read = reports.content(report, path), reports.opened(report, path)
         if sha256(content).hexdigest() != report.sha256:
-            raise NotFound("The report's file was changed on the disk. Ask for the report again.", code="export_gone")
+            raise NotFound("The report's file was changed on disk. Create the report again.", code="export_gone")
         return content, read
 
     def _note(self, scope: Scope, position: int) -> str:

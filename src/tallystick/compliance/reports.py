@@ -54,10 +54,10 @@ def ask(
     require(scope, "exports")
     framework(frameworks(connection, scope, folder), asked.framework)
     if not asked.start.strip() or not asked.end.strip():
-        raise BadRequest("A report has a period: give its start and its end.", code="bad_report", field="start")
+        raise BadRequest("A report needs a period: give its start and end.", code="bad_report", field="start")
     query = query_from(asked.period, now=now)
     if query.start is None or query.end is None or query.start >= now or query.start == query.end:
-        detail = "This period holds no time that is over." if query.start != query.end else "This period is empty."
+        detail = "This period has not started yet." if query.start != query.end else "This period is empty."
         raise BadRequest(detail, code="bad_report", field="start")
     text = msgspec.json.encode({FRAMEWORK: [asked.framework], **asked.period}).decode()
     return exporting.put(connection, scope, REPORT, text, now=now, caller=caller)
@@ -95,7 +95,7 @@ def content(one: Export, path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise NotFound("The report's file is gone. Ask for the report again.", code="export_gone") from None
+        raise NotFound("The report's file is missing. Create the report again.", code="export_gone") from None
 
 
 def opened(one: Export, path: Path) -> ComplianceReport:
@@ -103,7 +103,7 @@ def opened(one: Export, path: Path) -> ComplianceReport:
     try:
         return read(content(one, path))
     except msgspec.DecodeError:
-        raise Conflict("Another version made this report. Ask for it again.", code="report_outdated") from None
+        raise Conflict("This report was created by another version. Create it again.", code="report_outdated") from None
 
 
 def asked_of(one: Export) -> Asked:
@@ -113,4 +113,4 @@ def asked_of(one: Export) -> Asked:
 
 
 def _no_report() -> NotFound:
-    return NotFound("There is no such report that you may see.", code="no_report")
+    return NotFound("Report not found, or you do not have access to it.", code="no_report")

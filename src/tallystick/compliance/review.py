@@ -163,7 +163,7 @@ def raw(shown_id: str) -> UUID:
 
 def no_review() -> NotFound:
     """What everyone is told of a review that is not theirs to see."""
-    return NotFound("There is no such review in your organization.", code="no_review")
+    return NotFound("Review not found in your organization.", code="no_review")
 
 
 def _counted() -> Any:

@@ -69,12 +69,12 @@ def draft(scope: Scope, given: Mapping[str, Sequence[str]], *, about: str = "", 
     kept = {name: list(given[name]) for name in NAMES if any(given.get(name, ())) and name not in _PERIOD}
     query = query_from({name: values for name, values in given.items() if name in _PERIOD}, now=now)
     if query.start is None or query.end is None:
-        raise BadRequest("A review has a period: give its start and its end.", code="bad_review", field="period")
+        raise BadRequest("A review needs a period: give its start and end.", code="bad_review", field="period")
     if query.start >= now or query.start == query.end:
-        raise BadRequest("This period holds no time that is over.", code="bad_review", field="period")
+        raise BadRequest("This period is empty or has not started yet.", code="bad_review", field="period")
     words = " ".join(_words(about).split())
     if len(_filter_text(kept)) > MOST_FILTER or len(words) > MOST_ABOUT:
-        raise BadRequest("This search is too long to be kept.", code="bad_review", field="query")
+        raise BadRequest("This search is too long to save.", code="bad_review", field="query")
     made = Review(
         scope.org_id, ids.new_uuid(now), "open", words, None, query.start, min(query.end, now),
         "".join(given.get("tz", ())[:1]) or "UTC", kept, "", scope.principal.id, _by(scope), now, "", "", "", None,
@@ -145,12 +145,12 @@ def mark(
     """
     review = _open(connection, scope, shown_id)
     if severity not in SEVERITIES:
-        raise BadRequest(f"severity is one of {', '.join(SEVERITIES)}.", code="bad_finding", field="severity")
+        raise BadRequest(f"severity must be one of {', '.join(SEVERITIES)}.", code="bad_finding", field="severity")
     words = _words(note)
     if len(words) > MOST_NOTE:
-        raise BadRequest(f"A note has {MOST_NOTE:,} characters at most.", code="bad_finding", field="note")
+        raise BadRequest(f"A note can have at most {MOST_NOTE:,} characters.", code="bad_finding", field="note")
     if review.findings >= MOST_FINDINGS:
-        raise Conflict(f"A review has {MOST_FINDINGS} findings at most. Sign it and open another.",
+        raise Conflict(f"A review can have at most {MOST_FINDINGS} findings. Sign it and start another.",
                        code="too_many_findings")  # fmt: skip
     mine = _at(scope, review, event.id)
     connection.execute(delete(review_findings).where(*mine))
@@ -174,7 +174,7 @@ def unmark(
     except ValueError:
         found = b""
     if not connection.execute(delete(review_findings).where(*_at(scope, review, found))).rowcount:
-        raise NotFound("Nothing is noted at this event.", code="no_finding")
+        raise NotFound("This event has no finding.", code="no_finding")
     _tell(connection, scope, "audit_log.review_finding_removed", review, now, caller, {"event": event_id})
 
 
@@ -237,7 +237,7 @@ def sign(
     review = _open(connection, scope, shown_id)
     words = _conclusion(conclusion)
     if not words:
-        raise BadRequest("Write what you conclude before you sign.", code="bad_review", field="conclusion")
+        raise BadRequest("Write a conclusion before you sign.", code="bad_review", field="conclusion")
     who = scope.principal
     signed = replace(
         review, state="signed", conclusion=words, signed_by_kind=who.kind, signed_by=who.id,
@@ -277,7 +277,7 @@ def _open(connection: Connection, scope: Scope, shown_id: str) -> Review:
     review = read_review(connection, scope, shown_id)
     if review.state != "open":
         raise Conflict(
-            f"This review was {review.state} and is not changed any more. Open another that corrects it.",
+            f"This review was {review.state} and cannot be changed. Start another review to correct it.",
             code="review_over",
         )
     return review
@@ -285,13 +285,13 @@ def _open(connection: Connection, scope: Scope, shown_id: str) -> Review:
 
 def _signed(review: Review) -> Review:
     if review.state != "signed":
-        raise Conflict("Only a signed review is corrected by another.", code="not_signed")
+        raise Conflict("Only a signed review can be corrected by another.", code="not_signed")
     return review
 
 
 def _not_of_it() -> BadRequest:
     return BadRequest(
-        "This event does not belong to the review: its period and search do not find it.", code="bad_finding",
+        "This event is outside the review's period or search.", code="bad_finding",
         field="event",
     )  # fmt: skip
 
@@ -311,13 +311,13 @@ def _at(scope: Scope, review: Review, event_id: bytes) -> tuple[Any, ...]:
 def _set(connection: Connection, scope: Scope, review: Review, **values: Any) -> None:
     mine = (reviews.c.org_id == scope.org_id) & (reviews.c.review_id == review.review_id)
     if not connection.execute(update(reviews).where(mine, reviews.c.state == "open").values(**values)).rowcount:
-        raise Unavailable("Somebody else changed this review just now. Look again.", code="review_changed")
+        raise Unavailable("Someone else just changed this review. Reload it and try again.", code="review_changed")
 
 
 def _conclusion(text: str) -> str:
     words = _words(text)
     if len(words) > MOST_CONCLUSION:
-        raise BadRequest(f"A conclusion has {MOST_CONCLUSION:,} characters at most.", code="bad_review",
+        raise BadRequest(f"A conclusion can have at most {MOST_CONCLUSION:,} characters.", code="bad_review",
                          field="conclusion")  # fmt: skip
     return words
 

@@ -60,8 +60,8 @@ def ensure_acme(
     known = _remembered(data_dir / REMEMBERED)
     if known is None or known.org_id != there:
         raise Conflict(
-            f"There is an organization {SLUG!r} in {data_dir} that is not the demo's. "
-            "Give the demo a TALLYSTICK_DATA_DIR of its own."
+            f"{data_dir} has an organization {SLUG!r} that is not the demo's. "
+            "Set another TALLYSTICK_DATA_DIR for the demo."
         )
     return known
 

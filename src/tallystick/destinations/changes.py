@@ -65,7 +65,7 @@ def create(
     organizations.lock_row(connection, scope.org_id)
     number = select(func.count()).select_from(destinations).where(destinations.c.org_id == scope.org_id)
     if connection.execute(number).scalar_one() >= MOST_DESTINATIONS:
-        detail = f"There are {MOST_DESTINATIONS} destinations already. Delete some."
+        detail = f"You already have {MOST_DESTINATIONS} destinations, the maximum. Delete some first."
         raise Conflict(detail, code="too_many_destinations")
     destination_id = ids.new_uuid(now)
     if kind == "webhook":
@@ -162,10 +162,10 @@ def send_test(connection: Connection, scope: Scope, shown_id: str, *, now: int, 
     require(scope, "alerts")
     one = show(connection, scope, shown_id)
     if not one.enabled:
-        raise Conflict("This destination is off. Switch it on first.", code="destination_off")
+        raise Conflict("This destination is off. Turn it on first.", code="destination_off")
     message = Message(
         id=f"test_{ids.new_uuid(now).hex}", type="test", at=now, title="Test", severity="info",
-        sentence=f"This is a test of {one.name}, which {scope.principal.email or scope.principal.name} asked for.",
+        sentence=f"This is a test of {one.name}, sent by {scope.principal.email or scope.principal.name}.",
         facts=(("Destination", one.name),), links=(),
         data={"destination": one.shown_id, "name": one.name},
     )  # fmt: skip

@@ -200,29 +200,31 @@ class Courier(Background):
             body = forms.webhook_body(message)
             headers = {**secrets.headers, **forms.webhook_headers(message, body, secrets.signing(now), at=now)}
         if secrets.url.startswith("http:") and not self._posts.guard.allows(urlsplit(secrets.url).hostname or ""):
-            return Result("Without TLS the operator has to allow this host, and does no longer.")
+            return Result("This host has no TLS and is no longer allowed by the operator.")
         try:
             answer = post(self._posts.guard, secrets.url, headers, body)
         except TargetError as problem:
             return Result(problem.detail)
         if 200 <= answer.status < 300:
             return Result(status=answer.status)
-        return Result(f"It answered {answer.status}.", answer.status, answer.retry_after, gone=answer.status == GONE)
+        return Result(
+            f"The destination answered {answer.status}.", answer.status, answer.retry_after, gone=answer.status == GONE
+        )
 
     def _mail(self, where: Row[Any], row: Row[Any], message: Message, now: int) -> Result:
         if self._relay is None:
-            return Result("There is no mail server: the operator sets TALLYSTICK_SMTP_URL.")
+            return Result("Email is not configured. An operator can set TALLYSTICK_SMTP_URL.")
         settings = msgspec.json.decode(where.settings)
         with self._database.read() as connection:
             may = members_of(connection, row.org_id) | set(settings.get("outside", ()))
         left = [one for one in (msgspec.json.decode(row.left) if row.left else settings["to"]) if one in may]
         problem, for_good, kept = "", True, []
         if not left:
-            return Result("Nobody of its addresses is a member any more.", for_good=True)
+            return Result("None of its addresses belongs to a member any more.", for_good=True)
         ends_at = time.monotonic() + MAIL_SECONDS
         for place, address in enumerate(left):
             if time.monotonic() > ends_at:  # the claim would run out, and another process send it too
-                problem, for_good = "The mail server took too long for all of them.", False
+                problem, for_good = "The mail server timed out before all recipients were served.", False
                 kept += left[place:]
                 break
             made_id = f"{message.id}.{place if not row.left else address.partition('@')[0]}"
@@ -362,9 +364,9 @@ def _tell_owners(connection: Connection, where: Row[Any], result: Result, now: i
     letter = Email(
         f"Alerts do not reach {where.name}"[:180],
         (
-            f"What Tallystick sends to the destination {where.name} does not arrive: {result.problem}",
-            "It was switched off." if result.gone else "It is tried again for three days.",
-            "Look at it in Settings, Alerts.",
+            f"Tallystick cannot deliver to the destination {where.name}: {result.problem}",
+            "The destination was turned off." if result.gone else "Delivery is retried for three days.",
+            "Check it in Settings, Alerts.",
         ),
     )
     owners = (

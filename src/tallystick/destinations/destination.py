@@ -165,7 +165,7 @@ def _id(shown_id: str) -> UUID:
 
 
 def _none(shown_id: str) -> NotFound:
-    return NotFound(f"There is no destination {shown_id[:60]!r}.", code="no_such_destination")
+    return NotFound(f"Destination {shown_id[:60]!r} not found.", code="no_such_destination")
 
 
 def _read(row: Row[Any], numbers: Mapping[tuple[UUID, str], int]) -> Destination:

@@ -99,9 +99,9 @@ class Mailer(Background):
     def _send(self, row: Row[tuple[object, ...]], now: int) -> tuple[str, bool]:
         """What went wrong, empty for nothing; and whether it would go wrong again."""
         if now - row.made_at >= 2 * GIVEN_UP_AFTER:
-            return "it waited too long", True  # from a backup: whoever reads it would take it for news
+            return "it could not be sent in time", True  # from a backup: whoever reads it would take it for news
         if self.relay is None:
-            return "there is no mail server", False
+            return "email is not configured", False
         try:
             message = compose(self.relay, row.recipient, row.subject, row.text, row.html, at=now)
             asyncio.run(send_email(self.relay, message))

@@ -30,7 +30,7 @@ from tallystick.store.events import EventStore
 
 SCARCE_BYTES = 4 * LEAST_FREE_BYTES
 SECONDS = 5
-STUCK = "It fails to carry out a change of its table, and no later one before it"
+STUCK = "A change of its table fails and blocks later ones"
 STUCK_ADVICE = (
     "Its table system.mutations says why (latest_fail_reason): an erasure or a purge waits. Make room, or restore; "
     "KILL MUTATION takes the change back, and the server tries it anew."
@@ -41,7 +41,7 @@ def look_at_data(settings: Settings) -> Iterator[Finding]:
     """The data directory, who may read it, how much room there is."""
     name, place = "data directory", settings.data_dir
     if not place.is_dir():
-        yield problem(name, f"{place} is not there.", "Make it, or say TALLYSTICK_DATA_DIR.")
+        yield problem(name, f"{place} does not exist.", "Create it, or set TALLYSTICK_DATA_DIR.")
         return
     loose = [
         path.name
@@ -49,13 +49,17 @@ def look_at_data(settings: Settings) -> Iterator[Finding]:
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO)
     ]
     if not settings.secret_key:
-        yield problem(name, f"{place / KEPT_FILE} is not there.", "The server makes one at its first start, not after.")
+        yield problem(
+            name,
+            f"{place / KEPT_FILE} does not exist.",
+            "The server creates it only when it first starts. Restore it from where you keep it.",
+        )
     if KEPT_FILE in loose:
-        yield problem(name, f"Others may read {place / KEPT_FILE}.", f"chmod 600 {place / KEPT_FILE}")
+        yield problem(name, f"Other users can read {place / KEPT_FILE}.", f"chmod 600 {place / KEPT_FILE}")
     elif loose:
-        yield warning(name, f"Others may look into {place}.", f"chmod 700 {place}")
+        yield warning(name, f"Other users can read {place}.", f"chmod 700 {place}")
     else:
-        yield fine(name, f"{place} is its owner's alone.")
+        yield fine(name, f"Only its owner can read {place}.")
     try:
         refuse_half(place)
     except SettingsError as half:
@@ -63,9 +67,9 @@ def look_at_data(settings: Settings) -> Iterator[Finding]:
     free = shutil.disk_usage(place).free
     words = f"{free / 1e9:,.1f} GB are free."
     if free < LEAST_FREE_BYTES:
-        yield problem("disk", words, "Recording is refused until there is more room. Make some.")
+        yield problem("disk", words, "Recording is refused until there is more space. Free some up.")
     elif free < SCARCE_BYTES:
-        yield warning("disk", words, "Below 0.3 GB recording is refused. Make room.")
+        yield warning("disk", words, "Below 0.3 GB recording is refused. Free up space.")
     else:
         yield fine("disk", words)
 
@@ -78,7 +82,7 @@ def look_at_store(settings: Settings) -> Iterator[Finding]:
         return
     if settings.events_url.startswith("chdb:"):
         if not (folder := urlsplit(settings.events_url).path) or not Path(unquote(folder)).is_dir():
-            yield warning(name, "There is none yet.", "The server makes it at its first start.")
+            yield warning(name, "Does not exist yet.", "The server creates it when it first starts.")
             return
         with only_owner(settings.data_dir):
             yield _opened(settings)
@@ -93,12 +97,12 @@ def _opened(settings: Settings) -> Finding:
         if why := erasing.failing(store):
             return problem("event store", f"{STUCK}: {why[:300]}", STUCK_ADVICE)
         if count := missing(settings, store):
-            advice = "Look at the page Integrity, which names them; a backup may have them."
-            return problem("event store", f"It has {count:,} events less than the logs say that there are.", advice)
-        return fine("event store", "It answers; no server runs here." if store.embedded else "It answers.")
+            advice = "The Integrity page lists them; a backup may contain them."
+            return problem("event store", f"{count:,} events that are in the logs are missing from it.", advice)
+        return fine("event store", "Answers; no server is running here." if store.embedded else "Answers.")
     except StoreError as error:
-        advice = "Check TALLYSTICK_EVENTS_URL and that it is up. Recording goes on into the journal until then."
-        return problem("event store", f"It does not answer: {str(error)[:300]}", advice)
+        advice = "Check TALLYSTICK_EVENTS_URL and that it is running. Until then, events are recorded in the journal."
+        return problem("event store", f"No answer: {str(error)[:300]}", advice)
     finally:
         store.close()
 
@@ -130,30 +134,30 @@ def _through_the_server(settings: Settings) -> Finding:
         advice = "Is TALLYSTICK_PUBLIC_URL where people reach it, and reached from here?"
         return warning("event store", f"A server runs, and {url} does not answer.", advice)
     if not checks.get("events"):
-        return problem("event store", "The server says that it does not answer.", "The server's log says more.")
+        return problem("event store", "The server reports that it does not answer.", "See the server's log.")
     if "\ntallystick_store_changes_failing 1" in metrics:
         return problem("event store", f"{STUCK}.", STUCK_ADVICE)
-    return fine("event store", "It answers the server that runs.")
+    return fine("event store", "Answers the running server.")
 
 
 def look_at_archive(settings: Settings) -> Iterator[Finding]:
     """The archive: is it there, and the one that was written to before?"""
     objects = archive_storage(settings)
     if objects is None:
-        yield fine("archive", "Nothing is archived.")
+        yield fine("archive", "Archiving is off.")
         return
     try:
         begun = has_marker(objects)
     except TargetError as error:
         yield problem("archive", error.detail, "Nothing is deleted until it can be written.")
         return
-    yield fine("archive", f"{objects.where} answers." if begun else f"{objects.where} is empty yet.")
+    yield fine("archive", f"{objects.where} answers." if begun else f"{objects.where} is still empty.")
 
 
 def look_at_mail(settings: Settings) -> Iterator[Finding]:
     """The mail server: does it greet?"""
     if settings.smtp_url is None:
-        yield fine("mail", "No mail server is set.")
+        yield fine("mail", "Email is not configured (TALLYSTICK_SMTP_URL).")
         return
     parts = urlsplit(settings.smtp_url)
     host = parts.hostname or "localhost"
@@ -167,7 +171,7 @@ def look_at_mail(settings: Settings) -> Iterator[Finding]:
             ) as mail:
                 mail.ehlo()
                 if parts.scheme == "smtp+starttls" and not mail.has_extn("starttls"):
-                    yield problem("mail", f"{host} offers no STARTTLS.", "Use another port, or smtps://.")
+                    yield problem("mail", f"{host} does not offer STARTTLS.", "Use another port, or smtps://.")
                     return
     except (OSError, smtplib.SMTPException) as error:
         yield problem("mail", f"{host} does not answer ({error}).", "Check TALLYSTICK_SMTP_URL.")

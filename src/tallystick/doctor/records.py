@@ -35,7 +35,7 @@ def look_at_database(settings: Settings) -> Iterator[Finding]:
     """The control database, and what it says of everything else."""
     name, url = "control database", make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        yield warning(name, "There is none yet.", "The server makes it at its first start.")
+        yield warning(name, "Does not exist yet.", "The server creates it when it first starts.")
         return
     database = Database(settings.database_url, pool_size=1)
     try:
@@ -43,20 +43,18 @@ def look_at_database(settings: Settings) -> Iterator[Finding]:
         with database.read() as connection:
             there = revision_of(connection)
             if there != newest():
-                words = f"Its tables are of another version ({there}) than this one ({newest()})."
+                words = f"The tables are at version {there}; this program needs {newest()}."
                 yield problem(
-                    name, words, "Start the server of this version once; a newer database needs a newer server."
+                    name,
+                    words,
+                    "Start this version of the server once to migrate. If the database is newer, use a newer server.",
                 )
                 return
-            yield fine(
-                name, f"It answers in {(time.monotonic() - began) * 1000:,.0f} ms and has this version's tables."
-            )
+            yield fine(name, f"Answers in {(time.monotonic() - began) * 1000:,.0f} ms; its tables are up to date.")
             for look in LOOKS:
                 yield from look(connection, settings)
     except SQLAlchemyError as error:
-        yield problem(
-            name, f"It cannot be used: {str(error)[:300]}", "Check TALLYSTICK_DATABASE_URL and that it is up."
-        )
+        yield problem(name, f"Not usable: {str(error)[:300]}", "Check TALLYSTICK_DATABASE_URL and that it is up.")
     finally:
         database.close()
 
@@ -66,8 +64,8 @@ def _clock(connection: Connection, _settings: Settings) -> Iterator[Finding]:
     if connection.dialect.name == "postgresql":
         theirs = int(connection.execute(text("SELECT extract(epoch FROM clock_timestamp()) * 1000000")).scalar_one())
         if abs(theirs - now) > APART:
-            words = f"The clock here and the one of PostgreSQL are {abs(theirs - now) / 1e6:,.0f} s apart."
-            yield problem(name, words, "Set both by NTP.")
+            words = f"The clocks of this machine and of PostgreSQL are {abs(theirs - now) / 1e6:,.0f} s apart."
+            yield problem(name, words, "Synchronize both with NTP.")
             return
     last = max(
         connection.execute(select(func.max(journal.c.received_to))).scalar() or 0,
@@ -78,10 +76,10 @@ def _clock(connection: Connection, _settings: Settings) -> Iterator[Finding]:
     elif (doubt := clock_guard.doubted_times(connection)) is not None:
         words = f"It leapt from {rfc3339(doubt[0])} to {rfc3339(doubt[1])}. The purge waits until it ran on for a day."
         yield problem(
-            name, words, "If the time is wrong, set the clock. If it is right: tallystick doctor --accept-clock"
+            name, words, "If the time is wrong, correct the clock. If it is right: tallystick doctor --accept-clock"
         )
     else:
-        yield fine(name, f"It says {rfc3339(now)}.")
+        yield fine(name, f"Reads {rfc3339(now)}.")
 
 
 def _secret(connection: Connection, settings: Settings) -> Iterator[Finding]:
@@ -91,12 +89,12 @@ def _secret(connection: Connection, settings: Settings) -> Iterator[Finding]:
     rows = connection.execute(select(signing_keys.c.org_id, signing_keys.c.public, signing_keys.c.sealed)).all()
     shut = sum(not keyring.can_open(*row) for row in rows)
     if shut:
-        words = f"It does not open {shut} of {len(rows)} signing keys: nothing is signed with them."
+        words = f"Cannot open {shut} of {len(rows)} signing keys, so nothing is signed with them."
         yield problem(
             "secret key", words, "Give the server the secret.key (or TALLYSTICK_SECRET_KEY) that it had before."
         )
     else:
-        yield fine("secret key", f"It opens all {len(rows)} signing keys.")
+        yield fine("secret key", f"Opens all {len(rows)} signing keys.")
 
 
 def _logs(connection: Connection, settings: Settings) -> Iterator[Finding]:
@@ -116,8 +114,10 @@ def _logs(connection: Connection, settings: Settings) -> Iterator[Finding]:
             yield problem("log", f"{row.slug} is frozen: {row.frozen_reason}", advice)
         elif mark is not None and mark.size > row.size:
             wrong += 1
-            words = f"{row.slug} has {row.size} entries, and {mark.size} were signed: an older copy."
-            yield problem("log", words, "Restore the newest backup; the server freezes this log at its start.")
+            words = f"{row.slug} has {row.size} entries, but {mark.size} were signed: this is an older copy."
+            yield problem(
+                "log", words, "Restore the newest backup. Otherwise the server freezes this log when it starts."
+            )
     if not wrong:
         yield fine("log", f"None of {len(found)} is frozen; none has fewer entries than were signed here.")
     if differences := count_differences(connection):
@@ -130,42 +130,44 @@ def _journal(connection: Connection, _settings: Settings) -> Iterator[Finding]:
     oldest = connection.execute(select(func.min(journal.c.received_from))).scalar()
     words = f"{events:,} events ({size / 1e6:,.1f} MB) are in it."
     if oldest is not None and oldest < now_us() - LATE:
-        yield warning(
-            "journal", f"{words} The oldest waits since {rfc3339(oldest)}.", "Is the event store up? See there."
-        )
+        yield warning("journal", f"{words} The oldest has waited since {rfc3339(oldest)}.", "Check the event store.")
     else:
         yield fine("journal", words)
     if aside := sum(set_aside.counts(connection).values()):
-        words = f"{aside:,} events were refused by the event store and are kept in the control database."
-        yield warning("set aside", words, "The reasons are in its table set_aside, and in the server's log.")
+        words = f"{aside:,} events were rejected by the event store and are kept in the control database."
+        yield warning("set aside", words, "For the reasons see the table set_aside and the server's log.")
 
 
 def _waiting(connection: Connection, _settings: Settings) -> Iterator[Finding]:
     late = now_us() - DAY_US
     purges = connection.execute(select(func.count()).where(prunings.c.made_at < late)).scalar_one()
     if purges:
-        words = f"{purges} deletions that the log tells of have waited for more than a day."
-        yield warning("retention", words, "Is a server running? Its log says why (purge_failed).")
+        words = f"{purges} recorded deletions have been pending for more than a day."
+        yield warning("retention", words, "Check that a server is running, and its log for purge_failed.")
     working = select(func.count()).where(erasures.c.stage != "", erasures.c.confirmed_at < late)
     if count := connection.execute(working).scalar_one():
-        words = f"{count} erasures that were confirmed have not ended for more than a day."
-        yield warning("erasure", words, "Is a server running? Its log says why (erasure_failed).")
+        words = f"{count} confirmed erasures have been pending for more than a day."
+        yield warning("erasure", words, "Check that a server is running, and its log for erasure_failed.")
     ahead = connection.execute(select(leases.c.name).where(leases.c.until > now_us() + DAY_US)).scalars().all()
     if ahead:
-        words = f"Somebody whose clock was wrong holds {', '.join(sorted(ahead))} for more than a day."
-        yield problem("leases", words, "With SQLite restart the server; with PostgreSQL delete these rows of leases.")
+        words = f"A process with a wrong clock has held {', '.join(sorted(ahead))} for more than a day."
+        yield problem(
+            "leases",
+            words,
+            "With SQLite, restart the server. With PostgreSQL, delete these rows from the table leases.",
+        )
     if not (purges or count or ahead):
-        yield fine("background work", "Nothing waits that should not.")
+        yield fine("background work", "Nothing is stuck.")
 
 
 def _backup(connection: Connection, _settings: Settings) -> Iterator[Finding]:
     last = orders.last_finished(connection)
     if last is None:
-        yield warning("backup", "None was made yet.", "tallystick backup create DIR, once a day.")
+        yield warning("backup", "No backup yet.", "Run once a day: tallystick backup create DIR")
     elif last < now_us() - 2 * DAY_US:
-        yield warning("backup", f"The last one is of {rfc3339(last)}.", "tallystick backup create DIR, once a day.")
+        yield warning("backup", f"Last backup: {rfc3339(last)}.", "Run once a day: tallystick backup create DIR")
     else:
-        yield fine("backup", f"The last one is of {rfc3339(last)}.")
+        yield fine("backup", f"Last backup: {rfc3339(last)}.")
 
 
 LOOKS: tuple[Look, ...] = (_clock, _secret, _logs, _journal, _waiting, _backup)

@@ -48,7 +48,7 @@ def media_type(content_type: str) -> str:
     charset = re.search(r"charset\s*=\s*\"?([^\s\";]+)", parameters, re.IGNORECASE)
     if name not in ("", JSON, NDJSON) or (charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii")):
         raise UnsupportedMedia(
-            f"Send events as `Content-Type: {JSON}`, or one a line as `Content-Type: {NDJSON}`; in UTF-8."
+            f"Send events in UTF-8 as `Content-Type: {JSON}`, or one per line as `Content-Type: {NDJSON}`."
         )
     return name or JSON
 
@@ -62,7 +62,7 @@ def read_body(body: bytes, content_type: str, problems: Problems) -> list[EventI
     """
     media = media_type(content_type)
     if len(body) > MAX_BODY:
-        raise TooLarge(f"A request holds at most {MAX_BODY} bytes, unpacked: split it.")
+        raise TooLarge(f"A request can have at most {MAX_BODY} bytes, uncompressed. Split it.")
     body = body.removeprefix(_BOM)
     events = None if _NUL in body else _decoded(body, media)
     if events is not None:
@@ -86,12 +86,12 @@ def _counted(events: list[T]) -> list[T]:
     if len(events) > MAX_EVENTS:
         raise _too_many(f"{len(events)}")
     if not events:
-        raise BadRequest("There is no event in this request: send at least one.", code="no_events")
+        raise BadRequest("This request contains no event. Send at least one.", code="no_events")
     return events
 
 
 def _too_many(count: str) -> TooLarge:
-    return TooLarge(f"A request holds at most {MAX_EVENTS} events, not {count}: split it.", code="too_many_events")
+    return TooLarge(f"A request can have at most {MAX_EVENTS} events, not {count}. Split it.", code="too_many_events")
 
 
 def _lines(body: bytes) -> list[bytes]:
@@ -113,9 +113,9 @@ def _parsed(body: bytes) -> list[Any]:
         return [parsed]
     events = parsed.pop("events")
     if parsed:
-        raise BadRequest(f"Beside `events` stands an unknown field: `{shown(next(iter(parsed)))}`.", code="bad_body")
+        raise BadRequest(f"Unknown field next to `events`: `{shown(next(iter(parsed)))}`.", code="bad_body")
     if not isinstance(events, list):
-        raise BadRequest(f"`events` is a list of events, not {kind_of(events)}.", code="bad_body")
+        raise BadRequest(f"`events` must be a list of events, not {kind_of(events)}.", code="bad_body")
     return events
 
 
@@ -131,23 +131,25 @@ def _parse(body: bytes, *, of_lines: bool = False) -> Any:
     try:
         return _LENIENT.decode(body.decode())
     except UnicodeDecodeError as refusal:
-        raise BadRequest(f"This is not UTF-8: look at byte {refusal.start}.", code="bad_json") from None
+        raise BadRequest(f"The body is not valid UTF-8: see byte {refusal.start}.", code="bad_json") from None
     except RecursionError:
         raise BadRequest(TOO_DEEP, code="too_deep") from None
     except json.JSONDecodeError as refusal:
         raise BadRequest(_not_json(refusal, of_lines), code="bad_json") from None
     except ValueError as refusal:
-        raise BadRequest(f"This is not JSON: {refusal}.", code="bad_json") from None
+        raise BadRequest(f"The body is not valid JSON: {refusal}.", code="bad_json") from None
 
 
 def _not_json(refusal: json.JSONDecodeError, of_lines: bool) -> str:
     if not refusal.doc.strip():
-        return "The body is empty: send an event as JSON."
+        return "The body is empty. Send an event as JSON."
     where = f"column {refusal.colno}" if of_lines else f"line {refusal.lineno}, column {refusal.colno}"
     if refusal.msg != "Extra data":
-        return f"This is not JSON: {refusal.msg} at {where}."
-    advice = "put each event on a line of its own" if of_lines else f"for an event a line send `Content-Type: {NDJSON}`"
-    return f"Something follows the JSON at {where}: {advice}."
+        return f"The body is not valid JSON: {refusal.msg} at {where}."
+    advice = (
+        "put each event on its own line" if of_lines else f"to send one event per line, use `Content-Type: {NDJSON}`"
+    )
+    return f"Unexpected text after the JSON at {where}: {advice}."
 
 
 def _integer(text: str) -> int | OutOfRange:

@@ -15,7 +15,7 @@ from tallystick.events.details import MAX_DEPTH
 from tallystick.events.incoming import EventInput, Moment
 from tallystick.events.problems import SHOWN_LENGTH, Problems
 
-TOO_DEEP = f"Objects and lists lie inside one another at most {MAX_DEPTH} deep, the event being the first."
+TOO_DEEP = f"Objects and lists can be nested at most {MAX_DEPTH} deep, counting the event as the first level."
 READABLE_ACTION = "event.unreadable"  # stands where an action cannot be read, so that the rules after it still apply
 
 _KINDS = {str: "a text", dict: "an object", list: "a list", bool: "true or false", type(None): "null"}
@@ -73,7 +73,7 @@ def examine(sent: object, index: int, problems: Problems) -> EventInput:
     elif isinstance(sent, Unreadable):
         problems.add(index, "", sent.code, sent.detail)
     else:
-        problems.add(index, "", "wrong_type", f"An event is an object, not {kind_of(sent)}.")
+        problems.add(index, "", "wrong_type", f"An event must be an object, not {kind_of(sent)}.")
     try:
         return msgspec.convert({"action": READABLE_ACTION} | readable, EventInput)
     except (msgspec.ValidationError, RecursionError) as refusal:
@@ -114,19 +114,19 @@ class _Examination:
 
     def _unknown(self, name: str, rules: dict[str, Rule], prefix: str) -> None:
         near = get_close_matches(name[:SHOWN_LENGTH], rules, n=1)
-        advice = f"did you mean `{prefix}{near[0]}`?" if near else "what is your own belongs in `metadata`."
-        self._add(prefix + name, "unknown_field", f"There is no such field; {advice}")
+        advice = f"did you mean `{prefix}{near[0]}`?" if near else "put your own fields in `metadata`."
+        self._add(prefix + name, "unknown_field", f"Unknown field; {advice}")
 
     def _value(self, field: str, value: Any, rule: Rule) -> Any:
         if rule.kind in ("object", "fields"):
             if not isinstance(value, dict):
-                return self._add(field, "wrong_type", f"`{field}` is an object, not {kind_of(value)}.")
+                return self._add(field, "wrong_type", f"`{field}` must be an object, not {kind_of(value)}.")
             if rule.fields is not None:
                 kept = self.fields(value, rule.fields, field + ".")
                 return kept if all(name in kept for name, inner in rule.fields.items() if inner.required) else None
             return value if self._free(field, value) else None
         if not isinstance(value, str):
-            return self._add(field, "wrong_type", f"`{field}` is a text, not {kind_of(value)}.")
+            return self._add(field, "wrong_type", f"`{field}` must be text, not {kind_of(value)}.")
         if problem := _text(field, value, rule):
             return self._add(field, *problem)
         return value
@@ -145,24 +145,24 @@ def _text(field: str, value: str, rule: Rule) -> tuple[str, str] | None:
     if problem := _characters(value):
         return problem
     if rule.kind == "choice" and value not in rule.choices:
-        return "unknown_value", f"`{field}` is one of {', '.join(rule.choices)}."
+        return "unknown_value", f"`{field}` must be one of {', '.join(rule.choices)}."
     if rule.kind == "time":
         return _time(field, value)
     if rule.longest and len(value) > rule.longest:
-        return "too_long", f"`{field}` has at most {rule.longest} characters, not {len(value)}."
+        return "too_long", f"`{field}` can have at most {rule.longest} characters, not {len(value)}."
     if len(value) < rule.shortest:
-        return "missing_field", f"`{field}` is required, so it must not be empty."
+        return "missing_field", f"`{field}` is required and cannot be empty."
     return None
 
 
 def _characters(text: str) -> tuple[str, str] | None:
     if "\0" in text:
-        return "nul_character", "A text must not hold the character NUL (\\u0000)."
+        return "nul_character", "Text cannot contain the character NUL (\\u0000)."
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
-            return "lone_surrogate", "A text must not hold half of a surrogate pair (\\ud800 to \\udfff)."
+            return "lone_surrogate", "Text cannot contain a lone surrogate (\\ud800 to \\udfff)."
     return None
 
 
@@ -171,10 +171,10 @@ def _time(field: str, value: str) -> tuple[str, str] | None:
         msgspec.convert(value, Moment)
     except msgspec.ValidationError as refusal:
         if "timezone" in str(refusal):
-            return "bad_timestamp", f"`{field}` needs a zone: end it with Z, or with an offset such as +02:00."
+            return "bad_timestamp", f"`{field}` needs a time zone: end it with Z, or with an offset such as +02:00."
         if value[17:19] == "60":
-            return "bad_timestamp", f"`{field}` is a leap second, which no clock here can hold: send second 59."
-        return "bad_timestamp", f"`{field}` is a time as RFC 3339 has it, such as 2024-01-15T14:30:45.120Z."
+            return "bad_timestamp", f"`{field}` is a leap second, which is not supported. Send second 59."
+        return "bad_timestamp", f"`{field}` must be an RFC 3339 time such as 2024-01-15T14:30:45.120Z."
     return None
 
 
@@ -194,7 +194,7 @@ def _walk(field: str, root: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         if isinstance(value, str):
             problem = problem or _characters(value)
         elif isinstance(value, OutOfRange):
-            problem = problem or ("number_out_of_range", "This number is too large to be kept: send it as a text.")
+            problem = problem or ("number_out_of_range", "This number is too large to store. Send it as text.")
         elif inside is not None and len(open_) + 2 > MAX_DEPTH:
             problem, inside = ("too_deep", TOO_DEEP), None
         if problem:

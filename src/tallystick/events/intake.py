@@ -185,32 +185,33 @@ class _Intake:
         if not _defaults(event.action)[2]:
             add(index, "action", "bad_action", BAD_ACTION)
         if timestamp is not None and timestamp < EARLIEST:
-            add(index, "timestamp", "timestamp_too_old", "This is before 1990: check the clock and its unit.")
+            add(index, "timestamp", "timestamp_too_old", "This time is before 1990. Check the clock and the unit.")
         if timestamp is not None and timestamp > self._latest:
             advice = (
-                f"This is more than 24 hours ahead of our clock, {self._stamp[1:-1]}: check the clock and the zone."
+                f"This time is more than 24 hours ahead of the server's clock, {self._stamp[1:-1]}. "
+                "Check the clock and the time zone."
             )
             add(index, "timestamp", "timestamp_in_future", advice)
         if resource is not None and not (resource.id or resource.name):
-            add(index, "resource.id", "missing_field", "A resource has an `id`, a `name`, or both.")
+            add(index, "resource.id", "missing_field", "A resource needs an `id`, a `name`, or both.")
         if context is not None and context.ip_address and not _is_address(context.ip_address):
             add(index, "context.ip_address", "bad_ip", BAD_IP)
 
     def _too_large(self, index: int, size: int) -> None:
-        detail = f"An event takes at most {MAX_EVENT} bytes as stored, this one {size}"
+        detail = f"An event can have at most {MAX_EVENT} bytes as stored; this one has {size}"
         if size <= MAX_EVENT:
-            detail = f"The paths of all values together have at most {MAX_PATHS} characters"
-        self._problems.add(index, "", "event_too_large", f"{detail}: leave out, shorten or split its details.")
+            detail = f"The paths of all values can have at most {MAX_PATHS} characters in total"
+        self._problems.add(index, "", "event_too_large", f"{detail}. Remove, shorten or split its details.")
 
 
-BAD_ACTION = "An action is `noun.verb`, of a to z, 0 to 9 and _ with a dot between, such as `user.invited`."
-BAD_IP = "This is no IPv4 or IPv6 address (without port or zone); what else it is belongs in `context.source`."
+BAD_ACTION = "An action has the form `noun.verb` (a to z, 0 to 9 and _), such as `user.invited`."
+BAD_IP = "This is not an IPv4 or IPv6 address (without port or zone). Put other values in `context.source`."
 _NO_RESOURCE = Resource("")
 _NOBODY = Person("user")
 _UNFIT = {
     "too_deep": TOO_DEEP,
-    "too_many_values": f"An event holds at most {MAX_VALUES} values: leave out or split its details.",
-    "path_too_long": f"The keys down to a value have together at most {MAX_PATH} characters.",
+    "too_many_values": f"An event can have at most {MAX_VALUES} values. Remove or split its details.",
+    "path_too_long": f"The path of a value can have at most {MAX_PATH} characters.",
 }
 
 

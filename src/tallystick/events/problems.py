@@ -4,24 +4,24 @@ from tallystick.errors import Invalid
 
 # Every code that a problem of an event can have.
 CODES = {
-    "missing_field": "A field that is required is absent or empty.",
-    "unknown_field": "There is no such field; its name is in `field`.",
-    "wrong_type": "The value is of another type than the field.",
-    "unknown_value": "The value is none of those that the field can have.",
-    "too_long": "The text has more characters than the field may.",
-    "bad_action": "The action is not of the form `noun.verb`.",
-    "bad_timestamp": "The timestamp is no time with a zone as RFC 3339 has it.",
+    "missing_field": "A required field is missing or empty.",
+    "unknown_field": "The field in `field` is unknown.",
+    "wrong_type": "The value has the wrong type.",
+    "unknown_value": "The value is not one of the allowed ones.",
+    "too_long": "The text is too long for the field.",
+    "bad_action": "The action does not have the form `noun.verb`.",
+    "bad_timestamp": "The timestamp is not an RFC 3339 time with a time zone.",
     "timestamp_too_old": "The timestamp is before 1990.",
     "timestamp_in_future": "The timestamp is more than 24 hours ahead of the server's clock.",
-    "bad_ip": "The address is neither an IPv4 nor an IPv6 address.",
-    "nul_character": "A text holds the character NUL.",
-    "lone_surrogate": "A text holds half of a surrogate pair.",
-    "number_out_of_range": "A number is too large to be kept.",
-    "too_deep": "Objects and lists lie too deep inside one another.",
-    "path_too_long": "The keys down to a value are too long together.",
-    "too_many_values": "The details hold too many values.",
-    "event_too_large": "The event takes more bytes as stored than an event may.",
-    "bad_json": "The line is not JSON.",
+    "bad_ip": "The address is not an IPv4 or IPv6 address.",
+    "nul_character": "A text contains the character NUL.",
+    "lone_surrogate": "A text contains a lone surrogate.",
+    "number_out_of_range": "A number is too large to store.",
+    "too_deep": "Objects and lists are nested too deep.",
+    "path_too_long": "The path of a value is too long.",
+    "too_many_values": "The details contain too many values.",
+    "event_too_large": "The event is too large as stored.",
+    "bad_json": "The line is not valid JSON.",
     "invalid_event": "The event cannot be read.",
 }
 MAX_PROBLEMS = 1000
@@ -55,7 +55,7 @@ class Problems:
         ordered = sorted(self.found, key=lambda problem: problem["index"])
         many = f"{'The first ' * self.full}{len(ordered)} problems are" if len(ordered) > 1 else "One problem is"
         return Invalid(
-            f"{many} in `errors`. Nothing of this request was recorded: correct it and send it again.", errors=ordered
+            f"{many} in `errors`. Nothing was recorded. Correct the request and send it again.", errors=ordered
         )
 
 

@@ -105,7 +105,7 @@ class Maker:
         require(scope, "exports")
         if scope.role != one.role:
             raise Forbidden(
-                f"{one.by.email or one.by.name} asked for this as {one.role} and is {scope.role} by now. Export again.",
+                f"{one.by.email or one.by.name} requested this as {one.role} and is now {scope.role}. Export again.",
                 code="role_changed",
             )
         return scope
@@ -114,7 +114,7 @@ class Maker:
         """Newest first, as the page shows them."""
         write = FORMATS[one.format].write
         if write is None:
-            raise TallystickError(f"The format {one.format} is not written from newest to oldest.")
+            raise TallystickError(f"The format {one.format} cannot be written newest first.")
         ends = extent(self._store, scope, query)
         with closing(scan.newest_first(self._database, self._store, scope, query, one.position, one.first)) as found:
             blocks = seen.watched(found, lambda event: _share_of_time(event, ends), watch, self._data_dir)

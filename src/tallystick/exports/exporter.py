@@ -169,7 +169,7 @@ class Exporter(Background):
             self._fail(
                 one,
                 one.run,
-                f"It was begun {MOST_RUNS} times, and the server ended each time. Export less at once.",
+                f"It was started {MOST_RUNS} times, and the server stopped each time. Export fewer events at once.",
                 now,
             )
             return
@@ -195,9 +195,7 @@ class Exporter(Background):
             return
         except Exception:
             logger.exception("export_failed", export=one.shown_id)
-            self._fail(
-                one, run, "Something failed that nobody expected. The operator finds it in the server's log.", now
-            )
+            self._fail(one, run, "An unexpected error occurred. The server's log has the details.", now)
             return
         self._finish(one, run, made)
         telemetry.export_seconds.labels(one.format).observe(time.monotonic() - began)
@@ -295,4 +293,6 @@ class _Watch:
 def _words(problem: Exception) -> str:
     if isinstance(problem, TallystickError):
         return problem.detail
-    return "The event store did not answer." if isinstance(problem, StoreError) else f"The disk refused: {problem}."
+    return (
+        "The event store did not respond." if isinstance(problem, StoreError) else f"Writing to disk failed: {problem}."
+    )

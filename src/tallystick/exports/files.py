@@ -96,6 +96,6 @@ def check_room(data_dir: Path) -> None:
     """Unavailable (`no_room`) when the disk is nearly full."""
     if shutil.disk_usage(data_dir).free < LEAST_FREE_BYTES:
         raise Unavailable(
-            f"Less than {LEAST_FREE_BYTES >> 20:,} MiB are free on the server's disk. The operator has to make room.",
+            f"Less than {LEAST_FREE_BYTES >> 20:,} MiB are free on the server's disk. The operator must free up space.",
             code="no_room",
         )

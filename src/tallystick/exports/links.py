@@ -22,10 +22,10 @@ def opened(secret: str, text: str, *, now: int) -> tuple[UUID, UUID]:
     """Organization and export that a link leads to. NotFound: `no_link` for one not made here, `link_over`."""
     said = open_link(secret, _PURPOSE, text)
     if said is None:
-        raise NotFound("There is no such link. Was it copied whole?", code="no_link")
+        raise NotFound("This link is not valid. Check that it was copied completely.", code="no_link")
     org_id, export_id, until = _FORM.unpack(said)
     if until * SECOND_US <= now:
-        raise NotFound("This link is over. Ask whoever sent it for another.", code="link_over")
+        raise NotFound("This link has expired. Ask the sender for a new one.", code="link_over")
     return UUID(bytes=org_id), UUID(bytes=export_id)
 
 

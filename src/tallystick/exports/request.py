@@ -99,7 +99,7 @@ def ask(
     require(scope, "exports")
     if kind not in FORMATS:
         known = ", ".join(FORMATS)
-        raise BadRequest(f"There is no format {kind[:40]!r}; write one of {known}.", code="bad_export", field="format")
+        raise BadRequest(f"Unknown format {kind[:40]!r}. Choose one of {known}.", code="bad_export", field="format")
     kept = {name: list(given[name]) for name in NAMES if given.get(name)}
     text = _filter_text(kept)
     query_from(kept, now=now)
@@ -122,7 +122,7 @@ def put(
     waiting = exports.c.state.in_(OPEN)
     number = select(func.count()).select_from(exports).where(exports.c.org_id == scope.org_id, waiting)
     if connection.execute(number).scalar_one() >= MOST_WAITING:
-        raise Conflict(f"{MOST_WAITING:,} exports wait already. Cancel some.", code="too_many_exports")
+        raise Conflict(f"{MOST_WAITING:,} exports are already waiting. Cancel some first.", code="too_many_exports")
     export_id = ids.new_uuid(now)
     who = scope.principal
     connection.execute(
@@ -163,7 +163,7 @@ def end(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller
     """
     one = show(connection, scope, shown_id)
     if one.by.id != scope.principal.id and "admin" not in scope.permissions:
-        raise Forbidden("Somebody else made this export. Ask an owner or admin.", code="not_your_export")
+        raise Forbidden("This export belongs to someone else. Ask an owner or admin.", code="not_your_export")
     mine = is_one(one.org_id, one.export_id)
     if one.is_open:
         values: dict[str, Any] = {"state": "cancelled", "finished_at": now}
@@ -195,7 +195,7 @@ def linked(connection: Connection, org_id: UUID, export_id: UUID) -> Export:
 def checked(one: Export) -> Export:
     """The same, unless there is no file to take."""
     if one.state in OPEN:
-        raise Conflict("This export is not finished. Ask again in a moment.", code="export_not_ready")
+        raise Conflict("This export is not finished yet. Try again in a moment.", code="export_not_ready")
     if not one.is_there:
         raise NotFound(_why_gone(one), code="export_gone")
     return one
@@ -236,7 +236,7 @@ def read(row: Row[Any]) -> Export:
 def _filter_text(kept: Mapping[str, Sequence[str]]) -> str:
     text = msgspec.json.encode(kept).decode()
     if len(text) > MOST_FILTER:
-        raise BadRequest(f"A filter has at most {MOST_FILTER} characters.", code="bad_export", field="filter")
+        raise BadRequest(f"A filter can have at most {MOST_FILTER} characters.", code="bad_export", field="filter")
     return text
 
 
@@ -244,9 +244,9 @@ def _why_gone(one: Export) -> str:
     if one.state != "completed":
         return f"This export {'was cancelled' if one.state == 'cancelled' else 'failed'}: there is no file."
     return {
-        "expired": "The file was kept for its time and is gone. Export again.",
+        "expired": "The file has expired. Export again.",
         "erased": "The file was deleted because personal data was erased. Export again.",
-        "lost": "The file is not on this server: it was restored without it. Export again.",
+        "lost": "The file is missing because this server was restored without it. Export again.",
     }.get(one.gone, "The file was deleted. Export again.")
 
 
@@ -273,4 +273,4 @@ def _raw(shown_id: str) -> UUID:
 
 
 def _no_export() -> NotFound:
-    return NotFound("There is no such export that you may see.", code="no_export")
+    return NotFound("Export not found, or you do not have access to it.", code="no_export")

@@ -1,11 +1,16 @@
 """An export's filter for people."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
+
+from tallystick.clock import zone_of
 
 NAMES = {
     "user": "User", "action": "Action", "status": "Status", "category": "Category", "resource": "Resource",
-    "resource_type": "Resource type", "ip": "IP address", "q": "Search", "framework": "Framework",
+    "resource_type": "Resource type", "ip": "IP address", "q": "Search",
 }  # fmt: skip
+# Titles of the frameworks that come with Tallystick; your own are shown by their ids.
+FRAMEWORKS = {"soc2": "SOC 2", "gdpr": "GDPR"}
 
 Filter = Mapping[str, Sequence[str]]
 
@@ -13,14 +18,46 @@ Filter = Mapping[str, Sequence[str]]
 def filter_words(given: Filter) -> str:
     """What is filtered by, without the period: `User: john@acme.com or sarah@acme.com · Status: failed`."""
     said = [f"{words}: {' or '.join(given[name])}" for name, words in NAMES.items() if given.get(name)]
-    return " · ".join(said) or "Everything"
+    said += [framework_words(name) for name in given.get("framework", ())]
+    return " · ".join(said) or "All events"
+
+
+def framework_words(name: str) -> str:
+    """The title of a framework by its id: `SOC 2` for `soc2`."""
+    return FRAMEWORKS.get(name, name)
+
+
+def control_words(about: str) -> str:
+    """A control as people write it: `SOC 2 · CC6.3` for `soc2 CC6.3`; other text stays as it is."""
+    framework, _, control = about.partition(" ")
+    return f"{FRAMEWORKS[framework]} · {control}" if framework in FRAMEWORKS and control else about
 
 
 def period_words(given: Filter, first: int = 0) -> str:
-    """From when to when, as it was asked for, and from which index of the log on."""
+    """The period as it was requested: `1 Nov 2026 to 7 Nov 2026 (Europe/Berlin)`, `since 21 Nov 2026, 23:00 UTC`.
+
+    Without a start and an end, `first` is the log index from which on events are exported.
+    """
     start, end = ("".join(given.get(name, ())[:1]) for name in ("start", "end"))
-    zone = "".join(given.get("tz", ())[:1])
+    name = "".join(given.get("tz", ())[:1])
     if not start and not end:
-        return f"recorded from index {first:,} on" if first else "all that is kept"
-    said = f"from {start} to {end}" if start and end else f"from {start}" if start else f"until {end}"
-    return f"{said} ({zone})" if zone else said
+        return f"from log index {first:,} on" if first else "any time"
+    zone = zone_of(name or "UTC")
+    has_time = any(len(text) > len("2026-11-21") for text in (start, end))
+    since, until = (_bound_words(text, zone) for text in (start, end))
+    said = f"{since} to {until}" if start and end else f"since {since}" if start else f"until {until}"
+    if not name or name.upper() == "UTC":
+        return f"{said} UTC" if has_time else said
+    return f"{said} ({name})"
+
+
+def _bound_words(text: str, zone: tzinfo) -> str:
+    """`21 Nov 2026, 23:00` for a time, `21 Nov 2026` for a date; other text, such as `7d`, as it is."""
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(zone)
+    except (ValueError, OverflowError):
+        return text
+    day = f"{moment.day} {moment:%b %Y}"
+    return f"{day}, {moment:%H:%M}" if len(text) > len("2026-11-21") else day

@@ -163,7 +163,7 @@ def _repeat(first: tuple[bytes, bytes], submission: Submission) -> Answer | Tall
     digest, body = first
     if digest != submission.body_digest:
         return Conflict(
-            "This Idempotency-Key was used with another body. Use a new key for a new request.",
+            "This Idempotency-Key was already used with another body. Use a new key for a new request.",
             code="idempotency_conflict",
         )
     recorded = _answers.decode(body)

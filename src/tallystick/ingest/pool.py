@@ -30,10 +30,10 @@ class Pool:
         count = len(submission.prepared)
         with self._changed:
             if self._closed:
-                raise Unavailable("The server is stopping. Send the same request again.", code="stopping")
+                raise Unavailable("The server is shutting down. Send the same request again.", code="stopping")
             full = self._events + count > self._most_events or self._bytes + submission.size > self._most_bytes
             if full and self._waiting:
-                raise Unavailable("More is arriving than can be recorded. Send it again later.", code="overloaded")
+                raise Unavailable("The server is overloaded. Send the request again later.", code="overloaded")
             self._waiting.append(submission)
             self._events += count
             self._bytes += submission.size

@@ -57,7 +57,7 @@ class Recorder:
         `body` is unpacked. Raises Invalid, BadRequest, TooLarge, UnsupportedMedia, Conflict or Unavailable.
         """
         if idempotency_key is not None and not 1 <= len(idempotency_key) <= _KEY_LENGTH:
-            raise BadRequest(f"Idempotency-Key takes 1 to {_KEY_LENGTH} characters.", code="bad_idempotency_key")
+            raise BadRequest(f"Idempotency-Key must have 1 to {_KEY_LENGTH} characters.", code="bad_idempotency_key")
         self._check_disk()
         try:
             prepared = await self._prepare(scope, body, content_type)

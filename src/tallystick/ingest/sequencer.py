@@ -186,4 +186,6 @@ def _resolve(outcomes: Sequence[tuple[Submission, Outcome]]) -> None:
 
 
 def _database_down() -> Unavailable:
-    return Unavailable("The control database did not take it; nothing was recorded. Try again.", code="database_down")
+    return Unavailable(
+        "Writing to the control database failed, and nothing was recorded. Try again.", code="database_down"
+    )

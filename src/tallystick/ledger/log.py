@@ -162,7 +162,7 @@ def mark(connection: Connection, log: Log, *, now: int) -> None:
 
 def _log_of(row: Any) -> Log:
     if row is None:
-        raise NotFound("This organization has no log; it gets one when it is created.", code="log_not_found")
+        raise NotFound("This organization has no log. A log is created with the organization.", code="log_not_found")
     return Log(*row)
 
 
@@ -189,7 +189,7 @@ def _advance(connection: Connection, before: Log, after: Log) -> None:
         },
     )
     if moved.rowcount != 1:
-        raise Unavailable("The log has moved on in the meantime; try again.", code="log_moved")
+        raise Unavailable("The log changed in the meantime. Try again.", code="log_moved")
 
 
 def _lay(connection: Connection, log: Log, level: int, new: bytes) -> list[dict[str, Any]]:

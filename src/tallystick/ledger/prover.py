@@ -96,7 +96,7 @@ class Prover:
             size = ledger_log.read(connection, scope.org_id).size
             if not first <= second <= size:
                 raise BadRequest(
-                    f"first must not be larger than second, nor second than the log's {size} entries.",
+                    f"first must not exceed second, and second must not exceed the {size} entries of the log.",
                     code="bad_parameter",
                     parameter="first" if first > second else "second",
                 )

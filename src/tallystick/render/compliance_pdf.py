@@ -85,19 +85,19 @@ def _cover(pages: Pages, report: ComplianceReport, zone: tzinfo) -> None:
         ("Period", period_words(report)),
         ("Times in", report.period.zone),
         ("Events", counts),
-        ("Bounded by", f"the first {report.position:,} entries of the log: what was recorded later is not in it"),
-        ("Asked for", f"{_time(report.asked_at, zone)} by {report.asked_by}"),
+        ("Log position", f"the first {report.position:,} log entries; events recorded later are not included"),
+        ("Requested", f"{_time(report.asked_at, zone)} by {report.asked_by}"),
     ]
     if report.first:
         said.insert(4, ("First and last", f"{_time(report.first, zone)}, {_time(report.last, zone)}"))
     for label, text in said:
         _labelled(pages, label, text)
-    _heading(pages, "What is missing")
+    _heading(pages, "Gaps")
     for gap in report.gaps:
         pages.put(broken(f"! {gap.says}", "sans", BODY, ROOM), colour=RED)
         pages.space(3)
     if not report.gaps:
-        pages.put(broken("Nothing is known to be missing from the trail of this period.", "sans", BODY, ROOM))
+        pages.put(broken("No known gaps in this period.", "sans", BODY, ROOM))
 
 
 def _overview(pages: Pages, report: ComplianceReport) -> None:
@@ -107,7 +107,7 @@ def _overview(pages: Pages, report: ComplianceReport) -> None:
     for control in report.controls:
         found = sum(answer.count > 0 for answer in control.answers)
         out = sum(one.count > 0 for answer in control.answers for one in answer.exceptions)
-        facts = [f"evidence for {found} of {len(control.answers)}"] + ([f"{out} to look at"] if out else [])
+        facts = [f"evidence for {found} of {len(control.answers)}"] + ([f"{out} to review"] if out else [])
         colour = RED if out or found < len(control.answers) else FAINT
         pages.need(BODY * LEADING + 6)
         top = pages.y - BODY * LEADING
@@ -120,11 +120,11 @@ def _overview(pages: Pages, report: ComplianceReport) -> None:
 
 def _overview_words(report: ComplianceReport) -> str:
     words = (
-        f"{report.unanswered} questions have no evidence" if report.unanswered != 1 else "1 question has no evidence"
+        f"{report.unanswered} questions without evidence" if report.unanswered != 1 else "1 question without evidence"
     )
     out = report.exceptions
-    things = f"{out} things are to be looked at" if out != 1 else "1 thing is to be looked at"
-    return f"{words}; {things}. Every number was counted exactly."
+    things = f"{out} exceptions to review" if out != 1 else "1 exception to review"
+    return f"{words}; {things}. Every number is exact."
 
 
 def _control(pages: Pages, control: ControlReport, zone: tzinfo) -> None:
@@ -153,13 +153,17 @@ def _answer(pages: Pages, answer: Answer, zone: tzinfo) -> None:
         _exceptional(pages, one, zone)
     if answer.failures:
         shown = (
-            f"The newest {len(answer.failures)} that failed"
+            f"The latest {len(answer.failures)} failed events"
             if answer.failed > len(answer.failures)
-            else "All that failed"
+            else "All failed events"
         )
         _samples(pages, shown, answer.failures, zone)
     if answer.newest:
-        shown = f"The newest {len(answer.newest)}" if answer.success > len(answer.newest) else "All that succeeded"
+        shown = (
+            f"The latest {len(answer.newest)} events"
+            if answer.success > len(answer.newest)
+            else "All successful events"
+        )
         _samples(pages, shown, answer.newest, zone)
     pages.space(4)
 
@@ -175,11 +179,11 @@ def _exceptional(pages: Pages, one: Exceptional, zone: tzinfo) -> None:
         left = one.count - len(one.groups)
         pages.put(broken(f"and {left:,} more", "sans", SMALL, ROOM - INDENT), MARGIN + INDENT, FAINT)
     if one.samples:
-        _samples(pages, "" if one.all_shown else f"The newest {len(one.samples)} of {one.count:,}", one.samples, zone)
+        _samples(pages, "" if one.all_shown else f"The latest {len(one.samples)} of {one.count:,}", one.samples, zone)
 
 
 def _group_words(group: Group, zone: tzinfo) -> str:
-    when = f", in the hour from {_time(group.start, zone)}" if group.start else ""
+    when = f", in the hour starting {_time(group.start, zone)}" if group.start else ""
     return f"{group.value}: {group.count:,} event{'' if group.count == 1 else 's'}{when}"
 
 
@@ -211,23 +215,23 @@ def _height(samples: Sequence[Sample]) -> float:
 
 
 def _reviews(pages: Pages, report: ComplianceReport, zone: tzinfo) -> None:
-    _heading(pages, "Reviews that cover the period", "Who looked at the trail, at what of it, and what was found.")
+    _heading(pages, "Reviews of this period", "Who reviewed the audit log, which events, and what they found.")
     for part in report.not_reviewed:
-        words = f"! No signed review touches {_time(part.start, zone)} to {_time(part.end, zone)}."
+        words = f"! No signed review covers {_time(part.start, zone)} to {_time(part.end, zone)}."
         pages.put(broken(words, "sans", BODY, ROOM), colour=RED)
     for review in report.reviews:
-        _review(pages, review, zone)
+        _review(pages, review, report, zone)
 
 
-def _review(pages: Pages, review: ReviewLine, zone: tzinfo) -> None:
+def _review(pages: Pages, review: ReviewLine, report: ComplianceReport, zone: tzinfo) -> None:
     pages.need(90)
     pages.space(6)
     head = f"Signed {_time(review.signed_at, zone)} by {review.signed_by}"
     pages.put(broken(head, "bold", BODY, ROOM))
-    about = f"{review.about} · " if review.about else ""
+    about = f"{_control_words(review.about, report)} · " if review.about else ""
     looked = (
         f"{about}{review.filter} · {_time(review.start, zone)} to {_time(review.end, zone)} · {review.events:,} "
-        f"event{'' if review.events == 1 else 's'} of the first {review.position:,} in the log"
+        f"event{'' if review.events == 1 else 's'} among the first {review.position:,} log entries"
     )
     pages.put(broken(looked, "sans", SMALL, ROOM), colour=FAINT)
     for word, other in (("Corrects", review.corrects), ("Corrected by", review.corrected_by)):
@@ -240,13 +244,19 @@ def _review(pages: Pages, review: ReviewLine, zone: tzinfo) -> None:
     pages.put(broken(f"{review.id} · SHA-256 {review.sha256}", "mono", 6.5, ROOM), colour=FAINT)
 
 
+def _control_words(about: str, report: ComplianceReport) -> str:
+    """A control as people write it: `SOC 2 · CC6.3` for `soc2 CC6.3`; other text stays as it is."""
+    control = about.removeprefix(f"{report.framework} ")
+    return about if control == about else f"{report.title} · {control}"
+
+
 def _origin(pages: Pages, report: ComplianceReport) -> None:
-    _heading(pages, "What this stands on")
+    _heading(pages, "Verification")
     if report.checkpoint:
         pages.put(broken(report.checkpoint.strip(), "mono", 6.5, ROOM))
         pages.space(4)
     words = (
-        "Everything counted here had a place in the log below this checkpoint. This document is a summary and proves "
+        "All events counted here are in the log that this checkpoint covers. This document is a summary and proves "
         "nothing by itself: the evidence bundle of this report holds its events with their proofs."
     )
     pages.put(broken(words, "sans", SMALL, ROOM), colour=FAINT)

@@ -6,7 +6,7 @@ Times are RFC 3339 in UTC. A `query` with the report's period, up to its positio
 import msgspec
 
 FORMAT = "tallystick-report/v1"
-NO_EVIDENCE = "There is no evidence of this in the trail for this period."
+NO_EVIDENCE = "No evidence found in this period."
 
 
 class Count(msgspec.Struct, frozen=True):

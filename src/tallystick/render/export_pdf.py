@@ -74,7 +74,7 @@ def _cover(pages: Pages, about: About) -> None:
         ("Period", about.period),
         ("Times in", about.zone_name),
         ("Order", "newest first"),
-        ("Made", f"{about.made_at} by {about.made_by}"),
+        ("Created", f"{about.made_at} by {about.made_by}"),
     )
     foot = _labelled(pages, "Events", [line_of("", "sans", BODY)])
     pages.reserve(COUNTED, MARGIN + LABEL, foot)
@@ -86,8 +86,8 @@ def _cover(pages: Pages, about: About) -> None:
         pages.space(8)
         _labelled(pages, "Checkpoint", broken(about.checkpoint.strip(), "mono", 7, ROOM - LABEL))
         words = (
-            "Everything here had a place in the log below this checkpoint. This document is a summary and proves "
-            "nothing by itself: a bundle of the same events holds the proofs."
+            "All events listed here are in the log that this checkpoint covers. This document is a summary and no "
+            "proof by itself: export a bundle of the same events to get the proofs."
         )
         _labelled(pages, "", broken(words, "sans", 8, ROOM - LABEL))
 
@@ -142,7 +142,7 @@ class _Table:
     def counts(self) -> str:
         """How many there are of what."""
         if not self.rows:
-            return "none match"
+            return "no matching events"
         last = self._oldest if self._oldest == self._newest else f"{self._oldest} to {self._newest}"
         return f"{self.rows:,} ({self.rows - self._failed:,} success, {self._failed:,} failed), {last}"
 

@@ -35,4 +35,4 @@ class IncidentReport:
 
 
 NOT_WRITTEN = "Not written yet."
-NO_EVENTS = "No events belong to this case."
+NO_EVENTS = "This case has no events."

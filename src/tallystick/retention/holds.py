@@ -185,7 +185,7 @@ def _person_of(scope: Scope) -> str:
 
 
 def _no_hold() -> NotFound:
-    return NotFound("There is no such legal hold.", code="no_hold")
+    return NotFound("Legal hold not found.", code="no_hold")
 
 
 def _hold_of(row: Row[Any]) -> Hold:

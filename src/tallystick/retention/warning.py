@@ -87,19 +87,19 @@ def letter_of(organization: str, found: Forecast, url: str, *, archived: bool) -
     events = "event" if found.expiring.outside == 1 else "events"
     oldest = "" if found.expiring.oldest is None else f" The oldest is from {from_us(found.expiring.oldest):%Y-%m-%d}."
     paragraphs = [
-        f"Events of {organization} are kept for {found.days:,} days (plan {found.plan}).",
-        f"{number} {events}, never exported or archived, will be deleted within {WITHIN_DAYS} days.{oldest}",
+        f"{organization} keeps events for {found.days:,} days ({found.plan} plan).",
+        f"{number} {events} that were never exported or archived will be deleted within {WITHIN_DAYS} days.{oldest}",
     ]
     if found.longer_until is not None and found.kept_days > found.days:
         paragraphs.append(
-            f"The retention was made shorter: {found.days:,} days instead of {found.kept_days:,}, in force from "
-            f"{from_us(found.longer_until):%Y-%m-%d %H:%M} UTC on. Until then it can be made longer again."
+            f"Retention was shortened from {found.kept_days:,} to {found.days:,} days, effective "
+            f"{from_us(found.longer_until):%Y-%m-%d %H:%M} UTC. You can undo this until then."
         )
     if archived:
-        paragraphs.append("Before they are deleted they are written to the archive of whoever runs the server.")
+        paragraphs.append("They are archived by the operator of the server before they are deleted.")
     paragraphs.append(
-        "What is to be kept has to be exported before. This mail comes once a week at most, and can be switched off "
-        "on the page."
+        "Export what you need to keep before then. You receive this email at most once a week and can turn it off on "
+        "the page."
     )
     subject = f"{number} {events} of {' '.join(organization.split())[:80]} expire within {WITHIN_DAYS} days"
     return Email(subject, tuple(paragraphs), ("Retention", url))

@@ -52,7 +52,9 @@ def save_view(
     if kept is None:
         number = connection.execute(select(func.count()).select_from(saved_views).where(mine)).scalar_one()
         if number >= MOST_OF_ONE:
-            raise Conflict(f"You keep {MOST_OF_ONE} views already. Delete one first.", code="too_many_views")
+            raise Conflict(
+                f"You already have {MOST_OF_ONE} views, the maximum. Delete one first.", code="too_many_views"
+            )
     view_id = kept.view_id if kept else ids.new_uuid(now)
     values = {"query": query, "owner_name": _owner(scope), "changed_at": now}
     if kept:
@@ -75,7 +77,7 @@ def rename_view(
         return
     mine = (saved_views.c.org_id == scope.org_id) & (saved_views.c.owner_id == scope.principal.id)
     if connection.execute(select(saved_views.c.view_id).where(mine, saved_views.c.name == words)).first():
-        raise Conflict("You have another view of this name. Choose a different one.", code="view_exists")
+        raise Conflict("You already have a view with this name. Choose a different name.", code="view_exists")
     _change(connection, scope, _raw(shown_id), {"name": words, "changed_at": now})
     changes = {"name": {"before": view.name, "after": words}}
     _tell(connection, scope, "audit_log.view_renamed", view, now, caller, changes)
@@ -111,7 +113,7 @@ def may_share(scope: Scope) -> bool:
 
 def _require_sharing(scope: Scope) -> None:
     if not may_share(scope):
-        raise Forbidden("Owners and admins share views. Ask one of them.", code="may_not_share")
+        raise Forbidden("Only owners and admins can share views. Ask one of them.", code="may_not_share")
 
 
 def _visible(scope: Scope) -> ColumnElement[bool]:
@@ -131,7 +133,7 @@ def _find(connection: Connection, scope: Scope, shown_id: str) -> SavedView:
 def _own(connection: Connection, scope: Scope, shown_id: str) -> SavedView:
     view = _find(connection, scope, shown_id)
     if not view.is_own:
-        raise Forbidden("This view belongs to somebody else. Save your own under another name.", code="not_your_view")
+        raise Forbidden("This view belongs to someone else. Save your own under another name.", code="not_your_view")
     return view
 
 
@@ -143,7 +145,7 @@ def _raw(shown_id: str) -> UUID:
 
 
 def _no_view() -> NotFound:
-    return NotFound("There is no such view that you may see. Perhaps it was deleted.", code="no_view")
+    return NotFound("View not found. It may have been deleted, or you do not have access to it.", code="no_view")
 
 
 def _change(connection: Connection, scope: Scope, view_id: UUID, values: dict[str, Any]) -> None:
@@ -154,7 +156,7 @@ def _change(connection: Connection, scope: Scope, view_id: UUID, values: dict[st
 def _name(text: str) -> str:
     words = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     if not 1 <= len(words) <= MOST_NAME:
-        raise BadRequest(f"The view was not kept: its name needs 1 to {MOST_NAME} characters.", code="bad_view")
+        raise BadRequest(f"The name of a view must have 1 to {MOST_NAME} characters.", code="bad_view")
     return words
 
 

@@ -68,7 +68,9 @@ def create(
     organizations.lock_row(connection, scope.org_id)
     number = select(func.count()).select_from(export_schedules).where(export_schedules.c.org_id == scope.org_id)
     if connection.execute(number).scalar_one() >= MOST_SCHEDULES:
-        raise Conflict(f"There are {MOST_SCHEDULES} schedules already. Delete some.", code="too_many_schedules")
+        raise Conflict(
+            f"You already have {MOST_SCHEDULES} schedules, the maximum. Delete some first.", code="too_many_schedules"
+        )
     schedule_id = ids.new_uuid(now)
     next_at = calendar.following(now)
     values |= {
@@ -260,7 +262,7 @@ def _mine(connection: Connection, scope: Scope, shown_id: str) -> Schedule:
     organizations.lock_row(connection, scope.org_id)
     one = show(connection, scope, shown_id)
     if one.by.id != scope.principal.id and "admin" not in scope.permissions:
-        raise Forbidden("Somebody else made this schedule. Ask an owner or admin.", code="not_your_schedule")
+        raise Forbidden("This schedule belongs to someone else. Ask an owner or admin.", code="not_your_schedule")
     return one
 
 

@@ -116,18 +116,16 @@ def export_email(parcel: ExportFile, unsubscribe: str, link: str | None) -> Emai
     kind = KINDS[export.format].words
     size = f"{export.bytes or 0:,} bytes"
     paragraphs = [
-        f"{rows} of the audit trail of {organization}, as the scheduled export “{schedule.name}” found them.",
+        f"The scheduled export “{schedule.name}” contains {rows} from the audit log of {organization}.",
         f"Filter: {filter_words(schedule.filter)}",
         f"Period: {_period(parcel)}",
-        f"Times in the file: UTC. The schedule: {schedule.calendar.words}.",
+        f"Times in the file are in UTC. Schedule: {schedule.calendar.words}.",
         f"File: {name_of(export)}, {kind}, {size}, SHA-256 {export.sha256}",
     ]
     if export.format == "pdf":
-        paragraphs[3] = f"Time zone: {schedule.calendar.zone_name}. The schedule: {schedule.calendar.words}."
+        paragraphs[3] = f"Time zone: {schedule.calendar.zone_name}. Schedule: {schedule.calendar.words}."
     if parcel.left_out:
-        paragraphs.append(
-            f"More than {MOST_PERIODS} periods were not delivered in time. Those before this one are left out."
-        )
+        paragraphs.append(f"More than {MOST_PERIODS} periods were not delivered in time. Earlier ones are skipped.")
     if schedule.role == "member":
         paragraphs.append(f"It holds what {schedule.by.email} did, which is what {schedule.by.email} may see.")
     if link is None:
@@ -135,7 +133,7 @@ def export_email(parcel: ExportFile, unsubscribe: str, link: str | None) -> Emai
     else:
         until = exact_time(export.expires_at or 0, zone)[:16]
         paragraphs.append(
-            f"The file is too large for a mail. The link gives it to whoever has the link, until {until} "
+            f"The file is too large to attach. Anyone with this link can download it until {until} "
             f"({schedule.calendar.zone_name})."
         )
     subject = f"{schedule.name}: {rows} of {organization[:80]}"
@@ -150,5 +148,5 @@ def _period(parcel: ExportFile) -> str:
         return f"{first} to {last} ({zone})" if first != last else f"{first} ({zone})"
     begin, end = parcel.export.first, parcel.export.position
     if end <= begin:
-        return "nothing was recorded since the last file"
-    return f"what was recorded since the last file, whatever its time: index {begin:,} to {end - 1:,} of the log"
+        return "no events since the last file"
+    return f"events recorded since the last file, including late ones: log index {begin:,} to {end - 1:,}"

@@ -35,8 +35,8 @@ def check_recipients(scope: Scope, texts: Iterable[str], *, to_place: bool) -> l
     # Who changes nothing in the organization gives nothing away either: to oneself it is only reading.
     if scope.role in ("auditor", "member") and found != [scope.principal.email]:
         raise Forbidden(
-            f"As {scope.role} you can schedule an export to your own address, {scope.principal.email}. "
-            "Ask an owner or admin for others.",
+            f"As {scope.role} you can schedule exports only to your own address, {scope.principal.email}. "
+            "Ask an owner or admin to add other recipients.",
             code="own_address_only",
         )
     return found

@@ -26,7 +26,7 @@ from tallystick.schedules.tables import (
 from tallystick.work.calendar import moment_of
 
 ERASED = "[erased]"  # what an erasure leaves of a filter that named a person
-OVERTAKEN = "It was not delivered before the next one was due, which holds it too."
+OVERTAKEN = "It was not delivered before the next one was due. The next one includes it."
 MOST_ERROR = 2000
 
 
@@ -93,7 +93,7 @@ def close(connection: Connection, schedule: Schedule, run: Row[Any], now: int, *
     failed = [one for one in ended if one.state != "sent"]
     said = error or " ".join(dict.fromkeys(f"{one.address}: {one.problem}." for one in failed))
     if not ended and not error:
-        said = "Nobody is left of those it was for."
+        said = "No recipients are left."
     state = "failed" if not sent else "partly" if failed else "delivered"
     values = {"state": state, "error": said[:MOST_ERROR], "finished_at": now}
     mine_run = is_run(run.org_id, run.run_id) & schedule_runs.c.state.in_(OPEN)
@@ -133,12 +133,12 @@ def _scope(connection: Connection, schedule: Schedule, now: int) -> Scope:
     name = schedule.by.email or schedule.by.name
     if (scope.role == "member") != (schedule.role == "member"):
         raise Forbidden(
-            f"{name} made it as {schedule.role} and is {scope.role} by now, who sees something else.",
+            f"{name} created it as {schedule.role} and is now {scope.role}, with different access.",
             code="role_changed",
         )
     others = {one.address for one in schedule.recipients if one.state != "unsubscribed"} - {schedule.by.email}
     if scope.role in ("auditor", "member") and others:
-        raise Forbidden(f"{name} is {scope.role} by now and cannot send to others.", code="role_changed")
+        raise Forbidden(f"{name} is now {scope.role} and cannot send to others.", code="role_changed")
     return scope
 
 

@@ -168,4 +168,4 @@ def _raw(shown_id: str) -> UUID:
 
 
 def _no_schedule() -> NotFound:
-    return NotFound("There is no such schedule that you may see.", code="no_schedule")
+    return NotFound("Schedule not found, or you do not have access to it.", code="no_schedule")

@@ -218,7 +218,7 @@ class Scheduler(Background):
                     return None, "the operator named none (TALLYSTICK_EXPORT_DIR)", True
                 return store_file(self.place, parcel), "", False
             if self.post is None:
-                return None, "there is no mail server; the operator sets TALLYSTICK_SMTP_URL", True
+                return None, "email is not configured (TALLYSTICK_SMTP_URL)", True
             return self.post.send(parcel, address, now), "", False
         except TargetError as problem:
             return None, problem.detail.rstrip("."), False

@@ -69,4 +69,4 @@ def _digest(address: str) -> bytes:
 
 
 def _no_link() -> NotFound:
-    return NotFound("There is no such link, or the scheduled export is gone.", code="no_link")
+    return NotFound("This link is not valid, or the scheduled export was deleted.", code="no_link")

@@ -39,7 +39,7 @@ def total(store: EventStore, scope: Scope, query: Query, *, exact: bool, seconds
 def histogram(store: EventStore, scope: Scope, query: Query, aside: Aside, *, buckets: int) -> dict[str, Any]:
     """Counts by interval and status; intervals are whole multiples since 1970 UTC."""
     if not 1 <= buckets <= MOST_BUCKETS:
-        raise BadRequest(f"buckets takes 1 to {MOST_BUCKETS}.", code="bad_parameter", parameter="buckets")
+        raise BadRequest(f"buckets must be 1 to {MOST_BUCKETS}.", code="bad_parameter", parameter="buckets")
     start, end = _extent(store, scope, query)
     interval = next((i for i in INTERVALS if (end - start) / (i * SECOND_US) <= buckets), INTERVALS[-1])
     width = interval * SECOND_US
@@ -68,9 +68,9 @@ def histogram(store: EventStore, scope: Scope, query: Query, aside: Aside, *, bu
 def facets(store: EventStore, scope: Scope, query: Query, aside: Aside, field: str, *, limit: int) -> dict[str, Any]:
     """The values of `field` that most matches have, most frequent first; absent values are left out."""
     if field not in VALUES:
-        raise BadRequest(f"field takes one of {', '.join(VALUES)}.", code="bad_parameter", parameter="field")
+        raise BadRequest(f"field must be one of {', '.join(VALUES)}.", code="bad_parameter", parameter="field")
     if not 1 <= limit <= MOST_VALUES:
-        raise BadRequest(f"limit takes 1 to {MOST_VALUES}.", code="bad_parameter", parameter="limit")
+        raise BadRequest(f"limit must be 1 to {MOST_VALUES}.", code="bad_parameter", parameter="limit")
     found, complete = counted_by_value(store, scope, query, field, 2 * limit + 1, Budget(SECONDS))
     counts: Counter[str] = Counter({key[0]: number for key, number in found.items()})
     for _index, record in aside:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from tallystick.clock import SECOND_US, from_us, to_us
 
-FORMS = "2024-01-31, 2024-01-31T14:30:00Z, today, yesterday, or 30m, 24h, 7d, 4w for so long ago"
+FORMS = "2024-01-31, 2024-01-31T14:30:00Z, today, yesterday, or 30m, 24h, 7d, 4w for that long ago"
 
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGO = re.compile(r"([0-9]{1,6})([mhdw])")

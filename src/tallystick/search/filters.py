@@ -38,7 +38,7 @@ def query_from(params: Mapping[str, Sequence[str]], *, now: int) -> Query:
     try:
         clock = Clock(now, zone_of(zone))
     except ValueError:
-        detail = f"There is no time zone {zone[:60]!r}: write a name such as Europe/Berlin, or UTC."
+        detail = f"Unknown time zone {zone[:60]!r}. Use a name such as Europe/Berlin, or UTC."
         raise _bad("tz", detail, "UTC") from None
     period = _period(given, clock)
     fields = [_field(name, given[name], clock) for name in QUALIFIERS if given.get(name)]
@@ -53,17 +53,17 @@ def query_from(params: Mapping[str, Sequence[str]], *, now: int) -> Query:
 def _values(name: str, values: Sequence[str]) -> list[str]:
     found = [value for value in ([values] if isinstance(values, str) else values) if value and not value.isspace()]
     if len(found) > MOST_VALUES:
-        raise _bad(name, f"{name} can be given {MOST_VALUES} times at most.")
+        raise _bad(name, f"{name} can be given at most {MOST_VALUES} times.")
     for value in found:
         if name != "q" and any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value):
-            raise _bad(name, f"{name} must hold neither NUL nor half a character (a lone surrogate): no event has one.")
+            raise _bad(name, f"{name} cannot contain NUL or half a character (a lone surrogate).")
     return found
 
 
 def _one(given: Given, name: str) -> str | None:
     values = given.get(name, [])
     if len(values) > 1:
-        raise _bad(name, f"{name} can be given once only.")
+        raise _bad(name, f"{name} can be given only once.")
     return values[0].strip() if values else None
 
 
@@ -71,7 +71,7 @@ def _period(given: Given, clock: Clock) -> Between:
     start, end = (_moment(name, _one(given, name), clock) for name in ("start", "end"))
     period = Between(start.first if start else None, end.after if end else None)
     if period.start is not None and period.end is not None and period.start > period.end:
-        raise _bad("start", "start is later than end, so no event can lie between them: exchange the two.")
+        raise _bad("start", "start is later than end. Swap them.")
     return period
 
 
@@ -81,7 +81,7 @@ def _moment(name: str, text: str | None, clock: Clock) -> Moment | None:
     try:
         return clock.read(_LOST_PLUS.sub(r"\1+\2", text))
     except ValueError:
-        raise _bad(name, f"{name} is no date and no time: write {FORMS}.", clock.near(text)) from None
+        raise _bad(name, f"{name} is not a valid date or time. Write {FORMS}.", clock.near(text)) from None
 
 
 def _field(name: str, values: list[str], clock: Clock) -> Condition:
@@ -113,7 +113,7 @@ def _split(condition: Condition) -> tuple[Between, list[Condition]]:
 def _both(asked: Between, said: Between) -> Between:
     period = _overlap(asked, said)
     if said != Between() and period.start is not None and period.end is not None and period.start >= period.end:
-        raise _bad("q", "The search names a time that lies outside the period chosen beside it: widen the period.")
+        raise _bad("q", "The search names a time outside the chosen date range. Widen the date range.")
     return period
 
 

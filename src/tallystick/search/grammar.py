@@ -31,7 +31,7 @@ def parse(text: str, *, now: int, zone: str = "UTC") -> Condition:
     try:
         clock = Clock(now, zone_of(zone))
     except ValueError:
-        raise BadRequest(f"There is no time zone {zone[:60]!r}.", code="bad_parameter", parameter="tz") from None
+        raise BadRequest(f"Unknown time zone {zone[:60]!r}.", code="bad_parameter", parameter="tz") from None
     return _Parser(text, clock).parse()
 
 
@@ -64,7 +64,7 @@ class _Parser:
             return EVERYTHING
         found = self._either()
         if self._next().kind == ")":
-            self._wrong(self._next(), "This parenthesis closes nothing; to search for it put it in quotes.", " ")
+            self._wrong(self._next(), "This parenthesis has no opening one. To search for it, put it in quotes.", " ")
         return found
 
     def _either(self) -> Condition:
@@ -104,8 +104,7 @@ class _Parser:
             instead = "" if self._text.strip() != word.text else quoted(word.text)
             self._wrong(
                 word,
-                f"`{word.text}` joins what stands on its two sides, and on one there is nothing; "
-                "to search for the word put it in quotes.",
+                f"`{word.text}` needs something on both sides. To search for the word itself, put it in quotes.",
                 instead,
             )
 
@@ -114,9 +113,7 @@ class _Parser:
         if token.kind in ("-", "NOT"):
             if self._next().kind in ("-", "NOT", *_ENDS):
                 sign = token.text or "-"
-                self._wrong(
-                    token, f"`{sign}` excludes what stands behind it, and there is nothing.", quoted(sign) + " "
-                )
+                self._wrong(token, f"`{sign}` excludes what follows it, but nothing follows.", quoted(sign) + " ")
             return Not(self._part())
         if token.kind == "(":
             return self._parenthesis(token)
@@ -125,15 +122,15 @@ class _Parser:
     def _parenthesis(self, token: Token) -> Condition:
         self._depth += 1
         if self._depth > DEEPEST:
-            self._wrong(token, f"Parentheses go at most {DEEPEST} deep.", "")
+            self._wrong(token, f"Parentheses can be nested at most {DEEPEST} deep.", "")
         if self._next().kind == ")":
-            detail = "There is nothing between the parentheses; to search for them put them in quotes."
+            detail = "The parentheses are empty. To search for them, put them in quotes."
             mistake(self._text, token.start, self._next().end, detail, '"()"')
         if self._next().kind == "end":
-            self._wrong(token, "Nothing follows this parenthesis; to search for it put it in quotes.", '"("')
+            self._wrong(token, "Nothing follows this parenthesis. To search for it, put it in quotes.", '"("')
         found = self._either()
         if self._next().kind != ")":
-            detail = "This parenthesis is not closed: put a `)` where the group ends."
+            detail = "This parenthesis is not closed. Add `)` where the group ends."
             mistake(self._text + ")", token.start, token.start, detail, "")
         self._take()
         self._depth -= 1
@@ -142,7 +139,7 @@ class _Parser:
     def _term(self, token: Token) -> Condition:
         self._terms += 1
         if self._terms > MOST_TERMS:
-            detail = f"A search has at most {MOST_TERMS} words and qualifiers."
+            detail = f"A search can have at most {MOST_TERMS} words and qualifiers."
             mistake(self._text, token.start, len(self._text), detail, "")
         if token.kind == "word":
             return Contains(fold(token.text))
@@ -155,8 +152,8 @@ class _Parser:
         try:
             if name == "action" and "." not in value and "*" not in value:
                 raise BadValue(
-                    f"An action is `noun.verb`, so none is `{value[:60]}`; "
-                    f"for all that begin so write `action:{value[:60]}*`.",
+                    f"An action is `noun.verb`, so `{value[:60]}` matches none. "
+                    f"To match the beginning, write `action:{value[:60]}*`.",
                     value + "*",
                 )
             return condition_of(name, value, self._clock)
@@ -171,8 +168,8 @@ class _Parser:
         if starts and ends and max(starts) >= min(ends):
             self._wrong(
                 bounds[-1],
-                "Nothing lies between this `after:` (inclusive) and `before:` (exclusive); "
-                "for one day write `on:2024-01-15`.",
+                "No time is between this `after:` (inclusive) and `before:` (exclusive). "
+                "For one day, write `on:2024-01-15`.",
                 "",
             )
 

@@ -56,13 +56,13 @@ def decode(cursor: str, expected: bytes) -> Position:
         raw = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         position = msgspec.msgpack.decode(raw, type=Position)
     except (ValueError, msgspec.MsgspecError) as error:
-        raise BadRequest("The cursor is damaged. Begin again without it.", code="bad_cursor") from error
+        raise BadRequest("The cursor is invalid. Start again without it.", code="bad_cursor") from error
     if position.fingerprint != expected:
         raise BadRequest(
-            "The cursor belongs to other parameters. Send it with the same parameters, or begin again without it.",
+            "The cursor belongs to other parameters. Send it with the same parameters, or start again without it.",
             code="bad_cursor",
         )
     in_range = -(1 << 62) < position.occurred_at < 1 << 62 and -1 <= position.index < 1 << 62
     if not in_range or not 0 <= position.offset < 1 << 40:
-        raise BadRequest("The cursor is damaged. Begin again without it.", code="bad_cursor")
+        raise BadRequest("The cursor is invalid. Start again without it.", code="bad_cursor")
     return position

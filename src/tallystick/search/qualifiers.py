@@ -59,7 +59,7 @@ def condition_of(name: str, value: str, clock: Clock) -> Condition:
     if field == "id" and id_span(pattern) is None:
         begun = pattern.partition("*")[0][:29] + "*"
         raise BadValue(
-            "An event's id is `evt_` and 26 letters and digits; of one that is not whole write the beginning and `*`.",
+            "An event ID is `evt_` and 26 letters and digits. For a partial ID, write the beginning and `*`.",
             begun if id_span(begun) else "evt_*",
         )
     return Equals(field, (pattern,))
@@ -93,7 +93,7 @@ def _known(name: str, pattern: str, known: Sequence[str]) -> tuple[str, ...]:
         near = _OTHER_WORDS.get(pattern) or closest(pattern, known)
         begun = next((value for value in known if value[:3] == pattern[:3]), known[-1])
         meant = near if near and near in known else begun
-        raise BadValue(f"There is no {name} `{_short(pattern)}`; it is one of {', '.join(known)}.", meant)
+        raise BadValue(f"Unknown {name} `{_short(pattern)}`. Use one of {', '.join(known)}.", meant)
     return found
 
 
@@ -109,7 +109,7 @@ def _network(value: str) -> IPv4Network | IPv6Network:
         return ip_network(address.partition("%")[0] + slash + width, strict=False)
     except ValueError:
         raise BadValue(
-            f"`{_short(value)}` is no address and no network: write `192.0.2.7`, `10.0.0.0/8`, `10.1.*` "
+            f"`{_short(value)}` is not a valid address or network. Write `192.0.2.7`, `10.0.0.0/8`, `10.1.*` "
             "or `2001:db8::/32`.",
             EXAMPLES["ip"],
         ) from None
@@ -119,7 +119,7 @@ def _period(name: str, value: str, clock: Clock) -> Between:
     try:
         moment = clock.read(value)
     except ValueError:
-        raise BadValue(f"`{_short(value)}` is no date and no time: write {FORMS}.", clock.near(value)) from None
+        raise BadValue(f"`{_short(value)}` is not a valid date or time. Write {FORMS}.", clock.near(value)) from None
     if name == "on":
         return _day(moment, value, clock)
     return Between(start=moment.first) if name == "after" else Between(end=moment.first)
@@ -127,7 +127,7 @@ def _period(name: str, value: str, clock: Clock) -> Between:
 
 def _day(moment: Moment, value: str, clock: Clock) -> Between:
     if not moment.is_day:
-        raise BadValue("`on:` takes a whole day; for a time use `after:` and `before:`.", clock.near(value))
+        raise BadValue("`on:` takes a whole day. For a time, use `after:` and `before:`.", clock.near(value))
     return Between(moment.first, moment.after)
 
 

@@ -87,12 +87,12 @@ def is_quotable(text: str) -> bool:
 
 def _check_letters(query: str) -> None:
     if len(query) > LONGEST:
-        detail = f"A search has at most {LONGEST:,} characters; this has {len(query):,}."
+        detail = f"A search can have at most {LONGEST:,} characters; this has {len(query):,}."
         mistake(query, LONGEST, len(query), detail, "")
     for at, letter in enumerate(query):
         if letter == "\0" or "\ud800" <= letter <= "\udfff":
             name = "the character NUL" if letter == "\0" else "half a character (a lone surrogate)"
-            mistake(query, at, at + 1, f"Here stands {name}, which is in no event: leave it out.", "")
+            mistake(query, at, at + 1, f"Remove {name} here: no event contains it.", "")
 
 
 class _Reader:
@@ -118,7 +118,7 @@ class _Reader:
             text = self._phrase(start)
             if not text:
                 rest = (self._query[:start] + self._query[self._at :]).strip()
-                self._wrong(start, self._at, "There is nothing between the quotes.", "" if rest else quoted('"'))
+                self._wrong(start, self._at, "The quotes are empty.", "" if rest else quoted('"'))
             return Token("word", start, self._at, text)
         return self._word(start)
 
@@ -129,12 +129,12 @@ class _Reader:
             self._wrong(
                 start,
                 start + len(word),
-                "One `-` excludes what stands behind it; to search for text with more of them put it in quotes.",
+                "A single `-` excludes what follows it. To search for text with several dashes, put it in quotes.",
                 quoted(word),
             )
         if not following or following.isspace() or following == ")":
             detail = (
-                "`-` excludes what stands right behind it, and there is nothing; to search for it put it in quotes."
+                "`-` excludes what follows it directly, but nothing follows. To search for a dash, put it in quotes."
             )
             self._wrong(start, start + 1, detail, quoted("-"))
         self._at = start + 1
@@ -147,7 +147,7 @@ class _Reader:
         while (letter := self._letter(at)) != '"':
             if not letter:
                 inside = query[start + 1 :].rstrip().rstrip("\\")
-                detail = 'This quote is not closed: put another `"` where the phrase ends.'
+                detail = 'This quote is not closed. Add `"` where the phrase ends.'
                 self._wrong(start, len(query), detail, f'"{inside}"' if inside else quoted('"'))
             if query.startswith('\\"', at):
                 letter, at = '"', at + 1
@@ -155,7 +155,7 @@ class _Reader:
             at += 1
         self._at = at + 1
         if _at(_AFTER_QUOTE, query, self._at):
-            detail = 'A blank must follow the quote that ends a phrase; a quote inside it is written `\\"`.'
+            detail = 'Put a space after the quote that ends a phrase. Write a quote inside a phrase as `\\"`.'
             self._wrong(self._at, self._at, detail, " ")
         return "".join(letters)
 
@@ -169,7 +169,7 @@ class _Reader:
             return self._qualified(start, kind, name, value)
         if quote_follows:
             whole = quoted(_at(_AFTER_QUOTE, self._query, start))
-            detail = f"A quote stands inside a word: put a blank before it, or write {whole} to search for the text."
+            detail = f"A quote is inside a word. Put a space before it, or write {whole} to search for the text."
             self._wrong(self._at, self._at, detail, " ")
         if word in _OPERATORS:
             return Token(_OPERATORS[word], start, self._at, word)
@@ -182,11 +182,11 @@ class _Reader:
         lower = fold(name)
         if kind == "path" and not all(lower.split(".")):
             keys = ".".join(key for key in name.split(".") if key)
-            detail = "In a path a key must stand on both sides of each dot."
+            detail = "In a path, each dot needs a key on both sides."
             self._wrong(start, start + len(name), detail, keys if "." in keys else keys + ".error")
         if self._letter(self._at) == '"':
             if value:
-                self._wrong(self._at, self._at, "The quotes must stand around the whole value.", " ")
+                self._wrong(self._at, self._at, "Put the quotes around the whole value.", " ")
             value = self._phrase(self._at)
         if not value:
             self._no_value(name, value_at, EXAMPLES.get(lower, "text"))
@@ -194,9 +194,9 @@ class _Reader:
 
     def _no_value(self, name: str, value_at: int, example: str) -> NoReturn:
         if self._letter(self._at) == "(":
-            detail = f"`{name}:` takes one value; for several write `({name}:a OR {name}:b)`."
+            detail = f"`{name}:` takes one value. For several, write `({name}:a OR {name}:b)`."
             self._wrong(self._at, self._at, detail, example + " ")
-        detail = f"`{name}:` needs a value right behind the colon, as in `{name}:{example}`."
+        detail = f"`{name}:` needs a value directly after the colon, as in `{name}:{example}`."
         self._wrong(value_at, self._at, detail, example)
 
     def _unknown(self, start: int, name: str, value: str) -> NoReturn:
@@ -205,15 +205,15 @@ class _Reader:
         root = closest(fold(part), PARTS) if dot else None
         near = f"{root}.{below}" if root else closest(fold(name), (*NAMES, *_OTHER_NAMES))
         meant = _OTHER_NAMES.get(near, near) if near else None
-        instead, detail = quoted(word), f"There is no `{name}:`. "
+        instead, detail = quoted(word), f"Unknown qualifier `{name}:`. "
         if meant and meant.endswith("."):
-            detail += f"For a value in the details name its path, as in `{meant}team:{value or 'text'}`. "
+            detail += f"For a value in the details, give its path, as in `{meant}team:{value or 'text'}`. "
         elif meant:
             detail += f"Did you mean `{meant}:`? "
             instead = f"{meant}:{value or EXAMPLES.get(meant, 'text')}"
         else:
             detail += f"There are {', '.join(f'`{known}:`' for known in NAMES)} and paths such as `changes.error:`. "
-        detail += f"To search for the text put it in quotes: `{quoted(word)}`."
+        detail += f"To search for the text itself, put it in quotes: `{quoted(word)}`."
         self._wrong(start, start + len(word), detail, instead)
 
     def _until_blank(self, start: int) -> str:

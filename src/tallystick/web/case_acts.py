@@ -45,7 +45,7 @@ async def write_case(
     words = {name: changes.written(form_request.text(name)) for name in (*LINES, "title") if name in form_request.form}
     version = form_request.text("version")
     if not (version.isascii() and version.isdigit()):
-        raise BadRequest("The form names no version. Open the case again.", code="bad_case", field="version")
+        raise BadRequest("The form is incomplete. Open the case again.", code="bad_case", field="version")
     try:
         await form_request.write(changes.write_lines, case_id, int(version[:9]), words, **form_request.context)
     except (BadRequest, Conflict) as problem:

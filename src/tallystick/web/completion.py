@@ -29,7 +29,7 @@ async def complete_value(
 ) -> Response[list[dict[str, Any]]]:
     """`[{"text": "user:sarah@acme.com", "count": 4}…]` for what `typed` begins; `q` is the search without it."""
     if name not in FIELDS:
-        raise BadRequest(f"Values are offered for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
+        raise BadRequest(f"Values can be suggested for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     typed = request.query_params.get("typed", "")[:200].strip().strip('"*')
     values = await database.run(_values, finder, user_scope, filters_of(request), FIELDS[name], typed)
     offers = [{"text": f"{name}:{quoted_if_needed(value)}", "count": count} for value, count in values]

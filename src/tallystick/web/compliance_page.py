@@ -227,7 +227,7 @@ def _report(one: Export) -> Shown:
     asked = reports.asked_of(one)
     state, tone = STATES.get(one.state, "Ready"), {"failed": "bad", "cancelled": "gone"}.get(one.state, "busy")
     if one.state == "completed":
-        state, tone = (GONE.get(one.gone, "Gone"), "gone") if one.gone else ("Ready", "good")
+        state, tone = (GONE.get(one.gone, "No longer available"), "gone") if one.gone else ("Ready", "good")
     period = f"{asked.start} to {asked.end} ({asked.tz})"
     return Shown(one, period, f"{asked.framework}", state, tone)
 
@@ -241,7 +241,7 @@ def _chosen(database: Database, scope: Scope, typed: dict[str, str], now: int) -
             if view.id == wanted:
                 given = from_pairs(parse_qsl(view.query)).parameters(now)
                 return {name: values for name, values in given.items() if name not in ("start", "end", "tz")}
-    raise NotFound("There is no such view that you may see. Perhaps it was deleted.", code="no_view")
+    raise NotFound("View not found. It may have been deleted, or you do not have access to it.", code="no_view")
 
 
 def _typed(form_request: FormRequest) -> dict[str, str]:

@@ -16,26 +16,29 @@ from tallystick.web.pages import HEADERS, html, redirect
 
 logger = structlog.get_logger()
 
-REFUSED = "This was not done"
+REFUSED = "Nothing was changed"
 TITLES = {
-    400: "This address cannot be read",
-    403: "You may not see this",
-    404: "There is nothing here",
-    405: "This cannot be done here",
+    400: "Invalid address",
+    403: "Access denied",
+    404: "Page not found",
+    405: "Method not allowed",
     429: "Too many requests",
-    503: "Not available just now",
+    503: "Temporarily unavailable",
 }
 DETAILS = {
-    404: "The address is wrong, or what it names is gone.",
-    405: "The address is right, but not for this kind of request.",
+    404: "The address may be wrong, or the page was removed.",
+    405: "This address does not accept this kind of request.",
 }
 ADVICE = {
-    403: "What you may see follows from your role. If you were sent a link, its sender may see more than you.",
-    404: "If you followed a link to an event, it may be older than the days that your organization keeps.",
+    403: "Your role decides what you can see. The person who sent you the link may have more access than you.",
+    404: "If you followed a link to an event, it may be older than your organization's retention.",
 }
-STORE_DOWN = "The event store does not answer. Recording goes on, and nothing is lost; try again in a moment."
-DATABASE_DOWN = "The control database does not answer. Try again in a moment; if it stays, tell the operator."
-BROKEN = "Something failed on the server, and its log says what. Try again in a moment; if it stays, tell the operator."
+STORE_DOWN = "The event store is not responding. Events are still recorded and nothing is lost. Try again in a moment."
+DATABASE_DOWN = "The control database is not responding. Try again in a moment. If this continues, tell the operator."
+BROKEN = (
+    "Something failed on the server; its log has the details. Try again in a moment. "
+    "If this continues, tell the operator."
+)
 
 
 def show_error(request: WebRequest, problem: Exception) -> Response[str]:
@@ -48,7 +51,7 @@ def show_error(request: WebRequest, problem: Exception) -> Response[str]:
     retry = getattr(problem, "retry_after", None)
     headers = HEADERS | ({"Retry-After": str(retry)} if retry else {})
     changes = request.method != "GET" and status == 403
-    title = REFUSED if changes else TITLES.get(status, "This page failed")
+    title = REFUSED if changes else TITLES.get(status, "Something went wrong")
     again = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     may_help = request.method == "GET" and status in (429, 500, 503)
     return html(
@@ -84,7 +87,7 @@ def _said(problem: Exception) -> tuple[int, str]:
 
 def _to_sign_in(request: WebRequest) -> Response[str]:
     if "hx-request" in request.headers:  # htmx cannot follow into another page; the script loads the page anew
-        return html("plain_problem.html", status=401, headers=HEADERS, detail="Your session is over. Sign in again.")
+        return html("plain_problem.html", status=401, headers=HEADERS, detail="Your session has ended. Sign in again.")
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     wanted = "" if request.method != "GET" or path in ("/", PATH) else f"?next={quote(path, safe='')}"
     return redirect(f"/sign-in{wanted}")

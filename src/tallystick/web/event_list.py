@@ -43,7 +43,6 @@ class Listing:
     filters: Filters
     rows: list[Row] = field(default_factory=list)
     count: str = ""
-    is_exact: bool = False
     counts_later: bool = False
     needles: tuple[str, ...] = ()
     api: str = ""
@@ -86,7 +85,6 @@ def load(scope: Scope, finder: Finder, filters: Filters, cursor: str | None, *, 
         filters=filters,
         rows=rows,
         count=count_words(page.total, page.total_relation),
-        is_exact=page.total_relation == "exact",
         counts_later=later,
         needles=query.needles,
         api=f"/v1/audit-logs?{urlencode(filters.parameters(now), doseq=True)}".rstrip("?"),
@@ -106,7 +104,7 @@ def count(scope: Scope, finder: Finder, filters: Filters) -> Listing:
         total, relation = finder.total(scope, query)
     except BadRequest as problem:
         return Listing(filters=filters, mistake=mistake_of(problem))
-    return Listing(filters=filters, count=count_words(total, relation), is_exact=relation == "exact")
+    return Listing(filters=filters, count=count_words(total, relation))
 
 
 def mistake_of(problem: BadRequest) -> Mistake:
@@ -122,12 +120,14 @@ def mistake_of(problem: BadRequest) -> Mistake:
 
 
 def count_words(total: int | None, relation: Relation | None) -> str:
-    """`1,234 events`, `about 1,234 events`, `at least 1,234 events`; nothing when it was not counted."""
+    """`1,234 events`, `≈ 1,200 events` for an estimate, `at least 1,234 events`; "" when it was not counted."""
     if total is None or relation is None:
         return ""
     if not total and relation == "at_least":
         return "Not counted in time"
-    lead = {"exact": "", "estimate": "about ", "at_least": "at least "}[relation]
+    if relation == "estimate":
+        total = round(total, 2 - len(str(total)))
+    lead = {"exact": "", "estimate": "≈ ", "at_least": "at least "}[relation]
     return f"{lead}{total:,} event{'' if total == 1 else 's'}"
 
 
@@ -145,11 +145,11 @@ def _why_empty(scope: Scope, finder: Finder, filters: Filters, query: Query, pag
         return "No events have been recorded yet."
     if query.end is not None and query.end <= page.retention_start:
         days = round((now - page.retention_start) / DAY_US)
-        return f"This period is older than the {days:,} days for which events are kept."
+        return f"Events are kept for {days:,} days, and this period is older."
     everything = finder.page(scope, Query(), limit=1, count="estimate")
     if not everything.total:
         return "No events have been recorded yet."
     hidden = count_words(everything.total, everything.total_relation)
     whole = _WHOLE.search(filters.q)
-    hint = f" {whole[1]} finds what is exactly “{whole[2]}”; {whole[1]}* finds what begins so." if whole else ""
-    return f"No events match. The search and filters hide {hidden}.{hint}"
+    hint = f" {whole[1]} matches exactly “{whole[2]}”; {whole[1]}* also matches longer values." if whole else ""
+    return f"No events match. Your search and filters hide {hidden}.{hint}"

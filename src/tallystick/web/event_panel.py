@@ -78,7 +78,7 @@ def find_event(finder: Finder, scope: Scope, event_id: str) -> StoredEvent | Non
 
 def no_event() -> NotFound:
     """What everyone is told of an event that is not theirs to see."""
-    return NotFound("There is no such event in your organization, or it is no longer kept.", code="no_event")
+    return NotFound("Event not found. It may have expired.", code="no_event")
 
 
 async def _around(

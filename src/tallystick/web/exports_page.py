@@ -36,12 +36,12 @@ from tallystick.web.schedules_page import schedules_shown
 PATH = "/exports"
 SHOWN = 50
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
-STATES = {"queued": "Waiting", "running": "Being made", "failed": "Failed", "cancelled": "Cancelled"}
+STATES = {"queued": "Waiting", "running": "In progress", "failed": "Failed", "cancelled": "Cancelled"}
 GONE = {
-    "expired": "Kept for its time, and gone",
+    "expired": "Expired",
     "deleted": "Deleted",
     "erased": "Deleted because personal data was erased",
-    "lost": "Lost: this server was restored without it",
+    "lost": "Missing: this server was restored without it",
 }
 
 
@@ -158,7 +158,7 @@ async def _listed(request: WebRequest, scope: Scope, database: Database, token: 
 def _shown(one: Export, scope: Scope, zone: tzinfo) -> ShownExport:
     state, tone = STATES.get(one.state, "Ready"), {"failed": "bad", "cancelled": "gone"}.get(one.state, "busy")
     if one.state == "completed":
-        state, tone = (GONE.get(one.gone, "Gone"), "gone") if one.gone else ("Ready", "good")
+        state, tone = (GONE.get(one.gone, "No longer available"), "gone") if one.gone else ("Ready", "good")
     return ShownExport(
         one=one,
         words=filter_words(one.filter),

@@ -34,7 +34,7 @@ async def show_facets(
 ) -> Response[str]:
     """The most frequent values of one field among what the filters let through."""
     if name not in FIELDS:
-        raise BadRequest(f"Values are counted for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
+        raise BadRequest(f"Values can be counted for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     filters = filters_of(request)
     values, is_partial = await database.run(_top, finder, user_scope, filters, name)
     return html("facets.html", values=values, partial=is_partial, label=LABELS[name], most=MOST)

@@ -172,7 +172,7 @@ class Filters:
         if name == "range":
             return self.range_words()
         if len(values) > 1:
-            return f"{len(values)} chosen"
+            return f"{len(values)} selected"
         return words_of(name, values[0]) if values else ""
 
     def range_words(self) -> str:

@@ -119,7 +119,7 @@ async def download_checkpoint(user_scope: UserScopeDep, database: DatabaseDep) -
     """The last signed checkpoint as a file."""
     found = await database.run(_overview, database, user_scope)
     if found.checkpoint is None:
-        raise NotFound("No checkpoint was signed yet. It follows within a second of the first event.", code="no_log")
+        raise NotFound("No checkpoint yet. The first one is signed within a second of the first event.", code="no_log")
     name = f"{found.origin_id[:8]}-{found.checkpoint.size}.checkpoint"
     return Response(
         found.checkpoint.note,

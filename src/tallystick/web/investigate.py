@@ -121,15 +121,19 @@ def _gaps(found: Around, firsts: FirstTimes, scope: Scope, filters: Filters) -> 
         kept = second_words(found.retention_start, filters.zone)
         said.append(f"Events before {kept} are no longer kept.")
     if found.more_before:
-        said.append(f"There is more before: these are the {NEAREST} nearest. A shorter span or fewer threads show all.")
+        said.append(
+            f"There are more events before these {NEAREST}. Choose a shorter time span or fewer criteria to see all."
+        )
     if found.more_after:
-        said.append(f"There is more after: these are the {NEAREST} nearest. A shorter span or fewer threads show all.")
+        said.append(
+            f"There are more events after these {NEAREST}. Choose a shorter time span or fewer criteria to see all."
+        )
     if found.partial:
-        said.append("Not all of this span could be read in time: some events may be missing.")
+        said.append("The time span could not be read completely in time. Some events may be missing.")
     if firsts.unanswered:
-        said.append("What happened for the first time was not looked up for every event: that took too long.")
+        said.append("First-time activity could not be checked for every event in time.")
     if scope.role == "member":
-        said.append("You see what you did yourself; what others did around it is not shown to members.")
+        said.append("As a member you see only your own events.")
     return said
 
 

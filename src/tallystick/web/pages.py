@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 
 from tallystick.clock import now_us, second_words
 from tallystick.events.changes import one_line
+from tallystick.exports.words import control_words, framework_words
 from tallystick.web import form_choices
 from tallystick.web.assets import ASSETS
 from tallystick.web.event_view import Row
@@ -39,7 +40,13 @@ def _now_words(zone: tzinfo) -> str:
     return second_words(now, zone)
 
 
-ENVIRONMENT.filters |= {"spoken": spoken, "one_line": one_line, "shown": shown}
+ENVIRONMENT.filters |= {
+    "spoken": spoken,
+    "one_line": one_line,
+    "shown": shown,
+    "control": control_words,
+    "framework": framework_words,
+}
 ENVIRONMENT.globals |= {"assets": ASSETS, "form": form_choices, "now_words": _now_words}
 
 CONTENT_SECURITY_POLICY = (

@@ -177,7 +177,7 @@ def _erased(event: Mapping[str, Any], told: Sequence[ErasureRecord]) -> list[Fac
     if not parts:
         return []
     words = ", ".join(PART_WORDS[part] for part in parts)
-    aside = "; ".join(f"by record {one.index:,}: {one.reason}" for one in told)
+    aside = "; ".join(f"by log record {one.index:,}: {one.reason}" for one in told)
     return [Fact("Erased", words, words, aside=aside)]
 
 

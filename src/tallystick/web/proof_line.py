@@ -88,7 +88,7 @@ def _proven(
         leaf = leaf_of(entry_of_event(event))
         check_inclusion(event.index, proof.checkpoint.size, leaf, proof.hashes, proof.checkpoint.root)
     except (Unproven, ValueError):
-        problem = "what is stored of this event is not what was recorded. Tell the operator."
+        problem = "the stored event differs from what was recorded. Tell the operator."
         return ProofLine(event_id, event.index, frozen, problem=problem)
     except LedgerDamaged as damage:
         return ProofLine(event_id, event.index, frozen, problem=damage.detail)

@@ -144,15 +144,15 @@ def _why(one: Export) -> str:
     if one.is_open:
         return ""
     if one.state == "failed":
-        return one.error or "It failed."
+        return one.error or "Creating it failed."
     if one.state == "cancelled":
         return "It was cancelled."
     return {
-        "expired": "A report is kept for seven days, and these are over.",
+        "expired": "Reports are kept for 7 days, and this one has expired.",
         "deleted": "It was deleted.",
         "erased": "It was deleted because personal data was erased.",
-        "lost": "This server was restored without it.",
-    }.get(one.gone, "It is gone.")
+        "lost": "The server was restored without it.",
+    }.get(one.gone, "It is no longer available.")
 
 
 def _period(period: Period, zone: tzinfo) -> str:

@@ -102,7 +102,7 @@ async def decide_erasure(
     """Confirms an erasure as a second person, or lets it be."""
     decide = {"confirm": erasures.confirm, "cancel": erasures.cancel}.get(decision)
     if decide is None:
-        raise BadRequest("An erasure is confirmed or cancelled.", code="bad_erasure")
+        raise BadRequest("Confirm or cancel the erasure.", code="bad_erasure")
     try:
         await form_request.write(decide, erasure_id, **form_request.context)
     except (Conflict, Forbidden) as problem:

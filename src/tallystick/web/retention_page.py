@@ -167,7 +167,7 @@ def chosen(typed: dict[str, str]) -> tuple[int | None, str]:
     if plan != "enterprise" or not days:
         return None, plan
     if not (days.isascii() and days.isdigit() and len(days) <= 6):
-        raise BadRequest(f"Write a number of days, up to {MOST_DAYS}.", code="bad_retention", field="retention_days")
+        raise BadRequest(f"Enter a number of days, up to {MOST_DAYS}.", code="bad_retention", field="retention_days")
     return int(days), plan
 
 

@@ -41,10 +41,10 @@ from tallystick.work.calendar import FREQUENCIES, WEEKDAYS
 EXPORTS = "/exports"
 PATH = f"{EXPORTS}/schedules"
 RESULTS = {
-    "making": ("Being made", "busy"),
+    "making": ("In progress", "busy"),
     "sending": ("Being sent", "busy"),
     "delivered": ("Delivered", "good"),
-    "partly": ("Not delivered to all", "bad"),
+    "partly": ("Partly delivered", "bad"),
     "failed": ("Not delivered", "bad"),
 }
 FIELDS = (
@@ -182,7 +182,7 @@ def _shown(one: Schedule, scope: Scope, zone: tzinfo) -> ShownSchedule:
         one=one,
         words=filter_words(one.filter),
         format=KINDS[one.format].words,
-        mode="what is new, each event once" if one.mode == "new" else f"the {_unit(one)} before",
+        mode="new events since the last file" if one.mode == "new" else f"the previous {_unit(one)}",
         to=tuple(who.address for who in one.recipients if who.state == "active"),
         waiting=tuple(who.address for who in one.recipients if who.state == "waiting"),
         left=tuple(who.address for who in one.recipients if who.state == "unsubscribed"),

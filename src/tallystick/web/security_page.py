@@ -32,10 +32,10 @@ PERMISSIONS = (
 SHOWN = 10
 # The four signs, each by what a detection finds: heading, and what it means in a sentence.
 SIGNS = {
-    "failed_sign_ins": ("Many failed logins", "Five or more of one account within ten minutes."),
-    "off_hours": ("Actions at unusual times", "At an hour of the day at which that person hardly ever acts."),
-    "new_address": ("Actions from unusual IPs", "A sign-in from an address that the person never used before."),
-    "bulk_deletion": ("Bulk deletions", "Twenty or more things deleted by one person within five minutes."),
+    "failed_sign_ins": ("Many failed logins", "Five or more for one account within ten minutes."),
+    "off_hours": ("Actions at unusual times", "At an hour when that user is hardly ever active."),
+    "new_address": ("Actions from unusual IPs", "A sign-in from an address the user has not used before."),
+    "bulk_deletion": ("Bulk deletions", "Twenty or more deletions by one user within five minutes."),
 }  # fmt: skip
 
 
@@ -85,7 +85,7 @@ async def show_sign(
 ) -> Response[str]:
     """One sign: how often, whom it is about, and the events behind it."""
     if name not in SIGNS:
-        raise NotFound("There is no such sign.", code="no_sign")
+        raise NotFound("Unknown sign.", code="no_sign")
     days, zone = _days(request), filters_of(request).zone
     definition = detection(name).definition
     now = now_us()

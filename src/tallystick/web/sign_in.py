@@ -110,7 +110,7 @@ async def switch_organization(
         try:
             org_id = UUID(bytes=ids.decode("org", str(form.get("organization", ""))))
         except ValueError:
-            raise NotFound("There is no such organization of yours.", code="no_membership") from None
+            raise NotFound("You do not belong to this organization.", code="no_membership") from None
         with database.write() as connection:
             return sessions.switch(connection, session_token, org_id, now=now_us(), caller=request_caller)
 

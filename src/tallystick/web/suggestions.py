@@ -36,7 +36,7 @@ async def suggest_values(
     """Values of `user` or `resource`; what is typed in the menu's box narrows them."""
     field = FIELDS.get(name)
     if field is None:
-        raise BadRequest("Values are offered for user and resource.", code="bad_parameter", parameter="name")
+        raise BadRequest("Values can be suggested for user and resource.", code="bad_parameter", parameter="name")
     pairs = request.query_params.multi_items()
     typed = next((value.strip() for key, value in pairs if key == f"{name}_typed"), "")
     chosen = getattr(from_pairs([pair for pair in pairs if pair[0] == name]), name)

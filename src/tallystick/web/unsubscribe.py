@@ -11,7 +11,7 @@ from tallystick.web.pages import html
 
 PATH = "/unsubscribe/{token:str}"
 # Whoever guesses links gets no further than this.
-_POSTS = RateLimit(1, 20, detail="This address unsubscribes more often than anybody has to. Wait.")
+_POSTS = RateLimit(1, 20, detail="Too many unsubscribe requests from this address. Wait and try again.")
 
 
 @get(PATH, name="web.unsubscribe")

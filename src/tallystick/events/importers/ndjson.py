@@ -28,7 +28,7 @@ def event_of_line(line: bytes) -> dict[str, Any]:
     try:
         event = _object(line)
     except RecursionError:
-        raise ValueError("nested too deeply for an event") from None
+        raise ValueError("nested too deep for an event") from None
     except ValueError as problem:  # msgspec's own, and bytes that are not UTF-8
         raise ValueError(f"not an event in JSON ({problem})") from None
     if isinstance(event.get("id"), str):
