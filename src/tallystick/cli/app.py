@@ -1,53 +1,65 @@
 """The command `tallystick`: finds a command's module, runs it, turns what is expected to fail into advice."""
 
+import re
 import sys
 from importlib import import_module
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 import tallystick
-from tallystick.cli.terminal import CommandFailed, fail, say
+from tallystick.cli.terminal import CommandFailed, any_of, fail, say
 from tallystick.errors import TallystickError
 
 # Command → its module here, and the line that the list of commands shows.
 COMMANDS = {
-    "serve": ("serve", "Run the server: API, web pages and background work, until SIGTERM or Ctrl-C."),
-    "demo": ("demo", "Run the server with the demo organization, made once and brought up to now at each start."),
-    "org": ("org", "Make and list organizations; say how long their events are kept."),
+    "serve": ("serve", "Run the server (API, web pages and background work) until SIGTERM or Ctrl-C."),
+    "demo": ("demo", "Run the server with a demo organization, whose data is brought up to date at each start."),
+    "org": ("org", "Create and list organizations, and set their retention."),
     "user": ("user", "Add people to organizations."),
-    "key": ("key", "Make API keys."),
-    "import": ("import_logs", "Send real logs, and say how many events were new, known already and refused."),
+    "key": ("key", "Create API keys."),
+    "import": ("import_logs", "Import log files, and report how many events were new, already known, or rejected."),
     "send": ("send", "Record one event and print its id."),
     "search": ("search", "Find events, newest first."),
-    "export": ("export", "Export what filters find to a file, of any size, and check its SHA-256."),
-    "schedule": ("schedule", "Let exports go out each day, week or month."),
-    "alert": ("alert", "Rules that watch the trail, and what they found."),
-    "destination": ("destination", "Where alerts go: webhooks, Slack, mail."),
-    "report": ("report", "Make a compliance report for a period: what is missing, then control, question, evidence."),
-    "review": ("review", "List reviews of the trail, look at one, sign one."),
-    "verify": ("verify", "Check a bundle or a proof offline, or a server from outside, by keys of your own."),
-    "archive": ("archive", "Bring archived events back into a search."),
-    "backup": ("backup", "Copy everything, and restore a copy."),
-    "doctor": ("doctor", "Look at settings, data directory, databases, clock, logs, what waits, and the last backup."),
-    "tail": ("tail", "Show the last events, then each new one as it is recorded, until interrupted."),
+    "export": ("export", "Export matching events to a file of any size, and check its SHA-256."),
+    "schedule": ("schedule", "Send exports every day, week or month."),
+    "alert": ("alert", "Manage alert rules and alerts."),
+    "destination": ("destination", "Manage where alerts are sent: webhooks, Slack, email."),
+    "report": ("report", "Create a compliance report for a period: gaps, controls, questions and their evidence."),
+    "review": ("review", "List, show and sign reviews of the audit log."),
+    "verify": ("verify", "Verify a bundle or a proof offline, or a running server, with a key that you already have."),
+    "archive": ("archive", "Make archived events searchable again."),
+    "backup": ("backup", "Create and restore backups."),
+    "doctor": ("doctor", "Check settings, data directory, databases, clock, logs, pending work, and the last backup."),
+    "tail": ("tail", "Show the latest events, then new ones as they are recorded, until interrupted."),
 }
+SEARCHING = ("search", "tail")  # their arguments are words to search for
+# How Typer refuses a value that is none of an option's.
+_NOT_ONE_OF = re.compile("(?:Value error, )?(?P<given>'.*') is not one of (?P<choices>'.+')[.]", re.DOTALL)
 ABOUT = """Tallystick records who did what and when, finds it in milliseconds, and can prove that nothing was changed.
 
-Begin with "tallystick demo". serve, demo, org, user, key, backup and doctor work on the data of this machine's
-settings; import, send, search, export, schedule, alert, destination, report, review and tail speak to the server at
-TALLYSTICK_URL with the key in TALLYSTICK_API_KEY.
+Start with "tallystick demo". serve, demo, org, user, key, backup and doctor use the data directory and databases of
+this machine; import, send, search, export, schedule, alert, destination, report, review and tail call the server at
+TALLYSTICK_URL with the API key in TALLYSTICK_API_KEY.
 """
 
 
 def main() -> None:
     """Run the command line and exit with 0, 1 (failed) or 2 (usage)."""
+    arguments = sys.argv[1:]
     try:
-        assemble(sys.argv[1:])()
+        sys.exit(assemble(arguments)(standalone_mode=False) or 0)
+    except TyperException as error:
+        if error.message:  # else the help was shown
+            fail(_advice(error, arguments))
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        sys.exit(1)
     except (CommandFailed, TallystickError) as error:
         sys.exit(fail(error.detail))
     except UnicodeError:
-        sys.exit(fail("What was to be read is no text in UTF-8."))
+        sys.exit(fail("The input is not valid UTF-8."))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(fail(f"{where}{error.strerror or error}."))
@@ -72,6 +84,20 @@ def assemble(arguments: list[str]) -> typer.Typer:
     return root
 
 
+def _advice(error: TyperException, arguments: list[str]) -> str:
+    """What is wrong with the arguments, and what to write instead."""
+    option, parameter = getattr(error, "option_name", ""), getattr(error, "param", None)
+    word = next((given for given in arguments if option and given[:2] == option), "")
+    path = getattr(getattr(error, "ctx", None), "command_path", "tallystick")
+    if word and arguments[0] in SEARCHING:
+        return f"There is no option {option}. To search for a word that begins with '-', put -- before it: {path} -- {word}"
+    if parameter is not None and (found := _NOT_ONE_OF.fullmatch(error.message)):
+        choices = any_of(re.findall("'([^']+)'", found["choices"]))
+        name = max(parameter.opts, key=len).lstrip("-").replace("_", " ")
+        return f"Unknown {name} {found['given']}. Choose {choices}."
+    return f"{error.format_message().rstrip('.')}. See: {path} --help"
+
+
 def _tell_version(asked: bool) -> None:
     if asked:
         say(f"tallystick {tallystick.__version__}")
@@ -80,7 +106,7 @@ def _tell_version(asked: bool) -> None:
 
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say which.")
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     pass

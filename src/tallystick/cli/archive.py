@@ -22,7 +22,7 @@ from tallystick.verify.command import FAILS, OPTIONS, USAGE, Misused, shown
 from tallystick.verify.command import verify as check
 
 app = typer.Typer()
-archive = typer.Typer(no_args_is_help=True, help="Bring archived events back into a search.")
+archive = typer.Typer(no_args_is_help=True, help="Make archived events searchable again.")
 app.add_typer(archive, name="archive")
 SILENCE_SECONDS = 30.0
 _object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -36,14 +36,14 @@ def _group() -> None:
 @archive.command()
 def restore(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE", help="Bundles from the archive, or s3://… for all below it.")
+        list[str], typer.Argument(metavar="FILE", help="Bundles from the archive, or s3://… for all bundles below it.")
     ],
     key: Annotated[list[str], typer.Option(metavar="VKEY", help=OPTIONS["key"])],
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Check bundles, then record their events in the organization of TALLYSTICK_API_KEY, each once.
+    """Verify bundles, then record their events in the organization of TALLYSTICK_API_KEY, each once.
 
-    It has to be another organization than the one they come from: there the log says that they are gone.
+    It must be another organization than the one they come from, whose log says that they were deleted.
     """
     with _here(files) as names:
         try:
@@ -58,7 +58,7 @@ def restore(
     if json:
         emit(tally)
     else:
-        say(f"{tally.new:,} new, {tally.known:,} known already, {tally.refused:,} refused")
+        say(f"{tally.new:,} new, {tally.known:,} already known, {tally.refused:,} rejected")
     if tally.refused:
         raise typer.Exit(FAILS)
 
@@ -91,10 +91,10 @@ def _record(client: Client, names: Sequence[str]) -> Tally:
     origins = {_origin(name) for name in names}
     if here & origins:
         raise CommandFailed(
-            "These events come from this very organization, whose log says that they are gone. Make one for them: "
+            "These events come from this very organization, whose log says that they were deleted. Make one for them: "
             "tallystick org create SLUG --retention-days 36500, and give a key of it."
         )
-    sender = Sender(client, lambda place, problem: note(f"{visible(place)}: refused: {visible(problem)}"))
+    sender = Sender(client, lambda place, problem: note(f"{visible(place)}: rejected: {visible(problem)}"))
     for name in names:
         for number, line in enumerate(_lines(name), 1):
             if line.keys() > {"index"}:

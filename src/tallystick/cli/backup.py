@@ -25,7 +25,7 @@ from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 
 app = typer.Typer()
-backup = typer.Typer(no_args_is_help=True, help="Copy everything, and restore a copy.")
+backup = typer.Typer(no_args_is_help=True, help="Create and restore backups.")
 app.add_typer(backup, name="backup")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -35,14 +35,14 @@ LOOK_SECONDS = 0.2
 
 @backup.command()
 def create(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A directory that is not there yet.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new directory.")],
     json: AsJson = False,
 ) -> None:
-    """Copy everything while the server runs, or while it does not.
+    """Back up everything, with or without a running server.
 
-    The control database is copied as it is at one moment, then the events that were stored by then. A server whose
-    event store is its own does it itself, into a directory of its machine, as its user. The secret key, ledger.marks
-    and ledger.erasures are not in the copy: keep them elsewhere.
+    A backup holds the control database as of one moment, and the events stored by then. A running server with an
+    embedded event store writes the backup itself, as its own user. The secret key, ledger.marks and ledger.erasures
+    are not included: keep them somewhere else.
     """
     settings, target = Settings.load(os.environ), directory.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -57,23 +57,25 @@ def create(
     say(f"{target}: {manifest.events:,} events, {manifest.bytes / 1e6:,.1f} MB, as of {manifest.taken_at}")
     for log in manifest.logs:
         if log.missing:
-            note(f"{log.slug}: {log.missing:,} events that its log has are not in the event store. See Integrity.")
-    note("Keep secret.key, ledger.marks and ledger.erasures of the data directory apart from it.")
+            note(
+                f"{log.slug}: {log.missing:,} events of its log are missing from the event store; see the page Integrity."
+            )
+    note("Back up secret.key, ledger.marks and ledger.erasures of the data directory separately.")
 
 
 @backup.command()
 def restore(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A backup.")],
-    replace: Annotated[bool, typer.Option("--replace", help="Move what is in the data directory aside.")] = False,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory of the backup.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Move the contents of the data directory aside.")] = False,
     without_key: Annotated[
-        bool, typer.Option("--without-key", help="Restore though the secret key is lost: nothing more can be signed.")
+        bool, typer.Option("--without-key", help="Restore without the secret key. Nothing can be signed after that.")
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Restore a backup into an empty data directory or empty databases, while no server runs.
+    """Restore a backup into an empty data directory or empty databases. Stop the server first.
 
-    Every file is checked before anything is written. Interrupted, it is begun again by the same command; until then
-    the server does not start. The control database may be of the other kind than the one that was copied.
+    All files are checked before anything is written. If it is interrupted, run the same command again; until then the
+    server does not start. You can restore from SQLite to PostgreSQL and back.
     """
     settings = Settings.load(os.environ)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -87,12 +89,12 @@ def restore(
         return
     say(f"Restored {done.manifest.events:,} events as of {done.manifest.taken_at} from {directory}")
     for path in done.aside:
-        say(f"What was there before is in {path}")
+        say(f"The previous contents are in {path}")
     for line in done.missing:
         say(f"Missing: {line}")
     if not done.missing:
-        note("What was recorded after that moment is not in it; no signature of a later one is known here.")
-    note("Everybody signs in again. Keys and members are as they were then: revoke again what was revoked since.")
+        note("Events recorded after that moment are not in the backup.")
+    note("Everyone must sign in again. Keys and members are as they were then: revoke again what was revoked since.")
 
 
 def _make_here(database: Database, settings: Settings, target: Path) -> Manifest:
@@ -133,7 +135,7 @@ def _ask_the_server(database: Database, settings: Settings, target: Path) -> Man
             _wait(database, settings, backup_id, progress)
     except KeyboardInterrupt:
         with database.write() as connection:
-            orders.withdraw(connection, backup_id, "given up by the one who asked for it")
+            orders.withdraw(connection, backup_id, "cancelled by the user")
         raise
     return read(target)
 
@@ -146,17 +148,17 @@ def _wait(database: Database, settings: Settings, backup_id: UUID, progress: Any
         if row.state == orders.DONE:
             return
         if row.state == orders.FAILED:
-            raise CommandFailed(f"No backup was made: {row.detail}")
+            raise CommandFailed(f"The backup failed: {row.detail}")
         if not is_owned(settings.data_dir):
             with database.write() as connection:
                 orders.withdraw(connection, backup_id, "the server was stopped during the backup")
             raise CommandFailed(
-                "The server stopped before the backup was whole. Ask again when it runs, or without it."
+                "The server stopped before the backup was complete. Try again with or without a running server."
             )
         if row.state == orders.WANTED and time.monotonic() - began > PATIENCE_SECONDS:
             with database.write() as connection:
-                orders.withdraw(connection, backup_id, "no server took it up")
-            raise CommandFailed("The server did not begin a backup within 30 seconds. Look at its log.")
+                orders.withdraw(connection, backup_id, "no server started it")
+            raise CommandFailed("The server did not start the backup within 30 seconds. Check its log.")
         progress("events", row.events, row.of_events)
         time.sleep(LOOK_SECONDS)
 

@@ -45,7 +45,7 @@ class Sender:
         """Take an event; sends what waits when a batch is full."""
         line = msgspec.json.encode(event)
         if len(line) >= MOST_BYTES:
-            self.refuse(place, f"the event has {len(line)} bytes, more than any event may")
+            self.refuse(place, f"the event has {len(line)} bytes, which is too large")
             return
         if len(self._waiting) == MOST_EVENTS or self._size + len(line) + 1 > MOST_BYTES:
             self.flush()

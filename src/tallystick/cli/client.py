@@ -56,14 +56,14 @@ class Client:
         url = os.environ.get("TALLYSTICK_URL", "").strip() or DEFAULT_URL
         key = os.environ.get("TALLYSTICK_API_KEY", "").strip()
         if not url.startswith(("http://", "https://")):
-            raise CommandFailed(f"TALLYSTICK_URL: {url!r} is no URL; write one such as {DEFAULT_URL}.")
+            raise CommandFailed(f"TALLYSTICK_URL: {url!r} is not a URL. Write one such as {DEFAULT_URL}.")
         if not key:
             raise CommandFailed(
-                "TALLYSTICK_API_KEY is not set. Make a key with "
-                '"tallystick key create --org SLUG --name NAME --scope events:read" and put it there.'
+                "TALLYSTICK_API_KEY is not set. Create a key with "
+                '"tallystick key create --org SLUG --name NAME --scope events:read" and set it.'
             )
         if not (key.isascii() and key.isprintable() and " " not in key):
-            raise CommandFailed("TALLYSTICK_API_KEY holds characters that no key has; copy it again.")
+            raise CommandFailed("TALLYSTICK_API_KEY contains invalid characters. Copy the key again.")
         return cls(url.rstrip("/"), key)
 
     def get(self, path: str, parameters: Parameters) -> Any:
@@ -152,11 +152,13 @@ class Client:
             yield
         except httpx.ConnectError as error:
             raise CommandFailed(
-                f"No server answers at {self._url} ({error}). Start it with "
-                '"tallystick serve", or set TALLYSTICK_URL to where it is.'
+                f"Cannot connect to {self._url} ({error}). Start the server with "
+                '"tallystick serve", or set TALLYSTICK_URL to its address.'
             ) from None
         except httpx.TimeoutException:
-            raise CommandFailed(f"{self._url} did not answer in time. Try again; is the server overloaded?") from None
+            raise CommandFailed(
+                f"{self._url} did not answer in time. The server may be overloaded. Try again."
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CommandFailed(f"The connection to {self._url} failed ({error}). Check TALLYSTICK_URL.") from None
 
@@ -172,8 +174,8 @@ class Client:
             return content
         if not isinstance(content, dict) or "detail" not in content:
             target = answer.headers.get("Location")
-            advice = f"set TALLYSTICK_URL to where it leads, {target}" if target else "is TALLYSTICK_URL right?"
-            raise CommandFailed(f"{self._url} answered {answer.status_code}, but not as Tallystick does; {advice}")
+            advice = f"set TALLYSTICK_URL to {target}" if target else "check TALLYSTICK_URL"
+            raise CommandFailed(f"{self._url} answered {answer.status_code}, but is not a Tallystick server; {advice}")
         detail, code = str(content["detail"]), str(content.get("code", ""))
         if answer.status_code == 401:
             detail += " Check TALLYSTICK_API_KEY."

@@ -24,7 +24,8 @@ def control_database() -> Iterator[Database]:
         yield database
     except OperationalError as error:
         raise CommandFailed(
-            f"The control database cannot be used ({error.orig}). Check TALLYSTICK_DATABASE_URL and that it is up."
+            f"The control database is not available ({error.orig}). "
+            "Check TALLYSTICK_DATABASE_URL and that the database is running."
         ) from None
     finally:
         database.close()

@@ -27,13 +27,13 @@ app = typer.Typer()
 
 @app.command()
 def demo(
-    events: Annotated[int, typer.Option(min=0, help="About how many events the ninety days hold.")] = 50_000,
+    events: Annotated[int, typer.Option(min=0, help="Approximate number of events in the ninety days.")] = 50_000,
     host: Host = DEFAULT_HOST,
     port: Port = DEFAULT_PORT,
 ) -> None:
-    """Run the server with the demo organization, made once and brought up to now at each start.
+    """Run the server with a demo organization, whose data is brought up to date at each start.
 
-    It holds ninety days of people with habits, and incidents worth finding among them.
+    It contains ninety days of realistic activity, with incidents to find.
     """
 
     async def work(parts: Services) -> None:
@@ -57,20 +57,20 @@ def _greet(settings: Settings, acme: Acme) -> None:
     url = settings.public_url
     say(
         f"""
-Tallystick with the demo organization Acme listens on {url}
+The demo organization Acme is ready at {url}
 
   Sign in   {url}/sign-in
-  E-mail    {acme.email}
+  Email     {acme.email}
   Password  {acme.password}
   API key   {acme.api_key}
 
-Then click a row: its details open on the right. Search for deploy, john@, vpc-prod or failed.
+Click a row to open its details. Search for deploy, john@, vpc-prod or failed.
 Who broke api-infrastructure an hour ago? {url}/audit-logs?resource=api-infrastructure
 
   curl -H "Authorization: Bearer {acme.api_key}" "{url}/v1/audit-logs?start=2024-01-01&end=2024-01-31"
   TALLYSTICK_URL={url} TALLYSTICK_API_KEY={acme.api_key} {sys.argv[0]} tail
 
-Ctrl-C stops it. The data stays in {settings.data_dir}.
+Press Ctrl-C to stop. The data stays in {settings.data_dir}.
 """
     )
 
@@ -85,7 +85,7 @@ async def _load(parts: Services, acme: Acme, now: int, events: int) -> None:
             advance=lambda number: progress.advance(task, number),
             watch=lambda: parts.database.run(_watch, parts.database, acme, now),
         )  # fmt: skip
-    say(f"{loaded:,} events were added in {time.monotonic() - began:.1f} s; the trail is up to now.")
+    say(f"Added {loaded:,} events in {time.monotonic() - began:.1f} s. The demo data is up to date.")
 
 
 def _watch(database: Database, acme: Acme, now: int) -> None:

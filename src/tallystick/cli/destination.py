@@ -7,19 +7,19 @@ from typing import Annotated, Any
 import typer
 
 from tallystick.cli.client import Client
-from tallystick.cli.terminal import emit, id_of, listing, note, say, visible
+from tallystick.cli.terminal import counted, emit, id_of, listing, note, say, visible
 
 app = typer.Typer()
-destination = typer.Typer(no_args_is_help=True, help="Where alerts go: webhooks, Slack, mail.")
+destination = typer.Typer(no_args_is_help=True, help="Manage where alerts are sent: webhooks, Slack, email.")
 app.add_typer(destination, name="destination")
 
 PATH = "/v1/destinations"
-Json = Annotated[bool, typer.Option("--json", help="Print it as JSON, one a line.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one item per line.")]
 Which = Annotated[str, id_of("DESTINATION")]
 
 
 class Kind(StrEnum):
-    """What it is."""
+    """Kind of destination."""
 
     webhook = "webhook"
     slack = "slack"
@@ -28,22 +28,24 @@ class Kind(StrEnum):
 
 @destination.command()
 def create(
-    kind: Annotated[Kind, typer.Argument(help="What it is.")],
+    kind: Annotated[Kind, typer.Argument(help="Kind of destination.")],
     targets: Annotated[
         list[str],
-        typer.Argument(metavar="TARGET", help="The URL, or - for the first line of standard input; e-mail addresses."),
+        typer.Argument(
+            metavar="TARGET", help="URL, or '-' to read it from standard input; for email, one or more addresses."
+        ),
     ],
-    name: Annotated[str, typer.Option(help="What it is called.")] = "",
+    name: Annotated[str, typer.Option(help="Name.")] = "",
     json: Json = False,
 ) -> None:
-    """Make one. What signs a webhook is printed this once.
+    """Create a destination. The signing secret of a webhook is shown only once.
 
     For example: tallystick destination create email you@example.com --name Operations
     """
     if kind is Kind.email:
         settings: dict[str, Any] = {"to": targets}
     elif len(targets) > 1:
-        raise typer.BadParameter("One URL.", param_hint="TARGET")
+        raise typer.BadParameter("Give exactly one URL.", param_hint="TARGET")
     else:
         settings = {"url": sys.stdin.readline().strip() if targets == ["-"] else targets[0]}
     made = Client.from_environment().send("POST", PATH, {"kind": kind.value, "settings": settings, "name": name})
@@ -52,73 +54,73 @@ def create(
         return
     say(made["id"])
     if made["secret"]:
-        note(f"Its secret, shown this once: {made['secret']}")
+        note(f"Signing secret, shown only once: {made['secret']}")
 
 
 @destination.command("list")
 def list_destinations(json: Json = False) -> None:
-    """Those of the organization, by name, and how they fare."""
+    """List destinations by name, with their status."""
     found: list[dict[str, Any]] = Client.from_environment().get(PATH, {})["data"]
     if json:
         for one in found:
             emit(one)
     else:
-        titles = ("Destination", "Name", "Kind", "State", "Waiting", "Given up", "Last error")
+        titles = ("Destination", "Name", "Kind", "Status", "Waiting", "Failed", "Last error")
         listing(titles, map(_cells, found), whole=("Destination",))
-    note(f"{len(found)} destinations.")
+    note(f"{counted(len(found), 'destination')}.")
 
 
 @destination.command()
 def show(shown_id: Which) -> None:
-    """One of them, as JSON."""
+    """Show one as JSON."""
     emit(Client.from_environment().get(f"{PATH}/{shown_id}", {}))
 
 
 @destination.command()
 def test(shown_id: Which) -> None:
-    """Send it a message that says it is a test; `deliveries` says how that went."""
+    """Send a test message. See `deliveries` for the result."""
     say(Client.from_environment().send("POST", f"{PATH}/{shown_id}/test", None)["delivery"])
 
 
 @destination.command()
 def deliveries(shown_id: Which) -> None:
-    """What went there last with every attempt, as JSON, one a line."""
+    """List the latest deliveries with all attempts, as JSON, one per line."""
     for one in Client.from_environment().get(f"{PATH}/{shown_id}/deliveries", {})["data"]:
         emit(one)
 
 
 @destination.command()
 def retry(shown_id: Which, delivery: Annotated[str, id_of("DELIVERY")]) -> None:
-    """Send again what was given up."""
+    """Retry a failed delivery."""
     Client.from_environment().send("POST", f"{PATH}/{shown_id}/deliveries/{delivery}/retry", None)
-    note(f"{visible(delivery)} goes again.")
+    note(f"Retrying {visible(delivery)}.")
 
 
 @destination.command()
 def rotate(shown_id: Which) -> None:
-    """Give a webhook a new secret, and print it this once; the one before signs beside it for a day."""
+    """Rotate the signing secret of a webhook. The new one is shown only once; the previous one also signs for a day."""
     say(Client.from_environment().send("POST", f"{PATH}/{shown_id}/rotate", None)["secret"])
 
 
 @destination.command()
 def enable(shown_id: Which) -> None:
-    """Let it get what waits, and what comes."""
+    """Turn a destination on. Waiting messages are sent."""
     Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": True})
     note(f"{visible(shown_id)} is on.")
 
 
 @destination.command()
 def disable(shown_id: Which) -> None:
-    """Let nothing go there; the trail tells of it."""
+    """Turn a destination off. This is recorded."""
     Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": False})
     note(f"{visible(shown_id)} is off.")
 
 
 @destination.command()
 def delete(shown_id: Which) -> None:
-    """Delete it with what waits for it."""
+    """Delete a destination and the messages that wait for it."""
     Client.from_environment().send("DELETE", f"{PATH}/{shown_id}", None)
-    note(f"{visible(shown_id)} is deleted.")
+    note(f"Deleted {visible(shown_id)}.")
 
 
 def _cells(one: dict[str, Any]) -> list[str]:

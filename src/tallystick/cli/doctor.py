@@ -23,14 +23,14 @@ STYLES = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.PROBLEM: "bold red"}
 @app.command()
 def doctor(
     accept_clock: Annotated[
-        bool, typer.Option("--accept-clock", help="Say that the clock is right: the purge goes on at once.")
+        bool, typer.Option("--accept-clock", help="Confirm that the clock is right, so that the purge continues.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Look at settings, data directory, databases, clock, logs, what waits, and the last backup.
+    """Check settings, data directory, databases, clock, logs, pending work, and the last backup.
 
-    Says of each whether it is fine and else what to do; also beside a running server. The status is 1 if there is a
-    problem; a warning is none yet.
+    For each problem it says what to do. It also works while the server is running. The exit status is 1 if there is a
+    problem; warnings do not count.
     """
     if accept_clock:
         with control_database() as database, database.write() as connection:
@@ -49,9 +49,9 @@ def _look() -> list[Finding]:
     try:
         settings = Settings.load(os.environ, make=False)
     except SettingsError as error:
-        return [problem("settings", error.detail, "Nothing else can be looked at before.")]
+        return [problem("settings", error.detail, "Fix this first; nothing else can be checked until then.")]
     return [
-        fine("settings", "They can be read."),
+        fine("settings", "Valid."),
         *look_at_data(settings),
         *look_at_database(settings),
         *look_at_store(settings),

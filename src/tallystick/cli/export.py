@@ -32,19 +32,19 @@ class Format(StrEnum):
     bundle = "bundle"
 
 
-Several = Annotated[list[str] | None, typer.Option(help="Only this one; give it several times for several.")]
+Several = Annotated[list[str] | None, typer.Option(help="Only this value. Can be repeated.")]
 
 
 @app.command()
 def export(
-    kind: Annotated[Format, typer.Option("--format", "-f", help="The form of the file.")],
+    kind: Annotated[Format, typer.Option("--format", "-f", help="Format of the file.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to write it; - is standard output.")
+        Path | None, typer.Option("--output", "-o", help="File to write. '-' is standard output.")
     ] = None,
-    query: Annotated[str, typer.Option("--query", "-q", help="A search, as in search.")] = "",
-    start: Annotated[str, typer.Option(help="Date or time from which on, inclusive.")] = "",
-    end: Annotated[str, typer.Option(help="Time before which (exclusive), or last date (inclusive).")] = "",
-    tz: Annotated[str, typer.Option(help="The zone of bare dates, and of the times in a PDF; else UTC.")] = "",
+    query: Annotated[str, typer.Option("--query", "-q", help="Search query, as in tallystick search.")] = "",
+    start: Annotated[str, typer.Option(help="Start date or time, inclusive.")] = "",
+    end: Annotated[str, typer.Option(help="End time (exclusive), or last date (inclusive).")] = "",
+    tz: Annotated[str, typer.Option(help="Time zone of dates, and of the times in a PDF. Defaults to UTC.")] = "",
     user: Several = None,
     action: Several = None,
     status: Several = None,
@@ -52,11 +52,11 @@ def export(
     resource: Several = None,
     resource_type: Several = None,
     ip: Several = None,
-    json: Annotated[bool, typer.Option("--json", help="Print what the server says of the export as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the export's details as JSON.")] = False,
 ) -> None:
-    """Export what filters find to a file, of any size, and check its SHA-256.
+    """Export matching events to a file of any size, and check its SHA-256.
 
-    The key needs the scope exports. Without --output the file is written here under the name that the server gives.
+    The key needs the scope exports. Without --output, the file is written to the current directory.
 
     For example: tallystick export --format csv --status failed --start 2024-01-01 -o failed.csv
     """
@@ -97,7 +97,7 @@ def finished(client: Client, path: str, shown_id: str, doing: str) -> dict[str, 
                 pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
     except KeyboardInterrupt:
         client.send("DELETE", f"{PATH}/{shown_id}", None)
-        raise CommandFailed("Interrupted; the export was cancelled.") from None
+        raise CommandFailed("Interrupted. The export was cancelled.") from None
 
 
 def write(target: Path, fill: Callable[[BinaryIO], None]) -> None:
@@ -119,4 +119,4 @@ def take(client: Client, path: str, sha256: str, target: BinaryIO) -> None:
         target.write(chunk)
     target.flush()
     if sha256 and digest.hexdigest() != sha256:
-        raise CommandFailed("What arrived has another SHA-256 than the server said: it was changed or cut off. Again.")
+        raise CommandFailed("The downloaded file does not match its SHA-256: it was changed or cut off. Try again.")

@@ -25,17 +25,17 @@ class Format(StrEnum):
 @app.command("import")
 def import_logs(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE", help='Files to read; "-" is standard input, gzip is unpacked.')
+        list[str], typer.Argument(metavar="FILE", help='Files to read. "-" is standard input. Gzip is unpacked.')
     ],
     log_format: Annotated[
         Format, typer.Option("--format", help="tallystick: one event as JSON on each line. cloudtrail: AWS CloudTrail.")
     ],
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
-    """Send real logs, and say how many events were new, known already and refused.
+    """Import log files, and report how many events were new, already known, or rejected.
 
-    An event with an external id is recorded once, however often it is sent; CloudTrail's all have one.
-    Ends with status 1 when anything was refused.
+    An event with an external ID is recorded only once, however often it is sent. All CloudTrail events have one.
+    The exit status is 1 if any event was rejected.
     """
     with _progress(files) as (progress, task):
         sender = Sender(Client.from_environment(), lambda place, problem: _tell(progress, place, problem))
@@ -72,12 +72,12 @@ def _progress(files: list[str]) -> Iterator[tuple[Progress, TaskID]]:
 
 
 def _tell(progress: Progress, place: str, problem: str) -> None:
-    progress.console.print(f"{visible(place)}: refused: {visible(problem)}", markup=False, soft_wrap=True)
+    progress.console.print(f"{visible(place)}: rejected: {visible(problem)}", markup=False, soft_wrap=True)
 
 
 def _say(tally: Tally, json: bool) -> None:
     if json:
         emit(tally)
         return
-    conflicts = f" ({tally.conflicts:,} with other content than before: the first is kept)" if tally.conflicts else ""
-    say(f"{tally.new:,} new, {tally.known:,} known already{conflicts}, {tally.refused:,} refused")
+    conflicts = f" ({tally.conflicts:,} with different content: the first version is kept)" if tally.conflicts else ""
+    say(f"{tally.new:,} new, {tally.known:,} already known{conflicts}, {tally.refused:,} rejected")

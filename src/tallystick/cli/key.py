@@ -12,7 +12,7 @@ from tallystick.cli.terminal import emit, note, say
 from tallystick.clock import DAY_US, now_us
 
 app = typer.Typer()
-key = typer.Typer(no_args_is_help=True, help="Make API keys.")
+key = typer.Typer(no_args_is_help=True, help="Create API keys.")
 app.add_typer(key, name="key")
 
 
@@ -33,17 +33,17 @@ def _several() -> None:
 @key.command()
 def create(
     org: Annotated[str, typer.Option(help="The organization's short name.")],
-    name: Annotated[str, typer.Option(help="What the key is for; it stands in the events that it records.")],
-    scope: Annotated[list[Permitted], typer.Option(help="What the key may do; give it several times for several.")],
+    name: Annotated[str, typer.Option(help="What the key is for. Events that it records carry this name.")],
+    scope: Annotated[list[Permitted], typer.Option(help="What the key is allowed to do. Can be repeated.")],
     expires_days: Annotated[
-        int | None, typer.Option(min=1, help="The key ends after so many days; else never.")
+        int | None, typer.Option(min=1, help="Days until the key expires. Defaults to never.")
     ] = None,
     allow: Annotated[
-        list[str] | None, typer.Option(help="Address or network the key may be used from; else from everywhere.")
+        list[str] | None, typer.Option(help="Address or network the key can be used from. Defaults to anywhere.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Make an API key and print it alone on standard output, this once."""
+    """Create an API key and print it to standard output. It is shown only once."""
     now = now_us()
     expires_at = None if expires_days is None else now + expires_days * DAY_US
     with control_database() as database, database.write() as connection:
@@ -54,5 +54,5 @@ def create(
     if json:
         emit({"key": str(made), "org": org, "name": name, "scopes": sorted(set(scope))})
         return
-    note(f"Key {name!r} of {org}, shown this once:")
+    note(f"Key {name!r} of {org}, shown only once:")
     say(made)

@@ -23,7 +23,7 @@ from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 
 app = typer.Typer()
-org = typer.Typer(no_args_is_help=True, help="Make and list organizations; say how long their events are kept.")
+org = typer.Typer(no_args_is_help=True, help="Create and list organizations, and set their retention.")
 app.add_typer(org, name="org")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -38,12 +38,12 @@ class Plan(StrEnum):
 @org.command()
 def create(
     slug: Annotated[str, typer.Argument(metavar="SLUG", help="Short name in lower case, such as acme.")],
-    name: Annotated[str, typer.Option(help="As people know it; else the short name.")] = "",
-    plan: Annotated[Plan, typer.Option(help="Decides how long events are kept: 7, 90 or 365 days.")] = Plan.enterprise,
-    retention_days: Annotated[int | None, typer.Option(help="Keep events so many days instead.")] = None,
+    name: Annotated[str, typer.Option(help="Display name. Defaults to the short name.")] = "",
+    plan: Annotated[Plan, typer.Option(help="Sets how long events are kept: 7, 90 or 365 days.")] = Plan.enterprise,
+    retention_days: Annotated[int | None, typer.Option(help="Keep events for this many days instead.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Make an organization, with the log that its events go into."""
+    """Create an organization and its log."""
     now = now_us()
     with control_database() as database, database.write() as connection:
         made = organizations.create(connection, slug, name, plan, retention_days, now=now, caller=FROM_HERE)
@@ -64,7 +64,7 @@ def list_organizations(json: AsJson = False) -> None:
         emit([_shown(organization) for organization in found])
         return
     if not found:
-        note("There is no organization yet. Make one: tallystick org create SLUG")
+        note("No organizations yet. Create one: tallystick org create SLUG")
         return
     table = Table("Slug", "Name", "Plan", "Days kept", "Id", box=None, pad_edge=False)
     for one in found:
@@ -75,10 +75,10 @@ def list_organizations(json: AsJson = False) -> None:
 @org.command()
 def retention(
     slug: Annotated[str, typer.Argument(metavar="SLUG", help="The organization's short name.")],
-    days: Annotated[int, typer.Argument(metavar="DAYS", help="Keep events so many days.")],
+    days: Annotated[int, typer.Argument(metavar="DAYS", help="Number of days to keep events.")],
     json: AsJson = False,
 ) -> None:
-    """Change how long events are kept; a shorter time takes effect a day later."""
+    """Change how long events are kept. A shorter retention takes effect a day later."""
     _change(slug, days, None, json)
 
 
@@ -88,7 +88,7 @@ def plan(
     plan: Annotated[Plan, typer.Argument(metavar="PLAN", help="free, pro or enterprise: 7, 90 or 365 days.")],
     json: AsJson = False,
 ) -> None:
-    """Change the plan, and with it how long events are kept; a shorter time takes effect a day later."""
+    """Change the plan and its retention. A shorter retention takes effect a day later."""
     _change(slug, None, plan, json)
 
 
@@ -112,25 +112,25 @@ def _change(slug: str, days: int | None, plan: Plan | None, json: bool) -> None:
 def rotate_signing_key(
     slug: Annotated[str, typer.Argument(metavar="SLUG", help="The organization's short name.")],
 ) -> None:
-    """Give the organization's log a new signing key; the one before signs beside it for 30 days."""
+    """Rotate the signing key of the log. The previous key also signs for another 30 days."""
     settings = Settings.load(os.environ)
     keyring = Keyring(settings.secret_key, settings.public_host)
     with control_database() as database, database.write() as connection:
         scope = operator_scope(organizations.by_slug(connection, slug).org_id)
         made = keyring.rotate(connection, scope, now=now_us(), caller=FROM_HERE)
     say(made.vkey)
-    note("Give this line to those who check the log. The key before it goes on signing for 30 days.")
+    note("Give this line to everyone who verifies the log. The previous key also signs for another 30 days.")
 
 
 @org.command("restart-log")
 def restart_log(
     slug: Annotated[str, typer.Argument(metavar="SLUG", help="The organization's short name.")],
     accept_tree: Annotated[
-        bool, typer.Option("--accept-tree", help="Go on though the tree is not the one that was signed here.")
+        bool, typer.Option("--accept-tree", help="Continue even though the tree is not the one that was signed here.")
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Let a frozen log go on after an older copy was restored, while no server runs.
+    """Continue a frozen log after an older copy was restored. Stop all servers first.
 
     Tree and indexes go on under a new name; the first record under it says what the old one was and how far it had been
     signed. Whoever checks the log needs its new key line. Events that the tree does not know are moved out of the event
@@ -153,12 +153,12 @@ def restart_log(
     if json:
         emit(asdict(done))
         return
-    say(f"{slug}: the log goes on from {done.size:,} entries as {done.new_origin}")
+    say(f"{slug}: the log continues from {done.size:,} entries as {done.new_origin}")
     if done.signed > done.size:
-        say(f"{done.signed - done.size:,} entries that were signed as {done.old_origin} are gone")
+        say(f"{done.signed - done.size:,} entries that were signed as {done.old_origin} are lost")
     if done.trimmed:
-        say(f"{done.trimmed:,} events that the log does not know were moved to {done.trimmed_to}")
-    note("Start the server, then give those who check the log its new key line.")
+        say(f"{done.trimmed:,} events that are not in the log were moved to {done.trimmed_to}")
+    note("Start the server, then give everyone who verifies the log its new key line.")
 
 
 def _shown(organization: Organization) -> dict[str, Any]:

@@ -27,28 +27,28 @@ class Form(StrEnum):
 
 @app.command()
 def report(
-    framework: Annotated[str, typer.Argument(metavar="FRAMEWORK", help="soc2, gdpr, or one of your own.")],
-    start: Annotated[str, typer.Option(help="Date or time from which on, inclusive.")],
-    end: Annotated[str, typer.Option(help="Time before which (exclusive), or last date (inclusive).")],
-    tz: Annotated[str, typer.Option(help="The zone of bare dates, and of the times in the PDF; else UTC.")] = "",
-    kind: Annotated[Form, typer.Option("--format", "-f", help="pdf, json, or bundle: the evidence.")] = Form.pdf,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write it.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print what the server says of the report as JSON.")] = False,
+    framework: Annotated[str, typer.Argument(metavar="FRAMEWORK", help="soc2, gdpr, or your own framework.")],
+    start: Annotated[str, typer.Option(help="Start date or time, inclusive.")],
+    end: Annotated[str, typer.Option(help="End time (exclusive), or last date (inclusive).")],
+    tz: Annotated[str, typer.Option(help="Time zone of dates, and of the times in the PDF. Defaults to UTC.")] = "",
+    kind: Annotated[Form, typer.Option("--format", "-f", help="pdf, json, or bundle (the evidence).")] = Form.pdf,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the report's details as JSON.")] = False,
 ) -> None:
-    """Make a compliance report for a period: what is missing, then control, question, evidence.
+    """Create a compliance report for a period: gaps, controls, questions and their evidence.
 
-    The key needs the scope exports. The bundle holds every event behind the numbers with its proof, the report as PDF
-    and JSON, and its reviews; `tallystick verify` checks it.
+    The key needs the scope exports. The bundle contains every event behind the numbers with its proof, the report as
+    PDF and JSON, and its reviews. Check it with `tallystick verify`.
 
     For example: tallystick report soc2 --start 2024-01-01 --end 2024-03-31
     """
     client = Client.from_environment()
     asked = {"framework": framework, "start": start, "end": end, **({"tz": tz} if tz else {})}
-    made = finished(client, PATH, client.send("POST", PATH, asked)["id"], "Asking the trail")
+    made = finished(client, PATH, client.send("POST", PATH, asked)["id"], "Creating the report")
     target = output or Path(f"report-{framework}-{made['id']}.{SUFFIXES.get(kind, kind)}")
     if kind == Form.bundle:
         evidence = client.send("POST", f"{PATH}/{made['id']}/evidence", None)
-        bundle = finished(client, EXPORTS, evidence["id"], "Bundling")
+        bundle = finished(client, EXPORTS, evidence["id"], "Creating the bundle")
         write(target, lambda file: take(client, f"{EXPORTS}/{bundle['id']}/download", bundle["sha256"], file))
     else:
         path = f"{PATH}/{made['id']}/{'content' if kind == Form.json else 'pdf'}"
@@ -56,7 +56,7 @@ def report(
         write(target, lambda file: take(client, path, digest, file))
     if json:
         emit(made)
-    note(f"{framework}, {made['rows']:,} events of the period: {target}")
+    note(f"{framework}, {made['rows']:,} events in the period: {target}")
     _say_gaps(client, made)
 
 

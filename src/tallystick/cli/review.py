@@ -5,22 +5,22 @@ from typing import Annotated, Any
 import typer
 
 from tallystick.cli.client import Client
-from tallystick.cli.terminal import CommandFailed, emit, id_of, listing, note, say, visible
+from tallystick.cli.terminal import CommandFailed, counted, emit, id_of, listing, note, say, visible
 
 app = typer.Typer()
-review = typer.Typer(no_args_is_help=True, help="List reviews of the trail, look at one, sign one.")
+review = typer.Typer(no_args_is_help=True, help="List, show and sign reviews of the audit log.")
 app.add_typer(review, name="review")
 
 PATH = "/v1/reviews"
-Json = Annotated[bool, typer.Option("--json", help="Print it as JSON, one review a line.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one review per line.")]
 
 
 @review.command("list")
 def list_reviews(
-    status: Annotated[str, typer.Option(help="Only those: open, signed or withdrawn.")] = "",
+    status: Annotated[str, typer.Option(help="Only reviews with this status: open, signed or withdrawn.")] = "",
     json: Json = False,
 ) -> None:
-    """The reviews of the organization, newest first, and what waits."""
+    """List reviews, newest first, and how many are open or overdue."""
     client = Client.from_environment()
     found: list[dict[str, Any]] = client.get(PATH, {"status": status, "limit": 200} if status else {"limit": 200})[
         "data"
@@ -32,30 +32,32 @@ def list_reviews(
         titles = ("Review", "From", "Until", "Events", "Findings", "Status", "By")
         listing(titles, map(_cells, found), whole=("Review",))
     waits = client.get("/v1/review-reminder", {})
-    note(f"{len(found)} reviews, {waits['open']} open, {len(waits['overdue'])} overdue.")
+    note(f"{counted(len(found), 'review')}, {waits['open']} open, {len(waits['overdue'])} overdue.")
 
 
 @review.command()
 def show(shown_id: Annotated[str, id_of("REVIEW")]) -> None:
-    """One review with its findings, as JSON."""
+    """Show a review with its findings, as JSON."""
     emit(Client.from_environment().get(f"{PATH}/{shown_id}", {}))
 
 
 @review.command()
 def sign(
-    conclusion: Annotated[str, typer.Option(help="What you conclude.")],
-    shown_id: Annotated[str, id_of("[REVIEW]", "An open review; without one, a new one.", optional=True)] = "",
-    start: Annotated[str, typer.Option(help="Of a new one: date or time from which on.")] = "",
-    end: Annotated[str, typer.Option(help="Of a new one: time before which, or last date.")] = "",
-    tz: Annotated[str, typer.Option(help="The zone of bare dates; else UTC.")] = "",
-    query: Annotated[str, typer.Option("--query", "-q", help="Which events; else all of the period.")] = "",
+    conclusion: Annotated[str, typer.Option(help="Your conclusion.")],
+    shown_id: Annotated[str, id_of("[REVIEW]", "An open review. Leave it out to start a new one.", optional=True)] = "",
+    start: Annotated[str, typer.Option(help="For a new review: start date or time.")] = "",
+    end: Annotated[str, typer.Option(help="For a new review: end time, or last date.")] = "",
+    tz: Annotated[str, typer.Option(help="Time zone of dates. Defaults to UTC.")] = "",
+    query: Annotated[
+        str, typer.Option("--query", "-q", help="Search query. Defaults to all events of the period.")
+    ] = "",
     finding: Annotated[
         list[str] | None,
-        typer.Option(metavar="EVENT=NOTE", help="What is noted at an event; several times for several."),
+        typer.Option(metavar="EVENT=NOTE", help="A note on an event. Can be repeated."),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Sign a review, as the key in TALLYSTICK_API_KEY. Nothing of it changes after that.
+    """Sign a review with the key in TALLYSTICK_API_KEY. It cannot be changed afterwards.
 
     For example: tallystick review sign --start 2024-01-01 --end 2024-01-07 --conclusion "All explained."
     """
@@ -67,7 +69,7 @@ def sign(
         made = client.send("POST", f"{PATH}/{shown_id}/sign", {"conclusion": conclusion})
     else:
         if not (start and end):
-            raise CommandFailed("Give an open review, or --start and --end of a new one.")
+            raise CommandFailed("Give an open review, or --start and --end to start a new one.")
         period = {"start": start, "end": end, **({"tz": tz} if tz else {})}
         made = client.send(
             "POST", PATH, {"period": period, "query": query, "findings": notes, "conclusion": conclusion}

@@ -7,19 +7,19 @@ import typer
 
 from tallystick.cli.client import Client
 from tallystick.cli.export import Format, Several
-from tallystick.cli.terminal import emit, id_of, listing, note, say, visible
+from tallystick.cli.terminal import counted, emit, id_of, listing, note, say, visible
 
 app = typer.Typer()
-schedule = typer.Typer(no_args_is_help=True, help="Let exports go out each day, week or month.")
+schedule = typer.Typer(no_args_is_help=True, help="Send exports every day, week or month.")
 app.add_typer(schedule, name="schedule")
 
 PATH = "/v1/export-schedules"
-Json = Annotated[bool, typer.Option("--json", help="Print it as JSON, one schedule a line.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one schedule per line.")]
 Which = Annotated[str, id_of("SCHEDULE")]
 
 
 class Frequency(StrEnum):
-    """How often."""
+    """How often to send it."""
 
     daily = "daily"
     weekly = "weekly"
@@ -35,20 +35,22 @@ class Mode(StrEnum):
 
 @schedule.command()
 def create(
-    frequency: Annotated[Frequency, typer.Argument(help="How often.")],
-    to: Annotated[list[str] | None, typer.Option(help="An e-mail address; give it several times for several.")] = None,
-    kind: Annotated[Format, typer.Option("--format", "-f", help="The form of the file.")] = Format.csv,
-    at: Annotated[str, typer.Option(help="The local time.")] = "07:00",
-    weekday: Annotated[str, typer.Option(help="Of a weekly one, such as monday.")] = "",
-    day: Annotated[int | None, typer.Option(help="Of a monthly one; 31 is the last day.")] = None,
-    timezone: Annotated[str, typer.Option(help="Its zone, such as Europe/Berlin.")] = "UTC",
+    frequency: Annotated[Frequency, typer.Argument(help="How often to send it.")],
+    to: Annotated[list[str] | None, typer.Option(help="Email address of a recipient. Can be repeated.")] = None,
+    kind: Annotated[Format, typer.Option("--format", "-f", help="Format of the file.")] = Format.csv,
+    at: Annotated[str, typer.Option(help="Local time.")] = "07:00",
+    weekday: Annotated[str, typer.Option(help="Day of a weekly schedule, such as monday.")] = "",
+    day: Annotated[int | None, typer.Option(help="Day of a monthly schedule. 31 is the last day of the month.")] = None,
+    timezone: Annotated[str, typer.Option(help="Time zone, such as Europe/Berlin.")] = "UTC",
     mode: Annotated[
-        Mode, typer.Option(help="new: what was not sent yet, each event once; period: the day, week or month before.")
+        Mode, typer.Option(help="new: events since the last file, each once. period: the previous day, week or month.")
     ] = Mode.new,
-    from_now: Annotated[bool, typer.Option("--from-now", help="Leave out what was recorded before.")] = False,
-    to_directory: Annotated[bool, typer.Option("--to-directory", help="Put it where the operator said, too.")] = False,
-    name: Annotated[str, typer.Option(help="What it is called.")] = "",
-    query: Annotated[str, typer.Option("--query", "-q", help="A search, as in search.")] = "",
+    from_now: Annotated[bool, typer.Option("--from-now", help="Leave out events recorded so far.")] = False,
+    to_directory: Annotated[
+        bool, typer.Option("--to-directory", help="Also save the file in the operator's directory.")
+    ] = False,
+    name: Annotated[str, typer.Option(help="Name.")] = "",
+    query: Annotated[str, typer.Option("--query", "-q", help="Search query, as in tallystick search.")] = "",
     user: Several = None,
     action: Several = None,
     status: Several = None,
@@ -58,7 +60,7 @@ def create(
     ip: Several = None,
     json: Json = False,
 ) -> None:
-    """Schedule an export of what filters find. The key needs the scope exports.
+    """Schedule an export of matching events. The key needs the scope exports.
 
     For example: tallystick schedule create weekly --weekday monday --at 07:30 --to you@example.com --status failed
     """
@@ -76,7 +78,7 @@ def create(
 
 @schedule.command("list")
 def list_schedules(json: Json = False) -> None:
-    """The scheduled exports of the organization, newest first."""
+    """List scheduled exports, newest first."""
     found: list[dict[str, Any]] = Client.from_environment().get(PATH, {})["data"]
     if json:
         for one in found:
@@ -84,51 +86,51 @@ def list_schedules(json: Json = False) -> None:
     else:
         titles = ("Schedule", "Name", "When", "Format", "To", "Next", "Last")
         listing(titles, map(_cells, found), whole=("Schedule",))
-    note(f"{len(found)} schedules.")
+    note(f"{counted(len(found), 'schedule')}.")
 
 
 @schedule.command()
 def show(shown_id: Which) -> None:
-    """One of them, as JSON."""
+    """Show one as JSON."""
     emit(Client.from_environment().get(f"{PATH}/{shown_id}", {}))
 
 
 @schedule.command()
 def runs(shown_id: Which) -> None:
-    """How its last runs fared, as JSON, one a line."""
+    """List the latest runs of a schedule as JSON, one per line."""
     for one in Client.from_environment().get(f"{PATH}/{shown_id}/runs", {})["data"]:
         emit(one)
 
 
 @schedule.command()
 def run(shown_id: Which, json: Json = False) -> None:
-    """Run it now; the calendar stays as it is."""
+    """Run a schedule now, in addition to its regular times."""
     _said(Client.from_environment().send("POST", f"{PATH}/{shown_id}/run", None), json)
 
 
 @schedule.command()
 def pause(shown_id: Which, json: Json = False) -> None:
-    """Let nothing go out until it is resumed."""
+    """Pause a schedule."""
     _said(Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": False}), json)
 
 
 @schedule.command()
 def resume(shown_id: Which, json: Json = False) -> None:
-    """Let it go on; one that ended by itself holds from then on what this key may see."""
+    """Resume a schedule. One that had ended then contains what this key can see."""
     _said(Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": True}), json)
 
 
 @schedule.command()
 def consent(shown_id: Which, json: Json = False) -> None:
-    """Let it go to recipients outside the organization: with a key for all that an owner made."""
+    """Approve recipients outside the organization. Needs a key with all scopes that an owner created."""
     _said(Client.from_environment().send("POST", f"{PATH}/{shown_id}/consent", None), json)
 
 
 @schedule.command()
 def delete(shown_id: Which) -> None:
-    """Delete it; what was sent stays sent."""
+    """Delete a schedule. Files already sent are not affected."""
     Client.from_environment().send("DELETE", f"{PATH}/{shown_id}", None)
-    note(f"{visible(shown_id)} is deleted.")
+    note(f"Deleted {visible(shown_id)}.")
 
 
 def _said(one: dict[str, Any], json: bool) -> None:
@@ -138,7 +140,7 @@ def _said(one: dict[str, Any], json: bool) -> None:
     say(one["id"])
     waiting = [who["address"] for who in one["recipient_states"] if who["status"] == "waiting_for_consent"]
     if waiting:
-        note(f"Waits for an owner's consent: {visible(', '.join(waiting))}.")
+        note(f"Waiting for an owner's approval: {visible(', '.join(waiting))}.")
     if one["next_run_at"]:
         note(f"Next: {one['next_run_at'][:16].replace('T', ' ')} UTC.")
 
@@ -150,6 +152,6 @@ def _cells(one: dict[str, Any]) -> list[str]:
     cells = (
         one["id"], one["name"], " ".join(when.split()), one["format"],
         ", ".join(one["recipients"]) + (" and the directory" if one["to_directory"] else ""), following,
-        last["status"] if last else "not yet",
+        last["status"] if last else "not run yet",
     )  # fmt: skip
     return [visible(str(cell)) for cell in cells]

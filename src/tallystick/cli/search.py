@@ -17,19 +17,19 @@ WORDS = {"exact": "", "estimate": "about ", "at_least": "at least "}
 @app.command()
 def search(
     query: Annotated[
-        list[str] | None, typer.Argument(metavar="QUERY", help="What to look for; nothing finds all.")
+        list[str] | None, typer.Argument(metavar="QUERY", help="What to search for. Leave it out to list all events.")
     ] = None,
-    start: Annotated[str, typer.Option(help="Date or time from which on, inclusive.")] = "",
-    end: Annotated[str, typer.Option(help="Time before which (exclusive), or last date (inclusive).")] = "",
-    tz: Annotated[str, typer.Option(help="The zone of bare dates, such as Europe/Berlin; else UTC.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="Show at most so many events.")] = 50,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one a line.")] = False,
+    start: Annotated[str, typer.Option(help="Start date or time, inclusive.")] = "",
+    end: Annotated[str, typer.Option(help="End time (exclusive), or last date (inclusive).")] = "",
+    tz: Annotated[str, typer.Option(help="Time zone of dates, such as Europe/Berlin. Defaults to UTC.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of events to show.")] = 50,
+    json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one per line.")] = False,
 ) -> None:
     """Find events, newest first.
 
-    Words and "phrases" are looked for everywhere; also user: action: category: status: resource: type: ip:
-    after: before: on: id: session: request: and paths such as changes.error: can be asked for.
-    OR, -word and parentheses work. Put -- before a query that begins with a minus sign.
+    Words and "phrases" are searched for everywhere. Qualifiers are user: action: category: status: resource: type: ip:
+    after: before: on: id: session: request: and paths such as changes.error:
+    OR, -word and parentheses work. Put -- before a search that begins with a minus sign: tallystick search -- -failed
 
     For example: tallystick search status:failed user:sarah@acme.com
     """

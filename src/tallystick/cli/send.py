@@ -18,7 +18,7 @@ def _json_object(text: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.MsgspecError as problem:
-        raise typer.BadParameter(f"not a JSON object ({problem}); write one such as '{{\"resources\": 5}}'") from None
+        raise typer.BadParameter(f"not a JSON object ({problem}). Write one such as '{{\"resources\": 5}}'") from None
 
 
 Details = Annotated[dict[str, Any] | None, typer.Option(parser=_json_object, metavar="JSON", help="A JSON object.")]
@@ -31,29 +31,33 @@ def _option(panel: str, text: str) -> Any:
 @app.command()
 def send(
     action: Annotated[str, typer.Argument(help='What happened, such as "deployment.failed".', metavar="ACTION")],
-    description: Annotated[str, typer.Option(help="In free words, at most 500 characters.")] = "",
-    status: Annotated[str, typer.Option(help="success or failed; else what the catalogue says.")] = "",
-    category: Annotated[str, typer.Option(help="Else what the catalogue says.")] = "",
-    timestamp: Annotated[str, typer.Option(help="RFC 3339 with zone; else now.")] = "",
-    external_id: Annotated[str, typer.Option(help="Your own id: sent again, nothing is recorded twice.")] = "",
-    actor_type: Annotated[str, _option(ACTOR, "Else user, when anything else is said of the actor.")] = "",
-    actor_id: Annotated[str, _option(ACTOR, "Such as usr_456.")] = "",
-    actor_email: Annotated[str, _option(ACTOR, "Without any of these the key is the actor.")] = "",
-    actor_name: Annotated[str, _option(ACTOR, "As people know them.")] = "",
-    resource_type: Annotated[str, _option(RESOURCE, "Else the noun of the action.")] = "",
-    resource_id: Annotated[str, _option(RESOURCE, "Such as prj_88.")] = "",
-    resource_name: Annotated[str, _option(RESOURCE, "As people know it.")] = "",
-    ip_address: Annotated[str, _option(CONTEXT, "The actor's address.")] = "",
-    user_agent: Annotated[str, _option(CONTEXT, "The actor's client.")] = "",
-    request_id: Annotated[str, _option(CONTEXT, "Of the request that did it.")] = "",
-    session_id: Annotated[str, _option(CONTEXT, "Of the actor's session.")] = "",
-    trace_id: Annotated[str, _option(CONTEXT, "Of the trace it belongs to.")] = "",
-    source: Annotated[str, _option(CONTEXT, "Such as web, api, cli.")] = "",
+    description: Annotated[str, typer.Option(help="Free text of at most 500 characters.")] = "",
+    status: Annotated[str, typer.Option(help="success or failed. Defaults to the catalogue's status.")] = "",
+    category: Annotated[str, typer.Option(help="Defaults to the catalogue's category.")] = "",
+    timestamp: Annotated[str, typer.Option(help="RFC 3339 time with time zone. Defaults to now.")] = "",
+    external_id: Annotated[
+        str, typer.Option(help="Your own ID. An event sent again with the same ID is not recorded twice.")
+    ] = "",
+    actor_type: Annotated[str, _option(ACTOR, "Defaults to user if any other actor option is given.")] = "",
+    actor_id: Annotated[str, _option(ACTOR, "ID of the actor, such as usr_456.")] = "",
+    actor_email: Annotated[
+        str, _option(ACTOR, "Email address of the actor. Without any actor option, the API key is the actor.")
+    ] = "",
+    actor_name: Annotated[str, _option(ACTOR, "Display name.")] = "",
+    resource_type: Annotated[str, _option(RESOURCE, "Defaults to the first part of the action.")] = "",
+    resource_id: Annotated[str, _option(RESOURCE, "ID of the resource, such as prj_88.")] = "",
+    resource_name: Annotated[str, _option(RESOURCE, "Display name.")] = "",
+    ip_address: Annotated[str, _option(CONTEXT, "IP address of the actor.")] = "",
+    user_agent: Annotated[str, _option(CONTEXT, "Browser or client of the actor.")] = "",
+    request_id: Annotated[str, _option(CONTEXT, "ID of the request.")] = "",
+    session_id: Annotated[str, _option(CONTEXT, "ID of the actor's session.")] = "",
+    trace_id: Annotated[str, _option(CONTEXT, "ID of the trace.")] = "",
+    source: Annotated[str, _option(CONTEXT, "Program that sent the request, such as web, api or cli.")] = "",
     changes: Details = None,
     request: Details = None,
     response: Details = None,
     metadata: Details = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Return when searches find it.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until searches find the event.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the server's answer as JSON.")] = False,
 ) -> None:
     """Record one event and print its id.
@@ -69,8 +73,8 @@ def send(
         raise CommandFailed(refused.problems(1).get(0, refused.detail)) from None
     recorded = answer["events"][0]
     if recorded.get("duplicate") and not answer.get("duplicate"):
-        differs = ", with other content" if recorded.get("conflict") else ""
-        note(f"This external id was recorded before{differs}; nothing was recorded now.")
+        differs = ", with different content" if recorded.get("conflict") else ""
+        note(f"An event with this external ID was already recorded{differs}. Nothing was recorded now.")
     if json:
         emit(answer)
     else:

@@ -14,15 +14,15 @@ from tallystick.settings import Settings
 
 app = typer.Typer()
 
-Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every one of this machine.")]
+Host = Annotated[str, typer.Option(help="Address to listen on. 0.0.0.0 listens on all addresses of this machine.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 
 
 @app.command()
 def serve(host: Host = DEFAULT_HOST, port: Port = DEFAULT_PORT) -> None:
-    """Run the server: API, web pages and background work, until SIGTERM or Ctrl-C.
+    """Run the server (API, web pages and background work) until SIGTERM or Ctrl-C.
 
-    While there is no organization it prints a link, good once and for a day, by which the first owner makes one.
+    As long as there is no organization, it prints a link to create the first one. The link works once and for one day.
     """
     serve_until_stopped(Settings.load(os.environ), host, port, _greet)
 
@@ -30,9 +30,9 @@ def serve(host: Host = DEFAULT_HOST, port: Port = DEFAULT_PORT) -> None:
 async def _greet(parts: Services) -> None:
     url = parts.settings.public_url
     token = await parts.database.run(_first_link, parts)
-    words = f"Tallystick listens on {url}"
+    words = f"Tallystick is listening on {url}"
     if token is not None:
-        words += f"\nNo organization yet. Make the first one here: {url}/set-up/{token}"
+        words += f"\nNo organization yet. Create the first one here: {url}/set-up/{token}"
     say(words)
 
 

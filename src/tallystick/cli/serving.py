@@ -135,9 +135,12 @@ def _bound(host: str, port: int) -> Any:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise CommandFailed(
-                    f"Port {port} of {host} is taken. Stop what listens there, or choose another with --port."
+                    f"Port {port} on {host} is already in use. "
+                    "Stop the program that uses it, or choose another port with --port."
                 ) from None
-            raise CommandFailed(f"Cannot listen on {host}, port {port}: {error.strerror}. Choose others.") from None
+            raise CommandFailed(
+                f"Cannot listen on {host}, port {port}: {error.strerror}. Choose another --host or --port."
+            ) from None
         yield listener
 
 

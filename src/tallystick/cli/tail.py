@@ -24,15 +24,15 @@ WIDTHS = (19, 24, 28, 28, 15, 0)
 @app.command()
 def tail(
     query: Annotated[
-        list[str] | None, typer.Argument(metavar="QUERY", help="Only events that match, as in search.")
+        list[str] | None, typer.Argument(metavar="QUERY", help="Only matching events, as in tallystick search.")
     ] = None,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=1000, help="Begin with the last so many.")] = 10,
-    limit: Annotated[int, typer.Option(min=0, help="End after so many events; 0 never ends.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one a line.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=1000, help="Number of events to start with.")] = 10,
+    limit: Annotated[int, typer.Option(min=0, help="Stop after this many events. 0 means never.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one per line.")] = False,
 ) -> None:
-    """Show the last events, then each new one as it is recorded, until interrupted.
+    """Show the latest events, then new ones as they are recorded, until interrupted.
 
-    A lost connection is taken up again where it broke: no event is missing and none comes twice.
+    After a lost connection it resumes where it stopped: no event is missing or repeated.
     """
     asked = {"q": " ".join(query)} if query else {}
     # Not by an exception: one that meets Python while it takes an object away is dropped, and tail would go on.

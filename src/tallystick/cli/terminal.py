@@ -51,6 +51,17 @@ def fail(detail: str) -> int:
     return 1
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 rule`, `2,000 rules`"""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def any_of(choices: Sequence[str]) -> str:
+    """`owner, admin or member`"""
+    *most, last = choices
+    return f"{', '.join(most)} or {last}" if most else last
+
+
 def visible(text: str) -> str:
     """Text from an event or a server, with control and direction characters written out.
 
@@ -98,7 +109,7 @@ def shown_cells(event: Event) -> list[Text]:
 
 def _checked(text: str) -> str:
     if not _ID.fullmatch(text):
-        raise typer.BadParameter("An id is letters, digits, _ and -: copy it from a listing.")
+        raise typer.BadParameter("An ID consists of letters, digits, _ and -. Copy it from a list.")
     return text
 
 
@@ -106,6 +117,6 @@ def _checked_if_given(text: str) -> str:
     return _checked(text) if text else text
 
 
-def id_of(what: str, about: str = "Its id.", *, optional: bool = False) -> Any:
+def id_of(what: str, about: str = "ID.", *, optional: bool = False) -> Any:
     """An argument that is an id, in a usage line as `what`."""
     return typer.Argument(metavar=what, help=about, callback=_checked_if_given if optional else _checked)

@@ -37,19 +37,24 @@ def _several() -> None:
 
 @user.command()
 def create(
-    email: Annotated[str, typer.Argument(metavar="EMAIL", help="What the person signs in with.")],
+    email: Annotated[str, typer.Argument(metavar="EMAIL", help="Email address to sign in with.")],
     org: Annotated[str, typer.Option(help="The organization's short name.")],
     role: Annotated[
-        Role, typer.Option(help="owner: all. admin: all but ownership. auditor: reads. member: own events.")
+        Role,
+        typer.Option(
+            help="owner: everything. admin: everything except ownership. auditor: read only. member: own events."
+        ),
     ],
-    name: Annotated[str, typer.Option(help="As people know them.")] = "",
-    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password's line there.")] = False,
+    name: Annotated[str, typer.Option(help="Display name.")] = "",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Add a person to an organization.
 
-    Without --password-stdin a password is made and printed alone on standard output, once. Who has an
-    account already keeps its password.
+    Without --password-stdin, a password is generated and printed to standard output once. A person who already has an
+    account keeps its password.
     """
     password = _given_password() if password_stdin else secrets.token_urlsafe(15)
     kept = hash_password(password)
@@ -65,7 +70,7 @@ def create(
         shown = {"id": ids.encode("usr", made.user_id.bytes), "email": made.email, "role": made.role, "org": org}
         emit(shown | ({"password": password} if own else {}))
         return
-    note(f"{made.email} is {made.role} of {org}." + (" The password, shown this once:" if own else ""))
+    note(f"{made.email} is {made.role} of {org}." + (" Password, shown only once:" if own else ""))
     if own:
         say(password)
 
@@ -79,5 +84,5 @@ def _add(database: Database, email: str, org: str, role: str, kept: HashedPasswo
 def _given_password() -> str:
     line = sys.stdin.readline()
     if not line.strip():
-        raise typer.BadParameter("standard input holds no password; pipe one line in", param_hint="--password-stdin")
+        raise typer.BadParameter("Standard input has no password. Pipe one line in", param_hint="--password-stdin")
     return line.rstrip("\r\n")

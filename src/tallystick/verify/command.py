@@ -19,8 +19,8 @@ HOLDS, FAILS, USAGE = 0, 1, 2
 ZIP = b"PK"
 MOST_TEXT = 4 << 20
 ABOUT = (
-    "Check a bundle or a proof offline, or a server from outside, by keys of your own.\n\n"
-    "The key has to come from elsewhere than the evidence."
+    "Verify a bundle or a proof offline, or a running server, with a key that you already have.\n\n"
+    "The key must come from another source than the evidence."
 )
 OPTIONS = {
     "files": "Bundles (.zip), proofs (as text, with the event's JSON beside it, or as JSON), checkpoints.",
