@@ -60,7 +60,7 @@ def test_require_names_role_and_permission(small_town):
 
 def test_require_tells_a_key_to_be_made_anew(small_town):
     scope = api_key_scope(small_town.acme.org_id, small_town.bob.user_id, "ci", frozenset({"events:write"}))
-    with pytest.raises(Forbidden, match="Make a key"):
+    with pytest.raises(Forbidden, match="Create a key"):
         require(scope, "events:read")
 
 

@@ -154,7 +154,7 @@ def take_investigation(camera: Camera, demo: Demo) -> None:
 def take_case(camera: Camera, demo: Demo) -> None:
     """A case that begins, is written, is finished, and one with a long title and no event."""
     page = camera.page
-    page.get_by_role("button", name="Make a case").click()
+    page.get_by_role("button", name="Add to case").click()
     page.locator(".report").wait_for()
     camera.picture("case-begun")
     place = page.url
@@ -178,13 +178,13 @@ def take_case(camera: Camera, demo: Demo) -> None:
     page.locator("#problem").wait_for()
     camera.picture("case-refused")
     page.goto(place)
-    page.get_by_role("button", name="Close the case").click()
+    page.get_by_role("button", name="Close case").click()
     page.wait_for_load_state("networkidle")
     camera.visit("case-finished", place)
     open_first(page, f"{demo.url}/audit-logs?q=an_action_with_a_name")
     page.locator("#panel").get_by_role("link", name="Investigate").first.click()
     page.locator("input[name=title]").fill(LONG_TITLE)
-    page.get_by_role("button", name="Make a case").click()
+    page.get_by_role("button", name="Add to case").click()
     page.locator(".report").wait_for()
     camera.picture("case-long-names")
 

@@ -152,7 +152,7 @@ def take_partial(camera: Camera, demo: Demo) -> None:
         server.send_signal(signal.SIGCONT)
         page.wait_for_url("**/audit-logs?q=*")
         page.wait_for_load_state("networkidle")
-        if page.get_by_text("only a part of the period").count():
+        if page.get_by_text("Only part of the period").count():
             camera.picture("partial")
             return
     print("partial: everything was read in time; the words are put there")

@@ -84,7 +84,7 @@ def test_an_auditor_reads_and_is_offered_nothing_to_do(town):
 
 
 def test_an_admin_is_offered_no_change_and_may_make_none(nico_asks, town):
-    assert "An owner changes" in seen(nico_asks.get(PAGE))
+    assert "Only an owner can change" in seen(nico_asks.get(PAGE))
     assert post(nico_asks, plan="free").status_code == 403
     assert nico_asks.get(PAGE, params={"look": "change", "plan": "free"}).status_code == 400
     assert town.acme.get("/v1/audit-logs", params={"q": "action:audit_log.retention_changed"}).json()["data"] == []
@@ -96,7 +96,7 @@ def test_a_change_says_what_it_deletes_and_that_it_is_recorded(alice_asks, town)
     old = town.acme.get("/v1/audit-logs", params={"end": end, "count": "exact"}).json()["total"]
     assert f" {old:,} events are deleted, for good." in said
     assert "None of them was ever exported or archived." in said
-    assert "This is recorded in the trail" in said
+    assert "This is recorded in the audit log" in said
     assert "only support@example.com can restore the larger plan" in said
     assert "Enterprise · 36,500 days" in said
 
@@ -137,7 +137,7 @@ def test_an_erasure_is_asked_for_by_one_and_confirmed_by_another(alice_asks, nic
     assert post(alice_asks, "/erasures", email="sarah0@acme.com", reason="Request 17").status_code == 303
     page = alice_asks.get(PAGE)
     assert "15 events would have data erased" in seen(page)
-    assert "A second owner or admin has to confirm it" in seen(page)
+    assert "A second owner or admin must confirm this" in seen(page)
     (erasure_id,) = re.findall(r"/retention/erasures/(ers_\w+)/cancel", page.text)
     refused = post(alice_asks, f"/erasures/{erasure_id}/confirm")
     assert refused.status_code == 403
@@ -153,7 +153,7 @@ def test_an_erasure_that_cannot_end_says_what_it_waits_for(town, alice_asks, nic
     older.touch()
     assert post(alice_asks, "/erasures", email="sarah1@acme.com", reason="Request 19").status_code == 303
     page = alice_asks.get(PAGE)
-    while "still being looked" in seen(page) or "is being looked through" in seen(page):
+    while "still being looked" in seen(page) or "Searching the audit log" in seen(page):
         page = alice_asks.get(PAGE)
     erasure_id = re.findall(r"/retention/erasures/(ers_\w+)/confirm", nico_asks.get(PAGE).text)[0]
     assert post(nico_asks, f"/erasures/{erasure_id}/confirm").status_code == 303
@@ -218,7 +218,7 @@ def test_what_was_done_here_stands_in_the_trail(alice_asks, town):
 
 
 def test_without_a_mail_server_the_page_says_that_nobody_is_told(alice_asks):
-    assert "Mail is off" in seen(alice_asks.get(PAGE))
+    assert "Email is not configured" in seen(alice_asks.get(PAGE))
 
 
 def test_mail_is_switched_by_owner_and_admin_and_by_nobody_else(nico_asks, charlie_asks, town):

@@ -85,13 +85,13 @@ def investigate(page: Page) -> None:
     expect(timeline.nth(3).locator(".status")).to_have_text("Failed")
 
     page.get_by_label("Title of the new case").fill("Deployment of api-infrastructure blocked")
-    page.get_by_role("button", name="Make a case").click()
+    page.get_by_role("button", name="Add to case").click()
 
 
 def downloaded(page: Page, name: str) -> str:
     """A report as text."""
     with page.expect_download() as download:
-        page.get_by_role("link", name=f"Report as {name}").click()
+        page.get_by_role("link", name=f"Download {name}").click()
     document = Path(download.value.path()).read_bytes()
     return text_of(document) if name == "PDF" else document.decode().replace("**", "")
 
@@ -109,7 +109,7 @@ def test_a_failed_deployment_is_found_understood_and_written_down(as_person):
     entry.get_by_label("Note", exact=True).fill("Code change introduced unencrypted S3 bucket")
     entry.get_by_role("button", name="Save note").click()
     expect(entry.locator(".note")).to_have_text("Code change introduced unencrypted S3 bucket")
-    page.get_by_role("button", name="Close the case").click()
+    page.get_by_role("button", name="Close case").click()
     expect(page.locator(".case-head")).to_contain_text("Closed")
 
     for name in ("PDF", "Markdown"):
@@ -139,10 +139,10 @@ def test_an_event_goes_into_a_case_that_is_there_already(as_person, town):
     event = town.event("action:user.login user:sarah@acme.com")["id"]
     page.goto(f"/audit-logs/{event}/investigate?by=session&before=0m&after=0m")
     page.get_by_label("Title of the new case").fill("One that is there")
-    page.get_by_role("button", name="Make a case").click()
+    page.get_by_role("button", name="Add to case").click()
     other = town.event("action:deployment.failed user:sarah@acme.com")["id"]
     page.goto(f"/audit-logs/{other}/investigate?by=actor&before=0m&after=0m")
     page.get_by_label("Case", exact=True).select_option("One that is there")
-    page.get_by_role("button", name="Make a case").click()
+    page.get_by_role("button", name="Add to case").click()
     expect(page.get_by_role("heading", name="One that is there")).to_be_visible()
     expect(page.locator(".timeline > li")).to_have_count(2)

@@ -149,7 +149,7 @@ def _parse_id(prefix: str, text: str, parameter: str) -> UUID:
 
 
 def _not_found(shown_id: str) -> NotFound:
-    return NotFound(f"There is no alert {shown_id[:60]!r}.", code="no_such_alert")
+    return NotFound(f"Alert {shown_id[:60]!r} not found.", code="no_such_alert")
 
 
 def _alert_of(row: Row[Any]) -> Alert:

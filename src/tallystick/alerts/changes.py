@@ -48,7 +48,7 @@ def create(connection: Connection, scope: Scope, settings: RuleSettings, *, now:
     organizations.lock_row(connection, scope.org_id)
     number = select(func.count()).select_from(alert_rules).where(alert_rules.c.org_id == scope.org_id)
     if connection.execute(number).scalar_one() >= MOST_RULES:
-        raise Conflict(f"There are {MOST_RULES} rules already. Delete some.", code="too_many_rules")
+        raise Conflict(f"You already have {MOST_RULES} rules, the maximum. Delete some first.", code="too_many_rules")
     rule = insert_rule(connection, scope, settings, now=now)
     record_own_for(
         connection,
@@ -187,13 +187,13 @@ def _validate(connection: Connection, scope: Scope, settings: RuleSettings) -> t
     except BadRequest as problem:
         raise invalid_rule("name", problem.detail) from None
     if settings.severity not in SEVERITIES:
-        raise invalid_rule("severity", f"severity is one of {', '.join(SEVERITIES)}.")
+        raise invalid_rule("severity", f"severity must be one of {', '.join(SEVERITIES)}.")
     if len(settings.runbook) > MOST_RUNBOOK or not settings.runbook.isprintable():
         raise invalid_rule(
-            "runbook", f"A runbook is one line of at most {MOST_RUNBOOK} characters: a link, or what to do."
+            "runbook", f"A runbook must be one line of at most {MOST_RUNBOOK} characters: a link, or what to do."
         )
     if len(settings.destinations) > MOST_DESTINATIONS:
-        raise invalid_rule("destinations", f"A rule goes to {MOST_DESTINATIONS} destinations at most.")
+        raise invalid_rule("destinations", f"A rule can have at most {MOST_DESTINATIONS} destinations.")
     shown = list(dict.fromkeys(settings.destinations))
     destination.destination_ids(connection, scope, shown)
     values = {

@@ -85,7 +85,7 @@ def parse_definition(given: dict[str, Any]) -> RuleDefinition:
     try:
         definition = msgspec.convert(given, RuleDefinition)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"This is no rule: {error}.", code="bad_rule") from None
+        raise BadRequest(f"Invalid rule: {error}.", code="bad_rule") from None
     _check_numbers(definition)
     said = {name for name in ("window_seconds", "group_by", "distinct", "then", "then_group_by", "unless", "new")
             if getattr(definition, name)}  # fmt: skip
@@ -96,39 +96,39 @@ def parse_definition(given: dict[str, Any]) -> RuleDefinition:
     if missing := sorted(REQUIRED_FIELDS[definition.kind] - said):
         raise invalid_rule(missing[0], f"A rule of kind {definition.kind} needs {missing[0]}.")
     if definition.kind == "threshold" and definition.count > 1 and not definition.window_seconds:
-        raise invalid_rule(
-            "window_seconds", "To count more than one event, say within how many seconds: window_seconds."
-        )
+        raise invalid_rule("window_seconds", "To count more than one event, set window_seconds.")
     if definition.distinct and (definition.count < 2 or definition.distinct == definition.group_by):
-        raise invalid_rule("distinct", "distinct counts different values: at least 2, of another field than group_by.")
+        raise invalid_rule("distinct", "distinct needs a count of at least 2, and a field other than group_by.")
     for name in ("query", "then", "unless"):
         parse_search(name, getattr(definition, name))
     for slot in _PLACEHOLDER.findall(definition.says):
         if slot not in PLACEHOLDERS:
-            raise invalid_rule("says", f"There is no {{{slot[:40]}}} to say: write {', '.join(PLACEHOLDERS)}.")
+            raise invalid_rule("says", f"Unknown placeholder {{{slot[:40]}}}. Use {', '.join(PLACEHOLDERS)}.")
     return definition
 
 
 def parse_search(name: str, query: str) -> Condition:
     """The search of a rule, which has no period of its own."""
     if len(query) > MOST_QUERY:
-        raise invalid_rule(name, f"A search has at most {MOST_QUERY} characters.")
+        raise invalid_rule(name, f"A search can have at most {MOST_QUERY} characters.")
     if "\0" in query:
-        raise invalid_rule(name, "No search holds the character U+0000.")
+        raise invalid_rule(name, "A search cannot contain the character U+0000.")
     condition = parse(query, now=0)
     if _has_period(condition):
-        raise invalid_rule(name, "A rule judges events as they come: leave after:, before: and on: out of its search.")
+        raise invalid_rule(
+            name, "A rule checks events as they arrive: leave after:, before: and on: out of its search."
+        )
     return condition
 
 
 def _check_numbers(definition: RuleDefinition) -> None:
     if not 1 <= definition.count <= MOST_COUNT:
-        raise invalid_rule("count", f"count is 1 to {MOST_COUNT}.")
+        raise invalid_rule("count", f"count must be 1 to {MOST_COUNT}.")
     for name in ("window_seconds", "cooldown_seconds"):
         if not 0 <= getattr(definition, name) <= LONGEST:
-            raise invalid_rule(name, f"{name} is 0 to {LONGEST}, which is 366 days.")
+            raise invalid_rule(name, f"{name} must be 0 to {LONGEST} seconds (366 days).")
     if len(definition.says) > 500 or not definition.says.isprintable():
-        raise invalid_rule("says", "A sentence is one line of at most 500 characters.")
+        raise invalid_rule("says", "says must be one line of at most 500 characters.")
 
 
 def _has_period(condition: Condition) -> bool:

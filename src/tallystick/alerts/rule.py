@@ -137,4 +137,4 @@ def _article(word: str) -> str:
 
 
 def _not_found(shown_id: str) -> NotFound:
-    return NotFound(f"There is no rule {shown_id[:60]!r}.", code="no_such_rule")
+    return NotFound(f"Rule {shown_id[:60]!r} not found.", code="no_such_rule")

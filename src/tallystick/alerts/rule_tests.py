@@ -115,7 +115,7 @@ def expand_events(events: Sequence[TestEvent]) -> Iterator[tuple[EventInput, boo
         for place in range(event.repeat):
             number += 1
             if number > MOST_EVENTS:
-                raise _bad(f"A test has at most {MOST_EVENTS} events.")
+                raise _bad(f"A test can have at most {MOST_EVENTS} events.")
             at = _check_range(_time_of(event.at) + round(place * event.every * SECOND_US))
             yield _input(event, at), event.by_tallystick, at if event.received is None else _time_of(event.received)
 
@@ -135,7 +135,7 @@ def _input(event: TestEvent, at: int) -> EventInput:
 def _time_of(given: float | datetime) -> int:
     if isinstance(given, datetime):
         if given.tzinfo is None:
-            raise _bad("A time in a test says its zone: 2024-03-04T10:00:00Z.")
+            raise _bad("A time in a test needs a time zone: 2024-03-04T10:00:00Z.")
         return _check_range(to_us(given))
     return _check_range(BASE_US + round(given * SECOND_US))
 

@@ -78,7 +78,7 @@ def read_rules(text: str) -> list[RuleSpec]:
     try:
         given = _Loader(text).get_single_data()
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise _bad(f"This is not YAML: {' '.join(str(error).split())[:300]}.") from None
+        raise _bad(f"Invalid YAML: {' '.join(str(error).split())[:300]}.") from None
     _refuse_unstorable(given)
     rules = given.get("rules") if isinstance(given, dict) else None
     if not isinstance(rules, list) or len(given) > 1:

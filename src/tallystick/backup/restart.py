@@ -68,7 +68,7 @@ def restart(
         organization = organizations.by_slug(connection, slug)
         log = read(connection, organization.org_id)
     if log.frozen_reason is None:
-        raise Conflict(f"The log of {slug} is not frozen. There is nothing to restart.", code="not_frozen")
+        raise Conflict(f"The log of {slug} is not frozen, so there is nothing to restart.", code="not_frozen")
     marks = HighWaterMarks(data_dir)
     marks.open()
     mark = marks.of(log.origin_id)
@@ -145,7 +145,7 @@ def _trim(store: EventStore, data_dir: Path, organization: Organization, log: Lo
     with opened(data_dir, file.entry(0)) as stream:
         written = copying.count_in(stream)
     if written < len(present):
-        raise Unavailable(f"The event store gave {written} of {len(present)} events that were to be moved. Try again.")
+        raise Unavailable(f"The event store returned {written} of the {len(present)} events to move. Try again.")
     sync_folder(data_dir)
     expiry.remove(store, scope, sorted(present))
     return len(present), str(data_dir / name)

@@ -90,7 +90,8 @@ def _advice(error: TyperException, arguments: list[str]) -> str:
     word = next((given for given in arguments if option and given[:2] == option), "")
     path = getattr(getattr(error, "ctx", None), "command_path", "tallystick")
     if word and arguments[0] in SEARCHING:
-        return f"There is no option {option}. To search for a word that begins with '-', put -- before it: {path} -- {word}"
+        said = f"There is no option {option}. To search for a word that begins with '-', put -- before it:"
+        return f"{said} {path} -- {word}"
     if parameter is not None and (found := _NOT_ONE_OF.fullmatch(error.message)):
         choices = any_of(re.findall("'([^']+)'", found["choices"]))
         name = max(parameter.opts, key=len).lstrip("-").replace("_", " ")

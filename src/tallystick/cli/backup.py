@@ -57,9 +57,7 @@ def create(
     say(f"{target}: {manifest.events:,} events, {manifest.bytes / 1e6:,.1f} MB, as of {manifest.taken_at}")
     for log in manifest.logs:
         if log.missing:
-            note(
-                f"{log.slug}: {log.missing:,} events of its log are missing from the event store; see the page Integrity."
-            )
+            note(f"{log.slug}: {log.missing:,} events of its log are missing from the event store. See Integrity.")
     note("Back up secret.key, ledger.marks and ledger.erasures of the data directory separately.")
 
 

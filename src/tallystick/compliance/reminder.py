@@ -208,8 +208,8 @@ def letter_of(organization: str, found: Due, url: str) -> Email:
         words = f"{number} {wait.format(organization)} to be signed"
         late = f", {len(found.overdue)} of them for more than {OVERDUE_DAYS} days" if found.overdue else ""
         paragraphs.append(f"{words}{late}.")
-    paragraphs.append("This mail comes once a week; an owner or admin can change that on the page.")
-    return Email(f"Review the audit trail of {name}", tuple(paragraphs), ("Compliance", url))
+    paragraphs.append("You receive this email at most once a week. An owner or admin can change that on the page.")
+    return Email(f"Review the audit log of {name}", tuple(paragraphs), ("Compliance", url))
 
 
 def _recipients(connection: Connection, row: Row[tuple[object, ...]]) -> list[Member]:

@@ -60,7 +60,7 @@ def create(
     """Make one. BadRequest (`bad_destination`), Conflict, Forbidden."""
     require(scope, "alerts")
     if kind not in KINDS:
-        raise invalid("kind", f"kind is one of {', '.join(KINDS)}.")
+        raise invalid("kind", f"kind must be one of {', '.join(KINDS)}.")
     shown, private = _checked(connection, scope, posts.guard, kind, settings)
     organizations.lock_row(connection, scope.org_id)
     number = select(func.count()).select_from(destinations).where(destinations.c.org_id == scope.org_id)
@@ -129,7 +129,7 @@ def rotate(
     organizations.lock_row(connection, scope.org_id)
     one = show(connection, scope, shown_id)
     if one.kind != "webhook":
-        raise Conflict("Only a webhook has a secret that signs.", code="no_secret")
+        raise Conflict("Only a webhook has a signing secret.", code="no_secret")
     private = secrets.rotate_secret(_opened(connection, posts, one), now)
     kept = secrets.seal_secrets(posts.seal, one.org_id, one.destination_id, private)
     connection.execute(update(destinations).where(is_destination(one.org_id, one.destination_id)).values(sealed=kept))
@@ -212,7 +212,9 @@ def _checked(
 ) -> tuple[dict[str, Any], DestinationSecrets]:
     """What may be shown of the settings, and the rest."""
     if wrong := sorted(set(settings) - FIELDS[kind]):
-        raise invalid("settings", f"A destination of kind {kind} has no {wrong[0][:60]!r}: {', '.join(FIELDS[kind])}.")
+        raise invalid(
+            "settings", f"A destination of kind {kind} does not take {wrong[0][:60]!r}, only {', '.join(FIELDS[kind])}."
+        )
     if kind == "email":
         addresses = _addresses(settings.get("to"))
         outside = [one for one in addresses if one not in members_of(connection, scope.org_id)]
@@ -232,16 +234,18 @@ def _checked(
 
 def _url(guard: Guard, given: object) -> str:
     if not isinstance(given, str) or not given.isascii() or not given.isprintable() or " " in given:
-        raise invalid("settings", "url is the address to send to, such as https://example.com/hooks/audit.")
+        raise invalid("settings", "url must be the address to send to, such as https://example.com/hooks/audit.")
     try:
         parts = urlsplit(given)
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https") or len(given) > MOST_URL:
-        raise invalid("settings", "url is the address to send to, such as https://example.com/hooks/audit.")
+        raise invalid("settings", "url must be the address to send to, such as https://example.com/hooks/audit.")
     if parts.username or parts.password:
-        raise invalid("settings", "A user and password in the URL would be shown: put them into a header.")
+        raise invalid(
+            "settings", "Do not put a user name or password in the URL, where they would be visible. Use a header."
+        )
     if parts.scheme == "http" and not guard.allows(host):
         raise invalid("settings", "url begins with https://. The operator can allow a host without TLS by "
                   "TALLYSTICK_ALLOWED_TARGETS.")  # fmt: skip
@@ -250,12 +254,12 @@ def _url(guard: Guard, given: object) -> str:
 
 def _headers(given: object) -> dict[str, str]:
     if not isinstance(given, Mapping) or len(given) > MOST_HEADERS:
-        raise invalid("settings", f"headers are at most {MOST_HEADERS} names and values.")
+        raise invalid("settings", f"headers can have at most {MOST_HEADERS} names and values.")
     for name, value in given.items():
         if not isinstance(name, str) or not _HEADER.fullmatch(name) or name.lower() in _OURS:
-            raise invalid("settings", f"There can be no header {str(name)[:60]!r}.")
+            raise invalid("settings", f"The header {str(name)[:60]!r} is not allowed.")
         if not isinstance(value, str) or not value.isascii() or not value.isprintable() or len(value) > MOST_URL:
-            raise invalid("settings", f"The header {name} has a value that no header can have.")
+            raise invalid("settings", f"The value of the header {name} is not valid.")
     return dict(given)
 
 
@@ -265,7 +269,7 @@ def _addresses(given: object) -> list[str]:
         or not 1 <= len(given) <= MOST_ADDRESSES
         or not all(isinstance(o, str) for o in given)
     ):
-        raise invalid("settings", f"to is a list of 1 to {MOST_ADDRESSES} e-mail addresses.")
+        raise invalid("settings", f"to must be a list of 1 to {MOST_ADDRESSES} email addresses.")
     try:
         return list(dict.fromkeys(names.email(text) for text in given))
     except BadRequest as problem:

@@ -362,7 +362,7 @@ def _note_health(connection: Connection, where: Row[Any], result: Result, now: i
 def _tell_owners(connection: Connection, where: Row[Any], result: Result, now: int) -> None:
     """By mail, once: alerts do not arrive where they should. Without a mail server it waits until it is given up."""
     letter = Email(
-        f"Alerts do not reach {where.name}"[:180],
+        f"Alerts are not reaching {where.name}"[:180],
         (
             f"Tallystick cannot deliver to the destination {where.name}: {result.problem}",
             "The destination was turned off." if result.gone else "Delivery is retried for three days.",

@@ -43,7 +43,7 @@ class Directory:
                 with self._path(key).open("rb") as source:
                     file.writelines(read_blocks(source))
             except FileNotFoundError:
-                raise FileMissing(f"{key} is not there.") from None
+                raise FileMissing(f"{key} does not exist.") from None
 
     def keys(self, prefix: str) -> Iterator[str]:
         with _said():

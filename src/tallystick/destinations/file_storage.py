@@ -72,5 +72,5 @@ def read_blocks(file: BinaryIO) -> Iterator[bytes]:
 def verify_copy(sent: Checksum, there: Checksum, key: str) -> Checksum:
     """The sum, when both are the same; TargetError."""
     if sent != there:
-        raise TargetError(f"{key} did not arrive as it was sent: {there.bytes:,} bytes of {sent.bytes:,} are the same.")
+        raise TargetError(f"{key} was not stored as sent: {there.bytes:,} of {sent.bytes:,} bytes match.")
     return sent

@@ -34,7 +34,7 @@ class Guard:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            raise TargetError(f"{host} cannot be found: no name server knows it.") from None
+            raise TargetError(f"{host} cannot be found in DNS.") from None
         resolved = list(dict.fromkeys(str(one[4][0]) for one in found))
         free = resolved if self._names(host) else [one for one in resolved if self._may(one)]
         if not free:

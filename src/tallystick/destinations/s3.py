@@ -112,16 +112,16 @@ class Bucket:
             yield
         except S3Error as error:
             if error.code in _GONE:
-                raise FileMissing(f"{key} is not there.") from None
+                raise FileMissing(f"{key} does not exist.") from None
             if error.code in _REFUSED:
-                raise TargetError(f"The S3 server refused the access key ({error.code}).") from None
+                raise TargetError(f"The S3 server rejected the access key ({error.code}).") from None
             if error.code == "NoSuchBucket":
                 raise TargetError(f"The S3 server has no bucket {self._bucket}.") from None
             raise TargetError(f"The S3 server answered {error.code}.") from None
         except ServerError as error:
             raise TargetError(f"The S3 server answered {error.status_code}.") from None
         except InvalidResponseError:
-            raise TargetError("What answered is no S3 server.") from None
+            raise TargetError("The address did not answer as an S3 server.") from None
         except (MinioException, HTTPError, OSError) as error:
             reason = getattr(error, "reason", None) or error
             raise TargetError(f"The S3 server cannot be reached: {type(reason).__name__}.") from None

@@ -104,7 +104,7 @@ def compose(
     message = EmailMessage(policy=SMTP)
     for name, value in (("From", relay.sender), ("To", recipient), ("Subject", subject)):
         if not value or any(map(_breaks, value)) or len(value) > 254:
-            raise InvalidEmail(f"{name} cannot stand in a header")
+            raise InvalidEmail(f"{name} cannot be used in a header")
     try:
         message["From"] = Address("Tallystick", addr_spec=relay.sender)
         message["To"] = Address(addr_spec=recipient)
@@ -156,10 +156,10 @@ async def send_content(relay: MailServer, recipient: str, write: Callable[[int],
             content = write(int(size) if size.isdecimal() else 0)
             await client.sendmail(relay.sender, [recipient], content)
     except aiosmtplib.SMTPAuthenticationError as error:
-        raise EmailNotSent(f"the mail server refused user and password ({error.code})") from None
+        raise EmailNotSent(f"the mail server rejected the user name or password ({error.code})") from None
     except aiosmtplib.SMTPRecipientsRefused as error:
         codes = [one.code for one in error.recipients]
-        raise EmailNotSent(f"the recipient was refused ({codes[0]})", for_good=min(codes) >= 500) from None
+        raise EmailNotSent(f"the recipient was rejected ({codes[0]})", for_good=min(codes) >= 500) from None
     except aiosmtplib.SMTPResponseException as error:
         too_large = error.code in (TOO_LARGE, TOO_LARGE_NOW)
         raise EmailNotSent(

@@ -149,7 +149,7 @@ def look_at_archive(settings: Settings) -> Iterator[Finding]:
     try:
         begun = has_marker(objects)
     except TargetError as error:
-        yield problem("archive", error.detail, "Nothing is deleted until it can be written.")
+        yield problem("archive", error.detail, "Nothing is deleted until the archive can be written.")
         return
     yield fine("archive", f"{objects.where} answers." if begun else f"{objects.where} is still empty.")
 

@@ -119,10 +119,12 @@ def _logs(connection: Connection, settings: Settings) -> Iterator[Finding]:
                 "log", words, "Restore the newest backup. Otherwise the server freezes this log when it starts."
             )
     if not wrong:
-        yield fine("log", f"None of {len(found)} is frozen; none has fewer entries than were signed here.")
+        yield fine("log", f"{len(found)} checked; none is frozen, none is behind what was signed.")
     if differences := count_differences(connection):
-        advice = "The page Integrity and the server's log say which. Keep the disk as it is, and compare with a backup."
-        yield problem("integrity", f"The check found {differences} differences.", advice)
+        advice = (
+            "The Integrity page and the server's log list them. Leave the disk as it is, and compare with a backup."
+        )
+        yield problem("integrity", f"The last check found {differences} differences.", advice)
 
 
 def _journal(connection: Connection, _settings: Settings) -> Iterator[Finding]:

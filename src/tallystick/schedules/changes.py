@@ -63,7 +63,7 @@ def create(
     require(scope, "exports")
     calendar, values = _checked(wanted, now)
     if wanted.mode not in MODES:
-        raise invalid("mode", f"mode is one of {', '.join(MODES)}.")
+        raise invalid("mode", f"mode must be one of {', '.join(MODES)}.")
     addresses = getting.check_recipients(scope, wanted.recipients, to_place=wanted.to_place)
     organizations.lock_row(connection, scope.org_id)
     number = select(func.count()).select_from(export_schedules).where(export_schedules.c.org_id == scope.org_id)
@@ -105,7 +105,7 @@ def change(
     before = _mine(connection, scope, shown_id)
     wanted = replace(settings_of(before), **given)
     if wanted.mode != before.mode:
-        raise invalid("mode", "The mode of a schedule stays what it is: make another one.")
+        raise invalid("mode", "The mode of a schedule cannot be changed. Create another schedule.")
     calendar, values = _checked(wanted, now)
     values["enabled"] = wanted.enabled
     if wanted.enabled and not before.enabled:
@@ -180,9 +180,9 @@ def run_now(connection: Connection, scope: Scope, shown_id: str, *, now: int, ca
     """Send what is there now. Conflict: `schedule_running`, `no_recipients`, `schedule_stopped`."""
     one = _mine(connection, scope, shown_id)
     if one.stopped:
-        raise Conflict(f"This schedule ended: {one.stopped} Resume it first.", code="schedule_stopped")
+        raise Conflict(f"This schedule has ended: {one.stopped} Resume it first.", code="schedule_stopped")
     if runs.has_open(connection, one):
-        raise Conflict("It is running already. Wait for its result.", code="schedule_running")
+        raise Conflict("It is already running. Wait for the result.", code="schedule_running")
     if not any(getting.may_receive(connection, one.org_id, who) for who in one.recipients):
         raise Conflict("Nobody may get a file: its recipients wait for an owner's consent.", code="no_recipients")
     record_own_for(connection, scope, "audit_log.schedule_started", _on(one), now=now, caller=caller)
@@ -206,7 +206,7 @@ def _checked(wanted: ScheduleSettings, now: int) -> tuple[Calendar, dict[str, An
     except BadCalendar as problem:
         raise invalid(problem.field, problem.detail) from None
     if wanted.format not in FORMATS:
-        raise invalid("format", f"format is one of {', '.join(FORMATS)}.")
+        raise invalid("format", f"format must be one of {', '.join(FORMATS)}.")
     try:
         name = names.name(wanted.name)
     except BadRequest as problem:
@@ -221,7 +221,7 @@ def _checked(wanted: ScheduleSettings, now: int) -> tuple[Calendar, dict[str, An
     query_from(kept | {"tz": [wanted.zone]}, now=now)
     text = _filter_text(kept)
     if len(text) > MOST_FILTER:
-        raise invalid("filter", f"A filter has at most {MOST_FILTER} characters.")
+        raise invalid("filter", f"A filter can have at most {MOST_FILTER} characters.")
     values = {
         "name": name, "frequency": calendar.frequency, "at": calendar.at, "weekday": calendar.weekday,
         "day": calendar.day, "zone": calendar.zone_name, "format": wanted.format, "filter": text,
@@ -252,7 +252,7 @@ def _set_recipients(
             connection.execute(insert(schedule_recipients).values(row))
         elif known[address].state == "unsubscribed":
             if address != scope.principal.email:
-                raise invalid("recipients", f"{address} unsubscribed: only they themselves can come back.")
+                raise invalid("recipients", f"{address} has unsubscribed and cannot be added again by someone else.")
             again = update(schedule_recipients).where(mine, schedule_recipients.c.address == address)
             connection.execute(again.values(state="active", until=until))
 

@@ -138,7 +138,7 @@ def export_email(parcel: ExportFile, unsubscribe: str, link: str | None) -> Emai
         )
     subject = f"{schedule.name}: {rows} of {organization[:80]}"
     download = None if link is None else ("Download the file", link)
-    return Email(subject, tuple(paragraphs), download, ("Receive this no more", unsubscribe))
+    return Email(subject, tuple(paragraphs), download, ("Unsubscribe", unsubscribe))
 
 
 def _period(parcel: ExportFile) -> str:

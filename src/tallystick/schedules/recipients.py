@@ -23,15 +23,17 @@ def check_recipients(scope: Scope, texts: Iterable[str], *, to_place: bool) -> l
         try:
             found.append(names.email(text))
         except BadRequest:
-            raise invalid("recipients", f"{text[:100]!r} is no e-mail address: write it as name@example.com.") from None
+            raise invalid(
+                "recipients", f"{text[:100]!r} is not an email address. Write it as name@example.com."
+            ) from None
     found = list(dict.fromkeys(found))
     if len(found) > MOST_RECIPIENTS:
-        raise invalid("recipients", f"A schedule has at most {MOST_RECIPIENTS} recipients.")
+        raise invalid("recipients", f"A schedule can have at most {MOST_RECIPIENTS} recipients.")
     if to_place:
         require(scope, "admin")
         found.append(OPERATOR_STORAGE)
     if not found:
-        raise invalid("recipients", "Name at least one recipient.")
+        raise invalid("recipients", "Add at least one recipient.")
     # Who changes nothing in the organization gives nothing away either: to oneself it is only reading.
     if scope.role in ("auditor", "member") and found != [scope.principal.email]:
         raise Forbidden(

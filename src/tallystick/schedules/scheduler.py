@@ -199,7 +199,7 @@ class Scheduler(Background):
             return None
         known = [one for one in schedule.recipients if one.address == row.address]
         if not known or not may_receive(connection, row.org_id, known[0]):
-            self._settle(connection, schedule, row, None, "gets nothing any more", True, now)
+            self._settle(connection, schedule, row, None, "no longer receives it", True, now)
             return None
         export = _export(connection, run)
         path = self._exporter.path(export)
@@ -215,7 +215,7 @@ class Scheduler(Background):
         try:
             if address == OPERATOR_STORAGE:
                 if self.place is None:
-                    return None, "the operator named none (TALLYSTICK_EXPORT_DIR)", True
+                    return None, "the operator has not set one (TALLYSTICK_EXPORT_DIR)", True
                 return store_file(self.place, parcel), "", False
             if self.post is None:
                 return None, "email is not configured (TALLYSTICK_SMTP_URL)", True
