@@ -55,7 +55,7 @@ def test_sign_in_and_errors(browser, town, axe_script):
         expect(page.get_by_role("alert")).to_be_visible()
         assert violations_in_every_look(page, axe_script) == []
         page.goto("/set-up/there-is-no-such-link")
-        expect(page.get_by_role("heading")).to_have_text("There is nothing here")
+        expect(page.get_by_role("heading")).to_have_text("Page not found")
         assert violations_in_every_look(page, axe_script) == []
 
 

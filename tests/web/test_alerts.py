@@ -156,5 +156,5 @@ def test_axe_finds_nothing(as_person, axe_script, alice_asks):
     for path in (PAGE, FORM, f"{PAGE}/failed_sign_ins/backtest?days=90", SECURITY):
         page.goto(path)
         if path == SECURITY:
-            expect(page.get_by_text("What this detection would have found")).to_have_count(4)
+            expect(page.get_by_text("Back-test this detection")).to_have_count(4)
         assert axe.violations_in_every_look(page, axe_script) == [], path

@@ -128,7 +128,7 @@ def test_axe_finds_nothing_on_investigate_and_cases(as_person, town, axe_script)
     assert violations_in_every_look(page, axe_script) == []
     page.get_by_role("button", name="Make a case").click()
     expect(page.get_by_role("heading", name="Incident Report")).to_be_visible()
-    page.get_by_text("Add a note").first.click()
+    page.get_by_text("Add note").first.click()
     assert violations_in_every_look(page, axe_script) == []
     page.goto("/cases")
     assert violations_in_every_look(page, axe_script) == []

@@ -37,7 +37,7 @@ def _person_scope(connection: Connection, org_id: UUID, asked: Principal) -> Sco
         .where(member, memberships.c.disabled_at.is_(None), people.c.disabled_at.is_(None))
     ).first()
     if row is None:
-        raise Forbidden(f"{asked.email or asked.name} has no access any more.", code="access_ended")
+        raise Forbidden(f"{asked.email or asked.name} no longer has access.", code="access_ended")
     return person_scope(org_id, asked, parse_role(row.role))
 
 

@@ -115,7 +115,7 @@ def _is_member_row(scope: Scope, user_id: UUID) -> tuple[Any, Any]:
 def _member(connection: Connection, scope: Scope, user_id: UUID) -> Member:
     row = connection.execute(_members().where(*_is_member_row(scope, user_id))).first()
     if row is None:
-        raise NotFound("There is no such member in this organization.", code="no_member")
+        raise NotFound("Member not found in this organization.", code="no_member")
     return _member_of_row(row)
 
 

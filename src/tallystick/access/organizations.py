@@ -96,7 +96,9 @@ def by_slug(connection: Connection, slug: str) -> Organization:
     """The organization with that slug; NotFound (`no_organization`)."""
     row = connection.execute(select(organizations).where(organizations.c.slug == slug)).first()
     if row is None:
-        raise NotFound(f"There is no organization {slug!r}. `tallystick org list` shows them.", code="no_organization")
+        raise NotFound(
+            f"Organization {slug!r} not found. List organizations with `tallystick org list`.", code="no_organization"
+        )
     return _organization_of_row(row)
 
 
@@ -104,7 +106,7 @@ def of_scope(connection: Connection, scope: Scope) -> Organization:
     """The scope's own organization."""
     row = connection.execute(select(organizations).where(organizations.c.org_id == scope.org_id)).first()
     if row is None:
-        raise NotFound("The organization is gone. Sign in again.", code="no_organization")
+        raise NotFound("The organization no longer exists. Sign in again.", code="no_organization")
     return _organization_of_row(row)
 
 

@@ -104,7 +104,7 @@ def _insert(
             )
         )  # fmt: skip
     except IntegrityError:
-        raise Conflict(f"{email} was added just now by someone else. Try again.", code="account_exists") from None
+        raise Conflict(f"Someone else just added {email}. Try again.", code="account_exists") from None
     return _find_or_refuse(connection, email)
 
 

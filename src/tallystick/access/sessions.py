@@ -140,7 +140,7 @@ def revoke_own(connection: Connection, scope: Scope, session_id: UUID, *, now: i
         _in_force(now).where(sessions.c.session_id == session_id, sessions.c.user_id == user_id)
     ).first()
     if row is None or not _delete(connection, session_id, user_id):
-        raise NotFound("There is no such session of yours.", code="no_session")
+        raise NotFound("Session not found.", code="no_session")
     _record_own(connection, _session_of_row(row), "user.session_revoked", now, caller)
 
 

@@ -114,7 +114,7 @@ def mute(
     """Let it fire without a word to anybody for so many seconds; 0 ends that."""
     require(scope, "alerts")
     if not 0 <= seconds <= LONGEST:
-        raise invalid_rule("seconds", f"seconds is 0 to {LONGEST}, which is 366 days.")
+        raise invalid_rule("seconds", f"seconds must be 0 to {LONGEST} (366 days).")
     organizations.lock_row(connection, scope.org_id)
     before = read_rule(connection, scope, shown_id)
     until = now + seconds * SECOND_US if seconds else None

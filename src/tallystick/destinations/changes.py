@@ -191,7 +191,7 @@ def retry(
         .values(state="waiting", attempts=0, made_at=now, next_at=now, finished_at=None)
     )
     if not connection.execute(again).rowcount:
-        raise NotFound("There is no such delivery that could be sent again.", code="no_such_delivery")
+        raise NotFound("Delivery not found, or it cannot be sent again.", code="no_such_delivery")
     record_own_for(
         connection,
         scope,
@@ -247,7 +247,7 @@ def _url(guard: Guard, given: object) -> str:
             "settings", "Do not put a user name or password in the URL, where they would be visible. Use a header."
         )
     if parts.scheme == "http" and not guard.allows(host):
-        raise invalid("settings", "url begins with https://. The operator can allow a host without TLS by "
+        raise invalid("settings", "url must begin with https://. The operator can allow a host without TLS in "
                   "TALLYSTICK_ALLOWED_TARGETS.")  # fmt: skip
     return given
 

@@ -187,7 +187,7 @@ class Courier(Background):
         try:
             private = secrets.open_secrets(self._posts.seal, where.org_id, where.destination_id, where.sealed)
         except DecryptionFailed:
-            return Result("The server's secret is another one: make the destination again.", for_good=True)
+            return Result("The server's secret key has changed. Create the destination again.", for_good=True)
         message = _message(row.message)
         if where.kind == "email":
             return self._mail(where, row, message, now)

@@ -13,7 +13,7 @@ from tallystick.exports import files
 from tallystick.exports.request import OPEN, is_one
 from tallystick.exports.tables import exports
 
-FAILED = "Its filter named a person whose data was erased."
+FAILED = "Its filter named a person whose data has been erased."
 COLUMNS = ("by_name", "by_email", "error")
 
 

@@ -275,7 +275,7 @@ def _already_over(erasure: Erasure) -> Conflict:
 
 
 def _not_found() -> NotFound:
-    return NotFound("There is no such erasure.", code="no_erasure")
+    return NotFound("Erasure not found.", code="no_erasure")
 
 
 def _erasure_of(row: Row[Any]) -> Erasure:

@@ -45,7 +45,7 @@ def save_view(
     require(scope, "events:read")
     words = _name(name)
     if len(query) > MOST_QUERY or "\0" in query:
-        raise BadRequest("This view is too long to be kept. Take some filters out.", code="bad_view")
+        raise BadRequest("This view is too long to save. Remove some filters.", code="bad_view")
     organizations.lock_row(connection, scope.org_id)  # of two at once the second sees what the first did
     mine = (saved_views.c.org_id == scope.org_id) & (saved_views.c.owner_id == scope.principal.id)
     kept = connection.execute(select(saved_views).where(mine, saved_views.c.name == words)).first()

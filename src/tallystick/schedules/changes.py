@@ -184,7 +184,10 @@ def run_now(connection: Connection, scope: Scope, shown_id: str, *, now: int, ca
     if runs.has_open(connection, one):
         raise Conflict("It is already running. Wait for the result.", code="schedule_running")
     if not any(getting.may_receive(connection, one.org_id, who) for who in one.recipients):
-        raise Conflict("Nobody may get a file: its recipients wait for an owner's consent.", code="no_recipients")
+        raise Conflict(
+            "Its recipients are waiting for an owner's approval, so nobody can receive a file yet.",
+            code="no_recipients",
+        )
     record_own_for(connection, scope, "audit_log.schedule_started", _on(one), now=now, caller=caller)
     runs.start(connection, one, now, asked=True)
     return show(connection, scope, shown_id)

@@ -127,7 +127,7 @@ def is_run(org_id: UUID, run_id: UUID) -> ColumnElement[bool]:
 def _scope(connection: Connection, schedule: Schedule, now: int) -> Scope:
     """What whoever scheduled it may see now; Forbidden when that is something else than it was."""
     if any(ERASED in value for values in schedule.filter.values() for value in values):
-        raise Forbidden("Its filter named a person whose data was erased.", code="access_ended")
+        raise Forbidden("Its filter named a person whose data has been erased.", code="access_ended")
     scope = current_scope(connection, schedule.org_id, schedule.by, now=now)
     require(scope, "exports")
     name = schedule.by.email or schedule.by.name
