@@ -185,7 +185,7 @@ class Purger(Background):
             problem = f"The archive cannot be written: {type(error).__name__}"
         with self._database.write() as connection:
             save_problem(connection, scope, problem, now=now)
-        raise Unavailable(f"{problem}. Nothing is deleted until it is.", code="archive_failed")
+        raise Unavailable(f"{problem}. Nothing is deleted until this is fixed.", code="archive_failed")
 
     def _delete(self, pruning: Pruning) -> None:
         gone = index_set.parse_indexes(pruning.indexes)
