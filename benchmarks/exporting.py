@@ -147,14 +147,14 @@ def organization(database: Database, store: EventStore, slug: str, count: int) -
 def make(database: Database, exporter: Exporter, scope: Scope, kind: str) -> None:
     """One export, from asking to the finished file."""
     with database.write() as connection:
-        one = request.ask(connection, scope, kind, {}, now=clock.now_us())
+        one = request.request_export(connection, scope, kind, {}, now=clock.now_us())
         # The log itself stays empty: what is measured reads the store alone.
         size = select_size(connection, scope)
-        mine = request.is_one(one.org_id, one.export_id)
+        mine = request.is_export(one.org_id, one.export_id)
         connection.execute(update(request.exports).where(mine).values(position=size))
     assert exporter.step()
     with database.read() as connection:
-        made = request.show(connection, scope, one.shown_id)
+        made = request.find_export(connection, scope, one.shown_id)
     assert (made.state, made.rows) == ("completed", size), made.error
     exporter.path(made).unlink()
 

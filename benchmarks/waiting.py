@@ -20,7 +20,7 @@ import httpx
 from benchmarks import corpus
 from benchmarks.load import request, send_all
 from benchmarks.server import Measured
-from tallystick.exports.request import MOST_WAITING
+from tallystick.exports.request import MAX_WAITING
 
 BATCH, CONNECTIONS = 100, 4
 SCOPES = ("events:write", "events:read", "exports")
@@ -87,7 +87,7 @@ def main() -> None:
         server.caught_up(server.last_index())
         began = time.perf_counter()
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(partial(ask, exports), range(MOST_WAITING)))
+            list(pool.map(partial(ask, exports), range(MAX_WAITING)))
         figures["asked_in_seconds"] = round(time.perf_counter() - began, 1)
         figures["beside_a_thousand"] = recorded(server, key, third)
         states = [one["status"] for one in server.client.get("/v1/exports?limit=1000", headers=bearer).json()["data"]]

@@ -171,9 +171,9 @@ def _exporter(
     maker = ReportMaker(database, store, prover, settings.data_dir, settings.compliance_dir, going)
     made = Exporter(
         database, store, prover, settings.data_dir, note=exported_ranges.add_ranges, deletions=going,
-        others={REPORT: maker.report, EVIDENCE: maker.evidence},
+        builders={REPORT: maker.report, EVIDENCE: maker.evidence},
     )  # fmt: skip
-    made.told = recorder.own_actions_waiting
+    made.on_own_action = recorder.own_actions_waiting
     made.is_recording = recorder.is_busy
     return made
 

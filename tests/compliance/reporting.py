@@ -34,7 +34,7 @@ class Desk:
         going = lambda _: (False, None)  # noqa: E731
         maker = ReportMaker(spine.database, spine.store, self.prover, data_dir, folder, going, breath_seconds=0)
         others = {REPORT: maker.report, EVIDENCE: maker.evidence}
-        self.exporter = Exporter(spine.database, spine.store, self.prover, data_dir, others=others)
+        self.exporter = Exporter(spine.database, spine.store, self.prover, data_dir, builders=others)
 
     def ask(self, scope: Scope, framework: str = "soc2", period: tuple[str, str] = JANUARY, tz: str = "UTC") -> Export:
         asked = Asked(framework, *period, tz)

@@ -30,7 +30,7 @@ def bundled(desk: Desk, scope, made) -> bytes:
     desk.spine.ship()
     assert desk.exporter.step()
     with desk.spine.database.read() as connection:
-        one = exporting.show(connection, scope, asked.shown_id)
+        one = exporting.find_export(connection, scope, asked.shown_id)
     assert one.state == "completed", one.error
     return desk.exporter.path(one).read_bytes()
 
@@ -114,5 +114,5 @@ def test_without_a_finished_report_there_is_none(desk, sqlite_spine):
     sqlite_spine.ship()
     assert desk.exporter.step()
     with sqlite_spine.database.read() as connection:
-        one = exporting.show(connection, scope, asked.shown_id)
+        one = exporting.find_export(connection, scope, asked.shown_id)
     assert (one.state, "Ask for the report again" in one.error) == ("failed", True)

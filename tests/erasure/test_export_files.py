@@ -20,7 +20,7 @@ def test_files_made_before_it_are_deleted_and_say_why(sqlite_spine: Spine, tmp_p
     kept = made(sqlite_spine, other, work, "csv")
     waits = ask(sqlite_spine, scope, "csv", user="sarah@acme.com")
     erase(sqlite_spine, scope, eraser(sqlite_spine, tmp_path), SARAH)
-    assert [path.read_bytes() for path in files.kept(tmp_path)] == [kept]
+    assert [path.read_bytes() for path in files.list_files(tmp_path)] == [kept]
     one = show(sqlite_spine, scope, waits)
     assert (one.state, one.filter) == ("failed", {"user": ["[erased]"]})
     place = ExportFiles(sqlite_spine.database, tmp_path)

@@ -58,12 +58,12 @@ def ask(spine: Spine, scope: Scope, kind: str = "csv", **given: Any) -> str:
     listed = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
     caller = Caller(address="192.0.2.1", peer="192.0.2.1", source="api")
     with spine.database.write() as connection:
-        return request.ask(connection, scope, kind, listed, now=clock.now_us(), caller=caller).shown_id
+        return request.request_export(connection, scope, kind, listed, now=clock.now_us(), caller=caller).shown_id
 
 
 def show(spine: Spine, scope: Scope, shown_id: str) -> Export:
     with spine.database.read() as connection:
-        return request.show(connection, scope, shown_id)
+        return request.find_export(connection, scope, shown_id)
 
 
 def made(spine: Spine, scope: Scope, work: Exporter, kind: str, **given: Any) -> bytes:

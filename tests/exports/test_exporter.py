@@ -14,7 +14,7 @@ from tallystick.clock import DAY_US
 from tallystick.errors import Conflict, Forbidden, NotFound
 from tallystick.events.output import event_of
 from tallystick.exports import files, request
-from tallystick.exports.exporter import KEPT_DAYS, MOST_RUNS
+from tallystick.exports.exporter import KEEP_DAYS, MAX_RUNS
 from tallystick.exports.tables import exports
 from tallystick.retention import exported_ranges
 from tallystick.search.filters import query_from
@@ -110,7 +110,7 @@ def test_a_member_sees_no_export_that_was_made_with_a_wider_view(sqlite_spine: S
         assert request.list_exports(connection, less) == []
         assert [one.shown_id for one in request.list_exports(connection, owner)] == [shown_id]
         with pytest.raises(NotFound):
-            request.show(connection, less, shown_id)
+            request.find_export(connection, less, shown_id)
 
 
 def test_a_role_that_changed_before_it_is_made_ends_it(sqlite_spine: Spine, scope, tmp_path):
@@ -122,9 +122,9 @@ def test_a_role_that_changed_before_it_is_made_ends_it(sqlite_spine: Spine, scop
     assert work.step()
     one = show(sqlite_spine, scope, shown_id)
     assert one.state == "failed"
-    assert "asked for this as admin and is member by now" in one.error
+    assert "requested this as admin and is member now" in one.error
     assert told(sqlite_spine, scope, "audit_log.export_failed")["metadata"]["error"] == one.error
-    assert list(files.kept(tmp_path)) == []
+    assert list(files.list_files(tmp_path)) == []
 
 
 def test_a_person_without_access_and_a_revoked_key_get_nothing_made(sqlite_spine: Spine, scope, tmp_path):
@@ -152,21 +152,21 @@ def test_a_run_that_died_is_begun_again_and_not_for_ever(sqlite_spine: Spine, sc
     path = work.path(show(sqlite_spine, scope, shown_id))
     path.parent.mkdir(parents=True)
     path.with_name(path.name + files.UNFINISHED).write_bytes(b"half of")
-    for run, state in ((1, "completed"), (MOST_RUNS, "failed")):
+    for run, state in ((1, "completed"), (MAX_RUNS, "failed")):
         with sqlite_spine.database.write() as connection:
             connection.execute(update(exports).values(state="running", run=run))
         assert work.step()
         assert show(sqlite_spine, scope, shown_id).state == state
         assert path.exists() == (state == "completed")
-    assert list(files.kept(tmp_path)) == []
+    assert list(files.list_files(tmp_path)) == []
 
 
 def test_cancelling_ends_it_while_it_is_made_and_leaves_no_file(sqlite_spine: Spine, scope, tmp_path, monkeypatch):
-    monkeypatch.setattr("tallystick.exports.exporter.LOOK_SECONDS", 0)
+    monkeypatch.setattr("tallystick.exports.exporter.CHECK_SECONDS", 0)
     work = exporter(sqlite_spine, tmp_path)
     shown_id = ask(sqlite_spine, scope, "ndjson")
     begun, go_on = threading.Event(), threading.Event()
-    check = files.check_room
+    check = files.check_free_space
 
     def pause(data_dir):
         check(data_dir)
@@ -179,23 +179,23 @@ def test_cancelling_ends_it_while_it_is_made_and_leaves_no_file(sqlite_spine: Sp
     running.start()
     begun.wait(10)
     with sqlite_spine.database.write() as connection:
-        assert request.end(connection, scope, shown_id, now=clock.now_us()).state == "cancelled"
+        assert request.end_export(connection, scope, shown_id, now=clock.now_us()).state == "cancelled"
     go_on.set()
     running.join()
     assert show(sqlite_spine, scope, shown_id).state == "cancelled"
-    assert list(files.kept(tmp_path)) == []
+    assert list(files.list_files(tmp_path)) == []
 
 
 def test_a_file_goes_after_its_time_and_one_that_nobody_knows_at_once(sqlite_spine: Spine, scope, tmp_path):
     work = exporter(sqlite_spine, tmp_path)
     made(sqlite_spine, scope, work, "csv")
-    (path,) = files.kept(tmp_path)
+    (path,) = files.list_files(tmp_path)
     path.with_name("f" * 32).write_bytes(b"left over")
-    work.tidy(clock.now_us())
-    assert list(files.kept(tmp_path)) == [path]
+    work.clean_up(clock.now_us())
+    assert list(files.list_files(tmp_path)) == [path]
     assert path.stat().st_mode & 0o777 == 0o600
-    work.tidy(clock.now_us() + (KEPT_DAYS + 1) * DAY_US)
-    assert list(files.kept(tmp_path)) == []
+    work.clean_up(clock.now_us() + (KEEP_DAYS + 1) * DAY_US)
+    assert list(files.list_files(tmp_path)) == []
     with sqlite_spine.database.read() as connection:
         assert [one.gone for one in request.list_exports(connection, scope)] == ["expired"]
 
@@ -203,13 +203,13 @@ def test_a_file_goes_after_its_time_and_one_that_nobody_knows_at_once(sqlite_spi
 def test_a_row_whose_file_is_lost_says_so(sqlite_spine: Spine, scope, tmp_path):
     work = exporter(sqlite_spine, tmp_path)
     made(sqlite_spine, scope, work, "csv")
-    next(files.kept(tmp_path)).unlink()
-    work.tidy(clock.now_us())
+    next(files.list_files(tmp_path)).unlink()
+    work.clean_up(clock.now_us())
     with sqlite_spine.database.read() as connection:
         (one,) = request.list_exports(connection, scope)
         assert one.gone == "lost"
         with pytest.raises(NotFound, match="restored without it"):
-            request.to_take(connection, scope, one.shown_id)
+            request.find_downloadable(connection, scope, one.shown_id)
 
 
 def test_a_full_disk_is_said_and_nothing_is_left(sqlite_spine: Spine, scope, tmp_path, monkeypatch):
@@ -217,7 +217,7 @@ def test_a_full_disk_is_said_and_nothing_is_left(sqlite_spine: Spine, scope, tmp
     work = exporter(sqlite_spine, tmp_path)
     shown_id = ask(sqlite_spine, scope)
     now = clock.now_us()
-    for run in range(MOST_RUNS):
+    for run in range(MAX_RUNS):
         assert work.step(now + run * 60_000_000)
     one = show(sqlite_spine, scope, shown_id)
     assert (one.state, "has to make room" in one.error) == ("failed", True)
@@ -228,7 +228,7 @@ def test_what_left_in_full_is_noted_when_it_was_taken(sqlite_spine: Spine, scope
     for kind in ("csv", "ndjson"):
         shown_id = ask(sqlite_spine, scope, kind)
         assert work.step()
-        work.taken(show(sqlite_spine, scope, shown_id))
+        work.finish_download(show(sqlite_spine, scope, shown_id))
         with sqlite_spine.database.read() as connection:
             assert exported_ranges.read_ranges(connection, scope) == ([] if kind == "csv" else [(0, 30)])
 
@@ -249,7 +249,7 @@ def test_only_so_many_wait_and_only_for_who_may(sqlite_spine: Spine, scope, monk
     monkeypatch.setattr(request, "MOST_WAITING", 2)
     ask(sqlite_spine, scope)
     ask(sqlite_spine, scope)
-    with pytest.raises(Conflict, match="wait already"):
+    with pytest.raises(Conflict, match="are waiting"):
         ask(sqlite_spine, scope)
     with pytest.raises(Forbidden):
         ask(sqlite_spine, replace(scope, permissions=frozenset({"events:read"})))

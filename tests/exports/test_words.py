@@ -3,7 +3,7 @@
 import pytest
 
 from tallystick.compliance.mapping import load
-from tallystick.exports.words import FRAMEWORKS, control_words, filter_words, period_words
+from tallystick.exports.words import FRAMEWORKS, control_words, describe_filter, describe_period
 
 
 @pytest.mark.parametrize(
@@ -18,16 +18,16 @@ from tallystick.exports.words import FRAMEWORKS, control_words, filter_words, pe
     ],
 )
 def test_a_period_is_written_as_people_write_it(given, words):
-    assert period_words(given) == words
+    assert describe_period(given) == words
 
 
 def test_a_file_that_goes_on_after_the_last_one_names_its_first_index():
-    assert period_words({}, 1_500) == "from log index 1,500 on"
+    assert describe_period({}, 1_500) == "from log index 1,500 on"
 
 
 def test_a_framework_is_called_by_its_title():
-    assert filter_words({"framework": ["soc2"], "start": ["2026-11-01"]}) == "SOC 2"
-    assert filter_words({}) == "All events"
+    assert describe_filter({"framework": ["soc2"], "start": ["2026-11-01"]}) == "SOC 2"
+    assert describe_filter({}) == "All events"
     assert {name: one.title for name, one in load(None, "acme").frameworks.items()} == FRAMEWORKS
 
 

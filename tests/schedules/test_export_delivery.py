@@ -94,9 +94,9 @@ def _sends_a_link(sqlite_spine: Spine, maya, controller, works):
     assert len(content) < 20_000
     assert attached(message) is None
     assert "too large for a mail" in text_of(message)
-    org_id, export_id = links.opened("secret", token_in(message, "/v1/export-links"), now=clock.now_us())
+    org_id, export_id = links.read_link("secret", token_in(message, "/v1/export-links"), now=clock.now_us())
     with sqlite_spine.database.read() as connection:
-        one = request.linked(connection, org_id, export_id)
+        one = request.find_linked(connection, org_id, export_id)
     assert len(indexes(works.exporter.path(one).read_bytes())) == one.rows >= 30
     assert [row.way for row in deliveries(sqlite_spine)] == ["link"]
 

@@ -26,9 +26,9 @@ def file_of(spine: Spine, content: bytes, works: Works) -> list[int]:
     """What a mail holds, or what its link leads to."""
     message = mail_of(content)
     if (file := attached(message)) is None:
-        org_id, export_id = links.opened("secret", token_in(message, "/v1/export-links"), now=0)
+        org_id, export_id = links.read_link("secret", token_in(message, "/v1/export-links"), now=0)
         with spine.database.read() as connection:
-            file = works.exporter.path(request.linked(connection, org_id, export_id)).read_bytes()
+            file = works.exporter.path(request.find_linked(connection, org_id, export_id)).read_bytes()
     return indexes(file)
 
 

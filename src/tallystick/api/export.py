@@ -19,7 +19,7 @@ from tallystick.clock import SECOND_US, rfc3339
 from tallystick.errors import BadRequest
 from tallystick.exports import links
 from tallystick.exports import request as exporting
-from tallystick.exports.links import headers_of
+from tallystick.exports.links import file_headers
 from tallystick.exports.request import KINDS, Export
 from tallystick.query.scope import Principal, Scope
 from tallystick.search.filters import NAMES
@@ -48,7 +48,7 @@ async def ask_export(request: Request[Any, Any, Any], services: ApiServices) -> 
     """Lets an export be made."""
     authorized = await authorize(request, services, "exports")
     wanted = await authorized.body(ExportInput, "export", "bad_export")
-    one = await authorized.write(exporting.ask, wanted.format, _given(wanted), **authorized.context)
+    one = await authorized.write(exporting.request_export, wanted.format, _given(wanted), **authorized.context)
     services.exporter.wake()
     return answer(shown(one), status=202)
 
@@ -66,15 +66,15 @@ async def list_exports(request: Request[Any, Any, Any], services: ApiServices) -
 async def show_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """How it stands."""
     authorized = await authorize(request, services, "exports")
-    return answer(shown(await authorized.read(exporting.show, authorized.id)))
+    return answer(shown(await authorized.read(exporting.find_export, authorized.id)))
 
 
 @delete(PATH + "/{id:str}", name="api.end_export", status_code=200)
 async def end_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Cancels it, or deletes its file. Doing it again changes nothing."""
     authorized = await authorize(request, services, "exports")
-    one = await authorized.write(exporting.end, authorized.id, **authorized.context)
-    await services.database.run(services.exporter.drop, one)
+    one = await authorized.write(exporting.end_export, authorized.id, **authorized.context)
+    await services.database.run(services.exporter.remove_ended_file, one)
     return answer(shown(one))
 
 
@@ -82,7 +82,7 @@ async def end_export(request: Request[Any, Any, Any], services: ApiServices) -> 
 async def download_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The file."""
     authorized = await authorize(request, services, "exports")
-    one = await authorized.read(exporting.to_take, authorized.id)
+    one = await authorized.read(exporting.find_downloadable, authorized.id)
     return await _file(services, one, authorized.scope.principal, authorized.caller)
 
 
@@ -92,7 +92,7 @@ async def link_export(request: Request[Any, Any, Any], services: ApiServices) ->
     authorized = await authorize(request, services, "exports")
     wanted = await authorized.body(LinkInput, "link", "bad_export", empty=b"{}")
     one, until = await authorized.write(_link, authorized.id, wanted.expires_in, **authorized.context)
-    token = links.signed(services.settings.secret_key, one.org_id, one.export_id, until)
+    token = links.make_link(services.settings.secret_key, one.org_id, one.export_id, until)
     url = f"{services.settings.public_url.rstrip('/')}/v1/export-links/{token}"
     return answer({"url": url, "expires_at": rfc3339(until)}, status=201)
 
@@ -105,21 +105,21 @@ async def follow_link(request: Request[Any, Any, Any], services: ApiServices) ->
 
     def find() -> Export:
         token = request.path_params["token"]
-        org_id, export_id = links.opened(services.settings.secret_key, token, now=clock.now_us())
+        org_id, export_id = links.read_link(services.settings.secret_key, token, now=clock.now_us())
         with services.database.read() as connection:
-            return exporting.linked(connection, org_id, export_id)
+            return exporting.find_linked(connection, org_id, export_id)
 
     one = await services.database.run(find)
     return await _file(services, one, log_scope(one.org_id).principal, caller)
 
 
 async def _file(services: ApiServices, one: Export, by: Principal, caller: Caller) -> Response[Any]:
-    await services.database.run(services.exporter.taking, one, by, caller)
+    await services.database.run(services.exporter.begin_download, one, by, caller)
     return File(
         path=services.exporter.path(one),
         media_type=KINDS[one.format].media_type,
-        headers={**HEADERS, **headers_of(one)},
-        background=BackgroundTask(services.database.run, services.exporter.taken, one),
+        headers={**HEADERS, **file_headers(one)},
+        background=BackgroundTask(services.database.run, services.exporter.finish_download, one),
     )
 
 
@@ -157,12 +157,12 @@ def _link(
     connection: Connection, scope: Scope, shown_id: str, seconds: int, *, now: int, caller: Caller
 ) -> tuple[Export, int]:
     """The export, and until when a link to it is good."""
-    one = exporting.to_take(connection, scope, shown_id)
+    one = exporting.find_downloadable(connection, scope, shown_id)
     most = ((one.expires_at or now) - now) // SECOND_US
     if not seconds >= LEAST_LINK_SECONDS:
         raise BadRequest(f"expires_in is {LEAST_LINK_SECONDS} or more.", code="bad_export", field="expires_in")
     until = now + min(seconds, most) * SECOND_US
-    exporting.tell_of(
+    exporting.record_action(
         connection, one, "audit_log.export_linked", by=scope.principal, caller=caller, now=now,
         metadata={"expires_at": rfc3339(until)},
     )  # fmt: skip

@@ -14,8 +14,8 @@ from tallystick.api.export import shown as shown_export
 from tallystick.compliance import reports
 from tallystick.compliance.mapping import Framework
 from tallystick.compliance.reports import Asked as Wanted
-from tallystick.exports.links import headers_of
-from tallystick.exports.request import Export, checked
+from tallystick.exports.links import file_headers
+from tallystick.exports.request import Export, require_file
 from tallystick.render.compliance_pdf import report_pdf
 
 PATH = "/v1/reports"
@@ -72,7 +72,7 @@ async def read_report(request: Request[Any, Any, Any], services: ApiServices) ->
     """The report itself, as JSON."""
     authorized = await authorize(request, services, "exports")
     one, content = await _taken(authorized, services, reports.content)
-    return Response(content, media_type="application/json", headers={**HEADERS, **headers_of(one)})
+    return Response(content, media_type="application/json", headers={**HEADERS, **file_headers(one)})
 
 
 @get(PATH + "/{id:str}/pdf", name="api.print_report")
@@ -96,11 +96,11 @@ async def _taken(
     authorized: AuthorizedRequest, services: ApiServices, content: Callable[[Export, Path], bytes]
 ) -> tuple[Export, bytes]:
     """A report that is there and what is made of it; that it is taken is told before a byte leaves."""
-    one = checked(await authorized.read(reports.show, authorized.id))
+    one = require_file(await authorized.read(reports.show, authorized.id))
 
     def take() -> bytes:
         made = content(one, services.exporter.path(one))
-        services.exporter.taking(one, authorized.scope.principal, authorized.caller)
+        services.exporter.begin_download(one, authorized.scope.principal, authorized.caller)
         return made
 
     return one, await authorized.run(take)

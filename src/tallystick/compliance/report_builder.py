@@ -23,10 +23,10 @@ from tallystick.database.engine import Database
 from tallystick.errors import NotFound, TallystickError, Unavailable
 from tallystick.events.record import StoredEvent
 from tallystick.exports import files
-from tallystick.exports.builder import Deletions, Disturbed, Watch
-from tallystick.exports.files import Measured
-from tallystick.exports.request import Export, show
-from tallystick.exports.words import filter_words
+from tallystick.exports.builder import DeletionState, EventsDeleted, ProgressCallback
+from tallystick.exports.files import HashedFile
+from tallystick.exports.request import Export, find_export
+from tallystick.exports.words import describe_filter
 from tallystick.ids import encode
 from tallystick.journal import set_aside
 from tallystick.ledger.bundle import BundleWriter, Selection
@@ -62,7 +62,7 @@ class ReportMaker:
         prover: Prover,
         data_dir: Path,
         folder: Path | None,
-        deletions: Deletions,
+        deletions: DeletionState,
         *,
         breath_seconds: float = BREATH_SECONDS,
     ) -> None:
@@ -74,18 +74,18 @@ class ReportMaker:
         self._folder = folder
         self._deletions = deletions
 
-    def report(self, one: Export, scope: Scope, target: Measured, watch: Watch) -> int:
+    def report(self, one: Export, scope: Scope, target: HashedFile, watch: ProgressCallback) -> int:
         """Write the report; how many events the period has."""
         made = self._made(one, scope, watch)
         target.write(written(made))
         return made.events
 
-    def evidence(self, one: Export, scope: Scope, target: Measured, watch: Watch) -> int:
+    def evidence(self, one: Export, scope: Scope, target: HashedFile, watch: ProgressCallback) -> int:
         """Write the bundle of the events behind a report, with the report beside them; how many events are in it."""
         require_whole_trail(scope)
         before = self._deletions(one.org_id)
         if before[0]:
-            raise Disturbed
+            raise EventsDeleted
         content, report = self._report_of(one, scope)
         with self._database.read() as connection:
             organization = organizations.of_scope(connection, scope)
@@ -104,7 +104,7 @@ class ReportMaker:
             told = scan.in_order_of_index(self._database, self._store, scope, later, report.position, one.position)
             for block in chain(reading, told):
                 yield block
-                files.check_room(self._data_dir)
+                files.check_free_space(self._data_dir)
                 watch(min(1000 * block[-1].index // end, 999))
 
         selection = Selection(
@@ -115,10 +115,10 @@ class ReportMaker:
         writer = BundleWriter(self._database, self._prover)
         manifest = writer.write(cast("BinaryIO", target), scope, selection, watched(), records, documents)
         if self._deletions(organization.org_id) != before:
-            raise Disturbed
+            raise EventsDeleted
         return int(manifest["events"])
 
-    def _made(self, one: Export, scope: Scope, watch: Watch) -> ComplianceReport:
+    def _made(self, one: Export, scope: Scope, watch: ProgressCallback) -> ComplianceReport:
         require_whole_trail(scope)
         asked, share = reports.asked_of(one), [0]  # thousandths of the questions that are answered
         now, zone = clock.now_us(), zone_of(asked.tz or "UTC")
@@ -194,7 +194,7 @@ class ReportMaker:
 
     def _report_of(self, one: Export, scope: Scope) -> tuple[bytes, ComplianceReport]:
         with self._database.read() as connection:
-            report = show(connection, scope, one.filter[reports.REPORT][0])
+            report = find_export(connection, scope, one.filter[reports.REPORT][0])
         path = files.path_of(self._data_dir, report.org_id, report.export_id)
         content, read = reports.content(report, path), reports.opened(report, path)
         if sha256(content).hexdigest() != report.sha256:
@@ -247,7 +247,7 @@ def _line(review: Review, connection: Connection, scope: Scope, query: Query, sh
         rfc3339(review.start),
         rfc3339(review.end),
         covers_all,
-        filter_words(review.filter),
+        describe_filter(review.filter),
         review.events or 0,
         review.position or 0,
         review.signed_by_name,

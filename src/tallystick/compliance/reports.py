@@ -60,15 +60,15 @@ def ask(
         detail = "This period has not started yet." if query.start != query.end else "This period is empty."
         raise BadRequest(detail, code="bad_report", field="start")
     text = msgspec.json.encode({FRAMEWORK: [asked.framework], **asked.period}).decode()
-    return exporting.put(connection, scope, REPORT, text, now=now, caller=caller)
+    return exporting.queue_export(connection, scope, REPORT, text, now=now, caller=caller)
 
 
 def ask_evidence(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Export:
     """Let the events behind a finished report be bundled with it. Conflict (`export_not_ready`), NotFound."""
     report = show(connection, scope, shown_id)
-    exporting.checked(report)
+    exporting.require_file(report)
     filter_text = msgspec.json.encode({**dict(report.filter), REPORT: [report.shown_id]}).decode()
-    return exporting.put(connection, scope, EVIDENCE, filter_text, now=now, caller=caller)
+    return exporting.queue_export(connection, scope, EVIDENCE, filter_text, now=now, caller=caller)
 
 
 def list_reports(connection: Connection, scope: Scope, *, limit: int = MOST_LISTED, before: str = "") -> list[Export]:
@@ -81,7 +81,7 @@ def show(connection: Connection, scope: Scope, shown_id: str) -> Export:
     """How a report stands; NotFound (`no_report`)."""
     require_whole_trail(scope)
     try:
-        one = exporting.show(connection, scope, shown_id)
+        one = exporting.find_export(connection, scope, shown_id)
     except NotFound:
         raise _no_report() from None
     if one.format != REPORT:
@@ -91,7 +91,7 @@ def show(connection: Connection, scope: Scope, shown_id: str) -> Export:
 
 def content(one: Export, path: Path) -> bytes:
     """The report as JSON. Conflict (`export_not_ready`), NotFound (`export_gone`). Blocks."""
-    exporting.checked(one)
+    exporting.require_file(one)
     try:
         return path.read_bytes()
     except FileNotFoundError:

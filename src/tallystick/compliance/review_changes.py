@@ -29,7 +29,7 @@ from tallystick.compliance.tables import review_findings, reviews
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Conflict, NotFound, Unavailable
 from tallystick.events.record import StoredEvent
-from tallystick.exports.words import filter_words
+from tallystick.exports.words import describe_filter
 from tallystick.journal import set_aside
 from tallystick.ledger.tables import logs
 from tallystick.query.conditions import And, Query, exactly
@@ -265,7 +265,7 @@ def by_severity(findings: Sequence[Finding]) -> dict[Severity, int]:
 
 def words_of(given: Filter) -> str:
     """The filter for people."""
-    return filter_words(given)
+    return describe_filter(given)
 
 
 def _open(connection: Connection, scope: Scope, shown_id: str) -> Review:
@@ -344,5 +344,5 @@ def _tell(
     caller: Caller,
     metadata: Mapping[str, Any],
 ) -> None:
-    on = resource("review", review.review_id, PREFIX, filter_words(review.filter)[:200])
+    on = resource("review", review.review_id, PREFIX, describe_filter(review.filter)[:200])
     record_own(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now, metadata=metadata)

@@ -74,7 +74,10 @@ def _clock(connection: Connection, _settings: Settings) -> Iterator[Finding]:
     if last > now + APART:
         yield problem(name, f"The clock is behind the last commit at {rfc3339(last)}.", "Synchronize it with NTP.")
     elif (doubt := clock_guard.doubted_times(connection)) is not None:
-        words = f"The clock jumped from {rfc3339(doubt[0])} to {rfc3339(doubt[1])}. The purge waits until it has run normally for a day."
+        words = (
+            f"The clock jumped from {rfc3339(doubt[0])} to {rfc3339(doubt[1])}. The purge waits until it has run "
+            "normally for a day."
+        )
         yield problem(
             name, words, "If the time is wrong, correct the clock. If it is right: tallystick doctor --accept-clock"
         )

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from tallystick.database.engine import Database
 from tallystick.erasure.subject import SubjectMatcher
 from tallystick.exports import files
-from tallystick.exports.request import OPEN, is_one
+from tallystick.exports.request import OPEN, is_export
 from tallystick.exports.tables import exports
 
 FAILED = "Its filter named a person whose data has been erased."
@@ -50,7 +50,7 @@ def _erase_row(connection: Connection, row: Any, matcher: SubjectMatcher) -> boo
     elif _has_file(row):
         values["gone"] = "erased"
     if values:
-        connection.execute(update(exports).where(is_one(row.org_id, row.export_id)).values(values))
+        connection.execute(update(exports).where(is_export(row.org_id, row.export_id)).values(values))
     return bool(values)
 
 

@@ -1,4 +1,4 @@
-"""One export made: the events below its position, in its format, into its file."""
+"""The building of one export: the events below its position, in its format, written to its file."""
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -18,9 +18,9 @@ from tallystick.database.engine import Database
 from tallystick.errors import Forbidden, TallystickError, Unavailable
 from tallystick.events.record import StoredEvent
 from tallystick.exports import files
-from tallystick.exports.files import Measured
+from tallystick.exports.files import HashedFile
 from tallystick.exports.request import KINDS, Export
-from tallystick.exports.words import filter_words, period_words
+from tallystick.exports.words import describe_filter, describe_period
 from tallystick.ledger.bundle import BundleWriter, Selection
 from tallystick.ledger.prover import Prover
 from tallystick.query.conditions import EVERYTHING, Query
@@ -32,29 +32,29 @@ from tallystick.search.filters import query_from
 from tallystick.store.events import EventStore
 from tallystick.store.reading import extent
 
-STEP = 2_000  # events between two looks whether this is still wanted
-MOST_RANGES = 200
-MOST_MARKED = 100_000_000  # entries of the log, a byte each in memory: beyond, nobody notes what was exported
-_RUN = re.compile(rb"\x01+")
-Watch = Callable[[int], None]
-"""Told how far the work is, in thousandths; raises what is to end it."""
+STEP_EVENTS = 2_000  # events between two checks of whether the export was cancelled
+MAX_RANGES = 200
+MAX_MARKED = 100_000_000  # entries of the log, a byte each in memory; for larger logs no ranges are stored
+_MARKED_RUN = re.compile(rb"\x01+")
+ProgressCallback = Callable[[int], None]
+"""Called with the progress in thousandths; raises an exception to end the work."""
 
 
-Deletions = Callable[[UUID], tuple[bool, Hashable]]
-"""Whether something of an organization is being deleted, and what changes with each deletion that ended."""
+DeletionState = Callable[[UUID], tuple[bool, Hashable]]
+"""For an organization, whether a deletion is in progress, and a value that changes with each finished deletion."""
 
 
-Make = Callable[[Export, Scope, Measured, Watch], int]
-"""Writes the file of something made elsewhere, for a scope that holds; how many events it is about."""
+BuildFunction = Callable[[Export, Scope, HashedFile, ProgressCallback], int]
+"""Writes the file of an export that is not a format of events; returns the number of events it covers."""
 
 
-class Disturbed(Exception):
-    """Events were deleted while a bundle was made: what it holds and what its records say would not agree."""
+class EventsDeleted(Exception):
+    """Events were deleted while a bundle was built, so that its events and its deletion records may not agree."""
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What is known of a file when it is whole. `ranges`: JSON, first and last index of each."""
+class ExportResult:
+    """A finished file: number of events, size, SHA-256 (hex), and the exported `ranges` (first, last) as JSON."""
 
     rows: int
     bytes: int
@@ -62,8 +62,8 @@ class Made:
     ranges: str
 
 
-class Maker:
-    """Makes files; knows nothing of states."""
+class ExportBuilder:
+    """Builds files; the caller keeps the state of the export."""
 
     def __init__(
         self,
@@ -71,35 +71,35 @@ class Maker:
         store: EventStore,
         prover: Prover,
         data_dir: Path,
-        deletions: Deletions,
-        others: Mapping[str, Make],
+        deletions: DeletionState,
+        builders: Mapping[str, BuildFunction],
     ) -> None:
-        self._others = others
+        self._builders = builders
         self._deletions = deletions
         self._database = database
         self._store = store
         self._prover = prover
         self._data_dir = data_dir
 
-    def make(self, one: Export, watch: Watch, *, now: int) -> Made:
-        """Write the file of an export. TallystickError with the reason when that must not or cannot be; Disturbed."""
-        files.check_room(self._data_dir)
+    def build(self, one: Export, watch: ProgressCallback, *, now: int) -> ExportResult:
+        """Write the file of an export; TallystickError when it must not or cannot be written, EventsDeleted."""
+        files.check_free_space(self._data_dir)
         scope = self._scope(one, now)
-        marks = bytearray(one.position) if KINDS[one.format].is_whole and one.position <= MOST_MARKED else None
-        seen = _Seen(marks)
-        with files.written(files.path_of(self._data_dir, one.org_id, one.export_id)) as target:
-            if one.format in self._others:
-                rows = self._others[one.format](one, scope, target, watch)
+        marks = bytearray(one.position) if KINDS[one.format].is_whole and one.position <= MAX_MARKED else None
+        seen = _EventCounter(marks)
+        with files.write_file(files.path_of(self._data_dir, one.org_id, one.export_id)) as target:
+            if one.format in self._builders:
+                rows = self._builders[one.format](one, scope, target, watch)
             elif one.format == "bundle":
-                rows = self._bundle(one, scope, query_from(one.filter, now=one.asked_at), target, seen, watch)
+                rows = self._write_bundle(one, scope, query_from(one.filter, now=one.asked_at), target, seen, watch)
             else:
-                self._flat(one, scope, query_from(one.filter, now=one.asked_at), target, seen, watch)
+                self._write_events(one, scope, query_from(one.filter, now=one.asked_at), target, seen, watch)
                 rows = seen.rows
             watch(1000)
-        return Made(rows, target.bytes, target.sha256, _ranges(marks))
+        return ExportResult(rows, target.bytes, target.sha256, _ranges(marks))
 
     def _scope(self, one: Export, now: int) -> Scope:
-        """The requester's scope, which must be now what it was then."""
+        """The requester's scope; Forbidden when the role is not the one of the request."""
         with self._database.read() as connection:
             scope = current_scope(connection, one.org_id, one.by, now=now)
         require(scope, "exports")
@@ -110,22 +110,40 @@ class Maker:
             )
         return scope
 
-    def _flat(self, one: Export, scope: Scope, query: Query, target: Measured, seen: "_Seen", watch: Watch) -> None:
-        """Newest first, as the page shows them."""
+    def _write_events(
+        self,
+        one: Export,
+        scope: Scope,
+        query: Query,
+        target: HashedFile,
+        seen: "_EventCounter",
+        watch: ProgressCallback,
+    ) -> None:
+        """Write the events, newest first."""
         write = FORMATS[one.format].write
         if write is None:
             raise TallystickError(f"The format {one.format} cannot be written newest first.")
         ends = extent(self._store, scope, query)
         with closing(scan.newest_first(self._database, self._store, scope, query, one.position, one.first)) as found:
-            blocks = seen.watched(found, lambda event: _share_of_time(event, ends), watch, self._data_dir)
+            blocks = seen.count_blocks(found, lambda event: _share_of_time(event, ends), watch, self._data_dir)
             write(blocks, cast("BinaryIO", target), self._about(one, scope))
 
-    def _bundle(self, one: Export, scope: Scope, query: Query, target: Measured, seen: "_Seen", watch: Watch) -> int:
-        """In order of index. Without a filter all of the log below the position, which shows that nothing is left
-        out: for who may see all of it."""
+    def _write_bundle(
+        self,
+        one: Export,
+        scope: Scope,
+        query: Query,
+        target: HashedFile,
+        seen: "_EventCounter",
+        watch: ProgressCallback,
+    ) -> int:
+        """Write an evidence bundle, in order of index; returns the number of events.
+
+        Without a filter, for a requester who sees the whole trail, it is a range, which proves that nothing is missing.
+        """
         before = self._deletions(one.org_id)
         if before[0]:
-            raise Disturbed
+            raise EventsDeleted
         is_whole = scope.mandatory == EVERYTHING and query == Query()
         selection = Selection(
             first=one.first if is_whole else None,
@@ -135,21 +153,21 @@ class Maker:
         )
         end = max(one.position, 1)
         found = scan.in_order_of_index(self._database, self._store, scope, query, one.first, one.position)
-        blocks = seen.watched(found, lambda event: 1000 * event.index // end, watch, self._data_dir)
+        blocks = seen.count_blocks(found, lambda event: 1000 * event.index // end, watch, self._data_dir)
         records: Iterable[StoredEvent] = (
-            # Also those behind the position: they tell what went since it was asked for.
-            scan.records(self._database, self._store, scope, self._signed(scope, one.position))
+            # Also records above the position: they explain what was deleted since the request.
+            scan.records(self._database, self._store, scope, self._signed_size(scope, one.position))
             if scope.mandatory == EVERYTHING
             else ()
         )
         writer = BundleWriter(self._database, self._prover)
         manifest = writer.write(cast("BinaryIO", target), scope, selection, (list(block) for block in blocks), records)
         if self._deletions(one.org_id) != before:
-            raise Disturbed
+            raise EventsDeleted
         return seen.rows if is_whole else int(manifest["events"])
 
-    def _signed(self, scope: Scope, position: int) -> int:
-        """The size of a checkpoint of all that the log has now; of a log that cannot be signed now the last one."""
+    def _signed_size(self, scope: Scope, position: int) -> int:
+        """The size of a checkpoint of the whole log, or of the last one when the log cannot be signed now."""
         try:
             return self._prover.checkpoint(scope, covering=self._prover.size(scope)).size
         except Unavailable:
@@ -164,12 +182,12 @@ class Maker:
             organization = organizations.of_scope(connection, scope).name
         try:
             note = self._prover.checkpoint(scope, covering=one.position).note
-        except TallystickError:  # the document says nothing of a log that cannot be signed now
+        except TallystickError:  # the log cannot be signed now: the document has no checkpoint
             note = ""
         return About(
             organization=organization,
-            filter=filter_words(one.filter),
-            period=period_words(one.filter, one.first),
+            filter=describe_filter(one.filter),
+            period=describe_period(one.filter, one.first),
             made_at=second_words(one.asked_at, zone),
             made_by=one.by.email or one.by.name,
             checkpoint=note,
@@ -178,29 +196,29 @@ class Maker:
         )
 
 
-class _Seen:
-    """Counts what goes by, and notes its indexes."""
+class _EventCounter:
+    """Counts the events of an export, and marks the indexes of those that are complete."""
 
     def __init__(self, marks: bytearray | None) -> None:
         self.rows = 0
         self._marks = marks
 
-    def watched(
+    def count_blocks(
         self,
         blocks: Iterable[Sequence[StoredEvent]],
         share: Callable[[StoredEvent], int],
-        watch: Watch,
+        watch: ProgressCallback,
         data_dir: Path,
     ) -> Iterator[Sequence[StoredEvent]]:
         for block in blocks:
-            for start in range(0, len(block), STEP):
-                piece = block[start : start + STEP]
+            for start in range(0, len(block), STEP_EVENTS):
+                piece = block[start : start + STEP_EVENTS]
                 yield piece
                 self.rows += len(piece)
                 if self._marks is not None:
                     for event in piece:
                         self._marks[event.index] = not event.remains
-                files.check_room(data_dir)
+                files.check_free_space(data_dir)
                 watch(min(share(piece[-1]), 999))
 
 
@@ -210,9 +228,9 @@ def _share_of_time(event: StoredEvent, ends: tuple[int, int] | None) -> int:
 
 
 def _ranges(marks: bytearray | None) -> str:
-    """The longest runs of indexes that were written in full."""
+    """The MAX_RANGES longest ranges of marked indexes, as JSON."""
     if marks is None:
         return ""
-    runs = sorted((run.span() for run in _RUN.finditer(marks)), key=lambda span: span[0] - span[1])
-    pairs: Any = sorted((first, end - 1) for first, end in runs[:MOST_RANGES])
+    runs = sorted((run.span() for run in _MARKED_RUN.finditer(marks)), key=lambda span: span[0] - span[1])
+    pairs: Any = sorted((first, end - 1) for first, end in runs[:MAX_RANGES])
     return msgspec.json.encode(pairs).decode()

@@ -1,4 +1,4 @@
-"""The files: exports/<organization>/<export> in the data directory, readable by the server alone."""
+"""The files of exports: exports/<organization>/<export> in the data directory, readable by the server alone."""
 
 import hashlib
 import shutil
@@ -13,16 +13,16 @@ from tallystick.errors import Unavailable
 
 FOLDER = "exports"
 UNFINISHED = ".part"
-LEAST_FREE_BYTES = 1 << 30  # recording stops at less than half of it
+MIN_FREE_BYTES = 1 << 30  # recording stops when less than half of it is free
 
 
 def path_of(data_dir: Path, org_id: UUID, export_id: UUID) -> Path:
-    """Where the file of an export is, once it is whole."""
+    """The path of an export's finished file."""
     return data_dir / FOLDER / org_id.hex / export_id.hex
 
 
-class Measured:
-    """A file being written, with its size and hash. It can be told and not sought, as a pipe."""
+class HashedFile:
+    """A file being written, with its size and SHA-256. It has a position but cannot seek, like a pipe."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -59,7 +59,7 @@ class Measured:
         return False
 
     def close(self) -> None:
-        """Whoever opened the file closes it."""
+        """Do nothing: `write_file` closes the file."""
 
     @property
     def sha256(self) -> str:
@@ -67,15 +67,15 @@ class Measured:
 
 
 @contextmanager
-def written(path: Path) -> Iterator[Measured]:
-    """Write the file under another name; it gets its own when it is whole and on the disk, or is gone."""
+def write_file(path: Path) -> Iterator[HashedFile]:
+    """Write a file that gets its name once it is complete and on the disk; it is deleted when the block raises."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with replace_file(path, path.with_name(path.name + UNFINISHED)) as file:
-        yield Measured(file)
+        yield HashedFile(file)
 
 
 def remove(path: Path) -> bool:
-    """The file, and what was written of it so far; whether there was any."""
+    """Delete a file and its unfinished version; False when neither existed."""
     found = False
     for one in (path, path.with_name(path.name + UNFINISHED)):
         try:
@@ -86,16 +86,16 @@ def remove(path: Path) -> bool:
     return found
 
 
-def kept(data_dir: Path) -> Iterator[Path]:
-    """Every file there is, whole or not."""
+def list_files(data_dir: Path) -> Iterator[Path]:
+    """Every file, finished or not."""
     folder = data_dir / FOLDER
     yield from (path for path in folder.glob("*/*") if path.is_file())
 
 
-def check_room(data_dir: Path) -> None:
-    """Unavailable (`no_room`) when the disk is nearly full."""
-    if shutil.disk_usage(data_dir).free < LEAST_FREE_BYTES:
+def check_free_space(data_dir: Path) -> None:
+    """Raise Unavailable (`no_room`) when the disk is nearly full."""
+    if shutil.disk_usage(data_dir).free < MIN_FREE_BYTES:
         raise Unavailable(
-            f"Less than {LEAST_FREE_BYTES >> 20:,} MiB are free on the server's disk. The operator must free up space.",
+            f"Less than {MIN_FREE_BYTES >> 20:,} MiB are free on the server's disk. The operator must free up space.",
             code="no_room",
         )

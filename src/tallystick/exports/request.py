@@ -1,4 +1,4 @@
-"""Asking for an export, looking at it, taking it, cancelling and deleting it."""
+"""Export requests: request, find, list, cancel and delete exports; and the words that describe their filters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,34 +14,34 @@ from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.scopes import require
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tallystick.exports.tables import exports
-from tallystick.exports.words import filter_words
+from tallystick.exports.words import describe_filter
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import EVERYTHING
 from tallystick.query.scope import Principal, Scope
-from tallystick.render.writers import FORMATS, Format
+from tallystick.render.writers import FORMATS, ExportFormat
 from tallystick.search.filters import NAMES, query_from
 
 PREFIX = "exp"
-MOST_WAITING = 1000
-MOST_FILTER = 20_000
-MOST_LISTED = 200
+MAX_WAITING = 1000
+MAX_FILTER = 20_000
+MAX_LISTED = 200
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
 OPEN = ("queued", "running")
-# Made by whoever the exporter was given for it, not asked for as a format.
-OTHERS: dict[str, Format] = {
-    "report": Format("Report", "json", "application/json", False),
-    "evidence": Format("Evidence", "zip", "application/zip", False),
+# Built by functions that the exporter is given (`builders`); they cannot be requested as a format.
+OTHERS: dict[str, ExportFormat] = {
+    "report": ExportFormat("Report", "json", "application/json", False),
+    "evidence": ExportFormat("Evidence", "zip", "application/zip", False),
 }
-KINDS: dict[str, Format] = FORMATS | OTHERS
-TOLD_AS = {"report": "audit_log.report_generated"}
+KINDS: dict[str, ExportFormat] = FORMATS | OTHERS
+COMPLETED_ACTIONS = {"report": "audit_log.report_generated"}
 EXPORTED = "audit_log.exported"
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """One export of first ≤ index < position.
+    """An export of the events with first ≤ index < position. Times in µs since 1970, `progress` in thousandths.
 
-    `gone` says why the file of a completed one is not there any more: expired, deleted, erased, lost.
+    `gone` says why a completed export has no file any more: expired, deleted, erased or lost.
     """
 
     org_id: UUID
@@ -72,17 +72,17 @@ class Export:
         return ids.encode(PREFIX, self.export_id.bytes)
 
     @property
-    def is_there(self) -> bool:
-        """There is a file to take."""
+    def has_file(self) -> bool:
+        """Whether the file can be downloaded."""
         return self.state == "completed" and not self.gone
 
     @property
     def is_open(self) -> bool:
-        """It waits or is being made."""
+        """Whether it is queued or running."""
         return self.state in OPEN
 
 
-def ask(
+def request_export(
     connection: Connection,
     scope: Scope,
     kind: str,
@@ -92,9 +92,9 @@ def ask(
     caller: Caller = NOWHERE,
     first: int = 0,
 ) -> Export:
-    """Let an export be made of what the filter finds in the log as it is now, from index `first` on.
+    """Request an export of the events that the filter finds in the log as it is now, from index `first` on.
 
-    Raises BadRequest (`bad_export`, and what a filter can have wrong), Conflict (`too_many_exports`), Forbidden.
+    Raises BadRequest (`bad_export`, or the code of a mistake in the filter), Conflict (`too_many_exports`), Forbidden.
     """
     require(scope, "exports")
     if kind not in FORMATS:
@@ -103,10 +103,10 @@ def ask(
     kept = {name: list(given[name]) for name in NAMES if given.get(name)}
     text = _filter_text(kept)
     query_from(kept, now=now)
-    return put(connection, scope, kind, text, now=now, caller=caller, first=first)
+    return queue_export(connection, scope, kind, text, now=now, caller=caller, first=first)
 
 
-def put(
+def queue_export(
     connection: Connection,
     scope: Scope,
     kind: str,
@@ -116,13 +116,16 @@ def put(
     caller: Caller = NOWHERE,
     first: int = 0,
 ) -> Export:
-    """Let one of KINDS be made; `text` is its filter as JSON, checked by whoever calls. Conflict as `ask` says."""
+    """Queue an export of one of KINDS; `text` is its filter as JSON, which the caller has checked.
+
+    Raises Conflict (`too_many_exports`), Forbidden.
+    """
     require(scope, "exports")
     organizations.lock_row(connection, scope.org_id)
     waiting = exports.c.state.in_(OPEN)
     number = select(func.count()).select_from(exports).where(exports.c.org_id == scope.org_id, waiting)
-    if connection.execute(number).scalar_one() >= MOST_WAITING:
-        raise Conflict(f"{MOST_WAITING:,} exports are already waiting. Cancel some first.", code="too_many_exports")
+    if connection.execute(number).scalar_one() >= MAX_WAITING:
+        raise Conflict(f"{MAX_WAITING:,} exports are already waiting. Cancel some first.", code="too_many_exports")
     export_id = ids.new_uuid(now)
     who = scope.principal
     connection.execute(
@@ -133,38 +136,38 @@ def put(
             by_email=who.email, by_role=scope.role, address=caller.address, source=caller.source, asked_at=now,
         )
     )  # fmt: skip
-    return _found(connection, scope, export_id)
+    return _find(connection, scope, export_id)
 
 
 def list_exports(
-    connection: Connection, scope: Scope, *, limit: int = MOST_LISTED, before: str = "", kind: str = ""
+    connection: Connection, scope: Scope, *, limit: int = MAX_LISTED, before: str = "", kind: str = ""
 ) -> list[Export]:
-    """What the scope may see, newest first, of all kinds or one; with `before` those older than that one."""
+    """The exports that the scope may see, newest first, of all kinds or one; older than `before`, if given."""
     require(scope, "exports")
     wanted = [_visible(scope)]
     if before:
-        wanted.append(exports.c.export_id < _raw(before))
+        wanted.append(exports.c.export_id < _parse_id(before))
     if kind:
         wanted.append(exports.c.format == kind)
     rows = connection.execute(select(exports).where(*wanted).order_by(exports.c.export_id.desc()).limit(limit))
-    return [read(row) for row in rows]
+    return [export_of(row) for row in rows]
 
 
-def show(connection: Connection, scope: Scope, shown_id: str) -> Export:
-    """One export; NotFound (`no_export`) for those of others."""
+def find_export(connection: Connection, scope: Scope, shown_id: str) -> Export:
+    """The export with this id; NotFound (`no_export`), also for one that the scope may not see."""
     require(scope, "exports")
-    return _found(connection, scope, _raw(shown_id))
+    return _find(connection, scope, _parse_id(shown_id))
 
 
-def end(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Export:
-    """Cancel one that is not finished, delete the file of one that is; what happened before stays in the list.
+def end_export(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Export:
+    """Cancel an unfinished export, or delete the file of a finished one; it stays in the list.
 
-    The file itself goes with the worker's next look. Forbidden (`not_your_export`) for others' without `admin`.
+    The worker deletes the file itself. Forbidden (`not_your_export`) for another person's export without `admin`.
     """
-    one = show(connection, scope, shown_id)
+    one = find_export(connection, scope, shown_id)
     if one.by.id != scope.principal.id and "admin" not in scope.permissions:
         raise Forbidden("This export belongs to someone else. Ask an owner or admin.", code="not_your_export")
-    mine = is_one(one.org_id, one.export_id)
+    mine = is_export(one.org_id, one.export_id)
     if one.is_open:
         values: dict[str, Any] = {"state": "cancelled", "finished_at": now}
         action = "audit_log.export_cancelled"
@@ -175,33 +178,33 @@ def end(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller
         there = (exports.c.state == "completed") & (exports.c.gone == "")
         changed = connection.execute(update(exports).where(mine, there).values(values))
     if changed.rowcount:
-        tell_of(connection, one, action, by=scope.principal, caller=caller, now=now)
-    return _found(connection, scope, one.export_id)
+        record_action(connection, one, action, by=scope.principal, caller=caller, now=now)
+    return _find(connection, scope, one.export_id)
 
 
-def to_take(connection: Connection, scope: Scope, shown_id: str) -> Export:
-    """One whose file can be taken; Conflict (`export_not_ready`), NotFound (`export_gone`)."""
-    return checked(show(connection, scope, shown_id))
+def find_downloadable(connection: Connection, scope: Scope, shown_id: str) -> Export:
+    """An export whose file can be downloaded; Conflict (`export_not_ready`), NotFound (`no_export`, `export_gone`)."""
+    return require_file(find_export(connection, scope, shown_id))
 
 
-def linked(connection: Connection, org_id: UUID, export_id: UUID) -> Export:
-    """What a signed link leads to: whoever made it was allowed to give this export away."""
-    row = connection.execute(select(exports).where(is_one(org_id, export_id))).first()
+def find_linked(connection: Connection, org_id: UUID, export_id: UUID) -> Export:
+    """The export of a signed link, without a scope: the link was made by somebody who may share it."""
+    row = connection.execute(select(exports).where(is_export(org_id, export_id))).first()
     if row is None:
         raise _no_export()
-    return checked(read(row))
+    return require_file(export_of(row))
 
 
-def checked(one: Export) -> Export:
-    """The same, unless there is no file to take."""
+def require_file(one: Export) -> Export:
+    """Return the export if it has a file; Conflict (`export_not_ready`), NotFound (`export_gone`)."""
     if one.state in OPEN:
         raise Conflict("This export is not finished yet. Try again in a moment.", code="export_not_ready")
-    if not one.is_there:
-        raise NotFound(_why_gone(one), code="export_gone")
+    if not one.has_file:
+        raise NotFound(_missing_reason(one), code="export_gone")
     return one
 
 
-def tell_of(
+def record_action(
     connection: Connection,
     one: Export,
     action: str,
@@ -211,20 +214,20 @@ def tell_of(
     caller: Caller = NOWHERE,
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write what happened to an export to the outbox."""
-    on = resource("export", one.export_id, PREFIX, f"{KINDS[one.format].words}: {filter_words(one.filter)}"[:200])
+    """Record an action on an export in the trail."""
+    on = resource("export", one.export_id, PREFIX, f"{KINDS[one.format].words}: {describe_filter(one.filter)}"[:200])
     said = {"format": one.format, "filter": {name: list(values) for name, values in one.filter.items()}}
     more = {"position": one.position, **({"first": one.first} if one.first else {}), **(metadata or {})}
     record_own(connection, one.org_id, action, by=by, caller=caller, on=on, now=now, metadata=said | more)
 
 
-def is_one(org_id: UUID, export_id: UUID) -> ColumnElement[bool]:
-    """The row of one export."""
+def is_export(org_id: UUID, export_id: UUID) -> ColumnElement[bool]:
+    """The SQL condition for one export's row."""
     return (exports.c.org_id == org_id) & (exports.c.export_id == export_id)
 
 
-def read(row: Row[Any]) -> Export:
-    """A row as it is used."""
+def export_of(row: Row[Any]) -> Export:
+    """The export of a row."""
     return Export(
         row.org_id, row.export_id, row.format, msgspec.json.decode(row.filter), row.first, row.position, row.state,
         row.gone, row.run, row.progress, row.rows, row.bytes, row.sha256, row.ranges, row.error,
@@ -235,12 +238,12 @@ def read(row: Row[Any]) -> Export:
 
 def _filter_text(kept: Mapping[str, Sequence[str]]) -> str:
     text = msgspec.json.encode(kept).decode()
-    if len(text) > MOST_FILTER:
-        raise BadRequest(f"A filter can have at most {MOST_FILTER} characters.", code="bad_export", field="filter")
+    if len(text) > MAX_FILTER:
+        raise BadRequest(f"A filter can have at most {MAX_FILTER} characters.", code="bad_export", field="filter")
     return text
 
 
-def _why_gone(one: Export) -> str:
+def _missing_reason(one: Export) -> str:
     if one.state != "completed":
         return f"This export {'was cancelled' if one.state == 'cancelled' else 'failed'}: there is no file."
     return {
@@ -251,21 +254,21 @@ def _why_gone(one: Export) -> str:
 
 
 def _visible(scope: Scope) -> ColumnElement[bool]:
-    """All of the organization; for who sees a part of the trail, what was asked for with that same view."""
+    """The exports that the scope may see: all of the organization, or, with a restricted view, its own in that role."""
     mine = exports.c.org_id == scope.org_id
     if scope.mandatory == EVERYTHING:
         return mine
     return mine & (exports.c.by_id == scope.principal.id) & (exports.c.by_role == scope.role)
 
 
-def _found(connection: Connection, scope: Scope, export_id: UUID) -> Export:
+def _find(connection: Connection, scope: Scope, export_id: UUID) -> Export:
     row = connection.execute(select(exports).where(_visible(scope), exports.c.export_id == export_id)).first()
     if row is None:
         raise _no_export()
-    return read(row)
+    return export_of(row)
 
 
-def _raw(shown_id: str) -> UUID:
+def _parse_id(shown_id: str) -> UUID:
     try:
         return UUID(bytes=ids.decode(PREFIX, shown_id))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Tables of exports."""
+"""Table of exports."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, Uuid
 
@@ -10,19 +10,21 @@ exports = Table(
     org_column(primary_key=True),
     Column("export_id", Uuid, primary_key=True),
     Column("format", String(20), nullable=False),
-    Column("filter", Text, nullable=False),  # JSON: the names and values that were given
+    Column("filter", Text, nullable=False),  # JSON: the requested names and values
     Column("first", BigInteger, nullable=False),  # only events from this index on
-    Column("position", BigInteger, nullable=False),  # the log's size when it was asked for
+    Column("position", BigInteger, nullable=False),  # the log's size at the time of the request
     Column("state", String(20), nullable=False),
-    Column("gone", String(20), nullable=False),  # why a finished file is not there any more; empty while it is
-    Column("run", Integer, nullable=False),  # so many times it was begun; whoever writes knows which he is
+    Column("gone", String(20), nullable=False),  # why a finished export has no file any more; empty while it has one
+    Column(
+        "run", Integer, nullable=False
+    ),  # number of attempts; a process updates the row only while its own attempt is the current one
     Column("progress", Integer, nullable=False),  # thousandths
     Column("rows", BigInteger),
     Column("bytes", BigInteger),
     Column("sha256", String(64), nullable=False),
-    Column("ranges", Text, nullable=False),  # the indexes in it, where every field of them is
+    Column("ranges", Text, nullable=False),  # the ranges of indexes that were exported completely
     Column("error", Text, nullable=False),
-    # Who asked, as what: the same must still be true when it is made.
+    # The requester, with the role that must still be the same when the export is built.
     Column("by_kind", String(20), nullable=False),
     Column("by_id", String(100), nullable=False),
     Column("by_name", String(254), nullable=False),

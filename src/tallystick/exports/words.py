@@ -15,7 +15,7 @@ FRAMEWORKS = {"soc2": "SOC 2", "gdpr": "GDPR"}
 Filter = Mapping[str, Sequence[str]]
 
 
-def filter_words(given: Filter) -> str:
+def describe_filter(given: Filter) -> str:
     """What is filtered by, without the period: `User: john@acme.com or sarah@acme.com · Status: failed`."""
     said = [f"{words}: {' or '.join(given[name])}" for name, words in NAMES.items() if given.get(name)]
     said += [framework_words(name) for name in given.get("framework", ())]
@@ -33,7 +33,7 @@ def control_words(about: str) -> str:
     return f"{FRAMEWORKS[framework]} · {control}" if framework in FRAMEWORKS and control else about
 
 
-def period_words(given: Filter, first: int = 0) -> str:
+def describe_period(given: Filter, first: int = 0) -> str:
     """The period as it was requested: `1 Nov 2026 to 7 Nov 2026 (Europe/Berlin)`, `since 21 Nov 2026, 23:00 UTC`.
 
     Without a start and an end, `first` is the log index from which on events are exported.

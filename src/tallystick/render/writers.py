@@ -15,7 +15,7 @@ Write = Callable[[Blocks, BinaryIO, About], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Format:
+class ExportFormat:
     """`is_whole`: every field of an event is in it. A format without `write` is not made here (a bundle)."""
 
     words: str
@@ -47,11 +47,11 @@ def _parquet(blocks: Blocks, target: BinaryIO, _about: About) -> None:
     write_parquet(blocks, target)
 
 
-FORMATS: dict[str, Format] = {
-    "csv": Format("CSV", "csv", "text/csv; header=present", False, _csv),
-    "json": Format("JSON", "json", "application/json", True, _json),
-    "ndjson": Format("NDJSON", "ndjson", "application/x-ndjson", True, _ndjson),
-    "pdf": Format("PDF", "pdf", "application/pdf", False, write_pdf),
-    "parquet": Format("Parquet", "parquet", "application/vnd.apache.parquet", True, _parquet),
-    "bundle": Format("Bundle", "zip", "application/zip", True),
+FORMATS: dict[str, ExportFormat] = {
+    "csv": ExportFormat("CSV", "csv", "text/csv; header=present", False, _csv),
+    "json": ExportFormat("JSON", "json", "application/json", True, _json),
+    "ndjson": ExportFormat("NDJSON", "ndjson", "application/x-ndjson", True, _ndjson),
+    "pdf": ExportFormat("PDF", "pdf", "application/pdf", False, write_pdf),
+    "parquet": ExportFormat("Parquet", "parquet", "application/vnd.apache.parquet", True, _parquet),
+    "bundle": ExportFormat("Bundle", "zip", "application/zip", True),
 }

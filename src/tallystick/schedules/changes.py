@@ -13,7 +13,7 @@ from tallystick.access.audit import NOWHERE, Caller, differences, record_own_for
 from tallystick.access.current_scope import require_owner
 from tallystick.access.scopes import require
 from tallystick.errors import BadRequest, Conflict, Forbidden
-from tallystick.exports.request import MOST_FILTER
+from tallystick.exports.request import MAX_FILTER
 from tallystick.ledger import log as ledger_log
 from tallystick.query.scope import Scope
 from tallystick.render.writers import FORMATS
@@ -223,8 +223,8 @@ def _checked(wanted: ScheduleSettings, now: int) -> tuple[Calendar, dict[str, An
     kept = {name: list(given[name]) for name in FILTERS if given.get(name)}
     query_from(kept | {"tz": [wanted.zone]}, now=now)
     text = _filter_text(kept)
-    if len(text) > MOST_FILTER:
-        raise invalid("filter", f"A filter can have at most {MOST_FILTER} characters.")
+    if len(text) > MAX_FILTER:
+        raise invalid("filter", f"A filter can have at most {MAX_FILTER} characters.")
     values = {
         "name": name, "frequency": calendar.frequency, "at": calendar.at, "weekday": calendar.weekday,
         "day": calendar.day, "zone": calendar.zone_name, "format": wanted.format, "filter": text,

@@ -14,9 +14,9 @@ from tallystick.clock import exact_time
 from tallystick.destinations.file_storage import FileStorage
 from tallystick.destinations.smtp import Email, EmailNotSent, MailServer, compose, send_content, to_bytes
 from tallystick.exports import links
-from tallystick.exports.links import name_of
+from tallystick.exports.links import file_name
 from tallystick.exports.request import KINDS, Export
-from tallystick.exports.words import filter_words
+from tallystick.exports.words import describe_filter
 from tallystick.schedules import unsubscribe
 from tallystick.schedules.schedule import Schedule
 from tallystick.work.calendar import MOST_PERIODS
@@ -88,14 +88,14 @@ class ExportMailer:
         if attached:
             main, _, sub = KINDS[parcel.export.format].media_type.partition(";")[0].partition("/")
             message.add_attachment(
-                parcel.path.read_bytes(), maintype=main, subtype=sub, filename=name_of(parcel.export),
+                parcel.path.read_bytes(), maintype=main, subtype=sub, filename=file_name(parcel.export),
                 params={"charset": "utf-8"} if main == "text" else None,
             )  # fmt: skip
         return message
 
     def _link(self, parcel: ExportFile) -> str:
         until = parcel.export.expires_at or 0
-        token = links.signed(self.secret, parcel.export.org_id, parcel.export.export_id, until)
+        token = links.make_link(self.secret, parcel.export.org_id, parcel.export.export_id, until)
         return f"{self.public_url.rstrip('/')}/v1/export-links/{token}"
 
 
@@ -103,7 +103,7 @@ def store_file(place: FileStorage, parcel: ExportFile) -> DeliveryMethod:
     """Put the file into the operator's directory or bucket; TargetError. Put again it replaces itself."""
     folder = f"{ids.encode('org', parcel.schedule.org_id.bytes)}/{parcel.schedule.shown_id}"
     with parcel.path.open("rb") as file:
-        place.put(f"{folder}/{name_of(parcel.export)}", file)
+        place.put(f"{folder}/{file_name(parcel.export)}", file)
     return "stored"
 
 
@@ -117,10 +117,10 @@ def export_email(parcel: ExportFile, unsubscribe: str, link: str | None) -> Emai
     size = f"{export.bytes or 0:,} bytes"
     paragraphs = [
         f"The scheduled export “{schedule.name}” contains {rows} from the audit log of {organization}.",
-        f"Filter: {filter_words(schedule.filter)}",
+        f"Filter: {describe_filter(schedule.filter)}",
         f"Period: {_period(parcel)}",
         f"Times in the file are in UTC. Schedule: {schedule.calendar.words}.",
-        f"File: {name_of(export)}, {kind}, {size}, SHA-256 {export.sha256}",
+        f"File: {file_name(export)}, {kind}, {size}, SHA-256 {export.sha256}",
     ]
     if export.format == "pdf":
         paragraphs[3] = f"Time zone: {schedule.calendar.zone_name}. Schedule: {schedule.calendar.words}."

@@ -52,7 +52,7 @@ def restart(connection: Connection, schedule: Schedule, run: Row[Any], now: int)
     try:
         scope = _scope(connection, schedule, now)
         given = _filter(schedule, run.period)
-        export = request.ask(connection, scope, schedule.format, given, now=now, first=run.first)
+        export = request.request_export(connection, scope, schedule.format, given, now=now, first=run.first)
     except TallystickError as problem:
         close(connection, schedule, run, now, error=problem.detail)
         return
@@ -166,7 +166,8 @@ def _begin_one(
         "first": first, "period": period, "left_out": left_out, "error": "", "made_at": now,
     }  # fmt: skip
     try:
-        export = request.ask(connection, scope, schedule.format, _filter(schedule, period), now=now, first=first)
+        wanted = _filter(schedule, period)
+        export = request.request_export(connection, scope, schedule.format, wanted, now=now, first=first)
     except TallystickError as problem:
         failed = {"state": "failed", "until": until, "error": problem.detail[:MOST_ERROR], "finished_at": now}
         connection.execute(insert(schedule_runs).values(values | failed))

@@ -152,7 +152,7 @@ class Scheduler(Background):
             export = _export(connection, run)
             if schedule is None:
                 connection.execute(delete(schedule_runs).where(runs.is_run(run.org_id, run.run_id)))
-            elif export.is_there:
+            elif export.has_file:
                 values = {"state": "sending", "rows": export.rows}
                 connection.execute(update(schedule_runs).where(runs.is_run(run.org_id, run.run_id)).values(values))
             elif export.gone in ("erased", "lost", "expired"):
@@ -172,7 +172,7 @@ class Scheduler(Background):
         with self._database.write() as connection:
             self._settle(connection, parcel.schedule, row, way, problem, for_good, now)
         if way in ("attached", "stored"):
-            self._exporter.taken(parcel.export)
+            self._exporter.finish_download(parcel.export)
 
     def _waiting(self, now: int) -> Sequence[Row[Any]]:
         """Deliveries that are due, whichever waits for longest first."""
@@ -203,7 +203,7 @@ class Scheduler(Background):
             return None
         export = _export(connection, run)
         path = self._exporter.path(export)
-        if not export.is_there or not path.exists():
+        if not export.has_file or not path.exists():
             runs.restart(connection, schedule, run, now)
             self._exporter.wake()
             return None
@@ -275,8 +275,8 @@ def _claim(connection: Any, row: Row[Any], now: int) -> bool:
 
 
 def _export(connection: Any, run: Row[Any]) -> request.Export:
-    row = connection.execute(select(exports).where(request.is_one(run.org_id, run.export_id))).one()
-    return request.read(row)
+    row = connection.execute(select(exports).where(request.is_export(run.org_id, run.export_id))).one()
+    return request.export_of(row)
 
 
 def _tidy(connection: Any, now: int) -> None:

@@ -16,7 +16,7 @@ from tallystick.schedules.schedule import PREFIX, find, recipients_of
 from tallystick.schedules.tables import schedule_recipients
 
 _PURPOSE = b"tallystick/unsubscribe/v1\0"
-_FORM = struct.Struct(">16s16s16s")
+_PAYLOAD = struct.Struct(">16s16s16s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Subscription:
 
 def sign_token(secret: str, org_id: UUID, schedule_id: UUID, address: str) -> str:
     """What stands in the link; the address does not."""
-    return sign_link(secret, _PURPOSE, _FORM.pack(org_id.bytes, schedule_id.bytes, _digest(address)))
+    return sign_link(secret, _PURPOSE, _PAYLOAD.pack(org_id.bytes, schedule_id.bytes, _digest(address)))
 
 
 def read_token(connection: Connection, secret: str, text: str) -> Subscription:
@@ -40,7 +40,7 @@ def read_token(connection: Connection, secret: str, text: str) -> Subscription:
     said = open_link(secret, _PURPOSE, text)
     if said is None:
         raise _no_link()
-    org_id, schedule_id, digest = _FORM.unpack(said)
+    org_id, schedule_id, digest = _PAYLOAD.unpack(said)
     schedule = find(connection, UUID(bytes=org_id), UUID(bytes=schedule_id))
     for one in schedule.recipients if schedule else ():
         if schedule and hmac.compare_digest(_digest(one.address), digest):

@@ -14,9 +14,9 @@ from tallystick.clock import now_us, second_words
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest
 from tallystick.exports import request as exporting
-from tallystick.exports.links import headers_of
+from tallystick.exports.links import file_headers
 from tallystick.exports.request import KINDS, Export
-from tallystick.exports.words import filter_words, period_words
+from tallystick.exports.words import describe_filter, describe_period
 from tallystick.query.scope import Scope
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import (
@@ -97,7 +97,7 @@ async def ask_export(form_request: FormRequestDep, exporter: ExporterDep) -> Res
     """Lets the list that `query` describes be exported."""
     filters = from_pairs(parse_qsl(form_request.text("query")))
     await form_request.write(
-        exporting.ask, form_request.text("format"), filters.parameters(now_us()), **form_request.context
+        exporting.request_export, form_request.text("format"), filters.parameters(now_us()), **form_request.context
     )
     exporter.wake()
     return redirect(PATH + (f"?tz={filters.zone_name}" if filters.zone_name != "UTC" else ""))
@@ -109,8 +109,8 @@ async def end_export(export_id: str, form_request: FormRequestDep, exporter: Exp
     if form_request.text("act") != "end":
         raise BadRequest("An export takes the act end.", code="bad_parameter", parameter="act")
 
-    one = await form_request.write(exporting.end, export_id, **form_request.context)
-    await form_request.database.run(exporter.drop, one)
+    one = await form_request.write(exporting.end_export, export_id, **form_request.context)
+    await form_request.database.run(exporter.remove_ended_file, one)
     return redirect(PATH)
 
 
@@ -122,16 +122,16 @@ async def download_export(
 
     def take() -> Export:
         with database.read() as connection:
-            one = exporting.to_take(connection, user_scope, export_id)
-        exporter.taking(one, user_scope.principal, caller)
+            one = exporting.find_downloadable(connection, user_scope, export_id)
+        exporter.begin_download(one, user_scope.principal, caller)
         return one
 
     one = await database.run(take)
     return File(
         path=exporter.path(one),
         media_type=KINDS[one.format].media_type,
-        headers=headers_of(one),
-        background=BackgroundTask(database.run, exporter.taken, one),
+        headers=file_headers(one),
+        background=BackgroundTask(database.run, exporter.finish_download, one),
     )
 
 
@@ -161,8 +161,8 @@ def _shown(one: Export, scope: Scope, zone: tzinfo) -> ShownExport:
         state, tone = (GONE.get(one.gone, "No longer available"), "gone") if one.gone else ("Ready", "good")
     return ShownExport(
         one=one,
-        words=filter_words(one.filter),
-        period=period_words(one.filter, one.first),
+        words=describe_filter(one.filter),
+        period=describe_period(one.filter, one.first),
         format=KINDS[one.format].words,
         size=_size(one.bytes or 0),
         asked=second_words(one.asked_at, zone),
@@ -171,7 +171,7 @@ def _shown(one: Export, scope: Scope, zone: tzinfo) -> ShownExport:
         state=state,
         tone=tone,
         percent=one.progress // 10,
-        may_end=(one.is_open or one.is_there) and (one.by.id == scope.principal.id or "admin" in scope.permissions),
+        may_end=(one.is_open or one.has_file) and (one.by.id == scope.principal.id or "admin" in scope.permissions),
     )
 
 

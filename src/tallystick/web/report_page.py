@@ -8,8 +8,8 @@ from litestar import Response, get, post
 from tallystick.clock import second_words, to_us, zone_of
 from tallystick.compliance import reports
 from tallystick.compliance.reports import Asked
-from tallystick.exports.links import headers_of
-from tallystick.exports.request import Export, checked
+from tallystick.exports.links import file_headers
+from tallystick.exports.request import Export, require_file
 from tallystick.render.compliance_pdf import answer_words, exception_words, report_pdf
 from tallystick.render.compliance_report import NO_EVIDENCE, Exceptional, Group, Period
 from tallystick.web.compliance_page import PATH, find_report, period_words
@@ -66,7 +66,7 @@ async def show_report(
         "one": one,
         "asked": asked,
     }
-    if not one.is_there:
+    if not one.has_file:
         return html("compliance_making.html", **around, percent=one.progress // 10, why=_why(one))
     report = await database.run(reports.opened, one, exporter.path(one))
     zone = zone_of(report.period.zone)
@@ -101,9 +101,9 @@ async def download_pdf(
     """The report as a PDF."""
 
     def take() -> tuple[Export, bytes]:
-        one = checked(find_report(database, user_scope, report_id))
+        one = require_file(find_report(database, user_scope, report_id))
         content = report_pdf(reports.opened(one, exporter.path(one)))
-        exporter.taking(one, user_scope.principal, caller)
+        exporter.begin_download(one, user_scope.principal, caller)
         return one, content
 
     one, content = await database.run(take)
@@ -117,13 +117,13 @@ async def download_json(
     """The report as JSON."""
 
     def take() -> tuple[Export, bytes]:
-        one = checked(find_report(database, user_scope, report_id))
+        one = require_file(find_report(database, user_scope, report_id))
         content = reports.content(one, exporter.path(one))
-        exporter.taking(one, user_scope.principal, caller)
+        exporter.begin_download(one, user_scope.principal, caller)
         return one, content
 
     one, content = await database.run(take)
-    headers = {**headers_of(one), **_attached(one, reports.asked_of(one), "json")}
+    headers = {**file_headers(one), **_attached(one, reports.asked_of(one), "json")}
     return Response(content, media_type="application/json", headers=headers)
 
 

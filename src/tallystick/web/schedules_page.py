@@ -14,7 +14,7 @@ from tallystick.clock import now_us, second_words
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.exports.request import KINDS
-from tallystick.exports.words import filter_words
+from tallystick.exports.words import describe_filter
 from tallystick.query.scope import Scope
 from tallystick.render.writers import FORMATS
 from tallystick.schedules import changes
@@ -180,7 +180,7 @@ def _shown(one: Schedule, scope: Scope, zone: tzinfo) -> ShownSchedule:
     next_run = "" if one.next_at is None else second_words(one.next_at, one.calendar.zone)
     return ShownSchedule(
         one=one,
-        words=filter_words(one.filter),
+        words=describe_filter(one.filter),
         format=KINDS[one.format].words,
         mode="new events since the last file" if one.mode == "new" else f"the previous {_unit(one)}",
         to=tuple(who.address for who in one.recipients if who.state == "active"),
@@ -219,7 +219,7 @@ def _form(
         typed=typed,
         problem=problem,
         one=one,
-        filter_words=filter_words(kept),
+        filter_words=describe_filter(kept),
         zones=sorted(available_timezones()),
         formats=[(name, KINDS[name].words) for name in FORMATS],
         frequencies=FREQUENCIES,
