@@ -1,4 +1,4 @@
-"""An alert: what a rule found. Read by who may see it, and acknowledged."""
+"""Alerts: listing, reading and acknowledging them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,12 @@ _search = msgspec.json.Decoder(dict[str, str]).decode
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One firing; times in microseconds, `more` events came within its cool-down, `search` finds its events."""
+    """A firing of a rule, as stored when it happened.
+
+    `number` events belong to it; `event_ids` holds some of them (16 bytes each), `search` the query parameters that
+    find all. `more` counts events of the group within the cool-down. `at` is the time of the event that completed it,
+    `fired_at` when that was noticed. Times in microseconds.
+    """
 
     org_id: UUID
     alert_id: UUID
@@ -72,7 +77,10 @@ def list_alerts(
     before: str | None = None,
     limit: int = 50,
 ) -> list[Alert]:
-    """Newest first; `before` is the id of the last one seen. Forbidden, BadRequest (`bad_parameter`)."""
+    """Lists alerts, newest first; `before` is the id of the last alert of the previous page.
+
+    Raises Forbidden, BadRequest (`bad_parameter`).
+    """
     require_read(scope)
     query = select(alerts).where(alerts.c.org_id == scope.org_id)
     if state is not None:
@@ -82,14 +90,14 @@ def list_alerts(
     if rule is not None:
         query = query.where(alerts.c.rule_id == _parse_id(RULE_PREFIX, rule, "rule"))
     if before is not None:
-        # Ids grow with the time of firing.
+        # Ids are ordered by the time of firing.
         query = query.where(alerts.c.alert_id < _parse_id(PREFIX, before, "before"))
     rows = connection.execute(query.order_by(alerts.c.alert_id.desc()).limit(min(limit, MOST)))
     return [_alert_of(row) for row in rows]
 
 
 def read_alert(connection: Connection, scope: Scope, shown_id: str) -> Alert:
-    """One of them; NotFound, also for another organization's."""
+    """Returns the alert of that id; NotFound (`no_such_alert`), also for an alert of another organization."""
     require_read(scope)
     try:
         alert_id = UUID(bytes=ids.decode(PREFIX, shown_id))
@@ -104,35 +112,35 @@ def read_alert(connection: Connection, scope: Scope, shown_id: str) -> Alert:
 
 
 def count_open_alerts(connection: Connection, scope: Scope) -> int:
-    """How many nobody has acknowledged."""
+    """Counts the alerts that nobody has acknowledged."""
     require_read(scope)
-    waiting = select(func.count()).where(alerts.c.org_id == scope.org_id, alerts.c.state == "open")
-    return int(connection.execute(waiting).scalar_one())
+    number = select(func.count()).where(alerts.c.org_id == scope.org_id, alerts.c.state == "open")
+    return int(connection.execute(number).scalar_one())
 
 
 def acknowledge(
     connection: Connection, scope: Scope, shown_id: str, *, note: str = "", now: int, caller: Caller = NOWHERE
 ) -> Alert:
-    """Somebody looks after it. Again changes nothing but the note, if there is one."""
+    """Marks an alert as acknowledged by the caller. A second time changes only the note, if one is given."""
     require(scope, "alerts")
-    one = read_alert(connection, scope, shown_id)
+    alert = read_alert(connection, scope, shown_id)
     if len(note) > MOST_NOTE:
         raise BadRequest(f"A note can have at most {MOST_NOTE} characters.", code="bad_note", field="note")
-    if one.state == "acknowledged" and not note:
-        return one
+    if alert.state == "acknowledged" and not note:
+        return alert
     name = (scope.principal.email or scope.principal.name)[:254]
-    mine = (alerts.c.org_id == one.org_id) & (alerts.c.alert_id == one.alert_id)
-    values = {"state": "acknowledged", "acknowledged_by": name, "acknowledged_at": now, "note": note or one.note}
-    connection.execute(update(alerts).where(mine).values(values))
-    about = {"type": "alert_rule", "id": one.shown_rule, "name": one.rule_name}
-    metadata = {"alert": one.shown_id, **({"note": note} if note else {})}
+    clause = (alerts.c.org_id == alert.org_id) & (alerts.c.alert_id == alert.alert_id)
+    values = {"state": "acknowledged", "acknowledged_by": name, "acknowledged_at": now, "note": note or alert.note}
+    connection.execute(update(alerts).where(clause).values(values))
+    rule = {"type": "alert_rule", "id": alert.shown_rule, "name": alert.rule_name}
+    metadata = {"alert": alert.shown_id, **({"note": note} if note else {})}
     record_own(
         connection,
-        one.org_id,
+        alert.org_id,
         "audit_log.alert_acknowledged",
         by=scope.principal,
         caller=caller,
-        on=about,
+        on=rule,
         now=now,
         metadata=metadata,
     )

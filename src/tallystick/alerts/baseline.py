@@ -1,4 +1,4 @@
-"""Before a rule judges by what is usual, it learns that from what was recorded before: in a thread of its own."""
+"""Builds the baselines of rules from past events, in a background worker, before these rules evaluate anything."""
 
 from sqlalchemy import Connection, select, update
 
@@ -26,7 +26,11 @@ LOOK_BACK = 90 * DAY_US
 
 
 class BaselineWorker(Background):
-    """Teaches one rule at a time. It is on when it has learnt all that was judged without it."""
+    """Builds the baseline of one rule at a time.
+
+    A rule starts to evaluate (`learnt`) once its baseline covers every event that was evaluated without it: so each
+    event is either part of the baseline or evaluated, never both and never neither.
+    """
 
     def __init__(self, database: Database, store: EventStore) -> None:
         lease = Lease(database, "alerts-learning", seconds=LEASE_SECONDS)
@@ -35,7 +39,7 @@ class BaselineWorker(Background):
         self._store = store
 
     def step(self, now: int | None = None) -> bool:
-        """One rule; False when none waits. `now` in microseconds."""
+        """Builds the baseline of one rule; False if no rule is waiting. `now` in microseconds."""
         now = clock.now_us() if now is None else now
         with self._database.read() as connection:
             row = connection.execute(
@@ -43,30 +47,31 @@ class BaselineWorker(Background):
             ).first()
         if row is None or not self.may_work(now):
             return False
-        self._teach(rule_of(row), now)
+        self._build(rule_of(row), now)
         return True
 
-    def _teach(self, rule: Rule, now: int) -> None:
+    def _build(self, rule: Rule, now: int) -> None:
         detector = CompiledRule(rule.rule_id, rule.definition).new_detector()
         if not isinstance(detector, BaselineDetector):
             return
-        known = 0
+        end = 0
         while True:
+            first = end
             with self._database.read() as connection:
-                size = ledger_log.read(connection, rule.org_id).size
-            self._learn(rule, detector, known, size, now)
-            known = size
+                end = ledger_log.read(connection, rule.org_id).size
+            self._read_past(rule, detector, first, end, now)
             with self._database.write() as connection:
-                if _evaluated_through(connection, rule) > known:
-                    continue  # more was judged without it while it learnt
-                fresh = rule_clause(rule.org_id, rule.rule_id) & (alert_rules.c.version == rule.version)
+                # Locks the position, so that the evaluator cannot move on before the rule is on.
+                if _evaluated_through(connection, rule) > end:
+                    continue  # events were evaluated without the rule while this was reading: read these too
+                unchanged = rule_clause(rule.org_id, rule.rule_id) & (alert_rules.c.version == rule.version)
                 if connection.execute(
-                    update(alert_rules).where(fresh, ~alert_rules.c.learnt).values(learnt=True, since=known)
+                    update(alert_rules).where(unchanged, ~alert_rules.c.learnt).values(learnt=True, since=end)
                 ).rowcount:
                     rule_state.save_memory(connection, rule, detector)
                 return
 
-    def _learn(self, rule: Rule, detector: BaselineDetector, first: int, end: int, now: int) -> None:
+    def _read_past(self, rule: Rule, detector: BaselineDetector, first: int, end: int, now: int) -> None:
         compiled = CompiledRule(rule.rule_id, rule.definition)
         query = Query(compiled.steps[0].condition, start=now - LOOK_BACK)
         for block in in_order_of_index(self._database, self._store, operator_scope(rule.org_id), query, first, end):
@@ -80,5 +85,5 @@ class BaselineWorker(Background):
 
 
 def _evaluated_through(connection: Connection, rule: Rule) -> int:
-    mine = select(alert_positions.c.next_index).where(alert_positions.c.org_id == rule.org_id)
-    return connection.execute(mine.with_for_update()).scalar() or 0
+    query = select(alert_positions.c.next_index).where(alert_positions.c.org_id == rule.org_id)
+    return connection.execute(query.with_for_update()).scalar() or 0

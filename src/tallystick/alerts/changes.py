@@ -1,4 +1,4 @@
-"""Making a rule, changing it, muting it, deleting it. Each is an event in the trail."""
+"""Creates, changes, mutes and deletes alert rules; each of these is an event in the audit log."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,12 +26,16 @@ from tallystick.query.scope import Scope
 MOST_RULES = 200
 MOST_RUNBOOK = 1000
 MOST_DESTINATIONS = 20
-BASELINE_KINDS = frozenset({"first_seen", "dormant", "off_hours"})  # kinds that must know what was usual before
+BASELINE_KINDS = frozenset({"first_seen", "dormant", "off_hours"})  # they start once their baseline is built
 
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """A rule as it is asked for, nothing checked yet; `shape` has the fields of `Shape`."""
+    """The settings of a rule as a caller gives them, not yet validated.
+
+    `definition` has the fields of RuleDefinition; `destinations` are ids as shown; `detection` is the id of the
+    shipped detection that the rule comes from, or empty.
+    """
 
     name: str
     definition: Mapping[str, Any]
@@ -43,27 +47,22 @@ class RuleSettings:
 
 
 def create(connection: Connection, scope: Scope, settings: RuleSettings, *, now: int, caller: Caller = NOWHERE) -> Rule:
-    """Make one; it judges what is recorded from now on. BadRequest (`bad_rule`, `bad_query`), Conflict, Forbidden."""
+    """Creates a rule, which evaluates the events recorded from now on.
+
+    Raises BadRequest (`bad_rule`, `bad_query`), Conflict (`too_many_rules`), Forbidden.
+    """
     require(scope, "alerts")
     organizations.lock_row(connection, scope.org_id)
     number = select(func.count()).select_from(alert_rules).where(alert_rules.c.org_id == scope.org_id)
     if connection.execute(number).scalar_one() >= MOST_RULES:
         raise Conflict(f"You already have {MOST_RULES} rules, the maximum. Delete some first.", code="too_many_rules")
     rule = insert_rule(connection, scope, settings, now=now)
-    record_own_for(
-        connection,
-        scope,
-        "audit_log.alert_rule_created",
-        _resource(rule),
-        now=now,
-        caller=caller,
-        metadata=audit_fields(rule),
-    )
+    _record(connection, scope, "audit_log.alert_rule_created", rule, now, caller, metadata=audit_fields(rule))
     return rule
 
 
 def insert_rule(connection: Connection, scope: Scope, settings: RuleSettings, *, now: int) -> Rule:
-    """The same for a rule that comes with the organization: nobody is told."""
+    """Inserts a rule without an event in the audit log, as for the default rules of an organization."""
     definition, values = _validate(connection, scope, settings)
     rule_id = ids.new_uuid(now)
     values |= {
@@ -80,38 +79,41 @@ def insert_rule(connection: Connection, scope: Scope, settings: RuleSettings, *,
 def change(
     connection: Connection, scope: Scope, shown_id: str, given: Mapping[str, Any], *, now: int, caller: Caller = NOWHERE
 ) -> Rule:
-    """Change what is given, in the names of Wanted. What it judges being changed, or switched on, it begins anew."""
+    """Changes the fields of RuleSettings that are given.
+
+    A rule that is enabled, or whose definition changes, starts without state. Raises as `create`, and NotFound.
+    """
     require(scope, "alerts")
     organizations.lock_row(connection, scope.org_id)
     before = read_rule(connection, scope, shown_id)
     settings = replace(settings_of(before), **given)
     definition, values = _validate(connection, scope, settings)
-    begins = settings.enabled and (not before.enabled or definition != before.definition)
-    version = before.version + (begins or settings.enabled != before.enabled)
+    restarts = settings.enabled and (not before.enabled or definition != before.definition)
+    # The evaluator discards a batch whose rules have other versions now: see write_results.
+    version = before.version + (restarts or settings.enabled != before.enabled)
     values |= {"version": version, "changed_at": now}
-    if begins:
+    if restarts:
         values |= _start_values(connection, scope, definition)
         if before.enabled:
-            # What was recorded and not judged yet is judged by the rule as it is now.
+            # Events recorded but not yet evaluated are evaluated by the new definition: no event is left out.
             values["since"] = min(values["since"], _position(connection, scope))
     connection.execute(update(alert_rules).where(rule_clause(before.org_id, before.rule_id)).values(values))
     after = read_rule(connection, scope, shown_id)
-    if begins:
+    if restarts:
         rule_state.delete_state(connection, before.org_id, before.rule_id)
         _start_silence(connection, after, now)
-    was, is_now = audit_fields(before), audit_fields(after)
-    changes = differences(was, is_now)
+    changes = differences(audit_fields(before), audit_fields(after))
     if changes:
-        off = before.enabled and not after.enabled
-        action = "audit_log.alert_rule_disabled" if off else "audit_log.alert_rule_updated"
-        record_own_for(connection, scope, action, _resource(after), now=now, caller=caller, changes=changes)
+        is_disabled = before.enabled and not after.enabled
+        action = "audit_log.alert_rule_disabled" if is_disabled else "audit_log.alert_rule_updated"
+        _record(connection, scope, action, after, now, caller, changes=changes)
     return after
 
 
 def mute(
     connection: Connection, scope: Scope, shown_id: str, seconds: int, *, now: int, caller: Caller = NOWHERE
 ) -> Rule:
-    """Let it fire without a word to anybody for so many seconds; 0 ends that."""
+    """Mutes a rule for so many seconds: it raises alerts but notifies nobody. 0 unmutes it."""
     require(scope, "alerts")
     if not 0 <= seconds <= LONGEST:
         raise invalid_rule("seconds", f"seconds must be 0 to {LONGEST} (366 days).")
@@ -121,62 +123,45 @@ def mute(
     connection.execute(
         update(alert_rules).where(rule_clause(before.org_id, before.rule_id)).values(muted_until=until, changed_at=now)
     )
-    was = rfc3339(before.muted_until) if before.is_muted(now) and before.muted_until else None
-    changes = {"muted_until": {"before": was, "after": rfc3339(until) if until else None}}
+    muted_until = rfc3339(before.muted_until) if before.is_muted(now) and before.muted_until else None
+    changes = {"muted_until": {"before": muted_until, "after": rfc3339(until) if until else None}}
     after = read_rule(connection, scope, shown_id)
-    record_own_for(
-        connection, scope, "audit_log.alert_rule_updated", _resource(after), now=now, caller=caller, changes=changes
-    )
+    _record(connection, scope, "audit_log.alert_rule_updated", after, now, caller, changes=changes)
     return after
 
 
 def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
-    """Delete it; what it found stays."""
+    """Deletes a rule and its state; its alerts stay."""
     require(scope, "alerts")
     organizations.lock_row(connection, scope.org_id)
-    one = read_rule(connection, scope, shown_id)
-    record_own_for(
-        connection,
-        scope,
-        "audit_log.alert_rule_deleted",
-        _resource(one),
-        now=now,
-        caller=caller,
-        metadata=audit_fields(one),
-    )
-    rule_state.delete_state(connection, one.org_id, one.rule_id)
-    connection.execute(delete(alert_rules).where(rule_clause(one.org_id, one.rule_id)))
+    rule = read_rule(connection, scope, shown_id)
+    _record(connection, scope, "audit_log.alert_rule_deleted", rule, now, caller, metadata=audit_fields(rule))
+    rule_state.delete_state(connection, rule.org_id, rule.rule_id)
+    connection.execute(delete(alert_rules).where(rule_clause(rule.org_id, rule.rule_id)))
 
 
-def settings_of(one: Rule) -> RuleSettings:
-    """What would make the same rule."""
-    return RuleSettings(
-        one.name,
-        definition_fields(one.definition),
-        one.severity,
-        one.runbook,
-        one.destinations,
-        one.enabled,
-        one.detection,
-    )
+def settings_of(rule: Rule) -> RuleSettings:
+    """Returns the settings that would create an equal rule."""
+    fields = definition_fields(rule.definition)
+    return RuleSettings(rule.name, fields, rule.severity, rule.runbook, rule.destinations, rule.enabled, rule.detection)
 
 
 def definition_fields(definition: RuleDefinition) -> dict[str, Any]:
-    """A shape as it is asked for."""
-    given: dict[str, Any] = msgspec.to_builtins(definition)
-    return given
+    """Returns the fields of a definition that differ from their defaults."""
+    fields: dict[str, Any] = msgspec.to_builtins(definition)
+    return fields
 
 
-def audit_fields(one: Rule) -> dict[str, Any]:
-    """A rule as the trail tells of it."""
+def audit_fields(rule: Rule) -> dict[str, Any]:
+    """Returns the fields of a rule as its events in the audit log show them."""
     return {
-        "name": one.name,
-        "when": describe(one.definition),
-        "shape": definition_fields(one.definition),
-        "severity": one.severity,
-        "runbook": one.runbook,
-        "destinations": list(one.destinations),
-        "enabled": one.enabled,
+        "name": rule.name,
+        "when": describe(rule.definition),
+        "shape": definition_fields(rule.definition),
+        "severity": rule.severity,
+        "runbook": rule.runbook,
+        "destinations": list(rule.destinations),
+        "enabled": rule.enabled,
     }
 
 
@@ -189,9 +174,8 @@ def _validate(connection: Connection, scope: Scope, settings: RuleSettings) -> t
     if settings.severity not in SEVERITIES:
         raise invalid_rule("severity", f"severity must be one of {', '.join(SEVERITIES)}.")
     if len(settings.runbook) > MOST_RUNBOOK or not settings.runbook.isprintable():
-        raise invalid_rule(
-            "runbook", f"A runbook must be one line of at most {MOST_RUNBOOK} characters: a link, or what to do."
-        )
+        detail = f"A runbook must be one line of at most {MOST_RUNBOOK} characters: a link, or what to do."
+        raise invalid_rule("runbook", detail)
     if len(settings.destinations) > MOST_DESTINATIONS:
         raise invalid_rule("destinations", f"A rule can have at most {MOST_DESTINATIONS} destinations.")
     shown = list(dict.fromkeys(settings.destinations))
@@ -205,17 +189,17 @@ def _validate(connection: Connection, scope: Scope, settings: RuleSettings) -> t
 
 
 def _start_values(connection: Connection, scope: Scope, definition: RuleDefinition) -> dict[str, Any]:
-    """From where on it judges; one that has to learn begins when it has."""
+    """Returns the columns that make a rule start at the end of the log; baseline kinds wait for their baseline."""
     return {"since": ledger_log.read(connection, scope.org_id).size, "learnt": definition.kind not in BASELINE_KINDS}
 
 
 def _position(connection: Connection, scope: Scope) -> int:
-    mine = select(alert_positions.c.next_index).where(alert_positions.c.org_id == scope.org_id)
-    return connection.execute(mine).scalar() or 0
+    query = select(alert_positions.c.next_index).where(alert_positions.c.org_id == scope.org_id)
+    return connection.execute(query).scalar() or 0
 
 
 def _start_silence(connection: Connection, rule: Rule, now: int) -> None:
-    """One that waits for silence of everything waits from now on."""
+    """Starts the clock of an ungrouped silence rule now: it may fire even if no event ever comes."""
     if rule.enabled and rule.definition.kind == "silence" and rule.definition.group_by is None:
         key = CompiledRule(rule.rule_id, rule.definition).ungrouped_key
         connection.execute(
@@ -225,5 +209,8 @@ def _start_silence(connection: Connection, rule: Rule, now: int) -> None:
         )
 
 
-def _resource(one: Rule) -> dict[str, str]:
-    return resource("alert_rule", one.rule_id, PREFIX, one.name)
+def _record(
+    connection: Connection, scope: Scope, action: str, rule: Rule, now: int, caller: Caller, **fields: dict[str, Any]
+) -> None:
+    on = resource("alert_rule", rule.rule_id, PREFIX, rule.name)
+    record_own_for(connection, scope, action, on, now=now, caller=caller, **fields)

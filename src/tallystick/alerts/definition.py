@@ -1,4 +1,4 @@
-"""What a rule judges: a search, what to count, by whom. Checked here, whoever wrote it."""
+"""The definition of a rule: its kind, searches, groups and thresholds, and their validation."""
 
 import re
 from typing import Any, Literal, get_args
@@ -23,7 +23,7 @@ LONGEST = 366 * 24 * 3600
 MOST_QUERY = 2000
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 PLACEHOLDERS = ("count", "window", "group", "user", "resource", "ip", "action", "value", "time", "description")
-# Which parts a kind has beside the query.
+# Which fields a kind allows beside `query`, `where`, `cooldown_seconds` and `says`.
 ALLOWED_FIELDS: dict[Kind, frozenset[str]] = {
     "threshold": frozenset({"count", "window_seconds", "group_by", "distinct"}),
     "sequence": frozenset({"count", "window_seconds", "group_by", "then", "then_group_by", "unless"}),
@@ -43,13 +43,18 @@ REQUIRED_FIELDS: dict[Kind, frozenset[str]] = {
 
 
 class RuleDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is judged. Times are in seconds; searches are in the grammar of the search box.
+    """What a rule looks for. Times are in seconds; searches use the syntax of the search box.
 
-    threshold: `count` events of one group within the window, or events with so many different values of
-    `distinct`. sequence: `count` of `query`, then one of `then`, with none of `unless` between. first_seen: a value
-    of `new` that the group never had, when it had another. dormant: the group was silent for the window, and acts.
-    off_hours: an hour of the day at which the group, of which `count` events are known, does not act.
-    silence: nothing for the window; judged by the clock.
+    - threshold: `count` events of one group within the window, or events with `count` different values of `distinct`.
+    - sequence: `count` events of `query`, then one of `then` within the window, with none of `unless` between.
+    - first_seen: a value of `new` that its group never had before, if the group had another one.
+    - dormant: an event of a group that had none for the length of the window.
+    - off_hours: an event at an hour of the day at which its group, with at least `count` past events, does not act.
+    - silence: no event for the length of the window, by the server's clock.
+
+    `group_by` counts each value of that field separately; events without a value are ignored. `then_group_by` is the
+    field of `then` events, if another one. `where` is a condition that the search language cannot express. After
+    firing, a group stays silent for `cooldown_seconds` (by event time). `says` is the alert's sentence, with {slots}.
     """
 
     query: str = ""
@@ -64,7 +69,7 @@ class RuleDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
     new: Field | None = None
     where: Where = ""
     cooldown_seconds: int = 0
-    says: str = ""  # a sentence with {slots}
+    says: str = ""
 
     @property
     def window_us(self) -> int:
@@ -76,24 +81,27 @@ class RuleDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
 
 
 def invalid_rule(field: str, detail: str) -> BadRequest:
-    """BadRequest `bad_rule`."""
+    """Creates a BadRequest with code `bad_rule` for a field."""
     return BadRequest(detail, code="bad_rule", field=field)
 
 
 def parse_definition(given: dict[str, Any]) -> RuleDefinition:
-    """The shape, or BadRequest: `bad_rule` with the field, `bad_query` for a search with a mistake."""
+    """Validates the fields of a definition.
+
+    Raises BadRequest: `bad_rule` with the field, `bad_query` for a search with a mistake.
+    """
     try:
         definition = msgspec.convert(given, RuleDefinition)
     except msgspec.ValidationError as error:
         raise BadRequest(f"Invalid rule: {error}.", code="bad_rule") from None
     _check_numbers(definition)
-    said = {name for name in ("window_seconds", "group_by", "distinct", "then", "then_group_by", "unless", "new")
-            if getattr(definition, name)}  # fmt: skip
+    optional = ("window_seconds", "group_by", "distinct", "then", "then_group_by", "unless", "new")
+    present = {name for name in optional if getattr(definition, name)}
     if definition.count != 1:
-        said.add("count")
-    if wrong := sorted(said - ALLOWED_FIELDS[definition.kind]):
-        raise invalid_rule(wrong[0], f"A rule of kind {definition.kind} has no {wrong[0]}.")
-    if missing := sorted(REQUIRED_FIELDS[definition.kind] - said):
+        present.add("count")
+    if extra := sorted(present - ALLOWED_FIELDS[definition.kind]):
+        raise invalid_rule(extra[0], f"A rule of kind {definition.kind} has no {extra[0]}.")
+    if missing := sorted(REQUIRED_FIELDS[definition.kind] - present):
         raise invalid_rule(missing[0], f"A rule of kind {definition.kind} needs {missing[0]}.")
     if definition.kind == "threshold" and definition.count > 1 and not definition.window_seconds:
         raise invalid_rule("window_seconds", "To count more than one event, set window_seconds.")
@@ -101,14 +109,15 @@ def parse_definition(given: dict[str, Any]) -> RuleDefinition:
         raise invalid_rule("distinct", "distinct needs a count of at least 2, and a field other than group_by.")
     for name in ("query", "then", "unless"):
         parse_search(name, getattr(definition, name))
-    for slot in _PLACEHOLDER.findall(definition.says):
-        if slot not in PLACEHOLDERS:
-            raise invalid_rule("says", f"Unknown placeholder {{{slot[:40]}}}. Use {', '.join(PLACEHOLDERS)}.")
+    for name in _PLACEHOLDER.findall(definition.says):
+        if name not in PLACEHOLDERS:
+            known = ", ".join(PLACEHOLDERS)
+            raise invalid_rule("says", f"Unknown placeholder {{{name[:40]}}}. Use {known}.")
     return definition
 
 
 def parse_search(name: str, query: str) -> Condition:
-    """The search of a rule, which has no period of its own."""
+    """Parses a search of a rule, which may not limit the time of events. Raises BadRequest for field `name`."""
     if len(query) > MOST_QUERY:
         raise invalid_rule(name, f"A search can have at most {MOST_QUERY} characters.")
     if "\0" in query:
@@ -144,7 +153,7 @@ def _has_period(condition: Condition) -> bool:
 
 
 def duration_words(seconds: int) -> str:
-    """`10 minutes`, `1 day`: the largest unit that divides it."""
+    """Formats a duration in the largest unit that divides it: `10 minutes`, `1 day`."""
     for unit, length in (("day", DAY_US // SECOND_US), ("hour", 3600), ("minute", 60)):
         if seconds and seconds % length == 0:
             number = seconds // length

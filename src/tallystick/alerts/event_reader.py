@@ -1,4 +1,4 @@
-"""Reading on in an organization's log: from memory what was just recorded, else from the journal or the store."""
+"""Reads the events that rules evaluate: recent ones from memory, others from the journal or the event store."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -19,15 +19,19 @@ from tallystick.store.reading import by_index
 MOST_EVENTS = 5000
 IndexedRecord = tuple[int, Record]
 
-# What alerts and their deliveries record themselves: no rule judges it, so that none can raise itself again.
-ALERT_ACTIONS = frozenset({
-    "audit_log.alert_triggered", "audit_log.alert_acknowledged", "audit_log.destination_failed",
-    "audit_log.destination_recovered",
-})  # fmt: skip
+# Actions that alerts and their deliveries record. No rule evaluates these events, so that no alert triggers itself.
+ALERT_ACTIONS = frozenset(
+    {
+        "audit_log.alert_triggered",
+        "audit_log.alert_acknowledged",
+        "audit_log.destination_failed",
+        "audit_log.destination_recovered",
+    }
+)
 
 
 class EventReader:
-    """Reads logs for rules. `recent`: what this process committed last."""
+    """Reads events by index. `recent` holds the events that this process committed last."""
 
     def __init__(self, database: Database, store: EventStore, recent: Recent) -> None:
         self.database = database
@@ -35,14 +39,14 @@ class EventReader:
         self._store = store
 
     def read_next(self, org_id: UUID, first: int) -> tuple[list[IndexedRecord], int]:
-        """The events from index `first` on, in order, about STEP of them; and the index after the last looked at."""
+        """Returns about MOST_EVENTS events from index `first` on, in index order, and the index after the last read."""
         if fresh := self.recent.read(org_id, first, most=MOST_EVENTS):
             return _indexed(fresh, first), fresh[-1].end
         with self.database.read() as connection:
             size = ledger_log.read(connection, org_id).size
             waiting = batches.read(connection, org_id, first, size, most=MOST_EVENTS)
             aside = set_aside.of_organization(connection, org_id)
-        # The journal first: what leaves it meanwhile is in the store by then.
+        # The journal was read first: an event leaves it only once the store has it, so that none is missed.
         journal_from = waiting[0].first if waiting else size
         if first < journal_from:
             end = min(journal_from, first + MOST_EVENTS)
@@ -53,7 +57,10 @@ class EventReader:
         return _indexed(waiting, first), waiting[-1].end if waiting else first
 
     def candidates(self, org_id: UUID, query: Query, first: int, end: int) -> list[IndexedRecord]:
-        """Of first ≤ index < end those that the store finds, and all that is not stored: judge them again."""
+        """Returns the events first ≤ index < end that the store finds, and all that are not stored yet.
+
+        The latter are not filtered: match them again.
+        """
         scope = operator_scope(org_id)
         found = dict(unstored(self.database, scope, first, end))
         for event in by_index(self._store, scope, query, after=first - 1, through=end - 1):
@@ -61,20 +68,20 @@ class EventReader:
         return sorted(found.items())
 
     def read_event(self, org_id: UUID, index: int) -> Record | None:
-        """The event at an index, if it is still kept."""
+        """Returns the event at an index, or None if it is not kept any more."""
         found = self.candidates(org_id, Query(), index, index + 1)
         return found[0][1] if found else None
 
 
-def _indexed(found: Sequence[Batch], first: int) -> list[IndexedRecord]:
+def _indexed(batches: Sequence[Batch], first: int) -> list[IndexedRecord]:
     return [
         (index, record)
-        for batch in found
+        for batch in batches
         for index, record in enumerate(batch.records, batch.first)
         if index >= first
-    ]  # fmt: skip
+    ]
 
 
 def is_evaluated(record: Record) -> bool:
-    """Whether rules look at the event at all."""
+    """Whether rules evaluate the event: not if Tallystick recorded it because of an alert."""
     return record.action not in ALERT_ACTIONS or not is_own(record)

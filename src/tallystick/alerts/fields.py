@@ -1,4 +1,4 @@
-"""What of an event a rule groups by, counts, or wants to be true; digests of it where names are not kept."""
+"""Values of an event that rules group by or count, the `where` conditions, and the digests that stand for names."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from tallystick.events.output import SKEW
 from tallystick.events.record import Record
 from tallystick.query.fold import fold
 
-# Tokens whose form gives them away, as their makers document them; a word that merely looks random is none.
+# Tokens of documented formats. Text that merely looks random is not a secret: ids and hashes look so too.
 _SECRET = re.compile(
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"  # AWS access keys
     r"|\bgh[pousr]_[0-9A-Za-z]{36}\b|\bgithub_pat_[0-9A-Za-z_]{82}\b"
@@ -31,7 +31,8 @@ _SECRET = re.compile(
     r"|\beyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]{20,}"  # a JSON Web Token
 )
 _json_object = msgspec.json.Decoder(dict[str, object]).decode
-# The last word of a setting's name, and which way is stricter. What is not known counts as weaker: better told of.
+# The last word of a setting's name, and whether more or less of it is stricter. An unknown setting counts as weakened:
+# a needless alert is better than a missing one.
 _MORE = re.compile(r"(length|history|retention_days|days_kept|complexity|strength)$", re.IGNORECASE)
 _LESS = re.compile(r"(timeout|lifetime|ttl|max_?age(_days)?|duration|attempts|minutes|hours|seconds)$", re.IGNORECASE)
 _ON = re.compile(r"(^|[._])(require[sd]?|enforced?)(_|$)|(^|[._])(mfa|sso|enabled)$", re.IGNORECASE)
@@ -39,7 +40,8 @@ _number = msgspec.json.Decoder(float)
 
 
 def _user(record: Record) -> tuple[str, ...]:
-    """E-mail address and id; a name that others may have, too, only where there is neither, and of nobody anonymous."""
+    """Email address and id of the actor. The name, which is not unique, only if both are missing, and for nobody
+    anonymous; nothing for the system."""
     if record.actor_type == "system":
         return ()
     found = tuple(filter(None, (record.actor_email, record.actor_id)))
@@ -47,7 +49,7 @@ def _user(record: Record) -> tuple[str, ...]:
 
 
 def _resource(record: Record) -> tuple[str, ...]:
-    """Name and id; of a person, whose namesakes are others, the id before a name that is no address."""
+    """Name and id of the resource. Of a user only the id, unless the name is an email address: names are not unique."""
     names = tuple(filter(None, (record.resource_name, record.resource_id)))
     if record.resource_type == "user" and len(names) == 2 and "@" not in names[0]:
         return names[1:]
@@ -57,11 +59,11 @@ def _resource(record: Record) -> tuple[str, ...]:
 def _device(record: Record) -> tuple[str, ...]:
     context = _json_object(record.who).get("context") if record.who else None
     agent = context.get("user_agent") if isinstance(context, Mapping) else None
-    # Versions change each few weeks: the device stays the same.
+    # Without versions, which change every few weeks on the same device.
     return (re.sub(r"/[0-9][0-9.]*", "", agent)[:300],) if isinstance(agent, str) and agent else ()
 
 
-# All names by which an event stands for the same; the first is what people see.
+# The names by which a field identifies its value; events that share one are about the same user, resource or device.
 NAMES: Mapping[Field, Callable[[Record], tuple[str, ...]]] = {
     "user": _user,
     "resource": _resource,
@@ -73,7 +75,7 @@ NAMES: Mapping[Field, Callable[[Record], tuple[str, ...]]] = {
 
 
 def display_name(field: Field, record: Record) -> str:
-    """How people call it: of a user the e-mail address, or the name, before the id. No secret that stands in it."""
+    """Returns the name of a field's value as people know it, with secrets masked; of a user the email address first."""
     if field == "user":
         return mask_secrets(record.actor_email or record.actor_name or record.actor_id)
     if field == "resource":
@@ -83,14 +85,14 @@ def display_name(field: Field, record: Record) -> str:
 
 
 def mask_secrets(text: str) -> str:
-    """The text without what looks like a secret: an alert goes to places that the event does not."""
+    """Replaces secrets in a text with `[hidden]`: an alert is sent to places where its events are not."""
     return _SECRET.sub("[hidden]", text)
 
 
 def _acts_on_itself(record: Record) -> bool:
-    mine = {fold(name) for name in _user(record)}
-    theirs = (record.resource_name, record.resource_id)
-    return record.resource_type == "user" and any(fold(name) in mine for name in theirs if name)
+    actor_names = {fold(name) for name in _user(record)}
+    resource_names = (record.resource_name, record.resource_id)
+    return record.resource_type == "user" and any(fold(name) in actor_names for name in resource_names if name)
 
 
 def _by_key(record: Record) -> bool:
@@ -98,7 +100,7 @@ def _by_key(record: Record) -> bool:
 
 
 def _clock_skewed(record: Record) -> bool:
-    """Its clock is ahead: an event has not happened before it was received."""
+    """Whether the sender's clock is ahead: the event claims to have happened after it was received."""
     return record.occurred_at > record.received_at + SKEW
 
 
@@ -122,14 +124,17 @@ WHERE: Mapping[str, Callable[[Record], bool]] = {
 
 
 def digest(rule_id: UUID, name: str) -> bytes:
-    """16 bytes that stand for a name in what a rule remembers; other rules have others."""
+    """Returns the 16 bytes that stand for a name in a rule's state, equal for names that differ only in case.
+
+    Keyed by the rule, so that digests of different rules cannot be matched, and no name is stored.
+    """
     return blake2b(fold(name).encode(), digest_size=16, key=rule_id.bytes).digest()
 
 
 def may_weaken(changes: dict[str, object]) -> bool:
-    """False only where something changed and each change is known to be a tightening, or to be none."""
-    found = list(changes_of(changes))
-    return not found or not all(map(_tightens, found))
+    """Whether the changes may weaken a setting: unless there are some, and each is known to tighten or keep it."""
+    values = list(changes_of(changes))
+    return not values or not all(map(_tightens, values))
 
 
 def _tightens(change: Change) -> bool:
@@ -145,4 +150,4 @@ def _tightens(change: Change) -> bool:
         return False
     if _MORE.search(change.path):
         return after > before
-    return _LESS.search(change.path) is not None and 0 < after < before  # 0 is often no end at all
+    return _LESS.search(change.path) is not None and 0 < after < before  # 0 often means no limit

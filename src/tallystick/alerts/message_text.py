@@ -1,4 +1,4 @@
-"""What an alert says: a sentence, facts, the filters that find its events."""
+"""The text of an alert: its sentence, its facts, and the query parameters that find its events."""
 
 from datetime import UTC
 
@@ -14,22 +14,26 @@ PARAMETERS: tuple[Field, ...] = ("user", "ip", "resource", "action")
 
 
 def group_name(rule: Rule, record: Record | None, step: int = QUERY) -> str:
-    """How people call the group of an event; "" where the rule has none."""
+    """Returns the display name of an event's group, at most 1024 characters; empty for a rule without groups."""
     definition = rule.definition
     field = definition.group_by if step == QUERY else definition.then_group_by or definition.group_by
     return display_name(field, record)[:1024] if field and record else ""
 
 
 def sentence(rule: Rule, firing: Firing, record: Record | None, group: str) -> str:
-    """What happened, for people: as the rule says it, or in general words."""
-    said = rule.definition.says or _default_sentence(rule, group)
-    for slot, text in _placeholders(rule, firing, record, group).items():
-        said = said.replace("{" + slot + "}", text)
-    return said
+    """Returns the sentence that describes a firing: the rule's own (`says`), or a general one for its kind."""
+    text = rule.definition.says or _default_sentence(rule, group)
+    for name, value in _placeholders(rule, firing, record, group).items():
+        text = text.replace("{" + name + "}", value)
+    return text
 
 
 def facts(firing: Firing, record: Record | None, group: str) -> list[tuple[str, str]]:
-    """What to know first: of one event what it is about, of several who, how many, from when to when."""
+    """Returns labels and values to show with an alert, those without a value left out.
+
+    `record` is the event that the alert is about: what was done, by whom, on what. Several events add their number
+    and period.
+    """
     found: list[tuple[str, str]] = []
     if record is not None:
         kind = record.resource_type.replace("_", " ").capitalize() or "Resource"
@@ -45,7 +49,7 @@ def facts(firing: Firing, record: Record | None, group: str) -> list[tuple[str, 
 
 
 def search_parameters(rule: Rule, firing: Firing, group: str) -> dict[str, str]:
-    """The parameters of the audit log that show the events it is about, and those like them."""
+    """Returns the query parameters of the audit log that find the events of a firing, and similar ones between them."""
     definition = rule.definition
     found = {"start": rfc3339(firing.first_at), "end": rfc3339(firing.last_at + 1)}
     if definition.kind == "sequence":
@@ -97,6 +101,7 @@ def _placeholders(rule: Rule, firing: Firing, record: Record | None, group: str)
             "description": mask_secrets(record.description),
             "value": display_name(definition.new, record) if definition.new else "",
         }
+    # Braces in a value would be taken for placeholders.
     return {name: text[:MOST_TEXT].replace("{", "(") for name, text in given.items()}
 
 

@@ -1,4 +1,4 @@
-"""A rule: read from its table by who may see it, and said in words."""
+"""Alert rules: listing and reading them, and describing what makes them fire."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,12 @@ PLURAL: dict[Field, str] = {name: word + ("es" if word == "address" else "s") fo
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; `destinations` are their shown ids, `detection` says which shipped one it is; times in microseconds."""
+    """An alert rule of an organization. Times in microseconds.
+
+    `destinations` are ids as shown; `detection` is the id of the shipped detection it comes from, or empty. The rule
+    evaluates events from index `since` on, once `learnt` says that its baseline is complete. `version` grows when
+    its definition changes or it is enabled or disabled.
+    """
 
     org_id: UUID
     rule_id: UUID
@@ -54,11 +59,12 @@ class Rule:
 
 
 def rule_clause(org_id: UUID, rule_id: UUID) -> ColumnElement[bool]:
+    """Returns the SQL clause that selects one rule."""
     return (alert_rules.c.org_id == org_id) & (alert_rules.c.rule_id == rule_id)
 
 
 def list_rules(connection: Connection, scope: Scope) -> list[Rule]:
-    """All of the organization, by name. Forbidden."""
+    """Lists the organization's rules by name, with the time of each one's last alert. Raises Forbidden."""
     require_read(scope)
     fired = (
         select(alerts.c.rule_id, func.max(alerts.c.fired_at).label("last_fired_at"))
@@ -76,7 +82,7 @@ def list_rules(connection: Connection, scope: Scope) -> list[Rule]:
 
 
 def read_rule(connection: Connection, scope: Scope, shown_id: str) -> Rule:
-    """One of them; NotFound, also for another organization's."""
+    """Returns the rule of that id; NotFound (`no_such_rule`), also for a rule of another organization."""
     require_read(scope)
     try:
         rule_id = UUID(bytes=ids.decode(PREFIX, shown_id))
@@ -90,7 +96,7 @@ def read_rule(connection: Connection, scope: Scope, shown_id: str) -> Rule:
 
 
 def rule_of(row: Row[Any], last_fired_at: int | None = None) -> Rule:
-    """A row as a rule."""
+    """Converts a row of `alert_rules`."""
     return Rule(
         row.org_id, row.rule_id, row.name, _definition(row.shape), row.severity, row.runbook, row.detection,
         _destinations(row.destinations), row.enabled, row.muted_until, row.since, row.learnt, row.version, row.made_by,
@@ -99,7 +105,7 @@ def rule_of(row: Row[Any], last_fired_at: int | None = None) -> Rule:
 
 
 def describe(definition: RuleDefinition) -> str:
-    """What makes it fire: `5 events that match status:failed by one user within 10 minutes`."""
+    """Describes what makes a rule fire: `5 events that match status:failed of one user within 10 minutes`."""
     is_one = (definition.count == 1 and not definition.distinct) or definition.kind not in ("threshold", "sequence")
     search = f"that match{'es' if is_one else ''} {definition.query}" if definition.query else "of any kind"
     by = f" of one {SINGULAR[definition.group_by]}" if definition.group_by else ""

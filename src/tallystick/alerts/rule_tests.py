@@ -1,4 +1,4 @@
-"""The tests that a rule carries: events in the order of recording, and what it should say of them."""
+"""Runs the tests of a rule: events in the order of recording, and the alerts that they should raise."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -30,7 +30,7 @@ _EVENT = frozenset(EventInput.__struct_fields__)
 
 
 class TestEvent(msgspec.Struct, forbid_unknown_fields=True):
-    """One event, or `repeat` of them."""
+    """An event of a test, `repeat` times, `every` seconds apart. `at` is seconds from BASE_US, or a time."""
 
     action: str
     at: float | datetime = 0.0
@@ -53,61 +53,64 @@ class TestEvent(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RuleTest(msgspec.Struct, forbid_unknown_fields=True):
-    """Events in the order of recording, and what the rule says of them."""
+    """A test of a rule: `events` in the order of recording should fire it `fires` times, or for these groups.
+
+    `says` is the expected sentence of the first firing; `until` the time at which a silence rule is checked.
+    """
 
     name: str
     events: list[TestEvent]
     fires: int | list[str] = 0
-    says: str = ""  # the first sentence
+    says: str = ""
     until: float | datetime | None = None
 
 
 def failures(name: str, definition: RuleDefinition, tests: Sequence[RuleTest]) -> list[str]:
-    """What the rule's own tests find wrong, in sentences; nothing when all is well."""
-    found = []
+    """Runs the tests of a rule; returns a sentence for each that fails."""
+    problems = []
     for test in tests:
         try:
-            groups, said = _run_test(name, definition, test)
+            groups, text = _run_test(name, definition, test)
         except Invalid as problem:
-            found.append(f"{name}: {test.name}: {problem.detail} {problem.extra.get('errors', [])[:3]}")
+            problems.append(f"{name}: {test.name}: {problem.detail} {problem.extra.get('errors', [])[:3]}")
             continue
-        wanted = test.fires if isinstance(test.fires, int) else list(test.fires)
-        got: int | list[str] = len(groups) if isinstance(wanted, int) else groups
-        if wanted != got:
-            found.append(f"{name}: {test.name}: it should fire {_count_words(wanted)}, and fires {_count_words(got)}.")
-        elif test.says and test.says != said:
-            found.append(f"{name}: {test.name}: it should say {test.says!r}, and says {said!r}.")
-    return found
+        expected = test.fires if isinstance(test.fires, int) else list(test.fires)
+        actual: int | list[str] = len(groups) if isinstance(expected, int) else groups
+        if expected != actual:
+            words = f"it should fire {_count_words(expected)}, and fires {_count_words(actual)}"
+            problems.append(f"{name}: {test.name}: {words}.")
+        elif test.says and test.says != text:
+            problems.append(f"{name}: {test.name}: it should say {test.says!r}, and says {text!r}.")
+    return problems
 
 
 def _run_test(name: str, definition: RuleDefinition, test: RuleTest) -> tuple[list[str], str]:
-    """The groups of its firings in order, and what the first one says."""
+    """Returns the groups of the firings in order, and the sentence of the first."""
     compiled = CompiledRule(_RULE, definition)
     rule = Rule(UUID(int=0), _RULE, name, definition, "warning", "", "", (), True, None, 0, True, 1, "", 0)
     events = list(enumerate(_records(test.events)))
     detector = compiled.new_detector()
-    found: list[tuple[Firing, Record | None]] = evaluate_events(rule, compiled, detector, events).firings
+    firings: list[tuple[Firing, Record | None]] = evaluate_events(rule, compiled, detector, events).firings
     if isinstance(detector, SilenceDetector) and test.until is not None:
         records = dict(events)
-        found += [
-            (one, records[one.hit.seq] if one.hit else None) for one in detector.find_silent(_time_of(test.until))
-        ]
-    told = [
-        (group_name(rule, record, firing.hit.step if firing.hit else 0), firing, record) for firing, record in found
-    ]
-    groups = [group for group, _, _ in told]
-    return groups, sentence(rule, told[0][1], told[0][2], groups[0]) if told else ""
+        silent = detector.find_silent(_time_of(test.until))
+        firings += [(firing, records[firing.hit.seq] if firing.hit else None) for firing in silent]
+    groups = [group_name(rule, record, firing.hit.step if firing.hit else 0) for firing, record in firings]
+    return groups, sentence(rule, *firings[0], groups[0]) if firings else ""
 
 
 def _records(events: Sequence[TestEvent]) -> Iterator[Record]:
     for event, by_tallystick, received_at in expand_events(events):
         by = TALLYSTICK if by_tallystick else _SENDER
-        made = prepare([event], received_at=received_at, recorded_by=by, redacted_keys=frozenset())
-        yield made[0].record
+        prepared = prepare([event], received_at=received_at, recorded_by=by, redacted_keys=frozenset())
+        yield prepared[0].record
 
 
 def expand_events(events: Sequence[TestEvent]) -> Iterator[tuple[EventInput, bool, int]]:
-    """Each event, whether Tallystick tells it itself, and when it is received (µs). BadRequest: `bad_rules_file`."""
+    """Yields each event, whether Tallystick itself recorded it, and when it was received (microseconds).
+
+    Raises BadRequest (`bad_rules_file`).
+    """
     number = 0
     for event in events:
         if event.repeat < 1:

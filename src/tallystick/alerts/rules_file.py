@@ -1,4 +1,4 @@
-"""Rules as YAML: read with every mistake named, their own tests run, and written.
+"""Parses rules from YAML, naming mistakes by rule, and writes them; holds the detections shipped with Tallystick.
 
     rules:
       - name: Failed sign-ins
@@ -13,9 +13,9 @@
               - {at: 0, action: user.login_failed, user: sarah@acme.com, ip: 192.0.2.7, repeat: 5, every: 60}
             fires: [sarah@acme.com]
 
-`at` and `every` are seconds, or a time; `user` and `ip` are short for `actor` and `context`; `received` is when it
-was recorded, where that is not when it happened. `fires` says how often, or by which groups in order. `until` is
-when silence is judged.
+`at` is seconds or a time, `every` seconds; `user` and `ip` are short for `actor` and `context`; `received` is when the
+event was recorded, if not when it happened. `fires` says how often the rule should fire, or for which groups in order.
+`until` is when a silence rule is checked.
 """
 
 import math
@@ -45,7 +45,7 @@ _OWN = ("name", "severity", "runbook", "destinations", "enabled", "tests", "id",
 
 @dataclass(frozen=True, slots=True)
 class RuleSpec:
-    """A rule as a file has it."""
+    """A rule of a file. `id`, `about` (what it detects) and `often` (how often to expect it) are set in detections."""
 
     id: str
     name: str
@@ -72,7 +72,10 @@ class _RuleHeader(msgspec.Struct):
 
 
 def read_rules(text: str) -> list[RuleSpec]:
-    """The rules of a file. BadRequest (`bad_rules_file`, `bad_rule`, `bad_query`) names the rule and what to do."""
+    """Parses the rules of a file.
+
+    Raises BadRequest (`bad_rules_file`, `bad_rule`, `bad_query`) that names the rule and what to do.
+    """
     if len(text) > MOST_BYTES or len(text.encode(errors="replace")) > MOST_BYTES:
         raise _bad(f"A rules file can have at most {MOST_BYTES >> 20} MiB.")
     try:
@@ -92,13 +95,13 @@ def read_rules(text: str) -> list[RuleSpec]:
 
 
 def write_rules(rules: Sequence[Rule]) -> str:
-    """The same, of rules that are there; their destinations stay behind."""
+    """Writes rules as YAML that `read_rules` reads, without their destinations, which mean nothing elsewhere."""
     listed = []
     for rule in rules:
-        one: dict[str, Any] = {"name": rule.name, "severity": rule.severity}
+        fields: dict[str, Any] = {"name": rule.name, "severity": rule.severity}
         if rule.runbook:
-            one["runbook"] = rule.runbook
-        listed.append(one | {"enabled": rule.enabled} | msgspec.to_builtins(rule.definition))
+            fields["runbook"] = rule.runbook
+        listed.append(fields | {"enabled": rule.enabled} | msgspec.to_builtins(rule.definition))
     text: str = yaml.safe_dump({"rules": listed}, sort_keys=False, allow_unicode=True, width=110)
     return text
 
@@ -116,13 +119,21 @@ def _read(number: int, given: Any) -> RuleSpec:
         detail = f"Rule {number} ({name}): {problem.detail}"
         raise BadRequest(detail, code=problem.code, **problem.extra) from None
     return RuleSpec(
-        about.id, about.name, " ".join(about.about.split()), about.often, definition, about.severity, about.runbook,
-        about.destinations, about.enabled, about.tests,
-    )  # fmt: skip
+        about.id,
+        about.name,
+        " ".join(about.about.split()),
+        about.often,
+        definition,
+        about.severity,
+        about.runbook,
+        about.destinations,
+        about.enabled,
+        about.tests,
+    )
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """YAML of plain values, nothing expanded and nothing left out; stops where a file is made to take long."""
+    """Loads YAML of plain values: no references, no tags, no duplicate names, and bounded in size and depth."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -130,7 +141,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
-        if isinstance(event, yaml.AliasEvent):  # it could stand for far more than the file holds
+        if isinstance(event, yaml.AliasEvent):  # a small file could expand to a huge one
             raise _bad("References (*name) are not supported: write the value.")
         if getattr(event, "tag", None) is not None:
             raise _bad(f"Tags are not supported: remove {str(event.tag)[:60]!r}.")
@@ -143,7 +154,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
         return node
 
     def compose_mapping_node(self, anchor: Any) -> Any:
-        """YAML keeps the last of two equal names, without a word."""
+        """Refuses duplicate names, of which YAML would silently keep the last."""
         node = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for name, _ in node.value:
@@ -155,7 +166,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
 
 
 def _refuse_unstorable(value: Any) -> None:
-    """Numbers and characters that no JSON and no database takes."""
+    """Refuses numbers and characters that JSON or the database cannot hold."""
     match value:
         case str() if _UNTEXT.search(value):
             raise _bad("Text cannot contain the character U+0000 or a lone surrogate.")
@@ -178,14 +189,14 @@ def _bad(detail: str) -> BadRequest:
 
 @cache
 def shipped_detections() -> tuple[RuleSpec, ...]:
-    """All of them, by file and in its order."""
+    """Returns the detections that come with Tallystick, in the order of their files."""
     folder = files("tallystick.alerts").joinpath("detections")
     texts = sorted((one.name, one.read_text("utf-8")) for one in folder.iterdir() if one.name.endswith(".yaml"))
     return tuple(rule for _, text in texts for rule in read_rules(text))
 
 
 def find_detection(name: str) -> RuleSpec:
-    """The detection of that id; NotFound."""
+    """Returns the detection of that id; NotFound (`no_such_detection`)."""
     for rule in shipped_detections():
         if rule.id == name:
             return rule

@@ -1,4 +1,4 @@
-"""Tables of rules, of what they remember, and of what they found."""
+"""Tables of alert rules, their state, and alerts."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, Uuid
 
@@ -10,32 +10,32 @@ alert_rules = Table(
     org_column(primary_key=True),
     Column("rule_id", Uuid, primary_key=True),
     Column("name", String(100), nullable=False),
-    Column("shape", Text, nullable=False),  # JSON: what is judged, `alerts.shape.Shape`
+    Column("shape", Text, nullable=False),  # JSON: a `definition.RuleDefinition`
     Column("severity", String(10), nullable=False),
     Column("runbook", Text, nullable=False),
-    Column("detection", String(60), nullable=False),  # which shipped one it is, or empty
-    Column("destinations", Text, nullable=False),  # JSON: their shown ids
+    Column("detection", String(60), nullable=False),  # id of the shipped detection, or empty
+    Column("destinations", Text, nullable=False),  # JSON: ids as shown
     Column("enabled", Boolean, nullable=False),
     time_column("muted_until", nullable=True),
-    Column("since", BigInteger, nullable=False),  # it judges events from this index on
-    Column("learnt", Boolean, nullable=False),  # whether it knows what was usual before
-    Column("version", Integer, nullable=False),  # grows when it judges otherwise, or no more
+    Column("since", BigInteger, nullable=False),  # index of the first event that it evaluates
+    Column("learnt", Boolean, nullable=False),  # whether its baseline is complete
+    Column("version", Integer, nullable=False),  # grows when its definition changes or it is enabled or disabled
     Column("made_by", String(254), nullable=False),
     time_column("made_at"),
     time_column("changed_at"),
 )
 
-# Every event below `next_index` was judged.
+# How far an organization's events are evaluated: all below `next_index`.
 alert_positions = Table(
     "alert_positions",
     metadata,
     org_column(primary_key=True),
     Column("next_index", BigInteger, nullable=False),
-    time_column("newest_at"),  # the latest time of an event among them; -1 where nothing has begun
+    time_column("newest_at"),  # the latest time of an event among them; -1 before default rules are installed
     time_column("pruned_at"),
 )
 
-# Events that a counting rule matched. `key` is a digest of the group, so that no name is kept here.
+# Events that a threshold or sequence rule matched. `key` is a digest of the group's name, which is not stored.
 alert_hits = Table(
     "alert_hits",
     metadata,
@@ -50,7 +50,7 @@ alert_hits = Table(
     Index("ix_alert_hits_window", "org_id", "rule_id", "key", "at"),
 )
 
-# What is usual of a group: values seen, hours of the day, when it was last heard of.
+# The baseline of a group: values seen, hours of the day, time of the last event.
 alert_memory = Table(
     "alert_memory",
     metadata,
@@ -59,7 +59,7 @@ alert_memory = Table(
     Column("key", LargeBinary(16), primary_key=True),
     Column("value", LargeBinary(16), primary_key=True),
     time_column("at"),
-    Column("data", Text, nullable=False),  # JSON, as the kind of the rule wants it
+    Column("data", Text, nullable=False),  # JSON, depending on the kind of the rule
 )
 
 alerts = Table(
@@ -75,12 +75,12 @@ alerts = Table(
     Column("group_name", String(1024), nullable=False),
     Column("sentence", Text, nullable=False),
     Column("facts", Text, nullable=False),  # JSON: [[label, value]]
-    Column("search", Text, nullable=False),  # JSON: the filters that find its events
+    Column("search", Text, nullable=False),  # JSON: the query parameters that find its events
     Column("number", BigInteger, nullable=False),
-    Column("first_seq", BigInteger),  # none where nothing happened: a source gone silent
+    Column("first_seq", BigInteger),  # null without events, as for a group that became silent
     Column("last_seq", BigInteger),
-    Column("event_ids", LargeBinary, nullable=False),  # 16 bytes each, some of `number`
-    time_column("at"),  # of the event that completed it
+    Column("event_ids", LargeBinary, nullable=False),  # 16 bytes each, for some of `number` events
+    time_column("at"),  # time of the event that completed it
     time_column("first_at"),
     time_column("last_at"),
     time_column("fired_at"),

@@ -1,4 +1,4 @@
-"""Writing down what came of judging, in one transaction: alerts, deliveries, memory, position."""
+"""Writes the results of an evaluation in one transaction: alerts, deliveries, rule state and the position."""
 
 from collections.abc import Iterable, Sequence
 from uuid import UUID
@@ -52,37 +52,38 @@ def write_silence(connection: Connection, result: RuleResult, public_url: str, *
 
 
 def _current_state(connection: Connection, org_ids: Sequence[UUID]) -> dict[UUID, tuple[int, set[tuple[UUID, int]]]]:
-    """Where each organization stands now, and its rules with their versions."""
+    """Locks the position of each organization; returns it, and the ids and versions of the rules that are on."""
     positions = select(alert_positions.c.org_id, alert_positions.c.next_index).where(
         alert_positions.c.org_id.in_(org_ids)
     )
-    # In one order, so that two processes do not wait for each other.
+    # Locked in one order, so that two processes cannot deadlock.
     locked = connection.execute(positions.order_by(alert_positions.c.org_id).with_for_update())
-    found: dict[UUID, tuple[int, set[tuple[UUID, int]]]] = {row.org_id: (row.next_index, set()) for row in locked}
+    state: dict[UUID, tuple[int, set[tuple[UUID, int]]]] = {row.org_id: (row.next_index, set()) for row in locked}
     rules = select(alert_rules.c.org_id, alert_rules.c.rule_id, alert_rules.c.version).where(
-        alert_rules.c.org_id.in_(list(found)), alert_rules.c.enabled, alert_rules.c.learnt
+        alert_rules.c.org_id.in_(list(state)), alert_rules.c.enabled, alert_rules.c.learnt
     )
     for row in connection.execute(rules):
-        found[row.org_id][1].add((row.rule_id, row.version))
-    return found
+        state[row.org_id][1].add((row.rule_id, row.version))
+    return state
 
 
-def _write_result(connection: Connection, found: RuleResult, public_url: str, now: int) -> int:
-    """What one rule found, and what it will remember beside the hits."""
-    if isinstance(found.detector, BaselineDetector):
-        rule_state.save_memory(connection, found.rule, found.detector)
-    # In the order of firing, which is that of their ids.
-    fresh = sorted(ids.new_uuid(now) for _ in found.firings)
-    for alert_id, (firing, record) in zip(fresh, found.firings, strict=True):
-        _write_alert(connection, found.rule, firing, record, alert_id, public_url=public_url, now=now)
-    for (key, at), more in found.detector.suppressed.items():
+def _write_result(connection: Connection, result: RuleResult, public_url: str, now: int) -> int:
+    """Writes the baseline changes and alerts of one rule; returns the number of alerts."""
+    rule, detector = result.rule, result.detector
+    if isinstance(detector, BaselineDetector):
+        rule_state.save_memory(connection, rule, detector)
+    # Alerts are listed in the order of their ids, which is to be that of firing.
+    alert_ids = sorted(ids.new_uuid(now) for _ in result.firings)
+    for alert_id, (firing, record) in zip(alert_ids, result.firings, strict=True):
+        _write_alert(connection, rule, firing, record, alert_id, public_url=public_url, now=now)
+    for (key, at), more in detector.suppressed.items():
         connection.execute(
             update(alerts)
-            .where(alerts.c.org_id == found.rule.org_id, alerts.c.rule_id == found.rule.rule_id)
+            .where(alerts.c.org_id == rule.org_id, alerts.c.rule_id == rule.rule_id)
             .where(alerts.c.key == key, alerts.c.at == at)
             .values(more=alerts.c.more + more)
         )
-    return len(found.firings)
+    return len(result.firings)
 
 
 def _write_alert(
@@ -113,10 +114,16 @@ def _write_alert(
             last_at=firing.last_at, fired_at=now, more=0, state="open", muted=muted, acknowledged_by="", note="",
         )
     )  # fmt: skip
-    told = {"rule": rule.shown_id, "alert": shown_id, "severity": rule.severity, "events": firing.number}
-    about = {"type": "alert_rule", "id": rule.shown_id, "name": rule.name}
-    record_own(connection, rule.org_id, "audit_log.alert_triggered", by=TALLYSTICK, caller=NOWHERE, on=about, now=now,
-         metadata=told)  # fmt: skip
+    record_own(
+        connection,
+        rule.org_id,
+        "audit_log.alert_triggered",
+        by=TALLYSTICK,
+        caller=NOWHERE,
+        on={"type": "alert_rule", "id": rule.shown_id, "name": rule.name},
+        now=now,
+        metadata={"rule": rule.shown_id, "alert": shown_id, "severity": rule.severity, "events": firing.number},
+    )
     if muted:
         return
     message = Message(
@@ -136,7 +143,7 @@ def _links(rule: Rule, shown_id: str, public_url: str) -> tuple[tuple[str, str],
 
 
 def _webhook_data(rule: Rule, firing: Firing, shown_id: str, group: str, sentence: str, now: int) -> dict[str, object]:
-    """What a webhook gets: no more than what the alert says, and where to ask for the rest."""
+    """Returns the data of a webhook: what the alert says, and the ids with which the API gives the rest."""
     return {
         "id": shown_id,
         "rule": {"id": rule.shown_id, "name": rule.name, "severity": rule.severity, "runbook": rule.runbook or None},
@@ -151,4 +158,4 @@ def _webhook_data(rule: Rule, firing: Firing, shown_id: str, group: str, sentenc
 
 
 def _destination_ids(shown: Iterable[str]) -> list[UUID]:
-    return [UUID(bytes=ids.decode(DESTINATION_PREFIX, one)) for one in shown]
+    return [UUID(bytes=ids.decode(DESTINATION_PREFIX, shown_id)) for shown_id in shown]
