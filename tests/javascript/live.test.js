@@ -95,6 +95,15 @@ suite("New events", () => {
     assert.equal(page.table.newCount, " · 1 new event since");
   });
 
+  test("that were shown leave the older rows that bring them again", () => {
+    const page = connectedPage();
+    page.source.emit("rows", message(11, 12));
+    page.clock.advance(100);
+    page.table.rows.push(11);
+    page.view.olderRowsLoaded();
+    assert.deepEqual(page.table.rows, newestFirst(1, 12));
+  });
+
   test("in a burst are drawn in batches with pauses between, oldest first", () => {
     const page = connectedPage();
     page.source.emit("rows", message(11, 260));
@@ -115,6 +124,14 @@ suite("New events", () => {
     );
     assert.deepEqual(page.table.rows, newestFirst(1, 260));
     assert.ok(page.clock.isIdle);
+  });
+
+  test("of several messages wait for one draw", () => {
+    const page = connectedPage();
+    page.source.emit("rows", message(11, 160));
+    page.source.emit("rows", message(161, 260));
+    page.clock.advance(0);
+    assert.equal(page.table.draws.length, 1);
   });
 
   test("move into the list only when they are few", () => {
@@ -145,9 +162,22 @@ suite("New events", () => {
   test("that the server skipped leave no gap between rows: the newest replace all", () => {
     const page = connectedPage();
     page.source.emit("rows", message(311, 810, 300));
+    page.clock.advance(0);
+    assert.deepEqual(page.table.rows, newestFirst(311, 410));
     page.clock.advance(1000);
     assert.deepEqual(page.table.rows, newestFirst(311, 810));
     assert.equal(page.table.newCount, " · 800 new events since");
+  });
+
+  test("beyond 500 that wait are dropped, the oldest first, and leave no gap either", () => {
+    const page = connectedPage();
+    page.source.emit("rows", message(11, 410));
+    page.source.emit("rows", message(411, 610));
+    page.clock.advance(0);
+    assert.deepEqual(page.table.rows, newestFirst(111, 210));
+    page.clock.advance(1000);
+    assert.deepEqual(page.table.rows, newestFirst(111, 610));
+    assert.equal(page.table.draws.length, 5);
   });
 });
 
@@ -159,6 +189,13 @@ suite("Pause", () => {
     page.clock.advance(1000);
     assert.deepEqual(page.table.rows, newestFirst(1, 10));
     assert.equal(page.status.text, "Paused · 3 new events waiting");
+  });
+
+  test("does not count what the list contains already", () => {
+    const page = connectedPage();
+    page.view.togglePause();
+    page.source.emit("rows", message(9, 11));
+    assert.equal(page.status.text, "Paused · 1 new event waiting");
   });
 
   test("holds back what arrived before and was not drawn yet", () => {
@@ -181,6 +218,8 @@ suite("Pause", () => {
     assert.deepEqual(page.table.rows, newestFirst(1, 13));
     assert.equal(page.status.text, "New events appear here");
     assert.equal(page.table.newCount, " · 3 new events since");
+    page.view.togglePause();
+    assert.equal(page.status.text, "Paused · 0 new events waiting");
   });
 
   test("counts exactly beyond what can be shown", () => {
@@ -204,6 +243,14 @@ suite("Pause", () => {
     page.view.listLoaded();
     page.source.emit("open");
     assert.equal(page.status.text, "Paused · 0 new events waiting");
+  });
+
+  test("is over when somebody signs in again and switches the view on", () => {
+    const page = connectedPage();
+    page.view.togglePause();
+    page.source.emit("signed-out", { detail: "" });
+    page.view.toggle();
+    assert.equal(page.status.isPaused, false);
   });
 
   test("is over when the view is switched off", () => {
@@ -231,6 +278,16 @@ suite("Another list", () => {
     page.view.listLoaded();
     page.clock.advance(1000);
     assert.deepEqual(page.table.rows, []);
+  });
+
+  test("starts the count again", () => {
+    const page = connectedPage();
+    page.source.emit("rows", message(11, 12));
+    page.clock.advance(1000);
+    page.view.listLoaded();
+    page.source.emit("rows", message(13, 13));
+    page.clock.advance(1000);
+    assert.equal(page.table.newCount, " · 1 new event since");
   });
 
   test("of a search that cannot be understood is not followed", () => {
