@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tallystick.search.tokens import quoted
+from tallystick.search.tokens import is_quotable, quoted
 from tallystick.web.filter_links import narrowing
 from tallystick.web.filters import Filters
 from tests.javascript.conftest import SCRIPTS
@@ -48,7 +48,7 @@ def test_a_term_is_added_to_a_search_as_the_link_without_scripts_adds_it(node):
     for search in SEARCHES:
         for value in VALUES:
             links = narrowing(Filters(q=search), "/audit-logs", "session", value)
-            for link, term in ((links.only, links.said), (links.without, f"-{links.said}")):
+            for link, term in ((links.only, links.term), (links.without, f"-{links.term}")):
                 if link:
                     calls.append([search, term])
                     expected += parse_qs(urlsplit(link).query)["q"]
@@ -57,7 +57,7 @@ def test_a_term_is_added_to_a_search_as_the_link_without_scripts_adds_it(node):
 
 
 def test_the_search_box_reads_a_quoted_value_as_the_server_wrote_it(node):
-    values = [value for value in VALUES if not value.endswith("\\") and '\\"' not in value]
+    values = [value for value in VALUES if is_quotable(value)]
     typed = [f"deploy -user:{quoted(value)[:-1]}" for value in values]
     words = _evaluate(node, "wordBefore", [[text, len(text.encode("utf-16-le")) // 2] for text in typed])
     assert [word["value"] for word in words] == values

@@ -14,13 +14,13 @@ OR = re.compile(r"\bOR\b")
 class Narrowing:
     """Where the two links lead; "" where the search box cannot say it.
 
-    The list may be narrowed further while a panel stays open: `said` is what the links add to the
+    The list may be narrowed further while a panel stays open: `term` is what the links add to the
     search, and `filter` the filter that takes its place where there is one, for the script.
     """
 
     only: str = ""
     without: str = ""
-    said: str = ""
+    term: str = ""
     filter: str = ""
     value: str = ""
 
@@ -35,18 +35,18 @@ def narrowing(filters: Filters, path: str, name: str, value: str) -> Narrowing:
     """
     if not value or "\0" in value or "\\" in value:  # a backslash before a quote cannot be written
         return NOTHING
-    said = f"{QUALIFIERS.get(name, name)}:{quoted_if_needed(value)}"
-    only = filters.having(name, (value,)) if name in REPEATED else _searching(filters, said)
-    without = _searching(filters, f"-{said}")
-    return Narrowing(_href(only, path), _href(without, path), said, name if name in REPEATED else "", value)
+    term = f"{QUALIFIERS.get(name, name)}:{quoted_if_needed(value)}"
+    only = filters.having(name, (value,)) if name in REPEATED else _searching(filters, term)
+    without = _searching(filters, f"-{term}")
+    return Narrowing(_href(only, path), _href(without, path), term, name if name in REPEATED else "", value)
 
 
 def _href(filters: Filters | None, path: str) -> str:
     return filters.href(path) if filters else ""
 
 
-def _searching(filters: Filters, said: str) -> Filters | None:
-    words = filters.q if f" {said} " in f" {filters.q} " else f"{filters.q} {said}".strip()
+def _searching(filters: Filters, term: str) -> Filters | None:
+    words = filters.q if f" {term} " in f" {filters.q} " else f"{filters.q} {term}".strip()
     if OR.search(filters.q):
-        words = f"({filters.q}) {said}"
+        words = f"({filters.q}) {term}"
     return filters.searching(words) if len(words) <= LONGEST else None

@@ -50,11 +50,11 @@ function markRow(id) {
 // "Only" and "Exclude" at a value. The list may have been narrowed since the panel was drawn: the filter or term is
 // added to the current address.
 function addFilter(link) {
-  const { filter, value, said } = link.dataset;
+  const { filter, value, term } = link.dataset;
   const url = new URL(location.href);
   url.searchParams.delete("cursor");
   if (filter) url.searchParams.set(filter, value);
-  else url.searchParams.set("q", addTerm(url.searchParams.get("q") ?? "", said));
+  else url.searchParams.set("q", addTerm(url.searchParams.get("q") ?? "", term));
   location.assign(url);
 }
 
