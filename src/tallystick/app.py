@@ -22,9 +22,9 @@ from tallystick.api.dependencies import ApiServices
 from tallystick.api.metrics import observed
 from tallystick.api.problems import HANDLERS, problem
 from tallystick.api.routes import API
-from tallystick.backup.orders import Copier
-from tallystick.backup.owner import only_owner
-from tallystick.backup.restore import refuse_half
+from tallystick.backup.data_dir_lock import lock_data_dir
+from tallystick.backup.request import BackupWorker
+from tallystick.backup.restore import refuse_interrupted
 from tallystick.compliance.reminder import Reminders
 from tallystick.compliance.report_builder import ReportMaker
 from tallystick.compliance.reports import EVIDENCE, REPORT
@@ -126,7 +126,7 @@ def build(settings: Settings) -> Services:
     exporter = _exporter(settings, database, store, prover, recorder)
     archive = _archive(settings, database, store, prover)
     eraser = _eraser(settings, database, store, archive)
-    checker, copier = Checker(database, store), Copier(database, store)
+    checker, backup_worker = Checker(database, store), BackupWorker(database, store)
     purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
     relay = parse_mail_server(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
     posts = Posts(SecretBox(settings.secret_key, PURPOSE), Guard(settings.allowed_targets))
@@ -140,7 +140,7 @@ def build(settings: Settings) -> Services:
         hub.notify, lambda _org_id, _end: shipper.wake(), lambda _org_id, _end: evaluator.wake()
     ]  # fmt: skip
     # The sequencer stops before the shipper and the signer: what waits is committed, shipped and signed.
-    workers: list[Worker] = [signer, shipper, sequencer, purger, eraser, exporter, checker, copier]
+    workers: list[Worker] = [signer, shipper, sequencer, purger, eraser, exporter, checker, backup_worker]
     workers += [Mailer(database, relay), schedules, courier, BaselineWorker(database, store), evaluator]
     if settings.smtp_url:
         workers.append(Reminders(database, settings.public_url, own_actions))
@@ -160,7 +160,7 @@ def build(settings: Settings) -> Services:
         posts=posts,
         courier=courier,
         workers=tuple(workers),
-        preparations=(copier.open, eraser.replay_at_start, signer.open),
+        preparations=(backup_worker.open, eraser.replay_at_start, signer.open),
     )
 
 
@@ -211,8 +211,8 @@ async def running(services: Services) -> AsyncIterator[None]:
     settings, database = services.settings, services.database
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
-        stack.enter_context(only_owner(settings.data_dir))
-        refuse_half(settings.data_dir)
+        stack.enter_context(lock_data_dir(settings.data_dir))
+        refuse_interrupted(settings.data_dir)
         stack.callback(database.close)
         stack.callback(services.store.close)
         stack.callback(services.finder.close)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from tallystick.access import organizations
-from tallystick.backup.restore import MARK
+from tallystick.backup.restore import MARKER_FILE
 from tallystick.cli.doctor import _look
 from tallystick.clock import DAY_US, SECOND_US, now_us
 from tallystick.database.engine import Database
@@ -102,7 +102,7 @@ def test_a_clock_that_leapt_is_a_problem_until_it_is_accepted(settings, log):
 def test_what_others_may_read_and_half_a_restore_are_problems(settings):
     (settings.data_dir / "secret.key").write_text("k")
     (settings.data_dir / "secret.key").chmod(0o644)
-    (settings.data_dir / MARK).write_bytes(
+    (settings.data_dir / MARKER_FILE).write_bytes(
         b'{"backup_id":"01890000-0000-7000-8000-000000000000","directory":"/copies/1","aside":"","moved":true}'
     )
     assert said(look_at_data(settings)) == ["data directory", "restore"]

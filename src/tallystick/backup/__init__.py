@@ -1,8 +1,8 @@
-"""Copies of everything: made beside a running server, restored, and what an older one means for a log.
+"""Backup and restore of both databases, and restarting a log that an older backup left frozen.
 
-Promises: a copy is whole or has no manifest; it holds the control database as it was at one moment and every event
-that was in the store then; each file is checked before anything of it is restored; a restore that was interrupted is
-begun again or refused by the server, never taken for a whole one; what was there before is moved aside, never deleted.
-The secret key, `ledger.marks` and `ledger.erasures` are in no copy: they are what tells an old one.
-Tables: backups. Work: the copies that `tallystick backup create` asks of a server whose event store is its own.
+Promises: a backup is complete or has no manifest; it holds the control database at one moment and every event that
+was in the event store then; every file is checked before anything is restored; an interrupted restore is continued,
+and no server starts on one; existing data is renamed, never deleted. The secret key, `ledger.marks` and
+`ledger.erasures` are in no backup: by them the server recognizes an older one.
+Tables: backups. Work: the backups that `tallystick backup create` requests from a server with an embedded store.
 """

@@ -1,7 +1,7 @@
-"""The control database, table by table, in lines of JSON that either kind of database reads.
+"""The copy of the control database: one file of JSON lines for each table, readable by SQLite and PostgreSQL.
 
-Tables and columns are those that the database has, so that a copy says of itself what it holds: the first line has the
-columns and what kind each is, every other line is a row. Bytes are base64, ids are hexadecimal.
+Tables and columns are reflected from the database. The first line of a file lists the columns with their kinds, every
+other line is a row. Bytes are base64, ids are hexadecimal.
 """
 
 import io
@@ -16,26 +16,26 @@ import sqlalchemy as sa
 import zstandard
 from sqlalchemy import Connection, MetaData, Table
 
-from tallystick.backup.manifest import FileEntry, Manifest, NewFile, below, opened
+from tallystick.backup.manifest import BackupManifest, FileEntry, NewFile, files_in, open_file
 from tallystick.errors import Conflict
 
 FOLDER = "control"
-# What speaks of the server that runs, not of what it keeps; whoever was signed in signs in again.
-LEFT_OUT = frozenset({"alembic_version", "backups", "leases", "sessions", "setup_links"})
-ROWS_AT_ONCE = 200
+# Tables of the running server's state; people have to sign in again after a restore.
+EXCLUDED_TABLES = frozenset({"alembic_version", "backups", "leases", "sessions", "setup_links"})
+BATCH_ROWS = 200
 _LEVEL = 3
 
 
-def copied_tables(connection: Connection) -> list[Table]:
-    """The tables that a copy holds, each after those that it refers to."""
+def tables_to_copy(connection: Connection) -> list[Table]:
+    """The tables of a backup, each after those that its foreign keys refer to."""
     found = MetaData()
     found.reflect(connection)
-    return [table for table in found.sorted_tables if table.name not in LEFT_OUT]
+    return [table for table in found.sorted_tables if table.name not in EXCLUDED_TABLES]
 
 
-def copy_out(connection: Connection, root: Path, alive: Callable[[], None]) -> Iterator[FileEntry]:
-    """Write every table as this transaction sees it; `alive` is called now and then, also within a long one."""
-    for table in copied_tables(connection):
+def copy_tables(connection: Connection, root: Path, alive: Callable[[], None]) -> Iterator[FileEntry]:
+    """Write every table as this transaction sees it; `alive` is called regularly, also within a large table."""
+    for table in tables_to_copy(connection):
         kinds = [_kind(column) for column in table.columns]
         rows = 0
         packer = zstandard.ZstdCompressor(level=_LEVEL)
@@ -44,18 +44,18 @@ def copy_out(connection: Connection, root: Path, alive: Callable[[], None]) -> I
             packer.stream_writer(cast("IO[bytes]", file), closefd=False) as out,
         ):
             out.write(_line([[str(column.name), kind] for column, kind in zip(table.columns, kinds, strict=True)]))
-            for row in connection.execute(table.select(), execution_options={"yield_per": ROWS_AT_ONCE}):
+            for row in connection.execute(table.select(), execution_options={"yield_per": BATCH_ROWS}):
                 out.write(_line(list(map(_plain, row, kinds))))
                 rows += 1
-                if rows % ROWS_AT_ONCE == 0:
+                if rows % BATCH_ROWS == 0:
                     alive()
         yield file.entry(rows)
 
 
-def load(connection: Connection, root: Path, manifest: Manifest) -> None:
-    """Fill the tables from the copy, in the caller's transaction; what stood in them goes."""
-    tables = {table.name: table for table in copied_tables(connection)}
-    files = {name_of(file): file for file in below(manifest, FOLDER)}
+def load_tables(connection: Connection, root: Path, manifest: BackupManifest) -> None:
+    """Replace the content of the tables by the backup's, in the caller's transaction."""
+    tables = {table.name: table for table in tables_to_copy(connection)}
+    files = {table_name(file): file for file in files_in(manifest, FOLDER)}
     if unknown := files.keys() - tables.keys():
         raise Conflict(f"The backup contains tables that this version does not know: {', '.join(sorted(unknown))}.")
     for table in reversed(tables.values()):
@@ -64,33 +64,33 @@ def load(connection: Connection, root: Path, manifest: Manifest) -> None:
         if name in files:
             for rows in _batches(root, files[name], table):
                 connection.execute(table.insert(), rows)
-    _go_on_counting(connection)
+    _reset_sequences(connection)
 
 
-def rows_of(root: Path, manifest: Manifest, name: str) -> Iterator[dict[str, Any]]:
-    """The rows of one table of the copy, by column, as they are written there."""
-    for file in below(manifest, FOLDER):
-        if name_of(file) == name:
-            lines = _lines(opened(root, file))
+def rows_of(root: Path, manifest: BackupManifest, name: str) -> Iterator[dict[str, Any]]:
+    """The rows of one table of the backup by column, with values as in the file."""
+    for file in files_in(manifest, FOLDER):
+        if table_name(file) == name:
+            lines = _lines(open_file(root, file))
             names = [column for column, _ in next(lines)]
             yield from (dict(zip(names, row, strict=True)) for row in lines)
 
 
-def bytes_of(text: str) -> bytes:
-    """Bytes as a row of the copy has them."""
+def decode_bytes(text: str) -> bytes:
+    """Bytes from a value in a file of the backup."""
     return b64decode(text)
 
 
-def name_of(file: FileEntry) -> str:
-    """The table that a file of the copy holds."""
+def table_name(file: FileEntry) -> str:
+    """The name of the table that a file of the backup holds."""
     return file.path.removeprefix(f"{FOLDER}/").removesuffix(".ndjson.zst")
 
 
-def _go_on_counting(connection: Connection) -> None:
-    """PostgreSQL counts beside the table: its next number is one that no row has."""
+def _reset_sequences(connection: Connection) -> None:
+    """Set PostgreSQL's sequences, which are not part of a table, to numbers that no row has."""
     if connection.dialect.name == "sqlite":
         return
-    for table in copied_tables(connection):
+    for table in tables_to_copy(connection):
         if (column := table.autoincrement_column) is not None:
             named = sa.func.pg_get_serial_sequence(table.name, column.name)
             if (sequence := connection.execute(sa.select(named)).scalar()) is not None:
@@ -99,7 +99,7 @@ def _go_on_counting(connection: Connection) -> None:
 
 
 def _batches(root: Path, file: FileEntry, table: Table) -> Iterator[list[dict[str, Any]]]:
-    lines = _lines(opened(root, file))
+    lines = _lines(open_file(root, file))
     header = next(lines)
     if missing := [name for name, _ in header if name not in table.columns]:
         raise Conflict(f"The table {table.name} of the backup has columns that this version does not know: {missing}.")
@@ -108,7 +108,7 @@ def _batches(root: Path, file: FileEntry, table: Table) -> Iterator[list[dict[st
     for row in lines:
         values = map(_value, row, (kind for _, kind in header), hex_ids)
         some.append(dict(zip((name for name, _ in header), values, strict=True)))
-        if len(some) == ROWS_AT_ONCE:
+        if len(some) == BATCH_ROWS:
             yield some
             some = []
     if some:
@@ -127,7 +127,7 @@ def _line(values: list[Any]) -> bytes:
 
 
 def _kind(column: sa.Column[Any]) -> str:
-    """An id of 16 bytes is CHAR(32) in SQLite, where nothing else is CHAR."""
+    """The kind of a column: id, bytes, number or text. SQLite stores an id as CHAR(32), and nothing else so."""
     if isinstance(column.type, sa.Uuid | sa.CHAR):
         return "id"
     if isinstance(column.type, sa.LargeBinary):

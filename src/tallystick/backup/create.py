@@ -1,7 +1,7 @@
-"""Making a copy: the control database of one moment first, then every event that was in the store at that moment.
+"""Creation of a backup: first the control database at one moment, then every event that was stored at that moment.
 
-What the journal held then is in the control database's copy; what is recorded meanwhile is in neither. Until both are
-copied nothing is deleted (`work.copying`). The copy gets its name when it is whole.
+Events that were in the journal then are in the copy of the control database; events recorded later are in neither.
+While the backup runs no event is purged or erased (`work.leases`). The directory gets its name when it is complete.
 """
 
 import shutil
@@ -16,7 +16,7 @@ import tallystick
 from tallystick.access.scopes import operator_scope
 from tallystick.access.tables import organizations
 from tallystick.backup import control
-from tallystick.backup.manifest import NAME, FileEntry, LogEntry, Manifest, NewFile, opened, write
+from tallystick.backup.manifest import FILE, BackupManifest, FileEntry, LogEntry, NewFile, open_file, write_manifest
 from tallystick.clock import now_us, rfc3339
 from tallystick.database.engine import Database
 from tallystick.database.migrate import revision_of
@@ -31,16 +31,17 @@ from tallystick.work import leases
 
 EVENTS = "events"
 UNFINISHED = ".partial"
-BEAT_SECONDS = 20
+HEARTBEAT_SECONDS = 20
 Progress = Callable[[int, int], None]
-"""Told how many events are copied, of how many; what it raises ends the copy."""
+"""Called with the number of copied events and of all; an exception that it raises ends the backup."""
 
 
-def create(database: Database, store: EventStore, directory: Path, backup_id: UUID, progress: Progress) -> Manifest:
-    """Copy everything into `directory`, which must not be there yet or be empty.
+def create_backup(
+    database: Database, store: EventStore, directory: Path, backup_id: UUID, progress: Progress
+) -> BackupManifest:
+    """Create a backup in `directory`, which must not exist or be empty.
 
-    Conflict when there is something or another copy is being made; Unavailable when it took too long between two
-    signs of life.
+    Conflict when it is not, or when another backup runs; Unavailable when the backup lost its lease because it stalled.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise Conflict(f"{directory} already exists. Choose a new directory, for example with the date in its name.")
@@ -56,7 +57,7 @@ def create(database: Database, store: EventStore, directory: Path, backup_id: UU
         unfinished.mkdir(mode=0o700, parents=True)
         manifest = _copy(database, store, unfinished, backup_id, progress)
         _renew(database, holder)
-        write(unfinished, manifest)
+        write_manifest(unfinished, manifest)
         unfinished.rename(directory)
         sync_folder(directory.parent)
     finally:
@@ -65,45 +66,59 @@ def create(database: Database, store: EventStore, directory: Path, backup_id: UU
 
 
 def _remove_unfinished(unfinished: Path) -> None:
-    """What an interrupted copy left goes; anything else of that name does not."""
+    """Delete what an interrupted backup left; Conflict when the directory holds anything else."""
     if not unfinished.exists():
         return
-    if {path.name for path in unfinished.iterdir()} - {control.FOLDER, EVENTS, NAME}:
+    if {path.name for path in unfinished.iterdir()} - {control.FOLDER, EVENTS, FILE}:
         raise Conflict(f"{unfinished} exists and is not an unfinished backup. Choose another directory.")
     shutil.rmtree(unfinished)
 
 
-def _copy(database: Database, store: EventStore, root: Path, backup_id: UUID, progress: Progress) -> Manifest:
+def _copy(database: Database, store: EventStore, root: Path, backup_id: UUID, progress: Progress) -> BackupManifest:
     with database.read() as connection:
         # The first statement fixes the moment of which this is a copy.
         found = connection.execute(
             select(
-                logs.c.org_id, organizations.c.slug, logs.c.origin_id, logs.c.size, logs.c.root, logs.c.stored_end,
-            ).join(organizations, organizations.c.org_id == logs.c.org_id).order_by(logs.c.created_at)
-        ).all()  # fmt: skip
+                logs.c.org_id,
+                organizations.c.slug,
+                logs.c.origin_id,
+                logs.c.size,
+                logs.c.root,
+                logs.c.stored_end,
+            )
+            .join(organizations, organizations.c.org_id == logs.c.org_id)
+            .order_by(logs.c.created_at)
+        ).all()
         taken_at = now_us()
         revision = revision_of(connection) or ""
         least = expected_events(connection)
         total = sum(least.values())
-        alive = _Alive(database, str(backup_id), lambda: progress(0, total))
+        alive = _Heartbeat(database, str(backup_id), lambda: progress(0, total))
         files = []
-        for file in control.copy_out(connection, root, alive):
+        for file in control.copy_tables(connection, root, alive):
             files.append(file)
             _renew(database, str(backup_id))
-    events = _Events(database, store, root, str(backup_id), lambda done: progress(done, total))
+    events = _EventCopier(database, store, root, str(backup_id), lambda done: progress(done, total))
     kept = []
     for row in found:
         missing = max(least[row.org_id] - events.copy(row.org_id, row.stored_end), 0)
         kept.append(LogEntry(*row[:3], row.size, row.root.hex(), row.stored_end, missing))
-    return Manifest(
-        backup_id=backup_id, format=1, version=tallystick.__version__, revision=revision,
-        control="sqlite" if database.is_sqlite else "postgresql", taken_at=rfc3339(taken_at),
-        finished_at=rfc3339(now_us()), events=events.done, logs=kept, files=[*files, *events.files],
-    )  # fmt: skip
+    return BackupManifest(
+        backup_id=backup_id,
+        format=1,
+        version=tallystick.__version__,
+        revision=revision,
+        control="sqlite" if database.is_sqlite else "postgresql",
+        taken_at=rfc3339(taken_at),
+        finished_at=rfc3339(now_us()),
+        events=events.done,
+        logs=kept,
+        files=[*files, *events.files],
+    )
 
 
-class _Alive:
-    """Renews the lease while one table is copied, and lets whoever asked for the copy end it."""
+class _Heartbeat:
+    """Renews the lease and reports progress while one table is copied, which may end the backup."""
 
     def __init__(self, database: Database, holder: str, tell: Callable[[], None]) -> None:
         self._database = database
@@ -112,14 +127,14 @@ class _Alive:
         self._last = time.monotonic()
 
     def __call__(self) -> None:
-        if time.monotonic() - self._last >= BEAT_SECONDS:
+        if time.monotonic() - self._last >= HEARTBEAT_SECONDS:
             _renew(self._database, self._holder)
             self._tell()
             self._last = time.monotonic()
 
 
-class _Events:
-    """Copies what the store holds, run by run."""
+class _EventCopier:
+    """Copies the events of the store, one file for each run of rows."""
 
     def __init__(
         self, database: Database, store: EventStore, root: Path, holder: str, progress: Callable[[int], None]
@@ -133,7 +148,7 @@ class _Events:
         self.done = 0
 
     def copy(self, org_id: UUID, end: int) -> int:
-        """Copy the events of one log below `end`; how many."""
+        """Copy the events of one log below `end`; returns how many."""
         scope, before = operator_scope(org_id), self.done
         for number, window in enumerate(rows.runs(self._store, scope)):
             _renew(self._database, self._holder)
@@ -144,7 +159,8 @@ class _Events:
             self.files.append(file.entry(count))
             self.done += count
             self._progress(self.done)
-        # An answer that broke off looks like one that ended; a deletion that had begun may still have ended meanwhile.
+        # A truncated answer looks like a complete one, so the events are counted again. Fewer is all right: a deletion
+        # that had started before the backup may have finished meanwhile.
         if (there := rows.count_below(self._store, scope, end)) > self.done - before:
             raise Unavailable(
                 f"The event store returned {self.done - before} of {there} events. Create another backup."
@@ -153,7 +169,7 @@ class _Events:
 
 
 def _count(root: Path, file: FileEntry) -> int:
-    with opened(root, file) as stream:
+    with open_file(root, file) as stream:
         return rows.count_in(stream)
 
 
@@ -166,13 +182,18 @@ def _renew(database: Database, holder: str) -> None:
             )
 
 
-def shown(manifest: Manifest, directory: Path) -> dict[str, object]:
-    """What `tallystick backup create --json` prints."""
+def summary_of(manifest: BackupManifest, directory: Path) -> dict[str, object]:
+    """The fields that `tallystick backup create --json` prints."""
     return {
-        "directory": str(directory), "taken_at": manifest.taken_at, "finished_at": manifest.finished_at,
-        "events": manifest.events, "files": len(manifest.files), "bytes": manifest.bytes, "logs": _sizes(manifest.logs),
+        "directory": str(directory),
+        "taken_at": manifest.taken_at,
+        "finished_at": manifest.finished_at,
+        "events": manifest.events,
+        "files": len(manifest.files),
+        "bytes": manifest.bytes,
+        "logs": _sizes(manifest.logs),
         "missing": {log.slug: log.missing for log in manifest.logs if log.missing},
-    }  # fmt: skip
+    }
 
 
 def _sizes(kept: Sequence[LogEntry]) -> dict[str, int]:

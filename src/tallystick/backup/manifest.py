@@ -1,4 +1,4 @@
-"""What a copy is made of: files with their hashes, and the list of them that makes it whole."""
+"""The files of a backup, and its manifest, which lists them with their hashes and makes the backup complete."""
 
 import hashlib
 import os
@@ -13,13 +13,13 @@ import msgspec
 from tallystick.durable import sync_file, sync_folder
 from tallystick.errors import Conflict, NotFound
 
-NAME = "manifest.json"
+FILE = "manifest.json"
 FORMAT = 1
 _PIECE = 1 << 20
 
 
 class FileEntry(msgspec.Struct, frozen=True):
-    """One file: its path in the copy, what it holds, its size and hash."""
+    """A file: its path in the backup, its number of rows, its size and SHA-256 (hex)."""
 
     path: str
     rows: int
@@ -28,9 +28,9 @@ class FileEntry(msgspec.Struct, frozen=True):
 
 
 class LogEntry(msgspec.Struct, frozen=True):
-    """A log as the copy has it; `root` in hexadecimal. Events from `stored_end` on are in the journal.
+    """A log in the backup; `root` in hexadecimal. Events from `stored_end` on are in the journal.
 
-    `missing`: so many that the log says are kept were not in the event store.
+    `missing` is the number of events that should have been in the event store and were not.
     """
 
     org_id: UUID
@@ -42,8 +42,8 @@ class LogEntry(msgspec.Struct, frozen=True):
     missing: int = 0
 
 
-class Manifest(msgspec.Struct, frozen=True):
-    """The last file that is written. `taken_at`: the moment of which the control database is a copy."""
+class BackupManifest(msgspec.Struct, frozen=True):
+    """The manifest, written last. `taken_at` is the moment that the control database was copied at."""
 
     backup_id: UUID
     format: int
@@ -62,7 +62,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class NewFile:
-    """A file of a copy while it is written: for its owner alone, hashed on the way, on disk at the end."""
+    """A file being written: readable by its owner alone, hashed meanwhile, on disk when the block ends."""
 
     def __init__(self, root: Path, path: str) -> None:
         self._path = path
@@ -86,25 +86,25 @@ class NewFile:
         return self._file.write(data)
 
     def entry(self, rows: int) -> FileEntry:
-        """What the manifest says of it, once it is written."""
+        """The manifest's entry of the finished file."""
         return FileEntry(self._path, rows, self._written, self._hash.hexdigest())
 
 
-def write(root: Path, manifest: Manifest) -> None:
-    """Write the manifest: the copy is whole."""
-    with NewFile(root, NAME) as file:
+def write_manifest(root: Path, manifest: BackupManifest) -> None:
+    """Write the manifest, which completes the backup; on return everything is on disk."""
+    with NewFile(root, FILE) as file:
         file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
     for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
         sync_folder(folder)
 
 
-def read(root: Path) -> Manifest:
-    """The manifest of a copy; NotFound, or Conflict when this version cannot read it."""
-    path = root / NAME
+def read_manifest(root: Path) -> BackupManifest:
+    """The manifest of a backup; NotFound without one, Conflict when this version cannot read it."""
+    path = root / FILE
     if not path.is_file():
-        raise NotFound(f"{root} is not a complete backup: {NAME} is missing. Use an older backup.")
+        raise NotFound(f"{root} is not a complete backup: {FILE} is missing. Use an older backup.")
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(path.read_bytes(), type=BackupManifest)
     except msgspec.DecodeError as error:
         raise Conflict(f"{path} cannot be read ({error}). Use another backup.") from None
     if manifest.format != FORMAT:
@@ -112,16 +112,16 @@ def read(root: Path) -> Manifest:
     return manifest
 
 
-def check(root: Path, manifest: Manifest, progress: Callable[[int], None]) -> None:
-    """Compare every file with its hash; Conflict that names the first that is missing, changed or too many."""
+def check_files(root: Path, manifest: BackupManifest, progress: Callable[[int], None]) -> None:
+    """Compare every file with its hash; Conflict names the first that is missing, changed or unexpected."""
     listed = {file.path for file in manifest.files}
-    there = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()} - {NAME}
+    there = {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()} - {FILE}
     for path in sorted(there - listed):
         raise Conflict(f"{root / path} does not belong to this backup. Remove it, or use another backup.")
     for file in manifest.files:
         digest, size = hashlib.sha256(), 0
         if file.path in there:
-            with opened(root, file) as stream:
+            with open_file(root, file) as stream:
                 for piece in iter(lambda: stream.read(_PIECE), b""):
                     digest.update(piece)
                     size += len(piece)
@@ -130,14 +130,14 @@ def check(root: Path, manifest: Manifest, progress: Callable[[int], None]) -> No
             raise Conflict(f"{root / file.path} is missing or was changed. Use another backup.")
 
 
-def opened(root: Path, file: FileEntry) -> BinaryIO:
-    """The file for reading; never one outside of the copy."""
+def open_file(root: Path, file: FileEntry) -> BinaryIO:
+    """Open a file for reading; Conflict for a path outside of the backup."""
     path = (root / file.path).resolve()
     if not path.is_relative_to(root.resolve()):
-        raise Conflict(f"{file.path} is no path within a backup.")
+        raise Conflict(f"{file.path} is not a path within the backup.")
     return cast("BinaryIO", path.open("rb"))
 
 
-def below(manifest: Manifest, folder: str) -> Iterator[FileEntry]:
-    """The files of one folder, in the order in which they were written."""
+def files_in(manifest: BackupManifest, folder: str) -> Iterator[FileEntry]:
+    """The files of a folder, in the order in which they were written."""
     return (file for file in manifest.files if file.path.startswith(f"{folder}/"))

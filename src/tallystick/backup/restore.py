@@ -1,7 +1,12 @@
-"""Restoring a copy: checked first, events next, the control database last and at once.
+"""Restore of a backup: first its files are checked, then the events are filled in, then the control database.
 
-A mark in the data directory says that a restore has begun. While it is there no server starts; the same command begins
-again with what the interrupted one had filled, and nothing else is ever overwritten.
+A marker file in the data directory says that a restore has started. While it exists no server starts on the directory,
+and the same command may overwrite what the interrupted restore wrote; nothing else is ever overwritten.
+
+The order makes every crash recoverable. The marker is on disk before anything changes. Events come first: a store
+without a control database serves nobody, and is cleared and filled again. The control database is filled in one
+transaction together with a row that says which backup it is, so the restore either happened completely or not at all;
+finding that row, a repeated command only has to remove the marker.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +22,7 @@ from sqlalchemy.engine import make_url
 
 from tallystick.backup import control
 from tallystick.backup.create import EVENTS
-from tallystick.backup.manifest import Manifest, below, check, opened, read
+from tallystick.backup.manifest import BackupManifest, check_files, files_in, open_file, read_manifest
 from tallystick.backup.tables import backups
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
@@ -30,38 +35,38 @@ from tallystick.settings import KEPT_FILE, Settings
 from tallystick.store import copying as rows
 from tallystick.store.events import EventStore
 
-MARK = "restore.json"
+MARKER_FILE = "restore.json"
 RESTORED = "restored"
 ADVICE = (
     "Restore into an empty data directory or database. --replace moves the contents of the data directory aside; on a "
     "database server, create an empty database and point the settings to it."
 )
 Progress = Callable[[str, int, int], None]
-"""Told what is done, how much of it, of how much (0: not known)."""
+"""Called with the current step, how much of it is done, and of how much (0: unknown)."""
 
 
-class Begun(msgspec.Struct):
-    """The mark: which copy, and the ending of the names to which older parts are moved; empty when there are none."""
+class RestoreMarker(msgspec.Struct):
+    """The marker file. `aside` is the suffix for renaming existing data, empty without any; `moved`: it is renamed."""
 
     backup_id: UUID
     directory: str
     aside: str
     moved: bool
-    place: str = ""  # which databases: what stands in others was never this restore's
+    place: str = ""  # the databases: a marker for others does not allow overwriting these
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
-    """What was restored, which older parts were moved where, and what is known to be missing, in sentences."""
+class RestoreResult:
+    """The restored backup, the new paths of existing data, and sentences on what is known to be missing."""
 
-    manifest: Manifest
+    manifest: BackupManifest
     aside: Sequence[str]
     missing: Sequence[str]
 
 
-def refuse_half(data_dir: Path) -> None:
-    """SettingsError while a restore into this data directory has begun and not ended."""
-    begun = _begun(data_dir)
+def refuse_interrupted(data_dir: Path) -> None:
+    """Raise SettingsError while a restore into this data directory is unfinished."""
+    begun = _read_marker(data_dir)
     if begun is not None:
         raise SettingsError(
             f"A restore into {data_dir} was interrupted and is incomplete. Run it again: "
@@ -69,14 +74,14 @@ def refuse_half(data_dir: Path) -> None:
         )
 
 
-def restore(
+def restore_backup(
     settings: Settings, directory: Path, progress: Progress, *, replace: bool = False, without_key: bool = False
-) -> Restored:
-    """Restore the copy into the databases of the settings, which must be empty or, with `replace`, embedded.
+) -> RestoreResult:
+    """Restore a backup into the databases of the settings, which must be empty or, with `replace`, embedded.
 
-    The caller has the data directory for itself. Conflict when something does not fit; then nothing was changed.
+    The caller holds the lock of the data directory. Conflict when something does not fit, before anything is changed.
     """
-    manifest = read(directory)
+    manifest = read_manifest(directory)
     if not knows(manifest.revision):
         raise Conflict(
             f"The backup was made by Tallystick {manifest.version}, a newer version. Restore with that version."
@@ -88,19 +93,19 @@ def restore(
         done += size
         progress("checking", done, total)
 
-    check(directory, manifest, checked)
+    check_files(directory, manifest, checked)
     if not without_key:
         _check_secret(settings, directory, manifest)
-    begun = _begun(settings.data_dir)
-    if begun is not None and begun.place != _place(settings):
+    begun = _read_marker(settings.data_dir)
+    if begun is not None and begun.place != _database_urls(settings):
         begun = None
     if begun is None or begun.backup_id != manifest.backup_id:
-        begun = _begin(settings, directory, manifest, replace=replace, again=begun)
+        begun = _start(settings, directory, manifest, replace=replace, again=begun)
     aside = _move_aside(settings, begun)
     database = Database(settings.database_url, pool_size=1)
     try:
         if not _is_restored(database, manifest.backup_id):
-            if (what := _in_the_control_database(settings)) is not None:
+            if (what := _control_content(settings)) is not None:
                 raise Conflict(f"{what} {ADVICE}")
             _fill_store(settings, directory, manifest, progress)
             progress("control database", 0, 0)
@@ -108,39 +113,41 @@ def restore(
         upgrade(database)
     finally:
         database.close()
-    (settings.data_dir / MARK).unlink()
+    (settings.data_dir / MARKER_FILE).unlink()
     sync_folder(settings.data_dir)
-    return Restored(manifest, aside, _missing(settings.data_dir, manifest))
+    return RestoreResult(manifest, aside, _missing(settings.data_dir, manifest))
 
 
-def _begun(data_dir: Path) -> Begun | None:
-    path = data_dir / MARK
-    return msgspec.json.decode(path.read_bytes(), type=Begun) if path.exists() else None
+def _read_marker(data_dir: Path) -> RestoreMarker | None:
+    path = data_dir / MARKER_FILE
+    return msgspec.json.decode(path.read_bytes(), type=RestoreMarker) if path.exists() else None
 
 
-def _begin(settings: Settings, directory: Path, manifest: Manifest, *, replace: bool, again: Begun | None) -> Begun:
-    """Look whether there is something that would be overwritten; then note that a restore has begun."""
-    database_file, events_folder = _parts(settings)
-    filled = again is not None and again.moved  # the store holds what the interrupted restore wrote there
-    if (database_file is None or not replace) and (what := _in_the_control_database(settings)) is not None:
+def _start(
+    settings: Settings, directory: Path, manifest: BackupManifest, *, replace: bool, again: RestoreMarker | None
+) -> RestoreMarker:
+    """Refuse to overwrite existing data, then write the marker."""
+    database_file, events_folder = _local_paths(settings)
+    filled = again is not None and again.moved  # the store's events come from the interrupted restore
+    if (database_file is None or not replace) and (what := _control_content(settings)) is not None:
         raise Conflict(f"{what} {ADVICE}")
-    if (events_folder is None or not replace) and not filled and (what := _in_the_store(settings)) is not None:
+    if (events_folder is None or not replace) and not filled and (what := _store_content(settings)) is not None:
         raise Conflict(f"{what} {ADVICE}")
     there = [part for part in (database_file, events_folder) if part is not None and part.exists()]
     ending = f".replaced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}" if replace and there else ""
-    begun = Begun(manifest.backup_id, str(directory), ending, moved=not ending, place=_place(settings))
-    _note(settings.data_dir, begun)
+    begun = RestoreMarker(manifest.backup_id, str(directory), ending, moved=not ending, place=_database_urls(settings))
+    _write_marker(settings.data_dir, begun)
     return begun
 
 
-def _note(data_dir: Path, begun: Begun) -> None:
-    with replace_file(data_dir / MARK, data_dir / f"{MARK}.new") as file:
+def _write_marker(data_dir: Path, begun: RestoreMarker) -> None:
+    with replace_file(data_dir / MARKER_FILE, data_dir / f"{MARKER_FILE}.new") as file:
         file.write(msgspec.json.encode(begun))
 
 
-def _in_the_control_database(settings: Settings) -> str | None:
-    """What is there already, in a sentence."""
-    database_file, _ = _parts(settings)
+def _control_content(settings: Settings) -> str | None:
+    """A sentence on what the control database contains already, or None when it is empty."""
+    database_file, _ = _local_paths(settings)
     if database_file is not None and not database_file.exists():
         return None
     database = Database(settings.database_url, pool_size=1)
@@ -156,8 +163,8 @@ def _in_the_control_database(settings: Settings) -> str | None:
     return None
 
 
-def _in_the_store(settings: Settings) -> str | None:
-    _, events_folder = _parts(settings)
+def _store_content(settings: Settings) -> str | None:
+    _, events_folder = _local_paths(settings)
     if events_folder is not None and not events_folder.exists():
         return None
     store = EventStore(settings.events_url)
@@ -168,25 +175,25 @@ def _in_the_store(settings: Settings) -> str | None:
         store.close()
 
 
-def _parts(settings: Settings) -> tuple[Path | None, Path | None]:
-    """The SQLite file and the folder of the event store; None for one that is on a server."""
+def _local_paths(settings: Settings) -> tuple[Path | None, Path | None]:
+    """The SQLite file and the folder of the embedded event store; None for one on a server."""
     url, events = make_url(settings.database_url), urlsplit(settings.events_url)
     file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
     return file, Path(unquote(events.path)) if events.scheme == "chdb" else None
 
 
-def _place(settings: Settings) -> str:
-    """Where both databases are, without who may go there."""
+def _database_urls(settings: Settings) -> str:
+    """The URLs of both databases, without credentials."""
     url, events = make_url(settings.database_url), urlsplit(settings.events_url)
     control = url.set(username=None, password=None, query={})
     return f"{control} {events.scheme}://{events.netloc.rpartition('@')[2]}{events.path}"
 
 
-def _move_aside(settings: Settings, begun: Begun) -> list[str]:
-    """Give what is replaced another name beside it; what has it already was moved before an interruption."""
+def _move_aside(settings: Settings, begun: RestoreMarker) -> list[str]:
+    """Rename existing data; idempotent, so that an interrupted restore continues. Returns the new paths."""
     if not begun.aside:
         return []
-    database_file, events_folder = _parts(settings)
+    database_file, events_folder = _local_paths(settings)
     moves: list[tuple[Path, Path]] = []
     if events_folder is not None:
         moves.append((events_folder, events_folder.with_name(events_folder.name + begun.aside)))
@@ -199,14 +206,14 @@ def _move_aside(settings: Settings, begun: Begun) -> list[str]:
                 now.rename(then)
                 sync_folder(now.parent)
         begun.moved = True
-        _note(settings.data_dir, begun)
+        _write_marker(settings.data_dir, begun)
     return [str(then) for _, then in moves if then.exists() and not then.name.endswith(("-wal", "-shm"))]
 
 
-def _check_secret(settings: Settings, directory: Path, manifest: Manifest) -> None:
+def _check_secret(settings: Settings, directory: Path, manifest: BackupManifest) -> None:
     keyring = Keyring(settings.secret_key, settings.public_host)
     for row in control.rows_of(directory, manifest, "signing_keys"):
-        public, sealed = control.bytes_of(row["public"]), control.bytes_of(row["sealed"])
+        public, sealed = control.decode_bytes(row["public"]), control.decode_bytes(row["sealed"])
         if not keyring.can_open(UUID(hex=row["org_id"]), public, sealed):
             raise Conflict(
                 "The signing keys in the backup were sealed with another secret key, which backups do not contain. "
@@ -223,7 +230,7 @@ def _is_restored(database: Database, backup_id: UUID) -> bool:
         return connection.execute(select(backups.c.backup_id).where(mine)).first() is not None
 
 
-def _fill_store(settings: Settings, directory: Path, manifest: Manifest, progress: Progress) -> None:
+def _fill_store(settings: Settings, directory: Path, manifest: BackupManifest, progress: Progress) -> None:
     store = EventStore(settings.events_url)
     try:
         store.open()
@@ -238,16 +245,16 @@ def _fill_store(settings: Settings, directory: Path, manifest: Manifest, progres
         store.close()
 
 
-def _insert(store: EventStore, directory: Path, manifest: Manifest) -> Iterator[int]:
-    for file in below(manifest, EVENTS):
-        with opened(directory, file) as stream:
+def _insert(store: EventStore, directory: Path, manifest: BackupManifest) -> Iterator[int]:
+    for file in files_in(manifest, EVENTS):
+        with open_file(directory, file) as stream:
             yield from rows.insert_from(store, stream, f"{manifest.backup_id}/{file.path}/{now_us()}")
 
 
-def _fill_control(database: Database, directory: Path, manifest: Manifest) -> None:
-    """All of it in one transaction, with the row that says so."""
+def _fill_control(database: Database, directory: Path, manifest: BackupManifest) -> None:
+    """Fill the control database in one transaction, with the row that names the restored backup."""
     if database.is_sqlite:
-        _start_file_anew(database)
+        _delete_sqlite_file(database)
     with database.read() as connection:
         is_empty = revision_of(connection) is None
     if is_empty:
@@ -258,12 +265,12 @@ def _fill_control(database: Database, directory: Path, manifest: Manifest) -> No
                 f"The tables of the control database have version {there}, those of the backup "
                 f"{manifest.revision}. Use an empty database."
             )
-        control.load(connection, directory, manifest)
+        control.load_tables(connection, directory, manifest)
         _note_restored(connection, manifest.backup_id, directory)
 
 
-def _start_file_anew(database: Database) -> None:
-    """A SQLite file without organizations: of a server that only just began, or of the interrupted restore."""
+def _delete_sqlite_file(database: Database) -> None:
+    """Delete a SQLite file that has no organizations: of a new server, or of the interrupted restore."""
     database.close()
     for end in ("", "-wal", "-shm"):
         Path(f"{database.engine.url.database}{end}").unlink(missing_ok=True)
@@ -272,14 +279,20 @@ def _start_file_anew(database: Database) -> None:
 def _note_restored(connection: Connection, backup_id: UUID, directory: Path) -> None:
     now = now_us()
     values = {
-        "backup_id": backup_id, "directory": str(directory), "state": RESTORED, "wanted_at": now, "finished_at": now,
-        "events": 0, "of_events": 0, "detail": "",
-    }  # fmt: skip
+        "backup_id": backup_id,
+        "directory": str(directory),
+        "state": RESTORED,
+        "wanted_at": now,
+        "finished_at": now,
+        "events": 0,
+        "of_events": 0,
+        "detail": "",
+    }
     connection.execute(backups.insert().values(values))
 
 
-def _missing(data_dir: Path, manifest: Manifest) -> list[str]:
-    """What was signed here after the copy."""
+def _missing(data_dir: Path, manifest: BackupManifest) -> list[str]:
+    """Sentences on the events that were signed in this data directory after the backup."""
     marks = HighWaterMarks(data_dir)
     marks.open()
     missing = []

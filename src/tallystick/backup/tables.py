@@ -1,4 +1,4 @@
-"""Table of the copies that were wanted."""
+"""Table of requested and restored backups."""
 
 from sqlalchemy import BigInteger, Column, String, Table, Text, Uuid
 
@@ -9,10 +9,12 @@ backups = Table(
     metadata,
     Column("backup_id", Uuid, primary_key=True),
     Column("directory", Text, nullable=False),
-    Column("state", String(20), nullable=False),  # wanted, running, done, failed; restored: this database is that copy
+    Column(
+        "state", String(20), nullable=False
+    ),  # wanted, running, done, failed; restored: this database is that backup
     time_column("wanted_at"),
     time_column("finished_at", nullable=True),
     Column("events", BigInteger, nullable=False),  # copied so far
     Column("of_events", BigInteger, nullable=False),
-    Column("detail", Text, nullable=False),  # what went wrong
+    Column("detail", Text, nullable=False),  # the error
 )

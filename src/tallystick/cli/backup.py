@@ -12,11 +12,11 @@ from uuid import UUID
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tallystick.backup import orders
-from tallystick.backup.create import shown
-from tallystick.backup.manifest import Manifest, read
-from tallystick.backup.owner import is_owned, only_owner
-from tallystick.backup.restore import restore as carry_back
+from tallystick.backup import request
+from tallystick.backup.create import summary_of
+from tallystick.backup.data_dir_lock import is_locked, lock_data_dir
+from tallystick.backup.manifest import BackupManifest, read_manifest
+from tallystick.backup.restore import restore_backup as carry_back
 from tallystick.cli.control import control_database
 from tallystick.cli.terminal import CommandFailed, emit, note, say, words
 from tallystick.database.engine import Database
@@ -47,12 +47,12 @@ def create(
     settings, target = Settings.load(os.environ), directory.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
     with control_database() as database:
-        if settings.events_url.startswith("chdb:") and is_owned(settings.data_dir):
+        if settings.events_url.startswith("chdb:") and is_locked(settings.data_dir):
             manifest = _ask_the_server(database, settings, target)
         else:
             manifest = _make_here(database, settings, target)
     if json:
-        emit(shown(manifest, target))
+        emit(summary_of(manifest, target))
         return
     say(f"{target}: {manifest.events:,} events, {manifest.bytes / 1e6:,.1f} MB, as of {manifest.taken_at}")
     for log in manifest.logs:
@@ -77,13 +77,13 @@ def restore(
     """
     settings = Settings.load(os.environ)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with only_owner(settings.data_dir), _shown_progress() as progress:
+    with lock_data_dir(settings.data_dir), _shown_progress() as progress:
         try:
             done = carry_back(settings, directory.absolute(), progress, replace=replace, without_key=without_key)
         except StoreError as error:
             raise CommandFailed(f"The event store cannot be used: {error}") from None
     if json:
-        emit(shown(done.manifest, directory) | {"moved_aside": done.aside, "missing": done.missing})
+        emit(summary_of(done.manifest, directory) | {"moved_aside": done.aside, "missing": done.missing})
         return
     say(f"Restored {done.manifest.events:,} events as of {done.manifest.taken_at} from {directory}")
     for path in done.aside:
@@ -95,20 +95,20 @@ def restore(
     note("Everyone must sign in again. Keys and members are as they were then: revoke again what was revoked since.")
 
 
-def _make_here(database: Database, settings: Settings, target: Path) -> Manifest:
+def _make_here(database: Database, settings: Settings, target: Path) -> BackupManifest:
     store = EventStore(settings.events_url)
     try:
         with _shown_progress() as progress, _owner_if_embedded(settings, store):
             store.open()
             with database.write() as connection:
-                backup_id = orders.order(connection, target, orders.RUNNING)
-            told = orders.Told(database, backup_id, Event())
+                backup_id = request.request_backup(connection, target, request.RUNNING)
+            told = request.RequestProgress(database, backup_id, Event())
 
             def tell(done: int, total: int) -> None:
                 told(done, total)
                 progress("events", done, total)
 
-            return orders.carry_out(database, store, backup_id, target, tell)
+            return request.run_backup(database, store, backup_id, target, tell)
     except StoreError as error:
         raise CommandFailed(f"The event store cannot be used: {error}") from None
     finally:
@@ -121,41 +121,41 @@ def _owner_if_embedded(settings: Settings, store: EventStore) -> Iterator[None]:
         yield
         return
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with only_owner(settings.data_dir):
+    with lock_data_dir(settings.data_dir):
         yield
 
 
-def _ask_the_server(database: Database, settings: Settings, target: Path) -> Manifest:
+def _ask_the_server(database: Database, settings: Settings, target: Path) -> BackupManifest:
     with database.write() as connection:
-        backup_id = orders.order(connection, target)
+        backup_id = request.request_backup(connection, target)
     try:
         with _shown_progress() as progress:
             _wait(database, settings, backup_id, progress)
     except KeyboardInterrupt:
         with database.write() as connection:
-            orders.withdraw(connection, backup_id, "cancelled by the user")
+            request.cancel_request(connection, backup_id, "cancelled by the user")
         raise
-    return read(target)
+    return read_manifest(target)
 
 
 def _wait(database: Database, settings: Settings, backup_id: UUID, progress: Any) -> None:
     began = time.monotonic()
     while True:
         with database.read() as connection:
-            row: Any = orders.look_at(connection, backup_id)
-        if row.state == orders.DONE:
+            row: Any = request.read_request(connection, backup_id)
+        if row.state == request.DONE:
             return
-        if row.state == orders.FAILED:
+        if row.state == request.FAILED:
             raise CommandFailed(f"The backup failed: {row.detail}")
-        if not is_owned(settings.data_dir):
+        if not is_locked(settings.data_dir):
             with database.write() as connection:
-                orders.withdraw(connection, backup_id, "the server was stopped during the backup")
+                request.cancel_request(connection, backup_id, "the server was stopped during the backup")
             raise CommandFailed(
                 "The server stopped before the backup was complete. Try again with or without a running server."
             )
-        if row.state == orders.WANTED and time.monotonic() - began > PATIENCE_SECONDS:
+        if row.state == request.WANTED and time.monotonic() - began > PATIENCE_SECONDS:
             with database.write() as connection:
-                orders.withdraw(connection, backup_id, "no server started it")
+                request.cancel_request(connection, backup_id, "no server started it")
             raise CommandFailed("The server did not start the backup within 30 seconds. Check its log.")
         progress("events", row.events, row.of_events)
         time.sleep(LOOK_SECONDS)

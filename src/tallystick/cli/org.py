@@ -11,8 +11,8 @@ from rich.table import Table
 from tallystick.access import organizations
 from tallystick.access.organizations import Organization
 from tallystick.access.scopes import operator_scope
-from tallystick.backup.owner import only_owner
-from tallystick.backup.restart import restart
+from tallystick.backup.data_dir_lock import lock_data_dir
+from tallystick.backup.restart_log import restart_frozen_log
 from tallystick.cli.control import FROM_HERE, control_database
 from tallystick.cli.terminal import CommandFailed, emit, note, results, say
 from tallystick.clock import now_us, rfc3339
@@ -140,9 +140,9 @@ def restart_log(
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = EventStore(settings.events_url)
     try:
-        with control_database() as database, only_owner(settings.data_dir):
+        with control_database() as database, lock_data_dir(settings.data_dir):
             store.open()
-            done = restart(
+            done = restart_frozen_log(
                 database, store, settings.data_dir, slug, settings.public_host,
                 caller=FROM_HERE, redacted_keys=settings.redacted_keys, accept_tree=accept_tree,
             )  # fmt: skip

@@ -13,8 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick.access.scopes import operator_scope
 from tallystick.backup.create import expected_events
-from tallystick.backup.owner import is_owned, only_owner
-from tallystick.backup.restore import refuse_half
+from tallystick.backup.data_dir_lock import is_locked, lock_data_dir
+from tallystick.backup.restore import refuse_interrupted
 from tallystick.database.engine import Database
 from tallystick.destinations.guard import TargetError
 from tallystick.destinations.storage_settings import archive_storage
@@ -61,7 +61,7 @@ def look_at_data(settings: Settings) -> Iterator[Finding]:
     else:
         yield fine(name, f"Only its owner can read {place}.")
     try:
-        refuse_half(place)
+        refuse_interrupted(place)
     except SettingsError as half:
         yield problem("restore", half.detail, "Run the restore again.")
     free = shutil.disk_usage(place).free
@@ -77,14 +77,14 @@ def look_at_data(settings: Settings) -> Iterator[Finding]:
 def look_at_store(settings: Settings) -> Iterator[Finding]:
     """The event store: asked directly, or through the server whose own it is."""
     name = "event store"
-    if settings.events_url.startswith("chdb:") and is_owned(settings.data_dir):
+    if settings.events_url.startswith("chdb:") and is_locked(settings.data_dir):
         yield _through_the_server(settings)
         return
     if settings.events_url.startswith("chdb:"):
         if not (folder := urlsplit(settings.events_url).path) or not Path(unquote(folder)).is_dir():
             yield warning(name, "Does not exist yet.", "The server creates it when it first starts.")
             return
-        with only_owner(settings.data_dir):
+        with lock_data_dir(settings.data_dir):
             yield _opened(settings)
         return
     yield _opened(settings)

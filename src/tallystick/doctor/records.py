@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick.access.tables import organizations
-from tallystick.backup import orders
+from tallystick.backup import request
 from tallystick.clock import DAY_US, SECOND_US, now_us, rfc3339
 from tallystick.database.engine import Database
 from tallystick.database.migrate import newest, revision_of
@@ -166,7 +166,7 @@ def _waiting(connection: Connection, _settings: Settings) -> Iterator[Finding]:
 
 
 def _backup(connection: Connection, _settings: Settings) -> Iterator[Finding]:
-    last = orders.last_finished(connection)
+    last = request.last_finished_at(connection)
     if last is None:
         yield warning("backup", "No backup yet.", "Run once a day: tallystick backup create DIR")
     elif last < now_us() - 2 * DAY_US:

@@ -1,7 +1,8 @@
-"""Letting a frozen log go on: an operator's decision after an older copy was restored.
+"""Restart of a frozen log: an operator's decision after an older backup was restored.
 
-The tree and its indexes go on under a new name. What was signed under the old name beyond it is lost, and nothing says
-otherwise: whoever holds a checkpoint of the old name keeps it, and the first record under the new one names it.
+The tree and its indexes continue under a new origin. Entries that were signed under the old origin after the backup
+are lost, which stays provable: checkpoints of the old origin still exist outside, and the first record under the new
+origin names the old one and how far it was signed.
 """
 
 from base64 import b64encode
@@ -15,7 +16,7 @@ from tallystick.access import organizations
 from tallystick.access.audit import Caller, resource
 from tallystick.access.organizations import Organization
 from tallystick.access.scopes import operator_scope
-from tallystick.backup.manifest import NewFile, opened
+from tallystick.backup.manifest import NewFile, open_file
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.durable import sync_folder
@@ -37,8 +38,8 @@ from tallystick.store.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
-class Restarted:
-    """The name before and after, the entries that are there, those that were signed, and where unknown rows went."""
+class RestartedLog:
+    """The result: both origins, entries in the tree, entries signed before, and the file of the trimmed events."""
 
     old_origin: str
     new_origin: str
@@ -48,7 +49,7 @@ class Restarted:
     trimmed_to: str
 
 
-def restart(
+def restart_frozen_log(
     database: Database,
     store: EventStore,
     data_dir: Path,
@@ -58,8 +59,8 @@ def restart(
     caller: Caller,
     redacted_keys: frozenset[str],
     accept_tree: bool = False,
-) -> Restarted:
-    """Let the frozen log of an organization go on. The caller has the data directory for itself.
+) -> RestartedLog:
+    """Restart the frozen log of an organization. The caller holds the lock of the data directory.
 
     Conflict where it is not frozen, where the control database contradicts itself, and, unless `accept_tree`, where
     what was signed here is not what the tree says.
@@ -75,7 +76,7 @@ def restart(
     with database.read() as connection:
         _refuse_damaged(connection, log)
         if not accept_tree:
-            _refuse_another(connection, log, marks.largest_within(log.origin_id, log.size))
+            _refuse_changed_tree(connection, log, marks.largest_within(log.origin_id, log.size))
     trimmed, trimmed_to = _trim(store, data_dir, organization, log)
     with database.write() as connection:
         before = read(connection, log.org_id)
@@ -85,17 +86,27 @@ def restart(
         after = rename_log(connection, log, host)
         new_origin = _origin(connection, log.org_id)
         signed = max(mark.size if mark else 0, last.size if last else 0)
-        _tell(connection, organization, caller, {
-            "old_origin": origin, "new_origin": new_origin, "entries": after.size, "entries_signed": signed,
-            "root_signed": b64encode(_root_signed(mark, last)).decode(), "reason": log.frozen_reason,
-            "last_checkpoint_here": last.note if last else "",
-        })  # fmt: skip
-        # Into the log in the same transaction: nothing comes before it, and no crash leaves a name without it.
+        _record(
+            connection,
+            organization,
+            caller,
+            {
+                "old_origin": origin,
+                "new_origin": new_origin,
+                "entries": after.size,
+                "entries_signed": signed,
+                "root_signed": b64encode(_root_signed(mark, last)).decode(),
+                "reason": log.frozen_reason,
+                "last_checkpoint_here": last.note if last else "",
+            },
+        )
+        # Commit the record in the same transaction: it is the first under the new origin, and no crash leaves the new
+        # origin without it.
         days = organizations.retention_days(connection, log.org_id)
         commit(
             connection, lock(connection, log.org_id), [], now=now_us(), retention_days=days, redacted_keys=redacted_keys
         )
-    return Restarted(origin, new_origin, log.size, signed, trimmed, trimmed_to)
+    return RestartedLog(origin, new_origin, log.size, signed, trimmed, trimmed_to)
 
 
 def _root_signed(mark: HighWaterMark | None, last: object) -> bytes:
@@ -114,8 +125,11 @@ def _refuse_damaged(connection: Connection, log: Log) -> None:
         )
 
 
-def _refuse_another(connection: Connection, log: Log, mark: HighWaterMark | None) -> None:
-    """`mark` is the last one that the tree is large enough for: an older copy has the same root there."""
+def _refuse_changed_tree(connection: Connection, log: Log, mark: HighWaterMark | None) -> None:
+    """Raise Conflict when the tree has another root at the high-water mark, the largest that fits into the tree.
+
+    An older backup of the same log has the same root there.
+    """
     if mark is None:
         return
     try:
@@ -124,14 +138,15 @@ def _refuse_another(connection: Connection, log: Log, mark: HighWaterMark | None
         return
     if not same:
         raise Conflict(
-            f"The first {mark.size} entries have another root than was signed here: they were changed, or belong to "
-            "another history. Restore a backup. If you know why and want to continue this tree, use --accept-tree.",
+            f"The first {mark.size} entries have a different root than the one signed here: they were changed, or "
+            "belong to another log. Restore a backup. If you know why and want to continue this tree, use "
+            "--accept-tree.",
             code="another_tree",
         )
 
 
 def _trim(store: EventStore, data_dir: Path, organization: Organization, log: Log) -> tuple[int, str]:
-    """Move rows that the tree does not know out of the store, into a file: their indexes are given again."""
+    """Move events beyond the tree from the store into a file: their indexes will be assigned again."""
     scope = operator_scope(log.org_id)
     highest = highest_index(store, scope)
     if highest < log.size:
@@ -142,7 +157,7 @@ def _trim(store: EventStore, data_dir: Path, organization: Organization, log: Lo
     with NewFile(data_dir, name) as file:
         for piece in copying.rows_of(store, scope, everything, log.size, highest + 1):
             file.write(piece)
-    with opened(data_dir, file.entry(0)) as stream:
+    with open_file(data_dir, file.entry(0)) as stream:
         written = copying.count_in(stream)
     if written < len(present):
         raise Unavailable(f"The event store returned {written} of the {len(present)} events to move. Try again.")
@@ -155,7 +170,7 @@ def _origin(connection: Connection, org_id: UUID) -> str:
     return str(connection.execute(select(logs.c.origin).where(logs.c.org_id == org_id)).scalar() or "")
 
 
-def _tell(connection: Connection, organization: Organization, caller: Caller, metadata: dict[str, object]) -> None:
+def _record(connection: Connection, organization: Organization, caller: Caller, metadata: dict[str, object]) -> None:
     by = operator_scope(organization.org_id).principal
     entry_id = outbox.write(
         connection,

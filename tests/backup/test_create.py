@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import func, inspect, select
 
 from tallystick.backup import control
-from tallystick.backup.create import create, shown
-from tallystick.backup.manifest import check
+from tallystick.backup.create import create_backup, summary_of
+from tallystick.backup.manifest import check_files
 from tallystick.clock import now_us
 from tallystick.errors import Conflict, Unavailable
 from tallystick.ledger.tables import logs
@@ -37,12 +37,12 @@ def test_what_is_recorded_between_the_two_copies_is_in_neither(spine, tmp_path):
         spine.record(second, *events("too late"))
         spine.ship()
 
-    manifest = create(spine.database, spine.store, tmp_path / "copy", uuid4(), meanwhile)
+    manifest = create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), meanwhile)
     assert [log.size for log in manifest.logs] == list(sizes)
     assert spine.size(second.org_id) > sizes[1]
     assert manifest.events == sum(sizes)
     assert manifest.control == ("sqlite" if spine.database.is_sqlite else "postgresql")
-    check(tmp_path / "copy", manifest, lambda _size: None)
+    check_files(tmp_path / "copy", manifest, lambda _size: None)
 
 
 def test_what_is_not_stored_yet_is_in_the_copy_of_the_journal(spine, tmp_path):
@@ -50,7 +50,7 @@ def test_what_is_not_stored_yet_is_in_the_copy_of_the_journal(spine, tmp_path):
     spine.ship()
     stored = spine.size(scope.org_id)
     spine.record(scope, *events("waits"))
-    manifest = create(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
+    manifest = create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
     (log,) = manifest.logs
     assert (log.stored_end, log.size) == (stored, stored + 1)
     assert len(list(control.rows_of(tmp_path / "copy", manifest, "journal"))) == 1
@@ -61,9 +61,9 @@ def test_events_that_the_log_has_and_the_store_has_not_are_counted(spine, tmp_pa
     sent = spine.record(scope, *events("a", "b", "c")).events
     spine.ship()
     expiry.remove(spine.store, scope, [sent[1].index])
-    manifest = create(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
+    manifest = create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
     assert [log.missing for log in manifest.logs] == [1]
-    assert shown(manifest, tmp_path)["missing"] == {"acme": 1}
+    assert summary_of(manifest, tmp_path)["missing"] == {"acme": 1}
 
 
 def test_what_was_purged_or_is_about_to_be_is_not_missing(spine, tmp_path):
@@ -74,32 +74,32 @@ def test_what_was_purged_or_is_about_to_be_is_not_missing(spine, tmp_path):
     purger.step()  # announced
     spine.sequencer.tick([])
     spine.ship()
-    least = create(spine.database, spine.store, tmp_path / "before", uuid4(), unseen)
+    least = create_backup(spine.database, spine.store, tmp_path / "before", uuid4(), unseen)
     purger.step()
-    after = create(spine.database, spine.store, tmp_path / "after", uuid4(), unseen)
+    after = create_backup(spine.database, spine.store, tmp_path / "after", uuid4(), unseen)
     assert [log.missing for log in (*least.logs, *after.logs)] == [0, 0]
     assert least.events - after.events == 2
 
 
 def test_every_table_is_in_it_but_those_that_speak_of_the_server(spine, tmp_path):
     spine.organization()
-    manifest = create(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
-    held = {control.name_of(file) for file in manifest.files if file.path.startswith("control/")}
+    manifest = create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
+    held = {control.table_name(file) for file in manifest.files if file.path.startswith("control/")}
     with spine.database.read() as connection:
         there = set(inspect(connection).get_table_names())
-    assert there - held == control.LEFT_OUT
+    assert there - held == control.EXCLUDED_TABLES
 
 
 def test_a_loaded_copy_has_the_same_rows(spine, tmp_path):
     scope = spine.organization()
     spine.record(scope, *events("a", "b"))
-    manifest = create(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
+    manifest = create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
     with spine.database.read() as connection:
-        before = {table.name: connection.execute(select(table)).all() for table in control.copied_tables(connection)}
+        before = {table.name: connection.execute(select(table)).all() for table in control.tables_to_copy(connection)}
     with spine.database.write() as connection:
-        control.load(connection, tmp_path / "copy", manifest)
+        control.load_tables(connection, tmp_path / "copy", manifest)
     with spine.database.read() as connection:
-        after = {table.name: connection.execute(select(table)).all() for table in control.copied_tables(connection)}
+        after = {table.name: connection.execute(select(table)).all() for table in control.tables_to_copy(connection)}
         assert connection.execute(select(func.count()).select_from(logs)).scalar_one() == 1
     assert {name: sorted(map(repr, rows)) for name, rows in before.items()} == {
         name: sorted(map(repr, rows)) for name, rows in after.items()
@@ -110,7 +110,7 @@ def test_one_copy_is_made_at_a_time(spine, tmp_path):
     with spine.database.write() as connection:
         leases.begin_backup(connection, "another", now=now_us())
     with pytest.raises(Conflict, match="Another backup"):
-        create(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
+        create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
     assert not (tmp_path / "copy").exists()
 
 
@@ -124,13 +124,13 @@ def test_a_copy_that_stood_still_for_too_long_is_given_up(spine, tmp_path):
             connection.exec_driver_sql("UPDATE leases SET until = 1 WHERE name = 'backup'")
 
     with pytest.raises(Unavailable, match="stood still"):
-        create(spine.database, spine.store, tmp_path / "copy", uuid4(), forgotten)
+        create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), forgotten)
     assert not (tmp_path / "copy").exists()
 
 
 def test_a_long_table_keeps_the_copy_alive_and_can_be_ended(spine, tmp_path, monkeypatch):
-    monkeypatch.setattr("tallystick.backup.create.BEAT_SECONDS", 0)
-    monkeypatch.setattr("tallystick.backup.control.ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("tallystick.backup.create.HEARTBEAT_SECONDS", 0)
+    monkeypatch.setattr("tallystick.backup.control.BATCH_ROWS", 1)
     spine.organization()
     spine.ship()
     told: list[int] = []
@@ -140,7 +140,7 @@ def test_a_long_table_keeps_the_copy_alive_and_can_be_ended(spine, tmp_path, mon
         raise Unavailable("given up")
 
     with pytest.raises(Unavailable, match="given up"):
-        create(spine.database, spine.store, tmp_path / "copy", uuid4(), given_up)
+        create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), given_up)
     assert told == [0]
     assert not list((tmp_path / "copy.partial").glob("events"))
 
@@ -150,18 +150,18 @@ def test_half_a_copy_is_replaced_and_nothing_else_of_its_name(spine, tmp_path):
     (tmp_path / "copy.partial" / "control").mkdir(parents=True)
     (tmp_path / "work.partial").mkdir()
     (tmp_path / "work.partial" / "thesis.txt").write_text("mine")
-    create(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
+    create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
     with pytest.raises(Conflict, match="something else"):
-        create(spine.database, spine.store, tmp_path / "work", uuid4(), unseen)
+        create_backup(spine.database, spine.store, tmp_path / "work", uuid4(), unseen)
     assert (tmp_path / "work.partial" / "thesis.txt").read_text() == "mine"
-    create(spine.database, spine.store, tmp_path / "again", uuid4(), unseen)  # the lease was given back
+    create_backup(spine.database, spine.store, tmp_path / "again", uuid4(), unseen)  # the lease was given back
 
 
 def test_the_manifest_says_what_is_in_every_file(spine, tmp_path):
     scope = spine.organization()
     spine.record(scope, *events("a"))
     spine.ship()
-    create(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
+    create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
     said = json.loads((tmp_path / "copy" / "manifest.json").read_bytes())
     rows = {file["path"]: file["rows"] for file in said["files"]}
     assert rows["control/organizations.ndjson.zst"] == 1

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from tallystick.access.audit import Caller
-from tallystick.backup.restart import restart
+from tallystick.backup.restart_log import restart_frozen_log
 from tallystick.clock import now_us
 from tallystick.errors import Conflict, Unavailable
 from tallystick.events.incoming import EventInput
@@ -44,7 +44,7 @@ def frozen(spine):
 
 
 def go_on(spine, tmp_path, **options):
-    return restart(
+    return restart_frozen_log(
         spine.database, spine.store, tmp_path, "acme", HOST,
         caller=Caller(source="cli"), redacted_keys=frozenset(REDACTED_KEYS), **options,
     )  # fmt: skip
@@ -179,7 +179,7 @@ def test_a_power_cut_before_the_record_leaves_the_log_as_it_was(spine, frozen, t
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("tallystick.backup.restart.commit", cut)
+        patched.setattr("tallystick.backup.restart_log.commit", cut)
         with pytest.raises(KeyboardInterrupt):
             go_on(spine, tmp_path)
     assert log_of(spine, frozen) == before

@@ -1,4 +1,4 @@
-"""Copies that are asked of a server, since its event store is its own: a row each, which the server's worker takes."""
+"""Backup requests: rows by which the command line asks a running server with an embedded event store for a backup."""
 
 import threading
 from pathlib import Path
@@ -8,8 +8,8 @@ import structlog
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from tallystick import telemetry
-from tallystick.backup.create import Progress, create
-from tallystick.backup.manifest import Manifest
+from tallystick.backup.create import Progress, create_backup
+from tallystick.backup.manifest import BackupManifest
 from tallystick.backup.tables import backups
 from tallystick.clock import SECOND_US, now_us
 from tallystick.database.engine import Database
@@ -23,8 +23,8 @@ IDLE_SECONDS = 1.0
 logger = structlog.get_logger(__name__)
 
 
-def order(connection: Connection, directory: Path, state: str = WANTED) -> UUID:
-    """Ask for a copy."""
+def request_backup(connection: Connection, directory: Path, state: str = WANTED) -> UUID:
+    """Insert a request for a backup in this directory; returns its id."""
     now = now_us()
     backup_id = new_uuid(now)
     connection.execute(
@@ -35,33 +35,35 @@ def order(connection: Connection, directory: Path, state: str = WANTED) -> UUID:
     return backup_id
 
 
-def look_at(connection: Connection, backup_id: UUID) -> Row[tuple[object, ...]]:
-    """How it stands."""
+def read_request(connection: Connection, backup_id: UUID) -> Row[tuple[object, ...]]:
+    """The row of a request: its state and progress."""
     return connection.execute(select(backups).where(backups.c.backup_id == backup_id)).one()
 
 
-def withdraw(connection: Connection, backup_id: UUID, detail: str) -> bool:
-    """Give one up that is not over; False if it is."""
+def cancel_request(connection: Connection, backup_id: UUID, detail: str) -> bool:
+    """Mark a request that has not finished as failed; False when it has finished."""
     mine = (backups.c.backup_id == backup_id) & backups.c.state.in_((WANTED, RUNNING))
     values = {"state": FAILED, "finished_at": now_us(), "detail": detail[:500]}
     return bool(connection.execute(update(backups).where(mine).values(values)).rowcount)
 
 
-def last_finished(connection: Connection) -> int | None:
-    """When the newest whole copy was finished; None for none."""
+def last_finished_at(connection: Connection) -> int | None:
+    """When the newest complete backup finished (µs since 1970); None when there is none."""
     found: int | None = connection.execute(
         select(func.max(backups.c.finished_at)).where(backups.c.state == DONE)
     ).scalar()
     return found
 
 
-def carry_out(database: Database, store: EventStore, backup_id: UUID, directory: Path, told: Progress) -> Manifest:
-    """Make the copy of an order, noting how it goes."""
+def run_backup(
+    database: Database, store: EventStore, backup_id: UUID, directory: Path, told: Progress
+) -> BackupManifest:
+    """Create the backup of a request, and store in its row how it ended."""
     try:
-        manifest = create(database, store, directory, backup_id, told)
+        manifest = create_backup(database, store, directory, backup_id, told)
     except BaseException as error:
         with database.write() as connection:
-            withdraw(connection, backup_id, getattr(error, "detail", None) or str(error) or type(error).__name__)
+            cancel_request(connection, backup_id, getattr(error, "detail", None) or str(error) or type(error).__name__)
         raise
     mine = backups.c.backup_id == backup_id
     with database.write() as connection:
@@ -70,8 +72,8 @@ def carry_out(database: Database, store: EventStore, backup_id: UUID, directory:
     return manifest
 
 
-class Told:
-    """Keeps the order's row up to date while the copy is made, and ends it when the row or `stopping` says so."""
+class RequestProgress:
+    """Stores the progress in the request's row; raises Unavailable when it was cancelled or the server stops."""
 
     def __init__(self, database: Database, backup_id: UUID, stopping: threading.Event) -> None:
         self._database = database
@@ -88,8 +90,8 @@ class Told:
             raise Unavailable("The backup was cancelled.")
 
 
-class Copier(Background):
-    """The server's worker: makes the copies that are asked for, one after the other."""
+class BackupWorker(Background):
+    """The server's background worker: creates requested backups, one after the other."""
 
     def __init__(self, database: Database, store: EventStore) -> None:
         super().__init__("backup", idle_seconds=IDLE_SECONDS, breath_seconds=IDLE_SECONDS)
@@ -97,7 +99,7 @@ class Copier(Background):
         self._store = store
 
     def open(self) -> None:
-        """At the start of the only server: what was under way has died with the one before."""
+        """Mark requests of an earlier server process as failed; an embedded store has only one server."""
         if self._store.embedded:
             with self._database.write() as connection:
                 died = backups.c.state.in_((WANTED, RUNNING))
@@ -109,11 +111,11 @@ class Copier(Background):
                 connection.execute(update(backups).where(died).values(values))
 
     def step(self) -> bool:
-        """Make the oldest copy that is wanted; False when there is none."""
+        """Create the oldest requested backup; False when there is none."""
         with self._database.read() as connection:
             wanted = select(backups).where(backups.c.state == WANTED).order_by(backups.c.wanted_at).limit(1)
             row = connection.execute(wanted).one_or_none()
-            last = last_finished(connection)
+            last = last_finished_at(connection)
         telemetry.last_backup_seconds.set((last or 0) // SECOND_US)
         if row is None:
             return False
@@ -121,7 +123,7 @@ class Copier(Background):
             mine = (backups.c.backup_id == row.backup_id) & (backups.c.state == WANTED)
             if not connection.execute(update(backups).where(mine).values(state=RUNNING)).rowcount:
                 return False
-        told = Told(self._database, row.backup_id, self.stopping)
-        manifest = carry_out(self._database, self._store, row.backup_id, Path(row.directory), told)
+        told = RequestProgress(self._database, row.backup_id, self.stopping)
+        manifest = run_backup(self._database, self._store, row.backup_id, Path(row.directory), told)
         logger.info("backup_made", directory=row.directory, events=manifest.events, bytes=manifest.bytes)
         return True

@@ -1,4 +1,4 @@
-"""Who has the data directory: one server, or one restore, at a time."""
+"""The lock of the data directory: one server or one restore at a time."""
 
 import fcntl
 import os
@@ -12,8 +12,8 @@ LOCK = "server.lock"
 
 
 @contextmanager
-def only_owner(data_dir: Path) -> Iterator[None]:
-    """Hold the data directory; SettingsError while another process does."""
+def lock_data_dir(data_dir: Path) -> Iterator[None]:
+    """Hold the lock; SettingsError while another process holds it."""
     path = data_dir / LOCK
     with path.open("a+") as file:
         try:
@@ -28,8 +28,8 @@ def only_owner(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def is_owned(data_dir: Path) -> bool:
-    """Whether a process holds it now."""
+def is_locked(data_dir: Path) -> bool:
+    """Whether a process holds the lock now."""
     path = data_dir / LOCK
     if not path.exists():
         return False

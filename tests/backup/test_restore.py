@@ -16,10 +16,10 @@ import pytest
 
 from tallystick.access import organizations
 from tallystick.app import build, running
-from tallystick.backup.create import create
-from tallystick.backup.manifest import read
-from tallystick.backup.owner import is_owned
-from tallystick.backup.restore import MARK, refuse_half, restore
+from tallystick.backup.create import create_backup
+from tallystick.backup.data_dir_lock import is_locked
+from tallystick.backup.manifest import read_manifest
+from tallystick.backup.restore import MARKER_FILE, refuse_interrupted, restore_backup
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
 from tallystick.erasure import erasure_list
@@ -69,17 +69,17 @@ def test_there_is_no_copy_over_another_one(original):
     settings = settings_of(original.server)
     database, store = Database(settings.database_url), EventStore(settings.events_url)
     with pytest.raises(Conflict, match="is there already"):
-        create(database, store, original.running, uuid4(), lambda _done, _total: None)
+        create_backup(database, store, original.running, uuid4(), lambda _done, _total: None)
     database.close()
 
 
 def test_a_copy_that_was_killed_is_none(original):
     """Killed when all is copied but the list of it; below, the server is killed while it copies."""
     target = original.running.with_name("killed")
-    killed_at(original.server, "tallystick.backup.create:write:1", "backup", "create", str(target))
+    killed_at(original.server, "tallystick.backup.create:write_manifest:1", "backup", "create", str(target))
     assert not target.exists()
     with pytest.raises(NotFound):
-        read(target.with_name(target.name + ".partial"))
+        read_manifest(target.with_name(target.name + ".partial"))
     database = Database(settings_of(original.server).database_url)
     with database.write() as connection:
         connection.exec_driver_sql("DELETE FROM leases")  # as the start of the only server does
@@ -101,7 +101,7 @@ def revived(original):
     point = "tallystick.store.copying:rows_of:1"
     with ThreadPoolExecutor(1) as beside:
         dying = beside.submit(killed_at, server, point, *server.arguments())
-        while not is_owned(server.data_dir):
+        while not is_locked(server.data_dir):
             time.sleep(0.05)
         said = server.command("backup", "create", str(target), check=False)
         dying.result()
@@ -120,19 +120,19 @@ async def begin_to_serve(settings: Settings) -> None:
 def test_a_restore_that_was_killed_keeps_the_server_away_and_is_begun_again(original, place, monkeypatch):
     """And what was erased after the copy is erased again: the list beside the databases knows of it."""
     index = original.answered["e5"]
-    org_id = read(original.stopped).logs[0].org_id
+    org_id = read_manifest(original.stopped).logs[0].org_id
     database = Database(settings_of(original.server).database_url)
     line = erasure_list.line_of(database, org_id, "ers_01m83d8ecmexkvkkqz4nen96ka", mask_of(["details"]), str(index))
     database.close()
     other = place(like=original.server)
     for point in (
         "tallystick.store.events:EventStore.insert_raw:1",
-        "tallystick.backup.control:_go_on_counting:1",
+        "tallystick.backup.control:_reset_sequences:1",
         "tallystick.backup.restore:upgrade:2",
     ):
         killed_at(other, point, "backup", "restore", str(original.stopped))
         with pytest.raises(SettingsError, match=f"tallystick backup restore {original.stopped}"):
-            refuse_half(other.data_dir)
+            refuse_interrupted(other.data_dir)
     with pytest.raises(SettingsError, match="interrupted"):
         asyncio.run(begin_to_serve(settings_of(other)))
     erasure_list.append(other.data_dir, [line])
@@ -164,7 +164,7 @@ def test_a_changed_file_is_named_before_anything_is_restored(original, place, tm
     victim.write_bytes(raw)
     other = place(like=original.server)
     with pytest.raises(Conflict, match=victim.name):
-        restore(settings_of(other), copy, unseen)
+        restore_backup(settings_of(other), copy, unseen)
     assert {path.name for path in other.data_dir.iterdir()} == {"secret.key"}
 
 
@@ -173,13 +173,13 @@ def test_a_file_too_many_is_named(original, place, tmp_path):
     shutil.copytree(original.running, copy)
     (copy / "events" / "more.arrow").write_bytes(b"")
     with pytest.raises(Conflict, match=r"more\.arrow"):
-        restore(settings_of(place(like=original.server)), copy, unseen)
+        restore_backup(settings_of(place(like=original.server)), copy, unseen)
 
 
 def test_nothing_is_restored_without_the_secret(original, place):
     other = place()
     with pytest.raises(Conflict, match="secret"):
-        restore(settings_of(other), original.running, unseen)
+        restore_backup(settings_of(other), original.running, unseen)
     assert {path.name for path in other.data_dir.iterdir()} == {"secret.key"}
 
 
@@ -191,7 +191,7 @@ def test_nothing_is_restored_over_an_organization(original, place):
         organizations.create(connection, "another", "", "free", None, now=1)
     database.close()
     with pytest.raises(Conflict, match="--replace"):
-        restore(settings, original.running, unseen)
+        restore_backup(settings, original.running, unseen)
 
 
 def test_no_other_database_file_is_taken_for_an_empty_one(original, place, tmp_path):
@@ -199,18 +199,18 @@ def test_no_other_database_file_is_taken_for_an_empty_one(original, place, tmp_p
     with sqlite3.connect(tmp_path / "notes.db") as connection:
         connection.execute("CREATE TABLE notes (text)")
     with pytest.raises(Conflict, match="something else"):
-        restore(settings_of(other), original.running, unseen)
+        restore_backup(settings_of(other), original.running, unseen)
     assert sqlite3.connect(tmp_path / "notes.db").execute("SELECT name FROM sqlite_master").fetchall() == [("notes",)]
 
 
 def test_an_interrupted_restore_says_nothing_of_another_event_store(original, place, monkeypatch):
     """The settings were changed meanwhile: what is there now is not what it had filled."""
     settings = settings_of(place(like=original.server))
-    begun = {"backup_id": str(read(original.running).backup_id), "directory": "", "aside": "", "moved": True}
-    (settings.data_dir / MARK).write_text(json.dumps(begun | {"place": "sqlite:////other chdb:///other"}))
-    monkeypatch.setattr("tallystick.backup.restore._in_the_store", lambda _settings: "The event store holds events.")
+    begun = {"backup_id": str(read_manifest(original.running).backup_id), "directory": "", "aside": "", "moved": True}
+    (settings.data_dir / MARKER_FILE).write_text(json.dumps(begun | {"place": "sqlite:////other chdb:///other"}))
+    monkeypatch.setattr("tallystick.backup.restore._store_content", lambda _settings: "The event store holds events.")
     with pytest.raises(Conflict, match="holds events"):
-        restore(settings, original.running, unseen)
+        restore_backup(settings, original.running, unseen)
 
 
 def test_a_server_that_dies_while_it_copies_leaves_no_copy_and_loses_nothing(original, revived):
@@ -218,7 +218,7 @@ def test_a_server_that_dies_while_it_copies_leaves_no_copy_and_loses_nothing(ori
     assert "before the backup was whole" in revived.said.stderr
     assert not revived.left
     assert trail(original.server, original.key) == original.answered
-    assert read(revived.copy).events >= len(original.answered)
+    assert read_manifest(revived.copy).events >= len(original.answered)
 
 
 def test_an_older_copy_freezes_the_log_until_it_goes_on_under_a_new_name(original, revived, monkeypatch):
@@ -241,7 +241,7 @@ def test_an_older_copy_freezes_the_log_until_it_goes_on_under_a_new_name(origina
         refused = client.post("/v1/audit-logs", json={"action": "project.updated"})
         assert (refused.status_code, refused.json()["code"]) == (503, "log_frozen")
         checkpoint = client.get("/v1/ledger/checkpoint").text
-    assert int(checkpoint.splitlines()[1]) <= read(original.stopped).logs[0].size
+    assert int(checkpoint.splitlines()[1]) <= read_manifest(original.stopped).logs[0].size
     server.stop()
     said = json.loads(server.command("org", "restart-log", "acme", "--json").stdout)
     assert said["signed"] - said["size"] >= 50
