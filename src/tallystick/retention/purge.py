@@ -113,7 +113,7 @@ class Purger(Background):
             paused = self._pauses.paused(now)
             announced = _next_recorded(connection, paused)
             due = _next_due(connection, now, paused) if announced is None else announced.org_id
-            # Read after the record was seen in the log, so that a backup starting now has the record of what is deleted.
+            # Read after the record was seen in the log: a backup that starts now has the record of what is deleted.
             waits = leases.backup_is_running(connection, now=now)
         if due is None or waits:
             return False
