@@ -34,7 +34,7 @@ from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.store.clients import Bounds
 from tallystick.store.events import EventStore
-from tallystick.store.reading import every
+from tallystick.store.reading import stream_all
 
 FORMATS = ("csv", "ndjson", "parquet")
 CORPUS = 50_000
@@ -113,7 +113,7 @@ def measure(home: Path, count: int, pdf: int) -> dict[str, object]:
     scope = scopes[count]
 
     def raw() -> None:
-        for _ in every(store, scope, Query(), "desc"):
+        for _ in stream_all(store, scope, Query(), "desc"):
             pass
 
     raw()

@@ -91,7 +91,7 @@ def build(database: Database) -> Town:
             bob=resident(acme.org_id, "bob@acme.com", "member", "Bob"),
             charlie=resident(other.org_id, "charlie@other.org", "owner", "Charlie"),
         )  # fmt: skip
-        for org_id in outbox.waiting(connection):
+        for org_id in outbox.organizations_waiting(connection):
             outbox.delete(connection, outbox.take(connection, org_id, 1000))
     return town
 

@@ -26,7 +26,7 @@ from tallystick.api.document import DOCUMENT
 from tallystick.api.document.codes import CODES
 from tallystick.api.document.schemas import SCHEMAS
 from tallystick.api.routes import ROUTES
-from tallystick.events.incoming import Actor, Context, EventInput, Person, Resource
+from tallystick.events.incoming import Actor, Context, EventInput, OnBehalfOf, Resource
 from tallystick.events.output import ADDED
 
 SOURCE = Path(tallystick.__file__).parent
@@ -120,7 +120,13 @@ def test_problems_are_described_for_every_status_they_have():
 
 @pytest.mark.parametrize(
     ("schema", "struct"),
-    [("EventInput", EventInput), ("Actor", Actor), ("Person", Person), ("Resource", Resource), ("Context", Context)],
+    [
+        ("EventInput", EventInput),
+        ("Actor", Actor),
+        ("Person", OnBehalfOf),
+        ("Resource", Resource),
+        ("Context", Context),
+    ],
 )
 def test_what_may_be_sent_is_described_as_it_is_declared(schema, struct):
     declared = {field.encode_name: field.required for field in msgspec.structs.fields(struct)}

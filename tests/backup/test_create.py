@@ -60,7 +60,7 @@ def test_events_that_the_log_has_and_the_store_has_not_are_counted(spine, tmp_pa
     scope = spine.organization("acme")
     sent = spine.record(scope, *events("a", "b", "c")).events
     spine.ship()
-    expiry.remove(spine.store, scope, [sent[1].index])
+    expiry.delete_indexes(spine.store, scope, [sent[1].index])
     manifest = create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
     assert [log.missing for log in manifest.logs] == [1]
     assert summary_of(manifest, tmp_path)["missing"] == {"acme": 1}

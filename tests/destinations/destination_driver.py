@@ -15,7 +15,7 @@ from tallystick.destinations.guard import Guard
 from tallystick.destinations.message import Message
 from tallystick.destinations.secrets import PURPOSE
 from tallystick.destinations.smtp import parse_mail_server
-from tallystick.search.scan import unstored
+from tallystick.search.scan import read_unstored
 
 LOCAL = Guard((ip_network("127.0.0.0/8"), "localhost"))
 HOUR = 3600 * SECOND_US
@@ -66,7 +66,7 @@ class Post:
         """The actions in the trail."""
         self.spine.sequencer.tick([])
         end = self.spine.size(self.scope.org_id)
-        return [record.action for _, record in unstored(self.database, self.scope, 0, end)]
+        return [record.action for _, record in read_unstored(self.database, self.scope, 0, end)]
 
 
 def message(name: str = "alr_1", **more: object) -> Message:

@@ -133,7 +133,7 @@ def test_a_store_with_fewer_events_than_the_log_says_is_a_problem(sqlite_spine, 
         {"TALLYSTICK_DATA_DIR": str(tmp_path), "TALLYSTICK_DATABASE_URL": f"sqlite:///{tmp_path}/tallystick.db"}
     )
     assert missing(settings, sqlite_spine.store) == 0
-    expiry.remove(sqlite_spine.store, scope, [sent[1].index, sent[3].index])
+    expiry.delete_indexes(sqlite_spine.store, scope, [sent[1].index, sent[3].index])
     assert missing(settings, sqlite_spine.store) == 2
 
 
@@ -150,13 +150,13 @@ def test_a_change_that_the_store_fails_to_carry_out_is_told_with_its_reason(sqli
     try:
         with pytest.raises(StoreError):
             store.change(wrong, org)
-        assert "no room for it" in erasing.failing(store)
+        assert "no room for it" in erasing.failure_of_changes(store)
         with pytest.raises(Unavailable):
             run(sqlite_spine, work)
         assert "tallystick doctor" in show(sqlite_spine, scope, shown_id).waits_for
     finally:
         store.change("KILL MUTATION WHERE database = currentDatabase() AND table = 'events'")
-    assert erasing.failing(store) == ""
+    assert erasing.failure_of_changes(store) == ""
     run(sqlite_spine, work, later=61 * SECOND_US)
     assert show(sqlite_spine, scope, shown_id).waits_for == ""
 

@@ -307,7 +307,7 @@ def test_what_the_store_finished_after_nobody_waited_any_more_is_not_rewritten(
     confirm(spine, scope, shown_id)
     with pytest.raises(StoreError):
         run(spine, work)
-    monkeypatch.setattr(erasing, "is_at_work", lambda store: True)
+    monkeypatch.setattr(erasing, "changes_are_running", lambda store: True)
     run(spine, work, later=2 * 60 * SECOND_US)
     assert shown(spine, scope, shown_id).stage == "erase"
     monkeypatch.undo()

@@ -27,8 +27,8 @@ from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.saved.searches import save_view
 from tallystick.search.integrity import differences
+from tallystick.search.scan import explanatory_records as explaining
 from tallystick.search.scan import in_order_of_index
-from tallystick.search.scan import records as explaining
 from tallystick.verify.notes import Key
 from tallystick.verify.proofs import check_proof
 from tallystick.verify.report import Report

@@ -16,7 +16,7 @@ from tallystick.erasure.stages import record_metadata
 from tallystick.merkle.remains import lost_parts, mask_of
 from tallystick.outbox import write as outbox
 from tallystick.query.scope import Scope
-from tallystick.search.scan import records as explaining
+from tallystick.search.scan import explanatory_records as explaining
 from tallystick.store.events import EventStore
 from tallystick.store.schema import CREATE_SETTINGS
 from tests.erasure.erasing import by_sarah, erase, eraser, event, events, records, run

@@ -6,7 +6,7 @@ from tallystick.clock import now_us
 from tallystick.errors import Conflict
 from tallystick.ledger import check
 from tallystick.outbox import write as outbox
-from tallystick.search.scan import unstored
+from tallystick.search.scan import read_unstored
 from tests.fixtures.spine import Spine
 
 LOGIN = {"action": "user.login", "actor": {"id": "usr_1", "email": "alice@example.com"}}
@@ -113,6 +113,6 @@ def test_an_own_action_that_cannot_be_recorded_whole_keeps_who_did_it_and_on_wha
     with sqlite_spine.database.write() as connection:
         outbox.write(connection, scope.org_id, event, now=now_us())
     sqlite_spine.sequencer.tick([])
-    ((_, record),) = unstored(sqlite_spine.database, scope, size, size + 10)
+    ((_, record),) = read_unstored(sqlite_spine.database, scope, size, size + 10)
     assert (record.action, record.actor_email, record.resource_id) == (event["action"], "maya@acme.com", "rul_1")
     assert "problem" in record.paths[0]

@@ -72,7 +72,7 @@ def test_waiting_names_each_organization_once(database):
     with database.write() as connection:
         for org_id in (ACME, OTHER, ACME):
             outbox.write(connection, org_id, {"action": "user.login"}, now=NOW)
-        assert sorted(outbox.waiting(connection)) == [ACME, OTHER]
+        assert sorted(outbox.organizations_waiting(connection)) == [ACME, OTHER]
 
 
 def test_deleting_nothing_is_no_statement(sqlite_database):

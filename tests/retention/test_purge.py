@@ -22,7 +22,7 @@ from tallystick.retention import holds
 from tallystick.retention.index_set import parse_indexes
 from tallystick.retention.purge import LEASE_SECONDS, Purger
 from tallystick.retention.tables import legal_holds
-from tallystick.search.scan import unstored
+from tallystick.search.scan import read_unstored
 from tests.fixtures.spine import Spine
 
 
@@ -241,7 +241,7 @@ def test_what_is_set_aside_under_the_name_of_a_record_goes_like_any_other(sqlite
     spine = sqlite_spine
     scope = spine.organization(days=30)
     [sent] = spine.record(scope, {**event(31), "action": "audit_log.pruned"}).events
-    [(index, record)] = [one for one in unstored(spine.database, scope, 0, 100) if one[0] == sent.index]
+    [(index, record)] = [one for one in read_unstored(spine.database, scope, 0, 100) if one[0] == sent.index]
     spine.ship()
     spine.store.delete("org_id = {org:UUID} AND seq = {seq:UInt64}", {"org": str(scope.org_id), "seq": index})
     with spine.database.write() as connection:

@@ -81,7 +81,7 @@ def test_a_senders_event_of_the_same_name_is_no_record(sqlite_spine: Spine, ship
     sqlite_spine.record(scope, {"action": "audit_log.pruned"}, {"action": "audit_log.subject_erased"})
     if shipped:
         sqlite_spine.ship()
-    found = scan.records(sqlite_spine.database, sqlite_spine.store, scope, 3)
+    found = scan.explanatory_records(sqlite_spine.database, sqlite_spine.store, scope, 3)
     assert [event.index for event in found] == [0]
 
 
@@ -100,11 +100,15 @@ def test_the_records_that_explain_are_found_stored_and_not(sqlite_spine: Spine):
     with sqlite_spine.database.write() as connection:
         organizations.set_retention(connection, scope, 90, now=now_us())
     sqlite_spine.sequencer.tick([])
-    found = list(scan.records(sqlite_spine.database, sqlite_spine.store, scope, 100))
+    found = list(scan.explanatory_records(sqlite_spine.database, sqlite_spine.store, scope, 100))
     assert [event.index for event in found] == [0, 2]
     sqlite_spine.ship()
-    assert [event.index for event in scan.records(sqlite_spine.database, sqlite_spine.store, scope, 100)] == [0, 2]
-    assert [event.index for event in scan.records(sqlite_spine.database, sqlite_spine.store, scope, 2)] == [0]
+    assert [
+        event.index for event in scan.explanatory_records(sqlite_spine.database, sqlite_spine.store, scope, 100)
+    ] == [0, 2]
+    assert [event.index for event in scan.explanatory_records(sqlite_spine.database, sqlite_spine.store, scope, 2)] == [
+        0
+    ]
 
 
 def test_many_records_come_a_few_at_a_time_in_order_of_index(sqlite_spine: Spine, monkeypatch: pytest.MonkeyPatch):
@@ -118,13 +122,13 @@ def test_many_records_come_a_few_at_a_time_in_order_of_index(sqlite_spine: Spine
         sqlite_spine.record(scope, {"action": "thing.done"})
     sqlite_spine.ship()
     end = sqlite_spine.size(scope.org_id)
-    found = [event.index for event in scan.records(sqlite_spine.database, sqlite_spine.store, scope, end)]
+    found = [event.index for event in scan.explanatory_records(sqlite_spine.database, sqlite_spine.store, scope, end)]
     assert found == [0, *range(1, 21, 2)]
     aside = next(record for index, record in rows(sqlite_spine, scope) if index == 7)
     sqlite_spine.store.delete("org_id = {org:UUID} AND seq = 7", {"org": str(scope.org_id)})
     with sqlite_spine.database.write() as connection:
         set_aside.put(connection, scope.org_id, 7, aside, "refused", now_us())
-    again = [event.index for event in scan.records(sqlite_spine.database, sqlite_spine.store, scope, end)]
+    again = [event.index for event in scan.explanatory_records(sqlite_spine.database, sqlite_spine.store, scope, end)]
     assert again == found
 
 

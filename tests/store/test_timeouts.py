@@ -3,7 +3,7 @@
 from collections import Counter
 
 from tallystick.query.conditions import Contains, Query
-from tallystick.store.bounds import bounded
+from tallystick.store.bounds import compile_bounded
 from tallystick.store.errors import StoreTimeout
 from tests.fixtures.spine import Spine
 
@@ -16,7 +16,7 @@ def test_a_statement_without_time_never_answers_wrongly_nor_spoils_the_next(sqli
     for _ in range(3):
         spine.record(scope, *({"action": "user.login", "metadata": {"n": f"n{n}", "note": "ab"}} for n in range(500)))
     spine.ship()
-    bound = bounded(scope, Query(Contains("ab")))
+    bound = compile_bounded(scope, Query(Contains("ab")))
     right = spine.store.read(bound.where, NEWEST, bound.parameters)
     outcomes: Counter[str] = Counter()
     for turn in range(150):

@@ -24,7 +24,7 @@ from tallystick.ledger.signer import Signer
 from tallystick.merkle.commitment import part_commitments, salts
 from tallystick.outbox.write import TALLYSTICK
 from tallystick.query.scope import Principal
-from tallystick.search.paging import stored_of
+from tallystick.search.paging import as_stored_event
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Checkpoint, Key
 from tallystick.verify.report import Report
@@ -80,7 +80,7 @@ class Trail:
     def _append(self, records: Sequence[Record]) -> None:
         with self.database.write() as connection:
             ledger.append(connection, ledger.lock(connection, self.scope.org_id), [one.entry for one in records])
-        self.events += [stored_of(index, record) for index, record in enumerate(records, len(self.events))]
+        self.events += [as_stored_event(index, record) for index, record in enumerate(records, len(self.events))]
 
     def bundle(
         self, first: int = 0, end: int | None = None, *, without: Iterable[int] = (), records: Iterable[int] = ()

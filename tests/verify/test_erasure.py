@@ -13,7 +13,7 @@ from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover, evidence, proof_text
 from tallystick.ledger.signer import Signer
 from tallystick.query.conditions import Query
-from tallystick.search.scan import in_order_of_index, records
+from tallystick.search.scan import explanatory_records, in_order_of_index
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
 from tallystick.verify.proofs import check_proof
@@ -51,7 +51,7 @@ class Trail:
         end = self.spine.size(self.scope.org_id)
         target, report = io.BytesIO(), Report("bundle")
         blocks = in_order_of_index(self.spine.database, self.spine.store, self.scope, Query(), 0, end)
-        said = records(self.spine.database, self.spine.store, self.scope, end)
+        said = explanatory_records(self.spine.database, self.spine.store, self.scope, end)
         BundleWriter(self.spine.database, self.prover).write(target, self.scope, Selection(0, end), blocks, said)
         check_bundle(target, self.keys, report)
         return report

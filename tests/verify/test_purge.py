@@ -16,7 +16,7 @@ from tallystick.ledger.signer import Signer
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.integrity import differences
-from tallystick.search.scan import in_order_of_index, records
+from tallystick.search.scan import explanatory_records, in_order_of_index
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
 from tallystick.verify.proofs import check_proof
@@ -61,7 +61,7 @@ class Trail:
         self.signer.checkpoint(self.scope.org_id, covering=end)
         target, report = io.BytesIO(), Report("bundle")
         events = in_order_of_index(self.spine.database, self.spine.store, self.scope, Query(), 0, end)
-        explaining = records(self.spine.database, self.spine.store, self.scope, end)
+        explaining = explanatory_records(self.spine.database, self.spine.store, self.scope, end)
         BundleWriter(self.spine.database, self.prover).write(target, self.scope, Selection(0, end), events, explaining)
         check_bundle(target, self.keys, report)
         return report

@@ -9,14 +9,14 @@ from tallystick.api.stream_events import WRITERS
 from tallystick.cases.threads import relations_of, threads_of
 from tallystick.erasure.records import ErasureRecord
 from tallystick.erasure.redact_events import without_parts
-from tallystick.events.incoming import Actor, Context, EventInput, Person, Resource
+from tallystick.events.incoming import Actor, Context, EventInput, OnBehalfOf, Resource
 from tallystick.events.intake import prepare
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.ledger.prover import entry_of_event
 from tallystick.merkle.remains import parts_of
 from tallystick.query.scope import Principal
-from tallystick.search.paging import stored_of
+from tallystick.search.paging import as_stored_event
 from tallystick.web.event_view import row_of
 from tallystick.web.filters import Filters
 from tallystick.web.investigate import entry_of
@@ -34,7 +34,7 @@ WHOLE = prepare(
     [
         EventInput(
             "deployment.failed", "terraform apply", external_id="ci-4711",
-            actor=Actor("user", "usr_456", "sarah@acme.com", "Sarah Lin", Person("user", "usr_9")),
+            actor=Actor("user", "usr_456", "sarah@acme.com", "Sarah Lin", OnBehalfOf("user", "usr_9")),
             resource=Resource("project", "prj_88", "api-infrastructure"),
             context=Context("192.0.2.9", "Firefox", "req_1", "ses_1"), changes={"error": "Policy violation"},
         )
@@ -44,7 +44,7 @@ WHOLE = prepare(
 
 
 def left(mask: int) -> StoredEvent:
-    return stored_of(7, without_parts(WHOLE, mask))
+    return as_stored_event(7, without_parts(WHOLE, mask))
 
 
 @pytest.mark.parametrize("mask", range(1, 16))
@@ -77,4 +77,4 @@ def test_parts_that_go_one_after_the_other_leave_what_they_leave_together() -> N
 
 
 def test_a_whole_event_says_nothing_of_erasures() -> None:
-    assert "erased" not in event_of(stored_of(7, WHOLE))
+    assert "erased" not in event_of(as_stored_event(7, WHOLE))

@@ -12,7 +12,7 @@ from tallystick.journal.batches import Batch
 from tallystick.journal.recent import Recent
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import Query
-from tallystick.search.scan import is_own, unstored
+from tallystick.search.scan import is_own_record, read_unstored
 from tallystick.store.events import EventStore
 from tallystick.store.reading import by_index
 
@@ -62,7 +62,7 @@ class EventReader:
         The latter are not filtered: match them again.
         """
         scope = operator_scope(org_id)
-        found = dict(unstored(self.database, scope, first, end))
+        found = dict(read_unstored(self.database, scope, first, end))
         for event in by_index(self._store, scope, query, after=first - 1, through=end - 1):
             found.setdefault(event.index, record_of(event))
         return sorted(found.items())
@@ -84,4 +84,4 @@ def _indexed(batches: Sequence[Batch], first: int) -> list[IndexedRecord]:
 
 def is_evaluated(record: Record) -> bool:
     """Whether rules evaluate the event: not if Tallystick recorded it because of an alert."""
-    return record.action not in ALERT_ACTIONS or not is_own(record)
+    return record.action not in ALERT_ACTIONS or not is_own_record(record)

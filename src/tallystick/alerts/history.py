@@ -20,8 +20,8 @@ from tallystick.events.record import Record
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import And, Condition, Not, Query, exactly
 from tallystick.query.scope import Scope
-from tallystick.search.scan import in_order_of_index, unstored
-from tallystick.store.columns import NAMES, glance, ids_of
+from tallystick.search.scan import in_order_of_index, read_unstored
+from tallystick.store.columns import NAMES, ids_of, read_columns
 from tallystick.store.events import EventStore
 
 MOST_EVENTS = 2_000_000
@@ -109,7 +109,7 @@ class RuleHistory:
 
     def _journal_hits(self) -> Iterator[Hit]:
         start, end = self._period
-        for index, record in unstored(self._database, self._scope, 0, self._size):
+        for index, record in read_unstored(self._database, self._scope, 0, self._size):
             if start <= record.occurred_at < end:
                 for step in self._compiled.steps:
                     yield from self._hits_of(step, index, record)
@@ -132,7 +132,7 @@ class RuleHistory:
         value_field = definition.distinct or definition.new
         query = Query(And((step.condition, Not(_ALERT_ACTION))), *self._period)
         fields = [field for field in (step.group_by, value_field) if field]
-        table = glance(self._store, self._scope, query, fields, end=self._size, limit=MOST_EVENTS + 1)
+        table = read_columns(self._store, self._scope, query, fields, end=self._size, limit=MOST_EVENTS + 1)
         if len(table) > MOST_EVENTS:
             detail = f"More than {MOST_EVENTS:,} events match in this period. Shorten the period or narrow the search."
             raise invalid_rule("start", detail)

@@ -74,7 +74,7 @@ class Readiness:
 
     def _ask_store(self) -> None:
         self._store.ping()
-        telemetry.store_changes_failing.set(bool(erasing.failing(self._store)))
+        telemetry.store_changes_failing.set(bool(erasing.failure_of_changes(self._store)))
 
     def _look_at_disk(self) -> None:
         free = shutil.disk_usage(self._data_dir).free

@@ -16,7 +16,7 @@ from tallystick.retention import holds
 from tallystick.retention.change import RetentionPreview, preview_change
 from tallystick.retention.forecast import WITHIN_DAYS, forecast
 from tallystick.retention.holds import Hold
-from tallystick.store.expiry import Tally
+from tallystick.store.expiry import ExpiryCount
 
 
 class HoldInput(msgspec.Struct, forbid_unknown_fields=True):
@@ -116,7 +116,7 @@ async def _preview(authorized: AuthorizedRequest, services: ApiServices, wanted:
     return await services.database.run(partial(look, now=clock.now_us()))
 
 
-def _counted(found: Tally) -> dict[str, object]:
+def _counted(found: ExpiryCount) -> dict[str, object]:
     relation = "exact" if found.complete else "at_least"
     return {"events": found.events, "never_exported": found.outside, "relation": relation}
 

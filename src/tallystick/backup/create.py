@@ -150,7 +150,7 @@ class _EventCopier:
     def copy(self, org_id: UUID, end: int) -> int:
         """Copy the events of one log below `end`; returns how many."""
         scope, before = operator_scope(org_id), self.done
-        for number, window in enumerate(rows.runs(self._store, scope)):
+        for number, window in enumerate(rows.copy_windows(self._store, scope)):
             _renew(self._database, self._holder)
             with NewFile(self._root, f"{EVENTS}/{org_id}/{number:06d}.arrow") as file:
                 for piece in rows.rows_of(self._store, scope, window, 0, end):

@@ -162,7 +162,7 @@ def _trim(store: EventStore, data_dir: Path, organization: Organization, log: Lo
     if written < len(present):
         raise Unavailable(f"The event store returned {written} of the {len(present)} events to move. Try again.")
     sync_folder(data_dir)
-    expiry.remove(store, scope, sorted(present))
+    expiry.delete_indexes(store, scope, sorted(present))
     return len(present), str(data_dir / name)
 
 
@@ -184,4 +184,4 @@ def _record(connection: Connection, organization: Organization, caller: Caller, 
         },
         now=now_us(),
     )
-    outbox.put_first(connection, organization.org_id, entry_id)
+    outbox.move_to_front(connection, organization.org_id, entry_id)

@@ -9,12 +9,12 @@ from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Or, Query
 from tallystick.query.scope import Scope
-from tallystick.search.dates import length
+from tallystick.search.dates import parse_duration
 from tallystick.search.find import Finder
 
 MOST_EVENTS = 200
 DEFAULT_SPAN = "1h"
-MOST_SPAN = length("400d")
+MOST_SPAN = parse_duration("400d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def around(
 def span(name: str, text: str) -> int:
     """The microseconds that `1h` is; BadRequest names the parameter."""
     try:
-        found = length(text)
+        found = parse_duration(text)
     except ValueError:
         found = -1
     if not 0 <= found <= MOST_SPAN:

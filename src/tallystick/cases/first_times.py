@@ -8,7 +8,7 @@ from typing import Any
 from tallystick.cases.threads import Thread, threads_of
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
-from tallystick.events.words import first
+from tallystick.events.words import first_present
 from tallystick.query.conditions import Condition, Query, exactly
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
@@ -85,11 +85,11 @@ def _questions(events: Sequence[StoredEvent]) -> tuple[dict[Condition, list[_Que
 
 
 def _firsts(event: dict[str, Any], actor: Thread, threads: dict[Any, Thread]) -> Iterator[tuple[str, Condition]]:
-    by = first(event.get("actor", {}), "email", "name", "id") or actor.value
+    by = first_present(event.get("actor", {}), "email", "name", "id") or actor.value
     yield f"First event by {by}", actor.condition
     if address := threads.get("address"):
         yield f"First time from {address.value}", address.condition
     if resource := threads.get("resource"):
-        on = first(event.get("resource", {}), "name", "id") or resource.value
+        on = first_present(event.get("resource", {}), "name", "id") or resource.value
         yield f"First time on {on}", resource.condition
     yield f"First {event['action']}", exactly("action", event["action"])

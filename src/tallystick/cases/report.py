@@ -13,7 +13,7 @@ from tallystick.cases.changes import told
 from tallystick.cases.timeline import Moment, Timeline
 from tallystick.clock import exact_time, second_words
 from tallystick.events.output import event_of
-from tallystick.events.words import person, thing
+from tallystick.events.words import actor_words, resource_words
 from tallystick.query.scope import Scope
 from tallystick.render.incident_markdown import incident_markdown
 from tallystick.render.incident_pdf import incident_pdf
@@ -73,8 +73,8 @@ def _happening(moment: Moment, zone: tzinfo) -> Happening:
         )
     event = event_of(moment.stored)
     facts = {
-        "by": person(event.get("actor", {})),
-        "on": thing(event.get("resource", {})),
+        "by": actor_words(event.get("actor", {})),
+        "on": resource_words(event.get("resource", {})),
         "from": event.get("context", {}).get("ip_address", ""),
         "said": event.get("description", ""),
         "changes": "; ".join(f"{name}: {_shown(value)}" for name, value in event.get("changes", {}).items()),

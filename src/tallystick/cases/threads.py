@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from tallystick.errors import BadRequest
 from tallystick.events.output import event_of
 from tallystick.events.record import Record, StoredEvent
-from tallystick.events.words import first
+from tallystick.events.words import first_present
 from tallystick.query.conditions import And, Condition, InNetwork, Query, exactly
 from tallystick.search.match import compile_match
 
@@ -50,14 +50,14 @@ def relations_of(stored: StoredEvent, threads: Sequence[Thread]) -> tuple[Relati
 
 def _actor(actor: dict[str, Any]) -> Thread | None:
     """By e-mail and id; two people may have one name, so that a name counts only where nothing else is."""
-    value = first(actor, "email", "id", "name")
+    value = first_present(actor, "email", "id", "name")
     names = [actor[name] for name in ("email", "id") if actor.get(name)] or [value]
     return Thread("actor", value, exactly("user", *names)) if value else None
 
 
 def _resource(resource: dict[str, Any]) -> Thread | None:
     """By id and name, among resources of its type: ids of different types may be the same."""
-    value = first(resource, "name", "id")
+    value = first_present(resource, "name", "id")
     if not value:
         return None
     condition: Condition = exactly("resource", resource.get("id", ""), resource.get("name", ""))

@@ -18,9 +18,9 @@ from tallystick.render.compliance_report import Answer, Count, Exceptional, Grou
 from tallystick.search import scan
 from tallystick.search.filters import query_from
 from tallystick.search.match import compile_match
-from tallystick.search.paging import stored_of
+from tallystick.search.paging import as_stored_event
 from tallystick.store import grouping
-from tallystick.store.bounds import within
+from tallystick.store.bounds import with_mandatory_filter
 from tallystick.store.events import EventStore
 
 MOST_NEWEST = 5
@@ -110,7 +110,7 @@ class Evidence:
         mine = self.mine(query)
         least = 1 if mine else one.at_least
         counts: Counter[tuple[str, int]] = Counter()
-        for value, hour, number in grouping.grouped(
+        for value, hour, number in grouping.count_groups(
             self.store, self.scope, query, self.position, (column, grouping.HOUR), at_least=least
         ):
             counts[value, hour] = number
@@ -151,7 +151,7 @@ class Evidence:
 
     def _counted(self, query: Query, by: Sequence[str], values: Values) -> Counter[tuple[Any, ...]]:
         self.look()
-        rows = grouping.grouped(self.store, self.scope, query, self.position, by)
+        rows = grouping.count_groups(self.store, self.scope, query, self.position, by)
         counts: Counter[tuple[Any, ...]] = Counter({row[:-1]: row[-1] for row in rows})
         counts.update(values(record) for record in self.mine(query))
         return counts
@@ -161,7 +161,7 @@ class Evidence:
         column, value_of = _FIELDS[name]
         mine = self.mine(query)
         most = None if mine else MOST_TOP + 1
-        rows = grouping.grouped(self.store, self.scope, query, self.position, (column,), most=most)
+        rows = grouping.count_groups(self.store, self.scope, query, self.position, (column,), most=most)
         counts: Counter[str] = Counter({row[0]: row[1] for row in rows})
         counts.update(map(value_of, mine))
         counts.pop("", None)
@@ -171,14 +171,14 @@ class Evidence:
         self.look()
         mine = self.mine(query)
         if not mine:
-            return grouping.distinct(self.store, self.scope, query, self.position, grouping.USER)
-        rows = grouping.grouped(self.store, self.scope, query, self.position, (grouping.USER,))
+            return grouping.count_distinct(self.store, self.scope, query, self.position, grouping.USER)
+        rows = grouping.count_groups(self.store, self.scope, query, self.position, (grouping.USER,))
         return len(({row[0] for row in rows} | {_FIELDS["user"][1](record) for record in mine}) - {""})
 
     def _newest(self, query: Query, most: int) -> tuple[Sample, ...]:
         self.look()
-        found = grouping.newest(self.store, self.scope, query, self.position, most)
-        found += [stored_of(index, record) for index, record in self._mine_with_index(query)]
+        found = grouping.newest_events(self.store, self.scope, query, self.position, most)
+        found += [as_stored_event(index, record) for index, record in self._mine_with_index(query)]
         found.sort(key=lambda event: (event.occurred_at, event.index), reverse=True)
         return tuple(map(sample_of, found[:most]))
 
@@ -189,7 +189,7 @@ class Evidence:
     def _mine_with_index(self, query: Query) -> list[tuple[int, Record]]:
         if not self.aside:
             return []
-        matches = compile_match(within(self.scope, query))
+        matches = compile_match(with_mandatory_filter(self.scope, query))
         return [(index, record) for index, record in self.aside if index < self.position and matches(record)]
 
 

@@ -84,7 +84,7 @@ def _past_retention(evidence: Evidence, found: Standing, start: int, zone: tzinf
 
 def _pruned_before(evidence: Evidence) -> int:
     """Before when everything happened that was deleted, as far as the last records say."""
-    records = grouping.newest(
+    records = grouping.newest_events(
         evidence.store, evidence.scope, Query(exactly("action", "audit_log.pruned")), evidence.position, MOST_RECORDS
     )
     found = 0
@@ -99,7 +99,7 @@ def _pruned_before(evidence: Evidence) -> int:
 
 def _erased(evidence: Evidence, query: Query) -> Iterator[Gap]:
     by = (grouping.PARTLY_ERASED, grouping.WHOLLY_UNTOLD)
-    rows = grouping.grouped(evidence.store, evidence.scope, query, evidence.position, by)
+    rows = grouping.count_groups(evidence.store, evidence.scope, query, evidence.position, by)
     counts = {row[:-1]: row[-1] for row in rows}
     untold = counts.get((1, 1), 0)
     partly = untold + counts.get((1, 0), 0)
@@ -120,7 +120,7 @@ def _aside(evidence: Evidence, query: Query) -> Iterator[Gap]:
 
 
 def _late(evidence: Evidence, query: Query) -> Iterator[Gap]:
-    counts = dict(grouping.grouped(evidence.store, evidence.scope, query, evidence.position, (grouping.LATE,)))
+    counts = dict(grouping.count_groups(evidence.store, evidence.scope, query, evidence.position, (grouping.LATE,)))
     if late := counts.get(1, 0):
         verb = "event was" if late == 1 else "events were"
         yield Gap("late", f"{late:,} {verb} recorded more than a day after they happened, as in an import. For these "

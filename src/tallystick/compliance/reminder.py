@@ -108,7 +108,7 @@ def set_reminder(
     if not 0 <= weekday <= 6:
         raise _bad("weekday", "weekday is a number from 0 (Monday) to 6 (Sunday).")
     try:
-        when = calendar.checked("weekly", at, calendar.WEEKDAYS[weekday], 1, zone)
+        when = calendar.parse_calendar("weekly", at, calendar.WEEKDAYS[weekday], 1, zone)
     except BadCalendar as problem:
         raise _bad(problem.field, problem.detail) from None
     known = {one.email.casefold(): one for one in may_be_told(connection, scope)}

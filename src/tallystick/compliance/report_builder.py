@@ -111,7 +111,7 @@ class ReportMaker:
             filter={name: list(values) for name, values in one.filter.items()},
             made_by={"type": one.by.kind, "id": one.by.id, "name": one.by.name},
         )
-        records = scan.records(self._database, self._store, scope, self._signed_size(scope, one.position))
+        records = scan.explanatory_records(self._database, self._store, scope, self._signed_size(scope, one.position))
         writer = BundleWriter(self._database, self._prover)
         manifest = writer.write(cast("BinaryIO", target), scope, selection, watched(), records, documents)
         if self._deletions(organization.org_id) != before:
@@ -185,7 +185,7 @@ class ReportMaker:
             yield ControlReport(control.id, control.title, control.about, tuple(answers), mine)
 
     def _ends(self, evidence: Evidence, query: Query) -> tuple[int, str, str]:
-        count, first, last = grouping.ends(self._store, evidence.scope, query, evidence.position)
+        count, first, last = grouping.time_range(self._store, evidence.scope, query, evidence.position)
         mine = [record.occurred_at for record in evidence.mine(query)]
         times = [*([first, last] if count else []), *mine]
         if not times:

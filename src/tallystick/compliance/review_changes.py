@@ -38,7 +38,7 @@ from tallystick.search.filters import NAMES, query_from
 from tallystick.search.find import Finder
 from tallystick.search.match import compile_match
 from tallystick.store import grouping
-from tallystick.store.bounds import within
+from tallystick.store.bounds import with_mandatory_filter
 from tallystick.store.events import EventStore
 
 MOST_OPEN = 200
@@ -202,8 +202,8 @@ def counted(database: Database, store: EventStore, scope: Scope, review: Review)
     with database.read() as connection:
         row = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)).scalar_one()
         aside = set_aside.of_organization(connection, scope.org_id)
-    position, matches = int(row), compile_match(within(scope, review.query))
-    number = grouping.ends(store, scope, review.query, position)[0]
+    position, matches = int(row), compile_match(with_mandatory_filter(scope, review.query))
+    number = grouping.time_range(store, scope, review.query, position)[0]
     return position, number + sum(1 for index, record in aside if index < position and matches(record))
 
 

@@ -16,7 +16,7 @@ from tallystick.demo.events import acme_events
 from tallystick.demo.organization import Acme, keep
 from tallystick.errors import Unavailable
 from tallystick.ingest.recorder import Recorder
-from tallystick.ingest.submission import Answer
+from tallystick.ingest.submission import RecordingAnswer
 from tallystick.query.scope import Scope
 
 BATCH = 1000
@@ -63,7 +63,7 @@ async def bring_up_to_now(
     return added
 
 
-async def _record(recorder: Recorder, scope: Scope, batch: list[Event]) -> Answer:
+async def _record(recorder: Recorder, scope: Scope, batch: list[Event]) -> RecordingAnswer:
     body = msgspec.json.encode({"events": batch})
     while True:
         try:

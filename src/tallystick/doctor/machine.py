@@ -94,7 +94,7 @@ def _opened(settings: Settings) -> Finding:
     store = EventStore(settings.events_url)
     try:
         store.ping()
-        if why := erasing.failing(store):
+        if why := erasing.failure_of_changes(store):
             return problem("event store", f"{STUCK}: {why[:300]}", STUCK_ADVICE)
         if count := missing(settings, store):
             advice = "The Integrity page lists them; a backup may contain them."

@@ -14,7 +14,7 @@ from tallystick.merkle.remains import mask_of
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.query.scope import Scope
 from tallystick.retention import index_set
-from tallystick.search.scan import records
+from tallystick.search.scan import explanatory_records
 from tallystick.store.events import EventStore
 
 logger = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ def erasure_records(database: Database, store: EventStore, scope: Scope, end: in
     nodes = DetachedNodes(database, scope.org_id)
     return [
         one
-        for event in records(database, store, scope, end)
+        for event in explanatory_records(database, store, scope, end)
         if (one := _parse_record(event)) is not None and _is_in_log(nodes, event)
     ]
 

@@ -13,7 +13,7 @@ from tallystick.events.record import Record
 from tallystick.ingest.tables import external_ids
 from tallystick.journal import set_aside
 from tallystick.merkle.remains import NO_SEED, lost_parts, mask_of, parts_of, remains_without
-from tallystick.search.paging import stored_of
+from tallystick.search.paging import as_stored_event
 from tallystick.store import erasing
 from tallystick.store.events import EventStore
 
@@ -30,11 +30,11 @@ def redact_events(database: Database, store: EventStore, org_id: UUID, sets: Par
     Call it only when the store is not busy with an earlier attempt; events that already lost the parts are skipped.
     """
     scope = operator_scope(org_id)
-    if any(erasing.whole_of(store, scope, listed, mask) for mask, listed in sets.items()):
-        erasing.begin(store, scope)
+    if any(erasing.not_yet_erased(store, scope, listed, mask) for mask, listed in sets.items()):
+        erasing.clear_marks(store, scope)
         for mask, listed in sets.items():
-            erasing.intend(store, scope, listed, mask)
-        erasing.erase(store, scope)
+            erasing.mark_parts(store, scope, listed, mask)
+        erasing.erase_marked(store, scope)
     done_at = erasing.drop_deleted(store)
     with database.write() as connection:
         _redact_set_aside(connection, org_id, sets)
@@ -48,7 +48,7 @@ def without_parts(record: Record, mask: int) -> Record:
     parts = (record.what, record.target, record.who, record.details)
     remains = remains_without(mask, record.remains, record.seed, parts)
     left = msgspec.structs.replace(
-        stored_of(0, record), seed=NO_SEED, remains=remains, **dict.fromkeys(parts_of(mask), b"")
+        as_stored_event(0, record), seed=NO_SEED, remains=remains, **dict.fromkeys(parts_of(mask), b"")
     )
     return record_of(left, record.entry)
 
@@ -83,4 +83,4 @@ def indexes_with_parts(
         aside = set_aside.of_organization(connection, org_id)
     wanted, members = set(parts_of(mask)), set(listed)
     whole = [index for index, record in aside if index in members and not wanted <= set(lost_parts(record.remains))]
-    return sorted({*whole, *erasing.whole_of(store, operator_scope(org_id), listed, mask)})
+    return sorted({*whole, *erasing.not_yet_erased(store, operator_scope(org_id), listed, mask)})

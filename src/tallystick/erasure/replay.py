@@ -49,7 +49,7 @@ def _replay(
 ) -> int:
     scope = operator_scope(org_id)
     said = erasure_records(database, store, scope, size)
-    known = -1 if whole else erasing.replayed(store, scope)
+    known = -1 if whole else erasing.replayed_through(store, scope)
     sets: dict[str, list[tuple[int, str, bool]]] = {}
     for one in said:
         if one.index > known and (

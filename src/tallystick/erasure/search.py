@@ -74,8 +74,8 @@ def search_trail(
             _match_event(record, index, matcher, free, found, run)
         return run
     near = _parse_position(place)
-    far = erasing.boundary(store, scope, near, BATCH_ROWS)
-    for block in erasing.holding(store, scope, matcher.needles, Window(near, far), end):
+    far = erasing.window_end(store, scope, near, BATCH_ROWS)
+    for block in erasing.find_rows_with_text(store, scope, matcher.needles, Window(near, far), end):
         for event in block:
             _match_event(event, event.index, matcher, free, found, run)
     run.place = ASIDE if far is None else f"{far[0]},{far[1]}"

@@ -156,13 +156,13 @@ class ErasureStages:
                 return False
             if leases.backup_is_running(connection, now=clock.now_us()):
                 return False
-        if erasing.failing(self.store):
+        if erasing.failure_of_changes(self.store):
             raise Unavailable(
                 "The event store cannot finish an earlier change, and runs no later one before it. The operator can "
                 "see the cause with: tallystick doctor",
                 code="store_stuck",
             )
-        if erasing.is_at_work(self.store):
+        if erasing.changes_are_running(self.store):
             return False
         shown_id = ids.encode(PREFIX, row.erasure_id.bytes) if row.requested_by != AGAIN else row.requested_by_name
         lines = [erasure_list.line_of(self.database, row.org_id, shown_id, step.parts, step.indexes) for step in steps]

@@ -15,7 +15,7 @@ import msgspec
 from tallystick.errors import BadRequest, TooLarge, UnsupportedMedia
 from tallystick.events.examine import TOO_DEEP, OutOfRange, Unreadable, examine, kind_of
 from tallystick.events.incoming import EventInput
-from tallystick.events.problems import Problems, shown
+from tallystick.events.problems import Problems, excerpt
 
 T = TypeVar("T")
 MAX_BODY = 10 * 1024 * 1024
@@ -113,7 +113,7 @@ def _parsed(body: bytes) -> list[Any]:
         return [parsed]
     events = parsed.pop("events")
     if parsed:
-        raise BadRequest(f"Unknown field next to `events`: `{shown(next(iter(parsed)))}`.", code="bad_body")
+        raise BadRequest(f"Unknown field next to `events`: `{excerpt(next(iter(parsed)))}`.", code="bad_body")
     if not isinstance(events, list):
         raise BadRequest(f"`events` must be a list of events, not {kind_of(events)}.", code="bad_body")
     return events

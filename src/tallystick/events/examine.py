@@ -32,7 +32,7 @@ class Unreadable(NamedTuple):
     detail: str
 
 
-class Rule(NamedTuple):
+class FieldRule(NamedTuple):
     """What a field may hold: `kind` is text (`shortest` to `longest`), choice, time, fields, or object (any)."""
 
     kind: str
@@ -40,24 +40,24 @@ class Rule(NamedTuple):
     shortest: int = 0
     longest: int = 0
     choices: tuple[str, ...] = ()
-    fields: "dict[str, Rule] | None" = None
+    fields: "dict[str, FieldRule] | None" = None
 
 
-def _rule(declared: inspect.Type, required: bool) -> Rule:
+def _rule(declared: inspect.Type, required: bool) -> FieldRule:
     if isinstance(declared, inspect.UnionType):
         declared = next(kind for kind in declared.types if not isinstance(kind, inspect.NoneType))
     if isinstance(declared, inspect.StrType):
-        return Rule("text", required, declared.min_length or 0, declared.max_length or 0)
+        return FieldRule("text", required, declared.min_length or 0, declared.max_length or 0)
     if isinstance(declared, inspect.LiteralType):
-        return Rule("choice", required, choices=tuple(str(value) for value in declared.values))
+        return FieldRule("choice", required, choices=tuple(str(value) for value in declared.values))
     if isinstance(declared, inspect.DateTimeType):
-        return Rule("time", required)
+        return FieldRule("time", required)
     if isinstance(declared, inspect.StructType):
-        return Rule("fields", required, fields=_rules(declared))
-    return Rule("object", required)
+        return FieldRule("fields", required, fields=_rules(declared))
+    return FieldRule("object", required)
 
 
-def _rules(struct: inspect.StructType) -> dict[str, Rule]:
+def _rules(struct: inspect.StructType) -> dict[str, FieldRule]:
     return {field.encode_name: _rule(field.type, field.required) for field in struct.fields}
 
 
@@ -97,7 +97,7 @@ class _Examination:
     def _add(self, field: str, code: str, detail: str) -> None:
         self._problems.add(self._index, field, code, detail)
 
-    def fields(self, sent: dict[str, Any], rules: dict[str, Rule], prefix: str) -> dict[str, Any]:
+    def fields(self, sent: dict[str, Any], rules: dict[str, FieldRule], prefix: str) -> dict[str, Any]:
         """The fields of `sent` that keep the rules."""
         for name in sent:
             if name not in rules and not self._problems.full:
@@ -112,12 +112,12 @@ class _Examination:
                 readable[name] = kept
         return readable
 
-    def _unknown(self, name: str, rules: dict[str, Rule], prefix: str) -> None:
+    def _unknown(self, name: str, rules: dict[str, FieldRule], prefix: str) -> None:
         near = get_close_matches(name[:SHOWN_LENGTH], rules, n=1)
         advice = f"did you mean `{prefix}{near[0]}`?" if near else "put your own fields in `metadata`."
         self._add(prefix + name, "unknown_field", f"Unknown field; {advice}")
 
-    def _value(self, field: str, value: Any, rule: Rule) -> Any:
+    def _value(self, field: str, value: Any, rule: FieldRule) -> Any:
         if rule.kind in ("object", "fields"):
             if not isinstance(value, dict):
                 return self._add(field, "wrong_type", f"`{field}` must be an object, not {kind_of(value)}.")
@@ -141,7 +141,7 @@ class _Examination:
         return sound
 
 
-def _text(field: str, value: str, rule: Rule) -> tuple[str, str] | None:
+def _text(field: str, value: str, rule: FieldRule) -> tuple[str, str] | None:
     if problem := _characters(value):
         return problem
     if rule.kind == "choice" and value not in rule.choices:

@@ -18,7 +18,7 @@ Moment = Annotated[datetime, Meta(tz=True)]
 Details = dict[str, Any]
 
 
-class Person(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class OnBehalfOf(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Whom an actor stands in for. Without `type` it is a user."""
 
     type: ActorType | None = None
@@ -34,7 +34,7 @@ class Actor(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     id: Name | None = None
     email: Email | None = None
     name: Name | None = None
-    on_behalf_of: Person | None = None
+    on_behalf_of: OnBehalfOf | None = None
 
 
 class Resource(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):

@@ -20,7 +20,7 @@ from tallystick.events.body import read_body
 from tallystick.events.catalogue import Category, Status, category_of, status_of
 from tallystick.events.details import MAX_PATH, MAX_VALUES, Unfit, walker_for
 from tallystick.events.examine import TOO_DEEP, examine
-from tallystick.events.incoming import Actor, Context, Details, EventInput, Person, Resource
+from tallystick.events.incoming import Actor, Context, Details, EventInput, OnBehalfOf, Resource
 from tallystick.events.output import SKEW
 from tallystick.events.problems import Problems
 from tallystick.events.record import Record
@@ -207,7 +207,7 @@ class _Intake:
 BAD_ACTION = "An action has the form `noun.verb` (a to z, 0 to 9 and _), such as `user.invited`."
 BAD_IP = "This is not an IPv4 or IPv6 address (without port or zone). Put other values in `context.source`."
 _NO_RESOURCE = Resource("")
-_NOBODY = Person("user")
+_NOBODY = OnBehalfOf("user")
 _UNFIT = {
     "too_deep": TOO_DEEP,
     "too_many_values": f"An event can have at most {MAX_VALUES} values. Remove or split its details.",

@@ -48,7 +48,7 @@ class Problems:
     def add(self, index: int, field: str, code: str, detail: str) -> None:
         """`index` counts the events of the request from 0; `field` is a path (`actor.email`), "" the whole event."""
         if not self.full:
-            self.found.append({"index": index, "field": shown(field), "code": code, "detail": detail})
+            self.found.append({"index": index, "field": excerpt(field), "code": code, "detail": detail})
 
     def error(self) -> Invalid:
         """The error that names them all, in order of index."""
@@ -59,7 +59,7 @@ class Problems:
         )
 
 
-def shown(text: str) -> str:
+def excerpt(text: str) -> str:
     """Text of the client as it may stand in an answer: short, and encodable whatever it holds."""
     short = text if len(text) <= SHOWN_LENGTH else text[:SHOWN_LENGTH] + "…"
     return short.encode("utf-8", "backslashreplace").decode().replace("\0", "\\u0000")

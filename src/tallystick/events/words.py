@@ -6,9 +6,9 @@ from typing import Any
 Part = Mapping[str, Any]
 
 
-def person(actor: Part) -> str:
+def actor_words(actor: Part) -> str:
     """`sarah@acme.com (usr_456) · Sarah Lin`: e-mail and id first, then the name and what kind it is."""
-    head = first(actor, "email", "name", "id")
+    head = first_present(actor, "email", "name", "id")
     identity = actor.get("id", "")
     words = head if identity in ("", head) else f"{head} ({identity})"
     kind = str(actor.get("type", "")).replace("_", " ")
@@ -16,13 +16,13 @@ def person(actor: Part) -> str:
     return " · ".join([words, *rest]) if words else kind
 
 
-def thing(resource: Part) -> str:
+def resource_words(resource: Part) -> str:
     """`api-infrastructure (prj_88) · project`: name and id, then the type."""
-    head, identity = first(resource, "name", "id"), resource.get("id", "")
+    head, identity = first_present(resource, "name", "id"), resource.get("id", "")
     words = head if identity in ("", head) else f"{head} ({identity})"
     return " · ".join(text for text in (words, resource.get("type", "")) if text)
 
 
-def first(part: Part, *names: str) -> str:
+def first_present(part: Part, *names: str) -> str:
     """The first of these that the part has; "" for none."""
     return next((str(part[name]) for name in names if part.get(name)), "")

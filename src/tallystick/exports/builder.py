@@ -156,7 +156,7 @@ class ExportBuilder:
         blocks = seen.count_blocks(found, lambda event: 1000 * event.index // end, watch, self._data_dir)
         records: Iterable[StoredEvent] = (
             # Also records above the position: they explain what was deleted since the request.
-            scan.records(self._database, self._store, scope, self._signed_size(scope, one.position))
+            scan.explanatory_records(self._database, self._store, scope, self._signed_size(scope, one.position))
             if scope.mandatory == EVERYTHING
             else ()
         )

@@ -14,7 +14,7 @@ from tallystick.errors import Conflict, TallystickError
 from tallystick.events.intake import Prepared
 from tallystick.events.record import Record
 from tallystick.ingest.own_actions import take_prepared
-from tallystick.ingest.submission import Answer, Recorded, Submission
+from tallystick.ingest.submission import Recorded, RecordingAnswer, Submission
 from tallystick.ingest.tables import external_ids, idempotency_keys
 from tallystick.journal import batches
 from tallystick.journal.batches import Batch
@@ -29,7 +29,7 @@ _answers = msgspec.json.Decoder(list[Recorded])
 class Committed:
     """What a commit did for one organization: answers in the order of the submissions, and the new events."""
 
-    answers: list[Answer | TallystickError]
+    answers: list[RecordingAnswer | TallystickError]
     batch: Batch
     size: int  # of the batch in bytes, as it is written down
 
@@ -84,7 +84,7 @@ def commit(
     known = _known_external_ids(connection, org_id, submissions)
     answered = _known_keys(connection, org_id, submissions, now)
     expired_before = now - retention_days * DAY_US
-    answers: list[Answer | TallystickError] = []
+    answers: list[RecordingAnswer | TallystickError] = []
     new_keys: list[dict[str, object]] = []
     for submission in submissions:
         key = submission.idempotency_key
@@ -92,7 +92,7 @@ def commit(
             answers.append(_repeat(answered[key], submission))
             continue
         recorded = [_record(draft, one, known, org_id, expired_before) for one in submission.prepared]
-        answers.append(Answer(recorded, False, max((one.index for one in recorded), default=-1)))
+        answers.append(RecordingAnswer(recorded, False, max((one.index for one in recorded), default=-1)))
         if key is not None:
             body = msgspec.json.encode(recorded)
             answered[key] = (submission.body_digest, body)
@@ -159,7 +159,7 @@ def _record(draft: _Draft, prepared: Prepared, known: dict[str, _Known], org_id:
     )
 
 
-def _repeat(first: tuple[bytes, bytes], submission: Submission) -> Answer | TallystickError:
+def _repeat(first: tuple[bytes, bytes], submission: Submission) -> RecordingAnswer | TallystickError:
     digest, body = first
     if digest != submission.body_digest:
         return Conflict(
@@ -167,7 +167,7 @@ def _repeat(first: tuple[bytes, bytes], submission: Submission) -> Answer | Tall
             code="idempotency_conflict",
         )
     recorded = _answers.decode(body)
-    return Answer(recorded, True, max((one.index for one in recorded), default=-1))
+    return RecordingAnswer(recorded, True, max((one.index for one in recorded), default=-1))
 
 
 def _known_external_ids(connection: Connection, org_id: UUID, submissions: Iterable[Submission]) -> dict[str, _Known]:

@@ -26,7 +26,7 @@ def take_prepared(
     be recorded as it is waits, since what it announces may not be done before.
     """
     waiting = outbox.take(connection, org_id, MOST_PER_COMMIT)
-    taken: list[outbox.Entry] = []
+    taken: list[outbox.OutboxEntry] = []
     for entry in waiting:
         lasts = entry.recorded_by == outbox.TALLYSTICK and entry.event.get("action") in LASTING
         hidden = frozenset[str]() if lasts else redacted_keys
@@ -44,7 +44,9 @@ def take_prepared(
     outbox.delete(connection, taken)
 
 
-def _without_particulars(entry: outbox.Entry, problem: str, now: int, redacted_keys: frozenset[str]) -> list[Prepared]:
+def _without_particulars(
+    entry: outbox.OutboxEntry, problem: str, now: int, redacted_keys: frozenset[str]
+) -> list[Prepared]:
     """Who did what on what, if that can be recorded; else what alone."""
     bare = {"action": entry.event["action"], "metadata": {"problem": problem}}
     named = {name: entry.event[name] for name in ("actor", "resource", "context") if name in entry.event}

@@ -21,7 +21,7 @@ logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Inconsistency:
     """Something about an organization's log that does not fit. `freezes`: nothing more may be recorded."""
 
     org_id: UUID
@@ -29,14 +29,14 @@ class Finding:
     freezes: bool
 
 
-def reconcile(database: Database, store: EventStore) -> list[Finding]:
+def reconcile(database: Database, store: EventStore) -> list[Inconsistency]:
     """Check every log; freeze those whose parts contradict each other. A store that is down is not waited for."""
     try:
         holdings = store.holdings()
     except StoreError as error:
         logger.warning("store_not_checked", error=str(error)[:500])
         holdings = None
-    findings: list[Finding] = []
+    findings: list[Inconsistency] = []
     with database.write() as connection:
         aside = set_aside.counts(connection)
         rows = connection.execute(
@@ -51,14 +51,16 @@ def reconcile(database: Database, store: EventStore) -> list[Finding]:
                     "the control database is older than the event store"
                 )
             if problem is not None:
-                findings.append(Finding(row.org_id, problem, True))
+                findings.append(Inconsistency(row.org_id, problem, True))
                 ledger_log.freeze(connection, row.org_id, problem)
                 continue
             if row.frozen_reason is None:
                 ledger_log.mark(connection, ledger_log.lock(connection, row.org_id), now=clock.now_us())
             missing = row.stored_end - held - aside.get(row.org_id, 0) - row.pruned
             if holdings is not None and missing > 0:
-                findings.append(Finding(row.org_id, f"{missing} events that were stored are not in the store", False))
+                findings.append(
+                    Inconsistency(row.org_id, f"{missing} events that were stored are not in the store", False)
+                )
         frozen = connection.execute(
             select(func.count()).select_from(logs).where(logs.c.frozen_reason.is_not(None))
         ).scalar_one()

@@ -16,7 +16,7 @@ from tallystick.events.intake import Prepared, read_request
 from tallystick.ingest.commit import body_digest
 from tallystick.ingest.pool import Pool
 from tallystick.ingest.sequencer import Sequencer
-from tallystick.ingest.submission import Answer, Submission
+from tallystick.ingest.submission import RecordingAnswer, Submission
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import Scope
 
@@ -51,7 +51,7 @@ class Recorder:
 
     async def record(
         self, scope: Scope, body: bytes, content_type: str, *, idempotency_key: str | None = None
-    ) -> Answer:
+    ) -> RecordingAnswer:
         """Record a request's events, all or none; on return they are on disk, ordered and in the log.
 
         `body` is unpacked. Raises Invalid, BadRequest, TooLarge, UnsupportedMedia, Conflict or Unavailable.
@@ -65,7 +65,7 @@ class Recorder:
             telemetry.ingest_refused_total.labels(error.code).inc()
             raise
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer] = loop.create_future()
+        future: asyncio.Future[RecordingAnswer] = loop.create_future()
         digest = body_digest(body) if idempotency_key is not None else b""
         submission = Submission(
             scope.org_id, prepared, future, loop, idempotency_key=idempotency_key, body_digest=digest

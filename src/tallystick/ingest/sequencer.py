@@ -17,7 +17,7 @@ from tallystick.database.engine import Database
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.ingest.commit import Committed, commit, forget_old_keys
 from tallystick.ingest.pool import Pool
-from tallystick.ingest.submission import Answer, Submission
+from tallystick.ingest.submission import RecordingAnswer, Submission
 from tallystick.journal.recent import Recent
 from tallystick.ledger import log as ledger_log
 from tallystick.outbox import write as outbox
@@ -26,7 +26,7 @@ IDLE_SECONDS = 1.0  # how soon actions that another process put into the outbox 
 SWEEP_SECONDS = 60
 logger = structlog.get_logger(__name__)
 
-Outcome = Answer | TallystickError
+Outcome = RecordingAnswer | TallystickError
 Listener = Callable[[UUID, int], None]
 
 
@@ -96,7 +96,7 @@ class Sequencer:
             by_organization.setdefault(submission.org_id, []).append(submission)
         if look_at_outbox:
             with self._database.read() as connection:
-                for org_id in outbox.waiting(connection):
+                for org_id in outbox.organizations_waiting(connection):
                     by_organization.setdefault(org_id, [])
             self._sweep()
         # In the order in which the shipper locks them too: neither waits for the other in a circle.

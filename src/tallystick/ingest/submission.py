@@ -21,7 +21,7 @@ class Recorded(msgspec.Struct, omit_defaults=True, gc=False):
     expires_soon: bool = False
 
 
-class Answer(msgspec.Struct):
+class RecordingAnswer(msgspec.Struct):
     """The answer for one request; `last_index` is the highest index that it speaks of, -1 for none."""
 
     events: list[Recorded]
@@ -42,7 +42,7 @@ class Submission:
         self,
         org_id: UUID,
         prepared: Sequence[Prepared],
-        future: "Future[Answer]",
+        future: "Future[RecordingAnswer]",
         loop: AbstractEventLoop,
         *,
         idempotency_key: str | None = None,

@@ -16,7 +16,7 @@ from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.merkle.tree import EMPTY, Edge
 from tallystick.query.scope import Scope
 from tallystick.search.integrity import differences
-from tallystick.search.scan import unstored
+from tallystick.search.scan import read_unstored
 from tallystick.store.copies import highest_index, indexes_held
 from tallystick.store.events import EventStore
 
@@ -130,7 +130,7 @@ class LogChecker:
 
     def _explain_missing(self, missing: list[int]) -> tuple[int, list[int]]:
         """The number of missing events that a purge record explains, and the indexes that nothing explains."""
-        elsewhere = {index for index, _ in unstored(self._database, self._scope, missing[0], missing[-1] + 1)}
+        elsewhere = {index for index, _ in read_unstored(self._database, self._scope, missing[0], missing[-1] + 1)}
         rest = [index for index in missing if index not in elsewhere]
         unexplained = [index for index in rest if index not in self.deletions.purged]
         if unexplained:  # perhaps by a purge whose record is newer than those read

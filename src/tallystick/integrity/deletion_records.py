@@ -17,7 +17,7 @@ from tallystick.outbox.write import TALLYSTICK
 from tallystick.query.scope import Scope
 from tallystick.retention.index_set import IndexSet, parse_ranges
 from tallystick.retention.tables import prunings
-from tallystick.search.scan import records
+from tallystick.search.scan import explanatory_records
 from tallystick.store.events import EventStore
 
 _object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -43,7 +43,7 @@ class DeletionRecords:
             end = ledger_log.read(connection, self._scope.org_id).size
         self._purges: list[tuple[int, list[tuple[int, int]]]] = []
         taken: dict[str, list[tuple[int, int]]] = {part: [] for part in PARTS}
-        for event in records(self._database, self._store, self._scope, end):
+        for event in explanatory_records(self._database, self._store, self._scope, end):
             self._take(event, nodes, taken)
         self.purged = IndexSet(pair for _, found in self._purges for pair in found)
         self.erased = {part: IndexSet(found) for part, found in taken.items()}

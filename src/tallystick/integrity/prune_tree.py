@@ -8,7 +8,7 @@ from tallystick.integrity.deletion_records import DeletionRecords
 from tallystick.ledger import expiry
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.query.scope import Scope
-from tallystick.search.scan import unstored
+from tallystick.search.scan import read_unstored
 from tallystick.store.copies import indexes_held
 from tallystick.store.events import EventStore
 
@@ -46,4 +46,4 @@ def _expire_entries(database: Database, store: EventStore, scope: Scope, deletio
 def _has_events(database: Database, store: EventStore, scope: Scope, position: int) -> bool:
     first = position * TILE_WIDTH
     held = indexes_held(store, scope, first, first + TILE_WIDTH)
-    return bool(held) or any(True for _ in unstored(database, scope, first, first + TILE_WIDTH))
+    return bool(held) or any(True for _ in read_unstored(database, scope, first, first + TILE_WIDTH))

@@ -68,7 +68,7 @@ def read(connection: Connection, org_id: UUID, first: int, end: int, *, most: in
     return batches
 
 
-def received_within(connection: Connection, org_id: UUID, from_us: int, to_us: int) -> list[Batch]:
+def read_received_within(connection: Connection, org_id: UUID, from_us: int, to_us: int) -> list[Batch]:
     """The batches that may hold an event received in from ≤ time ≤ to."""
     statement = select(journal.c.first_index, journal.c.events, journal.c.body).where(
         journal.c.org_id == org_id, journal.c.received_from <= to_us, journal.c.received_to >= from_us

@@ -13,8 +13,8 @@ from tallystick.ledger.tables import logs
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.match import compile_match
-from tallystick.search.paging import stored_of
-from tallystick.store.bounds import within
+from tallystick.search.paging import as_stored_event
+from tallystick.store.bounds import with_mandatory_filter
 from tallystick.store.events import EventStore
 from tallystick.store.reading import by_index
 
@@ -48,7 +48,7 @@ class Follower:
         self._org_id = scope.org_id
         self._scope = scope
         self._query = query
-        self._matches: Callable[[Record], bool] = compile_match(within(scope, query))
+        self._matches: Callable[[Record], bool] = compile_match(with_mandatory_filter(scope, query))
 
     def read(self, after: int) -> Batch:
         """What follows index `after`, at most about STEP events of the log."""
@@ -64,7 +64,7 @@ class Follower:
             through = min(journal_from - 1, after + STEP)
             return Batch(self._stored(after, through, kept), through)
         found = [
-            stored_of(index, record)
+            as_stored_event(index, record)
             for batch in waiting
             for index, record in enumerate(batch.records, batch.first)
             if index > after and self._matches(record)
@@ -73,6 +73,6 @@ class Follower:
 
     def _stored(self, after: int, through: int, kept: list[tuple[int, Record]]) -> list[StoredEvent]:
         rows = by_index(self._store, self._scope, self._query, after=after, through=through)
-        aside = [stored_of(i, record) for i, record in kept if after < i <= through and self._matches(record)]
+        aside = [as_stored_event(i, record) for i, record in kept if after < i <= through and self._matches(record)]
         found = {one.index: one for one in [*rows, *aside]}
         return [found[index] for index in sorted(found)]

@@ -29,7 +29,7 @@ outbox = Table(
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class OutboxEntry:
     """One waiting action: `event` has the fields that a client sends."""
 
     entry_id: int
@@ -63,7 +63,7 @@ def is_waiting(connection: Connection, entry_id: int) -> bool:
     return connection.execute(select(outbox.c.entry_id).where(outbox.c.entry_id == entry_id)).first() is not None
 
 
-def put_first(connection: Connection, org_id: UUID, entry_id: int) -> None:
+def move_to_front(connection: Connection, org_id: UUID, entry_id: int) -> None:
     """Let the entry enter the trail before all that wait in its organization."""
     first = connection.execute(select(sa.func.min(outbox.c.entry_id)).where(outbox.c.org_id == org_id)).scalar_one()
     if first < entry_id:
@@ -71,12 +71,12 @@ def put_first(connection: Connection, org_id: UUID, entry_id: int) -> None:
         connection.execute(sa.update(outbox).where(outbox.c.entry_id == entry_id).values(entry_id=lowest - 1))
 
 
-def waiting(connection: Connection, limit: int = 1000) -> list[UUID]:
+def organizations_waiting(connection: Connection, limit: int = 1000) -> list[UUID]:
     """Organizations with actions that have not entered their trail."""
     return list(connection.execute(select(outbox.c.org_id).distinct().limit(limit)).scalars())
 
 
-def take(connection: Connection, org_id: UUID, limit: int) -> list[Entry]:
+def take(connection: Connection, org_id: UUID, limit: int) -> list[OutboxEntry]:
     """The oldest waiting actions, at most `limit`. Call under the log's lock, then `delete` them in its transaction."""
     rows = connection.execute(
         select(outbox.c.entry_id, outbox.c.event, outbox.c.recorded_by)
@@ -85,12 +85,12 @@ def take(connection: Connection, org_id: UUID, limit: int) -> list[Entry]:
         .limit(limit)
     )
     return [
-        Entry(row.entry_id, msgspec.json.decode(row.event), msgspec.json.decode(row.recorded_by, type=Principal))
+        OutboxEntry(row.entry_id, msgspec.json.decode(row.event), msgspec.json.decode(row.recorded_by, type=Principal))
         for row in rows
     ]
 
 
-def delete(connection: Connection, entries: Sequence[Entry]) -> None:
+def delete(connection: Connection, entries: Sequence[OutboxEntry]) -> None:
     """Remove what was taken: it is in the trail once this transaction commits."""
     if entries:
         connection.execute(sa.delete(outbox).where(outbox.c.entry_id.in_([entry.entry_id for entry in entries])))

@@ -30,7 +30,7 @@ from tallystick.query.scope import Scope
 from tallystick.retention import exported_ranges, index_set
 from tallystick.retention.archive_step import SCHEMA, ArchiveManifest, ArchiveStep, events_table
 from tallystick.retention.tables import archive_problems, archives
-from tallystick.search.scan import in_order_of_index, records
+from tallystick.search.scan import explanatory_records, in_order_of_index
 from tallystick.store.events import EventStore
 
 MARKER_FILE = "tallystick-archive"  # a file at the top, which shows that this is the archive used before
@@ -145,7 +145,7 @@ class Archive:
 
     def explaining_records(self, scope: Scope, size: int) -> Iterator[StoredEvent]:
         """The deletion records that belong into an archived bundle: all but purges, whose events it contains."""
-        found = records(self.database, self.store, scope, size)
+        found = explanatory_records(self.database, self.store, scope, size)
         return (one for one in found if b"audit_log.pruned" not in one.what)
 
     def _write_events(

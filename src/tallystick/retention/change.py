@@ -9,7 +9,7 @@ from tallystick.database.engine import Database
 from tallystick.query.scope import Scope
 from tallystick.retention import exported_ranges, holds
 from tallystick.store.events import EventStore
-from tallystick.store.expiry import Tally, tally
+from tallystick.store.expiry import ExpiryCount, count_expiring
 
 BUDGET_SECONDS = 1.5
 
@@ -25,7 +25,7 @@ class RetentionPreview:
     before: Organization
     plan: Plan
     days: int
-    deletes: Tally
+    deletes: ExpiryCount
     effective_at: int
     keeps_from: int
 
@@ -47,9 +47,9 @@ def preview_change(
     # A longer retention takes effect at once, a shorter one a day later.
     effective = now + DAY_US if new_days < kept else now
     keeps_from = effective - new_days * DAY_US
-    deletes = Tally(complete=True)
+    deletes = ExpiryCount(complete=True)
     if new_days < kept:
-        deletes = tally(
+        deletes = count_expiring(
             store,
             scope,
             keeps_from,

@@ -14,7 +14,7 @@ from tallystick.query.scope import Scope
 from tallystick.retention import exported_ranges, holds
 from tallystick.retention.tables import purges
 from tallystick.store.events import EventStore
-from tallystick.store.expiry import Tally, tally
+from tallystick.store.expiry import ExpiryCount, count_expiring
 
 WITHIN_DAYS = 7
 BUDGET_SECONDS = 0.75
@@ -29,7 +29,7 @@ class Forecast:
     kept_days: int  # the days that the purge uses: the longer of two while a change is younger than a day
     longer_until: int | None  # the end of that day
     keeps_from: int
-    expiring: Tally  # stored events that expire within WITHIN_DAYS; `outside`: of them, those never exported
+    expiring: ExpiryCount  # stored events that expire within WITHIN_DAYS; `outside`: of them, those never exported
     pruned: int
     active_holds: int
     last_purge_at: int | None
@@ -50,7 +50,9 @@ def forecast(database: Database, store: EventStore, scope: Scope, *, now: int | 
         pruned = connection.execute(select(logs.c.pruned).where(logs.c.org_id == scope.org_id)).scalar_one()
         run = connection.execute(select(purges).where(purges.c.org_id == scope.org_id)).first()
     before = now + (WITHIN_DAYS - organization.retention_days) * DAY_US
-    expiring = tally(store, scope, before, only=holds.unheld_condition(held), ranges=left, seconds=BUDGET_SECONDS)
+    expiring = count_expiring(
+        store, scope, before, only=holds.unheld_condition(held), ranges=left, seconds=BUDGET_SECONDS
+    )
     return Forecast(
         organization.plan,
         organization.retention_days,

@@ -20,8 +20,8 @@ from tallystick.retention import exported_ranges
 from tallystick.retention.tables import legal_holds
 from tallystick.search.filters import query_from
 from tallystick.store.events import EventStore
-from tallystick.store.expiry import Tally, tally
-from tallystick.store.reading import counted
+from tallystick.store.expiry import ExpiryCount, count_expiring
+from tallystick.store.reading import count_matches
 from tallystick.store.windows import Budget
 
 PREFIX = "hold"
@@ -95,7 +95,7 @@ def count(
     """The number of stored events that a hold would keep, and whether all were counted. Raises what `place` raises."""
     require(scope, "admin")
     found = Query(_condition(_new_hold(scope, "", query, start, end, now)))
-    return counted(store, scope, found, Budget(BUDGET_SECONDS))
+    return count_matches(store, scope, found, Budget(BUDGET_SECONDS))
 
 
 def release(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Hold:
@@ -146,7 +146,7 @@ def unheld_condition(holds: Sequence[Hold]) -> Condition:
     return Not(Or(tuple(map(_condition, holds)))) if holds else And(())
 
 
-def count_freed(database: Database, store: EventStore, scope: Scope, shown_id: str, *, now: int) -> Tally:
+def count_freed(database: Database, store: EventStore, scope: Scope, shown_id: str, *, now: int) -> ExpiryCount:
     """Count the events that expire when the hold is released: past their retention, under no other hold. Blocks."""
     with database.read() as connection:
         hold = show(connection, scope, shown_id)
@@ -154,7 +154,7 @@ def count_freed(database: Database, store: EventStore, scope: Scope, shown_id: s
         before = now - organizations.effective_retention_days(connection, scope.org_id, now) * DAY_US
         left = exported_ranges.read_ranges(connection, scope)
     only = And((_condition(hold), unheld_condition(others)))
-    return tally(store, scope, before, only=only, ranges=left, seconds=BUDGET_SECONDS)
+    return count_expiring(store, scope, before, only=only, ranges=left, seconds=BUDGET_SECONDS)
 
 
 def _new_hold(scope: Scope, name: str, query: str, start: str, end: str, now: int) -> Hold:

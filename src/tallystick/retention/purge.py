@@ -25,7 +25,7 @@ from tallystick.retention import clock_guard, holds, index_set
 from tallystick.retention.archive import Archive, ArchivedStep, save_problem
 from tallystick.retention.tables import prunings, purges
 from tallystick.search.match import compile_match
-from tallystick.search.scan import is_own
+from tallystick.search.scan import is_own_record
 from tallystick.store import expiry
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
@@ -140,7 +140,7 @@ class Purger(Background):
             stored = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == due)).scalar_one()
             before, free = now - days * DAY_US, holds.unheld_condition(held)
             aside = _expired_set_aside(connection, due, before, free)
-        found = expiry.expired(self._store, scope, before, only=free, through=stored - 1, most=MAX_EVENTS)
+        found = expiry.find_expired(self._store, scope, before, only=free, through=stored - 1, most=MAX_EVENTS)
         going = index_set.prefix_within([*found, *aside], MAX_RECORD_TEXT)
         written = self._write_archive(scope, going, before, now) if going else None
         is_ours = written is None or self.may_work(max(now, clock.now_us()))  # an archive may take its time
@@ -189,7 +189,7 @@ class Purger(Background):
 
     def _delete(self, pruning: Pruning) -> None:
         gone = index_set.parse_indexes(pruning.indexes)
-        expiry.remove(self._store, operator_scope(pruning.org_id), gone)
+        expiry.delete_indexes(self._store, operator_scope(pruning.org_id), gone)
         with self._database.write() as connection:
             for start in range(0, len(gone), _BATCH):
                 some = gone[start : start + _BATCH]
@@ -246,7 +246,7 @@ def _expired_set_aside(connection: Connection, org_id: UUID, before: int, free: 
     return [
         index
         for index, record in set_aside.of_organization(connection, org_id)
-        if record.occurred_at < before and not (record.action in LASTING and is_own(record)) and wanted(record)
+        if record.occurred_at < before and not (record.action in LASTING and is_own_record(record)) and wanted(record)
     ]
 
 

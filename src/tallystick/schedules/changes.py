@@ -28,7 +28,7 @@ from tallystick.schedules.tables import (
     schedule_runs,
 )
 from tallystick.search.filters import QUALIFIERS, query_from
-from tallystick.work.calendar import WEEKDAYS, BadCalendar, Calendar, checked
+from tallystick.work.calendar import WEEKDAYS, BadCalendar, Calendar, parse_calendar
 
 MOST_SCHEDULES = 100
 FILTERS = (*QUALIFIERS, "q")  # the schedule decides the period
@@ -205,7 +205,7 @@ def settings_of(one: Schedule) -> ScheduleSettings:
 
 def _checked(wanted: ScheduleSettings, now: int) -> tuple[Calendar, dict[str, Any]]:
     try:
-        calendar = checked(wanted.frequency, wanted.at, wanted.weekday, wanted.day, wanted.zone)
+        calendar = parse_calendar(wanted.frequency, wanted.at, wanted.weekday, wanted.day, wanted.zone)
     except BadCalendar as problem:
         raise invalid(problem.field, problem.detail) from None
     if wanted.format not in FORMATS:

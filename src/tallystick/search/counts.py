@@ -12,7 +12,7 @@ from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.page import Relation
 from tallystick.store.events import EventStore
-from tallystick.store.reading import VALUES, counted, counted_by_value, counted_over_time, estimated, extent
+from tallystick.store.reading import VALUES, count_by_value, count_matches, count_over_time, estimate_matches, extent
 from tallystick.store.windows import Budget
 
 SECONDS = 0.75
@@ -30,9 +30,9 @@ INTERVALS = (
 def total(store: EventStore, scope: Scope, query: Query, *, exact: bool, seconds: float) -> tuple[int, Relation]:
     """How many events match, and how far that number can be trusted."""
     budget = Budget(seconds)
-    if not exact and (estimate := estimated(store, scope, query, budget.left() / 2)) is not None:
+    if not exact and (estimate := estimate_matches(store, scope, query, budget.left() / 2)) is not None:
         return estimate, "estimate"
-    number, complete = counted(store, scope, query, budget)
+    number, complete = count_matches(store, scope, query, budget)
     return number, "exact" if complete else "at_least"
 
 
@@ -43,7 +43,7 @@ def histogram(store: EventStore, scope: Scope, query: Query, aside: Aside, *, bu
     start, end = _extent(store, scope, query)
     interval = next((i for i in INTERVALS if (end - start) / (i * SECOND_US) <= buckets), INTERVALS[-1])
     width = interval * SECOND_US
-    found, complete = counted_over_time(store, scope, query, width, Budget(SECONDS))
+    found, complete = count_over_time(store, scope, query, width, Budget(SECONDS))
     for _index, record in aside:
         key = (record.occurred_at // width, record.status)
         found[key] = found.get(key, 0) + 1
@@ -71,7 +71,7 @@ def facets(store: EventStore, scope: Scope, query: Query, aside: Aside, field: s
         raise BadRequest(f"field must be one of {', '.join(VALUES)}.", code="bad_parameter", parameter="field")
     if not 1 <= limit <= MOST_VALUES:
         raise BadRequest(f"limit must be 1 to {MOST_VALUES}.", code="bad_parameter", parameter="limit")
-    found, complete = counted_by_value(store, scope, query, field, 2 * limit + 1, Budget(SECONDS))
+    found, complete = count_by_value(store, scope, query, field, 2 * limit + 1, Budget(SECONDS))
     counts: Counter[str] = Counter({key[0]: number for key, number in found.items()})
     for _index, record in aside:
         counts[_shown(record, field)] += 1

@@ -18,7 +18,7 @@ _TIME = re.compile(
 _LOOSE_DAY = re.compile(r"([0-9]{4})[-/. ]([0-9]{1,2})[-/. ]([0-9]{1,2})")
 
 
-def length(text: str) -> int:
+def parse_duration(text: str) -> int:
     """How long `30m`, `24h`, `7d` or `4w` is, in microseconds; else ValueError."""
     if (found := _AGO.fullmatch(text.strip().lower())) is None:
         raise ValueError("not a length of time")
@@ -26,7 +26,7 @@ def length(text: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class DateOrTime:
     """Microseconds since 1970 UTC: a day from `first` until `after`, a point in time where both are equal."""
 
     first: int
@@ -44,15 +44,15 @@ class Clock:
     now: int
     zone: tzinfo = UTC
 
-    def read(self, text: str) -> Moment:
+    def read(self, text: str) -> DateOrTime:
         """A date, a time (without an offset: in the zone), `today`, `yesterday`, or `7d` (ago); else ValueError."""
         word = text.strip().lower()
         today = from_us(self.now).astimezone(self.zone).date()
         if word in ("today", "yesterday"):
             return self.day(today - timedelta(days=word == "yesterday"))
         if _AGO.fullmatch(word):
-            at = self.now - length(word)
-            return Moment(at, at)
+            at = self.now - parse_duration(word)
+            return DateOrTime(at, at)
         if _DAY.fullmatch(word):
             return self.day(date.fromisoformat(word))
         parts = _TIME.fullmatch(word)
@@ -60,15 +60,15 @@ class Clock:
             raise ValueError("not a date or time")
         moment = datetime.fromisoformat(f"{parts[1]}T{parts[2]}{(parts[3] or '').upper()}")
         at = _us(moment if moment.tzinfo else moment.replace(tzinfo=self.zone))
-        return Moment(at, at)
+        return DateOrTime(at, at)
 
-    def day(self, day: date) -> Moment:
+    def day(self, day: date) -> DateOrTime:
         """That day in the zone; it may have 23 or 25 hours."""
         try:
             following = day + timedelta(days=1)
         except OverflowError:
             raise ValueError("the last day of all has no end") from None
-        return Moment(self._midnight(day), self._midnight(following))
+        return DateOrTime(self._midnight(day), self._midnight(following))
 
     def near(self, text: str) -> str:
         """A day that may have been meant, in the form that can be read; today if nobody can tell."""

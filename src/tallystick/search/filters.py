@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from tallystick.clock import zone_of
 from tallystick.errors import BadRequest
 from tallystick.query.conditions import EVERYTHING, And, Between, Condition, Or, Query
-from tallystick.search.dates import FORMS, Clock, Moment
+from tallystick.search.dates import FORMS, Clock, DateOrTime
 from tallystick.search.grammar import needles, parse
-from tallystick.search.qualifiers import BadValue, condition_of, either
+from tallystick.search.qualifiers import BadValue, any_of, condition_of
 
 # Filter parameter → the qualifier of the search language that means the same.
 QUALIFIERS = {
@@ -75,7 +75,7 @@ def _period(given: Given, clock: Clock) -> Between:
     return period
 
 
-def _moment(name: str, text: str | None, clock: Clock) -> Moment | None:
+def _moment(name: str, text: str | None, clock: Clock) -> DateOrTime | None:
     if text is None:
         return None
     try:
@@ -86,7 +86,7 @@ def _moment(name: str, text: str | None, clock: Clock) -> Moment | None:
 
 def _field(name: str, values: list[str], clock: Clock) -> Condition:
     try:
-        return either(condition_of(QUALIFIERS[name], value, clock) for value in values)
+        return any_of(condition_of(QUALIFIERS[name], value, clock) for value in values)
     except BadValue as problem:
         raise _bad(name, problem.detail, problem.suggestion) from None
 

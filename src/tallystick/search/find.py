@@ -18,12 +18,12 @@ from tallystick.query.scope import Scope
 from tallystick.search import counts
 from tallystick.search.match import compile_match
 from tallystick.search.page import Order, Page, Relation, decode, fingerprint
-from tallystick.search.paging import Asked, by_time, recorded, stored_of
-from tallystick.store.bounds import within
+from tallystick.search.paging import PageRequest, as_stored_event, by_time, page_by_index
+from tallystick.store.bounds import with_mandatory_filter
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
 from tallystick.store.grouping import earliest
-from tallystick.store.reading import by_ids, every
+from tallystick.store.reading import by_ids, stream_all
 from tallystick.store.windows import Budget, Direction
 
 SECONDS = 0.75
@@ -69,10 +69,10 @@ class Finder:
             total = self._counting.submit(
                 counts.total, self._store, scope, query, exact=count == "exact", seconds=seconds
             )
-        asked = Asked(scope, query, limit, mark, [stored_of(index, record) for index, record in aside])
+        asked = PageRequest(scope, query, limit, mark, [as_stored_event(index, record) for index, record in aside])
         if order == "recorded":
             begin = position.index if position else (-1 if after is None else after)
-            data, cursor_out, partial = recorded(self._store, asked, begin, through, budget)
+            data, cursor_out, partial = page_by_index(self._store, asked, begin, through, budget)
         else:
             left = position.offset if position else offset
             place = (position.occurred_at, position.index) if position and position.index >= 0 else None
@@ -100,7 +100,7 @@ class Finder:
 
         def take(index: int, record: Record) -> None:
             if record.id in times and visible(record):
-                found[record.id] = stored_of(index, record)
+                found[record.id] = as_stored_event(index, record)
 
         with self._database.read() as connection:
             for index, record in set_aside.of_organization(connection, scope.org_id):
@@ -108,7 +108,7 @@ class Finder:
             for event_id, at_us in times.items():
                 if event_id in found:
                     continue
-                for batch in batches.received_within(connection, scope.org_id, at_us, at_us + 999):
+                for batch in batches.read_received_within(connection, scope.org_id, at_us, at_us + 999):
                     for index, record in enumerate(batch.records, batch.first):
                         take(index, record)
         left = {event_id: at_us for event_id, at_us in times.items() if event_id not in found}
@@ -124,8 +124,8 @@ class Finder:
 
     def stream(self, scope: Scope, query: Query, order: Direction = "desc") -> Generator[list[StoredEvent]]:
         """Every match in order, block by block; memory stays bounded. What is set aside comes last."""
-        yield from every(self._store, scope, query, order)
-        kept = [stored_of(index, record) for index, record in self._aside(scope, query)]
+        yield from stream_all(self._store, scope, query, order)
+        kept = [as_stored_event(index, record) for index, record in self._aside(scope, query)]
         if kept:
             yield kept
 
@@ -159,5 +159,5 @@ def _aside(connection: Connection, scope: Scope, query: Query) -> Aside:
     kept = set_aside.of_organization(connection, scope.org_id)
     if not kept:
         return []
-    wanted = compile_match(within(scope, query))
+    wanted = compile_match(with_mandatory_filter(scope, query))
     return [(index, record) for index, record in kept if wanted(record)]

@@ -13,7 +13,7 @@ from tallystick.errors import BadRequest
 from tallystick.query.conditions import EVERYTHING, And, AtPath, Between, Condition, Contains, Not, Or
 from tallystick.query.fold import fold
 from tallystick.search.dates import Clock
-from tallystick.search.qualifiers import BadValue, condition_of, either
+from tallystick.search.qualifiers import BadValue, any_of, condition_of
 from tallystick.search.tokens import Token, mistake, quoted, quoted_if_needed, tokens_of
 
 MOST_TERMS = 100
@@ -93,7 +93,7 @@ class _Parser:
                 found[condition] = [condition]
             if first.name in ("after", "before"):
                 bounds.append(first)
-        parts = [either(each) for each in found.values()]
+        parts = [any_of(each) for each in found.values()]
         self._check_period(parts, bounds)
         return parts[0] if len(parts) == 1 else And(tuple(parts))
 

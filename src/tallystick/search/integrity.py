@@ -15,7 +15,7 @@ from tallystick.merkle.commitment import ENTRY_BYTES
 from tallystick.merkle.remains import lost_parts
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.query.scope import Scope
-from tallystick.store.copies import differing, rows_with_copies
+from tallystick.store.copies import differing_columns, rows_with_copies
 from tallystick.store.events import EventStore
 
 SLICE = 2_000
@@ -59,7 +59,7 @@ def _problem(event: StoredEvent, entry: bytes, copies: dict[str, object]) -> str
             return "its parts do not give its entry in the log"
         if any(getattr(event, part) for part in lost_parts(event.remains)):
             return "it holds a part that is said to be erased"
-        wrong = differing(record_of(event, entry), copies)
+        wrong = differing_columns(record_of(event, entry), copies)
         stamp = stamp_of(event)
     except (msgspec.DecodeError, KeyError, ValueError) as error:
         return f"its parts cannot be read: {error!r}"

@@ -17,7 +17,7 @@ LEAST_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PageRequest:
     """What a page is asked for; `aside` are the matching events that the store would not take."""
 
     scope: Scope
@@ -27,7 +27,7 @@ class Asked:
     aside: list[StoredEvent]
 
 
-def stored_of(index: int, record: Record) -> StoredEvent:
+def as_stored_event(index: int, record: Record) -> StoredEvent:
     """A record of the journal as the store would give it."""
     return StoredEvent(
         index, record.id, record.received_at, record.occurred_at,
@@ -36,7 +36,7 @@ def stored_of(index: int, record: Record) -> StoredEvent:
 
 
 def by_time(
-    store: EventStore, asked: Asked, direction: Direction, place: Place | None, offset: int, budget: Budget
+    store: EventStore, asked: PageRequest, direction: Direction, place: Place | None, offset: int, budget: Budget
 ) -> Outcome:
     """The page after `place` in order of timestamps, `offset` matches further on."""
     sign = -1 if direction == "desc" else 1
@@ -66,7 +66,7 @@ def by_time(
     return data, Position(asked.mark, at[0], at[1], left).encode(), len(data) < asked.limit
 
 
-def recorded(store: EventStore, asked: Asked, after: int, through: int, budget: Budget) -> Outcome:
+def page_by_index(store: EventStore, asked: PageRequest, after: int, through: int, budget: Budget) -> Outcome:
     """The page of events with after < index ≤ through in order of their indexes."""
     data = [one for one in asked.aside if after < one.index <= through]
     at, step = after, max(asked.limit * 4, 1000)

@@ -11,7 +11,7 @@ from tallystick.query.conditions import AtPath, Between, Condition, Equals, Fiel
 from tallystick.query.fold import fold
 from tallystick.query.values import event_id_span as id_span
 from tallystick.query.values import fits
-from tallystick.search.dates import FORMS, Clock, Moment
+from tallystick.search.dates import FORMS, Clock, DateOrTime
 
 FIELDS: dict[str, Field] = {
     "user": "user", "action": "action", "category": "category", "status": "status", "resource": "resource",
@@ -65,7 +65,7 @@ def condition_of(name: str, value: str, clock: Clock) -> Condition:
     return Equals(field, (pattern,))
 
 
-def either(conditions: Iterable[Condition]) -> Condition:
+def any_of(conditions: Iterable[Condition]) -> Condition:
     """One of these, that one qualifier gave: equal fields and paths, and networks, become one condition."""
     found = list(conditions)
     first = found[0]
@@ -80,7 +80,7 @@ def either(conditions: Iterable[Condition]) -> Condition:
     return Or(_distinct(found))
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
+def closest_match(word: str, known: Iterable[str]) -> str | None:
     """What was perhaps meant, if anything is close."""
     return next(iter(get_close_matches(word, list(known), 1, 0.6)), None)
 
@@ -90,7 +90,7 @@ def _known(name: str, pattern: str, known: Sequence[str]) -> tuple[str, ...]:
     pieces = pattern.split("*")
     found = tuple(value for value in known if fits(value, pieces))
     if not found:
-        near = _OTHER_WORDS.get(pattern) or closest(pattern, known)
+        near = _OTHER_WORDS.get(pattern) or closest_match(pattern, known)
         begun = next((value for value in known if value[:3] == pattern[:3]), known[-1])
         meant = near if near and near in known else begun
         raise BadValue(f"Unknown {name} `{_short(pattern)}`. Use one of {', '.join(known)}.", meant)
@@ -125,7 +125,7 @@ def _period(name: str, value: str, clock: Clock) -> Between:
     return Between(start=moment.first) if name == "after" else Between(end=moment.first)
 
 
-def _day(moment: Moment, value: str, clock: Clock) -> Between:
+def _day(moment: DateOrTime, value: str, clock: Clock) -> Between:
     if not moment.is_day:
         raise BadValue("`on:` takes a whole day. For a time, use `after:` and `before:`.", clock.near(value))
     return Between(moment.first, moment.after)

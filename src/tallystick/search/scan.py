@@ -15,10 +15,10 @@ from tallystick.outbox.write import TALLYSTICK
 from tallystick.query.conditions import Equals, Query
 from tallystick.query.scope import Scope
 from tallystick.search.match import compile_match
-from tallystick.search.paging import stored_of
-from tallystick.store.bounds import within
+from tallystick.search.paging import as_stored_event
+from tallystick.store.bounds import with_mandatory_filter
 from tallystick.store.events import EventStore
-from tallystick.store.reading import by_index, every
+from tallystick.store.reading import by_index, stream_all
 
 STEP = 5_000
 WIDEST = 64  # steps: what one question reads is bounded, whatever it finds
@@ -32,7 +32,7 @@ def in_order_of_index(
 
     Where little of what is stored matches, more is looked at in one question.
     """
-    matches = compile_match(within(scope, query))
+    matches = compile_match(with_mandatory_filter(scope, query))
     with database.read() as connection:
         found_end = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)).scalar()
     stored_end = int(found_end or 0)
@@ -40,12 +40,12 @@ def in_order_of_index(
     while start < end:
         stop = min(start + STEP if start >= stored_end else min(start + width, stored_end), end)
         # The journal first: what leaves it meanwhile is in the store by then, and doubles are dropped.
-        waiting = [(index, record) for index, record in unstored(database, scope, start, stop) if matches(record)]
+        waiting = [(index, record) for index, record in read_unstored(database, scope, start, stop) if matches(record)]
         stored = by_index(store, scope, query, after=start - 1, through=stop - 1, limit=STEP)
         width = min(width * 2, WIDEST * STEP) if len(stored) < STEP // 4 else STEP
         if len(stored) == STEP:
             stop = stored[-1].index + 1
-        found = {index: stored_of(index, record) for index, record in waiting if index < stop}
+        found = {index: as_stored_event(index, record) for index, record in waiting if index < stop}
         for event in stored:
             found.setdefault(event.index, event)
         if found:
@@ -60,11 +60,13 @@ def newest_first(
 
     What the store would not take comes in its place among the others.
     """
-    matches = compile_match(within(scope, query))
+    matches = compile_match(with_mandatory_filter(scope, query))
     with database.read() as connection:
         aside = set_aside.of_organization(connection, scope.org_id)
-    left = sorted((stored_of(i, record) for i, record in aside if first <= i < end and matches(record)), key=_place)
-    with closing(every(store, scope, query, "desc", first=first, below=end)) as blocks:
+    left = sorted(
+        (as_stored_event(i, record) for i, record in aside if first <= i < end and matches(record)), key=_place
+    )
+    with closing(stream_all(store, scope, query, "desc", first=first, below=end)) as blocks:
         for block in blocks:
             if left and block:
                 later = [one for one in left if _place(one) > _place(block[-1])]
@@ -79,44 +81,46 @@ def _place(event: StoredEvent) -> tuple[int, int]:
     return event.occurred_at, event.index
 
 
-def records(database: Database, store: EventStore, scope: Scope, end: int) -> Iterator[StoredEvent]:
+def explanatory_records(database: Database, store: EventStore, scope: Scope, end: int) -> Iterator[StoredEvent]:
     """Tallystick's own records below index `end` that explain what is missing from the trail, in order of index."""
     query = Query(Equals("action", LASTING))
     with database.read() as connection:
         row = select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)
         stored = min(int(connection.execute(row).scalar() or 0), end)
-    matches = compile_match(within(scope, query))
-    beside = {i: stored_of(i, record) for i, record in unstored(database, scope, 0, stored) if matches(record)}
+    matches = compile_match(with_mandatory_filter(scope, query))
+    beside = {
+        i: as_stored_event(i, record) for i, record in read_unstored(database, scope, 0, stored) if matches(record)
+    }
     after = -1
     while after < stored - 1:
         page = by_index(store, scope, query, after=after, through=stored - 1, limit=RECORDS_AT_ONCE)
         last = page[-1].index if len(page) == RECORDS_AT_ONCE else stored - 1
         found = {i: one for i, one in beside.items() if after < i <= last} | {event.index: event for event in page}
-        yield from (found[index] for index in sorted(found) if is_own(found[index]))
+        yield from (found[index] for index in sorted(found) if is_own_record(found[index]))
         after = last
     for block in in_order_of_index(database, store, scope, query, stored, end):
-        yield from filter(is_own, block)
+        yield from filter(is_own_record, block)
 
 
-def is_own(event: StoredEvent | Record) -> bool:
+def is_own_record(event: StoredEvent | Record) -> bool:
     """A sender may give an event of its own the name of a record: it explains nothing, and verifiers refuse it."""
     try:
-        by = msgspec.json.decode(event.what, type=_Recorded).recorded_by
+        by = msgspec.json.decode(event.what, type=_RecordedPart).recorded_by
     except msgspec.DecodeError:
         return False
     return (by.kind, by.id) == (TALLYSTICK.kind, TALLYSTICK.id)
 
 
-class _By(msgspec.Struct):
+class _RecordedBy(msgspec.Struct):
     kind: str = msgspec.field(name="type")
     id: str
 
 
-class _Recorded(msgspec.Struct):
-    recorded_by: _By
+class _RecordedPart(msgspec.Struct):
+    recorded_by: _RecordedBy
 
 
-def unstored(database: Database, scope: Scope, first: int, end: int) -> Iterator[tuple[int, Record]]:
+def read_unstored(database: Database, scope: Scope, first: int, end: int) -> Iterator[tuple[int, Record]]:
     """What the journal holds of first ≤ index < end, and what was set aside."""
     with database.read() as connection:
         waiting = batches.read(connection, scope.org_id, first, end)

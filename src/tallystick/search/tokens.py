@@ -7,7 +7,7 @@ from typing import Literal, NoReturn
 
 from tallystick.errors import BadRequest
 from tallystick.query.fold import fold
-from tallystick.search.qualifiers import EXAMPLES, NAMES, PARTS, closest
+from tallystick.search.qualifiers import EXAMPLES, NAMES, PARTS, closest_match
 
 LONGEST = 2_000
 
@@ -202,8 +202,8 @@ class _Reader:
     def _unknown(self, start: int, name: str, value: str) -> NoReturn:
         word = f"{name}:{value}"
         part, dot, below = name.partition(".")
-        root = closest(fold(part), PARTS) if dot else None
-        near = f"{root}.{below}" if root else closest(fold(name), (*NAMES, *_OTHER_NAMES))
+        root = closest_match(fold(part), PARTS) if dot else None
+        near = f"{root}.{below}" if root else closest_match(fold(name), (*NAMES, *_OTHER_NAMES))
         meant = _OTHER_NAMES.get(near, near) if near else None
         instead, detail = quoted(word), f"Unknown qualifier `{name}:`. "
         if meant and meant.endswith("."):

@@ -23,16 +23,16 @@ class Bounded:
     exact_count_is_cheap: bool
 
 
-def within(scope: Scope, query: Query) -> Query:
+def with_mandatory_filter(scope: Scope, query: Query) -> Query:
     """The query with the scope's mandatory filter in it."""
     if scope.mandatory == EVERYTHING:
         return query
     return Query(And((scope.mandatory, query.condition)), query.start, query.end)
 
 
-def bounded(scope: Scope, query: Query) -> Bounded:
+def compile_bounded(scope: Scope, query: Query) -> Bounded:
     """The only place where a scope and a query become SQL."""
-    allowed = within(scope, query)
+    allowed = with_mandatory_filter(scope, query)
     compiled = sql_for(allowed)
     text = _has_text(allowed.condition)
     organization = "org_id = {org:UUID}"

@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from tallystick.errors import SettingsError
-from tallystick.store.errors import StoreError, translated
+from tallystick.store.errors import StoreError, translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Clients:
             except BaseException as error:
                 client.close()
                 if isinstance(error, ClickHouseError):
-                    raise translated(error) from error
+                    raise translate(error) from error
                 raise
             self._give_back(client)
 
@@ -111,7 +111,7 @@ class Clients:
         try:
             return connect(self._url, self._bounds)
         except ClickHouseError as error:
-            raise translated(error) from error
+            raise translate(error) from error
 
     def _give_back(self, client: Client) -> None:
         with self._lock:

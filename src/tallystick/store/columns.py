@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
-from tallystick.store.bounds import bounded
+from tallystick.store.bounds import compile_bounded
 from tallystick.store.events import EventStore
 
 _JOINED = "arrayStringConcat(arrayFilter(name -> name != '', [{names}]), '\\0')"
@@ -34,10 +34,12 @@ NAMES = {
 }
 
 
-def glance(store: EventStore, scope: Scope, query: Query, names: Sequence[str], *, end: int, limit: int) -> pa.Table:
+def read_columns(
+    store: EventStore, scope: Scope, query: Query, names: Sequence[str], *, end: int, limit: int
+) -> pa.Table:
     """The first matches of index < end by index, `limit` at most: columns seq, at, received_at (microseconds), id
     (`ids_of` reads it), and n0, n1 … for `names` of NAMES, as dictionaries."""
-    bound = bounded(scope, query)
+    bound = compile_bounded(scope, query)
     columns = ", ".join(f"toLowCardinality({NAMES[name]}) AS n{place}" for place, name in enumerate(names))
     statement = (
         "SELECT seq, toUnixTimestamp64Micro(occurred_at) AS at, toUnixTimestamp64Micro(received_at) AS received_at, "

@@ -7,7 +7,7 @@ from tallystick.events.record import Record, StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.fold import fold
 from tallystick.query.scope import Scope
-from tallystick.store.bounds import bounded
+from tallystick.store.bounds import compile_bounded
 from tallystick.store.events import EventStore
 from tallystick.store.rows import ROW_COLUMNS, ipv6_bytes
 from tallystick.store.schema import SEARCHED
@@ -24,7 +24,7 @@ def rows_with_copies(
     store: EventStore, scope: Scope, first: int, end: int
 ) -> Iterator[tuple[StoredEvent, dict[str, Any]]]:
     """Every row of first ≤ index < end in order of index, doubles included, and its copied columns."""
-    bound = bounded(scope, Query())
+    bound = compile_bounded(scope, Query())
     statement = (
         f"SELECT {', '.join(_COLUMNS)} FROM events WHERE {bound.where} "
         "AND seq >= {first:Int64} AND seq < {end:Int64} ORDER BY seq"
@@ -37,7 +37,7 @@ def rows_with_copies(
 
 def indexes_held(store: EventStore, scope: Scope, first: int, end: int) -> dict[int, bytes]:
     """The indexes of first ≤ index < end that the store holds, each with what remains of an event that lost parts."""
-    bound = bounded(scope, Query())
+    bound = compile_bounded(scope, Query())
     statement = (
         f"SELECT seq, remains FROM events WHERE {bound.where} AND seq >= {{first:Int64}} AND seq < {{end:Int64}}"
     )
@@ -47,7 +47,7 @@ def indexes_held(store: EventStore, scope: Scope, first: int, end: int) -> dict[
 
 def highest_index(store: EventStore, scope: Scope) -> int:
     """The largest index that the store holds; -1 when it holds none."""
-    bound = bounded(scope, Query())
+    bound = compile_bounded(scope, Query())
     found = store.rows(f"SELECT max(seq), count() FROM events WHERE {bound.where}", bound.parameters)[0]
     return int(found[0]) if found[1] else -1
 
@@ -59,7 +59,7 @@ def copies_expected(record: Record) -> dict[str, Any]:
     return said | {"ip": record.ip_address, "details_paths": list(record.paths), "search_text": text}
 
 
-def differing(record: Record, copies: dict[str, Any]) -> list[str]:
+def differing_columns(record: Record, copies: dict[str, Any]) -> list[str]:
     """The names of the columns that are not what the parts say."""
     expected = copies_expected(record)
     wrong = [name for name, value in copies.items() if name != "ip" and value != expected[name]]

@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
-from tallystick.store.bounds import bounded
-from tallystick.store.erasing import boundary
+from tallystick.store.bounds import compile_bounded
+from tallystick.store.erasing import window_end
 from tallystick.store.events import EventStore
 from tallystick.store.schema import COLUMNS
 from tallystick.store.windows import Place, Window, narrowed, order_by
@@ -20,11 +20,11 @@ ROWS_AT_ONCE = 32_768
 BYTES_AT_ONCE = 64 << 20
 
 
-def runs(store: EventStore, scope: Scope) -> Iterator[Window]:
+def copy_windows(store: EventStore, scope: Scope) -> Iterator[Window]:
     """The organization's rows in windows of at most RUN, in order of their timestamps."""
     place: Place | None = None
     while True:
-        far = boundary(store, scope, place, RUN)
+        far = window_end(store, scope, place, RUN)
         yield Window(place, far)
         if far is None:
             return
@@ -33,7 +33,7 @@ def runs(store: EventStore, scope: Scope) -> Iterator[Window]:
 
 def rows_of(store: EventStore, scope: Scope, window: Window, first: int, end: int) -> Iterator[bytes]:
     """The rows of first ≤ index < end in the window, in Arrow's stream format, piece by piece."""
-    where, parameters = narrowed(bounded(scope, Query()), window, "asc")
+    where, parameters = narrowed(compile_bounded(scope, Query()), window, "asc")
     statement = (
         f"SELECT {', '.join(COPIED)} FROM events WHERE {where} AND seq >= {{first:UInt64}} AND seq < {{end:UInt64}} "
         f"{order_by('asc')}"
@@ -73,7 +73,7 @@ def _bounded(reader: Iterable[Any]) -> Iterator[list[Any]]:
 
 def count_below(store: EventStore, scope: Scope, end: int) -> int:
     """How many rows of the organization have indexes below `end`."""
-    bound = bounded(scope, Query())
+    bound = compile_bounded(scope, Query())
     statement = f"SELECT count() FROM events WHERE {bound.where} AND seq < {{end:UInt64}}"
     return int(store.rows(statement, bound.parameters | {"end": end})[0][0])
 

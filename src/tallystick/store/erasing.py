@@ -10,7 +10,7 @@ from tallystick.events.record import StoredEvent
 from tallystick.merkle.commitment import PARTS
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
-from tallystick.store.bounds import bounded
+from tallystick.store.bounds import compile_bounded
 from tallystick.store.events import EventStore
 from tallystick.store.expiry import AT_ONCE
 from tallystick.store.schema import SEARCHED, folded
@@ -31,9 +31,9 @@ _PART_OF = {column: part for part, columns in COPIES.items() for column in colum
 _TEXT = folded("concat(what, '\\0', target, '\\0', who, '\\0', details)")
 
 
-def boundary(store: EventStore, scope: Scope, after: Place | None, rows: int) -> Place | None:
+def window_end(store: EventStore, scope: Scope, after: Place | None, rows: int) -> Place | None:
     """Where the next `rows` rows of the organization end, in order of timestamps; None: with the last one."""
-    where, parameters = narrowed(bounded(scope, Query()), Window(after, None), "asc")
+    where, parameters = narrowed(compile_bounded(scope, Query()), Window(after, None), "asc")
     found = store.rows(
         f"SELECT toUnixTimestamp64Micro(occurred_at), seq FROM events WHERE {where} {order_by('asc')} "
         "LIMIT 1 OFFSET {step:UInt64}",
@@ -42,17 +42,17 @@ def boundary(store: EventStore, scope: Scope, after: Place | None, rows: int) ->
     return (found[0][0], found[0][1]) if found else None
 
 
-def holding(
+def find_rows_with_text(
     store: EventStore, scope: Scope, needles: Sequence[str], window: Window, end: int
 ) -> Iterator[list[StoredEvent]]:
     """The rows below index `end` in the window in whose parts one of the needles (folded, as in JSON) may stand."""
-    where, parameters = narrowed(bounded(scope, Query()), window, "asc")
+    where, parameters = narrowed(compile_bounded(scope, Query()), window, "asc")
     found = " OR ".join(f"position({_TEXT}, {{needle{number}:String}}) > 0" for number in range(len(needles)))
     parameters |= {f"needle{number}": needle for number, needle in enumerate(needles)}
     yield from store.stream(f"{where} AND seq < {{end:UInt64}} AND ({found})", "", parameters | {"end": end})
 
 
-def whole_of(store: EventStore, scope: Scope, indexes: Sequence[int], mask: int) -> list[int]:
+def not_yet_erased(store: EventStore, scope: Scope, indexes: Sequence[int], mask: int) -> list[int]:
     """Those of the indexes whose rows still hold one of the parts."""
     found: list[int] = []
     for some, parameters in _chunks(scope, indexes):
@@ -64,14 +64,14 @@ def whole_of(store: EventStore, scope: Scope, indexes: Sequence[int], mask: int)
     return found
 
 
-def begin(store: EventStore, scope: Scope) -> None:
+def clear_marks(store: EventStore, scope: Scope) -> None:
     """Forget what an erasure before this one was to take."""
     mine = {"org": str(scope.org_id)}
     if store.rows("SELECT count() FROM store_erasing WHERE org_id = {org:UUID}", mine)[0][0]:
         store.change("DELETE FROM store_erasing WHERE org_id = {org:UUID}", mine)
 
 
-def intend(store: EventStore, scope: Scope, indexes: Sequence[int], mask: int) -> None:
+def mark_parts(store: EventStore, scope: Scope, indexes: Sequence[int], mask: int) -> None:
     """Note which parts `erase` is to take. Noting it twice is no error."""
     for start in range(0, len(indexes), AT_ONCE):
         store.change(
@@ -80,7 +80,7 @@ def intend(store: EventStore, scope: Scope, indexes: Sequence[int], mask: int) -
         )
 
 
-def is_at_work(store: EventStore) -> bool:
+def changes_are_running(store: EventStore) -> bool:
     """Whether the store still carries out a statement of `erase`: that outlives whoever gave it.
 
     A large table may take longer than an answer is waited for, or than the server lived.
@@ -90,7 +90,7 @@ def is_at_work(store: EventStore) -> bool:
     return bool(store.rows(f"SELECT count() FROM system.mutations WHERE {where}", {})[0][0])
 
 
-def failing(store: EventStore) -> str:
+def failure_of_changes(store: EventStore) -> str:
     """Why a change of the table fails again and again, in the store's words; empty when none does.
 
     The store carries changes out in order: none that comes later is done before.
@@ -100,7 +100,7 @@ def failing(store: EventStore) -> str:
     return str(rows[0][0]) if rows else ""
 
 
-def erase(store: EventStore, scope: Scope) -> None:
+def erase_marked(store: EventStore, scope: Scope) -> None:
     """Take what was intended, out of the parts and every copy of them; rows that are whole otherwise stay as they are.
 
     On return no query sees it; then its bytes are in parts of the table that nobody reads any more. Doing it again
@@ -134,7 +134,7 @@ def is_off_the_disk(store: EventStore, since: int) -> bool:
     return bool(rows[0][0] == 0)
 
 
-def replayed(store: EventStore, scope: Scope) -> int:
+def replayed_through(store: EventStore, scope: Scope) -> int:
     """Up to which index the records of erasures were carried out in this store; -1 for none."""
     rows = store.rows(
         "SELECT max(toInt64(through)), count() FROM store_replayed WHERE org_id = {org:UUID}",
@@ -200,7 +200,7 @@ def _search_text() -> str:
 
 
 def _chunks(scope: Scope, indexes: Iterable[int]) -> Iterator[tuple[str, dict[str, Any]]]:
-    whole = bounded(scope, Query())
+    whole = compile_bounded(scope, Query())
     listed = list(indexes)
     for start in range(0, len(listed), AT_ONCE):
         some = listed[start : start + AT_ONCE]

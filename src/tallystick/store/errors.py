@@ -40,7 +40,7 @@ class StoreRefusal(StoreError):
     """The store will never take these rows as they are."""
 
 
-def translated(error: ClickHouseError) -> StoreError:
+def translate(error: ClickHouseError) -> StoreError:
     """The driver's error as one of ours."""
     code = getattr(error, "code", None)
     if code in TIMEOUTS:

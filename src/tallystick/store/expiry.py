@@ -7,7 +7,7 @@ from typing import Any
 from tallystick.events.catalogue import LASTING
 from tallystick.query.conditions import EVERYTHING, Condition, Query
 from tallystick.query.scope import Scope
-from tallystick.store.bounds import Bounded, bounded
+from tallystick.store.bounds import Bounded, compile_bounded
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
 from tallystick.store.windows import Budget, Window, Windows, narrowed
@@ -21,7 +21,7 @@ _LASTS = (
 )
 
 
-def expired(
+def find_expired(
     store: EventStore, scope: Scope, before: int, *, only: Condition = EVERYTHING, through: int, most: int
 ) -> list[int]:
     """The oldest indexes up to `through` with timestamps before `before` (microseconds), at most `most`.
@@ -38,7 +38,7 @@ def expired(
 
 
 @dataclass(slots=True)
-class Tally:
+class ExpiryCount:
     """Events that go: how many, how many of them lie outside the ranges, when the oldest happened (microseconds).
 
     Without `complete` the time was not enough: there are at least so many.
@@ -50,7 +50,7 @@ class Tally:
     complete: bool = False
 
 
-def tally(
+def count_expiring(
     store: EventStore,
     scope: Scope,
     before: int,
@@ -59,19 +59,19 @@ def tally(
     only: Condition = EVERYTHING,
     ranges: Sequence[tuple[int, int]] = (),
     seconds: float,
-) -> Tally:
+) -> ExpiryCount:
     """What goes with the cut-off `before`, of what happened from `since` on (microseconds); oldest first, in time.
 
     `only` those that fulfil a condition; `ranges` are pairs of indexes, first and last, that are counted apart.
     """
-    span = bounded(scope, Query(start=since, end=before))
-    bound = bounded(scope, Query(only, since, before))
+    span = compile_bounded(scope, Query(start=since, end=before))
+    bound = compile_bounded(scope, Query(only, since, before))
     bound = replace(
         bound, where=f"{bound.where} AND NOT {_LASTS}", parameters=bound.parameters | {"lasting": list(LASTING)}
     )
     inside = " OR ".join(f"seq BETWEEN {{r{i}:UInt64}} AND {{s{i}:UInt64}}" for i in range(len(ranges))) or "false"
     edges = {f"{letter}{i}": pair[side] for i, pair in enumerate(ranges) for side, letter in enumerate("rs")}
-    found, budget = Tally(), Budget(seconds)
+    found, budget = ExpiryCount(), Budget(seconds)
 
     def add(window: Window, seconds: float | None) -> bool:
         where, parameters = narrowed(bound, window, "asc")
@@ -100,7 +100,7 @@ def tally(
     return found
 
 
-def remove(store: EventStore, scope: Scope, indexes: Sequence[int]) -> None:
+def delete_indexes(store: EventStore, scope: Scope, indexes: Sequence[int]) -> None:
     """Delete these rows; those that are gone already are no error. The bytes go with the next merge.
 
     A deletion goes through every part, however little it takes: over 10 million events one of 5,000 takes 4 s, one of
@@ -118,10 +118,10 @@ def remove(store: EventStore, scope: Scope, indexes: Sequence[int]) -> None:
 
 
 def _expired(scope: Scope, before: int, only: Condition) -> tuple[str, dict[str, Any]]:
-    whole = bounded(scope, Query(only))
+    whole = compile_bounded(scope, Query(only))
     where = f"{whole.where} AND occurred_at < fromUnixTimestamp64Micro({{before:Int64}}, 'UTC') AND NOT {_LASTS}"
     return where, whole.parameters | {"before": before, "lasting": list(LASTING)}
 
 
 def _whole(scope: Scope) -> Bounded:
-    return bounded(scope, Query())
+    return compile_bounded(scope, Query())

@@ -6,7 +6,7 @@ from typing import Any
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Condition, Query
 from tallystick.query.scope import Scope
-from tallystick.store.bounds import bounded
+from tallystick.store.bounds import compile_bounded
 from tallystick.store.conditions import sql_for
 from tallystick.store.events import EventStore
 from tallystick.store.reading import VALUES
@@ -18,7 +18,7 @@ PARTLY_ERASED, WHOLLY_UNTOLD = "remains != ''", "action = ''"
 LATE = "received_at > occurred_at + INTERVAL 1 DAY"
 
 
-def grouped(
+def count_groups(
     store: EventStore,
     scope: Scope,
     query: Query,
@@ -32,7 +32,7 @@ def grouped(
 
     Only groups of `at_least` events, and the first `most` of them.
     """
-    bound = bounded(scope, query)
+    bound = compile_bounded(scope, query)
     columns = ", ".join(by)
     tail = "" if most is None else " LIMIT {most:UInt64}"
     rows = store.rows(
@@ -43,9 +43,9 @@ def grouped(
     return [tuple(row) for row in rows]
 
 
-def distinct(store: EventStore, scope: Scope, query: Query, below: int, of: str) -> int:
+def count_distinct(store: EventStore, scope: Scope, query: Query, below: int, of: str) -> int:
     """How many different values events have."""
-    bound = bounded(scope, query)
+    bound = compile_bounded(scope, query)
     rows = store.rows(
         f"SELECT uniqExact({of}) FROM events WHERE {bound.where} AND seq < {{below:UInt64}} AND {of} != ''",
         bound.parameters | {"below": below},
@@ -53,9 +53,9 @@ def distinct(store: EventStore, scope: Scope, query: Query, below: int, of: str)
     return int(rows[0][0])
 
 
-def ends(store: EventStore, scope: Scope, query: Query, below: int) -> tuple[int, int, int]:
+def time_range(store: EventStore, scope: Scope, query: Query, below: int) -> tuple[int, int, int]:
     """How many events there are, and the first and last timestamp (microseconds; 0 of none)."""
-    bound = bounded(scope, query)
+    bound = compile_bounded(scope, query)
     rows = store.rows(
         "SELECT count(), toUnixTimestamp64Micro(min(occurred_at)), toUnixTimestamp64Micro(max(occurred_at)) "
         f"FROM events WHERE {bound.where} AND seq < {{below:UInt64}}",
@@ -65,9 +65,9 @@ def ends(store: EventStore, scope: Scope, query: Query, below: int) -> tuple[int
     return int(count), int(first) if count else 0, int(last) if count else 0
 
 
-def newest(store: EventStore, scope: Scope, query: Query, below: int, most: int) -> list[StoredEvent]:
+def newest_events(store: EventStore, scope: Scope, query: Query, below: int, most: int) -> list[StoredEvent]:
     """The events with the latest timestamps, the latest first."""
-    bound = bounded(scope, query)
+    bound = compile_bounded(scope, query)
     return store.read(
         f"{bound.where} AND seq < {{below:UInt64}}",
         f"{order_by('desc')} LIMIT {{most:UInt64}}",
@@ -82,7 +82,7 @@ def earliest(
 
     Raises StoreTimeout when that cannot be read in `seconds`.
     """
-    bound = bounded(scope, query)
+    bound = compile_bounded(scope, query)
     parameters: dict[str, Any] = dict(bound.parameters)
     columns = []
     for number, condition in enumerate(conditions):

@@ -8,7 +8,7 @@ from uuid import UUID
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
-from tallystick.store.bounds import Bounded, bounded
+from tallystick.store.bounds import Bounded, compile_bounded
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
 from tallystick.store.windows import Budget, Direction, Place, Window, Windows, narrowed, order_by
@@ -34,7 +34,7 @@ IDS_AT_ONCE = 50
 
 
 @dataclass(slots=True)
-class Found:
+class ReadResult:
     """Rows so far. `reached`: where an incomplete reading stands; `offset`: matches still to skip there."""
 
     rows: list[StoredEvent] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Found:
 
 def span_of(scope: Scope, query: Query) -> Bounded:
     """The scope and the query's time, without its condition."""
-    return bounded(scope, Query(start=query.start, end=query.end))
+    return compile_bounded(scope, Query(start=query.start, end=query.end))
 
 
 def in_order(
@@ -58,17 +58,17 @@ def in_order(
     offset: int,
     need: int,
     budget: Budget,
-) -> Found:
+) -> ReadResult:
     """Up to `need` rows after `start`, the first `offset` of them skipped."""
-    bound = bounded(scope, query)
+    bound = compile_bounded(scope, query)
     if not bound.scans:
         try:
             rows = _rows(store, bound, Window(start, None), direction, offset, need, budget.left() * SHARE_OF_ONE_TRY)
         except StoreTimeout:
             pass
         else:
-            return Found(rows, True)
-    found = Found(reached=start, offset=offset)
+            return ReadResult(rows, True)
+    found = ReadResult(reached=start, offset=offset)
     windows = Windows(store, span_of(scope, query), direction, start)
 
     def read(window: Window, seconds: float | None) -> bool:
@@ -92,7 +92,7 @@ def by_index(
     store: EventStore, scope: Scope, query: Query, *, after: int, through: int, limit: int | None = None
 ) -> list[StoredEvent]:
     """Rows with after < index ≤ through in order of their indexes."""
-    bound = bounded(scope, query)
+    bound = compile_bounded(scope, query)
     return store.read(
         f"{bound.where} AND seq > {{after:Int64}} AND seq <= {{through:Int64}}",
         "ORDER BY seq" + (" LIMIT {need:UInt64}" if limit is not None else ""),
@@ -102,7 +102,7 @@ def by_index(
 
 def by_ids(store: EventStore, scope: Scope, times: Mapping[bytes, int]) -> Iterator[StoredEvent]:
     """The events of these ids; the times are the milliseconds that the ids hold, in microseconds."""
-    bound = bounded(scope, Query())
+    bound = compile_bounded(scope, Query())
     # Those that were received together stand together.
     ordered = sorted((received_at, event_id) for event_id, received_at in times.items())
     for start in range(0, len(ordered), IDS_AT_ONCE):
@@ -117,11 +117,11 @@ def by_ids(store: EventStore, scope: Scope, times: Mapping[bytes, int]) -> Itera
         yield from store.read(f"{bound.where} AND ({' OR '.join(either)})", "", parameters)
 
 
-def every(
+def stream_all(
     store: EventStore, scope: Scope, query: Query, direction: Direction, *, first: int = 0, below: int | None = None
 ) -> Generator[list[StoredEvent]]:
     """Every match in order of timestamps, block by block; only first ≤ index < below, if that is given."""
-    bound = bounded(scope, query)
+    bound = compile_bounded(scope, query)
     if below is None:
         return store.stream(bound.where, order_by(direction), bound.parameters)
     where = f"{bound.where} AND seq >= {{first:UInt64}} AND seq < {{below:UInt64}}"
@@ -141,9 +141,9 @@ def extent(store: EventStore, scope: Scope, query: Query) -> tuple[int, int] | N
     return (ends[0][0][0], ends[1][0][0]) if all(ends) else None
 
 
-def estimated(store: EventStore, scope: Scope, query: Query, seconds: float) -> int | None:
+def estimate_matches(store: EventStore, scope: Scope, query: Query, seconds: float) -> int | None:
     """A quick count that may be too high; None where there is no such thing, or an exact one is as quick."""
-    bound = bounded(scope, query)
+    bound = compile_bounded(scope, query)
     if bound.estimate is None or bound.exact_count_is_cheap:
         return None
     try:
@@ -153,20 +153,20 @@ def estimated(store: EventStore, scope: Scope, query: Query, seconds: float) -> 
     return int(rows[0][0])
 
 
-def counted(store: EventStore, scope: Scope, query: Query, budget: Budget) -> tuple[int, bool]:
+def count_matches(store: EventStore, scope: Scope, query: Query, budget: Budget) -> tuple[int, bool]:
     """How many rows match, and whether all were looked at."""
     counts, complete = _tally(store, scope, query, "", "", budget)
     return counts.get((), 0), complete
 
 
-def counted_over_time(
+def count_over_time(
     store: EventStore, scope: Scope, query: Query, width: int, budget: Budget
 ) -> tuple[dict[tuple[Any, ...], int], bool]:
     """Counts by (timestamp // width, status), `width` in microseconds; and whether all were looked at."""
     return _tally(store, scope, query, f"intDiv(toUnixTimestamp64Micro(occurred_at), {int(width)}), status", "", budget)
 
 
-def counted_by_value(
+def count_by_value(
     store: EventStore, scope: Scope, query: Query, field: str, most: int, budget: Budget
 ) -> tuple[dict[tuple[Any, ...], int], bool]:
     """Counts by the value of one of VALUES, the `most` frequent; and whether all were looked at."""
@@ -176,7 +176,7 @@ def counted_by_value(
 def _tally(
     store: EventStore, scope: Scope, query: Query, columns: str, tail: str, budget: Budget
 ) -> tuple[dict[tuple[Any, ...], int], bool]:
-    bound = bounded(scope, query)
+    bound = compile_bounded(scope, query)
     counts: dict[tuple[Any, ...], int] = {}
 
     def add(window: Window, seconds: float | None) -> bool:

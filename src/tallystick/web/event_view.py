@@ -9,7 +9,7 @@ from tallystick import ids
 from tallystick.clock import from_us, rfc3339
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
-from tallystick.events.words import first
+from tallystick.events.words import first_present
 from tallystick.web.filters import CATEGORIES
 from tallystick.web.match_snippet import found_in_details
 
@@ -46,8 +46,8 @@ def row_of(stored: StoredEvent, zone: tzinfo, needles: tuple[str, ...] = ()) -> 
     actor, resource = event.get("actor", {}), event.get("resource", {})
     gone = dict.fromkeys(event.get("erased", ()), GONE)
     status_words = STATUS_WORDS.get(event["status"], event["status"])
-    user = first(actor, "email", "name", "id", "type") or gone.get("who", "")
-    resource_shown = first(resource, "name", "id") or gone.get("target", "")
+    user = first_present(actor, "email", "name", "id", "type") or gone.get("who", "")
+    resource_shown = first_present(resource, "name", "id") or gone.get("target", "")
     action, description = event["action"], event.get("description", "")
     address = event.get("context", {}).get("ip_address", "")
     return Row(

@@ -15,7 +15,7 @@ from tallystick.erasure.records import ErasureRecord
 from tallystick.events.changes import Change, changes_of
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
-from tallystick.events.words import first, person, thing
+from tallystick.events.words import actor_words, first_present, resource_words
 from tallystick.web.event_view import Row, row_of
 from tallystick.web.filter_links import NOTHING, Narrowing, narrowing
 from tallystick.web.filters import CATEGORIES, PATH, Filters
@@ -126,11 +126,11 @@ class _Reader:
         return _given(
             Fact("Event ID", row.id, row.id, is_code=True),
             Fact("Timestamp", time, event["timestamp"]),
-            self.fact("User", "user", person(actor), first(actor, "email", "id", "name")),
-            self.fact("On behalf of", "user", person(behalf), first(behalf, "email", "id", "name")),
+            self.fact("User", "user", actor_words(actor), first_present(actor, "email", "id", "name")),
+            self.fact("On behalf of", "user", actor_words(behalf), first_present(behalf, "email", "id", "name")),
             self.fact("Action", "action", event["action"] and event["action"] + known, event["action"], is_code=True),
             Fact("Description", event.get("description", ""), event.get("description", "")),
-            self.fact("Resource", "resource", thing(resource), first(resource, "name", "id")),
+            self.fact("Resource", "resource", resource_words(resource), first_present(resource, "name", "id")),
             self.fact("IP Address", "ip", row.ip_address, is_code=True),
             Fact("User agent", words or agent, agent, aside=agent if words else ""),
             self.fact("Status", "status", row.status_words, row.status),
@@ -152,7 +152,7 @@ class _Reader:
             Fact("Trace ID", trace, trace, is_code=True),
             Fact("External ID", external, external, is_code=True),
             Fact("Received", received, event["received_at"]),
-            Fact("Recorded by", person(recorded_by), recorded_by.get("id", "")),
+            Fact("Recorded by", actor_words(recorded_by), recorded_by.get("id", "")),
             Fact("Ledger index", f"{stored.index:,}", str(stored.index)),
         )
 

@@ -23,7 +23,7 @@ from tallystick.retention.holds import Hold
 from tallystick.retention.warning import WarningSetting, warning_setting
 from tallystick.settings import Settings
 from tallystick.store.events import EventStore
-from tallystick.store.expiry import Tally
+from tallystick.store.expiry import ExpiryCount
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FrameDep, Injected, SettingsDep, StoreDep, UserScopeDep, WebRequest
 from tallystick.web.page_frame import PageFrame
@@ -57,7 +57,7 @@ class Loaded:
     archive: ArchiveState
     change: RetentionPreview | None = None
     would_hold: tuple[int, bool] | None = None
-    would_free: Tally | None = None
+    would_free: ExpiryCount | None = None
     problems: dict[str, str] = field(default_factory=dict)
 
 

@@ -1,7 +1,7 @@
 """Numbers of retention in sentences: what goes, and whether it ever left."""
 
 from tallystick.retention.change import RetentionPreview
-from tallystick.store.expiry import Tally
+from tallystick.store.expiry import ExpiryCount
 
 
 def number_words(events: int, exact: bool) -> str:
@@ -9,7 +9,7 @@ def number_words(events: int, exact: bool) -> str:
     return f"{'' if exact else 'At least '}{events:,} event{'' if events == 1 else 's'}"
 
 
-def soon_words(found: Tally, days: int) -> tuple[str, ...]:
+def soon_words(found: ExpiryCount, days: int) -> tuple[str, ...]:
     """What expires within so many days, and how much of it never left the server."""
     if not found.events:
         return (f"{'No events expire' if found.complete else 'No events found that expire'} within {days} days.",)
@@ -30,7 +30,7 @@ def gone_words(found: RetentionPreview) -> tuple[str, ...]:
     )
 
 
-def freed_words(found: Tally) -> tuple[str, ...]:
+def freed_words(found: ExpiryCount) -> tuple[str, ...]:
     """What goes when a hold is released."""
     if not found.events:
         none = "None of its events has" if found.complete else "No events found that have"
@@ -41,7 +41,7 @@ def freed_words(found: Tally) -> tuple[str, ...]:
     )
 
 
-def left_words(found: Tally) -> str:
+def left_words(found: ExpiryCount) -> str:
     """Whether these ever left the server."""
     if found.outside == found.events:
         return "None of them were exported or archived." if found.events > 1 else "It was not exported or archived."

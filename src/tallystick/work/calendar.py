@@ -117,7 +117,7 @@ def moment_of(day: date, at: time, zone: tzinfo) -> int:
     return (low + changed) * SECOND_US
 
 
-def checked(frequency: str, at: str, weekday: str, day: int, zone: str) -> Calendar:
+def parse_calendar(frequency: str, at: str, weekday: str, day: int, zone: str) -> Calendar:
     """The calendar of what somebody wrote, the weekday by its name; BadCalendar."""
     known = next((one for one in FREQUENCIES if one == frequency), None)
     if known is None:
