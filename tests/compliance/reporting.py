@@ -14,7 +14,7 @@ from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.query.scope import Scope
-from tallystick.render.compliance_report import Answer, ComplianceReport
+from tallystick.render.compliance_report import ComplianceReport, QuestionReport
 from tests.fixtures.spine import Spine
 
 CALLER = Caller(address="192.0.2.1", peer="192.0.2.1", source="api")
@@ -68,7 +68,7 @@ class Desk:
         return reports.opened(one, self.exporter.path(one))
 
 
-def answer(report: ComplianceReport, control: str, asks: str) -> Answer:
+def answer(report: ComplianceReport, control: str, asks: str) -> QuestionReport:
     """The answer to the question that begins so."""
     (found,) = (
         one for part in report.controls if part.id == control for one in part.answers if one.asks.startswith(asks)

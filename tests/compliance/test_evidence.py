@@ -11,7 +11,7 @@ from tallystick import clock
 from tallystick.compliance import reports, review_changes
 from tallystick.errors import Conflict, NotFound
 from tallystick.exports import request as exporting
-from tallystick.render.compliance_report import read
+from tallystick.render.compliance_report import parse_report
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
 from tallystick.verify.report import Report
@@ -74,7 +74,7 @@ def test_it_holds_what_the_report_counts_and_what_proves_it(desk, sqlite_spine):
     acts = {json.loads(line["what"])["action"]: json.loads(line["details"]) for line in lines}
     assert acts["audit_log.report_generated"]["metadata"]["sha256"] == sha256(said).hexdigest()
     assert acts["audit_log.review_signed"]["metadata"]["sha256"] == sha256(review).hexdigest() == signed.sha256
-    assert read(said) == desk.opened(report)
+    assert parse_report(said) == desk.opened(report)
 
 
 @pytest.mark.parametrize("name", ["attached_report.json", "attached_report.pdf"])

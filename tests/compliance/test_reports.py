@@ -14,7 +14,7 @@ from tallystick.errors import BadRequest, Forbidden, NotFound
 from tallystick.exports.tables import exports
 from tallystick.ids import new_uuid
 from tallystick.render.compliance_pdf import answer_words
-from tallystick.render.compliance_report import NO_EVIDENCE, written
+from tallystick.render.compliance_report import NO_EVIDENCE, report_json
 from tallystick.search.filters import query_from
 from tests.compliance.reporting import JANUARY, Desk, answer, event
 from tests.erasure.erasing import erase, eraser
@@ -178,7 +178,7 @@ def test_erased_parts_are_a_gap_and_an_erased_person_is_in_no_report(desk, sqlit
     says = next(gap.says for gap in report.gaps if gap.kind == "erased")
     assert says.startswith("2 events of the period have lost parts")
     assert "1 of them no longer say what happened" in says
-    assert b"sarah" not in written(report)
+    assert b"sarah" not in report_json(report)
     assert answer(report, *ACCESS).newest[0].user == ""
 
 

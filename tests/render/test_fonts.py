@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from tallystick.render.fonts import FOLDER, font_for
-from tallystick.render.lines import broken, line_of
+from tallystick.render.lines import line_of, wrap
 
 
 def test_the_fonts_are_those_of_the_lock():
@@ -55,7 +55,7 @@ def test_letters_that_only_move_others_are_left_out(text):
 
 @pytest.mark.parametrize("text", ["a" * 500, "word " * 100, "王" * 300, "one\ntwo\r\n\nfour", "x" * 90 + " y " * 9, ""])
 def test_lines_keep_within_their_room_and_lose_no_letter(text):
-    lines = broken(text, "sans", 9, 200)
+    lines = wrap(text, "sans", 9, 200)
     assert all(line.width <= 200 for line in lines)
     shown = "".join(run.text for line in lines for run in line.runs)
     assert shown.replace(" ", "") == "".join(text.split())

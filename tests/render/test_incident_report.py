@@ -8,7 +8,7 @@ import pytest
 
 from tallystick.render.incident_markdown import incident_markdown, plain
 from tallystick.render.incident_pdf import incident_pdf
-from tallystick.render.incident_report import NO_EVENTS, NOT_WRITTEN, Happening, IncidentReport
+from tallystick.render.incident_report import NO_EVENTS, NOT_WRITTEN, IncidentEvent, IncidentReport
 from tests.render.reading import ink_of, text_of
 from tests.web.happenings import ZOO
 
@@ -20,7 +20,7 @@ SEED = (
     ("Resolution", "Add encryption, redeploy"),
     ("Time to Fix", "15 minutes"),
 )
-FAILED = Happening(
+FAILED = IncidentEvent(
     time="2024-01-15 14:30:45.000 UTC",
     action="deployment.failed",
     status="Failed",
@@ -35,7 +35,7 @@ REPORT = IncidentReport(
     title="Deployment of api-infrastructure blocked",
     about=(("Case", "cas_1"), ("State", "Open")),
     lines=SEED,
-    happenings=(FAILED,),
+    events=(FAILED,),
     gaps=("Events before 2024-01-01 are no longer kept.",),
     zone="UTC",
     generated_at="2024-01-15 15:00:00 UTC",
@@ -62,13 +62,13 @@ def test_the_timeline_its_notes_and_its_gaps_are_there(write):
 
 @pytest.mark.parametrize("write", [lambda report: text_of(incident_pdf(report)), incident_markdown])
 def test_what_is_not_there_yet_is_said(write):
-    text = write(replace(REPORT, lines=(("Issue", ""),), happenings=()))
+    text = write(replace(REPORT, lines=(("Issue", ""),), events=()))
     assert NOT_WRITTEN in text
     assert NO_EVENTS in text
 
 
 def test_every_page_says_whose_it_is_when_it_was_made_and_which_of_how_many():
-    pages = text_of(incident_pdf(replace(REPORT, happenings=(FAILED,) * 40))).split("\f")[:-1]
+    pages = text_of(incident_pdf(replace(REPORT, events=(FAILED,) * 40))).split("\f")[:-1]
     assert len(pages) > 5
     for number, page in enumerate(pages, 1):
         assert f"Page {number} of {len(pages)}" in re.sub(" +", " ", page)
@@ -80,22 +80,20 @@ def test_every_page_says_whose_it_is_when_it_was_made_and_which_of_how_many():
 @pytest.mark.parametrize("length", [200, 20_000])
 def test_words_of_any_length_stay_on_the_page(length):
     long = "unbroken" * (length // 8)
-    text = text_of(incident_pdf(replace(REPORT, title=long[:200], lines=(("Issue", long),), happenings=())))
+    text = text_of(incident_pdf(replace(REPORT, title=long[:200], lines=(("Issue", long),), events=())))
     assert text.replace("\f", "").replace("\n", "").replace(" ", "").count("unbroken") > length // 12
 
 
 def test_names_in_many_scripts_are_drawn():
-    blank = ink_of(incident_pdf(replace(REPORT, lines=(("Issue", " "),), happenings=())))
+    blank = ink_of(incident_pdf(replace(REPORT, lines=(("Issue", " "),), events=())))
     for name in NAMES:
-        drawn = ink_of(incident_pdf(replace(REPORT, lines=(("Issue", name),), happenings=())))
+        drawn = ink_of(incident_pdf(replace(REPORT, lines=(("Issue", name),), events=())))
         assert drawn > blank + 20, name
 
 
 def _everywhere(animal: str) -> IncidentReport:
-    happening = Happening(animal, animal, animal, True, animal, ((animal, animal),), (animal,), f"{animal}\n{animal}")
-    return IncidentReport(
-        animal, animal, ((animal, animal),), ((animal, animal),), (happening,), (animal,), animal, animal
-    )
+    event = IncidentEvent(animal, animal, animal, True, animal, ((animal, animal),), (animal,), f"{animal}\n{animal}")
+    return IncidentReport(animal, animal, ((animal, animal),), ((animal, animal),), (event,), (animal,), animal, animal)
 
 
 @pytest.mark.parametrize("animal", ZOO)

@@ -15,8 +15,8 @@ from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.render.csv_lines import MEDIA_TYPE as CSV_AS_IT_IS
-from tallystick.render.csv_lines import csv_header, csv_of
-from tallystick.render.json_lines import ndjson_of
+from tallystick.render.csv_lines import csv_header, csv_lines
+from tallystick.render.json_lines import ndjson
 from tallystick.store.windows import Direction
 
 CSV = "text/csv"
@@ -50,7 +50,7 @@ async def stream_events(
     )
 
 
-WRITERS: dict[str, Writer] = {CSV: csv_of, NDJSON: ndjson_of}
+WRITERS: dict[str, Writer] = {CSV: csv_lines, NDJSON: ndjson}
 
 
 def _wanted(parameters: Parameters) -> tuple[Direction, int | None]:

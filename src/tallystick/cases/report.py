@@ -17,7 +17,7 @@ from tallystick.events.words import actor_words, resource_words
 from tallystick.query.scope import Scope
 from tallystick.render.incident_markdown import incident_markdown
 from tallystick.render.incident_pdf import incident_pdf
-from tallystick.render.incident_report import Happening, IncidentReport
+from tallystick.render.incident_report import IncidentEvent, IncidentReport
 
 Format = Literal["pdf", "md"]
 
@@ -34,7 +34,7 @@ def report_of(case: Case, timeline: Timeline, organization: str, zone: tzinfo, n
             ("Opened", f"{exact_time(case.created_at, zone)} by {case.made_by_name}"),
         ),
         lines=tuple((label, case.lines[name]) for name, label in LINES.items()),
-        happenings=tuple(_happening(moment, zone) for moment in timeline.moments),
+        events=tuple(_incident_event(moment, zone) for moment in timeline.moments),
         gaps=tuple(timeline.gaps),
         zone=str(zone),
         generated_at=second_words(now, zone),
@@ -60,9 +60,9 @@ def note_report(
     return organizations.of_scope(connection, scope).name
 
 
-def _happening(moment: Moment, zone: tzinfo) -> Happening:
+def _incident_event(moment: Moment, zone: tzinfo) -> IncidentEvent:
     if moment.stored is None:
-        return Happening(
+        return IncidentEvent(
             time=exact_time(moment.held.occurred_at, zone),
             action="No longer kept",
             status="",
@@ -80,7 +80,7 @@ def _happening(moment: Moment, zone: tzinfo) -> Happening:
         "changes": "; ".join(f"{name}: {_shown(value)}" for name, value in event.get("changes", {}).items()),
         "event": event["id"],
     }
-    return Happening(
+    return IncidentEvent(
         time=exact_time(moment.stored.occurred_at, zone),
         action=event["action"],
         status="Failed" if event["status"] == "failed" else "Success",

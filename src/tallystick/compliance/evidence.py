@@ -14,7 +14,7 @@ from tallystick.events.record import Record, StoredEvent
 from tallystick.query.conditions import And, Query, exactly
 from tallystick.query.fold import fold
 from tallystick.query.scope import Scope
-from tallystick.render.compliance_report import Answer, Count, Exceptional, Group, Sample
+from tallystick.render.compliance_report import EventLine, ExceptionReport, QuestionReport, ValueCount, ValueGroup
 from tallystick.search import scan
 from tallystick.search.filters import query_from
 from tallystick.search.match import compile_match
@@ -64,7 +64,7 @@ class Evidence:
         counts = self._counted(query, (grouping.STATUS,), lambda one: (one.status,))
         return Counter({key[0]: number for key, number in counts.items()})
 
-    def answer(self, question: mapping.Question) -> Answer:
+    def answer(self, question: mapping.Question) -> QuestionReport:
         """One question answered."""
         query = self.query(question.query)
         by_both = self._counted(query, (grouping.STATUS, grouping.ACTION), lambda one: (one.status, one.action))
@@ -74,22 +74,22 @@ class Evidence:
             actions[action] += number
         total = statuses.total()
         by_user = self._top(query, "user") if total else []
-        return Answer(
+        return QuestionReport(
             question.asks,
             question.query,
             total,
             statuses["success"],
             statuses["failed"],
             self._users(query) if total else 0,
-            tuple(Count(value[:MOST_CELL], number) for value, number in by_user),
-            tuple(Count(value, number) for value, number in _ordered(actions)[:MOST_TOP]),
+            tuple(ValueCount(value[:MOST_CELL], number) for value, number in by_user),
+            tuple(ValueCount(value, number) for value, number in _ordered(actions)[:MOST_TOP]),
             len(actions),
             self._newest(_and(query, "failed"), MOST_FAILURES) if statuses["failed"] else (),
             self._newest(_and(query, "success"), MOST_NEWEST) if statuses["success"] else (),
             tuple(map(self.exceptional, question.exceptions)),
         )
 
-    def exceptional(self, one: mapping.Exceptional) -> Exceptional:
+    def exceptional(self, one: mapping.Exceptional) -> ExceptionReport:
         """What stands out, in the shape that the mapping asks for."""
         query = self.query(one.query)
         if one.at_least and one.per:
@@ -100,9 +100,9 @@ class Evidence:
             return self._own(one, query)
         count = sum(self._counted(query, (grouping.STATUS,), lambda found: (found.status,)).values())
         samples = self._newest(query, MOST_EXCEPTIONAL) if count else ()
-        return Exceptional(one.says, one.query, count, "event", samples, all_shown=len(samples) == count)
+        return ExceptionReport(one.says, one.query, count, "event", samples, all_shown=len(samples) == count)
 
-    def _repeated(self, one: mapping.Exceptional, query: Query) -> Exceptional:
+    def _repeated(self, one: mapping.Exceptional, query: Query) -> ExceptionReport:
         """Hours in which one value has many."""
         self.look()
         column, value_of = _FIELDS[one.per or "user"]
@@ -118,26 +118,28 @@ class Evidence:
         large = [(key, number) for key, number in counts.items() if number >= one.at_least and key[0]]
         large.sort(key=lambda pair: (-pair[1], -pair[0][1], pair[0][0]))
         groups = tuple(
-            Group(value[:MOST_CELL], number, one.per or "user", rfc3339(hour * HOUR_US), rfc3339((hour + 1) * HOUR_US))
+            ValueGroup(
+                value[:MOST_CELL], number, one.per or "user", rfc3339(hour * HOUR_US), rfc3339((hour + 1) * HOUR_US)
+            )
             for (value, hour), number in large[:MOST_EXCEPTIONAL]
         )
-        return Exceptional(
+        return ExceptionReport(
             one.says, one.query, len(large), f"{one.per} and hour", (), groups, len(groups) == len(large), True
         )
 
-    def _without(self, one: mapping.Exceptional, query: Query) -> Exceptional:
+    def _without(self, one: mapping.Exceptional, query: Query) -> ExceptionReport:
         """Resources of which the other search finds nothing."""
         column, value_of = _FIELDS["resource"]
         there = self._counted(query, (column,), lambda found: (value_of(found),))
         other = self._counted(self.query(one.without), (column,), lambda found: (value_of(found),))
         left = [(key[0], number) for key, number in there.items() if key[0] and key not in other]
         left.sort(key=lambda pair: (-pair[1], pair[0]))
-        groups = tuple(Group(value[:MOST_CELL], number, "resource") for value, number in left[:MOST_EXCEPTIONAL])
-        return Exceptional(one.says, one.query, len(left), "resource", (), groups, len(groups) == len(left), True)
+        groups = tuple(ValueGroup(value[:MOST_CELL], number, "resource") for value, number in left[:MOST_EXCEPTIONAL])
+        return ExceptionReport(one.says, one.query, len(left), "resource", (), groups, len(groups) == len(left), True)
 
-    def _own(self, one: mapping.Exceptional, query: Query) -> Exceptional:
+    def _own(self, one: mapping.Exceptional, query: Query) -> ExceptionReport:
         """Events whose actor is their resource: read one by one, since no search says it."""
-        count, samples = 0, list[Sample]()
+        count, samples = 0, list[EventLine]()
         blocks = scan.newest_first(self.database, self.store, self.scope, query, self.position)
         with closing(blocks):
             for block in blocks:
@@ -145,7 +147,7 @@ class Evidence:
                 own = [event for event in block if _is_own(event)]
                 count += len(own)
                 samples += map(sample_of, own[: MOST_EXCEPTIONAL - len(samples)])
-        return Exceptional(
+        return ExceptionReport(
             one.says, one.query, count, "event", tuple(samples), all_shown=len(samples) == count, query_is_wider=True
         )
 
@@ -175,7 +177,7 @@ class Evidence:
         rows = grouping.count_groups(self.store, self.scope, query, self.position, (grouping.USER,))
         return len(({row[0] for row in rows} | {_FIELDS["user"][1](record) for record in mine}) - {""})
 
-    def _newest(self, query: Query, most: int) -> tuple[Sample, ...]:
+    def _newest(self, query: Query, most: int) -> tuple[EventLine, ...]:
         self.look()
         found = grouping.newest_events(self.store, self.scope, query, self.position, most)
         found += [as_stored_event(index, record) for index, record in self._mine_with_index(query)]
@@ -193,11 +195,11 @@ class Evidence:
         return [(index, record) for index, record in self.aside if index < self.position and matches(record)]
 
 
-def sample_of(stored: StoredEvent) -> Sample:
+def sample_of(stored: StoredEvent) -> EventLine:
     """An event as a line."""
     event = event_of(stored)
     actor, resource = event.get("actor", {}), event.get("resource", {})
-    return Sample(
+    return EventLine(
         event["id"],
         event["index"],
         rfc3339(stored.occurred_at),

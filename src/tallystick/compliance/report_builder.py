@@ -39,9 +39,9 @@ from tallystick.render.compliance_report import (
     ControlReport,
     FindingLine,
     Gap,
-    Period,
+    ReportPeriod,
     ReviewLine,
-    written,
+    report_json,
 )
 from tallystick.search import scan
 from tallystick.search.filters import query_from
@@ -77,7 +77,7 @@ class ReportMaker:
     def report(self, one: Export, scope: Scope, target: HashedFile, watch: ProgressCallback) -> int:
         """Write the report; how many events the period has."""
         made = self._made(one, scope, watch)
-        target.write(written(made))
+        target.write(report_json(made))
         return made.events
 
     def evidence(self, one: Export, scope: Scope, target: HashedFile, watch: ProgressCallback) -> int:
@@ -149,7 +149,7 @@ class ReportMaker:
             framework=asks.id,
             title=asks.title,
             about=asks.about,
-            period=Period(rfc3339(query.start or 0), rfc3339(query.end or 0), asked.tz or "UTC"),
+            period=ReportPeriod(rfc3339(query.start or 0), rfc3339(query.end or 0), asked.tz or "UTC"),
             position=one.position,
             checkpoint=note,
             asked_at=rfc3339(one.asked_at),
@@ -163,7 +163,7 @@ class ReportMaker:
             controls=tuple(self._controls(asks, evidence, lines, share)),
             reviews=tuple(lines),
             not_reviewed=tuple(
-                Period(rfc3339(first), rfc3339(last), asked.tz or "UTC")
+                ReportPeriod(rfc3339(first), rfc3339(last), asked.tz or "UTC")
                 for first, last in not_reviewed(signed, query.start or 0, min(query.end or 0, one.asked_at))
             ),
             sources=asks.sources,

@@ -15,7 +15,7 @@ from tallystick.errors import BadRequest, Conflict, NotFound
 from tallystick.exports import request as exporting
 from tallystick.exports.request import Export
 from tallystick.query.scope import Scope
-from tallystick.render.compliance_report import ComplianceReport, read
+from tallystick.render.compliance_report import ComplianceReport, parse_report
 from tallystick.search.filters import query_from
 
 REPORT, EVIDENCE = "report", "evidence"
@@ -101,7 +101,7 @@ def content(one: Export, path: Path) -> bytes:
 def opened(one: Export, path: Path) -> ComplianceReport:
     """The same, read; Conflict (`report_outdated`) for one that another version made."""
     try:
-        return read(content(one, path))
+        return parse_report(content(one, path))
     except msgspec.DecodeError:
         raise Conflict("This report was created by another version. Create it again.", code="report_outdated") from None
 

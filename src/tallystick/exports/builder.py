@@ -25,7 +25,7 @@ from tallystick.ledger.bundle import BundleWriter, Selection
 from tallystick.ledger.prover import Prover
 from tallystick.query.conditions import EVERYTHING, Query
 from tallystick.query.scope import Scope
-from tallystick.render.export_pdf import About
+from tallystick.render.export_pdf import CoverPage
 from tallystick.render.writers import FORMATS
 from tallystick.search import scan
 from tallystick.search.filters import query_from
@@ -173,9 +173,9 @@ class ExportBuilder:
         except Unavailable:
             return self._prover.checkpoint(scope, covering=position).size
 
-    def _about(self, one: Export, scope: Scope) -> About:
+    def _about(self, one: Export, scope: Scope) -> CoverPage:
         if one.format != "pdf":
-            return About()
+            return CoverPage()
         zone_name = "".join(one.filter.get("tz", ())[:1]) or "UTC"
         zone = zone_of(zone_name)
         with self._database.read() as connection:
@@ -184,7 +184,7 @@ class ExportBuilder:
             note = self._prover.checkpoint(scope, covering=one.position).note
         except TallystickError:  # the log cannot be signed now: the document has no checkpoint
             note = ""
-        return About(
+        return CoverPage(
             organization=organization,
             filter=describe_filter(one.filter),
             period=describe_period(one.filter, one.first),

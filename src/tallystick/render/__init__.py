@@ -1,9 +1,9 @@
-"""Writing documents: what is on paper, or in a file that somebody takes away.
+"""Documents and files: PDF, Markdown, CSV, JSON and Parquet.
 
-Promises: whatever stands in an event is text and nothing else, in every format; every letter that a
-font here has is legible, right-to-left names too, and one that none has is named by its code point;
-every page says whose document it is, when and in which zone it was made, and how many pages there are.
+Promises: the content of events stays plain text in every format, never markup or a formula; every character that
+one of the fonts has is legible, also right to left, and any other is shown by its code point; every PDF page
+names the organization, the time and zone of creation, and the number of pages.
 
-`fonts` and `lines` set text, `pages` is the frame around every PDF, `incident_report` the first
-document. Nothing here reads events or decides who may see them. No tables, no work.
+`fonts` and `lines` set text, `pages` is the frame of every PDF, `writers` lists the formats of exports. Nothing
+here reads events from the store or decides who may see them. No tables, no work.
 """

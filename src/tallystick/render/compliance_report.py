@@ -1,6 +1,6 @@
-"""What a compliance report says, in the order in which it is read; the same in JSON, on the page and in the PDF.
+"""The content of a compliance report, in reading order, for JSON, the page and the PDF.
 
-Times are RFC 3339 in UTC. A `query` with the report's period, up to its position, finds exactly what is counted.
+Times are RFC 3339 in UTC. A `query`, limited to the report's period and position, finds exactly the counted events.
 """
 
 import msgspec
@@ -9,15 +9,15 @@ FORMAT = "tallystick-report/v1"
 NO_EVIDENCE = "No evidence found in this period."
 
 
-class Count(msgspec.Struct, frozen=True):
-    """A value, and how many events have it."""
+class ValueCount(msgspec.Struct, frozen=True):
+    """A value and its number of events."""
 
     value: str
     count: int
 
 
-class Sample(msgspec.Struct, frozen=True):
-    """One event, as a line; what an erasure took is empty."""
+class EventLine(msgspec.Struct, frozen=True):
+    """An event in one line; erased fields are empty."""
 
     id: str
     index: int
@@ -30,8 +30,8 @@ class Sample(msgspec.Struct, frozen=True):
     summary: str
 
 
-class Group(msgspec.Struct, frozen=True):
-    """What stands out as a group: so many events of one value, in the hour that began then, if it is one."""
+class ValueGroup(msgspec.Struct, frozen=True):
+    """A conspicuous group: the number of events with one value of a field, within an hour if `start` is given."""
 
     value: str
     count: int
@@ -40,24 +40,24 @@ class Group(msgspec.Struct, frozen=True):
     end: str = ""
 
 
-class Exceptional(msgspec.Struct, frozen=True):
-    """What should be rare. `count` is of events, or of groups where `unit` says so; `samples` the newest of them.
+class ExceptionReport(msgspec.Struct, frozen=True):
+    """Something that should be rare. `count` counts events, or groups if `unit` says so; `samples` are the newest.
 
-    `all_shown`: each one counted is here. `query_is_wider`: the search alone finds more than what is counted.
+    `all_shown`: every counted one is included. `query_is_wider`: the search finds more than what is counted.
     """
 
     says: str
     query: str
     count: int
     unit: str
-    samples: tuple[Sample, ...] = ()
-    groups: tuple[Group, ...] = ()
+    samples: tuple[EventLine, ...] = ()
+    groups: tuple[ValueGroup, ...] = ()
     all_shown: bool = True
     query_is_wider: bool = False
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """A question and its evidence. `failures` are the newest that failed, `newest` the newest that did not."""
+class QuestionReport(msgspec.Struct, frozen=True):
+    """A question and its evidence. `failures` are the newest failed events, `newest` the newest successful ones."""
 
     asks: str
     query: str
@@ -65,26 +65,26 @@ class Answer(msgspec.Struct, frozen=True):
     success: int
     failed: int
     users: int
-    by_user: tuple[Count, ...] = ()
-    by_action: tuple[Count, ...] = ()
+    by_user: tuple[ValueCount, ...] = ()
+    by_action: tuple[ValueCount, ...] = ()
     actions: int = 0
-    failures: tuple[Sample, ...] = ()
-    newest: tuple[Sample, ...] = ()
-    exceptions: tuple[Exceptional, ...] = ()
+    failures: tuple[EventLine, ...] = ()
+    newest: tuple[EventLine, ...] = ()
+    exceptions: tuple[ExceptionReport, ...] = ()
 
 
 class ControlReport(msgspec.Struct, frozen=True):
-    """A control with its answers; `reviews` are those that were about it, by id."""
+    """A control with its questions; `reviews` are the ids of reviews about it."""
 
     id: str
     title: str
     about: str
-    answers: tuple[Answer, ...]
+    answers: tuple[QuestionReport, ...]
     reviews: tuple[str, ...] = ()
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """Something that is missing, or may be. `query` finds the records of it."""
+    """Something that is or may be missing. `query` finds the records of it."""
 
     kind: str
     says: str
@@ -92,7 +92,7 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 class FindingLine(msgspec.Struct, frozen=True):
-    """What a reviewer noted at an event."""
+    """A finding of a review: the event, its severity, a note."""
 
     event: str
     severity: str
@@ -100,7 +100,7 @@ class FindingLine(msgspec.Struct, frozen=True):
 
 
 class ReviewLine(msgspec.Struct, frozen=True):
-    """A signed review that touches the period. `covers_all`: all of it, without a filter."""
+    """A signed review that overlaps the period. `covers_all`: it covers the whole period, without a filter."""
 
     id: str
     about: str
@@ -119,8 +119,8 @@ class ReviewLine(msgspec.Struct, frozen=True):
     corrected_by: str = ""
 
 
-class Period(msgspec.Struct, frozen=True):
-    """start ≤ timestamp < end; `zone` is that of the dates that were asked for, and of times shown."""
+class ReportPeriod(msgspec.Struct, frozen=True):
+    """Events with start ≤ timestamp < end; `zone` is the time zone of the requested dates and of displayed times."""
 
     start: str
     end: str
@@ -128,14 +128,14 @@ class Period(msgspec.Struct, frozen=True):
 
 
 class ComplianceReport(msgspec.Struct, frozen=True):
-    """All of it. `position`: only what stood below it in the log is counted; `checkpoint` is signed and covers it."""
+    """A report. Only events below index `position` are counted; `checkpoint` is a signed note that covers them."""
 
     organization: str
     organization_id: str
     framework: str
     title: str
     about: str
-    period: Period
+    period: ReportPeriod
     position: int
     checkpoint: str
     asked_at: str
@@ -148,27 +148,28 @@ class ComplianceReport(msgspec.Struct, frozen=True):
     gaps: tuple[Gap, ...]
     controls: tuple[ControlReport, ...]
     reviews: tuple[ReviewLine, ...]
-    not_reviewed: tuple[Period, ...]
+    not_reviewed: tuple[ReportPeriod, ...]
     sources: tuple[tuple[str, str], ...]
     format: str = FORMAT
 
     @property
     def exceptions(self) -> int:
-        """How many things stand out."""
-        return sum(bool(one.count) for control in self.controls for answer in control.answers
-                   for one in answer.exceptions)  # fmt: skip
+        """The number of exceptions that occurred."""
+        return sum(
+            bool(one.count) for control in self.controls for answer in control.answers for one in answer.exceptions
+        )
 
     @property
     def unanswered(self) -> int:
-        """How many questions have no evidence."""
+        """The number of questions without evidence."""
         return sum(not answer.count for control in self.controls for answer in control.answers)
 
 
-def written(report: ComplianceReport) -> bytes:
-    """The report as JSON, the same bytes for the same report."""
+def report_json(report: ComplianceReport) -> bytes:
+    """The report as JSON; equal reports give equal bytes."""
     return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
 
 
-def read(content: bytes) -> ComplianceReport:
-    """What was `written`; msgspec.DecodeError for anything else."""
+def parse_report(content: bytes) -> ComplianceReport:
+    """Parse a report from its JSON; msgspec.DecodeError."""
     return msgspec.json.decode(content, type=ComplianceReport)

@@ -1,4 +1,4 @@
-"""Events as a PDF: a cover that says what this is, then a table."""
+"""Events as a PDF: a cover page with filter and period, then a table."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,19 +9,19 @@ from typing import BinaryIO
 from tallystick.clock import from_us
 from tallystick.errors import BadRequest
 from tallystick.events.record import StoredEvent
-from tallystick.render.fields import actor_of, target_of, what_of, who_of
+from tallystick.render.fields import parse_actor, parse_target, parse_what, parse_who
 from tallystick.render.fonts import Face
-from tallystick.render.lines import Line, broken, line_of
+from tallystick.render.lines import TextLine, line_of, wrap
 from tallystick.render.pages import ACCENT, FAINT, INK, LEADING, MARGIN, RED, ROOM, TOP, Imprint, Pages
 
-MOST_ROWS = 250_000
+MAX_ROWS = 250_000
 BODY = 9.5
 CELL = 7.0
 GAP = 6.0
-MOST_LINES = 2
-MOST_CELL = 600  # characters that are looked at: more than two lines hold of any script
+MAX_LINES = 2
+MAX_CELL = 600  # characters that are laid out: more than two lines hold in any script
 LABEL = 92.0
-COUNTED = "counted"
+COUNTS_FORM = "counted"
 COLUMNS: tuple[tuple[str, float, Face], ...] = (
     ("Timestamp", 80, "sans"),
     ("User", 106, "sans"),
@@ -33,8 +33,8 @@ COLUMNS: tuple[tuple[str, float, Face], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What the cover says. Times in words; `checkpoint` is the signed note, empty where there is none."""
+class CoverPage:
+    """The content of the cover page. Times in words; `checkpoint` is the signed note, or empty."""
 
     organization: str = ""
     filter: str = ""
@@ -46,26 +46,26 @@ class About:
     zone_name: str = "UTC"
 
 
-def write_pdf(blocks: Iterable[Sequence[StoredEvent]], target: BinaryIO, about: About) -> None:
-    """The whole document; BadRequest (`too_many_for_pdf`) for more than MOST_ROWS events."""
+def write_pdf(blocks: Iterable[Sequence[StoredEvent]], target: BinaryIO, about: CoverPage) -> None:
+    """Write the document; BadRequest (`too_many_for_pdf`) for more than MAX_ROWS events."""
     pages = Pages(Imprint("Audit log", about.organization, about.made_at))
     _cover(pages, about)
     table = _Table(pages, about.zone, about.zone_name)
     for block in blocks:
-        if table.rows + len(block) > MOST_ROWS:
+        if table.rows + len(block) > MAX_ROWS:
             raise BadRequest(
-                f"A PDF holds at most {MOST_ROWS:,} events. Take a shorter period, or another format.",
+                f"A PDF holds at most {MAX_ROWS:,} events. Take a shorter period, or another format.",
                 code="too_many_for_pdf",
             )
         for stored in block:
-            table.put(stored)
-    pages.fill(COUNTED, table.counts(), "sans", BODY, INK)
-    target.write(pages.finished())
+            table.add_lines(stored)
+    pages.fill(COUNTS_FORM, table.counts(), "sans", BODY, INK)
+    target.write(pages.render_pdf())
 
 
-def _cover(pages: Pages, about: About) -> None:
+def _cover(pages: Pages, about: CoverPage) -> None:
     pages.text("Audit log", "bold", 9, ACCENT)
-    pages.put(broken(about.organization, "bold", 17, ROOM))
+    pages.add_lines(wrap(about.organization, "bold", 17, ROOM))
     pages.space(10)
     pages.rule()
     pages.space(8)
@@ -77,33 +77,33 @@ def _cover(pages: Pages, about: About) -> None:
         ("Created", f"{about.made_at} by {about.made_by}"),
     )
     foot = _labelled(pages, "Events", [line_of("", "sans", BODY)])
-    pages.reserve(COUNTED, MARGIN + LABEL, foot)
+    pages.reserve(COUNTS_FORM, MARGIN + LABEL, foot)
     for label, text in said:
-        _labelled(pages, label, broken(text, "sans", BODY, ROOM - LABEL)[:40])
+        _labelled(pages, label, wrap(text, "sans", BODY, ROOM - LABEL)[:40])
     if about.checkpoint:
         pages.space(8)
         pages.rule()
         pages.space(8)
-        _labelled(pages, "Checkpoint", broken(about.checkpoint.strip(), "mono", 7, ROOM - LABEL))
+        _labelled(pages, "Checkpoint", wrap(about.checkpoint.strip(), "mono", 7, ROOM - LABEL))
         words = (
             "All events listed here are in the log that this checkpoint covers. This document is a summary and no "
             "proof by itself: export a bundle of the same events to get the proofs."
         )
-        _labelled(pages, "", broken(words, "sans", 8, ROOM - LABEL))
+        _labelled(pages, "", wrap(words, "sans", 8, ROOM - LABEL))
 
 
-def _labelled(pages: Pages, label: str, lines: list[Line]) -> float:
-    """A label with lines beside it; the foot of the first line."""
-    pages.need(min(len(lines), 4) * BODY * LEADING)
+def _labelled(pages: Pages, label: str, lines: list[TextLine]) -> float:
+    """Draw a label with lines beside it; returns the y of the first line, in points."""
+    pages.ensure_room(min(len(lines), 4) * BODY * LEADING)
     foot = pages.y - BODY * LEADING + BODY * (LEADING - 1) / 2
     pages.draw(line_of(label, "sans", BODY), MARGIN, foot, FAINT)
-    pages.put(lines, MARGIN + LABEL)
+    pages.add_lines(lines, MARGIN + LABEL)
     pages.space(3)
     return foot
 
 
 class _Table:
-    """Rows from the second page on, under a head that every page has."""
+    """The table, from the second page on, with a header on every page."""
 
     def __init__(self, pages: Pages, zone: tzinfo, zone_name: str) -> None:
         self._pages = pages
@@ -113,13 +113,13 @@ class _Table:
         self._failed = 0
         self._newest = self._oldest = ""
 
-    def put(self, stored: StoredEvent) -> None:
-        """One event: as many lines as its longest cell, two at most."""
+    def add_lines(self, stored: StoredEvent) -> None:
+        """Add an event, in as many lines as its longest cell needs, at most two."""
         if not self.rows:
-            self._pages.begin_with(self._head)
-        what = what_of(stored.what or b"{}")
-        who = who_of(stored.who or b"{}")
-        actor, resource = actor_of(bytes(who.actor)), target_of(stored.target)
+            self._pages.start_table(self._head)
+        what = parse_what(stored.what or b"{}")
+        who = parse_who(stored.who or b"{}")
+        actor, resource = parse_actor(bytes(who.actor)), parse_target(stored.target)
         failed = what.status == "failed"
         when = f"{from_us(stored.occurred_at).astimezone(self._zone):%Y-%m-%d %H:%M:%S}"
         self._newest, self._oldest = self._newest or when, when
@@ -127,26 +127,26 @@ class _Table:
         self._failed += failed
         cells = (
             (line_of(when, "sans", CELL),),
-            cell(actor.email or actor.name or actor.id, 1),
-            cell(what.action, 2),
-            cell(resource.name or resource.id, 3),
-            cell(who.context.ip_address, 4),
-            cell(what.status.capitalize(), 5),
+            wrap_cell(actor.email or actor.name or actor.id, 1),
+            wrap_cell(what.action, 2),
+            wrap_cell(resource.name or resource.id, 3),
+            wrap_cell(who.context.ip_address, 4),
+            wrap_cell(what.status.capitalize(), 5),
         )
         height = max(map(len, cells)) * CELL * LEADING + 3
-        self._pages.need(height)
+        self._pages.ensure_room(height)
         self._draw(cells, failed)
         self._pages.space(height)
         self._pages.rule()
 
     def counts(self) -> str:
-        """How many there are of what."""
+        """The numbers of events for the cover page."""
         if not self.rows:
             return "no matching events"
         last = self._oldest if self._oldest == self._newest else f"{self._oldest} to {self._newest}"
         return f"{self.rows:,} ({self.rows - self._failed:,} success, {self._failed:,} failed), {last}"
 
-    def _draw(self, cells: Sequence[Sequence[Line]], failed: bool) -> None:
+    def _draw(self, cells: Sequence[Sequence[TextLine]], failed: bool) -> None:
         left = MARGIN
         for place, lines in enumerate(cells):
             colour = RED if failed and place == len(cells) - 1 else INK
@@ -159,27 +159,27 @@ class _Table:
         foot = TOP - 8 * LEADING
         for name, width, _ in COLUMNS:
             words = f"{name} ({self._zone_name})" if name == "Timestamp" else name
-            self._pages.draw(cut(words, "bold", 7, width - 2), left, foot, INK)
+            self._pages.draw(truncate(words, "bold", 7, width - 2), left, foot, INK)
             left += width
         self._pages.space(8 * LEADING + 5)
         self._pages.rule()
 
 
 @lru_cache(maxsize=16_384)
-def cell(text: str, column: int) -> tuple[Line, ...]:
-    """The text in the width of a column, at most two lines; an ellipsis where there is more."""
+def wrap_cell(text: str, column: int) -> tuple[TextLine, ...]:
+    """Wrap the text to the width of a column, to at most two lines, with an ellipsis if it is longer; cached."""
     _, width, face = COLUMNS[column]
     room = width - GAP
-    shown = text.replace("\n", " ") if len(text) <= MOST_CELL else text[:MOST_CELL].replace("\n", " ")
-    lines = broken(shown, face, CELL, room)
-    if len(lines) <= MOST_LINES and len(text) <= MOST_CELL:
+    shown = text.replace("\n", " ") if len(text) <= MAX_CELL else text[:MAX_CELL].replace("\n", " ")
+    lines = wrap(shown, face, CELL, room)
+    if len(lines) <= MAX_LINES and len(text) <= MAX_CELL:
         return tuple(lines)
-    rest = " ".join("".join(run.text for run in line.runs) for line in lines[MOST_LINES - 1 : MOST_LINES])
-    return (*lines[: MOST_LINES - 1], cut(f"{rest}…", face, CELL, room))
+    rest = " ".join("".join(run.text for run in line.runs) for line in lines[MAX_LINES - 1 : MAX_LINES])
+    return (*lines[: MAX_LINES - 1], truncate(f"{rest}…", face, CELL, room))
 
 
-def cut(text: str, face: Face, size: float, room: float) -> Line:
-    """The beginning of a text that fits, with an ellipsis where something is missing."""
+def truncate(text: str, face: Face, size: float, room: float) -> TextLine:
+    """The longest beginning of a text that fits into `room` points, with an ellipsis if something is cut off."""
     line = line_of(text, face, size)
     while line.width > room and len(text) > 2:
         text = text.rstrip("…")[:-1] + "…"

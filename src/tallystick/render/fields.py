@@ -1,6 +1,6 @@
-"""The parts of an event taken apart as far as files for people and programs need it, and no further.
+"""Partial parsing of an event's parts, into the fields that exported files need.
 
-Reading every part into dictionaries takes longer than all the rest of a large export.
+Parsing every part into dictionaries would take longer than the rest of a large export.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ _WEIGHTS = (1 << np.arange(_BITS)[::-1]).astype(np.uint8)
 _EVT = np.frombuffer(b"evt_", dtype=np.uint8)
 
 
-class What(msgspec.Struct, gc=False):
-    """Part 1; of an event whose `what` was erased everything but the timestamp is empty."""
+class WhatFields(msgspec.Struct, gc=False):
+    """The `what` part. When it was erased, everything is empty."""
 
     action: str = ""
     category: str = ""
@@ -34,16 +34,16 @@ class What(msgspec.Struct, gc=False):
     recorded_by: Raw = _NOTHING
 
 
-class Target(msgspec.Struct, gc=False):
-    """Part 2, the resource."""
+class ResourceFields(msgspec.Struct, gc=False):
+    """The `target` part: the resource."""
 
     type: str = ""
     id: str = ""
     name: str = ""
 
 
-class Context(msgspec.Struct, frozen=True, gc=False):
-    """Where it came from."""
+class ContextFields(msgspec.Struct, frozen=True, gc=False):
+    """The context within the `who` part."""
 
     ip_address: str = ""
     user_agent: str = ""
@@ -53,15 +53,15 @@ class Context(msgspec.Struct, frozen=True, gc=False):
     source: str = ""
 
 
-class Who(msgspec.Struct, gc=False):
-    """Part 3."""
+class WhoFields(msgspec.Struct, gc=False):
+    """The `who` part."""
 
     actor: Raw = _NOTHING
-    context: Context = Context()
+    context: ContextFields = ContextFields()
 
 
-class Actor(msgspec.Struct, gc=False):
-    """The actor within part 3, or who recorded the event."""
+class ActorFields(msgspec.Struct, gc=False):
+    """The actor within the `who` part, or `recorded_by` within the `what` part."""
 
     type: str = ""
     id: str = ""
@@ -70,8 +70,8 @@ class Actor(msgspec.Struct, gc=False):
     on_behalf_of: Raw = _ABSENT
 
 
-class Details(msgspec.Struct, gc=False):
-    """Part 4; the objects as the JSON that is stored, empty where there is none."""
+class DetailsFields(msgspec.Struct, gc=False):
+    """The `details` part; objects as stored JSON, empty when absent."""
 
     description: str = ""
     changes: Raw = _ABSENT
@@ -81,36 +81,36 @@ class Details(msgspec.Struct, gc=False):
     redacted: tuple[str, ...] = ()
 
 
-what_of = msgspec.json.Decoder(What).decode
-who_of = msgspec.json.Decoder(Who).decode
-details_of = msgspec.json.Decoder(Details).decode
-_actor_of = msgspec.json.Decoder(Actor).decode
-_target_of = msgspec.json.Decoder(Target).decode
+parse_what = msgspec.json.Decoder(WhatFields).decode
+parse_who = msgspec.json.Decoder(WhoFields).decode
+parse_details = msgspec.json.Decoder(DetailsFields).decode
+_decode_actor = msgspec.json.Decoder(ActorFields).decode
+_decode_target = msgspec.json.Decoder(ResourceFields).decode
 _object = msgspec.json.Decoder(dict[str, object]).decode
 
 
 @lru_cache(maxsize=16_384)
-def actor_of(raw: bytes) -> Actor:
-    """The actor in its JSON; the same few come again and again."""
-    return _actor_of(raw)
+def parse_actor(raw: bytes) -> ActorFields:
+    """Parse an actor's JSON; cached, since the same few make up most events."""
+    return _decode_actor(raw)
 
 
 @lru_cache(maxsize=16_384)
-def target_of(part: bytes) -> Target:
-    """The resource in part 2."""
-    return _target_of(part or b"{}")
+def parse_target(part: bytes) -> ResourceFields:
+    """Parse the `target` part; cached."""
+    return _decode_target(part or b"{}")
 
 
 @lru_cache(maxsize=32_768)
-def sentence(action: str, status: str, actor: bytes, target: bytes) -> str:
-    """The event for people."""
+def summary_of(action: str, status: str, actor: bytes, target: bytes) -> str:
+    """The one-sentence summary of an event; cached."""
     if not action:
         return "What happened was erased"
     return summary(action, status, _object(actor), _object(target or b"{}"))
 
 
-def shown_ids(events: Sequence[StoredEvent]) -> list[bytes]:
-    """What `ids.encode` says of each event's id, for many at once."""
+def encode_ids(events: Sequence[StoredEvent]) -> list[bytes]:
+    """The ids of many events, as `ids.encode` gives them, computed with NumPy."""
     raw = np.frombuffer(b"".join([stored.id for stored in events]), dtype=np.uint8).reshape(-1, 16)
     bits = np.zeros((len(raw), _LENGTH * _BITS), dtype=np.uint8)
     bits[:, 2:] = np.unpackbits(raw, axis=1)  # 128 bits in 26 letters of 5: two are left over
@@ -120,6 +120,6 @@ def shown_ids(events: Sequence[StoredEvent]) -> list[bytes]:
     return texts
 
 
-def erased_of(stored: StoredEvent) -> tuple[str, ...]:
-    """The parts that an erasure took."""
+def erased_parts(stored: StoredEvent) -> tuple[str, ...]:
+    """The names of the event's erased parts."""
     return tuple(lost_parts(stored.remains)) if stored.remains else ()

@@ -1,4 +1,4 @@
-"""The fonts that documents are set in: which one has a letter, and how wide it is there.
+"""The fonts of PDF documents: which one has a character, and how wide a text is in it.
 
 The files in `fonts/` are embedded as subsets, so that a document looks the same everywhere.
 """
@@ -12,7 +12,7 @@ from reportlab.pdfbase.ttfonts import TTFont
 
 FOLDER = Path(__file__).parent / "fonts"
 Face = Literal["sans", "bold", "mono"]
-# For each face the fonts that are asked in turn for a letter.
+# For each face, the fonts in the order in which they are searched for a character.
 _FACES: dict[Face, tuple[str, ...]] = {
     "sans": ("DejaVuSans", "DroidSansFallback"),
     "bold": ("DejaVuSans-Bold", "DejaVuSans", "DroidSansFallback"),
@@ -34,11 +34,11 @@ def _letters(name: str) -> frozenset[int]:
 
 @lru_cache(maxsize=65_536)
 def font_for(face: Face, letter: str) -> str:
-    """The name of the first font of the face that has the letter; "" when none has."""
+    """The name of the first font of the face that has the character; "" when none has it."""
     return next((name for name in _FACES[face] if ord(letter) in _letters(name)), "")
 
 
 def width(font: str, text: str, size: float) -> float:
-    """How wide a run of one font is, in points."""
+    """The width of a text in one font, in points."""
     measured: float = _font(font).stringWidth(text, size)
     return measured

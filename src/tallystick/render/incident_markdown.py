@@ -1,24 +1,24 @@
 """The incident report as Markdown.
 
-Markdown lets HTML through, and events hold what strangers sent: whatever could mean something to a
-renderer is escaped, so that it shows the letters and nothing else.
+Markdown allows HTML, and events contain text from strangers. So every character that could mean something to a
+renderer is escaped, and the renderer shows the text literally.
 """
 
 import re
 
-from tallystick.render.incident_report import NO_EVENTS, NOT_WRITTEN, Happening, IncidentReport
+from tallystick.render.incident_report import NO_EVENTS, NOT_WRITTEN, IncidentEvent, IncidentReport
 
 _UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _ANYWHERE = re.compile(r"([\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _AT_THE_BEGINNING = re.compile(r"^([#+\-=:])")
 _NUMBERED = re.compile(r"^(\d+)([.)])(?=\s|$)")
-# Some renderers make links of what merely looks like one.
+# Some renderers turn plain text that looks like a link into one.
 _LINKS = re.compile(r"\b(https?|ftp|mailto|xmpp|javascript|vbscript|data):|\b(www)\.", re.IGNORECASE)
 
 
 def incident_markdown(report: IncidentReport) -> str:
-    """The whole report."""
+    """The report as Markdown."""
     parts = [
         f"# {plain(report.title)}",
         "\n".join(f"- {plain(label)}: {plain(text)}" for label, text in report.about),
@@ -27,8 +27,8 @@ def incident_markdown(report: IncidentReport) -> str:
         "## Timeline",
         f"Times in {plain(report.zone)}.",
         *(f"**Missing:** {plain(gap)}" for gap in report.gaps),
-        *([] if report.happenings else [NO_EVENTS]),
-        *map(_happening, report.happenings),
+        *([] if report.events else [NO_EVENTS]),
+        *map(_event_lines, report.events),
         "---",
         f"{plain(report.organization)} · generated {plain(report.generated_at)} by Tallystick",
     ]
@@ -36,7 +36,7 @@ def incident_markdown(report: IncidentReport) -> str:
 
 
 def plain(text: str) -> str:
-    """The text on one line, so that a renderer shows just it."""
+    """The text on one line, escaped, so that a renderer shows it literally."""
     line = _UNSEEN.sub("", " ".join(text.split()))
     line = _ANYWHERE.sub(r"\\\1", line.translate(_ENTITIES))
     line = _NUMBERED.sub(r"\1\\\2", _AT_THE_BEGINNING.sub(r"\\\1", line))
@@ -44,18 +44,18 @@ def plain(text: str) -> str:
 
 
 def _spread(text: str) -> str:
-    """Lines stay lines within the item they belong to."""
+    """The lines of a text, with hard line breaks, within one list item."""
     return "\\\n  ".join(plain(line) for line in text.splitlines() if line.strip())
 
 
-def _happening(happening: Happening) -> str:
-    status = plain(happening.status)
-    facts = [plain(mark) for mark in happening.marks]
-    facts += [f"{plain(label)}: {plain(text)}" for label, text in happening.facts]
+def _event_lines(event: IncidentEvent) -> str:
+    status = plain(event.status)
+    facts = [plain(mark) for mark in event.marks]
+    facts += [f"{plain(label)}: {plain(text)}" for label, text in event.facts]
     blocks = [
-        f"### {plain(happening.time)} {plain(happening.action)}",
-        f"{plain(happening.summary)} ({f'**{status}**' if happening.is_failed else status})",
+        f"### {plain(event.time)} {plain(event.action)}",
+        f"{plain(event.summary)} ({f'**{status}**' if event.is_failed else status})",
         "\n".join(f"- {fact}" for fact in facts),
-        "\n".join(f"> {plain(line)}" for line in happening.note.splitlines()),
+        "\n".join(f"> {plain(line)}" for line in event.note.splitlines()),
     ]
     return "\n\n".join(block for block in blocks if block)

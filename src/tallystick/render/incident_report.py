@@ -1,11 +1,11 @@
-"""The incident report: what it says, in the order in which it is read."""
+"""The content of an incident report, in reading order."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """One event of the timeline, in words. `marks` say why it stands out; `note` is what somebody wrote beside it."""
+class IncidentEvent:
+    """An event of the timeline, in words. `marks` say why it stands out; `note` is a person's note on it."""
 
     time: str
     action: str
@@ -19,16 +19,16 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class IncidentReport:
-    """`lines` are the report's own six, `about` what the case is; both as label and text. `zone` is that of all times.
+    """A report: `about` describes the case, `lines` are the six texts of the report; both are pairs of label and text.
 
-    `gaps` say what is missing from the timeline, and why.
+    `zone` is the time zone of all times. `gaps` say what is missing from the timeline, and why.
     """
 
     organization: str
     title: str
     about: tuple[tuple[str, str], ...]
     lines: tuple[tuple[str, str], ...]
-    happenings: tuple[Happening, ...]
+    events: tuple[IncidentEvent, ...]
     gaps: tuple[str, ...]
     zone: str
     generated_at: str

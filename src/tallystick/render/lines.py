@@ -1,4 +1,4 @@
-"""Text as lines of runs: broken to a width, in the order it is seen, each letter in a font that has it."""
+"""Text layout: lines of runs, wrapped to a width, in visual order, each character in a font that has it."""
 
 import re
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from bidi import get_display
 
 from tallystick.render.fonts import Face, font_for, width
 
-# Words, blanks, and letters of scripts that are written without blanks, which may be parted anywhere.
+# Words, spaces, and single characters of scripts without spaces, which may be wrapped anywhere.
 _ANYWHERE = r"\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
 _PIECES = re.compile(rf"\s+|[{_ANYWHERE}]|[^\s{_ANYWHERE}]+")
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
-# Letters that are not seen but move others about: a name must not be able to turn the line around it.
+# Invisible characters that reorder others: a name must not be able to change the direction of its line.
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 _shaper = arabic_reshaper.ArabicReshaper({"delete_harakat": False})
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Letters of one font, in the order they are seen; `width` in points."""
+class TextRun:
+    """Characters of one font, in visual order; `width` in points."""
 
     font: str
     text: str
@@ -28,10 +28,10 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a face at a size in points."""
+class TextLine:
+    """One line of text at a size in points."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[TextRun, ...]
     size: float
 
     @property
@@ -39,29 +39,29 @@ class Line:
         return sum(run.width for run in self.runs)
 
 
-def line_of(text: str, face: Face, size: float) -> Line:
-    """The whole text on one line."""
-    seen = _seen(_clean(" ".join(text.split("\n"))))
+def line_of(text: str, face: Face, size: float) -> TextLine:
+    """The whole text as one line, newlines as spaces."""
+    seen = _visual_order(_printable(" ".join(text.split("\n"))))
     letters = [(font_for(face, letter), letter) for letter in seen]
     runs = []
     for font, group in groupby(letters, key=lambda one: one[0]):
         together = "".join(letter for _, letter in group)
         if not font:
             font, together = font_for(face, "U"), "".join(f"<U+{ord(letter):04X}>" for letter in together)
-        runs.append(Run(font, together, width(font, together, size)))
-    return Line(tuple(runs), size)
+        runs.append(TextRun(font, together, width(font, together, size)))
+    return TextLine(tuple(runs), size)
 
 
-def broken(text: str, face: Face, size: float, room: float) -> list[Line]:
-    """The text in lines of at most `room` points, parted at blanks where it can be; one empty line for no text."""
-    found: list[Line] = []
-    for paragraph in _clean(text).split("\n"):
+def wrap(text: str, face: Face, size: float, room: float) -> list[TextLine]:
+    """Wrap the text to lines of at most `room` points, at spaces if possible; one empty line for an empty text."""
+    found: list[TextLine] = []
+    for paragraph in _printable(text).split("\n"):
         found += _paragraph(paragraph.rstrip(), face, size, room)
     return found
 
 
-def _paragraph(text: str, face: Face, size: float, room: float) -> list[Line]:
-    lines: list[Line] = []
+def _paragraph(text: str, face: Face, size: float, room: float) -> list[TextLine]:
+    lines: list[TextLine] = []
     begun, taken = "", 0.0
     for piece in _PIECES.findall(text):
         wide = line_of(piece, face, size).width
@@ -71,7 +71,7 @@ def _paragraph(text: str, face: Face, size: float, room: float) -> list[Line]:
             if piece.isspace():
                 continue
         while wide > room and len(piece) > 1:
-            cut = _fitting(piece, face, size, room)
+            cut = _fitting_length(piece, face, size, room)
             lines.append(line_of(piece[:cut], face, size))
             piece = piece[cut:]
             wide = line_of(piece, face, size).width
@@ -79,8 +79,8 @@ def _paragraph(text: str, face: Face, size: float, room: float) -> list[Line]:
     return [*lines, line_of(begun, face, size)]
 
 
-def _fitting(piece: str, face: Face, size: float, room: float) -> int:
-    """How many letters of a piece fit, one at least."""
+def _fitting_length(piece: str, face: Face, size: float, room: float) -> int:
+    """The number of characters of a piece that fit, at least one."""
     low, high = 1, len(piece)
     while low < high:
         middle = (low + high + 1) // 2
@@ -88,11 +88,11 @@ def _fitting(piece: str, face: Face, size: float, room: float) -> int:
     return low
 
 
-def _clean(text: str) -> str:
+def _printable(text: str) -> str:
     return _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    "))
 
 
-def _seen(text: str) -> str:
+def _visual_order(text: str) -> str:
     if not _RIGHT_TO_LEFT.search(text):
         return text
     shown = get_display(_shaper.reshape(text), base_dir="L")

@@ -1,4 +1,4 @@
-"""The frame of every PDF: A4 pages with whose document it is, when it was made, and page n of m."""
+"""The frame of every PDF: A4 pages with organization, title, time of creation, and page n of m."""
 
 import io
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
 from tallystick.render.fonts import Face
-from tallystick.render.lines import Line, line_of
+from tallystick.render.lines import TextLine, line_of
 
-rl_config.useA85 = 0  # a quarter larger and a tenth slower, for channels that no document of ours goes through
+rl_config.useA85 = 0  # ASCII85 would make files a quarter larger, for channels that are not 8-bit clean
 
 WIDTH, HEIGHT = A4
 MARGIN = 54.0
@@ -29,13 +29,13 @@ ACCENT = HexColor(0x0B5A63)
 RED = HexColor(0x98141B)
 GREEN = HexColor(0x17603A)
 
-MOST_SHOWN = 50_000  # texts that are kept as they are set
-_TOTAL = "total"  # a form that every page shows, and that is drawn when the number of pages is known
+MAX_CACHED_TEXTS = 50_000  # laid out texts in memory
+_TOTAL = "total"  # a form that every page shows, drawn once the number of pages is known
 
 
 @dataclass(frozen=True, slots=True)
 class Imprint:
-    """What stands on every page. `generated_at` in words, with its zone."""
+    """The header and footer of every page. `generated_at` in words, with its zone."""
 
     title: str
     organization: str
@@ -43,7 +43,7 @@ class Imprint:
 
 
 class Pages:
-    """A document being written, from the top of a page to the bottom; `y` is where the next line begins, in points."""
+    """A document, written from top to bottom; `y` is the top of the next line, in points from the page's bottom."""
 
     def __init__(self, imprint: Imprint) -> None:
         self._imprint = imprint
@@ -54,85 +54,85 @@ class Pages:
         self._canvas.setCreator("Tallystick")
         self._number = 0
         self._shown: dict[tuple[str, float, str], str] = {}
-        self._forms: list[tuple[str, Line, Color]] = []
+        self._forms: list[tuple[str, TextLine, Color]] = []
         self._head: Callable[[], None] | None = None
         self.y = 0.0
         self._begin()
 
-    def need(self, height: float) -> None:
-        """Go on to a new page unless `height` points are left; what is higher than a page begins where it is."""
+    def ensure_room(self, height: float) -> None:
+        """Start a new page unless `height` points are left; content higher than a page starts in place."""
         if self.y - height < BOTTOM and not (height > TOP - BOTTOM and self.y > (TOP + BOTTOM) / 2):
             self._end()
             self._begin()
 
-    def begin_with(self, head: Callable[[], None]) -> None:
-        """Go on to a new page, and let `head` draw what stands at the top of it and of all that follow."""
+    def start_table(self, head: Callable[[], None]) -> None:
+        """Start a new page; `head` draws the table header on it and on all following pages."""
         self._head = head
         self._end()
         self._begin()
 
     def reserve(self, name: str, x: float, y: float) -> None:
-        """A place for words that are known later: see `fill`."""
+        """Reserve a position for a text that `fill` provides later."""
         self._canvas.saveState()
         self._canvas.translate(x, y)
         self._canvas.doForm(name)
         self._canvas.restoreState()
 
     def fill(self, name: str, text: str, face: Face, size: float, colour: Color) -> None:
-        """What stands at a place that was reserved; before `finished`."""
+        """Provide the text of a reserved position; before `render_pdf`."""
         self._forms.append((name, line_of(text, face, size), colour))
 
     def space(self, height: float) -> None:
-        """Leave room, which nobody needs at the end of a page."""
+        """Leave vertical space, except beyond the end of a page."""
         self.y = max(self.y - height, BOTTOM)
 
-    def put(self, lines: list[Line], x: float = MARGIN, colour: Color = INK) -> None:
-        """Lines below one another from `y` down; goes on to a new page where one is full."""
+    def add_lines(self, lines: list[TextLine], x: float = MARGIN, colour: Color = INK) -> None:
+        """Draw lines below each other from `y` down, on new pages as needed."""
         for line in lines:
-            self.need(line.size * LEADING)
+            self.ensure_room(line.size * LEADING)
             self.y -= line.size * LEADING
             self.draw(line, x, self.y + line.size * (LEADING - 1) / 2, colour)
 
     def text(self, text: str, face: Face = "sans", size: float = 9.5, colour: Color = INK) -> None:
-        """One line at `y`, for what is known to be short."""
-        self.put([line_of(text, face, size)], colour=colour)
+        """Draw a short text as one line at `y`."""
+        self.add_lines([line_of(text, face, size)], colour=colour)
 
-    def draw(self, line: Line, x: float, y: float, colour: Color = INK) -> None:
-        """One line with its foot at `y`."""
+    def draw(self, line: TextLine, x: float, y: float, colour: Color = INK) -> None:
+        """Draw one line with its baseline at `y`."""
         code = [_colour(colour)]
         for run in line.runs:
-            # Setting a text takes longer than all else, and a table has the same ones again and again.
+            # Laying out a text takes most of the time, and tables repeat the same texts: cache the result.
             key = run.font, line.size, run.text
             shown = self._shown.get(key)
             if shown is None:
                 shown = self._operators(*key)
-                if len(self._shown) < MOST_SHOWN:
+                if len(self._shown) < MAX_CACHED_TEXTS:
                     self._shown[key] = shown
             code.append(f"BT 1 0 0 1 {x:.2f} {y:.2f} Tm {shown}")
             x += run.width
         self._canvas._code.append(f"q {' '.join(code)} Q")
 
     def _operators(self, font: str, size: float, text: str) -> str:
-        """What sets a text, after where it begins."""
+        """The PDF operators that draw a text, without its position."""
         placed = self._canvas.beginText(0, 0)
         placed.setFont(font, size)
         placed.textOut(text)
         return str(placed.getCode()).partition(" Tm ")[2]
 
     def rule(self, colour: Color = HAIRLINE) -> None:
-        """A hairline across the page, at `y`."""
+        """Draw a hairline across the page at `y`."""
         stroke = _colour(colour).upper()
         self._canvas._code.append(f"q {stroke} .5 w {MARGIN} {self.y:.2f} m {WIDTH - MARGIN:.2f} {self.y:.2f} l S Q")
 
     def bar(self, x: float, top: float, colour: Color = ACCENT) -> None:
-        """An upright line from `top` down to `y`, beside what belongs together; none across a page's end."""
+        """Draw a vertical line from `top` down to `y`; nothing when a page break lies between."""
         if top > self.y:
             self._canvas.setStrokeColor(colour)
             self._canvas.setLineWidth(1.5)
             self._canvas.line(x, top, x, self.y)
 
     def mark(self, x: float, y: float, *, failed: bool) -> None:
-        """The shape of a status, as the pages draw it: a diamond for failed, a disc for success."""
+        """Draw the symbol of a status, as the pages show it: a diamond for failed, a disc for success."""
         self._canvas.setFillColor(RED if failed else GREEN)
         if not failed:
             self._canvas.circle(x, y, 2.6, stroke=0, fill=1)
@@ -144,8 +144,8 @@ class Pages:
         path.close()
         self._canvas.drawPath(path, stroke=0, fill=1)
 
-    def finished(self) -> bytes:
-        """The document."""
+    def render_pdf(self) -> bytes:
+        """Finish the document; returns its bytes."""
         self._end()
         total = (_TOTAL, line_of(str(self._number), "sans", 8), FAINT)
         for name, line, colour in (total, *self._forms):
@@ -159,9 +159,9 @@ class Pages:
         self._number += 1
         self.y = TOP
         across = WIDTH - MARGIN
-        organization = _cut(self._imprint.organization, "bold", 8, ROOM / 2 - 12)
+        organization = _truncate(self._imprint.organization, "bold", 8, ROOM / 2 - 12)
         _draw(self._canvas, organization, MARGIN, HEIGHT - 48, INK)
-        title = _cut(self._imprint.title, "sans", 8, ROOM / 2)
+        title = _truncate(self._imprint.title, "sans", 8, ROOM / 2)
         _draw(self._canvas, title, across - title.width, HEIGHT - 48, FAINT)
         self._canvas.setStrokeColor(HAIRLINE)
         self._canvas.setLineWidth(0.5)
@@ -184,11 +184,11 @@ class Pages:
 
 @cache
 def _colour(colour: Color) -> str:
-    """What fills with a colour; in upper case, what strokes with it."""
+    """The PDF operator that sets the fill colour; in upper case, the stroke colour."""
     return f"{colour.red:.4f} {colour.green:.4f} {colour.blue:.4f} rg"
 
 
-def _draw(canvas: Canvas, line: Line, x: float, y: float, colour: Color) -> None:
+def _draw(canvas: Canvas, line: TextLine, x: float, y: float, colour: Color) -> None:
     canvas.setFillColor(colour)
     for run in line.runs:
         canvas.setFont(run.font, line.size)
@@ -196,8 +196,8 @@ def _draw(canvas: Canvas, line: Line, x: float, y: float, colour: Color) -> None
         x += run.width
 
 
-def _cut(text: str, face: Face, size: float, room: float) -> Line:
-    """The beginning of a text that fits, with an ellipsis where something is missing."""
+def _truncate(text: str, face: Face, size: float, room: float) -> TextLine:
+    """The longest beginning of a text that fits into `room` points, with an ellipsis if something is cut off."""
     line = line_of(text, face, size)
     while line.width > room and len(text) > 1:
         text = text[: min(len(text) - 1, int(len(text) * room / line.width))]

@@ -1,4 +1,4 @@
-"""Events as Parquet: one row each with every field, the objects of the details as JSON text."""
+"""Events as Parquet: one row each with every field; the objects of the details as JSON text."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,17 +15,17 @@ from tallystick.events.output import SKEW
 from tallystick.events.record import StoredEvent
 from tallystick.merkle.remains import lost_parts
 from tallystick.render.fields import (
-    actor_of,
-    details_of,
-    sentence,
-    shown_ids,
-    target_of,
-    what_of,
-    who_of,
+    encode_ids,
+    parse_actor,
+    parse_details,
+    parse_target,
+    parse_what,
+    parse_who,
+    summary_of,
 )
 
-MOST_ROWS = 50_000
-MOST_BYTES = 16 << 20  # of the parts of one row group: what memory is taken for
+MAX_ROWS = 50_000
+MAX_BYTES = 16 << 20  # of the parts in one row group, which bounds memory
 _TIME = pa.timestamp("us", "UTC")
 _INT = pa.int64()
 _NULL = pa.scalar(None, pa.string())
@@ -33,7 +33,10 @@ _TEXTS = pa.list_(pa.string())
 
 
 class Column(NamedTuple):
-    """`of`: what a value is read from, by its name in `_opened`; `is_text`: what is empty is absent, and null."""
+    """A column: its type, the source in `_decode_parts` that values are read from, and the function that reads them.
+
+    With `is_text` an empty value becomes null.
+    """
 
     type: Any
     of: str
@@ -54,7 +57,7 @@ COLUMNS: dict[str, Column] = {
     "category": _text("what", "category"),
     "status": _text("what", "status"),
     "known": Column(pa.bool_(), "action", CATALOGUE.__contains__),
-    "summary": Column(pa.string(), "said", lambda x: sentence(*x)),
+    "summary": Column(pa.string(), "said", lambda x: summary_of(*x)),
     "description": _text("details", "description"),
     "actor_type": _text("actor", "type"),
     "actor_id": _text("actor", "id"),
@@ -87,8 +90,8 @@ SCHEMA = pa.schema([(name, column.type) for name, column in COLUMNS.items()])
 
 
 def write_parquet(blocks: Iterable[Sequence[StoredEvent]], target: BinaryIO) -> None:
-    """All events, in row groups; memory stays bounded."""
-    # What is written is compressed beside the reading of the next.
+    """Write all events in row groups; memory stays bounded."""
+    # One row group is compressed in a thread while the next is read.
     with pq.ParquetWriter(target, SCHEMA, compression="zstd") as writer, ThreadPoolExecutor(1) as beside:
         writing: Future[None] | None = None
         for group in _groups(blocks):
@@ -107,33 +110,35 @@ def _groups(blocks: Iterable[Sequence[StoredEvent]]) -> Iterator[list[StoredEven
         for stored in block:
             waiting.append(stored)
             held += len(stored.what) + len(stored.target) + len(stored.who) + len(stored.details)
-            if len(waiting) >= MOST_ROWS or held >= MOST_BYTES:
+            if len(waiting) >= MAX_ROWS or held >= MAX_BYTES:
                 yield waiting
                 waiting, held = [], 0
     if waiting:
         yield waiting
 
 
-class _Values(NamedTuple):
-    """Different values, and which of them each event has; without `places` one for each event."""
+class _DictionaryColumn(NamedTuple):
+    """Distinct values and, for each event, the position of its value; without `places` one value per event."""
 
     different: Sequence[Any]
     places: Any = None
 
 
 def _table(events: Sequence[StoredEvent]) -> Any:
-    opened = _opened(events)
+    opened = _decode_parts(events)
     arrays = []
     for column in COLUMNS.values():
         different, places = opened[column.of]
         read = map(column.value, different)
-        values = _texts(read) if column.is_text else pa.array(list(read), _INT if column.type == _TIME else column.type)
+        values = (
+            _text_array(read) if column.is_text else pa.array(list(read), _INT if column.type == _TIME else column.type)
+        )
         arrays.append((values if places is None else values.take(places)).cast(column.type))
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
-def _texts(values: Iterable[Any]) -> Any:
-    """Of text, or of JSON as it is stored."""
+def _text_array(values: Iterable[Any]) -> Any:
+    """An array of texts or stored JSON, with null for empty ones."""
     listed = list(values)
     if listed and isinstance(listed[0], Raw):
         listed = list(map(bytes, listed))
@@ -141,31 +146,34 @@ def _texts(values: Iterable[Any]) -> Any:
     return pc.if_else(pc.equal(array, ""), _NULL, array)
 
 
-def _opened(events: Sequence[StoredEvent]) -> dict[str, _Values]:
-    whats = [what_of(stored.what or b"{}") for stored in events]
-    whos = [who_of(stored.who or b"{}") for stored in events]
+def _decode_parts(events: Sequence[StoredEvent]) -> dict[str, _DictionaryColumn]:
+    whats = [parse_what(stored.what or b"{}") for stored in events]
+    whos = [parse_who(stored.who or b"{}") for stored in events]
     actors = [bytes(who.actor) for who in whos]
     said = zip(
-        [what.action for what in whats], [what.status for what in whats], actors,
-        [stored.target for stored in events], strict=True,
-    )  # fmt: skip
+        [what.action for what in whats],
+        [what.status for what in whats],
+        actors,
+        [stored.target for stored in events],
+        strict=True,
+    )
     return {
-        "event": _Values(events),
-        "id": _Values(shown_ids(events)),
-        "remains": _each_once([stored.remains for stored in events]),
-        "what": _Values(whats),
-        "action": _each_once([what.action for what in whats]),
-        "said": _each_once(said),
-        "actor": _each_once(actors, actor_of),
-        "recorder": _each_once([bytes(what.recorded_by) for what in whats], actor_of),
-        "target": _each_once([stored.target for stored in events], target_of),
-        "context": _Values([who.context for who in whos]),
-        "details": _Values([details_of(stored.details or b"{}") for stored in events]),
+        "event": _DictionaryColumn(events),
+        "id": _DictionaryColumn(encode_ids(events)),
+        "remains": _dictionary([stored.remains for stored in events]),
+        "what": _DictionaryColumn(whats),
+        "action": _dictionary([what.action for what in whats]),
+        "said": _dictionary(said),
+        "actor": _dictionary(actors, parse_actor),
+        "recorder": _dictionary([bytes(what.recorded_by) for what in whats], parse_actor),
+        "target": _dictionary([stored.target for stored in events], parse_target),
+        "context": _DictionaryColumn([who.context for who in whos]),
+        "details": _DictionaryColumn([parse_details(stored.details or b"{}") for stored in events]),
     }
 
 
-def _each_once(values: Iterable[Any], read: Callable[[Any], Any] = lambda value: value) -> _Values:
-    """The same few come again and again: each is read once."""
+def _dictionary(values: Iterable[Any], read: Callable[[Any], Any] = lambda value: value) -> _DictionaryColumn:
+    """Distinct values, each read only once, since few values make up most events."""
     known: dict[Any, int] = {}
     places = [known.setdefault(value, len(known)) for value in values]
-    return _Values([read(value) for value in known], pa.array(places, pa.int32()))
+    return _DictionaryColumn([read(value) for value in known], pa.array(places, pa.int32()))

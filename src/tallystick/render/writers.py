@@ -1,49 +1,52 @@
-"""The formats of an export: each writes an iterator of events to a binary stream, in the order they come."""
+"""The formats of exports: each writes blocks of events to a binary stream, in the given order."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from tallystick.events.record import StoredEvent
-from tallystick.render.csv_lines import csv_header, csv_of
-from tallystick.render.export_pdf import About, write_pdf
-from tallystick.render.json_lines import lines_of, ndjson_of
+from tallystick.render.csv_lines import csv_header, csv_lines
+from tallystick.render.export_pdf import CoverPage, write_pdf
+from tallystick.render.json_lines import json_lines, ndjson
 from tallystick.render.parquet import write_parquet
 
 Blocks = Iterable[Sequence[StoredEvent]]
-Write = Callable[[Blocks, BinaryIO, About], None]
+WriteFunction = Callable[[Blocks, BinaryIO, CoverPage], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ExportFormat:
-    """`is_whole`: every field of an event is in it. A format without `write` is not made here (a bundle)."""
+    """A format: its name in `words`, and whether files hold every field of an event (`is_whole`).
+
+    A format without `write` is built elsewhere (the bundle).
+    """
 
     words: str
     suffix: str
     media_type: str
     is_whole: bool
-    write: Write | None = None
+    write: WriteFunction | None = None
 
 
-def _csv(blocks: Blocks, target: BinaryIO, _about: About) -> None:
+def _csv(blocks: Blocks, target: BinaryIO, _about: CoverPage) -> None:
     target.write(csv_header())
-    target.writelines(csv_of(block) for block in blocks)
+    target.writelines(csv_lines(block) for block in blocks)
 
 
-def _ndjson(blocks: Blocks, target: BinaryIO, _about: About) -> None:
-    target.writelines(ndjson_of(block) for block in blocks)
+def _ndjson(blocks: Blocks, target: BinaryIO, _about: CoverPage) -> None:
+    target.writelines(ndjson(block) for block in blocks)
 
 
-def _json(blocks: Blocks, target: BinaryIO, _about: About) -> None:
+def _json(blocks: Blocks, target: BinaryIO, _about: CoverPage) -> None:
     between = b"[\n"
     for block in blocks:
         if block:
-            target.write(between + b",\n".join(lines_of(block)))
+            target.write(between + b",\n".join(json_lines(block)))
             between = b",\n"
     target.write(b"[]\n" if between == b"[\n" else b"\n]\n")
 
 
-def _parquet(blocks: Blocks, target: BinaryIO, _about: About) -> None:
+def _parquet(blocks: Blocks, target: BinaryIO, _about: CoverPage) -> None:
     write_parquet(blocks, target)
 
 

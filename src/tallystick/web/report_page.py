@@ -11,7 +11,7 @@ from tallystick.compliance.reports import Asked
 from tallystick.exports.links import file_headers
 from tallystick.exports.request import Export, require_file
 from tallystick.render.compliance_pdf import answer_words, exception_words, report_pdf
-from tallystick.render.compliance_report import NO_EVIDENCE, Exceptional, Group, Period
+from tallystick.render.compliance_report import NO_EVIDENCE, ExceptionReport, ReportPeriod, ValueGroup
 from tallystick.web.compliance_page import PATH, find_report, period_words
 from tallystick.web.dependencies import CallerDep, DatabaseDep, ExporterDep, FrameDep, UserScopeDep
 from tallystick.web.filters import Filters
@@ -24,7 +24,7 @@ ONE = PATH + "/reports/{report_id:str}"
 class Links:
     """From numbers of a report to the lists behind them."""
 
-    def __init__(self, period: Period) -> None:
+    def __init__(self, period: ReportPeriod) -> None:
         self._period = period
 
     def to(self, query: str = "") -> str:
@@ -35,15 +35,15 @@ class Links:
         """The same of all time: what explains a gap was told when it came to be."""
         return Filters(q=query, tz=self._period.zone).href()
 
-    def exceptional(self, one: Exceptional) -> str:
+    def exceptional(self, one: ExceptionReport) -> str:
         """Those that stand out: one by one where the search alone finds more and all of them are known."""
         if one.query_is_wider and one.samples and one.all_shown:
             return self._filters(" ".join(f"id:{sample.id}" for sample in one.samples)).href()
         return self.to(one.query)
 
-    def group(self, one: Exceptional, group: Group) -> str:
+    def group(self, one: ExceptionReport, group: ValueGroup) -> str:
         """The events of a group."""
-        period = Period(group.start, group.end, self._period.zone) if group.start else self._period
+        period = ReportPeriod(group.start, group.end, self._period.zone) if group.start else self._period
         return Links(period)._filters(one.query).having(group.field, (group.value,)).href()
 
     def event(self, event_id: str) -> str:
@@ -79,7 +79,7 @@ async def show_report(
         parts=[_period(part, zone) for part in report.not_reviewed],
         reviews={line.id: line for line in report.reviews},
         at=lambda text: second_words(to_us(datetime.fromisoformat(text)), zone) if text else "",
-        period_of=lambda line: _period(Period(line.start, line.end, report.period.zone), zone),
+        period_of=lambda line: _period(ReportPeriod(line.start, line.end, report.period.zone), zone),
         answer_words=answer_words,
         exception_words=exception_words,
         no_evidence=NO_EVIDENCE,
@@ -155,6 +155,6 @@ def _why(one: Export) -> str:
     }.get(one.gone, "It is no longer available.")
 
 
-def _period(period: Period, zone: tzinfo) -> str:
+def _period(period: ReportPeriod, zone: tzinfo) -> str:
     ends = [to_us(datetime.fromisoformat(text)) for text in (period.start, period.end)]
     return period_words(ends[0], ends[1], zone)
