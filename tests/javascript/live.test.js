@@ -54,7 +54,7 @@ suite("Switching on and off", () => {
   test("the end of the session ends the view with the reason", () => {
     const page = connectedPage();
     page.source.emit("signed-out", { detail: "" });
-    assert.equal(page.status.text, "You are signed out. Sign in to go on.");
+    assert.equal(page.status.text, "You are signed out. Sign in to continue.");
     assert.equal(page.status.isRunning, false);
     assert.equal(page.source.readyState, 2);
   });
@@ -155,7 +155,7 @@ suite("New events", () => {
     page.source.emit("rows", message(501, 503));
     page.clock.advance(1000);
     assert.deepEqual(page.table.rows, newestFirst(4, 503));
-    assert.match(page.table.limit, /^The newest 500 events are shown while live\./);
+    assert.match(page.table.limit, /^Live shows the newest 500 events\./);
     assert.equal(page.table.newCount, " · 493 new events since");
   });
 
@@ -307,8 +307,8 @@ test("Every state has its words", () => {
       "",
       "Connecting…",
       "New events appear here",
-      "Connection lost, trying again",
-      "You are signed out. Sign in to go on.",
+      "Connection lost, reconnecting",
+      "You are signed out. Sign in to continue.",
     ],
   );
 });

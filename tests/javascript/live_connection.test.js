@@ -6,9 +6,9 @@ suite("A lost connection", () => {
   test("is said, also while paused", () => {
     const page = connectedPage();
     page.source.fail();
-    assert.equal(page.status.text, "Connection lost, trying again");
+    assert.equal(page.status.text, "Connection lost, reconnecting");
     page.view.togglePause();
-    assert.equal(page.status.text, "Connection lost, trying again · paused, 0 new events waiting");
+    assert.equal(page.status.text, "Connection lost, reconnecting · paused, 0 new events waiting");
   });
 
   test("is left to the browser while that tries again", () => {

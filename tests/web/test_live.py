@@ -85,7 +85,7 @@ def test_more_than_fits_is_cut_and_said(alice, town):
     for _ in range(3):
         town.record(*({"action": "live.burst"} for _ in range(200)))
     expect(alice.locator("#rows tr")).to_have_count(500)
-    expect(alice.locator("#more")).to_contain_text("The newest 500 events are shown while live.")
+    expect(alice.locator("#more")).to_contain_text("Live shows the newest 500 events.")
     expect(alice.locator("#count-new")).to_contain_text("600 new events")
     alice.keyboard.press("l")
     expect(alice.locator("#rows tr")).to_have_count(50)
@@ -105,7 +105,7 @@ def test_a_lost_connection_is_said_and_goes_on_where_it_stopped(browser, start_s
         page.get_by_role("button", name="Sign in").click()
         _live(page)
         server.kill()
-        expect(page.locator("#live-words")).to_contain_text("Connection lost, trying again")
+        expect(page.locator("#live-words")).to_contain_text("Connection lost, reconnecting")
         server.start()
         with server.client(key) as client:
             _record(client, "live.meanwhile")

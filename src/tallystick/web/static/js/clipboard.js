@@ -15,7 +15,7 @@ async function copy(text, message) {
     await navigator.clipboard.writeText(text);
     message.textContent = "Copied.";
   } catch {
-    message.textContent = "The browser does not allow copying here.";
+    message.textContent = "Your browser does not allow copying here.";
   }
 }
 

@@ -57,7 +57,7 @@ function show(html) {
 
 function showProblem() {
   if (!figure()) return;
-  figure().textContent = "The counts over time are not available now.";
+  figure().textContent = "Event counts are not available right now.";
   figure().classList.remove("older");
 }
 

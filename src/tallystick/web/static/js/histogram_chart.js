@@ -161,7 +161,7 @@ function describeBar(points, step) {
   const count = (counts) => counts[step].toLocaleString("en");
   words.textContent =
     step == null
-      ? "Drag to narrow"
+      ? "Drag to select a period"
       : `${points.words[step]}: ${count(points.success)} success, ${count(points.failed)} failed`;
 }
 

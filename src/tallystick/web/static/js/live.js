@@ -136,9 +136,7 @@ export class LiveView {
     );
     if (this.#table.trim(MAX_ROWS)) this.#queue.overflowed = true;
     if (this.#queue.overflowed)
-      this.#table.showLimit(
-        `The newest ${MAX_ROWS} events are shown while live. Switch Live off to page further back.`,
-      );
+      this.#table.showLimit(`Live shows the newest ${MAX_ROWS} events. Turn Live off to see older ones.`);
     this.#table.showNewCount(` · ${countText(this.#queue.arrived)} since`);
     if (this.#queue.length) this.#scheduleDraw();
   }
@@ -152,9 +150,9 @@ export function statusText(state, isPaused, held) {
     case "live":
       return isPaused ? `Paused · ${countText(held)} waiting` : "New events appear here";
     case "lost":
-      return `Connection lost, trying again${isPaused ? ` · paused, ${countText(held)} waiting` : ""}`;
+      return `Connection lost, reconnecting${isPaused ? ` · paused, ${countText(held)} waiting` : ""}`;
     case "signed-out":
-      return "You are signed out. Sign in to go on.";
+      return "You are signed out. Sign in to continue.";
     default:
       return "";
   }

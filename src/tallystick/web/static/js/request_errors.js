@@ -11,7 +11,7 @@ function show(event) {
     return;
   }
   const reason = status ? `The server answered with an error (${status}).` : "The server cannot be reached.";
-  document.getElementById("trouble-words").textContent = `${reason} The list below still shows what was found before.`;
+  document.getElementById("trouble-words").textContent = `${reason} The list below shows the previous results.`;
   message().hidden = false;
 }
 

@@ -3,7 +3,7 @@ import { replaceWord, withoutWord, wordBefore } from "./search_terms.js";
 
 const TYPING_PAUSE = 120; // milliseconds without a key before values are requested
 const QUALIFIERS = {
-  "user:": "who did it: e-mail, name or ID",
+  "user:": "who did it: email, name or ID",
   "action:": "what was done, such as deployment.*",
   "category:": "a kind of action",
   "status:": "success or failed",
