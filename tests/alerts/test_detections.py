@@ -15,7 +15,7 @@ from tallystick.alerts.rule_tests import failures
 from tallystick.alerts.rules_file import shipped_detections
 from tallystick.clock import DAY_US
 from tallystick.demo.events import acme_events
-from tallystick.demo.incidents import DELETED_ON, GUESSED_ON, PERIOD_DAYS, RAISED_ON
+from tallystick.demo.incidents import DELETED_DAY, GUESSED_DAY, PERIOD_DAYS, RAISED_DAY
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import prepare
 from tallystick.query.scope import Principal
@@ -77,9 +77,9 @@ def documented() -> dict[str, int]:
 def test_every_planted_incident_is_found_each_time():
     days = range(NOW // DAY_US - 89, NOW // DAY_US)
     for name, person, planted_on in (
-        ("failed_sign_ins", "tom@acme.com", GUESSED_ON), ("brute_force", "tom@acme.com", GUESSED_ON),
-        ("role_self_raised", "dmitri@acme.com", RAISED_ON), ("role_raised", "dmitri@acme.com", RAISED_ON),
-        ("bulk_deletion", "priya@acme.com", DELETED_ON),
+        ("failed_sign_ins", "tom@acme.com", GUESSED_DAY), ("brute_force", "tom@acme.com", GUESSED_DAY),
+        ("role_self_raised", "dmitri@acme.com", RAISED_DAY), ("role_raised", "dmitri@acme.com", RAISED_DAY),
+        ("bulk_deletion", "priya@acme.com", DELETED_DAY),
     ):  # fmt: skip
         planted = {day for day in days if day % PERIOD_DAYS == planted_on}
         assert planted <= {day for who, day in found_by(name) if who == person}, name

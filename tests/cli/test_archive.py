@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tallystick import clock
-from tallystick.cli.archive import event_of_line
+from tallystick.cli.archive import event_from_line
 from tallystick.destinations.directory import Directory
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
@@ -128,7 +128,7 @@ def test_what_the_log_said_of_an_event_goes_along() -> None:
             "external_id": "ci-1"}  # fmt: skip
     line = {"index": 7, "id": "evt_1", "received_at": 0, "what": json.dumps(what), "target": "{}", "who": None,
             "details": '{"metadata": {"n": 1}}'}  # fmt: skip
-    assert event_of_line(line) == {
+    assert event_from_line(line) == {
         "action": "a.b",
         "timestamp": "2024-01-15T10:00:00Z",
         "external_id": "evt_1",

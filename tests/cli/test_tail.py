@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tallystick.cli.tail import messages
+from tallystick.cli.tail import parse_event_stream
 from tests.cli.running import Member, wait_for
 from tests.cli.wire import Wire
 from tests.fixtures.servers import COMMAND
@@ -100,4 +100,4 @@ def test_an_interrupt_ends_it_quietly(member: Member, start_tail: Callable[..., 
 def test_messages_are_read_as_the_standard_says() -> None:
     said = [": still here", "id: 3", "event: event", 'data: {"index":', "data: 3}", ""]
     unfinished = ["event: position", "data: [9]"]
-    assert list(messages([*said, *unfinished])) == [("event", {"index": 3})]
+    assert list(parse_event_stream([*said, *unfinished])) == [("event", {"index": 3})]

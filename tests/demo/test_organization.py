@@ -7,7 +7,7 @@ import pytest
 
 from tallystick.access import organizations
 from tallystick.database.engine import Database
-from tallystick.demo.organization import REMEMBERED, ensure_acme
+from tallystick.demo.organization import STATE_FILE, ensure_acme
 from tallystick.errors import Conflict
 from tallystick.ledger import log
 
@@ -28,7 +28,7 @@ def test_a_second_start_knows_the_first_ones_password_and_key(sqlite_database: D
 
 def test_what_it_remembers_is_readable_by_its_user_alone(sqlite_database: Database, tmp_path: Path) -> None:
     ensure_acme(sqlite_database, tmp_path, NOW_US)
-    assert stat.S_IMODE((tmp_path / REMEMBERED).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / STATE_FILE).stat().st_mode) == 0o600
 
 
 def test_an_acme_that_the_demo_did_not_make_is_left_alone(sqlite_database: Database, tmp_path: Path) -> None:

@@ -7,12 +7,18 @@ from sqlalchemy import update
 
 from tallystick.access import organizations
 from tallystick.backup.restore import MARKER_FILE
-from tallystick.cli.doctor import _look
+from tallystick.cli.doctor import _run_checks
 from tallystick.clock import DAY_US, SECOND_US, now_us
 from tallystick.database.engine import Database
-from tallystick.doctor.finding import Grade
-from tallystick.doctor.machine import look_at_archive, look_at_data, look_at_mail, look_at_store, missing
-from tallystick.doctor.records import look_at_database
+from tallystick.doctor.check_result import CheckGrade
+from tallystick.doctor.control_database import check_database
+from tallystick.doctor.environment import (
+    check_archive,
+    check_data_directory,
+    check_event_store,
+    check_mail,
+    missing_events,
+)
 from tallystick.errors import Unavailable
 from tallystick.ledger import log as ledger_log
 from tallystick.ledger.high_water import HighWaterMark, HighWaterMarks
@@ -45,7 +51,7 @@ def log(settings):
     return found
 
 
-def said(findings, grade=Grade.PROBLEM):
+def said(findings, grade=CheckGrade.PROBLEM):
     return [finding.name for finding in findings if finding.grade is grade]
 
 
@@ -57,14 +63,19 @@ def change(settings, work):
 
 
 def test_a_sound_installation_has_no_problem_and_no_backup_yet(settings, log):
-    found = [*look_at_data(settings), *look_at_database(settings), *look_at_store(settings), *look_at_mail(settings)]
+    found = [
+        *check_data_directory(settings),
+        *check_database(settings),
+        *check_event_store(settings),
+        *check_mail(settings),
+    ]
     assert said(found) == []
-    assert said(found, Grade.WARNING) == ["backup", "event store"]
+    assert said(found, CheckGrade.WARNING) == ["backup", "event store"]
 
 
 def test_a_frozen_log_comes_with_its_reason_and_what_to_do(settings, log):
     change(settings, lambda connection: ledger_log.freeze(connection, log.org_id, "it is older"))
-    (finding,) = [one for one in look_at_database(settings) if one.grade is Grade.PROBLEM]
+    (finding,) = [one for one in check_database(settings) if one.grade is CheckGrade.PROBLEM]
     assert "it is older" in finding.words
     assert "tallystick org restart-log acme" in finding.advice
 
@@ -73,20 +84,20 @@ def test_a_log_with_fewer_entries_than_were_signed_is_a_problem(settings, log):
     marks = HighWaterMarks(settings.data_dir)
     marks.open()
     marks.append([HighWaterMark(log.origin_id, 5, bytes(32))])
-    assert said(look_at_database(settings)) == ["log"]
+    assert said(check_database(settings)) == ["log"]
 
 
 def test_marks_that_the_server_is_writing_are_left_alone(settings, log):
     path = settings.data_dir / "ledger.marks"
     path.write_text(f"{log.origin_id} 5 half of a li")
-    said(look_at_database(settings))
+    said(check_database(settings))
     assert path.read_text().endswith("half of a li")
 
 
 def test_another_secret_is_a_problem(settings, log):
     environ = {"DATA_DIR": str(settings.data_dir), "DATABASE_URL": settings.database_url, "SECRET_KEY": "x" * 40}
     other = Settings.load({f"TALLYSTICK_{name}": value for name, value in environ.items()})
-    assert said(look_at_database(other)) == ["secret key"]
+    assert said(check_database(other)) == ["secret key"]
 
 
 def test_a_clock_that_leapt_is_a_problem_until_it_is_accepted(settings, log):
@@ -94,9 +105,9 @@ def test_a_clock_that_leapt_is_a_problem_until_it_is_accepted(settings, log):
     change(settings, lambda connection: clock_guard.accept_clock(connection, now))
     values = {"doubted_at": now + 400 * DAY_US, "doubted_through": now + 400 * DAY_US}
     change(settings, lambda connection: connection.execute(update(clock_witness).values(values)))
-    assert said(look_at_database(settings)) == ["clock"]
+    assert said(check_database(settings)) == ["clock"]
     change(settings, lambda connection: clock_guard.accept_clock(connection, now))
-    assert said(look_at_database(settings)) == []
+    assert said(check_database(settings)) == []
 
 
 def test_what_others_may_read_and_half_a_restore_are_problems(settings):
@@ -105,23 +116,23 @@ def test_what_others_may_read_and_half_a_restore_are_problems(settings):
     (settings.data_dir / MARKER_FILE).write_bytes(
         b'{"backup_id":"01890000-0000-7000-8000-000000000000","directory":"/copies/1","aside":"","moved":true}'
     )
-    assert said(look_at_data(settings)) == ["data directory", "restore"]
+    assert said(check_data_directory(settings)) == ["data directory", "restore"]
 
 
 def test_a_mail_server_that_does_not_answer_is_a_problem(settings, tmp_path, free_port):
     environ = {"TALLYSTICK_DATA_DIR": str(tmp_path), "TALLYSTICK_SMTP_URL": f"smtp://127.0.0.1:{free_port}"}
-    assert said(look_at_mail(Settings.load(environ))) == ["mail"]
+    assert said(check_mail(Settings.load(environ))) == ["mail"]
 
 
 def test_looking_makes_nothing(tmp_path, monkeypatch):
     """Also no data directory and no secret key, which would hide that the real ones are lost."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TALLYSTICK_DATA_DIR", str(tmp_path / "data"))
-    found = _look()
+    found = _run_checks()
     assert said(found) == ["data directory"]
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "data").mkdir(mode=0o700)
-    assert "secret.key is not there" in "".join(one.words for one in _look() if one.grade is Grade.PROBLEM)
+    assert "secret.key is not there" in "".join(one.words for one in _run_checks() if one.grade is CheckGrade.PROBLEM)
     assert list((tmp_path / "data").iterdir()) == []
 
 
@@ -132,9 +143,9 @@ def test_a_store_with_fewer_events_than_the_log_says_is_a_problem(sqlite_spine, 
     settings = Settings.load(
         {"TALLYSTICK_DATA_DIR": str(tmp_path), "TALLYSTICK_DATABASE_URL": f"sqlite:///{tmp_path}/tallystick.db"}
     )
-    assert missing(settings, sqlite_spine.store) == 0
+    assert missing_events(settings, sqlite_spine.store) == 0
     expiry.delete_indexes(sqlite_spine.store, scope, [sent[1].index, sent[3].index])
-    assert missing(settings, sqlite_spine.store) == 2
+    assert missing_events(settings, sqlite_spine.store) == 2
 
 
 def test_a_change_that_the_store_fails_to_carry_out_is_told_with_its_reason(sqlite_spine, tmp_path):
@@ -167,8 +178,8 @@ def test_an_archive_that_is_out_of_reach_is_a_problem(tmp_path, free_port):
         "S3_ACCESS_KEY": "AK", "S3_SECRET_KEY": "not-to-be-seen",
     }  # fmt: skip
     settings = Settings.load({f"TALLYSTICK_{name}": value for name, value in environ.items()})
-    (refused,) = look_at_archive(settings)
+    (refused,) = check_archive(settings)
     assert "TALLYSTICK_ALLOWED_TARGETS" in refused.words
-    (empty,) = look_at_archive(dataclasses.replace(settings, archive_dir=tmp_path / "none"))
-    assert empty.grade is Grade.OK
+    (empty,) = check_archive(dataclasses.replace(settings, archive_dir=tmp_path / "none"))
+    assert empty.grade is CheckGrade.OK
     assert not (tmp_path / "none").exists()

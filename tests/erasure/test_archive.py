@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tallystick import clock
-from tallystick.cli.archive import event_of_line
+from tallystick.cli.archive import event_from_line
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.destinations.directory import Directory
 from tallystick.destinations.guard import TargetError
@@ -285,7 +285,7 @@ def test_what_is_left_can_be_restored(on_disk: Kept) -> None:
     scope = on_disk.organization()
     on_disk.expire(scope, *MIXED)
     erase(on_disk.spine, scope, on_disk.eraser)
-    restored = [event_of_line(line) for line in on_disk.lines().values()]
+    restored = [event_from_line(line) for line in on_disk.lines().values()]
     assert restored[0]["actor"] == {"type": "user", "name": "erased"}
     assert restored[2]["description"] == "of somebody else"
     assert MARKER_FILE in on_disk.objects.keys("")

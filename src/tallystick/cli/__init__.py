@@ -1,7 +1,6 @@
-"""The command line: one file per command, `app.py` finds the right one.
+"""The command line: one module per command; `app.py` imports the module of the command that is called.
 
-Client commands (import, send, search, tail) speak to a server through its HTTP API and need
-nothing but its URL and a key. Operator commands (org, user, key) open the control database
-themselves, also beside a running server. Promises: results go to standard output, words about
-them to standard error; exit status 0, 1 (failed) or 2 (usage); an error says what to do next.
+Client commands (import, send, search, tail) call a server's HTTP API and need only its URL and an API key. Operator
+commands (org, user, key) open the control database themselves, even while a server runs. Promises: results go to
+standard output, messages to standard error; the exit status is 0, 1 (failed) or 2 (usage); an error says what to do.
 """

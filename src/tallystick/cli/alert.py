@@ -1,4 +1,4 @@
-"""`tallystick alert`: rules, what they found, what they would have found."""
+"""`tallystick alert`: lists alerts, manages alert rules, runs back-tests and rule tests."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,16 +8,15 @@ import typer
 from tallystick.alerts.rule_tests import failures
 from tallystick.alerts.rules_file import read_rules
 from tallystick.cli.client import Client
-from tallystick.cli.terminal import counted, emit, id_of, listing, note, say, visible
+from tallystick.cli.terminal import JsonOption, counted, emit, escape_control, id_argument, note, print_table, say
 
 app = typer.Typer()
 alert = typer.Typer(no_args_is_help=True, help="Manage alert rules and alerts.")
 app.add_typer(alert, name="alert")
 
 RULES, ALERTS, DETECTIONS = "/v1/alert-rules", "/v1/alerts", "/v1/detections"
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one item per line.")]
-Rule = Annotated[str, id_of("RULE")]
-File = Annotated[Path, typer.Argument(metavar="FILE", help="YAML file with rules.", exists=True, dir_okay=False)]
+RuleId = Annotated[str, id_argument("RULE")]
+RulesFile = Annotated[Path, typer.Argument(metavar="FILE", help="YAML file with rules.", exists=True, dir_okay=False)]
 
 
 @alert.command("list")
@@ -25,7 +24,7 @@ def list_alerts(
     state: Annotated[str, typer.Option(help="open or acknowledged.")] = "",
     rule: Annotated[str, typer.Option(help="ID of a rule.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Maximum number to show.")] = 50,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """List alerts, newest first."""
     asked: dict[str, str | int] = {name: value for name, value in (("state", state), ("rule", rule)) if value}
@@ -37,42 +36,42 @@ def list_alerts(
         titles = ("Alert", "Fired", "Severity", "Rule", "What happened", "Status")
         rows = ([one["id"], one["fired_at"].replace("T", " ")[:19], one["severity"], one["rule"]["name"],
                  one["sentence"], one["state"]] for one in found)  # fmt: skip
-        listing(titles, (list(map(visible, row)) for row in rows), whole=("Alert",))
+        print_table(titles, (list(map(escape_control, row)) for row in rows), whole=("Alert",))
     note(f"{counted(len(found), 'alert')}.")
 
 
 @alert.command()
-def show(shown_id: Annotated[str, id_of("ALERT")]) -> None:
+def show(shown_id: Annotated[str, id_argument("ALERT")]) -> None:
     """Show one as JSON."""
     emit(Client.from_environment().get(f"{ALERTS}/{shown_id}", {}))
 
 
 @alert.command()
 def acknowledge(
-    shown_id: Annotated[str, id_of("ALERT")],
+    shown_id: Annotated[str, id_argument("ALERT")],
     said: Annotated[str, typer.Option("--note", help="A note to keep with the alert.")] = "",
 ) -> None:
     """Acknowledge an alert."""
     Client.from_environment().send("POST", f"{ALERTS}/{shown_id}/acknowledge", {"note": said})
-    note(f"Acknowledged {visible(shown_id)}.")
+    note(f"Acknowledged {escape_control(shown_id)}.")
 
 
 @alert.command()
-def rules(json: Json = False) -> None:
+def rules(json: JsonOption = False) -> None:
     """List the rules of the organization by name."""
     found: list[dict[str, Any]] = Client.from_environment().get(RULES, {})["data"]
     if json:
         for one in found:
             emit(one)
     else:
-        rows = ([one["id"], one["name"], one["words"], one["severity"], _standing(one)] for one in found)
-        listing(("Rule", "Name", "Fires on", "Severity", "Status"), (list(map(visible, row)) for row in rows),
-                whole=("Rule",))  # fmt: skip
+        rows = ([one["id"], one["name"], one["words"], one["severity"], _rule_state(one)] for one in found)
+        cells = (list(map(escape_control, row)) for row in rows)
+        print_table(("Rule", "Name", "Fires on", "Severity", "Status"), cells, whole=("Rule",))
     note(f"{counted(len(found), 'rule')}.")
 
 
 @alert.command()
-def detections(json: Json = False) -> None:
+def detections(json: JsonOption = False) -> None:
     """List the built-in rules and whether they are on."""
     found: list[dict[str, Any]] = Client.from_environment().get(DETECTIONS, {})["data"]
     if json:
@@ -80,12 +79,12 @@ def detections(json: Json = False) -> None:
             emit(one)
     else:
         rows = ([one["id"], "on" if one["enabled"] else "off", one["severity"], one["about"]] for one in found)
-        listing(("Detection", "Status", "Severity", "About"), rows, whole=("Detection",))
+        print_table(("Detection", "Status", "Severity", "About"), rows, whole=("Detection",))
     note(f"{counted(len(found), 'detection')}.")
 
 
 @alert.command()
-def enable(which: Annotated[str, id_of("DETECTION|RULE")]) -> None:
+def enable(which: Annotated[str, id_argument("DETECTION|RULE")]) -> None:
     """Turn a detection or a rule on."""
     client = Client.from_environment()
     if which.startswith("rul_"):
@@ -96,44 +95,44 @@ def enable(which: Annotated[str, id_of("DETECTION|RULE")]) -> None:
 
 
 @alert.command()
-def disable(shown_id: Rule) -> None:
+def disable(shown_id: RuleId) -> None:
     """Turn a rule off. This is recorded."""
     Client.from_environment().send("PATCH", f"{RULES}/{shown_id}", {"enabled": False})
-    note(f"{visible(shown_id)} is off.")
+    note(f"{escape_control(shown_id)} is off.")
 
 
 @alert.command()
 def mute(
-    shown_id: Rule,
+    shown_id: RuleId,
     hours: Annotated[float, typer.Option(min=0, help="Number of hours. 0 unmutes the rule.")] = 24.0,
 ) -> None:
     """Mute a rule: it still creates alerts, but sends nothing."""
     Client.from_environment().send("POST", f"{RULES}/{shown_id}/mute", {"seconds": round(hours * 3600)})
-    note(f"{visible(shown_id)} is muted." if hours else f"{visible(shown_id)} is not muted.")
+    note(f"{escape_control(shown_id)} is muted." if hours else f"{escape_control(shown_id)} is not muted.")
 
 
 @alert.command()
-def delete(shown_id: Rule) -> None:
+def delete(shown_id: RuleId) -> None:
     """Delete a rule. Its alerts are kept."""
     Client.from_environment().send("DELETE", f"{RULES}/{shown_id}", None)
-    note(f"Deleted {visible(shown_id)}.")
+    note(f"Deleted {escape_control(shown_id)}.")
 
 
 @alert.command()
 def backtest(
-    shown_id: Rule,
+    shown_id: RuleId,
     start: Annotated[str, typer.Option(help="Start of the period. Defaults to the last 30 days.")] = "",
     end: Annotated[str, typer.Option(help="End of the period.")] = "",
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Show what a rule would have caught in the past."""
     found = Client.from_environment().send("POST", f"{RULES}/{shown_id}/backtest", {"start": start, "end": end})
     if json:
         emit(found)
         return
-    listing(("Day", "Alerts"), ([day, str(number)] for day, number in found["per_day"].items()))
+    print_table(("Day", "Alerts"), ([day, str(number)] for day, number in found["per_day"].items()))
     for one in found["groups"]:
-        say(f"{one['firings']:>6}  {visible(one['group'] or 'everything')}")
+        say(f"{one['firings']:>6}  {escape_control(one['group'] or 'everything')}")
     note(
         f"{counted(found['firings'], 'alert')} from {counted(found['matching_events'], 'matching event')}, "
         f"in {found['seconds']} s."
@@ -141,7 +140,7 @@ def backtest(
 
 
 @alert.command("import")
-def import_rules(file: File) -> None:
+def import_rules(file: RulesFile) -> None:
     """Import rules from a YAML file. Existing rules with the same name are updated."""
     taken = Client.from_environment().send_text("POST", f"{RULES}/import", file.read_text(), "application/yaml")
     for one in taken["data"]:
@@ -156,19 +155,19 @@ def export_rules() -> None:
 
 
 @alert.command()
-def test(file: File) -> None:
+def test(file: RulesFile) -> None:
     """Run the tests in a rules file. No server is needed."""
     read = read_rules(file.read_text())
     wrong = [problem for one in read for problem in failures(one.name, one.definition, one.tests)]
     for problem in wrong:
-        say(visible(problem))
+        say(escape_control(problem))
     number = sum(len(one.tests) for one in read)
     note(f"{counted(len(read), 'rule')}, {counted(number, 'test')}, {len(wrong)} failed.")
     if wrong:
         raise typer.Exit(1)
 
 
-def _standing(one: dict[str, Any]) -> str:
+def _rule_state(one: dict[str, Any]) -> str:
     if not one["enabled"]:
         return "off"
     return "muted" if one["muted_until"] else "learning" if one["learning"] else "on"

@@ -1,4 +1,4 @@
-"""The command `tallystick`: finds a command's module, runs it, turns what is expected to fail into advice."""
+"""The command `tallystick`: imports and runs the module of a command, and prints expected errors with advice."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ import tallystick
 from tallystick.cli.terminal import CommandFailed, any_of, fail, say
 from tallystick.errors import TallystickError
 
-# Command → its module here, and the line that the list of commands shows.
+# Command → module in this package, and its line in the list of commands.
 COMMANDS = {
     "serve": ("serve", "Run the server (API, web pages and background work) until SIGTERM or Ctrl-C."),
     "demo": ("demo", "Run the server with a demo organization, whose data is brought up to date at each start."),
@@ -66,9 +66,9 @@ def main() -> None:
 
 
 def assemble(arguments: list[str]) -> typer.Typer:
-    """The command line with the command that is called; with the names of all where none is.
+    """The command line with the command named in `arguments`, or with every command's name and help line if none is.
 
-    Only that command's module is imported: the server's parts take two seconds that a client should not wait for.
+    Only that command's module is imported: importing the server takes two seconds, which client commands avoid.
     """
     called = next((argument for argument in arguments if not argument.startswith("-")), "")
     root = typer.Typer(
@@ -80,7 +80,7 @@ def assemble(arguments: list[str]) -> typer.Typer:
         root.add_typer(import_module(f"tallystick.cli.{COMMANDS[called][0]}").app)
         return root
     for name, (_, line) in COMMANDS.items():
-        root.command(name, help=line)(_nothing)
+        root.command(name, help=line)(_placeholder)
     return root
 
 
@@ -99,7 +99,7 @@ def _advice(error: TyperException, arguments: list[str]) -> str:
     return f"{error.format_message().rstrip('.')}. See: {path} --help"
 
 
-def _tell_version(asked: bool) -> None:
+def _print_version(asked: bool) -> None:
     if asked:
         say(f"tallystick {tallystick.__version__}")
         raise typer.Exit
@@ -107,11 +107,11 @@ def _tell_version(asked: bool) -> None:
 
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     pass
 
 
-def _nothing() -> None:
+def _placeholder() -> None:
     pass

@@ -1,4 +1,4 @@
-"""`tallystick archive`: bring archived events back into a search, in an organization of their own."""
+"""`tallystick archive`: records archived events again, in a separate organization, so that they can be searched."""
 
 import os
 import tempfile
@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tallystick.cli.batches import NDJSON, Sender, Tally
+from tallystick.cli.batches import NDJSON, EventSender, ImportCounts
 from tallystick.cli.client import Client
-from tallystick.cli.terminal import CommandFailed, emit, fail, note, say, visible
+from tallystick.cli.terminal import CommandFailed, JsonOption, emit, escape_control, fail, note, say
 from tallystick.clock import rfc3339
 from tallystick.destinations.guard import TargetError
 from tallystick.destinations.storage_settings import storage_at
@@ -39,13 +39,13 @@ def restore(
         list[str], typer.Argument(metavar="FILE", help="Bundles from the archive, or s3://… for all bundles below it.")
     ],
     key: Annotated[list[str], typer.Option(metavar="VKEY", help=OPTIONS["key"])],
-    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Verify bundles, then record their events in the organization of TALLYSTICK_API_KEY, each once.
 
     It must be another organization than the one they come from, whose log says that they were deleted.
     """
-    with _here(files) as names:
+    with _local_files(files) as names:
         try:
             reports = check(names, key)
         except Misused as error:
@@ -63,8 +63,11 @@ def restore(
         raise typer.Exit(FAILS)
 
 
-def event_of_line(line: dict[str, Any]) -> dict[str, Any]:
-    """An event of a bundle as one would send it; what the log said of it goes along in its metadata. ValueError."""
+def event_from_line(line: dict[str, Any]) -> dict[str, Any]:
+    """The event to send for one line of a bundle; its old index, times and sender go into `metadata.archived`.
+
+    Raises ValueError if the action was erased.
+    """
     parts = {name: line.get(name) for name in ("what", "target", "who", "details")}
     erased = [name for name, text in parts.items() if text is None]
     if parts["what"] is None:
@@ -78,14 +81,14 @@ def event_of_line(line: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     event = {**what, **who, **details, "external_id": line["id"]}
     if "who" in erased:
-        event["actor"] = {"type": "user", "name": "erased"}  # else it would seem that the key had done it
+        event["actor"] = {"type": "user", "name": "erased"}  # without an actor, the API key would count as the actor
     if target:
         event["resource"] = target
     kept = {name: value for name, value in before.items() if value is not None}
     return event | {"metadata": metadata | {"archived": kept}}
 
 
-def _record(client: Client, names: Sequence[str]) -> Tally:
+def _record(client: Client, names: Sequence[str]) -> ImportCounts:
     with client.stream("/v1/ledger/key", {}, {}, SILENCE_SECONDS) as keys:
         here = {line.partition("+")[0] for line in keys}
     origins = {_origin(name) for name in names}
@@ -94,57 +97,59 @@ def _record(client: Client, names: Sequence[str]) -> Tally:
             "These events come from this very organization, whose log says that they were deleted. Make one for them: "
             "tallystick org create SLUG --retention-days 36500, and give a key of it."
         )
-    sender = Sender(client, lambda place, problem: note(f"{visible(place)}: rejected: {visible(problem)}"))
+    sender = EventSender(
+        client, lambda place, problem: note(f"{escape_control(place)}: rejected: {escape_control(problem)}")
+    )
     for name in names:
-        for number, line in enumerate(_lines(name), 1):
+        for number, line in enumerate(_events(name), 1):
             if line.keys() > {"index"}:
                 _add(sender, f"{name}, line {number}", line)
     sender.flush()
-    tally = sender.tally
+    tally = sender.counts
     said = {"origins": sorted(origins), "new": tally.new, "known": tally.known, "refused": tally.refused}
     client.record(msgspec.json.encode({"action": "audit_log.archive_restored", "metadata": said}), NDJSON)
     return tally
 
 
 @contextmanager
-def _here(files: Sequence[str]) -> Iterator[list[str]]:
-    """The names of files on this machine: what is in a bucket is fetched, into a folder that goes afterwards."""
+def _local_files(files: Sequence[str]) -> Iterator[list[str]]:
+    """Local paths of the files; those in a bucket are downloaded into a temporary directory first."""
     with tempfile.TemporaryDirectory(prefix="tallystick-") as folder:
         names: list[str] = []
         for name in files:
-            names += _fetched(name, Path(folder)) if name.startswith("s3://") else [name]
+            names += _download(name, Path(folder)) if name.startswith("s3://") else [name]
         yield names
 
 
-def _fetched(url: str, folder: Path) -> Iterator[str]:
-    """The bundle at this URL, or all below it."""
+def _download(url: str, folder: Path) -> Iterator[str]:
+    """Downloads the bundle at an s3:// URL, or every bundle under that prefix; yields the local paths."""
     settings = Settings.load(os.environ, make=False)
     if not (settings.s3_access_key and settings.s3_secret_key):
         raise CommandFailed("A bucket needs TALLYSTICK_S3_ACCESS_KEY and TALLYSTICK_S3_SECRET_KEY.")
     above, _, last = url.rstrip("/").rpartition("/")
     is_one = last.endswith(".zip")
-    place = storage_at(above if is_one else url, settings)
+    storage = storage_at(above if is_one else url, settings)
     try:
-        keys = [last] if is_one else [key for key in place.keys("") if key.endswith(".zip")]
+        keys = [last] if is_one else [key for key in storage.keys("") if key.endswith(".zip")]
         if not keys:
-            raise CommandFailed(f"There are no bundles below {visible(url)}.")
+            raise CommandFailed(f"There are no bundles below {escape_control(url)}.")
         for key in keys:
             path = folder / f"{len(list(folder.iterdir()))}-{key.replace('/', '-')}"
             with path.open("wb") as file:
-                place.get(key, file)
+                storage.get(key, file)
             yield str(path)
     except TargetError as error:
         raise CommandFailed(error.detail) from None
 
 
-def _add(sender: Sender, place: str, line: dict[str, Any]) -> None:
+def _add(sender: EventSender, location: str, line: dict[str, Any]) -> None:
     try:
-        sender.add(place, event_of_line(line))
+        sender.add(location, event_from_line(line))
     except (ValueError, KeyError) as problem:
-        sender.refuse(place, str(problem))
+        sender.refuse(location, str(problem))
 
 
-def _lines(name: str) -> Iterator[dict[str, Any]]:
+def _events(name: str) -> Iterator[dict[str, Any]]:
     with zipfile.ZipFile(name) as bundle, bundle.open("events.ndjson") as lines:
         yield from map(_object, lines)
 

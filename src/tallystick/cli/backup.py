@@ -1,4 +1,4 @@
-"""`tallystick backup`: copies of everything, and their way back."""
+"""`tallystick backup`: creates and restores backups of both databases."""
 
 import os
 import time
@@ -18,7 +18,7 @@ from tallystick.backup.data_dir_lock import is_locked, lock_data_dir
 from tallystick.backup.manifest import BackupManifest, read_manifest
 from tallystick.backup.restore import restore_backup as carry_back
 from tallystick.cli.control import control_database
-from tallystick.cli.terminal import CommandFailed, emit, note, say, words
+from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say, stderr
 from tallystick.database.engine import Database
 from tallystick.settings import Settings
 from tallystick.store.errors import StoreError
@@ -28,7 +28,6 @@ app = typer.Typer()
 backup = typer.Typer(no_args_is_help=True, help="Create and restore backups.")
 app.add_typer(backup, name="backup")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 PATIENCE_SECONDS = 30
 LOOK_SECONDS = 0.2
 
@@ -36,7 +35,7 @@ LOOK_SECONDS = 0.2
 @backup.command()
 def create(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new directory.")],
-    json: AsJson = False,
+    json: JsonOption = False,
 ) -> None:
     """Back up everything, with or without a running server.
 
@@ -48,9 +47,9 @@ def create(
     target.parent.mkdir(parents=True, exist_ok=True)
     with control_database() as database:
         if settings.events_url.startswith("chdb:") and is_locked(settings.data_dir):
-            manifest = _ask_the_server(database, settings, target)
+            manifest = _create_on_server(database, settings, target)
         else:
-            manifest = _make_here(database, settings, target)
+            manifest = _create_here(database, settings, target)
     if json:
         emit(summary_of(manifest, target))
         return
@@ -68,7 +67,7 @@ def restore(
     without_key: Annotated[
         bool, typer.Option("--without-key", help="Restore without the secret key. Nothing can be signed after that.")
     ] = False,
-    json: AsJson = False,
+    json: JsonOption = False,
 ) -> None:
     """Restore a backup into an empty data directory or empty databases. Stop the server first.
 
@@ -77,7 +76,7 @@ def restore(
     """
     settings = Settings.load(os.environ)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with lock_data_dir(settings.data_dir), _shown_progress() as progress:
+    with lock_data_dir(settings.data_dir), _progress_bar() as progress:
         try:
             done = carry_back(settings, directory.absolute(), progress, replace=replace, without_key=without_key)
         except StoreError as error:
@@ -95,10 +94,10 @@ def restore(
     note("Everyone must sign in again. Keys and members are as they were then: revoke again what was revoked since.")
 
 
-def _make_here(database: Database, settings: Settings, target: Path) -> BackupManifest:
+def _create_here(database: Database, settings: Settings, target: Path) -> BackupManifest:
     store = EventStore(settings.events_url)
     try:
-        with _shown_progress() as progress, _owner_if_embedded(settings, store):
+        with _progress_bar() as progress, _owner_if_embedded(settings, store):
             store.open()
             with database.write() as connection:
                 backup_id = request.request_backup(connection, target, request.RUNNING)
@@ -125,12 +124,12 @@ def _owner_if_embedded(settings: Settings, store: EventStore) -> Iterator[None]:
         yield
 
 
-def _ask_the_server(database: Database, settings: Settings, target: Path) -> BackupManifest:
+def _create_on_server(database: Database, settings: Settings, target: Path) -> BackupManifest:
     with database.write() as connection:
         backup_id = request.request_backup(connection, target)
     try:
-        with _shown_progress() as progress:
-            _wait(database, settings, backup_id, progress)
+        with _progress_bar() as progress:
+            _wait_for_server(database, settings, backup_id, progress)
     except KeyboardInterrupt:
         with database.write() as connection:
             request.cancel_request(connection, backup_id, "cancelled by the user")
@@ -138,7 +137,7 @@ def _ask_the_server(database: Database, settings: Settings, target: Path) -> Bac
     return read_manifest(target)
 
 
-def _wait(database: Database, settings: Settings, backup_id: UUID, progress: Any) -> None:
+def _wait_for_server(database: Database, settings: Settings, backup_id: UUID, progress: Any) -> None:
     began = time.monotonic()
     while True:
         with database.read() as connection:
@@ -162,10 +161,10 @@ def _wait(database: Database, settings: Settings, backup_id: UUID, progress: Any
 
 
 @contextmanager
-def _shown_progress() -> Iterator[Any]:
-    """A bar on a terminal, nothing elsewhere."""
+def _progress_bar() -> Iterator[Any]:
+    """A function (label, done, total) that updates a progress bar; draws nothing unless stderr is a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=words, transient=True, disable=not words.is_terminal) as shown_bar:
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as shown_bar:
         task = shown_bar.add_task("…", total=None)
 
         def tell(what: str, done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Events on their way to the server in batches; a refused event never loses its neighbours."""
+"""Sends events to the server in batches; a refused event does not affect the others of its batch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tallystick.cli.client import Client, Refused
+from tallystick.cli.client import ApiError, Client
 
 MOST_EVENTS = 1000
 MOST_BYTES = 8 << 20
@@ -15,8 +15,11 @@ NDJSON = "application/x-ndjson"
 
 
 @dataclass
-class Tally:
-    """What became of the events. `conflicts` are among `known`: the id was known, the content differs."""
+class ImportCounts:
+    """How many events were recorded, known already, or refused.
+
+    `conflicts` counts those of `known` whose external id was recorded with different content.
+    """
 
     new: int = 0
     known: int = 0
@@ -24,55 +27,58 @@ class Tally:
     refused: int = 0
 
 
-class Waiting(NamedTuple):
-    """One event as it will be sent, and where it was read."""
+class QueuedEvent(NamedTuple):
+    """An encoded event that waits for its batch; `location` is the file and line that it was read from."""
 
-    place: str
+    location: str
     line: bytes
 
 
-class Sender:
-    """Collects events and sends them; counts in `tally`, tells of each refused event through `refuse`."""
+class EventSender:
+    """Collects events into batches and sends them.
 
-    def __init__(self, client: Client, refuse: Callable[[str, str], None]) -> None:
-        self.tally = Tally()
+    `counts` holds the result so far; `report_refusal(location, problem)` is called for each refused event.
+    """
+
+    def __init__(self, client: Client, report_refusal: Callable[[str, str], None]) -> None:
+        self.counts = ImportCounts()
         self._client = client
-        self._tell = refuse
-        self._waiting: list[Waiting] = []
+        self._report_refusal = report_refusal
+        self._waiting: list[QueuedEvent] = []
         self._size = 0
 
-    def add(self, place: str, event: dict[str, Any]) -> None:
-        """Take an event; sends what waits when a batch is full."""
+    def add(self, location: str, event: dict[str, Any]) -> None:
+        """Adds an event; sends the batch when it is full."""
         line = msgspec.json.encode(event)
         if len(line) >= MOST_BYTES:
-            self.refuse(place, f"the event has {len(line)} bytes, which is too large")
+            self.refuse(location, f"the event has {len(line)} bytes, which is too large")
             return
         if len(self._waiting) == MOST_EVENTS or self._size + len(line) + 1 > MOST_BYTES:
             self.flush()
-        self._waiting.append(Waiting(place, line))
+        self._waiting.append(QueuedEvent(location, line))
         self._size += len(line) + 1
 
-    def refuse(self, place: str, problem: str) -> None:
-        """Count an event as refused and say why."""
-        self.tally.refused += 1
-        self._tell(place, problem)
+    def refuse(self, location: str, problem: str) -> None:
+        """Counts an event as refused and reports the problem."""
+        self.counts.refused += 1
+        self._report_refusal(location, problem)
 
     def flush(self) -> None:
-        """Send what waits: refused events are taken out and the rest is sent again.
+        """Sends the current batch; if the server refuses some of its events, sends it again without them.
 
-        What the server says about the request as a whole is raised, and nothing of the batch was recorded then.
+        Raises ApiError if the request as a whole is refused; nothing of the batch is recorded in that case.
         """
         batch, self._waiting, self._size = self._waiting, [], 0
         while batch:
             body = b"\n".join(waiting.line for waiting in batch)
             try:
                 answer = self._client.record(body, NDJSON, patience=PATIENCE_SECONDS)
-            except Refused as refused:
+            except ApiError as refused:
                 bad = refused.problems(len(batch))
                 if refused.status != 422 or not bad:
                     raise
                 for index, problem in bad.items():
-                    self.refuse(batch[index].place, problem)
+                    self.refuse(batch[index].location, problem)
                 batch = [waiting for index, waiting in enumerate(batch) if index not in bad]
             else:
                 self._count(answer["events"])
@@ -80,6 +86,6 @@ class Sender:
 
     def _count(self, recorded: list[dict[str, Any]]) -> None:
         known = sum(bool(event.get("duplicate")) for event in recorded)
-        self.tally.known += known
-        self.tally.new += len(recorded) - known
-        self.tally.conflicts += sum(bool(event.get("conflict")) for event in recorded)
+        self.counts.known += known
+        self.counts.new += len(recorded) - known
+        self.counts.conflicts += sum(bool(event.get("conflict")) for event in recorded)

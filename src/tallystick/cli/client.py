@@ -1,4 +1,4 @@
-"""A server's HTTP API, for the client commands."""
+"""HTTP client for a server's API, used by the client commands."""
 
 import os
 import time
@@ -16,13 +16,13 @@ DEFAULT_URL = "http://127.0.0.1:8765"
 EVENTS_PATH = "/v1/audit-logs"
 TIMEOUT = httpx.Timeout(60, connect=5)
 LONGEST_PAUSE_SECONDS = 15.0
-BUSY = (429, 502, 503, 504)
+RETRY_STATUSES = (429, 502, 503, 504)
 
 Parameters = Mapping[str, str | int]
 
 
-class Refused(CommandFailed):
-    """The server said no. `errors` holds {index, field, code, detail} where events were bad (422)."""
+class ApiError(CommandFailed):
+    """An error response of the API. `errors` holds {index, field, code, detail} for each invalid event (422)."""
 
     def __init__(self, status: int, detail: str, code: str, errors: list[dict[str, Any]]) -> None:
         super().__init__(detail)
@@ -31,7 +31,7 @@ class Refused(CommandFailed):
         self.errors = errors
 
     def problems(self, count: int) -> dict[int, str]:
-        """What is wrong with each bad event of `count`, in one line."""
+        """The problems of each invalid event, as one line by index, for a request of `count` events."""
         found: dict[int, list[str]] = {}
         for error in self.errors:
             index = error.get("index")
@@ -42,7 +42,7 @@ class Refused(CommandFailed):
 
 
 class Client:
-    """Requests to one server with one key. Everything that fails is a CommandFailed with advice."""
+    """Sends requests to one server with one API key. Raises CommandFailed, with advice, for every failure."""
 
     def __init__(self, url: str, key: str) -> None:
         self._url = url
@@ -52,7 +52,7 @@ class Client:
 
     @classmethod
     def from_environment(cls) -> "Client":
-        """TALLYSTICK_URL (default: a server on this machine) and TALLYSTICK_API_KEY."""
+        """A client for TALLYSTICK_URL (default: a server on this machine) with TALLYSTICK_API_KEY."""
         url = os.environ.get("TALLYSTICK_URL", "").strip() or DEFAULT_URL
         key = os.environ.get("TALLYSTICK_API_KEY", "").strip()
         if not url.startswith(("http://", "https://")):
@@ -67,23 +67,23 @@ class Client:
         return cls(url.rstrip("/"), key)
 
     def get(self, path: str, parameters: Parameters) -> Any:
-        """The JSON answer to a reading request."""
+        """The JSON response to a GET request."""
         with self._advice():
             return self._answer(self._http.get(path, params=dict(parameters)))
 
     def send(self, method: str, path: str, content: Any) -> Any:
-        """The JSON answer to a request with a body, or without one when `content` is None."""
+        """The JSON response to a request with a JSON body, or without a body if `content` is None."""
         with self._advice():
             return self._answer(self._http.request(method, path, json=content))
 
     def send_text(self, method: str, path: str, text: str, content_type: str) -> Any:
-        """The JSON answer to a request with a body that is no JSON."""
+        """The JSON response to a request with a text body of another content type."""
         with self._advice():
             headers = {"Content-Type": content_type}
             return self._answer(self._http.request(method, path, content=text.encode(), headers=headers))
 
     def text(self, path: str, *, accept: str) -> str:
-        """An answer that is text of that type."""
+        """The body of a GET response of the content type `accept`, as text."""
         with self._advice():
             answer = self._http.get(path, headers={"Accept": accept})
             if answer.status_code != 200:
@@ -91,7 +91,7 @@ class Client:
             return answer.text
 
     def bytes_of(self, path: str) -> Iterator[bytes]:
-        """A file, as it arrives."""
+        """The chunks of a downloaded file as they arrive."""
         with self._advice(), self._http.stream("GET", path) as answer:
             if answer.status_code != 200:
                 answer.read()
@@ -101,11 +101,11 @@ class Client:
     def record(
         self, body: bytes, content_type: str, *, searchable: bool = False, patience: float = 20.0
     ) -> dict[str, Any]:
-        """Send events; the answer of 201. Raises Refused, with `errors` when events are bad.
+        """Sends events and returns the 201 response. Raises ApiError, with `errors` if events are invalid.
 
-        Sends again for `patience` seconds while the server is overloaded or the connection breaks, always
-        under one Idempotency-Key: what an unheard answer had recorded already is not recorded twice.
-        A server that was never reached is not waited for.
+        Retries for `patience` seconds while the server is overloaded or the connection breaks, always with the
+        same Idempotency-Key, so that nothing is recorded twice if a response was lost. Does not retry if the
+        server was never reached.
         """
         headers = {"Content-Type": content_type, "Idempotency-Key": f"cli-{uuid4().hex}"}
         parameters = {"wait": "searchable"} if searchable else {}
@@ -123,7 +123,7 @@ class Client:
                 else:
                     asked = _retry_after(answer)
                     wait = pause if asked is None else asked
-                    if answer.status_code not in BUSY or time.monotonic() + wait > deadline:
+                    if answer.status_code not in RETRY_STATUSES or time.monotonic() + wait > deadline:
                         recorded: dict[str, Any] = self._answer(answer)
                         return recorded
                     self._reached = True
@@ -134,9 +134,9 @@ class Client:
 
     @contextmanager
     def stream(self, path: str, parameters: Parameters, headers: Mapping[str, str], timeout: float) -> Iterator[Any]:
-        """The lines of an answer as they arrive; `timeout` is the longest silence in seconds.
+        """The lines of a streamed response as they arrive; `timeout` is the longest silence in seconds.
 
-        A broken connection is httpx.TransportError here, so that the caller can resume.
+        Raises httpx.TransportError, not CommandFailed, for a broken connection, so that the caller can resume.
         """
         limits = httpx.Timeout(timeout, connect=5)
         with self._http.stream("GET", path, params=dict(parameters), headers=headers, timeout=limits) as answer:
@@ -181,7 +181,7 @@ class Client:
             detail += " Check TALLYSTICK_API_KEY."
         if "column" in content:
             detail += f" (At character {content['column']} of the query.)"
-        raise Refused(answer.status_code, detail, code, content.get("errors") or [])
+        raise ApiError(answer.status_code, detail, code, content.get("errors") or [])
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

@@ -1,4 +1,4 @@
-"""The control database, for the operator's commands; also beside a running server."""
+"""Opens the control database for operator commands, even while a server runs."""
 
 import os
 from collections.abc import Iterator
@@ -12,12 +12,12 @@ from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
 from tallystick.settings import Settings
 
-FROM_HERE = Caller(source="cli")
+CLI_CALLER = Caller(source="cli")
 
 
 @contextmanager
 def control_database() -> Iterator[Database]:
-    """The control database that the settings name, with every table up to date."""
+    """The control database of the settings, migrated to the current version; closed at the end."""
     database = Database(Settings.load(os.environ).database_url, pool_size=1)
     try:
         upgrade(database)

@@ -1,4 +1,4 @@
-"""`tallystick demo`: the server with the demo organization."""
+"""`tallystick demo`: runs the server with the demo organization."""
 
 import os
 import sys
@@ -14,11 +14,11 @@ from tallystick.alerts.rule import list_rules
 from tallystick.alerts.rule_import import install_default_rules, postpone_default_rules
 from tallystick.app import Services
 from tallystick.cli.serve import Host, Port
-from tallystick.cli.serving import DEFAULT_HOST, DEFAULT_PORT, serve_until_stopped
-from tallystick.cli.terminal import say, words
+from tallystick.cli.server_process import DEFAULT_HOST, DEFAULT_PORT, run_server
+from tallystick.cli.terminal import say, stderr
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
-from tallystick.demo.loading import bring_up_to_now
+from tallystick.demo.load import load_until_now
 from tallystick.demo.organization import Acme, ensure_acme
 from tallystick.settings import Settings
 
@@ -44,13 +44,13 @@ def demo(
                 parts.database,
                 parts.settings.data_dir,
                 now,
-                furnish=partial(postpone_default_rules, now=now),
+                prepare=partial(postpone_default_rules, now=now),
             )
         )
         _greet(parts.settings, acme)
-        await _load(parts, acme, now, events)
+        await _load_events(parts, acme, now, events)
 
-    serve_until_stopped(Settings.load(os.environ), host, port, work)
+    run_server(Settings.load(os.environ), host, port, work)
 
 
 def _greet(settings: Settings, acme: Acme) -> None:
@@ -75,21 +75,21 @@ Press Ctrl-C to stop. The data stays in {settings.data_dir}.
     )
 
 
-async def _load(parts: Services, acme: Acme, now: int, events: int) -> None:
+async def _load_events(parts: Services, acme: Acme, now: int, events: int) -> None:
     began = time.monotonic()
     columns = (TextColumn("Loading events"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=words, transient=True, disable=not words.is_terminal) as progress:
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
         task = progress.add_task("load", total=None if acme.loaded_through else events)
-        loaded = await bring_up_to_now(
+        loaded = await load_until_now(
             parts.recorder, parts.authenticator, acme, parts.settings.data_dir, now=now, count=events,
             advance=lambda number: progress.advance(task, number),
-            watch=lambda: parts.database.run(_watch, parts.database, acme, now),
+            enable_rules=lambda: parts.database.run(_enable_rules, parts.database, acme, now),
         )  # fmt: skip
     say(f"Added {loaded:,} events in {time.monotonic() - began:.1f} s. The demo data is up to date.")
 
 
-def _watch(database: Database, acme: Acme, now: int) -> None:
-    """The rules that are on by default, from here on."""
+def _enable_rules(database: Database, acme: Acme, now: int) -> None:
+    """Enables the default alert rules if the organization has none."""
     with database.write() as connection:
         if not list_rules(connection, operator_scope(acme.org_id)):
             install_default_rules(connection, acme.org_id, new=False, now=now)

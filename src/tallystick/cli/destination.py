@@ -1,4 +1,4 @@
-"""`tallystick destination`: where alerts go, and how what went there fared."""
+"""`tallystick destination`: manages the destinations of alerts and lists their deliveries."""
 
 import sys
 from enum import StrEnum
@@ -7,18 +7,17 @@ from typing import Annotated, Any
 import typer
 
 from tallystick.cli.client import Client
-from tallystick.cli.terminal import counted, emit, id_of, listing, note, say, visible
+from tallystick.cli.terminal import JsonOption, counted, emit, escape_control, id_argument, note, print_table, say
 
 app = typer.Typer()
 destination = typer.Typer(no_args_is_help=True, help="Manage where alerts are sent: webhooks, Slack, email.")
 app.add_typer(destination, name="destination")
 
 PATH = "/v1/destinations"
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one item per line.")]
-Which = Annotated[str, id_of("DESTINATION")]
+DestinationId = Annotated[str, id_argument("DESTINATION")]
 
 
-class Kind(StrEnum):
+class DestinationKind(StrEnum):
     """Kind of destination."""
 
     webhook = "webhook"
@@ -28,7 +27,7 @@ class Kind(StrEnum):
 
 @destination.command()
 def create(
-    kind: Annotated[Kind, typer.Argument(help="Kind of destination.")],
+    kind: Annotated[DestinationKind, typer.Argument(help="Kind of destination.")],
     targets: Annotated[
         list[str],
         typer.Argument(
@@ -36,13 +35,13 @@ def create(
         ),
     ],
     name: Annotated[str, typer.Option(help="Name.")] = "",
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Create a destination. The signing secret of a webhook is shown only once.
 
     For example: tallystick destination create email you@example.com --name Operations
     """
-    if kind is Kind.email:
+    if kind is DestinationKind.email:
         settings: dict[str, Any] = {"to": targets}
     elif len(targets) > 1:
         raise typer.BadParameter("Give exactly one URL.", param_hint="TARGET")
@@ -58,7 +57,7 @@ def create(
 
 
 @destination.command("list")
-def list_destinations(json: Json = False) -> None:
+def list_destinations(json: JsonOption = False) -> None:
     """List destinations by name, with their status."""
     found: list[dict[str, Any]] = Client.from_environment().get(PATH, {})["data"]
     if json:
@@ -66,64 +65,64 @@ def list_destinations(json: Json = False) -> None:
             emit(one)
     else:
         titles = ("Destination", "Name", "Kind", "Status", "Waiting", "Failed", "Last error")
-        listing(titles, map(_cells, found), whole=("Destination",))
+        print_table(titles, map(_row, found), whole=("Destination",))
     note(f"{counted(len(found), 'destination')}.")
 
 
 @destination.command()
-def show(shown_id: Which) -> None:
+def show(shown_id: DestinationId) -> None:
     """Show one as JSON."""
     emit(Client.from_environment().get(f"{PATH}/{shown_id}", {}))
 
 
 @destination.command()
-def test(shown_id: Which) -> None:
+def test(shown_id: DestinationId) -> None:
     """Send a test message. See `deliveries` for the result."""
     say(Client.from_environment().send("POST", f"{PATH}/{shown_id}/test", None)["delivery"])
 
 
 @destination.command()
-def deliveries(shown_id: Which) -> None:
+def deliveries(shown_id: DestinationId) -> None:
     """List the latest deliveries with all attempts, as JSON, one per line."""
     for one in Client.from_environment().get(f"{PATH}/{shown_id}/deliveries", {})["data"]:
         emit(one)
 
 
 @destination.command()
-def retry(shown_id: Which, delivery: Annotated[str, id_of("DELIVERY")]) -> None:
+def retry(shown_id: DestinationId, delivery: Annotated[str, id_argument("DELIVERY")]) -> None:
     """Retry a failed delivery."""
     Client.from_environment().send("POST", f"{PATH}/{shown_id}/deliveries/{delivery}/retry", None)
-    note(f"Retrying {visible(delivery)}.")
+    note(f"Retrying {escape_control(delivery)}.")
 
 
 @destination.command()
-def rotate(shown_id: Which) -> None:
+def rotate(shown_id: DestinationId) -> None:
     """Rotate the signing secret of a webhook. The new one is shown only once; the previous one also signs for a day."""
     say(Client.from_environment().send("POST", f"{PATH}/{shown_id}/rotate", None)["secret"])
 
 
 @destination.command()
-def enable(shown_id: Which) -> None:
+def enable(shown_id: DestinationId) -> None:
     """Turn a destination on. Waiting messages are sent."""
     Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": True})
-    note(f"{visible(shown_id)} is on.")
+    note(f"{escape_control(shown_id)} is on.")
 
 
 @destination.command()
-def disable(shown_id: Which) -> None:
+def disable(shown_id: DestinationId) -> None:
     """Turn a destination off. This is recorded."""
     Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": False})
-    note(f"{visible(shown_id)} is off.")
+    note(f"{escape_control(shown_id)} is off.")
 
 
 @destination.command()
-def delete(shown_id: Which) -> None:
+def delete(shown_id: DestinationId) -> None:
     """Delete a destination and the messages that wait for it."""
     Client.from_environment().send("DELETE", f"{PATH}/{shown_id}", None)
-    note(f"Deleted {visible(shown_id)}.")
+    note(f"Deleted {escape_control(shown_id)}.")
 
 
-def _cells(one: dict[str, Any]) -> list[str]:
+def _row(one: dict[str, Any]) -> list[str]:
     state = one["state"] if one["enabled"] else "off"
     cells = (one["id"], one["name"], one["kind"], state, one["waiting"], one["given_up"], one["last_error"] or "")
-    return [visible(str(cell)) for cell in cells]
+    return [escape_control(str(cell)) for cell in cells]

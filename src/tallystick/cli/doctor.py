@@ -1,4 +1,4 @@
-"""`tallystick doctor`: is everything as it has to be?"""
+"""`tallystick doctor`: checks the installation and prints problems with advice."""
 
 import os
 from typing import Annotated
@@ -7,17 +7,17 @@ import typer
 from rich.text import Text
 
 from tallystick.cli.control import control_database
-from tallystick.cli.terminal import emit, results, visible
+from tallystick.cli.terminal import JsonOption, emit, escape_control, stdout
 from tallystick.clock import now_us
-from tallystick.doctor.finding import Finding, Grade, fine, problem
-from tallystick.doctor.machine import look_at_archive, look_at_data, look_at_mail, look_at_store
-from tallystick.doctor.records import look_at_database
+from tallystick.doctor.check_result import CheckGrade, CheckResult, fine, problem
+from tallystick.doctor.control_database import check_database
+from tallystick.doctor.environment import check_archive, check_data_directory, check_event_store, check_mail
 from tallystick.errors import SettingsError
 from tallystick.retention import clock_guard
 from tallystick.settings import Settings
 
 app = typer.Typer()
-STYLES = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.PROBLEM: "bold red"}
+STYLES = {CheckGrade.OK: "green", CheckGrade.WARNING: "yellow", CheckGrade.PROBLEM: "bold red"}
 
 
 @app.command()
@@ -25,7 +25,7 @@ def doctor(
     accept_clock: Annotated[
         bool, typer.Option("--accept-clock", help="Confirm that the clock is right, so that the purge continues.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Check settings, data directory, databases, clock, logs, pending work, and the last backup.
 
@@ -35,34 +35,34 @@ def doctor(
     if accept_clock:
         with control_database() as database, database.write() as connection:
             clock_guard.accept_clock(connection, now_us())
-    found = _look()
+    found = _run_checks()
     if json:
         emit(found)
     else:
         for finding in found:
-            _print(finding)
-    if any(finding.grade is Grade.PROBLEM for finding in found):
+            _print_result(finding)
+    if any(finding.grade is CheckGrade.PROBLEM for finding in found):
         raise typer.Exit(1)
 
 
-def _look() -> list[Finding]:
+def _run_checks() -> list[CheckResult]:
     try:
         settings = Settings.load(os.environ, make=False)
     except SettingsError as error:
         return [problem("settings", error.detail, "Fix this first; nothing else can be checked until then.")]
     return [
         fine("settings", "Valid."),
-        *look_at_data(settings),
-        *look_at_database(settings),
-        *look_at_store(settings),
-        *look_at_archive(settings),
-        *look_at_mail(settings),
+        *check_data_directory(settings),
+        *check_database(settings),
+        *check_event_store(settings),
+        *check_archive(settings),
+        *check_mail(settings),
     ]
 
 
-def _print(finding: Finding) -> None:
+def _print_result(finding: CheckResult) -> None:
     line = Text.assemble((f"{finding.grade.value:<8}", STYLES[finding.grade]), f"{finding.name}: ")
-    line.append(visible(finding.words))
-    results.print(line, soft_wrap=True)
+    line.append(escape_control(finding.words))
+    stdout.print(line, soft_wrap=True)
     if finding.advice:
-        results.print(Text(f"{'':<8}→ {visible(finding.advice)}"), soft_wrap=True)
+        stdout.print(Text(f"{'':<8}→ {escape_control(finding.advice)}"), soft_wrap=True)

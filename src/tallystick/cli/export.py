@@ -1,4 +1,4 @@
-"""`tallystick export`: let the server make a file, wait for it, take it and check it."""
+"""`tallystick export`: requests an export, waits for it, downloads the file and checks its SHA-256."""
 
 import hashlib
 import sys
@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from tallystick.cli.client import Client
-from tallystick.cli.terminal import CommandFailed, emit, note, words
+from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, stderr
 
 app = typer.Typer()
 
@@ -21,8 +21,8 @@ LONGEST_PAUSE_SECONDS = 2.0
 SUFFIXES = {"bundle": "zip"}
 
 
-class Format(StrEnum):
-    """What the server makes."""
+class ExportFormat(StrEnum):
+    """The format of the exported file."""
 
     csv = "csv"
     json = "json"
@@ -32,12 +32,12 @@ class Format(StrEnum):
     bundle = "bundle"
 
 
-Several = Annotated[list[str] | None, typer.Option(help="Only this value. Can be repeated.")]
+FilterOption = Annotated[list[str] | None, typer.Option(help="Only this value. Can be repeated.")]
 
 
 @app.command()
 def export(
-    kind: Annotated[Format, typer.Option("--format", "-f", help="Format of the file.")],
+    kind: Annotated[ExportFormat, typer.Option("--format", "-f", help="Format of the file.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write. '-' is standard output.")
     ] = None,
@@ -45,14 +45,14 @@ def export(
     start: Annotated[str, typer.Option(help="Start date or time, inclusive.")] = "",
     end: Annotated[str, typer.Option(help="End time (exclusive), or last date (inclusive).")] = "",
     tz: Annotated[str, typer.Option(help="Time zone of dates, and of the times in a PDF. Defaults to UTC.")] = "",
-    user: Several = None,
-    action: Several = None,
-    status: Several = None,
-    category: Several = None,
-    resource: Several = None,
-    resource_type: Several = None,
-    ip: Several = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the export's details as JSON.")] = False,
+    user: FilterOption = None,
+    action: FilterOption = None,
+    status: FilterOption = None,
+    category: FilterOption = None,
+    resource: FilterOption = None,
+    resource_type: FilterOption = None,
+    ip: FilterOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Export matching events to a file of any size, and check its SHA-256.
 
@@ -67,24 +67,29 @@ def export(
     }  # fmt: skip
     given: dict[str, Any] = {name: value for name, value in {**one, **several}.items() if value}
     client = Client.from_environment()
-    made = finished(client, PATH, client.send("POST", PATH, {"format": kind.value, "filter": given})["id"], "Exporting")
+    made = wait_until_finished(
+        client, PATH, client.send("POST", PATH, {"format": kind.value, "filter": given})["id"], "Exporting"
+    )
     target = output or Path(f"audit-log-{made['requested_at'][:10]}-{made['id']}.{SUFFIXES.get(kind, kind)}")
     path = f"{PATH}/{made['id']}/download"
     if str(target) == "-":
-        take(client, path, made["sha256"], sys.stdout.buffer)
+        download(client, path, made["sha256"], sys.stdout.buffer)
     else:
-        write(target, lambda file: take(client, path, made["sha256"], file))
+        write_atomically(target, lambda file: download(client, path, made["sha256"], file))
     if json:
         emit(made)
     note(f"{made['rows']:,} events, {made['bytes']:,} bytes, SHA-256 {made['sha256']}: {target}")
 
 
-def finished(client: Client, path: str, shown_id: str, doing: str) -> dict[str, Any]:
-    """The export or report of that path when it is finished; interrupted, it is cancelled."""
+def wait_until_finished(client: Client, path: str, shown_id: str, doing: str) -> dict[str, Any]:
+    """Waits for an export or report at `path`/`shown_id` and returns it; Ctrl-C cancels it.
+
+    Raises CommandFailed if it fails or is cancelled.
+    """
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
     pause = 0.1
     try:
-        with Progress(*columns, console=words, transient=True, disable=not words.is_terminal) as bar:
+        with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
             task = bar.add_task(doing, total=1.0)
             while True:
                 found: dict[str, Any] = client.get(f"{path}/{shown_id}", {})
@@ -100,8 +105,8 @@ def finished(client: Client, path: str, shown_id: str, doing: str) -> dict[str, 
         raise CommandFailed("Interrupted. The export was cancelled.") from None
 
 
-def write(target: Path, fill: Callable[[BinaryIO], None]) -> None:
-    """Under another name until it is whole and checked."""
+def write_atomically(target: Path, fill: Callable[[BinaryIO], None]) -> None:
+    """Fills a file under a temporary name, and renames it to `target` only if `fill` succeeds."""
     unfinished = target.with_name(target.name + ".part")
     try:
         with unfinished.open("wb") as file:
@@ -111,8 +116,8 @@ def write(target: Path, fill: Callable[[BinaryIO], None]) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def take(client: Client, path: str, sha256: str, target: BinaryIO) -> None:
-    """A file as it arrives; CommandFailed when its SHA-256, where it is known, is another."""
+def download(client: Client, path: str, sha256: str, target: BinaryIO) -> None:
+    """Downloads a file into `target`. Raises CommandFailed if `sha256` is not empty and differs."""
     digest = hashlib.sha256()
     for chunk in client.bytes_of(path):
         digest.update(chunk)

@@ -1,4 +1,4 @@
-"""`tallystick import`: send real logs from files."""
+"""`tallystick import`: sends the events of log files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +9,17 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from tallystick.cli.batches import Sender, Tally
+from tallystick.cli.batches import EventSender, ImportCounts
 from tallystick.cli.client import Client
-from tallystick.cli.sources import STANDARD_INPUT, read_file
-from tallystick.cli.terminal import emit, say, visible, words
+from tallystick.cli.log_files import STANDARD_INPUT, read_file
+from tallystick.cli.terminal import JsonOption, emit, escape_control, say, stderr
 
 app = typer.Typer()
 
 
-class Format(StrEnum):
+class LogFormat(StrEnum):
+    """The format of the imported files."""
+
     tallystick = "tallystick"
     cloudtrail = "cloudtrail"
 
@@ -28,9 +30,10 @@ def import_logs(
         list[str], typer.Argument(metavar="FILE", help='Files to read. "-" is standard input. Gzip is unpacked.')
     ],
     log_format: Annotated[
-        Format, typer.Option("--format", help="tallystick: one event as JSON on each line. cloudtrail: AWS CloudTrail.")
+        LogFormat,
+        typer.Option("--format", help="tallystick: one event as JSON on each line. cloudtrail: AWS CloudTrail."),
     ],
-    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Import log files, and report how many events were new, already known, or rejected.
 
@@ -38,44 +41,48 @@ def import_logs(
     The exit status is 1 if any event was rejected.
     """
     with _progress(files) as (progress, task):
-        sender = Sender(Client.from_environment(), lambda place, problem: _tell(progress, place, problem))
+        sender = EventSender(
+            Client.from_environment(), lambda location, problem: _print_refusal(progress, location, problem)
+        )
         try:
             for name in files:
                 _send_file(sender, name, log_format, progress, task)
             sender.flush()
         finally:
             progress.stop()
-            _say(sender.tally, json)
-    if sender.tally.refused:
+            _print_counts(sender.counts, json)
+    if sender.counts.refused:
         raise typer.Exit(1)
 
 
-def _send_file(sender: Sender, name: str, log_format: Format, progress: Progress, task: TaskID) -> None:
+def _send_file(sender: EventSender, name: str, log_format: LogFormat, progress: Progress, task: TaskID) -> None:
     try:
         for read in read_file(name, log_format, lambda size: progress.advance(task, size)):
             if read.event is None:
-                sender.refuse(read.place, read.problem)
+                sender.refuse(read.location, read.problem)
             else:
-                sender.add(read.place, read.event)
+                sender.add(read.location, read.event)
     except OSError as error:
         sender.refuse(name, f"cannot be read: {error.strerror or error}")
 
 
 @contextmanager
 def _progress(files: list[str]) -> Iterator[tuple[Progress, TaskID]]:
-    """A bar over the bytes of all files, drawn only for a person at a terminal."""
+    """A progress bar over the bytes of all files; draws nothing unless stderr is a terminal."""
     columns = (TextColumn("Importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     known = STANDARD_INPUT not in files
     total = sum(Path(name).stat().st_size for name in files if Path(name).is_file()) if known else None
-    with Progress(*columns, console=words, transient=True, disable=not words.is_terminal) as progress:
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
         yield progress, progress.add_task("import", total=total)
 
 
-def _tell(progress: Progress, place: str, problem: str) -> None:
-    progress.console.print(f"{visible(place)}: rejected: {visible(problem)}", markup=False, soft_wrap=True)
+def _print_refusal(progress: Progress, location: str, problem: str) -> None:
+    progress.console.print(
+        f"{escape_control(location)}: rejected: {escape_control(problem)}", markup=False, soft_wrap=True
+    )
 
 
-def _say(tally: Tally, json: bool) -> None:
+def _print_counts(tally: ImportCounts, json: bool) -> None:
     if json:
         emit(tally)
         return

@@ -1,4 +1,4 @@
-"""`tallystick key`: the operator makes API keys."""
+"""`tallystick key`: creates API keys, as the operator."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -7,8 +7,8 @@ import typer
 
 from tallystick.access import keys, organizations
 from tallystick.access.scopes import operator_scope
-from tallystick.cli.control import FROM_HERE, control_database
-from tallystick.cli.terminal import emit, note, say
+from tallystick.cli.control import CLI_CALLER, control_database
+from tallystick.cli.terminal import JsonOption, emit, note, say
 from tallystick.clock import DAY_US, now_us
 
 app = typer.Typer()
@@ -16,7 +16,9 @@ key = typer.Typer(no_args_is_help=True, help="Create API keys.")
 app.add_typer(key, name="key")
 
 
-class Permitted(StrEnum):
+class KeyScope(StrEnum):
+    """A scope of an API key."""
+
     write = "events:write"
     read = "events:read"
     exports = "exports"
@@ -26,7 +28,7 @@ class Permitted(StrEnum):
 
 
 @key.callback()
-def _several() -> None:
+def _group() -> None:
     pass
 
 
@@ -34,14 +36,14 @@ def _several() -> None:
 def create(
     org: Annotated[str, typer.Option(help="The organization's short name.")],
     name: Annotated[str, typer.Option(help="What the key is for. Events that it records carry this name.")],
-    scope: Annotated[list[Permitted], typer.Option(help="What the key is allowed to do. Can be repeated.")],
+    scope: Annotated[list[KeyScope], typer.Option(help="What the key is allowed to do. Can be repeated.")],
     expires_days: Annotated[
         int | None, typer.Option(min=1, help="Days until the key expires. Defaults to never.")
     ] = None,
     allow: Annotated[
         list[str] | None, typer.Option(help="Address or network the key can be used from. Defaults to anywhere.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Create an API key and print it to standard output. It is shown only once."""
     now = now_us()
@@ -49,7 +51,7 @@ def create(
     with control_database() as database, database.write() as connection:
         by = operator_scope(organizations.by_slug(connection, org).org_id)
         made = keys.create_key(
-            connection, by, name, scope, now=now, expires_at=expires_at, allowed_networks=allow or (), caller=FROM_HERE
+            connection, by, name, scope, now=now, expires_at=expires_at, allowed_networks=allow or (), caller=CLI_CALLER
         )
     if json:
         emit({"key": str(made), "org": org, "name": name, "scopes": sorted(set(scope))})

@@ -1,4 +1,4 @@
-"""`tallystick org`: the operator's view of organizations."""
+"""`tallystick org`: creates and lists organizations, changes retention, and operates their logs."""
 
 import os
 from dataclasses import asdict
@@ -13,8 +13,8 @@ from tallystick.access.organizations import Organization
 from tallystick.access.scopes import operator_scope
 from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.backup.restart_log import restart_frozen_log
-from tallystick.cli.control import FROM_HERE, control_database
-from tallystick.cli.terminal import CommandFailed, emit, note, results, say
+from tallystick.cli.control import CLI_CALLER, control_database
+from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say, stdout
 from tallystick.clock import now_us, rfc3339
 from tallystick.ledger import log
 from tallystick.ledger.keys import Keyring
@@ -26,10 +26,10 @@ app = typer.Typer()
 org = typer.Typer(no_args_is_help=True, help="Create and list organizations, and set their retention.")
 app.add_typer(org, name="org")
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
 
 class Plan(StrEnum):
+    """A plan of an organization."""
+
     free = "free"
     pro = "pro"
     enterprise = "enterprise"
@@ -41,27 +41,27 @@ def create(
     name: Annotated[str, typer.Option(help="Display name. Defaults to the short name.")] = "",
     plan: Annotated[Plan, typer.Option(help="Sets how long events are kept: 7, 90 or 365 days.")] = Plan.enterprise,
     retention_days: Annotated[int | None, typer.Option(help="Keep events for this many days instead.")] = None,
-    json: AsJson = False,
+    json: JsonOption = False,
 ) -> None:
     """Create an organization and its log."""
     now = now_us()
     with control_database() as database, database.write() as connection:
-        made = organizations.create(connection, slug, name, plan, retention_days, now=now, caller=FROM_HERE)
+        made = organizations.create(connection, slug, name, plan, retention_days, now=now, caller=CLI_CALLER)
         log.create(connection, made.org_id, now=now)
     if json:
-        emit(_shown(made))
+        emit(_organization_json(made))
         return
     say(f"{made.slug}  {made.shown_id}  {made.plan}, events kept {made.retention_days:,} days")
     note(f"Next: tallystick user create EMAIL --org {made.slug} --role owner")
 
 
 @org.command("list")
-def list_organizations(json: AsJson = False) -> None:
+def list_organizations(json: JsonOption = False) -> None:
     """List all organizations."""
     with control_database() as database, database.read() as connection:
         found = organizations.list_all(connection)
     if json:
-        emit([_shown(organization) for organization in found])
+        emit([_organization_json(organization) for organization in found])
         return
     if not found:
         note("No organizations yet. Create one: tallystick org create SLUG")
@@ -69,36 +69,36 @@ def list_organizations(json: AsJson = False) -> None:
     table = Table("Slug", "Name", "Plan", "Days kept", "Id", box=None, pad_edge=False)
     for one in found:
         table.add_row(one.slug, one.name, one.plan, str(one.retention_days), one.shown_id)
-    results.print(table)
+    stdout.print(table)
 
 
 @org.command()
 def retention(
     slug: Annotated[str, typer.Argument(metavar="SLUG", help="The organization's short name.")],
     days: Annotated[int, typer.Argument(metavar="DAYS", help="Number of days to keep events.")],
-    json: AsJson = False,
+    json: JsonOption = False,
 ) -> None:
     """Change how long events are kept. A shorter retention takes effect a day later."""
-    _change(slug, days, None, json)
+    _set_retention(slug, days, None, json)
 
 
 @org.command()
 def plan(
     slug: Annotated[str, typer.Argument(metavar="SLUG", help="The organization's short name.")],
     plan: Annotated[Plan, typer.Argument(metavar="PLAN", help="free, pro or enterprise: 7, 90 or 365 days.")],
-    json: AsJson = False,
+    json: JsonOption = False,
 ) -> None:
     """Change the plan and its retention. A shorter retention takes effect a day later."""
-    _change(slug, None, plan, json)
+    _set_retention(slug, None, plan, json)
 
 
-def _change(slug: str, days: int | None, plan: Plan | None, json: bool) -> None:
+def _set_retention(slug: str, days: int | None, plan: Plan | None, json: bool) -> None:
     with control_database() as database, database.write() as connection:
         scope = operator_scope(organizations.by_slug(connection, slug).org_id)
         before = organizations.of_scope(connection, scope)
-        changed = organizations.set_retention(connection, scope, days, plan=plan, now=now_us(), caller=FROM_HERE)
+        changed = organizations.set_retention(connection, scope, days, plan=plan, now=now_us(), caller=CLI_CALLER)
     if json:
-        emit(_shown(changed))
+        emit(_organization_json(changed))
         return
     say(f"{changed.slug}: {changed.plan}, events are kept {changed.retention_days:,} days")
     if changed.retention_days < before.retention_days:
@@ -117,7 +117,7 @@ def rotate_signing_key(
     keyring = Keyring(settings.secret_key, settings.public_host)
     with control_database() as database, database.write() as connection:
         scope = operator_scope(organizations.by_slug(connection, slug).org_id)
-        made = keyring.rotate(connection, scope, now=now_us(), caller=FROM_HERE)
+        made = keyring.rotate(connection, scope, now=now_us(), caller=CLI_CALLER)
     say(made.vkey)
     note("Give this line to everyone who verifies the log. The previous key also signs for another 30 days.")
 
@@ -128,7 +128,7 @@ def restart_log(
     accept_tree: Annotated[
         bool, typer.Option("--accept-tree", help="Continue even though the tree is not the one that was signed here.")
     ] = False,
-    json: AsJson = False,
+    json: JsonOption = False,
 ) -> None:
     """Continue a frozen log after an older copy was restored. Stop all servers first.
 
@@ -144,7 +144,7 @@ def restart_log(
             store.open()
             done = restart_frozen_log(
                 database, store, settings.data_dir, slug, settings.public_host,
-                caller=FROM_HERE, redacted_keys=settings.redacted_keys, accept_tree=accept_tree,
+                caller=CLI_CALLER, redacted_keys=settings.redacted_keys, accept_tree=accept_tree,
             )  # fmt: skip
     except StoreError as error:
         raise CommandFailed(f"The event store cannot be used: {error}") from None
@@ -161,7 +161,7 @@ def restart_log(
     note("Start the server, then give everyone who verifies the log its new key line.")
 
 
-def _shown(organization: Organization) -> dict[str, Any]:
+def _organization_json(organization: Organization) -> dict[str, Any]:
     return {
         "id": organization.shown_id,
         "slug": organization.slug,

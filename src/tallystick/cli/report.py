@@ -1,4 +1,4 @@
-"""`tallystick report`: let the server make a compliance report, and take it."""
+"""`tallystick report`: requests a compliance report, waits for it and downloads it."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from tallystick.cli.client import Client
-from tallystick.cli.export import finished, take, write
-from tallystick.cli.terminal import emit, note
+from tallystick.cli.export import download, wait_until_finished, write_atomically
+from tallystick.cli.terminal import JsonOption, emit, note
 
 app = typer.Typer()
 
@@ -17,8 +17,8 @@ EXPORTS = "/v1/exports"
 SUFFIXES = {"bundle": "zip"}
 
 
-class Form(StrEnum):
-    """What can be taken of a report."""
+class ReportFormat(StrEnum):
+    """A downloadable format of a report."""
 
     pdf = "pdf"
     json = "json"
@@ -31,9 +31,11 @@ def report(
     start: Annotated[str, typer.Option(help="Start date or time, inclusive.")],
     end: Annotated[str, typer.Option(help="End time (exclusive), or last date (inclusive).")],
     tz: Annotated[str, typer.Option(help="Time zone of dates, and of the times in the PDF. Defaults to UTC.")] = "",
-    kind: Annotated[Form, typer.Option("--format", "-f", help="pdf, json, or bundle (the evidence).")] = Form.pdf,
+    kind: Annotated[
+        ReportFormat, typer.Option("--format", "-f", help="pdf, json, or bundle (the evidence).")
+    ] = ReportFormat.pdf,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the report's details as JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Create a compliance report for a period: gaps, controls, questions and their evidence.
 
@@ -44,24 +46,26 @@ def report(
     """
     client = Client.from_environment()
     asked = {"framework": framework, "start": start, "end": end, **({"tz": tz} if tz else {})}
-    made = finished(client, PATH, client.send("POST", PATH, asked)["id"], "Creating the report")
+    made = wait_until_finished(client, PATH, client.send("POST", PATH, asked)["id"], "Creating the report")
     target = output or Path(f"report-{framework}-{made['id']}.{SUFFIXES.get(kind, kind)}")
-    if kind == Form.bundle:
+    if kind == ReportFormat.bundle:
         evidence = client.send("POST", f"{PATH}/{made['id']}/evidence", None)
-        bundle = finished(client, EXPORTS, evidence["id"], "Creating the bundle")
-        write(target, lambda file: take(client, f"{EXPORTS}/{bundle['id']}/download", bundle["sha256"], file))
+        bundle = wait_until_finished(client, EXPORTS, evidence["id"], "Creating the bundle")
+        write_atomically(
+            target, lambda file: download(client, f"{EXPORTS}/{bundle['id']}/download", bundle["sha256"], file)
+        )
     else:
-        path = f"{PATH}/{made['id']}/{'content' if kind == Form.json else 'pdf'}"
-        digest = made["sha256"] if kind == Form.json else ""
-        write(target, lambda file: take(client, path, digest, file))
+        path = f"{PATH}/{made['id']}/{'content' if kind == ReportFormat.json else 'pdf'}"
+        digest = made["sha256"] if kind == ReportFormat.json else ""
+        write_atomically(target, lambda file: download(client, path, digest, file))
     if json:
         emit(made)
     note(f"{framework}, {made['rows']:,} events in the period: {target}")
-    _say_gaps(client, made)
+    _print_gaps(client, made)
 
 
-def _say_gaps(client: Client, made: dict[str, Any]) -> None:
-    """What is missing is said first everywhere, so here too."""
+def _print_gaps(client: Client, made: dict[str, Any]) -> None:
+    """Prints the gaps of the report, as every format of a report begins with them."""
     content = client.get(f"{PATH}/{made['id']}/content", {})
     for gap in content["gaps"]:
         note(f"! {gap['says']}")

@@ -1,24 +1,33 @@
-"""`tallystick review`: the reviews of the trail, looked at and signed."""
+"""`tallystick review`: lists, shows and signs access reviews of the trail."""
 
 from typing import Annotated, Any
 
 import typer
 
 from tallystick.cli.client import Client
-from tallystick.cli.terminal import CommandFailed, counted, emit, id_of, listing, note, say, visible
+from tallystick.cli.terminal import (
+    CommandFailed,
+    JsonOption,
+    counted,
+    emit,
+    escape_control,
+    id_argument,
+    note,
+    print_table,
+    say,
+)
 
 app = typer.Typer()
 review = typer.Typer(no_args_is_help=True, help="List, show and sign reviews of the audit log.")
 app.add_typer(review, name="review")
 
 PATH = "/v1/reviews"
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one review per line.")]
 
 
 @review.command("list")
 def list_reviews(
     status: Annotated[str, typer.Option(help="Only reviews with this status: open, signed or withdrawn.")] = "",
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """List reviews, newest first, and how many are open or overdue."""
     client = Client.from_environment()
@@ -30,13 +39,13 @@ def list_reviews(
             emit(one)
     else:
         titles = ("Review", "From", "Until", "Events", "Findings", "Status", "By")
-        listing(titles, map(_cells, found), whole=("Review",))
+        print_table(titles, map(_row, found), whole=("Review",))
     waits = client.get("/v1/review-reminder", {})
     note(f"{counted(len(found), 'review')}, {waits['open']} open, {len(waits['overdue'])} overdue.")
 
 
 @review.command()
-def show(shown_id: Annotated[str, id_of("REVIEW")]) -> None:
+def show(shown_id: Annotated[str, id_argument("REVIEW")]) -> None:
     """Show a review with its findings, as JSON."""
     emit(Client.from_environment().get(f"{PATH}/{shown_id}", {}))
 
@@ -44,7 +53,9 @@ def show(shown_id: Annotated[str, id_of("REVIEW")]) -> None:
 @review.command()
 def sign(
     conclusion: Annotated[str, typer.Option(help="Your conclusion.")],
-    shown_id: Annotated[str, id_of("[REVIEW]", "An open review. Leave it out to start a new one.", optional=True)] = "",
+    shown_id: Annotated[
+        str, id_argument("[REVIEW]", "An open review. Leave it out to start a new one.", optional=True)
+    ] = "",
     start: Annotated[str, typer.Option(help="For a new review: start date or time.")] = "",
     end: Annotated[str, typer.Option(help="For a new review: end time, or last date.")] = "",
     tz: Annotated[str, typer.Option(help="Time zone of dates. Defaults to UTC.")] = "",
@@ -55,14 +66,14 @@ def sign(
         list[str] | None,
         typer.Option(metavar="EVENT=NOTE", help="A note on an event. Can be repeated."),
     ] = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Sign a review with the key in TALLYSTICK_API_KEY. It cannot be changed afterwards.
 
     For example: tallystick review sign --start 2024-01-01 --end 2024-01-07 --conclusion "All explained."
     """
     client = Client.from_environment()
-    notes = [_finding(text) for text in finding or []]
+    notes = [_parse_finding(text) for text in finding or []]
     if shown_id:
         for one in notes:
             client.send("POST", f"{PATH}/{shown_id}/findings", one)
@@ -81,16 +92,16 @@ def sign(
     note(f"Signed: {made['events']:,} events, SHA-256 {made['sha256']}")
 
 
-def _finding(text: str) -> dict[str, str]:
+def _parse_finding(text: str) -> dict[str, str]:
     event, _, words = text.partition("=")
     return {"event": event.strip(), "note": words.strip()}
 
 
-def _cells(one: dict[str, Any]) -> tuple[str, ...]:
+def _row(one: dict[str, Any]) -> tuple[str, ...]:
     by = one["signed_by"] or one["opened_by"]
     events = "" if one["events"] is None else f"{one['events']:,}"
     status = "overdue" if one["overdue"] else one["status"]
     return (
         one["id"], one["period"]["start"][:16], one["period"]["end"][:16], events, str(one["findings"]), status,
-        visible(by["name"]),
+        escape_control(by["name"]),
     )  # fmt: skip

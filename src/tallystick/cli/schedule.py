@@ -6,28 +6,27 @@ from typing import Annotated, Any
 import typer
 
 from tallystick.cli.client import Client
-from tallystick.cli.export import Format, Several
-from tallystick.cli.terminal import counted, emit, id_of, listing, note, say, visible
+from tallystick.cli.export import ExportFormat, FilterOption
+from tallystick.cli.terminal import JsonOption, counted, emit, escape_control, id_argument, note, print_table, say
 
 app = typer.Typer()
 schedule = typer.Typer(no_args_is_help=True, help="Send exports every day, week or month.")
 app.add_typer(schedule, name="schedule")
 
 PATH = "/v1/export-schedules"
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one schedule per line.")]
-Which = Annotated[str, id_of("SCHEDULE")]
+ScheduleId = Annotated[str, id_argument("SCHEDULE")]
 
 
 class Frequency(StrEnum):
-    """How often to send it."""
+    """How often a scheduled export runs."""
 
     daily = "daily"
     weekly = "weekly"
     monthly = "monthly"
 
 
-class Mode(StrEnum):
-    """What each file holds."""
+class ExportMode(StrEnum):
+    """Which events each file of a scheduled export contains."""
 
     new = "new"
     period = "period"
@@ -37,28 +36,29 @@ class Mode(StrEnum):
 def create(
     frequency: Annotated[Frequency, typer.Argument(help="How often to send it.")],
     to: Annotated[list[str] | None, typer.Option(help="Email address of a recipient. Can be repeated.")] = None,
-    kind: Annotated[Format, typer.Option("--format", "-f", help="Format of the file.")] = Format.csv,
+    kind: Annotated[ExportFormat, typer.Option("--format", "-f", help="Format of the file.")] = ExportFormat.csv,
     at: Annotated[str, typer.Option(help="Local time.")] = "07:00",
     weekday: Annotated[str, typer.Option(help="Day of a weekly schedule, such as monday.")] = "",
     day: Annotated[int | None, typer.Option(help="Day of a monthly schedule. 31 is the last day of the month.")] = None,
     timezone: Annotated[str, typer.Option(help="Time zone, such as Europe/Berlin.")] = "UTC",
     mode: Annotated[
-        Mode, typer.Option(help="new: events since the last file, each once. period: the previous day, week or month.")
-    ] = Mode.new,
+        ExportMode,
+        typer.Option(help="new: events since the last file, each once. period: the previous day, week or month."),
+    ] = ExportMode.new,
     from_now: Annotated[bool, typer.Option("--from-now", help="Leave out events recorded so far.")] = False,
     to_directory: Annotated[
         bool, typer.Option("--to-directory", help="Also save the file in the operator's directory.")
     ] = False,
     name: Annotated[str, typer.Option(help="Name.")] = "",
     query: Annotated[str, typer.Option("--query", "-q", help="Search query, as in tallystick search.")] = "",
-    user: Several = None,
-    action: Several = None,
-    status: Several = None,
-    category: Several = None,
-    resource: Several = None,
-    resource_type: Several = None,
-    ip: Several = None,
-    json: Json = False,
+    user: FilterOption = None,
+    action: FilterOption = None,
+    status: FilterOption = None,
+    category: FilterOption = None,
+    resource: FilterOption = None,
+    resource_type: FilterOption = None,
+    ip: FilterOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Schedule an export of matching events. The key needs the scope exports.
 
@@ -73,11 +73,11 @@ def create(
         "weekday": weekday.lower() or None, "day": day, "mode": mode.value, "past": not from_now,
         "to_directory": to_directory, "name": name, "filter": {key: value for key, value in given.items() if value},
     }  # fmt: skip
-    _said(Client.from_environment().send("POST", PATH, wanted), json)
+    _print_schedule(Client.from_environment().send("POST", PATH, wanted), json)
 
 
 @schedule.command("list")
-def list_schedules(json: Json = False) -> None:
+def list_schedules(json: JsonOption = False) -> None:
     """List scheduled exports, newest first."""
     found: list[dict[str, Any]] = Client.from_environment().get(PATH, {})["data"]
     if json:
@@ -85,67 +85,67 @@ def list_schedules(json: Json = False) -> None:
             emit(one)
     else:
         titles = ("Schedule", "Name", "When", "Format", "To", "Next", "Last")
-        listing(titles, map(_cells, found), whole=("Schedule",))
+        print_table(titles, map(_row, found), whole=("Schedule",))
     note(f"{counted(len(found), 'schedule')}.")
 
 
 @schedule.command()
-def show(shown_id: Which) -> None:
+def show(shown_id: ScheduleId) -> None:
     """Show one as JSON."""
     emit(Client.from_environment().get(f"{PATH}/{shown_id}", {}))
 
 
 @schedule.command()
-def runs(shown_id: Which) -> None:
+def runs(shown_id: ScheduleId) -> None:
     """List the latest runs of a schedule as JSON, one per line."""
     for one in Client.from_environment().get(f"{PATH}/{shown_id}/runs", {})["data"]:
         emit(one)
 
 
 @schedule.command()
-def run(shown_id: Which, json: Json = False) -> None:
+def run(shown_id: ScheduleId, json: JsonOption = False) -> None:
     """Run a schedule now, in addition to its regular times."""
-    _said(Client.from_environment().send("POST", f"{PATH}/{shown_id}/run", None), json)
+    _print_schedule(Client.from_environment().send("POST", f"{PATH}/{shown_id}/run", None), json)
 
 
 @schedule.command()
-def pause(shown_id: Which, json: Json = False) -> None:
+def pause(shown_id: ScheduleId, json: JsonOption = False) -> None:
     """Pause a schedule."""
-    _said(Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": False}), json)
+    _print_schedule(Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": False}), json)
 
 
 @schedule.command()
-def resume(shown_id: Which, json: Json = False) -> None:
+def resume(shown_id: ScheduleId, json: JsonOption = False) -> None:
     """Resume a schedule. One that had ended then contains what this key can see."""
-    _said(Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": True}), json)
+    _print_schedule(Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": True}), json)
 
 
 @schedule.command()
-def consent(shown_id: Which, json: Json = False) -> None:
+def consent(shown_id: ScheduleId, json: JsonOption = False) -> None:
     """Approve recipients outside the organization. Needs a key with all scopes that an owner created."""
-    _said(Client.from_environment().send("POST", f"{PATH}/{shown_id}/consent", None), json)
+    _print_schedule(Client.from_environment().send("POST", f"{PATH}/{shown_id}/consent", None), json)
 
 
 @schedule.command()
-def delete(shown_id: Which) -> None:
+def delete(shown_id: ScheduleId) -> None:
     """Delete a schedule. Files already sent are not affected."""
     Client.from_environment().send("DELETE", f"{PATH}/{shown_id}", None)
-    note(f"Deleted {visible(shown_id)}.")
+    note(f"Deleted {escape_control(shown_id)}.")
 
 
-def _said(one: dict[str, Any], json: bool) -> None:
+def _print_schedule(one: dict[str, Any], json: bool) -> None:
     if json:
         emit(one)
         return
     say(one["id"])
     waiting = [who["address"] for who in one["recipient_states"] if who["status"] == "waiting_for_consent"]
     if waiting:
-        note(f"Waiting for an owner's approval: {visible(', '.join(waiting))}.")
+        note(f"Waiting for an owner's approval: {escape_control(', '.join(waiting))}.")
     if one["next_run_at"]:
         note(f"Next: {one['next_run_at'][:16].replace('T', ' ')} UTC.")
 
 
-def _cells(one: dict[str, Any]) -> list[str]:
+def _row(one: dict[str, Any]) -> list[str]:
     when = f"{one['frequency']} {one['weekday'] or one['day'] or ''} {one['at']} {one['timezone']}"
     last = one["last_run"]
     following = (one["next_run_at"] or "").replace("T", " ")[:16] or ("ended" if one["stopped"] else "paused")
@@ -154,4 +154,4 @@ def _cells(one: dict[str, Any]) -> list[str]:
         ", ".join(one["recipients"]) + (" and the directory" if one["to_directory"] else ""), following,
         last["status"] if last else "not run yet",
     )  # fmt: skip
-    return [visible(str(cell)) for cell in cells]
+    return [escape_control(str(cell)) for cell in cells]

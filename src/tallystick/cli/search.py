@@ -1,4 +1,4 @@
-"""`tallystick search`: find events."""
+"""`tallystick search`: prints the events that match a search."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from tallystick.cli.client import EVENTS_PATH, Client
-from tallystick.cli.terminal import Event, emit, listing, note, shown_cells
+from tallystick.cli.terminal import Event, JsonOption, emit, event_cells, note, print_table
 
 app = typer.Typer()
 
@@ -23,7 +23,7 @@ def search(
     end: Annotated[str, typer.Option(help="End time (exclusive), or last date (inclusive).")] = "",
     tz: Annotated[str, typer.Option(help="Time zone of dates, such as Europe/Berlin. Defaults to UTC.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of events to show.")] = 50,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one per line.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Find events, newest first.
 
@@ -35,18 +35,18 @@ def search(
     """
     asked = {"q": " ".join(query or []), "start": start, "end": end, "tz": tz}
     parameters = {name: value for name, value in asked.items() if value}
-    found = Found(Client.from_environment(), parameters, limit)
+    found = SearchResults(Client.from_environment(), parameters, limit)
     if json:
         for event in found.events():
             emit(event)
     else:
         titles = ("Timestamp (UTC)", "User", "Action", "Resource", "IP address", "Status")
-        listing(titles, map(shown_cells, found.events()), whole=("Timestamp (UTC)", "Status"))
+        print_table(titles, map(event_cells, found.events()), whole=("Timestamp (UTC)", "Status"))
     note(found.summary())
 
 
-class Found:
-    """The events of a search, page by page, and what can honestly be said about all of them."""
+class SearchResults:
+    """Fetches the events of a search page by page, and summarizes how many there are."""
 
     def __init__(self, client: Client, parameters: dict[str, str], limit: int) -> None:
         self._client = client
@@ -57,7 +57,7 @@ class Found:
         self._more = False
 
     def events(self) -> Iterator[Event]:
-        """At most `limit` events. A page that ran out of time is followed by the next until it is known."""
+        """At most `limit` events; continues after a partial page (one that ran out of time) with its cursor."""
         cursor: str | None = None
         while True:
             wanted = min(self._limit - self._shown, MOST_PER_PAGE)
@@ -75,7 +75,7 @@ class Found:
                 return
 
     def summary(self) -> str:
-        """How many are shown of how many, and what is missing."""
+        """A sentence: how many events are shown of how many, and whether retention cut the period short."""
         if not self._more:
             told = f"{self._shown:,} event{'' if self._shown == 1 else 's'}, all that match"
         else:

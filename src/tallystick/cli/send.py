@@ -1,12 +1,12 @@
-"""`tallystick send`: record one event."""
+"""`tallystick send`: records one event."""
 
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from tallystick.cli.client import Client, Refused
-from tallystick.cli.terminal import CommandFailed, emit, note, say
+from tallystick.cli.client import ApiError, Client
+from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say
 
 app = typer.Typer()
 
@@ -58,7 +58,7 @@ def send(
     response: Details = None,
     metadata: Details = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until searches find the event.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the server's answer as JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Record one event and print its id.
 
@@ -66,10 +66,10 @@ def send(
     --resource-name api-infrastructure --changes '{"resources_planned": 5}'
     """
     given = locals()
-    event = _event(given)
+    event = _event_from_options(given)
     try:
         answer = Client.from_environment().record(msgspec.json.encode(event), "application/json", searchable=wait)
-    except Refused as refused:
+    except ApiError as refused:
         raise CommandFailed(refused.problems(1).get(0, refused.detail)) from None
     recorded = answer["events"][0]
     if recorded.get("duplicate") and not answer.get("duplicate"):
@@ -81,17 +81,17 @@ def send(
         say(recorded["id"])
 
 
-def _event(given: dict[str, Any]) -> dict[str, Any]:
-    """The event from the options that were given; what is empty is left out."""
+def _event_from_options(given: dict[str, Any]) -> dict[str, Any]:
+    """The event of the command's options, without the empty ones."""
     event = {name: given[name] for name in ("action", "description", "status", "category", "timestamp", "external_id")}
-    actor = _chosen({name: given[f"actor_{name}"] for name in ("type", "id", "email", "name")})
-    resource = _chosen({name: given[f"resource_{name}"] for name in ("type", "id", "name")})
+    actor = _without_empty({name: given[f"actor_{name}"] for name in ("type", "id", "email", "name")})
+    resource = _without_empty({name: given[f"resource_{name}"] for name in ("type", "id", "name")})
     context = ("ip_address", "user_agent", "request_id", "session_id", "trace_id", "source")
     event["actor"] = {"type": "user"} | actor if actor else None
     event["resource"] = {"type": given["action"].split(".")[0]} | resource if resource else None
-    event["context"] = _chosen({name: given[name] for name in context})
-    return _chosen(event | {name: given[name] for name in DETAILS})
+    event["context"] = _without_empty({name: given[name] for name in context})
+    return _without_empty(event | {name: given[name] for name in DETAILS})
 
 
-def _chosen(values: dict[str, Any]) -> dict[str, Any]:
+def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value or name == "action"}

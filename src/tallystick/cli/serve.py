@@ -1,4 +1,4 @@
-"""`tallystick serve`: the server."""
+"""`tallystick serve`: runs the server."""
 
 import os
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from tallystick.access import setup_link
 from tallystick.app import Services
-from tallystick.cli.serving import DEFAULT_HOST, DEFAULT_PORT, serve_until_stopped
+from tallystick.cli.server_process import DEFAULT_HOST, DEFAULT_PORT, run_server
 from tallystick.cli.terminal import say
 from tallystick.clock import now_us
 from tallystick.settings import Settings
@@ -24,7 +24,7 @@ def serve(host: Host = DEFAULT_HOST, port: Port = DEFAULT_PORT) -> None:
 
     As long as there is no organization, it prints a link to create the first one. The link works once and for one day.
     """
-    serve_until_stopped(Settings.load(os.environ), host, port, _greet)
+    run_server(Settings.load(os.environ), host, port, _greet)
 
 
 async def _greet(parts: Services) -> None:

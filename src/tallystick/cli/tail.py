@@ -1,4 +1,4 @@
-"""`tallystick tail`: follow new events as they are recorded."""
+"""`tallystick tail`: prints the last events, then new ones as they are recorded."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from tallystick.cli.client import EVENTS_PATH, Client
-from tallystick.cli.terminal import Event, emit, note, results, shown_cells
+from tallystick.cli.terminal import Event, JsonOption, emit, event_cells, note, stdout
 
 app = typer.Typer()
 
@@ -28,41 +28,41 @@ def tail(
     ] = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=1000, help="Number of events to start with.")] = 10,
     limit: Annotated[int, typer.Option(min=0, help="Stop after this many events. 0 means never.")] = 0,
-    json: Annotated[bool, typer.Option("--json", help="Print events as JSON, one per line.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Show the latest events, then new ones as they are recorded, until interrupted.
 
     After a lost connection it resumes where it stopped: no event is missing or repeated.
     """
     asked = {"q": " ".join(query)} if query else {}
-    # Not by an exception: one that meets Python while it takes an object away is dropped, and tail would go on.
+    # Not KeyboardInterrupt: Python ignores an exception raised inside a finalizer, and tail would continue.
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
-    for shown, event in enumerate(followed(Client.from_environment(), asked, lines), 1):
-        _show(event, json)
+    for shown, event in enumerate(follow(Client.from_environment(), asked, lines), 1):
+        _print_event(event, json)
         if shown == limit:
             return
 
 
-def followed(client: Client, asked: dict[str, str], lines: int) -> Iterator[Event]:
+def follow(client: Client, asked: dict[str, str], lines: int) -> Iterator[Event]:
     """The last `lines` events in order of time, then every event recorded since, in order of index."""
     page = client.get(EVENTS_PATH, asked | {"limit": max(lines, 1), "count": "none"})
     last: list[Event] = page["data"][:lines]
     yield from reversed(last)
     after: int = page["searchable_through"]
     already = {event["index"] for event in last if event["index"] > after}
-    for event in _since(client, asked, after):
+    for event in _follow_from(client, asked, after):
         if event["index"] not in already:
             yield event
 
 
-def _since(client: Client, asked: dict[str, str], after: int) -> Iterator[Event]:
-    """Every event after that index, over as many connections as it takes."""
+def _follow_from(client: Client, asked: dict[str, str], after: int) -> Iterator[Event]:
+    """Yields every event after index `after`, reconnecting whenever the connection breaks."""
     pause = 0.5
     while True:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         try:
             with client.stream(f"{EVENTS_PATH}/live", asked | {"after": after}, headers, SILENCE_SECONDS) as text:
-                for kind, data in messages(text):
+                for kind, data in parse_event_stream(text):
                     pause = 0.5
                     if kind == "position":
                         after = max(after, data["through"])
@@ -75,8 +75,8 @@ def _since(client: Client, asked: dict[str, str], after: int) -> Iterator[Event]
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
-def messages(text: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    """Kind and decoded data of each message of a text/event-stream; comments keep the connection alive only."""
+def parse_event_stream(text: Iterable[str]) -> Iterator[tuple[str, Any]]:
+    """Yields event name and decoded data of each message of a text/event-stream; ignores comments (keep-alives)."""
     kind = "message"
     data: list[str] = []
     for line in text:
@@ -90,13 +90,13 @@ def messages(text: Iterable[str]) -> Iterator[tuple[str, Any]]:
             data.append(line[5:].removeprefix(" "))
 
 
-def _show(event: Event, json: bool) -> None:
+def _print_event(event: Event, json: bool) -> None:
     if json:
         emit(event)
         return
     line = Text()
-    for cell, width in zip(shown_cells(event), WIDTHS, strict=True):
+    for cell, width in zip(event_cells(event), WIDTHS, strict=True):
         cell.pad_right(max(width - cell.cell_len, 0))
         line.append_text(cell).append("  ")
     line.rstrip()
-    results.print(line, soft_wrap=True)
+    stdout.print(line, soft_wrap=True)

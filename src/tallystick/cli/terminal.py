@@ -1,10 +1,10 @@
-"""Standard output for results, standard error for words about them."""
+"""Prints results to standard output and messages to standard error; shared arguments and options."""
 
 import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -13,17 +13,18 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-WIDE = 400  # columns where nothing limits them: lines that go to a file or a pipe are never cut
+WIDE = 400  # columns if stdout is no terminal, so that lines in a file or pipe are not cut
 
-words = Console(stderr=True, highlight=False)
-results = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+stderr = Console(stderr=True, highlight=False)
+stdout = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
 Event = dict[str, Any]
-STYLES = {"failed": "bold red", "success": "green"}
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+STATUS_STYLES = {"failed": "bold red", "success": "green"}
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 class CommandFailed(Exception):
-    """What went wrong and what to do next, in a sentence or two; the command ends with status 1."""
+    """A failure that ends the command with status 1; `detail` says what went wrong and what to do."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -31,23 +32,23 @@ class CommandFailed(Exception):
 
 
 def say(text: str) -> None:
-    """A result, as a line of its own, untouched."""
+    """Prints a result as one line on standard output, unchanged."""
     _write(text + "\n")
 
 
 def emit(value: Any) -> None:
-    """A result as one line of JSON."""
+    """Prints a result as one line of JSON on standard output."""
     _write(msgspec.json.encode(value).decode() + "\n")
 
 
 def note(text: str) -> None:
-    """A word to the person at the terminal."""
-    words.print(escape(text), soft_wrap=True)
+    """Prints a message on standard error."""
+    stderr.print(escape(text), soft_wrap=True)
 
 
 def fail(detail: str) -> int:
-    """Say what went wrong; the exit status that goes with it."""
-    words.print(f"[bold red]Error:[/] {escape(visible(' '.join(detail.split())))}", soft_wrap=True)
+    """Prints an error on standard error and returns the exit status 1."""
+    stderr.print(f"[bold red]Error:[/] {escape(escape_control(' '.join(detail.split())))}", soft_wrap=True)
     return 1
 
 
@@ -62,25 +63,27 @@ def any_of(choices: Sequence[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def visible(text: str) -> str:
-    """Text from an event or a server, with control and direction characters written out.
+def escape_control(text: str) -> str:
+    """The text with control and direction characters as escape sequences.
 
-    An event may hold whatever its sender wanted; it must not move the cursor of who reads it.
+    Senders control the text of events; it must not move the cursor of the terminal.
     """
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
-def listing(titles: Sequence[str], rows: Iterable[Sequence[RenderableType]], *, whole: Collection[str] = ()) -> None:
-    """A table of results, where there are any; what is too long goes on in the next line, but for columns `whole`."""
+def print_table(
+    titles: Sequence[str], rows: Iterable[Sequence[RenderableType]], *, whole: Collection[str] = ()
+) -> None:
+    """Prints a table unless it is empty; long cells wrap, except in the columns named in `whole`."""
     table = Table(box=None, pad_edge=False)
     for title in titles:
         table.add_column(title, overflow="fold", no_wrap=title in whole)
     for cells in rows:
         table.add_row(*cells)
     if table.row_count:
-        results.print(table)
+        stdout.print(table)
 
 
 def _write(text: str) -> None:
@@ -88,13 +91,13 @@ def _write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has seen enough (`… | head`); nothing more can be written, also not when Python exits.
+        # The reader closed the pipe (`… | head`): redirect stdout, so that Python does not fail to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 
 
-def shown_cells(event: Event) -> list[Text]:
-    """Timestamp, user, action, resource, address, status; no cell can break the line or the terminal."""
+def event_cells(event: Event) -> list[Text]:
+    """Timestamp, user, action, resource, address and status of an event, with control characters escaped."""
     actor, resource = event.get("actor") or {}, event.get("resource") or {}
     status = str(event.get("status", ""))
     cells = (
@@ -104,19 +107,22 @@ def shown_cells(event: Event) -> list[Text]:
         resource.get("name") or resource.get("id") or "",
         (event.get("context") or {}).get("ip_address") or "",
     )
-    return [*(Text(visible(str(cell))) for cell in cells), Text(visible(status), STYLES.get(status, ""))]
+    return [
+        *(Text(escape_control(str(cell))) for cell in cells),
+        Text(escape_control(status), STATUS_STYLES.get(status, "")),
+    ]
 
 
-def _checked(text: str) -> str:
+def _check_id(text: str) -> str:
     if not _ID.fullmatch(text):
         raise typer.BadParameter("An ID consists of letters, digits, _ and -. Copy it from a list.")
     return text
 
 
-def _checked_if_given(text: str) -> str:
-    return _checked(text) if text else text
+def _check_optional_id(text: str) -> str:
+    return _check_id(text) if text else text
 
 
-def id_of(what: str, about: str = "ID.", *, optional: bool = False) -> Any:
-    """An argument that is an id, in a usage line as `what`."""
-    return typer.Argument(metavar=what, help=about, callback=_checked_if_given if optional else _checked)
+def id_argument(what: str, about: str = "ID.", *, optional: bool = False) -> Any:
+    """A command argument that is an id; `what` is its name in the usage line."""
+    return typer.Argument(metavar=what, help=about, callback=_check_optional_id if optional else _check_id)

@@ -1,4 +1,4 @@
-"""`tallystick user`: the operator adds people."""
+"""`tallystick user`: adds people to organizations, as the operator."""
 
 import secrets
 import sys
@@ -12,8 +12,8 @@ from tallystick.access import organizations, people
 from tallystick.access.members import Member
 from tallystick.access.passwords import HashedPassword, hash_password
 from tallystick.access.scopes import operator_scope
-from tallystick.cli.control import FROM_HERE, control_database
-from tallystick.cli.terminal import emit, note, say
+from tallystick.cli.control import CLI_CALLER, control_database
+from tallystick.cli.terminal import JsonOption, emit, note, say
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.errors import Conflict
@@ -24,6 +24,8 @@ app.add_typer(user, name="user")
 
 
 class Role(StrEnum):
+    """A role of a member."""
+
     owner = "owner"
     admin = "admin"
     auditor = "auditor"
@@ -31,7 +33,7 @@ class Role(StrEnum):
 
 
 @user.callback()
-def _several() -> None:
+def _group() -> None:
     pass
 
 
@@ -49,23 +51,23 @@ def create(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Add a person to an organization.
 
     Without --password-stdin, a password is generated and printed to standard output once. A person who already has an
     account keeps its password.
     """
-    password = _given_password() if password_stdin else secrets.token_urlsafe(15)
+    password = _read_password() if password_stdin else secrets.token_urlsafe(15)
     kept = hash_password(password)
     own = not password_stdin
     with control_database() as database:
         try:
-            made = _add(database, email, org, role, kept, name)
+            made = _add_person(database, email, org, role, kept, name)
         except Conflict as conflict:
             if conflict.code != "account_exists" or password_stdin:
                 raise
-            made, own = _add(database, email, org, role, None, name), False
+            made, own = _add_person(database, email, org, role, None, name), False
     if json:
         shown = {"id": ids.encode("usr", made.user_id.bytes), "email": made.email, "role": made.role, "org": org}
         emit(shown | ({"password": password} if own else {}))
@@ -75,13 +77,13 @@ def create(
         say(password)
 
 
-def _add(database: Database, email: str, org: str, role: str, kept: HashedPassword | None, name: str) -> Member:
+def _add_person(database: Database, email: str, org: str, role: str, kept: HashedPassword | None, name: str) -> Member:
     with database.write() as connection:
         scope = operator_scope(organizations.by_slug(connection, org).org_id)
-        return people.create(connection, scope, email, role, kept, now=now_us(), name=name, caller=FROM_HERE)
+        return people.create(connection, scope, email, role, kept, now=now_us(), name=name, caller=CLI_CALLER)
 
 
-def _given_password() -> str:
+def _read_password() -> str:
     line = sys.stdin.readline()
     if not line.strip():
         raise typer.BadParameter("Standard input has no password. Pipe one line in", param_hint="--password-stdin")

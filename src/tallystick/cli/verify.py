@@ -1,4 +1,4 @@
-"""`tallystick verify`: check evidence offline, or a server from outside."""
+"""`tallystick verify`: verifies bundles and proofs offline, or a server from outside."""
 
 from typing import Annotated
 

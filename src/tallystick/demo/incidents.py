@@ -1,39 +1,39 @@
-"""Incidents worth finding: a guessed password, someone who raised their own role, a deletion by night.
+"""Incidents in the demo data: a guessed password, somebody raising their own role, a bulk deletion at night.
 
-Each kind comes back every two weeks, so that any fortnight up to now holds all three.
+Each kind repeats every two weeks, so that any two weeks contain all three.
 """
 
 from collections.abc import Iterator
 from random import Random
 
 from tallystick.clock import DAY_US, SECOND_US, rfc3339
-from tallystick.demo.cast import CHROME, CLI, DMITRI, PRIYA, PROJECTS, TOM, Event, Person
-from tallystick.demo.habits import Timed
+from tallystick.demo.daily_activity import TimedEvent
+from tallystick.demo.people import CHROME, CLI, DMITRI, PRIYA, PROJECTS, TOM, Employee, Event
 
 PERIOD_DAYS = 14
-GUESSED_ON, RAISED_ON, DELETED_ON = 3, 8, 12  # days within the period
+GUESSED_DAY, RAISED_DAY, DELETED_DAY = 3, 8, 12  # days within the period
 
 GUESSER = {"ip_address": "203.0.113.66", "user_agent": "python-requests/2.31.0", "source": "web"}
 NIGHT = {"ip_address": "198.51.100.23", "user_agent": CLI.format("2.9.0"), "source": "cli"}
 
 
-def incident_events(day: int, seed: int) -> list[Timed]:
-    """What goes wrong on this day (number of days since 1970); on most days nothing."""
+def incident_events(day: int, seed: int) -> list[TimedEvent]:
+    """The incident of a day (number of days since 1970); most days have none."""
     rng = Random(f"{seed}/incident/{day}")
     kind = day % PERIOD_DAYS
-    if kind == GUESSED_ON:
-        return _told("guessed", day, _guessed_password(rng, day), TOM, GUESSER)
-    if kind == RAISED_ON:
+    if kind == GUESSED_DAY:
+        return _events_by("guessed", day, _guessed_password(rng, day), TOM, GUESSER)
+    if kind == RAISED_DAY:
         own = {"ip_address": DMITRI.addresses[1], "user_agent": CHROME.format("131.0.0.0"), "source": "web"}
-        return _told("raised", day, _raised_role(rng, day), DMITRI, own)
-    if kind == DELETED_ON:
-        return _told("deleted", day, _night_deletion(rng, day), PRIYA, NIGHT)
+        return _events_by("raised", day, _raised_role(rng, day), DMITRI, own)
+    if kind == DELETED_DAY:
+        return _events_by("deleted", day, _night_deletion(rng, day), PRIYA, NIGHT)
     return []
 
 
-def _guessed_password(rng: Random, day: int) -> Iterator[Timed]:
-    """A burst of failed sign-ins from one address, then one that succeeds, and a look around."""
-    at_us = _at(day, hours=2, seconds=rng.randrange(3600))
+def _guessed_password(rng: Random, day: int) -> Iterator[TimedEvent]:
+    """A burst of failed sign-ins from one address, then a successful one that views customer data."""
+    at_us = _time(day, hours=2, seconds=rng.randrange(3600))
     for attempt in range(1, 47):
         at_us += rng.randint(2, 9) * SECOND_US
         refused = {"reason": "wrong password", "attempt": attempt}
@@ -45,9 +45,9 @@ def _guessed_password(rng: Random, day: int) -> Iterator[Timed]:
         yield at_us + (20 + 15 * place) * SECOND_US, {"action": "user.data_viewed", "resource": customer}
 
 
-def _raised_role(rng: Random, day: int) -> Iterator[Timed]:
-    """Someone makes himself an administrator, uses it, and goes back."""
-    at_us = _at(day, hours=21, seconds=rng.randrange(1800))
+def _raised_role(rng: Random, day: int) -> Iterator[TimedEvent]:
+    """Somebody raises their own role to administrator, uses it, and reverts it."""
+    at_us = _time(day, hours=21, seconds=rng.randrange(1800))
     himself = {"type": "user", "id": DMITRI.id, "name": DMITRI.email}
     yield at_us, {"action": "user.login", "request": {"method": "password"}}
     for after, before_role, after_role in ((95, "member", "admin"), (960, "admin", "member")):
@@ -60,9 +60,9 @@ def _raised_role(rng: Random, day: int) -> Iterator[Timed]:
             yield at_us + 410 * SECOND_US, {"action": "policy.disabled", "resource": limits}
 
 
-def _night_deletion(rng: Random, day: int) -> Iterator[Timed]:
-    """Files and projects go, by night, from an address nobody has seen."""
-    at_us = _at(day, hours=20, seconds=rng.randrange(3600))  # half past one and later where Priya lives
+def _night_deletion(rng: Random, day: int) -> Iterator[TimedEvent]:
+    """Files and projects are deleted at night, from an address that was never used before."""
+    at_us = _time(day, hours=20, seconds=rng.randrange(3600))  # half past one and later where Priya lives
     yield at_us, {"action": "user.login", "request": {"method": "password"}}
     for project in PROJECTS[-3:]:
         for file in project.files:
@@ -74,11 +74,11 @@ def _night_deletion(rng: Random, day: int) -> Iterator[Timed]:
         yield at_us, {"action": "project.deleted", "description": "acme projects delete --force", "resource": preview}
 
 
-def _at(day: int, *, hours: int, seconds: int) -> int:
+def _time(day: int, *, hours: int, seconds: int) -> int:
     return day * DAY_US + (hours * 3600 + seconds) * SECOND_US
 
 
-def _told(name: str, day: int, steps: Iterator[Timed], person: Person, context: Event) -> list[Timed]:
+def _events_by(name: str, day: int, steps: Iterator[TimedEvent], person: Employee, context: Event) -> list[TimedEvent]:
     session = {"session_id": f"ses_{name}_{day}"}
     return [
         (

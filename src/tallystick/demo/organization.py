@@ -1,4 +1,4 @@
-"""The demo's organization, its owner and its API key: made once, and remembered beside the database."""
+"""Creates the demo organization with its owner and API key once, and keeps its state in the data directory."""
 
 import secrets
 from collections.abc import Callable
@@ -12,18 +12,18 @@ from tallystick.access import keys, organizations, people
 from tallystick.access.passwords import hash_password
 from tallystick.access.scopes import PERMISSIONS, operator_scope
 from tallystick.database.engine import Database
-from tallystick.demo.cast import MAYA
+from tallystick.demo.people import MAYA
 from tallystick.errors import Conflict, NotFound
 from tallystick.ledger import log
 
 SLUG, NAME, PLAN, RETENTION_DAYS = "acme", "Acme", "enterprise", 3650
 KEY_NAME = "Acme platform"
-REMEMBERED = "demo.json"
+STATE_FILE = "demo.json"
 LETTERS = "abcdefghjkmnpqrstuvwxyz"  # none that looks like another
 
 
 class Acme(msgspec.Struct, frozen=True):
-    """What a start has to know of the one before; `loaded_through` in µs since 1970 UTC, `count` as asked for then."""
+    """The state between starts: credentials, the time up to which events were loaded (µs since 1970 UTC), `count`."""
 
     org_id: UUID
     email: str
@@ -31,12 +31,12 @@ class Acme(msgspec.Struct, frozen=True):
     api_key: str
     loaded_through: int | None = None
     count: int = 0
-    watched: bool = True  # whether its rules were begun
+    rules_enabled: bool = msgspec.field(name="watched", default=True)  # the name in the file
 
 
-def keep(acme: Acme, data_dir: Path) -> None:
-    """Remember this for the next start; readable by this user alone, whole or not at all."""
-    path = data_dir / REMEMBERED
+def save_state(acme: Acme, data_dir: Path) -> None:
+    """Saves the state for the next start, atomically and readable only by this user."""
+    path = data_dir / STATE_FILE
     aside = path.with_suffix(".new")
     aside.touch(mode=0o600)
     aside.write_bytes(msgspec.json.format(msgspec.json.encode(acme)))
@@ -44,11 +44,11 @@ def keep(acme: Acme, data_dir: Path) -> None:
 
 
 def ensure_acme(
-    database: Database, data_dir: Path, now: int, *, furnish: Callable[[Connection, UUID], object] | None = None
+    database: Database, data_dir: Path, now: int, *, prepare: Callable[[Connection, UUID], object] | None = None
 ) -> Acme:
-    """The demo organization as it is, or made now (`now` in µs), and furnished in the same transaction.
+    """The demo organization; created if it does not exist, with `prepare` called in the same transaction.
 
-    Raises Conflict when there is an organization `acme` that the demo did not make: it is left alone.
+    `now` is in µs since 1970 UTC. Raises Conflict if an organization `acme` exists that the demo did not create.
     """
     with database.read() as connection:
         try:
@@ -56,8 +56,8 @@ def ensure_acme(
         except NotFound:
             there = None
     if there is None:
-        return _made(database, data_dir, now, furnish)
-    known = _remembered(data_dir / REMEMBERED)
+        return _create(database, data_dir, now, prepare)
+    known = _saved_state(data_dir / STATE_FILE)
     if known is None or known.org_id != there:
         raise Conflict(
             f"{data_dir} has an organization {SLUG!r} that is not the demo's. "
@@ -66,7 +66,7 @@ def ensure_acme(
     return known
 
 
-def _made(database: Database, data_dir: Path, now: int, furnish: Callable[[Connection, UUID], object] | None) -> Acme:
+def _create(database: Database, data_dir: Path, now: int, prepare: Callable[[Connection, UUID], object] | None) -> Acme:
     password = "-".join("".join(secrets.choice(LETTERS) for _ in range(5)) for _ in range(3))
     kept = hash_password(password)
     with database.write() as connection:
@@ -74,15 +74,15 @@ def _made(database: Database, data_dir: Path, now: int, furnish: Callable[[Conne
         log.create(connection, made.org_id, now=now)
         scope = operator_scope(made.org_id)
         people.create(connection, scope, MAYA.email, "owner", kept, now=now, name=MAYA.name)
-        if furnish is not None:
-            furnish(connection, made.org_id)
+        if prepare is not None:
+            prepare(connection, made.org_id)
         api_key = keys.create_key(connection, scope, KEY_NAME, PERMISSIONS, now=now)
-        acme = Acme(made.org_id, MAYA.email, password, str(api_key), watched=False)
-        keep(acme, data_dir)
+        acme = Acme(made.org_id, MAYA.email, password, str(api_key), rules_enabled=False)
+        save_state(acme, data_dir)
     return acme
 
 
-def _remembered(path: Path) -> Acme | None:
+def _saved_state(path: Path) -> Acme | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Acme)
     except (OSError, msgspec.MsgspecError):

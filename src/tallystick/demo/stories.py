@@ -1,11 +1,11 @@
-"""The story of Sarah Lin's failed deployment, as the documentation tells it, and John's apply that morning."""
+"""The events of Sarah Lin's failed deployment, as the documentation tells it, and of John's deployment that day."""
 
 from tallystick.clock import SECOND_US, rfc3339
-from tallystick.demo.cast import API_INFRASTRUCTURE, JOHN, SARAH, VPC_PRODUCTION, Event, Person, Project
-from tallystick.demo.habits import Timed
+from tallystick.demo.daily_activity import TimedEvent
+from tallystick.demo.people import API_INFRASTRUCTURE, JOHN, SARAH, VPC_PRODUCTION, Employee, Event, Project
 
-TOLD_AT_US = 1_705_329_045 * SECOND_US  # 2024-01-15 14:30:45 UTC, when the deployment failed
-JOHN_AT_US = 1_705_314_645 * SECOND_US  # 2024-01-15 10:30:45 UTC
+STORY_TIME_US = 1_705_329_045 * SECOND_US  # 2024-01-15 14:30:45 UTC, when the deployment failed
+JOHN_TIME_US = 1_705_314_645 * SECOND_US  # 2024-01-15 10:30:45 UTC
 
 LOGIN: Event = {"action": "user.login", "request": {"method": "sso"}}
 EDIT: Event = {
@@ -32,23 +32,23 @@ STORY = (  # seconds before the end
 )
 
 
-def sarahs_story(end_us: int) -> list[Timed]:
+def sarahs_story(end_us: int) -> list[TimedEvent]:
     """The four events, from the sign-in to the failure at `end_us` (µs since 1970 UTC)."""
     session = f"ses_sarah_{end_us // SECOND_US}"
     return [
-        _by(SARAH, end_us - before * SECOND_US, step, session, f"demo-story-{end_us // SECOND_US}-{place}")
+        _event_by(SARAH, end_us - before * SECOND_US, step, session, f"demo-story-{end_us // SECOND_US}-{place}")
         for place, (before, step) in enumerate(STORY)
     ]
 
 
-def johns_apply() -> Timed:
-    """`deployed vpc-production`, on the morning of the story."""
+def johns_apply() -> TimedEvent:
+    """John's deployment of vpc-production, on the morning of the story."""
     planned = {"resources_planned": 7, "resources_applied": 7, "duration_seconds": 96}
-    step = _deployed(VPC_PRODUCTION) | {"changes": planned, "response": {"status": 200}}
-    return _by(JOHN, JOHN_AT_US, step, "ses_john_1705314000", "demo-apply-1705314645")
+    step = _deployment(VPC_PRODUCTION) | {"changes": planned, "response": {"status": 200}}
+    return _event_by(JOHN, JOHN_TIME_US, step, "ses_john_1705314000", "demo-apply-1705314645")
 
 
-def _deployed(project: Project) -> Event:
+def _deployment(project: Project) -> Event:
     return {
         "action": "deployment.completed",
         "description": "terraform apply",
@@ -57,7 +57,7 @@ def _deployed(project: Project) -> Event:
     }
 
 
-def _by(person: Person, at_us: int, step: Event, session: str, external_id: str) -> Timed:
+def _event_by(person: Employee, at_us: int, step: Event, session: str, external_id: str) -> TimedEvent:
     context = {
         "ip_address": person.addresses[0],
         "user_agent": person.agents[0],

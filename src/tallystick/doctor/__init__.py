@@ -1,5 +1,5 @@
-"""The doctor: looks at everything that Tallystick stands on, and says of each what to do.
+"""Health checks of an installation, for `tallystick doctor`.
 
-Promises: it changes nothing, it needs no server and does not disturb one, and what is a problem now or will be one
-soon is said in a sentence with advice. Tables: none of its own; it reads those of the packages below.
+Promises: the checks change nothing, need no running server and do not disturb one; every problem and every warning
+comes with advice. Tables: none of its own; the checks read those of the packages below.
 """

@@ -1,4 +1,4 @@
-"""The machine: data directory, disk, event store, mail server."""
+"""Checks of the data directory, the disk, the event store, the archive and the mail server."""
 
 import shutil
 import smtplib
@@ -18,7 +18,7 @@ from tallystick.backup.restore import refuse_interrupted
 from tallystick.database.engine import Database
 from tallystick.destinations.guard import TargetError
 from tallystick.destinations.storage_settings import archive_storage
-from tallystick.doctor.finding import Finding, fine, problem, warning
+from tallystick.doctor.check_result import CheckResult, fine, problem, warning
 from tallystick.errors import SettingsError
 from tallystick.ingest.recorder import LEAST_FREE_BYTES
 from tallystick.ledger.tables import logs
@@ -28,8 +28,8 @@ from tallystick.store import copying, erasing
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 
-SCARCE_BYTES = 4 * LEAST_FREE_BYTES
-SECONDS = 5
+LOW_SPACE_BYTES = 4 * LEAST_FREE_BYTES
+TIMEOUT_SECONDS = 5
 STUCK = "A change of its table fails and blocks later ones"
 STUCK_ADVICE = (
     "Its table system.mutations says why (latest_fail_reason): an erasure or a purge waits. Make room, or restore; "
@@ -37,8 +37,8 @@ STUCK_ADVICE = (
 )
 
 
-def look_at_data(settings: Settings) -> Iterator[Finding]:
-    """The data directory, who may read it, how much room there is."""
+def check_data_directory(settings: Settings) -> Iterator[CheckResult]:
+    """Checks that the data directory exists, is private, has no unfinished restore, and that the disk has space."""
     name, place = "data directory", settings.data_dir
     if not place.is_dir():
         yield problem(name, f"{place} does not exist.", "Create it, or set TALLYSTICK_DATA_DIR.")
@@ -68,35 +68,35 @@ def look_at_data(settings: Settings) -> Iterator[Finding]:
     words = f"{free / 1e9:,.1f} GB are free."
     if free < LEAST_FREE_BYTES:
         yield problem("disk", words, "Recording is refused until there is more space. Free some up.")
-    elif free < SCARCE_BYTES:
+    elif free < LOW_SPACE_BYTES:
         yield warning("disk", words, "Below 0.3 GB recording is refused. Free up space.")
     else:
         yield fine("disk", words)
 
 
-def look_at_store(settings: Settings) -> Iterator[Finding]:
-    """The event store: asked directly, or through the server whose own it is."""
+def check_event_store(settings: Settings) -> Iterator[CheckResult]:
+    """Checks the event store directly, or through the running server if it holds an embedded event store."""
     name = "event store"
     if settings.events_url.startswith("chdb:") and is_locked(settings.data_dir):
-        yield _through_the_server(settings)
+        yield _check_through_server(settings)
         return
     if settings.events_url.startswith("chdb:"):
         if not (folder := urlsplit(settings.events_url).path) or not Path(unquote(folder)).is_dir():
             yield warning(name, "Does not exist yet.", "The server creates it when it first starts.")
             return
         with lock_data_dir(settings.data_dir):
-            yield _opened(settings)
+            yield _check_opened_store(settings)
         return
-    yield _opened(settings)
+    yield _check_opened_store(settings)
 
 
-def _opened(settings: Settings) -> Finding:
+def _check_opened_store(settings: Settings) -> CheckResult:
     store = EventStore(settings.events_url)
     try:
         store.ping()
         if why := erasing.failure_of_changes(store):
             return problem("event store", f"{STUCK}: {why[:300]}", STUCK_ADVICE)
-        if count := missing(settings, store):
+        if count := missing_events(settings, store):
             advice = "The Integrity page lists them; a backup may contain them."
             return problem("event store", f"{count:,} events that are in the logs are missing from it.", advice)
         return fine("event store", "Answers; no server is running here." if store.embedded else "Answers.")
@@ -107,8 +107,12 @@ def _opened(settings: Settings) -> Finding:
         store.close()
 
 
-def missing(settings: Settings, store: EventStore) -> int:
-    """How many events are not there. What is recorded or deleted meanwhile is no reason to think so."""
+def missing_events(settings: Settings, store: EventStore) -> int:
+    """The number of events that the logs have and the event store lacks.
+
+    Expected counts are read before and after counting, and the lower one is used, so that events recorded or deleted
+    during the check are not reported.
+    """
     database = Database(settings.database_url, pool_size=1)
     try:
         with database.read() as connection:
@@ -118,18 +122,18 @@ def missing(settings: Settings, store: EventStore) -> int:
         with database.read() as connection:
             later = expected_events(connection)
         return sum(max(min(least[one], later[one]) - there[one], 0) for one in ends)
-    except SQLAlchemyError:  # the finding of the control database
+    except SQLAlchemyError:  # reported by the check of the control database
         return 0
     finally:
         database.close()
 
 
-def _through_the_server(settings: Settings) -> Finding:
+def _check_through_server(settings: Settings) -> CheckResult:
     url = f"{settings.public_url}/readyz"
     try:
-        answer = httpx.get(url, timeout=SECONDS)
+        answer = httpx.get(url, timeout=TIMEOUT_SECONDS)
         checks = answer.json().get("checks", {})
-        metrics = httpx.get(f"{settings.public_url}/metrics", timeout=SECONDS).text
+        metrics = httpx.get(f"{settings.public_url}/metrics", timeout=TIMEOUT_SECONDS).text
     except (httpx.HTTPError, ValueError, AttributeError):
         advice = "Is TALLYSTICK_PUBLIC_URL where people reach it, and reached from here?"
         return warning("event store", f"A server runs, and {url} does not answer.", advice)
@@ -140,8 +144,8 @@ def _through_the_server(settings: Settings) -> Finding:
     return fine("event store", "Answers the running server.")
 
 
-def look_at_archive(settings: Settings) -> Iterator[Finding]:
-    """The archive: is it there, and the one that was written to before?"""
+def check_archive(settings: Settings) -> Iterator[CheckResult]:
+    """Checks that the archive is reachable and is the one that was written to before."""
     objects = archive_storage(settings)
     if objects is None:
         yield fine("archive", "Archiving is off.")
@@ -154,8 +158,8 @@ def look_at_archive(settings: Settings) -> Iterator[Finding]:
     yield fine("archive", f"{objects.where} answers." if begun else f"{objects.where} is still empty.")
 
 
-def look_at_mail(settings: Settings) -> Iterator[Finding]:
-    """The mail server: does it greet?"""
+def check_mail(settings: Settings) -> Iterator[CheckResult]:
+    """Checks that the mail server accepts a connection, with STARTTLS if that is configured."""
     if settings.smtp_url is None:
         yield fine("mail", "Email is not configured (TALLYSTICK_SMTP_URL).")
         return
@@ -163,11 +167,11 @@ def look_at_mail(settings: Settings) -> Iterator[Finding]:
     host = parts.hostname or "localhost"
     try:
         if parts.scheme == "smtps":
-            with smtplib.SMTP_SSL(host, parts.port or 465, timeout=SECONDS) as secure:
+            with smtplib.SMTP_SSL(host, parts.port or 465, timeout=TIMEOUT_SECONDS) as secure:
                 secure.ehlo()
         else:
             with smtplib.SMTP(
-                host, parts.port or (587 if parts.scheme == "smtp+starttls" else 25), timeout=SECONDS
+                host, parts.port or (587 if parts.scheme == "smtp+starttls" else 25), timeout=TIMEOUT_SECONDS
             ) as mail:
                 mail.ehlo()
                 if parts.scheme == "smtp+starttls" and not mail.has_extn("starttls"):

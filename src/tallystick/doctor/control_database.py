@@ -1,4 +1,4 @@
-"""The control database: the clock, what waits, what is frozen, what was copied."""
+"""Checks of the control database: clock, secret key, logs, journal, background work and the last backup."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from tallystick.backup import request
 from tallystick.clock import DAY_US, SECOND_US, now_us, rfc3339
 from tallystick.database.engine import Database
 from tallystick.database.migrate import newest, revision_of
-from tallystick.doctor.finding import Finding, fine, problem, warning
+from tallystick.doctor.check_result import CheckResult, fine, problem, warning
 from tallystick.erasure.tables import erasures
 from tallystick.integrity.rounds import count_differences
 from tallystick.journal import batches, set_aside
@@ -26,13 +26,13 @@ from tallystick.retention.tables import prunings
 from tallystick.settings import Settings
 from tallystick.work.leases import leases
 
-Look = Callable[[Connection, Settings], Iterator[Finding]]
-APART = 5 * SECOND_US
-LATE = 300 * SECOND_US
+Check = Callable[[Connection, Settings], Iterator[CheckResult]]
+CLOCK_TOLERANCE_US = 5 * SECOND_US
+JOURNAL_DELAY_US = 300 * SECOND_US
 
 
-def look_at_database(settings: Settings) -> Iterator[Finding]:
-    """The control database, and what it says of everything else."""
+def check_database(settings: Settings) -> Iterator[CheckResult]:
+    """Checks that the control database answers and has the current schema, then runs CHECKS on its content."""
     name, url = "control database", make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
         yield warning(name, "Does not exist yet.", "The server creates it when it first starts.")
@@ -51,7 +51,7 @@ def look_at_database(settings: Settings) -> Iterator[Finding]:
                 )
                 return
             yield fine(name, f"Answers in {(time.monotonic() - began) * 1000:,.0f} ms; its tables are up to date.")
-            for look in LOOKS:
+            for look in CHECKS:
                 yield from look(connection, settings)
     except SQLAlchemyError as error:
         yield problem(name, f"Not usable: {str(error)[:300]}", "Check TALLYSTICK_DATABASE_URL and that it is up.")
@@ -59,11 +59,11 @@ def look_at_database(settings: Settings) -> Iterator[Finding]:
         database.close()
 
 
-def _clock(connection: Connection, _settings: Settings) -> Iterator[Finding]:
+def _check_clock(connection: Connection, _settings: Settings) -> Iterator[CheckResult]:
     now, name = now_us(), "clock"
     if connection.dialect.name == "postgresql":
         theirs = int(connection.execute(text("SELECT extract(epoch FROM clock_timestamp()) * 1000000")).scalar_one())
-        if abs(theirs - now) > APART:
+        if abs(theirs - now) > CLOCK_TOLERANCE_US:
             words = f"The clocks of this machine and of PostgreSQL are {abs(theirs - now) / 1e6:,.0f} s apart."
             yield problem(name, words, "Synchronize both with NTP.")
             return
@@ -71,7 +71,7 @@ def _clock(connection: Connection, _settings: Settings) -> Iterator[Finding]:
         connection.execute(select(func.max(journal.c.received_to))).scalar() or 0,
         connection.execute(select(func.max(checkpoints.c.made_at))).scalar() or 0,
     )
-    if last > now + APART:
+    if last > now + CLOCK_TOLERANCE_US:
         yield problem(name, f"The clock is behind the last commit at {rfc3339(last)}.", "Synchronize it with NTP.")
     elif (doubt := clock_guard.doubted_times(connection)) is not None:
         words = (
@@ -85,9 +85,9 @@ def _clock(connection: Connection, _settings: Settings) -> Iterator[Finding]:
         yield fine(name, f"Reads {rfc3339(now)}.")
 
 
-def _secret(connection: Connection, settings: Settings) -> Iterator[Finding]:
+def _check_secret_key(connection: Connection, settings: Settings) -> Iterator[CheckResult]:
     if not settings.secret_key:
-        return  # the data directory's own finding
+        return  # reported by the check of the data directory
     keyring = Keyring(settings.secret_key, settings.public_host)
     rows = connection.execute(select(signing_keys.c.org_id, signing_keys.c.public, signing_keys.c.sealed)).all()
     shut = sum(not keyring.can_open(*row) for row in rows)
@@ -100,7 +100,7 @@ def _secret(connection: Connection, settings: Settings) -> Iterator[Finding]:
         yield fine("secret key", f"Opens all {len(rows)} signing keys.")
 
 
-def _logs(connection: Connection, settings: Settings) -> Iterator[Finding]:
+def _check_logs(connection: Connection, settings: Settings) -> Iterator[CheckResult]:
     marks = HighWaterMarks(settings.data_dir)
     marks.load()
     found = connection.execute(
@@ -130,11 +130,11 @@ def _logs(connection: Connection, settings: Settings) -> Iterator[Finding]:
         yield problem("integrity", f"The last check found {differences} differences.", advice)
 
 
-def _journal(connection: Connection, _settings: Settings) -> Iterator[Finding]:
+def _check_journal(connection: Connection, _settings: Settings) -> Iterator[CheckResult]:
     events, size = batches.size(connection)
     oldest = connection.execute(select(func.min(journal.c.received_from))).scalar()
     words = f"{events:,} events ({size / 1e6:,.1f} MB) are in it."
-    if oldest is not None and oldest < now_us() - LATE:
+    if oldest is not None and oldest < now_us() - JOURNAL_DELAY_US:
         yield warning("journal", f"{words} The oldest has waited since {rfc3339(oldest)}.", "Check the event store.")
     else:
         yield fine("journal", words)
@@ -143,7 +143,7 @@ def _journal(connection: Connection, _settings: Settings) -> Iterator[Finding]:
         yield warning("set aside", words, "For the reasons see the table set_aside and the server's log.")
 
 
-def _waiting(connection: Connection, _settings: Settings) -> Iterator[Finding]:
+def _check_background_work(connection: Connection, _settings: Settings) -> Iterator[CheckResult]:
     late = now_us() - DAY_US
     purges = connection.execute(select(func.count()).where(prunings.c.made_at < late)).scalar_one()
     if purges:
@@ -165,7 +165,7 @@ def _waiting(connection: Connection, _settings: Settings) -> Iterator[Finding]:
         yield fine("background work", "Nothing is stuck.")
 
 
-def _backup(connection: Connection, _settings: Settings) -> Iterator[Finding]:
+def _check_backup(connection: Connection, _settings: Settings) -> Iterator[CheckResult]:
     last = request.last_finished_at(connection)
     if last is None:
         yield warning("backup", "No backup yet.", "Run once a day: tallystick backup create DIR")
@@ -175,4 +175,11 @@ def _backup(connection: Connection, _settings: Settings) -> Iterator[Finding]:
         yield fine("backup", f"Last backup: {rfc3339(last)}.")
 
 
-LOOKS: tuple[Look, ...] = (_clock, _secret, _logs, _journal, _waiting, _backup)
+CHECKS: tuple[Check, ...] = (
+    _check_clock,
+    _check_secret_key,
+    _check_logs,
+    _check_journal,
+    _check_background_work,
+    _check_backup,
+)

@@ -1,4 +1,4 @@
-"""Files of real logs, read event by event with the place where each stands."""
+"""Reads log files event by event, with the file and line of each event."""
 
 import codecs
 import gzip
@@ -16,16 +16,16 @@ STANDARD_INPUT = "-"
 FORMATS = ("tallystick", "cloudtrail")
 
 
-class Read(NamedTuple):
-    """An event and its place; or no event, and the problem."""
+class ParsedEvent(NamedTuple):
+    """An event and its location in the file, or None and the problem that prevented parsing."""
 
-    place: str
+    location: str
     event: dict[str, Any] | None
     problem: str = ""
 
 
-class Counted(io.RawIOBase):
-    """A stream that tells how many of its bytes were read, for the progress bar."""
+class CountingStream(io.RawIOBase):
+    """A byte stream that calls `advance` with the number of bytes of each read, for the progress bar."""
 
     def __init__(self, inner: BinaryIO, advance: Callable[[int], None]) -> None:
         self._inner = inner
@@ -41,20 +41,20 @@ class Counted(io.RawIOBase):
         return len(data)
 
 
-def read_file(name: str, log_format: str, advance: Callable[[int], None]) -> Iterator[Read]:
-    """Everything in a file, `-` being standard input; gzip is recognised by its first bytes.
+def read_file(name: str, log_format: str, advance: Callable[[int], None]) -> Iterator[ParsedEvent]:
+    """The events of a file, or of standard input for `-`; gzip is recognized by its first bytes.
 
-    What cannot be parsed comes as a problem with its place, and reading goes on where the format allows.
-    Raises OSError when the file cannot be opened.
+    An event that cannot be parsed is yielded as a problem, and reading continues if the format allows it.
+    Raises OSError if the file cannot be opened.
     """
     if name == STANDARD_INPUT:
-        yield from _read(name, io.BufferedReader(Counted(sys.stdin.buffer, advance)), log_format)
+        yield from _read(name, io.BufferedReader(CountingStream(sys.stdin.buffer, advance)), log_format)
         return
     with Path(name).open("rb") as raw:
-        yield from _read(name, io.BufferedReader(Counted(raw, advance)), log_format)
+        yield from _read(name, io.BufferedReader(CountingStream(raw, advance)), log_format)
 
 
-def _read(name: str, raw: io.BufferedReader, log_format: str) -> Iterator[Read]:
+def _read(name: str, raw: io.BufferedReader, log_format: str) -> Iterator[ParsedEvent]:
     shown = "standard input" if name == STANDARD_INPUT else name
     packed = raw.peek(2)[:2] == GZIP_MAGIC
     stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw) if packed else raw)
@@ -62,27 +62,27 @@ def _read(name: str, raw: io.BufferedReader, log_format: str) -> Iterator[Read]:
         try:
             yield from _lines(shown, stream) if log_format == "tallystick" else _records(shown, stream)
         except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
-            yield Read(shown, None, f"broken gzip ({problem}); what came before it was read")
+            yield ParsedEvent(shown, None, f"broken gzip ({problem}); what came before it was read")
 
 
-def _lines(name: str, stream: BinaryIO) -> Iterator[Read]:
-    """One event a line; a line that is none does not stop the others."""
+def _lines(name: str, stream: BinaryIO) -> Iterator[ParsedEvent]:
+    """The events of a file with one JSON object per line; invalid lines are yielded as problems."""
     for number, line in enumerate(stream, 1):
         text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
         if text.isspace():
             continue
-        place = f"{name}:{number}"
+        location = f"{name}:{number}"
         try:
             event = ndjson.event_of_line(text)
         except ValueError as problem:
-            yield Read(place, None, str(problem))
+            yield ParsedEvent(location, None, str(problem))
         else:
-            yield Read(place, event)
+            yield ParsedEvent(location, event)
 
 
-def _records(name: str, stream: BinaryIO) -> Iterator[Read]:
+def _records(name: str, stream: BinaryIO) -> Iterator[ParsedEvent]:
     try:
         for number, event in enumerate(cloudtrail.read(stream), 1):
-            yield Read(f"{name}, record {number}", event)
+            yield ParsedEvent(f"{name}, record {number}", event)
     except ValueError as problem:
-        yield Read(name, None, f"not a CloudTrail file ({problem})")
+        yield ParsedEvent(name, None, f"not a CloudTrail file ({problem})")

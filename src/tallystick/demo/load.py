@@ -1,4 +1,4 @@
-"""Acme's events on their way through the recorder, like anyone's."""
+"""Records Acme's events through the recorder."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -11,20 +11,20 @@ import msgspec
 
 from tallystick.access.authenticate import Authenticator
 from tallystick.clock import DAY_US, to_us
-from tallystick.demo.cast import Event
 from tallystick.demo.events import acme_events
-from tallystick.demo.organization import Acme, keep
+from tallystick.demo.organization import Acme, save_state
+from tallystick.demo.people import Event
 from tallystick.errors import Unavailable
 from tallystick.ingest.recorder import Recorder
 from tallystick.ingest.submission import RecordingAnswer
 from tallystick.query.scope import Scope
 
 BATCH = 1000
-WATCHED_US = DAY_US
-HERE = "127.0.0.1"
+RULES_FROM_US = DAY_US
+LOOPBACK = "127.0.0.1"
 
 
-async def bring_up_to_now(
+async def load_until_now(
     recorder: Recorder,
     authenticator: Authenticator,
     acme: Acme,
@@ -33,33 +33,33 @@ async def bring_up_to_now(
     now: int,
     count: int,
     advance: Callable[[int], object],
-    watch: Callable[[], Awaitable[object]],
+    enable_rules: Callable[[], Awaitable[object]],
 ) -> int:
-    """Record what happened at Acme since the last start, or all of it; how many events were new.
+    """Records the events since the last start, or all of them; returns how many were new.
 
-    Where it was interrupted it goes on at the next start: what was recorded is known by its external id.
-    `watch` is called once, before the last day: its alerts come after all else, and many would hide it. `now` in
-    µs since 1970 UTC; `advance` hears of each batch's size.
+    An interrupted load continues at the next start, because events are recognized by their external id.
+    `enable_rules` is called once, before the last day, so that older events raise no alerts. `now` is in µs since
+    1970 UTC; `advance` is called with the size of each batch.
     """
-    scope = await anyio.to_thread.run_sync(authenticator.key_scope, acme.api_key, HERE)
+    scope = await anyio.to_thread.run_sync(authenticator.key_scope, acme.api_key, LOOPBACK)
     since = acme.loaded_through if count <= acme.count else None
     events = acme_events(now_us=now, count=count, since_us=since)
     added = 0
     batch = await anyio.to_thread.run_sync(_next_batch, events)
     while batch:
-        # The next thousand are made up while these are committed.
+        # Generates the next batch while this one is committed.
         coming = asyncio.create_task(anyio.to_thread.run_sync(_next_batch, events))
-        if not acme.watched and _reached(batch, since) >= now - WATCHED_US:
-            await watch()
-            acme = msgspec.structs.replace(acme, watched=True)
+        if not acme.rules_enabled and _loaded_through(batch, since) >= now - RULES_FROM_US:
+            await enable_rules()
+            acme = msgspec.structs.replace(acme, rules_enabled=True)
         answer = await _record(recorder, scope, batch)
         added += sum(not event.duplicate for event in answer.events)
         advance(len(batch))
-        acme = msgspec.structs.replace(acme, loaded_through=_reached(batch, since), count=count)
-        await anyio.to_thread.run_sync(keep, acme, data_dir)
+        acme = msgspec.structs.replace(acme, loaded_through=_loaded_through(batch, since), count=count)
+        await anyio.to_thread.run_sync(save_state, acme, data_dir)
         batch = await coming
     acme = msgspec.structs.replace(acme, loaded_through=now, count=count)
-    await anyio.to_thread.run_sync(keep, acme, data_dir)
+    await anyio.to_thread.run_sync(save_state, acme, data_dir)
     return added
 
 
@@ -76,7 +76,7 @@ def _next_batch(events: Iterator[Event]) -> list[Event]:
     return list(islice(events, BATCH))
 
 
-def _reached(batch: list[Event], since: int | None) -> int:
-    """Up to when everything is recorded; the story of the last hour may stand before what was loaded long ago."""
+def _loaded_through(batch: list[Event], since: int | None) -> int:
+    """The time up to which everything is loaded; a batch may end with the repeated story, which is older."""
     last = to_us(datetime.fromisoformat(batch[-1]["timestamp"]))
     return last if since is None else max(last, since)

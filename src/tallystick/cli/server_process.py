@@ -1,4 +1,4 @@
-"""The server process: bind, run the application's life around uvicorn, stop on a signal."""
+"""The server process: binds the port, runs uvicorn within the application's lifespan, stops on a signal."""
 
 import asyncio
 import errno
@@ -20,25 +20,25 @@ from tallystick.telemetry import configure_logging
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
 DEFAULT_PUBLIC_URL = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}"
-KEEP_ALIVE_SECONDS = 65  # longer than the minute that most proxies keep a connection
+KEEP_ALIVE_SECONDS = 65  # longer than the 60 seconds for which most proxies keep an idle connection
 GRACE_SECONDS = 10
 BACKLOG = 2048
-# How long a thread that computes (an export, a back-test) may keep recording waiting; Python's own is 5 ms.
+# Interpreter switch interval: how long a computing thread (export, back-test) may delay recording. Default: 5 ms.
 SWITCH_SECONDS = 0.001
 
-Work = Callable[[Services], Coroutine[Any, Any, None]]
+BackgroundWork = Callable[[Services], Coroutine[Any, Any, None]]
 
 
-def serve_until_stopped(settings: Settings, host: str, port: int, work: Work) -> None:
-    """Serve until SIGTERM or SIGINT; answers that are being given are finished first.
+def run_server(settings: Settings, host: str, port: int, work: BackgroundWork) -> None:
+    """Serves until SIGTERM or SIGINT, then finishes the requests in progress.
 
-    `work` runs beside the server from the moment it listens; it is cancelled when the server stops, and
-    what it raises ends the server. CommandFailed for a port that is taken, SettingsError for a data
-    directory that another server holds.
+    `work` runs concurrently from the moment the server listens; it is cancelled when the server stops, and an
+    exception in it stops the server. Raises CommandFailed if the port is taken, SettingsError if another
+    server holds the data directory.
     """
     configure_logging(settings.log_level)
     sys.setswitchinterval(SWITCH_SECONDS)
-    with _bound(host, port) as listener:
+    with _listen(host, port) as listener:
         config = uvicorn.Config(
             "", loop="uvloop", http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
             proxy_headers=False, server_header=False, backlog=BACKLOG,
@@ -46,20 +46,20 @@ def serve_until_stopped(settings: Settings, host: str, port: int, work: Work) ->
         )  # fmt: skip
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             try:
-                runner.run(_serve(_publicly(settings, host, port), config, listener, work))
+                runner.run(_serve(_with_public_url(settings, host, port), config, listener, work))
             except BaseExceptionGroup as group:
-                raise _cause(group) from None
+                raise _unwrap_group(group) from None
 
 
-def _cause(error: BaseException) -> BaseException:
-    """Litestar runs a lifespan in a task group, which wraps what goes wrong at the start."""
+def _unwrap_group(error: BaseException) -> BaseException:
+    """The single exception inside nested groups: Litestar runs the lifespan in a task group, which wraps errors."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
 
 
 class _Server(uvicorn.Server):
-    """Runs `on_listening` when connections are taken, `on_stopping` before open ones are waited for."""
+    """Calls `on_listening` once connections are accepted, `on_stopping` before open connections are waited for."""
 
     def __init__(
         self, config: uvicorn.Config, on_listening: Callable[[], None], on_stopping: Callable[[], None]
@@ -77,11 +77,11 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets=sockets)
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
-        # uvicorn would raise the signal again before the parts below are closed.
+        # uvicorn would raise the signal again before the application's lifespan has ended.
         return nullcontext()
 
 
-async def _serve(settings: Settings, config: uvicorn.Config, listener: socket.socket, work: Work) -> None:
+async def _serve(settings: Settings, config: uvicorn.Config, listener: socket.socket, work: BackgroundWork) -> None:
     parts = build(settings)
     app = create_app(settings, parts)
     config.app = app
@@ -93,18 +93,18 @@ async def _serve(settings: Settings, config: uvicorn.Config, listener: socket.so
         beside.append(task)
 
     server = _Server(config, listening, parts.hub.close)
-    async with _stopping(server), app.lifespan():
+    async with _stop_on_signals(server), app.lifespan():
         try:
             await server.serve(sockets=[listener])
         finally:
-            await _end(beside)
+            await _cancel(beside)
 
 
 def _failed(task: asyncio.Task[None]) -> bool:
     return not task.cancelled() and task.exception() is not None
 
 
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     for outcome in await asyncio.gather(*tasks, return_exceptions=True):
@@ -113,8 +113,8 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 
 
 @asynccontextmanager
-async def _stopping(server: uvicorn.Server) -> AsyncIterator[None]:
-    """SIGTERM and SIGINT stop the server in order; a second SIGINT waits for nobody."""
+async def _stop_on_signals(server: uvicorn.Server) -> AsyncIterator[None]:
+    """SIGTERM and SIGINT stop the server gracefully; a second SIGINT drops open connections."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.handle_exit, number, None)
@@ -126,7 +126,7 @@ async def _stopping(server: uvicorn.Server) -> AsyncIterator[None]:
 
 
 @contextmanager
-def _bound(host: str, port: int) -> Any:
+def _listen(host: str, port: int) -> Any:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -144,8 +144,8 @@ def _bound(host: str, port: int) -> Any:
         yield listener
 
 
-def _publicly(settings: Settings, host: str, port: int) -> Settings:
-    """Unless told otherwise, people reach the server where it listens."""
+def _with_public_url(settings: Settings, host: str, port: int) -> Settings:
+    """The settings with `public_url` derived from host and port, unless it was set explicitly."""
     if settings.public_url != DEFAULT_PUBLIC_URL or (host, port) == (DEFAULT_HOST, DEFAULT_PORT):
         return settings
     reachable = DEFAULT_HOST if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104

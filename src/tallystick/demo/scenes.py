@@ -1,11 +1,11 @@
-"""What people at Acme do in a sitting: short scenes, each a few events that belong together."""
+"""Scenes of which a person's session consists: each yields a few events that belong together."""
 
 from collections.abc import Callable, Iterator
 from random import Random
 
-from tallystick.demo.cast import PROJECTS, Event, Project
+from tallystick.demo.people import PROJECTS, Event, Project
 
-Step = tuple[float, Event]  # seconds after the step before, and the event without who, when and from where
+Step = tuple[float, Event]  # seconds after the previous step, and the event without timestamp, actor and context
 Scene = Callable[[Random], Iterator[Step]]
 
 BRANCHES = ("main", "main", "release/2.8", "feature/cost-tags", "fix/timeouts", "chore/upgrade-providers")
@@ -20,22 +20,22 @@ GUESTS = ("iris", "paul", "nadia", "viktor", "chloe", "samuel", "ingrid", "mateo
 ROLES = ("member", "auditor", "admin")
 
 
-def hexadecimal(rng: Random, digits: int) -> str:
+def random_hex(rng: Random, digits: int) -> str:
     return f"{rng.getrandbits(4 * digits):0{digits}x}"
 
 
-def pause(rng: Random, mean: float) -> float:
-    """Seconds until the next thing one does: mostly short, sometimes long."""
+def random_pause(rng: Random, mean: float) -> float:
+    """Random seconds until the next step: mostly short, sometimes long."""
     return 1.0 + min(rng.expovariate(1 / mean), 8 * mean)
 
 
-def favourite(rng: Random) -> Project:
-    """A project; the first ones are worked on most."""
+def random_project(rng: Random) -> Project:
+    """A random project; earlier ones of the list are more likely."""
     return PROJECTS[min(rng.randrange(len(PROJECTS)), rng.randrange(len(PROJECTS)))]
 
 
-def editing(rng: Random) -> Iterator[Step]:
-    project = favourite(rng)
+def edit_files(rng: Random) -> Iterator[Step]:
+    project = random_project(rng)
     branch = rng.choice(BRANCHES)
     for _ in range(rng.randint(1, 4)):
         file = rng.choice(project.files)
@@ -46,13 +46,13 @@ def editing(rng: Random) -> Iterator[Step]:
                 "file": file,
                 "lines_added": rng.randint(1, 60),
                 "lines_removed": rng.randint(0, 25),
-                "sha": {"before": hexadecimal(rng, 12), "after": hexadecimal(rng, 12)},
+                "sha": {"before": random_hex(rng, 12), "after": random_hex(rng, 12)},
             }
         else:
             event["changes"] = {"file": file}
-        event["request"] = {"branch": branch, "commit": hexadecimal(rng, 10), "method": "PUT"}
+        event["request"] = {"branch": branch, "commit": random_hex(rng, 10), "method": "PUT"}
         event["metadata"] = {"team": project.team}
-        yield pause(rng, 160), event
+        yield random_pause(rng, 160), event
 
 
 def deployment_request(rng: Random, trigger: str) -> Event:
@@ -60,12 +60,12 @@ def deployment_request(rng: Random, trigger: str) -> Event:
         "deployment_id": f"dep_{rng.randint(1_000, 99_999)}",
         "trigger": trigger,
         "branch": rng.choice(BRANCHES),
-        "commit": hexadecimal(rng, 10),
+        "commit": random_hex(rng, 10),
     }
 
 
-def outcome(rng: Random, project: Project, planned: int, failing: float) -> Event:
-    """How a deployment ended: its action, changes and response."""
+def deployment_outcome(rng: Random, project: Project, planned: int, failing: float) -> Event:
+    """Action, changes and response of a finished deployment; `failing` is the probability of a failure."""
     seconds = rng.randint(12, 420)
     if rng.random() >= failing:
         return {
@@ -82,33 +82,39 @@ def outcome(rng: Random, project: Project, planned: int, failing: float) -> Even
     }
 
 
-def deploying(rng: Random, trigger: str = "manual", failing: float = 0.08) -> Iterator[Step]:
-    project = favourite(rng)
+def deploy(rng: Random, trigger: str = "manual", failing: float = 0.08) -> Iterator[Step]:
+    project = random_project(rng)
     request = deployment_request(rng, trigger)
     shared = {"resource": project.resource, "request": request}
     shared["metadata"] = {"team": project.team, "region": project.region}
     planned = rng.randint(1, 24)
     plan = {"resources_planned": planned, "to_add": planned // 2, "to_change": planned - planned // 2, "to_destroy": 0}
-    yield pause(rng, 90), shared | {"action": "deployment.planned", "description": "terraform plan", "changes": plan}
+    yield (
+        random_pause(rng, 90),
+        shared | {"action": "deployment.planned", "description": "terraform plan", "changes": plan},
+    )
     if rng.random() < 0.12:
-        yield pause(rng, 200), shared | {"action": "deployment.cancelled", "description": "terraform apply"}
+        yield random_pause(rng, 200), shared | {"action": "deployment.cancelled", "description": "terraform apply"}
         return
     start = {
         "action": "deployment.started",
         "description": "terraform apply",
         "changes": {"resources_planned": planned},
     }
-    yield pause(rng, 60), shared | start
-    yield pause(rng, 80), shared | {"description": "terraform apply"} | outcome(rng, project, planned, failing)
-
-
-def judging(rng: Random) -> Iterator[Step]:
-    """Someone who may decide looks at what others want to deploy."""
-    project = favourite(rng)
-    verdict = rng.choices(("approved", "rejected"), (85, 15))[0]
-    yield pause(rng, 60), {"action": "project.viewed", "resource": project.resource}
+    yield random_pause(rng, 60), shared | start
     yield (
-        pause(rng, 120),
+        random_pause(rng, 80),
+        shared | {"description": "terraform apply"} | deployment_outcome(rng, project, planned, failing),
+    )
+
+
+def review_deployment(rng: Random) -> Iterator[Step]:
+    """Somebody approves or rejects a deployment."""
+    project = random_project(rng)
+    verdict = rng.choices(("approved", "rejected"), (85, 15))[0]
+    yield random_pause(rng, 60), {"action": "project.viewed", "resource": project.resource}
+    yield (
+        random_pause(rng, 120),
         {
             "action": f"deployment.{verdict}",
             "description": "Looks right" if verdict == "approved" else "Please split the network change out",
@@ -119,11 +125,11 @@ def judging(rng: Random) -> Iterator[Step]:
     )
 
 
-def looking(rng: Random) -> Iterator[Step]:
+def browse_projects(rng: Random) -> Iterator[Step]:
     for _ in range(rng.randint(1, 3)):
-        project = favourite(rng)
+        project = random_project(rng)
         yield (
-            pause(rng, 120),
+            random_pause(rng, 120),
             {
                 "action": rng.choice(
                     ("project.viewed", "project.viewed", "project.file_downloaded", "project.exported")
@@ -134,12 +140,12 @@ def looking(rng: Random) -> Iterator[Step]:
         )
 
 
-def tuning(rng: Random) -> Iterator[Step]:
-    project = favourite(rng)
+def change_variable(rng: Random) -> Iterator[Step]:
+    project = random_project(rng)
     name = rng.choice(("TF_VAR_region", "TF_VAR_node_count", "LOG_LEVEL", "TF_VAR_instance_type", "FEATURE_FLAGS"))
     before, after = rng.sample(("2", "3", "info", "debug", "m7g.large", "m7g.xlarge", "eu-west-1", "on"), 2)
     yield (
-        pause(rng, 150),
+        random_pause(rng, 150),
         {
             "action": "project.variable_updated",
             "description": name,
@@ -149,17 +155,17 @@ def tuning(rng: Random) -> Iterator[Step]:
         },
     )
     if rng.random() < 0.3:
-        lock = {"resource": project.resource, "request": {"lock_id": hexadecimal(rng, 8)}}
-        yield pause(rng, 60), lock | {"action": "project.state_locked"}
-        yield pause(rng, 200), lock | {"action": "project.state_unlocked"}
+        lock = {"resource": project.resource, "request": {"lock_id": random_hex(rng, 8)}}
+        yield random_pause(rng, 60), lock | {"action": "project.state_locked"}
+        yield random_pause(rng, 200), lock | {"action": "project.state_unlocked"}
 
 
-def connecting(rng: Random) -> Iterator[Step]:
+def update_integration(rng: Random) -> Iterator[Step]:
     number, name = rng.choice(((1, "github"), (2, "slack"), (3, "pagerduty"), (4, "aws-production"), (5, "datadog")))
     resource = {"type": "integration", "id": f"int_{number}", "name": name}
     if rng.random() < 0.4:
         yield (
-            pause(rng, 100),
+            random_pause(rng, 100),
             {
                 "action": "integration.updated",
                 "description": "Credentials rotated",
@@ -169,7 +175,7 @@ def connecting(rng: Random) -> Iterator[Step]:
         )
     failed = rng.random() < 0.12
     yield (
-        pause(rng, 60),
+        random_pause(rng, 60),
         {
             "action": "integration.tested",
             "resource": resource,
@@ -179,8 +185,8 @@ def connecting(rng: Random) -> Iterator[Step]:
     )
 
 
-def ruling(rng: Random) -> Iterator[Step]:
-    """Security people look after the policies."""
+def change_policy(rng: Random) -> Iterator[Step]:
+    """Somebody of the security team changes a policy."""
     number, name = rng.choice(((1, "S3 encryption required"), (2, "No public ingress"), (3, "Tags on every resource")))
     resource = {"type": "policy", "id": f"pol_{number}", "name": name}
     action = rng.choice(("policy.updated", "policy.exception_granted", "policy.violation_resolved", "policy.assigned"))
@@ -189,23 +195,23 @@ def ruling(rng: Random) -> Iterator[Step]:
         event["changes"] = {"severity": {"before": "medium", "after": rng.choice(("high", "low"))}}
     elif action == "policy.exception_granted":
         event["description"] = "Until the migration is over"
-        event["changes"] = {"project": favourite(rng).name, "days": rng.choice((7, 14, 30))}
-    yield pause(rng, 200), event
+        event["changes"] = {"project": random_project(rng).name, "days": rng.choice((7, 14, 30))}
+    yield random_pause(rng, 200), event
 
 
-def automating(rng: Random) -> Iterator[Step]:
+def run_workflow(rng: Random) -> Iterator[Step]:
     number, name = rng.choice(((1, "nightly-cost-report"), (2, "rotate-certificates"), (3, "clean-up-previews")))
     resource = {"type": "workflow", "id": f"wfl_{number}", "name": name}
     if rng.random() < 0.4:
         changes = {"schedule": {"before": "0 2 * * *", "after": rng.choice(("0 3 * * *", "30 1 * * *"))}}
-        yield pause(rng, 200), {"action": "workflow.updated", "resource": resource, "changes": changes}
-    run = {"resource": resource, "request": {"run_id": f"run_{hexadecimal(rng, 8)}", "trigger": "manual"}}
-    yield pause(rng, 60), run | {"action": "workflow.executed"}
+        yield random_pause(rng, 200), {"action": "workflow.updated", "resource": resource, "changes": changes}
+    run = {"resource": resource, "request": {"run_id": f"run_{random_hex(rng, 8)}", "trigger": "manual"}}
+    yield random_pause(rng, 60), run | {"action": "workflow.executed"}
     ending = "workflow.failed" if rng.random() < 0.1 else "workflow.completed"
-    yield pause(rng, 90), run | {"action": ending, "changes": {"steps": rng.randint(2, 9)}}
+    yield random_pause(rng, 90), run | {"action": ending, "changes": {"steps": rng.randint(2, 9)}}
 
 
-def staffing(rng: Random) -> Iterator[Step]:
+def manage_users(rng: Random) -> Iterator[Step]:
     """Administrators let people in, out and elsewhere."""
     guest = rng.choice(GUESTS)
     person = {"type": "user", "id": f"usr_{300 + GUESTS.index(guest)}", "name": f"{guest}@acme.com"}
@@ -220,10 +226,10 @@ def staffing(rng: Random) -> Iterator[Step]:
         before, after = rng.sample(ROLES, 2)
         event["changes"] = {"role": {"before": before, "after": after}}
         event["description"] = "Requested in the access review"
-    yield pause(rng, 240), event
+    yield random_pause(rng, 240), event
 
 
-def arranging(rng: Random) -> Iterator[Step]:
+def change_settings(rng: Random) -> Iterator[Step]:
     action, key, before, after = rng.choice(
         (
             ("settings.notifications_updated", "digest", "daily", "weekly"),
@@ -235,18 +241,18 @@ def arranging(rng: Random) -> Iterator[Step]:
     )
     resource = {"type": "organization", "id": "acme", "name": "Acme"}
     yield (
-        pause(rng, 200),
+        random_pause(rng, 200),
         {"action": action, "resource": resource, "changes": {key: {"before": before, "after": after}}},
     )
 
 
-def helping(rng: Random) -> Iterator[Step]:
-    """Support looks at a customer's data, which data protection wants to know."""
+def support_customer(rng: Random) -> Iterator[Step]:
+    """Support opens a customer's data, which matters for data protection."""
     number = rng.randint(1_000, 1_399)
     customer = {"type": "customer", "id": f"cus_{number}", "name": f"Customer {number}"}
     request = {"ticket": f"SUP-{rng.randint(2_000, 9_999)}"}
     yield (
-        pause(rng, 150),
+        random_pause(rng, 150),
         {
             "action": "user.data_viewed",
             "description": "Opened from a support ticket",
@@ -257,20 +263,26 @@ def helping(rng: Random) -> Iterator[Step]:
     )
     if rng.random() < 0.15:
         changes = {"newsletter": {"before": True, "after": False}}
-        yield pause(rng, 90), {
+        yield random_pause(rng, 90), {
             "action": "user.consent_changed", "resource": customer, "request": request, "changes": changes,
         }  # fmt: skip
     elif rng.random() < 0.06:
-        yield pause(rng, 90), {"action": "user.data_exported", "resource": customer, "request": request}
+        yield random_pause(rng, 90), {"action": "user.data_exported", "resource": customer, "request": request}
 
 
-# What a trade fills its day with.
+# Trade → its scenes, and their weights.
 TRADES: dict[str, tuple[tuple[Scene, ...], tuple[int, ...]]] = {
-    "engineer": ((editing, deploying, looking, tuning, automating, connecting), (42, 26, 14, 8, 6, 4)),
-    "lead": ((judging, looking, editing, deploying, staffing, arranging), (34, 24, 16, 12, 10, 4)),
-    "admin": ((staffing, arranging, connecting, looking, automating), (45, 20, 15, 12, 8)),
-    "security": ((ruling, looking, connecting, staffing), (50, 28, 12, 10)),
-    "support": ((helping, looking), (85, 15)),
-    "data": ((editing, automating, looking, deploying, helping), (34, 26, 18, 14, 8)),
-    "auditor": ((looking,), (1,)),
+    "engineer": (
+        (edit_files, deploy, browse_projects, change_variable, run_workflow, update_integration),
+        (42, 26, 14, 8, 6, 4),
+    ),
+    "lead": (
+        (review_deployment, browse_projects, edit_files, deploy, manage_users, change_settings),
+        (34, 24, 16, 12, 10, 4),
+    ),
+    "admin": ((manage_users, change_settings, update_integration, browse_projects, run_workflow), (45, 20, 15, 12, 8)),
+    "security": ((change_policy, browse_projects, update_integration, manage_users), (50, 28, 12, 10)),
+    "support": ((support_customer, browse_projects), (85, 15)),
+    "data": ((edit_files, run_workflow, browse_projects, deploy, support_customer), (34, 26, 18, 14, 8)),
+    "auditor": ((browse_projects,), (1,)),
 }

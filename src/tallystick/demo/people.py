@@ -1,4 +1,4 @@
-"""Who and what there is at Acme: people, service accounts, projects."""
+"""Acme's people, service accounts and projects."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +17,8 @@ CLI = "acme-cli/{} (linux; amd64)"
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """Someone at Acme. `hours` are local, from and to; `trade` says what the day is filled with."""
+class Employee:
+    """A person at Acme. `hours` are the local working hours (from, to); `trade` selects their scenes."""
 
     id: str
     email: str
@@ -36,8 +36,8 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Robot:
-    """A service account: works around the clock, always from the same addresses."""
+class ServiceAccount:
+    """A service account: active around the clock, always from the same addresses."""
 
     id: str
     name: str
@@ -53,7 +53,7 @@ class Robot:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project of Acme's, with the files people edit in it and the regions it is deployed to."""
+    """A project of Acme, with the files that people edit and the region it is deployed to."""
 
     id: str
     name: str
@@ -66,31 +66,31 @@ class Project:
         return {"type": "project", "id": self.id, "name": self.name}
 
 
-JOHN = Person(
+JOHN = Employee(
     "usr_123", "john@example.com", "John Carter", "engineer", "Europe/London", (8, 17),
     ("192.168.1.100", "82.132.214.7"), (CHROME.format("130.0.0.0"), CLI.format("2.14.0")), 14,
 )  # fmt: skip
-SARAH = Person(
+SARAH = Employee(
     "usr_456", "sarah@acme.com", "Sarah Lin", "engineer", "Europe/London", (9, 18),
     ("192.168.1.50", "86.11.47.203"), ("Chrome/120.0",), 14,
 )  # fmt: skip
-MAYA = Person(
+MAYA = Employee(
     "usr_101", "maya@acme.com", "Maya Okafor", "lead", "Europe/London", (8, 18),
     ("192.168.1.20", "81.2.69.160"), (CHROME_MAC.format("131.0.0.0"), SAFARI.format("17.2")), 12,
 )  # fmt: skip
-DMITRI = Person(
+DMITRI = Employee(
     "usr_117", "dmitri@acme.com", "Dmitri Volkov", "engineer", "Europe/Berlin", (10, 20),
     ("192.168.4.31", "91.64.118.22"), (FIREFOX.format("132.0"), CLI.format("2.13.1")),
 )  # fmt: skip
-TOM = Person(
+TOM = Employee(
     "usr_131", "tom@acme.com", "Tom Becker", "support", "Europe/Berlin", (8, 17),
     ("192.168.4.44",), (FIREFOX.format("131.0"),),
 )  # fmt: skip
-PRIYA = Person(
+PRIYA = Employee(
     "usr_142", "priya@acme.com", "Priya Raman", "engineer", "Asia/Kolkata", (9, 19),
     ("10.20.0.15", "49.207.51.88"), (CHROME.format("131.0.0.0"), CLI.format("2.14.0")), 13,
 )  # fmt: skip
-ELENA = Person(
+ELENA = Employee(
     "usr_158", "elena@acme.com", "Elena Petrova", "security", "Europe/Berlin", (9, 18),
     ("192.168.4.12",), (FIREFOX.format("132.0"),),
 )  # fmt: skip
@@ -103,39 +103,39 @@ PEOPLE = (
     TOM,
     PRIYA,
     ELENA,
-    Person("usr_163", "ana@acme.com", "Ana Souza", "engineer", "America/Sao_Paulo", (9, 18),
+    Employee("usr_163", "ana@acme.com", "Ana Souza", "engineer", "America/Sao_Paulo", (9, 18),
            ("10.30.2.9", "177.34.90.14"), (CHROME_MAC.format("130.0.0.0"),)),
-    Person("usr_170", "ben@acme.com", "Ben Whitfield", "engineer", "America/New_York", (9, 18),
+    Employee("usr_170", "ben@acme.com", "Ben Whitfield", "engineer", "America/New_York", (9, 18),
            ("10.10.0.21", "73.114.5.190"), (CHROME_MAC.format("131.0.0.0"), CLI.format("2.14.0")), 12),
-    Person("usr_174", "carla@acme.com", "Carla Mendes", "admin", "America/New_York", (8, 17),
+    Employee("usr_174", "carla@acme.com", "Carla Mendes", "admin", "America/New_York", (8, 17),
            ("10.10.0.30",), (SAFARI.format("17.1"),)),
-    Person("usr_181", "kenji@acme.com", "Kenji Tanaka", "engineer", "Asia/Tokyo", (9, 19),
+    Employee("usr_181", "kenji@acme.com", "Kenji Tanaka", "engineer", "Asia/Tokyo", (9, 19),
            ("10.40.1.5", "126.78.201.33"), (CHROME.format("130.0.0.0"), CLI.format("2.12.4"))),
-    Person("usr_188", "fatima@acme.com", "Fatima Zahra", "data", "Africa/Casablanca", (9, 17),
+    Employee("usr_188", "fatima@acme.com", "Fatima Zahra", "data", "Africa/Casablanca", (9, 17),
            ("105.158.32.71",), (FIREFOX.format("132.0"),), 8),
-    Person("usr_190", "noah@acme.com", "Noah Fischer", "engineer", "Europe/Berlin", (11, 20),
+    Employee("usr_190", "noah@acme.com", "Noah Fischer", "engineer", "Europe/Berlin", (11, 20),
            ("192.168.4.57", "84.190.12.66"), (CHROME.format("131.0.0.0"),)),
-    Person("usr_194", "grace@acme.com", "Grace Kim", "support", "America/Los_Angeles", (8, 17),
+    Employee("usr_194", "grace@acme.com", "Grace Kim", "support", "America/Los_Angeles", (8, 17),
            ("10.11.0.8", "98.207.33.140"), (CHROME_MAC.format("131.0.0.0"),)),
-    Person("usr_197", "luis@acme.com", "Luis Ortega", "engineer", "America/Los_Angeles", (9, 18),
+    Employee("usr_197", "luis@acme.com", "Luis Ortega", "engineer", "America/Los_Angeles", (9, 18),
            ("10.11.0.17",), (CHROME.format("129.0.0.0"), CLI.format("2.14.0"))),
-    Person("usr_201", "hanna@acme.com", "Hanna Lindqvist", "lead", "Europe/Stockholm", (8, 17),
+    Employee("usr_201", "hanna@acme.com", "Hanna Lindqvist", "lead", "Europe/Stockholm", (8, 17),
            ("192.168.4.70", "83.254.16.9"), (SAFARI.format("17.2"),)),
-    Person("usr_205", "omar@acme.com", "Omar Haddad", "auditor", "Europe/Paris", (9, 17),
+    Employee("usr_205", "omar@acme.com", "Omar Haddad", "auditor", "Europe/Paris", (9, 17),
            ("92.184.100.12",), (FIREFOX.format("131.0"),), 4),
-    Person("usr_212", "yuki@acme.com", "Yuki Mori", "data", "Asia/Tokyo", (10, 19),
+    Employee("usr_212", "yuki@acme.com", "Yuki Mori", "data", "Asia/Tokyo", (10, 19),
            ("10.40.1.22",), (CHROME.format("131.0.0.0"),), 7),
 )  # fmt: skip
 
-PIPELINE = Robot("sva_11", "ci-pipeline", "pipeline", ("10.0.8.11", "10.0.8.12"), "terraform-agent/1.15.2", 40)
-ROBOTS = (
+PIPELINE = ServiceAccount("sva_11", "ci-pipeline", "pipeline", ("10.0.8.11", "10.0.8.12"), "terraform-agent/1.15.2", 40)
+SERVICE_ACCOUNTS = (
     PIPELINE,
-    Robot("sva_12", "policy-engine", "policy", ("10.0.8.20",), "acme-policy/3.4.0", 25),
-    Robot("sva_13", "github-sync", "sync", ("140.82.115.3", "140.82.115.9"), "GitHub-Hookshot/7f3c1a2", 20),
-    Robot("sva_14", "scheduler", "scheduler", ("10.0.8.30",), "acme-workflows/5.1.0", 30),
+    ServiceAccount("sva_12", "policy-engine", "policy", ("10.0.8.20",), "acme-policy/3.4.0", 25),
+    ServiceAccount("sva_13", "github-sync", "sync", ("140.82.115.3", "140.82.115.9"), "GitHub-Hookshot/7f3c1a2", 20),
+    ServiceAccount("sva_14", "scheduler", "scheduler", ("10.0.8.30",), "acme-workflows/5.1.0", 30),
 )
 
-# The failed deployment's project: only the story happens there, so that its timeline reads as told.
+# The project of the failed deployment. Only the story happens in it, so that its timeline matches the documentation.
 API_INFRASTRUCTURE = Project("prj_88", "api-infrastructure", "platform", "eu-west-1", ("main.tf",))
 VPC_PRODUCTION = Project(
     "prj_12", "vpc-production", "network", "eu-west-1",
