@@ -54,7 +54,7 @@ class Kept:
             personal_data(self.spine.database, self.folder),
             ArchiveEraser(self.archive) if archived else None,
         )
-        made.begin()
+        made.replay_at_start()
         return made
 
     def organization(self, slug: str = "acme") -> Scope:

@@ -43,7 +43,7 @@ def quicken(spine: Spine) -> None:
 
 def eraser(spine: Spine, data_dir: Path) -> Eraser:
     made = Eraser(spine.database, spine.store, data_dir, personal_data(spine.database, data_dir))
-    made.begin()
+    made.replay_at_start()
     return made
 
 

@@ -174,7 +174,7 @@ def test_cancelling_ends_it_while_it_is_made_and_leaves_no_file(sqlite_spine: Sp
             go_on.wait(10)
         begun.set()
 
-    monkeypatch.setattr(files, "check_room", pause)
+    monkeypatch.setattr(files, "check_free_space", pause)
     running = threading.Thread(target=work.step)
     running.start()
     begun.wait(10)
@@ -213,7 +213,7 @@ def test_a_row_whose_file_is_lost_says_so(sqlite_spine: Spine, scope, tmp_path):
 
 
 def test_a_full_disk_is_said_and_nothing_is_left(sqlite_spine: Spine, scope, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LEAST_FREE_BYTES", 1 << 62)
+    monkeypatch.setattr(files, "MIN_FREE_BYTES", 1 << 62)
     work = exporter(sqlite_spine, tmp_path)
     shown_id = ask(sqlite_spine, scope)
     now = clock.now_us()
@@ -246,7 +246,7 @@ def test_organizations_come_in_turn(sqlite_spine: Spine, scope, tmp_path):
 
 
 def test_only_so_many_wait_and_only_for_who_may(sqlite_spine: Spine, scope, monkeypatch):
-    monkeypatch.setattr(request, "MOST_WAITING", 2)
+    monkeypatch.setattr(request, "MAX_WAITING", 2)
     ask(sqlite_spine, scope)
     ask(sqlite_spine, scope)
     with pytest.raises(Conflict, match="are waiting"):

@@ -104,7 +104,7 @@ def test_a_bundle_of_everything_is_a_range_and_of_a_filter_is_not(sqlite_spine: 
 def test_who_sees_a_part_gets_no_range(sqlite_spine: Spine, trail, tmp_path, monkeypatch):
     member = person_scope(trail.org_id, Principal("user", "usr_" + "0" * 26, "Plain", "plain@acme.com"), "member")
     work = exporter(sqlite_spine, tmp_path)
-    monkeypatch.setattr("tallystick.exports.builder.standing", lambda *_, **__: member)
+    monkeypatch.setattr("tallystick.exports.builder.current_scope", lambda *_, **__: member)
     with zipfile.ZipFile(io.BytesIO(made(sqlite_spine, member, work, "bundle"))) as bundle:
         assert json.loads(bundle.read("manifest.json"))["kind"] == "filtered"
 

@@ -16,7 +16,7 @@ from tallystick.ledger.prover import Prover
 from tallystick.ledger.tables import checkpoints
 from tallystick.merkle.tiles import Tile
 from tallystick.merkle.tree import extend, leaf_hashes
-from tallystick.verify.tree import check_consistency, check_inclusion, leaf_of
+from tallystick.verify.tree import check_consistency, check_inclusion, leaf_hash
 from tests.ledger.test_append import append, entries_of
 from tests.ledger.test_signing import frozen_reason, new_organization, signer_on
 
@@ -53,7 +53,7 @@ def aged(database: Database, tmp_path: Path) -> Aged:
 @pytest.mark.parametrize("index", [0, 255, 768, 1000, 1279, 1280, SIZE - 1])
 def test_the_proof_of_an_event_that_is_kept_holds(aged: Aged, index: int) -> None:
     proof = aged.prover.inclusion(aged.scope, index)
-    check_inclusion(index, SIZE, leaf_of(aged.entries[index]), proof.hashes, aged.root)
+    check_inclusion(index, SIZE, leaf_hash(aged.entries[index]), proof.hashes, aged.root)
 
 
 @pytest.mark.parametrize(("first", "second"), [(1, SIZE), (200, 256), (256, 512), (512, 768), (700, 1024), (900, 1499)])

@@ -26,7 +26,7 @@ from tallystick.outbox.write import TALLYSTICK
 from tallystick.query.scope import Principal
 from tallystick.search.paging import as_stored_event
 from tallystick.verify.bundle import check_bundle
-from tallystick.verify.notes import Checkpoint, Key
+from tallystick.verify.notes import Key, SignedCheckpoint
 from tallystick.verify.report import Report
 
 NOW = 1_705_329_045_120_000
@@ -101,7 +101,7 @@ class Trail:
         self.writer.write(target, self.scope, selection, blocks, [self.events[index] for index in records])
         return target.getvalue()
 
-    def check(self, bundle: bytes, older: Checkpoint | None = None, keys: Sequence[Key] | None = None) -> Report:
+    def check(self, bundle: bytes, older: SignedCheckpoint | None = None, keys: Sequence[Key] | None = None) -> Report:
         """What the verifier says of a bundle."""
         report = Report("bundle.zip")
         check_bundle(io.BytesIO(bundle), self.keys if keys is None else keys, report, older)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tallystick.database.engine import Database
-from tallystick.verify.event_checks import WORTH_BYTES
+from tallystick.verify.event_checks import MIN_PARALLEL_BYTES
 from tests.house.tree import ROOT
 from tests.verify.evidence import Trail, on_lines, rewrite
 
@@ -73,7 +73,7 @@ def test_it_checks_a_bundle_that_is_worth_several_processes(packed, bare_python,
     trail = Trail(sqlite_database, tmp_path)
     text = "long " * 12_000
     trail.record(
-        *[{"action": "file.read", "metadata": {"n": n, "text": text}} for n in range(WORTH_BYTES // len(text))]
+        *[{"action": "file.read", "metadata": {"n": n, "text": text}} for n in range(MIN_PARALLEL_BYTES // len(text))]
     )
     path, [vkey] = tmp_path / "bundle.zip", trail.prover.vkeys(trail.scope)
     path.write_bytes(trail.bundle())

@@ -6,7 +6,7 @@ from tallystick.verify.entries import Malformed
 from tallystick.verify.notes import Key, open_checkpoint
 from tallystick.verify.proofs import check_proof, read_proof
 from tallystick.verify.report import Report
-from tallystick.verify.tree import check_inclusion, leaf_of
+from tallystick.verify.tree import check_inclusion, leaf_hash
 from tests.verify import vectors as v
 
 HEADER = "c2sp.org/tlog-proof@v1\n"
@@ -18,7 +18,7 @@ def test_the_known_proof_holds_for_the_entry_it_is_of():
     assert (proof.extra, proof.index) == (b"hello", 5)
     assert proof.checkpoint == v.CHECKPOINT
     checkpoint = open_checkpoint(proof.checkpoint, [Key.read(v.LOG), Key.read(v.WITNESS)])
-    check_inclusion(5, checkpoint.size, leaf_of(v.ENTRIES[5]), proof.hashes, checkpoint.root)
+    check_inclusion(5, checkpoint.size, leaf_hash(v.ENTRIES[5]), proof.hashes, checkpoint.root)
 
 
 def test_a_proof_needs_no_extra_and_no_hashes():

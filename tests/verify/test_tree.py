@@ -12,13 +12,13 @@ from tallystick.merkle import tree as server
 from tallystick.merkle.tree import cover as server_cover
 from tallystick.verify.tree import (
     EMPTY_ROOT,
-    Folding,
+    TreeBuilder,
     Unproven,
     check_consistency,
     check_inclusion,
     cover,
-    leaf_of,
-    node_of,
+    leaf_hash,
+    node_hash,
 )
 from tests.verify.vectors import CONSISTENCY, ENTRIES, INCLUSION, ROOTS, hashes
 
@@ -52,15 +52,15 @@ def refused(check: Callable[..., None], *arguments: object) -> bool:
 
 def test_hashes_are_those_of_rfc_6962():
     assert EMPTY_ROOT.hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    assert leaf_of(b"").hex() == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
-    assert leaf_of(b"L123456").hex() == "395aa064aa4c29f7010acfe3f25db9485bbd4b91897b6ad7ad547639252b4d56"
-    assert node_of(b"N123", b"N456").hex() == "aa217fe888e47007fa15edab33c2b492a722cb106c64667fc2b044444de66bbb"
+    assert leaf_hash(b"").hex() == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+    assert leaf_hash(b"L123456").hex() == "395aa064aa4c29f7010acfe3f25db9485bbd4b91897b6ad7ad547639252b4d56"
+    assert node_hash(b"N123", b"N456").hex() == "aa217fe888e47007fa15edab33c2b492a722cb106c64667fc2b044444de66bbb"
 
 
 @pytest.mark.parametrize(("index", "size"), INCLUSION)
 def test_the_known_inclusion_proofs_hold(index, size):
     proof = hashes(INCLUSION[index, size])
-    check_inclusion(index, size, leaf_of(ENTRIES[index]), proof, bytes.fromhex(ROOTS[size - 1]))
+    check_inclusion(index, size, leaf_hash(ENTRIES[index]), proof, bytes.fromhex(ROOTS[size - 1]))
 
 
 @pytest.mark.parametrize(("first", "second"), CONSISTENCY)
@@ -74,7 +74,7 @@ def test_the_known_consistency_proofs_hold(first, second):
 def test_the_servers_inclusion_proofs_hold_by_the_naive_root(size, data):
     index = data.draw(st.integers(0, size - 1))
     proof = server.inclusion_proof(index, size, nodes_of(MANY))
-    check_inclusion(index, size, leaf_of(MANY[index]), proof, root_by_definition(MANY[:size]))
+    check_inclusion(index, size, leaf_hash(MANY[index]), proof, root_by_definition(MANY[:size]))
 
 
 @settings(deadline=None)
@@ -114,7 +114,7 @@ def flip(raw: bytes, bit: int) -> bytes:
 @pytest.mark.parametrize(("index", "size"), [*INCLUSION, (0, 1), (7, 8), (4, 5), (6, 7)])
 def test_no_inclusion_proof_that_was_touched_holds(index, size):
     entries = ENTRIES[:size]
-    leaf, root = leaf_of(entries[index]), root_by_definition(entries)
+    leaf, root = leaf_hash(entries[index]), root_by_definition(entries)
     proof = server.inclusion_proof(index, size, nodes_of(entries))
     held = [
         what
@@ -168,14 +168,14 @@ def test_where_nothing_is_to_be_shown_nothing_may_be():
 @given(sizes, st.sets(st.integers(0, 299), max_size=40), st.integers(0, 300))
 def test_any_leaves_and_the_cover_of_the_rest_give_the_root(size, chosen, watched):
     shown = sorted(index for index in chosen if index < size)
-    folding, nodes = Folding(watched), nodes_of(MANY)
+    folding, nodes = TreeBuilder(watched), nodes_of(MANY)
     for index in [*shown, size]:
         for level, place in server_cover(folding.size, index):
             folding.push(level, [nodes(level, place)])
         if index < size:
-            folding.push(0, [leaf_of(MANY[index])])
+            folding.push(0, [leaf_hash(MANY[index])])
     assert folding.root() == root_by_definition(MANY[:size])
-    assert folding.at_watched in (None, root_by_definition(MANY[:watched]))
+    assert folding.watched_root in (None, root_by_definition(MANY[:watched]))
 
 
 @given(st.integers(0, 5000), st.integers(0, 5000))
@@ -187,15 +187,15 @@ def test_both_sides_cover_a_gap_alike(start, length):
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 70), max_size=6), st.integers(0, 420))
 def test_the_root_at_a_watched_size_is_that_of_the_leaves_so_far(steps, watched):
-    folding = Folding(watched)
+    folding = TreeBuilder(watched)
     at = 0
-    leaves = [leaf_of(sha256(bytes([n % 256, n // 256])).digest()) for n in range(sum(steps))]
+    leaves = [leaf_hash(sha256(bytes([n % 256, n // 256])).digest()) for n in range(sum(steps))]
     for step in steps:
         folding.push(0, leaves[at : at + step])
         at += step
     wanted = None
     if watched <= at:
-        again = Folding()
+        again = TreeBuilder()
         again.push(0, leaves[:watched])
         wanted = again.root()
-    assert folding.at_watched == wanted
+    assert folding.watched_root == wanted

@@ -18,7 +18,7 @@ from tallystick.clock import rfc3339
 from tallystick.destinations.guard import TargetError
 from tallystick.destinations.storage_settings import storage_at
 from tallystick.settings import Settings
-from tallystick.verify.command import FAILS, OPTIONS, USAGE, Misused, shown
+from tallystick.verify.command import FAILS, OPTIONS, USAGE, UsageError, format_reports
 from tallystick.verify.command import verify as check
 
 app = typer.Typer()
@@ -48,11 +48,11 @@ def restore(
     with _local_files(files) as names:
         try:
             reports = check(names, key)
-        except Misused as error:
+        except UsageError as error:
             fail(f"{error}.")
             raise typer.Exit(USAGE) from None
         if not all(report.holds for report in reports):
-            say(shown(reports, as_json=False))
+            say(format_reports(reports, as_json=False))
             raise typer.Exit(FAILS)
         tally = _record(Client.from_environment(), names)
     if json:

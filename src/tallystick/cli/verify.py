@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 
 from tallystick.cli.terminal import CommandFailed, fail, say
-from tallystick.verify.command import ABOUT, FAILS, OPTIONS, USAGE, Misused, shown
+from tallystick.verify.command import DESCRIPTION, FAILS, OPTIONS, USAGE, UsageError, format_reports
 from tallystick.verify.command import verify as check
 from tallystick.verify.live import Unreachable
 
 app = typer.Typer()
 
 
-@app.command(help=ABOUT)
+@app.command(help=DESCRIPTION)
 def verify(
     files: Annotated[list[str] | None, typer.Argument(metavar="FILE…", help=OPTIONS["files"])] = None,
     key: Annotated[list[str] | None, typer.Option(metavar="VKEY", help=OPTIONS["key"])] = None,
@@ -24,11 +24,11 @@ def verify(
 ) -> None:
     try:
         reports = check(files or [], key or [], checkpoint=checkpoint, url=url, events=event or [], save=save)
-    except Misused as error:
+    except UsageError as error:
         fail(f"{error}.")
         raise typer.Exit(USAGE) from None
     except Unreachable as error:
         raise CommandFailed(f"{error}.") from None
-    say(shown(reports, as_json=json))
+    say(format_reports(reports, as_json=json))
     if not all(report.holds for report in reports):
         raise typer.Exit(FAILS)

@@ -11,84 +11,89 @@ from contextlib import closing
 from typing import IO, Any
 
 from tallystick.verify.entries import Malformed, entry_of, read_line, read_object
-from tallystick.verify.event_checks import ENTRY_BYTES, Block, Examined, all_examined, processes_for
-from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
-from tallystick.verify.records import Records
+from tallystick.verify.event_checks import ENTRY_BYTES, Block, BlockResult, check_blocks, processes_for
+from tallystick.verify.notes import Key, SignedCheckpoint, Unsigned, open_checkpoint
+from tallystick.verify.records import ProvenRecords
 from tallystick.verify.report import Report
-from tallystick.verify.tree import Folding, cover
+from tallystick.verify.tree import TreeBuilder, cover
 
 FILES = ("events.ndjson", "entries.bin", "proof.json", "checkpoint", "records.ndjson", "README.txt", "manifest.json")
 ATTACHED = re.compile(r"attached/[A-Za-z0-9._-]{1,100}", re.ASCII)  # documents that the log itself says nothing of
-LATER = "records.checkpoint"  # of a bundle that was made again after an erasure: what proves its records
-MOST_SMALL = 1 << 20
-MOST_LINE = 1 << 20
+RECORDS_CHECKPOINT = "records.checkpoint"  # of a bundle that was made again after an erasure: what proves its records
+MAX_SMALL_FILE = 1 << 20
+MAX_LINE = 1 << 20
 READ_BYTES = 1 << 18
 _HASH_LINE = re.compile(rb'"([A-Za-z0-9+/]{43}=)",?\n', re.ASCII)
 
 
 def check_bundle(
-    file: IO[bytes], keys: Sequence[Key], report: Report, older: Checkpoint | None = None, *, spread: bool = False
-) -> Checkpoint | None:
+    file: IO[bytes],
+    keys: Sequence[Key],
+    report: Report,
+    older: SignedCheckpoint | None = None,
+    *,
+    parallel: bool = False,
+) -> SignedCheckpoint | None:
     """Check a bundle; what is found goes into the report. With `older` also that the log began as it was then.
 
     With `spread` a large one is checked in several processes: for commands, whose program may be started again.
     """
     try:
         with zipfile.ZipFile(file) as bundle:
-            return _Check(bundle, report, spread).run(keys, older)
+            return _BundleCheck(bundle, report, parallel).run(keys, older)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        report.distrust(f"the zip is damaged: {error}")
+        report.invalidate(f"the zip is damaged: {error}")
     except (Malformed, Unsigned, UnicodeDecodeError) as error:
-        report.distrust(str(error))
+        report.invalidate(str(error))
     return None
 
 
-class _Check:
-    def __init__(self, bundle: zipfile.ZipFile, report: Report, spread: bool) -> None:
-        self._spread = spread
+class _BundleCheck:
+    def __init__(self, bundle: zipfile.ZipFile, report: Report, parallel: bool) -> None:
+        self._parallel = parallel
         self._bundle = bundle
         self._report = report
         names = bundle.namelist()
         self._attached = [name for name in names if ATTACHED.fullmatch(name)]
-        self._later = [LATER] if LATER in names else []
-        if sorted(names) != sorted({*FILES, *self._attached, *self._later}):
+        self._newer = [RECORDS_CHECKPOINT] if RECORDS_CHECKPOINT in names else []
+        if sorted(names) != sorted({*FILES, *self._attached, *self._newer}):
             raise Malformed(f"a bundle holds {', '.join(FILES)}, once each, documents in attached/, and nothing else")
-        self._manifest = read_object(self._small("manifest.json"))
-        self._opened: dict[str, _Hashed] = {}
+        self._manifest = read_object(self._read_small("manifest.json"))
+        self._opened: dict[str, _HashedReader] = {}
 
-    def run(self, keys: Sequence[Key], older: Checkpoint | None) -> Checkpoint:
-        checkpoint = open_checkpoint(self._small("checkpoint"), keys)
+    def run(self, keys: Sequence[Key], older: SignedCheckpoint | None) -> SignedCheckpoint:
+        checkpoint = open_checkpoint(self._read_small("checkpoint"), keys)
         self._check_small_files()
         self._check_attached()
-        records = Records(self._proving(checkpoint, keys), self._report)
+        records = ProvenRecords(self._records_checkpoint(checkpoint, keys), self._report)
         lines = (line for some in self._lines("records.ndjson") for line in some.split(b"\n")[:-1])
         for number, line in enumerate(lines, 1):
-            records.take(line.decode(), f"line {number} of records.ndjson")
-        records.settle()
-        nodes = _Nodes(self._open("proof.json"))
+            records.add_line(line.decode(), f"line {number} of records.ndjson")
+        records.validate()
+        nodes = _ProofNodes(self._open("proof.json"))
         first, end = self._range(nodes.head, checkpoint)
-        walk = _Walk(checkpoint, records, nodes, self._report, first, end, older)
-        processes = processes_for(self._bundle.getinfo("events.ndjson").file_size) if self._spread else 1
-        with closing(all_examined(self._events(), processes)) as examined:
-            walk.over(examined)
+        walk = _LogCheck(checkpoint, records, nodes, self._report, first, end, older)
+        processes = processes_for(self._bundle.getinfo("events.ndjson").file_size) if self._parallel else 1
+        with closing(check_blocks(self._events(), processes)) as examined:
+            walk.check_events(examined)
         nodes.finish()
         self._compare_digests()
-        walk.conclude()
+        walk.check_roots()
         return checkpoint
 
-    def _proving(self, checkpoint: Checkpoint, keys: Sequence[Key]) -> Checkpoint:
+    def _records_checkpoint(self, checkpoint: SignedCheckpoint, keys: Sequence[Key]) -> SignedCheckpoint:
         """The checkpoint that the records are proven in: that of the events, or a later one of the same log."""
-        if not self._later:
+        if not self._newer:
             return checkpoint
-        later = open_checkpoint(self._small(LATER), keys)
+        later = open_checkpoint(self._read_small(RECORDS_CHECKPOINT), keys)
         if later.origin != checkpoint.origin or later.size < checkpoint.size:
-            raise Malformed(f"{LATER} is not a later one of the same log")
+            raise Malformed(f"{RECORDS_CHECKPOINT} is not a later one of the same log")
         if later.size == checkpoint.size and later.root != checkpoint.root:
-            raise Malformed(f"{LATER} contradicts the checkpoint")
+            raise Malformed(f"{RECORDS_CHECKPOINT} contradicts the checkpoint")
         self._report.facts.append(f"made again since: its records are proven in a checkpoint of {later.size} entries")
         return later
 
-    def _range(self, head: dict[str, Any], checkpoint: Checkpoint) -> tuple[int, int | None]:
+    def _range(self, head: dict[str, Any], checkpoint: SignedCheckpoint) -> tuple[int, int | None]:
         kind, size = head.get("kind"), head.get("size")
         if size != checkpoint.size or kind not in ("range", "filtered"):
             raise Malformed("proof.json is not of this checkpoint")
@@ -102,8 +107,8 @@ class _Check:
             self._report.facts.append(f"a range: every event from {first} to {end - 1} is here or accounted for")
         return first, end
 
-    def _open(self, name: str) -> "_Hashed":
-        self._opened[name] = _Hashed(self._bundle.open(name))
+    def _open(self, name: str) -> "_HashedReader":
+        self._opened[name] = _HashedReader(self._bundle.open(name))
         return self._opened[name]
 
     def _events(self) -> Iterator[Block]:
@@ -127,26 +132,26 @@ class _Check:
                 begun = rest
             else:
                 begun += rest
-            if len(begun) > MOST_LINE:
+            if len(begun) > MAX_LINE:
                 break
         if begun:
             raise Malformed(f"{name} has a line that is too long or has no end")
 
-    def _small(self, name: str) -> str:
+    def _read_small(self, name: str) -> str:
         with self._bundle.open(name) as file:
-            content = file.read(MOST_SMALL + 1)
-        if len(content) > MOST_SMALL:
+            content = file.read(MAX_SMALL_FILE + 1)
+        if len(content) > MAX_SMALL_FILE:
             raise Malformed(f"{name} is larger than it can be")
         return content.decode()
 
     def _check_small_files(self) -> None:
-        for name in ("checkpoint", "README.txt", *self._later):
-            self._compare(name, hashlib.sha256(self._small(name).encode()).hexdigest())
+        for name in ("checkpoint", "README.txt", *self._newer):
+            self._compare(name, hashlib.sha256(self._read_small(name).encode()).hexdigest())
 
     def _check_attached(self) -> None:
         for name in self._attached:
             with self._bundle.open(name) as file:
-                self._compare(name, _Hashed(file).digest())
+                self._compare(name, _HashedReader(file).digest())
         if self._attached:
             number = len(self._attached)
             verb = "document is" if number == 1 else "documents are"
@@ -162,15 +167,15 @@ class _Check:
         files = self._manifest.get("files")
         said = files.get(name) if type(files) is dict else None
         if type(said) is not dict or said.get("sha256") != digest:
-            self._report.wrong(f"{name} is not the file that manifest.json speaks of")
+            self._report.add_problem(f"{name} is not the file that manifest.json speaks of")
 
 
-class _Walk:
+class _LogCheck:
     """From the first entry to the last: is each event its entry, do the entries give the signed root?"""
 
     def __init__(
-        self, checkpoint: Checkpoint, records: Records, nodes: "_Nodes", report: Report,
-        first: int, end: int | None, older: Checkpoint | None,
+        self, checkpoint: SignedCheckpoint, records: ProvenRecords, nodes: "_ProofNodes", report: Report,
+        first: int, end: int | None, older: SignedCheckpoint | None,
     ) -> None:  # fmt: skip
         self._checkpoint = checkpoint
         self._records = records
@@ -178,54 +183,54 @@ class _Walk:
         self._report = report
         self._end = end
         self._older = older
-        self._folding = Folding(older.size if older is not None else None)
+        self._folding = TreeBuilder(older.size if older is not None else None)
         self._leaves: list[bytes] = []
         self._next = first
 
-    def over(self, examined: Iterator[tuple[Block, Examined]]) -> None:
+    def check_events(self, examined: Iterator[tuple[Block, BlockResult]]) -> None:
         """All events with their entries."""
         if self._end is not None:
             self._cover(self._next)
         for block, found in examined:
-            self._take(block, found)
+            self._check_block(block, found)
         if self._end is not None:
             if self._next > self._end:
                 raise Malformed("events.ndjson goes on behind the range")
-            self._missing(self._next, self._end)
+            self._add_missing(self._next, self._end)
         self._cover(self._checkpoint.size)
 
-    def _take(self, block: Block, found: Examined) -> None:
+    def _check_block(self, block: Block, found: BlockResult) -> None:
         """Events that follow each other, and as many entries."""
-        gone, next_index, size = self._records.gone_from(self._next), self._next, self._checkpoint.size
+        gone, next_index, size = self._records.next_missing(self._next), self._next, self._checkpoint.size
         run = next_index  # verified since this index
         lines: list[bytes] = []
         for at, (index, is_whole, leaf) in enumerate(zip(*found, strict=True)):
             if not next_index <= index < size:
                 raise Malformed(f"index {index} in events.ndjson is out of order, or not in the log")
             if index > next_index:
-                self._verified(run, next_index)
+                self._add_verified(run, next_index)
                 run = index
                 if self._end is not None:
-                    self._missing(next_index, index)
+                    self._add_missing(next_index, index)
                 self._cover(index)
             self._leaves.append(leaf)
             next_index = index + 1
             if index >= gone:
-                gone = self._records.gone_from(index)
+                gone = self._records.next_missing(index)
             if is_whole and index < gone:
                 continue
-            self._verified(run, index)
+            self._add_verified(run, index)
             run = next_index
             lines = lines or block.lines.split(b"\n")
-            self._judge(index, read_line(lines[at]), block.entries[at * ENTRY_BYTES : (at + 1) * ENTRY_BYTES])
-        self._verified(run, next_index)
+            self._check_event(index, read_line(lines[at]), block.entries[at * ENTRY_BYTES : (at + 1) * ENTRY_BYTES])
+        self._add_verified(run, next_index)
         self._next = next_index
         self._flush()
 
-    def conclude(self) -> None:
+    def check_roots(self) -> None:
         """Compare the root, and the one at the size of the older checkpoint."""
         if self._folding.root() != self._checkpoint.root:
-            self._report.distrust(
+            self._report.invalidate(
                 "the entries and the tree do not give the root that was signed: something was altered, added, "
                 "removed or moved, and no event here is proven"
             )
@@ -233,41 +238,43 @@ class _Walk:
         if older is None:
             return
         if older.origin != self._checkpoint.origin:
-            self._report.wrong(f"the older checkpoint is of another log, {older.origin}")
+            self._report.add_problem(f"the older checkpoint is of another log, {older.origin}")
         elif older.size > self._checkpoint.size:
-            self._report.wrong(
+            self._report.add_problem(
                 f"the older checkpoint has {older.size} entries, this one {self._checkpoint.size}: "
                 "the log was set back, or the bundle is older than the checkpoint"
             )
-        elif self._folding.at_watched is None:
-            self._report.wrong(
+        elif self._folding.watched_root is None:
+            self._report.add_problem(
                 f"from this bundle the root at {older.size} entries cannot be told; compare with --url, or by a "
                 "bundle of the range from 0"
             )
-        elif self._folding.at_watched != older.root:
-            self._report.wrong(f"the first {older.size} entries are not those of the older checkpoint")
+        elif self._folding.watched_root != older.root:
+            self._report.add_problem(f"the first {older.size} entries are not those of the older checkpoint")
         else:
             self._report.facts.append(f"begins with the {older.size} entries of the older checkpoint")
 
-    def _judge(self, index: int, event: dict[str, Any], entry: bytes) -> None:
+    def _check_event(self, index: int, event: dict[str, Any], entry: bytes) -> None:
         """An event that is not simply whole."""
         report, records = self._report, self._records
         if event.keys() == {"index"}:
-            self._missing(index, index + 1)
+            self._add_missing(index, index + 1)
             return
         try:
             found, lost = entry_of(event)
         except Malformed as error:
             report.add("altered", index)
-            report.wrong(f"event {index}: {error}")
+            report.add_problem(f"event {index}: {error}")
             return
         if found != entry:
             report.add("altered", index)
             return
         kept = [part for part in ("what", "target", "who", "details") if part not in lost]
-        present = records.still_here(index, kept)
+        present = records.contradicting_record(index, kept)
         if present is not None:
-            report.wrong(f"the record {present.index} ({present.action}) says that {index} is gone, yet it is here")
+            report.add_problem(
+                f"the record {present.index} ({present.action}) says that {index} is gone, yet it is here"
+            )
         if not lost:
             report.add("verified", index)
             return
@@ -277,11 +284,11 @@ class _Walk:
         else:
             report.explain("erased", erasure.index, index)
 
-    def _verified(self, first: int, end: int) -> None:
+    def _add_verified(self, first: int, end: int) -> None:
         if first < end:
             self._report.add("verified", first, end - 1)
 
-    def _missing(self, first: int, end: int) -> None:
+    def _add_missing(self, first: int, end: int) -> None:
         for start, last, purge in self._records.purges_within(first, end):
             if purge is None:
                 self._report.add("unexplained", start, last)
@@ -299,12 +306,12 @@ class _Walk:
             self._folding.push(level, [self._nodes.take()])
 
 
-class _Nodes:
+class _ProofNodes:
     """proof.json, read line by line: a head, then one hash on each."""
 
-    def __init__(self, file: "_Hashed") -> None:
+    def __init__(self, file: "_HashedReader") -> None:
         self._file = file
-        line = file.readline(MOST_SMALL).decode()
+        line = file.readline(MAX_SMALL_FILE).decode()
         if not line.endswith(' "hashes": [\n'):
             raise Malformed("proof.json does not begin as it should")
         self.head = read_object(line[:-1] + "]}")
@@ -321,12 +328,12 @@ class _Nodes:
             raise Malformed("proof.json has too many hashes")
 
 
-class _Hashed:
+class _HashedReader:
     """A file that is hashed as it is read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._sha256 = hashlib.sha256()
-        self._file = io.BufferedReader(_Tap(file, self._sha256), 1 << 16)
+        self._file = io.BufferedReader(_DigestTap(file, self._sha256), 1 << 16)
         self.read = self._file.read
         self.readline = self._file.readline
 
@@ -336,7 +343,7 @@ class _Hashed:
         return self._sha256.hexdigest()
 
 
-class _Tap(io.RawIOBase):
+class _DigestTap(io.RawIOBase):
     def __init__(self, file: IO[bytes], digest: Any) -> None:
         self._source = file
         self._digest = digest

@@ -11,14 +11,14 @@ from typing import Any
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.entries import WHOLE, Malformed, read_object
 from tallystick.verify.live import Server, Unreachable, check_server
-from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
+from tallystick.verify.notes import Key, SignedCheckpoint, Unsigned, open_checkpoint
 from tallystick.verify.proofs import HEADER, check_proof, read_proof
 from tallystick.verify.report import Report
 
 HOLDS, FAILS, USAGE = 0, 1, 2
 ZIP = b"PK"
-MOST_TEXT = 4 << 20
-ABOUT = (
+MAX_TEXT = 4 << 20
+DESCRIPTION = (
     "Verify a bundle or a proof offline, or a running server, with a key that you already have.\n\n"
     "The key must come from another source than the evidence."
 )
@@ -33,7 +33,7 @@ OPTIONS = {
 }
 
 
-class Misused(Exception):
+class UsageError(Exception):
     """The command cannot be carried out as it was given; the text says what to do."""
 
 
@@ -43,14 +43,16 @@ def verify(
 ) -> list[Report]:  # fmt: skip
     """What was found in each file, and at the server. Misused, Unreachable, OSError."""
     if not files and not url:
-        raise Misused("name a file to check, or a server with --url")
+        raise UsageError("name a file to check, or a server with --url")
     if (events or save) and not url:
-        raise Misused("--event and --save go with --url")
+        raise UsageError("--event and --save go with --url")
     known = read_keys(keys)
     if not known:
-        raise Misused("give the log's key with --key; GET /v1/ledger/key shows it. It must not come with the evidence")
-    older = _trusted(checkpoint, known) if checkpoint else None
-    beside = _events_beside(files)
+        raise UsageError(
+            "give the log's key with --key; GET /v1/ledger/key shows it. It must not come with the evidence"
+        )
+    older = _read_checkpoint(checkpoint, known) if checkpoint else None
+    beside = _event_files(files)
     reports = [_check_file(name, known, older, beside) for name in files if name not in beside]
     if url:
         reports.append(_check_url(url, known, older, events, save))
@@ -59,7 +61,7 @@ def verify(
 
 def main(arguments: Sequence[str]) -> int:
     """Run with these arguments, print, give the exit status."""
-    parser = argparse.ArgumentParser(prog="tallystick-verify", description=ABOUT)
+    parser = argparse.ArgumentParser(prog="tallystick-verify", description=DESCRIPTION)
     parser.add_argument("files", nargs="*", metavar="FILE", help=OPTIONS["files"])
     parser.add_argument("--key", action="append", default=[], help=OPTIONS["key"])
     parser.add_argument("--checkpoint", default="", metavar="FILE", help=OPTIONS["checkpoint"])
@@ -72,17 +74,17 @@ def main(arguments: Sequence[str]) -> int:
         reports = verify(
             given.files, given.key, checkpoint=given.checkpoint, url=given.url, events=given.event, save=given.save
         )
-    except Misused as error:
+    except UsageError as error:
         sys.stderr.write(f"Error: {error}.\n")
         return USAGE
     except (Unreachable, OSError) as error:
         sys.stderr.write(f"Error: {error}.\n")
         return FAILS
-    sys.stdout.write(shown(reports, as_json=given.json) + "\n")
+    sys.stdout.write(format_reports(reports, as_json=given.json) + "\n")
     return HOLDS if all(report.holds for report in reports) else FAILS
 
 
-def shown(reports: Sequence[Report], *, as_json: bool) -> str:
+def format_reports(reports: Sequence[Report], *, as_json: bool) -> str:
     """The verdict as text."""
     if as_json:
         holds = all(report.holds for report in reports)
@@ -96,24 +98,24 @@ def read_keys(given: Sequence[str]) -> list[Key]:
     keys: list[Key] = []
     for text in given:
         is_file = "+" not in text or Path(text).is_file()
-        lines = _text(text).splitlines() if is_file else [text]
+        lines = _read_text(text).splitlines() if is_file else [text]
         for line in lines:
             if line.strip() and not line.startswith("#"):
                 try:
                     keys.append(Key.read(line))
                 except ValueError as error:
-                    raise Misused(f"--key {line.strip()[:80]}: {error}") from None
+                    raise UsageError(f"--key {line.strip()[:80]}: {error}") from None
     return keys
 
 
-def _trusted(path: str, keys: Sequence[Key]) -> Checkpoint:
+def _read_checkpoint(path: str, keys: Sequence[Key]) -> SignedCheckpoint:
     try:
-        return open_checkpoint(_text(path), keys)
+        return open_checkpoint(_read_text(path), keys)
     except Unsigned as error:
-        raise Misused(f"--checkpoint {path}: {error}") from None
+        raise UsageError(f"--checkpoint {path}: {error}") from None
 
 
-def _events_beside(files: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _event_files(files: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The files that hold nothing but the parts of an event, for the proofs among the others."""
     found: dict[str, dict[str, Any]] = {}
     for name in files:
@@ -121,7 +123,7 @@ def _events_beside(files: Sequence[str]) -> dict[str, dict[str, Any]]:
             if file.read(1) != b"{":
                 continue
         try:
-            content = read_object(_text(name))
+            content = read_object(_read_text(name))
         except Malformed:
             continue
         if content.keys() == WHOLE:
@@ -129,15 +131,17 @@ def _events_beside(files: Sequence[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _check_file(name: str, keys: Sequence[Key], older: Checkpoint | None, beside: dict[str, dict[str, Any]]) -> Report:
+def _check_file(
+    name: str, keys: Sequence[Key], older: SignedCheckpoint | None, beside: dict[str, dict[str, Any]]
+) -> Report:
     report = Report(name)
     with Path(name).open("rb") as file:
         if file.read(2) == ZIP:
             file.seek(0)
-            check_bundle(file, keys, report, older, spread=True)
+            check_bundle(file, keys, report, older, parallel=True)
             return report
     try:
-        text = _text(name)
+        text = _read_text(name)
         event: dict[str, Any] | None = None
         if text.startswith("{"):
             content = read_object(text)
@@ -154,20 +158,22 @@ def _check_file(name: str, keys: Sequence[Key], older: Checkpoint | None, beside
         if checkpoint is not None and older is not None:
             _compare(report, older, checkpoint)
     except (Malformed, Unsigned, UnicodeDecodeError) as error:
-        report.wrong(str(error))
+        report.add_problem(str(error))
     return report
 
 
-def _compare(report: Report, older: Checkpoint, checkpoint: Checkpoint) -> None:
+def _compare(report: Report, older: SignedCheckpoint, checkpoint: SignedCheckpoint) -> None:
     if older.origin != checkpoint.origin:
-        report.wrong(f"the older checkpoint is of another log, {older.origin}")
+        report.add_problem(f"the older checkpoint is of another log, {older.origin}")
     elif older.size == checkpoint.size and older.root != checkpoint.root:
-        report.wrong(f"two roots were signed for {older.size} entries")
+        report.add_problem(f"two roots were signed for {older.size} entries")
     elif older.size != checkpoint.size:
         report.facts.append("that the log only grew between the two checkpoints is not in a file: compare with --url")
 
 
-def _check_url(url: str, keys: Sequence[Key], older: Checkpoint | None, events: Sequence[str], save: str) -> Report:
+def _check_url(
+    url: str, keys: Sequence[Key], older: SignedCheckpoint | None, events: Sequence[str], save: str
+) -> Report:
     report = Report(url)
     found = check_server(Server(url, os.environ.get("TALLYSTICK_API_KEY", "")), keys, report, older, events)
     if save and found is not None and report.holds:
@@ -175,12 +181,12 @@ def _check_url(url: str, keys: Sequence[Key], older: Checkpoint | None, events: 
     return report
 
 
-def _text(path: str) -> str:
+def _read_text(path: str) -> str:
     with Path(path).open("rb") as file:
-        content = file.read(MOST_TEXT + 1)
-    if len(content) > MOST_TEXT:
-        raise Misused(f"{path} is too large for a key, a proof or a checkpoint")
+        content = file.read(MAX_TEXT + 1)
+    if len(content) > MAX_TEXT:
+        raise UsageError(f"{path} is too large for a key, a proof or a checkpoint")
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise Misused(f"{path} is not text in UTF-8") from None
+        raise UsageError(f"{path} is not text in UTF-8") from None

@@ -10,12 +10,12 @@ from multiprocessing import get_context
 from typing import NamedTuple
 
 from tallystick.verify.entries import WHOLE, Malformed, entry_of_whole, read_line
-from tallystick.verify.tree import HASH_BYTES, LARGEST, leaf_of
+from tallystick.verify.tree import HASH_BYTES, MAX_SIZE, leaf_hash
 
 ENTRY_BYTES = HASH_BYTES
-MOST_PROCESSES = 16
-WORTH_BYTES = 32 << 20  # what one core does in a second
-AHEAD = 2  # blocks for each process that wait for it, or for whoever reads
+MAX_PROCESSES = 16
+MIN_PARALLEL_BYTES = 32 << 20  # what one core does in a second
+BLOCKS_AHEAD = 2  # blocks for each process that wait for it, or for whoever reads
 
 
 class Block(NamedTuple):
@@ -25,7 +25,7 @@ class Block(NamedTuple):
     entries: bytes
 
 
-class Examined(NamedTuple):
+class BlockResult(NamedTuple):
     """Of each event in a block its index, whether it has all its parts and is its entry (1 or 0), and its leaf."""
 
     indexes: list[int]
@@ -33,43 +33,43 @@ class Examined(NamedTuple):
     leaves: list[bytes]
 
 
-def examine(block: Block) -> Examined:
+def check_block(block: Block) -> BlockResult:
     """Malformed for a line that is no event."""
     indexes, whole, leaves = list[int](), bytearray(), list[bytes]()
     for at, line in enumerate(block.lines.split(b"\n")[:-1]):
         entry = block.entries[at * ENTRY_BYTES : (at + 1) * ENTRY_BYTES]
         event = read_line(line)
         index = event.get("index")
-        if type(index) is not int or not 0 <= index < LARGEST:
+        if type(index) is not int or not 0 <= index < MAX_SIZE:
             raise Malformed(f"index {str(index)[:30]} in events.ndjson is none of a log")
         indexes.append(index)
         whole.append(len(event) == len(WHOLE) and _is_entry(event, entry))
-        leaves.append(leaf_of(entry))
-    return Examined(indexes, bytes(whole), leaves)
+        leaves.append(leaf_hash(entry))
+    return BlockResult(indexes, bytes(whole), leaves)
 
 
 def processes_for(events_bytes: int) -> int:
     """How many are worth their start: one for each core that this process may use, if there is much to do."""
-    if events_bytes < WORTH_BYTES:
+    if events_bytes < MIN_PARALLEL_BYTES:
         return 1
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return min(cores, MOST_PROCESSES)
+    return min(cores, MAX_PROCESSES)
 
 
-def all_examined(blocks: Iterator[Block], processes: int) -> Generator[tuple[Block, Examined]]:
+def check_blocks(blocks: Iterator[Block], processes: int) -> Generator[tuple[Block, BlockResult]]:
     """Each block with what it holds, in order; with one process in this one. What `blocks` raises comes in its place.
 
     A process that cannot begin, or that ends, is missed by nobody: its blocks are examined here.
     """
     pool = _pool(processes) if processes > 1 else None
     if pool is None:
-        yield from ((block, examine(block)) for block in blocks)
+        yield from ((block, check_block(block)) for block in blocks)
         return
     with pool:
-        waiting: deque[tuple[Block, Future[Examined] | None]] = deque()
+        waiting: deque[tuple[Block, Future[BlockResult] | None]] = deque()
         problem, ended = None, False
         while waiting or not ended:
-            while not ended and len(waiting) < AHEAD * processes:
+            while not ended and len(waiting) < BLOCKS_AHEAD * processes:
                 try:
                     block = next(blocks)
                 except StopIteration:
@@ -77,7 +77,7 @@ def all_examined(blocks: Iterator[Block], processes: int) -> Generator[tuple[Blo
                 except Exception as error:
                     problem, ended = error, True
                 else:
-                    waiting.append((block, _begun(pool, block)))
+                    waiting.append((block, _submit(pool, block)))
             if waiting:
                 block, future = waiting.popleft()
                 yield block, _result(block, future)
@@ -89,23 +89,23 @@ def _pool(processes: int) -> ProcessPoolExecutor | None:
     """None where the system has no semaphores to share, as in some containers."""
     try:
         # Not copies of this process: those that begin anew are the same on every system, and know nothing of this one.
-        return ProcessPoolExecutor(processes, get_context("spawn"), _begin)
+        return ProcessPoolExecutor(processes, get_context("spawn"), _ignore_interrupts)
     except (ImportError, OSError, RuntimeError):
         return None
 
 
-def _begun(pool: ProcessPoolExecutor, block: Block) -> Future[Examined] | None:
+def _submit(pool: ProcessPoolExecutor, block: Block) -> Future[BlockResult] | None:
     try:
-        return pool.submit(examine, block)
+        return pool.submit(check_block, block)
     except (BrokenExecutor, OSError, RuntimeError):
         return None
 
 
-def _result(block: Block, future: Future[Examined] | None) -> Examined:
+def _result(block: Block, future: Future[BlockResult] | None) -> BlockResult:
     try:
-        return examine(block) if future is None else future.result()
+        return check_block(block) if future is None else future.result()
     except BrokenExecutor:
-        return examine(block)
+        return check_block(block)
 
 
 def _is_entry(event: dict[str, object], entry: bytes) -> bool:
@@ -115,5 +115,5 @@ def _is_entry(event: dict[str, object], entry: bytes) -> bool:
         return False
 
 
-def _begin() -> None:
+def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the one that reads

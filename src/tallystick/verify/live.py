@@ -10,14 +10,14 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any
 
-from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
+from tallystick.verify.notes import Key, SignedCheckpoint, Unsigned, open_checkpoint
 from tallystick.verify.proofs import check_proof
 from tallystick.verify.report import Report
-from tallystick.verify.tree import HASH_BYTES, Folding, Unproven, check_consistency
+from tallystick.verify.tree import HASH_BYTES, TreeBuilder, Unproven, check_consistency
 
 TIMEOUT_SECONDS = 30
 TILE_WIDTH = 256
-MOST_BYTES = 16 << 20
+MAX_BYTES = 16 << 20
 _ENTRY_LENGTH = (32).to_bytes(2, "big")
 _ENTRY_STEP = 34
 ABOVE_ENTRIES = 8  # levels up to the hash of a full tile of entries
@@ -46,23 +46,27 @@ class Server:
         asked = urllib.request.Request(self._url + path, headers=self._headers | {"Accept": accept})  # noqa: S310
         try:
             with urllib.request.urlopen(asked, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-                content: bytes = answer.read(MOST_BYTES)
+                content: bytes = answer.read(MAX_BYTES)
                 return content
         except urllib.error.HTTPError as error:
-            raise Unreachable(f"{path} answered {error.code}: {_detail(error.read(MOST_BYTES))}", error.code) from None
+            raise Unreachable(f"{path} answered {error.code}: {_detail(error.read(MAX_BYTES))}", error.code) from None
         except (OSError, ValueError) as error:
             raise Unreachable(f"{self._url} does not answer: {error}") from None
 
 
 def check_server(
-    server: Server, keys: Sequence[Key], report: Report, older: Checkpoint | None = None, events: Iterable[str] = ()
-) -> tuple[Checkpoint, str] | None:
+    server: Server,
+    keys: Sequence[Key],
+    report: Report,
+    older: SignedCheckpoint | None = None,
+    events: Iterable[str] = (),
+) -> tuple[SignedCheckpoint, str] | None:
     """Check a server's log whole, and these events by their ids; its checkpoint and the note, if it is signed."""
     note = server.get("/v1/ledger/checkpoint").decode()
     try:
         checkpoint = open_checkpoint(note, keys)
     except Unsigned as error:
-        report.wrong(str(error))
+        report.add_problem(str(error))
         return None
     report.facts.append(f"{checkpoint.origin}, {checkpoint.size:,} entries")
     if older is not None:
@@ -73,25 +77,25 @@ def check_server(
     return checkpoint, note
 
 
-def _check_growth(server: Server, report: Report, older: Checkpoint, checkpoint: Checkpoint) -> None:
+def _check_growth(server: Server, report: Report, older: SignedCheckpoint, checkpoint: SignedCheckpoint) -> None:
     if older.origin != checkpoint.origin:
-        report.wrong(f"the older checkpoint is of another log, {older.origin}")
+        report.add_problem(f"the older checkpoint is of another log, {older.origin}")
         return
     if older.size > checkpoint.size:
-        report.wrong(f"the log was set back: it had {older.size} entries, now it has {checkpoint.size}")
+        report.add_problem(f"the log was set back: it had {older.size} entries, now it has {checkpoint.size}")
         return
     lines = server.get(f"/v1/ledger/consistency?first={older.size}&second={checkpoint.size}").decode().split()
     try:
         proof = [b64decode(line, validate=True) for line in lines]
         check_consistency(older.size, checkpoint.size, older.root, checkpoint.root, proof)
     except (Unproven, Error) as error:
-        report.wrong(str(error))
+        report.add_problem(str(error))
         return
     report.facts.append(f"begins with the {older.size:,} entries of the older checkpoint")
 
 
-def _check_entries(server: Server, report: Report, checkpoint: Checkpoint) -> None:
-    folding, gone = Folding(), 0
+def _check_entries(server: Server, report: Report, checkpoint: SignedCheckpoint) -> None:
+    folding, gone = TreeBuilder(), 0
     for position in range(-(-checkpoint.size // TILE_WIDTH)):
         width = min(TILE_WIDTH, checkpoint.size - position * TILE_WIDTH)
         part = "" if width == TILE_WIDTH else f".p/{width}"
@@ -104,12 +108,12 @@ def _check_entries(server: Server, report: Report, checkpoint: Checkpoint) -> No
             gone += width
             continue
         if len(content) != width * _ENTRY_STEP:
-            report.wrong(f"the entries from {position * TILE_WIDTH} on are not {width}")
+            report.add_problem(f"the entries from {position * TILE_WIDTH} on are not {width}")
             return
         leaves: list[bytes] = []
         for at in range(0, len(content), _ENTRY_STEP):
             if content[at : at + 2] != _ENTRY_LENGTH:
-                report.wrong(f"the entries from {position * TILE_WIDTH} on are not of 32 bytes each")
+                report.add_problem(f"the entries from {position * TILE_WIDTH} on are not of 32 bytes each")
                 return
             leaves.append(sha256(b"\0" + content[at + 2 : at + _ENTRY_STEP]).digest())
         folding.push(0, leaves)
@@ -118,7 +122,7 @@ def _check_entries(server: Server, report: Report, checkpoint: Checkpoint) -> No
             report.facts.append(f"{gone:,} entries are past their time: the hashes above them were taken instead")
         report.facts.append(f"all {'other ' if gone else ''}entries give the signed root")
     else:
-        report.wrong("the entries do not give the root that was signed")
+        report.add_problem("the entries do not give the root that was signed")
 
 
 def _hash_above(server: Server, position: int, size: int) -> bytes:
@@ -139,7 +143,7 @@ def _check_event(server: Server, keys: Sequence[Key], report: Report, event_id: 
     except (ValueError, KeyError, TypeError) as error:
         raise Unreachable(f"the proof of {event_id} is not as it should be: {error!r}") from None
     if event.get("id") != event_id:
-        report.wrong(f"the server gave the proof of another event than {event_id}")
+        report.add_problem(f"the server gave the proof of another event than {event_id}")
         return
     check_proof(text, keys, report, event=event)
 

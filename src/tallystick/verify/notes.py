@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ED25519, COSIGNATURE = 0x01, 0x04
 HASH_BYTES = 32
-MOST_SIGNATURES = 100
-MOST_BYTES = 1_000_000
+MAX_SIGNATURES = 100
+MAX_BYTES = 1_000_000
 _SIZE = re.compile(r"0|[1-9][0-9]{0,19}", re.ASCII)
 _KEY_ID = re.compile(r"[0-9a-f]{8}", re.ASCII)
 _COSIGNED_BYTES = 8 + 64
@@ -64,14 +64,14 @@ class Key(NamedTuple):
         return True
 
 
-class Opened(NamedTuple):
+class VerifiedNote(NamedTuple):
     """A note whose every known signature holds: its text, and who signed, with the time a witness gave (seconds)."""
 
     body: str
     signers: list[tuple[Key, int | None]]
 
 
-class Checkpoint(NamedTuple):
+class SignedCheckpoint(NamedTuple):
     """What a log signed: its name, its size, its root; with the witnesses that signed it too."""
 
     origin: str
@@ -80,20 +80,20 @@ class Checkpoint(NamedTuple):
     witnesses: list[tuple[str, int]]
 
 
-def open_note(text: str, keys: Sequence[Key]) -> Opened:
+def open_note(text: str, keys: Sequence[Key]) -> VerifiedNote:
     """Unsigned unless the note is well formed, some known key signed it, and no known key's signature is wrong.
 
     Keys are known by name and id together; signatures of others are passed over.
     """
-    if len(text) > MOST_BYTES or any(ord(letter) < 0x20 and letter != "\n" for letter in text):
+    if len(text) > MAX_BYTES or any(ord(letter) < 0x20 and letter != "\n" for letter in text):
         raise Unsigned("the note is too long or holds control characters")
     body, separator, block = text.rpartition("\n\n")
     if not separator or not block.endswith("\n"):
         raise Unsigned("the note has no signatures, or does not end in a line")
     body += "\n"
     lines = block[:-1].split("\n")
-    if len(lines) > MOST_SIGNATURES:
-        raise Unsigned(f"the note has more than {MOST_SIGNATURES} signatures")
+    if len(lines) > MAX_SIGNATURES:
+        raise Unsigned(f"the note has more than {MAX_SIGNATURES} signatures")
     known = {(key.name, key.key_id): key for key in keys}
     signers: list[tuple[Key, int | None]] = []
     for line in lines:
@@ -106,7 +106,7 @@ def open_note(text: str, keys: Sequence[Key]) -> Opened:
         signers.append((key, int.from_bytes(raw[4:12], "big") if key.kind == COSIGNATURE else None))
     if not signers:
         raise Unsigned("no key that you gave has signed this")
-    return Opened(body, signers)
+    return VerifiedNote(body, signers)
 
 
 def read_checkpoint(body: str) -> tuple[str, int, bytes]:
@@ -124,13 +124,13 @@ def read_checkpoint(body: str) -> tuple[str, int, bytes]:
     return origin, int(size), root
 
 
-def open_checkpoint(text: str, keys: Sequence[Key]) -> Checkpoint:
+def open_checkpoint(text: str, keys: Sequence[Key]) -> SignedCheckpoint:
     """The checkpoint, signed by the log that it names; Unsigned otherwise."""
     opened = open_note(text, keys)
     origin, size, root = read_checkpoint(opened.body)
     if not any(key.kind == ED25519 and key.name == origin for key, _ in opened.signers):
         raise Unsigned(f"the checkpoint is of the log {origin}, and none of your keys for that log signed it")
-    return Checkpoint(origin, size, root, [(key.name, at) for key, at in opened.signers if at is not None])
+    return SignedCheckpoint(origin, size, root, [(key.name, at) for key, at in opened.signers if at is not None])
 
 
 def _signature(line: str) -> tuple[str, bytes]:

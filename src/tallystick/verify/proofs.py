@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tallystick.verify.entries import Malformed, entry_of, entry_of_opening, read_object
-from tallystick.verify.notes import Checkpoint, Key, Unsigned, open_checkpoint
+from tallystick.verify.notes import Key, SignedCheckpoint, Unsigned, open_checkpoint
 from tallystick.verify.report import Report
-from tallystick.verify.tree import Unproven, check_inclusion, leaf_of
+from tallystick.verify.tree import Unproven, check_inclusion, leaf_hash
 
 HEADER = "c2sp.org/tlog-proof@v1"
-MOST_HASHES = 64
-MOST_LINE = 65_536
+MAX_HASHES = 64
+MAX_LINE = 65_536
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})", re.ASCII)
 
 
@@ -34,7 +34,7 @@ def read_proof(text: str) -> TlogProof:
     lines = head.split("\n")
     if not separator or lines.pop(0) != HEADER:
         raise Malformed(f"a proof begins with {HEADER}, and an empty line stands before its checkpoint")
-    if any(len(line) > MOST_LINE for line in lines):
+    if any(len(line) > MAX_LINE for line in lines):
         raise Malformed("a line of the proof is too long")
     extra = None
     if lines and lines[0].startswith("extra "):
@@ -43,20 +43,20 @@ def read_proof(text: str) -> TlogProof:
     if index is None:
         raise Malformed("the proof does not say of which index it is")
     hashes = [_bytes(line) for line in lines]
-    if len(hashes) > MOST_HASHES or any(len(one) != 32 for one in hashes):
+    if len(hashes) > MAX_HASHES or any(len(one) != 32 for one in hashes):
         raise Malformed("the hashes of a proof have 32 bytes each")
     return TlogProof(extra, int(index[1]), hashes, checkpoint)
 
 
 def check_proof(
     text: str, keys: Sequence[Key], report: Report, *, event: dict[str, Any] | None = None
-) -> Checkpoint | None:
+) -> SignedCheckpoint | None:
     """Check a proof, and the event (as the JSON form of the proof holds it) where there is one."""
     try:
         proof = read_proof(text)
         checkpoint = open_checkpoint(proof.checkpoint, keys)
     except (Malformed, Unsigned) as error:
-        report.wrong(str(error))
+        report.add_problem(str(error))
         return None
     try:
         entry, lost = entry_of(event) if event is not None else (None, [])
@@ -65,10 +65,10 @@ def check_proof(
             raise Malformed("neither the proof nor a file beside it says what was proven")
         if entry is not None and event is not None and (event["index"] != proof.index or entry != opened):
             raise Malformed("the event is not the one that the proof is of")
-        check_inclusion(proof.index, checkpoint.size, leaf_of(opened), proof.hashes, checkpoint.root)
+        check_inclusion(proof.index, checkpoint.size, leaf_hash(opened), proof.hashes, checkpoint.root)
     except (Malformed, Unproven, UnicodeDecodeError) as error:
         report.add("altered", proof.index)
-        report.wrong(f"event {proof.index}: {error}")
+        report.add_problem(f"event {proof.index}: {error}")
         return checkpoint
     report.add("verified", proof.index)
     if lost:
@@ -78,9 +78,9 @@ def check_proof(
     return checkpoint
 
 
-def hashes_of(said: object) -> list[bytes]:
+def parse_hashes(said: object) -> list[bytes]:
     """Hashes in base64 in a list; Malformed."""
-    if type(said) is not list or len(said) > MOST_HASHES:
+    if type(said) is not list or len(said) > MAX_HASHES:
         raise Malformed("hashes are a list")
     return [_bytes(one) if type(one) is str else b"" for one in said]
 

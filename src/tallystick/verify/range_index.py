@@ -4,16 +4,16 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
-from tallystick.verify.report import Ranges
+from tallystick.verify.report import IndexRanges
 
 T = TypeVar("T")
 NEVER = 1 << 64  # above every index
 
 
-class Taken(Generic[T]):
+class RangeIndex(Generic[T]):
     """Ranges and what took them, without overlaps: where two took the same, the one counts that begins first."""
 
-    def __init__(self, takers: Iterable[tuple[Ranges, T]] = ()) -> None:
+    def __init__(self, takers: Iterable[tuple[IndexRanges, T]] = ()) -> None:
         self._first: list[int] = []
         self._last: list[int] = []
         self._by: list[T] = []
@@ -27,20 +27,20 @@ class Taken(Generic[T]):
                 self._by.append(taker)
                 reached = last
 
-    def by(self, index: int) -> T | None:
+    def find(self, index: int) -> T | None:
         """What took the index."""
         at = bisect_right(self._first, index) - 1
         return self._by[at] if at >= 0 and index <= self._last[at] else None
 
-    def after(self, index: int) -> int:
+    def next_from(self, index: int) -> int:
         """The first index from this one on that was taken, or NEVER."""
         at = bisect_left(self._last, index)
         return max(index, self._first[at]) if at < len(self._first) else NEVER
 
-    def within(self, first: int, end: int) -> Iterator[tuple[int, int, T | None]]:
+    def split(self, first: int, end: int) -> Iterator[tuple[int, int, T | None]]:
         """All of first ≤ index < end as stretches: first, last, and what took them."""
         while first < end:
-            taken = self.after(first)
+            taken = self.next_from(first)
             if taken > first:
                 yield first, min(taken, end) - 1, None
                 first = taken

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tallystick.verify.entries import PARTS, Malformed, entry_of, read_object
-from tallystick.verify.notes import Checkpoint
-from tallystick.verify.proofs import hashes_of
-from tallystick.verify.range_index import Taken
-from tallystick.verify.report import Ranges, Report
-from tallystick.verify.tree import Unproven, check_inclusion, leaf_of
+from tallystick.verify.notes import SignedCheckpoint
+from tallystick.verify.proofs import parse_hashes
+from tallystick.verify.range_index import RangeIndex
+from tallystick.verify.report import IndexRanges, Report
+from tallystick.verify.tree import Unproven, check_inclusion, leaf_hash
 
 PRUNED, ERASED = "audit_log.pruned", "audit_log.subject_erased"
 RETENTION, CREATED = "audit_log.retention_changed", "organization.created"
@@ -24,91 +24,91 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ProvenRecord:
     """One proven record: what it did, to which indexes, to which parts; `received_at` in microseconds."""
 
     index: int
     action: str
     received_at: int
-    indexes: Ranges
+    indexes: IndexRanges
     parts: frozenset[str]
     before: datetime | None = None
     days: tuple[int | None, int | None] = (None, None)
 
 
-class Records:
+class ProvenRecords:
     """All records of one bundle."""
 
-    def __init__(self, checkpoint: Checkpoint, report: Report) -> None:
+    def __init__(self, checkpoint: SignedCheckpoint, report: Report) -> None:
         self._checkpoint = checkpoint
         self._report = report
-        self._all: dict[int, Record] = {}
+        self._all: dict[int, ProvenRecord] = {}
         self._refused: set[int] = set()
-        self._changes: list[Record] = []
-        self._purged = Taken[Record]()
-        self._erased = {part: Taken[Record]() for part in PARTS}
+        self._changes: list[ProvenRecord] = []
+        self._purged = RangeIndex[ProvenRecord]()
+        self._erased = {part: RangeIndex[ProvenRecord]() for part in PARTS}
 
-    def take(self, line: str, where: str) -> None:
+    def add_line(self, line: str, where: str) -> None:
         """One line of records.ndjson: an event and the hashes of its inclusion proof."""
         try:
             event = read_object(line)
-            hashes = hashes_of(event.pop("hashes", None))
+            hashes = parse_hashes(event.pop("hashes", None))
             index = event.get("index")
             if type(index) is not int:
                 raise Malformed("a record has an index")
             entry, lost = entry_of(event)
             if not {"what", "details"}.isdisjoint(lost):
                 raise Malformed("what it says was erased")  # who did it may be
-            check_inclusion(index, self._checkpoint.size, leaf_of(entry), hashes, self._checkpoint.root)
-            record = read_record(event)
+            check_inclusion(index, self._checkpoint.size, leaf_hash(entry), hashes, self._checkpoint.root)
+            record = parse_record(event)
         except (Malformed, Unproven, ValueError) as error:
-            self._report.wrong(f"{where} explains nothing: {error}")
+            self._report.add_problem(f"{where} explains nothing: {error}")
             return
         if record is not None:
             self._all[record.index] = record
 
-    def settle(self) -> None:
+    def validate(self) -> None:
         """Judge them, once all are there: what is impossible explains nothing, and is a problem."""
         in_order = sorted(self._all.values(), key=lambda one: one.index)
         self._changes = [one for one in in_order if one.days != (None, None)]
-        possible: list[Record] = []
+        possible: list[ProvenRecord] = []
         for record in in_order:
-            problem = self._impossible(record)
+            problem = self._find_problem(record)
             if problem:
-                self._report.wrong(f"the record {record.index} ({record.action}) {problem}")
+                self._report.add_problem(f"the record {record.index} ({record.action}) {problem}")
             else:
                 possible.append(record)
-        self._purged = Taken((one.indexes, one) for one in possible if one.action == PRUNED)
+        self._purged = RangeIndex((one.indexes, one) for one in possible if one.action == PRUNED)
         for part in PARTS:
-            self._erased[part] = Taken((one.indexes, one) for one in possible if part in one.parts)
+            self._erased[part] = RangeIndex((one.indexes, one) for one in possible if part in one.parts)
 
-    def gone_from(self, index: int) -> int:
+    def next_missing(self, index: int) -> int:
         """The first index from this one on of which a record says that it, or a part of it, is gone; or NEVER."""
-        return min(taken.after(index) for taken in (self._purged, *self._erased.values()))
+        return min(taken.next_from(index) for taken in (self._purged, *self._erased.values()))
 
-    def purges_within(self, first: int, end: int) -> Iterator[tuple[int, int, Record | None]]:
+    def purges_within(self, first: int, end: int) -> Iterator[tuple[int, int, ProvenRecord | None]]:
         """All of first ≤ index < end as stretches: first, last, and the purge that took them."""
-        return self._purged.within(first, end)
+        return self._purged.split(first, end)
 
-    def erasure_of(self, index: int, parts: Sequence[str]) -> Record | None:
+    def erasure_of(self, index: int, parts: Sequence[str]) -> ProvenRecord | None:
         """The last of the erasures that together took these parts of this event."""
-        found: list[Record] = []
+        found: list[ProvenRecord] = []
         for part in parts:
-            one = self._erased[part].by(index)
+            one = self._erased[part].find(index)
             if one is None:
                 return None
             found.append(one)
         return max(found, key=lambda one: one.index, default=None)
 
-    def still_here(self, index: int, kept: Sequence[str] = PARTS) -> Record | None:
+    def contradicting_record(self, index: int, kept: Sequence[str] = PARTS) -> ProvenRecord | None:
         """A record that says of an event, or of a part that is here, that it is gone."""
-        purge = self._purged.by(index)
+        purge = self._purged.find(index)
         if purge is not None:
             return purge
-        found = (self._erased[part].by(index) for part in kept)
+        found = (self._erased[part].find(index) for part in kept)
         return next((one for one in found if one is not None), None)
 
-    def _impossible(self, record: Record) -> str:
+    def _find_problem(self, record: ProvenRecord) -> str:
         if record.action not in (PRUNED, ERASED):
             return ""
         if record.indexes.largest >= record.index:
@@ -133,7 +133,7 @@ class Records:
         return changes[0].days[0] if changes else None
 
 
-def read_record(event: dict[str, Any]) -> Record | None:
+def parse_record(event: dict[str, Any]) -> ProvenRecord | None:
     """The record in an event whose entry is proven; None for an event of another kind. Malformed, ValueError."""
     what, details = read_object(event["what"]), read_object(event["details"])
     action = what.get("action")
@@ -142,10 +142,10 @@ def read_record(event: dict[str, Any]) -> Record | None:
     if what.get("recorded_by") != {"type": "system", "id": "tallystick", "name": "Tallystick"}:
         raise Malformed("somebody else than Tallystick recorded it")
     said, changed = details.get("metadata") or {}, details.get("changes") or {}
-    indexes, parts, before = Ranges(), frozenset[str](), None
+    indexes, parts, before = IndexRanges(), frozenset[str](), None
     days: tuple[int | None, int | None] = (None, None)
     if action in (PRUNED, ERASED):
-        indexes = Ranges.read(str(said.get("indexes", "")))
+        indexes = IndexRanges.read(str(said.get("indexes", "")))
     if action == PRUNED:
         before = datetime.fromisoformat(str(said.get("before", "")))
         if before.tzinfo is None:
@@ -156,7 +156,7 @@ def read_record(event: dict[str, Any]) -> Record | None:
             raise Malformed("it names parts that there are not")
     if action in (RETENTION, CREATED):
         days = _days(changed.get("retention_days"))
-    return Record(event["index"], action, event["received_at"], indexes, parts, before, days)
+    return ProvenRecord(event["index"], action, event["received_at"], indexes, parts, before, days)
 
 
 def _days(said: object) -> tuple[int | None, int | None]:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 CATEGORIES = ("verified", "erased", "expired", "unexplained", "altered")
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 _RANGES = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?(,[0-9]{1,18}(-[0-9]{1,18})?)*", re.ASCII)
 
 
-class Ranges:
+class IndexRanges:
     """A set of indexes as first-last pairs, ascending; what is added in order costs nothing."""
 
     def __init__(self, pairs: Iterable[tuple[int, int]] = ()) -> None:
@@ -20,7 +20,7 @@ class Ranges:
             self.add(first, last)
 
     @classmethod
-    def read(cls, text: str) -> "Ranges":
+    def read(cls, text: str) -> "IndexRanges":
         """`0-99,105`; ValueError for anything else."""
         if not _RANGES.fullmatch(text):
             raise ValueError("indexes are written as 0-99,105")
@@ -56,8 +56,8 @@ class Ranges:
         return self._last[-1] if self._last else -1
 
     def __str__(self) -> str:
-        shown = [str(first) if first == last else f"{first}-{last}" for first, last in list(self)[:MOST_SHOWN]]
-        return ",".join(shown) + (",…" if len(self._first) > MOST_SHOWN else "")
+        shown = [str(first) if first == last else f"{first}-{last}" for first, last in list(self)[:MAX_SHOWN]]
+        return ",".join(shown) + (",…" if len(self._first) > MAX_SHOWN else "")
 
 
 class Report:
@@ -65,8 +65,8 @@ class Report:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.found = {category: Ranges() for category in CATEGORIES}
-        self.explained: dict[str, Ranges] = {}
+        self.found = {category: IndexRanges() for category in CATEGORIES}
+        self.explained: dict[str, IndexRanges] = {}
         self.problems: list[str] = []
         self.facts: list[str] = []
         self.more_problems = 0
@@ -78,19 +78,19 @@ class Report:
     def explain(self, how: str, record: int, first: int, last: int | None = None) -> None:
         """These indexes are erased or expired by the record at this index."""
         self.add(how, first, last)
-        self.explained.setdefault(f"{how} by record {record}", Ranges()).add(first, last)
+        self.explained.setdefault(f"{how} by record {record}", IndexRanges()).add(first, last)
 
-    def wrong(self, problem: str) -> None:
+    def add_problem(self, problem: str) -> None:
         """Something that no index stands for."""
-        if len(self.problems) < MOST_SHOWN:
+        if len(self.problems) < MAX_SHOWN:
             self.problems.append(problem)
         else:
             self.more_problems += 1
 
-    def distrust(self, problem: str) -> None:
+    def invalidate(self, problem: str) -> None:
         """Something that leaves no event proven, whatever was found to fit its entry before."""
-        self.found["verified"] = Ranges()
-        self.wrong(problem)
+        self.found["verified"] = IndexRanges()
+        self.add_problem(problem)
 
     @property
     def holds(self) -> bool:

@@ -5,35 +5,35 @@ from hashlib import sha256
 
 HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
-LARGEST = 1 << 63
+MAX_SIZE = 1 << 63
 
 
 class Unproven(Exception):
     """What is shown does not lead to what was signed; the text says where."""
 
 
-def leaf_of(entry: bytes) -> bytes:
+def leaf_hash(entry: bytes) -> bytes:
     return sha256(b"\0" + entry).digest()
 
 
-def node_of(left: bytes, right: bytes) -> bytes:
+def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\1" + left + right).digest()
 
 
 def check_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> None:
     """Unproven unless `proof` leads from the leaf at `index` to `root` over `size` leaves."""
-    if not 0 <= index < size <= LARGEST:
+    if not 0 <= index < size <= MAX_SIZE:
         raise Unproven(f"index {index} is not in a log of {size}")
     place, last, reached = index, size - 1, leaf
     for node in proof:
         if len(node) != HASH_BYTES or last == 0:
             raise Unproven("the inclusion proof has a hash too many, or one of another length")
         if place & 1 or place == last:
-            reached = node_of(node, reached)
+            reached = node_hash(node, reached)
             while not place & 1 and place:
                 place, last = place >> 1, last >> 1
         else:
-            reached = node_of(reached, node)
+            reached = node_hash(reached, node)
         place, last = place >> 1, last >> 1
     if last:
         raise Unproven("the inclusion proof has too few hashes")
@@ -43,7 +43,7 @@ def check_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], 
 
 def check_consistency(first: int, second: int, old: bytes, new: bytes, proof: Sequence[bytes]) -> None:
     """Unproven unless `proof` shows the tree of `second` leaves (root `new`) to begin with that of `first` (`old`)."""
-    if not 0 <= first <= second <= LARGEST:
+    if not 0 <= first <= second <= MAX_SIZE:
         raise Unproven(f"sizes {first} and {second} are not in order")
     if first == 0 or first == second:
         if proof:
@@ -62,11 +62,11 @@ def check_consistency(first: int, second: int, old: bytes, new: bytes, proof: Se
         if last == 0:
             raise Unproven("the consistency proof has a hash too many")
         if place & 1 or place == last:
-            to_old, to_new = node_of(node, to_old), node_of(node, to_new)
+            to_old, to_new = node_hash(node, to_old), node_hash(node, to_new)
             while not place & 1 and place:
                 place, last = place >> 1, last >> 1
         else:
-            to_new = node_of(to_new, node)
+            to_new = node_hash(to_new, node)
         place, last = place >> 1, last >> 1
     if last:
         raise Unproven("the consistency proof has too few hashes")
@@ -85,7 +85,7 @@ def cover(start: int, end: int) -> Iterator[int]:
         at += 1 << level
 
 
-class Folding:
+class TreeBuilder:
     """A tree folded from left to right: nodes come in order, `root` is that over the `size` leaves so far.
 
     With `watched`, `at_watched` is the root at that size once it was passed, if it was not jumped over.
@@ -93,7 +93,7 @@ class Folding:
 
     def __init__(self, watched: int | None = None) -> None:
         self.size = 0
-        self.at_watched: bytes | None = EMPTY_ROOT if watched == 0 else None
+        self.watched_root: bytes | None = EMPTY_ROOT if watched == 0 else None
         self._watched = watched
         self._peaks: dict[int, bytes] = {}
 
@@ -109,7 +109,7 @@ class Folding:
     def root(self) -> bytes:
         folded: bytes | None = None
         for level in sorted(self._peaks):
-            folded = self._peaks[level] if folded is None else node_of(self._peaks[level], folded)
+            folded = self._peaks[level] if folded is None else node_hash(self._peaks[level], folded)
         return EMPTY_ROOT if folded is None else folded
 
     def _push(self, level: int, nodes: list[bytes]) -> None:
@@ -124,4 +124,4 @@ class Folding:
             nodes = [sha256(b"\1" + left + right).digest() for left, right in zip(one, one, strict=False)]
             level += 1
         if self.size == self._watched:
-            self.at_watched = self.root()
+            self.watched_root = self.root()

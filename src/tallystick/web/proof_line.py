@@ -13,7 +13,7 @@ from tallystick.ledger.prover import Prover, entry_of_event, evidence, proof_tex
 from tallystick.ledger.signer import Checkpoint
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
-from tallystick.verify.tree import Unproven, check_inclusion, leaf_of
+from tallystick.verify.tree import Unproven, check_inclusion, leaf_hash
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FinderDep, ProverDep, UserScopeDep, WebRequest
 from tallystick.web.event_panel import find_event, no_event
@@ -85,7 +85,7 @@ def _proven(
         proof = prover.latest_inclusion(scope, event.index)
         if proof is None:
             return ProofLine(event_id, event.index, frozen)
-        leaf = leaf_of(entry_of_event(event))
+        leaf = leaf_hash(entry_of_event(event))
         check_inclusion(event.index, proof.checkpoint.size, leaf, proof.hashes, proof.checkpoint.root)
     except (Unproven, ValueError):
         problem = "the stored event differs from what was recorded. Tell the operator."

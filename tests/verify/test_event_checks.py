@@ -10,7 +10,7 @@ import pytest
 from tallystick.database.engine import Database
 from tallystick.verify import bundle
 from tallystick.verify.entries import Malformed
-from tallystick.verify.event_checks import ENTRY_BYTES, Block, all_examined, processes_for
+from tallystick.verify.event_checks import ENTRY_BYTES, Block, check_blocks, processes_for
 from tallystick.verify.report import Report
 from tests.verify.evidence import Trail, on_lines, rewrite
 from tests.verify.test_records import OLD
@@ -23,7 +23,7 @@ def block(first, count=3):
 
 def test_blocks_come_in_order_whoever_examined_them():
     blocks = [block(first) for first in range(0, 60, 3)]
-    assert list(all_examined(iter(blocks), 2)) == list(all_examined(iter(blocks), 1))
+    assert list(check_blocks(iter(blocks), 2)) == list(check_blocks(iter(blocks), 1))
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -31,9 +31,9 @@ def test_what_cannot_be_read_is_told_in_its_place(processes):
     blocks = [block(0), block(3), Block(b"[]\n", bytes(ENTRY_BYTES)), block(6)]
     seen = []
     with pytest.raises(Malformed, match="not a JSON object"):
-        seen.extend(one for one, _ in all_examined(iter(blocks), processes))
+        seen.extend(one for one, _ in check_blocks(iter(blocks), processes))
     with pytest.raises(Malformed, match="none of a log"):
-        list(all_examined(iter([Block(b'{"index":-1}\n', bytes(ENTRY_BYTES))]), processes))
+        list(check_blocks(iter([Block(b'{"index":-1}\n', bytes(ENTRY_BYTES))]), processes))
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -45,7 +45,7 @@ def test_what_came_before_a_problem_of_the_file_is_examined_first(processes):
 
     seen = []
     with pytest.raises(Malformed, match="the file ends"):
-        for one, _ in all_examined(source(), processes):
+        for one, _ in check_blocks(source(), processes):
             seen.append(one)
     assert seen == [block(0), block(3)]
 
@@ -62,11 +62,11 @@ def test_a_process_that_is_killed_is_missed_by_nobody():
             yield block(first)
 
     blocks = [block(first) for first in range(0, 3000, 3)]
-    assert list(all_examined(source(), 2)) == list(all_examined(iter(blocks), 1))
+    assert list(check_blocks(source(), 2)) == list(check_blocks(iter(blocks), 1))
 
 
 def test_whoever_stops_reading_leaves_no_process():
-    reading = all_examined((block(first) for first in range(0, 3000, 3)), 2)
+    reading = check_blocks((block(first) for first in range(0, 3000, 3)), 2)
     next(reading)
     reading.close()
     left = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "spawn_main"], capture_output=True, check=False)
@@ -90,7 +90,7 @@ def report(trail, content, monkeypatch, processes):
     monkeypatch.setattr(bundle, "READ_BYTES", 3000)  # a few events
     monkeypatch.setattr(bundle, "processes_for", lambda _bytes: processes)
     found = Report("bundle.zip")
-    bundle.check_bundle(io.BytesIO(content), trail.keys, found, spread=True)
+    bundle.check_bundle(io.BytesIO(content), trail.keys, found, parallel=True)
     return found.as_json()
 
 
