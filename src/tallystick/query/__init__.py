@@ -1,6 +1,5 @@
-"""Query and Scope values: what is asked, and within which bounds.
+"""Query and Scope: what is searched, and within which limits.
 
-Promises: plain values without parsing and without SQL; one way of folding case (`fold`) and
-one reading of addresses and event ids, on which both judges of a query, the event store and
-`search.match`, rest, so that they cannot differ there.
+Promises: plain values, without parsing and without SQL; one way to fold case (`fold`) and one reading of addresses and
+event ids (`values`), used by both evaluators of a query, the event store and `search.match`, so that they agree.
 """

@@ -1,7 +1,7 @@
-"""Conditions on an event; a tree of these is what a search box, a filter or a rule means.
+"""Conditions on an event; a search, a filter or a rule is a tree of these.
 
-Text is compared after `query.fold.fold`. An event without a field ("" in the record) has
-nothing there that could be equal: not even the pattern `*` finds it.
+Text is compared after `query.fold.fold`. A field that an event lacks ("" in the record) equals nothing, not even the
+pattern `*`.
 """
 
 from collections.abc import Mapping
@@ -37,9 +37,9 @@ class Contains:
 class Equals:
     """`field` equals one of `patterns` (folded).
 
-    `*` in a pattern stands for any run of characters, unless `wildcards` is off. `user` is
-    e-mail, id or name of the actor or of the person acted for; `resource` is id or name; `id`
-    is the `evt_…` text, in which a `*` may only stand at the end (`event_ids.span`).
+    `*` in a pattern stands for any run of characters, unless `wildcards` is off. `user` is the e-mail, id or name of
+    the actor or of the person acted for; `resource` is id or name; `id` is the `evt_…` text, in which a `*` may only
+    stand at the end (`values.event_id_span`).
     """
 
     field: Field
@@ -49,7 +49,7 @@ class Equals:
 
 @dataclass(frozen=True, slots=True)
 class InNetwork:
-    """The address lies in one of the networks (`networks.span`); an event without an address lies in none."""
+    """The IP address lies in one of the networks (`values.network_span`); an event without address lies in none."""
 
     networks: tuple[IPv4Network | IPv6Network, ...]
 
@@ -77,14 +77,14 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All of them; of none, everything."""
+    """All of these hold; empty: always true."""
 
     conditions: tuple["Condition", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """One of them at least; of none, nothing."""
+    """At least one of these holds; empty: never true."""
 
     conditions: tuple["Condition", ...]
 
@@ -96,7 +96,7 @@ EVERYTHING = And(())
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """start ≤ timestamp < end, and the condition. `needles` are the words to mark in a page."""
+    """The condition and the period start ≤ timestamp < end. `needles` are the words to highlight in results."""
 
     condition: Condition = EVERYTHING
     start: int | None = None
@@ -105,5 +105,5 @@ class Query:
 
 
 def exactly(name: Field, *values: str) -> Equals:
-    """`name` is one of `values`, ignoring case, a `*` in them being a star; an empty value finds nothing."""
+    """`name` equals one of `values`, ignoring case, with `*` as a literal star; an empty value matches nothing."""
     return Equals(name, tuple(fold(value) for value in values if value), wildcards=False)

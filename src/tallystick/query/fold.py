@@ -1,4 +1,4 @@
-"""Folding case: the one way in which all text is compared, in Python as in the event store."""
+"""Case folding: the one way in which all text is compared, in Python as in the event store."""
 
 import re
 
@@ -16,9 +16,9 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def fold(text: str) -> str:
-    """`text` as ClickHouse's `replaceAll(lowerUTF8(text), 'ς', 'σ')` gives it; nothing else is normalised.
+    """`text` as ClickHouse's `replaceAll(lowerUTF8(text), 'ς', 'σ')` gives it; no other normalisation.
 
-    Works letter by letter: fold(a + b) == fold(a) + fold(b), and fold(fold(a)) == fold(a).
+    It works character by character: fold(a + b) == fold(a) + fold(b), and fold(fold(a)) == fold(a).
     """
     if text.isascii():
         return text.lower()

@@ -1,4 +1,4 @@
-"""The scope: whose events may be touched, by whom, to do what. Only `access` makes one."""
+"""The scope: which organization's events may be read or changed, by whom, and how. Only `access` constructs one."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ Permission = Literal["events:write", "events:read", "exports", "alerts", "stream
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts: `kind` is user, api_key, system; `id` as shown (`usr_…`, `key_…`)."""
+    """Who acts: `kind` is user, api_key or system; `id` is the public id (`usr_…`, `key_…`)."""
 
     kind: Literal["user", "api_key", "system"]
     id: str
@@ -21,7 +21,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One organization, one principal, what it may do, and the filter that no reading may leave out."""
+    """One organization, one principal, its permissions, and the filter that every reading must apply."""
 
     org_id: UUID
     principal: Principal

@@ -1,4 +1,7 @@
-"""Addresses in a query: all as IPv6 numbers, IPv4 in its mapped place ::ffff:0:0/96."""
+"""Values in a query as both evaluators read them: IP addresses, wildcards, event ids.
+
+Addresses are 128-bit IPv6 numbers; IPv4 is mapped to ::ffff:0:0/96.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -15,26 +18,26 @@ _VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
 
 @lru_cache(maxsize=65_536)
 def number(address: str) -> int:
-    """The 128 bits of an address in any spelling; a zone such as `%eth0` counts for nothing."""
+    """The 128 bits of an address in any spelling; a zone such as `%eth0` is ignored."""
     parsed = ip_address(address)
     return int(parsed) if parsed.version == 6 else _MAPPED | int(parsed)
 
 
 def network_span(network: IPv4Network | IPv6Network) -> tuple[int, int]:
-    """The first and the last 128 bits in the network."""
+    """The first and the last address of the network, as 128-bit numbers."""
     first, last = int(network.network_address), int(network.broadcast_address)
     return (first, last) if network.version == 6 else (_MAPPED | first, _MAPPED | last)
 
 
 def address_text(bits: int) -> str:
-    """128 bits as an IPv6 address."""
+    """A 128-bit number as an IPv6 address."""
     return str(IPv6Address(bits))
 
 
 def fits(value: str, pieces: Sequence[str]) -> bool:
-    """Does the whole value fit `pattern.split("*")`?
+    """Whether the whole value matches the pattern, given as `pattern.split("*")`.
 
-    The earliest place is always the best one, so nothing is tried twice, however many stars there are.
+    Taking the earliest place of each piece is always right, so nothing is tried twice, however many stars there are.
     """
     if len(pieces) == 1:
         return value == pieces[0]
@@ -51,9 +54,9 @@ def fits(value: str, pieces: Sequence[str]) -> bool:
 
 
 def event_id_span(pattern: str) -> tuple[int, int] | None:
-    """First and last UUID, as numbers, of the ids that a folded pattern means; None if it can mean none.
+    """The first and last UUID, as numbers, of the ids that a folded pattern matches; None if it matches none.
 
-    `*` alone, and `evt_*`, mean every id.
+    `*` alone, and `evt_*`, match every id.
     """
     known, star, rest = pattern.partition("*")
     if rest.strip("*"):

@@ -1,4 +1,4 @@
-"""Counting what a query finds: in all, over time, by value; within the time, and saying so."""
+"""Counts of a query: total, over time, by value; within a time limit, and saying how exact they are."""
 
 from collections import Counter
 from typing import Any
@@ -28,7 +28,7 @@ INTERVALS = (
 
 
 def total(store: EventStore, scope: Scope, query: Query, *, exact: bool, seconds: float) -> tuple[int, Relation]:
-    """How many events match, and how far that number can be trusted."""
+    """The number of matching events, and whether it is exact, an estimate, or a lower bound."""
     budget = Budget(seconds)
     if not exact and (estimate := estimate_matches(store, scope, query, budget.left() / 2)) is not None:
         return estimate, "estimate"
@@ -66,7 +66,7 @@ def histogram(store: EventStore, scope: Scope, query: Query, aside: Aside, *, bu
 
 
 def facets(store: EventStore, scope: Scope, query: Query, aside: Aside, field: str, *, limit: int) -> dict[str, Any]:
-    """The values of `field` that most matches have, most frequent first; absent values are left out."""
+    """The most frequent values of `field` among the matches, most frequent first; absent values are left out."""
     if field not in VALUES:
         raise BadRequest(f"field must be one of {', '.join(VALUES)}.", code="bad_parameter", parameter="field")
     if not 1 <= limit <= MOST_VALUES:
@@ -85,7 +85,7 @@ def facets(store: EventStore, scope: Scope, query: Query, aside: Aside, field: s
 
 
 def _extent(store: EventStore, scope: Scope, query: Query) -> tuple[int, int]:
-    """The time that a histogram covers: what was asked for, else from the first event to the last, or now."""
+    """The period of a histogram: that of the query, else from the first event to the last, or now."""
     start, end = query.start, query.end
     if start is None or end is None:
         held = extent(store, scope, query)

@@ -1,4 +1,4 @@
-"""Dates and times as people write them, in a zone."""
+"""Dates and times as people write them, in a time zone."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _LOOSE_DAY = re.compile(r"([0-9]{4})[-/. ]([0-9]{1,2})[-/. ]([0-9]{1,2})")
 
 
 def parse_duration(text: str) -> int:
-    """How long `30m`, `24h`, `7d` or `4w` is, in microseconds; else ValueError."""
+    """The length of `30m`, `24h`, `7d` or `4w` in microseconds; else ValueError."""
     if (found := _AGO.fullmatch(text.strip().lower())) is None:
         raise ValueError("not a length of time")
     return int(found[1]) * _SECONDS[found[2]] * SECOND_US
@@ -27,7 +27,7 @@ def parse_duration(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class DateOrTime:
-    """Microseconds since 1970 UTC: a day from `first` until `after`, a point in time where both are equal."""
+    """Microseconds since 1970 UTC: a day from `first` until `after`, or a point in time if both are equal."""
 
     first: int
     after: int
@@ -39,13 +39,14 @@ class DateOrTime:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What "today" and a date without a zone mean: now, in microseconds since 1970 UTC, and the zone."""
+    """The current time (microseconds since 1970 UTC) and zone, by which relative and zoneless dates are read."""
 
     now: int
     zone: tzinfo = UTC
 
     def read(self, text: str) -> DateOrTime:
-        """A date, a time (without an offset: in the zone), `today`, `yesterday`, or `7d` (ago); else ValueError."""
+        """Parse a date, a time (in the zone unless it has an offset), `today`, `yesterday`, or `7d` (ago); else
+        ValueError."""
         word = text.strip().lower()
         today = from_us(self.now).astimezone(self.zone).date()
         if word in ("today", "yesterday"):
@@ -71,7 +72,7 @@ class Clock:
         return DateOrTime(self._midnight(day), self._midnight(following))
 
     def near(self, text: str) -> str:
-        """A day that may have been meant, in the form that can be read; today if nobody can tell."""
+        """A day that was probably meant, in a form that can be parsed; today if there is no guess."""
         loose = _LOOSE_DAY.search(text)
         try:
             if loose:

@@ -1,4 +1,4 @@
-"""Filters as they stand in a URL, to a Query: the same for API, pages, exports and live views."""
+"""Filters, as they stand in a URL, to a Query: one way for API, pages, exports and live views."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,11 @@ Given = dict[str, list[str]]
 
 
 def query_from(params: Mapping[str, Sequence[str]], *, now: int) -> Query:
-    """What the parameters ask for; `now` in microseconds since 1970 UTC.
+    """The query of these parameters; `now` in microseconds since 1970 UTC.
 
-    The values of one name are OR, the names are AND; blank values count for nothing, and names
-    that are none of NAMES are left alone. `start` is inclusive, `end` exclusive, and a bare date
-    as `end` includes that day; `tz` is the zone of bare dates, here and in `q`. Raises BadRequest
-    `bad_parameter` with `parameter` and mostly `suggestion`, or QueryMistake for what `q` says.
+    Values of one name are joined by OR, names by AND; blank values are ignored, as are names not in NAMES. `start` is
+    inclusive, `end` exclusive, and a bare date as `end` includes that day; `tz` is the zone of bare dates, here and in
+    `q`. Raises BadRequest `bad_parameter` with `parameter` and mostly `suggestion`, or QueryMistake for errors in `q`.
     """
     given = {name: _values(name, params[name]) for name in NAMES if name in params}
     zone = _one(given, "tz") or "UTC"
@@ -97,7 +96,7 @@ def _searched(given: Given, now: int, zone: str) -> Condition:
 
 
 def _split(condition: Condition) -> tuple[Between, list[Condition]]:
-    """The time that everything found must lie in, and what else it must be: the store reads by time."""
+    """The period that every match must lie in, and the rest of the condition: the store reads by time."""
     if isinstance(condition, Between):
         return condition, []
     if not isinstance(condition, And):

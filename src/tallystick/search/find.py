@@ -1,4 +1,4 @@
-"""Finding events: the one function behind API, pages and command line."""
+"""Finding events: the one way in for API, pages and command line."""
 
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -56,7 +56,7 @@ class Finder:
         after: int | None = None,
         question: str | None = None,
     ) -> Page:
-        """One page. `question` is what must be the same when the cursor comes back; default: the query itself."""
+        """One page. `question` is what must be equal when the cursor comes back; default: the query itself."""
         budget = Budget(SECONDS)
         mark = fingerprint(scope.org_id, order, question if question is not None else repr(query))
         position = decode(cursor, mark) if cursor else None
@@ -83,17 +83,17 @@ class Finder:
         return Page(data, number, relation, cursor_out, partial, through, retention_start)
 
     def total(self, scope: Scope, query: Query) -> tuple[int, Relation]:
-        """How many events match, as far as it can be told in time."""
+        """The number of matching events, as exactly as the time allows."""
         aside = self._aside(scope, query)
         number, relation = counts.total(self._store, scope, query, exact=False, seconds=COUNT_SECONDS)
         return number + len(aside), relation
 
     def one(self, scope: Scope, event_id: bytes) -> StoredEvent | None:
-        """The event, also the moment after it was recorded; None when there is none in this scope."""
+        """The event, also right after it was recorded; None if this scope has no such event."""
         return self.several(scope, [event_id]).get(event_id)
 
     def several(self, scope: Scope, event_ids: Sequence[bytes]) -> dict[bytes, StoredEvent]:
-        """Those of the events that there are in this scope, by their ids."""
+        """The events with these ids that this scope has, by id."""
         times = {event_id: ids.milliseconds_of(event_id) * 1000 for event_id in event_ids}
         visible = compile_match(Query(scope.mandatory))
         found: dict[bytes, StoredEvent] = {}
@@ -123,7 +123,7 @@ class Finder:
         return counts.facets(self._store, scope, query, self._aside(scope, query), field, limit=limit)
 
     def stream(self, scope: Scope, query: Query, order: Direction = "desc") -> Generator[list[StoredEvent]]:
-        """Every match in order, block by block; memory stays bounded. What is set aside comes last."""
+        """Every match in order, block by block, in bounded memory. Set-aside events come last."""
         yield from stream_all(self._store, scope, query, order)
         kept = [as_stored_event(index, record) for index, record in self._aside(scope, query)]
         if kept:
@@ -132,8 +132,8 @@ class Finder:
     def earliest(
         self, scope: Scope, query: Query, conditions: Sequence[Condition], *, seconds: float
     ) -> list[int | None] | None:
-        """For each condition the first timestamp among the query's events that fulfil it, None where none does;
-        None at all when the time did not suffice."""
+        """For each condition the first timestamp among the query's events, None where none matches; None as a whole if
+        the time did not suffice."""
         try:
             found = earliest(self._store, scope, query, conditions, seconds)
         except StoreTimeout:

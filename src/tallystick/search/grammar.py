@@ -1,9 +1,9 @@
-"""The grammar of the search box: text to a condition, or a mistake with its column.
+"""The grammar of the search box: from text to a condition, or to a mistake with its column.
 
     query := group ("OR" group)*        group := part (["AND"] part)*
     part  := ["-" | "NOT"] ("(" query ")" | word | "phrase" | qualifier:value | path:value)
 
-In one group a repeated qualifier means either of its values.
+In one group, a repeated qualifier matches any of its values.
 """
 
 from typing import NoReturn
@@ -24,9 +24,9 @@ _ENDS = ("AND", "OR", ")", "end")
 
 
 def parse(text: str, *, now: int, zone: str = "UTC") -> Condition:
-    """What the text means; nothing but blanks means everything. Raises QueryMistake.
+    """The condition of the text; blank text matches everything. Raises QueryMistake.
 
-    `now` (microseconds since 1970 UTC) and `zone` (IANA name) say what `today`, `7d` and bare dates are.
+    `now` (microseconds since 1970 UTC) and `zone` (IANA name) define `today`, `7d` and bare dates.
     """
     try:
         clock = Clock(now, zone_of(zone))
@@ -36,7 +36,7 @@ def parse(text: str, *, now: int, zone: str = "UTC") -> Condition:
 
 
 def needles(condition: Condition) -> tuple[str, ...]:
-    """The folded words that an event is found by, to be marked where it is shown; not the excluded ones."""
+    """The folded words by which an event matches, for highlighting; excluded words are left out."""
     match condition:
         case Contains(needle):
             return (needle,)
@@ -77,7 +77,7 @@ class _Parser:
         return groups[0] if len(groups) == 1 else Or(tuple(groups))
 
     def _group(self) -> Condition:
-        """part (["AND"] part)*, joined; what one qualifier says more than once is joined first."""
+        """part (["AND"] part)*; the values of a repeated qualifier are joined first."""
         found: dict[object, list[Condition]] = {}
         bounds: list[Token] = []
         if self._next().kind in ("AND", "OR"):
@@ -98,7 +98,7 @@ class _Parser:
         return parts[0] if len(parts) == 1 else And(tuple(parts))
 
     def _joint(self, *, alone: bool = False) -> None:
-        """Take the AND or OR that stands here, between two parts."""
+        """Consume the AND or OR between two parts."""
         word = self._take()
         if alone or self._next().kind in _ENDS:
             instead = "" if self._text.strip() != word.text else quoted(word.text)
@@ -161,7 +161,7 @@ class _Parser:
             mistake(self._text, token.value_at, token.end, problem.detail, quoted_if_needed(problem.suggestion))
 
     def _check_period(self, parts: list[Condition], bounds: list[Token]) -> None:
-        """An `after:` and a `before:` with no time between them find nothing, which nobody wants."""
+        """Refuse an `after:` and a `before:` with no time between them: that matches nothing, which nobody wants."""
         periods = [part for part in parts if isinstance(part, Between) and None in (part.start, part.end)]
         starts = [period.start for period in periods if period.start is not None]
         ends = [period.end for period in periods if period.end is not None]

@@ -1,4 +1,4 @@
-"""The integrity check: does each stored event give its log entry, and each copied column its part?"""
+"""The comparison behind the integrity check: each stored event with its log entry, each copied column with its part."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ class Difference:
 
 
 def differences(database: Database, store: EventStore, scope: Scope, first: int, end: int) -> Iterator[Difference]:
-    """What does not fit among the stored events of first ≤ index < end, in order of index.
+    """The differences among the stored events with first ≤ index < end, ordered by index.
 
-    What is not in the store is not looked for: it may wait in the journal, or be past its retention.
+    Events missing from the store are not looked for: they may wait in the journal, or have expired.
     """
     nodes = DetachedNodes(database, scope.org_id)
     position, entries = -1, b""

@@ -1,6 +1,6 @@
-"""Judging a query on one event in Python, for events on their way past: live views, rules, streams.
+"""Evaluates a query on one event in Python, for live views and rules, which see events as they are recorded.
 
-Equal to what `store.conditions` asks of the event store; a property test holds the two together.
+Equivalent to the SQL of `store.conditions`; a property test compares the two.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,16 +31,16 @@ _searched = attrgetter(*SEARCHED)
 
 
 def compile_match(query: Query) -> Match:
-    """The query as a function of a record: compile once, call for each event. Has no state; any thread may call it.
+    """The query as a predicate on records: compile once, call per event. Stateless; safe in any thread.
 
-    A scope's mandatory condition is the caller's to add: `And((scope.mandatory, query.condition))`.
+    The caller adds a scope's mandatory condition: `And((scope.mandatory, query.condition))`.
     """
     period = Between(query.start, query.end)
     return _compiled(query.condition if period == Between() else And((period, query.condition)))
 
 
 def searched_text(record: Record) -> str:
-    """Everything a bare word is looked for in, folded; NUL between, which no value and no needle holds."""
+    """Everything that a bare word is searched in, folded, joined by NUL, which no value and no needle contains."""
     return fold("\0".join((*_searched(record), *record.values)))
 
 
@@ -69,7 +69,7 @@ def _compiled(condition: Condition) -> Match:
 
 
 def _all(conditions: Iterable[Condition]) -> Match:
-    """What is cheap to judge goes first, and the words of one conjunction share one folded text."""
+    """Cheap tests run first, and the words of one conjunction share one folded text."""
     needles = [each.needle for each in conditions if isinstance(each, Contains)]
     judges = [_compiled(each) for each in conditions if not isinstance(each, Contains)]
     if not needles:

@@ -1,4 +1,4 @@
-"""A page of results, and the cursor that goes on from it."""
+"""A page of results, and its cursor."""
 
 import base64
 import hashlib
@@ -17,10 +17,10 @@ Relation = Literal["exact", "estimate", "at_least"]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What was found. `partial`: the time was used up before the end; `next_cursor` goes on.
+    """A page of results. `partial`: the time ran out before the page was full; `next_cursor` continues.
 
-    `searchable_through` is the highest index up to which every event was stored or set aside
-    before the page was read (-1 for none); `retention_start` is in microseconds since 1970 UTC.
+    `searchable_through` is the highest index up to which every event was stored or set aside before the page was read
+    (-1 for none); `retention_start` is in microseconds since 1970 UTC.
     """
 
     data: list[StoredEvent]
@@ -33,7 +33,7 @@ class Page:
 
 
 class Position(msgspec.Struct, array_like=True, frozen=True):
-    """Where a reading stands: after the event (occurred_at, index), with `offset` matches still to skip."""
+    """The place of a cursor: after the event (occurred_at, index), with `offset` matches still to skip."""
 
     fingerprint: bytes
     occurred_at: int
@@ -46,12 +46,12 @@ class Position(msgspec.Struct, array_like=True, frozen=True):
 
 
 def fingerprint(org_id: UUID, order: Order, question: str) -> bytes:
-    """What must be the same when a cursor comes back."""
+    """A digest of what must be equal when a cursor comes back."""
     return hashlib.sha256(f"{org_id}\0{order}\0{question}".encode()).digest()[:12]
 
 
 def decode(cursor: str, expected: bytes) -> Position:
-    """The position in a cursor. BadRequest when it is none, or belongs to another question."""
+    """The position in a cursor. BadRequest if it is malformed or belongs to another query."""
     try:
         raw = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         position = msgspec.msgpack.decode(raw, type=Position)

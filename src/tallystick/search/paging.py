@@ -1,4 +1,4 @@
-"""One page out of the store and out of what is set aside, merged in order."""
+"""One page of events, merged from the store and from the events that the store refused ("set aside")."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ LEAST_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What a page is asked for; `aside` are the matching events that the store would not take."""
+    """What a page is to hold. `mark` identifies the query in the cursor; `aside` are the matching set-aside events."""
 
     scope: Scope
     query: Query
@@ -28,7 +28,7 @@ class PageRequest:
 
 
 def as_stored_event(index: int, record: Record) -> StoredEvent:
-    """A record of the journal as the store would give it."""
+    """A journal record in the form that the store returns."""
     return StoredEvent(
         index, record.id, record.received_at, record.occurred_at,
         record.what, record.target, record.who, record.details, record.seed, record.remains,
@@ -38,22 +38,30 @@ def as_stored_event(index: int, record: Record) -> StoredEvent:
 def by_time(
     store: EventStore, asked: PageRequest, direction: Direction, place: Place | None, offset: int, budget: Budget
 ) -> Outcome:
-    """The page after `place` in order of timestamps, `offset` matches further on."""
+    """The page after `place` in timestamp order, skipping `offset` matches."""
+    # A page merges two ordered sources: the rows of the store, and the few events that the store refused ("set aside").
+    # Both are compared by `key`, which turns a descending order into an ascending one.
     sign = -1 if direction == "desc" else 1
 
     def key(event: StoredEvent) -> Place:
         return (sign * event.occurred_at, sign * event.index)
 
     kept = [one for one in asked.aside if place is None or key(one) > (sign * place[0], sign * place[1])]
-    # Each event that is set aside may stand before the rows skipped, so that many rows less are skipped.
+    # An offset counts events of both sources. How many of the set-aside ones lie before the page is known only after
+    # reading, so the store skips as many rows fewer as there are such events, and the rest is cut off below. It reads
+    # one row more than the page holds, to know whether another page follows.
     skip = max(0, offset - len(kept))
     need = asked.limit + 1 + offset - skip
     found = in_order(store, asked.scope, asked.query, direction, start=place, offset=skip, need=need, budget=budget)
     if not found.complete and found.reached is not None:
+        # Beyond the place that the reading reached, rows may be missing: a set-aside event from there would come too
+        # early.
         edge = (sign * found.reached[0], sign * found.reached[1])
         kept = [one for one in kept if key(one) <= edge]
+    # Set-aside events before the first row that was read belong to the skipped part of the offset.
     later = [one for one in kept if found.rows and key(one) > key(found.rows[0])] if skip else kept
     start = offset - skip - (len(kept) - len(later))
+    # By index: an event that was set aside and stored later would otherwise stand there twice.
     merged = sorted({one.index: one for one in [*found.rows, *later]}.values(), key=key)
     data = merged[start:]
     if len(data) > asked.limit:
@@ -61,14 +69,18 @@ def by_time(
         return data[: asked.limit], Position(asked.mark, last.occurred_at, last.index).encode(), False
     if found.complete:
         return data, None, False
+    # The time ran out: the cursor carries the part of the offset that is still to be skipped.
     left = found.offset + max(0, start - len(merged))
     at = found.reached or (0, -1)
     return data, Position(asked.mark, at[0], at[1], left).encode(), len(data) < asked.limit
 
 
 def page_by_index(store: EventStore, asked: PageRequest, after: int, through: int, budget: Budget) -> Outcome:
-    """The page of events with after < index ≤ through in order of their indexes."""
+    """The page of events with after < index ≤ through, ordered by index."""
     data = [one for one in asked.aside if after < one.index <= through]
+    # The store is sorted by time, not by index: a range of indexes costs about the same however few of its events
+    # match. So ranges grow fourfold while too few matches come, and the first is read whatever the time, so that a
+    # client that follows the cursor always gets on.
     at, step = after, max(asked.limit * 4, 1000)
     while at < through and len(data) <= asked.limit and (at == after or budget.left() > LEAST_SECONDS):
         end = min(through, at + step)

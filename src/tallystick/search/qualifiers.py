@@ -1,4 +1,4 @@
-"""The value behind a qualifier or a filter: checked, and turned into a condition."""
+"""Values of qualifiers and filters: validated, and turned into conditions."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -39,7 +39,7 @@ _SOME_OCTETS = re.compile(r"(?:[0-9]{1,3}\.){1,3}\*")
 
 
 class BadValue(Exception):
-    """`detail` says what is wrong with a value, `suggestion` is one that can be read."""
+    """`detail` says what is wrong with a value; `suggestion` is a valid one."""
 
     def __init__(self, detail: str, suggestion: str) -> None:
         super().__init__(detail)
@@ -48,7 +48,7 @@ class BadValue(Exception):
 
 
 def condition_of(name: str, value: str, clock: Clock) -> Condition:
-    """What `name:value` means; `name` is one of NAMES, `value` is not empty. Raises BadValue."""
+    """The condition of `name:value`; `name` is one of NAMES, `value` is not empty. Raises BadValue."""
     if name == "ip":
         return InNetwork((_network(value),))
     if name in ("after", "before", "on"):
@@ -66,7 +66,7 @@ def condition_of(name: str, value: str, clock: Clock) -> Condition:
 
 
 def any_of(conditions: Iterable[Condition]) -> Condition:
-    """One of these, that one qualifier gave: equal fields and paths, and networks, become one condition."""
+    """Any of these conditions of one qualifier; equal fields, paths and networks are merged into one condition."""
     found = list(conditions)
     first = found[0]
     if len(found) == 1:
@@ -81,12 +81,12 @@ def any_of(conditions: Iterable[Condition]) -> Condition:
 
 
 def closest_match(word: str, known: Iterable[str]) -> str | None:
-    """What was perhaps meant, if anything is close."""
+    """The known word that was probably meant, if any is close."""
     return next(iter(get_close_matches(word, list(known), 1, 0.6)), None)
 
 
 def _known(name: str, pattern: str, known: Sequence[str]) -> tuple[str, ...]:
-    """The known values that a pattern means: there are so few that a value beside them is a mistake."""
+    """The known values that a pattern matches. They are few, so any other value is a mistake."""
     pieces = pattern.split("*")
     found = tuple(value for value in known if fits(value, pieces))
     if not found:

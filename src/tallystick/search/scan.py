@@ -1,4 +1,4 @@
-"""Events whole, up to an index: in its order as evidence needs them, or newest first as people do."""
+"""Scans whole events up to an index: by index, as evidence needs them, or newest first, as people read them."""
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -28,9 +28,9 @@ RECORDS_AT_ONCE = 100  # each may be as large as an event can be
 def in_order_of_index(
     database: Database, store: EventStore, scope: Scope, query: Query, first: int, end: int
 ) -> Iterator[list[StoredEvent]]:
-    """Every match of first ≤ index < end, block by block; memory is bounded, whatever is between.
+    """Every match with first ≤ index < end, ordered by index, block by block, in bounded memory.
 
-    Where little of what is stored matches, more is looked at in one question.
+    Where few stored events match, each statement covers a wider range.
     """
     matches = compile_match(with_mandatory_filter(scope, query))
     with database.read() as connection:
@@ -56,9 +56,9 @@ def in_order_of_index(
 def newest_first(
     database: Database, store: EventStore, scope: Scope, query: Query, end: int, first: int = 0
 ) -> Generator[list[StoredEvent]]:
-    """Every match of first ≤ index < end, newest timestamp first, block by block; call when all of them are stored.
+    """Every match with first ≤ index < end, newest timestamp first, block by block. All must be stored already.
 
-    What the store would not take comes in its place among the others.
+    Set-aside events come in their place among the others.
     """
     matches = compile_match(with_mandatory_filter(scope, query))
     with database.read() as connection:
@@ -82,7 +82,7 @@ def _place(event: StoredEvent) -> tuple[int, int]:
 
 
 def explanatory_records(database: Database, store: EventStore, scope: Scope, end: int) -> Iterator[StoredEvent]:
-    """Tallystick's own records below index `end` that explain what is missing from the trail, in order of index."""
+    """Tallystick's own records below index `end` that explain missing events, ordered by index."""
     query = Query(Equals("action", LASTING))
     with database.read() as connection:
         row = select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)
@@ -103,7 +103,7 @@ def explanatory_records(database: Database, store: EventStore, scope: Scope, end
 
 
 def is_own_record(event: StoredEvent | Record) -> bool:
-    """A sender may give an event of its own the name of a record: it explains nothing, and verifiers refuse it."""
+    """Whether Tallystick recorded the event. A sender may use the name of such a record; verifiers refuse those too."""
     try:
         by = msgspec.json.decode(event.what, type=_RecordedPart).recorded_by
     except msgspec.DecodeError:
@@ -121,7 +121,7 @@ class _RecordedPart(msgspec.Struct):
 
 
 def read_unstored(database: Database, scope: Scope, first: int, end: int) -> Iterator[tuple[int, Record]]:
-    """What the journal holds of first ≤ index < end, and what was set aside."""
+    """The events with first ≤ index < end that are in the journal or set aside."""
     with database.read() as connection:
         waiting = batches.read(connection, scope.org_id, first, end)
         aside = set_aside.of_organization(connection, scope.org_id)

@@ -1,4 +1,4 @@
-"""The tokens of a query, each with its place; the first that cannot be read ends it."""
+"""The tokens of a search query, each with its position; the first unreadable one raises."""
 
 import re
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _AFTER_QUOTE = re.compile(r"[^\s()]*")
 
 
 class QueryMistake(BadRequest):
-    """A query that cannot be read. `column` counts characters from 1; `suggestion` is the query with this mended."""
+    """A query that cannot be parsed. `column` counts characters from 1; `suggestion` is the corrected query."""
 
     code, title = "bad_query", "The search cannot be read"
 
@@ -40,9 +40,9 @@ class QueryMistake(BadRequest):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`text` is a word or value without its quotes, `name` a qualifier or path (folded).
+    """A token: `text` is a word or value without quotes, `name` a qualifier or path (folded).
 
-    start ≤ places in the query < end; a value begins at `value_at`.
+    It covers start ≤ position < end of the query; a value begins at `value_at`.
     """
 
     kind: Kind
@@ -54,7 +54,7 @@ class Token:
 
 
 def tokens_of(query: str) -> list[Token]:
-    """The query cut into tokens, "end" last. Raises QueryMistake."""
+    """The tokens of the query, "end" last. Raises QueryMistake."""
     _check_letters(query)
     reader = _Reader(query)
     found = [reader.token()]
@@ -64,13 +64,13 @@ def tokens_of(query: str) -> list[Token]:
 
 
 def mistake(query: str, start: int, end: int, detail: str, instead: str) -> NoReturn:
-    """Raise the mistake at `start`; `instead` could stand in the query for what is there until `end`."""
+    """Raise a QueryMistake at `start`, suggesting `instead` in place of the text until `end`."""
     suggestion = f"{query[:start]}{instead}{query[end:]}".strip()
     raise QueryMistake(detail, column=start + 1, suggestion=suggestion)
 
 
 def quoted(text: str) -> str:
-    """The text as a phrase, in quotes."""
+    """The text as a quoted phrase."""
     return '"' + text.replace('"', '\\"') + '"'
 
 
@@ -235,7 +235,7 @@ def _kind_of(name: str) -> Kind | None:
 
 
 def _is_address(word: str, value: str) -> bool:
-    """URLs and IPv6 addresses have colons too, and no qualifier looks like them."""
+    """Whether it is a URL or an IPv6 address, which contain colons too; no qualifier looks like them."""
     if value.startswith("//"):
         return True
     try:

@@ -1,4 +1,4 @@
-"""What every statement that reads events begins with: the organization, the mandatory filter, the query."""
+"""The WHERE clause that every reading statement begins with: organization, mandatory filter, query."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +10,10 @@ from tallystick.store.conditions import sql_for
 
 @dataclass(frozen=True, slots=True)
 class Bounded:
-    """SQL for what a scope may see of a query.
+    """The SQL of what a scope may see of a query.
 
-    `scans`: text is compared that no index finds, so that the cost grows with the rows looked at.
-    `estimate`: SQL that counts fast and may count too much; None where there is no such thing.
+    `scans`: the condition compares text that no index finds, so the cost grows with the rows read. `estimate`: SQL that
+    counts fast and may count too much; None if there is none.
     """
 
     where: str
@@ -24,14 +24,14 @@ class Bounded:
 
 
 def with_mandatory_filter(scope: Scope, query: Query) -> Query:
-    """The query with the scope's mandatory filter in it."""
+    """The query, restricted by the scope's mandatory filter."""
     if scope.mandatory == EVERYTHING:
         return query
     return Query(And((scope.mandatory, query.condition)), query.start, query.end)
 
 
 def compile_bounded(scope: Scope, query: Query) -> Bounded:
-    """The only place where a scope and a query become SQL."""
+    """Compile a scope and a query to SQL. The only place that does so."""
     allowed = with_mandatory_filter(scope, query)
     compiled = sql_for(allowed)
     text = _has_text(allowed.condition)

@@ -1,4 +1,4 @@
-"""A bounded pool of ClickHouse clients: the engine in the process (chDB), or a server."""
+"""A bounded pool of ClickHouse clients, for the embedded engine (chDB) or a server."""
 
 import threading
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tallystick.store.errors import StoreError, translate
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the event store may use. `memory_mb` and `cache_mb` bind the embedded engine as a whole."""
+    """Resource limits of the event store. `memory_mb` and `cache_mb` apply to the embedded engine as a whole."""
 
     clients: int = 4
     threads: int = 2
@@ -86,10 +86,10 @@ class Clients:
 
     @contextmanager
     def borrow(self) -> Iterator[Client]:
-        """A client for this thread until the block ends; store errors come out as StoreError.
+        """A client for this thread until the block ends. Errors of the driver are raised as StoreError.
 
-        After any error the client is closed: the engine in the process may leave the output of a
-        statement that it gave up before the output of the next one on the same connection.
+        After any error the client is closed: the embedded engine may deliver the output of an abandoned statement
+        before the output of the next one on the same connection.
         """
         with self._free:
             client = self._take()

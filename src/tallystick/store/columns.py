@@ -1,4 +1,4 @@
-"""A few columns of many events, as Arrow: for what looks at all of a period and shows none of it."""
+"""A few columns of many events as Arrow tables, for analyses that read a whole period and show no event."""
 
 from collections.abc import Sequence
 
@@ -37,8 +37,11 @@ NAMES = {
 def read_columns(
     store: EventStore, scope: Scope, query: Query, names: Sequence[str], *, end: int, limit: int
 ) -> pa.Table:
-    """The first matches of index < end by index, `limit` at most: columns seq, at, received_at (microseconds), id
-    (`ids_of` reads it), and n0, n1 … for `names` of NAMES, as dictionaries."""
+    """The first `limit` matches with index < `end`, ordered by index.
+
+    Columns: seq, at and received_at (microseconds), id (see `ids_of`), and n0, n1, … for `names` of NAMES, as
+    dictionaries.
+    """
     bound = compile_bounded(scope, query)
     columns = ", ".join(f"toLowCardinality({NAMES[name]}) AS n{place}" for place, name in enumerate(names))
     statement = (
@@ -50,7 +53,7 @@ def read_columns(
 
 
 def ids_of(column: pa.ChunkedArray) -> npt.NDArray[np.void]:
-    """Ids as their 16 bytes; the store keeps each half in the order of the machine, which is little-endian."""
+    """A column of ids as 16-byte values. The store keeps each half in little-endian byte order."""
     halves = [
         np.frombuffer(chunk.buffers()[1], dtype=np.uint64)[2 * chunk.offset : 2 * (chunk.offset + len(chunk))]
         for chunk in column.chunks

@@ -1,9 +1,8 @@
-"""A query as a SQL expression over the columns of the events table, with parameters for all that was typed.
+"""Compiles a query to a SQL expression over the columns of the events table; user input becomes parameters.
 
-Equal to what `search.match` says of each event. The text index answers `hasAllTokens`, which may
-find too much and never too little for needles of three characters or more; an exact test always
-stands beside it. It is asked only where every wanted event must hold the needle: never below a
-NOT, and in an OR only when each branch has one.
+Equivalent to `search.match` on every event. The text index answers `hasAllTokens`, which may match too much but never
+too little for needles of three characters or more, so an exact test always stands beside it. The index is used only
+where every wanted event must hold the needle: never below a NOT, and in an OR only if each branch has one.
 """
 
 from collections.abc import Iterable
@@ -35,11 +34,10 @@ _EARLIEST, _LATEST = 0, 7_258_118_400_000_000  # 1970 to 2200
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """`sql` is a boolean expression, complete in its parentheses, with `parameters` to bind.
+    """A compiled query: `sql` is a parenthesised boolean expression, `parameters` are bound to it.
 
-    `indexed`: the text index narrows it, so that it needs no scan of the whole period.
-    `estimate`: counts fast and perhaps too high, under the same parameters; None where the
-    text index cannot give one, or is not needed to count.
+    `indexed`: the text index narrows it, so that it does not scan the whole period. `estimate`: SQL that counts fast
+    and perhaps too high, with the same parameters; None if the text index cannot give one or is not needed to count.
     """
 
     sql: str
@@ -49,7 +47,7 @@ class Compiled:
 
 
 def sql_for(query: Query, *, prefix: str = "p") -> Compiled:
-    """The query without its organization; two in one statement need different prefixes."""
+    """Compile the query, without its organization. Two in one statement need different prefixes."""
     period = Between(query.start, query.end)
     condition = query.condition if period == Between() else And((period, query.condition))
     writer = _Writer(prefix)
@@ -60,7 +58,7 @@ def sql_for(query: Query, *, prefix: str = "p") -> Compiled:
 
 @dataclass(slots=True)
 class _Writer:
-    """Writes conditions and collects their parameters; equal values share one."""
+    """Writes conditions and collects their parameters; equal values share one parameter."""
 
     prefix: str
     parameters: dict[str, str] = field(default_factory=dict)
@@ -95,7 +93,7 @@ class _Writer:
                 return _any(self.write(each, wanted=wanted) for each in conditions)
 
     def estimate(self, condition: Condition) -> str:
-        """As `write`, of a condition that `_has_estimate`, with the index alone for its needles."""
+        """As `write`, for a condition that `_has_estimate`, using only the index for its needles."""
         match condition:
             case Contains(needle):
                 return _all(self.tokens([needle], True))
@@ -107,13 +105,13 @@ class _Writer:
                 return self.write(condition, wanted=True)
 
     def tokens(self, needles: Iterable[str], wanted: bool) -> list[str]:
-        """What the index can say of these alternatives: one expression, or none."""
+        """The index expression for these alternatives, if there is one."""
         if not wanted or not all(len(needle) >= TOKEN for needle in needles):
             return []
         return [_any(f"hasAllTokens(search_text, {self.bind(needle)})" for needle in needles)]
 
     def runs(self, condition: Equals, wanted: bool) -> list[str]:
-        """What the index can say of patterns over several columns: each holds its longest run of letters.
+        """The index expression for patterns over several columns: each contains its longest run of letters.
 
         A single column of few values is compared faster than the index is asked.
         """
@@ -144,7 +142,7 @@ class _Writer:
         return f"{folded(column)} LIKE {self.bind(_like(pattern))}"
 
     def identified(self, first: int, last: int) -> str:
-        """Ids hold the millisecond of receipt, which the row order of the store knows far better than ids."""
+        """An id holds the millisecond of receipt, by which rows are found far faster than by the id itself."""
         low, high = (f"{bits:032x}" for bits in (first, last))
         begin, end = (milliseconds_of(bits.to_bytes(16, "big")) for bits in (first, last))
         within = [f"received_at >= {self.time(begin * 1000)}", f"received_at < {self.time((end + 1) * 1000)}"]
@@ -170,7 +168,7 @@ class _Writer:
 
 
 def _narrowed(condition: Condition) -> bool:
-    """Can the text index say for every event of the result that it is a candidate?"""
+    """Whether the text index covers every event of the result."""
     match condition:
         case Contains(needle):
             return len(needle) >= TOKEN
@@ -185,7 +183,7 @@ def _narrowed(condition: Condition) -> bool:
 
 
 def _has_estimate(condition: Condition) -> bool:
-    """Needles that the index holds, and whatever needs no index, joined by AND and OR."""
+    """Whether the condition consists of indexed needles and index-free conditions, joined by AND and OR."""
     match condition:
         case Contains(needle):
             return len(needle) >= TOKEN

@@ -1,4 +1,4 @@
-"""Rows whole, with every column that is a copy of a part: for comparing both."""
+"""Rows with the columns that are copies of their parts, for the integrity check to compare."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +23,7 @@ _PARTS = 10
 def rows_with_copies(
     store: EventStore, scope: Scope, first: int, end: int
 ) -> Iterator[tuple[StoredEvent, dict[str, Any]]]:
-    """Every row of first ≤ index < end in order of index, doubles included, and its copied columns."""
+    """Every row with first ≤ index < end, ordered by index, duplicates included, with its copied columns."""
     bound = compile_bounded(scope, Query())
     statement = (
         f"SELECT {', '.join(_COLUMNS)} FROM events WHERE {bound.where} "
@@ -36,7 +36,7 @@ def rows_with_copies(
 
 
 def indexes_held(store: EventStore, scope: Scope, first: int, end: int) -> dict[int, bytes]:
-    """The indexes of first ≤ index < end that the store holds, each with what remains of an event that lost parts."""
+    """The stored indexes with first ≤ index < end; for an event that lost parts, with what remains of them."""
     bound = compile_bounded(scope, Query())
     statement = (
         f"SELECT seq, remains FROM events WHERE {bound.where} AND seq >= {{first:Int64}} AND seq < {{end:Int64}}"
@@ -46,21 +46,21 @@ def indexes_held(store: EventStore, scope: Scope, first: int, end: int) -> dict[
 
 
 def highest_index(store: EventStore, scope: Scope) -> int:
-    """The largest index that the store holds; -1 when it holds none."""
+    """The largest stored index; -1 if there is none."""
     bound = compile_bounded(scope, Query())
     found = store.rows(f"SELECT max(seq), count() FROM events WHERE {bound.where}", bound.parameters)[0]
     return int(found[0]) if found[1] else -1
 
 
 def copies_expected(record: Record) -> dict[str, Any]:
-    """The same columns as they have to be."""
+    """The copied columns as the parts give them."""
     said = {name: getattr(record, name) for name in _TEXTS}
     text = fold("\0".join([*(getattr(record, name) for name in SEARCHED), "\0".join(record.values)]))
     return said | {"ip": record.ip_address, "details_paths": list(record.paths), "search_text": text}
 
 
 def differing_columns(record: Record, copies: dict[str, Any]) -> list[str]:
-    """The names of the columns that are not what the parts say."""
+    """The names of the columns that differ from what the parts say."""
     expected = copies_expected(record)
     wrong = [name for name, value in copies.items() if name != "ip" and value != expected[name]]
     return wrong + (["ip"] if ipv6_bytes(copies["ip"]) != ipv6_bytes(record.ip_address) else [])

@@ -1,4 +1,4 @@
-"""Rows out of the store and into another one as they are: every column, in runs of the table's own order."""
+"""Copies whole rows out of one store and into another: every column, in runs of the table's order."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
@@ -21,7 +21,7 @@ BYTES_AT_ONCE = 64 << 20
 
 
 def copy_windows(store: EventStore, scope: Scope) -> Iterator[Window]:
-    """The organization's rows in windows of at most RUN, in order of their timestamps."""
+    """The organization's rows in windows of at most RUN rows, in timestamp order."""
     place: Place | None = None
     while True:
         far = window_end(store, scope, place, RUN)
@@ -32,7 +32,7 @@ def copy_windows(store: EventStore, scope: Scope) -> Iterator[Window]:
 
 
 def rows_of(store: EventStore, scope: Scope, window: Window, first: int, end: int) -> Iterator[bytes]:
-    """The rows of first ≤ index < end in the window, in Arrow's stream format, piece by piece."""
+    """The window's rows with first ≤ index < end as an Arrow stream, in pieces."""
     where, parameters = narrowed(compile_bounded(scope, Query()), window, "asc")
     statement = (
         f"SELECT {', '.join(COPIED)} FROM events WHERE {where} AND seq >= {{first:UInt64}} AND seq < {{end:UInt64}} "
@@ -42,13 +42,13 @@ def rows_of(store: EventStore, scope: Scope, window: Window, first: int, end: in
 
 
 def count_in(file: BinaryIO) -> int:
-    """How many rows such a file holds."""
+    """The number of rows in such an Arrow stream file."""
     with pa.ipc.open_stream(file) as reader:
         return sum(batch.num_rows for batch in reader)
 
 
 def insert_from(store: EventStore, file: BinaryIO, name: str) -> Iterator[int]:
-    """Write the rows of such a file, a bounded number at once; how many each time. `name` is the file's alone."""
+    """Insert the rows of such a file in bounded batches; yields the size of each. `name` must be unique to the file."""
     with pa.ipc.open_stream(file) as reader:
         for number, batches in enumerate(_bounded(reader)):
             sink = pa.BufferOutputStream()
@@ -60,7 +60,7 @@ def insert_from(store: EventStore, file: BinaryIO, name: str) -> Iterator[int]:
 
 
 def _bounded(reader: Iterable[Any]) -> Iterator[list[Any]]:
-    """The batches in groups that one insert may hold."""
+    """The batches in groups that fit into one insert."""
     some: list[Any] = []
     for batch in reader:
         some.append(batch)
@@ -72,19 +72,19 @@ def _bounded(reader: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def count_below(store: EventStore, scope: Scope, end: int) -> int:
-    """How many rows of the organization have indexes below `end`."""
+    """The number of the organization's rows with an index below `end`."""
     bound = compile_bounded(scope, Query())
     statement = f"SELECT count() FROM events WHERE {bound.where} AND seq < {{end:UInt64}}"
     return int(store.rows(statement, bound.parameters | {"end": end})[0][0])
 
 
 def count(store: EventStore) -> int:
-    """All rows, of every organization."""
+    """The number of rows of all organizations."""
     return int(store.rows("SELECT count() FROM events", {})[0][0])
 
 
 def clear(store: EventStore) -> None:
-    """Remove every row, and what the store remembers of erasures. It is another store from then on."""
+    """Delete every row and the record of applied erasures. The store gets a new identity."""
     for table in ("events", "store_erasing", "store_replayed", "store_identity"):
         store.change(f"TRUNCATE TABLE {table}")
     store.open()

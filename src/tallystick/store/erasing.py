@@ -1,6 +1,6 @@
-"""Rows that lose parts: finding those that hold a text, taking the parts, and the going of their bytes.
+"""Erasure in the event store: finds rows that contain a text, removes parts of rows, and forces the bytes off the disk.
 
-The SQL computes the same remains as `merkle.remains.after_losing`; a test holds the two together.
+The SQL computes the same remains as `merkle.remains.after_losing`; a test compares the two.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ _TEXT = folded("concat(what, '\\0', target, '\\0', who, '\\0', details)")
 
 
 def window_end(store: EventStore, scope: Scope, after: Place | None, rows: int) -> Place | None:
-    """Where the next `rows` rows of the organization end, in order of timestamps; None: with the last one."""
+    """Where the next `rows` rows of the organization end, in timestamp order; None if that is the last one."""
     where, parameters = narrowed(compile_bounded(scope, Query()), Window(after, None), "asc")
     found = store.rows(
         f"SELECT toUnixTimestamp64Micro(occurred_at), seq FROM events WHERE {where} {order_by('asc')} "
@@ -45,7 +45,7 @@ def window_end(store: EventStore, scope: Scope, after: Place | None, rows: int) 
 def find_rows_with_text(
     store: EventStore, scope: Scope, needles: Sequence[str], window: Window, end: int
 ) -> Iterator[list[StoredEvent]]:
-    """The rows below index `end` in the window in whose parts one of the needles (folded, as in JSON) may stand."""
+    """Rows of the window below index `end` whose parts may contain one of the needles (folded, as in JSON)."""
     where, parameters = narrowed(compile_bounded(scope, Query()), window, "asc")
     found = " OR ".join(f"position({_TEXT}, {{needle{number}:String}}) > 0" for number in range(len(needles)))
     parameters |= {f"needle{number}": needle for number, needle in enumerate(needles)}
@@ -53,7 +53,7 @@ def find_rows_with_text(
 
 
 def not_yet_erased(store: EventStore, scope: Scope, indexes: Sequence[int], mask: int) -> list[int]:
-    """Those of the indexes whose rows still hold one of the parts."""
+    """The indexes among these whose rows still hold one of the parts."""
     found: list[int] = []
     for some, parameters in _chunks(scope, indexes):
         rows = store.rows(
@@ -65,14 +65,14 @@ def not_yet_erased(store: EventStore, scope: Scope, indexes: Sequence[int], mask
 
 
 def clear_marks(store: EventStore, scope: Scope) -> None:
-    """Forget what an erasure before this one was to take."""
+    """Delete the marks of an earlier erasure."""
     mine = {"org": str(scope.org_id)}
     if store.rows("SELECT count() FROM store_erasing WHERE org_id = {org:UUID}", mine)[0][0]:
         store.change("DELETE FROM store_erasing WHERE org_id = {org:UUID}", mine)
 
 
 def mark_parts(store: EventStore, scope: Scope, indexes: Sequence[int], mask: int) -> None:
-    """Note which parts `erase` is to take. Noting it twice is no error."""
+    """Mark which parts `erase_marked` removes. Marking twice is no error."""
     for start in range(0, len(indexes), AT_ONCE):
         store.change(
             "INSERT INTO store_erasing SELECT {org:UUID}, arrayJoin({indexes:Array(UInt64)}), {mask:UInt8}",
@@ -81,9 +81,9 @@ def mark_parts(store: EventStore, scope: Scope, indexes: Sequence[int], mask: in
 
 
 def changes_are_running(store: EventStore) -> bool:
-    """Whether the store still carries out a statement of `erase`: that outlives whoever gave it.
+    """Whether the store still executes a statement of `erase_marked`, which outlives the process that sent it.
 
-    A large table may take longer than an answer is waited for, or than the server lived.
+    On a large table that takes longer than an answer is waited for, or than the server lived.
     """
     unfinished = "database = currentDatabase() AND table = 'events' AND NOT is_done"
     where = f"{unfinished} AND position(command, 'store_erasing') > 0"
@@ -91,9 +91,9 @@ def changes_are_running(store: EventStore) -> bool:
 
 
 def failure_of_changes(store: EventStore) -> str:
-    """Why a change of the table fails again and again, in the store's words; empty when none does.
+    """Why a change of the table fails repeatedly, in the store's words; "" if none does.
 
-    The store carries changes out in order: none that comes later is done before.
+    The store executes changes in order: later ones wait for it.
     """
     where = "database = currentDatabase() AND table = 'events' AND NOT is_done AND latest_fail_reason != ''"
     rows = store.rows(f"SELECT latest_fail_reason FROM system.mutations WHERE {where} ORDER BY create_time LIMIT 1", {})
@@ -101,10 +101,9 @@ def failure_of_changes(store: EventStore) -> str:
 
 
 def erase_marked(store: EventStore, scope: Scope) -> None:
-    """Take what was intended, out of the parts and every copy of them; rows that are whole otherwise stay as they are.
+    """Remove the marked parts from the rows and from every copied column; other parts of the rows stay.
 
-    On return no query sees it; then its bytes are in parts of the table that nobody reads any more. Doing it again
-    changes nothing.
+    On return no query sees them; their bytes then lie in replaced data parts only. Repeating it changes nothing.
     """
     changes = ", ".join(f"{column} = {value}" for column, value in _changes())
     store.change(
@@ -114,9 +113,9 @@ def erase_marked(store: EventStore, scope: Scope) -> None:
 
 
 def drop_deleted(store: EventStore) -> int:
-    """Rows of a purge that are deleted and not yet merged away hold bytes too: the same of them.
+    """Rewrite the data parts that hold rows deleted by a purge but not merged away yet.
 
-    The store's time (seconds since 1970) when it was done.
+    Returns the store's time (seconds since 1970) at which it was done.
     """
     masked = "database = currentDatabase() AND table = 'events' AND active AND has_lightweight_delete"
     if store.rows(f"SELECT count() FROM system.parts WHERE {masked}", {})[0][0]:
@@ -125,7 +124,7 @@ def drop_deleted(store: EventStore) -> int:
 
 
 def is_off_the_disk(store: EventStore, since: int) -> bool:
-    """Whether every part that was replaced up to this time of the store has been removed."""
+    """Whether every data part that was replaced before this time of the store has been removed from disk."""
     rows = store.rows(
         "SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND NOT active "
         "AND toUnixTimestamp(remove_time) <= {since:UInt64}",
@@ -135,7 +134,7 @@ def is_off_the_disk(store: EventStore, since: int) -> bool:
 
 
 def replayed_through(store: EventStore, scope: Scope) -> int:
-    """Up to which index the records of erasures were carried out in this store; -1 for none."""
+    """The index up to which erasure records were applied to this store; -1 if none."""
     rows = store.rows(
         "SELECT max(toInt64(through)), count() FROM store_replayed WHERE org_id = {org:UUID}",
         {"org": str(scope.org_id)},
@@ -144,7 +143,7 @@ def replayed_through(store: EventStore, scope: Scope) -> int:
 
 
 def note_replayed(store: EventStore, scope: Scope, through: int) -> None:
-    """The records of erasures up to this index are carried out."""
+    """Store that the erasure records up to this index were applied."""
     store.change(
         "INSERT INTO store_replayed SELECT {org:UUID}, {through:UInt64}",
         {"org": str(scope.org_id), "through": through},
@@ -156,7 +155,7 @@ _MASK = "if(empty(remains), toUInt8(0), reinterpretAsUInt8(substring(remains, 1,
 
 
 def _takes(part: str) -> str:
-    """SQL: does the erasure take this part of the row?"""
+    """SQL: whether the erasure removes this part of the row."""
     only = f" AND bitTest(parts, {PARTS.index(part)})"
     return f"seq IN {_INTENDED.format(only=only)}".replace("{{", "{").replace("}}", "}")
 
@@ -177,7 +176,7 @@ def _mask_after() -> str:
 
 
 def _slot(at: int) -> str:
-    """The commitment of a lost part, the salt of a kept one, in 32 bytes: what was there, or computed now."""
+    """SQL: 32 bytes of the remains, for a removed part its commitment, for a kept one its salt; read or computed."""
     number = f"char(0, {at + 1})"
     old = f"substring(remains, {2 + 32 * at}, 32)"
     salt = (
@@ -190,7 +189,7 @@ def _slot(at: int) -> str:
 
 
 def _search_text() -> str:
-    """The text with the fields that are gone made empty: the first SEARCHED by name, then the values in the details."""
+    """SQL: the search text without the removed fields: the columns of SEARCHED, then the values in the details."""
     fields = [
         f"if({_takes(_PART_OF[column])}, '', splitByChar('\\0', search_text)[{at}])"
         for at, column in enumerate(SEARCHED, 1)

@@ -1,4 +1,4 @@
-"""What the event store can answer other than rows."""
+"""Errors of the event store."""
 
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
@@ -29,19 +29,19 @@ TIMEOUTS = frozenset({159, 160, 209, 394})
 
 
 class StoreError(Outage):
-    """The store did not do it and may do so later: it is down, busy, full or unreachable."""
+    """The store failed and may succeed later: it is down, busy, full or unreachable."""
 
 
 class StoreTimeout(StoreError):
-    """The query was given up because its time was used up."""
+    """The query exceeded its time limit."""
 
 
 class StoreRefusal(StoreError):
-    """The store will never take these rows as they are."""
+    """The store will never accept these rows as they are."""
 
 
 def translate(error: ClickHouseError) -> StoreError:
-    """The driver's error as one of ours."""
+    """The driver's error as one of this module."""
     code = getattr(error, "code", None)
     if code in TIMEOUTS:
         return StoreTimeout(str(error))

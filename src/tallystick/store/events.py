@@ -1,4 +1,4 @@
-"""The event store: writing rows, asking what is there, and the few ways of reading."""
+"""The event store client: writing rows, asking which are there, and the basic ways of reading."""
 
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -37,9 +37,9 @@ _ROWS = 4096  # in a block: the largest events fill a quarter of a gigabyte
 
 
 class EventStore:
-    """The searchable events. Every method blocks and may raise StoreError; call from worker threads.
+    """The searchable events. Every method blocks and may raise StoreError; call them from worker threads.
 
-    Writing has a client of its own, so that no query keeps recorded events from becoming searchable.
+    Writing has a client of its own, so that no query delays new events on their way into the store.
     """
 
     def __init__(self, url: str, bounds: Bounds | None = None) -> None:
@@ -50,7 +50,7 @@ class EventStore:
         self._identity: UUID | None = None
 
     def open(self) -> None:
-        """Make what is missing. Safe to call again, and from several nodes."""
+        """Create the missing tables. Safe to call again, and from several nodes."""
         with self._writers.borrow() as client:
             for statement in (CREATE_EVENTS, CREATE_IDENTITY, CREATE_PROBE, CREATE_ERASING, CREATE_REPLAYED):
                 client.command(statement, settings=CREATE_SETTINGS)
@@ -60,14 +60,14 @@ class EventStore:
             )
 
     def identity(self) -> UUID:
-        """Which store this is: another after a restore or a move, so that nobody relies on its memory of tokens."""
+        """The store's id. It changes with a restore or a move, after which its memory of tokens cannot be relied on."""
         if self._identity is None:
             with self._writers.borrow() as client:
                 self._identity = client.query("SELECT min(id) FROM store_identity").result_rows[0][0]
         return self._identity
 
     def insert(self, groups: Sequence[Group], token: str) -> None:
-        """Write rows; on return they are on disk. The same rows under the same token again change nothing."""
+        """Insert rows; on return they are on disk. The same rows under the same token again change nothing."""
         data = arrow_of(groups)
         with self._writers.borrow() as client:
             client.raw_insert(
@@ -79,7 +79,7 @@ class EventStore:
             )
 
     def present(self, org_id: UUID, first: int, end: int) -> set[int]:
-        """Which of the indexes first ≤ index < end the store holds."""
+        """Which of the indexes first ≤ index < end are stored."""
         with self._writers.borrow() as client:
             rows = client.query(
                 "SELECT DISTINCT seq FROM events WHERE org_id = {org:UUID} AND seq >= {first:UInt64} "
@@ -89,31 +89,31 @@ class EventStore:
         return {row[0] for row in rows}
 
     def holdings(self) -> dict[UUID, tuple[int, int]]:
-        """For each organization: how many different indexes the store holds, and the highest."""
+        """For each organization the number of distinct stored indexes, and the highest."""
         with self._writers.borrow() as client:
             rows = client.query("SELECT org_id, uniqExact(seq), max(seq) FROM events GROUP BY org_id").result_rows
         return {row[0]: (row[1], row[2]) for row in rows}
 
     def accepts_writes(self) -> bool:
-        """Does the store take a row that is certainly right? Tells a sick store from a sick shipment."""
+        """Whether the store accepts a row that is certainly valid. Tells a failing store from a bad shipment."""
         with self._writers.borrow() as client:
             client.command("INSERT INTO store_probe SELECT now64(6)")
         return True
 
     def ping(self) -> None:
-        """Nothing, or StoreError."""
+        """Raise StoreError if the store does not answer."""
         with self._readers.borrow() as client:
             client.query("SELECT 1")
 
     def read(self, where: str, tail: str, parameters: Parameters, *, seconds: float | None = None) -> list[StoredEvent]:
-        """Whole events where `where`, in the order and within the limit that `tail` says."""
+        """Whole events that match `where`, ordered and limited by `tail`."""
         rows = self.rows(_READ.format(where=where, tail=tail), parameters, seconds=seconds, raw_text=True)
         return [StoredEvent(*row) for row in rows]
 
     def rows(
         self, sql: str, parameters: Parameters, *, seconds: float | None = None, raw_text: bool = False
     ) -> Sequence[Sequence[Any]]:
-        """Rows of a statement; StoreTimeout when it takes longer than `seconds`."""
+        """The rows of a statement; StoreTimeout if it takes longer than `seconds`."""
         with self._readers.borrow() as client:
             began = time.monotonic()
             result = client.query(
@@ -130,7 +130,7 @@ class EventStore:
             return rows
 
     def stream(self, where: str, tail: str, parameters: Parameters) -> Generator[list[StoredEvent]]:
-        """Blocks of whole events; memory stays bounded. The generator must be exhausted or closed."""
+        """Blocks of whole events, in bounded memory. Exhaust or close the generator."""
         with self._readers.borrow() as client:
             statement = _READ.format(where=where, tail=tail)
             with _blocks(client, statement, parameters) as blocks:
@@ -138,7 +138,7 @@ class EventStore:
                     yield list(map(StoredEvent, *columns))
 
     def raw(self, statement: str, parameters: Parameters) -> Iterator[bytes]:
-        """The rows of a statement in Arrow's stream format, piece by piece. Exhaust or close the generator."""
+        """The rows of a statement as an Arrow stream, in pieces. Exhaust or close the generator."""
         with self._readers.borrow() as client:
             settings = {"output_format_arrow_compression_method": "zstd", "max_threads": 1, "max_block_size": _ROWS}
             source = cast(
@@ -152,7 +152,7 @@ class EventStore:
                 source.close()
 
     def table(self, statement: str, parameters: Parameters) -> pa.Table:
-        """All rows of a statement, in columns."""
+        """All rows of a statement as an Arrow table."""
         with self._readers.borrow() as client:
             settings = {
                 "output_format_arrow_string_as_string": 1,
@@ -162,7 +162,7 @@ class EventStore:
             return found
 
     def insert_raw(self, columns: Sequence[str], data: bytes, token: str) -> None:
-        """Write rows in Arrow's stream format; the same ones under the same token again change nothing."""
+        """Insert rows given as an Arrow stream; the same rows under the same token again change nothing."""
         with self._writers.borrow() as client:
             settings = {"insert_deduplication_token": token, "insert_deduplicate": 1}
             client.raw_insert(
@@ -170,12 +170,12 @@ class EventStore:
             )
 
     def delete(self, where: str, parameters: Parameters) -> None:
-        """Delete rows; on return no query sees them. Not on the client that writes: recording goes on beside it."""
+        """Delete rows; on return no query sees them. Uses a reading client, so that recording goes on beside it."""
         with self._readers.borrow() as client:
             client.command(f"DELETE FROM events WHERE {where}", parameters=parameters)
 
     def change(self, statement: str, parameters: Parameters | None = None) -> None:
-        """A statement that changes tables, whole on return. Not on the client that writes, as `delete`."""
+        """Run a statement that alters a table, to its end. Uses a reading client, as `delete` does."""
         with self._readers.borrow() as client:
             client.command(statement, parameters=parameters or {}, settings={"mutations_sync": 2})
 
@@ -185,7 +185,7 @@ class EventStore:
 
 
 def _check_columns(client: Client) -> None:
-    """A table of other columns is not written to: what it holds must be carried over first."""
+    """A table with other columns is not written to: its rows must be migrated first."""
     rows = client.query(
         "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'events'"
     ).result_rows

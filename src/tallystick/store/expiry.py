@@ -1,4 +1,4 @@
-"""Rows whose time is over: which they are, and their going."""
+"""Expired rows: which they are, and their deletion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ def find_expired(
 ) -> list[int]:
     """The oldest indexes up to `through` with timestamps before `before` (microseconds), at most `most`.
 
-    `only` those that fulfil a condition: what is not held.
+    `only`: a condition, such as not being on legal hold.
     """
     where, parameters = _expired(scope, before, only)
     rows = store.rows(
@@ -39,9 +39,9 @@ def find_expired(
 
 @dataclass(slots=True)
 class ExpiryCount:
-    """Events that go: how many, how many of them lie outside the ranges, when the oldest happened (microseconds).
+    """Events that expire: their number, how many lie outside the given ranges, and the oldest timestamp (µs).
 
-    Without `complete` the time was not enough: there are at least so many.
+    If `complete` is False the time did not suffice, and there are at least that many.
     """
 
     events: int = 0
@@ -60,9 +60,9 @@ def count_expiring(
     ranges: Sequence[tuple[int, int]] = (),
     seconds: float,
 ) -> ExpiryCount:
-    """What goes with the cut-off `before`, of what happened from `since` on (microseconds); oldest first, in time.
+    """Count what expires at the cut-off `before` of the events since `since` (microseconds), oldest first, in time.
 
-    `only` those that fulfil a condition; `ranges` are pairs of indexes, first and last, that are counted apart.
+    `only`: a condition on the events; `ranges`: pairs of first and last index that are counted apart.
     """
     span = compile_bounded(scope, Query(start=since, end=before))
     bound = compile_bounded(scope, Query(only, since, before))
@@ -101,10 +101,10 @@ def count_expiring(
 
 
 def delete_indexes(store: EventStore, scope: Scope, indexes: Sequence[int]) -> None:
-    """Delete these rows; those that are gone already are no error. The bytes go with the next merge.
+    """Delete these rows; missing ones are no error. The bytes go with the next merge.
 
-    A deletion goes through every part, however little it takes: over 10 million events one of 5,000 takes 4 s, one of
-    20,000 takes 5.
+    A deletion rewrites every data part, however few rows it takes: over 10 million events, deleting 5,000 takes 4 s,
+    20,000 takes 5 s.
     """
     whole = _whole(scope)
     for start in range(0, len(indexes), TOGETHER):

@@ -1,4 +1,4 @@
-"""Exact counts below an index, by what events have in common: without a limit of time, for background work."""
+"""Exact grouped counts for background work, without a time limit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,9 +28,9 @@ def count_groups(
     at_least: int = 1,
     most: int | None = None,
 ) -> list[tuple[Any, ...]]:
-    """The values of `by`, which are expressions of this module, and how many events have them; most first.
+    """The values of `by` (expressions of this module) and the number of events with each, most frequent first.
 
-    Only groups of `at_least` events, and the first `most` of them.
+    Only groups of `at_least` events, and at most `most` groups.
     """
     bound = compile_bounded(scope, query)
     columns = ", ".join(by)
@@ -44,7 +44,7 @@ def count_groups(
 
 
 def count_distinct(store: EventStore, scope: Scope, query: Query, below: int, of: str) -> int:
-    """How many different values events have."""
+    """The number of distinct values of `of`."""
     bound = compile_bounded(scope, query)
     rows = store.rows(
         f"SELECT uniqExact({of}) FROM events WHERE {bound.where} AND seq < {{below:UInt64}} AND {of} != ''",
@@ -54,7 +54,7 @@ def count_distinct(store: EventStore, scope: Scope, query: Query, below: int, of
 
 
 def time_range(store: EventStore, scope: Scope, query: Query, below: int) -> tuple[int, int, int]:
-    """How many events there are, and the first and last timestamp (microseconds; 0 of none)."""
+    """The number of events, and their first and last timestamp (microseconds; 0 if there are none)."""
     bound = compile_bounded(scope, query)
     rows = store.rows(
         "SELECT count(), toUnixTimestamp64Micro(min(occurred_at)), toUnixTimestamp64Micro(max(occurred_at)) "
@@ -66,7 +66,7 @@ def time_range(store: EventStore, scope: Scope, query: Query, below: int) -> tup
 
 
 def newest_events(store: EventStore, scope: Scope, query: Query, below: int, most: int) -> list[StoredEvent]:
-    """The events with the latest timestamps, the latest first."""
+    """The events with the latest timestamps, newest first."""
     bound = compile_bounded(scope, query)
     return store.read(
         f"{bound.where} AND seq < {{below:UInt64}}",
@@ -78,9 +78,9 @@ def newest_events(store: EventStore, scope: Scope, query: Query, below: int, mos
 def earliest(
     store: EventStore, scope: Scope, query: Query, conditions: Sequence[Condition], seconds: float
 ) -> list[int | None]:
-    """For each condition the first timestamp of the query's events that fulfil it; None where none does.
+    """For each condition the first timestamp (microseconds) among the query's events; None if none matches.
 
-    Raises StoreTimeout when that cannot be read in `seconds`.
+    Raises StoreTimeout if reading takes longer than `seconds`.
     """
     bound = compile_bounded(scope, query)
     parameters: dict[str, Any] = dict(bound.parameters)

@@ -1,4 +1,4 @@
-"""Rows of a query in order: at once where an index serves, else window by window within the time."""
+"""Reads a query's rows in order: in one statement where an index serves, else window by window within the time."""
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ IDS_AT_ONCE = 50
 
 @dataclass(slots=True)
 class ReadResult:
-    """Rows so far. `reached`: where an incomplete reading stands; `offset`: matches still to skip there."""
+    """The rows read. If incomplete: `reached` is the last place read, `offset` the matches still to skip from there."""
 
     rows: list[StoredEvent] = field(default_factory=list)
     complete: bool = False
@@ -44,7 +44,7 @@ class ReadResult:
 
 
 def span_of(scope: Scope, query: Query) -> Bounded:
-    """The scope and the query's time, without its condition."""
+    """The scope and the query's period, without its condition."""
     return compile_bounded(scope, Query(start=query.start, end=query.end))
 
 
@@ -59,8 +59,10 @@ def in_order(
     need: int,
     budget: Budget,
 ) -> ReadResult:
-    """Up to `need` rows after `start`, the first `offset` of them skipped."""
+    """Up to `need` rows after `start`, in timestamp order, skipping the first `offset` matches."""
     bound = compile_bounded(scope, query)
+    # An indexed query is answered in one statement nearly always. Where it is not (a rare word of common trigrams),
+    # half of the time is left for windows, which always come some way.
     if not bound.scans:
         try:
             rows = _rows(store, bound, Window(start, None), direction, offset, need, budget.left() * SHARE_OF_ONE_TRY)
@@ -72,6 +74,7 @@ def in_order(
     windows = Windows(store, span_of(scope, query), direction, start)
 
     def read(window: Window, seconds: float | None) -> bool:
+        # An offset is skipped by counting whole windows: rows that nobody will see are not transferred.
         if found.offset:
             matches = _count(store, bound, window, direction, seconds)
             if matches <= found.offset:
@@ -91,7 +94,7 @@ def in_order(
 def by_index(
     store: EventStore, scope: Scope, query: Query, *, after: int, through: int, limit: int | None = None
 ) -> list[StoredEvent]:
-    """Rows with after < index ≤ through in order of their indexes."""
+    """Rows with after < index ≤ through, ordered by index."""
     bound = compile_bounded(scope, query)
     return store.read(
         f"{bound.where} AND seq > {{after:Int64}} AND seq <= {{through:Int64}}",
@@ -101,7 +104,7 @@ def by_index(
 
 
 def by_ids(store: EventStore, scope: Scope, times: Mapping[bytes, int]) -> Iterator[StoredEvent]:
-    """The events of these ids; the times are the milliseconds that the ids hold, in microseconds."""
+    """The events with these ids. `times` maps each id to the time it holds, in microseconds (whole milliseconds)."""
     bound = compile_bounded(scope, Query())
     # Those that were received together stand together.
     ordered = sorted((received_at, event_id) for event_id, received_at in times.items())
@@ -120,7 +123,7 @@ def by_ids(store: EventStore, scope: Scope, times: Mapping[bytes, int]) -> Itera
 def stream_all(
     store: EventStore, scope: Scope, query: Query, direction: Direction, *, first: int = 0, below: int | None = None
 ) -> Generator[list[StoredEvent]]:
-    """Every match in order of timestamps, block by block; only first ≤ index < below, if that is given."""
+    """Every match in timestamp order, block by block; with `below`, only those with first ≤ index < below."""
     bound = compile_bounded(scope, query)
     if below is None:
         return store.stream(bound.where, order_by(direction), bound.parameters)
@@ -129,7 +132,8 @@ def stream_all(
 
 
 def extent(store: EventStore, scope: Scope, query: Query) -> tuple[int, int] | None:
-    """The first and the last timestamp within the query's time, whatever its condition; None without events."""
+    """The first and last timestamp (microseconds) within the query's period, whatever its condition; None without
+    events."""
     span = span_of(scope, query)
     ends = [
         store.rows(
@@ -142,7 +146,7 @@ def extent(store: EventStore, scope: Scope, query: Query) -> tuple[int, int] | N
 
 
 def estimate_matches(store: EventStore, scope: Scope, query: Query, seconds: float) -> int | None:
-    """A quick count that may be too high; None where there is no such thing, or an exact one is as quick."""
+    """A fast count that may be too high; None if there is none for this query, or an exact count is as fast."""
     bound = compile_bounded(scope, query)
     if bound.estimate is None or bound.exact_count_is_cheap:
         return None
@@ -154,7 +158,7 @@ def estimate_matches(store: EventStore, scope: Scope, query: Query, seconds: flo
 
 
 def count_matches(store: EventStore, scope: Scope, query: Query, budget: Budget) -> tuple[int, bool]:
-    """How many rows match, and whether all were looked at."""
+    """The number of matching rows, and whether all rows were read in time."""
     counts, complete = _tally(store, scope, query, "", "", budget)
     return counts.get((), 0), complete
 
@@ -162,14 +166,14 @@ def count_matches(store: EventStore, scope: Scope, query: Query, budget: Budget)
 def count_over_time(
     store: EventStore, scope: Scope, query: Query, width: int, budget: Budget
 ) -> tuple[dict[tuple[Any, ...], int], bool]:
-    """Counts by (timestamp // width, status), `width` in microseconds; and whether all were looked at."""
+    """Counts by (timestamp // width, status), `width` in microseconds; and whether all rows were read in time."""
     return _tally(store, scope, query, f"intDiv(toUnixTimestamp64Micro(occurred_at), {int(width)}), status", "", budget)
 
 
 def count_by_value(
     store: EventStore, scope: Scope, query: Query, field: str, most: int, budget: Budget
 ) -> tuple[dict[tuple[Any, ...], int], bool]:
-    """Counts by the value of one of VALUES, the `most` frequent; and whether all were looked at."""
+    """Counts of the `most` frequent values of `field` (a key of VALUES); and whether all rows were read in time."""
     return _tally(store, scope, query, VALUES[field], f"ORDER BY n DESC LIMIT {int(most)}", budget)
 
 

@@ -1,8 +1,7 @@
-"""Reading in time: rows in order, as far as the time goes, in windows that grow.
+"""Reading within a time budget: rows in order, in windows whose size follows the time they take.
 
-A window is a run of the organization's rows in timestamp order, bounded by row count, so that
-each one costs about the same wherever the log is dense. A reading that cannot finish says how
-far it came; it always comes some way.
+A window is a run of the organization's rows in timestamp order, bounded by row count, so that each costs about the same
+wherever the trail is dense. A reading that cannot finish says how far it came, and always makes some progress.
 """
 
 import time
@@ -34,18 +33,18 @@ class Window:
 
 
 class Budget:
-    """The time that an answer may take."""
+    """The time that an answer may take, counted from the constructor on."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds that are left, not below zero."""
+        """Seconds left, never negative."""
         return max(0.0, self._end - time.monotonic())
 
 
 def narrowed(bound: Bounded, window: Window, direction: Direction) -> tuple[str, dict[str, Any]]:
-    """The bound's condition and parameters within a window."""
+    """SQL condition and parameters of `bound` within a window."""
     where, parameters = bound.where, dict(bound.parameters)
     before, after = ("<", ">") if direction == "desc" else (">", "<")
     for name, place, side, equal in (("near", window.near, before, False), ("far", window.far, after, True)):
@@ -53,6 +52,8 @@ def narrowed(bound: Bounded, window: Window, direction: Direction) -> tuple[str,
             continue
         at = f"fromUnixTimestamp64Micro({{{name}_at:Int64}}, 'UTC')"
         index = f"{{{name}_index:Int64}}"
+        # (occurred_at, seq) is the table's key. The first comparison alone lets the engine skip its granules by the
+        # primary index; the pair, which a tuple comparison would express, decides among rows of one microsecond.
         same = f"seq {side}{'=' if equal else ''} {index}"
         where += f" AND occurred_at {side}= {at} AND (occurred_at {side} {at} OR {same})"
         parameters |= {f"{name}_at": place[0], f"{name}_index": place[1]}
@@ -60,13 +61,13 @@ def narrowed(bound: Bounded, window: Window, direction: Direction) -> tuple[str,
 
 
 def order_by(direction: Direction) -> str:
-    """In the order of the table's key, so that reading stops early."""
+    """The ORDER BY of the table's key, so that the engine stops reading early."""
     word = direction.upper()
     return f"ORDER BY occurred_at {word}, seq {word}"
 
 
 class Windows:
-    """One reading through an organization's rows, window by window."""
+    """One reading through an organization's rows, window by window. `reached` and `complete` say how far it came."""
 
     def __init__(self, store: EventStore, span: Bounded, direction: Direction, start: Place | None = None) -> None:
         self._store = store
@@ -77,11 +78,13 @@ class Windows:
         self.complete = False
 
     def run(self, budget: Budget, read: Callable[[Window, float | None], bool]) -> None:
-        """Call `read(window, seconds)` until it has enough (True), the rows end or the time is used up.
+        """Call `read(window, seconds)` until it returns True (enough), the rows end, or the time is used up.
 
-        `read` may raise StoreTimeout: the same place is tried again with fewer rows. The smallest
-        window runs without a limit, so that every reading moves on.
+        `read` may raise StoreTimeout; then the same place is tried again with fewer rows. The smallest window runs
+        without a limit, so that every reading makes progress.
         """
+        # Rows of an organization are dense at one time and sparse at another. A window of rows, not of time, costs
+        # about the same everywhere, so that its size can be steered by the time that the one before took.
         moved = False
         while not self.complete and (budget.left() > LEAST_SECONDS or not moved):
             least = self._rows <= LEAST_ROWS
@@ -90,14 +93,17 @@ class Windows:
             try:
                 enough = read(Window(self.reached, far), None if least else began)
             except StoreTimeout:
+                # Much smaller at once: every failed try costs time and brings nothing.
                 self._rows = max(LEAST_ROWS, self._rows // 8)
                 continue
             moved = True
+            # Without a far end the window held all the rest; unless `read` stopped inside it, the reading is complete.
             self.complete = far is None and not enough
             self.reached = far if far is not None else self.reached
             if enough:
                 return
             spent = max(began - budget.left(), 0.001)
+            # The next window should take at most 0.6 of the time left: growth is a guess from the last one's speed.
             growth = min(GROWTH, max(0.25, 0.6 * budget.left() / spent))
             self._rows = int(min(MOST_ROWS, max(LEAST_ROWS, self._rows * growth)))
 
