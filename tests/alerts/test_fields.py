@@ -50,11 +50,11 @@ def test_what_merely_looks_random_is_no_secret(value):
 
 def test_a_secret_never_stands_in_what_the_alert_says():
     definition = parse_definition(
-        {"where": "holds_secret", "says": "An event {action} by {user} holds what looks like a secret."}
+        {"where": "holds_secret", "says": "An event {action} by {user} contains what looks like a secret."}
     )
     test = msgspec.convert(
         {"name": "it", "events": [{"action": "a.b", "user": "jo@acme.com", "request": {"k": "AKIAIOSFODNN7EXAMPLE"}}],
-         "fires": 1, "says": "An event a.b by jo@acme.com holds what looks like a secret."}, RuleTest
+         "fires": 1, "says": "An event a.b by jo@acme.com contains what looks like a secret."}, RuleTest
     )  # fmt: skip
     assert failures("Secret", definition, [test]) == []
 

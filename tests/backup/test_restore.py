@@ -215,7 +215,7 @@ def test_an_interrupted_restore_says_nothing_of_another_event_store(original, pl
 
 def test_a_server_that_dies_while_it_copies_leaves_no_copy_and_loses_nothing(original, revived):
     assert revived.said.returncode == 1
-    assert "before the backup was whole" in revived.said.stderr
+    assert "before the backup was complete" in revived.said.stderr
     assert not revived.left
     assert trail(original.server, original.key) == original.answered
     assert read_manifest(revived.copy).events >= len(original.answered)

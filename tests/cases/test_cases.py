@@ -123,7 +123,7 @@ def test_a_member_sees_the_own_cases_alone(here):
     assert read(here, here.person("admin", "sam"), johns).title == "John's"
     for act in (changes.write_lines, changes.set_closed):
         arguments = (1, {"issue": "x"}) if act is changes.write_lines else (True,)
-        with pytest.raises(NotFound, match="no such case"):
+        with pytest.raises(NotFound, match="Case not found"):
             here.do(act, here.person("member", "john"), mayas.shown_id, *arguments)
 
 

@@ -78,7 +78,7 @@ def test_bundles_are_fetched_from_a_bucket(member: Member, kept: Kept, s3_server
         ("nothing", {}, "There are no bundles below s3://"),
         ("nothing.zip", {}, "nothing.zip"),
         ("nothing", {"TALLYSTICK_S3_SECRET_KEY": ""}, "A bucket needs TALLYSTICK_S3_ACCESS_KEY and"),
-        ("nothing", {"TALLYSTICK_S3_SECRET_KEY": "another"}, "refused the access key"),
+        ("nothing", {"TALLYSTICK_S3_SECRET_KEY": "another"}, "rejected the access key"),
         ("nothing", {"TALLYSTICK_ALLOWED_TARGETS": ""}, "TALLYSTICK_ALLOWED_TARGETS"),
     ],
 )

@@ -48,7 +48,7 @@ def test_a_first_start_prints_a_link_that_works_for_the_first_owner(lives: Lives
 
 
 def test_with_an_organization_it_says_only_where_it_listens(lives: Lives) -> None:
-    assert f"listens on {lives.server.url}" in lives.second_words
+    assert f"is listening on {lives.server.url}" in lives.second_words
     assert "set-up" not in lives.second_words
 
 

@@ -77,10 +77,10 @@ def test_a_file_may_be_for_some_organizations_or_a_framework_of_its_own(tmp_path
     [
         (QUESTION + 'asks = "?"\nquery = "statsu:failed"\n', 6, "Did you mean `status:`"),
         (QUESTION + 'asks = "?"\nquery = "x"\ncolour = "red"\n', 4, "unknown field `colour`"),
-        (QUESTION + 'asks = " "\nquery = "x"\n', 4, "says what it asks"),
-        (QUESTION + 'asks = "?"\nquery = ""\n', 4, "has a query"),
-        (OWN.replace("at_least = 2", "at_least = 2\nown = true"), 19, "take one of"),
-        (OWN.replace("at_least = 2", ""), 19, "take one of"),
+        (QUESTION + 'asks = " "\nquery = "x"\n', 4, "a question needs asks"),
+        (QUESTION + 'asks = "?"\nquery = ""\n', 4, "needs asks and query"),
+        (OWN.replace("at_least = 2", "at_least = 2\nown = true"), 19, "use one of"),
+        (OWN.replace("at_least = 2", ""), 19, "use one of"),
         (OWN.replace('per = "user"', 'per = "colour"'), 22, "colour"),
         (OWN.replace('"action:vault.read"\nper', '"action:("\nper'), 21, "query:"),
         ('id = "a"\nextends = "soc2"\n', 1, "write id"),
@@ -108,6 +108,4 @@ def test_a_broken_file_harms_nothing_else_and_the_report_says_it(sqlite_spine: S
     report = Desk(sqlite_spine, tmp_path / "data", folder).report(scope)
     said = [gap.says for gap in report.gaps if gap.kind == "mapping"]
     assert any("broken.toml, line 1" in words for words in said)
-    assert (
-        load(tmp_path / "nowhere", "acme").problems[0].endswith("there is no such folder (TALLYSTICK_COMPLIANCE_DIR).")
-    )
+    assert load(tmp_path / "nowhere", "acme").problems[0].endswith("folder not found (TALLYSTICK_COMPLIANCE_DIR).")

@@ -56,7 +56,7 @@ class Demo(Server):
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo with its first load behind it."""
     server = Demo(tmp_path_factory.mktemp("demo")).start()
-    wait_for(lambda: "listens on" in server.said(), 60)
+    wait_for(lambda: "is ready at" in server.said(), 60)
     server.first_answer = httpx.get(f"{server.url}/healthz").status_code
     server.filled()
     yield server

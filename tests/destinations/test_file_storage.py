@@ -129,7 +129,7 @@ def test_wrong_credentials_and_a_bucket_that_is_not_there_are_said_without_a_sec
         account = Account(s3_server.account.endpoint, "us-east-1", access, secret)
         with pytest.raises(TargetError) as refused:
             Bucket(account, HERE, there._bucket).put("a", io.BytesIO(b"a"))
-        assert refused.value.detail == f"The S3 server refused the access key ({code})."
+        assert refused.value.detail == f"The S3 server rejected the access key ({code})."
         assert secret not in repr(account) + repr(refused.value)
     with pytest.raises(TargetError, match="has no bucket nobody-made-this"):
         list(Bucket(s3_server.account, HERE, "nobody-made-this").keys(""))

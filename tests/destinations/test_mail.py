@@ -130,7 +130,7 @@ def test_a_wrong_password_stands_in_no_log_and_no_row(sqlite_database, tmp_path,
         sender(sqlite_database, f"smtp+starttls://maya:hunter2hunter2@localhost:{port}").step()
     [row] = rows(sqlite_database)
     said = capsys.readouterr()
-    assert "refused user and password" in row.problem
+    assert "rejected the user name or password" in row.problem
     assert "hunter2" not in repr(row) + said.out + said.err
     assert "hunter2" not in repr(parse_mail_server("smtp://maya:hunter2@localhost", SENDER))
 

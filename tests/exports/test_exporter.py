@@ -142,7 +142,7 @@ def test_a_person_without_access_and_a_revoked_key_get_nothing_made(sqlite_spine
     assert [work.step(), work.step()] == [True, True]
     ended = [show(sqlite_spine, scope, shown_id) for shown_id in asked]
     assert [one.state for one in ended] == ["failed", "failed"]
-    assert "no access any more" in ended[0].error
+    assert "no longer has access" in ended[0].error
     assert "was revoked" in ended[1].error
 
 
@@ -220,7 +220,7 @@ def test_a_full_disk_is_said_and_nothing_is_left(sqlite_spine: Spine, scope, tmp
     for run in range(MAX_RUNS):
         assert work.step(now + run * 60_000_000)
     one = show(sqlite_spine, scope, shown_id)
-    assert (one.state, "has to make room" in one.error) == ("failed", True)
+    assert (one.state, "must free up space" in one.error) == ("failed", True)
 
 
 def test_what_left_in_full_is_noted_when_it_was_taken(sqlite_spine: Spine, scope, tmp_path):

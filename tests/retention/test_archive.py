@@ -176,7 +176,7 @@ def test_wrong_credentials_let_nothing_go_and_are_said_without_a_secret(
     keeper = Keeper(spine, tmp_path, Bucket(account, HERE, "begin"))
     keeper.purge()
     assert old in spine.indexes(scope.org_id)
-    assert "refused the access key (SignatureDoesNotMatch)" in keeper.state(scope).problem
+    assert "rejected the access key (SignatureDoesNotMatch)" in keeper.state(scope).problem
 
 
 def test_a_node_that_takes_too_long_to_archive_announces_nothing_that_another_did(keeper: Keeper) -> None:

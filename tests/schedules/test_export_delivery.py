@@ -280,9 +280,7 @@ def test_a_run_whose_recipient_is_erased_meanwhile_comes_to_an_end(sqlite_spine:
         connection.execute(delete(schedule_deliveries).where(schedule_deliveries.c.address == "maya@acme.com"))
     works.settle(NOW + DAY_US + 90 * SECOND_US)
     last = shown(sqlite_spine, maya, made.shown_id).last_run
-    assert (last.state, last.error) == (
-        ("delivered", "") if others else ("failed", "Nobody is left of those it was for.")
-    )
+    assert (last.state, last.error) == (("delivered", "") if others else ("failed", "No recipients are left."))
 
 
 def test_without_a_mail_server_the_result_says_so(sqlite_spine: Spine, maya, tmp_path):
@@ -322,7 +320,7 @@ def test_a_bucket_gets_the_same_files(sqlite_spine: Spine, maya, tmp_path, s3_se
 
 def test_a_name_cannot_add_to_the_headers(sqlite_spine: Spine, maya):
     for name in ("a\r\nBcc: x@y.example", "a\nb", "a\x00b"):
-        with pytest.raises(Exception, match="A name has"):
+        with pytest.raises(Exception, match="A name must have"):
             schedule(sqlite_spine, maya, NOW, name=name)
 
 

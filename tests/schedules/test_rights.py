@@ -151,7 +151,7 @@ def test_who_sees_less_or_more_than_then_ends_it(sqlite_spine: Spine, scope, off
     with sqlite_spine.database.write() as connection:
         members.change_role(connection, maya, user_id(tom), after, now=NOW)
     works.settle(NOW + DAY_US)
-    assert f"made it as {before} and is {after} by now" in shown(sqlite_spine, maya, made.shown_id).stopped
+    assert f"created it as {before} and is now {after}" in shown(sqlite_spine, maya, made.shown_id).stopped
     assert office[0].messages == []
 
 

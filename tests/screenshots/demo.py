@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from tests.fixtures.servers import Server
 
-LOADED = "events were added"
+LOADED = "demo data is up to date"
 LOAD_SECONDS = 180
 # Names as they come: long, written from right to left, with markup in them.
 NAMES = (

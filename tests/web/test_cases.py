@@ -157,7 +157,7 @@ def test_markup_in_every_field_of_an_event_and_a_case_is_shown_as_text(alice_ask
 def test_a_mistake_in_the_address_of_an_investigation_is_said(alice_asks, town, query):
     answer = alice_asks.get(f"/audit-logs/{town.event(FAILED)['id']}/investigate?{query}")
     assert answer.status_code == 400
-    assert "write" in seen(answer) or "is one or more of" in seen(answer)
+    assert "such as 30m" in seen(answer) or "must be one or more of" in seen(answer)
 
 
 def test_cases_are_chosen_by_state(alice_asks):

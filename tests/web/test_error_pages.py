@@ -37,11 +37,11 @@ def client():
 @pytest.mark.parametrize(
     ("status", "title", "detail"),
     [
-        (403, "You may not see this", "Ask an owner."),
+        (403, "Access denied", "Ask an owner."),
         (404, "Page not found", "No such event."),
         (429, "Too many requests", "Wait a little."),
-        (503, "Not available just now", "Recording goes on"),
-        (500, "This page failed", "try again"),
+        (503, "Temporarily unavailable", "Recording goes on"),
+        (500, "Something went wrong", "try again"),
     ],
 )
 def test_a_page_says_what_happened_and_what_to_do(client, status, title, detail):
@@ -73,4 +73,4 @@ async def _path(request: Request) -> str:
 def test_a_form_that_is_refused_is_not_said_to_be_unseen(client):
     text = client.post("/403").text
     assert "<h1>This was not done</h1>" in text
-    assert "follows from your role" not in text
+    assert "Your role decides" not in text

@@ -95,7 +95,7 @@ def test_a_change_says_what_it_deletes_and_that_it_is_recorded(alice_asks, town)
     end = (datetime.now(UTC) - timedelta(days=6)).isoformat()
     old = town.acme.get("/v1/audit-logs", params={"end": end, "count": "exact"}).json()["total"]
     assert f" {old:,} events are deleted, for good." in said
-    assert "None of them was ever exported or archived." in said
+    assert "None of them were exported or archived." in said
     assert "This is recorded in the audit log" in said
     assert "only support@example.com can restore the larger plan" in said
     assert "Enterprise · 36,500 days" in said
@@ -117,7 +117,7 @@ def test_a_hold_is_looked_at_placed_and_released(alice_asks, town):
     assert "15 events that are here now" in seen(alice_asks.get(PAGE, params=look))
     hold_id = placed(alice_asks, "Case 7")
     said = seen(alice_asks.get(PAGE, params={"look": "release", "hold": hold_id}))
-    assert "nothing goes at once" in said
+    assert "nothing is deleted now" in said
     assert post(alice_asks, f"/holds/{hold_id}/release").status_code == 303
     assert "Released" in seen(alice_asks.get(PAGE))
 
