@@ -123,7 +123,7 @@ def test_a_copy_that_stood_still_for_too_long_is_given_up(spine, tmp_path):
         with spine.database.write() as connection:
             connection.exec_driver_sql("UPDATE leases SET until = 1 WHERE name = 'backup'")
 
-    with pytest.raises(Unavailable, match="stood still"):
+    with pytest.raises(Unavailable, match="stalled"):
         create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), forgotten)
     assert not (tmp_path / "copy").exists()
 

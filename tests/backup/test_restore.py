@@ -208,8 +208,10 @@ def test_an_interrupted_restore_says_nothing_of_another_event_store(original, pl
     settings = settings_of(place(like=original.server))
     begun = {"backup_id": str(read_manifest(original.running).backup_id), "directory": "", "aside": "", "moved": True}
     (settings.data_dir / MARKER_FILE).write_text(json.dumps(begun | {"place": "sqlite:////other chdb:///other"}))
-    monkeypatch.setattr("tallystick.backup.restore._store_content", lambda _settings: "The event store holds events.")
-    with pytest.raises(Conflict, match="holds events"):
+    monkeypatch.setattr(
+        "tallystick.backup.restore._store_content", lambda _settings: "The event store already contains events."
+    )
+    with pytest.raises(Conflict, match="contains events"):
         restore_backup(settings, original.running, unseen)
 
 

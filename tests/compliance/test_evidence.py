@@ -115,4 +115,4 @@ def test_without_a_finished_report_there_is_none(desk, sqlite_spine):
     assert desk.exporter.step()
     with sqlite_spine.database.read() as connection:
         one = exporting.find_export(connection, scope, asked.shown_id)
-    assert (one.state, "Ask for the report again" in one.error) == ("failed", True)
+    assert (one.state, "Create the report again" in one.error) == ("failed", True)

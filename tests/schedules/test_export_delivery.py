@@ -93,7 +93,7 @@ def _sends_a_link(sqlite_spine: Spine, maya, controller, works):
     message = mail_of(content)
     assert len(content) < 20_000
     assert attached(message) is None
-    assert "too large for a mail" in text_of(message)
+    assert "too large to attach" in text_of(message)
     org_id, export_id = links.read_link("secret", token_in(message, "/v1/export-links"), now=clock.now_us())
     with sqlite_spine.database.read() as connection:
         one = request.find_linked(connection, org_id, export_id)
