@@ -1,4 +1,4 @@
-"""Times: integers of microseconds since 1970 UTC inside, RFC 3339 UTC outside."""
+"""Times: integers of microseconds since 1970 UTC inside, RFC 3339 in UTC outside."""
 
 import time
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -31,7 +31,7 @@ def rfc3339(at_us: int) -> str:
 
 
 def exact_time(at_us: int, zone: tzinfo) -> str:
-    """For people: `2024-01-15 14:30:45.120 UTC`; milliseconds, or microseconds where there are any, and the zone."""
+    """For people: `2024-01-15 14:30:45.120 UTC`; milliseconds, or microseconds if there are any, and the zone."""
     moment = from_us(at_us).astimezone(zone)
     fraction = f"{moment.microsecond:06d}"
     fraction = fraction[:3] if fraction.endswith("000") else fraction
@@ -39,12 +39,12 @@ def exact_time(at_us: int, zone: tzinfo) -> str:
 
 
 def second_words(at_us: int | None, zone: tzinfo) -> str:
-    """The same to the second; "" for never."""
+    """For people, to the second: `2024-01-15 14:30:45 UTC`; "" for None."""
     return "" if at_us is None else exact_time(at_us - at_us % SECOND_US, zone).replace(".000", "")
 
 
 def zone_of(name: str) -> tzinfo:
-    """The zone of that name, as the IANA calls it; else ValueError."""
+    """The time zone of that IANA name; ValueError if there is none."""
     if name.upper() in ("UTC", "Z"):
         return UTC
     try:

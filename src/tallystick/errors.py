@@ -1,18 +1,18 @@
-"""The error tree: what can go wrong, with the HTTP status, a stable code and advice.
+"""The error tree: what can go wrong, with an HTTP status, a stable code and advice.
 
-Raise the class that names the situation, `detail` says what to do next. The doors
-turn these into `application/problem+json` (RFC 9457); nothing else is caught there.
+Raise the class that names the situation; `detail` says what to do next. The doors turn these into
+`application/problem+json` (RFC 9457); nothing else is caught there.
 """
 
 from typing import Any
 
 
 class Outage(Exception):
-    """Something outside did not do it, and may do so later."""
+    """Something outside Tallystick failed, and may work later."""
 
 
 class TallystickError(Exception):
-    """Base of every expected error; `extra` members stand beside `code` and `detail` in the answer."""
+    """Base of every expected error; the members of `extra` stand beside `code` and `detail` in the answer."""
 
     status = 500
     code = "internal"
@@ -61,7 +61,7 @@ class Invalid(TallystickError):
 
 
 class TooMany(TallystickError):
-    """Asked too often; `retry_after` is in seconds."""
+    """A rate or number limit was exceeded; `retry_after` is in seconds."""
 
     status, code, title = 429, "rate_limited", "Too many requests"
 
@@ -71,7 +71,7 @@ class TooMany(TallystickError):
 
 
 class Unavailable(TallystickError):
-    """Nothing was recorded, and the same request may succeed later; `retry_after` is in seconds."""
+    """Nothing was changed, and the same request may succeed later; `retry_after` is in seconds."""
 
     status, code, title = 503, "unavailable", "Unavailable"
 
@@ -81,6 +81,6 @@ class Unavailable(TallystickError):
 
 
 class SettingsError(TallystickError):
-    """A setting that cannot be used; the operator has to change it."""
+    """An unusable setting or state; the operator has to change it."""
 
     code, title = "settings", "Bad setting"

@@ -1,4 +1,4 @@
-"""Telemetry: one JSON line per happening on standard error, and the metrics of `/metrics`."""
+"""Telemetry: structured log lines (JSON, standard error), and the metrics of `/metrics`."""
 
 import logging
 import re
@@ -98,7 +98,7 @@ def metrics_text() -> bytes:
 
 
 def configure_logging(level: str = "info") -> None:
-    """Send structlog and the standard library's loggers as JSON lines to standard error, from `level` on."""
+    """Send the logs of structlog and of the standard library as JSON lines to standard error, from `level` up."""
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -127,7 +127,7 @@ def configure_logging(level: str = "info") -> None:
 
 
 def mask_secrets(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace values under secret names, API keys, and passwords in URLs, wherever they stand in a line's text."""
+    """Mask values of secret fields, API keys, and passwords in URLs, wherever they stand in a log line."""
     for name, value in line.items():
         if SECRET_NAME.search(name):
             line[name] = "[redacted]"

@@ -1,4 +1,4 @@
-"""Connections and the unit of work."""
+"""Database connections and transactions."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +17,9 @@ BUSY_MILLISECONDS = 30_000
 
 
 class Database:
-    """The control database. Use `write()` for short units of work, `read()` for a consistent view.
+    """The control database: `write()` for short transactions, `read()` for a consistent view.
 
-    Methods block: from the event loop call them through `run`.
+    Both block: from the event loop use them through `run`.
     """
 
     def __init__(self, url: str, *, pool_size: int = 8) -> None:
@@ -57,7 +57,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One consistent view; nothing that is written here is kept."""
+        """One consistent view; nothing that is written in it is kept."""
         with self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")

@@ -1,4 +1,4 @@
-"""Getting what was deleted off the disk: the bytes that a database leaves behind when a row goes."""
+"""Scrubbing: removes from the disk what a database leaves behind when a row is deleted."""
 
 from collections.abc import Iterable
 
@@ -13,11 +13,11 @@ _FILLER = "scrub_filler"
 
 
 def scrub(database: Database, tables: Iterable[str]) -> bool:
-    """Overwrite what is free, as far as the database can; False if a long reading kept it from it: try again.
+    """Overwrite free space as far as the database can; False if a long read prevented it: try again.
 
-    SQLite overwrites what it deletes within a page (`secure_delete`); here its free pages are filled with zeros, and
-    the write-ahead log is emptied. PostgreSQL vacuums the tables: what it then still holds belongs to nothing, and
-    goes as pages are used again.
+    SQLite overwrites what it deletes within a page (`secure_delete`); here its free pages are filled with zeros and the
+    write-ahead log is emptied. PostgreSQL vacuums the tables: what remains belongs to no row, and goes as pages are
+    reused.
     """
     if not database.is_sqlite:
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -1,4 +1,4 @@
-"""The metadata that each package's tables join, and the column types they share."""
+"""The metadata that all packages' tables belong to, and shared column types."""
 
 from sqlalchemy import BigInteger, Column, MetaData, Uuid
 
@@ -13,7 +13,7 @@ metadata = MetaData(
 
 
 def org_column(*, primary_key: bool = False) -> Column:  # type: ignore[type-arg]
-    """The organization a row belongs to: the first column of every table that has one."""
+    """The organization of a row: the first column of every table that has one."""
     return Column("org_id", Uuid, primary_key=primary_key, nullable=False)
 
 

@@ -54,11 +54,11 @@ def media_type(content_type: str) -> str:
 
 
 def read_body(body: bytes, content_type: str, problems: Problems) -> list[EventInput]:
-    """The events of a body, at least one, in order; what is wrong with their shape is added to `problems`,
-    and such an event holds what could be read of it.
+    """The events of a body, at least one, in order; problems of their form are added to `problems`, and such an event
+    holds what could be read of it.
 
-    Raises UnsupportedMedia; TooLarge (`too_large`, `too_many_events`); BadRequest (`bad_json`, `bad_body`,
-    `no_events`, `too_deep`).
+    Raises UnsupportedMedia; TooLarge (`too_large`, `too_many_events`); BadRequest (`bad_json`, `bad_body`, `no_events`,
+    `too_deep`).
     """
     media = media_type(content_type)
     if len(body) > MAX_BODY:
@@ -127,7 +127,7 @@ def _parsed_line(line: bytes) -> Any:
 
 
 def _parse(body: bytes, *, of_lines: bool = False) -> Any:
-    """Any JSON, with what the typed decoder does not take (half surrogates, numbers out of range) still in it."""
+    """Parse any JSON, keeping what the typed decoder refuses (lone surrogates, numbers out of range)."""
     try:
         return _LENIENT.decode(body.decode())
     except UnicodeDecodeError as refusal:

@@ -1,4 +1,4 @@
-"""The catalogue: the actions that Tallystick knows, each with category, default status, severity and a sentence."""
+"""The catalogue: the known actions, each with category, default status, severity and a sentence."""
 
 from collections import Counter
 from importlib.resources import files
@@ -23,7 +23,7 @@ LASTING = (
 
 
 class Action(msgspec.Struct, frozen=True, gc=False):
-    """One line of catalogue.tsv; `sentence` is a template for `summary`."""
+    """One line of catalogue.tsv; `sentence` is the template of `summary`."""
 
     action: str
     category: Category
@@ -52,7 +52,7 @@ class _Row(msgspec.Struct, array_like=True):
 
 
 def _noun_categories() -> dict[str, Category]:
-    """For `user` it is users, although more of its actions are about signing in: a category named for the noun wins."""
+    """Where a category is named for a noun it wins: `user` is users, although most of its actions are sign-ins."""
     found: dict[str, Counter[Category]] = {}
     for action in CATALOGUE.values():
         found.setdefault(action.action.partition(".")[0], Counter())[action.category] += 1
@@ -67,8 +67,10 @@ _NOUNS = _noun_categories()
 
 
 def category_of(action: str) -> Category:
-    """The category of a known action; else that of the longest beginning that is a known action or noun, at a
-    word's end (`user.login_throttled` goes with `user.login`, `project.frobbed` with projects); else `other`."""
+    """The category of an action: of the catalogue, else of the longest known beginning, else `other`.
+
+    Beginnings end at a word's end: `user.login_throttled` goes with `user.login`, `project.frobbed` with projects.
+    """
     beginning = action
     while beginning:
         if known := CATALOGUE.get(beginning):
@@ -80,12 +82,12 @@ def category_of(action: str) -> Category:
 
 
 def status_of(action: str) -> Status:
-    """The status an event of this action has when none is given."""
+    """The status of an event of this action that gives none."""
     known = CATALOGUE.get(action)
     return known.status if known else "success"
 
 
 def severity_of(action: str) -> Severity:
-    """How much the action alone calls for attention; `info` for an unknown one."""
+    """The severity of an action; `info` for unknown ones."""
     known = CATALOGUE.get(action)
     return known.severity if known else "info"

@@ -1,4 +1,4 @@
-"""What changed, leaf by leaf: added, removed or changed, at any depth."""
+"""Changes of an event, leaf by leaf: added, removed or changed, at any depth."""
 
 import json
 from collections import Counter
@@ -11,8 +11,10 @@ Kind = Literal["is", "added", "removed", "changed"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One changed place. `is`: the event says what is there now, and not what was. Values as one line of JSON,
-    so that a text cannot be mistaken for a number, nor an empty one for none."""
+    """One changed path. Values are JSON on one line, so that a text is not mistaken for a number, nor empty for none.
+
+    `kind` is "is" where the event says the new value only.
+    """
 
     path: str
     kind: Kind
@@ -21,7 +23,7 @@ class Change:
 
 
 def changes_of(changes: Mapping[str, Any]) -> Iterator[Change]:
-    """The changes of an event, in its own order; `{"field": {"before": …, "after": …}}` is compared at depth."""
+    """The changes of an event, in its order; `{"field": {"before": …, "after": …}}` is compared at depth."""
     for name, value in changes.items():
         yield from _told(name, value)
 
@@ -62,7 +64,7 @@ def _compared(path: str, before: Any, after: Any) -> Iterator[Change]:
 
 
 def _items(path: str, before: list[Any], after: list[Any]) -> Iterator[Change]:
-    """What went and what came; nothing when only the order is another."""
+    """The removed and added items of two lists; nothing if only their order differs."""
     was, now = Counter(map(one_line, before)), Counter(map(one_line, after))
     for value in (was - now).elements():
         yield Change(path, "removed", before=value)

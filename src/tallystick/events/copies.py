@@ -1,4 +1,4 @@
-"""The columns that searching uses, computed again from the four parts they are copies of."""
+"""The search columns of an event, recomputed from the four parts they are copied from."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ _NOTHING_SECRET: frozenset[str] = frozenset()  # what was secret is redacted in 
 
 
 def record_of(event: StoredEvent, entry: bytes = b"") -> Record:
-    """The record that preparing the event gave, from its parts alone. Raises msgspec.DecodeError or KeyError.
+    """The record of the event, recomputed from its parts alone. Raises msgspec.DecodeError or KeyError.
 
-    What stood in a part that was erased is "" in the record.
+    A field of an erased part is "" in the record.
     """
     erased = lost_parts(event.remains)
     what, target, who, details = (
@@ -45,7 +45,7 @@ def record_of(event: StoredEvent, entry: bytes = b"") -> Record:
 
 
 def stamp_of(event: StoredEvent) -> str | None:
-    """When it happened, as its first part says: RFC 3339 in UTC to the microsecond; None where that was erased."""
+    """The timestamp in the first part: RFC 3339 in UTC to the microsecond; None if that part was erased."""
     if "what" in lost_parts(event.remains):
         return None
     return str(_object(event.what)["timestamp"])

@@ -1,4 +1,4 @@
-"""One walk over an event's details: secrets are replaced, every value is listed with its path."""
+"""Walks an event's details once: secrets are redacted, every value is listed with its path."""
 
 from functools import lru_cache
 from typing import Any
@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Unfit(Exception):
-    """The details cannot be kept; `code` and `place` (the path, list positions as numbers) say why and where."""
+    """The details cannot be stored; `code` says why, `place` where (the path, list positions as numbers)."""
 
     def __init__(self, code: str, place: str) -> None:
         super().__init__(code, place)
@@ -35,7 +35,7 @@ Found = tuple[list[str], list[str], list[str]]
 
 
 class _Key:
-    """A place in the details, list positions left out: its path, and whether its value is a secret."""
+    """A path in the details without list positions, and whether its value is a secret."""
 
     __slots__ = ("below", "path", "secret")
 
@@ -46,7 +46,7 @@ class _Key:
 
 
 class Walker:
-    """Walks the details of events, knowing the keys whose values are secrets. Threads may share one."""
+    """Walks the details of events; `redacted_keys` name the secrets. Threads may share one."""
 
     def __init__(self, redacted_keys: frozenset[str]) -> None:
         self._redacted_keys = redacted_keys
@@ -57,7 +57,7 @@ class Walker:
         self._roots = tuple(_Key(name, False) for name in ("changes", "request", "response", "metadata"))
 
     def walk(self, event: EventInput, found: Found) -> None:
-        """Replace the secrets in the event's details (in place) and add what is in them to `found`.
+        """Redact the secrets in the event's details (in place), and add their values to `found`.
 
         Raises Unfit: too_deep, too_many_values, path_too_long.
         """
@@ -131,5 +131,5 @@ class Walker:
 
 @lru_cache(maxsize=8)
 def walker_for(redacted_keys: frozenset[str]) -> Walker:
-    """The walker that all requests with the same list share, and what it knows with it."""
+    """The shared walker of this list of keys, with what it has cached."""
     return Walker(redacted_keys)

@@ -1,7 +1,7 @@
-"""Names every problem in the shape of an event that the typed decoder refused.
+"""Names every problem of an event that the typed decoder refused.
 
-The rules are those that `incoming` declares: this reads them from the types, so that there is
-one list of fields. It is slow, and only requests with something wrong pass here.
+The rules are read from the types that `incoming` declares, so that each field is declared once. Slow; only requests
+with errors come here.
 """
 
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ _KINDS = {str: "a text", dict: "an object", list: "a list", bool: "true or false
 
 
 class OutOfRange:
-    """Stands for a number in JSON that nothing could keep."""
+    """Stands for a JSON number that cannot be stored."""
 
 
 class Unreadable(NamedTuple):
-    """Stands for an event that could not even be parsed."""
+    """Stands for an event that could not be parsed."""
 
     code: str
     detail: str
@@ -65,7 +65,7 @@ RULES = _rules(cast(inspect.StructType, inspect.type_info(EventInput)))
 
 
 def examine(sent: object, index: int, problems: Problems) -> EventInput:
-    """Add what is wrong with the shape of one parsed event; returns what can be read, for the rules after this."""
+    """Add the problems of one parsed event's form; returns what can be read, for the checks that follow."""
     before = len(problems)
     readable: dict[str, Any] = {}
     if isinstance(sent, dict):
@@ -83,7 +83,7 @@ def examine(sent: object, index: int, problems: Problems) -> EventInput:
 
 
 def kind_of(value: object) -> str:
-    """What a parsed value is, in words."""
+    """The type of a parsed value, in words."""
     return _KINDS.get(type(value), "a number")
 
 
@@ -179,8 +179,8 @@ def _time(field: str, value: str) -> tuple[str, str] | None:
 
 
 def _walk(field: str, root: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """What could not be kept of an object of free form. No recursion, and no path before it is needed: what stands
-    here may be deeper than the stack, and its keys long."""
+    """What of a free-form object could not be stored. Iterative, and paths are built only when needed: what comes here
+    may be deeper than the stack, and its keys long."""
     keys: list[object] = [field]
     open_: list[Iterator[tuple[object, Any]]] = [iter(root.items())]
     while open_:

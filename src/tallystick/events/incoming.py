@@ -1,7 +1,7 @@
-"""What a client may send: the fields of an event with their types and lengths, declared once.
+"""What clients may send: the fields of an event with types and lengths, declared once.
 
-Intake decodes straight into these; `problems` reads the same declarations to name what is wrong.
-An optional field that is null is absent, and lengths are in characters (code points).
+Intake decodes into these; `examine` reads the same declarations to name problems. An optional field that is null is
+absent; lengths are in characters (code points).
 """
 
 from datetime import datetime
@@ -19,7 +19,7 @@ Details = dict[str, Any]
 
 
 class OnBehalfOf(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """Whom an actor stands in for. Without `type` it is a user."""
+    """Whom the actor acts for. Without `type` it is a user."""
 
     type: ActorType | None = None
     id: Name | None = None
@@ -46,7 +46,7 @@ class Resource(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False)
 
 
 class Context(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """Where it came from."""
+    """Where the request came from."""
 
     ip_address: Name | None = None
     user_agent: Name | None = None
@@ -57,8 +57,8 @@ class Context(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
 
 
 class EventInput(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """One event as sent. What the types cannot say (the form of `action`, the range of `timestamp`,
-    a real address, depth and size) `intake` checks."""
+    """One event as sent. `intake` checks what types cannot say: the form of `action`, the range of `timestamp`, real
+    addresses, depth and size."""
 
     action: Annotated[str, Meta(max_length=100)]
     description: Annotated[str, Meta(max_length=500)] | None = None

@@ -1,8 +1,7 @@
-"""From the body of a request to events that are ready to be recorded.
+"""Intake: from the body of a request to events that are ready to be recorded.
 
-All that can be known without the organization's log happens here, before any lock: every rule,
-the defaults, redaction, the four parts and the commitment to them. Each recorded event passes
-here, so this is written for speed.
+Everything that needs no lock happens here: every rule, the defaults, redaction, the four parts and their commitments.
+Each recorded event passes here, so this module is written for speed.
 """
 
 import os
@@ -46,7 +45,7 @@ _msgpack = msgspec.msgpack.Encoder().encode
 
 
 class Prepared(msgspec.Struct, frozen=True, gc=False):
-    """An event that keeps every rule, ready to be given an index."""
+    """A valid event, ready to be given an index."""
 
     record: Record
     external_id: str  # "" if none
@@ -72,10 +71,10 @@ class _Details(msgspec.Struct, omit_defaults=True, gc=False):
 def read_request(
     body: bytes, content_type: str, *, received_at: int, recorded_by: Principal, redacted_keys: frozenset[str]
 ) -> list[Prepared]:
-    """The events of a request body, prepared, in order; `received_at` in µs since 1970 UTC.
+    """The prepared events of a request body, in order; `received_at` in microseconds since 1970 UTC.
 
-    Raises Invalid with `errors` = every problem of every event; BadRequest, TooLarge and UnsupportedMedia
-    as `body.read_body` does; nothing else, whatever the bytes are.
+    Raises Invalid with `errors`, every problem of every event; BadRequest, TooLarge and UnsupportedMedia as
+    `body.read_body` does; nothing else, whatever the bytes are.
     """
     problems = Problems()
     events = read_body(body, content_type, problems)
@@ -85,10 +84,7 @@ def read_request(
 def prepare(
     events: Sequence[EventInput], *, received_at: int, recorded_by: Principal, redacted_keys: frozenset[str]
 ) -> list[Prepared]:
-    """Prepare events that were made in this process; they stay as they are.
-
-    Raises Invalid with every problem, as `read_request` does.
-    """
+    """Prepare events made in this process; the given objects are not changed. Raises Invalid as `read_request`."""
     problems = Problems()
     sent = [examine(msgspec.to_builtins(event), index, problems) for index, event in enumerate(events)]
     return _prepare(sent, problems, _Intake(received_at, recorded_by, redacted_keys, len(sent), problems))
@@ -103,7 +99,7 @@ def _prepare(events: Sequence[EventInput], problems: Problems, intake: "_Intake"
 
 
 class _Intake:
-    """What the events of one request have in common, and what is ready of them."""
+    """What the events of one request have in common, and those prepared so far."""
 
     def __init__(
         self, received_at: int, recorded_by: Principal, redacted_keys: frozenset[str], count: int, problems: Problems
@@ -120,7 +116,7 @@ class _Intake:
         self._random = _random(count)
 
     def take(self, index: int, event: EventInput) -> None:
-        """Add the event to `prepared`, or what is wrong with it to the problems."""
+        """Prepare the event, or add its problems."""
         received_at, action, timestamp, context = self._received_at, event.action, event.timestamp, event.context
         default_category, default_status, sound = _defaults(action)
         resource = event.resource or _NO_RESOURCE
@@ -225,7 +221,7 @@ def _recorder(by: Principal) -> tuple[Actor, str]:
 
 @lru_cache(maxsize=4096)
 def _defaults(action: str) -> tuple[Category, Status, bool]:
-    """Category and status of events of this action when they are not given; whether it is one at all."""
+    """Category and status of events of this action that give none; and whether it is a valid action."""
     sound = ACTION.fullmatch(action) is not None
     return (category_of(action), status_of(action), True) if sound else ("other", "success", False)
 
@@ -240,7 +236,7 @@ def _is_address(text: str) -> bool:
 
 
 def _stamp(timestamp: datetime) -> str:
-    """As JSON, in UTC, always with six digits, so that the order of texts is the order of times."""
+    """The timestamp as JSON: in UTC, always with six digits, so that texts sort as times."""
     stamp = _json(timestamp if timestamp.tzinfo is UTC else timestamp.astimezone(UTC)).decode()
     return stamp if len(stamp) == STAMP_LENGTH else stamp[:20] + '.000000Z"'
 
@@ -254,7 +250,7 @@ def _typed(actor: Actor) -> Actor:
 
 
 def _random(count: int) -> bytes:
-    """For each of `count` events the random part of a UUIDv7 (RFC 9562 §5.7, RANDOM_ID bytes) and its seed."""
+    """For each of `count` events the random part of a UUIDv7 (RFC 9562 §5.7, RANDOM_ID bytes), and its seed."""
     random = bytearray(os.urandom(RANDOM_EACH * count))
     random[0::RANDOM_EACH] = random[0::RANDOM_EACH].translate(_VERSION_7)
     random[2::RANDOM_EACH] = random[2::RANDOM_EACH].translate(_VARIANT)
@@ -262,8 +258,8 @@ def _random(count: int) -> bytes:
 
 
 def _digest(event: EventInput) -> bytes:
-    """Of what was given, after redaction and without defaults; the order of keys and the zone of the timestamp
-    make no difference."""
+    """Digest of the event as given, after redaction and before defaults; key order and the timestamp's zone do not
+    matter."""
     if event.timestamp is not None:
         event.timestamp = event.timestamp.astimezone(UTC)
     return sha256(_sorted_json(event)).digest()

@@ -1,4 +1,4 @@
-"""The event as it is answered, streamed and shown."""
+"""The event as it is returned, streamed and shown."""
 
 from typing import Any
 
@@ -26,10 +26,10 @@ _object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def event_of(stored: StoredEvent) -> dict[str, Any]:
-    """The event with every field it has, ready for JSON: what was sent with the defaults filled in, and ADDED.
+    """The event as JSON values: what was sent, with the defaults filled in, and the fields of ADDED.
 
-    `redacted` only stands there when something was, `clock_skew` only when it is true, `erased` only when the
-    event lost parts: what they said is not there, or empty.
+    `redacted` is present only if something was, `clock_skew` only if true, `erased` only if the event lost parts:
+    fields of those are absent or empty.
     """
     erased = lost_parts(stored.remains)
     what, target, who, details = (
@@ -61,7 +61,7 @@ def event_of(stored: StoredEvent) -> dict[str, Any]:
 
 
 def event_of_record(record: Record, index: int) -> dict[str, Any]:
-    """The same of an event that is not in the store yet."""
+    """As `event_of`, for a record that is not in the store yet."""
     return event_of(
         StoredEvent(
             index, record.id, record.received_at, record.occurred_at,

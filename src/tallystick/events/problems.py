@@ -1,4 +1,4 @@
-"""What is wrong with the events of a request, as it is answered: an index, a field, a stable code, advice."""
+"""Problems of the events of a request, as returned: index, field, stable code, advice."""
 
 from tallystick.errors import Invalid
 
@@ -29,7 +29,7 @@ SHOWN_LENGTH = 100  # of what the client wrote
 
 
 class Problems:
-    """The problems of one request, no more than MAX_PROBLEMS."""
+    """The problems of one request, at most MAX_PROBLEMS."""
 
     def __init__(self) -> None:
         self.found: list[dict[str, str | int]] = []
@@ -42,16 +42,16 @@ class Problems:
 
     @property
     def full(self) -> bool:
-        """No more are taken."""
+        """Whether no more are accepted."""
         return len(self.found) >= MAX_PROBLEMS
 
     def add(self, index: int, field: str, code: str, detail: str) -> None:
-        """`index` counts the events of the request from 0; `field` is a path (`actor.email`), "" the whole event."""
+        """`index` counts the events of the request from 0; `field` is a path (`actor.email`), "" for all of it."""
         if not self.full:
             self.found.append({"index": index, "field": excerpt(field), "code": code, "detail": detail})
 
     def error(self) -> Invalid:
-        """The error that names them all, in order of index."""
+        """The error that names all of them, in order of index."""
         ordered = sorted(self.found, key=lambda problem: problem["index"])
         many = f"{'The first ' * self.full}{len(ordered)} problems are" if len(ordered) > 1 else "One problem is"
         return Invalid(
@@ -60,6 +60,6 @@ class Problems:
 
 
 def excerpt(text: str) -> str:
-    """Text of the client as it may stand in an answer: short, and encodable whatever it holds."""
+    """Client text as it may stand in an answer: short, and encodable whatever it holds."""
     short = text if len(text) <= SHOWN_LENGTH else text[:SHOWN_LENGTH] + "…"
     return short.encode("utf-8", "backslashreplace").decode().replace("\0", "\\u0000")

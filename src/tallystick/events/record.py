@@ -1,14 +1,14 @@
-"""The event as it is kept: four JSON parts, their commitment, and the columns copied from them."""
+"""The event as it is stored: four JSON parts, their commitments, and the columns copied from them."""
 
 import msgspec
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One committed event, without organization and index; this is what the journal holds (MessagePack).
+    """One committed event, without organization and index; the journal holds these (MessagePack).
 
-    Times are microseconds since 1970 UTC. Absent text is "". The parts are exact UTF-8 JSON
-    bytes (`b"{}"` when absent); everything from `action` on is a copy of what the parts say.
-    New fields go at the end with a default, so that an older journal still decodes.
+    Times are microseconds since 1970 UTC. Absent text is "". The parts are exact UTF-8 JSON bytes (`b"{}"` if absent);
+    everything from `action` on is a copy of what the parts say. New fields go at the end with a default, so that an
+    older journal can still be decoded.
     """
 
     id: bytes  # UUIDv7, 16 bytes
@@ -43,7 +43,7 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class StoredEvent(msgspec.Struct, frozen=True, gc=False):
-    """What reading needs to show an event: its place in the log and its parts."""
+    """An event as read from the store: its place in the log and its parts."""
 
     index: int
     id: bytes

@@ -1,4 +1,4 @@
-"""An event as a sentence for people."""
+"""The sentence of an event, for people."""
 
 import re
 from collections.abc import Mapping
@@ -25,8 +25,10 @@ Named = Mapping[str, Any]
 
 
 def summary(action: str, status: str, actor: Named, resource: Named) -> str:
-    """The sentence of the catalogue with the names filled in (`Sarah Lin failed to deploy api-infrastructure`);
-    for any other action `john did widget.frobbed on X`. `resource` is empty when there is none."""
+    """The catalogue's sentence with the names filled in (`Sarah Lin failed to deploy api-infrastructure`).
+
+    For other actions `john did widget.frobbed on X`. `resource` is empty if there is none.
+    """
     known = CATALOGUE.get(action)
     sentence = known.sentence if known else f"{{actor}} did {action}" + (" on {resource}" if _name(resource) else "")
     doer, thing = _actor(actor), _name(resource)
@@ -59,5 +61,5 @@ def _actor(actor: Named) -> str:
 
 
 def _name(named: Named) -> str:
-    """On one line, whatever it holds."""
+    """A name on one line, whatever it holds."""
     return " ".join(str(named.get("name") or named.get("email") or named.get("id") or "").split())

@@ -1,4 +1,4 @@
-"""The parts of an event as people read them: one line each, names before ids."""
+"""Actors and resources of an event as people read them: one line each."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ Part = Mapping[str, Any]
 
 
 def actor_words(actor: Part) -> str:
-    """`sarah@acme.com (usr_456) · Sarah Lin`: e-mail and id first, then the name and what kind it is."""
+    """`sarah@acme.com (usr_456) · Sarah Lin`: e-mail and id first, then the name and the type."""
     head = first_present(actor, "email", "name", "id")
     identity = actor.get("id", "")
     words = head if identity in ("", head) else f"{head} ({identity})"
@@ -24,5 +24,5 @@ def resource_words(resource: Part) -> str:
 
 
 def first_present(part: Part, *names: str) -> str:
-    """The first of these that the part has; "" for none."""
+    """The first of these keys that the part has a value for; "" for none."""
     return next((str(part[name]) for name in names if part.get(name)), "")

@@ -1,4 +1,4 @@
-"""The commit: duplicates, indexes, journal, tree and our own actions, in one transaction per organization."""
+"""The commit: duplicates, indexes, journal, Merkle tree and own events, in one transaction per organization."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ _answers = msgspec.json.Decoder(list[Recorded])
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit did for one organization: answers in the order of the submissions, and the new events."""
+    """The result of a commit for one organization: answers in the order of the submissions, and the new events."""
 
     answers: list[RecordingAnswer | TallystickError]
     batch: Batch
@@ -78,7 +78,8 @@ def commit(
     retention_days: int,
     redacted_keys: frozenset[str],
 ) -> Committed:
-    """Record the submissions and what waits in the outbox into the locked log. After an error nothing may stay."""
+    """Record the submissions and the organization's outbox into the locked log. After an error the transaction must be
+    undone."""
     org_id = log.org_id
     draft = _Draft(log.size)
     known = _known_external_ids(connection, org_id, submissions)
@@ -115,7 +116,7 @@ def commit(
 
 
 def forget_old_keys(connection: Connection, now: int, most: int = 1000) -> None:
-    """Forget idempotency keys after seven days, a few at a time so that nothing waits for it."""
+    """Delete idempotency keys older than seven days, a few at a time, so that nothing waits for it."""
     old = (
         select(idempotency_keys.c.org_id, idempotency_keys.c.key)
         .where(idempotency_keys.c.answered_at < now - IDEMPOTENCY_DAYS * DAY_US)
@@ -128,7 +129,7 @@ def forget_old_keys(connection: Connection, now: int, most: int = 1000) -> None:
 
 
 def body_digest(body: bytes) -> bytes:
-    """What tells one unpacked body from another under the same Idempotency-Key."""
+    """The digest by which unpacked bodies under one Idempotency-Key are compared."""
     return hashlib.sha256(body).digest()
 
 

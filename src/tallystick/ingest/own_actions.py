@@ -1,4 +1,4 @@
-"""What Tallystick did itself, on its way from the outbox into the trail."""
+"""Tallystick's own events, on their way from the outbox into the trail."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -20,10 +20,10 @@ logger = structlog.get_logger(__name__)
 def take_prepared(
     connection: Connection, org_id: UUID, *, now: int, redacted_keys: frozenset[str]
 ) -> Iterator[Prepared]:
-    """The organization's waiting actions as prepared events; they leave the outbox in this transaction.
+    """The organization's waiting own events, prepared; they leave the outbox in this transaction.
 
-    The records that explain what is gone enter the trail whole: nothing in them is redacted, and one that cannot
-    be recorded as it is waits, since what it announces may not be done before.
+    Records that explain deletions enter the trail unredacted, and one that cannot be recorded as it is keeps waiting:
+    the deletion it announces may not happen before it is in the log.
     """
     waiting = outbox.take(connection, org_id, MOST_PER_COMMIT)
     taken: list[outbox.OutboxEntry] = []
@@ -47,7 +47,7 @@ def take_prepared(
 def _without_particulars(
     entry: outbox.OutboxEntry, problem: str, now: int, redacted_keys: frozenset[str]
 ) -> list[Prepared]:
-    """Who did what on what, if that can be recorded; else what alone."""
+    """The event with actor, action and resource, if those can be recorded; else with the action alone."""
     bare = {"action": entry.event["action"], "metadata": {"problem": problem}}
     named = {name: entry.event[name] for name in ("actor", "resource", "context") if name in entry.event}
     try:

@@ -1,4 +1,4 @@
-"""Where requests wait for the next commit, bounded."""
+"""The pool: where requests wait for the next commit; bounded."""
 
 import threading
 from collections import deque
@@ -13,7 +13,7 @@ EVENTS_PER_TICK = 4_000
 
 
 class Pool:
-    """Joined by the doors, emptied by the sequencer, oldest first. When full, `join` refuses: 503."""
+    """Handlers join it, the sequencer empties it, oldest first. When it is full, `join` refuses with 503."""
 
     def __init__(self, *, most_events: int = MOST_EVENTS, most_bytes: int = MOST_BYTES) -> None:
         self._most_events = most_events
@@ -26,7 +26,7 @@ class Pool:
         self._changed = threading.Condition()
 
     def join(self, submission: Submission) -> None:
-        """Wait for the next commit. A single request always fits into an empty pool."""
+        """Add a submission for the next commit. A single request always fits into an empty pool."""
         count = len(submission.prepared)
         with self._changed:
             if self._closed:
@@ -40,17 +40,17 @@ class Pool:
             self._changed.notify()
 
     def is_waiting(self) -> bool:
-        """Whether anything waits now; a hint, read without the lock."""
+        """Whether anything waits; a hint, read without the lock."""
         return bool(self._waiting)
 
     def poke(self) -> None:
-        """Wake the sequencer: our own actions wait in the outbox."""
+        """Wake the sequencer: own events wait in the outbox."""
         with self._changed:
             self._poked = True
             self._changed.notify()
 
     def take(self, seconds: float) -> tuple[Sequence[Submission], bool]:
-        """What is to be committed next, and whether somebody poked; waits at most `seconds` for either."""
+        """The submissions to commit next, and whether `poke` was called; waits at most `seconds` for either."""
         with self._changed:
             if not (self._waiting or self._poked or self._closed):
                 self._changed.wait(seconds)
@@ -66,7 +66,7 @@ class Pool:
             return taken, poked
 
     def close(self) -> None:
-        """Take nothing more; what waits is still committed."""
+        """Refuse further submissions; those that wait are still committed."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,4 +1,5 @@
-"""At the start: do journal, shipments, tree and store agree? What does not is frozen or said."""
+"""Reconciliation at the start: do journal, shipments, tree and store agree? Contradictions are logged or freeze the
+log."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -22,7 +23,7 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Inconsistency:
-    """Something about an organization's log that does not fit. `freezes`: nothing more may be recorded."""
+    """An inconsistency of an organization's log. `freezes`: nothing more may be recorded in it."""
 
     org_id: UUID
     problem: str
@@ -30,7 +31,7 @@ class Inconsistency:
 
 
 def reconcile(database: Database, store: EventStore) -> list[Inconsistency]:
-    """Check every log; freeze those whose parts contradict each other. A store that is down is not waited for."""
+    """Check every log and freeze those that contradict themselves. Does not wait for a store that is down."""
     try:
         holdings = store.holdings()
     except StoreError as error:
@@ -71,7 +72,7 @@ def reconcile(database: Database, store: EventStore) -> list[Inconsistency]:
 
 
 def contradiction(connection: Connection, org_id: UUID, size: int, fixed: int, stored: int) -> str | None:
-    """What does not fit within the control database, in words, or None."""
+    """The contradiction within the control database, in words, or None."""
     if not stored <= fixed <= size:
         return f"positions out of order: stored {stored}, fixed {fixed}, size {size}"
     if (mismatch := check_edge(connection, org_id)) is not None:

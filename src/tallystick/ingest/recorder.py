@@ -1,4 +1,4 @@
-"""The recorder: what a door calls to record a request's events."""
+"""The recorder: records the events of a request."""
 
 import asyncio
 import shutil
@@ -29,7 +29,7 @@ _KEY_LENGTH = 255
 
 
 class Recorder:
-    """Records events. One for each process; `record` is called on the event loop."""
+    """Records events. One per process; call `record` on the event loop."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Recorder:
     async def record(
         self, scope: Scope, body: bytes, content_type: str, *, idempotency_key: str | None = None
     ) -> RecordingAnswer:
-        """Record a request's events, all or none; on return they are on disk, ordered and in the log.
+        """Record a request's events, all or none. On return they are on disk, ordered and in the log.
 
         `body` is unpacked. Raises Invalid, BadRequest, TooLarge, UnsupportedMedia, Conflict or Unavailable.
         """
@@ -78,7 +78,7 @@ class Recorder:
         return await future
 
     async def searchable(self, org_id: UUID, index: int, seconds: float = WAIT_SECONDS) -> bool:
-        """Wait until queries see everything up to `index`; False when that takes longer."""
+        """Wait until queries see every event up to `index`; False if that takes longer than `seconds`."""
         deadline = time.monotonic() + seconds
         pause = 0.01
         while True:
@@ -90,11 +90,11 @@ class Recorder:
             pause = min(pause * 1.5, 0.1)
 
     def is_busy(self) -> bool:
-        """Whether anything waits to be recorded now."""
+        """Whether anything waits to be recorded."""
         return self._pool.is_waiting()
 
     def own_actions_waiting(self) -> None:
-        """Something was written to the outbox: let it enter the trail now."""
+        """Call after a write to the outbox: its events enter the trail at once."""
         self._pool.poke()
 
     async def _prepare(self, scope: Scope, body: bytes, content_type: str) -> list[Prepared]:

@@ -1,4 +1,4 @@
-"""The sequencer: one thread that turns what waits into commits, tick by tick."""
+"""The sequencer: one thread that commits what waits in the pool, tick by tick."""
 
 import threading
 import time
@@ -37,8 +37,11 @@ class _Work:
 
 
 class Sequencer:
-    """Commits what the pool holds. `listeners` are told (organization, new end of its log) after each commit, when
-    `recent` has it."""
+    """Commits what the pool holds.
+
+    After each commit `listeners` are called with the organization and the new end of its log; `recent` holds the batch
+    then.
+    """
 
     def __init__(self, database: Database, pool: Pool, *, redacted_keys: frozenset[str]) -> None:
         self._database = database
@@ -55,7 +58,7 @@ class Sequencer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Commit what waits, then end."""
+        """Commit what waits, then end the thread."""
         self._stopping = True
         self._pool.close()
         self._thread.join()
@@ -76,7 +79,7 @@ class Sequencer:
                 return
 
     def tick(self, submissions: Sequence[Submission], *, look_at_outbox: bool = True) -> None:
-        """Commit these submissions, and our own actions that wait."""
+        """Commit these submissions and the own events in the outbox."""
         try:
             works = self._works(submissions, look_at_outbox)
         except SQLAlchemyError as error:
@@ -103,7 +106,7 @@ class Sequencer:
         return [_Work(org_id, by_organization[org_id]) for org_id in sorted(by_organization)]
 
     def _commit(self, works: Sequence[_Work], *, last_try: bool = False) -> bool:
-        """One transaction for these organizations; False when it failed and each is to be tried alone."""
+        """One transaction for these organizations; False if it failed and each is to be tried alone."""
         done: list[tuple[_Work, Committed | TallystickError]] = []
         try:
             with self._database.write() as connection:
@@ -144,7 +147,7 @@ class Sequencer:
         )
 
     def _refuse(self, works: Sequence[_Work], error: Exception) -> None:
-        """Nothing of these was committed: say so, and stop a log that contradicts itself."""
+        """Answer submissions that were not committed, and freeze a log that contradicts itself."""
         logger.error("commit_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
         answer: TallystickError = _database_down()
         if isinstance(error, ledger_log.LedgerDamaged):
@@ -165,7 +168,7 @@ class Sequencer:
             forget_old_keys(connection, now)
 
     def _settle(self, outcomes: Sequence[tuple[Submission, Outcome]]) -> None:
-        """Wake the waiting requests, one call for each event loop."""
+        """Resolve the waiting requests, with one call per event loop."""
         by_loop: dict[int, list[tuple[Submission, Outcome]]] = {}
         for submission, outcome in outcomes:
             by_loop.setdefault(id(submission.loop), []).append((submission, outcome))

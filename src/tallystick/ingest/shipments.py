@@ -28,7 +28,7 @@ _STORE = update(logs).where(logs.c.org_id == bindparam("org")).values(stored_end
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """first ≤ index < end of one organization."""
+    """The indexes first ≤ index < end of one organization."""
 
     org_id: UUID
     first: int
@@ -37,7 +37,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """Ranges that are sent under one token to the store `store_id`."""
+    """Index ranges that are sent under one deduplication token to the store `store_id`."""
 
     id: UUID
     token: str
@@ -51,7 +51,7 @@ class Shipment:
 
 
 class _Load:
-    """What a shipment may carry, counted while it is filled."""
+    """What a shipment may carry (events, bytes, partitions), counted while it is filled."""
 
     def __init__(self) -> None:
         self.events = 0
@@ -71,7 +71,7 @@ class _Load:
 
 
 def fix_next(connection: Connection, *, store_id: UUID, now: int) -> tuple[Shipment, list[Group]] | None:
-    """Fix the next shipment from what the journal holds beyond earlier ones; None when there is nothing."""
+    """Fix the next shipment from the journal, beyond earlier ones; None if there is nothing to ship."""
     waiting = connection.execute(
         select(logs.c.org_id, logs.c.fixed_end, logs.c.size)
         .where(logs.c.size > logs.c.fixed_end)
@@ -96,7 +96,7 @@ def fix_next(connection: Connection, *, store_id: UUID, now: int) -> tuple[Shipm
 
 
 def _records(connection: Connection, org_id: UUID, first: int, end: int, load: _Load) -> list[Record]:
-    """Records from `first` on, as many as the load takes."""
+    """Records from `first` on, as many as fit into the load."""
     taken: list[Record] = []
     at = first
     while at < end:
@@ -121,7 +121,7 @@ def _month(day: int) -> int:
 
 
 def oldest_open(connection: Connection) -> Shipment | None:
-    """The shipment that was fixed first and is not known to be stored."""
+    """The oldest shipment that is not known to be stored."""
     row = connection.execute(
         select(shipments).order_by(shipments.c.created_at, shipments.c.shipment_id).limit(1)
     ).first()
@@ -137,7 +137,7 @@ def oldest_open(connection: Connection) -> Shipment | None:
 
 
 def load(connection: Connection, shipment: Shipment) -> list[Group]:
-    """The shipment's records from the journal."""
+    """The shipment's records, from the journal."""
     groups: list[Group] = []
     for part in shipment.ranges:
         records: list[Record] = []
@@ -148,14 +148,14 @@ def load(connection: Connection, shipment: Shipment) -> list[Group]:
 
 
 def settle(connection: Connection, shipment: Shipment) -> None:
-    """All its rows are in the store or set aside: let the journal go and say so."""
+    """Mark the shipment as stored (or set aside), and delete it from the journal."""
     connection.execute(delete(shipment_ranges).where(shipment_ranges.c.shipment_id == shipment.id))
     connection.execute(delete(shipments).where(shipments.c.shipment_id == shipment.id))
     _advance(connection, {part.org_id for part in shipment.ranges})
 
 
 def _advance(connection: Connection, org_ids: Collection[UUID]) -> None:
-    """What of these organizations no shipment holds any more is stored."""
+    """Whatever of these organizations no shipment holds any more is stored."""
     still_open = (
         select(shipment_ranges.c.org_id, func.min(shipment_ranges.c.first_index).label("first"))
         .where(shipment_ranges.c.org_id.in_(org_ids))
@@ -177,7 +177,7 @@ def _advance(connection: Connection, org_ids: Collection[UUID]) -> None:
 def replace_by(
     connection: Connection, shipment: Shipment, parts: Sequence[tuple[Range, ...]], *, store_id: UUID, now: int
 ) -> None:
-    """Fix these parts instead of the shipment, each under a token of its own; what none holds counts as stored."""
+    """Fix these parts in place of the shipment, each under a new token; what no part holds counts as stored."""
     connection.execute(delete(shipment_ranges).where(shipment_ranges.c.shipment_id == shipment.id))
     connection.execute(delete(shipments).where(shipments.c.shipment_id == shipment.id))
     for part in parts:
@@ -187,7 +187,7 @@ def replace_by(
 
 
 def note_attempt(connection: Connection, shipment: Shipment, error: str | None) -> Shipment:
-    """Count an attempt that failed."""
+    """Store a failed attempt of the shipment."""
     connection.execute(
         update(shipments)
         .where(shipments.c.shipment_id == shipment.id)

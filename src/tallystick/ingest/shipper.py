@@ -55,7 +55,7 @@ class Shipper(Background):
         super().log_failure(error)
 
     def step(self) -> bool:
-        """Ship one shipment; False when there was none. StoreError: it stays fixed and is sent again."""
+        """Ship one shipment; False if there is none. After a StoreError it stays fixed and is sent again."""
         if not self.may_work(clock.now_us()):
             self._measure()
             return False
@@ -94,7 +94,7 @@ class Shipper(Background):
         telemetry.shipments_total.labels("stored").inc()
 
     def _send_again(self, shipment: Shipment) -> None:
-        """A shipment that was sent before, perhaps: ask what arrived before sending what did not."""
+        """A shipment that may have been sent before: ask which rows arrived before sending the others."""
         missing = self._missing(shipment)
         if not missing:
             self._done(shipment)
@@ -136,7 +136,7 @@ class Shipper(Background):
         return tuple(missing)
 
     def _failed(self, shipment: Shipment, error: StoreError) -> None:
-        """Raise again when the store is sick; when the shipment is, cut it down to the event that is."""
+        """Raise the error again if the store is failing; if the shipment is bad, narrow it down to the bad event."""
         with self._database.write() as connection:
             shipment = shipments.note_attempt(connection, shipment, str(error))
         telemetry.shipments_total.labels("failed").inc()

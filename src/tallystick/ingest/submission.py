@@ -1,4 +1,4 @@
-"""A request on its way to the commit, and what comes of it."""
+"""A request on its way to the commit, and its answer."""
 
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from tallystick.events.intake import Prepared
 
 
 class Recorded(msgspec.Struct, omit_defaults=True, gc=False):
-    """The answer for one event; the marks behind `duplicate` stand there only when they are true."""
+    """The answer for one event; `duplicate`, `conflict` and the like are only present when true."""
 
     id: str
     index: int
@@ -22,7 +22,7 @@ class Recorded(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class RecordingAnswer(msgspec.Struct):
-    """The answer for one request; `last_index` is the highest index that it speaks of, -1 for none."""
+    """The answer for one request; `last_index` is the highest index in it, -1 for none."""
 
     events: list[Recorded]
     duplicate: bool
@@ -34,7 +34,7 @@ class RecordingAnswer(msgspec.Struct):
 
 
 class Submission:
-    """One request's prepared events, waiting in the pool; `future` gets an Answer or an error."""
+    """The prepared events of one request in the pool; `future` resolves to a RecordingAnswer or an error."""
 
     __slots__ = ("body_digest", "future", "idempotency_key", "loop", "org_id", "prepared", "size")
 

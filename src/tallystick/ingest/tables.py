@@ -1,4 +1,4 @@
-"""Tables of recording."""
+"""Tables of ingest."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, Uuid
 

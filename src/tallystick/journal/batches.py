@@ -1,4 +1,4 @@
-"""Batches of committed records: how they are written down and read back."""
+"""Batches of committed records: how they are stored and read back."""
 
 import struct
 import threading
@@ -27,7 +27,7 @@ _local = threading.local()
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records with indexes from `first` on, without a gap."""
+    """Records with consecutive indexes, beginning with `first`."""
 
     org_id: UUID
     first: int
@@ -39,7 +39,7 @@ class Batch:
 
 
 def write(connection: Connection, org_id: UUID, first: int, frames: Sequence[bytes], span: tuple[int, int]) -> None:
-    """Write a batch: `frames` are records in MessagePack, `span` the first and last time of reception."""
+    """Store a batch: `frames` are records in MessagePack, `span` the first and last time of receipt (microseconds)."""
     body = _compressor().compress(_array_header(len(frames)) + b"".join(frames))
     row = {
         "org_id": org_id, "first_index": first, "events": len(frames),
@@ -49,7 +49,7 @@ def write(connection: Connection, org_id: UUID, first: int, frames: Sequence[byt
 
 
 def read(connection: Connection, org_id: UUID, first: int, end: int, *, most: int | None = None) -> list[Batch]:
-    """The batches that hold any index of first ≤ index < end, in order, whole; at most about `most` events."""
+    """The whole batches that hold any index of first ≤ index < end, in order; at most about `most` events."""
     statement = (
         select(journal.c.first_index, journal.c.events, journal.c.body)
         .where(journal.c.org_id == org_id, journal.c.first_index < end)
@@ -69,7 +69,7 @@ def read(connection: Connection, org_id: UUID, first: int, end: int, *, most: in
 
 
 def read_received_within(connection: Connection, org_id: UUID, from_us: int, to_us: int) -> list[Batch]:
-    """The batches that may hold an event received in from ≤ time ≤ to."""
+    """The batches that may hold an event received in from_us ≤ time ≤ to_us."""
     statement = select(journal.c.first_index, journal.c.events, journal.c.body).where(
         journal.c.org_id == org_id, journal.c.received_from <= to_us, journal.c.received_to >= from_us
     )
@@ -77,12 +77,12 @@ def read_received_within(connection: Connection, org_id: UUID, from_us: int, to_
 
 
 def remove_stored(connection: Connection, stored_ends: Mapping[UUID, int]) -> None:
-    """Remove the batches whose every index is below what is said for their organization."""
+    """Delete the batches whose every index is below the stored end of their organization."""
     connection.execute(_REMOVE, [{"org": org_id, "stored_end": end} for org_id, end in stored_ends.items()])
 
 
 def size(connection: Connection) -> tuple[int, int]:
-    """How many events and how many bytes the journal holds."""
+    """The number of events and of bytes in the journal."""
     row = connection.execute(
         select(func.coalesce(func.sum(journal.c.events), 0), func.coalesce(func.sum(func.length(journal.c.body)), 0))
     ).one()
@@ -98,7 +98,7 @@ def _batch(org_id: UUID, row: Any) -> Batch:
 
 
 def _array_header(count: int) -> bytes:
-    """MessagePack's array 32 (https://github.com/msgpack/msgpack/blob/master/spec.md)."""
+    """The header of a MessagePack array 32 (https://github.com/msgpack/msgpack/blob/master/spec.md)."""
     return struct.pack(">BI", 0xDD, count)
 
 

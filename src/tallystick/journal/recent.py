@@ -1,4 +1,4 @@
-"""What this process committed last: who reads right behind it need not ask a database for it."""
+"""Recent batches: this process's latest commits in memory, so that readers right behind need not ask a database."""
 
 import threading
 from collections import OrderedDict
@@ -11,7 +11,7 @@ MOST_BYTES = 16 << 20
 
 
 class Recent:
-    """The latest batches of this process, whole. A copy: the journal and the store have them all. For any thread."""
+    """The latest batches of this process. Thread-safe. Only a copy: journal and store hold all of them."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._room = most_bytes
@@ -20,7 +20,7 @@ class Recent:
         self._of: dict[UUID, OrderedDict[int, Batch]] = {}  # by the index after their last
 
     def put(self, batch: Batch, size: int) -> None:
-        """A batch that was committed, of so many bytes; the oldest of all go when there is no room."""
+        """Add a committed batch of `size` bytes; the oldest of all organizations make room."""
         with self._lock:
             self._all[batch.org_id, batch.end] = size
             self._of.setdefault(batch.org_id, OrderedDict())[batch.end] = batch
@@ -29,7 +29,7 @@ class Recent:
                 self._drop(*next(iter(self._all)))
 
     def read(self, org_id: UUID, first: int, *, most: int) -> list[Batch]:
-        """The batches without a gap from the one that holds index `first`, at most about `most` events; or none."""
+        """The consecutive batches from the one that holds index `first`, at most about `most` events; or none."""
         found: list[Batch] = []
         held = 0
         with self._lock:
@@ -45,7 +45,7 @@ class Recent:
         return found
 
     def forget(self, org_id: UUID) -> None:
-        """Of an organization whose events may be others by now."""
+        """Drop an organization's batches, whose events may have been changed (erased) since."""
         with self._lock:
             for end in list(self._of.get(org_id, ())):
                 self._drop(org_id, end)

@@ -1,4 +1,4 @@
-"""Events that the store refuses for good: kept here, readable and provable, with an alarm."""
+"""Set-aside events: refused by the store for good, kept here, readable and provable, and alarmed about."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -13,7 +13,7 @@ _record = msgspec.msgpack.Decoder(Record)
 
 
 def put(connection: Connection, org_id: UUID, index: int, record: Record, reason: str, now: int) -> None:
-    """Set one event aside; the reason is what the store said."""
+    """Set one event aside; `reason` is the store's error."""
     connection.execute(
         insert(set_aside),
         {
@@ -24,7 +24,7 @@ def put(connection: Connection, org_id: UUID, index: int, record: Record, reason
 
 
 def of_organization(connection: Connection, org_id: UUID) -> list[tuple[int, Record]]:
-    """All (index, record) of an organization that are set aside, in index order: a handful at most."""
+    """All (index, record) that are set aside in an organization, ordered by index: a handful at most."""
     statement = select(set_aside.c.log_index, set_aside.c.record).where(set_aside.c.org_id == org_id)
     return [
         (row.log_index, _record.decode(row.record))
@@ -33,7 +33,7 @@ def of_organization(connection: Connection, org_id: UUID) -> list[tuple[int, Rec
 
 
 def rewrite(connection: Connection, org_id: UUID, index: int, record: Record) -> None:
-    """Keep another record of the event, one that lost parts; and no longer what the store said of it."""
+    """Replace the record of the event by one that lost parts, and drop the store's error text."""
     mine = (set_aside.c.org_id == org_id) & (set_aside.c.log_index == index)
     connection.execute(
         update(set_aside).where(mine).values(record=msgspec.msgpack.encode(record), reason="parts of it were erased")
@@ -41,11 +41,11 @@ def rewrite(connection: Connection, org_id: UUID, index: int, record: Record) ->
 
 
 def counts(connection: Connection) -> dict[UUID, int]:
-    """How many events are set aside in each organization that has any."""
+    """The number of set-aside events of each organization that has any."""
     statement = select(set_aside.c.org_id, func.count()).group_by(set_aside.c.org_id)
     return {row[0]: row[1] for row in connection.execute(statement)}
 
 
 def remove(connection: Connection, org_id: UUID, indexes: Sequence[int]) -> None:
-    """Forget those of these events that are set aside."""
+    """Delete these events, as far as they are set aside."""
     connection.execute(delete(set_aside).where(set_aside.c.org_id == org_id, set_aside.c.log_index.in_(indexes)))

@@ -1,4 +1,4 @@
-"""Write an own action in the transaction of the change; take what waits in the transaction of the commit."""
+"""Writes own audit events in the transaction of a change, and takes them in the transaction of the commit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ outbox = Table(
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """One waiting action: `event` has the fields that a client sends."""
+    """One waiting own event; `event` has the fields that a client sends."""
 
     entry_id: int
     event: Mapping[str, Any]
@@ -40,9 +40,9 @@ class OutboxEntry:
 def write(
     connection: Connection, org_id: UUID, event: Mapping[str, Any], *, now: int, recorded_by: Principal = TALLYSTICK
 ) -> int:
-    """Let `event` enter the organization's trail when this transaction commits; its timestamp is `now` unless given.
+    """Write an event that enters the trail when this transaction commits; its timestamp is `now` unless it has one.
 
-    The number of the entry, for `is_waiting`.
+    Returns the entry's number, for `is_waiting`.
     """
     statement = (
         insert(outbox)
@@ -59,12 +59,12 @@ def write(
 
 
 def is_waiting(connection: Connection, entry_id: int) -> bool:
-    """Whether the entry has not entered the trail."""
+    """Whether the entry has not entered the trail yet."""
     return connection.execute(select(outbox.c.entry_id).where(outbox.c.entry_id == entry_id)).first() is not None
 
 
 def move_to_front(connection: Connection, org_id: UUID, entry_id: int) -> None:
-    """Let the entry enter the trail before all that wait in its organization."""
+    """Let the entry enter the trail before all others that wait in its organization."""
     first = connection.execute(select(sa.func.min(outbox.c.entry_id)).where(outbox.c.org_id == org_id)).scalar_one()
     if first < entry_id:
         lowest = connection.execute(select(sa.func.min(outbox.c.entry_id))).scalar_one()
@@ -72,12 +72,12 @@ def move_to_front(connection: Connection, org_id: UUID, entry_id: int) -> None:
 
 
 def organizations_waiting(connection: Connection, limit: int = 1000) -> list[UUID]:
-    """Organizations with actions that have not entered their trail."""
+    """The organizations with own events that have not entered their trail."""
     return list(connection.execute(select(outbox.c.org_id).distinct().limit(limit)).scalars())
 
 
 def take(connection: Connection, org_id: UUID, limit: int) -> list[OutboxEntry]:
-    """The oldest waiting actions, at most `limit`. Call under the log's lock, then `delete` them in its transaction."""
+    """The oldest waiting events, at most `limit`. Call it under the log's lock, then `delete` them in it."""
     rows = connection.execute(
         select(outbox.c.entry_id, outbox.c.event, outbox.c.recorded_by)
         .where(outbox.c.org_id == org_id)
@@ -91,6 +91,6 @@ def take(connection: Connection, org_id: UUID, limit: int) -> list[OutboxEntry]:
 
 
 def delete(connection: Connection, entries: Sequence[OutboxEntry]) -> None:
-    """Remove what was taken: it is in the trail once this transaction commits."""
+    """Delete entries that were taken: they are in the trail once this transaction commits."""
     if entries:
         connection.execute(sa.delete(outbox).where(outbox.c.entry_id.in_([entry.entry_id for entry in entries])))

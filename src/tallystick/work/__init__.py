@@ -1,5 +1,5 @@
-"""Background work: a thread for each kind, and who may do it now.
+"""Background work: worker threads, leases, pauses, calendars.
 
-Promise: of several processes one holds a lease at a time; a holder that dies loses it when it
-runs out. What fails is said and tried again, and ends no thread. Table: leases.
+Promise: of several processes one holds a lease at a time, and a holder that dies loses it when it expires. A failed
+step is logged and repeated; it ends no thread. Table: leases.
 """

@@ -1,4 +1,4 @@
-"""When something is due next by a calendar in a zone, and which days lie behind it."""
+"""Calendars: when a schedule in a time zone is due next, and which days lie behind it."""
 
 import re
 from bisect import bisect_left
@@ -19,7 +19,7 @@ _AT = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Whole days, both included, and where they begin and end in microseconds."""
+    """Whole days, both included, with their begin and end in microseconds."""
 
     first: date
     last: date
@@ -32,7 +32,7 @@ class Period:
 
 
 class BadCalendar(ValueError):
-    """What somebody wrote is no time of a calendar: which field, and what to write."""
+    """An invalid calendar: `field` names the wrong part, the detail says what to write."""
 
     def __init__(self, field: str, detail: str) -> None:
         super().__init__(detail)
@@ -42,7 +42,7 @@ class BadCalendar(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """At a time of some days in a zone; `weekday` 0 is Monday, `day` is of the month or its last one."""
+    """A time on some days in a zone; `weekday` 0 is Monday, `day` is a day of the month or its last one."""
 
     frequency: Frequency
     at: str
@@ -56,7 +56,7 @@ class Calendar:
 
     @property
     def words(self) -> str:
-        """`each Monday at 07:30 (Europe/Berlin)`."""
+        """For people: `each Monday at 07:30 (Europe/Berlin)`."""
         when = {
             "daily": "each day",
             "weekly": f"each {WEEKDAYS[self.weekday].capitalize()}",
@@ -65,7 +65,7 @@ class Calendar:
         return f"{when} at {self.at} ({self.zone_name})"
 
     def following(self, now: int) -> int:
-        """The first moment after `now`, microseconds both."""
+        """The first time after `now`, both in microseconds."""
         zone, at = self.zone, time.fromisoformat(self.at)
         day = from_us(now).astimezone(zone).date() - _DAY
         while True:
@@ -74,7 +74,7 @@ class Calendar:
             day += _DAY
 
     def period_before(self, at: int) -> Period:
-        """The last day, week (from Monday on) or month that was over at `at`."""
+        """The last day, week (from Monday) or month that was over at `at`."""
         zone = self.zone
         day = from_us(at).astimezone(zone).date()
         if self.frequency == "daily":
@@ -88,7 +88,7 @@ class Calendar:
         return Period(first, last, moment_of(first, time(), zone), moment_of(last + _DAY, time(), zone))
 
     def missed(self, until: int, at: int) -> tuple[list[Period], bool]:
-        """What was over at `at` and ends after `until`, oldest first; and whether older ones were too many."""
+        """The periods that were over at `at` and end after `until`, oldest first; and whether older ones were cut."""
         found: list[Period] = []
         period = self.period_before(at)
         while period.end > until and len(found) < MOST_PERIODS:
@@ -103,7 +103,7 @@ class Calendar:
 
 
 def moment_of(day: date, at: time, zone: tzinfo) -> int:
-    """That time of that day in microseconds: the first of two; where clocks leave it out, when they go on."""
+    """That time of that day in microseconds: of two, the first; if clocks skip it, the moment they go on."""
     local = datetime.combine(day, at, zone)
     found = local.astimezone(UTC)
     if found.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
@@ -118,7 +118,7 @@ def moment_of(day: date, at: time, zone: tzinfo) -> int:
 
 
 def parse_calendar(frequency: str, at: str, weekday: str, day: int, zone: str) -> Calendar:
-    """The calendar of what somebody wrote, the weekday by its name; BadCalendar."""
+    """The calendar of what a person entered, the weekday by name. Raises BadCalendar."""
     known = next((one for one in FREQUENCIES if one == frequency), None)
     if known is None:
         raise BadCalendar("frequency", f"frequency is one of {', '.join(FREQUENCIES)}.")

@@ -32,7 +32,7 @@ leases = Table(
 
 
 def hold(connection: Connection, name: str, holder: str, *, now: int, seconds: int) -> bool:
-    """Take or renew the lease; False while another holds it. `now` is in microseconds."""
+    """Take or renew the lease; False if another holder has it. `now` is in microseconds."""
     until = now + seconds * 1_000_000
     taken = connection.execute(
         update(leases)
@@ -52,7 +52,7 @@ def hold(connection: Connection, name: str, holder: str, *, now: int, seconds: i
 
 
 class Lease:
-    """One process's hold on a name, renewed when a third of its time is over: what is at rest writes nothing."""
+    """One process's hold on a name. Renewed when a third of its time is over, so that idle workers write nothing."""
 
     def __init__(self, database: Database, name: str, *, seconds: int) -> None:
         self._database = database
@@ -62,7 +62,7 @@ class Lease:
         self._renewed_at: int | None = None
 
     def hold(self, now: int) -> bool:
-        """Take or keep it; False while another holds it. `now` is in microseconds."""
+        """Take or keep the lease; False if another holder has it. `now` is in microseconds."""
         if self._renewed_at is not None and 0 <= now - self._renewed_at < self._seconds * 1_000_000 // 3:
             return True
         self._renewed_at = None
@@ -73,18 +73,18 @@ class Lease:
         return True
 
     def end(self) -> None:
-        """Let the next one begin at once."""
+        """Release the lease early."""
         self._renewed_at = None
         end(self._database, self._name, self._holder)
 
 
 def give_up(connection: Connection, name: str, holder: str) -> None:
-    """Let the next one begin at once."""
+    """Release the lease early, in the caller's transaction."""
     connection.execute(delete(leases).where(leases.c.name == name, leases.c.holder == holder))
 
 
 def end(database: Database, name: str, holder: str) -> None:
-    """Give the lease up when work stops; if that fails it runs out by itself."""
+    """Release the lease when work stops; if that fails, the lease expires by itself."""
     try:
         with database.write() as connection:
             give_up(connection, name, holder)
@@ -93,7 +93,7 @@ def end(database: Database, name: str, holder: str) -> None:
 
 
 def forget_all(connection: Connection) -> None:
-    """At the start of the only process there can be: whoever held a lease is dead."""
+    """Delete all leases, at the start of the only process there can be: every earlier holder is dead."""
     connection.execute(delete(leases))
 
 

@@ -1,6 +1,6 @@
 """AWS CloudTrail: the log files that a trail delivers, `{"Records": […]}`.
 
-Nothing of a record is dropped: what has no place among the event's own fields stands in `metadata`.
+No field of a record is lost: what has no place in the event's own fields goes to `metadata`.
 """
 
 import re
@@ -84,7 +84,7 @@ _RESOURCES = {
 
 
 def read(stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    """The records of one log file as events; raises ValueError when it is none."""
+    """The records of one log file as events; ValueError if it is not one."""
     try:
         trail = msgspec.json.decode(stream.read())
     except RecursionError:
@@ -99,7 +99,7 @@ def read(stream: BinaryIO) -> Iterator[dict[str, Any]]:
 
 
 def event_of_record(record: dict[str, Any]) -> dict[str, Any]:
-    """One record as an event; what the record lacks, the event lacks."""
+    """One record as an event; fields that the record lacks are left out."""
     response = _object(record.get("responseElements"))
     failed = bool(record.get("errorCode")) or response.get("ConsoleLogin") == "Failure"
     error = {"error_code": record.get("errorCode"), "error_message": record.get("errorMessage")}
@@ -213,7 +213,7 @@ def _text(mapping: dict[str, Any], name: str) -> str:
 
 
 def _object(value: object) -> dict[str, Any]:
-    """An object as it is, nothing as an empty one, and anything else as the one value of one."""
+    """An object as it is, nothing as an empty one, any other value as an object with that one value."""
     if isinstance(value, dict):
         return value
     return {} if value is None else {"value": value}

@@ -1,4 +1,4 @@
-"""Tallystick's own format: an event on each line, as sent or as it came back from a server."""
+"""Tallystick's own format: one event per line, as sent or as returned by a server."""
 
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -12,7 +12,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def read(stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    """The events of the lines that are not blank; raises ValueError with the line that is no event."""
+    """The events of the lines that are not blank; ValueError with the number of a line that is not an event."""
     for number, line in enumerate(stream, 1):
         line = line.removeprefix(_BOM) if number == 1 else line
         if not line.isspace():
@@ -23,7 +23,7 @@ def read(stream: BinaryIO) -> Iterator[dict[str, Any]]:
 
 
 def event_of_line(line: bytes) -> dict[str, Any]:
-    """One event as one would send it: what a server added is left out, except that its id becomes the
+    """One event as it would be sent; fields that a server added are left out, except that its id becomes the
     `external_id` of an event without one. Raises ValueError."""
     try:
         event = _object(line)
