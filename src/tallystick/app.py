@@ -25,8 +25,8 @@ from tallystick.api.routes import API
 from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.backup.request import BackupWorker
 from tallystick.backup.restore import refuse_interrupted
-from tallystick.compliance.reminder import Reminders
-from tallystick.compliance.report_builder import ReportMaker
+from tallystick.compliance.reminder import ReminderWorker
+from tallystick.compliance.report_builder import ReportBuilder
 from tallystick.compliance.reports import EVIDENCE, REPORT
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
@@ -143,7 +143,7 @@ def build(settings: Settings) -> Services:
     workers: list[Worker] = [signer, shipper, sequencer, purger, eraser, exporter, checker, backup_worker]
     workers += [Mailer(database, relay), schedules, courier, BaselineWorker(database, store), evaluator]
     if settings.smtp_url:
-        workers.append(Reminders(database, settings.public_url, own_actions))
+        workers.append(ReminderWorker(database, settings.public_url, own_actions))
     return Services(
         settings=settings,
         database=database,
@@ -168,7 +168,7 @@ def _exporter(
     settings: Settings, database: Database, store: EventStore, prover: Prover, recorder: Recorder
 ) -> Exporter:
     going = partial(deletion_state, database)
-    maker = ReportMaker(database, store, prover, settings.data_dir, settings.compliance_dir, going)
+    maker = ReportBuilder(database, store, prover, settings.data_dir, settings.compliance_dir, going)
     made = Exporter(
         database, store, prover, settings.data_dir, note=exported_ranges.add_ranges, deletions=going,
         builders={REPORT: maker.report, EVIDENCE: maker.evidence},

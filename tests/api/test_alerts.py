@@ -180,7 +180,7 @@ def test_a_detection_is_switched_on_once(alice):
         ({"count": 0}, "count is"),
         ({"count": 5}, "set window_seconds"),
         ({"count": 5, "window_seconds": 10**9}, "window_seconds is"),
-        ({"group_by": "colour"}, "no rule"),
+        ({"group_by": "colour"}, "Invalid rule"),
         ({"kind": "sequence", "then": "x"}, "needs"),
         ({"kind": "first_seen", "group_by": "user", "new": "ip", "count": 3}, "has no count"),
         ({"severity": "dreadful"}, "severity must be one of"),

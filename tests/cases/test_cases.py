@@ -2,8 +2,8 @@
 
 import pytest
 
-from tallystick.cases import changes, evidence
-from tallystick.cases.case import LINES, list_cases, place_of, read_case
+from tallystick.cases import case_events, changes
+from tallystick.cases.case import LINES, list_cases, parse_cursor, read_case
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tests.cases.material import Scene, scene
 from tests.fixtures.spine import Spine
@@ -28,7 +28,7 @@ def listed(here, scope, **options):
 
 def held(here, scope, case):
     with here.spine.database.read() as connection:
-        return evidence.list_held(connection, scope, case)
+        return case_events.list_case_events(connection, scope, case)
 
 
 def test_a_case_keeps_what_is_written_and_the_trail_says_so(here):
@@ -76,14 +76,14 @@ def test_events_belong_to_a_case_once_with_their_notes(here):
     maya = here.person("owner")
     case = here.do(changes.open_case, maya, "Case")
     event = here.found("deployment.failed")
-    shown = evidence.find_events(here.spine.finder, maya, [f"{_id(event)}"] * 2)
-    assert here.do(evidence.add_events, maya, case.shown_id, shown) == 1
-    assert here.do(evidence.add_events, maya, case.shown_id, shown) == 0
-    here.do(evidence.write_note, maya, case.shown_id, _id(event), "here it <b>broke</b>")
+    shown = case_events.find_events(here.spine.finder, maya, [f"{_id(event)}"] * 2)
+    assert here.do(case_events.add_events, maya, case.shown_id, shown) == 1
+    assert here.do(case_events.add_events, maya, case.shown_id, shown) == 0
+    here.do(case_events.write_note, maya, case.shown_id, _id(event), "here it <b>broke</b>")
     (one,) = held(here, maya, case)
     assert (one.event_id, one.note, one.added_by) == (event.id, "here it <b>broke</b>", "maya@acme.com")
     assert read(here, maya, case).events == 1
-    here.do(evidence.remove_event, maya, case.shown_id, _id(event))
+    here.do(case_events.remove_event, maya, case.shown_id, _id(event))
     assert held(here, maya, case) == []
     told = here.told(maya)
     assert [event["action"] for event in told] == [
@@ -131,22 +131,22 @@ def test_a_member_cannot_take_another_persons_event_into_a_case(here):
     john = here.person("member", "john")
     assert _id(here.found("widget.made", john))
     with pytest.raises(NotFound):
-        evidence.find_events(here.spine.finder, john, [_id(here.found("deployment.failed"))])
+        case_events.find_events(here.spine.finder, john, [_id(here.found("deployment.failed"))])
 
 
 def test_an_auditor_reads_and_never_changes(here):
     maya, ann = here.person("owner"), here.person("auditor", "ann")
     case = here.do(changes.open_case, maya, "Case")
     event = here.found("deployment.failed")
-    here.do(evidence.add_events, maya, case.shown_id, [event])
+    here.do(case_events.add_events, maya, case.shown_id, [event])
     here.told(maya)
     for act, *arguments in (
         (changes.open_case, "Mine"),
         (changes.write_lines, case.shown_id, 1, {"issue": "x"}),
         (changes.set_closed, case.shown_id, True),
-        (evidence.add_events, case.shown_id, [event]),
-        (evidence.write_note, case.shown_id, _id(event), "x"),
-        (evidence.remove_event, case.shown_id, _id(event)),
+        (case_events.add_events, case.shown_id, [event]),
+        (case_events.write_note, case.shown_id, _id(event), "x"),
+        (case_events.remove_event, case.shown_id, _id(event)),
     ):
         with pytest.raises(Forbidden) as said:
             here.do(act, ann, *arguments)
@@ -165,14 +165,14 @@ def test_charlie_sees_no_case_of_ours_and_changes_none(here, spine):
     for act, *arguments in (
         (changes.write_lines, 1, {"issue": "x"}),
         (changes.set_closed, True),
-        (evidence.add_events, [theirs.found("deployment.failed")]),
-        (evidence.write_note, "evt_x", "x"),
-        (evidence.remove_event, "evt_x"),
+        (case_events.add_events, [theirs.found("deployment.failed")]),
+        (case_events.write_note, "evt_x", "x"),
+        (case_events.remove_event, "evt_x"),
     ):
         with pytest.raises(NotFound):
             theirs.do(act, charlie, case.shown_id, *arguments)
     with pytest.raises(NotFound):
-        evidence.find_events(theirs.spine.finder, charlie, [_id(here.found("deployment.failed"))])
+        case_events.find_events(theirs.spine.finder, charlie, [_id(here.found("deployment.failed"))])
     assert held(theirs, charlie, case) == []
 
 
@@ -183,9 +183,9 @@ def test_cases_are_listed_by_their_last_change_and_by_state(here):
     here.do(changes.set_closed, maya, first.shown_id, True)
     assert listed(here, maya) == ["First", "Second"]
     assert (listed(here, maya, state="open"), listed(here, maya, state="closed")) == (["Second"], ["First"])
-    assert listed(here, maya, before=place_of(read(here, maya, first).place)) == ["Second"]
+    assert listed(here, maya, before=parse_cursor(read(here, maya, first).cursor)) == ["Second"]
     assert second.state == "open"
 
 
 def _id(stored) -> str:
-    return evidence.Held(stored.id, stored.occurred_at, "", "").shown_id
+    return case_events.CaseEvent(stored.id, stored.occurred_at, "", "").shown_id

@@ -6,8 +6,8 @@ from typing import Any
 from tallystick import clock
 from tallystick.access.audit import Caller
 from tallystick.compliance import reports
-from tallystick.compliance.report_builder import ReportMaker
-from tallystick.compliance.reports import EVIDENCE, REPORT, Asked
+from tallystick.compliance.report_builder import ReportBuilder
+from tallystick.compliance.reports import EVIDENCE, REPORT, ReportRequest
 from tallystick.exports.exporter import Exporter
 from tallystick.exports.request import Export
 from tallystick.ledger.keys import Keyring
@@ -32,14 +32,14 @@ class Desk:
         signer.open()
         self.prover = Prover(spine.database, signer)
         going = lambda _: (False, None)  # noqa: E731
-        maker = ReportMaker(spine.database, spine.store, self.prover, data_dir, folder, going, breath_seconds=0)
+        maker = ReportBuilder(spine.database, spine.store, self.prover, data_dir, folder, going, breath_seconds=0)
         others = {REPORT: maker.report, EVIDENCE: maker.evidence}
         self.exporter = Exporter(spine.database, spine.store, self.prover, data_dir, builders=others)
 
     def ask(self, scope: Scope, framework: str = "soc2", period: tuple[str, str] = JANUARY, tz: str = "UTC") -> Export:
-        asked = Asked(framework, *period, tz)
+        asked = ReportRequest(framework, *period, tz)
         with self.spine.database.write() as connection:
-            return reports.ask(connection, scope, asked, self.folder, now=clock.now_us(), caller=CALLER)
+            return reports.request_report(connection, scope, asked, self.folder, now=clock.now_us(), caller=CALLER)
 
     def make(self, scope: Scope, one: Export) -> Export:
         """Let the thread's next step make it; it must succeed."""
@@ -65,7 +65,7 @@ class Desk:
         return self.opened(self.make(scope, self.ask(scope, framework, period, tz)))
 
     def opened(self, one: Export) -> ComplianceReport:
-        return reports.opened(one, self.exporter.path(one))
+        return reports.load_report(one, self.exporter.path(one))
 
 
 def answer(report: ComplianceReport, control: str, asks: str) -> QuestionReport:

@@ -26,7 +26,7 @@ def desk(sqlite_spine: Spine, tmp_path):
 
 def bundled(desk: Desk, scope, made) -> bytes:
     with desk.spine.database.write() as connection:
-        asked = reports.ask_evidence(connection, scope, made.shown_id, now=clock.now_us())
+        asked = reports.request_evidence(connection, scope, made.shown_id, now=clock.now_us())
     desk.spine.ship()
     assert desk.exporter.step()
     with desk.spine.database.read() as connection:
@@ -49,7 +49,7 @@ def test_it_holds_what_the_report_counts_and_what_proves_it(desk, sqlite_spine):
         event("user.login", at="2024-03-01T00:00:00Z"),
     ).events  # fmt: skip
     sqlite_spine.ship()
-    made = review_changes.draft(scope, {"start": ["2024-01-01"], "end": ["2024-01-31"]}, now=clock.now_us())
+    made = review_changes.draft_review(scope, {"start": ["2024-01-01"], "end": ["2024-01-31"]}, now=clock.now_us())
     with sqlite_spine.database.write() as connection:
         review_changes.open_review(connection, scope, made, now=clock.now_us())
     signed = review_changes.count_and_sign(
@@ -106,10 +106,10 @@ def test_without_a_finished_report_there_is_none(desk, sqlite_spine):
     asked = desk.ask(scope)
     for who, error in ((scope, Conflict), (charlie, NotFound)):
         with sqlite_spine.database.write() as connection, pytest.raises(error):
-            reports.ask_evidence(connection, who, asked.shown_id, now=clock.now_us())
+            reports.request_evidence(connection, who, asked.shown_id, now=clock.now_us())
     made = desk.make(scope, asked)
     with sqlite_spine.database.write() as connection:
-        asked = reports.ask_evidence(connection, scope, made.shown_id, now=clock.now_us())
+        asked = reports.request_evidence(connection, scope, made.shown_id, now=clock.now_us())
     desk.exporter.path(made).unlink()
     sqlite_spine.ship()
     assert desk.exporter.step()

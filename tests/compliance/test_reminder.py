@@ -11,7 +11,7 @@ from tallystick.access.passwords import hash_password
 from tallystick.access.scopes import person_scope, user_principal
 from tallystick.clock import DAY_US, to_us
 from tallystick.compliance import reminder, review_changes
-from tallystick.compliance.reminder import Reminders
+from tallystick.compliance.reminder import ReminderWorker
 from tallystick.destinations.tables import mails
 from tallystick.errors import BadRequest, Forbidden
 from tallystick.ids import new_uuid
@@ -44,7 +44,7 @@ def letters(spine: Spine) -> list[tuple[str, str]]:
 
 def test_two_weeks_with_downtime_bring_one_mail_each_and_none_when_nothing_waits(sqlite_spine: Spine, scope):
     remind(sqlite_spine, scope, "maya@acme.com", "AUD@acme.com")
-    work = Reminders(sqlite_spine.database, "https://audit.example.com/")
+    work = ReminderWorker(sqlite_spine.database, "https://audit.example.com/")
     assert not work.step(SUNDAY)
     monday = SUNDAY + 19 * HOUR  # 09:00 in Berlin's summer
     assert work.step(monday)
@@ -56,7 +56,7 @@ def test_two_weeks_with_downtime_bring_one_mail_each_and_none_when_nothing_waits
     assert work.step(monday + 20 * DAY_US)  # the server was down for two Mondays
     assert len(letters(sqlite_spine)) == 4
     later = monday + 21 * DAY_US
-    made = review_changes.draft(scope, JANUARY, now=later - DAY_US)
+    made = review_changes.draft_review(scope, JANUARY, now=later - DAY_US)
     with sqlite_spine.database.write() as connection:
         review_changes.open_review(connection, scope, made, now=later - DAY_US)
         review_changes.sign(connection, scope, made.shown_id, "Fine.", 0, 0, now=later - DAY_US)
@@ -66,27 +66,27 @@ def test_two_weeks_with_downtime_bring_one_mail_each_and_none_when_nothing_waits
 
 def test_open_and_overdue_reviews_are_named(sqlite_spine: Spine, scope):
     remind(sqlite_spine, scope, "maya@acme.com")
-    made = review_changes.draft(scope, JANUARY, now=SUNDAY - 8 * DAY_US)
+    made = review_changes.draft_review(scope, JANUARY, now=SUNDAY - 8 * DAY_US)
     with sqlite_spine.database.write() as connection:
         review_changes.open_review(connection, scope, made, now=SUNDAY - 8 * DAY_US)
-        waits = reminder.due(connection, scope, now=SUNDAY)
+        waits = reminder.pending_reviews(connection, scope, now=SUNDAY)
     assert [one.review_id for one in waits.overdue] == [made.review_id]
-    assert Reminders(sqlite_spine.database, "https://a.example").step(SUNDAY + DAY_US)
+    assert ReminderWorker(sqlite_spine.database, "https://a.example").step(SUNDAY + DAY_US)
     assert "1 review of Acme waits to be signed, 1 of them for more than 7 days." in letters(sqlite_spine)[0][1]
 
 
 def test_who_left_is_not_told(sqlite_spine: Spine, scope):
     remind(sqlite_spine, scope, "aud@acme.com")
     with sqlite_spine.database.write() as connection:
-        (found,) = (one for one in reminder.may_be_told(connection, scope) if one.email == "aud@acme.com")
+        (found,) = (one for one in reminder.list_eligible_recipients(connection, scope) if one.email == "aud@acme.com")
         members.set_disabled(connection, scope, found.user_id, True, now=SUNDAY)
-    assert Reminders(sqlite_spine.database, "https://a.example").step(SUNDAY + DAY_US)
+    assert ReminderWorker(sqlite_spine.database, "https://a.example").step(SUNDAY + DAY_US)
     assert letters(sqlite_spine) == []
 
 
 def test_two_nodes_remind_once(sqlite_spine: Spine, scope, tmp_path: Path):
     remind(sqlite_spine, scope, "maya@acme.com")
-    first, second = (Reminders(sqlite_spine.database, "https://a.example") for _ in range(2))
+    first, second = (ReminderWorker(sqlite_spine.database, "https://a.example") for _ in range(2))
     assert first.step(SUNDAY + DAY_US)
     assert not second.step(SUNDAY + DAY_US)
     assert len(letters(sqlite_spine)) == 1
@@ -113,7 +113,7 @@ def test_a_bad_reminder_is_refused(sqlite_spine: Spine, scope, weekday, at, zone
 def test_an_auditor_looks_and_does_not_change(sqlite_spine: Spine, scope):
     auditor = _auditor(scope)
     with sqlite_spine.database.write() as connection:
-        assert reminder.reminder_of(connection, auditor) is None
+        assert reminder.read_reminder(connection, auditor) is None
         with pytest.raises(Forbidden):
             reminder.set_reminder(connection, auditor, 0, "09:00", "UTC", ["maya@acme.com"], now=SUNDAY)
         with pytest.raises(Forbidden):

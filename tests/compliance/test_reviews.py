@@ -11,8 +11,8 @@ from sqlalchemy import update
 from tallystick import clock
 from tallystick.access.scopes import person_scope, user_principal
 from tallystick.compliance import review_changes
-from tallystick.compliance.review import findings_of, list_reviews, read_review
-from tallystick.compliance.signing import content_of, is_as_signed
+from tallystick.compliance.review import list_findings, list_reviews, read_review
+from tallystick.compliance.signing import content_of, matches_signature
 from tallystick.compliance.tables import reviews
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tallystick.events.output import event_of
@@ -34,14 +34,14 @@ class Reviewer:
 
     def open(self, given=JANUARY, *, now: int | None = None, **more):
         now = clock.now_us() if now is None else now
-        made = review_changes.draft(self.scope, given, about=more.pop("about", ""), now=now)
+        made = review_changes.draft_review(self.scope, given, about=more.pop("about", ""), now=now)
         with self.spine.database.write() as connection:
             return review_changes.open_review(connection, self.scope, made, now=now, caller=CALLER, **more)
 
     def mark(self, review, event_id: str, severity: str = "high", note: str = "Look"):
         (found,) = review_changes.find_events(self.spine.finder, self.scope, review, [event_id])
         with self.spine.database.write() as connection:
-            review_changes.mark(
+            review_changes.mark_event(
                 connection, self.scope, review.shown_id, found, severity, note, now=clock.now_us(), caller=CALLER
             )
 
@@ -54,7 +54,7 @@ class Reviewer:
     def read(self, review):
         with self.spine.database.read() as connection:
             one = read_review(connection, self.scope, review.shown_id)
-            return one, findings_of(connection, self.scope, one)
+            return one, list_findings(connection, self.scope, one)
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_what_is_signed_is_not_changed_any_more(spine: Spine, ann: Reviewer):
         lambda: ann.sign(review, "Another conclusion."),
         lambda: _write(ann, review_changes.write_conclusion, review, "Another."),
         lambda: _write(ann, review_changes.withdraw, review, now=clock.now_us()),
-        lambda: _write(ann, review_changes.unmark, review, sent.id, now=clock.now_us()),
+        lambda: _write(ann, review_changes.unmark_event, review, sent.id, now=clock.now_us()),
     ):
         with pytest.raises(Conflict) as refused:
             act()
@@ -130,10 +130,10 @@ def test_a_correction_is_another_review_and_both_lead_to_each_other(spine: Spine
 
 def test_what_is_changed_behind_its_back_is_seen(spine: Spine, ann: Reviewer):
     signed = ann.sign(ann.open())
-    assert is_as_signed(*ann.read(signed))
+    assert matches_signature(*ann.read(signed))
     with spine.database.write() as connection:
         connection.execute(update(reviews).values(conclusion="Something else."))
-    assert not is_as_signed(*ann.read(signed))
+    assert not matches_signature(*ann.read(signed))
 
 
 def test_a_review_looks_back_and_needs_both_ends(ann: Reviewer):
@@ -225,7 +225,7 @@ def test_an_erasure_reaches_what_reviews_keep_and_the_page_can_tell(spine: Spine
     one, findings = ann.read(review)
     assert (one.conclusion, findings[0].note) == ("[erased] explained it.", "Ask [erased]")
     assert one.filter == {"user": ["[erased]"]}
-    assert not is_as_signed(one, findings)
+    assert not matches_signature(one, findings)
 
 
 def test_the_list_goes_on_and_knows_its_states(spine: Spine, ann: Reviewer):

@@ -25,7 +25,7 @@ from tallystick.ledger.prover import Prover, entry_of_event, evidence, proof_tex
 from tallystick.ledger.signer import Signer
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
-from tallystick.saved.searches import save_view
+from tallystick.saved.saved_views import save_view
 from tallystick.search.integrity import differences
 from tallystick.search.scan import explanatory_records as explaining
 from tallystick.search.scan import in_order_of_index

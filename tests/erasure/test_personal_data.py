@@ -9,7 +9,8 @@ from tallystick import clock
 from tallystick.access.secret import SecretBox
 from tallystick.alerts import changes as rules
 from tallystick.alerts.tables import alert_rules, alerts
-from tallystick.cases import changes, evidence
+from tallystick.cases import changes
+from tallystick.cases.case_events import add_events, find_events, write_note
 from tallystick.cases.tables import case_events, cases
 from tallystick.destinations import changes as places_of_alerts
 from tallystick.destinations.changes import Posts
@@ -21,7 +22,7 @@ from tallystick.erasure.subject import Subject, SubjectMatcher
 from tallystick.ingest.tables import idempotency_keys
 from tallystick.retention import holds
 from tallystick.retention.tables import legal_holds
-from tallystick.saved.searches import save_view
+from tallystick.saved.saved_views import save_view
 from tallystick.saved.tables import saved_views
 from tallystick.schedules import changes as schedules
 from tallystick.schedules.changes import ScheduleSettings
@@ -43,9 +44,9 @@ def write(spine: Spine, slug: str):
     with spine.database.write() as connection:
         case = changes.open_case(connection, scope, "Sarah Lin and the rest", now=now)
         changes.write_lines(connection, scope, case.shown_id, 1, {"issue": "sarah@acme.com did it"}, now=now)
-        found = evidence.find_events(spine.finder, scope, [recorded.id])
-        evidence.add_events(connection, scope, case.shown_id, found, now=now)
-        evidence.write_note(connection, scope, case.shown_id, recorded.id, "ask SARAH LIN", now=now)
+        found = find_events(spine.finder, scope, [recorded.id])
+        add_events(connection, scope, case.shown_id, found, now=now)
+        write_note(connection, scope, case.shown_id, recorded.id, "ask SARAH LIN", now=now)
         save_view(connection, scope, "sarah@acme.com", "user=sarah%40acme.com&q=sarah@acme.com", now=now)
         save_view(connection, scope, "Sarah Lin", "", now=now)
         given = {"user": ["sarah@acme.com"], "q": ["failed\tsarah@acme.com"]}

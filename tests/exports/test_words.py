@@ -2,7 +2,7 @@
 
 import pytest
 
-from tallystick.compliance.mapping import load
+from tallystick.compliance.framework import load_frameworks
 from tallystick.exports.words import FRAMEWORKS, control_words, describe_filter, describe_period
 
 
@@ -28,7 +28,7 @@ def test_a_file_that_goes_on_after_the_last_one_names_its_first_index():
 def test_a_framework_is_called_by_its_title():
     assert describe_filter({"framework": ["soc2"], "start": ["2026-11-01"]}) == "SOC 2"
     assert describe_filter({}) == "All events"
-    assert {name: one.title for name, one in load(None, "acme").frameworks.items()} == FRAMEWORKS
+    assert {name: one.title for name, one in load_frameworks(None, "acme").frameworks.items()} == FRAMEWORKS
 
 
 def test_a_control_is_called_by_the_title_of_its_framework():

@@ -1,4 +1,4 @@
-"""Validation of names: slugs, e-mail addresses, display names.
+"""Validation of names and texts: slugs, e-mail addresses, display names, notes.
 
 Each function returns the form that is stored, or raises BadRequest.
 """
@@ -15,6 +15,8 @@ _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _ATOM = r"[a-z0-9!#$%&'+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})*")
+# Control characters except tab and newline, and halves of surrogate pairs, which no database takes.
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -56,6 +58,11 @@ def name(text: str, field: str = "name") -> str:
             f"A name must have 1 to {MOST_NAME} characters and no control characters.", code="bad_name", field=field
         )
     return kept
+
+
+def clean_text(text: str) -> str:
+    """A text of several lines, trimmed, with plain newlines and without control characters; any length, also empty."""
+    return _UNWRITABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
 
 
 def _misleads(letter: str) -> bool:

@@ -15,7 +15,7 @@ from tallystick.api.streaming_response import Streamed
 from tallystick.clock import now_us
 from tallystick.errors import BadRequest, TallystickError
 from tallystick.events.output import event_of
-from tallystick.live.follow import Batch, end_of_log
+from tallystick.live.follow import LiveBatch, next_index
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.filters import NAMES, query_from
@@ -35,7 +35,7 @@ async def follow_events(request: Request[Any, Any, Any], services: ApiServices) 
     reader = await authorize_scope(request, services, "events:read")
     parameters = Parameters.of(request, PARAMETERS)
     query = query_from(parameters.filters(), now=now_us())
-    end = await services.database.run(end_of_log, services.database, reader.org_id)
+    end = await services.database.run(next_index, services.database, reader.org_id)
     after = _after(request, parameters)
     if after is None:
         after = end - 1
@@ -54,7 +54,7 @@ def message_of(kind: str, index: int, content: object) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (index, kind.encode(), encode(content))
 
 
-def messages_of(batch: Batch) -> bytes:
+def messages_of(batch: LiveBatch) -> bytes:
     """The batch's events; then, unless the last of them says it, up to where everything was looked at."""
     sent = [message_of("event", stored.index, event_of(stored)) for stored in batch.events]
     if not batch.events or batch.events[-1].index < batch.through:

@@ -10,7 +10,7 @@ from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.find_events import event_named
 from tallystick.api.parameters import Parameters
-from tallystick.cases.around import MOST_EVENTS, around
+from tallystick.cases.related_events import MOST_EVENTS, find_related_events
 from tallystick.cases.threads import RELATIONS
 from tallystick.clock import rfc3339
 from tallystick.events.output import event_of
@@ -35,7 +35,7 @@ async def show_related(request: Request[Any, Any, Any], services: ApiServices) -
 
 
 def _timeline(services: ApiServices, reader: Scope, event_id: str, options: dict[str, Any]) -> bytes:
-    found = around(services.finder, reader, event_named(services.finder, reader, event_id), **options)
+    found = find_related_events(services.finder, reader, event_named(services.finder, reader, event_id), **options)
     return encode(
         {
             "event_id": event_id,

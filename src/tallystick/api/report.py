@@ -12,8 +12,8 @@ from tallystick.api.authorized_request import AuthorizedRequest, authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.export import shown as shown_export
 from tallystick.compliance import reports
-from tallystick.compliance.mapping import Framework
-from tallystick.compliance.reports import Asked as Wanted
+from tallystick.compliance.framework import Framework
+from tallystick.compliance.reports import ReportRequest as Wanted
 from tallystick.exports.links import file_headers
 from tallystick.exports.request import Export, require_file
 from tallystick.render.compliance_pdf import report_pdf
@@ -35,7 +35,7 @@ class ReportInput(msgspec.Struct, forbid_unknown_fields=True):
 async def list_frameworks(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The frameworks, their controls and questions, and what is wrong with files of the operator's own."""
     authorized = await authorize(request, services, "events:read")
-    known = await authorized.read(reports.frameworks, services.settings.compliance_dir)
+    known = await authorized.read(reports.list_frameworks, services.settings.compliance_dir)
     data = [_framework(one) for one in known.frameworks.values()]
     return answer({"data": data, "problems": list(known.problems)})
 
@@ -46,7 +46,7 @@ async def ask_report(request: Request[Any, Any, Any], services: ApiServices) -> 
     authorized = await authorize(request, services, "exports")
     said = await authorized.body(ReportInput, "report", "bad_report")
     wanted = Wanted(said.framework, said.start, said.end, said.tz)
-    one = await authorized.write(reports.ask, wanted, services.settings.compliance_dir, **authorized.context)
+    one = await authorized.write(reports.request_report, wanted, services.settings.compliance_dir, **authorized.context)
     services.exporter.wake()
     return answer(shown(one), status=202)
 
@@ -64,14 +64,14 @@ async def list_reports(request: Request[Any, Any, Any], services: ApiServices) -
 async def show_report(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """How it stands."""
     authorized = await authorize(request, services, "exports")
-    return answer(shown(await authorized.read(reports.show, authorized.id)))
+    return answer(shown(await authorized.read(reports.read_report, authorized.id)))
 
 
 @get(PATH + "/{id:str}/content", name="api.read_report")
 async def read_report(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The report itself, as JSON."""
     authorized = await authorize(request, services, "exports")
-    one, content = await _taken(authorized, services, reports.content)
+    one, content = await _taken(authorized, services, reports.read_content)
     return Response(content, media_type="application/json", headers={**HEADERS, **file_headers(one)})
 
 
@@ -79,7 +79,7 @@ async def read_report(request: Request[Any, Any, Any], services: ApiServices) ->
 async def print_report(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """The report as a PDF."""
     authorized = await authorize(request, services, "exports")
-    one, content = await _taken(authorized, services, lambda one, path: report_pdf(reports.opened(one, path)))
+    one, content = await _taken(authorized, services, lambda one, path: report_pdf(reports.load_report(one, path)))
     return Response(content, media_type="application/pdf", headers={**HEADERS, **attachment(one, "pdf")})
 
 
@@ -87,7 +87,7 @@ async def print_report(request: Request[Any, Any, Any], services: ApiServices) -
 async def ask_evidence(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
     """Lets the events behind the report be bundled with it: an export."""
     authorized = await authorize(request, services, "exports")
-    one = await authorized.write(reports.ask_evidence, authorized.id, **authorized.context)
+    one = await authorized.write(reports.request_evidence, authorized.id, **authorized.context)
     services.exporter.wake()
     return answer(shown_export(one), status=202)
 
@@ -96,7 +96,7 @@ async def _taken(
     authorized: AuthorizedRequest, services: ApiServices, content: Callable[[Export, Path], bytes]
 ) -> tuple[Export, bytes]:
     """A report that is there and what is made of it; that it is taken is told before a byte leaves."""
-    one = require_file(await authorized.read(reports.show, authorized.id))
+    one = require_file(await authorized.read(reports.read_report, authorized.id))
 
     def take() -> bytes:
         made = content(one, services.exporter.path(one))
@@ -108,13 +108,13 @@ async def _taken(
 
 def attachment(one: Export, suffix: str) -> dict[str, str]:
     """What names a document made of a report."""
-    asked = reports.asked_of(one)
+    asked = reports.request_of(one)
     return {"Content-Disposition": f'attachment; filename="report-{asked.framework}-{one.shown_id}.{suffix}"'}
 
 
 def shown(one: Export) -> dict[str, object]:
     """A report as the API answers it."""
-    asked = reports.asked_of(one)
+    asked = reports.request_of(one)
     more = {"framework": asked.framework, "start": asked.start, "end": asked.end, "tz": asked.tz}
     said = shown_export(one)
     return {"id": said.pop("id"), **more, **{name: said[name] for name in said if name not in ("format", "filter")}}

@@ -16,13 +16,13 @@ from tallystick.clock import rfc3339
 from tallystick.compliance import reminder, review_changes
 from tallystick.compliance.review import (
     PREFIX,
-    Finding,
     Review,
-    findings_of,
+    ReviewFinding,
+    list_findings,
     list_reviews,
     read_review,
 )
-from tallystick.compliance.signing import content_of, is_as_signed
+from tallystick.compliance.signing import content_of, matches_signature
 from tallystick.errors import BadRequest, Conflict
 from tallystick.ids import encode
 from tallystick.query.scope import Scope
@@ -117,7 +117,7 @@ async def mark_finding(request: Request[Any, Any, Any], services: ApiServices) -
     find = partial(review_changes.find_events, services.finder, authorized.scope, review, [wanted.event])
     (event,) = await services.database.run(find)
     await authorized.write(
-        review_changes.mark, authorized.id, event, wanted.severity, wanted.note, **authorized.context
+        review_changes.mark_event, authorized.id, event, wanted.severity, wanted.note, **authorized.context
     )
     return answer(await authorized.read(_shown, authorized.id), status=201)
 
@@ -127,7 +127,7 @@ async def unmark_finding(request: Request[Any, Any, Any], services: ApiServices)
     """Takes a finding away."""
     authorized = await authorize(request, services, "exports")
     await authorized.write(
-        review_changes.unmark, authorized.id, str(request.path_params["event_id"]), **authorized.context
+        review_changes.unmark_event, authorized.id, str(request.path_params["event_id"]), **authorized.context
     )
     return answer(await authorized.read(_shown, authorized.id))
 
@@ -203,7 +203,7 @@ def shown(one: Review) -> dict[str, Any]:
     }
 
 
-def _finding(one: Finding) -> dict[str, Any]:
+def _finding(one: ReviewFinding) -> dict[str, Any]:
     return {
         "event": one.shown_id, "index": one.index, "severity": one.severity, "note": one.note,
         "marked_by": one.marked_by, "marked_at": rfc3339(one.marked_at),
@@ -214,13 +214,13 @@ def _signed(connection: Connection, scope: Scope, shown_id: str) -> bytes:
     review = read_review(connection, scope, shown_id)
     if review.state != "signed":
         raise Conflict("This review is not signed.", code="not_signed")
-    return content_of(review, findings_of(connection, scope, review))
+    return content_of(review, list_findings(connection, scope, review))
 
 
 def _shown(connection: Connection, scope: Scope, shown_id: str) -> dict[str, Any]:
     review = read_review(connection, scope, shown_id)
-    findings = findings_of(connection, scope, review)
-    kept = is_as_signed(review, findings) if review.state == "signed" else None
+    findings = list_findings(connection, scope, review)
+    kept = matches_signature(review, findings) if review.state == "signed" else None
     return {**shown(review), "findings": [_finding(one) for one in findings], "as_signed": kept}
 
 
@@ -230,21 +230,23 @@ def _open(services: ApiServices, scope: Scope, wanted: ReviewInput, caller: Call
     if len(wanted.findings) > review_changes.MOST_FINDINGS:
         raise BadRequest(f"A review has {review_changes.MOST_FINDINGS} findings at most.", code="bad_review")
     given = {"start": [period.start], "end": [period.end], "tz": [period.tz], "q": [wanted.query]}
-    made = review_changes.draft(scope, given, about=wanted.about, now=now)
+    made = review_changes.draft_review(scope, given, about=wanted.about, now=now)
     events = review_changes.find_events(services.finder, scope, made, [one.event for one in wanted.findings])
-    counted = review_changes.counted(services.database, services.store, scope, made) if wanted.conclusion else None
+    counted = review_changes.count_events(services.database, services.store, scope, made) if wanted.conclusion else None
     with services.database.write() as connection:
         review_changes.open_review(connection, scope, made, corrects=wanted.corrects, now=now, caller=caller)
         for event, one in zip(events, wanted.findings, strict=True):
-            review_changes.mark(connection, scope, made.shown_id, event, one.severity, one.note, now=now, caller=caller)
+            review_changes.mark_event(
+                connection, scope, made.shown_id, event, one.severity, one.note, now=now, caller=caller
+            )
         if counted is not None:
             review_changes.sign(connection, scope, made.shown_id, wanted.conclusion, *counted, now=now, caller=caller)
     return made
 
 
 def _reminder(connection: Connection, scope: Scope) -> dict[str, Any]:
-    wanted = reminder.reminder_of(connection, scope)
-    waits = reminder.due(connection, scope, now=clock.now_us())
+    wanted = reminder.read_reminder(connection, scope)
+    waits = reminder.pending_reviews(connection, scope, now=clock.now_us())
     said = None
     if wanted is not None:
         said = {

@@ -1,4 +1,4 @@
-"""A case as it is kept, and who may read and change it."""
+"""Cases: reading and listing them, and who may read and change them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tallystick.errors import Forbidden, NotFound
 from tallystick.query.scope import Scope
 
 PREFIX = "cas"
-# The lines of the incident report, by column.
+# The lines of the incident report, by column name.
 LINES: Mapping[str, str] = {
     "issue": "Issue",
     "detected": "Detected",
@@ -25,12 +25,16 @@ LINES: Mapping[str, str] = {
 }
 MOST_LISTED = 100
 State = Literal["open", "closed"]
-Place = tuple[int, UUID]  # when a case was changed last, and which
+Cursor = tuple[int, UUID]
+"""The time of a case's last change (microseconds) and its id: where a page of cases ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. `lines` has every name of LINES; `version` grows with each change of words; times in µs."""
+    """A case. `lines` has a text for every name in LINES, possibly empty; `events` counts the events in it.
+
+    `version` grows with each change of the title or a line. Times in microseconds.
+    """
 
     case_id: UUID
     title: str
@@ -48,8 +52,8 @@ class Case:
         return ids.encode(PREFIX, self.case_id.bytes)
 
     @property
-    def place(self) -> str:
-        """Where a list goes on after this case: `place_of` reads it."""
+    def cursor(self) -> str:
+        """The cursor of the page that ends with this case; `parse_cursor` reads it."""
         return f"{self.changed_at}.{self.shown_id}"
 
     @property
@@ -58,19 +62,19 @@ class Case:
 
 
 def read_case(connection: Connection, scope: Scope, shown_id: str) -> Case:
-    """The case of that id; NotFound (`no_case`) for one that the scope may not see, as for none."""
+    """Returns the case of that id; NotFound (`no_case`), also for a case that the scope may not see."""
     try:
         case_id = UUID(bytes=ids.decode(PREFIX, shown_id))
     except ValueError:
-        raise no_case() from None
-    row = connection.execute(_counted().where(visible(scope), cases.c.case_id == case_id)).first()
+        raise case_not_found() from None
+    row = connection.execute(_select_cases().where(visible_clause(scope), cases.c.case_id == case_id)).first()
     if row is None:
-        raise no_case()
-    return _read(row)
+        raise case_not_found()
+    return _case_of(row)
 
 
-def place_of(text: str) -> Place | None:
-    """What `Case.place` wrote; None for anything else."""
+def parse_cursor(text: str) -> Cursor | None:
+    """Parses a `Case.cursor`; None for any other text."""
     at, _, shown_id = text.partition(".")
     try:
         return int(at), UUID(bytes=ids.decode(PREFIX, shown_id))
@@ -79,21 +83,21 @@ def place_of(text: str) -> Place | None:
 
 
 def list_cases(
-    connection: Connection, scope: Scope, *, state: State | None = None, before: Place | None = None
+    connection: Connection, scope: Scope, *, state: State | None = None, before: Cursor | None = None
 ) -> list[Case]:
-    """Cases that the scope may see, last changed first, at most MOST_LISTED; `before` goes on after a case."""
-    statement = _counted().where(visible(scope))
+    """Lists at most MOST_LISTED cases that the scope may see, the last changed first; `before` is a page's cursor."""
+    statement = _select_cases().where(visible_clause(scope))
     if state is not None:
         closed = cases.c.closed_at
         statement = statement.where(closed.is_(None) if state == "open" else closed.is_not(None))
     if before is not None:
         statement = statement.where(tuple_(cases.c.changed_at, cases.c.case_id) < before)
     ordered = statement.order_by(cases.c.changed_at.desc(), cases.c.case_id.desc()).limit(MOST_LISTED)
-    return [_read(row) for row in connection.execute(ordered)]
+    return [_case_of(row) for row in connection.execute(ordered)]
 
 
 def may_change(scope: Scope) -> bool:
-    """An auditor reads; whoever else may see a case may change it."""
+    """Whether the scope may change the cases that it sees: everybody except auditors and keys."""
     return scope.role in ("owner", "admin", "member") or scope.principal.kind == "system"
 
 
@@ -107,28 +111,28 @@ def require_change(scope: Scope) -> None:
         )
 
 
-def visible(scope: Scope) -> ColumnElement[bool]:
-    """The cases that a scope may see: its organization's; of a member those that it made."""
+def visible_clause(scope: Scope) -> ColumnElement[bool]:
+    """Returns the SQL clause of the cases that a scope may see: its organization's, for a member those it created."""
     require(scope, "events:read")
-    mine = cases.c.org_id == scope.org_id
-    return mine & (cases.c.made_by == scope.principal.id) if scope.role == "member" else mine
+    clause = cases.c.org_id == scope.org_id
+    return clause & (cases.c.made_by == scope.principal.id) if scope.role == "member" else clause
 
 
-def no_case() -> NotFound:
-    """What everyone is told of a case that is not theirs to see."""
+def case_not_found() -> NotFound:
+    """Creates the NotFound (`no_case`) for a case that does not exist or may not be seen: the same for both."""
     return NotFound("Case not found, or you do not have access to it.", code="no_case")
 
 
-def _counted() -> Any:
-    held = (
+def _select_cases() -> Any:
+    events = (
         select(func.count())
         .where(case_events.c.org_id == cases.c.org_id, case_events.c.case_id == cases.c.case_id)
         .scalar_subquery()
     )
-    return select(cases, held.label("events"))
+    return select(cases, events.label("events"))
 
 
-def _read(row: Row[Any]) -> Case:
+def _case_of(row: Row[Any]) -> Case:
     lines = {name: getattr(row, name) for name in LINES}
     return Case(
         row.case_id, row.title, lines, row.version, row.made_by, row.made_by_name,

@@ -1,4 +1,4 @@
-"""The incident report of a case, as PDF and Markdown."""
+"""Builds the incident report of a case and renders it as PDF or Markdown."""
 
 import re
 from datetime import tzinfo
@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from tallystick.access import organizations
 from tallystick.access.audit import NOWHERE, Caller
 from tallystick.cases.case import LINES, Case
-from tallystick.cases.changes import told
-from tallystick.cases.timeline import Moment, Timeline
+from tallystick.cases.changes import record_change
+from tallystick.cases.timeline import Timeline, TimelineEvent
 from tallystick.clock import exact_time, second_words
 from tallystick.events.output import event_of
 from tallystick.events.words import actor_words, resource_words
@@ -23,7 +23,7 @@ Format = Literal["pdf", "md"]
 
 
 def report_of(case: Case, timeline: Timeline, organization: str, zone: tzinfo, now: int) -> IncidentReport:
-    """What the report says; times in `zone`, `now` in microseconds since 1970 UTC."""
+    """Builds the report of a case; times are shown in `zone`, `now` is in microseconds since 1970 UTC."""
     state = "Open" if case.closed_at is None else f"Closed {exact_time(case.closed_at, zone)}"
     return IncidentReport(
         organization=organization,
@@ -34,63 +34,63 @@ def report_of(case: Case, timeline: Timeline, organization: str, zone: tzinfo, n
             ("Opened", f"{exact_time(case.created_at, zone)} by {case.made_by_name}"),
         ),
         lines=tuple((label, case.lines[name]) for name, label in LINES.items()),
-        events=tuple(_incident_event(moment, zone) for moment in timeline.moments),
+        events=tuple(_incident_event(event, zone) for event in timeline.events),
         gaps=tuple(timeline.gaps),
         zone=str(zone),
         generated_at=second_words(now, zone),
     )
 
 
-def written_as(report: IncidentReport, form: Format) -> bytes:
-    """The report as a file."""
+def render_report(report: IncidentReport, form: Format) -> bytes:
+    """Renders the report as the content of a file."""
     return incident_pdf(report) if form == "pdf" else incident_markdown(report).encode()
 
 
 def file_name(case: Case, form: Format) -> str:
-    """`incident-deployment-blocked.pdf`: letters and digits of the title, so that every system takes it."""
+    """Returns a name such as `incident-deployment-blocked.pdf`, in letters and digits that every system accepts."""
     words = re.sub(r"[^a-z0-9]+", "-", case.title.lower())[:60].strip("-")
     return f"incident-{words or case.shown_id}.{form}"
 
 
-def note_report(
+def record_report(
     connection: Connection, scope: Scope, case: Case, form: Format, *, now: int, caller: Caller = NOWHERE
 ) -> str:
-    """Record that a report was made; gives the organization's name for it."""
-    told(connection, scope, "audit_log.report_generated", case, now, caller, {"format": form})
+    """Records in the audit log that a report was created; returns the organization's name."""
+    record_change(connection, scope, "audit_log.report_generated", case, now, caller, {"format": form})
     return organizations.of_scope(connection, scope).name
 
 
-def _incident_event(moment: Moment, zone: tzinfo) -> IncidentEvent:
-    if moment.stored is None:
+def _incident_event(event: TimelineEvent, zone: tzinfo) -> IncidentEvent:
+    if event.stored is None:
         return IncidentEvent(
-            time=exact_time(moment.held.occurred_at, zone),
+            time=exact_time(event.case_event.occurred_at, zone),
             action="No longer kept",
             status="",
             is_failed=False,
             summary="This event is no longer available.",
-            facts=(("event", moment.held.shown_id),),
-            note=moment.held.note,
+            facts=(("event", event.case_event.shown_id),),
+            note=event.case_event.note,
         )
-    event = event_of(moment.stored)
+    recorded = event_of(event.stored)
     facts = {
-        "by": actor_words(event.get("actor", {})),
-        "on": resource_words(event.get("resource", {})),
-        "from": event.get("context", {}).get("ip_address", ""),
-        "said": event.get("description", ""),
-        "changes": "; ".join(f"{name}: {_shown(value)}" for name, value in event.get("changes", {}).items()),
-        "event": event["id"],
+        "by": actor_words(recorded.get("actor", {})),
+        "on": resource_words(recorded.get("resource", {})),
+        "from": recorded.get("context", {}).get("ip_address", ""),
+        "said": recorded.get("description", ""),
+        "changes": "; ".join(f"{name}: {_change_text(value)}" for name, value in recorded.get("changes", {}).items()),
+        "event": recorded["id"],
     }
     return IncidentEvent(
-        time=exact_time(moment.stored.occurred_at, zone),
-        action=event["action"],
-        status="Failed" if event["status"] == "failed" else "Success",
-        is_failed=event["status"] == "failed",
-        summary=event["summary"],
+        time=exact_time(event.stored.occurred_at, zone),
+        action=recorded["action"],
+        status="Failed" if recorded["status"] == "failed" else "Success",
+        is_failed=recorded["status"] == "failed",
+        summary=recorded["summary"],
         facts=tuple((label, text) for label, text in facts.items() if text),
-        marks=moment.marks,
-        note=moment.held.note,
+        marks=event.marks,
+        note=event.case_event.note,
     )
 
 
-def _shown(value: object) -> str:
+def _change_text(value: object) -> str:
     return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""The threads that lead from one event to others: same actor, resource, session, address or request."""
+"""The threads that connect an event with others: the same actor, resource, session, address or request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ RELATIONS: tuple[Relation, ...] = get_args(Relation)
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """One thread of an event: what it goes by in words, and the condition that all events on it fulfil."""
+    """A thread of an event: its name, the value to show, and the condition that all events on it meet."""
 
     relation: Relation
     value: str
@@ -26,7 +26,7 @@ class Thread:
 
 
 def threads_of(event: dict[str, Any], wanted: Sequence[str] = RELATIONS) -> list[Thread]:
-    """The threads that the event has, among those wanted; BadRequest for a name that is none."""
+    """Returns the threads of an event that are among `wanted`. Raises BadRequest (`bad_parameter`)."""
     for name in wanted:
         if name not in RELATIONS:
             raise BadRequest(f"by must be one or more of {', '.join(RELATIONS)}.", code="bad_parameter", parameter="by")
@@ -43,20 +43,20 @@ def threads_of(event: dict[str, Any], wanted: Sequence[str] = RELATIONS) -> list
 
 
 def relations_of(stored: StoredEvent, threads: Sequence[Thread]) -> tuple[Relation, ...]:
-    """On which of the threads an event is; judged as the live view judges."""
+    """Returns the names of the threads that an event is on, matched in Python as the live view does."""
     record = _record_of(stored)
     return tuple(thread.relation for thread in threads if compile_match(Query(thread.condition))(record))
 
 
 def _actor(actor: dict[str, Any]) -> Thread | None:
-    """By e-mail and id; two people may have one name, so that a name counts only where nothing else is."""
+    """By email address and id. By name, which is not unique, only if both are missing."""
     value = first_present(actor, "email", "id", "name")
     names = [actor[name] for name in ("email", "id") if actor.get(name)] or [value]
     return Thread("actor", value, exactly("user", *names)) if value else None
 
 
 def _resource(resource: dict[str, Any]) -> Thread | None:
-    """By id and name, among resources of its type: ids of different types may be the same."""
+    """By id and name, within its type: resources of different types may have the same id."""
     value = first_present(resource, "name", "id")
     if not value:
         return None
@@ -71,7 +71,7 @@ def _address(address: str) -> Thread | None:
 
 
 def _record_of(stored: StoredEvent) -> Record:
-    """What the threads look at, of an event from the store; the details stay out."""
+    """Builds a record with the fields that threads match; the details stay empty."""
     event = event_of(stored)
     actor, resource, context = (event.get(name, {}) for name in ("actor", "resource", "context"))
     behalf = actor.get("on_behalf_of", {})

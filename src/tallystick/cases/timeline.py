@@ -1,46 +1,50 @@
-"""The timeline of a case: its events as the trail has them now, with their notes, and what is missing."""
+"""The timeline of a case: its events as stored now, their notes, and what is missing."""
 
 from dataclasses import dataclass
 
-from tallystick.cases.evidence import Held
-from tallystick.cases.first_times import first_times
+from tallystick.cases.case_events import CaseEvent
+from tallystick.cases.first_seen import find_first_seen
 from tallystick.events.record import StoredEvent
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """One event of a case; `stored` is None when it is no longer kept, or not the reader's to see."""
+class TimelineEvent:
+    """An event of a case; `stored` is None if it is no longer kept or the reader may not see it.
 
-    held: Held
+    `marks` say why it stands out: `First time from 192.0.2.7`.
+    """
+
+    case_event: CaseEvent
     stored: StoredEvent | None
     marks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """In order of time. `gaps` are sentences."""
+    """The events of a case in order of time, and what is missing from them in sentences (`gaps`)."""
 
-    moments: list[Moment]
+    events: list[TimelineEvent]
     gaps: list[str]
 
 
-def timeline_of(finder: Finder, scope: Scope, held: list[Held]) -> Timeline:
-    """Reads the events of a case. Blocks."""
-    found = finder.several(scope, [one.event_id for one in held])
-    there = [found[one.event_id] for one in held if one.event_id in found]
-    firsts = first_times(finder, scope, there)
-    moments = []
-    for one in held:
-        stored = found.get(one.event_id)
-        moments.append(Moment(one, stored, tuple(firsts.words.get(stored.index, ())) if stored else ()))
+def read_timeline(finder: Finder, scope: Scope, case_events: list[CaseEvent]) -> Timeline:
+    """Reads the events of a case and looks up what was seen in them for the first time. Blocks."""
+    found = finder.several(scope, [case_event.event_id for case_event in case_events])
+    readable = [found[case_event.event_id] for case_event in case_events if case_event.event_id in found]
+    first_seen = find_first_seen(finder, scope, readable)
+    events = []
+    for case_event in case_events:
+        stored = found.get(case_event.event_id)
+        marks = first_seen.words.get(stored.index, ()) if stored else ()
+        events.append(TimelineEvent(case_event, stored, tuple(marks)))
     gaps = []
-    if missing := len(held) - len(there):
+    if missing := len(case_events) - len(readable):
         gaps.append(f"{_events(missing)} of this case can no longer be shown: expired, or not visible to you.")
-    if firsts.unanswered:
+    if first_seen.unanswered:
         gaps.append("First-time activity could not be checked for every event in time.")
-    return Timeline(moments, gaps)
+    return Timeline(events, gaps)
 
 
 def _events(number: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tallystick.clock import SECOND_US, rfc3339
-from tallystick.compliance import mapping
+from tallystick.compliance import framework
 from tallystick.database.engine import Database
 from tallystick.events.output import event_of
 from tallystick.events.record import Record, StoredEvent
@@ -64,7 +64,7 @@ class Evidence:
         counts = self._counted(query, (grouping.STATUS,), lambda one: (one.status,))
         return Counter({key[0]: number for key, number in counts.items()})
 
-    def answer(self, question: mapping.Question) -> QuestionReport:
+    def answer(self, question: framework.Question) -> QuestionReport:
         """One question answered."""
         query = self.query(question.query)
         by_both = self._counted(query, (grouping.STATUS, grouping.ACTION), lambda one: (one.status, one.action))
@@ -82,14 +82,14 @@ class Evidence:
             statuses["failed"],
             self._users(query) if total else 0,
             tuple(ValueCount(value[:MOST_CELL], number) for value, number in by_user),
-            tuple(ValueCount(value, number) for value, number in _ordered(actions)[:MOST_TOP]),
+            tuple(ValueCount(value, number) for value, number in _by_count(actions)[:MOST_TOP]),
             len(actions),
-            self._newest(_and(query, "failed"), MOST_FAILURES) if statuses["failed"] else (),
-            self._newest(_and(query, "success"), MOST_NEWEST) if statuses["success"] else (),
+            self._newest(_with_status(query, "failed"), MOST_FAILURES) if statuses["failed"] else (),
+            self._newest(_with_status(query, "success"), MOST_NEWEST) if statuses["success"] else (),
             tuple(map(self.exceptional, question.exceptions)),
         )
 
-    def exceptional(self, one: mapping.Exceptional) -> ExceptionReport:
+    def exceptional(self, one: framework.ExceptionSearch) -> ExceptionReport:
         """What stands out, in the shape that the mapping asks for."""
         query = self.query(one.query)
         if one.at_least and one.per:
@@ -102,7 +102,7 @@ class Evidence:
         samples = self._newest(query, MOST_EXCEPTIONAL) if count else ()
         return ExceptionReport(one.says, one.query, count, "event", samples, all_shown=len(samples) == count)
 
-    def _repeated(self, one: mapping.Exceptional, query: Query) -> ExceptionReport:
+    def _repeated(self, one: framework.ExceptionSearch, query: Query) -> ExceptionReport:
         """Hours in which one value has many."""
         self.look()
         column, value_of = _FIELDS[one.per or "user"]
@@ -127,7 +127,7 @@ class Evidence:
             one.says, one.query, len(large), f"{one.per} and hour", (), groups, len(groups) == len(large), True
         )
 
-    def _without(self, one: mapping.Exceptional, query: Query) -> ExceptionReport:
+    def _without(self, one: framework.ExceptionSearch, query: Query) -> ExceptionReport:
         """Resources of which the other search finds nothing."""
         column, value_of = _FIELDS["resource"]
         there = self._counted(query, (column,), lambda found: (value_of(found),))
@@ -137,14 +137,14 @@ class Evidence:
         groups = tuple(ValueGroup(value[:MOST_CELL], number, "resource") for value, number in left[:MOST_EXCEPTIONAL])
         return ExceptionReport(one.says, one.query, len(left), "resource", (), groups, len(groups) == len(left), True)
 
-    def _own(self, one: mapping.Exceptional, query: Query) -> ExceptionReport:
+    def _own(self, one: framework.ExceptionSearch, query: Query) -> ExceptionReport:
         """Events whose actor is their resource: read one by one, since no search says it."""
         count, samples = 0, list[EventLine]()
         blocks = scan.newest_first(self.database, self.store, self.scope, query, self.position)
         with closing(blocks):
             for block in blocks:
                 self.look()
-                own = [event for event in block if _is_own(event)]
+                own = [event for event in block if _acts_on_itself(event)]
                 count += len(own)
                 samples += map(sample_of, own[: MOST_EXCEPTIONAL - len(samples)])
         return ExceptionReport(
@@ -167,7 +167,7 @@ class Evidence:
         counts: Counter[str] = Counter({row[0]: row[1] for row in rows})
         counts.update(map(value_of, mine))
         counts.pop("", None)
-        return _ordered(counts)[:MOST_TOP]
+        return _by_count(counts)[:MOST_TOP]
 
     def _users(self, query: Query) -> int:
         self.look()
@@ -212,16 +212,16 @@ def sample_of(stored: StoredEvent) -> EventLine:
     )
 
 
-def _is_own(stored: StoredEvent) -> bool:
+def _acts_on_itself(stored: StoredEvent) -> bool:
     event = event_of(stored)
     actor, resource = event.get("actor", {}), event.get("resource", {})
     names = {fold(str(actor[name])) for name in ("id", "email") if actor.get(name)}
     return bool(names & {fold(str(resource[name])) for name in ("id", "name") if resource.get(name)})
 
 
-def _and(query: Query, status: str) -> Query:
+def _with_status(query: Query, status: str) -> Query:
     return Query(And((query.condition, exactly("status", status))), query.start, query.end)
 
 
-def _ordered(counts: Counter[str]) -> list[tuple[str, int]]:
+def _by_count(counts: Counter[str]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))

@@ -23,7 +23,7 @@ PRUNED = "action:audit_log.pruned"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LogStatus:
     """What the control database says of an organization's trail; times in microseconds."""
 
     log_began_at: int
@@ -33,11 +33,11 @@ class Standing:
     active_holds: int
 
 
-def standing(connection: Connection, evidence: Evidence, now: int) -> Standing:
+def read_log_status(connection: Connection, evidence: Evidence, now: int) -> LogStatus:
     """As it is when the report is made."""
     scope = evidence.scope
     row = connection.execute(select(logs).where(logs.c.org_id == scope.org_id)).one()
-    return Standing(
+    return LogStatus(
         row.created_at,
         row.pruned,
         row.frozen_reason or "",
@@ -46,7 +46,7 @@ def standing(connection: Connection, evidence: Evidence, now: int) -> Standing:
     )
 
 
-def gaps_of(evidence: Evidence, found: Standing, zone: tzinfo, now: int) -> Iterator[Gap]:
+def find_gaps(evidence: Evidence, found: LogStatus, zone: tzinfo, now: int) -> Iterator[Gap]:
     """Each thing that is missing or may be, the most important first."""
     query = evidence.query()
     start, end = query.start or 0, query.end or now
@@ -64,7 +64,7 @@ def gaps_of(evidence: Evidence, found: Standing, zone: tzinfo, now: int) -> Iter
         yield Gap("frozen", f"The log is frozen and records nothing: {found.frozen_reason}")
 
 
-def _past_retention(evidence: Evidence, found: Standing, start: int, zone: tzinfo, now: int) -> Iterator[Gap]:
+def _past_retention(evidence: Evidence, found: LogStatus, start: int, zone: tzinfo, now: int) -> Iterator[Gap]:
     keeps_from = now - found.kept_days * DAY_US
     if start < keeps_from:
         held = ", except those under a legal hold" if found.active_holds else ""
@@ -93,7 +93,7 @@ def _pruned_before(evidence: Evidence) -> int:
         by = event["recorded_by"]
         # A sender may give an event of its own this name.
         if (by.get("type"), by.get("id")) == (TALLYSTICK.kind, TALLYSTICK.id):
-            found = max(found, _us(str(event.get("metadata", {}).get("before", ""))))
+            found = max(found, _parse_time(str(event.get("metadata", {}).get("before", ""))))
     return found
 
 
@@ -127,7 +127,7 @@ def _late(evidence: Evidence, query: Query) -> Iterator[Gap]:
                   "the log proves when they were recorded; the event time is as stated by the sender.")  # fmt: skip
 
 
-def _us(text: str) -> int:
+def _parse_time(text: str) -> int:
     try:
         return to_us(datetime.fromisoformat(text))
     except ValueError:

@@ -14,7 +14,7 @@ from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.members import Member
 from tallystick.access.scopes import operator_scope, require, require_whole_trail
 from tallystick.clock import DAY_US, from_us
-from tallystick.compliance.review import OVERDUE_DAYS, Review, last_signed_at, open_reviews
+from tallystick.compliance.review import OVERDUE_DAYS, Review, last_signed_at, list_open_reviews
 from tallystick.compliance.tables import review_reminders
 from tallystick.database.engine import Database
 from tallystick.destinations import mailer
@@ -51,7 +51,7 @@ class Reminder:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class PendingReviews:
     """What waits: open reviews, those of them that are overdue, and whether a week passed without a signature."""
 
     waiting: tuple[Review, ...]
@@ -64,16 +64,16 @@ class Due:
         return bool(self.waiting) or self.none_this_week
 
 
-def due(connection: Connection, scope: Scope, *, now: int) -> Due:
+def pending_reviews(connection: Connection, scope: Scope, *, now: int) -> PendingReviews:
     """What waits in an organization; that nothing was signed this week counts where a weekly review is wanted."""
-    waiting = tuple(open_reviews(connection, scope))
+    waiting = tuple(list_open_reviews(connection, scope))
     last = last_signed_at(connection, scope)
     wanted = _row(connection, scope.org_id) is not None
     late = wanted and (last is None or last < now - WEEK_US)
-    return Due(waiting, tuple(one for one in waiting if one.is_overdue(now)), late, last)
+    return PendingReviews(waiting, tuple(one for one in waiting if one.is_overdue(now)), late, last)
 
 
-def reminder_of(connection: Connection, scope: Scope) -> Reminder | None:
+def read_reminder(connection: Connection, scope: Scope) -> Reminder | None:
     """What an organization wants; None where nobody is reminded."""
     require_whole_trail(scope)
     require(scope, "events:read")
@@ -84,7 +84,7 @@ def reminder_of(connection: Connection, scope: Scope) -> Reminder | None:
     return Reminder(row.weekday, row.at, row.zone, tuple(wanted), row.next_at, row.told_at)
 
 
-def may_be_told(connection: Connection, scope: Scope) -> list[Member]:
+def list_eligible_recipients(connection: Connection, scope: Scope) -> list[Member]:
     """Whom a reminder can go to: people who may sign a review."""
     require_whole_trail(scope)
     require(scope, "events:read")
@@ -111,7 +111,7 @@ def set_reminder(
         when = calendar.parse_calendar("weekly", at, calendar.WEEKDAYS[weekday], 1, zone)
     except BadCalendar as problem:
         raise _bad(problem.field, problem.detail) from None
-    known = {one.email.casefold(): one for one in may_be_told(connection, scope)}
+    known = {one.email.casefold(): one for one in list_eligible_recipients(connection, scope)}
     wanted = list(dict.fromkeys(one.strip().casefold() for one in recipients if one.strip()))
     for one in wanted:
         if one not in known:
@@ -126,21 +126,23 @@ def set_reminder(
     mine = review_reminders.c.org_id == scope.org_id
     if not connection.execute(update(review_reminders).where(mine).values(kept)).rowcount:
         connection.execute(insert(review_reminders).values(org_id=scope.org_id, **kept))
-    _tell(connection, scope, now, caller, {"weekday": WEEKDAYS[weekday], "at": at, "zone": zone, "recipients": wanted})
+    _record(
+        connection, scope, now, caller, {"weekday": WEEKDAYS[weekday], "at": at, "zone": zone, "recipients": wanted}
+    )
 
 
 def remove_reminder(connection: Connection, scope: Scope, *, now: int, caller: Caller = NOWHERE) -> None:
     """Remind nobody any more; where nobody is, nothing happens."""
     require(scope, "admin")
     if connection.execute(delete(review_reminders).where(review_reminders.c.org_id == scope.org_id)).rowcount:
-        _tell(connection, scope, now, caller, {"recipients": []})
+        _record(connection, scope, now, caller, {"recipients": []})
 
 
 def _calendar(weekday: int, at: str, zone: str) -> Calendar:
     return Calendar("weekly", at, weekday, 1, zone)
 
 
-class Reminders(Background):
+class ReminderWorker(Background):
     """Writes the mails that are due. After downtime one mail goes, not one for each week."""
 
     def __init__(self, database: Database, public_url: str, told: Callable[[], None] = lambda: None) -> None:
@@ -177,12 +179,12 @@ class Reminders(Background):
 
     def _remind(self, connection: Connection, row: Row[tuple[object, ...]], now: int) -> None:
         scope = operator_scope(row.org_id)
-        found = due(connection, scope, now=now)
+        found = pending_reviews(connection, scope, now=now)
         people = _recipients(connection, row)
         if not found.is_anything or not people:
             return
         organization = organizations.of_scope(connection, scope)
-        letter = letter_of(organization.name, found, self._url)
+        letter = reminder_email(organization.name, found, self._url)
         for one in people:
             mailer.put(connection, row.org_id, one.email, letter, now=now)
         metadata = {"recipients": len(people), "open": len(found.waiting), "overdue": len(found.overdue)}
@@ -191,7 +193,7 @@ class Reminders(Background):
              metadata=metadata)  # fmt: skip
 
 
-def letter_of(organization: str, found: Due, url: str) -> Email:
+def reminder_email(organization: str, found: PendingReviews, url: str) -> Email:
     """What the people read."""
     name = " ".join(organization.split())[:80]
     paragraphs = []
@@ -215,7 +217,7 @@ def letter_of(organization: str, found: Due, url: str) -> Email:
 def _recipients(connection: Connection, row: Row[tuple[object, ...]]) -> list[Member]:
     """Those that are still there and may still sign."""
     wanted = {str(one) for one in json.loads(str(row.recipients))}
-    everybody = may_be_told(connection, operator_scope(UUID(str(row.org_id))))
+    everybody = list_eligible_recipients(connection, operator_scope(UUID(str(row.org_id))))
     return [one for one in everybody if ids.encode("usr", one.user_id.bytes) in wanted]
 
 
@@ -226,7 +228,7 @@ def _row(connection: Connection, org_id: UUID) -> Row[tuple[object, ...]] | None
     return found
 
 
-def _tell(connection: Connection, scope: Scope, now: int, caller: Caller, changes: dict[str, object]) -> None:
+def _record(connection: Connection, scope: Scope, now: int, caller: Caller, changes: dict[str, object]) -> None:
     organization = organizations.of_scope(connection, scope)
     on = resource("organization", organization.org_id, "org", organization.name)
     record_own(connection, scope.org_id, "audit_log.review_reminder_changed", by=scope.principal, caller=caller, on=on,

@@ -15,9 +15,9 @@ from tallystick import clock
 from tallystick.access import organizations
 from tallystick.access.scopes import require_whole_trail
 from tallystick.clock import SECOND_US, rfc3339, to_us, zone_of
-from tallystick.compliance import gaps, mapping, reports
+from tallystick.compliance import framework, gaps, reports
 from tallystick.compliance.evidence import Evidence
-from tallystick.compliance.review import PREFIX, Review, findings_of, read_review, signed_within
+from tallystick.compliance.review import PREFIX, Review, list_findings, list_signed_reviews, read_review
 from tallystick.compliance.signing import content_of
 from tallystick.database.engine import Database
 from tallystick.errors import NotFound, TallystickError, Unavailable
@@ -52,7 +52,7 @@ LEAST_UNREVIEWED_US = 60 * SECOND_US
 BREATH_SECONDS = 0.01  # between two questions: a page that waits for the store comes first
 
 
-class ReportMaker:
+class ReportBuilder:
     """Makes what `reports` was asked for. `folder` holds the operator's own questions."""
 
     def __init__(
@@ -89,8 +89,8 @@ class ReportMaker:
         content, report = self._report_of(one, scope)
         with self._database.read() as connection:
             organization = organizations.of_scope(connection, scope)
-            signed = _signed(connection, scope, report)
-            contents = [(review, content_of(review, findings_of(connection, scope, review))) for review in signed]
+            signed = _read_signed_reviews(connection, scope, report)
+            contents = [(review, content_of(review, list_findings(connection, scope, review))) for review in signed]
         documents = [("report.json", content), ("report.pdf", report_pdf(report))]
         documents += [(f"review-{review.shown_id}.json", said) for review, said in contents]
         acts = [one.filter[reports.REPORT][0], *(review.shown_id for review in signed)]
@@ -100,7 +100,7 @@ class ReportMaker:
         def watched() -> Iterator[list[StoredEvent]]:
             reading = scan.in_order_of_index(self._database, self._store, scope, query, 0, report.position)
             # What was told of the report and the reviews since: it holds their SHA-256.
-            later = Query(_acts(acts))
+            later = Query(_report_actions(acts))
             told = scan.in_order_of_index(self._database, self._store, scope, later, report.position, one.position)
             for block in chain(reading, told):
                 yield block
@@ -120,23 +120,23 @@ class ReportMaker:
 
     def _made(self, one: Export, scope: Scope, watch: ProgressCallback) -> ComplianceReport:
         require_whole_trail(scope)
-        asked, share = reports.asked_of(one), [0]  # thousandths of the questions that are answered
+        asked, share = reports.request_of(one), [0]  # thousandths of the questions that are answered
         now, zone = clock.now_us(), zone_of(asked.tz or "UTC")
         with self._database.read() as connection:
             organization = organizations.of_scope(connection, scope)
             aside = set_aside.of_organization(connection, scope.org_id)
-            known = mapping.load(self._folder, organization.slug)
+            known = framework.load_frameworks(self._folder, organization.slug)
             evidence = Evidence(
                 self._database, self._store, scope, asked.period, one.position, one.asked_at,
                 [(index, record) for index, record in aside if index < one.position], lambda: watch(share[0]),
             )  # fmt: skip
-            standing = gaps.standing(connection, evidence, now)
+            standing = gaps.read_log_status(connection, evidence, now)
             query = evidence.query()
-            signed = signed_within(connection, scope, query.start or 0, query.end or 0, until=one.asked_at)
+            signed = list_signed_reviews(connection, scope, query.start or 0, query.end or 0, until=one.asked_at)
             shown = {review.review_id for review in signed}
-            lines = [_line(review, connection, scope, query, shown) for review in signed]
-        asks = mapping.framework(known, asked.framework)
-        missing = list(gaps.gaps_of(evidence, standing, zone, now))
+            lines = [_review_line(review, connection, scope, query, shown) for review in signed]
+        asks = framework.find_framework(known, asked.framework)
+        missing = list(gaps.find_gaps(evidence, standing, zone, now))
         missing += [Gap("mapping", f"A framework file could not be loaded. {words}") for words in known.problems]
         note = self._note(scope, one.position)
         if not note:
@@ -164,13 +164,13 @@ class ReportMaker:
             reviews=tuple(lines),
             not_reviewed=tuple(
                 ReportPeriod(rfc3339(first), rfc3339(last), asked.tz or "UTC")
-                for first, last in not_reviewed(signed, query.start or 0, min(query.end or 0, one.asked_at))
+                for first, last in unreviewed_periods(signed, query.start or 0, min(query.end or 0, one.asked_at))
             ),
             sources=asks.sources,
         )
 
     def _controls(
-        self, asks: mapping.Framework, evidence: Evidence, lines: list[ReviewLine], share: list[int]
+        self, asks: framework.Framework, evidence: Evidence, lines: list[ReviewLine], share: list[int]
     ) -> Iterator[ControlReport]:
         total, done = sum(len(control.questions) for control in asks.controls), 0
         for control in asks.controls:
@@ -196,7 +196,7 @@ class ReportMaker:
         with self._database.read() as connection:
             report = find_export(connection, scope, one.filter[reports.REPORT][0])
         path = files.path_of(self._data_dir, report.org_id, report.export_id)
-        content, read = reports.content(report, path), reports.opened(report, path)
+        content, read = reports.read_content(report, path), reports.load_report(report, path)
         if sha256(content).hexdigest() != report.sha256:
             raise NotFound("The report's file was changed on disk. Create the report again.", code="export_gone")
         return content, read
@@ -227,19 +227,19 @@ def evidence_query(report: ComplianceReport, acts: list[str]) -> Query:
     )
     found = [query_from({**period, "q": [search]}, now=asked_at) for search in searches]
     parts = tuple(And((Between(one.start, one.end), one.condition)) for one in found)
-    return Query(Or((And((Between(within.start, within.end), Or(parts))), _acts(acts))))
+    return Query(Or((And((Between(within.start, within.end), Or(parts))), _report_actions(acts))))
 
 
-def _acts(acts: list[str]) -> And:
+def _report_actions(acts: list[str]) -> And:
     told = exactly("action", "audit_log.report_generated", "audit_log.review_signed")
     return And((told, exactly("resource", *acts)))
 
 
-def _signed(connection: Connection, scope: Scope, report: ComplianceReport) -> list[Review]:
+def _read_signed_reviews(connection: Connection, scope: Scope, report: ComplianceReport) -> list[Review]:
     return [read_review(connection, scope, line.id) for line in report.reviews]
 
 
-def _line(review: Review, connection: Connection, scope: Scope, query: Query, shown: Set[UUID]) -> ReviewLine:
+def _review_line(review: Review, connection: Connection, scope: Scope, query: Query, shown: Set[UUID]) -> ReviewLine:
     covers_all = review.is_everything and review.start <= (query.start or 0) and review.end >= (query.end or 0)
     return ReviewLine(
         review.shown_id,
@@ -254,14 +254,14 @@ def _line(review: Review, connection: Connection, scope: Scope, query: Query, sh
         rfc3339(review.signed_at or 0),
         review.sha256,
         review.conclusion,
-        tuple(FindingLine(one.shown_id, one.severity, one.note) for one in findings_of(connection, scope, review)),
+        tuple(FindingLine(one.shown_id, one.severity, one.note) for one in list_findings(connection, scope, review)),
         "" if review.corrects is None else encode(PREFIX, review.corrects.bytes),
         # A correction that was signed after the report was asked for does not belong to it.
         encode(PREFIX, review.corrected_by.bytes) if review.corrected_by in shown and review.corrected_by else "",
     )
 
 
-def not_reviewed(reviews: Sequence[Review], start: int, end: int) -> list[tuple[int, int]]:
+def unreviewed_periods(reviews: Sequence[Review], start: int, end: int) -> list[tuple[int, int]]:
     """The parts of start ≤ t < end that no review touches, whatever it was filtered by, but for the odd second."""
     found, at = [], start
     for review in sorted(reviews, key=lambda one: one.start):

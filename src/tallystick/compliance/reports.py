@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from tallystick.access import organizations
 from tallystick.access.audit import NOWHERE, Caller
 from tallystick.access.scopes import require, require_whole_trail
-from tallystick.compliance.mapping import Frameworks, framework, load
+from tallystick.compliance.framework import Frameworks, find_framework, load_frameworks
 from tallystick.errors import BadRequest, Conflict, NotFound
 from tallystick.exports import request as exporting
 from tallystick.exports.request import Export
@@ -24,7 +24,7 @@ MOST_LISTED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReportRequest:
     """What a report is asked for: the id of a framework, and a period as finding events takes it."""
 
     framework: str
@@ -37,22 +37,28 @@ class Asked:
         return {"start": [self.start], "end": [self.end], "tz": [self.tz or "UTC"]}
 
 
-def frameworks(connection: Connection, scope: Scope, folder: Path | None) -> Frameworks:
+def list_frameworks(connection: Connection, scope: Scope, folder: Path | None) -> Frameworks:
     """Those that hold for an organization, and which files cannot be used."""
     require_whole_trail(scope)
     require(scope, "events:read")
-    return load(folder, organizations.of_scope(connection, scope).slug)
+    return load_frameworks(folder, organizations.of_scope(connection, scope).slug)
 
 
-def ask(
-    connection: Connection, scope: Scope, asked: Asked, folder: Path | None, *, now: int, caller: Caller = NOWHERE
+def request_report(
+    connection: Connection,
+    scope: Scope,
+    asked: ReportRequest,
+    folder: Path | None,
+    *,
+    now: int,
+    caller: Caller = NOWHERE,
 ) -> Export:
     """Let a report be made of the log as it is now.
 
     Raises NotFound (`no_framework`), BadRequest (`bad_report`, `bad_parameter`), Conflict (`too_many_exports`).
     """
     require(scope, "exports")
-    framework(frameworks(connection, scope, folder), asked.framework)
+    find_framework(list_frameworks(connection, scope, folder), asked.framework)
     if not asked.start.strip() or not asked.end.strip():
         raise BadRequest("A report needs a period: give its start and end.", code="bad_report", field="start")
     query = query_from(asked.period, now=now)
@@ -63,9 +69,11 @@ def ask(
     return exporting.queue_export(connection, scope, REPORT, text, now=now, caller=caller)
 
 
-def ask_evidence(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Export:
+def request_evidence(
+    connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE
+) -> Export:
     """Let the events behind a finished report be bundled with it. Conflict (`export_not_ready`), NotFound."""
-    report = show(connection, scope, shown_id)
+    report = read_report(connection, scope, shown_id)
     exporting.require_file(report)
     filter_text = msgspec.json.encode({**dict(report.filter), REPORT: [report.shown_id]}).decode()
     return exporting.queue_export(connection, scope, EVIDENCE, filter_text, now=now, caller=caller)
@@ -77,19 +85,19 @@ def list_reports(connection: Connection, scope: Scope, *, limit: int = MOST_LIST
     return exporting.list_exports(connection, scope, limit=limit, before=before, kind=REPORT)
 
 
-def show(connection: Connection, scope: Scope, shown_id: str) -> Export:
+def read_report(connection: Connection, scope: Scope, shown_id: str) -> Export:
     """How a report stands; NotFound (`no_report`)."""
     require_whole_trail(scope)
     try:
         one = exporting.find_export(connection, scope, shown_id)
     except NotFound:
-        raise _no_report() from None
+        raise _not_found() from None
     if one.format != REPORT:
-        raise _no_report()
+        raise _not_found()
     return one
 
 
-def content(one: Export, path: Path) -> bytes:
+def read_content(one: Export, path: Path) -> bytes:
     """The report as JSON. Conflict (`export_not_ready`), NotFound (`export_gone`). Blocks."""
     exporting.require_file(one)
     try:
@@ -98,19 +106,19 @@ def content(one: Export, path: Path) -> bytes:
         raise NotFound("The report's file is missing. Create the report again.", code="export_gone") from None
 
 
-def opened(one: Export, path: Path) -> ComplianceReport:
+def load_report(one: Export, path: Path) -> ComplianceReport:
     """The same, read; Conflict (`report_outdated`) for one that another version made."""
     try:
-        return parse_report(content(one, path))
+        return parse_report(read_content(one, path))
     except msgspec.DecodeError:
         raise Conflict("This report was created by another version. Create it again.", code="report_outdated") from None
 
 
-def asked_of(one: Export) -> Asked:
+def request_of(one: Export) -> ReportRequest:
     """What was asked for."""
     given: Mapping[str, Sequence[str]] = one.filter
-    return Asked(*("".join(given.get(name, ())[:1]) for name in (FRAMEWORK, "start", "end", "tz")))
+    return ReportRequest(*("".join(given.get(name, ())[:1]) for name in (FRAMEWORK, "start", "end", "tz")))
 
 
-def _no_report() -> NotFound:
+def _not_found() -> NotFound:
     return NotFound("Report not found, or you do not have access to it.", code="no_report")

@@ -27,7 +27,7 @@ Filter = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ReviewFinding:
     """What was noted at an event; times in microseconds."""
 
     event_id: bytes
@@ -97,76 +97,78 @@ class Review:
 
 def read_review(connection: Connection, scope: Scope, shown_id: str) -> Review:
     """The review of that id; NotFound (`no_review`)."""
-    row = connection.execute(_counted().where(visible(scope), reviews.c.review_id == raw(shown_id))).first()
+    row = connection.execute(
+        _select_reviews().where(visible_clause(scope), reviews.c.review_id == parse_id(shown_id))
+    ).first()
     if row is None:
-        raise no_review()
-    return _read(row)
+        raise review_not_found()
+    return _review_of(row)
 
 
 def list_reviews(
     connection: Connection, scope: Scope, *, state: str = "", before: str = "", limit: int = MOST_LISTED
 ) -> list[Review]:
     """Those of the organization, newest first; with `before` those that are older than that one."""
-    statement = _counted().where(visible(scope))
+    statement = _select_reviews().where(visible_clause(scope))
     if state:
         statement = statement.where(reviews.c.state == state)
     if before:
-        statement = statement.where(reviews.c.review_id < raw(before))
-    return [_read(row) for row in connection.execute(statement.order_by(reviews.c.review_id.desc()).limit(limit))]
+        statement = statement.where(reviews.c.review_id < parse_id(before))
+    return [_review_of(row) for row in connection.execute(statement.order_by(reviews.c.review_id.desc()).limit(limit))]
 
 
-def signed_within(connection: Connection, scope: Scope, start: int, end: int, *, until: int) -> list[Review]:
+def list_signed_reviews(connection: Connection, scope: Scope, start: int, end: int, *, until: int) -> list[Review]:
     """Signed reviews whose period touches start ≤ t < end, that were signed by then; oldest signature first."""
-    statement = _counted().where(
-        visible(scope), reviews.c.state == "signed", reviews.c.start < end, reviews.c.end > start,
+    statement = _select_reviews().where(
+        visible_clause(scope), reviews.c.state == "signed", reviews.c.start < end, reviews.c.end > start,
         reviews.c.signed_at <= until,
     )  # fmt: skip
-    return [_read(row) for row in connection.execute(statement.order_by(reviews.c.signed_at, reviews.c.review_id))]
+    return [_review_of(row) for row in connection.execute(statement.order_by(reviews.c.signed_at, reviews.c.review_id))]
 
 
-def open_reviews(connection: Connection, scope: Scope) -> list[Review]:
+def list_open_reviews(connection: Connection, scope: Scope) -> list[Review]:
     """Those that wait for a signature, the oldest first."""
-    statement = _counted().where(visible(scope), reviews.c.state == "open")
-    return [_read(row) for row in connection.execute(statement.order_by(reviews.c.opened_at).limit(MOST_LISTED))]
+    statement = _select_reviews().where(visible_clause(scope), reviews.c.state == "open")
+    return [_review_of(row) for row in connection.execute(statement.order_by(reviews.c.opened_at).limit(MOST_LISTED))]
 
 
 def last_signed_at(connection: Connection, scope: Scope) -> int | None:
     """When a review was signed last."""
-    newest = select(func.max(reviews.c.signed_at)).where(visible(scope), reviews.c.state == "signed")
+    newest = select(func.max(reviews.c.signed_at)).where(visible_clause(scope), reviews.c.state == "signed")
     found: int | None = connection.execute(newest).scalar()
     return found
 
 
-def findings_of(connection: Connection, scope: Scope, review: Review) -> list[Finding]:
+def list_findings(connection: Connection, scope: Scope, review: Review) -> list[ReviewFinding]:
     """What was noted, in order of time."""
     mine = (review_findings.c.org_id == scope.org_id) & (review_findings.c.review_id == review.review_id)
     columns = (review_findings.c[name] for name in
                ("event_id", "log_index", "occurred_at", "severity", "note", "marked_by", "marked_at"))  # fmt: skip
     ordered = select(*columns).where(mine).order_by(review_findings.c.occurred_at, review_findings.c.log_index)
-    return [Finding(*row) for row in connection.execute(ordered)]
+    return [ReviewFinding(*row) for row in connection.execute(ordered)]
 
 
-def visible(scope: Scope) -> ColumnElement[bool]:
+def visible_clause(scope: Scope) -> ColumnElement[bool]:
     """The organization's reviews, for whoever sees the whole trail."""
     require_whole_trail(scope)
     require(scope, "events:read")
     return reviews.c.org_id == scope.org_id
 
 
-def raw(shown_id: str) -> UUID:
+def parse_id(shown_id: str) -> UUID:
     """The id as it is kept; NotFound (`no_review`) for another text."""
     try:
         return UUID(bytes=ids.decode(PREFIX, shown_id))
     except ValueError:
-        raise no_review() from None
+        raise review_not_found() from None
 
 
-def no_review() -> NotFound:
+def review_not_found() -> NotFound:
     """What everyone is told of a review that is not theirs to see."""
     return NotFound("Review not found in your organization.", code="no_review")
 
 
-def _counted() -> Any:
+def _select_reviews() -> Any:
     found = (
         select(func.count())
         .where(review_findings.c.org_id == reviews.c.org_id, review_findings.c.review_id == reviews.c.review_id)
@@ -183,6 +185,6 @@ def _counted() -> Any:
     return select(reviews, found.label("findings"), later.label("corrected_by"))
 
 
-def _read(row: Row[Any]) -> Review:
+def _review_of(row: Row[Any]) -> Review:
     values = {name: row._mapping[name] for name in Review.__slots__ if name != "filter"}
     return Review(filter=msgspec.json.decode(row.filter), **values)

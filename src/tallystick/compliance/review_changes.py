@@ -1,6 +1,5 @@
 """Reviewing: opened for a period and a search, findings noted, a conclusion written, signed; each an event."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,18 +10,19 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from tallystick import ids
 from tallystick.access import organizations
 from tallystick.access.audit import NOWHERE, Caller, record_own, resource
+from tallystick.access.names import clean_text
 from tallystick.access.scopes import require, require_whole_trail
 from tallystick.compliance.review import (
     PREFIX,
     SEVERITIES,
     Filter,
-    Finding,
     Review,
+    ReviewFinding,
     Severity,
-    findings_of,
-    no_review,
-    raw,
+    list_findings,
+    parse_id,
     read_review,
+    review_not_found,
 )
 from tallystick.compliance.signing import digest_of
 from tallystick.compliance.tables import review_findings, reviews
@@ -46,11 +46,10 @@ MOST_FINDINGS = 500
 MOST_NOTE = 2000
 MOST_CONCLUSION = 10_000
 MOST_FILTER = 5000
-MOST_TOLD = 500
+MOST_RECORDED_TEXT = 500
 MOST_ABOUT = 100
 IDS_AT_ONCE = 50
 _PERIOD = frozenset({"start", "end", "tz"})
-_UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 def require_reviewer(scope: Scope) -> None:
@@ -59,7 +58,7 @@ def require_reviewer(scope: Scope) -> None:
     require(scope, "exports")
 
 
-def draft(scope: Scope, given: Mapping[str, Sequence[str]], *, about: str = "", now: int) -> Review:
+def draft_review(scope: Scope, given: Mapping[str, Sequence[str]], *, about: str = "", now: int) -> Review:
     """A review of what `given` finds, in the names of finding events, as it would be opened; nothing is kept yet.
 
     Both ends of the period are needed. A review looks back: a period that goes on ends now. Raises BadRequest
@@ -72,17 +71,35 @@ def draft(scope: Scope, given: Mapping[str, Sequence[str]], *, about: str = "", 
         raise BadRequest("A review needs a period: give its start and end.", code="bad_review", field="period")
     if query.start >= now or query.start == query.end:
         raise BadRequest("This period is empty or has not started yet.", code="bad_review", field="period")
-    words = " ".join(_words(about).split())
+    words = " ".join(clean_text(about).split())
     if len(_filter_text(kept)) > MOST_FILTER or len(words) > MOST_ABOUT:
         raise BadRequest("This search is too long to save.", code="bad_review", field="query")
-    made = Review(
-        scope.org_id, ids.new_uuid(now), "open", words, None, query.start, min(query.end, now),
-        "".join(given.get("tz", ())[:1]) or "UTC", kept, "", scope.principal.id, _by(scope), now, "", "", "", None,
-        None, None, "", 0,
-    )  # fmt: skip
-    query_from({**kept, "tz": [made.zone]}, now=now)  # a mistake in the search is said as such
-    _ = made.query
-    return made
+    review = Review(
+        org_id=scope.org_id,
+        review_id=ids.new_uuid(now),
+        state="open",
+        about=words,
+        corrects=None,
+        start=query.start,
+        end=min(query.end, now),
+        zone="".join(given.get("tz", ())[:1]) or "UTC",
+        filter=kept,
+        conclusion="",
+        opened_by=scope.principal.id,
+        opened_by_name=_principal_name(scope),
+        opened_at=now,
+        signed_by_kind="",
+        signed_by="",
+        signed_by_name="",
+        signed_at=None,
+        position=None,
+        events=None,
+        sha256="",
+        findings=0,
+    )
+    query_from({**kept, "tz": [review.zone]}, now=now)  # without the period first, so that errors name the search
+    _ = review.query
+    return review
 
 
 def open_review(
@@ -90,7 +107,7 @@ def open_review(
 ) -> Review:
     """Keep a draft. NotFound (`no_review`) for what it corrects, Conflict (`not_signed`, `too_many_reviews`)."""
     require_reviewer(scope)
-    earlier = None if not corrects else _signed(read_review(connection, scope, corrects))
+    earlier = None if not corrects else _require_signed(read_review(connection, scope, corrects))
     organizations.lock_row(connection, scope.org_id)
     waiting = (reviews.c.org_id == scope.org_id) & (reviews.c.state == "open")
     if connection.execute(select(func.count()).select_from(reviews).where(waiting)).scalar_one() >= MOST_OPEN:
@@ -104,8 +121,8 @@ def open_review(
             signed_by_name="", sha256="",
         )
     )  # fmt: skip
-    metadata = {"about": made.about, "corrects": corrects, "filter": dict(made.filter), **_period(made)}
-    _tell(connection, scope, "audit_log.review_opened", made, now, caller, metadata)
+    metadata = {"about": made.about, "corrects": corrects, "filter": dict(made.filter), **_period_metadata(made)}
+    _record(connection, scope, "audit_log.review_opened", made, now, caller, metadata)
     return read_review(connection, scope, made.shown_id)
 
 
@@ -119,16 +136,16 @@ def find_events(finder: Finder, scope: Scope, review: Review, event_ids: Sequenc
             for one in some:
                 ids.decode("evt", one)
         except ValueError:
-            raise _not_of_it() from None
+            raise _event_not_in_review() from None
         condition = And((asked.condition, exactly("id", *some)))
         page = finder.page(scope, Query(condition, asked.start, asked.end), limit=len(some), count="none")
         found |= {ids.encode("evt", event.id): event for event in page.data}
     if not found.keys() >= set(event_ids):
-        raise _not_of_it()
+        raise _event_not_in_review()
     return [found[one] for one in event_ids]
 
 
-def mark(
+def mark_event(
     connection: Connection,
     scope: Scope,
     shown_id: str,
@@ -143,57 +160,64 @@ def mark(
 
     Raises BadRequest (`bad_finding`), Conflict (`review_over`, `too_many_findings`).
     """
-    review = _open(connection, scope, shown_id)
+    review = _lock_open_review(connection, scope, shown_id)
     if severity not in SEVERITIES:
         raise BadRequest(f"severity must be one of {', '.join(SEVERITIES)}.", code="bad_finding", field="severity")
-    words = _words(note)
+    words = clean_text(note)
     if len(words) > MOST_NOTE:
         raise BadRequest(f"A note can have at most {MOST_NOTE:,} characters.", code="bad_finding", field="note")
     if review.findings >= MOST_FINDINGS:
         raise Conflict(f"A review can have at most {MOST_FINDINGS} findings. Sign it and start another.",
                        code="too_many_findings")  # fmt: skip
-    mine = _at(scope, review, event.id)
+    mine = _finding_clause(scope, review, event.id)
     connection.execute(delete(review_findings).where(*mine))
     connection.execute(
         insert(review_findings).values(
-            org_id=scope.org_id, review_id=review.review_id, event_id=event.id, log_index=event.index,
-            occurred_at=event.occurred_at, severity=severity, note=words, marked_by=_by(scope), marked_at=now,
+            org_id=scope.org_id,
+            review_id=review.review_id,
+            event_id=event.id,
+            log_index=event.index,
+            occurred_at=event.occurred_at,
+            severity=severity,
+            note=words,
+            marked_by=_principal_name(scope),
+            marked_at=now,
         )
-    )  # fmt: skip
-    said = {"event": ids.encode("evt", event.id), "severity": severity, "note": words[:MOST_TOLD]}
-    _tell(connection, scope, "audit_log.review_finding_marked", review, now, caller, said)
+    )
+    said = {"event": ids.encode("evt", event.id), "severity": severity, "note": words[:MOST_RECORDED_TEXT]}
+    _record(connection, scope, "audit_log.review_finding_marked", review, now, caller, said)
 
 
-def unmark(
+def unmark_event(
     connection: Connection, scope: Scope, shown_id: str, event_id: str, *, now: int, caller: Caller = NOWHERE
 ) -> None:
     """Take a finding away; NotFound (`no_finding`)."""
-    review = _open(connection, scope, shown_id)
+    review = _lock_open_review(connection, scope, shown_id)
     try:
         found = ids.decode("evt", event_id)
     except ValueError:
         found = b""
-    if not connection.execute(delete(review_findings).where(*_at(scope, review, found))).rowcount:
+    if not connection.execute(delete(review_findings).where(*_finding_clause(scope, review, found))).rowcount:
         raise NotFound("This event has no finding.", code="no_finding")
-    _tell(connection, scope, "audit_log.review_finding_removed", review, now, caller, {"event": event_id})
+    _record(connection, scope, "audit_log.review_finding_removed", review, now, caller, {"event": event_id})
 
 
 def write_conclusion(connection: Connection, scope: Scope, shown_id: str, conclusion: str) -> Review:
     """Keep what is written so far; nothing is told before it is signed."""
-    review = _open(connection, scope, shown_id)
-    _set(connection, scope, review, conclusion=_conclusion(conclusion))
+    review = _lock_open_review(connection, scope, shown_id)
+    _update_open_review(connection, scope, review, conclusion=_conclusion(conclusion))
     return read_review(connection, scope, shown_id)
 
 
 def withdraw(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Review:
     """Give an open review up; it stays in the list."""
-    review = _open(connection, scope, shown_id)
-    _set(connection, scope, review, state="withdrawn")
-    _tell(connection, scope, "audit_log.review_withdrawn", review, now, caller, {})
+    review = _lock_open_review(connection, scope, shown_id)
+    _update_open_review(connection, scope, review, state="withdrawn")
+    _record(connection, scope, "audit_log.review_withdrawn", review, now, caller, {})
     return read_review(connection, scope, shown_id)
 
 
-def counted(database: Database, store: EventStore, scope: Scope, review: Review) -> tuple[int, int]:
+def count_events(database: Database, store: EventStore, scope: Scope, review: Review) -> tuple[int, int]:
     """The position up to which all events can be searched, and how many of the review's lie below it, exactly.
 
     Blocks, and holds no transaction that others wait for.
@@ -214,7 +238,7 @@ def count_and_sign(
     """Sign an open review as `sign` does, with what is counted now. Blocks."""
     with database.read() as connection:
         review = read_review(connection, scope, shown_id)
-    position, events = counted(database, store, scope, review)
+    position, events = count_events(database, store, scope, review)
     with database.write() as connection:
         return sign(connection, scope, shown_id, conclusion, position, events, now=now, caller=caller)
 
@@ -234,46 +258,41 @@ def sign(
 
     Raises BadRequest (`bad_review`) without a conclusion, Conflict (`review_over`).
     """
-    review = _open(connection, scope, shown_id)
+    review = _lock_open_review(connection, scope, shown_id)
     words = _conclusion(conclusion)
     if not words:
         raise BadRequest("Write a conclusion before you sign.", code="bad_review", field="conclusion")
     who = scope.principal
     signed = replace(
         review, state="signed", conclusion=words, signed_by_kind=who.kind, signed_by=who.id,
-        signed_by_name=_by(scope), signed_at=now, position=position, events=events,
+        signed_by_name=_principal_name(scope), signed_at=now, position=position, events=events,
     )  # fmt: skip
-    findings = findings_of(connection, scope, review)
+    findings = list_findings(connection, scope, review)
     digest = digest_of(signed, findings)
-    _set(
+    _update_open_review(
         connection, scope, review, state="signed", conclusion=words, signed_by_kind=who.kind, signed_by=who.id,
-        signed_by_name=_by(scope), signed_at=now, position=position, events=events, sha256=digest,
+        signed_by_name=_principal_name(scope), signed_at=now, position=position, events=events, sha256=digest,
     )  # fmt: skip
     metadata = {
         "sha256": digest, "position": position, "events": events, "about": review.about, "filter": dict(review.filter),
-        "findings": {name: number for name, number in by_severity(findings).items() if number},
-        **_period(review),
+        "findings": {name: number for name, number in count_by_severity(findings).items() if number},
+        **_period_metadata(review),
     }  # fmt: skip
-    _tell(connection, scope, "audit_log.review_signed", signed, now, caller, metadata)
+    _record(connection, scope, "audit_log.review_signed", signed, now, caller, metadata)
     return read_review(connection, scope, shown_id)
 
 
-def by_severity(findings: Sequence[Finding]) -> dict[Severity, int]:
+def count_by_severity(findings: Sequence[ReviewFinding]) -> dict[Severity, int]:
     """How many of each."""
     return {name: sum(one.severity == name for one in findings) for name in ("fine", "low", "medium", "high")}
 
 
-def words_of(given: Filter) -> str:
-    """The filter for people."""
-    return describe_filter(given)
-
-
-def _open(connection: Connection, scope: Scope, shown_id: str) -> Review:
+def _lock_open_review(connection: Connection, scope: Scope, shown_id: str) -> Review:
     """The review, which nobody else changes until this transaction ends."""
     require_reviewer(scope)
-    mine = (reviews.c.org_id == scope.org_id) & (reviews.c.review_id == raw(shown_id))
+    mine = (reviews.c.org_id == scope.org_id) & (reviews.c.review_id == parse_id(shown_id))
     if connection.execute(select(reviews.c.state).where(mine).with_for_update()).first() is None:
-        raise no_review()
+        raise review_not_found()
     review = read_review(connection, scope, shown_id)
     if review.state != "open":
         raise Conflict(
@@ -283,13 +302,13 @@ def _open(connection: Connection, scope: Scope, shown_id: str) -> Review:
     return review
 
 
-def _signed(review: Review) -> Review:
+def _require_signed(review: Review) -> Review:
     if review.state != "signed":
         raise Conflict("Only a signed review can be corrected by another.", code="not_signed")
     return review
 
 
-def _not_of_it() -> BadRequest:
+def _event_not_in_review() -> BadRequest:
     return BadRequest(
         "This event is outside the review's period or search.", code="bad_finding",
         field="event",
@@ -300,7 +319,7 @@ def _filter_text(kept: Filter) -> str:
     return msgspec.json.encode(kept).decode()
 
 
-def _at(scope: Scope, review: Review, event_id: bytes) -> tuple[Any, ...]:
+def _finding_clause(scope: Scope, review: Review, event_id: bytes) -> tuple[Any, ...]:
     return (
         review_findings.c.org_id == scope.org_id,
         review_findings.c.review_id == review.review_id,
@@ -308,34 +327,29 @@ def _at(scope: Scope, review: Review, event_id: bytes) -> tuple[Any, ...]:
     )
 
 
-def _set(connection: Connection, scope: Scope, review: Review, **values: Any) -> None:
+def _update_open_review(connection: Connection, scope: Scope, review: Review, **values: Any) -> None:
     mine = (reviews.c.org_id == scope.org_id) & (reviews.c.review_id == review.review_id)
     if not connection.execute(update(reviews).where(mine, reviews.c.state == "open").values(**values)).rowcount:
         raise Unavailable("Someone else just changed this review. Reload it and try again.", code="review_changed")
 
 
 def _conclusion(text: str) -> str:
-    words = _words(text)
+    words = clean_text(text)
     if len(words) > MOST_CONCLUSION:
         raise BadRequest(f"A conclusion can have at most {MOST_CONCLUSION:,} characters.", code="bad_review",
                          field="conclusion")  # fmt: skip
     return words
 
 
-def _words(text: str) -> str:
-    """A text as it is kept: its lines parted by a newline, without what cannot be seen."""
-    return _UNWRITABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
-
-
-def _period(review: Review) -> dict[str, Any]:
+def _period_metadata(review: Review) -> dict[str, Any]:
     return {"period": {name: "".join(review.parameters[name]) for name in ("start", "end", "tz")}}
 
 
-def _by(scope: Scope) -> str:
+def _principal_name(scope: Scope) -> str:
     return (scope.principal.email or scope.principal.name or scope.principal.id)[:254]
 
 
-def _tell(
+def _record(
     connection: Connection,
     scope: Scope,
     action: str,

@@ -7,12 +7,12 @@ import msgspec
 
 from tallystick import ids
 from tallystick.clock import rfc3339
-from tallystick.compliance.review import PREFIX, Finding, Review
+from tallystick.compliance.review import PREFIX, Review, ReviewFinding
 
 FORMAT = "tallystick-review/v1"
 
 
-def content_of(review: Review, findings: Sequence[Finding]) -> bytes:
+def content_of(review: Review, findings: Sequence[ReviewFinding]) -> bytes:
     """The signed review as JSON: UTF-8, without blanks, the names of every object in order.
 
     The same for the same review, whoever asks and whenever: its SHA-256 stands in the trail.
@@ -47,11 +47,11 @@ def content_of(review: Review, findings: Sequence[Finding]) -> bytes:
     return msgspec.json.encode(said, order="sorted")
 
 
-def digest_of(review: Review, findings: Sequence[Finding]) -> str:
+def digest_of(review: Review, findings: Sequence[ReviewFinding]) -> str:
     """The SHA-256 of the content, in hexadecimal."""
     return sha256(content_of(review, findings)).hexdigest()
 
 
-def is_as_signed(review: Review, findings: Sequence[Finding]) -> bool:
+def matches_signature(review: Review, findings: Sequence[ReviewFinding]) -> bool:
     """Whether what is kept is still what was signed; an erasure of personal data changes it."""
     return digest_of(review, findings) == review.sha256

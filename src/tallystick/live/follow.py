@@ -22,14 +22,14 @@ STEP = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class LiveBatch:
     """The matching events in index order; every event through index `through` was looked at."""
 
     events: list[StoredEvent]
     through: int
 
 
-def end_of_log(database: Database, org_id: UUID) -> int:
+def next_index(database: Database, org_id: UUID) -> int:
     """The index that the next event will get."""
     with database.read() as connection:
         return _size(connection, org_id)
@@ -50,26 +50,26 @@ class Follower:
         self._query = query
         self._matches: Callable[[Record], bool] = compile_match(with_mandatory_filter(scope, query))
 
-    def read(self, after: int) -> Batch:
+    def read(self, after: int) -> LiveBatch:
         """What follows index `after`, at most about STEP events of the log."""
         with self._database.read() as connection:
             size = _size(connection, self._org_id)
             if size <= after + 1:
-                return Batch([], after)
+                return LiveBatch([], after)
             waiting = batches.read(connection, self._org_id, after + 1, size, most=STEP)
             kept = set_aside.of_organization(connection, self._org_id)
         # The journal first, then the store: an event leaves the journal only when the store has it.
         journal_from = waiting[0].first if waiting else size
         if after + 1 < journal_from:
             through = min(journal_from - 1, after + STEP)
-            return Batch(self._stored(after, through, kept), through)
+            return LiveBatch(self._stored(after, through, kept), through)
         found = [
             as_stored_event(index, record)
             for batch in waiting
             for index, record in enumerate(batch.records, batch.first)
             if index > after and self._matches(record)
         ]
-        return Batch(found, waiting[-1].end - 1)
+        return LiveBatch(found, waiting[-1].end - 1)
 
     def _stored(self, after: int, through: int, kept: list[tuple[int, Record]]) -> list[StoredEvent]:
         rows = by_index(self._store, self._scope, self._query, after=after, through=through)

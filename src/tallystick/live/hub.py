@@ -8,7 +8,7 @@ from uuid import UUID
 from tallystick import telemetry
 from tallystick.database.engine import Database
 from tallystick.errors import TooMany
-from tallystick.live.follow import Batch, Follower, end_of_log
+from tallystick.live.follow import Follower, LiveBatch, next_index
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.store.errors import StoreError
@@ -54,7 +54,7 @@ class LiveHub:
         for follower in self._followers.get(org_id, ()):
             follower.set()
 
-    def follow(self, scope: Scope, query: Query, after: int | None) -> AsyncGenerator[Batch]:
+    def follow(self, scope: Scope, query: Query, after: int | None) -> AsyncGenerator[LiveBatch]:
         """Batches from index `after` on (None: from now on); an empty one each 15 s says that all is well.
 
         The store being down ends nothing: the view goes on when it is back. Raises TooMany (`too_many_viewers`)
@@ -67,10 +67,10 @@ class LiveHub:
             )
         return self._follow(scope, query, after)
 
-    async def _follow(self, scope: Scope, query: Query, after: int | None) -> AsyncGenerator[Batch]:
+    async def _follow(self, scope: Scope, query: Query, after: int | None) -> AsyncGenerator[LiveBatch]:
         follower = Follower(self._database, self._store, scope, query)
         position = (
-            after if after is not None else await self._database.run(end_of_log, self._database, scope.org_id) - 1
+            after if after is not None else await self._database.run(next_index, self._database, scope.org_id) - 1
         )
         woken = asyncio.Event()
         self._followers.setdefault(scope.org_id, set()).add(woken)
@@ -100,9 +100,9 @@ class LiveHub:
             self._count -= 1
             telemetry.live_viewers.set(self._count)
 
-    async def _read(self, follower: Follower, position: int) -> Batch:
+    async def _read(self, follower: Follower, position: int) -> LiveBatch:
         try:
             return await self._database.run(follower.read, position)
         except StoreError:
             await asyncio.sleep(POLL_SECONDS)
-            return Batch([], position)
+            return LiveBatch([], position)

@@ -4,7 +4,8 @@ from litestar import Response, post
 from sqlalchemy import Connection
 
 from tallystick.access.audit import Caller
-from tallystick.cases import changes, evidence
+from tallystick.access.names import clean_text
+from tallystick.cases import case_events, changes
 from tallystick.cases.case import LINES
 from tallystick.errors import BadRequest, Conflict
 from tallystick.query.scope import Scope
@@ -21,11 +22,11 @@ async def make_case(form_request: FormRequestDep, finder: FinderDep) -> Response
     """Makes a case of the chosen events, or adds them to the one that was chosen."""
     wanted = form_request.all("event")
     title, chosen = form_request.text("title"), form_request.text("case")
-    events = await form_request.database.run(evidence.find_events, finder, form_request.scope, wanted)
+    events = await form_request.database.run(case_events.find_events, finder, form_request.scope, wanted)
 
     def make(connection: Connection, scope: Scope, *, now: int, caller: Caller) -> str:
         shown_id = chosen or changes.open_case(connection, scope, title, now=now, caller=caller).shown_id
-        evidence.add_events(connection, scope, shown_id, events, now=now, caller=caller)
+        case_events.add_events(connection, scope, shown_id, events, now=now, caller=caller)
         return shown_id
 
     return _back(form_request, await form_request.write(make, **form_request.context))
@@ -42,7 +43,7 @@ async def write_case(
     finder: FinderDep,
 ) -> Response[str]:
     """Saves title and lines. What cannot be saved, or was changed by somebody else meanwhile, stays in the form."""
-    words = {name: changes.written(form_request.text(name)) for name in (*LINES, "title") if name in form_request.form}
+    words = {name: clean_text(form_request.text(name)) for name in (*LINES, "title") if name in form_request.form}
     version = form_request.text("version")
     if not (version.isascii() and version.isdigit()):
         raise BadRequest("The form is incomplete. Open the case again.", code="bad_case", field="version")
@@ -66,14 +67,16 @@ async def set_state(case_id: str, form_request: FormRequestDep) -> Response[str]
 @post(ONE + "/events/{event_id:str}", name="web.case.note")
 async def write_note(case_id: str, event_id: str, form_request: FormRequestDep) -> Response[str]:
     """Writes the note beside an event."""
-    await form_request.write(evidence.write_note, case_id, event_id, form_request.text("note"), **form_request.context)
+    await form_request.write(
+        case_events.write_note, case_id, event_id, form_request.text("note"), **form_request.context
+    )
     return _back(form_request, case_id, place=f"#{event_id}")
 
 
 @post(ONE + "/events/{event_id:str}/remove", name="web.case.remove_event")
 async def remove_event(case_id: str, event_id: str, form_request: FormRequestDep) -> Response[str]:
     """Lets an event belong to the case no longer."""
-    await form_request.write(evidence.remove_event, case_id, event_id, **form_request.context)
+    await form_request.write(case_events.remove_event, case_id, event_id, **form_request.context)
     return _back(form_request, case_id)
 
 

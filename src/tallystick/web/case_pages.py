@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 
 from tallystick.access.csrf import refuse_cross_site
 from tallystick.cases import case as kept
-from tallystick.cases.case import LINES, Case, list_cases, may_change, place_of, read_case
+from tallystick.cases.case import LINES, Case, list_cases, may_change, parse_cursor, read_case
+from tallystick.cases.case_events import MOST_NOTE, list_case_events
 from tallystick.cases.changes import MOST_LINE, MOST_TITLE
-from tallystick.cases.evidence import MOST_NOTE, list_held
-from tallystick.cases.report import Format, file_name, note_report, report_of, written_as
-from tallystick.cases.timeline import Timeline, timeline_of
+from tallystick.cases.report import Format, file_name, record_report, render_report, report_of
+from tallystick.cases.timeline import Timeline, read_timeline
 from tallystick.clock import exact_time, now_us, second_words
 from tallystick.database.engine import Database
 from tallystick.query.scope import Scope
@@ -47,7 +47,7 @@ async def show_cases(
     def load() -> list[Case]:
         with database.read() as connection:
             chosen = cast("kept.State", state) if state in ("open", "closed") else None
-            return list_cases(connection, user_scope, state=chosen, before=place_of(before))
+            return list_cases(connection, user_scope, state=chosen, before=parse_cursor(before))
 
     cases = await database.run(load)
     return html(
@@ -55,7 +55,7 @@ async def show_cases(
         frame=frame.at("cases"),
         cases=[(case, _times(case, filters.zone)) for case in cases],
         state=state,
-        more=cases[-1].place if len(cases) == kept.MOST_LISTED else None,
+        more=cases[-1].cursor if len(cases) == kept.MOST_LISTED else None,
         continued=bool(before),
         filters=filters,
     )
@@ -94,8 +94,8 @@ async def show_report(
         now = now_us()
         case, timeline = _load(database, finder, user_scope, case_id)
         with database.write() as connection:
-            organization = note_report(connection, user_scope, case, chosen, now=now, caller=caller)
-        return case, written_as(report_of(case, timeline, organization, zone, now), chosen)
+            organization = record_report(connection, user_scope, case, chosen, now=now, caller=caller)
+        return case, render_report(report_of(case, timeline, organization, zone, now), chosen)
 
     case, document = await database.run(write)
     recorder.own_actions_waiting()
@@ -119,10 +119,13 @@ async def case_page(
     filters = filters_of(request)
     case, timeline = await database.run(_load, database, finder, scope, case_id)
     entries = [
-        (moment.held, moment.stored and entry_of(moment.stored, filters.zone, (), moment.marks),
-         exact_time(moment.held.occurred_at, filters.zone))
-        for moment in timeline.moments
-    ]  # fmt: skip
+        (
+            event.case_event,
+            event.stored and entry_of(event.stored, filters.zone, (), event.marks),
+            exact_time(event.case_event.occurred_at, filters.zone),
+        )
+        for event in timeline.events
+    ]
     was = {**case.lines, "title": case.title}
     return html(
         "case.html",
@@ -158,11 +161,11 @@ HINTS = {
 def _load(database: Database, finder: Finder, scope: Scope, case_id: str) -> tuple[Case, Timeline]:
     def both(connection: Connection) -> tuple[Case, list[Any]]:
         case = read_case(connection, scope, case_id)
-        return case, list_held(connection, scope, case)
+        return case, list_case_events(connection, scope, case)
 
     with database.read() as connection:
         case, held = both(connection)
-    return case, timeline_of(finder, scope, held)
+    return case, read_timeline(finder, scope, held)
 
 
 def _times(case: Case, zone: tzinfo) -> dict[str, str]:

@@ -13,15 +13,16 @@ from litestar import Response, get, post
 from tallystick.access.members import Member
 from tallystick.clock import from_us, now_us, second_words, zone_of
 from tallystick.compliance import reminder, reports, review_changes
-from tallystick.compliance.mapping import Frameworks
-from tallystick.compliance.reminder import WEEKDAYS, Due, Reminder
-from tallystick.compliance.reports import Asked
+from tallystick.compliance.framework import Frameworks
+from tallystick.compliance.reminder import WEEKDAYS, PendingReviews, Reminder
+from tallystick.compliance.reports import ReportRequest
 from tallystick.compliance.review import Review, list_reviews
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Conflict, NotFound
 from tallystick.exports.request import Export
+from tallystick.exports.words import describe_filter
 from tallystick.query.scope import Scope
-from tallystick.saved.searches import SavedView, list_views
+from tallystick.saved.saved_views import SavedView, list_views
 from tallystick.settings import Settings
 from tallystick.web.dependencies import (
     DatabaseDep,
@@ -64,7 +65,7 @@ class Loaded:
     frameworks: Frameworks
     reports: list[Export]
     reviews: list[Review]
-    due: Due
+    due: PendingReviews
     reminder: Reminder | None
     people: list[Member]
     views: list[SavedView]
@@ -109,9 +110,9 @@ async def ask_report(
 ) -> Response[str]:
     """Lets a report be made, and waits a moment for it."""
     typed = _typed(form_request)
-    asked = Asked(*(typed.get(name, "") for name in ("framework", "start", "end", "tz")))
+    asked = ReportRequest(*(typed.get(name, "") for name in ("framework", "start", "end", "tz")))
     try:
-        one = await form_request.write(reports.ask, asked, settings.compliance_dir, **form_request.context)
+        one = await form_request.write(reports.request_report, asked, settings.compliance_dir, **form_request.context)
     except (BadRequest, Conflict, NotFound) as problem:
         return await compliance_page.show(typed, {REPORT: problem.detail}, status=problem.status)
     exporter.wake()
@@ -128,7 +129,7 @@ async def start_review(form_request: FormRequestDep, compliance_page: Compliance
         now = now_us()
         given = {**_chosen(form_request.database, form_request.scope, typed, now), "start": [typed.get("start", "")],
                  "end": [typed.get("end", "")], "tz": [typed.get("tz", "") or "UTC"]}  # fmt: skip
-        return review_changes.draft(form_request.scope, given, about=typed.get("about", ""), now=now)
+        return review_changes.draft_review(form_request.scope, given, about=typed.get("about", ""), now=now)
 
     try:
         drafted = await form_request.database.run(draft)
@@ -190,12 +191,12 @@ def _page(
 def _load(database: Database, scope: Scope, settings: Settings) -> Loaded:
     with database.read() as connection:
         return Loaded(
-            reports.frameworks(connection, scope, settings.compliance_dir),
+            reports.list_frameworks(connection, scope, settings.compliance_dir),
             reports.list_reports(connection, scope, limit=REPORTS_SHOWN),
             list_reviews(connection, scope, limit=REVIEWS_SHOWN),
-            reminder.due(connection, scope, now=now_us()),
-            reminder.reminder_of(connection, scope),
-            reminder.may_be_told(connection, scope),
+            reminder.pending_reviews(connection, scope, now=now_us()),
+            reminder.read_reminder(connection, scope),
+            reminder.list_eligible_recipients(connection, scope),
             list_views(connection, scope),
         )
 
@@ -212,7 +213,7 @@ async def _until_made(scope: Scope, database: Database, shown_id: str) -> None:
 def find_report(database: Database, scope: Scope, shown_id: str) -> Export:
     """A report as it stands; NotFound (`no_report`)."""
     with database.read() as connection:
-        return reports.show(connection, scope, shown_id)
+        return reports.read_report(connection, scope, shown_id)
 
 
 def review_shown(one: Review, zone: tzinfo, now: int) -> Shown:
@@ -220,11 +221,11 @@ def review_shown(one: Review, zone: tzinfo, now: int) -> Shown:
     late = one.is_overdue(now)
     state = {"open": "Overdue" if late else "Open", "signed": "Signed", "withdrawn": "Withdrawn"}[one.state]
     tone = {"open": "bad" if late else "busy", "signed": "good", "withdrawn": "gone"}[one.state]
-    return Shown(one, period_words(one.start, one.end, zone), review_changes.words_of(one.filter), state, tone)
+    return Shown(one, period_words(one.start, one.end, zone), describe_filter(one.filter), state, tone)
 
 
 def _report(one: Export) -> Shown:
-    asked = reports.asked_of(one)
+    asked = reports.request_of(one)
     state, tone = STATES.get(one.state, "Ready"), {"failed": "bad", "cancelled": "gone"}.get(one.state, "busy")
     if one.state == "completed":
         state, tone = (GONE.get(one.gone, "No longer available"), "gone") if one.gone else ("Ready", "good")

@@ -3,7 +3,7 @@
 from litestar import Response, get
 
 from tallystick import ids
-from tallystick.cases.around import Around, around
+from tallystick.cases.related_events import RelatedEvents, find_related_events
 from tallystick.database.engine import Database
 from tallystick.erasure.records import records_of_event
 from tallystick.errors import NotFound
@@ -94,8 +94,8 @@ async def _around(
     return html("audit_logs.html", frame=frame, listing=listing, filters=filters, panel=panel, open_id=panel.row.id)
 
 
-def _related(finder: Finder, scope: Scope, event_id: str) -> Around:
+def _related(finder: Finder, scope: Scope, event_id: str) -> RelatedEvents:
     stored = find_event(finder, scope, event_id)
     if stored is None:
         raise no_event()
-    return around(finder, scope, stored, before="24h", after="24h", limit=RELATED)
+    return find_related_events(finder, scope, stored, before="24h", after="24h", limit=RELATED)

@@ -6,10 +6,10 @@ from datetime import tzinfo
 
 from litestar import Response, get
 
-from tallystick.cases.around import DEFAULT_SPAN, Around, around
 from tallystick.cases.case import Case, list_cases, may_change
-from tallystick.cases.evidence import MOST_EVENTS
-from tallystick.cases.first_times import FirstTimes, first_times
+from tallystick.cases.case_events import MOST_EVENTS
+from tallystick.cases.first_seen import FirstSeen, find_first_seen
+from tallystick.cases.related_events import DEFAULT_SPAN, RelatedEvents, find_related_events
 from tallystick.cases.threads import RELATIONS, Thread, threads_of
 from tallystick.clock import second_words
 from tallystick.database.engine import Database
@@ -102,8 +102,8 @@ def _load(
     stored = find_event(finder, scope, event_id)
     if stored is None:
         raise no_event()
-    found = around(finder, scope, stored, by=by, limit=NEAREST, **spans)
-    firsts = first_times(finder, scope, [one.stored for one in found.events])
+    found = find_related_events(finder, scope, stored, by=by, limit=NEAREST, **spans)
+    firsts = find_first_seen(finder, scope, [one.stored for one in found.events])
     entries = [
         entry_of(one.stored, filters.zone, one.relations, firsts.words.get(one.stored.index, ()))
         for one in found.events
@@ -114,7 +114,7 @@ def _load(
     return Investigation(middle, threads_of(event_of(stored)), by, entries, _gaps(found, firsts, scope, filters), cases)
 
 
-def _gaps(found: Around, firsts: FirstTimes, scope: Scope, filters: Filters) -> list[str]:
+def _gaps(found: RelatedEvents, firsts: FirstSeen, scope: Scope, filters: Filters) -> list[str]:
     """What the timeline cannot show, in sentences."""
     said = []
     if found.start < found.retention_start:

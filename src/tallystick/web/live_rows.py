@@ -14,7 +14,7 @@ from tallystick.access.scopes import require
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, TallystickError
-from tallystick.live.follow import Batch
+from tallystick.live.follow import LiveBatch
 from tallystick.live.hub import LiveHub
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
@@ -90,7 +90,7 @@ async def follow_events(
     return ServerSentEvent(viewer.messages(), headers={"X-Accel-Buffering": "no"})
 
 
-def message_of(batch: Batch, filters: Filters, needles: tuple[str, ...] = ()) -> ServerSentEventMessage:
+def message_of(batch: LiveBatch, filters: Filters, needles: tuple[str, ...] = ()) -> ServerSentEventMessage:
     """A batch as one message; its id is where the stream goes on after a lost connection."""
     shown = batch.events[-MOST_ROWS:]
     if not shown:

@@ -7,7 +7,7 @@ from litestar import Response, get, post
 
 from tallystick.clock import second_words, to_us, zone_of
 from tallystick.compliance import reports
-from tallystick.compliance.reports import Asked
+from tallystick.compliance.reports import ReportRequest
 from tallystick.exports.links import file_headers
 from tallystick.exports.request import Export, require_file
 from tallystick.render.compliance_pdf import answer_words, exception_words, report_pdf
@@ -60,7 +60,7 @@ async def show_report(
 ) -> Response[str]:
     """The report; while it is made, how far that is."""
     one = await database.run(find_report, database, user_scope, report_id)
-    asked = reports.asked_of(one)
+    asked = reports.request_of(one)
     around: dict[str, Any] = {
         "frame": frame.at("compliance"),
         "one": one,
@@ -68,7 +68,7 @@ async def show_report(
     }
     if not one.has_file:
         return html("compliance_making.html", **around, percent=one.progress // 10, why=_why(one))
-    report = await database.run(reports.opened, one, exporter.path(one))
+    report = await database.run(reports.load_report, one, exporter.path(one))
     zone = zone_of(report.period.zone)
     return html(
         "compliance_report.html",
@@ -102,12 +102,12 @@ async def download_pdf(
 
     def take() -> tuple[Export, bytes]:
         one = require_file(find_report(database, user_scope, report_id))
-        content = report_pdf(reports.opened(one, exporter.path(one)))
+        content = report_pdf(reports.load_report(one, exporter.path(one)))
         exporter.begin_download(one, user_scope.principal, caller)
         return one, content
 
     one, content = await database.run(take)
-    return Response(content, media_type="application/pdf", headers=_attached(one, reports.asked_of(one), "pdf"))
+    return Response(content, media_type="application/pdf", headers=_attached(one, reports.request_of(one), "pdf"))
 
 
 @get(ONE + "/report.json", name="web.compliance.json")
@@ -118,24 +118,24 @@ async def download_json(
 
     def take() -> tuple[Export, bytes]:
         one = require_file(find_report(database, user_scope, report_id))
-        content = reports.content(one, exporter.path(one))
+        content = reports.read_content(one, exporter.path(one))
         exporter.begin_download(one, user_scope.principal, caller)
         return one, content
 
     one, content = await database.run(take)
-    headers = {**file_headers(one), **_attached(one, reports.asked_of(one), "json")}
+    headers = {**file_headers(one), **_attached(one, reports.request_of(one), "json")}
     return Response(content, media_type="application/json", headers=headers)
 
 
 @post(ONE + "/evidence", name="web.compliance.evidence", status_code=303)
 async def ask_evidence(report_id: str, form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
     """Lets the events behind the report be bundled; Exports has the file when it is ready."""
-    await form_request.write(reports.ask_evidence, report_id, **form_request.context)
+    await form_request.write(reports.request_evidence, report_id, **form_request.context)
     exporter.wake()
     return redirect("/exports")
 
 
-def _attached(one: Export, asked: Asked, suffix: str) -> dict[str, str]:
+def _attached(one: Export, asked: ReportRequest, suffix: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="report-{asked.framework}-{one.shown_id}.{suffix}"'}
 
 

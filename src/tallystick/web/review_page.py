@@ -8,9 +8,9 @@ from litestar import Response, get, post
 
 from tallystick.clock import now_us, rfc3339, second_words, zone_of
 from tallystick.compliance import review_changes
-from tallystick.compliance.review import PREFIX, SEVERITIES, Finding, Review, findings_of, read_review
+from tallystick.compliance.review import PREFIX, SEVERITIES, Review, ReviewFinding, list_findings, read_review
 from tallystick.compliance.review_changes import MOST_CONCLUSION, MOST_NOTE
-from tallystick.compliance.signing import is_as_signed
+from tallystick.compliance.signing import matches_signature
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Conflict
 from tallystick.events.record import StoredEvent
@@ -29,7 +29,7 @@ from tallystick.web.pages import html, redirect
 ONE = PATH + "/reviews/{review_id:str}"
 SHOWN = 50
 SEVERITY_WORDS = {"fine": "Fine", "low": "Low", "medium": "Medium", "high": "High"}
-ReviewDetails = tuple[Review, list[Finding], Page]
+ReviewDetails = tuple[Review, list[ReviewFinding], Page]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class ReviewPage:
     def _load(self, cursor: str) -> ReviewDetails:
         with self.database.read() as connection:
             review = read_review(connection, self.scope, self.review_id)
-            findings = findings_of(connection, self.scope, review)
+            findings = list_findings(connection, self.scope, review)
         page = self.finder.page(
             self.scope, review.query, limit=SHOWN, cursor=cursor or None, count="exact", question=review.shown_id
         )
@@ -90,12 +90,12 @@ async def mark_finding(
 
     try:
         if form_request.text("act") == "remove":
-            await form_request.write(review_changes.unmark, review_id, event_id, **form_request.context)
+            await form_request.write(review_changes.unmark_event, review_id, event_id, **form_request.context)
         else:
             event = await form_request.database.run(find)
             severity = form_request.text("severity") or "low"
             await form_request.write(
-                review_changes.mark, review_id, event, severity, form_request.text("note"), **form_request.context
+                review_changes.mark_event, review_id, event, severity, form_request.text("note"), **form_request.context
             )
     except (BadRequest, Conflict) as problem:
         return await review_page.show(cursor=cursor, problem=problem.detail, status=problem.status)
@@ -161,7 +161,7 @@ def _page(
         cursor=cursor,
         filters=filters,
         list_href=filters.href(),
-        as_signed=review.state != "signed" or is_as_signed(review, findings),
+        as_signed=review.state != "signed" or matches_signature(review, findings),
         corrects="" if review.corrects is None else encode(PREFIX, review.corrects.bytes),
         corrected_by="" if review.corrected_by is None else encode(PREFIX, review.corrected_by.bytes),
         severities={name: SEVERITY_WORDS[name] for name in SEVERITIES},

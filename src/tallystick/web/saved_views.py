@@ -7,7 +7,7 @@ from litestar import Response, get, post
 
 from tallystick.access.csrf import form_token
 from tallystick.errors import BadRequest, Conflict
-from tallystick.saved import searches
+from tallystick.saved import saved_views
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, SessionTokenDep, UserScopeDep, WebRequest
@@ -27,9 +27,9 @@ async def list_saved_views(
     """The menu: own and shared views, the one that is shown now, and a form that saves it."""
     filters = filters_of(request)
 
-    def read() -> list[searches.SavedView]:
+    def read() -> list[saved_views.SavedView]:
         with database.read() as connection:
-            return searches.list_views(connection, user_scope)
+            return saved_views.list_views(connection, user_scope)
 
     saved = [(view, _opened(view, filters)) for view in await database.run(read)]
     now_shown = urlencode(filters.lasting().pairs())
@@ -38,7 +38,7 @@ async def list_saved_views(
         saved=saved,
         shown=now_shown,
         filters=filters,
-        may_share=searches.may_share(user_scope),
+        may_share=saved_views.may_share(user_scope),
         form_token=form_token(session_token),
     )
 
@@ -49,7 +49,7 @@ async def save_view(form_request: FormRequestDep, frame: FrameDep, finder: Finde
     shown = _shown(form_request)
     kept = urlencode(shown.lasting().pairs())
     try:
-        await form_request.write(searches.save_view, form_request.text("name"), kept, **form_request.context)
+        await form_request.write(saved_views.save_view, form_request.text("name"), kept, **form_request.context)
     except (BadRequest, Conflict) as problem:
         return await _refused(problem, form_request, frame, finder)
     return redirect(shown.href())
@@ -60,10 +60,10 @@ async def change_view(view_id: str, form_request: FormRequestDep, frame: FrameDe
     """Renames, shares, stops sharing or deletes a view, as the pressed button says."""
     name, context = form_request.text("name"), form_request.context
     acts: dict[str, Callable[[], Awaitable[object]]] = {
-        "rename": lambda: form_request.write(searches.rename_view, view_id, name, **context),
-        "share": lambda: form_request.write(searches.share_view, view_id, True, **context),
-        "unshare": lambda: form_request.write(searches.share_view, view_id, False, **context),
-        "delete": lambda: form_request.write(searches.delete_view, view_id, **context),
+        "rename": lambda: form_request.write(saved_views.rename_view, view_id, name, **context),
+        "share": lambda: form_request.write(saved_views.share_view, view_id, True, **context),
+        "unshare": lambda: form_request.write(saved_views.share_view, view_id, False, **context),
+        "delete": lambda: form_request.write(saved_views.delete_view, view_id, **context),
     }
     act = acts.get(form_request.text("act"))
     if act is None:
@@ -98,6 +98,6 @@ def _shown(form_request: FormRequest) -> Filters:
     return from_pairs(parse_qsl(form_request.text("query")))
 
 
-def _opened(view: searches.SavedView, filters: Filters) -> str:
+def _opened(view: saved_views.SavedView, filters: Filters) -> str:
     """Where a view leads: what it keeps, in the zone and the length that are chosen now."""
     return from_pairs(parse_qsl(view.query)).shown_like(filters).href()

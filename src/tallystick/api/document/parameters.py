@@ -5,7 +5,7 @@ from typing import Any
 from tallystick.api.count_events import DEFAULT_BUCKETS, DEFAULT_VALUES
 from tallystick.api.find_events import COUNTS, DEFAULT_LIMIT, MOST_INDEX, MOST_LIMIT, MOST_OFFSET, ORDERS
 from tallystick.api.related_events import DEFAULT_LIMIT as DEFAULT_RELATED
-from tallystick.cases.around import DEFAULT_SPAN, MOST_EVENTS
+from tallystick.cases.related_events import DEFAULT_SPAN, MOST_EVENTS
 from tallystick.cases.threads import RELATIONS
 from tallystick.events.catalogue import CATEGORIES, STATUSES
 from tallystick.search.counts import MOST_BUCKETS, MOST_VALUES

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.compliance.mapping import BadMapping, framework, load, read
+from tallystick.compliance.framework import InvalidFramework, find_framework, load_frameworks, parse_file
 from tallystick.errors import NotFound
 from tests.compliance.reporting import Desk, answer, event
 from tests.fixtures.spine import Spine
@@ -43,7 +43,7 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 
 def test_both_frameworks_come_with_it_and_every_search_in_them_can_be_read():
-    known = load(None, "acme")
+    known = load_frameworks(None, "acme")
     assert list(known.frameworks) == ["soc2", "gdpr"]
     assert known.problems == ()
     assert {"CC6.1", "CC6.2", "CC6.3", "CC7.2", "CC8.1"} <= {one.id for one in known.frameworks["soc2"].controls}
@@ -65,11 +65,11 @@ def test_a_file_adds_questions_and_controls_and_the_report_asks_them(sqlite_spin
 def test_a_file_may_be_for_some_organizations_or_a_framework_of_its_own(tmp_path: Path):
     write(tmp_path, "a.toml", 'organizations = ["acme"]\n' + OWN)
     write(tmp_path, "b.toml", QUESTION + 'asks = "?"\nquery = "x"\n')
-    assert len(load(tmp_path, "acme").frameworks["soc2"].controls) == 10
-    assert len(load(tmp_path, "other").frameworks["soc2"].controls) == 9
-    assert framework(load(tmp_path, "other"), "own").title == "own"
+    assert len(load_frameworks(tmp_path, "acme").frameworks["soc2"].controls) == 10
+    assert len(load_frameworks(tmp_path, "other").frameworks["soc2"].controls) == 9
+    assert find_framework(load_frameworks(tmp_path, "other"), "own").title == "own"
     with pytest.raises(NotFound, match="soc2, gdpr, own"):
-        framework(load(tmp_path, "acme"), "iso")
+        find_framework(load_frameworks(tmp_path, "acme"), "iso")
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_a_file_may_be_for_some_organizations_or_a_framework_of_its_own(tmp_path
     ],
 )
 def test_a_broken_file_is_named_with_its_line(text, line, said):
-    with pytest.raises(BadMapping) as refused:
-        read("ours.toml", text)
+    with pytest.raises(InvalidFramework) as refused:
+        parse_file("ours.toml", text)
     assert refused.value.detail.startswith(f"ours.toml, line {line}: "), refused.value.detail
     assert said in refused.value.detail
 
@@ -101,7 +101,7 @@ def test_a_broken_file_harms_nothing_else_and_the_report_says_it(sqlite_spine: S
     write(folder, "there.toml", QUESTION.replace("own", "soc2") + 'asks = "?"\nquery = "x"\n')
     write(folder, "nothing.toml", 'extends = "iso"\n')
     (folder / "bytes.toml").write_bytes(b"\xff\xfe")
-    known = load(folder, "acme")
+    known = load_frameworks(folder, "acme")
     assert list(known.frameworks) == ["soc2", "gdpr"]
     assert len(known.problems) == 4
     scope = sqlite_spine.organization()

@@ -1,4 +1,4 @@
-"""The timeline around an event: what else happened on its threads, so long before and after."""
+"""Finds the events related to an event: those on its threads, within a time before and after it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,24 +18,24 @@ MOST_SPAN = parse_duration("400d")
 
 
 @dataclass(frozen=True, slots=True)
-class Related:
-    """An event of the timeline, and the threads that it shares with the event in the middle."""
+class RelatedEvent:
+    """An event of the timeline, and the names of the threads that it shares with the event in the middle."""
 
     stored: StoredEvent
     relations: tuple[Relation, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
-    """In order of time, the event itself among them. Times in microseconds since 1970 UTC.
+class RelatedEvents:
+    """The timeline around an event, in order of time and including it. Times in microseconds since 1970 UTC.
 
-    `more_before` and `more_after`: the span holds more than were asked for, and these are the nearest.
-    `partial`: the time was used up, so that some in the span may be missing.
+    `more_before` and `more_after`: there are more events in the span; those nearest to the middle are here.
+    `partial`: the time limit was reached, so that events in the span may be missing.
     """
 
     middle: StoredEvent
     threads: list[Thread]
-    events: list[Related]
+    events: list[RelatedEvent]
     start: int
     end: int
     more_before: bool
@@ -45,7 +45,7 @@ class Around:
     retention_start: int
 
 
-def around(
+def find_related_events(
     finder: Finder,
     scope: Scope,
     middle: StoredEvent,
@@ -54,25 +54,27 @@ def around(
     before: str = DEFAULT_SPAN,
     after: str = DEFAULT_SPAN,
     limit: int = 50,
-) -> Around:
-    """The events on the threads `by`, at most `limit` on either side of the event, the nearest. Blocks.
+) -> RelatedEvents:
+    """Finds the events on the threads `by`: those nearest to the event, at most `limit` on either side. Blocks.
 
-    Reads within the time that any page may take. BadRequest (`bad_parameter`) for a thread or a span that is none.
+    Takes at most the time limit of a search page, twice. Raises BadRequest (`bad_parameter`) for an unknown thread or
+    an invalid span.
     """
     threads = threads_of(event_of(middle), by)
-    start = middle.occurred_at - span("before", before)
-    end = middle.occurred_at + 1 + span("after", after)
+    start = middle.occurred_at - parse_span("before", before)
+    end = middle.occurred_at + 1 + parse_span("after", after)
     condition = Or(tuple(thread.condition for thread in threads))
     at = middle.occurred_at
     earlier = finder.page(scope, Query(condition, start, at + 1), limit=limit + 1, order="desc", count="none")
     later = finder.page(scope, Query(condition, at + 1, end), limit=limit, order="asc", count="none")
     nearest = [one for one in earlier.data if one.index != middle.index]
+    # Events of the same microsecond are in both pages.
     found = {one.index: one for one in [*nearest[:limit], middle, *later.data]}
-    return Around(
+    return RelatedEvents(
         middle=middle,
         threads=threads,
         events=[
-            Related(one, relations_of(one, threads))
+            RelatedEvent(one, relations_of(one, threads))
             for one in sorted(found.values(), key=lambda one: (one.occurred_at, one.index))
         ],
         start=start,
@@ -85,8 +87,8 @@ def around(
     )
 
 
-def span(name: str, text: str) -> int:
-    """The microseconds that `1h` is; BadRequest names the parameter."""
+def parse_span(name: str, text: str) -> int:
+    """Parses a span such as `1h` into microseconds. Raises BadRequest (`bad_parameter`) for the parameter `name`."""
     try:
         found = parse_duration(text)
     except ValueError:

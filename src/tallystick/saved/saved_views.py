@@ -17,7 +17,7 @@ from tallystick.saved.tables import saved_views
 PREFIX = "view"
 MOST_NAME = 100
 MOST_QUERY = 20_000
-MOST_OF_ONE = 100
+MOST_VIEWS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class SavedView:
 
 def list_views(connection: Connection, scope: Scope) -> list[SavedView]:
     """The scope's own views and those shared in its organization, by name."""
-    rows = connection.execute(select(saved_views).where(_visible(scope)))
-    return sorted((_read(row, scope) for row in rows), key=lambda view: (view.name.casefold(), not view.is_own))
+    rows = connection.execute(select(saved_views).where(_visible_clause(scope)))
+    return sorted((_view_of(row, scope) for row in rows), key=lambda view: (view.name.casefold(), not view.is_own))
 
 
 def save_view(
@@ -51,19 +51,19 @@ def save_view(
     kept = connection.execute(select(saved_views).where(mine, saved_views.c.name == words)).first()
     if kept is None:
         number = connection.execute(select(func.count()).select_from(saved_views).where(mine)).scalar_one()
-        if number >= MOST_OF_ONE:
+        if number >= MOST_VIEWS:
             raise Conflict(
-                f"You already have {MOST_OF_ONE} views, the maximum. Delete one first.", code="too_many_views"
+                f"You already have {MOST_VIEWS} views, the maximum. Delete one first.", code="too_many_views"
             )
     view_id = kept.view_id if kept else ids.new_uuid(now)
     values = {"query": query, "owner_name": _owner(scope), "changed_at": now}
     if kept:
-        _change(connection, scope, view_id, values)
+        _update_view(connection, scope, view_id, values)
     else:
         own = {"org_id": scope.org_id, "view_id": view_id, "owner_id": scope.principal.id}
         connection.execute(insert(saved_views).values(**own, **values, name=words, is_shared=False))
     view = _find(connection, scope, ids.encode(PREFIX, view_id.bytes))
-    _tell(connection, scope, "audit_log.view_saved", view, now, caller, {"query": query[:2000]})
+    _record(connection, scope, "audit_log.view_saved", view, now, caller, {"query": query[:2000]})
     return view
 
 
@@ -72,15 +72,15 @@ def rename_view(
 ) -> None:
     """Give one's own view another name; Conflict (`view_exists`) when another of one's own has it."""
     organizations.lock_row(connection, scope.org_id)
-    view, words = _own(connection, scope, shown_id), _name(name)
+    view, words = _find_own(connection, scope, shown_id), _name(name)
     if words == view.name:
         return
     mine = (saved_views.c.org_id == scope.org_id) & (saved_views.c.owner_id == scope.principal.id)
     if connection.execute(select(saved_views.c.view_id).where(mine, saved_views.c.name == words)).first():
         raise Conflict("You already have a view with this name. Choose a different name.", code="view_exists")
-    _change(connection, scope, _raw(shown_id), {"name": words, "changed_at": now})
+    _update_view(connection, scope, _parse_id(shown_id), {"name": words, "changed_at": now})
     changes = {"name": {"before": view.name, "after": words}}
-    _tell(connection, scope, "audit_log.view_renamed", view, now, caller, changes)
+    _record(connection, scope, "audit_log.view_renamed", view, now, caller, changes)
 
 
 def share_view(
@@ -88,12 +88,12 @@ def share_view(
 ) -> None:
     """Show the view to everyone in the organization, or to its owner alone again."""
     _require_sharing(scope)
-    view = _own(connection, scope, shown_id) if is_shared else _find(connection, scope, shown_id)
+    view = _find_own(connection, scope, shown_id) if is_shared else _find(connection, scope, shown_id)
     if view.is_shared == is_shared:
         return
-    _change(connection, scope, _raw(shown_id), {"is_shared": is_shared, "changed_at": now})
+    _update_view(connection, scope, _parse_id(shown_id), {"is_shared": is_shared, "changed_at": now})
     action = "audit_log.view_shared" if is_shared else "audit_log.view_unshared"
-    _tell(connection, scope, action, view, now, caller, {"query": view.query[:2000]} if is_shared else {})
+    _record(connection, scope, action, view, now, caller, {"query": view.query[:2000]} if is_shared else {})
 
 
 def delete_view(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
@@ -101,9 +101,9 @@ def delete_view(connection: Connection, scope: Scope, shown_id: str, *, now: int
     view = _find(connection, scope, shown_id)
     if not view.is_own:
         _require_sharing(scope)
-    where = (saved_views.c.org_id == scope.org_id) & (saved_views.c.view_id == _raw(shown_id))
+    where = (saved_views.c.org_id == scope.org_id) & (saved_views.c.view_id == _parse_id(shown_id))
     connection.execute(delete(saved_views).where(where))
-    _tell(connection, scope, "audit_log.view_deleted", view, now, caller, {"query": view.query[:2000]})
+    _record(connection, scope, "audit_log.view_deleted", view, now, caller, {"query": view.query[:2000]})
 
 
 def may_share(scope: Scope) -> bool:
@@ -116,39 +116,39 @@ def _require_sharing(scope: Scope) -> None:
         raise Forbidden("Only owners and admins can share views. Ask one of them.", code="may_not_share")
 
 
-def _visible(scope: Scope) -> ColumnElement[bool]:
+def _visible_clause(scope: Scope) -> ColumnElement[bool]:
     require(scope, "events:read")
     mine_or_shared = or_(saved_views.c.owner_id == scope.principal.id, saved_views.c.is_shared)
     return (saved_views.c.org_id == scope.org_id) & mine_or_shared
 
 
 def _find(connection: Connection, scope: Scope, shown_id: str) -> SavedView:
-    statement = select(saved_views).where(_visible(scope), saved_views.c.view_id == _raw(shown_id))
+    statement = select(saved_views).where(_visible_clause(scope), saved_views.c.view_id == _parse_id(shown_id))
     row = connection.execute(statement).first()
     if row is None:
-        raise _no_view()
-    return _read(row, scope)
+        raise _view_not_found()
+    return _view_of(row, scope)
 
 
-def _own(connection: Connection, scope: Scope, shown_id: str) -> SavedView:
+def _find_own(connection: Connection, scope: Scope, shown_id: str) -> SavedView:
     view = _find(connection, scope, shown_id)
     if not view.is_own:
         raise Forbidden("This view belongs to someone else. Save your own under another name.", code="not_your_view")
     return view
 
 
-def _raw(shown_id: str) -> UUID:
+def _parse_id(shown_id: str) -> UUID:
     try:
         return UUID(bytes=ids.decode(PREFIX, shown_id))
     except ValueError:
-        raise _no_view() from None
+        raise _view_not_found() from None
 
 
-def _no_view() -> NotFound:
+def _view_not_found() -> NotFound:
     return NotFound("View not found. It may have been deleted, or you do not have access to it.", code="no_view")
 
 
-def _change(connection: Connection, scope: Scope, view_id: UUID, values: dict[str, Any]) -> None:
+def _update_view(connection: Connection, scope: Scope, view_id: UUID, values: dict[str, Any]) -> None:
     where = (saved_views.c.org_id == scope.org_id) & (saved_views.c.view_id == view_id)
     connection.execute(update(saved_views).where(where).values(**values))
 
@@ -164,13 +164,13 @@ def _owner(scope: Scope) -> str:
     return (scope.principal.email or scope.principal.name)[:254]
 
 
-def _read(row: Row[Any], scope: Scope) -> SavedView:
+def _view_of(row: Row[Any], scope: Scope) -> SavedView:
     shown = ids.encode(PREFIX, row.view_id.bytes)
     is_own = row.owner_id == scope.principal.id
     return SavedView(shown, row.name, row.query, row.owner_name, is_own, row.is_shared)
 
 
-def _tell(
+def _record(
     connection: Connection,
     scope: Scope,
     action: str,
@@ -179,5 +179,5 @@ def _tell(
     caller: Caller,
     changes: dict[str, Any],
 ) -> None:
-    on = resource("saved_view", _raw(view.id), PREFIX, view.name)
+    on = resource("saved_view", _parse_id(view.id), PREFIX, view.name)
     record_own(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now, changes=changes)

@@ -1,4 +1,4 @@
-"""What was never seen before: looked up in everything that is kept, and said only where it was looked up."""
+"""Finds what an actor does for the first time, by searching all events that are kept."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,15 @@ from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 
 SECONDS = 1.0
-MOST_QUESTIONS = 120  # about one actor; more are not asked, and counted as such
+MOST_QUESTIONS = 120  # for one actor; further ones count as unanswered
 
 
 @dataclass(slots=True)
-class FirstTimes:
-    """`words` by index: why an event is a first. `unanswered`: questions that the time did not suffice for."""
+class FirstSeen:
+    """What was seen for the first time: `words` for people, by the index of the event.
+
+    `unanswered` counts what could not be checked in time; nothing is said of these.
+    """
 
     words: dict[int, list[str]] = field(default_factory=dict)
     unanswered: int = 0
@@ -27,23 +30,25 @@ class FirstTimes:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Is there an event before this one that fulfils the condition? `words` if there is none."""
+    """Whether an earlier event than `stored` meets the condition; `words` are to be said if there is none."""
 
     stored: StoredEvent
     condition: Condition
     words: str
 
 
-def first_times(finder: Finder, scope: Scope, events: Sequence[StoredEvent], *, seconds: float = SECONDS) -> FirstTimes:
-    """Which of the events (in order of time) are firsts of their actor: at all, from an address, on a resource,
-    with an action. What the scope does not show counts as never seen. Blocks, for about `seconds`.
+def find_first_seen(
+    finder: Finder, scope: Scope, events: Sequence[StoredEvent], *, seconds: float = SECONDS
+) -> FirstSeen:
+    """Finds which of these events (in order of time) are their actor's first: at all, from an address, on a resource,
+    or with an action. Events that the scope cannot see count as absent. Blocks for about `seconds`.
 
-    One reading for each actor, the one with most of the events first.
+    One statement for each actor answers all of its questions, the actor with most of them first.
     """
-    found = FirstTimes()
+    found = FirstSeen()
     ends = time.monotonic() + seconds
-    asked, found.unanswered = _questions(events)
-    for actor, questions in sorted(asked.items(), key=lambda pair: -len(pair[1])):
+    by_actor, found.unanswered = _questions(events)
+    for actor, questions in sorted(by_actor.items(), key=lambda pair: -len(pair[1])):
         left = ends - time.monotonic()
         last = max(question.stored.occurred_at for question in questions)
         query = Query(actor, None, last + 1)
@@ -55,7 +60,7 @@ def first_times(finder: Finder, scope: Scope, events: Sequence[StoredEvent], *, 
         newcomer = -1
         for question, at in zip(questions, times, strict=True):
             index = question.stored.index
-            # All about an actor's first event is a first; saying so once is enough.
+            # Everything in an actor's first event is new; it is enough to say that the actor is.
             if index == newcomer or (at is not None and at < question.stored.occurred_at):
                 continue
             found.words.setdefault(index, []).append(question.words)
@@ -64,27 +69,30 @@ def first_times(finder: Finder, scope: Scope, events: Sequence[StoredEvent], *, 
 
 
 def _questions(events: Sequence[StoredEvent]) -> tuple[dict[Condition, list[_Question]], int]:
-    """By actor, each question once, of the earliest event that it can be asked of; and how many were too many."""
+    """Returns the questions of each actor, and how many were left out.
+
+    Each question is asked once, for the earliest event: the later ones cannot be the first.
+    """
     too_many = 0
-    asked: dict[Condition, dict[Condition, _Question]] = {}
+    by_actor: dict[Condition, dict[Condition, _Question]] = {}
     for stored in events:
         event = event_of(stored)
         threads = {thread.relation: thread for thread in threads_of(event)}
         actor = threads.get("actor")
         if actor is None:
             continue
-        known = asked.setdefault(actor.condition, {})
-        for words, condition in _firsts(event, actor, threads):
+        known = by_actor.setdefault(actor.condition, {})
+        for words, condition in _candidates(event, actor, threads):
             if condition in known:
                 continue
             if len(known) < MOST_QUESTIONS:
                 known[condition] = _Question(stored, condition, words)
             else:
                 too_many += 1
-    return {actor: list(known.values()) for actor, known in asked.items()}, too_many
+    return {actor: list(known.values()) for actor, known in by_actor.items()}, too_many
 
 
-def _firsts(event: dict[str, Any], actor: Thread, threads: dict[Any, Thread]) -> Iterator[tuple[str, Condition]]:
+def _candidates(event: dict[str, Any], actor: Thread, threads: dict[Any, Thread]) -> Iterator[tuple[str, Condition]]:
     by = first_present(event.get("actor", {}), "email", "name", "id") or actor.value
     yield f"First event by {by}", actor.condition
     if address := threads.get("address"):

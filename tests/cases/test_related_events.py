@@ -3,7 +3,7 @@
 import pytest
 
 from tallystick import ids
-from tallystick.cases.around import around
+from tallystick.cases.related_events import find_related_events
 from tallystick.errors import BadRequest
 from tallystick.search import find
 from tallystick.store import windows
@@ -17,7 +17,7 @@ def here(sqlite_spine: Spine) -> Scene:
 
 
 def test_all_threads_together_tell_the_whole_story_in_order(here):
-    found = around(here.spine.finder, here.scope, here.found("deployment.failed"))
+    found = find_related_events(here.spine.finder, here.scope, here.found("deployment.failed"))
     assert actions(found.events) == [
         "user.login", "project.file_updated", "policy.violation", "user.login",
         "deployment.started", "deployment.failed",
@@ -41,44 +41,46 @@ def test_all_threads_together_tell_the_whole_story_in_order(here):
     ],
 )  # fmt: skip
 def test_one_thread_leads_to_its_own_events_alone(here, relation, value, expected):
-    found = around(here.spine.finder, here.scope, here.found("deployment.failed"), by=[relation])
+    found = find_related_events(here.spine.finder, here.scope, here.found("deployment.failed"), by=[relation])
     assert [(thread.relation, thread.value) for thread in found.threads] == [(relation, value)]
     assert actions(found.events) == expected
     assert {one.relations for one in found.events} == {(relation,)}
 
 
 def test_a_resource_of_another_type_with_the_same_id_is_another_resource(here):
-    found = around(here.spine.finder, here.scope, here.found("deployment.failed"), by=["resource"])
+    found = find_related_events(here.spine.finder, here.scope, here.found("deployment.failed"), by=["resource"])
     assert "widget.made" not in actions(found.events)
 
 
 def test_a_thread_that_the_event_does_not_have_leads_nowhere(here):
-    found = around(here.spine.finder, here.scope, here.found("deployment.failed"), by=["request"])
+    found = find_related_events(here.spine.finder, here.scope, here.found("deployment.failed"), by=["request"])
     assert (found.threads, actions(found.events)) == ([], ["deployment.failed"])
 
 
 def test_events_outside_the_span_stay_out(here):
-    found = around(here.spine.finder, here.scope, here.found("deployment.failed"), by=["actor"], before="3m")
+    found = find_related_events(
+        here.spine.finder, here.scope, here.found("deployment.failed"), by=["actor"], before="3m"
+    )
     assert actions(found.events) == ["project.file_updated", "deployment.started", "deployment.failed"]
     middle = here.found("deployment.started")
-    later = around(here.spine.finder, here.scope, middle, by=["actor"], before="0m", after="1m")
+    later = find_related_events(here.spine.finder, here.scope, middle, by=["actor"], before="0m", after="1m")
     assert actions(later.events) == ["deployment.started", "deployment.failed"]
 
 
 def test_of_too_many_the_nearest_are_shown_and_it_is_said(sqlite_spine):
     crowd = [happened(f"12:{minute:02}:00", f"step.n{minute}") for minute in range(21)]
     here = scene(sqlite_spine, "crowd", *crowd)
-    found = around(here.spine.finder, here.scope, here.found("step.n10"), limit=3)
+    found = find_related_events(here.spine.finder, here.scope, here.found("step.n10"), limit=3)
     assert actions(found.events) == [f"step.n{minute}" for minute in range(7, 14)]
     assert (found.more_before, found.more_after) == (True, True)
-    all_of_them = around(here.spine.finder, here.scope, here.found("step.n10"), limit=10)
+    all_of_them = find_related_events(here.spine.finder, here.scope, here.found("step.n10"), limit=10)
     assert len(all_of_them.events) == 21
     assert (all_of_them.more_before, all_of_them.more_after) == (False, False)
 
 
 def test_events_of_the_same_microsecond_are_all_there(sqlite_spine):
     here = scene(sqlite_spine, "same", *[happened("12:00:00", f"step.n{number}") for number in range(5)])
-    found = around(here.spine.finder, here.scope, here.found("step.n2"), before="0m", after="0m")
+    found = find_related_events(here.spine.finder, here.scope, here.found("step.n2"), before="0m", after="0m")
     assert actions(found.events) == [f"step.n{number}" for number in range(5)]
 
 
@@ -87,7 +89,7 @@ def test_the_moment_after_it_was_recorded_an_event_stands_in_its_own_timeline(sq
     answer = here.spine.record(here.scope, happened("14:31:00", "deployment.retried"))
     stored = here.spine.finder.one(here.scope, ids.decode("evt", answer.events[0].id))
     assert stored is not None
-    assert "deployment.retried" in actions(around(here.spine.finder, here.scope, stored).events)
+    assert "deployment.retried" in actions(find_related_events(here.spine.finder, here.scope, stored).events)
 
 
 def test_what_could_not_be_read_in_time_is_said(here, monkeypatch):
@@ -95,7 +97,7 @@ def test_what_could_not_be_read_in_time_is_said(here, monkeypatch):
     monkeypatch.setattr(find, "SECONDS", 0.0)
     monkeypatch.setattr(windows, "FIRST_ROWS", 2)
     monkeypatch.setattr(windows, "LEAST_ROWS", 2)
-    found = around(here.spine.finder, here.scope, middle)
+    found = find_related_events(here.spine.finder, here.scope, middle)
     assert found.partial
     assert middle.index in [one.stored.index for one in found.events]
 
@@ -103,7 +105,7 @@ def test_what_could_not_be_read_in_time_is_said(here, monkeypatch):
 @pytest.mark.parametrize("wrong", [{"by": ["friends"]}, {"before": "yesterday"}, {"after": "-1h"}, {"before": "500d"}])
 def test_a_mistake_is_named(here, wrong):
     with pytest.raises(BadRequest) as said:
-        around(here.spine.finder, here.scope, here.found("deployment.failed"), **wrong)
+        find_related_events(here.spine.finder, here.scope, here.found("deployment.failed"), **wrong)
     assert said.value.code == "bad_parameter"
     assert said.value.extra["parameter"] in wrong
 
@@ -111,10 +113,13 @@ def test_a_mistake_is_named(here, wrong):
 def test_charlies_timeline_never_holds_anothers_events(sqlite_spine):
     acme = scene(sqlite_spine)
     charlie = scene(sqlite_spine, "charlie", *STORY, *OTHERS)
-    ours = {one.stored.id for one in around(acme.spine.finder, acme.scope, acme.found("deployment.failed")).events}
-    found = around(charlie.spine.finder, charlie.scope, charlie.found("deployment.failed"))
+    ours = {
+        one.stored.id
+        for one in find_related_events(acme.spine.finder, acme.scope, acme.found("deployment.failed")).events
+    }
+    found = find_related_events(charlie.spine.finder, charlie.scope, charlie.found("deployment.failed"))
     theirs = {one.stored.id for one in found.events}
     assert ours.isdisjoint(theirs)
     # Even around an event that Charlie should never have got hold of.
-    stolen = around(charlie.spine.finder, charlie.scope, acme.found("deployment.failed"))
+    stolen = find_related_events(charlie.spine.finder, charlie.scope, acme.found("deployment.failed"))
     assert {one.stored.id for one in stolen.events} & ours == {acme.found("deployment.failed").id}

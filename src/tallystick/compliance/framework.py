@@ -24,7 +24,7 @@ _LINE = re.compile(r"\(at line (\d+), column \d+\)")
 _STEP = re.compile(r"\[(\d+)\]")
 
 
-class Exceptional(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ExceptionSearch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What should be rare, and is looked at one by one.
 
     `own`: only where the actor is the resource. `at_least` with `per`: only where one value of the field has so many
@@ -44,7 +44,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     asks: str
     query: str
-    exceptions: tuple[Exceptional, ...] = ()
+    exceptions: tuple[ExceptionSearch, ...] = ()
 
 
 class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +56,7 @@ class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     questions: tuple[Question, ...] = ()
 
 
-class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class FrameworkFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A file: a framework of its own, or with `extends` more for one. `organizations`: only for these short names."""
 
     id: str = ""
@@ -77,7 +77,7 @@ class Framework(msgspec.Struct, frozen=True):
     sources: tuple[tuple[str, str], ...]
 
 
-class BadMapping(TallystickError):
+class InvalidFramework(TallystickError):
     """A file that cannot be used: which, in which line, and why."""
 
     code, title = "bad_mapping", "Bad mapping"
@@ -91,25 +91,25 @@ class Frameworks:
     problems: tuple[str, ...] = ()
 
 
-def load(folder: Path | None, slug: str) -> Frameworks:
+def load_frameworks(folder: Path | None, slug: str) -> Frameworks:
     """What holds for an organization: the frameworks that come with Tallystick, and the files of the folder.
 
     A file that cannot be used is left out and named in `problems`: nothing else suffers from it.
     """
     found: dict[str, Framework] = {}
     problems: list[str] = []
-    for name, text in (*_packaged(), *_own(folder, problems)):
+    for name, text in (*_bundled_files(), *_operator_files(folder, problems)):
         try:
-            source = read(name, text)
+            source = parse_file(name, text)
             if source.organizations and slug not in source.organizations:
                 continue
-            _add(found, source, name, text)
-        except BadMapping as problem:
+            _add_file(found, source, name, text)
+        except InvalidFramework as problem:
             problems.append(problem.detail)
     return Frameworks(found, tuple(problems))
 
 
-def framework(mapping: Frameworks, wanted: str) -> Framework:
+def find_framework(mapping: Frameworks, wanted: str) -> Framework:
     """The framework of that id; NotFound (`no_framework`) names those that there are."""
     known = mapping.frameworks.get(wanted)
     if known is None:
@@ -118,10 +118,10 @@ def framework(mapping: Frameworks, wanted: str) -> Framework:
     return known
 
 
-def read(name: str, text: str) -> Source:
+def parse_file(name: str, text: str) -> FrameworkFile:
     """A file's content, with every search in it parsed. BadMapping names the file, the line and what to write."""
     try:
-        source = msgspec.convert(tomllib.loads(text), Source)
+        source = msgspec.convert(tomllib.loads(text), FrameworkFile)
     except tomllib.TOMLDecodeError as problem:
         line = _LINE.search(str(problem))
         _refuse(name, int(line[1]) if line else len(text.splitlines()), f"not TOML: {problem}")
@@ -130,20 +130,20 @@ def read(name: str, text: str) -> Source:
         _refuse(name, _line_of(text, place[1] if place else ""), str(problem))
     if bool(source.id) == bool(source.extends):
         _refuse(name, 1, 'write id = "…" for a framework of your own, or extends = "soc2" to add to one')
-    for path, control in _numbered("controls", source.controls):
+    for path, control in _with_paths("controls", source.controls):
         if not control.id.strip():
             _refuse(name, _line_of(text, path), 'a control needs an id, such as "CC6.1"')
-        for under, question in _numbered(f"{path}.questions", control.questions):
-            _check(name, text, under, question.asks, question.query)
-            for below, one in _numbered(f"{under}.exceptions", question.exceptions):
-                _check(name, text, below, one.says, one.query, one.without)
+        for under, question in _with_paths(f"{path}.questions", control.questions):
+            _check_question(name, text, under, question.asks, question.query)
+            for below, one in _with_paths(f"{under}.exceptions", question.exceptions):
+                _check_question(name, text, below, one.says, one.query, one.without)
                 shapes = one.own + bool(one.without) + (one.at_least > 0)
                 if shapes > 1 or (one.at_least > 0) != (one.per is not None) or one.at_least < 0:
                     _refuse(name, _line_of(text, below), "use one of own, without, or per together with at_least")
     return source
 
 
-def _check(name: str, text: str, path: str, words: str, query: str, without: str = "") -> None:
+def _check_question(name: str, text: str, path: str, words: str, query: str, without: str = "") -> None:
     if not words.strip() or not query.strip():
         _refuse(name, _line_of(text, path), "a question needs asks and query")
     for key, search in (("query", query), ("without", without)):
@@ -157,14 +157,14 @@ def _check(name: str, text: str, path: str, words: str, query: str, without: str
         _refuse(name, _line_of(text, path), f"a text can have at most {MOST_TEXT:,} characters")
 
 
-def _add(found: dict[str, Framework], source: Source, name: str, text: str) -> None:
+def _add_file(found: dict[str, Framework], source: FrameworkFile, name: str, text: str) -> None:
     came = ((name, sha256(text.encode()).hexdigest()),)
     if source.extends:
         base = found.get(source.extends)
         if base is None:
             _refuse(name, _line_of(text, ".extends"), f"unknown framework {source.extends[:40]!r}")
         made = msgspec.structs.replace(
-            base, controls=_joined(base.controls, source.controls), sources=base.sources + came
+            base, controls=_merge_controls(base.controls, source.controls), sources=base.sources + came
         )
     else:
         if source.id in found:
@@ -175,7 +175,7 @@ def _add(found: dict[str, Framework], source: Source, name: str, text: str) -> N
     found[made.id] = made
 
 
-def _joined(base: tuple[Control, ...], more: tuple[Control, ...]) -> tuple[Control, ...]:
+def _merge_controls(base: tuple[Control, ...], more: tuple[Control, ...]) -> tuple[Control, ...]:
     """Questions join the control of the same id; other controls come behind."""
     by_id = {control.id: control for control in base}
     for control in more:
@@ -186,13 +186,13 @@ def _joined(base: tuple[Control, ...], more: tuple[Control, ...]) -> tuple[Contr
     return tuple(by_id.values())
 
 
-def _packaged() -> Iterator[tuple[str, str]]:
+def _bundled_files() -> Iterator[tuple[str, str]]:
     folder = files("tallystick.compliance").joinpath("frameworks")
     for name in ("soc2.toml", "gdpr.toml"):
         yield name, folder.joinpath(name).read_text(encoding="utf-8")
 
 
-def _own(folder: Path | None, problems: list[str]) -> Iterator[tuple[str, str]]:
+def _operator_files(folder: Path | None, problems: list[str]) -> Iterator[tuple[str, str]]:
     """The files of the operator's folder by name; what cannot be read is a problem like others."""
     if folder is None:
         return
@@ -210,7 +210,7 @@ def _own(folder: Path | None, problems: list[str]) -> Iterator[tuple[str, str]]:
             problems.append(f"{path.name}: cannot be read ({problem}).")
 
 
-def _numbered(path: str, items: tuple[Item, ...]) -> Iterator[tuple[str, Item]]:
+def _with_paths(path: str, items: tuple[Item, ...]) -> Iterator[tuple[str, Item]]:
     return ((f"{path}[{place}]", one) for place, one in enumerate(items))
 
 
@@ -236,4 +236,4 @@ def _line_of(text: str, path: str) -> int:
 
 
 def _refuse(name: str, line: int, why: str) -> NoReturn:
-    raise BadMapping(f"{name}, line {line}: {why.rstrip('.')}.")
+    raise InvalidFramework(f"{name}, line {line}: {why.rstrip('.')}.")

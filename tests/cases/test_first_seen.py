@@ -1,8 +1,8 @@
 """What is said to have happened for the first time did."""
 
-from tallystick.cases import first_times as module
-from tallystick.cases.around import around
-from tallystick.cases.first_times import first_times
+from tallystick.cases import first_seen as module
+from tallystick.cases.first_seen import find_first_seen
+from tallystick.cases.related_events import find_related_events
 from tallystick.cases.threads import threads_of
 from tallystick.events.output import event_of
 from tallystick.query.conditions import Equals, Query
@@ -16,8 +16,10 @@ ELSEWHERE = {"ip_address": "203.0.113.5"}
 
 
 def firsts_around(here, action, **options):
-    events = [one.stored for one in around(here.spine.finder, here.scope, here.found(action), **options).events]
-    found = first_times(here.spine.finder, here.scope, events)
+    events = [
+        one.stored for one in find_related_events(here.spine.finder, here.scope, here.found(action), **options).events
+    ]
+    found = find_first_seen(here.spine.finder, here.scope, events)
     return {
         event_of(one)["timestamp"][11:19]: found.words[one.index] for one in events if one.index in found.words
     }, found.unanswered
@@ -48,9 +50,12 @@ def test_of_an_actors_first_event_it_is_said_once(sqlite_spine):
 
 def test_what_there_was_no_time_to_look_up_is_counted_and_not_claimed(sqlite_spine, monkeypatch):
     here = scene(sqlite_spine, "acme", *BEFORE)
-    events = [one.stored for one in around(here.spine.finder, here.scope, here.found("deployment.started")).events]
+    events = [
+        one.stored
+        for one in find_related_events(here.spine.finder, here.scope, here.found("deployment.started")).events
+    ]
     monkeypatch.setattr(module.time, "monotonic", iter(range(1000)).__next__)
-    found = first_times(here.spine.finder, here.scope, events, seconds=0)
+    found = find_first_seen(here.spine.finder, here.scope, events, seconds=0)
     assert found.words == {}
     assert found.unanswered > 0
 
@@ -90,7 +95,7 @@ def test_the_earliest_is_the_first_and_nothing_is_none(sqlite_spine):
     conditions = [thread.condition, Equals("action", ("none",))]
     found = here.spine.finder.earliest(here.scope, Query(), conditions, seconds=5)
     assert found == [early.occurred_at, None]
-    assert first_times(here.spine.finder, here.scope, events).words[events[0].index] == [
+    assert find_first_seen(here.spine.finder, here.scope, events).words[events[0].index] == [
         "First time on api-infrastructure",
         "First deployment.started",
     ]
