@@ -87,6 +87,18 @@ def test_nothing_is_asked_of_another_host():
     assert [path.name for path in own if re.search(r"https?://|url\(|@import|src=\"//", path.read_text())] == []
 
 
+def test_every_stylesheet_and_script_is_used():
+    document = (WEB / "templates" / "document.html").read_text()
+    assert [sheet.stem for sheet in SHEETS if f'"{sheet.stem}"' not in document] == []
+    pages = "".join(path.read_text() for path in (WEB / "templates").glob("*.html"))
+    scripts = {path.name: path.read_text() for path in (STATIC / "js").glob("*.js")}
+    used = {
+        *re.findall(r"/js/([a-z_]+\.js)", pages),
+        *re.findall(r'from "\./([a-z_]+\.js)"', "".join(scripts.values())),
+    }
+    assert scripts.keys() == used
+
+
 def test_all_scripts_together_are_small():
     scripts = [*(STATIC / "js").glob("*.js"), *(STATIC / "vendor").glob("*.js")]
     assert sum(len(gzip.compress(script.read_bytes())) for script in scripts) < 80_000

@@ -174,3 +174,14 @@ def test_no_request_leaves_the_host(alice, town):
     alice.locator("#rows tr").first.click()
     expect(alice.locator("#panel-title")).to_be_visible()
     assert [url for url in asked if not url.startswith((town.server.url, "data:"))] == []
+
+
+def test_the_bars_are_there_after_an_event_was_closed_on_a_phone(alice):
+    alice.set_viewport_size({"width": 390, "height": 844})
+    alice.goto("/audit-logs")
+    expect(alice.locator(".bars canvas")).to_be_visible()
+    alice.locator("#rows tr").first.click()
+    expect(alice.locator("#panel-title")).to_be_visible()
+    alice.keyboard.press("Escape")
+    expect(alice.locator(".bars canvas")).to_be_visible()
+    alice.set_viewport_size({"width": 1280, "height": 800})

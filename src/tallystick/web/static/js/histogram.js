@@ -70,12 +70,13 @@ export function refreshWhileLive() {
   }, LIVE_INTERVAL);
 }
 
-// A chart has the width that its place had when it was drawn.
+// A chart keeps the width that its place had when it was drawn. While the place is hidden, as behind an open event on a
+// phone, it has none.
 function redrawOnResize() {
   let width = 0;
   new ResizeObserver(() => {
     const current = figure()?.clientWidth ?? 0;
-    if (current !== width && bars()?.childElementCount) requestAnimationFrame(() => drawChart(bars()));
+    if (current && current !== width && bars()) requestAnimationFrame(() => drawChart(bars()));
     width = current;
   }).observe(document.body);
 }
