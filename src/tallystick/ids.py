@@ -7,6 +7,7 @@ The 26 characters are Crockford's base 32 in lower case, as in the TypeID specif
 import os
 import struct
 import uuid
+from uuid import UUID
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUE = {letter: value for value, letter in enumerate(ALPHABET)}
@@ -57,3 +58,8 @@ def decode(prefix: str, text: str) -> bytes:
     if value >> 128:
         raise ValueError(f"not a {prefix}_ identifier")
     return value.to_bytes(16, "big")
+
+
+def parse_uuid(prefix: str, text: str) -> UUID:
+    """The UUID behind an identifier; ValueError if it is not one of this prefix."""
+    return UUID(bytes=decode(prefix, text))

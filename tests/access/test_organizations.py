@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tallystick.access import organizations
-from tallystick.access.scopes import OPERATOR, operator_scope
+from tallystick.access.scopes import operator_scope
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
+from tallystick.query.scope import OPERATOR
 from tests.access.town import NOW, OFFICE, at_once
 
 

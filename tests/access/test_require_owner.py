@@ -4,9 +4,9 @@ import pytest
 
 from tallystick.access import members, organizations, people
 from tallystick.access.keys import create_key, list_keys
-from tallystick.access.scopes import OPERATOR, api_key_scope, operator_scope
+from tallystick.access.scopes import api_key_scope, operator_scope
 from tallystick.errors import Forbidden
-from tallystick.query.scope import Scope
+from tallystick.query.scope import OPERATOR, Scope
 
 
 def key_of(town, scope: Scope, name: str = "key") -> Scope:

@@ -22,8 +22,7 @@ from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.merkle.commitment import part_commitments, salts
-from tallystick.outbox.write import TALLYSTICK
-from tallystick.query.scope import Principal
+from tallystick.query.scope import TALLYSTICK, Principal
 from tallystick.search.paging import as_stored_event
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key, SignedCheckpoint

@@ -7,7 +7,6 @@ from sqlalchemy import Connection, select
 from tallystick import ids
 from tallystick.access.keys import read_key
 from tallystick.access.scopes import (
-    OPERATOR,
     api_key_scope,
     operator_scope,
     parse_role,
@@ -17,7 +16,7 @@ from tallystick.access.scopes import (
 )
 from tallystick.access.tables import api_keys, memberships, people
 from tallystick.errors import Forbidden
-from tallystick.query.scope import Principal, Scope
+from tallystick.query.scope import OPERATOR, Principal, Scope
 
 
 def current_scope(connection: Connection, org_id: UUID, asked: Principal, *, now: int) -> Scope:
@@ -30,19 +29,19 @@ def current_scope(connection: Connection, org_id: UUID, asked: Principal, *, now
 
 
 def _person_scope(connection: Connection, org_id: UUID, asked: Principal) -> Scope:
-    member = (memberships.c.org_id == org_id) & (memberships.c.user_id == UUID(bytes=ids.decode("usr", asked.id)))
+    member = (memberships.c.org_id == org_id) & (memberships.c.user_id == ids.parse_uuid("usr", asked.id))
     row = connection.execute(
         select(memberships.c.role)
         .join(people, people.c.user_id == memberships.c.user_id)
         .where(member, memberships.c.disabled_at.is_(None), people.c.disabled_at.is_(None))
     ).first()
     if row is None:
-        raise Forbidden(f"{asked.email or asked.name} no longer has access.", code="access_ended")
+        raise Forbidden(f"{asked.label} no longer has access.", code="access_ended")
     return person_scope(org_id, asked, parse_role(row.role))
 
 
 def _key_scope(connection: Connection, org_id: UUID, asked: Principal, now: int) -> Scope:
-    mine = (api_keys.c.org_id == org_id) & (api_keys.c.key_id == UUID(bytes=ids.decode("key", asked.id)))
+    mine = (api_keys.c.org_id == org_id) & (api_keys.c.key_id == ids.parse_uuid("key", asked.id))
     row = connection.execute(select(api_keys).where(mine)).first()
     key = None if row is None else read_key(row)
     if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
@@ -59,7 +58,7 @@ def require_owner(connection: Connection, scope: Scope) -> None:
     if scope.principal.kind != "api_key":
         require_ownership(scope)
         return
-    key_id = UUID(bytes=ids.decode("key", scope.principal.id))
+    key_id = ids.parse_uuid("key", scope.principal.id)
     maker = connection.execute(
         select(api_keys.c.created_by).where(api_keys.c.org_id == scope.org_id, api_keys.c.key_id == key_id)
     ).scalar()

@@ -152,7 +152,7 @@ def read_key(row: Row[Any]) -> ApiKey:
 
 def _maker(principal: Principal) -> str:
     """A key is named by its id: its name could equal that of a person, or of the operator."""
-    return principal.id if principal.kind == "api_key" else principal.email or principal.name
+    return principal.id if principal.kind == "api_key" else principal.label
 
 
 def _new_token() -> Secret:

@@ -12,11 +12,10 @@ from tallystick import ids
 from tallystick.access import names
 from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.current_scope import require_owner
-from tallystick.access.scopes import OPERATOR
 from tallystick.access.tables import organizations
 from tallystick.clock import DAY_US
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
-from tallystick.query.scope import Principal, Scope
+from tallystick.query.scope import OPERATOR, Principal, Scope
 
 Plan = Literal["free", "pro", "enterprise"]
 

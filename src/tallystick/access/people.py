@@ -15,10 +15,10 @@ from tallystick.access import names
 from tallystick.access.audit import NOWHERE, Caller, record_own
 from tallystick.access.members import Member, enter
 from tallystick.access.passwords import HashedPassword
-from tallystick.access.scopes import OPERATOR, parse_role, require, require_ownership
+from tallystick.access.scopes import parse_role, require, require_ownership
 from tallystick.access.tables import memberships, people, sessions
 from tallystick.errors import Conflict, NotFound
-from tallystick.query.scope import Principal, Scope
+from tallystick.query.scope import OPERATOR, Principal, Scope
 
 
 def create(

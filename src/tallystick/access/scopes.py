@@ -7,7 +7,7 @@ from uuid import UUID
 from tallystick import ids
 from tallystick.errors import BadRequest, Forbidden
 from tallystick.query.conditions import EVERYTHING, Equals
-from tallystick.query.scope import Permission, Principal, Scope
+from tallystick.query.scope import OPERATOR, Permission, Principal, Scope
 
 Role = Literal["owner", "admin", "auditor", "member"]
 
@@ -15,7 +15,6 @@ PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
 _ALL = frozenset(PERMISSIONS)
 
 # Who acts from the command line of the server.
-OPERATOR = Principal("system", "operator", "operator")
 
 # No permission changes or deletes an event: there is none.
 ROLES: Mapping[Role, frozenset[Permission]] = {

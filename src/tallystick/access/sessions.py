@@ -190,7 +190,7 @@ def _session_of_row(row: Row[Any]) -> Session:
 def _user_of(scope: Scope) -> UUID:
     """The person behind a scope; NotFound for a key, which has no sessions."""
     try:
-        return UUID(bytes=ids.decode("usr", scope.principal.id))
+        return ids.parse_uuid("usr", scope.principal.id)
     except ValueError:
         raise NotFound("Only people have sessions, not API keys.", code="no_session") from None
 

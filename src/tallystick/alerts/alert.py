@@ -100,7 +100,7 @@ def read_alert(connection: Connection, scope: Scope, shown_id: str) -> Alert:
     """Returns the alert of that id; NotFound (`no_such_alert`), also for an alert of another organization."""
     require_read(scope)
     try:
-        alert_id = UUID(bytes=ids.decode(PREFIX, shown_id))
+        alert_id = ids.parse_uuid(PREFIX, shown_id)
     except ValueError:
         raise _not_found(shown_id) from None
     row = connection.execute(
@@ -128,7 +128,7 @@ def acknowledge(
         raise BadRequest(f"A note can have at most {MOST_NOTE} characters.", code="bad_note", field="note")
     if alert.state == "acknowledged" and not note:
         return alert
-    name = (scope.principal.email or scope.principal.name)[:254]
+    name = scope.principal.label[:254]
     clause = (alerts.c.org_id == alert.org_id) & (alerts.c.alert_id == alert.alert_id)
     values = {"state": "acknowledged", "acknowledged_by": name, "acknowledged_at": now, "note": note or alert.note}
     connection.execute(update(alerts).where(clause).values(values))
@@ -149,7 +149,7 @@ def acknowledge(
 
 def _parse_id(prefix: str, text: str, parameter: str) -> UUID:
     try:
-        return UUID(bytes=ids.decode(prefix, text))
+        return ids.parse_uuid(prefix, text)
     except ValueError:
         raise BadRequest(
             f"{parameter} must be an ID such as {prefix}_….", code="bad_parameter", parameter=parameter

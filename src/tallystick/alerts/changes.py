@@ -67,7 +67,7 @@ def insert_rule(connection: Connection, scope: Scope, settings: RuleSettings, *,
     rule_id = ids.new_uuid(now)
     values |= {
         "org_id": scope.org_id, "rule_id": rule_id, "detection": settings.detection, "muted_until": None, "version": 1,
-        "made_by": (scope.principal.email or scope.principal.name)[:254], "made_at": now, "changed_at": now,
+        "made_by": scope.principal.label[:254], "made_at": now, "changed_at": now,
         **_start_values(connection, scope, definition),
     }  # fmt: skip
     connection.execute(insert(alert_rules).values(values))

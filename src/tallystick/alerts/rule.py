@@ -85,7 +85,7 @@ def read_rule(connection: Connection, scope: Scope, shown_id: str) -> Rule:
     """Returns the rule of that id; NotFound (`no_such_rule`), also for a rule of another organization."""
     require_read(scope)
     try:
-        rule_id = UUID(bytes=ids.decode(PREFIX, shown_id))
+        rule_id = ids.parse_uuid(PREFIX, shown_id)
     except ValueError:
         raise _not_found(shown_id) from None
     row = connection.execute(select(alert_rules).where(rule_clause(scope.org_id, rule_id))).first()

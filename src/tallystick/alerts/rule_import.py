@@ -16,8 +16,7 @@ from tallystick.alerts.rule_tests import failures
 from tallystick.alerts.rules_file import RuleSpec, find_detection, read_rules, shipped_detections
 from tallystick.alerts.tables import alert_positions, alert_rules
 from tallystick.errors import BadRequest, TooMany
-from tallystick.outbox.write import TALLYSTICK
-from tallystick.query.scope import Scope
+from tallystick.query.scope import TALLYSTICK, Scope
 
 _RUNNING = BoundedSemaphore(1)
 WAIT_SECONDS = 10.0

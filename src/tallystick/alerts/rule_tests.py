@@ -18,8 +18,7 @@ from tallystick.errors import BadRequest, Invalid
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import prepare
 from tallystick.events.record import Record
-from tallystick.outbox.write import TALLYSTICK
-from tallystick.query.scope import Principal
+from tallystick.query.scope import TALLYSTICK, Principal
 
 MOST_EVENTS = 2000  # of one test
 LONGEST = 10 * 366 * DAY_US  # before and after BASE_US

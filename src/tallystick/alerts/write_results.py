@@ -19,7 +19,7 @@ from tallystick.destinations import deliveries
 from tallystick.destinations.destination import PREFIX as DESTINATION_PREFIX
 from tallystick.destinations.message import Message
 from tallystick.events.record import Record
-from tallystick.outbox.write import TALLYSTICK
+from tallystick.query.scope import TALLYSTICK
 
 
 def write_results(
@@ -158,4 +158,4 @@ def _webhook_data(rule: Rule, firing: Firing, shown_id: str, group: str, sentenc
 
 
 def _destination_ids(shown: Iterable[str]) -> list[UUID]:
-    return [UUID(bytes=ids.decode(DESTINATION_PREFIX, shown_id)) for shown_id in shown]
+    return [ids.parse_uuid(DESTINATION_PREFIX, shown_id) for shown_id in shown]

@@ -46,7 +46,7 @@ def _round(one: Round | None) -> dict[str, object] | None:
     return {
         "started_at": rfc3339(one.started_at),
         "finished_at": None if one.finished_at is None else rfc3339(one.finished_at),
-        "asked_by": None if one.asked_by is None else (one.asked_by.email or one.asked_by.name),
+        "asked_by": None if one.asked_by is None else one.asked_by.label,
         "entries": one.end,
         "done": one.position,
         "events": one.checked,

@@ -64,7 +64,7 @@ class Case:
 def read_case(connection: Connection, scope: Scope, shown_id: str) -> Case:
     """Returns the case of that id; NotFound (`no_case`), also for a case that the scope may not see."""
     try:
-        case_id = UUID(bytes=ids.decode(PREFIX, shown_id))
+        case_id = ids.parse_uuid(PREFIX, shown_id)
     except ValueError:
         raise case_not_found() from None
     row = connection.execute(_select_cases().where(visible_clause(scope), cases.c.case_id == case_id)).first()
@@ -77,7 +77,7 @@ def parse_cursor(text: str) -> Cursor | None:
     """Parses a `Case.cursor`; None for any other text."""
     at, _, shown_id = text.partition(".")
     try:
-        return int(at), UUID(bytes=ids.decode(PREFIX, shown_id))
+        return int(at), ids.parse_uuid(PREFIX, shown_id)
     except ValueError:
         return None
 

@@ -77,7 +77,7 @@ def add_events(
         raise _too_many()
     if not new:
         return 0
-    by = scope.principal.email or scope.principal.name
+    by = scope.principal.label
     rows = [
         {
             "org_id": scope.org_id,

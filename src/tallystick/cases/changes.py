@@ -26,7 +26,7 @@ def open_case(connection: Connection, scope: Scope, title: str, *, now: int, cal
     connection.execute(
         insert(cases).values(
             org_id=scope.org_id, case_id=case_id, title=words, version=1, **dict.fromkeys(LINES, ""),
-            made_by=scope.principal.id, made_by_name=scope.principal.email or scope.principal.name,
+            made_by=scope.principal.id, made_by_name=scope.principal.label,
             created_at=now, changed_at=now,
         )
     )  # fmt: skip

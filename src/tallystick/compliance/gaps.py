@@ -11,8 +11,8 @@ from tallystick.clock import DAY_US, second_words, to_us
 from tallystick.compliance.evidence import Evidence
 from tallystick.events.output import event_of
 from tallystick.ledger.tables import logs
-from tallystick.outbox.write import TALLYSTICK
 from tallystick.query.conditions import Query, exactly
+from tallystick.query.scope import TALLYSTICK
 from tallystick.render.compliance_report import Gap
 from tallystick.retention import holds
 from tallystick.search.match import compile_match

@@ -20,8 +20,7 @@ from tallystick.database.engine import Database
 from tallystick.destinations import mailer
 from tallystick.destinations.smtp import Email
 from tallystick.errors import BadRequest
-from tallystick.outbox.write import TALLYSTICK
-from tallystick.query.scope import Scope
+from tallystick.query.scope import TALLYSTICK, Scope
 from tallystick.work import calendar
 from tallystick.work.background import Background
 from tallystick.work.calendar import BadCalendar, Calendar

@@ -153,7 +153,7 @@ class ReportBuilder:
             position=one.position,
             checkpoint=note,
             asked_at=rfc3339(one.asked_at),
-            asked_by=one.by.email or one.by.name,
+            asked_by=one.by.label,
             events=total,
             success=statuses["success"],
             failed=statuses["failed"],

@@ -158,7 +158,7 @@ def visible_clause(scope: Scope) -> ColumnElement[bool]:
 def parse_id(shown_id: str) -> UUID:
     """The id as it is kept; NotFound (`no_review`) for another text."""
     try:
-        return UUID(bytes=ids.decode(PREFIX, shown_id))
+        return ids.parse_uuid(PREFIX, shown_id)
     except ValueError:
         raise review_not_found() from None
 

@@ -346,7 +346,7 @@ def _period_metadata(review: Review) -> dict[str, Any]:
 
 
 def _principal_name(scope: Scope) -> str:
-    return (scope.principal.email or scope.principal.name or scope.principal.id)[:254]
+    return scope.principal.label[:254]
 
 
 def _record(

@@ -75,7 +75,7 @@ def create(
             org_id=scope.org_id, destination_id=destination_id, kind=kind, name=_name(name),
             settings=msgspec.json.encode(shown).decode(),
             sealed=secrets.seal_secrets(posts.seal, scope.org_id, destination_id, private), enabled=True, state="ok",
-            failures=0, last_error="", made_by=(scope.principal.email or scope.principal.name)[:254], made_at=now,
+            failures=0, last_error="", made_by=scope.principal.label[:254], made_at=now,
         )
     )  # fmt: skip
     made = show(connection, scope, ids.encode(PREFIX, destination_id.bytes))
@@ -165,7 +165,7 @@ def send_test(connection: Connection, scope: Scope, shown_id: str, *, now: int, 
         raise Conflict("This destination is off. Turn it on first.", code="destination_off")
     message = Message(
         id=f"test_{ids.new_uuid(now).hex}", type="test", at=now, title="Test", severity="info",
-        sentence=f"This is a test of {one.name}, sent by {scope.principal.email or scope.principal.name}.",
+        sentence=f"This is a test of {one.name}, sent by {scope.principal.label}.",
         facts=(("Destination", one.name),), links=(),
         data={"destination": one.shown_id, "name": one.name},
     )  # fmt: skip
@@ -181,7 +181,7 @@ def retry(
     require(scope, "alerts")
     one = show(connection, scope, shown_id)
     try:
-        delivery_id = UUID(bytes=ids.decode(DELIVERY_PREFIX, delivery))
+        delivery_id = ids.parse_uuid(DELIVERY_PREFIX, delivery)
     except ValueError:
         delivery_id = UUID(int=0)
     again = (

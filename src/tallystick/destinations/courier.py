@@ -30,7 +30,7 @@ from tallystick.destinations.message import Message
 from tallystick.destinations.secrets import DestinationSecrets
 from tallystick.destinations.smtp import Email, EmailNotSent, InvalidEmail, MailServer, compose, send_email
 from tallystick.destinations.tables import deliveries, delivery_attempts, destinations
-from tallystick.outbox.write import TALLYSTICK
+from tallystick.query.scope import TALLYSTICK
 from tallystick.work.background import Background
 
 AT_ONCE = 16

@@ -159,7 +159,7 @@ def _numbers(connection: Connection, org_id: UUID) -> dict[tuple[UUID, str], int
 
 def _id(shown_id: str) -> UUID:
     try:
-        return UUID(bytes=ids.decode(PREFIX, shown_id))
+        return ids.parse_uuid(PREFIX, shown_id)
     except ValueError:
         raise _none(shown_id) from None
 

@@ -18,8 +18,7 @@ from tallystick.erasure.subject import Subject, SubjectMatcher, validate_subject
 from tallystick.erasure.tables import erasure_steps, erasures
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tallystick.ledger.tables import logs
-from tallystick.outbox.write import TALLYSTICK
-from tallystick.query.scope import Principal, Scope
+from tallystick.query.scope import TALLYSTICK, Principal, Scope
 
 PREFIX = "ers"
 MAX_REASON = 500
@@ -181,7 +180,7 @@ def show(connection: Connection, scope: Scope, shown_id: str) -> Erasure:
     """A request in any state; NotFound (`no_erasure`)."""
     require(scope, "admin")
     try:
-        erasure_id = UUID(bytes=ids.decode(PREFIX, shown_id))
+        erasure_id = ids.parse_uuid(PREFIX, shown_id)
     except ValueError:
         raise _not_found() from None
     row = connection.execute(select(erasures).where(is_erasure(scope.org_id, erasure_id))).first()
@@ -254,20 +253,20 @@ def _people_behind(connection: Connection, org_id: UUID, principal_id: str) -> s
 
 def _key_id(shown_id: str) -> UUID | None:
     try:
-        return UUID(bytes=ids.decode("key", shown_id))
+        return ids.parse_uuid("key", shown_id)
     except ValueError:
         return None
 
 
 def _user_id(shown_id: str) -> UUID | None:
     try:
-        return UUID(bytes=ids.decode("usr", shown_id))
+        return ids.parse_uuid("usr", shown_id)
     except ValueError:
         return None
 
 
 def _name(principal: Principal) -> str:
-    return (principal.email or principal.name or principal.id)[:254]
+    return principal.label[:254]
 
 
 def _already_over(erasure: Erasure) -> Conflict:

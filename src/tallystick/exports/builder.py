@@ -105,7 +105,7 @@ class ExportBuilder:
         require(scope, "exports")
         if scope.role != one.role:
             raise Forbidden(
-                f"{one.by.email or one.by.name} requested this as {one.role} and is now {scope.role}. Export again.",
+                f"{one.by.label} requested this as {one.role} and is now {scope.role}. Export again.",
                 code="role_changed",
             )
         return scope
@@ -189,7 +189,7 @@ class ExportBuilder:
             filter=describe_filter(one.filter),
             period=describe_period(one.filter, one.first),
             made_at=second_words(one.asked_at, zone),
-            made_by=one.by.email or one.by.name,
+            made_by=one.by.label,
             checkpoint=note,
             zone=zone,
             zone_name=zone_name,

@@ -270,7 +270,7 @@ def _find(connection: Connection, scope: Scope, export_id: UUID) -> Export:
 
 def _parse_id(shown_id: str) -> UUID:
     try:
-        return UUID(bytes=ids.decode(PREFIX, shown_id))
+        return ids.parse_uuid(PREFIX, shown_id)
     except ValueError:
         raise _no_export() from None
 

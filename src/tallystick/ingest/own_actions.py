@@ -12,6 +12,7 @@ from tallystick.events.catalogue import LASTING
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import Prepared, prepare
 from tallystick.outbox import write as outbox
+from tallystick.query.scope import TALLYSTICK
 
 MOST_PER_COMMIT = 500
 logger = structlog.get_logger(__name__)
@@ -28,7 +29,7 @@ def take_prepared(
     waiting = outbox.take(connection, org_id, MOST_PER_COMMIT)
     taken: list[outbox.OutboxEntry] = []
     for entry in waiting:
-        lasts = entry.recorded_by == outbox.TALLYSTICK and entry.event.get("action") in LASTING
+        lasts = entry.recorded_by == TALLYSTICK and entry.event.get("action") in LASTING
         hidden = frozenset[str]() if lasts else redacted_keys
         try:
             event = msgspec.convert(dict(entry.event), EventInput)

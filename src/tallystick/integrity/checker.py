@@ -16,8 +16,7 @@ from tallystick.integrity import rounds
 from tallystick.integrity.check_slice import LogChecker
 from tallystick.integrity.prune_tree import prune_tree
 from tallystick.integrity.rounds import Problem, Round
-from tallystick.outbox.write import TALLYSTICK
-from tallystick.query.scope import Principal
+from tallystick.query.scope import TALLYSTICK, Principal
 from tallystick.store.events import EventStore
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease

@@ -13,8 +13,7 @@ from tallystick.ledger.nodes import DetachedNodes
 from tallystick.ledger.prover import entry_of_event
 from tallystick.merkle.commitment import ENTRY_BYTES, PARTS
 from tallystick.merkle.tiles import TILE_WIDTH
-from tallystick.outbox.write import TALLYSTICK
-from tallystick.query.scope import Scope
+from tallystick.query.scope import TALLYSTICK, Scope
 from tallystick.retention.index_set import IndexSet, parse_ranges
 from tallystick.retention.tables import prunings
 from tallystick.search.scan import explanatory_records

@@ -11,10 +11,9 @@ from sqlalchemy import BigInteger, Column, Connection, Index, Integer, LargeBina
 
 from tallystick.clock import rfc3339
 from tallystick.database.tables import metadata, org_column, time_column
-from tallystick.query.scope import Principal
+from tallystick.query.scope import TALLYSTICK, Principal
 
 # An own action says that Tallystick recorded it, so that no key can pass off an event as one.
-TALLYSTICK = Principal("system", "tallystick", "Tallystick")
 outbox = Table(
     "outbox",
     metadata,

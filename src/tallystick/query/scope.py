@@ -18,6 +18,15 @@ class Principal:
     name: str
     email: str = ""
 
+    @property
+    def label(self) -> str:
+        """How people recognize the principal: e-mail address, else name, else id."""
+        return self.email or self.name or self.id
+
+
+TALLYSTICK = Principal("system", "tallystick", "Tallystick")  # acts by itself: background work, alerts
+OPERATOR = Principal("system", "operator", "operator")  # whoever runs the server, at the command line
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:

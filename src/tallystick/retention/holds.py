@@ -115,7 +115,7 @@ def show(connection: Connection, scope: Scope, shown_id: str) -> Hold:
     """A hold, active or released; NotFound (`no_hold`)."""
     require(scope, "admin")
     try:
-        hold_id = UUID(bytes=ids.decode(PREFIX, shown_id))
+        hold_id = ids.parse_uuid(PREFIX, shown_id)
     except ValueError:
         raise _no_hold() from None
     mine = (legal_holds.c.org_id == scope.org_id) & (legal_holds.c.hold_id == hold_id)
@@ -181,7 +181,7 @@ def _condition(hold: Hold) -> Condition:
 
 
 def _person_of(scope: Scope) -> str:
-    return (scope.principal.email or scope.principal.name or scope.principal.id)[:254]
+    return scope.principal.label[:254]
 
 
 def _no_hold() -> NotFound:

@@ -139,7 +139,7 @@ def _find_own(connection: Connection, scope: Scope, shown_id: str) -> SavedView:
 
 def _parse_id(shown_id: str) -> UUID:
     try:
-        return UUID(bytes=ids.decode(PREFIX, shown_id))
+        return ids.parse_uuid(PREFIX, shown_id)
     except ValueError:
         raise _view_not_found() from None
 
@@ -161,7 +161,7 @@ def _name(text: str) -> str:
 
 
 def _owner(scope: Scope) -> str:
-    return (scope.principal.email or scope.principal.name)[:254]
+    return scope.principal.label[:254]
 
 
 def _view_of(row: Row[Any], scope: Scope) -> SavedView:

@@ -165,7 +165,7 @@ def consent(connection: Connection, scope: Scope, shown_id: str, *, now: int, ca
     require_owner(connection, scope)
     waiting = [who.address for who in one.recipients if who.state == "waiting"]
     if waiting:
-        name = (scope.principal.email or scope.principal.name)[:254]
+        name = scope.principal.label[:254]
         mine = recipients_of(one.org_id, one.schedule_id) & (schedule_recipients.c.state == "waiting")
         agreed = update(schedule_recipients).where(mine)
         connection.execute(agreed.values(state="active", consent_by=name, consent_at=now))

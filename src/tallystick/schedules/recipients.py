@@ -81,7 +81,7 @@ def new_row(
     return {
         "org_id": scope.org_id, "schedule_id": schedule_id, "address": address, "until": until, "added_at": now,
         "state": "active" if inside or agreed else "waiting",
-        "consent_by": (scope.principal.email or scope.principal.name)[:254] if agreed else "",
+        "consent_by": scope.principal.label[:254] if agreed else "",
         "consent_at": now if agreed else None,
     }  # fmt: skip
 

@@ -13,8 +13,7 @@ from tallystick.access.current_scope import current_scope
 from tallystick.access.scopes import require
 from tallystick.errors import Forbidden, TallystickError
 from tallystick.exports import request
-from tallystick.outbox.write import TALLYSTICK
-from tallystick.query.scope import Scope
+from tallystick.query.scope import TALLYSTICK, Scope
 from tallystick.schedules.recipients import may_receive
 from tallystick.schedules.schedule import OPEN, PREFIX, Recipient, Schedule, find, is_schedule, recipients_of
 from tallystick.schedules.tables import (

@@ -162,7 +162,7 @@ def _visible(scope: Scope) -> ColumnElement[bool]:
 
 def _raw(shown_id: str) -> UUID:
     try:
-        return UUID(bytes=ids.decode(PREFIX, shown_id))
+        return ids.parse_uuid(PREFIX, shown_id)
     except ValueError:
         raise _no_schedule() from None
 

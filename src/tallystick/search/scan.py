@@ -11,9 +11,8 @@ from tallystick.events.catalogue import LASTING
 from tallystick.events.record import Record, StoredEvent
 from tallystick.journal import batches, set_aside
 from tallystick.ledger.tables import logs
-from tallystick.outbox.write import TALLYSTICK
 from tallystick.query.conditions import Equals, Query
-from tallystick.query.scope import Scope
+from tallystick.query.scope import TALLYSTICK, Scope
 from tallystick.search.match import compile_match
 from tallystick.search.paging import as_stored_event
 from tallystick.store.bounds import with_mandatory_filter

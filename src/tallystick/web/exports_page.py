@@ -167,7 +167,7 @@ def _shown(one: Export, scope: Scope, zone: tzinfo) -> ShownExport:
         size=_size(one.bytes or 0),
         asked=second_words(one.asked_at, zone),
         until=second_words(one.expires_at or 0, zone)[:16],
-        by=one.by.email or one.by.name,
+        by=one.by.label,
         state=state,
         tone=tone,
         percent=one.progress // 10,

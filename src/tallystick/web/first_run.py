@@ -4,9 +4,8 @@ import msgspec
 
 from tallystick.database.engine import Database
 from tallystick.ledger import log
-from tallystick.outbox.write import TALLYSTICK
 from tallystick.query.conditions import Query
-from tallystick.query.scope import Scope
+from tallystick.query.scope import TALLYSTICK, Scope
 from tallystick.search.find import Finder
 
 # A log with more than this has had its first event; of a smaller one each event is looked at.

@@ -162,7 +162,7 @@ def _rounds(found: Overview, zone: tzinfo) -> dict[str, Any]:
 def _shown(one: Round | None, zone: tzinfo) -> ShownRound | None:
     if one is None:
         return None
-    asked_by = "" if one.asked_by is None else one.asked_by.email or one.asked_by.name
+    asked_by = "" if one.asked_by is None else one.asked_by.label
     percent = 100 * one.position // one.end if one.end else 0
     return ShownRound(one, second_words(one.started_at, zone), second_words(one.finished_at, zone), asked_by, percent)
 
