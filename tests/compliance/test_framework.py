@@ -108,4 +108,5 @@ def test_a_broken_file_harms_nothing_else_and_the_report_says_it(sqlite_spine: S
     report = Desk(sqlite_spine, tmp_path / "data", folder).report(scope)
     said = [gap.says for gap in report.gaps if gap.kind == "mapping"]
     assert any("broken.toml, line 1" in words for words in said)
-    assert load_frameworks(tmp_path / "nowhere", "acme").problems[0].endswith("folder not found (TALLYSTICK_COMPLIANCE_DIR).")
+    (problem,) = load_frameworks(tmp_path / "nowhere", "acme").problems
+    assert problem.endswith("folder not found (TALLYSTICK_COMPLIANCE_DIR).")
