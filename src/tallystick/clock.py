@@ -30,6 +30,11 @@ def rfc3339(at_us: int) -> str:
     return (EPOCH + timedelta(microseconds=at_us)).isoformat(timespec="microseconds")[:26] + "Z"
 
 
+def optional_rfc3339(at_us: int | None) -> str | None:
+    """A time as `rfc3339` writes it; None for None."""
+    return None if at_us is None else rfc3339(at_us)
+
+
 def exact_time(at_us: int, zone: tzinfo) -> str:
     """For people: `2024-01-15 14:30:45.120 UTC`; milliseconds, or microseconds if there are any, and the zone."""
     moment = from_us(at_us).astimezone(zone)

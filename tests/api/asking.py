@@ -14,6 +14,7 @@ from tallystick.access.scopes import operator_scope
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.ledger import log
+from tests.api.described import check_described
 from tests.fixtures.quiet import without_rules
 
 PATH = "/v1/audit-logs"
@@ -23,8 +24,12 @@ Event = dict[str, Any]
 
 
 def plain_client(url: str, **headers: str) -> httpx.Client:
-    """A client for a server without TLS: reading certificates takes longer than most tests."""
-    return httpx.Client(base_url=url, headers=headers, timeout=30, verify=False)  # noqa: S501
+    """A client whose answers are held to the OpenAPI document.
+
+    For a server without TLS: reading certificates takes longer than most tests.
+    """
+    hooks: dict[str, list[Any]] = {"response": [check_described]}
+    return httpx.Client(base_url=url, headers=headers, timeout=30, verify=False, event_hooks=hooks)  # noqa: S501
 
 
 class Asking:

@@ -185,7 +185,7 @@ def test_a_detection_is_switched_on_once(alice):
         ({"kind": "first_seen", "group_by": "user", "new": "ip", "count": 3}, "has no count"),
         ({"severity": "dreadful"}, "severity must be one of"),
         ({"destinations": ["dst_00000000000000000000000000"]}, "not found"),
-        ({"colour": "red"}, "no rule"),
+        ({"colour": "red"}, "Invalid rule"),
         ({"says": "{password}"}, "no {password}"),
         ({"name": ""}, ""),
     ],

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from typer.main import get_command
@@ -10,14 +10,9 @@ from typer.main import get_command
 from tallystick import settings, telemetry
 from tallystick.cli.app import assemble
 from tallystick.events.catalogue import CATALOGUE
+from tests.house.api_page import api_page
+from tests.house.tables import NOTE, table
 from tests.house.tree import ROOT
-
-NOTE = "<!-- Written by `make docs` from the code; a test compares them. -->\n"
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    cells = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells) + "\n"
 
 
 def settings_page() -> str:
@@ -35,7 +30,7 @@ the command runs; what is not there either has its default. In the file a name g
 lower case (`data_dir = "/var/lib/tallystick"`), and a list may be written as one. An unknown name in the file, or a
 value that cannot be used, stops the start with a message that names the setting and says what to write.
 
-{_table(("name", "default", "meaning"), rows)}
+{table(("name", "default", "meaning"), rows)}
 Client commands (`import`, `send`, `search`, `tail`) read none of these, but `TALLYSTICK_URL` (default
 `http://127.0.0.1:8765`) and `TALLYSTICK_API_KEY`.
 
@@ -52,7 +47,7 @@ def actions_page() -> str:
 The actions that Tallystick knows. Category and status are what an event has when it gives none itself; the sentence
 is its `summary`. Any other action of the form `noun.verb` is recorded as well, and marked `"known": false`.
 
-{_table(("action", "category", "status", "severity", "sentence"), rows)}"""
+{table(("action", "category", "status", "severity", "sentence"), rows)}"""
 
 
 def metrics_page() -> str:
@@ -68,7 +63,7 @@ def metrics_page() -> str:
 `GET /metrics` answers in the Prometheus text format, without a key: keep it to your own network at the proxy.
 Beside these it holds what the client library tells of any process (`process_resident_memory_bytes` and the like).
 
-{_table(("name", "kind", "meaning"), rows)}"""
+{table(("name", "kind", "meaning"), rows)}"""
 
 
 # What is said of an option's value where the option's own words say it already.
@@ -94,7 +89,7 @@ def _command(command: Any, path: str) -> Iterator[str]:
     shown = [parameter.get_help_record(context) for parameter in command.params if "--help" not in parameter.opts]
     rows = [(f"`{_value_of(name)}`", " ".join(meaning.split())) for name, meaning in filter(None, shown)]
     if rows:
-        yield _table(("argument or option", "meaning"), rows)
+        yield table(("argument or option", "meaning"), rows)
 
 
 def commands_page() -> str:
@@ -110,6 +105,7 @@ Results go to standard output, words about them to standard error. The exit stat
 
 
 PAGES = {
+    "docs/reference/api.md": api_page,
     "docs/reference/settings.md": settings_page,
     "docs/reference/actions.md": actions_page,
     "docs/reference/commands.md": commands_page,

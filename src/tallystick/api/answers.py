@@ -1,23 +1,28 @@
-"""JSON answers, and the headers that every answer of the API carries."""
+"""JSON answers, and the headers that every answer of the API has."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Response
 
+T = TypeVar("T")
 JSON = "application/json"
-# An answer holds the trail: nobody between is to keep it, and no browser is to take it for a page.
+# Answers hold audit events: no proxy may cache them, and no browser may show them as a page.
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 encode = msgspec.json.Encoder().encode
 
 
-def answer(
-    content: object, *, status: int = 200, media_type: str = JSON, headers: Mapping[str, str] | None = None
+def answer(content: T, *, status: int | None = None, headers: Mapping[str, str] | None = None) -> Response[T]:
+    """`content` as JSON, with the status that the handler declares unless another is given."""
+    return encoded_answer(encode(content), status=status, headers=headers)
+
+
+def encoded_answer(
+    body: bytes, media_type: str = JSON, *, status: int | None = None, headers: Mapping[str, str] | None = None
 ) -> Response[Any]:
-    """`content` as JSON, or as it is when it is bytes."""
-    body = content if isinstance(content, bytes) else encode(content)
+    """An answer whose body is encoded already."""
     return Response(
         body, status_code=status, media_type=media_type, headers=HEADERS if headers is None else {**HEADERS, **headers}
     )

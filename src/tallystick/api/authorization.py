@@ -1,4 +1,4 @@
-"""Who asks: the API key of a request, and whether it may do this."""
+"""Authorizes a request by its API key."""
 
 from functools import lru_cache
 from typing import Any
@@ -9,15 +9,22 @@ from tallystick.access.address import Network, client_address
 from tallystick.access.audit import Caller
 from tallystick.access.scopes import require
 from tallystick.api.dependencies import ApiServices
+from tallystick.api.operation import operation_of
 from tallystick.errors import Unauthorized
-from tallystick.query.scope import Permission, Scope
+from tallystick.query.scope import Scope
 
-SHORT = 200  # characters of X-Forwarded-For that are worth remembering
+SHORT = 200  # longer values of X-Forwarded-For are not cached
 HOW = "Send the header `Authorization: Bearer tsk_…` with an API key."
 
 
-async def authorize_scope(request: Request[Any, Any, Any], services: ApiServices, permission: Permission) -> Scope:
-    """The scope of the request's key. Raises Unauthorized, Forbidden (`missing_permission`), TooMany."""
+async def authorize_scope(request: Request[Any, Any, Any], services: ApiServices) -> Scope:
+    """The scope of the request's API key, which has the permission that the endpoint declares.
+
+    Raises Unauthorized, Forbidden (`missing_permission`), TooMany.
+    """
+    permission = operation_of(request).permission
+    if permission is None:
+        raise AssertionError("this endpoint takes no key")
     token = _bearer(request)
     address = _address(request, services)
     scope = services.authenticator.cached_scope(token, address)
@@ -28,7 +35,7 @@ async def authorize_scope(request: Request[Any, Any, Any], services: ApiServices
 
 
 def caller_of(request: Request[Any, Any, Any], services: ApiServices) -> Caller:
-    """Where the request comes from, for the context of the actions it causes."""
+    """Where the request comes from, for the context of audit events that it causes."""
     client = request.scope["client"]
     peer = client[0] if client else ""
     agent = request.headers.get("user-agent", "")
@@ -38,17 +45,17 @@ def caller_of(request: Request[Any, Any, Any], services: ApiServices) -> Caller:
 def _bearer(request: Request[Any, Any, Any]) -> str:
     given = request.headers.getall("authorization", [])
     if not given:
-        raise Unauthorized(f"This needs an API key. {HOW}", code="no_api_key")
+        raise Unauthorized(f"An API key is required. {HOW}", code="no_api_key")
     if len(given) > 1:
-        raise Unauthorized(f"There are several Authorization headers. {HOW}", code="bad_authorization")
+        raise Unauthorized(f"The request has several Authorization headers. {HOW}", code="bad_authorization")
     scheme, _, token = given[0].strip().partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthorized(f"This holds no bearer key. {HOW}", code="bad_authorization")
+        raise Unauthorized(f"The Authorization header holds no bearer key. {HOW}", code="bad_authorization")
     return token.strip()
 
 
 def _address(request: Request[Any, Any, Any], services: ApiServices) -> str:
-    """Where the request comes from, as far as trusted proxies tell; "" over a socket without addresses."""
+    """The client's address, as far as trusted proxies tell; "" over a socket without addresses."""
     client = request.scope["client"]
     peer = client[0] if client else ""
     forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
@@ -57,7 +64,7 @@ def _address(request: Request[Any, Any, Any], services: ApiServices) -> str:
     return _client(peer, forwarded, services.settings.trusted_proxies)
 
 
-# The same clients ask again and again.
+# Most requests come from a few addresses.
 @lru_cache(maxsize=4096)
 def _client(peer: str, forwarded: str, trusted_proxies: tuple[Network, ...]) -> str:
     return client_address(peer, forwarded, trusted_proxies)[0]

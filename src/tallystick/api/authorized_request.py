@@ -1,7 +1,6 @@
 """An API request whose key has the required permission."""
 
 import re
-from collections.abc import Collection
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,7 +13,7 @@ from tallystick.api.body import read_body
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters
 from tallystick.errors import BadRequest
-from tallystick.query.scope import Permission, Scope
+from tallystick.query.scope import Scope
 
 T = TypeVar("T")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it; PostgreSQL stores no such text
@@ -61,12 +60,10 @@ class AuthorizedRequest(ScopedTransactions):
                 raise BadRequest(f"The body is not valid JSON: {error}.", code="bad_json") from None
 
 
-async def authorize(
-    request: Request[Any, Any, Any], services: ApiServices, permission: Permission, known: Collection[str] = ()
-) -> AuthorizedRequest:
-    """The request, if its key has the permission. `known` are the query parameters that it may have.
+async def authorize(request: Request[Any, Any, Any], services: ApiServices) -> AuthorizedRequest:
+    """The request, if its key has the permission and its query the parameters that the endpoint declares.
 
     Raises Unauthorized, Forbidden (`missing_permission`), TooMany, BadRequest (`unknown_parameter`).
     """
-    scope = await authorize_scope(request, services, permission)
-    return AuthorizedRequest(request, services, scope, Parameters.of(request, known), caller_of(request, services))
+    scope = await authorize_scope(request, services)
+    return AuthorizedRequest(request, services, scope, Parameters.of(request), caller_of(request, services))

@@ -1,69 +1,132 @@
-"""Counting what the filters find: over time, and by value."""
+"""Counting events: over time, by value of a field, and by action."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from litestar import Request, Response, get
+from msgspec import Meta
 
 from tallystick.api.answers import answer
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
+from tallystick.api.fields import Count, ResponseBody, Time
+from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters, bad_parameter
+from tallystick.api.query_parameters import DEFAULT_BUCKETS, DEFAULT_VALUES, FACETS, HISTOGRAM
 from tallystick.clock import now_us
-from tallystick.events.catalogue import CATALOGUE, category_of, severity_of, status_of
+from tallystick.events.catalogue import CATALOGUE, Category, Severity, Status, category_of, severity_of, status_of
 from tallystick.query.conditions import Query
 from tallystick.search.counts import MOST_BUCKETS, MOST_VALUES
-from tallystick.search.filters import NAMES, query_from
+from tallystick.search.filters import query_from
 from tallystick.store.reading import VALUES
 
-HISTOGRAM_PARAMETERS = frozenset({*NAMES, "buckets"})
-FACET_PARAMETERS = frozenset({*NAMES, "field", "limit"})
-DEFAULT_BUCKETS = 60
-DEFAULT_VALUES = 20
+Partial = Annotated[bool, Meta(description="The time limit was reached before all events were counted.")]
+_operation = partial(operation, "Searching", "events:read")
 
 
-@get("/v1/audit-logs/histogram", name="api.show_histogram")
-async def show_histogram(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """Counts over time by status."""
-    reader = await authorize_scope(request, services, "events:read")
-    parameters = Parameters.of(request, HISTOGRAM_PARAMETERS)
+class HistogramBucket(ResponseBody):
+    """The counts of one interval."""
+
+    start: Time
+    success: Count
+    failed: Count
+
+
+class HistogramResponse(ResponseBody):
+    """Counts over time by status; empty intervals are included."""
+
+    start: Time
+    end: Time
+    interval_seconds: Annotated[int, Meta(description="Length of an interval.", ge=1)]
+    buckets: list[HistogramBucket]
+    partial: Partial
+
+
+class FacetValue(ResponseBody):
+    """A value of a field, and how many events have it."""
+
+    value: str
+    count: Count
+
+
+class FacetsResponse(ResponseBody):
+    """The most frequent values of a field."""
+
+    field: Annotated[str, Meta(description="The field.", extra_json_schema={"enum": list(VALUES)})]
+    values: Annotated[list[FacetValue], Meta(description="Most frequent first.")]
+    partial: Partial
+
+
+class ActionResponse(ResponseBody):
+    """An action, its defaults, and how many events have it."""
+
+    action: Annotated[str, Meta(description="The action, as `noun.verb`.")]
+    known: Annotated[bool, Meta(description="Whether the action is in the catalogue.")]
+    category: Annotated[Category, Meta(description="Category of its events, unless they give another.")]
+    status: Annotated[Status, Meta(description="Status of its events, unless they give another.")]
+    severity: Annotated[Severity, Meta(description="Severity of the action.")]
+    events: Annotated[int, Meta(description="Number of events with this action.", ge=0)]
+
+    @classmethod
+    def of(cls, action: str, events: int) -> "ActionResponse":
+        return cls(
+            action=action,
+            known=action in CATALOGUE,
+            category=category_of(action),
+            status=status_of(action),
+            severity=severity_of(action),
+            events=events,
+        )
+
+
+class ActionsResponse(ResponseBody):
+    """All actions by name."""
+
+    data: list[ActionResponse]
+    partial: Annotated[bool, Meta(description="Not every event or action could be counted.")]
+
+
+@get("/v1/audit-logs/histogram", opt=_operation(parameters=HISTOGRAM))
+async def show_histogram(request: Request[Any, Any, Any], services: ApiServices) -> Response[HistogramResponse]:
+    """Count events over time.
+
+    The number of events that the filters find in each interval, by status.
+    """
+    reader = await authorize_scope(request, services)
+    parameters = Parameters.of(request)
     buckets = parameters.whole("buckets", 1, MOST_BUCKETS) or DEFAULT_BUCKETS
     query = query_from(parameters.filters(), now=now_us())
-    return answer(await services.database.run(partial(services.finder.histogram, reader, query, buckets=buckets)))
+    histogram = await services.database.run(services.finder.histogram, reader, query, buckets=buckets)
+    return answer(msgspec.convert(histogram, HistogramResponse))
 
 
-@get("/v1/audit-logs/facets", name="api.show_facets")
-async def show_facets(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """The values of one field that occur most."""
-    reader = await authorize_scope(request, services, "events:read")
-    parameters = Parameters.of(request, FACET_PARAMETERS)
+@get("/v1/audit-logs/facets", opt=_operation(parameters=FACETS))
+async def show_facets(request: Request[Any, Any, Any], services: ApiServices) -> Response[FacetsResponse]:
+    """Count events by value of a field.
+
+    The values that most of the events have that the filters find.
+    """
+    reader = await authorize_scope(request, services)
+    parameters = Parameters.of(request)
     if "field" not in parameters:
-        raise bad_parameter("field", f"Say of which field: field is one of {', '.join(VALUES)}.")
+        raise bad_parameter("field", f"field is required: one of {', '.join(VALUES)}.")
     field = parameters.choice("field", tuple(VALUES))
     limit = parameters.whole("limit", 1, MOST_VALUES) or DEFAULT_VALUES
     query = query_from(parameters.filters(), now=now_us())
-    return answer(await services.database.run(partial(services.finder.facets, reader, query, field, limit=limit)))
+    facets = await services.database.run(services.finder.facets, reader, query, field, limit=limit)
+    return answer(msgspec.convert(facets, FacetsResponse))
 
 
-@get("/v1/actions", name="api.list_actions")
-async def list_actions(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """Every action by name, with how many events of it the reader may see.
+@get("/v1/actions", opt=_operation())
+async def list_actions(request: Request[Any, Any, Any], services: ApiServices) -> Response[ActionsResponse]:
+    """List actions.
 
-    `partial` when counting took too long, or more actions occur than are counted.
+    The actions of the catalogue and those that were recorded without being in it, by name.
     """
-    reader = await authorize_scope(request, services, "events:read")
-    Parameters.of(request, ())
-    counted = await services.database.run(partial(services.finder.facets, reader, Query(), "action", limit=MOST_VALUES))
+    reader = await authorize_scope(request, services)
+    Parameters.of(request)
+    counted = await services.database.run(services.finder.facets, reader, Query(), "action", limit=MOST_VALUES)
     events = {value["value"]: value["count"] for value in counted["values"]}
-    data = [
-        {
-            "action": action,
-            "known": action in CATALOGUE,
-            "category": category_of(action),
-            "status": status_of(action),
-            "severity": severity_of(action),
-            "events": events.get(action, 0),
-        }
-        for action in sorted(CATALOGUE.keys() | events.keys())
-    ]
-    return answer({"data": data, "partial": counted["partial"] or len(events) >= MOST_VALUES})
+    data = [ActionResponse.of(action, events.get(action, 0)) for action in sorted(CATALOGUE.keys() | events.keys())]
+    return answer(ActionsResponse(data, counted["partial"] or len(events) >= MOST_VALUES))

@@ -1,120 +1,215 @@
 """Erasing a person's data: /v1/erasures."""
 
 import time
-from typing import Any
+from functools import partial
+from typing import Annotated, Any
 
 import anyio
-import msgspec
 from litestar import Request, Response, get, post
+from msgspec import UNSET, Meta, UnsetType
 
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
-from tallystick.clock import rfc3339
+from tallystick.api.fields import Count, NamedReference, RequestBody, ResponseBody, SearchableThrough, Time
+from tallystick.api.operation import operation
+from tallystick.clock import optional_rfc3339, rfc3339
 from tallystick.erasure import request as erasure_request
 from tallystick.erasure.request import Erasure
 from tallystick.erasure.subject import Subject
 
-LOOK_SECONDS = 5.0  # an answer waits so long for the preview
-LOOK_EACH = 0.05
+PREVIEW_SECONDS = 5.0  # an answer waits this long for the preview
+POLL_SECONDS = 0.05
+STATES = ("looking", "ready", "confirmed", "completed", "cancelled", "expired")
+_operation = partial(operation, "Retention", "admin")
 
 
-class SubjectInput(msgspec.Struct, forbid_unknown_fields=True):
-    """Whose data: an e-mail address, an id, or both."""
+class SubjectInput(RequestBody):
+    """The person whose data is erased: an e-mail address, an id, or both."""
 
-    email: str = ""
-    id: str = ""
+    email: Annotated[str, Meta(description="E-mail address of the person.")] = ""
+    id: Annotated[str, Meta(description="Id of the person.")] = ""
 
 
-class ErasureInput(msgspec.Struct, forbid_unknown_fields=True):
-    """An erasure as it is asked for; `also` are further texts by which the person is known."""
+class ErasureInput(RequestBody):
+    """A request to erase a person's data."""
 
     subject: SubjectInput
+    reason: Annotated[
+        str,
+        Meta(
+            description="Reason. It is recorded permanently and must not name the person.",
+            extra_json_schema={"minLength": 1, "maxLength": 500},
+        ),
+    ]
+    also: (
+        Annotated[
+            list[Annotated[str, Meta(extra_json_schema={"minLength": 3, "maxLength": 320})]],
+            Meta(
+                description="Further texts that identify the person, such as a name.",
+                extra_json_schema={"maxItems": 20},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class ErasureSubject(ResponseBody):
+    """The person whose data is erased."""
+
+    email: str | None
+    id: str | None
+
+
+class ErasureAccount(ResponseBody):
+    """The person's account, which an erasure keeps."""
+
+    id: Annotated[str, Meta(description="`usr_` and 26 characters.")]
+    role: Annotated[str, Meta(description="Role of the account.")]
+
+
+class ErasurePreviewResponse(ResponseBody):
+    """What an erasure would change, as far as it is known."""
+
+    events: Annotated[int, Meta(description="Number of events that lose parts.", ge=0)]
+    held: Annotated[int, Meta(description="Number of events that stay whole under a legal hold.", ge=0)]
+    archived: Annotated[int, Meta(description="Number of the events that are in the operator's archive.", ge=0)]
+    kinds: Annotated[dict[str, Count], Meta(description="Number of events by where the person occurs.")]
+    parts: Annotated[dict[str, Count], Meta(description="Number of events by the part that is erased.")]
+    names: Annotated[dict[str, list[str]], Meta(description="Names under which the person acted, for `also`.")]
+    places: Annotated[
+        dict[str, Count], Meta(description="Number of cases, saved views and the like that mention them.")
+    ]
+    account: ErasureAccount | None
+    searched_through: SearchableThrough
+
+
+class ErasureResponse(ResponseBody):
+    """An erasure of a person's data."""
+
+    id: Annotated[str, Meta(description="`ers_` and 26 characters.")]
+    state: Annotated[
+        str,
+        Meta(
+            description="`looking` while the preview is made, `ready` until it is confirmed.",
+            extra_json_schema={"enum": list(STATES)},
+        ),
+    ]
+    subject: Annotated[ErasureSubject | None, Meta(description="The person; null once the erasure is over.")]
+    also: Annotated[list[str] | None, Meta(description="Further texts that identify the person.")]
     reason: str
-    also: tuple[str, ...] = ()
+    requested_by: NamedReference
+    requested_at: Time
+    expires_at: Time | None
+    confirmed_by: NamedReference | None
+    confirmed_at: Time | None
+    finished_at: Time | None
+    preview: Annotated[ErasurePreviewResponse | None, Meta(description="The preview; null once the erasure is over.")]
+    erased: Annotated[int, Meta(description="Number of events that lost parts.", ge=0)]
+    held: Annotated[int, Meta(description="Number of events that stayed whole under a legal hold.", ge=0)]
+    waits_for: Annotated[
+        str | None, Meta(description="Why the last step failed, such as an unreachable archive. It is retried.")
+    ]
+
+    @classmethod
+    def of(cls, erasure: Erasure) -> "ErasureResponse":
+        subject, preview = erasure.subject, erasure.preview
+        confirmed = erasure.confirmed_by
+        return cls(
+            id=erasure.shown_id,
+            state=erasure.state,
+            subject=None if subject is None else ErasureSubject(subject.email or None, subject.id or None),
+            also=None if subject is None else list(subject.also),
+            reason=erasure.reason,
+            requested_by=NamedReference(erasure.requested_by, erasure.requested_by_name),
+            requested_at=rfc3339(erasure.requested_at),
+            expires_at=optional_rfc3339(erasure.expires_at),
+            confirmed_by=NamedReference(confirmed, erasure.confirmed_by_name) if confirmed else None,
+            confirmed_at=optional_rfc3339(erasure.confirmed_at),
+            finished_at=optional_rfc3339(erasure.finished_at),
+            preview=None
+            if preview is None
+            else ErasurePreviewResponse(
+                events=preview.trail.events,
+                held=preview.trail.held,
+                archived=preview.trail.archived,
+                kinds=preview.trail.kinds,
+                parts=preview.trail.parts,
+                names=preview.trail.names,
+                places=preview.places,
+                account=None if preview.account is None else ErasureAccount(**preview.account),
+                searched_through=preview.searched_through,
+            ),
+            erased=erasure.events,
+            held=erasure.held,
+            waits_for=erasure.waits_for or None,
+        )
 
 
-@post("/v1/erasures", name="api.ask_erasure")
-async def ask_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """Looks for a person; answers with what was found, or while it is still being looked for."""
-    authorized = await authorize(request, services, "admin")
-    wanted = await authorized.body(ErasureInput, "erasure", "bad_erasure")
-    subject = Subject(wanted.subject.email, wanted.subject.id, wanted.also)
-    one = await authorized.write(erasure_request.request_erasure, subject, wanted.reason, **authorized.context)
+class ErasuresResponse(ResponseBody):
+    """Erasures, newest first."""
+
+    data: list[ErasureResponse]
+
+
+@post("/v1/erasures", opt=_operation(body=ErasureInput, problems=(409,)))
+async def ask_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[ErasureResponse]:
+    """Request an erasure.
+
+    Searches for a person as actor, as resource and in details. Nothing is erased before a second person confirms;
+    an unconfirmed request expires after seven days. The answer waits up to five seconds for the preview: while
+    `state` is `looking`, get the erasure again.
+    """
+    authorized = await authorize(request, services)
+    body = await authorized.body(ErasureInput, "erasure", "bad_erasure")
+    subject = Subject(body.subject.email, body.subject.id, () if body.also is UNSET else tuple(body.also))
+    erasure = await authorized.write(erasure_request.request_erasure, subject, body.reason, **authorized.context)
     services.eraser.wake()
-    ends = time.monotonic() + LOOK_SECONDS
-    while one.state == "looking" and time.monotonic() < ends:
-        await anyio.sleep(LOOK_EACH)
-        one = await authorized.read(erasure_request.show, one.shown_id)
-    return answer(_shown(one), status=201)
+    deadline = time.monotonic() + PREVIEW_SECONDS
+    while erasure.state == "looking" and time.monotonic() < deadline:
+        await anyio.sleep(POLL_SECONDS)
+        erasure = await authorized.read(erasure_request.show, erasure.shown_id)
+    return answer(ErasureResponse.of(erasure))
 
 
-@get("/v1/erasures", name="api.list_erasures")
-async def list_erasures(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """Every erasure that was asked for, newest first."""
-    authorized = await authorize(request, services, "admin")
-    return answer({"data": [_shown(one) for one in await authorized.read(erasure_request.list_erasures)]})
+@get("/v1/erasures", opt=_operation())
+async def list_erasures(request: Request[Any, Any, Any], services: ApiServices) -> Response[ErasuresResponse]:
+    """List erasures.
+
+    Newest first, including those that are over.
+    """
+    authorized = await authorize(request, services)
+    erasures = await authorized.read(erasure_request.list_erasures)
+    return answer(ErasuresResponse([ErasureResponse.of(erasure) for erasure in erasures]))
 
 
-@get("/v1/erasures/{id:str}", name="api.show_erasure")
-async def show_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """One erasure, over or not."""
-    authorized = await authorize(request, services, "admin")
-    return answer(_shown(await authorized.read(erasure_request.show, authorized.id)))
+@get("/v1/erasures/{id:str}", opt=_operation())
+async def show_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[ErasureResponse]:
+    """Get an erasure."""
+    authorized = await authorize(request, services)
+    return answer(ErasureResponse.of(await authorized.read(erasure_request.show, authorized.id)))
 
 
-@post("/v1/erasures/{id:str}/confirm", name="api.confirm_erasure", status_code=200)
-async def confirm_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """A second person lets it be done. Confirming again changes nothing."""
-    authorized = await authorize(request, services, "admin")
+@post("/v1/erasures/{id:str}/confirm", status_code=200, opt=_operation(problems=(409,)))
+async def confirm_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[ErasureResponse]:
+    """Confirm an erasure.
+
+    Takes another person than the one who requested it. Events that are recorded afterwards are not erased.
+    Confirming again changes nothing.
+    """
+    authorized = await authorize(request, services)
     confirmed = await authorized.write(erasure_request.confirm, authorized.id, **authorized.context)
     services.eraser.wake()
-    return answer(_shown(confirmed))
+    return answer(ErasureResponse.of(confirmed))
 
 
-@post("/v1/erasures/{id:str}/cancel", name="api.cancel_erasure", status_code=200)
-async def cancel_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """Lets it be, and forgets whom it was about. Cancelling again changes nothing."""
-    authorized = await authorize(request, services, "admin")
+@post("/v1/erasures/{id:str}/cancel", status_code=200, opt=_operation(problems=(409,)))
+async def cancel_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[ErasureResponse]:
+    """Cancel an erasure.
+
+    Possible until it is confirmed; the person's data leaves the request. Cancelling again changes nothing.
+    """
+    authorized = await authorize(request, services)
     cancelled = await authorized.write(erasure_request.cancel, authorized.id, **authorized.context)
     services.eraser.wake()
-    return answer(_shown(cancelled))
-
-
-def _time(at: int | None) -> str | None:
-    return None if at is None else rfc3339(at)
-
-
-def _shown(erasure: Erasure) -> dict[str, object]:
-    subject, preview = erasure.subject, erasure.preview
-    return {
-        "id": erasure.shown_id,
-        "state": erasure.state,
-        "subject": None if subject is None else {"email": subject.email or None, "id": subject.id or None},
-        "also": None if subject is None else list(subject.also),
-        "reason": erasure.reason,
-        "requested_by": {"id": erasure.requested_by, "name": erasure.requested_by_name},
-        "requested_at": rfc3339(erasure.requested_at),
-        "expires_at": _time(erasure.expires_at),
-        "confirmed_by": {"id": erasure.confirmed_by, "name": erasure.confirmed_by_name}
-        if erasure.confirmed_by
-        else None,
-        "confirmed_at": _time(erasure.confirmed_at),
-        "finished_at": _time(erasure.finished_at),
-        "preview": None
-        if preview is None
-        else {
-            "events": preview.trail.events,
-            "held": preview.trail.held,
-            "archived": preview.trail.archived,
-            "kinds": preview.trail.kinds,
-            "parts": preview.trail.parts,
-            "names": preview.trail.names,
-            "places": preview.places,
-            "account": preview.account,
-            "searched_through": preview.searched_through,
-        },
-        "erased": erasure.events,
-        "held": erasure.held,
-        "waits_for": erasure.waits_for or None,
-    }
+    return answer(ErasureResponse.of(cancelled))

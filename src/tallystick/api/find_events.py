@@ -1,76 +1,96 @@
-"""Finding: GET /v1/audit-logs as a page or as the whole result, and one event by its id."""
+"""Finding events: GET /v1/audit-logs as a page or as a stream, and one event by its id."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, Response, get
+from msgspec import Meta
 
 from tallystick import ids
-from tallystick.api.answers import JSON, answer, encode
+from tallystick.api.answers import JSON, encode, encoded_answer
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.negotiation import chosen_media
+from tallystick.api.event_schema import EventErasure, EventResponse, event_response
+from tallystick.api.fields import ResponseBody, SearchableThrough, Time
+from tallystick.api.negotiation import choose_media_type
+from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters, bad_parameter
+from tallystick.api.query_parameters import COUNTS, DEFAULT_LISTED, FIND, MOST_INDEX, MOST_LISTED, MOST_OFFSET, ORDERS
 from tallystick.api.stream_events import WRITERS, stream_events
 from tallystick.clock import now_us, rfc3339
 from tallystick.erasure.records import records_of_event
 from tallystick.errors import BadRequest, NotFound
-from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.merkle.remains import parts_of
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
-from tallystick.search.filters import NAMES, query_from
+from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
+from tallystick.search.page import Relation
 
-PARAMETERS = frozenset({*NAMES, "limit", "offset", "cursor", "order", "after", "count"})
-DEFAULT_LIMIT = 50
-MOST_LIMIT = 1000
-MOST_OFFSET = 1_000_000_000
-MOST_INDEX = 10**15
-ORDERS = ("desc", "asc", "recorded")
-COUNTS = ("estimate", "exact", "none")
+_operation = partial(operation, "Searching", "events:read")
 
 
-@get("/v1/audit-logs", name="api.find_events")
-async def find_events(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """A page of what the filters find; with `Accept: text/csv` or `application/x-ndjson` all of it."""
-    reader = await authorize_scope(request, services, "events:read")
-    media = chosen_media(request, (JSON, *WRITERS))
-    parameters = Parameters.of(request, PARAMETERS)
+class EventPage(ResponseBody):
+    """A page of the events found."""
+
+    data: list[EventResponse]
+    total: Annotated[int | None, Meta(description="Number of events in all; null with `count=none`.")]
+    total_relation: Annotated[Relation | None, Meta(description="How exact `total` is; null with `count=none`.")]
+    next_cursor: Annotated[
+        str | None, Meta(description="`cursor` of the next page, with the same parameters; null at the end.")
+    ]
+    partial: Annotated[
+        bool, Meta(description="The time limit was reached before all events were searched; the cursor continues.")
+    ]
+    searchable_through: SearchableThrough
+    retention_start: Annotated[Time, Meta(description="Older events are no longer kept.")]
+
+
+@get(
+    "/v1/audit-logs",
+    opt=_operation(parameters=FIND, media={media: {"type": "string"} for media in WRITERS}, problems=(406,)),
+)
+async def find_events(request: Request[Any, Any, Any], services: ApiServices) -> Response[EventPage]:
+    """Find events.
+
+    Newest first. With `Accept: text/csv` or `Accept: application/x-ndjson`, all events are streamed; `limit` may cut
+    the stream and `order` may be `desc` or `asc`, while `cursor`, `offset` and `after` are refused.
+    """
+    reader = await authorize_scope(request, services)
+    media = choose_media_type(request, (JSON, *WRITERS))
+    parameters = Parameters.of(request)
     query = query_from(parameters.filters(), now=now_us())
     if media != JSON:
         return await stream_events(services, reader, query, parameters, media)
-    page = partial(_page, services.finder, reader, query, _paging(parameters))
-    return answer(await services.database.run(page))
+    page = await services.database.run(_page, services.finder, reader, query, _paging(parameters))
+    return encoded_answer(page)
 
 
-@get("/v1/audit-logs/{id:str}", name="api.show_event")
-async def show_event(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """One event, whole, also the moment after it was recorded."""
-    reader = await authorize_scope(request, services, "events:read")
-    Parameters.of(request, ())
-    return answer(await services.database.run(_whole, services, reader, request.path_params["id"]))
+@get("/v1/audit-logs/{id:str}", opt=_operation())
+async def show_event(request: Request[Any, Any, Any], services: ApiServices) -> Response[EventResponse]:
+    """Get an event.
+
+    Available as soon as the event is recorded.
+    """
+    reader = await authorize_scope(request, services)
+    Parameters.of(request)
+    return encoded_answer(await services.database.run(_event, services, reader, request.path_params["id"]))
 
 
-def _whole(services: ApiServices, reader: Scope, event_id: str) -> dict[str, Any]:
+def _event(services: ApiServices, reader: Scope, event_id: str) -> bytes:
     stored = event_named(services.finder, reader, event_id)
-    event = event_of(stored)
+    event: Any = event_response(stored)
     if stored.remains:
         event["erased_by"] = [
-            {
-                "id": ids.encode("evt", one.event_id),
-                "index": one.index,
-                "parts": list(parts_of(one.parts)),
-                "reason": one.reason,
-            }
-            for one in records_of_event(services.database, services.store, reader, stored.index)
+            EventErasure(ids.encode("evt", record.event_id), record.index, list(parts_of(record.parts)), record.reason)
+            for record in records_of_event(services.database, services.store, reader, stored.index)
         ]
-    return event
+    return encode(event)
 
 
 def event_named(finder: Finder, reader: Scope, event_id: str) -> StoredEvent:
-    """The event of that id; NotFound (`no_event`) for none, as for one that the reader may not see. Blocks."""
+    """The event with an id; raises NotFound (`no_event`), also for one that the reader may not see. Blocks."""
     try:
         raw = ids.decode("evt", event_id)
     except ValueError:
@@ -86,11 +106,11 @@ def event_named(finder: Finder, reader: Scope, event_id: str) -> StoredEvent:
 
 
 def _paging(parameters: Parameters) -> dict[str, Any]:
-    """The arguments of Finder.page that say which part of the result is wanted."""
+    """The arguments of Finder.page that select a part of the result."""
     order = parameters.choice("order", ORDERS)
     after = parameters.whole("after", -1, MOST_INDEX)
     offset = parameters.whole("offset", 0, MOST_OFFSET)
-    limit = parameters.whole("limit", 1, MOST_LIMIT)
+    limit = parameters.whole("limit", 1, MOST_LISTED)
     if after is not None and order != "recorded":
         raise bad_parameter("after", "after goes with order=recorded; in other orders a cursor goes on.")
     if offset and order == "recorded":
@@ -101,7 +121,7 @@ def _paging(parameters: Parameters) -> dict[str, Any]:
             "The cursor is empty: leave it out to begin, and end when next_cursor is null.", code="bad_cursor"
         )
     return {
-        "limit": DEFAULT_LIMIT if limit is None else limit,
+        "limit": DEFAULT_LISTED if limit is None else limit,
         "offset": offset or 0,
         "cursor": cursor,
         "order": order,
@@ -114,13 +134,13 @@ def _paging(parameters: Parameters) -> dict[str, Any]:
 def _page(finder: Finder, reader: Scope, query: Query, paging: dict[str, Any]) -> bytes:
     page = finder.page(reader, query, **paging)
     return encode(
-        {
-            "data": [event_of(stored) for stored in page.data],
-            "total": page.total,
-            "total_relation": page.total_relation,
-            "next_cursor": page.next_cursor,
-            "partial": page.partial,
-            "searchable_through": page.searchable_through,
-            "retention_start": rfc3339(page.retention_start),
-        }
+        EventPage(
+            data=[event_response(stored) for stored in page.data],
+            total=page.total,
+            total_relation=page.total_relation,
+            next_cursor=page.next_cursor,
+            partial=page.partial,
+            searchable_through=page.searchable_through,
+            retention_start=rfc3339(page.retention_start),
+        )
     )

@@ -1,4 +1,4 @@
-"""Following: events as they are recorded, as server-sent events."""
+"""Following events: GET /v1/audit-logs/live, as server-sent events."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -10,30 +10,46 @@ from litestar import Request, Response, get
 from tallystick.api.answers import HEADERS, encode
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
+from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters, whole
-from tallystick.api.streaming_response import Streamed
+from tallystick.api.query_parameters import LIVE, MOST_INDEX
+from tallystick.api.streaming_response import StreamingResponse
 from tallystick.clock import now_us
 from tallystick.errors import BadRequest, TallystickError
 from tallystick.events.output import event_of
 from tallystick.live.follow import LiveBatch, next_index
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
-from tallystick.search.filters import NAMES, query_from
+from tallystick.search.filters import query_from
 
-PARAMETERS = frozenset({*NAMES, "after"})
-MOST_INDEX = 10**15
-# How long a key that was revoked may still see events.
+# A revoked key may see events for this long.
 CHECK_SECONDS = 5.0
 RETRY = b"retry: 1000\n\n"
-# X-Accel-Buffering: a proxy that gathers the answer would hold the events back.
+# X-Accel-Buffering: a proxy that buffers the answer would delay the events.
+EVENT_STREAM = "text/event-stream"
 LIVE_HEADERS = HEADERS | {"X-Accel-Buffering": "no"}
 
 
-@get("/v1/audit-logs/live", name="api.follow_events")
+@get(
+    "/v1/audit-logs/live",
+    opt=operation(
+        "Searching",
+        "events:read",
+        parameters=LIVE,
+        answer="The events as they are recorded.",
+        media={EVENT_STREAM: {"type": "string"}},
+    ),
+)
 async def follow_events(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """Events after `Last-Event-ID`, or `after`, or now: each once, in order of index, without end."""
-    reader = await authorize_scope(request, services, "events:read")
-    parameters = Parameters.of(request, PARAMETERS)
+    """Follow events as they are recorded.
+
+    Server-sent events without end: `event: event` with an event as data; `event: position` with `{"through": index}`
+    at the beginning, in between and every 15 seconds; `event: problem` before the server ends the stream. Each event
+    comes once, in order of index. The id of a message is an index from which `Last-Event-ID` or `after` continues,
+    without loss or repetition.
+    """
+    reader = await authorize_scope(request, services)
+    parameters = Parameters.of(request)
     query = query_from(parameters.filters(), now=now_us())
     end = await services.database.run(next_index, services.database, reader.org_id)
     after = _after(request, parameters)
@@ -46,16 +62,16 @@ async def follow_events(request: Request[Any, Any, Any], services: ApiServices) 
             parameter="after",
         )
     messages = _messages(request, services, reader, query, after)
-    return Streamed(messages, media_type="text/event-stream", headers=LIVE_HEADERS)
+    return StreamingResponse(messages, media_type=EVENT_STREAM, headers=LIVE_HEADERS)
 
 
 def message_of(kind: str, index: int, content: object) -> bytes:
-    """One server-sent event; its id is where the stream goes on after a lost connection."""
+    """One server-sent event; its id is where the stream continues after a lost connection."""
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (index, kind.encode(), encode(content))
 
 
 def messages_of(batch: LiveBatch) -> bytes:
-    """The batch's events; then, unless the last of them says it, up to where everything was looked at."""
+    """The messages of a batch: its events, then the index up to which everything was evaluated."""
     sent = [message_of("event", stored.index, event_of(stored)) for stored in batch.events]
     if not batch.events or batch.events[-1].index < batch.through:
         sent.append(message_of("position", batch.through, {"through": batch.through}))
@@ -63,7 +79,7 @@ def messages_of(batch: LiveBatch) -> bytes:
 
 
 def _after(request: Request[Any, Any, Any], parameters: Parameters) -> int | None:
-    """A client that connects again repeats the first URL: the header knows better."""
+    """Where to start. A client that reconnects repeats the first URL, so that the header takes precedence."""
     last = request.headers.get("last-event-id", "").strip()
     if last:
         return whole("Last-Event-ID", last, -1, MOST_INDEX)
@@ -79,7 +95,7 @@ async def _messages(
         async with aclosing(services.hub.follow(reader, query, after)) as batches:
             async for batch in batches:
                 if time.monotonic() - checked >= CHECK_SECONDS:
-                    await authorize_scope(request, services, "events:read")
+                    await authorize_scope(request, services)
                     checked = time.monotonic()
                 yield await services.database.run(messages_of, batch)
     except TallystickError as error:

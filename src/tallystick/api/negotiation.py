@@ -1,4 +1,4 @@
-"""Which form of an answer a client takes."""
+"""Chooses the media type of an answer by the Accept header."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,24 +9,24 @@ from tallystick.errors import TallystickError
 
 
 class NotAcceptable(TallystickError):
-    """None of the forms that there are is one that the client takes."""
+    """The client accepts none of the media types of the answer."""
 
     status, code, title = 406, "not_acceptable", "Not acceptable"
 
 
-def chosen_media(request: Request[Any, Any, Any], offered: Sequence[str]) -> str:
-    """The media type among `offered` that the client likes best, the first of equals. NotAcceptable."""
+def choose_media_type(request: Request[Any, Any, Any], offered: Sequence[str]) -> str:
+    """The media type among `offered` that the client prefers, the first of equals. Raises NotAcceptable."""
     ranges = [_range(part) for part in ",".join(request.headers.getall("accept", [])).split(",") if part.strip()]
     if not ranges:
         return offered[0]
-    best = max(offered, key=lambda media: _liking(media, ranges))
-    if _liking(best, ranges) <= 0:
-        raise NotAcceptable(f"This comes as {', '.join(offered)}: name one of them in the Accept header.")
+    best = max(offered, key=lambda media: _quality(media, ranges))
+    if _quality(best, ranges) <= 0:
+        raise NotAcceptable(f"Available media types: {', '.join(offered)}. Name one of them in the Accept header.")
     return best
 
 
-def _liking(media: str, ranges: Sequence[tuple[str, float]]) -> float:
-    """How much, 0 to 1, by the most specific range that covers `media` (RFC 9110 §12.5.1)."""
+def _quality(media: str, ranges: Sequence[tuple[str, float]]) -> float:
+    """The quality, 0 to 1, of the most specific range that covers `media` (RFC 9110 §12.5.1)."""
     for name in (media, media.partition("/")[0] + "/*", "*/*"):
         given = [quality for named, quality in ranges if named == name]
         if given:

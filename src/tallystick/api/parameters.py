@@ -1,4 +1,4 @@
-"""The query string of a request, read strictly."""
+"""Reads the query string of a request strictly."""
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
@@ -7,11 +7,11 @@ from urllib.parse import parse_qsl, urlencode
 
 from litestar import Request
 
+from tallystick.api.operation import operation_of
 from tallystick.errors import BadRequest
 from tallystick.search.filters import NAMES
 
-# Part of a question's identity: the same cursor goes on only with the same ones. How much is asked for at a
-# time, and whether it is counted, may change from page to page.
+# A cursor continues only with the parameters that it was made with; these may change from page to page.
 _PASSING = frozenset({"cursor", "limit", "offset", "count", "order"})
 
 MOST_QUERY_BYTES = 32 << 10
@@ -27,33 +27,39 @@ _OTHER_NAMES = {
 
 
 class Parameters:
-    """The parameters of one request, all of them known: BadRequest for any other, with a suggestion."""
+    """The query parameters of one request, with typed access. Unknown ones are refused with a suggestion."""
 
     def __init__(self, given: Mapping[str, Sequence[str]]) -> None:
         self._given = given
 
     @classmethod
-    def of(cls, request: Request[Any, Any, Any], known: Collection[str]) -> "Parameters":
-        """Those of the request; `known` are the names that may stand there."""
+    def of(cls, request: Request[Any, Any, Any]) -> "Parameters":
+        """The parameters of a request, which its endpoint must have declared.
+
+        Raises BadRequest: `unknown_parameter`, `bad_parameter`, `query_too_long`.
+        """
+        known = operation_of(request).query_names
         raw: bytes = request.scope["query_string"]
         if not raw:
             return cls({})
         if len(raw) > MOST_QUERY_BYTES:
-            raise BadRequest(f"A query has at most {MOST_QUERY_BYTES} bytes.", code="query_too_long")
+            raise BadRequest(f"The query string has at most {MOST_QUERY_BYTES} bytes.", code="query_too_long")
         try:
             pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
         except UnicodeDecodeError:
-            raise BadRequest("The query is not UTF-8, percent-encoded.", code="bad_parameter") from None
+            raise BadRequest("The query string must be percent-encoded UTF-8.", code="bad_parameter") from None
         except ValueError:
-            raise BadRequest(f"A query has at most {MOST_PARAMETERS} parameters.", code="bad_parameter") from None
+            raise BadRequest(
+                f"The query string has at most {MOST_PARAMETERS} parameters.", code="bad_parameter"
+            ) from None
         given: dict[str, list[str]] = {}
         for name, value in pairs:
             if name not in known:
                 raise _unknown(name, known)
             if "\0" in value:
-                raise bad_parameter(name, f"{name} must not hold the character NUL.")
+                raise bad_parameter(name, f"{name} must not contain the character NUL.")
             if name in NAMES and name != "q" and not value.strip():
-                raise bad_parameter(name, f"{name} is empty. Leave it out, so that nothing is filtered by it.")
+                raise bad_parameter(name, f"{name} is empty. Leave it out if you do not want to filter by it.")
             given.setdefault(name, []).append(value)
         return cls(given)
 
@@ -61,53 +67,53 @@ class Parameters:
         return name in self._given
 
     def filters(self) -> dict[str, Sequence[str]]:
-        """The filters as given: within a name OR, between names AND."""
+        """The filters by name: values of one name are alternatives, different names must all match."""
         return {name: values for name, values in self._given.items() if name in NAMES}
 
     def question(self) -> str:
-        """What is asked for, in one canonical form, however the parameters were ordered."""
+        """The filters in a canonical form that does not depend on their order; a cursor is bound to it."""
         return urlencode(
             sorted((name, value) for name, values in self._given.items() if name not in _PASSING for value in values)
         )
 
     def one(self, name: str) -> str | None:
-        """The value of a parameter that can be given once; None when it is not there."""
+        """The value of a parameter that is not repeatable; None if it is absent."""
         values = self._given.get(name)
         if values is None:
             return None
         if len(values) > 1:
-            raise bad_parameter(name, f"{name} can be given once only.")
+            raise bad_parameter(name, f"{name} cannot be repeated.")
         return values[0]
 
     def several(self, name: str) -> list[str]:
-        """The values of a parameter that can be given several times."""
+        """The values of a repeatable parameter."""
         return list(self._given.get(name, ()))
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
-        """One of `choices`, of which the first is the default."""
+        """The value of a parameter with fixed choices, of which the first is the default."""
         value = self.one(name)
         if value is None:
             return choices[0]
         if value not in choices:
-            raise bad_parameter(name, f"{name} is one of {', '.join(choices)}.", _near(value, choices))
+            raise bad_parameter(name, f"{name} must be one of {', '.join(choices)}.", _near(value, choices))
         return value
 
     def whole(self, name: str, low: int, high: int) -> int | None:
-        """A whole number from `low` to `high`; None when it is not there."""
+        """The value of an integer parameter from `low` to `high`; None if it is absent."""
         value = self.one(name)
         return None if value is None else whole(name, value, low, high)
 
 
 def whole(name: str, text: str, low: int, high: int) -> int:
-    """The whole number in `text`, from `low` to `high`; BadRequest names the parameter."""
+    """The integer in `text`, from `low` to `high`; raises BadRequest (`bad_parameter`)."""
     digits = text.removeprefix("-")
     if digits.isascii() and digits.isdigit() and len(digits) <= 18 and low <= int(text) <= high:
         return int(text)
-    raise bad_parameter(name, f"{name} is a whole number from {low} to {high}.")
+    raise bad_parameter(name, f"{name} must be an integer from {low} to {high}.")
 
 
 def bad_parameter(name: str, detail: str, suggestion: str | None = None) -> BadRequest:
-    """The error for a parameter's value."""
+    """The error for an invalid value of a parameter."""
     extra = {"suggestion": suggestion} if suggestion else {}
     return BadRequest(detail, code="bad_parameter", parameter=name, **extra)
 
@@ -120,11 +126,9 @@ def _unknown(name: str, known: Collection[str]) -> BadRequest:
     if suggestion:
         advice = f"did you mean {suggestion}?"
     else:
-        advice = f"this takes {', '.join(sorted(known))}." if known else "this takes none."
+        advice = f"known parameters: {', '.join(sorted(known))}." if known else "this endpoint has none."
     extra = {"suggestion": suggestion} if suggestion else {}
-    return BadRequest(
-        f"There is no parameter {name!r} here; {advice}", code="unknown_parameter", parameter=name, **extra
-    )
+    return BadRequest(f"Unknown parameter {name!r}; {advice}", code="unknown_parameter", parameter=name, **extra)
 
 
 def _near(text: str, choices: Collection[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Everything that goes wrong, as `application/problem+json` (RFC 9457)."""
+"""Errors as `application/problem+json` (RFC 9457)."""
 
 import secrets
 from collections.abc import Mapping
@@ -12,24 +12,24 @@ from litestar.types import ExceptionHandlersMap
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from tallystick.api.answers import answer
+from tallystick.api.answers import encode, encoded_answer
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.store.errors import StoreError, StoreTimeout
 
 MEDIA_TYPE = "application/problem+json"
 logger = structlog.get_logger()
 
-# What Litestar itself says no to, before or beside our handlers.
+# What Litestar refuses by itself.
 _ROUTING = {
-    400: ("bad_request", "The request cannot be read. See /docs for what is understood."),
-    404: ("no_such_path", "There is nothing at this path. See /docs for what there is."),
-    405: ("method_not_allowed", "This path does not take this method; `Allow` names those it takes. See /docs."),
+    400: ("bad_request", "The request cannot be read. See /docs for the API reference."),
+    404: ("no_such_path", "There is no endpoint at this path. See /docs for the API reference."),
+    405: ("method_not_allowed", "This path does not support this method; `Allow` lists those it supports. See /docs."),
 }
-_BROKEN = "Something failed on the server. Ask again; if it stays, give the operator this request_id."
+_BROKEN = "Something failed on the server. Try again; if it persists, give the operator this request_id."
 
 
 def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """The answer for an error, whatever it is; what nobody expected is logged, and answered without a word of it."""
+    """The answer for any error. An unexpected one is logged and answered without its text."""
     if isinstance(error, StoreError):
         error = _store_problem(request, error)
     elif isinstance(error, OperationalError | NoConnection):
@@ -51,8 +51,10 @@ def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
 HANDLERS: ExceptionHandlersMap = {Exception: problem, HTTPException: problem}
 
 
-def document(status: int, code: str, title: str, detail: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The members of a problem; `type` leads to where the code is explained."""
+def problem_members(
+    status: int, code: str, title: str, detail: str, extra: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The members of a problem; its `type` links to the explanation of the code."""
     members = {"type": f"/docs#{code}", "title": title, "status": status, "code": code, "detail": detail}
     return members | dict(extra or {})
 
@@ -67,8 +69,8 @@ def _expected(error: TallystickError) -> Response[Any]:
         headers["WWW-Authenticate"] = f"Bearer{rejected}"
     if error.code == "unsupported_encoding":
         headers["Accept-Encoding"] = "gzip, zstd, identity"
-    content = document(error.status, error.code, error.title, error.detail, error.extra)
-    return answer(content, status=error.status, media_type=MEDIA_TYPE, headers=headers)
+    content = problem_members(error.status, error.code, error.title, error.detail, error.extra)
+    return _answer(content, headers)
 
 
 def _routing(error: HTTPException) -> Response[Any]:
@@ -77,7 +79,7 @@ def _routing(error: HTTPException) -> Response[Any]:
     code, detail = _ROUTING.get(status, (phrase.lower().replace(" ", "_"), f"{phrase}. See /docs."))
     given = {name.lower(): value for name, value in (error.headers or {}).items()}
     headers = {"Allow": ", ".join(sorted(given["allow"].split(", ")))} if "allow" in given else {}
-    return answer(document(status, code, phrase, detail), status=status, media_type=MEDIA_TYPE, headers=headers)
+    return _answer(problem_members(status, code, phrase, detail), headers)
 
 
 def _store_problem(request: Request[Any, Any, Any], error: StoreError) -> Unavailable:
@@ -97,8 +99,12 @@ def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[A
     request_id = f"req_{secrets.token_hex(10)}"
     path = _template(request)
     logger.error("request_failed", request_id=request_id, method=request.method, path=path, exc_info=error)
-    content = document(500, "internal", "Internal error", _BROKEN, {"request_id": request_id})
-    return answer(content, status=500, media_type=MEDIA_TYPE)
+    content = problem_members(500, "internal", "Internal error", _BROKEN, {"request_id": request_id})
+    return _answer(content, {})
+
+
+def _answer(members: Mapping[str, Any], headers: Mapping[str, str]) -> Response[Any]:
+    return encoded_answer(encode(members), MEDIA_TYPE, status=members["status"], headers=headers)
 
 
 def _template(request: Request[Any, Any, Any]) -> str:

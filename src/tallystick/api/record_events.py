@@ -1,25 +1,74 @@
-"""Recording: POST /v1/audit-logs."""
+"""Recording events: POST /v1/audit-logs."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, Response, post
+from msgspec import UNSET, Meta, UnsetType
 
-from tallystick.api.answers import answer
+from tallystick.api.answers import encoded_answer
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.body import read_body
 from tallystick.api.dependencies import ApiServices
+from tallystick.api.fields import EventId, LogIndex, RequestBody, ResponseBody, Time
+from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters
+from tallystick.api.query_parameters import RECORD, WAITS
+from tallystick.events.incoming import EventInput
 
-PARAMETERS = frozenset({"wait"})
-WAITS = ("recorded", "searchable")
+Events = Annotated[list[EventInput], Meta(extra_json_schema={"minItems": 1, "maxItems": 1000})]
+LATE = "Recorded, but the events cannot be found yet after 10 seconds."
 
 
-# The limit of the body is held in body.py, which also counts what a packed one unpacks to.
-@post("/v1/audit-logs", name="api.record_events", request_max_body_size=None)
-async def record_events(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """Records events, all or none; 201 when they are on disk, ordered and in the log."""
-    scope = await authorize_scope(request, services, "events:write")
-    wait = Parameters.of(request, PARAMETERS).choice("wait", WAITS)
+class EventBatch(RequestBody):
+    """Several events."""
+
+    events: Events
+
+
+class RecordedEvent(ResponseBody):
+    """The receipt of one event."""
+
+    id: EventId
+    index: LogIndex
+    timestamp: Time
+    duplicate: Annotated[bool, Meta(description="Its `external_id` was known: this is the first event with it.")]
+    conflict: Annotated[bool, Meta(description="Its content differs from that of the first event.")] | UnsetType = UNSET
+    clock_skew: Annotated[bool, Meta(description="Its timestamp is ahead of the server's clock.")] | UnsetType = UNSET
+    expires_soon: Annotated[bool, Meta(description="It is older than the retention.")] | UnsetType = UNSET
+
+
+class RecordedResponse(ResponseBody):
+    """The receipts, in the order of the request."""
+
+    events: list[RecordedEvent]
+    duplicate: Annotated[
+        bool, Meta(description="The Idempotency-Key was known: this is the answer to the first request.")
+    ]
+
+
+# `read_body` limits the size of the body, and what a compressed one unpacks to.
+@post(
+    "/v1/audit-logs",
+    request_max_body_size=None,
+    opt=operation(
+        "Recording",
+        "events:write",
+        parameters=RECORD,
+        body=(EventInput, EventBatch, Events),
+        bodies={"application/x-ndjson": {"type": "string", "description": "One event on each line."}},
+        statuses={202: LATE},
+        problems=(409, 422),
+    ),
+)
+async def record_events(request: Request[Any, Any, Any], services: ApiServices) -> Response[RecordedResponse]:
+    """Record events.
+
+    One event, `{"events": […]}`, a list of events, or NDJSON with one event on each line: at most 1,000 events and
+    10 MiB uncompressed. Either all are recorded or none. 201 means that they are on disk, ordered, and in the log. New
+    events of one request get consecutive indexes in their order.
+    """
+    scope = await authorize_scope(request, services)
+    wait = Parameters.of(request).choice("wait", WAITS)
     headers = request.headers
     async with read_body(request, services.bodies) as body:
         recorded = await services.recorder.record(
@@ -28,4 +77,4 @@ async def record_events(request: Request[Any, Any, Any], services: ApiServices) 
     status = 201
     if wait == "searchable" and not await services.recorder.searchable(scope.org_id, recorded.last_index):
         status = 202
-    return answer(recorded.body(), status=status)
+    return encoded_answer(recorded.body(), status=status)

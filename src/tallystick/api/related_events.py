@@ -1,52 +1,89 @@
-"""What happened around an event: GET /v1/audit-logs/{id}/related."""
+"""Events around an event: GET /v1/audit-logs/{id}/related."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, Response, get
+from msgspec import Meta
 
-from tallystick.api.answers import answer, encode
+from tallystick.api.answers import encode, encoded_answer
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
+from tallystick.api.event_schema import EventResponse, event_response
+from tallystick.api.fields import EventId, ResponseBody, SearchableThrough, Time
 from tallystick.api.find_events import event_named
+from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters
+from tallystick.api.query_parameters import DEFAULT_LISTED, RELATED
 from tallystick.cases.related_events import MOST_EVENTS, find_related_events
-from tallystick.cases.threads import RELATIONS
+from tallystick.cases.threads import RELATIONS, Relation
 from tallystick.clock import rfc3339
-from tallystick.events.output import event_of
 from tallystick.query.scope import Scope
 
-PARAMETERS = ("by", "before", "after", "limit")
-DEFAULT_LIMIT = 50
+
+class EventThread(ResponseBody):
+    """Something that the event may share with others."""
+
+    by: Annotated[Relation, Meta(description="What is shared.")]
+    value: Annotated[str, Meta(description="Its value.")]
 
 
-@get("/v1/audit-logs/{id:str}/related", name="api.show_related")
-async def show_related(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """The timeline around an event: same actor, resource, session, address or request."""
-    reader = await authorize_scope(request, services, "events:read")
-    parameters = Parameters.of(request, PARAMETERS)
+class RelatedEvent(ResponseBody):
+    """An event, and what it shares with the one in the middle."""
+
+    by: list[Relation]
+    event: EventResponse
+
+
+class RelatedResponse(ResponseBody):
+    """Events around an event, oldest first."""
+
+    event_id: EventId
+    threads: list[EventThread]
+    start: Time
+    end: Time
+    data: list[RelatedEvent]
+    more_before: Annotated[bool, Meta(description="There are further events before these.")]
+    more_after: Annotated[bool, Meta(description="There are further events after these.")]
+    partial: Annotated[
+        bool, Meta(description="The time limit was reached before the whole span was read; events may be missing.")
+    ]
+    searchable_through: SearchableThrough
+    retention_start: Annotated[Time, Meta(description="Older events are no longer kept.")]
+
+
+@get("/v1/audit-logs/{id:str}/related", opt=operation("Searching", "events:read", parameters=RELATED))
+async def show_related(request: Request[Any, Any, Any], services: ApiServices) -> Response[RelatedResponse]:
+    """Get the events around an event.
+
+    One timeline, oldest first, of events with the same actor, resource, session, IP address or request; the event
+    itself is among them. If there are more than `limit` on a side, the nearest are listed.
+    """
+    reader = await authorize_scope(request, services)
+    parameters = Parameters.of(request)
     limit = parameters.whole("limit", 1, MOST_EVENTS)
     options = {
         "by": parameters.several("by") or RELATIONS,
         **{name: value for name in ("before", "after") if (value := parameters.one(name)) is not None},
-        "limit": DEFAULT_LIMIT if limit is None else limit,
+        "limit": DEFAULT_LISTED if limit is None else limit,
     }
-    return answer(await services.database.run(partial(_timeline, services, reader, request.path_params["id"], options)))
+    timeline = partial(_timeline, services, reader, request.path_params["id"], options)
+    return encoded_answer(await services.database.run(timeline))
 
 
 def _timeline(services: ApiServices, reader: Scope, event_id: str, options: dict[str, Any]) -> bytes:
     found = find_related_events(services.finder, reader, event_named(services.finder, reader, event_id), **options)
     return encode(
-        {
-            "event_id": event_id,
-            "threads": [{"by": thread.relation, "value": thread.value} for thread in found.threads],
-            "start": rfc3339(found.start),
-            "end": rfc3339(found.end),
-            "data": [{"by": list(one.relations), "event": event_of(one.stored)} for one in found.events],
-            "more_before": found.more_before,
-            "more_after": found.more_after,
-            "partial": found.partial,
-            "searchable_through": found.searchable_through,
-            "retention_start": rfc3339(found.retention_start),
-        }
+        RelatedResponse(
+            event_id=event_id,
+            threads=[EventThread(thread.relation, thread.value) for thread in found.threads],
+            start=rfc3339(found.start),
+            end=rfc3339(found.end),
+            data=[RelatedEvent(list(one.relations), event_response(one.stored)) for one in found.events],
+            more_before=found.more_before,
+            more_after=found.more_after,
+            partial=found.partial,
+            searchable_through=found.searchable_through,
+            retention_start=rfc3339(found.retention_start),
+        )
     )

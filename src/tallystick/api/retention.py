@@ -1,149 +1,188 @@
-"""What is kept, how long, and what must stay: /v1/retention and /v1/legal-holds."""
+"""How long events are kept: /v1/retention."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-import msgspec
 from litestar import Request, Response, get, post
+from msgspec import Meta
 
 from tallystick import clock
 from tallystick.access import organizations
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import AuthorizedRequest, authorize
 from tallystick.api.dependencies import ApiServices
-from tallystick.clock import rfc3339
-from tallystick.retention import holds
+from tallystick.api.fields import Count, RequestBody, ResponseBody, Time
+from tallystick.api.operation import operation
+from tallystick.clock import optional_rfc3339, rfc3339
 from tallystick.retention.change import RetentionPreview, preview_change
-from tallystick.retention.forecast import WITHIN_DAYS, forecast
-from tallystick.retention.holds import Hold
+from tallystick.retention.forecast import WITHIN_DAYS, Forecast, forecast
 from tallystick.store.expiry import ExpiryCount
 
+PATH = "/v1/retention"
+_operation = partial(operation, "Retention", "admin")
+_PLANS = {"enum": ["free", "pro", "enterprise"]}
+_DAYS = {"minimum": 1, "maximum": 36_500}
 
-class HoldInput(msgspec.Struct, forbid_unknown_fields=True):
-    """A legal hold as it is sent: what `query` finds between `start` and `end`."""
-
-    name: str
-    query: str = ""
-    start: str = ""
-    end: str = ""
-
-
-class RetentionInput(msgspec.Struct, forbid_unknown_fields=True):
-    """A change of the retention: to a plan, to a number of days, or both."""
-
-    plan: str | None = None
-    retention_days: int | None = None
+Plan = Annotated[str, Meta(description="Plan.", extra_json_schema=_PLANS)]
+Days = Annotated[int, Meta(description="Number of days that events are kept.", extra_json_schema=_DAYS)]
+NeverExported = Annotated[int, Meta(description="Number of these events that are in no export and no archive.", ge=0)]
+Relation = Annotated[
+    str,
+    Meta(
+        description="`at_least` if there was no time to count all of them.",
+        extra_json_schema={"enum": ["exact", "at_least"]},
+    ),
+]
 
 
-@get("/v1/retention", name="api.show_retention")
-async def show_retention(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """How long events are kept, what goes within a week, what went."""
-    authorized = await authorize(request, services, "admin")
-    found = await services.database.run(partial(forecast, services.database, services.store, authorized.scope))
-    return answer(
-        {
-            "plan": found.plan,
-            "days": found.days,
-            "kept_days": found.kept_days,
-            "keeps_from": rfc3339(found.keeps_from),
-            "expiring": {"within_days": WITHIN_DAYS, **_counted(found.expiring)},
-            "pruned": found.pruned,
-            "active_holds": found.active_holds,
-            "last_purge_at": _time(found.last_purge_at),
-            "next_purge_at": _time(found.next_purge_at),
-            "support_contact": services.settings.support_contact or None,
-        }
+class RetentionInput(RequestBody):
+    """A change of the retention: a plan, a number of days, or both."""
+
+    plan: Annotated[
+        Plan | None, Meta(description="Plan. Without `retention_days`, events are kept as long as the plan includes.")
+    ] = None
+    retention_days: Annotated[
+        Days | None, Meta(description="Number of days, from 365: for owners on the enterprise plan.")
+    ] = None
+
+
+class ExpiringEvents(ResponseBody):
+    """Events that are deleted soon."""
+
+    within_days: Annotated[int, Meta(description="Number of days ahead.", ge=0)]
+    events: Count
+    never_exported: NeverExported
+    relation: Relation
+
+    @classmethod
+    def of(cls, tally: ExpiryCount) -> "ExpiringEvents":
+        return cls(WITHIN_DAYS, tally.events, tally.outside, _relation(tally))
+
+
+class RetentionResponse(ResponseBody):
+    """How long events are kept."""
+
+    plan: Plan
+    days: Annotated[int, Meta(description="Number of days that events are kept.", ge=0)]
+    kept_days: Annotated[
+        int, Meta(description="Number of days in force today: a shorter retention takes effect a day later.", ge=0)
+    ]
+    keeps_from: Annotated[Time, Meta(description="Older events are deleted.")]
+    expiring: ExpiringEvents
+    pruned: Annotated[int, Meta(description="Number of events deleted since the beginning.", ge=0)]
+    active_holds: Annotated[int, Meta(description="Number of legal holds in force.", ge=0)]
+    last_purge_at: Time | None
+    next_purge_at: Time | None
+    support_contact: Annotated[str | None, Meta(description="Contact for a longer retention.")]
+
+    @classmethod
+    def of(cls, found: Forecast, support_contact: str | None) -> "RetentionResponse":
+        return cls(
+            plan=found.plan,
+            days=found.days,
+            kept_days=found.kept_days,
+            keeps_from=rfc3339(found.keeps_from),
+            expiring=ExpiringEvents.of(found.expiring),
+            pruned=found.pruned,
+            active_holds=found.active_holds,
+            last_purge_at=optional_rfc3339(found.last_purge_at),
+            next_purge_at=optional_rfc3339(found.next_purge_at),
+            support_contact=support_contact or None,
+        )
+
+
+class PreviousRetention(ResponseBody):
+    """The retention before a change."""
+
+    plan: Plan
+    retention_days: Days
+
+
+class DeletedEvents(ResponseBody):
+    """Events that a change of the retention deletes."""
+
+    events: Count
+    never_exported: NeverExported
+    relation: Relation
+    oldest: Annotated[Time | None, Meta(description="Timestamp of the oldest one.")]
+
+    @classmethod
+    def of(cls, tally: ExpiryCount) -> "DeletedEvents":
+        return cls(tally.events, tally.outside, _relation(tally), optional_rfc3339(tally.oldest))
+
+
+class RetentionChange(ResponseBody):
+    """The effect of a change of the retention."""
+
+    plan: Plan
+    retention_days: Days
+    before: PreviousRetention
+    deletes: DeletedEvents
+    effective_at: Annotated[Time, Meta(description="Nothing is deleted because of the change before this time.")]
+    keeps_from: Annotated[Time, Meta(description="Older events are deleted then.")]
+
+    @classmethod
+    def of(cls, found: RetentionPreview) -> "RetentionChange":
+        return cls(
+            plan=found.plan,
+            retention_days=found.days,
+            before=PreviousRetention(found.before.plan, found.before.retention_days),
+            deletes=DeletedEvents.of(found.deletes),
+            effective_at=rfc3339(found.effective_at),
+            keeps_from=rfc3339(found.keeps_from),
+        )
+
+
+@get(PATH, opt=_operation())
+async def show_retention(request: Request[Any, Any, Any], services: ApiServices) -> Response[RetentionResponse]:
+    """Get the retention.
+
+    The plan, how long events are kept, how many are deleted within a week, and how many of those were never exported.
+    """
+    authorized = await authorize(request, services)
+    found = await services.database.run(forecast, services.database, services.store, authorized.scope)
+    return answer(RetentionResponse.of(found, services.settings.support_contact))
+
+
+@post(PATH + "/preview", status_code=200, opt=_operation(body=RetentionInput))
+async def preview_retention(request: Request[Any, Any, Any], services: ApiServices) -> Response[RetentionChange]:
+    """Preview a change of the retention.
+
+    How many events the change deletes, from when on, and how many of them were never exported. Nothing is changed.
+    """
+    authorized = await authorize(request, services)
+    return answer(RetentionChange.of(await _preview(authorized, services, await _input(authorized))))
+
+
+@post(PATH, status_code=200, opt=_operation(body=RetentionInput))
+async def change_retention(request: Request[Any, Any, Any], services: ApiServices) -> Response[RetentionChange]:
+    """Change the retention.
+
+    Takes a key that an owner or the operator created. A shorter retention takes effect a day later, so that a
+    mistake can be undone. The answer is that of the preview.
+    """
+    authorized = await authorize(request, services)
+    body = await _input(authorized)
+    found = await _preview(authorized, services, body)
+    await authorized.write(organizations.set_retention, body.retention_days, plan=body.plan, **authorized.context)
+    return answer(RetentionChange.of(found))
+
+
+async def _input(authorized: AuthorizedRequest) -> RetentionInput:
+    return await authorized.body(RetentionInput, "change of the retention", "bad_retention")
+
+
+async def _preview(authorized: AuthorizedRequest, services: ApiServices, body: RetentionInput) -> RetentionPreview:
+    return await services.database.run(
+        preview_change,
+        services.database,
+        services.store,
+        authorized.scope,
+        body.retention_days,
+        body.plan,
+        now=clock.now_us(),
     )
 
 
-@post("/v1/retention/preview", name="api.preview_retention", status_code=200)
-async def preview_retention(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """What a change would delete, and when; nothing is changed."""
-    authorized, wanted = await _wanted(request, services)
-    return answer(_previewed(await _preview(authorized, services, wanted)))
-
-
-@post("/v1/retention", name="api.change_retention", status_code=200)
-async def change_retention(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """Changes how long events are kept; a shorter time takes effect a day later."""
-    authorized, wanted = await _wanted(request, services)
-    found = await _preview(authorized, services, wanted)
-    await authorized.write(organizations.set_retention, wanted.retention_days, plan=wanted.plan, **authorized.context)
-    return answer(_previewed(found))
-
-
-@get("/v1/legal-holds", name="api.list_holds")
-async def list_holds(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """Every hold there was, newest first."""
-    authorized = await authorize(request, services, "admin")
-    return answer({"data": [_shown(hold) for hold in await authorized.read(holds.list_holds)]})
-
-
-@post("/v1/legal-holds", name="api.place_hold")
-async def place_hold(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """Places a hold: what it finds stays, from now on."""
-    authorized = await authorize(request, services, "admin")
-    wanted = await authorized.body(HoldInput, "legal hold", "bad_hold")
-    hold = await authorized.write(
-        holds.place, wanted.name, wanted.query, wanted.start, wanted.end, **authorized.context
-    )
-    return answer(_shown(hold), status=201)
-
-
-@get("/v1/legal-holds/{id:str}", name="api.show_hold")
-async def show_hold(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """One hold, released or not."""
-    authorized = await authorize(request, services, "admin")
-    return answer(_shown(await authorized.read(holds.show, authorized.id)))
-
-
-@post("/v1/legal-holds/{id:str}/release", name="api.release_hold", status_code=200)
-async def release_hold(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
-    """Releases a hold: the retention goes on. Releasing again changes nothing."""
-    authorized = await authorize(request, services, "admin")
-    return answer(_shown(await authorized.write(holds.release, authorized.id, **authorized.context)))
-
-
-async def _wanted(request: Request[Any, Any, Any], services: ApiServices) -> tuple[AuthorizedRequest, RetentionInput]:
-    authorized = await authorize(request, services, "admin")
-    return authorized, await authorized.body(RetentionInput, "change of the retention", "bad_retention")
-
-
-async def _preview(authorized: AuthorizedRequest, services: ApiServices, wanted: RetentionInput) -> RetentionPreview:
-    look = partial(
-        preview_change, services.database, services.store, authorized.scope, wanted.retention_days, wanted.plan
-    )
-    return await services.database.run(partial(look, now=clock.now_us()))
-
-
-def _counted(found: ExpiryCount) -> dict[str, object]:
-    relation = "exact" if found.complete else "at_least"
-    return {"events": found.events, "never_exported": found.outside, "relation": relation}
-
-
-def _previewed(found: RetentionPreview) -> dict[str, object]:
-    return {
-        "plan": found.plan,
-        "retention_days": found.days,
-        "before": {"plan": found.before.plan, "retention_days": found.before.retention_days},
-        "deletes": {**_counted(found.deletes), "oldest": _time(found.deletes.oldest)},
-        "effective_at": rfc3339(found.effective_at),
-        "keeps_from": rfc3339(found.keeps_from),
-    }
-
-
-def _time(at: int | None) -> str | None:
-    return None if at is None else rfc3339(at)
-
-
-def _shown(hold: Hold) -> dict[str, object]:
-    return {
-        "id": hold.shown_id,
-        "name": hold.name,
-        "query": hold.query,
-        "start": hold.start,
-        "end": hold.end,
-        "placed_by": hold.placed_by,
-        "placed_at": rfc3339(hold.placed_at),
-        "released_at": _time(hold.released_at),
-    }
+def _relation(tally: ExpiryCount) -> str:
+    return "exact" if tally.complete else "at_least"

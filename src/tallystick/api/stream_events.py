@@ -1,4 +1,4 @@
-"""The whole result of a query in one answer: CSV, or NDJSON with every field."""
+"""Streams all events of a query: CSV, or NDJSON with every field."""
 
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from functools import partial
@@ -10,11 +10,11 @@ from litestar import Response
 from tallystick.api.answers import HEADERS
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters, bad_parameter
-from tallystick.api.streaming_response import Streamed
+from tallystick.api.streaming_response import StreamingResponse
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
-from tallystick.render.csv_lines import MEDIA_TYPE as CSV_AS_IT_IS
+from tallystick.render.csv_lines import MEDIA_TYPE as CSV_MEDIA_TYPE
 from tallystick.render.csv_lines import csv_header, csv_lines
 from tallystick.render.json_lines import ndjson
 from tallystick.store.windows import Direction
@@ -28,23 +28,23 @@ Writer = Callable[[Sequence[StoredEvent]], bytes]
 async def stream_events(
     services: ApiServices, reader: Scope, query: Query, parameters: Parameters, media: str
 ) -> Response[Any]:
-    """All that the query finds, block by block; memory stays bounded.
+    """Stream all events of a query, block by block, in bounded memory.
 
-    An error before the first block is an answer; after it the connection breaks off, so that nobody takes
-    half of a result for the whole. Raises Unavailable (`too_many_streams`) when too many are being sent.
+    An error before the first block is answered as one; an error after it breaks the connection, so that no client
+    takes a part for the whole. Raises Unavailable (`too_many_streams`) if too many streams are open.
     """
-    order, limit = _wanted(parameters)
+    order, limit = _order_and_limit(parameters)
     services.streams.take(1)
-    blocks = _encoded(services.finder.stream(reader, query, order), WRITERS[media], limit)
+    blocks = _blocks(services.finder.stream(reader, query, order), WRITERS[media], limit)
     try:
         first = await services.database.run(next, blocks, None)
     except BaseException:
         services.streams.give_back(1)
         raise
     head = csv_header() if media == CSV else b""
-    return Streamed(
-        _sent(services, blocks, head, first),
-        media_type=CSV_AS_IT_IS if media == CSV else media,
+    return StreamingResponse(
+        _body(services, blocks, head, first),
+        media_type=CSV_MEDIA_TYPE if media == CSV else media,
         headers=HEADERS,
         ended=partial(services.streams.give_back, 1),
     )
@@ -53,17 +53,17 @@ async def stream_events(
 WRITERS: dict[str, Writer] = {CSV: csv_lines, NDJSON: ndjson}
 
 
-def _wanted(parameters: Parameters) -> tuple[Direction, int | None]:
-    """The order, and how many at most when `limit` says so: without it, all."""
+def _order_and_limit(parameters: Parameters) -> tuple[Direction, int | None]:
+    """The order, and the maximum number of events; None for all."""
     for name in ("cursor", "offset", "after"):
         if name in parameters:
-            raise bad_parameter(name, f"CSV and NDJSON hold the whole result: leave out {name}, or ask for JSON pages.")
+            raise bad_parameter(name, f"CSV and NDJSON hold all events: leave out {name}, or request JSON pages.")
     parameters.choice("count", ("estimate", "exact", "none"))
     order: Direction = "asc" if parameters.choice("order", ("desc", "asc")) == "asc" else "desc"
     return order, parameters.whole("limit", 1, 1_000_000_000)
 
 
-def _encoded(found: Generator[list[StoredEvent]], write: Writer, limit: int | None) -> Generator[bytes]:
+def _blocks(found: Generator[list[StoredEvent]], write: Writer, limit: int | None) -> Generator[bytes]:
     left = limit
     try:
         for events in found:
@@ -78,7 +78,7 @@ def _encoded(found: Generator[list[StoredEvent]], write: Writer, limit: int | No
         found.close()
 
 
-async def _sent(
+async def _body(
     services: ApiServices, blocks: Generator[bytes], head: bytes, first: bytes | None
 ) -> AsyncGenerator[bytes]:
     try:

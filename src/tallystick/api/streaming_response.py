@@ -1,4 +1,4 @@
-"""An answer whose body comes bit by bit, for as long as the client takes it."""
+"""A response whose body is sent in chunks as it is made."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
@@ -7,20 +7,20 @@ import anyio
 import structlog
 from litestar import Response
 
-# A client that has taken nothing for so long holds what others wait for.
+# A client that has read nothing for this long is disconnected: it occupies resources that others wait for.
 STALLED_SECONDS = 120.0
 
 logger = structlog.get_logger()
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 
-class Streamed(Response[Any]):
-    """Sends `chunks`; then, also when the client goes away or an error breaks it off, closes them and calls `ended`.
+class StreamingResponse(Response[Any]):
+    """Sends `chunks`; then closes them and calls `ended`, also when the client disconnects or an error occurs.
 
-    After an error the connection is closed without the end of the body, so that the client knows.
+    After an error the connection is closed without the end of the body, so that the client notices.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Streamed(Response[Any]):
         *,
         media_type: str,
         headers: Mapping[str, str],
-        ended: Callable[[], None] = _nothing,
+        ended: Callable[[], None] = _do_nothing,
     ) -> None:
         super().__init__(b"", media_type=media_type, headers=dict(headers))
         self._chunks = chunks
@@ -61,7 +61,7 @@ class Streamed(Response[Any]):
 
 
 async def _watch(receive: Any, cancel_scope: anyio.CancelScope) -> None:
-    """End when the client has gone."""
+    """Cancel the scope when the client disconnects."""
     while (await receive())["type"] != "http.disconnect":
         pass
     cancel_scope.cancel()

@@ -44,8 +44,11 @@ class FieldRule(NamedTuple):
 
 
 def _rule(declared: inspect.Type, required: bool) -> FieldRule:
-    if isinstance(declared, inspect.UnionType):
-        declared = next(kind for kind in declared.types if not isinstance(kind, inspect.NoneType))
+    while isinstance(declared, inspect.Metadata | inspect.UnionType):
+        if isinstance(declared, inspect.Metadata):  # a description
+            declared = declared.type
+        else:
+            declared = next(kind for kind in declared.types if not isinstance(kind, inspect.NoneType))
     if isinstance(declared, inspect.StrType):
         return FieldRule("text", required, declared.min_length or 0, declared.max_length or 0)
     if isinstance(declared, inspect.LiteralType):

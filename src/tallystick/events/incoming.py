@@ -18,58 +18,84 @@ Moment = Annotated[datetime, Meta(tz=True)]
 Details = dict[str, Any]
 
 
-class OnBehalfOf(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """Whom the actor acts for. Without `type` it is a user."""
+def _meta(description: str, **schema: Any) -> Meta:
+    """What the API's reference says of a field; nothing is checked by it."""
+    return Meta(description=description, extra_json_schema=schema or None)
 
-    type: ActorType | None = None
-    id: Name | None = None
-    email: Email | None = None
-    name: Name | None = None
+
+_TYPE = _meta("Kind of actor. Default: `user`.")
+_SENDER_ID = _meta("The sender's own id.")
+_EMAIL = _meta("E-mail address.")
+_NAME = _meta("Name that people know.")
+
+
+class OnBehalfOf(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """The person on whose behalf an actor acts."""
+
+    type: Annotated[ActorType | None, _TYPE] = None
+    id: Annotated[Name | None, _SENDER_ID] = None
+    email: Annotated[Email | None, _EMAIL] = None
+    name: Annotated[Name | None, _NAME] = None
 
 
 class Actor(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """Who did it. Without `type` it is a user."""
+    """Who did it. Without an actor, it is the API key that recorded the event."""
 
-    type: ActorType | None = None
-    id: Name | None = None
-    email: Email | None = None
-    name: Name | None = None
+    type: Annotated[ActorType | None, _TYPE] = None
+    id: Annotated[Name | None, _SENDER_ID] = None
+    email: Annotated[Email | None, _EMAIL] = None
+    name: Annotated[Name | None, _NAME] = None
     on_behalf_of: OnBehalfOf | None = None
 
 
 class Resource(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """What it was done to: `type`, and at least one of `id` and `name`."""
 
-    type: Annotated[str, Meta(min_length=1, max_length=100)]
-    id: Name | None = None
-    name: Name | None = None
+    type: Annotated[str, Meta(min_length=1, max_length=100), _meta("Kind of resource.")]
+    id: Annotated[Name | None, _SENDER_ID] = None
+    name: Annotated[Name | None, _NAME] = None
 
 
 class Context(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """Where the request came from."""
 
-    ip_address: Name | None = None
-    user_agent: Name | None = None
-    request_id: Name | None = None
-    session_id: Name | None = None
-    trace_id: Name | None = None
-    source: Name | None = None
+    ip_address: Annotated[Name | None, _meta("IPv4 or IPv6 address.")] = None
+    user_agent: Annotated[Name | None, _meta("User agent of the client.")] = None
+    request_id: Annotated[Name | None, _meta("Id of the request.")] = None
+    session_id: Annotated[Name | None, _meta("Id of the session.")] = None
+    trace_id: Annotated[Name | None, _meta("Id of the trace.")] = None
+    source: Annotated[Name | None, _meta("Where it came in: `api`, `web`, or a service.")] = None
 
 
 class EventInput(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """One event as sent. `intake` checks what types cannot say: the form of `action`, the range of `timestamp`, real
-    addresses, depth and size."""
+    """An event as sent: at most 64 KiB as stored, and objects nested at most 20 deep."""
 
-    action: Annotated[str, Meta(max_length=100)]
-    description: Annotated[str, Meta(max_length=500)] | None = None
-    timestamp: Moment | None = None
-    status: Status | None = None
-    category: Category | None = None
+    # `intake` checks what the types cannot say: the form of `action`, the range of `timestamp`, a real address, depth
+    # and size.
+
+    action: Annotated[
+        str,
+        Meta(max_length=100),
+        _meta(
+            "Action, as `noun.verb`.",
+            pattern="^[a-z0-9_]+(\\.[a-z0-9_]+)+$",
+            examples=["deployment.failed"],
+        ),
+    ]
+    description: Annotated[Annotated[str, Meta(max_length=500)] | None, _meta("Free text.")] = None
+    timestamp: Annotated[Moment | None, _meta("When it happened, with a time zone. Default: now.")] = None
+    status: Annotated[Status | None, _meta("Outcome. Default: that of the action in the catalogue, or `success`.")] = (
+        None
+    )
+    category: Annotated[Category | None, _meta("Category. Default: that of the action.")] = None
     actor: Actor | None = None
     resource: Resource | None = None
     context: Context | None = None
-    changes: Details | None = None
-    request: Details | None = None
-    response: Details | None = None
-    metadata: Details | None = None
-    external_id: Annotated[str, Meta(max_length=128)] | None = None
+    changes: Annotated[Details | None, _meta('Changed fields; a value may be `{"before": …, "after": …}`.')] = None
+    request: Annotated[Details | None, _meta("The request that the actor made.")] = None
+    response: Annotated[Details | None, _meta("The response to it.")] = None
+    metadata: Annotated[Details | None, _meta("Other details.")] = None
+    external_id: Annotated[
+        Annotated[str, Meta(max_length=128)] | None,
+        _meta("The sender's identifier of the event: an event sent again with it is recorded once."),
+    ] = None

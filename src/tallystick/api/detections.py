@@ -1,0 +1,74 @@
+"""The alert rules that come with Tallystick: /v1/detections."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post
+from msgspec import Meta
+
+from tallystick.alerts import rule_import
+from tallystick.alerts.definition import SEVERITIES
+from tallystick.alerts.rule import Rule, describe, list_rules
+from tallystick.alerts.rules_file import RuleSpec, shipped_detections
+from tallystick.api.alert_rules import AlertRuleResponse, Runbook, Words
+from tallystick.api.answers import answer
+from tallystick.api.authorized_request import authorize
+from tallystick.api.dependencies import ApiServices
+from tallystick.api.fields import ResponseBody
+from tallystick.api.operation import operation
+
+PATH = "/v1/detections"
+
+
+class DetectionResponse(ResponseBody):
+    """A rule that comes with Tallystick."""
+
+    id: Annotated[str, Meta(description="Id of the detection.")]
+    name: Annotated[str, Meta(description="Name of the detection.")]
+    about: Annotated[str, Meta(description="What it looks for, and why.")]
+    words: Words
+    severity: Annotated[str, Meta(description="Severity of its alerts.", extra_json_schema={"enum": list(SEVERITIES)})]
+    runbook: Runbook
+    rule: Annotated[str | None, Meta(description="Id of the rule that the organization has of it.")]
+    enabled: bool
+
+    @classmethod
+    def of(cls, detection: RuleSpec, rule: Rule | None) -> "DetectionResponse":
+        return cls(
+            id=detection.id,
+            name=detection.name,
+            about=detection.about,
+            words=describe(detection.definition),
+            severity=detection.severity,
+            runbook=detection.runbook or None,
+            rule=None if rule is None else rule.shown_id,
+            enabled=rule is not None and rule.enabled,
+        )
+
+
+class DetectionsResponse(ResponseBody):
+    """The rules that come with Tallystick."""
+
+    data: list[DetectionResponse]
+
+
+@get(PATH, opt=operation("Alerts", "alerts"))
+async def list_detections(request: Request[Any, Any, Any], services: ApiServices) -> Response[DetectionsResponse]:
+    """List the detections.
+
+    Detections are rules that come with Tallystick. An enabled one is a rule of the organization.
+    """
+    authorized = await authorize(request, services)
+    rules = {rule.detection: rule for rule in await authorized.read(list_rules) if rule.detection}
+    detections = [DetectionResponse.of(detection, rules.get(detection.id)) for detection in shipped_detections()]
+    return answer(DetectionsResponse(detections))
+
+
+@post(PATH + "/{id:str}/enable", status_code=200, opt=operation("Alerts", "alerts", problems=(409,)))
+async def enable_detection(request: Request[Any, Any, Any], services: ApiServices) -> Response[AlertRuleResponse]:
+    """Enable a detection.
+
+    Creates the rule, or enables the one that exists.
+    """
+    authorized = await authorize(request, services)
+    rule = await authorized.write(rule_import.enable_detection, authorized.id, **authorized.context)
+    return answer(AlertRuleResponse.of(rule))

@@ -1,0 +1,274 @@
+"""Exports, their files and links to them: /v1/exports and /v1/export-links."""
+
+from functools import partial
+from typing import Annotated, Any
+
+from litestar import Request, Response, delete, get, post
+from litestar.background_tasks import BackgroundTask
+from litestar.response import File
+from msgspec import UNSET, Meta, UnsetType
+from sqlalchemy import Connection
+
+from tallystick import clock
+from tallystick.access.audit import Caller
+from tallystick.access.scopes import log_scope
+from tallystick.api.answers import HEADERS, answer
+from tallystick.api.authorization import caller_of
+from tallystick.api.authorized_request import authorize
+from tallystick.api.dependencies import ApiServices
+from tallystick.api.fields import (
+    Count,
+    FilterInput,
+    LogSize,
+    PrincipalReference,
+    RequestBody,
+    ResponseBody,
+    Sha256,
+    StoredFilter,
+    Time,
+)
+from tallystick.api.operation import operation
+from tallystick.api.parameters import Parameters
+from tallystick.api.query_parameters import DEFAULT_LISTED, MOST_LISTED
+from tallystick.api.query_parameters import EXPORTS as PARAMETERS
+from tallystick.clock import SECOND_US, optional_rfc3339, rfc3339
+from tallystick.errors import BadRequest
+from tallystick.exports import links
+from tallystick.exports import request as export_request
+from tallystick.exports.links import file_headers
+from tallystick.exports.request import KINDS, Export
+from tallystick.query.scope import Principal, Scope
+from tallystick.render.writers import FORMATS
+from tallystick.search.filters import NAMES
+
+DAY_SECONDS = 86_400
+LEAST_LINK_SECONDS = 60
+PATH = "/v1/exports"
+STATUSES = ("queued", "running", "completed", "failed", "cancelled")
+GONE = ("expired", "deleted", "erased", "lost")
+FILE = {"type": "string", "format": "binary"}
+_FILES = {kind.media_type.partition(";")[0]: FILE for kind in KINDS.values()}
+_FILE = "The file. `Repr-Digest` holds its SHA-256."
+_operation = partial(operation, "Exports", "exports")
+
+Status = Annotated[str, Meta(description="Status.", extra_json_schema={"enum": list(STATUSES)})]
+Gone = Annotated[
+    str | None,
+    Meta(
+        description="Why a completed export has no file any more; null while it has one.",
+        extra_json_schema={"enum": [*GONE, None]},
+    ),
+]
+Progress = Annotated[float, Meta(description="Completed part, 0 to 1.", ge=0, le=1)]
+
+
+class ExportInput(RequestBody):
+    """An export as requested."""
+
+    format: Annotated[str, Meta(description="Format of the file.", extra_json_schema={"enum": list(FORMATS)})]
+    filter: FilterInput | UnsetType = UNSET
+
+    def given_filter(self) -> dict[str, list[str]]:
+        """The filter with lists as values; raises BadRequest (`bad_export`) for an unknown name."""
+        given = {} if self.filter is UNSET else self.filter
+        unknown = sorted(set(given) - set(NAMES))
+        if unknown:
+            raise BadRequest(
+                f"Unknown filter {unknown[0][:60]!r}; known filters: {', '.join(NAMES)}.",
+                code="bad_export",
+                field="filter",
+            )
+        return {name: [value] if isinstance(value, str) else value for name, value in given.items()}
+
+
+class ExportLinkInput(RequestBody):
+    """For how long a link is valid."""
+
+    expires_in: Annotated[
+        int,
+        Meta(
+            description="Seconds. The link expires no later than the file.",
+            extra_json_schema={"minimum": LEAST_LINK_SECONDS},
+        ),
+    ] = DAY_SECONDS
+
+
+class ExportResponse(ResponseBody):
+    """An export of events."""
+
+    id: Annotated[str, Meta(description="`exp_` and 26 characters.")]
+    format: Annotated[
+        str,
+        Meta(
+            description="Format of the file. Reports and their evidence are exports too.",
+            extra_json_schema={"enum": list(KINDS)},
+        ),
+    ]
+    filter: StoredFilter
+    position: LogSize
+    status: Status
+    gone: Gone
+    progress: Progress
+    rows: Count | None
+    bytes: Count | None
+    sha256: Annotated[Sha256 | None, Meta(description="SHA-256 of the file.")]
+    error: Annotated[str | None, Meta(description="Why the export failed.")]
+    requested_by: PrincipalReference
+    requested_at: Time
+    finished_at: Time | None
+    expires_at: Annotated[Time | None, Meta(description="When the file is deleted.")]
+
+    @classmethod
+    def of(cls, export: Export) -> "ExportResponse":
+        return cls(
+            id=export.shown_id,
+            format=export.format,
+            filter={name: list(values) for name, values in export.filter.items()},
+            position=export.position,
+            status=export.state,
+            gone=export.gone or None,
+            progress=export.progress / 1000,
+            rows=export.rows,
+            bytes=export.bytes,
+            sha256=export.sha256 or None,
+            error=export.error or None,
+            requested_by=PrincipalReference.of(export.by),
+            requested_at=rfc3339(export.asked_at),
+            finished_at=optional_rfc3339(export.finished_at),
+            expires_at=optional_rfc3339(export.expires_at),
+        )
+
+
+class ExportsResponse(ResponseBody):
+    """Exports, newest first."""
+
+    data: list[ExportResponse]
+
+
+class ExportLink(ResponseBody):
+    """A link to the file of an export."""
+
+    url: Annotated[str, Meta(description="Address of the file. Whoever has it can download the file without a key.")]
+    expires_at: Time
+
+
+@post(PATH, status_code=202, opt=_operation(body=ExportInput, problems=(409,)))
+async def ask_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[ExportResponse]:
+    """Start an export.
+
+    Exports the events that the filter finds in the log as it is now, however many. The file is made in the
+    background; organizations take turns.
+    """
+    authorized = await authorize(request, services)
+    body = await authorized.body(ExportInput, "export", "bad_export")
+    export = await authorized.write(
+        export_request.request_export, body.format, body.given_filter(), **authorized.context
+    )
+    services.exporter.wake()
+    return answer(ExportResponse.of(export))
+
+
+@get(PATH, opt=_operation(parameters=PARAMETERS, problems=(404,)))
+async def list_exports(request: Request[Any, Any, Any], services: ApiServices) -> Response[ExportsResponse]:
+    """List exports.
+
+    Newest first, including failed ones and those whose file is gone.
+    """
+    authorized = await authorize(request, services)
+    limit = authorized.parameters.whole("limit", 1, MOST_LISTED) or DEFAULT_LISTED
+    before = authorized.parameters.one("before") or ""
+    exports = await authorized.read(export_request.list_exports, limit=limit, before=before)
+    return answer(ExportsResponse([ExportResponse.of(export) for export in exports]))
+
+
+@get(PATH + "/{id:str}", opt=_operation())
+async def show_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[ExportResponse]:
+    """Get an export."""
+    authorized = await authorize(request, services)
+    return answer(ExportResponse.of(await authorized.read(export_request.find_export, authorized.id)))
+
+
+@delete(PATH + "/{id:str}", status_code=200, opt=_operation())
+async def end_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[ExportResponse]:
+    """Cancel an export or delete its file.
+
+    Cancels an export that is not finished, and deletes the file of one that is. Somebody else's export takes a key
+    with `admin`. The export stays in the list. Repeating the request changes nothing.
+    """
+    authorized = await authorize(request, services)
+    export = await authorized.write(export_request.end_export, authorized.id, **authorized.context)
+    await services.database.run(services.exporter.remove_ended_file, export)
+    return answer(ExportResponse.of(export))
+
+
+@get(PATH + "/{id:str}/download", opt=_operation(answer=_FILE, media=_FILES, problems=(409,)))
+async def download_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
+    """Download an export."""
+    authorized = await authorize(request, services)
+    export = await authorized.read(export_request.find_downloadable, authorized.id)
+    return await _file(services, export, authorized.scope.principal, authorized.caller)
+
+
+@post(PATH + "/{id:str}/link", opt=_operation(body=ExportLinkInput, problems=(409,)))
+async def link_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[ExportLink]:
+    """Create a link to an export.
+
+    Whoever has the link can download the file without a key until it expires. Deleting the export ends its links.
+    """
+    authorized = await authorize(request, services)
+    body = await authorized.body(ExportLinkInput, "link", "bad_export", empty=b"{}")
+    export, until = await authorized.write(_link, authorized.id, body.expires_in, **authorized.context)
+    token = links.make_link(services.settings.secret_key, export.org_id, export.export_id, until)
+    url = f"{services.settings.public_url.rstrip('/')}/v1/export-links/{token}"
+    return answer(ExportLink(url, rfc3339(until)))
+
+
+@get("/v1/export-links/{token:str}", opt=operation("Exports", answer=_FILE, media=_FILES, problems=(409,)))
+async def follow_export_link(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
+    """Download an export by its link.
+
+    Takes no key. The download and its address are recorded.
+    """
+    caller = caller_of(request, services)
+    Parameters.of(request)
+    services.public_reads.take(caller.address)
+
+    def find() -> Export:
+        token = request.path_params["token"]
+        org_id, export_id = links.read_link(services.settings.secret_key, token, now=clock.now_us())
+        with services.database.read() as connection:
+            return export_request.find_linked(connection, org_id, export_id)
+
+    export = await services.database.run(find)
+    return await _file(services, export, log_scope(export.org_id).principal, caller)
+
+
+async def _file(services: ApiServices, export: Export, by: Principal, caller: Caller) -> Response[Any]:
+    await services.database.run(services.exporter.begin_download, export, by, caller)
+    return File(
+        path=services.exporter.path(export),
+        media_type=KINDS[export.format].media_type,
+        headers={**HEADERS, **file_headers(export)},
+        background=BackgroundTask(services.database.run, services.exporter.finish_download, export),
+    )
+
+
+def _link(
+    connection: Connection, scope: Scope, shown_id: str, seconds: int, *, now: int, caller: Caller
+) -> tuple[Export, int]:
+    """The export, and until when a link to it is valid."""
+    export = export_request.find_downloadable(connection, scope, shown_id)
+    most = ((export.expires_at or now) - now) // SECOND_US
+    if not seconds >= LEAST_LINK_SECONDS:
+        raise BadRequest(f"expires_in is {LEAST_LINK_SECONDS} or more.", code="bad_export", field="expires_in")
+    until = now + min(seconds, most) * SECOND_US
+    export_request.record_action(
+        connection,
+        export,
+        "audit_log.export_linked",
+        by=scope.principal,
+        caller=caller,
+        now=now,
+        metadata={"expires_at": rfc3339(until)},
+    )
+    return export, until

@@ -1,0 +1,79 @@
+"""Types of the fields that many answers and bodies have, and the base classes of both."""
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct
+
+from tallystick.query.scope import Principal
+from tallystick.schedules.changes import FILTERS as SCHEDULE_NAMES
+from tallystick.search.filters import NAMES
+
+
+class ResponseBody(Struct, forbid_unknown_fields=True):
+    """A JSON object that the API answers with. Its class name, without `Response`, is the name of its schema."""
+
+
+class RequestBody(Struct, forbid_unknown_fields=True):
+    """A JSON object that the API takes; unknown fields are refused."""
+
+
+def given_fields(body: Struct) -> dict[str, Any]:
+    """The fields of a body that the client sent."""
+    values = ((name, getattr(body, name)) for name in body.__struct_fields__)
+    return {name: value for name, value in values if value is not UNSET}
+
+
+Time = Annotated[
+    str,
+    Meta(
+        description="Time, RFC 3339 in UTC with microseconds.",
+        pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+EventId = Annotated[str, Meta(description="Id of the event.", pattern="^evt_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
+Count = Annotated[int, Meta(ge=0)]
+LogIndex = Annotated[int, Meta(description="Position in the organization's log, counted from 0 without gaps.", ge=0)]
+SearchableThrough = Annotated[
+    int, Meta(description="Every event up to this index could be found; -1 if there is none.", ge=-1)
+]
+LogSize = Annotated[
+    int, Meta(description="Size of the log at the request: only events with a lower index are included.", ge=0)
+]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+# A filter as it is kept: every value is a list.
+StoredFilter = Annotated[
+    dict[str, list[str]], Meta(description="Filters by parameter name of finding events, each with its values.")
+]
+_FILTERS = "Filters by parameter name of finding events: one value, or a list of which one must match. Without, all."
+FilterInput = Annotated[
+    dict[str, str | list[str]],
+    Meta(description=_FILTERS, extra_json_schema={"propertyNames": {"enum": list(NAMES)}}),
+]
+# A schedule decides the period by itself.
+ScheduleFilterInput = Annotated[
+    dict[str, str | list[str]],
+    Meta(description=_FILTERS, extra_json_schema={"propertyNames": {"enum": list(SCHEDULE_NAMES)}}),
+]
+TimeOfDay = Annotated[
+    str, Meta(description="Local time, `HH:MM`.", extra_json_schema={"pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"})
+]
+
+
+class PrincipalReference(ResponseBody):
+    """The person or API key that did something."""
+
+    type: Annotated[str, Meta(description="`user`, `api_key` or `system`.")]
+    id: Annotated[str, Meta(description="Id of the person or key.")]
+    name: Annotated[str, Meta(description="Name at the time.")]
+
+    @classmethod
+    def of(cls, principal: Principal) -> "PrincipalReference":
+        return cls(type=principal.kind, id=principal.id, name=principal.name)
+
+
+class NamedReference(ResponseBody):
+    """The person or API key that did something, by id and name."""
+
+    id: Annotated[str, Meta(description="Id of the person (`usr_…`) or key (`key_…`).")]
+    name: Annotated[str, Meta(description="Name at the time.")]

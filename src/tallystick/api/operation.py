@@ -1,0 +1,66 @@
+"""What an endpoint declares beside its signature and its docstring."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request
+
+from tallystick.query.scope import Permission
+
+Schema = dict[str, Any]
+Parameter = dict[str, Any]  # as OpenAPI has it
+OPTION = "operation"  # in the options of a Litestar handler
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """The declaration of one endpoint: requests are checked against it, and the OpenAPI document is made of it.
+
+    `body` is the type of a JSON body, `bodies` other media types with their schemas; `answer` describes an answer
+    that is no JSON object, `media` its media types with their schemas. `statuses` are further successful statuses,
+    `problems` further statuses of errors, beside those that any such endpoint may answer with.
+    """
+
+    topic: str
+    permission: Permission | None
+    parameters: Sequence[Parameter]
+    query_names: frozenset[str]
+    body: Any
+    bodies: Mapping[str, Schema]
+    body_is_required: bool
+    answer: str
+    media: Mapping[str, Schema]
+    statuses: Mapping[int, str]
+    problems: Sequence[int]
+
+    def __deepcopy__(self, _memo: object) -> "Operation":
+        return self  # Litestar copies handlers; this never changes
+
+
+def operation(
+    topic: str,
+    permission: Permission | None = None,
+    *,
+    parameters: Sequence[Parameter] = (),
+    body: Any = None,
+    bodies: Mapping[str, Schema] | None = None,
+    body_is_required: bool = True,
+    answer: str = "",
+    media: Mapping[str, Schema] | None = None,
+    statuses: Mapping[int, str] | None = None,
+    problems: Sequence[int] = (),
+) -> dict[str, Operation]:
+    """The `opt` of a handler, with its Operation. Without `permission` the endpoint takes no API key."""
+    names = frozenset(parameter["name"] for parameter in parameters if parameter["in"] == "query")
+    declared = Operation(
+        topic, permission, parameters, names, body, bodies or {}, body_is_required, answer, media or {}, statuses or {},
+        problems,
+    )  # fmt: skip
+    return {OPTION: declared}
+
+
+def operation_of(request: Request[Any, Any, Any]) -> Operation:
+    """The declaration of the endpoint that a request reached."""
+    declared: Operation = request.route_handler.opt[OPTION]
+    return declared
