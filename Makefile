@@ -62,8 +62,8 @@ verifier:  ## pack the stand-alone verifier into one file, build/tallystick-veri
 		--python "/usr/bin/env python3" --output $(VERIFIER)
 	@rm -r $(VERIFIER).parts && echo "$(VERIFIER): needs Python 3.11 and cryptography"
 
-chaos: env-dev  ## kill the server fifty times in a heavy ingest, and count afterwards
-	TALLYSTICK_CHAOS_ROUNDS=50 $(BIN)/pytest --timeout 7200 tests/chaos $(ARGS)
+chaos: env-dev  ## the longest tests in their full size: fifty power cuts in a heavy ingest, and more
+	TALLYSTICK_TEST_SIZE=full $(BIN)/pytest --timeout 7200 -m full_size $(ARGS)
 
 bench: env-dev  ## measure recording, finding, memory and bytes (ARGS=--large for 10 million events)
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -8,11 +8,13 @@ from collections import Counter
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.destinations.receiver import Receiver, open_receiver
 from tests.fixtures.servers import Server, Starter
+from tests.fixtures.sizes import size
 
-KILLS = 4
+KILLS = size(2, 4)
 
 
 class Sender(threading.Thread):
@@ -59,6 +61,7 @@ def ids_received(receiver: Receiver) -> dict[str, list[str]]:
     return got
 
 
+@pytest.mark.full_size
 def test_every_firing_is_told_of_once_however_often_the_server_is_killed(start_server: Starter, tmp_path: Path) -> None:
     server = start_server(home=tmp_path, TALLYSTICK_ALLOWED_TARGETS="127.0.0.0/8")
     server.organization("acme")

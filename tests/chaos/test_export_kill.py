@@ -5,12 +5,14 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.fixtures.servers import Server, Starter
+from tests.fixtures.sizes import size
 
 EVENTS = 20_000
 BATCH = 1000
-KILLS = 2
+KILLS = size(1, 2)
 
 
 def half_files(server: Server) -> list[Path]:
@@ -22,6 +24,7 @@ def state(client: httpx.Client, shown_id: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.full_size
 def test_an_export_survives_kills_and_is_whole(start_server: Starter, tmp_path: Path) -> None:
     server = start_server(home=tmp_path)
     server.organization("acme")

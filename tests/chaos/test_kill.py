@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tallystick.access import organizations
 from tallystick.database.engine import Database
 from tallystick.ledger import check
 from tallystick.ledger import log as ledger_log
 from tests.fixtures.servers import Server, Starter
+from tests.fixtures.sizes import size
 
-ROUNDS = int(os.environ.get("TALLYSTICK_CHAOS_ROUNDS", "10"))
+ROUNDS = int(os.environ.get("TALLYSTICK_CHAOS_ROUNDS") or size(3, 50))
 SENDERS = 6
 LARGEST_BATCH = 200
 
@@ -74,6 +76,7 @@ def everything(server: Server, key: str) -> list[dict[str, object]]:
             parameters["cursor"] = page["next_cursor"]
 
 
+@pytest.mark.full_size
 def test_every_answered_event_survives_a_kill_exactly_once(start_server: Starter, tmp_path: Path) -> None:
     server = start_server(home=tmp_path)
     server.organization("acme")

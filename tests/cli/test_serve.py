@@ -78,6 +78,8 @@ def test_an_address_that_is_not_here_is_named(lives: Lives) -> None:
 
 
 def test_the_operator_works_beside_a_running_server(lives: Lives) -> None:
-    key = lives.server.key(lives.server.organization("beside"))
+    lives.server.command("org", "create", "beside")
+    made = lives.server.command("key", "create", "--org", "beside", "--name", "test", "--scope", "events:write")
+    key = made.stdout.strip()
     with lives.server.client(key) as client:
         assert client.post("/v1/audit-logs", json={"action": "a.b"}).status_code == 201

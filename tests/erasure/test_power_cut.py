@@ -4,11 +4,15 @@ import json
 import random
 import time
 
+import pytest
+
 from tests.fixtures.servers import Starter
+from tests.fixtures.sizes import size
 
 ADMIN = ("admin", "events:read", "events:write")
 
 
+@pytest.mark.full_size
 def test_an_erasure_ends_however_often_the_server_is_killed(start_server: Starter) -> None:
     server = start_server()
     slug = server.organization("acme")
@@ -22,7 +26,7 @@ def test_an_erasure_ends_however_often_the_server_is_killed(start_server: Starte
     with server.client(other) as http:
         assert http.post(f"/v1/erasures/{shown_id}/confirm").status_code == 200
     chance = random.Random(7)
-    for _ in range(4):
+    for _ in range(size(2, 4)):
         time.sleep(chance.uniform(0, 0.4))
         server.kill()
         server.start()

@@ -27,6 +27,15 @@ class Held:
             self.vkey = client.get("/v1/ledger/key").text.strip()
             self.checkpoint = directory / "checkpoint"
             self.checkpoint.write_text(client.get("/v1/ledger/checkpoint").text)
+        server.stop()
+        self._kept = directory / "data"
+        shutil.copytree(server.data_dir, self._kept, symlinks=True)
+
+    def begin_again(self) -> None:
+        """Let the server stand still with the data that it had at first."""
+        self.server.stop()
+        shutil.rmtree(self.server.data_dir)
+        shutil.copytree(self._kept, self.server.data_dir, symlinks=True)
 
     def record(self, count: int) -> int:
         """Record events and have a checkpoint signed above them; the status of the first answer."""
@@ -53,9 +62,16 @@ class Held:
         return reason or ""
 
 
+@pytest.fixture(scope="module")
+def made(start_server: Starter, tmp_path_factory: pytest.TempPathFactory) -> Held:
+    return Held(start_server(), tmp_path_factory.mktemp("held"))
+
+
 @pytest.fixture
-def held(start_server: Starter, tmp_path: Path) -> Held:
-    return Held(start_server(), tmp_path)
+def held(made: Held) -> Held:
+    """A server that recorded and stands still."""
+    made.begin_again()
+    return made
 
 
 def while_stopped(held: Held, act: Callable[[], None]) -> None:
@@ -75,6 +91,7 @@ def in_database(held: Held, act: Callable[..., None]) -> Callable[[], None]:
 
 
 def test_an_honest_server_holds_and_its_log_begins_as_it_was(held, monkeypatch):
+    held.server.start()
     held.record(10)
     while_stopped(held, lambda: None)
     assert held.problems(monkeypatch) == []
