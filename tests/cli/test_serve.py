@@ -27,7 +27,7 @@ class Lives:
 @pytest.fixture(scope="module")
 def lives(start_server: Starter) -> Lives:
     server = start_server()
-    wait_for(lambda: "listens" in server.log.read_text())  # it answers a moment before it speaks
+    wait_for(lambda: "is listening" in server.log.read_text())  # it answers a moment before it speaks
     first_words = server.log.read_text()
     link = re.search(r"http://127\.0\.0\.1:\d+/set-up/\S+", first_words)
     assert link is not None, first_words
@@ -39,7 +39,7 @@ def lives(start_server: Starter) -> Lives:
         seconds = time.monotonic() - began
     server.log.write_text("")
     server.start()
-    wait_for(lambda: "listens" in server.log.read_text())
+    wait_for(lambda: "is listening" in server.log.read_text())
     return Lives(server, first_words, link_status, exit_status, seconds, server.log.read_text())
 
 
