@@ -253,7 +253,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
     """The server as an ASGI application; it runs from start-up to shut-down of its lifespan."""
     made = services or build(settings)
 
-    def given(value: Any) -> Provide:
+    def provide(value: Any) -> Provide:
         return Provide(lambda: value, sync_to_thread=False, use_cache=True)
 
     @asynccontextmanager
@@ -268,7 +268,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
     app = Litestar(
         route_handlers=[API, WEB],
         lifespan=[lifespan],
-        dependencies={name: given(getattr(made, name)) for name in INJECTED} | {"services": given(for_api)},
+        dependencies={name: provide(getattr(made, name)) for name in INJECTED} | {"services": provide(for_api)},
         exception_handlers={**HANDLERS, HTTPException: _no_handler},
         openapi_config=None,
         logging_config=None,  # telemetry.configure_logging decides

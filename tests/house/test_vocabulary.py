@@ -30,8 +30,8 @@ FORMER_MODULES = {
 }
 # A participle, a pronoun or a gesture says neither what a function does nor what it returns.
 FORMER_FUNCTIONS = (
-    "asked done everything found given gone held his its kept known left made mine one past put recall said seen shown "
-    "standing taken taking tell told wanted wanted_of what which who written"
+    "asked done everything found given gone held his its kept known left made mine one past recall said seen shown "
+    "standing taken taking told wanted wanted_of what which who written"
 )
 RIDDLES = set(FORMER_FUNCTIONS.split())
 FORMER_CLASSES = {"Asked", "Found", "Loaded", "Made", "Parts", "Posting", "Shown", "Standing", "Told", "Wanted"}

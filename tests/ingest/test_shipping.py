@@ -118,7 +118,7 @@ def test_an_event_that_is_set_aside_is_found_counted_and_read(sqlite_spine: Spin
     assert everything.total == spine.size(scope.org_id)
     in_order = spine.finder.page(scope, Query(), order="recorded")
     assert [one.index for one in in_order.data] == list(range(spine.size(scope.org_id)))
-    one = spine.finder.one(scope, decode("evt", pill.id))
+    one = spine.finder.find_one(scope, decode("evt", pill.id))
     assert one is not None
     assert one.index == pill.index
 

@@ -205,12 +205,12 @@ def test_an_event_is_read_by_its_id_before_it_is_stored_and_after(spine: Spine) 
     scope, other = spine.organization("alice"), spine.organization("bob")
     answer = spine.record(scope, event(1))
     raw = find.ids.decode("evt", answer.events[0].id)
-    before = spine.finder.one(scope, raw)
+    before = spine.finder.find_one(scope, raw)
     spine.ship()
-    after = spine.finder.one(scope, raw)
+    after = spine.finder.find_one(scope, raw)
     assert before == after
     assert before is not None
-    assert spine.finder.one(other, raw) is None
+    assert spine.finder.find_one(other, raw) is None
 
 
 def test_a_histogram_counts_each_match_once(spine: Spine) -> None:

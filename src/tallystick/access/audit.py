@@ -71,13 +71,13 @@ def record_own(
     proxy = {"proxy_address": caller.peer} if caller.peer != caller.address else {}
     event = {
         "action": action,
-        "actor": _given(actor),
-        "resource": _given(on),
-        "context": _given(context),
-        "changes": _given(changes or {}),
-        "metadata": _given({**(metadata or {}), **proxy}),
+        "actor": _without_empty(actor),
+        "resource": _without_empty(on),
+        "context": _without_empty(context),
+        "changes": _without_empty(changes or {}),
+        "metadata": _without_empty({**(metadata or {}), **proxy}),
     }
-    outbox.write(connection, org_id, _given(event), now=now)
+    outbox.write(connection, org_id, _without_empty(event), now=now)
 
 
 def record_own_for(
@@ -101,6 +101,6 @@ def differences(was: Mapping[str, Any], is_now: Mapping[str, Any]) -> dict[str, 
     return {name: {"before": was[name], "after": is_now[name]} for name in was if was[name] != is_now[name]}
 
 
-def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that have a value: an event has no empty text and no empty part."""
     return {name: value for name, value in fields.items() if value not in ("", None, {})}

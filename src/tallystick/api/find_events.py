@@ -97,7 +97,7 @@ def event_named(finder: Finder, reader: Scope, event_id: str) -> StoredEvent:
         raise NotFound(
             f"There is no event {event_id[:60]!r}: an event's id is evt_ and 26 characters.", code="no_event"
         ) from None
-    stored = finder.one(reader, raw)
+    stored = finder.find_one(reader, raw)
     if stored is None:
         raise NotFound(
             f"There is no event {event_id} in this organization, or it is past its retention.", code="no_event"

@@ -25,7 +25,7 @@ class Change:
 def changes_of(changes: Mapping[str, Any]) -> Iterator[Change]:
     """The changes of an event, in its order; `{"field": {"before": …, "after": …}}` is compared at depth."""
     for name, value in changes.items():
-        yield from _told(name, value)
+        yield from _changes_at(name, value)
 
 
 def one_line(value: Any) -> str:
@@ -33,7 +33,7 @@ def one_line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _told(path: str, value: Any) -> Iterator[Change]:
+def _changes_at(path: str, value: Any) -> Iterator[Change]:
     if not isinstance(value, dict) or not value:
         yield Change(path, "is", after=one_line(value))
     elif value.keys() == {"before", "after"}:
@@ -44,7 +44,7 @@ def _told(path: str, value: Any) -> Iterator[Change]:
         yield Change(path, "removed", before=one_line(value["before"]))
     else:
         for name, inner in value.items():
-            yield from _told(f"{path}.{name}", inner)
+            yield from _changes_at(f"{path}.{name}", inner)
 
 
 def _compared(path: str, before: Any, after: Any) -> Iterator[Change]:

@@ -82,10 +82,10 @@ class Shipper(Background):
         except StoreError as error:
             self._failed(shipment, error)
             return True
-        self._done(shipment)
+        self._mark_stored(shipment)
         return True
 
-    def _done(self, shipment: Shipment) -> None:
+    def _mark_stored(self, shipment: Shipment) -> None:
         # Settled with the next shipment's fixing: one transaction and one flush less. A crash in between
         # finds the shipment open and all its rows in the store.
         self._settled = shipment
@@ -97,7 +97,7 @@ class Shipper(Background):
         """A shipment that may have been sent before: ask which rows arrived before sending the others."""
         missing = self._missing(shipment)
         if not missing:
-            self._done(shipment)
+            self._mark_stored(shipment)
             return
         store_id = self._store.identity()
         whole = missing == shipment.ranges and shipment.store_id == store_id
@@ -118,7 +118,7 @@ class Shipper(Background):
             with self._database.write() as connection:
                 shipments.replace_by(connection, shipment, [shipment.ranges], store_id=store_id, now=clock.now_us())
             return
-        self._done(shipment)
+        self._mark_stored(shipment)
 
     def _missing(self, shipment: Shipment) -> tuple[Range, ...]:
         missing: list[Range] = []

@@ -30,7 +30,7 @@ INTERVALS = (
 def total(store: EventStore, scope: Scope, query: Query, *, exact: bool, seconds: float) -> tuple[int, Relation]:
     """The number of matching events, and whether it is exact, an estimate, or a lower bound."""
     budget = Budget(seconds)
-    if not exact and (estimate := estimate_matches(store, scope, query, budget.left() / 2)) is not None:
+    if not exact and (estimate := estimate_matches(store, scope, query, budget.remaining() / 2)) is not None:
         return estimate, "estimate"
     number, complete = count_matches(store, scope, query, budget)
     return number, "exact" if complete else "at_least"
@@ -74,7 +74,7 @@ def facets(store: EventStore, scope: Scope, query: Query, aside: Aside, field: s
     found, complete = count_by_value(store, scope, query, field, 2 * limit + 1, Budget(SECONDS))
     counts: Counter[str] = Counter({key[0]: number for key, number in found.items()})
     for _index, record in aside:
-        counts[_shown(record, field)] += 1
+        counts[_displayed_value(record, field)] += 1
     counts.pop("", None)
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
     return {
@@ -98,7 +98,7 @@ def _extent(store: EventStore, scope: Scope, query: Query) -> tuple[int, int]:
     return start, max(end, start + 1)
 
 
-def _shown(record: Record, field: str) -> str:
+def _displayed_value(record: Record, field: str) -> str:
     match field:
         case "user":
             return record.actor_email or record.actor_name or record.actor_id

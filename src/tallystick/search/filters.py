@@ -33,7 +33,7 @@ def query_from(params: Mapping[str, Sequence[str]], *, now: int) -> Query:
     `q`. Raises BadRequest `bad_parameter` with `parameter` and mostly `suggestion`, or QueryMistake for errors in `q`.
     """
     given = {name: _values(name, params[name]) for name in NAMES if name in params}
-    zone = _one(given, "tz") or "UTC"
+    zone = _single_value(given, "tz") or "UTC"
     try:
         clock = Clock(now, zone_of(zone))
     except ValueError:
@@ -59,7 +59,7 @@ def _values(name: str, values: Sequence[str]) -> list[str]:
     return found
 
 
-def _one(given: Given, name: str) -> str | None:
+def _single_value(given: Given, name: str) -> str | None:
     values = given.get(name, [])
     if len(values) > 1:
         raise _bad(name, f"{name} can be given only once.")
@@ -67,7 +67,7 @@ def _one(given: Given, name: str) -> str | None:
 
 
 def _period(given: Given, clock: Clock) -> Between:
-    start, end = (_moment(name, _one(given, name), clock) for name in ("start", "end"))
+    start, end = (_moment(name, _single_value(given, name), clock) for name in ("start", "end"))
     period = Between(start.first if start else None, end.after if end else None)
     if period.start is not None and period.end is not None and period.start > period.end:
         raise _bad("start", "start is later than end. Swap them.")

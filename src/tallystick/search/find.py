@@ -61,7 +61,7 @@ class Finder:
         mark = fingerprint(scope.org_id, order, question if question is not None else repr(query))
         position = decode(cursor, mark) if cursor else None
         with self._database.read() as connection:
-            through, retention_start = self._standing(connection, scope)
+            through, retention_start = self._index_state(connection, scope)
             aside = _aside(connection, scope, query)
         total: Future[tuple[int, Relation]] | None = None
         if count != "none":
@@ -88,7 +88,7 @@ class Finder:
         number, relation = counts.total(self._store, scope, query, exact=False, seconds=COUNT_SECONDS)
         return number + len(aside), relation
 
-    def one(self, scope: Scope, event_id: bytes) -> StoredEvent | None:
+    def find_one(self, scope: Scope, event_id: bytes) -> StoredEvent | None:
         """The event, also right after it was recorded; None if this scope has no such event."""
         return self.several(scope, [event_id]).get(event_id)
 
@@ -149,7 +149,7 @@ class Finder:
         with self._database.read() as connection:
             return _aside(connection, scope, query)
 
-    def _standing(self, connection: Connection, scope: Scope) -> tuple[int, int]:
+    def _index_state(self, connection: Connection, scope: Scope) -> tuple[int, int]:
         stored = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)).scalar()
         days = organizations.retention_days(connection, scope.org_id)
         return int(stored or 0) - 1, clock.now_us() - days * DAY_US

@@ -82,7 +82,7 @@ def page_by_index(store: EventStore, asked: PageRequest, after: int, through: in
     # match. So ranges grow fourfold while too few matches come, and the first is read whatever the time, so that a
     # client that follows the cursor always gets on.
     at, step = after, max(asked.limit * 4, 1000)
-    while at < through and len(data) <= asked.limit and (at == after or budget.left() > LEAST_SECONDS):
+    while at < through and len(data) <= asked.limit and (at == after or budget.remaining() > LEAST_SECONDS):
         end = min(through, at + step)
         data += by_index(store, asked.scope, asked.query, after=at, through=end, limit=asked.limit + 1)
         at, step = end, step * 4

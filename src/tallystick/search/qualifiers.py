@@ -55,7 +55,7 @@ def condition_of(name: str, value: str, clock: Clock) -> Condition:
         return _period(name, value, clock)
     field, pattern = FIELDS[name], fold(value)
     if field in _KNOWN:
-        return Equals(field, _known(name, pattern, _KNOWN[field]))
+        return Equals(field, _expand_pattern(name, pattern, _KNOWN[field]))
     if field == "id" and id_span(pattern) is None:
         begun = pattern.partition("*")[0][:29] + "*"
         raise BadValue(
@@ -85,7 +85,7 @@ def closest_match(word: str, known: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(word, list(known), 1, 0.6)), None)
 
 
-def _known(name: str, pattern: str, known: Sequence[str]) -> tuple[str, ...]:
+def _expand_pattern(name: str, pattern: str, known: Sequence[str]) -> tuple[str, ...]:
     """The known values that a pattern matches. They are few, so any other value is a mistake."""
     pieces = pattern.split("*")
     found = tuple(value for value in known if fits(value, pieces))

@@ -88,7 +88,7 @@ def count_expiring(
 
     if not bound.scans:
         try:
-            add(Window(None, None), budget.left() * SHARE_OF_ONE_TRY)
+            add(Window(None, None), budget.remaining() * SHARE_OF_ONE_TRY)
         except StoreTimeout:
             pass
         else:

@@ -65,7 +65,9 @@ def in_order(
     # half of the time is left for windows, which always come some way.
     if not bound.scans:
         try:
-            rows = _rows(store, bound, Window(start, None), direction, offset, need, budget.left() * SHARE_OF_ONE_TRY)
+            rows = _rows(
+                store, bound, Window(start, None), direction, offset, need, budget.remaining() * SHARE_OF_ONE_TRY
+            )
         except StoreTimeout:
             pass
         else:
@@ -194,7 +196,7 @@ def _tally(
 
     if not bound.scans:
         try:
-            add(Window(None, None), budget.left() * SHARE_OF_ONE_TRY)
+            add(Window(None, None), budget.remaining() * SHARE_OF_ONE_TRY)
         except StoreTimeout:
             counts.clear()
         else:

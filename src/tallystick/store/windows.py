@@ -38,7 +38,7 @@ class Budget:
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         """Seconds left, never negative."""
         return max(0.0, self._end - time.monotonic())
 
@@ -86,10 +86,10 @@ class Windows:
         # Rows of an organization are dense at one time and sparse at another. A window of rows, not of time, costs
         # about the same everywhere, so that its size can be steered by the time that the one before took.
         moved = False
-        while not self.complete and (budget.left() > LEAST_SECONDS or not moved):
+        while not self.complete and (budget.remaining() > LEAST_SECONDS or not moved):
             least = self._rows <= LEAST_ROWS
             far = self._boundary()
-            began = budget.left()
+            began = budget.remaining()
             try:
                 enough = read(Window(self.reached, far), None if least else began)
             except StoreTimeout:
@@ -102,9 +102,9 @@ class Windows:
             self.reached = far if far is not None else self.reached
             if enough:
                 return
-            spent = max(began - budget.left(), 0.001)
+            spent = max(began - budget.remaining(), 0.001)
             # The next window should take at most 0.6 of the time left: growth is a guess from the last one's speed.
-            growth = min(GROWTH, max(0.25, 0.6 * budget.left() / spent))
+            growth = min(GROWTH, max(0.25, 0.6 * budget.remaining() / spent))
             self._rows = int(min(MOST_ROWS, max(LEAST_ROWS, self._rows * growth)))
 
     def _boundary(self) -> Place | None:

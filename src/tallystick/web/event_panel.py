@@ -73,7 +73,7 @@ def find_event(finder: Finder, scope: Scope, event_id: str) -> StoredEvent | Non
         raw = ids.decode("evt", event_id)
     except ValueError:
         return None
-    return finder.one(scope, raw)
+    return finder.find_one(scope, raw)
 
 
 def no_event() -> NotFound:
