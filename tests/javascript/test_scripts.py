@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tallystick.search.tokens import is_quotable, quoted
-from tallystick.web.filter_links import narrowing
+from tallystick.web.filter_links import filter_links
 from tallystick.web.filters import Filters
 from tests.javascript.conftest import SCRIPTS
 from tests.web.happenings import ZOO
@@ -47,7 +47,7 @@ def test_a_term_is_added_to_a_search_as_the_link_without_scripts_adds_it(node):
     calls, expected = [], []
     for search in SEARCHES:
         for value in VALUES:
-            links = narrowing(Filters(q=search), "/audit-logs", "session", value)
+            links = filter_links(Filters(q=search), "/audit-logs", "session", value)
             for link, term in ((links.only, links.term), (links.without, f"-{links.term}")):
                 if link:
                     calls.append([search, term])

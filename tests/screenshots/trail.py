@@ -6,9 +6,9 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import ViewportSize
 
-from tallystick.web.event_list import Listing
+from tallystick.web.event_list import EventList
 from tallystick.web.filters import Filters
-from tallystick.web.pages import render
+from tallystick.web.templating import render
 from tests.screenshots.camera import Camera
 from tests.screenshots.demo import NAMES, Demo
 
@@ -156,7 +156,7 @@ def take_partial(camera: Camera, demo: Demo) -> None:
             camera.picture("partial")
             return
     print("partial: everything was read in time; the words are put there")
-    partial = Listing(Filters(), partial=True, cursor="next", empty="Nothing found so far.")
+    partial = EventList(Filters(), partial=True, cursor="next", empty="Nothing found so far.")
     results = render("results.html", listing=partial, filters=partial.filters, open_id="")
     page.evaluate("(html) => { document.getElementById('results').outerHTML = html; }", results)
     camera.picture("partial")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tallystick.web.panel_view import agent_words
+from tallystick.web.panel_content import user_agent_text
 
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"  # noqa: E501
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:121.0) Gecko/20100101 Firefox/121.0"
@@ -22,4 +22,4 @@ WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:121.0) Gecko/20100101 Fi
     ],
 )
 def test_a_user_agent_is_said_in_words_where_it_is_known(text, words):
-    assert agent_words(text) == words
+    assert user_agent_text(text) == words

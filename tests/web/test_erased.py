@@ -17,11 +17,11 @@ from tallystick.ledger.prover import entry_of_event
 from tallystick.merkle.remains import parts_of
 from tallystick.query.scope import Principal
 from tallystick.search.paging import as_stored_event
-from tallystick.web.event_view import row_of
+from tallystick.web.event_row import event_row
 from tallystick.web.filters import Filters
-from tallystick.web.investigate import entry_of
-from tallystick.web.pages import render, row_html
-from tallystick.web.panel_view import panel_of
+from tallystick.web.investigate import timeline_entry
+from tallystick.web.panel_content import event_panel
+from tallystick.web.templating import render, row_html
 
 SENDER = Principal("api_key", "key_1", "ci")
 SAID = {
@@ -51,7 +51,7 @@ def left(mask: int) -> StoredEvent:
 def test_what_is_gone_is_said_and_what_is_left_is_shown(mask: int) -> None:
     stored, filters = left(mask), Filters()
     told = [ErasureRecord(9, WHOLE.id, "ers_1", mask, "7", "Request 17")]
-    panel = panel_of(stored, filters, "https://audit.example.com", told)
+    panel = event_panel(stored, filters, "https://audit.example.com", told)
     shown = row_html(panel.row, filters) + render("panel.html", panel=panel, filters=filters)
     everything = shown + msgspec.json.encode(event_of(stored)).decode()
     everything += "".join(writer([stored]).decode() for writer in WRITERS.values())
@@ -61,8 +61,8 @@ def test_what_is_gone_is_said_and_what_is_left_is_shown(mask: int) -> None:
     assert "erased" in row_html(panel.row, filters)
     assert "by record 9: Request 17" in shown
     assert event_of(stored)["erased"] == list(parts_of(mask))
-    assert entry_of(stored, UTC).summary
-    assert row_of(stored, UTC).date == "2024-01-15"
+    assert timeline_entry(stored, UTC).summary
+    assert event_row(stored, UTC).date == "2024-01-15"
     assert relations_of(stored, threads_of(event_of(stored))) is not None
 
 

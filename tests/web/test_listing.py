@@ -5,9 +5,9 @@ import re
 import httpx
 import pytest
 
-from tallystick.web.event_list import Listing, count_words
+from tallystick.web.event_list import EventList, count_text
 from tallystick.web.filters import Filters
-from tallystick.web.pages import render
+from tallystick.web.templating import render
 
 
 @pytest.mark.parametrize(
@@ -22,12 +22,12 @@ from tallystick.web.pages import render
     ],
 )
 def test_a_count_says_how_far_it_can_be_trusted(total, relation, words):
-    assert count_words(total, relation) == words
+    assert count_text(total, relation) == words
 
 
 def test_a_partial_answer_is_said_and_goes_on():
-    listing = Listing(
-        Filters(q="-deploy"), partial=True, cursor="next", count="at least 0 events", empty="Nothing so far."
+    listing = EventList(
+        Filters(q="-deploy"), partial=True, cursor="next", count="at least 0 events", empty_text="Nothing so far."
     )
     shown = render("results.html", listing=listing, filters=listing.filters, open_id="")
     assert "Only part of the period has been searched so far" in shown
@@ -37,7 +37,7 @@ def test_a_partial_answer_is_said_and_goes_on():
 
 def test_a_whole_answer_says_that_it_is_the_end_or_leads_to_older_events():
     for cursor, words in ((None, ""), ("next", "Older")):
-        listing = Listing(Filters(), cursor=cursor, continued=True)
+        listing = EventList(Filters(), cursor=cursor, is_continuation=True)
         shown = render("results.html", listing=listing, filters=listing.filters, open_id="")
         assert (words or "No more events") in shown
         assert "Search further back" not in shown

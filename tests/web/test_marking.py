@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tallystick.query.fold import fold
-from tallystick.web.highlight import shown
+from tallystick.web.highlight import highlight
 
 
 @pytest.mark.parametrize(
@@ -24,20 +24,20 @@ from tallystick.web.highlight import shown
     ],
 )
 def test_what_was_searched_for_is_marked(text, needles, html):
-    assert shown(text, needles) == html
+    assert highlight(text, needles) == html
 
 
 def test_an_id_keeps_its_end_where_room_is_short():
-    assert shown("evt_01m831r012frv9t3cja7ctchn8") == (
+    assert highlight("evt_01m831r012frv9t3cja7ctchn8") == (
         '<span class="middle"><span>evt_01m831r012frv9t3cja7</span><span>ctchn8</span></span>'
     )
 
 
 def test_a_mark_goes_on_over_the_cut():
-    assert "<mark>ja7</mark></span><span><mark>ct</mark>chn8" in shown("evt_01m831r012frv9t3cja7ctchn8", ("ja7ct",))
+    assert "<mark>ja7</mark></span><span><mark>ct</mark>chn8" in highlight("evt_01m831r012frv9t3cja7ctchn8", ("ja7ct",))
 
 
 @given(st.text(max_size=40), st.lists(st.text(min_size=1, max_size=3).map(fold), max_size=3))
 def test_nothing_but_marks_is_added_and_nothing_is_lost(text, needles):
-    found = str(shown(text, tuple(needles)))
+    found = str(highlight(text, tuple(needles)))
     assert unescape(re.sub(r"</?(mark|span)[^>]*>", "", found)) == text

@@ -7,7 +7,7 @@ import pytest
 from tallystick.query.conditions import Not
 from tallystick.search.filters import query_from
 from tallystick.search.grammar import parse
-from tallystick.web.filter_links import NOTHING, narrowing
+from tallystick.web.filter_links import NO_LINKS, filter_links
 from tallystick.web.filters import Filters
 from tests.web.happenings import ZOO
 
@@ -18,31 +18,31 @@ def asked(url: str) -> dict[str, list[str]]:
 
 def test_a_filter_takes_the_place_of_what_it_held_and_a_qualifier_is_added():
     filters = Filters(q="deploy", user=("john@example.com",))
-    links = narrowing(filters, "/audit-logs/evt_1", "user", "sarah@acme.com")
-    assert asked(links.only) == {"q": ["deploy"], "user": ["sarah@acme.com"]}
-    assert asked(links.without) == {"q": ["deploy -user:sarah@acme.com"], "user": ["john@example.com"]}
-    session = narrowing(filters, "/audit-logs/evt_1", "session", "ses_1")
-    assert asked(session.only)["q"] == ["deploy session:ses_1"]
+    links = filter_links(filters, "/audit-logs/evt_1", "user", "sarah@acme.com")
+    assert asked(links.show_only) == {"q": ["deploy"], "user": ["sarah@acme.com"]}
+    assert asked(links.exclude) == {"q": ["deploy -user:sarah@acme.com"], "user": ["john@example.com"]}
+    session = filter_links(filters, "/audit-logs/evt_1", "session", "ses_1")
+    assert asked(session.show_only)["q"] == ["deploy session:ses_1"]
 
 
 def test_a_search_with_or_keeps_its_meaning():
-    links = narrowing(Filters(q="a OR b"), "/x", "session", "ses_1")
-    assert asked(links.without)["q"] == ["(a OR b) -session:ses_1"]
+    links = filter_links(Filters(q="a OR b"), "/x", "session", "ses_1")
+    assert asked(links.exclude)["q"] == ["(a OR b) -session:ses_1"]
 
 
 def test_the_same_is_not_added_twice():
-    once = narrowing(Filters(), "/x", "session", "ses_1").only
-    assert narrowing(Filters(q=asked(once)["q"][0]), "/x", "session", "ses_1").only == once
+    once = filter_links(Filters(), "/x", "session", "ses_1").show_only
+    assert filter_links(Filters(q=asked(once)["q"][0]), "/x", "session", "ses_1").show_only == once
 
 
 @pytest.mark.parametrize("value", [*ZOO, "Sarah Lin", 'a "quoted" name', "(x)", "-x", "OR", "a:b", "2001:db8::1", "王"])
 def test_every_value_is_written_so_that_the_search_can_be_read(value):
-    links = narrowing(Filters(), "/x", "user", value)
-    assert isinstance(parse(asked(links.without)["q"][0], now=0), Not)
-    query_from(asked(links.only), now=0)
+    links = filter_links(Filters(), "/x", "user", value)
+    assert isinstance(parse(asked(links.exclude)["q"][0], now=0), Not)
+    query_from(asked(links.show_only), now=0)
 
 
 @pytest.mark.parametrize("value", ["", "a\\", 'a\\"b', "x" * 3000])
 def test_what_cannot_be_written_has_no_link(value):
-    links = narrowing(Filters(), "/x", "user", value)
-    assert links == NOTHING or links.without == ""
+    links = filter_links(Filters(), "/x", "user", value)
+    assert links == NO_LINKS or links.exclude == ""

@@ -31,9 +31,9 @@ from tallystick.web.dependencies import (
     UserScopeDep,
     WebRequest,
 )
-from tallystick.web.event_view import Row, row_of
+from tallystick.web.event_row import EventRow, event_row
 from tallystick.web.form_request import FormRequestDep
-from tallystick.web.pages import html, redirect
+from tallystick.web.templating import html, redirect
 
 PATH = "/alerts"
 SHOWN = 10
@@ -43,7 +43,7 @@ HEALTH = {"ok": ("Arrives", "good"), "failing": ("Fails", "bad"), "disabled": ("
 
 
 @dataclass(frozen=True, slots=True)
-class ShownAlert:
+class AlertRow:
     """One alert in words; `tone` is the look of its severity, `happened` when its last event did, `events` leads to
     what it is about."""
 
@@ -54,7 +54,7 @@ class ShownAlert:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownRule:
+class RuleRow:
     """One rule in words."""
 
     one: Rule
@@ -67,7 +67,7 @@ class ShownRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class AlertsContent:
     """What the page is made of."""
 
     alerts: list[Alert]
@@ -100,11 +100,11 @@ class AlertsPage:
             status=status,
             frame=self.frame.at("alerts"),
             form_token=form_token(self.token),
-            alerts=[alert_shown(one, zone) for one in found[:SHOWN]],
+            alerts=[alert_row(one, zone) for one in found[:SHOWN]],
             more=found[SHOWN - 1].shown_id if len(found) > SHOWN else "",
             continued=bool(before),
             state=state,
-            rules=[_rule(one, names, zone) for one in loaded.rules],
+            rules=[_rule_row(one, names, zone) for one in loaded.rules],
             detections=[(one, describe(one.definition)) for one in loaded.detections],
             places=[(one, *HEALTH[one.state], second_words(one.last_success_at, zone)) for one in loaded.places],
             may="alerts" in self.scope.permissions,
@@ -149,18 +149,18 @@ async def show_alert(
     """One alert, with its events."""
     zone = filters_of(request).zone
 
-    def load() -> tuple[Alert, list[Row]]:
+    def load() -> tuple[Alert, list[EventRow]]:
         with database.read() as connection:
             one = alerts.read_alert(connection, user_scope, alert_id)
         found = finder.several(user_scope, one.event_ids)
-        return one, [row_of(found[raw], zone, ()) for raw in one.event_ids if raw in found]
+        return one, [event_row(found[raw], zone, ()) for raw in one.event_ids if raw in found]
 
     one, rows = await database.run(load)
     return html(
         "alert.html",
         frame=frame.at("alerts"),
         form_token=form_token(session_token),
-        shown=alert_shown(one, zone),
+        shown=alert_row(one, zone),
         rows=rows,
         gone=len(one.event_ids) - len(rows),
         fired=second_words(one.fired_at, zone),
@@ -208,7 +208,9 @@ async def enable_detection(detection_id: str, form_request: FormRequestDep) -> R
 
 
 @post(PATH + "/destinations", name="web.alerts.place", status_code=303)
-async def make_place(form_request: FormRequestDep, alerts_page: AlertsPageDep, posts: PostsDep) -> Response[str]:
+async def create_destination(
+    form_request: FormRequestDep, alerts_page: AlertsPageDep, posts: PostsDep
+) -> Response[str]:
     """Makes a destination; the page that follows shows its secret, this once."""
     typed = form_request.texts("kind", "name", "url", "to")
     settings: dict[str, Any] = {"url": typed["url"]}
@@ -225,7 +227,7 @@ async def make_place(form_request: FormRequestDep, alerts_page: AlertsPageDep, p
 
 
 @post(PATH + "/destinations/{place_id:str}", name="web.alerts.place.change", status_code=303)
-async def change_place(
+async def change_destination(
     place_id: str, form_request: FormRequestDep, alerts_page: AlertsPageDep, posts: PostsDep, courier: CourierDep
 ) -> Response[str]:
     """One of the acts: test, on, off, rotate, delete."""
@@ -246,15 +248,15 @@ async def change_place(
     return await alerts_page.show(secret=secret) if secret else redirect(f"{PATH}#destinations")
 
 
-def alert_shown(one: Alert, zone: tzinfo) -> ShownAlert:
+def alert_row(one: Alert, zone: tzinfo) -> AlertRow:
     """An alert in words."""
     given = dict(one.search)
     if "start" in given:
         given = {"range": "custom", **given}
-    return ShownAlert(one, TONES[one.severity], second_words(one.at, zone), f"/audit-logs?{urlencode(given)}")
+    return AlertRow(one, TONES[one.severity], second_words(one.at, zone), f"/audit-logs?{urlencode(given)}")
 
 
-def _rule(one: Rule, names: Mapping[str, str], zone: tzinfo) -> ShownRule:
+def _rule_row(one: Rule, names: Mapping[str, str], zone: tzinfo) -> RuleRow:
     link = one.runbook if one.runbook.startswith("https://") else ""
     goes = tuple(names[place] for place in one.destinations if place in names)
     state, tone = ("On", "good") if one.enabled else ("Off", "gone")
@@ -262,14 +264,14 @@ def _rule(one: Rule, names: Mapping[str, str], zone: tzinfo) -> ShownRule:
         state, tone = f"Muted until {second_words(one.muted_until, zone)}", "gone"
     elif one.enabled and not one.learnt:
         state, tone = "Learning", "busy"
-    return ShownRule(one, describe(one.definition), goes, second_words(one.last_fired_at, zone), state, tone, link)
+    return RuleRow(one, describe(one.definition), goes, second_words(one.last_fired_at, zone), state, tone, link)
 
 
-def _load(database: Any, scope: Scope, state: str, before: str) -> Loaded:
+def _load(database: Any, scope: Scope, state: str, before: str) -> AlertsContent:
     with database.read() as connection:
         rules = list_rules(connection, scope)
         there = {rule.detection for rule in rules}
-        return Loaded(
+        return AlertsContent(
             alerts.list_alerts(
                 connection, scope, state="open" if state == "open" else None, before=before or None, limit=SHOWN + 1
             ),

@@ -13,10 +13,10 @@ from tallystick.web.dependencies import (
     UserScopeDep,
     WebRequest,
 )
-from tallystick.web.event_list import Listing, count, load
-from tallystick.web.filters import PATH, Filters, from_pairs
-from tallystick.web.first_run import searchable_through
-from tallystick.web.pages import html
+from tallystick.web.event_list import EventList, count_events, load_event_list
+from tallystick.web.filters import PATH, Filters, parse_filters
+from tallystick.web.first_run import first_run_index
+from tallystick.web.templating import html
 
 
 @get(PATH, name="web.audit_logs")
@@ -32,11 +32,11 @@ async def show_audit_logs(
     """The whole page; before the first event, how to send one."""
     filters = filters_of(request)
     if not request.query_params:
-        through = await database.run(searchable_through, database, finder, user_scope)
+        through = await database.run(first_run_index, database, finder, user_scope)
         if through is not None:
             url, slug = settings.public_url, session.slug
             return html("first_run.html", frame=frame, url=url, slug=slug, through=through)
-    listing = await database.run(load, user_scope, finder, filters, request.query_params.get("cursor"))
+    listing = await database.run(load_event_list, user_scope, finder, filters, request.query_params.get("cursor"))
     return html("audit_logs.html", frame=frame, listing=listing, filters=filters, panel=None, open_id="")
 
 
@@ -47,10 +47,12 @@ async def show_rows(
     """The list alone, for a page that is already there; or, with a cursor, the rows that follow."""
     filters = filters_of(request)
     cursor = request.query_params.get("cursor")
-    listing: Listing = await database.run(partial(load, rows_first=True), user_scope, finder, filters, cursor)
+    listing: EventList = await database.run(
+        partial(load_event_list, rows_first=True), user_scope, finder, filters, cursor
+    )
     if cursor is not None:
         return html("older_rows.html", listing=listing, filters=filters, open_id="")
-    if listing.mistake is not None:  # the list stays as it is until the search can be understood
+    if listing.error is not None:  # the list stays as it is until the search can be understood
         headers = {"HX-Reswap": "none"}
         return html("mistake.html", headers=headers, listing=listing, filters=filters, fragment=True)
     open_id = request.query_params.get("open", "")
@@ -63,13 +65,13 @@ async def show_count(
     request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
 ) -> Response[str]:
     """How many events the list has, which the rows did not wait for."""
-    listing = await database.run(count, user_scope, finder, filters_of(request))
+    listing = await database.run(count_events, user_scope, finder, filters_of(request))
     return html("count_words.html", listing=listing)
 
 
 def filters_of(request: WebRequest) -> Filters:
     """The filters in the URL of a request."""
-    return from_pairs(request.query_params.multi_items())
+    return parse_filters(request.query_params.multi_items())
 
 
 def _history(request: WebRequest, url: str) -> dict[str, str]:

@@ -28,8 +28,8 @@ from tallystick.web.dependencies import (
     UserScopeDep,
     WebRequest,
 )
-from tallystick.web.investigate import entry_of
-from tallystick.web.pages import html
+from tallystick.web.investigate import timeline_entry
+from tallystick.web.templating import html
 
 PATH = "/cases"
 MEDIA = {"pdf": "application/pdf", "md": "text/markdown"}
@@ -53,7 +53,7 @@ async def show_cases(
     return html(
         "cases.html",
         frame=frame.at("cases"),
-        cases=[(case, _times(case, filters.zone)) for case in cases],
+        cases=[(case, _case_times(case, filters.zone)) for case in cases],
         state=state,
         more=cases[-1].cursor if len(cases) == kept.MOST_LISTED else None,
         continued=bool(before),
@@ -121,7 +121,7 @@ async def case_page(
     entries = [
         (
             event.case_event,
-            event.stored and entry_of(event.stored, filters.zone, (), event.marks),
+            event.stored and timeline_entry(event.stored, filters.zone, (), event.marks),
             exact_time(event.case_event.occurred_at, filters.zone),
         )
         for event in timeline.events
@@ -132,7 +132,7 @@ async def case_page(
         status=status,
         frame=frame.at("cases"),
         case=case,
-        times=_times(case, filters.zone),
+        times=_case_times(case, filters.zone),
         labels=LINES,
         hints=HINTS,
         entries=entries,
@@ -168,7 +168,7 @@ def _load(database: Database, finder: Finder, scope: Scope, case_id: str) -> tup
     return case, read_timeline(finder, scope, held)
 
 
-def _times(case: Case, zone: tzinfo) -> dict[str, str]:
+def _case_times(case: Case, zone: tzinfo) -> dict[str, str]:
     """The times of a case in words, to the second; "" for what did not happen."""
     known = {"created": case.created_at, "changed": case.changed_at, "closed": case.closed_at}
     return {name: second_words(at, zone) if at else "" for name, at in known.items()}

@@ -18,9 +18,9 @@ from tallystick.web.filters import CATEGORIES, PATH, STATUSES, Filters
 
 # Qualifier → the filter of the same meaning, which is also the field whose values are counted.
 FIELDS = {qualifier: name for name, qualifier in QUALIFIERS.items()}
-KNOWN = {"category": tuple(CATEGORIES), "status": tuple(STATUSES)}
+FIXED_VALUES = {"category": tuple(CATEGORIES), "status": tuple(STATUSES)}
 MOST = 10
-LOOKED_AT = 200  # values of an address, which no pattern narrows
+MOST_ADDRESSES = 200  # values of an address, which no pattern narrows
 
 
 @get(PATH + "/complete/{name:str}", name="web.audit_logs.complete")
@@ -39,10 +39,10 @@ async def complete_value(
 def _values(
     finder: find.Finder, scope: Scope, filters: Filters, field: str, typed: str
 ) -> list[tuple[str, int | None]]:
-    narrows = typed and field not in ("ip", *KNOWN)
-    wanted = filters.having(field, (f"*{typed}*",) if narrows else ())
-    counts = _counts(finder, scope, wanted, field) or _counts(finder, scope, wanted.searching(""), field)
-    known = [(value, counts.get(value)) for value in KNOWN.get(field, ())]
+    narrows = typed and field not in ("ip", *FIXED_VALUES)
+    wanted = filters.with_values(field, (f"*{typed}*",) if narrows else ())
+    counts = _counts(finder, scope, wanted, field) or _counts(finder, scope, wanted.with_search(""), field)
+    known = [(value, counts.get(value)) for value in FIXED_VALUES.get(field, ())]
     found = known or list(counts.items())
     folded = fold(typed)
     fitting = [pair for pair in found if folded in fold(pair[0]) and is_quotable(pair[0])]
@@ -56,5 +56,5 @@ def _counts(finder: find.Finder, scope: Scope, filters: Filters, field: str) -> 
         query = query_from(filters.parameters(now), now=now)
     except BadRequest:  # the rest of the search is not finished
         return {}
-    limit = LOOKED_AT if field == "ip" else MOST
+    limit = MOST_ADDRESSES if field == "ip" else MOST
     return {one["value"]: one["count"] for one in finder.facets(scope, query, field, limit=limit)["values"]}

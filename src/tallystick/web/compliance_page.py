@@ -33,22 +33,22 @@ from tallystick.web.dependencies import (
     UserScopeDep,
     WebRequest,
 )
-from tallystick.web.exports_page import GONE, STATES
-from tallystick.web.filters import from_pairs
+from tallystick.web.exports_page import REMOVAL_LABELS, STATE_LABELS
+from tallystick.web.filters import parse_filters
 from tallystick.web.form_request import FormRequest, FormRequestDep
 from tallystick.web.page_frame import PageFrame
-from tallystick.web.pages import html, redirect
+from tallystick.web.templating import html, redirect
 
 PATH = "/compliance"
 REPORTS_SHOWN, REVIEWS_SHOWN = 10, 30
 DAYS = 30  # of a report and a review, unless somebody says otherwise
-WAIT_SECONDS, WAIT_EACH = 2.0, 0.1
+WAIT_SECONDS, POLL_SECONDS = 2.0, 0.1
 REPORT, REVIEW, REMIND = "report", "review", "remind"
 FIELDS = ("framework", "start", "end", "tz", "view", "q", "about", "corrects", "weekday", "at")
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ComplianceRow:
     """A report or a review in a list, in words."""
 
     one: Any
@@ -59,7 +59,7 @@ class Shown:
 
 
 @dataclass(slots=True)
-class Loaded:
+class ComplianceContent:
     """What the page shows."""
 
     frameworks: Frameworks
@@ -105,30 +105,30 @@ async def show_compliance(request: WebRequest, compliance_page: CompliancePageDe
 
 
 @post(PATH + "/reports", name="web.compliance.ask", status_code=303)
-async def ask_report(
+async def request_report(
     form_request: FormRequestDep, compliance_page: CompliancePageDep, exporter: ExporterDep, settings: SettingsDep
 ) -> Response[str]:
     """Lets a report be made, and waits a moment for it."""
-    typed = _typed(form_request)
+    typed = _form_fields(form_request)
     asked = ReportRequest(*(typed.get(name, "") for name in ("framework", "start", "end", "tz")))
     try:
         one = await form_request.write(reports.request_report, asked, settings.compliance_dir, **form_request.context)
     except (BadRequest, Conflict, NotFound) as problem:
         return await compliance_page.show(typed, {REPORT: problem.detail}, status=problem.status)
     exporter.wake()
-    await _until_made(form_request.scope, form_request.database, one.shown_id)
+    await _wait_for_report(form_request.scope, form_request.database, one.shown_id)
     return redirect(f"{PATH}/reports/{one.shown_id}")
 
 
 @post(PATH + "/reviews", name="web.compliance.review", status_code=303)
 async def start_review(form_request: FormRequestDep, compliance_page: CompliancePageDep) -> Response[str]:
     """Opens a review of a period and a search or a saved view."""
-    typed = _typed(form_request)
+    typed = _form_fields(form_request)
 
     def draft() -> Review:
         now = now_us()
-        given = {**_chosen(form_request.database, form_request.scope, typed, now), "start": [typed.get("start", "")],
-                 "end": [typed.get("end", "")], "tz": [typed.get("tz", "") or "UTC"]}  # fmt: skip
+        period = {name: [typed.get(name, "")] for name in ("start", "end")} | {"tz": [typed.get("tz", "") or "UTC"]}
+        given = _filter_of_view(form_request.database, form_request.scope, typed, now) | period
         return review_changes.draft_review(form_request.scope, given, about=typed.get("about", ""), now=now)
 
     try:
@@ -144,7 +144,7 @@ async def start_review(form_request: FormRequestDep, compliance_page: Compliance
 @post(PATH + "/reminder", name="web.compliance.remind", status_code=303)
 async def change_reminder(form_request: FormRequestDep, compliance_page: CompliancePageDep) -> Response[str]:
     """Reminds people each week, or nobody."""
-    typed = _typed(form_request)
+    typed = _form_fields(form_request)
     chosen = form_request.all("recipient")
     try:
         if form_request.text("act") == "remove":
@@ -166,7 +166,7 @@ async def change_reminder(form_request: FormRequestDep, compliance_page: Complia
 
 
 def _page(
-    page: CompliancePage, loaded: Loaded, typed: dict[str, str], problems: dict[str, str], status: int
+    page: CompliancePage, loaded: ComplianceContent, typed: dict[str, str], problems: dict[str, str], status: int
 ) -> Response[str]:
     zone_name = typed.get("tz") or page.frame.zone
     zone, now = _zone(zone_name), now_us()
@@ -176,8 +176,8 @@ def _page(
         status=status,
         frame=page.frame.at("compliance"),
         loaded=loaded,
-        reports=[_report(one) for one in loaded.reports],
-        reviews=[review_shown(one, zone, now) for one in loaded.reviews],
+        reports=[_report_row(one) for one in loaded.reports],
+        reviews=[review_row(one, zone, now) for one in loaded.reviews],
         typed={**dict.fromkeys(FIELDS, ""), "start": f"{today - timedelta(days=DAYS - 1)}", "end": f"{today}", **typed},
         problems=problems,
         weekdays=WEEKDAYS,
@@ -188,9 +188,9 @@ def _page(
     )
 
 
-def _load(database: Database, scope: Scope, settings: Settings) -> Loaded:
+def _load(database: Database, scope: Scope, settings: Settings) -> ComplianceContent:
     with database.read() as connection:
-        return Loaded(
+        return ComplianceContent(
             reports.list_frameworks(connection, scope, settings.compliance_dir),
             reports.list_reports(connection, scope, limit=REPORTS_SHOWN),
             list_reviews(connection, scope, limit=REVIEWS_SHOWN),
@@ -201,11 +201,11 @@ def _load(database: Database, scope: Scope, settings: Settings) -> Loaded:
         )
 
 
-async def _until_made(scope: Scope, database: Database, shown_id: str) -> None:
+async def _wait_for_report(scope: Scope, database: Database, shown_id: str) -> None:
     """A report of a small trail is there in a moment: then nobody has to wait in front of a page."""
     ends = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < ends:
-        await anyio.sleep(WAIT_EACH)
+        await anyio.sleep(POLL_SECONDS)
         if not (await database.run(partial(find_report, database, scope, shown_id))).is_open:
             return
 
@@ -216,36 +216,36 @@ def find_report(database: Database, scope: Scope, shown_id: str) -> Export:
         return reports.read_report(connection, scope, shown_id)
 
 
-def review_shown(one: Review, zone: tzinfo, now: int) -> Shown:
+def review_row(one: Review, zone: tzinfo, now: int) -> ComplianceRow:
     """A review in words."""
     late = one.is_overdue(now)
     state = {"open": "Overdue" if late else "Open", "signed": "Signed", "withdrawn": "Withdrawn"}[one.state]
     tone = {"open": "bad" if late else "busy", "signed": "good", "withdrawn": "gone"}[one.state]
-    return Shown(one, period_words(one.start, one.end, zone), describe_filter(one.filter), state, tone)
+    return ComplianceRow(one, period_words(one.start, one.end, zone), describe_filter(one.filter), state, tone)
 
 
-def _report(one: Export) -> Shown:
+def _report_row(one: Export) -> ComplianceRow:
     asked = reports.request_of(one)
-    state, tone = STATES.get(one.state, "Ready"), {"failed": "bad", "cancelled": "gone"}.get(one.state, "busy")
+    state, tone = STATE_LABELS.get(one.state, "Ready"), {"failed": "bad", "cancelled": "gone"}.get(one.state, "busy")
     if one.state == "completed":
-        state, tone = (GONE.get(one.gone, "No longer available"), "gone") if one.gone else ("Ready", "good")
+        state, tone = (REMOVAL_LABELS.get(one.gone, "No longer available"), "gone") if one.gone else ("Ready", "good")
     period = f"{asked.start} to {asked.end} ({asked.tz})"
-    return Shown(one, period, f"{asked.framework}", state, tone)
+    return ComplianceRow(one, period, f"{asked.framework}", state, tone)
 
 
-def _chosen(database: Database, scope: Scope, typed: dict[str, str], now: int) -> dict[str, Any]:
+def _filter_of_view(database: Database, scope: Scope, typed: dict[str, str], now: int) -> dict[str, Any]:
     """What a saved view asks, or the search that was typed."""
     if not (wanted := typed.get("view", "")):
         return {"q": [typed["q"]]} if typed.get("q") else {}
     with database.read() as connection:
         for view in list_views(connection, scope):
             if view.id == wanted:
-                given = from_pairs(parse_qsl(view.query)).parameters(now)
+                given = parse_filters(parse_qsl(view.query)).parameters(now)
                 return {name: values for name, values in given.items() if name not in ("start", "end", "tz")}
     raise NotFound("View not found. It may have been deleted, or you do not have access to it.", code="no_view")
 
 
-def _typed(form_request: FormRequest) -> dict[str, str]:
+def _form_fields(form_request: FormRequest) -> dict[str, str]:
     return form_request.texts(*(name for name in FIELDS if name in form_request.form))
 
 

@@ -12,7 +12,7 @@ from tallystick.errors import TallystickError
 from tallystick.store.errors import StoreError
 from tallystick.web.dependencies import WebRequest
 from tallystick.web.filters import PATH
-from tallystick.web.pages import HEADERS, html, redirect
+from tallystick.web.templating import HEADERS, html, redirect
 
 logger = structlog.get_logger()
 
@@ -43,7 +43,7 @@ BROKEN = (
 
 def show_error(request: WebRequest, problem: Exception) -> Response[str]:
     """An error page; for who is not signed in, the way to the sign-in and back."""
-    status, detail = _said(problem)
+    status, detail = _status_and_detail(problem)
     if status == 401:
         return _to_sign_in(request)
     if status == 500:
@@ -71,7 +71,7 @@ def wants_page(request: WebRequest) -> bool:
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
 
 
-def _said(problem: Exception) -> tuple[int, str]:
+def _status_and_detail(problem: Exception) -> tuple[int, str]:
     if isinstance(problem, StoreError):
         logger.warning("event_store_failed", error=str(problem)[:500])
         return 503, STORE_DOWN

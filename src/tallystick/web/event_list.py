@@ -11,7 +11,7 @@ from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
 from tallystick.search.page import Page, Relation
-from tallystick.web.event_view import Row, row_of
+from tallystick.web.event_row import EventRow, event_row
 from tallystick.web.filters import LABELS, Filters
 
 # A qualifier at the end whose value is compared as a whole: many expect it to find a beginning.
@@ -19,7 +19,7 @@ _WHOLE = re.compile(r"(?:^|\s)((?:user|resource|action|type):([^\s\"*()]+))$")
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class FilterError:
     """What cannot be understood in the search, where `column` counts from 1, or in the filter `where`.
 
     `suggestion` is the search mended, or a value that the filter would take.
@@ -28,11 +28,11 @@ class Mistake:
     detail: str
     column: int | None = None
     suggestion: str = ""
-    where: str = ""
+    filter_label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class EventList:
     """What the table shows.
 
     `counts_later`: the page asks for the count itself, once the rows are there.
@@ -41,21 +41,23 @@ class Listing:
     """
 
     filters: Filters
-    rows: list[Row] = field(default_factory=list)
+    rows: list[EventRow] = field(default_factory=list)
     count: str = ""
-    counts_later: bool = False
+    is_count_deferred: bool = False
     needles: tuple[str, ...] = ()
-    api: str = ""
+    api_path: str = ""
     partial: bool = False
     cursor: str | None = None
-    continued: bool = False
+    is_continuation: bool = False
     searchable_through: int = -1
-    retention_words: str = ""
-    empty: str = ""
-    mistake: Mistake | None = None
+    retention_text: str = ""
+    empty_text: str = ""
+    error: FilterError | None = None
 
 
-def load(scope: Scope, finder: Finder, filters: Filters, cursor: str | None, *, rows_first: bool = False) -> Listing:
+def load_event_list(
+    scope: Scope, finder: Finder, filters: Filters, cursor: str | None, *, rows_first: bool = False
+) -> EventList:
     """Finds one page; blocks. A mistake in the search or a filter is part of the answer.
 
     `rows_first`: nothing is counted that would keep the rows waiting.
@@ -69,11 +71,11 @@ def load(scope: Scope, finder: Finder, filters: Filters, cursor: str | None, *, 
             limit=filters.rows,
             cursor=cursor,
             count="none" if cursor or rows_first else "estimate",
-            question=filters.question(),
+            question=filters.cursor_key(),
         )
     except BadRequest as problem:
-        return Listing(filters=filters, mistake=mistake_of(problem))
-    rows = [row_of(stored, filters.zone, query.needles) for stored in page.data]
+        return EventList(filters=filters, error=filter_error_of(problem))
+    rows = [event_row(stored, filters.zone, query.needles) for stored in page.data]
     if cursor is None and page.next_cursor is None and not page.partial:  # all of it is here
         page = replace(page, total=len(rows), total_relation="exact")
     elif page.partial and page.total_relation == "exact" and page.total == len(rows) and cursor is None:
@@ -81,45 +83,45 @@ def load(scope: Scope, finder: Finder, filters: Filters, cursor: str | None, *, 
     elif page.partial and page.total == 0:
         page = replace(page, total=None, total_relation=None)
     later = rows_first and cursor is None and page.total is None and not page.partial
-    return Listing(
+    return EventList(
         filters=filters,
         rows=rows,
-        count=count_words(page.total, page.total_relation),
-        counts_later=later,
+        count=count_text(page.total, page.total_relation),
+        is_count_deferred=later,
         needles=query.needles,
-        api=f"/v1/audit-logs?{urlencode(filters.parameters(now), doseq=True)}".rstrip("?"),
+        api_path=f"/v1/audit-logs?{urlencode(filters.parameters(now), doseq=True)}".rstrip("?"),
         partial=page.partial,
         cursor=page.next_cursor,
-        continued=cursor is not None,
+        is_continuation=cursor is not None,
         searchable_through=page.searchable_through,
-        retention_words=_retention_words(query, page, filters),
-        empty="" if rows or cursor else _why_empty(scope, finder, filters, query, page, now),
+        retention_text=_retention_text(query, page, filters),
+        empty_text="" if rows or cursor else _empty_text(scope, finder, filters, query, page, now),
     )
 
 
-def count(scope: Scope, finder: Finder, filters: Filters) -> Listing:
+def count_events(scope: Scope, finder: Finder, filters: Filters) -> EventList:
     """What `load` left out with `rows_first`; blocks."""
     try:
         query = query_from(filters.parameters(now_us()), now=now_us())
         total, relation = finder.total(scope, query)
     except BadRequest as problem:
-        return Listing(filters=filters, mistake=mistake_of(problem))
-    return Listing(filters=filters, count=count_words(total, relation))
+        return EventList(filters=filters, error=filter_error_of(problem))
+    return EventList(filters=filters, count=count_text(total, relation))
 
 
-def mistake_of(problem: BadRequest) -> Mistake:
+def filter_error_of(problem: BadRequest) -> FilterError:
     """The explanation that stands under the search box."""
     parameter = str(problem.extra.get("parameter", ""))
     column = problem.extra.get("column")
-    return Mistake(
+    return FilterError(
         detail=problem.detail,
         column=column if isinstance(column, int) else None,
         suggestion=str(problem.extra.get("suggestion") or ""),
-        where=LABELS.get({"start": "range", "end": "range"}.get(parameter, parameter), ""),
+        filter_label=LABELS.get({"start": "range", "end": "range"}.get(parameter, parameter), ""),
     )
 
 
-def count_words(total: int | None, relation: Relation | None) -> str:
+def count_text(total: int | None, relation: Relation | None) -> str:
     """`1,234 events`, `≈ 1,200 events` for an estimate, `at least 1,234 events`; "" when it was not counted."""
     if total is None or relation is None:
         return ""
@@ -131,17 +133,17 @@ def count_words(total: int | None, relation: Relation | None) -> str:
     return f"{lead}{total:,} event{'' if total == 1 else 's'}"
 
 
-def _retention_words(query: Query, page: Page, filters: Filters) -> str:
+def _retention_text(query: Query, page: Page, filters: Filters) -> str:
     """The first day that is kept, when the period that was asked for begins more than a day before it."""
     if query.start is None or query.start >= page.retention_start - DAY_US:
         return ""
     return f"{from_us(page.retention_start).astimezone(filters.zone):%Y-%m-%d}"
 
 
-def _why_empty(scope: Scope, finder: Finder, filters: Filters, query: Query, page: Page, now: int) -> str:
+def _empty_text(scope: Scope, finder: Finder, filters: Filters, query: Query, page: Page, now: int) -> str:
     if page.partial:
         return "Nothing found so far."
-    if not filters.narrowed:
+    if not filters.is_filtered:
         return "No events have been recorded yet."
     if query.end is not None and query.end <= page.retention_start:
         days = round((now - page.retention_start) / DAY_US)
@@ -149,7 +151,7 @@ def _why_empty(scope: Scope, finder: Finder, filters: Filters, query: Query, pag
     everything = finder.page(scope, Query(), limit=1, count="estimate")
     if not everything.total:
         return "No events have been recorded yet."
-    hidden = count_words(everything.total, everything.total_relation)
+    hidden = count_text(everything.total, everything.total_relation)
     whole = _WHOLE.search(filters.q)
     hint = f" {whole[1]} matches exactly “{whole[2]}”; {whole[1]}* also matches longer values." if whole else ""
     return f"No events match. Your search and filters hide {hidden}.{hint}"

@@ -20,12 +20,12 @@ from tallystick.web.dependencies import (
     UserScopeDep,
     WebRequest,
 )
-from tallystick.web.event_list import Listing, load
-from tallystick.web.event_view import row_of
+from tallystick.web.event_list import EventList, load_event_list
+from tallystick.web.event_row import event_row
 from tallystick.web.filters import PATH, Filters
 from tallystick.web.page_frame import PageFrame
-from tallystick.web.pages import html
-from tallystick.web.panel_view import Panel, panel_of
+from tallystick.web.panel_content import EventPanel, event_panel
+from tallystick.web.templating import html
 
 RELATED = 3  # on either side
 
@@ -48,12 +48,12 @@ async def show_event(
     if stored is None:
         if in_page:
             return html("panel_missing.html", filters=filters)
-        raise no_event()
+        raise event_not_found()
     told = await database.run(records_of_event, database, store, user_scope, stored.index) if stored.remains else []
-    panel = panel_of(stored, filters, settings.public_url, told)
+    panel = event_panel(stored, filters, settings.public_url, told)
     if in_page:
         return html("panel.html", panel=panel, filters=filters)
-    return await _around(request, frame, database, finder, user_scope, filters, panel)
+    return await _page_with_panel(request, frame, database, finder, user_scope, filters, panel)
 
 
 @get(PATH + "/{event_id:str}/related", name="web.audit_logs.related")
@@ -63,7 +63,7 @@ async def show_related(
     """A short list of what happened around an event, for its panel."""
     filters = filters_of(request)
     found = await database.run(_related, finder, user_scope, event_id)
-    rows = [(row_of(one.stored, filters.zone), one.relations) for one in found.events]
+    rows = [(event_row(one.stored, filters.zone), one.relations) for one in found.events]
     return html("related.html", rows=rows, found=found, filters=filters, event_id=event_id)
 
 
@@ -76,26 +76,26 @@ def find_event(finder: Finder, scope: Scope, event_id: str) -> StoredEvent | Non
     return finder.find_one(scope, raw)
 
 
-def no_event() -> NotFound:
+def event_not_found() -> NotFound:
     """What everyone is told of an event that is not theirs to see."""
     return NotFound("Event not found. It may have expired.", code="no_event")
 
 
-async def _around(
+async def _page_with_panel(
     request: WebRequest,
     frame: PageFrame,
     database: Database,
     finder: Finder,
     scope: Scope,
     filters: Filters,
-    panel: Panel,
+    panel: EventPanel,
 ) -> Response[str]:
-    listing: Listing = await database.run(load, scope, finder, filters, request.query_params.get("cursor"))
+    listing: EventList = await database.run(load_event_list, scope, finder, filters, request.query_params.get("cursor"))
     return html("audit_logs.html", frame=frame, listing=listing, filters=filters, panel=panel, open_id=panel.row.id)
 
 
 def _related(finder: Finder, scope: Scope, event_id: str) -> RelatedEvents:
     stored = find_event(finder, scope, event_id)
     if stored is None:
-        raise no_event()
+        raise event_not_found()
     return find_related_events(finder, scope, stored, before="24h", after="24h", limit=RELATED)

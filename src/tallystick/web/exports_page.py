@@ -28,16 +28,16 @@ from tallystick.web.dependencies import (
     UserScopeDep,
     WebRequest,
 )
-from tallystick.web.filters import from_pairs
+from tallystick.web.filters import parse_filters
 from tallystick.web.form_request import FormRequestDep
-from tallystick.web.pages import html, redirect
-from tallystick.web.schedules_page import schedules_shown
+from tallystick.web.schedules_page import schedule_rows
+from tallystick.web.templating import html, redirect
 
 PATH = "/exports"
 SHOWN = 50
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
-STATES = {"queued": "Waiting", "running": "In progress", "failed": "Failed", "cancelled": "Cancelled"}
-GONE = {
+STATE_LABELS = {"queued": "Waiting", "running": "In progress", "failed": "Failed", "cancelled": "Cancelled"}
+REMOVAL_LABELS = {
     "expired": "Expired",
     "deleted": "Deleted",
     "erased": "Deleted because personal data was erased",
@@ -46,7 +46,7 @@ GONE = {
 
 
 @dataclass(frozen=True, slots=True)
-class ShownExport:
+class ExportRow:
     """One export in words. `tone` is the look of its state: good, bad, busy or gone."""
 
     one: Export
@@ -72,8 +72,8 @@ async def show_exports(
     session_token: SessionTokenDep,
 ) -> Response[str]:
     """The page."""
-    values = await _listed(request, user_scope, database, session_token)
-    schedules = await schedules_shown(database, user_scope, filters_of(request).zone)
+    values = await _list_values(request, user_scope, database, session_token)
+    schedules = await schedule_rows(database, user_scope, filters_of(request).zone)
     return html(
         "exports.html",
         frame=frame.at("exports"),
@@ -89,13 +89,13 @@ async def show_list(
     request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, session_token: SessionTokenDep
 ) -> Response[str]:
     """The list alone, while something is being made."""
-    return html("exports_list.html", **await _listed(request, user_scope, database, session_token))
+    return html("exports_list.html", **await _list_values(request, user_scope, database, session_token))
 
 
 @post(PATH, name="web.exports.ask", status_code=303)
-async def ask_export(form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
+async def request_export(form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
     """Lets the list that `query` describes be exported."""
-    filters = from_pairs(parse_qsl(form_request.text("query")))
+    filters = parse_filters(parse_qsl(form_request.text("query")))
     await form_request.write(
         exporting.request_export, form_request.text("format"), filters.parameters(now_us()), **form_request.context
     )
@@ -135,7 +135,7 @@ async def download_export(
     )
 
 
-async def _listed(request: WebRequest, scope: Scope, database: Database, token: str) -> dict[str, Any]:
+async def _list_values(request: WebRequest, scope: Scope, database: Database, token: str) -> dict[str, Any]:
     filters = filters_of(request)
     before = request.query_params.get("before", "")
 
@@ -144,7 +144,7 @@ async def _listed(request: WebRequest, scope: Scope, database: Database, token: 
             return exporting.list_exports(connection, scope, limit=SHOWN + 1, before=before)
 
     found = await database.run(load)
-    shown = [_shown(one, scope, filters.zone) for one in found[:SHOWN]]
+    shown = [_export_row(one, scope, filters.zone) for one in found[:SHOWN]]
     return {
         "exports": shown,
         "more": found[SHOWN - 1].shown_id if len(found) > SHOWN else "",
@@ -155,16 +155,16 @@ async def _listed(request: WebRequest, scope: Scope, database: Database, token: 
     }
 
 
-def _shown(one: Export, scope: Scope, zone: tzinfo) -> ShownExport:
-    state, tone = STATES.get(one.state, "Ready"), {"failed": "bad", "cancelled": "gone"}.get(one.state, "busy")
+def _export_row(one: Export, scope: Scope, zone: tzinfo) -> ExportRow:
+    state, tone = STATE_LABELS.get(one.state, "Ready"), {"failed": "bad", "cancelled": "gone"}.get(one.state, "busy")
     if one.state == "completed":
-        state, tone = (GONE.get(one.gone, "No longer available"), "gone") if one.gone else ("Ready", "good")
-    return ShownExport(
+        state, tone = (REMOVAL_LABELS.get(one.gone, "No longer available"), "gone") if one.gone else ("Ready", "good")
+    return ExportRow(
         one=one,
         words=describe_filter(one.filter),
         period=describe_period(one.filter, one.first),
         format=KINDS[one.format].words,
-        size=_size(one.bytes or 0),
+        size=_size_text(one.bytes or 0),
         asked=second_words(one.asked_at, zone),
         until=second_words(one.expires_at or 0, zone)[:16],
         by=one.by.label,
@@ -175,7 +175,7 @@ def _shown(one: Export, scope: Scope, zone: tzinfo) -> ShownExport:
     )
 
 
-def _size(count: int) -> str:
+def _size_text(count: int) -> str:
     size, place = float(count), 0
     while size >= 1000 and place < len(UNITS) - 1:
         size, place = size / 1000, place + 1

@@ -11,21 +11,21 @@ from tallystick.search import find
 from tallystick.search.filters import query_from
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FinderDep, UserScopeDep, WebRequest
-from tallystick.web.filter_links import Narrowing, narrowing
-from tallystick.web.filters import LABELS, PATH, Filters, words_of
-from tallystick.web.pages import html
+from tallystick.web.filter_links import FilterLinks, filter_links
+from tallystick.web.filters import LABELS, PATH, Filters, value_label
+from tallystick.web.templating import html
 
 FIELDS = ("user", "action", "category", "status", "resource", "ip")
 MOST = 10
 
 
 @dataclass(frozen=True, slots=True)
-class TopValue:
+class FacetValue:
     """One value with the number of events that have it, and the links that keep or leave out those."""
 
     words: str
     count: int
-    links: Narrowing
+    links: FilterLinks
 
 
 @get(PATH + "/facets/{name:str}", name="web.audit_logs.facets")
@@ -36,11 +36,11 @@ async def show_facets(
     if name not in FIELDS:
         raise BadRequest(f"Values can be counted for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     filters = filters_of(request)
-    values, is_partial = await database.run(_top, finder, user_scope, filters, name)
+    values, is_partial = await database.run(_facet_values, finder, user_scope, filters, name)
     return html("facets.html", values=values, partial=is_partial, label=LABELS[name], most=MOST)
 
 
-def _top(finder: find.Finder, scope: Scope, filters: Filters, name: str) -> tuple[list[TopValue], bool]:
+def _facet_values(finder: find.Finder, scope: Scope, filters: Filters, name: str) -> tuple[list[FacetValue], bool]:
     now = now_us()
     try:
         query = query_from(filters.parameters(now), now=now)
@@ -48,7 +48,7 @@ def _top(finder: find.Finder, scope: Scope, filters: Filters, name: str) -> tupl
         return [], False
     found = finder.facets(scope, query, name, limit=MOST)
     values = [
-        TopValue(words_of(name, one["value"]), one["count"], narrowing(filters, PATH, name, one["value"]))
+        FacetValue(value_label(name, one["value"]), one["count"], filter_links(filters, PATH, name, one["value"]))
         for one in found["values"]
     ]
     return values, found["partial"]

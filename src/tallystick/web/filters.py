@@ -58,7 +58,7 @@ COLUMNS = {
     "status": "Status",
     "id": "Event ID",
 }
-USUAL = ("time", "user", "action", "resource", "ip", "status")
+DEFAULT_COLUMNS = ("time", "user", "action", "resource", "ip", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +114,12 @@ class Filters:
 
     def href(self, path: str = PATH, **more: str) -> str:
         """A URL of `path` with these filters."""
-        written = _written(self)
+        written = _query_string(self)
         if more:
             written = f"{written}&{urlencode(more)}" if written else urlencode(more)
         return f"{path}?{written}" if written else path
 
-    def question(self) -> str:
+    def cursor_key(self) -> str:
         """What must be the same for a cursor to go on: "last 7 days" stays the same while time passes."""
         return urlencode(replace(self, live="", limit="", columns="").pairs())
 
@@ -141,24 +141,24 @@ class Filters:
     def chips(self) -> list[Chip]:
         """The filters that are on, and each term of the search."""
         found = [
-            Chip("Not" if term.is_excluded else "Search", term.text, self.searching(term.rest))
+            Chip("Not" if term.is_excluded else "Search", term.text, self.with_search(term.rest))
             for term in terms_of(self.q)
         ]
         if self.range:
             bare = replace(self, range="", start="", end="")
-            found.append(Chip(LABELS["range"], self.range_words(), bare))
+            found.append(Chip(LABELS["range"], self.range_text(), bare))
         for name in REPEATED:
             for value in getattr(self, name):
                 rest = tuple(other for other in getattr(self, name) if other != value)
-                found.append(Chip(LABELS[name], words_of(name, value), self.having(name, rest)))
+                found.append(Chip(LABELS[name], value_label(name, value), self.with_values(name, rest)))
         return found
 
-    def having(self, name: str, values: tuple[str, ...]) -> "Filters":
+    def with_values(self, name: str, values: tuple[str, ...]) -> "Filters":
         """The same with other values of one repeated filter."""
         changed: dict[str, Any] = {name: values}
         return replace(self, **changed)
 
-    def searching(self, text: str) -> "Filters":
+    def with_search(self, text: str) -> "Filters":
         """The same with another search."""
         return replace(self, q=text)
 
@@ -166,16 +166,16 @@ class Filters:
         """What a filter is called."""
         return LABELS[name]
 
-    def chosen_words(self, name: str) -> str:
+    def button_text(self, name: str) -> str:
         """What is chosen in a filter, short enough for its button; "" for nothing."""
         values = getattr(self, name)
         if name == "range":
-            return self.range_words()
+            return self.range_text()
         if len(values) > 1:
             return f"{len(values)} selected"
-        return words_of(name, values[0]) if values else ""
+        return value_label(name, values[0]) if values else ""
 
-    def range_words(self) -> str:
+    def range_text(self) -> str:
         """The date range in words."""
         if self.range != "custom":
             return RANGES.get(self.range, "")
@@ -207,39 +207,39 @@ class Filters:
         except (ValueError, OverflowError):
             return None
 
-    def between(self, start: str, end: str) -> "Filters":
+    def with_period(self, start: str, end: str) -> "Filters":
         """The same in another period."""
         return replace(self, range="custom", start=start, end=end)
 
     def cleared(self) -> "Filters":
         """No filter and no search; how the list is shown stays."""
-        return Filters().shown_like(self)
+        return Filters().with_display_of(self)
 
-    def shown_like(self, other: "Filters") -> "Filters":
+    def with_display_of(self, other: "Filters") -> "Filters":
         """The same, in the zone, the columns and the length of another list, but columns of its own come first."""
         return replace(self, tz=other.tz, live=other.live, limit=other.limit, columns=self.columns or other.columns)
 
-    def lasting(self) -> "Filters":
+    def for_saved_view(self) -> "Filters":
         """What a saved view keeps: the question and the columns, not how somebody reads today."""
         return replace(self, tz="", live="", limit="")
 
     @property
-    def hidden(self) -> str:
+    def hidden_columns(self) -> str:
         """The columns that are not shown, for the stylesheet."""
         return hidden_columns(self.columns)
 
     @property
-    def narrowed(self) -> bool:
+    def is_filtered(self) -> bool:
         """Something is filtered or searched for."""
         return self.cleared() != self
 
 
-def words_of(name: str, value: str) -> str:
+def value_label(name: str, value: str) -> str:
     """A filter's value as people read it."""
     return {"category": CATEGORIES, "status": STATUSES}.get(name, {}).get(value, value)
 
 
-def from_pairs(pairs: Iterable[tuple[str, str]]) -> Filters:
+def parse_filters(pairs: Iterable[tuple[str, str]]) -> Filters:
     """The filters of a URL or a form.
 
     Empty values count for nothing. `user_typed` and `resource_typed` are the boxes in which
@@ -252,10 +252,10 @@ def from_pairs(pairs: Iterable[tuple[str, str]]) -> Filters:
             values.setdefault(name.removesuffix("_typed"), []).append(value)
     single = {name: values[name][-1] for name in SINGLE if name in values}
     repeated = {name: tuple(dict.fromkeys(values[name])) for name in REPEATED if name in values}
-    return _settled(single, repeated)
+    return _with_valid_period(single, repeated)
 
 
-def _settled(single: dict[str, str], repeated: Mapping[str, tuple[str, ...]]) -> Filters:
+def _with_valid_period(single: dict[str, str], repeated: Mapping[str, tuple[str, ...]]) -> Filters:
     chosen = single.get("range", "custom" if "start" in single or "end" in single else "")
     bounds = {"start", "end"} if chosen == "custom" else set()
     if chosen not in RANGES or (chosen == "custom" and not bounds & single.keys()):
@@ -266,18 +266,18 @@ def _settled(single: dict[str, str], repeated: Mapping[str, tuple[str, ...]]) ->
 
 
 @lru_cache(256)
-def _written(filters: Filters) -> str:
+def _query_string(filters: Filters) -> str:
     """The same for each of a thousand rows."""
     return urlencode(filters.pairs())
 
 
-def shown_columns(text: str) -> tuple[str, ...]:
+def visible_columns(text: str) -> tuple[str, ...]:
     """The columns that `time,user,…` names, in their own order; the usual ones when it names none."""
     wanted = set(text.split(","))
-    return tuple(name for name in COLUMNS if name in wanted) or USUAL
+    return tuple(name for name in COLUMNS if name in wanted) or DEFAULT_COLUMNS
 
 
 def hidden_columns(text: str) -> str:
     """The others, with blanks between."""
-    kept = shown_columns(text)
+    kept = visible_columns(text)
     return " ".join(name for name in COLUMNS if name not in kept)

@@ -12,14 +12,14 @@ from tallystick.search.find import Finder
 MOST_OWN = 200
 
 
-class _What(msgspec.Struct):
+class _RecordedBy(msgspec.Struct):
     recorded_by: dict[str, str]
 
 
-_decode = msgspec.json.Decoder(_What).decode
+_decode = msgspec.json.Decoder(_RecordedBy).decode
 
 
-def searchable_through(database: Database, finder: Finder, scope: Scope) -> int | None:
+def first_run_index(database: Database, finder: Finder, scope: Scope) -> int | None:
     """The index up to which the organization has only Tallystick's own events; None once it has others. Blocks.
 
     None too for a member, who does not see what others recorded.

@@ -1,6 +1,6 @@
 """What the filter form offers, for its template."""
 
-from tallystick.web.filters import CATEGORIES, COLUMNS, RANGES, STATUSES, Filters, shown_columns
+from tallystick.web.filters import CATEGORIES, COLUMNS, RANGES, STATUSES, Filters, visible_columns
 
 ranges = RANGES
 categories = CATEGORIES
@@ -8,17 +8,17 @@ statuses = STATUSES
 columns = COLUMNS
 
 
-def day_type(value: str) -> str:
+def date_input_type(value: str) -> str:
     """A day is picked in a calendar; a bound with a time of day, from a link, is text."""
     return "date" if not value or (len(value) == 10 and value[4] == value[7] == "-") else "text"
 
 
-def shown(filters: Filters) -> tuple[str, ...]:
+def visible(filters: Filters) -> tuple[str, ...]:
     """The columns that the table shows."""
-    return shown_columns(filters.columns)
+    return visible_columns(filters.columns)
 
 
-def zones(filters: Filters, organization_zone: str) -> list[tuple[str, str]]:
+def zone_choices(filters: Filters, organization_zone: str) -> list[tuple[str, str]]:
     """(value, words): UTC, the organization's zone, and the one in the URL; the script adds the local one."""
     found = {"": "UTC"}
     if organization_zone not in ("", "UTC"):

@@ -14,17 +14,17 @@ _ID = re.compile(r"(?=.*[0-9])[\w.:/+=-]{20,}", re.ASCII)
 
 # One page shows the same few people, actions and addresses again and again.
 @lru_cache(2048)
-def shown(text: str, needles: tuple[str, ...] = ()) -> Markup:
+def highlight(text: str, needles: tuple[str, ...] = ()) -> Markup:
     """The text with `<mark>` around each needle (folded, as a query gives them)."""
     spans = _spans(text, needles)
     if not _ID.fullmatch(text):
-        return Markup(_marked(text, 0, len(text), spans))  # noqa: S704 - each piece is escaped
+        return Markup(_with_marks(text, 0, len(text), spans))  # noqa: S704 - each piece is escaped
     cut = len(text) - _TAIL
-    head, tail = _marked(text, 0, cut, spans), _marked(text, cut, len(text), spans)
+    head, tail = _with_marks(text, 0, cut, spans), _with_marks(text, cut, len(text), spans)
     return Markup(f'<span class="middle"><span>{head}</span><span>{tail}</span></span>')  # noqa: S704
 
 
-def _marked(text: str, start: int, end: int, spans: list[tuple[int, int]]) -> str:
+def _with_marks(text: str, start: int, end: int, spans: list[tuple[int, int]]) -> str:
     pieces, at = [], start
     for first, last in spans:
         first, last = max(first, start), min(last, end)

@@ -15,14 +15,14 @@ from tallystick.search.filters import query_from
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FinderDep, UserScopeDep, WebRequest
 from tallystick.web.filters import PATH, Filters
-from tallystick.web.pages import html
+from tallystick.web.templating import html
 
 BUCKETS = 100
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class HistogramBar:
     """One step of time: its words, its counts, and the list narrowed to it."""
 
     words: str
@@ -37,7 +37,7 @@ async def show_histogram(
 ) -> Response[str]:
     """Points to draw, and the same as a table; empty while the search cannot be read."""
     filters = filters_of(request)
-    counted = await database.run(_counted, finder, user_scope, filters)
+    counted = await database.run(_load, finder, user_scope, filters)
     bars = [_bar(bucket, counted["interval_seconds"], filters) for bucket in counted["buckets"]] if counted else []
     points = _points(counted, filters.zone) if counted else ""
     totals = {name: sum(getattr(bar, name) for bar in bars) for name in ("success", "failed")}
@@ -46,7 +46,7 @@ async def show_histogram(
                 totals=totals, partial=partial, filters=filters)  # fmt: skip
 
 
-def _counted(finder: find.Finder, scope: Scope, filters: Filters) -> dict[str, Any] | None:
+def _load(finder: find.Finder, scope: Scope, filters: Filters) -> dict[str, Any] | None:
     now = now_us()
     try:
         return finder.histogram(scope, query_from(filters.parameters(now), now=now), buckets=BUCKETS)
@@ -64,18 +64,18 @@ def _points(counted: dict[str, Any], zone: tzinfo) -> str:
             "at": [int(start.timestamp()) for start in starts],
             "success": [bucket["success"] for bucket in buckets],
             "failed": [bucket["failed"] for bucket in buckets],
-            "words": [step_words(start, width, zone) for start in starts],
+            "words": [bucket_label(start, width, zone) for start in starts],
         }
     )
 
 
-def _bar(bucket: dict[str, Any], width: int, filters: Filters) -> Bar:
+def _bar(bucket: dict[str, Any], width: int, filters: Filters) -> HistogramBar:
     start = datetime.fromisoformat(bucket["start"])
-    narrowed = filters.between(bucket["start"], (start + timedelta(seconds=width)).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    return Bar(step_words(start, width, filters.zone), bucket["success"], bucket["failed"], narrowed.href())
+    narrowed = filters.with_period(bucket["start"], (start + timedelta(seconds=width)).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return HistogramBar(bucket_label(start, width, filters.zone), bucket["success"], bucket["failed"], narrowed.href())
 
 
-def step_words(start: datetime, width: int, zone: tzinfo) -> str:
+def bucket_label(start: datetime, width: int, zone: tzinfo) -> str:
     """`2024-01-15 14:00 to 15:00`: from when to when, as exactly as the step is wide."""
     end = (start + timedelta(seconds=width)).astimezone(zone)
     start = start.astimezone(zone)

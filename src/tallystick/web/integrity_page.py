@@ -32,7 +32,7 @@ from tallystick.web.dependencies import (
     WebRequest,
 )
 from tallystick.web.form_request import FormRequestDep
-from tallystick.web.pages import html, redirect
+from tallystick.web.templating import html, redirect
 
 PATH = "/integrity"
 MOST_SHOWN = 20
@@ -42,7 +42,7 @@ _MAIN = "from tallystick.verify.__main__ import run\n\nrun()\n"
 
 
 @dataclass(frozen=True, slots=True)
-class ShownKey:
+class SigningKeyRow:
     """A key that signs now; `until` in words for the one that is going."""
 
     vkey: str
@@ -50,7 +50,7 @@ class ShownKey:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownRound:
+class CheckRow:
     """A round in words."""
 
     found: Round
@@ -88,7 +88,7 @@ async def show_integrity(
         verifier=VERIFIER_NAME,
         may_check="admin" in user_scope.permissions,
         is_owner=user_scope.role == "owner",
-        **_rounds(found, zone),
+        **_check_values(found, zone),
     )
 
 
@@ -96,7 +96,7 @@ async def show_integrity(
 async def show_check(request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep) -> Response[str]:
     """How the check stands, while one runs."""
     found = await database.run(_overview, database, user_scope)
-    return html("integrity_check.html", found=found, **_rounds(found, filters_of(request).zone))
+    return html("integrity_check.html", found=found, **_check_values(found, filters_of(request).zone))
 
 
 @post(PATH + "/check", name="web.integrity.start")
@@ -141,30 +141,30 @@ def _overview(database: Database, scope: Scope) -> Overview:
         return overview(connection, scope)
 
 
-def _load(database: Database, prover: Prover, scope: Scope, zone: tzinfo) -> tuple[Overview, list[ShownKey], str]:
+def _load(database: Database, prover: Prover, scope: Scope, zone: tzinfo) -> tuple[Overview, list[SigningKeyRow], str]:
     """What is known, the keys, and why there are none."""
     found = _overview(database, scope)
     try:
-        keys = [ShownKey(vkey, second_words(until, zone)) for vkey, until in prover.keys(scope)]
+        keys = [SigningKeyRow(vkey, second_words(until, zone)) for vkey, until in prover.keys(scope)]
     except Unavailable as problem:
         return found, [], problem.detail
     return found, keys, ""
 
 
-def _rounds(found: Overview, zone: tzinfo) -> dict[str, Any]:
+def _check_values(found: Overview, zone: tzinfo) -> dict[str, Any]:
     return {
-        "running": _shown(found.running, zone),
-        "last": _shown(found.last, zone),
+        "running": _check_row(found.running, zone),
+        "last": _check_row(found.last, zone),
         "most": MOST_SHOWN,
     }
 
 
-def _shown(one: Round | None, zone: tzinfo) -> ShownRound | None:
+def _check_row(one: Round | None, zone: tzinfo) -> CheckRow | None:
     if one is None:
         return None
     asked_by = "" if one.asked_by is None else one.asked_by.label
     percent = 100 * one.position // one.end if one.end else 0
-    return ShownRound(one, second_words(one.started_at, zone), second_words(one.finished_at, zone), asked_by, percent)
+    return CheckRow(one, second_words(one.started_at, zone), second_words(one.finished_at, zone), asked_by, percent)
 
 
 @cache

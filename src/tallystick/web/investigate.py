@@ -20,10 +20,10 @@ from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, UserScopeDep, WebRequest
-from tallystick.web.event_panel import find_event, no_event
-from tallystick.web.event_view import Row, row_of
+from tallystick.web.event_panel import event_not_found, find_event
+from tallystick.web.event_row import EventRow, event_row
 from tallystick.web.filters import PATH, Filters
-from tallystick.web.pages import html
+from tallystick.web.templating import html
 
 SPANS = {
     "15m": "15 minutes",
@@ -35,18 +35,18 @@ SPANS = {
     "90d": "90 days",
 }
 NEAREST = 100  # on either side
-CHOSEN = 25  # so many events are ticked from the beginning
-MOST_TOLD = 3
+MOST_PRESELECTED = 25  # so many events are ticked from the beginning
+MOST_CHANGES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TimelineEntry:
     """`same` are the threads it shares with the event in the middle, `marks` why it stands out."""
 
-    row: Row
+    row: EventRow
     summary: str
-    told: list[str]
-    same: Sequence[str]
+    changes: list[str]
+    shared_threads: Sequence[str]
     marks: Sequence[str]
 
 
@@ -54,10 +54,10 @@ class Entry:
 class Investigation:
     """What the page shows. `threads` are all that the event has, `followed` the names of those it follows."""
 
-    middle: Entry
+    middle: TimelineEntry
     threads: list[Thread]
     followed: Sequence[str]
-    entries: list[Entry]
+    entries: list[TimelineEntry]
     gaps: list[str]
     open_cases: list[Case]
 
@@ -85,7 +85,7 @@ async def investigate(
         spans=SPANS | {value: value for value in spans.values() if value not in SPANS},
         chosen_spans=spans,
         may_change=may_change(user_scope),
-        ticked=len(shown.entries) <= CHOSEN,
+        ticked=len(shown.entries) <= MOST_PRESELECTED,
         most=MOST_EVENTS,
     )
 
@@ -101,11 +101,11 @@ def _load(
 ) -> Investigation:
     stored = find_event(finder, scope, event_id)
     if stored is None:
-        raise no_event()
+        raise event_not_found()
     found = find_related_events(finder, scope, stored, by=by, limit=NEAREST, **spans)
     firsts = find_first_seen(finder, scope, [one.stored for one in found.events])
     entries = [
-        entry_of(one.stored, filters.zone, one.relations, firsts.words.get(one.stored.index, ()))
+        timeline_entry(one.stored, filters.zone, one.relations, firsts.words.get(one.stored.index, ()))
         for one in found.events
     ]
     with database.read() as connection:
@@ -137,11 +137,13 @@ def _gaps(found: RelatedEvents, firsts: FirstSeen, scope: Scope, filters: Filter
     return said
 
 
-def entry_of(stored: StoredEvent, zone: tzinfo, same: Sequence[str] = (), marks: Sequence[str] = ()) -> Entry:
+def timeline_entry(
+    stored: StoredEvent, zone: tzinfo, same: Sequence[str] = (), marks: Sequence[str] = ()
+) -> TimelineEntry:
     """The entry for an event; times in `zone`. What it tells are the first of its changes, briefly."""
     event = event_of(stored)
     told = [
         f"{change.path}: {change.before + ' → ' if change.before else ''}{change.after}"[:200]
         for change in changes_of(event.get("changes", {}))
     ]
-    return Entry(row_of(stored, zone), event["summary"], told[:MOST_TOLD], same, marks)
+    return TimelineEntry(event_row(stored, zone), event["summary"], told[:MOST_CHANGES], same, marks)

@@ -19,9 +19,9 @@ from tallystick.live.hub import LiveHub
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
 from tallystick.web.dependencies import AuthenticatorDep, DatabaseDep, LiveHubDep, SessionTokenDep, WebRequest
-from tallystick.web.event_view import row_of
-from tallystick.web.filters import PATH, Filters, from_pairs
-from tallystick.web.pages import row_html
+from tallystick.web.event_row import event_row
+from tallystick.web.filters import PATH, Filters, parse_filters
+from tallystick.web.templating import row_html
 
 MOST_ROWS = 500  # a page draws no more, so no message carries more
 CHECK_SECONDS = 15.0
@@ -30,7 +30,7 @@ TROUBLE_RETRY_MILLISECONDS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Viewer:
+class LiveView:
     """One open live view."""
 
     database: Database
@@ -69,7 +69,7 @@ class Viewer:
                     if await self.scope() != scope:
                         return  # the browser comes back, and then sees what it may see now
                     checked = time.monotonic()
-                yield await self.database.run(message_of, batch, self.filters, query.needles)
+                yield await self.database.run(rows_message, batch, self.filters, query.needles)
 
 
 @get(f"{PATH}/live", name="web.audit_logs.live")
@@ -85,18 +85,19 @@ async def follow_events(
     A message `rows` holds `{"rows": [[index, HTML]…], "skipped": n, "through": index}`, newest first;
     `position` says up to which index all was looked at; `signed-out` and `trouble` come last.
     """
-    filters = from_pairs(request.query_params.multi_items())
-    viewer = Viewer(database, authenticator, hub, session_token, filters, _after(request))
+    filters = parse_filters(request.query_params.multi_items())
+    viewer = LiveView(database, authenticator, hub, session_token, filters, _after(request))
     return ServerSentEvent(viewer.messages(), headers={"X-Accel-Buffering": "no"})
 
 
-def message_of(batch: LiveBatch, filters: Filters, needles: tuple[str, ...] = ()) -> ServerSentEventMessage:
+def rows_message(batch: LiveBatch, filters: Filters, needles: tuple[str, ...] = ()) -> ServerSentEventMessage:
     """A batch as one message; its id is where the stream goes on after a lost connection."""
     shown = batch.events[-MOST_ROWS:]
     if not shown:
         return ServerSentEventMessage(id=batch.through, event="position", data=json.dumps({"through": batch.through}))
     rows = [
-        [stored.index, row_html(row_of(stored, filters.zone, needles), filters, needles)] for stored in reversed(shown)
+        [stored.index, row_html(event_row(stored, filters.zone, needles), filters, needles)]
+        for stored in reversed(shown)
     ]
     data = {"rows": rows, "skipped": len(batch.events) - len(shown), "through": batch.through}
     return ServerSentEventMessage(id=batch.through, event="rows", data=json.dumps(data))

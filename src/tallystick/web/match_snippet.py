@@ -9,7 +9,7 @@ DETAILS = ("changes", "request", "response", "metadata")
 BEFORE, LENGTH = 12, 100  # characters: the place itself is to be seen where a cell is narrow
 
 
-def found_in_details(event: Mapping[str, Any], shown: Iterable[str], needles: tuple[str, ...]) -> str:
+def match_snippet(event: Mapping[str, Any], shown: Iterable[str], needles: tuple[str, ...]) -> str:
     """`name: value`, cut around the place; "" when every needle stands in what is shown, or in no value."""
     if not needles:
         return ""
@@ -19,7 +19,7 @@ def found_in_details(event: Mapping[str, Any], shown: Iterable[str], needles: tu
             for path, value in _values(event):
                 at = fold(value).find(needle)
                 if at >= 0:
-                    return f"{path.rpartition('.')[2]}: {_cut(value, at)}"
+                    return f"{path.rpartition('.')[2]}: {_excerpt(value, at)}"
     return ""
 
 
@@ -41,7 +41,7 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, str]]:
         yield path, str(value)
 
 
-def _cut(value: str, at: int) -> str:
+def _excerpt(value: str, at: int) -> str:
     start = value.rfind(" ", 0, max(0, at - 1)) + 1 if at > BEFORE else 0
     start = max(start, at - BEFORE, 0)
     part = value[start : start + LENGTH]

@@ -16,9 +16,9 @@ from tallystick.search.find import Finder
 from tallystick.verify.tree import Unproven, check_inclusion, leaf_hash
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FinderDep, ProverDep, UserScopeDep, WebRequest
-from tallystick.web.event_panel import find_event, no_event
+from tallystick.web.event_panel import event_not_found, find_event
 from tallystick.web.filters import PATH
-from tallystick.web.pages import html
+from tallystick.web.templating import html
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ async def show_proof(
     zone = filters.zone
 
     def prove() -> ProofLine:
-        line = _proven(database, finder, prover, user_scope, event_id)
+        line = _prove(database, finder, prover, user_scope, event_id)
         at = line.checkpoint.made_at if line.checkpoint else 0
         words = second_words(at, zone)
         return ProofLine(event_id, line.index, line.frozen, line.checkpoint, words, line.problem)
@@ -64,7 +64,7 @@ async def download_proof(
     def made() -> bytes:
         event = find_event(finder, user_scope, event_id)
         if event is None:
-            raise no_event()
+            raise event_not_found()
         proof = prover.inclusion(user_scope, event.index)
         shown = {"index": event.index, "size": proof.checkpoint.size, "event": evidence(event)}
         return msgspec.json.encode(shown | {"proof": proof_text(proof, event)})
@@ -73,12 +73,12 @@ async def download_proof(
     return Response(await database.run(made), media_type="application/json", headers=headers)
 
 
-def _proven(
+def _prove(
     database: Database, finder: Finder, prover: Prover, scope: Scope, event_id: str
 ) -> ProofLine:  # fmt: skip
     event = find_event(finder, scope, event_id)
     if event is None:
-        raise no_event()
+        raise event_not_found()
     with database.read() as connection:
         frozen = ledger_log.read(connection, scope.org_id).frozen_reason is not None
     try:

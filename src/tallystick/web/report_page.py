@@ -16,12 +16,12 @@ from tallystick.web.compliance_page import PATH, find_report, period_words
 from tallystick.web.dependencies import CallerDep, DatabaseDep, ExporterDep, FrameDep, UserScopeDep
 from tallystick.web.filters import Filters
 from tallystick.web.form_request import FormRequestDep
-from tallystick.web.pages import html, redirect
+from tallystick.web.templating import html, redirect
 
 ONE = PATH + "/reports/{report_id:str}"
 
 
-class Links:
+class ReportLinks:
     """From numbers of a report to the lists behind them."""
 
     def __init__(self, period: ReportPeriod) -> None:
@@ -44,7 +44,7 @@ class Links:
     def group(self, one: ExceptionReport, group: ValueGroup) -> str:
         """The events of a group."""
         period = ReportPeriod(group.start, group.end, self._period.zone) if group.start else self._period
-        return Links(period)._filters(one.query).having(group.field, (group.value,)).href()
+        return ReportLinks(period)._filters(one.query).with_values(group.field, (group.value,)).href()
 
     def event(self, event_id: str) -> str:
         return Filters(tz=self._period.zone).href(f"/audit-logs/{event_id}")
@@ -67,14 +67,14 @@ async def show_report(
         "asked": asked,
     }
     if not one.has_file:
-        return html("compliance_making.html", **around, percent=one.progress // 10, why=_why(one))
+        return html("compliance_making.html", **around, percent=one.progress // 10, why=_missing_reason(one))
     report = await database.run(reports.load_report, one, exporter.path(one))
     zone = zone_of(report.period.zone)
     return html(
         "compliance_report.html",
         **around,
         report=report,
-        links=Links(report.period),
+        links=ReportLinks(report.period),
         period=_period(report.period, zone),
         parts=[_period(part, zone) for part in report.not_reviewed],
         reviews={line.id: line for line in report.reviews},
@@ -107,7 +107,9 @@ async def download_pdf(
         return one, content
 
     one, content = await database.run(take)
-    return Response(content, media_type="application/pdf", headers=_attached(one, reports.request_of(one), "pdf"))
+    return Response(
+        content, media_type="application/pdf", headers=_attachment_header(one, reports.request_of(one), "pdf")
+    )
 
 
 @get(ONE + "/report.json", name="web.compliance.json")
@@ -123,23 +125,23 @@ async def download_json(
         return one, content
 
     one, content = await database.run(take)
-    headers = {**file_headers(one), **_attached(one, reports.request_of(one), "json")}
+    headers = {**file_headers(one), **_attachment_header(one, reports.request_of(one), "json")}
     return Response(content, media_type="application/json", headers=headers)
 
 
 @post(ONE + "/evidence", name="web.compliance.evidence", status_code=303)
-async def ask_evidence(report_id: str, form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
+async def request_evidence(report_id: str, form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
     """Lets the events behind the report be bundled; Exports has the file when it is ready."""
     await form_request.write(reports.request_evidence, report_id, **form_request.context)
     exporter.wake()
     return redirect("/exports")
 
 
-def _attached(one: Export, asked: ReportRequest, suffix: str) -> dict[str, str]:
+def _attachment_header(one: Export, asked: ReportRequest, suffix: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="report-{asked.framework}-{one.shown_id}.{suffix}"'}
 
 
-def _why(one: Export) -> str:
+def _missing_reason(one: Export) -> str:
     """Why there is no report to read; empty while it is being made."""
     if one.is_open:
         return ""

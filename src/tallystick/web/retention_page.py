@@ -27,8 +27,8 @@ from tallystick.store.expiry import ExpiryCount
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FrameDep, Injected, SettingsDep, StoreDep, UserScopeDep, WebRequest
 from tallystick.web.page_frame import PageFrame
-from tallystick.web.pages import html
-from tallystick.web.retention_words import freed_words, gone_words, number_words, soon_words
+from tallystick.web.retention_text import deletion_text, event_count_text, expiry_text, release_text
+from tallystick.web.templating import html
 
 PATH = "/retention"
 # What the forms of the page are called in the URL: a look at something is a GET, and changes nothing.
@@ -36,7 +36,7 @@ CHANGE, HOLD, RELEASE = "change", "hold", "release"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RetentionForms:
     """What stands in the forms, which of them is looked at, and what is wrong with it."""
 
     look: str = ""
@@ -45,7 +45,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Loaded:
+class RetentionContent:
     """What the page shows."""
 
     organization: Organization
@@ -72,7 +72,7 @@ class RetentionPage:
     store: EventStore
     settings: Settings
 
-    async def show(self, asked: Asked, *, status: int = 200) -> Response[str]:
+    async def show(self, asked: RetentionForms, *, status: int = 200) -> Response[str]:
         """With what was asked; a problem stands beside its form."""
         loaded = await self.database.run(_load, self.database, self.store, self.scope, asked)
         return _page(self, loaded, asked, status)
@@ -98,11 +98,11 @@ async def show_retention(request: WebRequest, retention_page: RetentionPageDep) 
     """The page; with a form's fields in the URL, what it would do. Forbidden for who sees a part of the trail only."""
     names = ("plan", "days", "name", "query", "start", "end", "hold")
     typed = {name: request.query_params[name] for name in names if name in request.query_params}
-    asked = Asked(request.query_params.get("look", ""), typed)
+    asked = RetentionForms(request.query_params.get("look", ""), typed)
     return await retention_page.show(asked)
 
 
-def _page(page: RetentionPage, loaded: Loaded, asked: Asked, status: int) -> Response[str]:
+def _page(page: RetentionPage, loaded: RetentionContent, asked: RetentionForms, status: int) -> Response[str]:
     zone, settings, scope = page.zone, page.settings, page.scope
     status = 400 if loaded.problems and status == 200 else status
     found, support = loaded.found, settings.support_contact or ""
@@ -115,10 +115,10 @@ def _page(page: RetentionPage, loaded: Loaded, asked: Asked, status: int) -> Res
         typed=asked.typed,
         look=asked.look,
         problems=loaded.problems,
-        soon=soon_words(found.expiring, WITHIN_DAYS),
-        gone=gone_words(loaded.change) if loaded.change else (),
-        freed=freed_words(loaded.would_free) if loaded.would_free else (),
-        would_hold=number_words(*loaded.would_hold) if loaded.would_hold else "",
+        soon=expiry_text(found.expiring, WITHIN_DAYS),
+        gone=deletion_text(loaded.change) if loaded.change else (),
+        freed=release_text(loaded.would_free) if loaded.would_free else (),
+        would_hold=event_count_text(*loaded.would_hold) if loaded.would_hold else "",
         plans=[plan for plan in PLANS if PLANS[plan] <= PLANS[found.plan]],
         plan_days=PLANS,
         most_days=MOST_DAYS,
@@ -133,12 +133,12 @@ def _page(page: RetentionPage, loaded: Loaded, asked: Asked, status: int) -> Res
     )
 
 
-def _load(database: Database, store: EventStore, scope: Scope, asked: Asked) -> Loaded:
+def _load(database: Database, store: EventStore, scope: Scope, asked: RetentionForms) -> RetentionContent:
     require_whole_trail(scope)
     found = forecast(database, store, scope)
     with database.read() as connection:
         mine = erasures.list_erasures(connection, scope, most=100) if "admin" in scope.permissions else []
-        loaded = Loaded(
+        loaded = RetentionContent(
             of_scope(connection, scope),
             found,
             holds.list_holds(connection, scope, most=200),
@@ -150,7 +150,7 @@ def _load(database: Database, store: EventStore, scope: Scope, asked: Asked) -> 
     loaded.problems = dict(asked.problems)
     try:
         if asked.look == CHANGE:
-            loaded.change = preview_change(database, store, scope, *chosen(asked.typed), now=now_us())
+            loaded.change = preview_change(database, store, scope, *plan_and_days(asked.typed), now=now_us())
         elif asked.look == HOLD:
             typed = [asked.typed.get(name, "") for name in ("query", "start", "end")]
             loaded.would_hold = holds.count(store, scope, *typed, now=now_us())
@@ -161,7 +161,7 @@ def _load(database: Database, store: EventStore, scope: Scope, asked: Asked) -> 
     return loaded
 
 
-def chosen(typed: dict[str, str]) -> tuple[int | None, str]:
+def plan_and_days(typed: dict[str, str]) -> tuple[int | None, str]:
     """Days and plan as the form says them: days are the choice of enterprise alone. BadRequest (`bad_retention`)."""
     plan, days = typed.get("plan", ""), typed.get("days", "").strip()
     if plan != "enterprise" or not days:

@@ -18,13 +18,13 @@ from tallystick.ids import encode
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.search.page import Page
-from tallystick.web.compliance_page import PATH, period_words, review_shown
+from tallystick.web.compliance_page import PATH, period_words, review_row
 from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, Injected, StoreDep, UserScopeDep, WebRequest
-from tallystick.web.event_view import row_of
+from tallystick.web.event_row import event_row
 from tallystick.web.filters import Filters
 from tallystick.web.form_request import FormRequestDep
 from tallystick.web.page_frame import PageFrame
-from tallystick.web.pages import html, redirect
+from tallystick.web.templating import html, redirect
 
 ONE = PATH + "/reviews/{review_id:str}"
 SHOWN = 50
@@ -152,11 +152,11 @@ def _page(
         status=status,
         frame=frame.at("compliance"),
         review=review,
-        shown=review_shown(review, zone, now_us()),
+        shown=review_row(review, zone, now_us()),
         period=period_words(review.start, review.end, zone),
         findings=findings,
         noted=noted,
-        rows=[row_of(event, zone) for event in page.data],
+        rows=[event_row(event, zone) for event in page.data],
         page=page,
         cursor=cursor,
         filters=filters,

@@ -59,29 +59,29 @@ from litestar.exceptions import HTTPException
 from tallystick.errors import TallystickError
 from tallystick.web.alerts_page import (
     acknowledge_alert,
-    change_place,
+    change_destination,
     change_rule,
+    create_destination,
     enable_detection,
-    make_place,
     provide_alerts_page,
     show_alert,
     show_alerts,
 )
 from tallystick.web.assets import static_files
 from tallystick.web.audit_logs import show_audit_logs, show_count, show_rows
-from tallystick.web.case_acts import make_case, remove_event, set_state, write_case, write_note
+from tallystick.web.case_actions import make_case, remove_event, set_state, write_case, write_note
 from tallystick.web.case_pages import show_case, show_cases, show_report
 from tallystick.web.completion import complete_value
 from tallystick.web.compliance_page import (
-    ask_report,
     change_reminder,
     provide_compliance_page,
+    request_report,
     show_compliance,
     start_review,
 )
 from tallystick.web.error_pages import show_error
 from tallystick.web.event_panel import show_event, show_related
-from tallystick.web.exports_page import ask_export, download_export, end_export, show_exports, show_list
+from tallystick.web.exports_page import download_export, end_export, request_export, show_exports, show_list
 from tallystick.web.facets import show_facets
 from tallystick.web.form_request import provide_form_request
 from tallystick.web.histogram import show_histogram
@@ -95,7 +95,6 @@ from tallystick.web.integrity_page import (
 )
 from tallystick.web.investigate import investigate
 from tallystick.web.live_rows import follow_events
-from tallystick.web.pages import with_headers
 from tallystick.web.proof_line import download_proof, show_proof
 from tallystick.web.providers import (
     provide_caller,
@@ -106,14 +105,14 @@ from tallystick.web.providers import (
     provide_token,
     provide_user_scope,
 )
-from tallystick.web.report_page import ask_evidence, download_json, download_pdf, show_progress
+from tallystick.web.report_page import download_json, download_pdf, request_evidence, show_progress
 from tallystick.web.report_page import show_report as show_compliance_report
-from tallystick.web.retention_acts import (
-    ask_erasure,
+from tallystick.web.retention_actions import (
     change_retention,
     decide_erasure,
     place_hold,
     release_hold,
+    request_erasure,
     switch_mail,
 )
 from tallystick.web.retention_page import provide_retention_page, show_retention
@@ -123,8 +122,9 @@ from tallystick.web.saved_views import change_view, list_saved_views, save_view
 from tallystick.web.schedules_page import change_schedule, make_schedule, show_edit, show_form
 from tallystick.web.security_page import show_security, show_sign
 from tallystick.web.set_up import set_up, show_set_up
-from tallystick.web.sign_in import enter, leave, show_home, show_sign_in, switch_organization
+from tallystick.web.sign_in import show_home, show_sign_in, sign_out, submit_sign_in, switch_organization
 from tallystick.web.suggestions import suggest_values
+from tallystick.web.templating import add_headers
 from tallystick.web.unsubscribe import show_unsubscribe, unsubscribe
 
 WEB = Router(
@@ -132,8 +132,8 @@ WEB = Router(
     route_handlers=[
         show_home,
         show_sign_in,
-        enter,
-        leave,
+        submit_sign_in,
+        sign_out,
         switch_organization,
         show_set_up,
         set_up,
@@ -166,11 +166,11 @@ WEB = Router(
         switch_mail,
         place_hold,
         release_hold,
-        ask_erasure,
+        request_erasure,
         decide_erasure,
         show_exports,
         show_list,
-        ask_export,
+        request_export,
         end_export,
         download_export,
         show_form,
@@ -184,22 +184,22 @@ WEB = Router(
         acknowledge_alert,
         change_rule,
         enable_detection,
-        make_place,
-        change_place,
+        create_destination,
+        change_destination,
         show_new,
         make_rule,
         show_backtest,
         show_security,
         show_sign,
         show_compliance,
-        ask_report,
+        request_report,
         start_review,
         change_reminder,
         show_compliance_report,
         show_progress,
         download_pdf,
         download_json,
-        ask_evidence,
+        request_evidence,
         show_review,
         write_review,
         mark_finding,
@@ -226,7 +226,7 @@ WEB = Router(
         "retention_page": Provide(provide_retention_page),
         "review_page": Provide(provide_review_page),
     },
-    after_request=with_headers,
+    after_request=add_headers,
     exception_handlers={TallystickError: show_error, HTTPException: show_error, Exception: show_error},
     include_in_schema=False,
 )

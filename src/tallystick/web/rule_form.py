@@ -32,7 +32,7 @@ from tallystick.web.dependencies import (
 )
 from tallystick.web.filters import REPEATED, Filters
 from tallystick.web.form_request import FormRequestDep
-from tallystick.web.pages import html, redirect
+from tallystick.web.templating import html, redirect
 
 NEW = f"{PATH}/rules/new"
 FIELDS = ("name", "query", "count", "window", "unit", "group_by", "distinct", "severity", "quiet", "quiet_unit",
@@ -47,7 +47,7 @@ WIDEST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class BacktestSummary:
     """A back-test in words: `days` are (day, firings, width of the bar in %)."""
 
     result: Backtest
@@ -66,7 +66,7 @@ class RuleForm:
     token: str
 
     async def show(
-        self, typed: dict[str, str], *, problem: str = "", tested: Tested | None = None, said: str = "",
+        self, typed: dict[str, str], *, problem: str = "", tested: BacktestSummary | None = None, said: str = "",
         one: Rule | None = None, status: int = 200,
     ) -> Response[str]:  # fmt: skip
         """The form."""
@@ -112,7 +112,7 @@ async def provide_rule_form(
 @get(NEW, name="web.alerts.new")
 async def show_new(request: WebRequest, rule_form: RuleFormDep) -> Response[str]:
     """The form, for what the list that led here finds."""
-    typed = _empty() | {"query": search_of(filters_of(request))}
+    typed = _empty_form() | {"query": rule_search_of(filters_of(request))}
     return await rule_form.show(typed)
 
 
@@ -121,7 +121,7 @@ async def make_rule(
     form_request: FormRequestDep, rule_form: RuleFormDep, database: DatabaseDep, store: StoreDep
 ) -> Response[str]:
     """Makes it, or tests it on the past first."""
-    typed = _empty() | form_request.texts(*(name for name in FIELDS if name != "destinations"))
+    typed = _empty_form() | form_request.texts(*(name for name in FIELDS if name != "destinations"))
     typed["destinations"] = " ".join(form_request.all("destinations"))
     try:
         given = _definition_fields(typed)
@@ -130,7 +130,9 @@ async def make_rule(
             now = now_us()
             days = int(typed["days"]) if typed["days"] in DAYS else 30
             work = partial(backtest, database, store, form_request.scope, definition, now - days * DAY_US, now)
-            return await rule_form.show(typed, tested=_tested(await database.run(work)), said=describe(definition))
+            return await rule_form.show(
+                typed, tested=_backtest_summary(await database.run(work)), said=describe(definition)
+            )
         wanted = RuleSettings(
             typed["name"] or "Rule", given, typed["severity"], typed["runbook"], typed["destinations"].split()
         )
@@ -166,13 +168,13 @@ async def show_backtest(
         name=name,
         title=title,
         said=said,
-        tested=_tested(result),
+        tested=_backtest_summary(result),
         days=days,
         day_choices=DAYS,
     )
 
 
-def search_of(filters: Filters) -> str:
+def rule_search_of(filters: Filters) -> str:
     """The filters of a list as one search, without its period."""
     given = filters.parameters(now_us())
     terms = [f"{QUALIFIERS[name]}:{quoted_if_needed(value)}" for name in REPEATED for value in given.get(name, ())]
@@ -181,7 +183,7 @@ def search_of(filters: Filters) -> str:
     return " ".join(terms)
 
 
-def _empty() -> dict[str, str]:
+def _empty_form() -> dict[str, str]:
     return dict.fromkeys(FIELDS, "") | {"count": "1", "window": "10", "unit": "minutes", "severity": "warning",
                                         "quiet": "1", "quiet_unit": "hours", "days": "30"}  # fmt: skip
 
@@ -189,9 +191,9 @@ def _empty() -> dict[str, str]:
 def _definition_fields(typed: dict[str, str]) -> dict[str, Any]:
     """What the form says of what is judged."""
     count = int(typed["count"]) if typed["count"].isdecimal() and len(typed["count"]) < 6 else 0
-    given: dict[str, Any] = {"query": typed["query"], "count": count, "cooldown_seconds": _span(typed, "quiet")}
+    given: dict[str, Any] = {"query": typed["query"], "count": count, "cooldown_seconds": _seconds(typed, "quiet")}
     if count > 1:
-        given["window_seconds"] = _span(typed, "window", "unit")
+        given["window_seconds"] = _seconds(typed, "window", "unit")
         if typed["distinct"]:
             given["distinct"] = typed["distinct"]
     if typed["group_by"]:
@@ -199,18 +201,18 @@ def _definition_fields(typed: dict[str, str]) -> dict[str, Any]:
     return given
 
 
-def _span(typed: dict[str, str], name: str, unit: str = "") -> int:
+def _seconds(typed: dict[str, str], name: str, unit: str = "") -> int:
     number = typed[name]
     if not number.isdecimal() or len(number) > 6:
         return -1
     return int(number) * UNITS.get(typed[unit or f"{name}_unit"], 1)
 
 
-def _tested(result: Backtest) -> Tested:
+def _backtest_summary(result: Backtest) -> BacktestSummary:
     most = max(result.days.values(), default=1)
     days = tuple((day, number, max(1, round(number * WIDEST / most))) for day, number in result.days.items())
     last = tuple(
         (second_words(one.at, UTC), one, f"/audit-logs?range=custom&start={rfc3339(one.at)}&end={rfc3339(one.at + 1)}")
         for one in result.firings[::-1][:20]
     )
-    return Tested(result, days, last)
+    return BacktestSummary(result, days, last)

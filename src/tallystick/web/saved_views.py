@@ -11,11 +11,11 @@ from tallystick.saved import saved_views
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, SessionTokenDep, UserScopeDep, WebRequest
-from tallystick.web.event_list import load
-from tallystick.web.filters import PATH, Filters, from_pairs
+from tallystick.web.event_list import load_event_list
+from tallystick.web.filters import PATH, Filters, parse_filters
 from tallystick.web.form_request import FormRequest, FormRequestDep
 from tallystick.web.page_frame import PageFrame
-from tallystick.web.pages import html, redirect
+from tallystick.web.templating import html, redirect
 
 SAVED = f"{PATH}/saved"
 
@@ -31,8 +31,8 @@ async def list_saved_views(
         with database.read() as connection:
             return saved_views.list_views(connection, user_scope)
 
-    saved = [(view, _opened(view, filters)) for view in await database.run(read)]
-    now_shown = urlencode(filters.lasting().pairs())
+    saved = [(view, _view_href(view, filters)) for view in await database.run(read)]
+    now_shown = urlencode(filters.for_saved_view().pairs())
     return html(
         "saved_views.html",
         saved=saved,
@@ -46,12 +46,12 @@ async def list_saved_views(
 @post(SAVED, name="web.audit_logs.save", status_code=303)
 async def save_view(form_request: FormRequestDep, frame: FrameDep, finder: FinderDep) -> Response[str]:
     """Keeps the list that `query` describes under a name."""
-    shown = _shown(form_request)
-    kept = urlencode(shown.lasting().pairs())
+    shown = _filters_of_form(form_request)
+    kept = urlencode(shown.for_saved_view().pairs())
     try:
         await form_request.write(saved_views.save_view, form_request.text("name"), kept, **form_request.context)
     except (BadRequest, Conflict) as problem:
-        return await _refused(problem, form_request, frame, finder)
+        return await _page_with_error(problem, form_request, frame, finder)
     return redirect(shown.href())
 
 
@@ -71,16 +71,16 @@ async def change_view(view_id: str, form_request: FormRequestDep, frame: FrameDe
     try:
         await act()
     except (BadRequest, Conflict) as problem:
-        return await _refused(problem, form_request, frame, finder)
-    return redirect(_shown(form_request).href())
+        return await _page_with_error(problem, form_request, frame, finder)
+    return redirect(_filters_of_form(form_request).href())
 
 
-async def _refused(
+async def _page_with_error(
     problem: BadRequest | Conflict, form_request: FormRequest, frame: PageFrame, finder: Finder
 ) -> Response[str]:
     """The page that the form stood on, with what was wrong."""
-    shown = _shown(form_request)
-    listing = await form_request.database.run(load, form_request.scope, finder, shown, None)
+    shown = _filters_of_form(form_request)
+    listing = await form_request.database.run(load_event_list, form_request.scope, finder, shown, None)
     return html(
         "audit_logs.html",
         status=problem.status,
@@ -93,11 +93,11 @@ async def _refused(
     )
 
 
-def _shown(form_request: FormRequest) -> Filters:
+def _filters_of_form(form_request: FormRequest) -> Filters:
     """The list that was on the page, from the form's own words; nothing else is gone to."""
-    return from_pairs(parse_qsl(form_request.text("query")))
+    return parse_filters(parse_qsl(form_request.text("query")))
 
 
-def _opened(view: saved_views.SavedView, filters: Filters) -> str:
+def _view_href(view: saved_views.SavedView, filters: Filters) -> str:
     """Where a view leads: what it keeps, in the zone and the length that are chosen now."""
-    return from_pairs(parse_qsl(view.query)).shown_like(filters).href()
+    return parse_filters(parse_qsl(view.query)).with_display_of(filters).href()

@@ -32,15 +32,15 @@ from tallystick.web.dependencies import (
     UserScopeDep,
     WebRequest,
 )
-from tallystick.web.filters import Filters, from_pairs
+from tallystick.web.filters import Filters, parse_filters
 from tallystick.web.form_request import FormRequestDep
 from tallystick.web.page_frame import PageFrame
-from tallystick.web.pages import html, redirect
+from tallystick.web.templating import html, redirect
 from tallystick.work.calendar import FREQUENCIES, WEEKDAYS
 
 EXPORTS = "/exports"
 PATH = f"{EXPORTS}/schedules"
-RESULTS = {
+RESULT_LABELS = {
     "making": ("In progress", "busy"),
     "sending": ("Being sent", "busy"),
     "delivered": ("Delivered", "good"),
@@ -53,7 +53,7 @@ FIELDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class ShownSchedule:
+class ScheduleRow:
     """One schedule in words. `tone` is the look of its last result."""
 
     one: Schedule
@@ -99,7 +99,7 @@ async def show_edit(
     settings: SettingsDep,
 ) -> Response[str]:
     """The form of one that there is."""
-    one = await database.run(_look, database, user_scope, schedule_id)
+    one = await database.run(_find_schedule, database, user_scope, schedule_id)
     was = changes.settings_of(one)
     typed = {
         "name": was.name, "frequency": was.frequency, "at": was.at, "weekday": was.weekday, "day": str(was.day),
@@ -115,9 +115,9 @@ async def make_schedule(
 ) -> Response[str]:
     """Makes one of what was typed."""
     typed = form_request.texts(*FIELDS)
-    kept = _kept(from_pairs(parse_qsl(typed["query"])))
+    kept = _filter_of(parse_filters(parse_qsl(typed["query"])))
     try:
-        wanted = ScheduleSettings(**_wanted(typed), filter=kept, mode=typed["mode"], past=bool(typed["past"]))
+        wanted = ScheduleSettings(**_settings_from(typed), filter=kept, mode=typed["mode"], past=bool(typed["past"]))
         one = await form_request.write(changes.create, wanted, **form_request.context)
     except (BadRequest, Conflict, Forbidden) as problem:
         return _form(frame, form_request.scope, settings, session_token, typed, problem.detail, status=problem.status)
@@ -142,7 +142,7 @@ async def change_schedule(
         "resume": lambda: form_request.write(changes.change, schedule_id, {"enabled": True}, **context),
         "consent": lambda: form_request.write(changes.consent, schedule_id, **context),
         "delete": lambda: form_request.write(changes.remove, schedule_id, **context),
-        "change": lambda: form_request.write(changes.change, schedule_id, _wanted(typed), **context),
+        "change": lambda: form_request.write(changes.change, schedule_id, _settings_from(typed), **context),
     }
     name = form_request.text("act")
     if name not in acts:
@@ -154,7 +154,7 @@ async def change_schedule(
     except (BadRequest, Conflict, Forbidden) as problem:
         if name != "change":
             raise
-        one = await form_request.database.run(_look, form_request.database, form_request.scope, schedule_id)
+        one = await form_request.database.run(_find_schedule, form_request.database, form_request.scope, schedule_id)
         return _form(
             frame, form_request.scope, settings, session_token, typed, problem.detail, status=problem.status, one=one
         )
@@ -162,27 +162,27 @@ async def change_schedule(
     return redirect(EXPORTS if name == "delete" else f"{EXPORTS}#{schedule_id}")
 
 
-async def schedules_shown(database: Database, scope: Scope, zone: tzinfo) -> list[ShownSchedule]:
+async def schedule_rows(database: Database, scope: Scope, zone: tzinfo) -> list[ScheduleRow]:
     """Those of the page."""
 
     def load() -> list[Schedule]:
         with database.read() as connection:
             return list_schedules(connection, scope)
 
-    return [_shown(one, scope, zone) for one in await database.run(load)]
+    return [_schedule_row(one, scope, zone) for one in await database.run(load)]
 
 
-def _shown(one: Schedule, scope: Scope, zone: tzinfo) -> ShownSchedule:
+def _schedule_row(one: Schedule, scope: Scope, zone: tzinfo) -> ScheduleRow:
     last = one.last_run
-    result, tone = RESULTS[last.state] if last else ("Not run yet", "gone")
+    result, tone = RESULT_LABELS[last.state] if last else ("Not run yet", "gone")
     if one.stopped:
         result, tone = "Ended", "bad"
     next_run = "" if one.next_at is None else second_words(one.next_at, one.calendar.zone)
-    return ShownSchedule(
+    return ScheduleRow(
         one=one,
         words=describe_filter(one.filter),
         format=KINDS[one.format].words,
-        mode="new events since the last file" if one.mode == "new" else f"the previous {_unit(one)}",
+        mode="new events since the last file" if one.mode == "new" else f"the previous {_period_noun(one)}",
         to=tuple(who.address for who in one.recipients if who.state == "active"),
         waiting=tuple(who.address for who in one.recipients if who.state == "waiting"),
         left=tuple(who.address for who in one.recipients if who.state == "unsubscribed"),
@@ -195,7 +195,7 @@ def _shown(one: Schedule, scope: Scope, zone: tzinfo) -> ShownSchedule:
     )
 
 
-def _unit(one: Schedule) -> str:
+def _period_noun(one: Schedule) -> str:
     return {"daily": "day", "weekly": "week", "monthly": "month"}[one.calendar.frequency]
 
 
@@ -210,7 +210,7 @@ def _form(
     status: int = 200,
     one: Schedule | None = None,
 ) -> Response[str]:
-    kept = one.filter if one else _kept(from_pairs(parse_qsl(typed["query"])))
+    kept = one.filter if one else _filter_of(parse_filters(parse_qsl(typed["query"])))
     return html(
         "schedule_form.html",
         status=status,
@@ -231,7 +231,7 @@ def _form(
     )
 
 
-def _wanted(typed: dict[str, str]) -> dict[str, Any]:
+def _settings_from(typed: dict[str, str]) -> dict[str, Any]:
     """What the form says, but for filter and mode, which stay."""
     return {
         "name": typed["name"] or f"{typed['frequency']} export".capitalize(),
@@ -246,12 +246,12 @@ def _wanted(typed: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _kept(filters: Filters) -> dict[str, list[str]]:
+def _filter_of(filters: Filters) -> dict[str, list[str]]:
     """The filters of a list, without its period, which the schedule decides."""
     given = filters.parameters(now_us())
     return {name: list(given[name]) for name in FILTERS if given.get(name)}
 
 
-def _look(database: Database, scope: Scope, schedule_id: str) -> Schedule:
+def _find_schedule(database: Database, scope: Scope, schedule_id: str) -> Schedule:
     with database.read() as connection:
         return show(connection, scope, schedule_id)

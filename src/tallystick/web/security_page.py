@@ -18,8 +18,8 @@ from tallystick.search.find import Finder
 from tallystick.search.grammar import parse
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, StoreDep, UserScopeDep, WebRequest
-from tallystick.web.event_view import Row, row_of
-from tallystick.web.pages import html
+from tallystick.web.event_row import EventRow, event_row
+from tallystick.web.templating import html
 
 PATH = "/security"
 PERIODS = ("1", "7", "30", "90")
@@ -40,7 +40,7 @@ SIGNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Top:
+class TopValues:
     """The values that occur most: (value, count, width of its bar in %, where its events are)."""
 
     title: str
@@ -48,13 +48,13 @@ class Top:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class SecurityContent:
     """What the page is made of."""
 
     days: tuple[tuple[str, int, int, str], ...]
     failed: int
-    tops: tuple[Top, ...]
-    changes: list[Row]
+    tops: tuple[TopValues, ...]
+    changes: list[EventRow]
     changes_more: bool
 
 
@@ -66,7 +66,7 @@ async def show_security(
     require_whole_trail(user_scope)
     days, zone = _days(request), filters_of(request).zone
     now = now_us()
-    looked = await database.run(_look, finder, user_scope, days, now, zone)
+    looked = await database.run(_load, finder, user_scope, days, now, zone)
     return html(
         "security.html",
         frame=frame.at("security"),
@@ -97,7 +97,7 @@ async def show_sign(
     return html("security_sign.html", name=name, found=found, last=last, days=days)
 
 
-def _look(finder: Finder, scope: Scope, days: int, now: int, zone: Any) -> Looked:
+def _load(finder: Finder, scope: Scope, days: int, now: int, zone: Any) -> SecurityContent:
     start = now - days * DAY_US
     failed = Query(parse(FAILED, now=now), start, now)
     tops = []
@@ -105,7 +105,7 @@ def _look(finder: Finder, scope: Scope, days: int, now: int, zone: Any) -> Looke
         values = finder.facets(scope, failed, field, limit=8)["values"]
         most = max((one["count"] for one in values), default=1)
         tops.append(
-            Top(title, tuple((one["value"], one["count"], max(1, round(100 * one["count"] / most)),
+            TopValues(title, tuple((one["value"], one["count"], max(1, round(100 * one["count"] / most)),
                               _href(FAILED, start, now, **{field: one["value"]})) for one in values))
         )  # fmt: skip
     buckets = finder.histogram(scope, failed, buckets=60)["buckets"] if days else []
@@ -122,8 +122,8 @@ def _look(finder: Finder, scope: Scope, days: int, now: int, zone: Any) -> Looke
         for day in each
     )  # fmt: skip
     changed = finder.page(scope, Query(And((parse(PERMISSIONS, now=now),)), start, now), limit=SHOWN + 1, count="none")
-    rows = [row_of(event, zone, ()) for event in changed.data[:SHOWN]]
-    return Looked(shown, sum(found.values()), tuple(tops), rows, len(changed.data) > SHOWN)
+    rows = [event_row(event, zone, ()) for event in changed.data[:SHOWN]]
+    return SecurityContent(shown, sum(found.values()), tuple(tops), rows, len(changed.data) > SHOWN)
 
 
 def _events(query: str, group: str, at: int, window_us: int) -> str:

@@ -16,8 +16,8 @@ from tallystick.errors import BadRequest, Unavailable
 from tallystick.ledger import log
 from tallystick.web.dependencies import DatabaseDep, FormDep, RecorderDep, RequestCallerDep, SettingsDep, SignInDep
 from tallystick.web.filters import PATH
-from tallystick.web.pages import html, redirect
-from tallystick.web.sign_in import with_session
+from tallystick.web.sign_in import set_session_cookie
+from tallystick.web.templating import html, redirect
 
 FIELDS = ("organization", "slug", "name", "email")
 
@@ -25,7 +25,7 @@ FIELDS = ("organization", "slug", "name", "email")
 @get("/set-up/{token:str}", name="web.set_up")
 async def show_set_up(token: str, database: DatabaseDep) -> Response[str]:
     """The form; 404 when the link was used or is too old."""
-    await database.run(_check, database, token)
+    await database.run(_check_link, database, token)
     return _page(dict.fromkeys(FIELDS, ""))
 
 
@@ -41,7 +41,7 @@ async def set_up(
 ) -> Response[str]:
     """Makes the organization, its log and its owner, who is signed in at once."""
     fields = {name: str(form.get(name, "")).strip() for name in FIELDS}
-    await database.run(_check, database, token)
+    await database.run(_check_link, database, token)
     try:
         owner = FirstOwner(
             slug=fields["slug"] or slug_of(fields["organization"]),
@@ -50,11 +50,11 @@ async def set_up(
             name=fields["name"],
             password=await sign_in.hashed(str(form.get("password", ""))),
         )
-        cookie = await database.run(_make, database, token, owner, request_caller)
+        cookie = await database.run(_create_organization, database, token, owner, request_caller)
     except (BadRequest, Unavailable) as problem:
         return _page(fields, problem.detail, problem.status)
     recorder.own_actions_waiting()
-    return with_session(redirect(PATH), cookie, settings)
+    return set_session_cookie(redirect(PATH), cookie, settings)
 
 
 def slug_of(name: str) -> str:
@@ -62,12 +62,12 @@ def slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:40].strip("-") or "main"
 
 
-def _check(database: Database, token: str) -> None:
+def _check_link(database: Database, token: str) -> None:
     with database.read() as connection:
         setup_link.check(connection, token, now=now_us())
 
 
-def _make(database: Database, token: str, owner: FirstOwner, caller: Caller) -> Secret:
+def _create_organization(database: Database, token: str, owner: FirstOwner, caller: Caller) -> Secret:
     now = now_us()
     with database.write() as connection:
         organization, member = setup_link.use(connection, token, owner, now=now, caller=caller)

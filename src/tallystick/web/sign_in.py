@@ -23,7 +23,7 @@ from tallystick.web.dependencies import (
 )
 from tallystick.web.filters import PATH
 from tallystick.web.page_frame import is_own_page
-from tallystick.web.pages import html, redirect
+from tallystick.web.templating import html, redirect
 
 
 @get("/", name="web.home")
@@ -35,15 +35,15 @@ async def show_home() -> Response[str]:
 @get("/sign-in", name="web.sign_in")
 async def show_sign_in(request: WebRequest, session_token: SessionTokenDep, database: DatabaseDep) -> Response[str]:
     """The form; who is signed in goes on at once."""
-    wanted = _wanted(request.query_params.get("next", ""))
-    is_signed_in, is_set_up = await database.run(_standing, database, session_token)
+    wanted = _redirect_target(request.query_params.get("next", ""))
+    is_signed_in, is_set_up = await database.run(_sign_in_state, database, session_token)
     if is_signed_in:
         return redirect(wanted)
     return html("sign_in.html", email="", next=wanted, problem="", is_set_up=is_set_up)
 
 
 @post("/sign-in", name="web.sign_in.post")
-async def enter(
+async def submit_sign_in(
     form: FormDep,
     session_token: SessionTokenDep,
     request_caller: RequestCallerDep,
@@ -52,7 +52,7 @@ async def enter(
     recorder: RecorderDep,
 ) -> Response[str]:
     """Begins a session, or says that it was refused."""
-    email, wanted = str(form.get("email", "")), _wanted(str(form.get("next", "")))
+    email, wanted = str(form.get("email", "")), _redirect_target(str(form.get("next", "")))
     try:
         token = await sign_in.sign_in(
             email, str(form.get("password", "")), caller=request_caller, previous=session_token
@@ -70,11 +70,11 @@ async def enter(
         )
     finally:
         recorder.own_actions_waiting()
-    return with_session(redirect(wanted), token, settings)
+    return set_session_cookie(redirect(wanted), token, settings)
 
 
 @post("/sign-out", name="web.sign_out")
-async def leave(
+async def sign_out(
     form: FormDep,
     session_token: SessionTokenDep,
     request_caller: RequestCallerDep,
@@ -91,7 +91,7 @@ async def leave(
 
     await database.run(end)
     recorder.own_actions_waiting()
-    return with_session(redirect("/sign-in"), "", settings)
+    return set_session_cookie(redirect("/sign-in"), "", settings)
 
 
 @post("/organization", name="web.organization.switch")
@@ -116,21 +116,21 @@ async def switch_organization(
 
     token = await database.run(switch)
     recorder.own_actions_waiting()
-    return with_session(redirect(PATH), token, settings)
+    return set_session_cookie(redirect(PATH), token, settings)
 
 
-def with_session(response: Response[str], token: str, settings: Settings) -> Response[str]:
+def set_session_cookie(response: Response[str], token: str, settings: Settings) -> Response[str]:
     """Gives the browser the session's cookie; an empty token takes it away."""
     response.headers["Set-Cookie"] = sessions.set_cookie(token, settings.public_url)
     return response
 
 
-def _standing(database: Database, token: str) -> tuple[bool, bool]:
+def _sign_in_state(database: Database, token: str) -> tuple[bool, bool]:
     """Is someone signed in; is there an organization at all."""
     with database.read() as connection:
         return sessions.find_by_token(connection, token, now_us()) is not None, organizations.exists_any(connection)
 
 
-def _wanted(path: str) -> str:
+def _redirect_target(path: str) -> str:
     """Where to go after the sign-in: only ever a page of ours."""
     return path if is_own_page(path) else PATH

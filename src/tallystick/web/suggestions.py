@@ -12,8 +12,8 @@ from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FinderDep, UserScopeDep, WebRequest
-from tallystick.web.filters import PATH, Filters, from_pairs
-from tallystick.web.pages import html
+from tallystick.web.filters import PATH, Filters, parse_filters
+from tallystick.web.templating import html
 
 MOST = 12
 Field = Literal["user", "resource"]
@@ -21,7 +21,7 @@ FIELDS: dict[str, Field] = {"user": "user", "resource": "resource"}
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Suggestion:
     """One value to tick; `count` is None for one that is chosen already and not among the most frequent."""
 
     value: str
@@ -39,26 +39,26 @@ async def suggest_values(
         raise BadRequest("Values can be suggested for user and resource.", code="bad_parameter", parameter="name")
     pairs = request.query_params.multi_items()
     typed = next((value.strip() for key, value in pairs if key == f"{name}_typed"), "")
-    chosen = getattr(from_pairs([pair for pair in pairs if pair[0] == name]), name)
-    offers = await database.run(_offers, user_scope, finder, filters_of(request), field, typed, chosen)
+    chosen = getattr(parse_filters([pair for pair in pairs if pair[0] == name]), name)
+    offers = await database.run(_suggestions, user_scope, finder, filters_of(request), field, typed, chosen)
     return html("offered.html", offers=offers, name=name, typed=typed)
 
 
-def _offers(
+def _suggestions(
     scope: Scope,
     finder: Finder,
     filters: Filters,
     name: Field,
     typed: str,
     chosen: tuple[str, ...],
-) -> list[Offer]:
+) -> list[Suggestion]:
     now = now_us()
     pattern = (f"*{typed.strip('*')}*",) if typed else ()
     try:
-        others = query_from(filters.having(name, pattern).parameters(now), now=now)
+        others = query_from(filters.with_values(name, pattern).parameters(now), now=now)
         found = finder.facets(scope, others, name, limit=MOST)["values"]
     except BadRequest:  # a search that is not finished yet; the search box says so
         found = []
     counts = {one["value"]: one["count"] for one in found}
-    first = [Offer(value, counts.pop(value, None), True) for value in chosen]
-    return first + [Offer(value, count, False) for value, count in counts.items()]
+    first = [Suggestion(value, counts.pop(value, None), True) for value in chosen]
+    return first + [Suggestion(value, count, False) for value, count in counts.items()]

@@ -7,7 +7,7 @@ from tallystick.clock import now_us
 from tallystick.schedules import unsubscribe as unsubscribe_link
 from tallystick.schedules.unsubscribe import Subscription
 from tallystick.web.dependencies import DatabaseDep, RecorderDep, RequestCallerDep, SettingsDep
-from tallystick.web.pages import html
+from tallystick.web.templating import html
 
 PATH = "/unsubscribe/{token:str}"
 # Whoever guesses links gets no further than this.

@@ -11,14 +11,14 @@ from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.events.words import first_present
 from tallystick.web.filters import CATEGORIES
-from tallystick.web.match_snippet import found_in_details
+from tallystick.web.match_snippet import match_snippet
 
-GONE = "erased"  # stands where something stood before an erasure
-STATUS_WORDS = {"success": "Success", "failed": "Failed"}
+ERASED = "erased"  # stands where something stood before an erasure
+STATUS_LABELS = {"success": "Success", "failed": "Failed"}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EventRow:
     """One line of the table."""
 
     index: int
@@ -36,39 +36,39 @@ class Row:
     category: str
     status: str
     status_words: str
-    found: str
+    match_snippet: str
 
 
-def row_of(stored: StoredEvent, zone: tzinfo, needles: tuple[str, ...] = ()) -> Row:
+def event_row(stored: StoredEvent, zone: tzinfo, needles: tuple[str, ...] = ()) -> EventRow:
     """The line for an event; times in `zone`. With `needles`, what was searched for is shown where no cell has it."""
     event = event_of(stored)
     moment = from_us(stored.occurred_at).astimezone(zone)
     actor, resource = event.get("actor", {}), event.get("resource", {})
-    gone = dict.fromkeys(event.get("erased", ()), GONE)
-    status_words = STATUS_WORDS.get(event["status"], event["status"])
+    gone = dict.fromkeys(event.get("erased", ()), ERASED)
+    status_words = STATUS_LABELS.get(event["status"], event["status"])
     user = first_present(actor, "email", "name", "id", "type") or gone.get("who", "")
     resource_shown = first_present(resource, "name", "id") or gone.get("target", "")
     action, description = event["action"], event.get("description", "")
     address = event.get("context", {}).get("ip_address", "")
-    return Row(
+    return EventRow(
         index=stored.index,
         id=ids.encode("evt", stored.id),
         date=f"{moment:%Y-%m-%d}",
         time=f"{moment:%H:%M:%S}",
         iso=rfc3339(stored.occurred_at),
         user=user,
-        user_title=_all(actor, "name", "email", "id"),
+        user_title=_joined(actor, "name", "email", "id"),
         action=action or gone.get("what", ""),
         description=description or gone.get("details", ""),
         resource=resource_shown,
-        resource_title=_all(resource, "type", "name", "id"),
+        resource_title=_joined(resource, "type", "name", "id"),
         ip_address=address,
         category=CATEGORIES.get(event["category"], event["category"]),
         status=event["status"],
         status_words=status_words,
-        found=found_in_details(event, (user, action, description, resource_shown, address, status_words), needles),
+        match_snippet=match_snippet(event, (user, action, description, resource_shown, address, status_words), needles),
     )
 
 
-def _all(thing: Mapping[str, Any], *names: str) -> str:
+def _joined(thing: Mapping[str, Any], *names: str) -> str:
     return " · ".join(dict.fromkeys(str(thing[name]) for name in names if thing.get(name)))

@@ -16,19 +16,19 @@ from tallystick.events.changes import Change, changes_of
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.events.words import actor_words, first_present, resource_words
-from tallystick.web.event_view import Row, row_of
-from tallystick.web.filter_links import NOTHING, Narrowing, narrowing
+from tallystick.web.event_row import EventRow, event_row
+from tallystick.web.filter_links import NO_LINKS, FilterLinks, filter_links
 from tallystick.web.filters import CATEGORIES, PATH, Filters
 
 MOST_CHANGES = 200
-PART_WORDS = {
+PART_LABELS = {
     "what": "the action and how it was recorded",
     "target": "the resource",
     "who": "the actor, and where it came from",
     "details": "the description and all details",
 }
 _PLAIN_PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
-MOST_READ = 512
+LONGEST_USER_AGENT = 512
 _SYSTEMS = {"Mac OS X": "macOS"}
 
 
@@ -38,22 +38,22 @@ class Fact:
 
     label: str
     value: str
-    copied: str
-    links: Narrowing = NOTHING
+    copy_text: str
+    links: FilterLinks = NO_LINKS
     is_code: bool = False
-    aside: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class ShownChange:
+class ChangeFact:
     """A change, and the links of what is there now (or of what went)."""
 
     change: Change
-    links: Narrowing
+    links: FilterLinks
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class JsonDocument:
     """A part of the event as JSON; `is_open` when it is short enough to stand there unfolded."""
 
     title: str
@@ -66,38 +66,40 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class EventPanel:
     """One event, whole."""
 
-    row: Row
+    row: EventRow
     summary: str
     facts: list[Fact]
     more: list[Fact]
-    changes: list[ShownChange]
+    changes: list[ChangeFact]
     changes_left: int
-    documents: list[Document]
+    documents: list[JsonDocument]
     json: str
     curl: str
 
 
-def panel_of(stored: StoredEvent, filters: Filters, public_url: str, told: Sequence[ErasureRecord] = ()) -> Panel:
+def event_panel(
+    stored: StoredEvent, filters: Filters, public_url: str, told: Sequence[ErasureRecord] = ()
+) -> EventPanel:
     """Everything an event says; times in the zone of `filters`, which the links narrow.
 
     `told` are the records of the erasures that took parts of it.
     """
     event = event_of(stored)
-    row = row_of(stored, filters.zone)
-    reader = _Reader(event, filters, f"{PATH}/{row.id}")
+    row = event_row(stored, filters.zone)
+    reader = _FactReader(event, filters, f"{PATH}/{row.id}")
     found = list(changes_of(event.get("changes", {})))
-    return Panel(
+    return EventPanel(
         row=row,
         summary=event["summary"],
-        facts=[*reader.facts(stored, row), *_erased(event, told)],
+        facts=[*reader.facts(stored, row), *_erasure_facts(event, told)],
         more=reader.more(stored),
-        changes=[ShownChange(change, reader.of_change(change)) for change in islice(found, MOST_CHANGES)],
+        changes=[ChangeFact(change, reader.of_change(change)) for change in islice(found, MOST_CHANGES)],
         changes_left=max(0, len(found) - MOST_CHANGES),
         documents=[
-            Document(name.capitalize(), event[name], _pretty(event[name]))
+            JsonDocument(name.capitalize(), event[name], _pretty(event[name]))
             for name in ("request", "response", "metadata")
             if event.get(name)
         ],
@@ -107,14 +109,14 @@ def panel_of(stored: StoredEvent, filters: Filters, public_url: str, told: Seque
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _FactReader:
     """Reads facts out of an event; what it does not have is left out."""
 
     event: Mapping[str, Any]
     filters: Filters
     path: str
 
-    def facts(self, stored: StoredEvent, row: Row) -> list[Fact]:
+    def facts(self, stored: StoredEvent, row: EventRow) -> list[Fact]:
         """What one asks first."""
         event, context = self.event, self.event.get("context", {})
         actor, resource = event.get("actor", {}), event.get("resource", {})
@@ -122,8 +124,8 @@ class _Reader:
         skew = " (ahead of this server's clock)" if event.get("clock_skew") else ""
         known = "" if event.get("known", True) else " (not in the catalogue)"
         time = exact_time(stored.occurred_at, self.filters.zone) + skew
-        words = agent_words(agent) if agent else ""
-        return _given(
+        words = user_agent_text(agent) if agent else ""
+        return _without_empty(
             Fact("Event ID", row.id, row.id, is_code=True),
             Fact("Timestamp", time, event["timestamp"]),
             self.fact("User", "user", actor_words(actor), first_present(actor, "email", "id", "name")),
@@ -132,7 +134,7 @@ class _Reader:
             Fact("Description", event.get("description", ""), event.get("description", "")),
             self.fact("Resource", "resource", resource_words(resource), first_present(resource, "name", "id")),
             self.fact("IP Address", "ip", row.ip_address, is_code=True),
-            Fact("User agent", words or agent, agent, aside=agent if words else ""),
+            Fact("User agent", words or agent, agent, note=agent if words else ""),
             self.fact("Status", "status", row.status_words, row.status),
             Fact("Redacted", ", ".join(event.get("redacted", ())), ", ".join(event.get("redacted", ())), is_code=True),
         )
@@ -143,7 +145,7 @@ class _Reader:
         recorded_by = event.get("recorded_by", {})
         category, source, trace = event["category"], context.get("source", ""), context.get("trace_id", "")
         external, received = event.get("external_id", ""), exact_time(stored.received_at, self.filters.zone)
-        return _given(
+        return _without_empty(
             self.fact("Category", "category", CATEGORIES.get(category, category), category),
             self.fact("Resource type", "resource_type", event.get("resource", {}).get("type", "")),
             Fact("Source", source, source),
@@ -159,29 +161,29 @@ class _Reader:
     def fact(self, label: str, name: str, value: str, exact: str | None = None, *, is_code: bool = False) -> Fact:
         """A value that the list can be narrowed by; `exact` is what it is filtered by and copied as."""
         said = value if exact is None else exact
-        return Fact(label, value, said, narrowing(self.filters, self.path, name, said), is_code)
+        return Fact(label, value, said, filter_links(self.filters, self.path, name, said), is_code)
 
-    def of_change(self, change: Change) -> Narrowing:
+    def of_change(self, change: Change) -> FilterLinks:
         """Links by the value at the change's path; none for a path that the search box cannot write."""
         value = json.loads(change.after or change.before)
         path = f"changes.{change.path}"
         if isinstance(value, dict | list) or value is None or not _PLAIN_PATH.issuperset(path) or ".." in path:
-            return NOTHING
+            return NO_LINKS
         text = value if isinstance(value, str) else json.dumps(value)
-        return narrowing(self.filters, self.path, path, text) if "\n" not in text else NOTHING
+        return filter_links(self.filters, self.path, path, text) if "\n" not in text else NO_LINKS
 
 
-def _erased(event: Mapping[str, Any], told: Sequence[ErasureRecord]) -> list[Fact]:
+def _erasure_facts(event: Mapping[str, Any], told: Sequence[ErasureRecord]) -> list[Fact]:
     """What is gone, and which records say so."""
     parts = event.get("erased", ())
     if not parts:
         return []
-    words = ", ".join(PART_WORDS[part] for part in parts)
+    words = ", ".join(PART_LABELS[part] for part in parts)
     aside = "; ".join(f"by log record {one.index:,}: {one.reason}" for one in told)
-    return [Fact("Erased", words, words, aside=aside)]
+    return [Fact("Erased", words, words, note=aside)]
 
 
-def _given(*facts: Fact) -> list[Fact]:
+def _without_empty(*facts: Fact) -> list[Fact]:
     return [fact for fact in facts if fact.value]
 
 
@@ -190,9 +192,9 @@ def _pretty(value: Any) -> str:
 
 
 @lru_cache(maxsize=4096)
-def agent_words(text: str) -> str:
+def user_agent_text(text: str) -> str:
     """The browser or client with its version, and the system; "" when neither is known."""
-    read = parse(text[:MOST_READ])
+    read = parse(text[:LONGEST_USER_AGENT])
     agent, system = read.user_agent, read.os
     client = " ".join(filter(None, (agent.family, agent.major))) if agent and agent.family != "Other" else ""
     known = system.family if system and system.family != "Other" else ""

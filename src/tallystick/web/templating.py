@@ -12,9 +12,9 @@ from tallystick.events.changes import one_line
 from tallystick.exports.words import control_words, framework_words
 from tallystick.web import form_choices
 from tallystick.web.assets import ASSETS
-from tallystick.web.event_view import Row
+from tallystick.web.event_row import EventRow
 from tallystick.web.filters import Filters
-from tallystick.web.highlight import shown
+from tallystick.web.highlight import highlight
 
 ENVIRONMENT = Environment(
     loader=PackageLoader("tallystick.web"),
@@ -25,7 +25,7 @@ ENVIRONMENT = Environment(
 )
 
 
-def spoken(text: str) -> Markup:
+def inline_code(text: str) -> Markup:
     """A message with what stands between backticks as code."""
     parts = (
         escape(part) if place % 2 == 0 else Markup("<code>{}</code>").format(part)
@@ -41,9 +41,9 @@ def _now_words(zone: tzinfo) -> str:
 
 
 ENVIRONMENT.filters |= {
-    "spoken": spoken,
+    "inline_code": inline_code,
     "one_line": one_line,
-    "shown": shown,
+    "highlight": highlight,
     "control": control_words,
     "framework": framework_words,
 }
@@ -79,13 +79,13 @@ def redirect(url: str) -> Response[str]:
     return Response("", status_code=303, headers={"Location": url}, media_type=MediaType.HTML)
 
 
-def row_html(line: Row, filters: Filters, needles: tuple[str, ...] = ()) -> str:
+def row_html(line: EventRow, filters: Filters, needles: tuple[str, ...] = ()) -> str:
     """One line of the table, by the same template as those of a page."""
     macro: Any = ENVIRONMENT.get_template("row.html").module
     return str(macro.row(line, filters, "", needles)).strip()
 
 
-async def with_headers(response: Response[Any]) -> Response[Any]:
+async def add_headers(response: Response[Any]) -> Response[Any]:
     """Adds what each answer of the pages carries, without replacing what it said itself."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)

@@ -17,11 +17,11 @@ from tallystick.retention import holds
 from tallystick.retention.warning import set_warning_off
 from tallystick.web.dependencies import EraserDep
 from tallystick.web.form_request import FormRequestDep
-from tallystick.web.pages import redirect
-from tallystick.web.retention_page import CHANGE, HOLD, PATH, Asked, RetentionPageDep, chosen
+from tallystick.web.retention_page import CHANGE, HOLD, PATH, RetentionForms, RetentionPageDep, plan_and_days
+from tallystick.web.templating import redirect
 
-LOOK_SECONDS = 3.0  # a page waits so long for what an erasure would take
-LOOK_EACH = 0.05
+WAIT_SECONDS = 3.0  # a page waits so long for what an erasure would take
+POLL_SECONDS = 0.05
 ERASURE = "erasure"
 
 
@@ -31,13 +31,13 @@ async def change_retention(form_request: FormRequestDep, retention_page: Retenti
     typed = form_request.texts("plan", "days")
 
     def change(connection: Connection, scope: Scope, *, now: int, caller: Caller) -> None:
-        days, plan = chosen(typed)
+        days, plan = plan_and_days(typed)
         organizations.set_retention(connection, scope, days, plan=plan, now=now, caller=caller)
 
     try:
         await form_request.write(change, **form_request.context)
     except (BadRequest, Forbidden) as problem:
-        return await retention_page.show(Asked("", typed, {CHANGE: problem.detail}), status=problem.status)
+        return await retention_page.show(RetentionForms("", typed, {CHANGE: problem.detail}), status=problem.status)
     return redirect(PATH)
 
 
@@ -55,7 +55,7 @@ async def place_hold(form_request: FormRequestDep, retention_page: RetentionPage
     try:
         await form_request.write(holds.place, **typed, **form_request.context)
     except (BadRequest, Conflict) as problem:
-        return await retention_page.show(Asked("", typed, {HOLD: problem.detail}), status=problem.status)
+        return await retention_page.show(RetentionForms("", typed, {HOLD: problem.detail}), status=problem.status)
     return redirect(f"{PATH}#holds")
 
 
@@ -67,7 +67,7 @@ async def release_hold(hold_id: str, form_request: FormRequestDep) -> Response[s
 
 
 @post(PATH + "/erasures", name="web.retention.erase")
-async def ask_erasure(
+async def request_erasure(
     form_request: FormRequestDep, retention_page: RetentionPageDep, eraser: EraserDep
 ) -> Response[str]:
     """Looks for a person; the page then shows what was found. Nothing is erased by this."""
@@ -81,16 +81,16 @@ async def ask_erasure(
             **form_request.context,
         )
     except (BadRequest, Conflict) as problem:
-        return await retention_page.show(Asked("", typed, {ERASURE: problem.detail}), status=problem.status)
+        return await retention_page.show(RetentionForms("", typed, {ERASURE: problem.detail}), status=problem.status)
     eraser.wake()
-    ends = time.monotonic() + LOOK_SECONDS
+    ends = time.monotonic() + WAIT_SECONDS
 
     def look() -> Erasure:
         with form_request.database.write() as connection:
             return erasures.show(connection, form_request.scope, asked.shown_id)
 
     while asked.state == "looking" and time.monotonic() < ends:
-        await anyio.sleep(LOOK_EACH)
+        await anyio.sleep(POLL_SECONDS)
         asked = await form_request.database.run(look)
     return redirect(f"{PATH}#erasures")
 
@@ -106,6 +106,6 @@ async def decide_erasure(
     try:
         await form_request.write(decide, erasure_id, **form_request.context)
     except (Conflict, Forbidden) as problem:
-        return await retention_page.show(Asked("", {}, {ERASURE: problem.detail}), status=problem.status)
+        return await retention_page.show(RetentionForms("", {}, {ERASURE: problem.detail}), status=problem.status)
     eraser.wake()
     return redirect(f"{PATH}#erasures")

@@ -12,7 +12,7 @@ from tallystick.query.scope import Scope
 from tallystick.web.case_pages import PATH, case_page
 from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, UserScopeDep, WebRequest
 from tallystick.web.form_request import FormRequest, FormRequestDep
-from tallystick.web.pages import redirect
+from tallystick.web.templating import redirect
 
 ONE = PATH + "/{case_id:str}"
 

@@ -4,20 +4,20 @@ from tallystick.retention.change import RetentionPreview
 from tallystick.store.expiry import ExpiryCount
 
 
-def number_words(events: int, exact: bool) -> str:
+def event_count_text(events: int, exact: bool) -> str:
     """`At least 1,000 events`"""
     return f"{'' if exact else 'At least '}{events:,} event{'' if events == 1 else 's'}"
 
 
-def soon_words(found: ExpiryCount, days: int) -> tuple[str, ...]:
+def expiry_text(found: ExpiryCount, days: int) -> tuple[str, ...]:
     """What expires within so many days, and how much of it never left the server."""
     if not found.events:
         return (f"{'No events expire' if found.complete else 'No events found that expire'} within {days} days.",)
     verb = "expires" if found.events == 1 and found.complete else "expire"
-    return f"{number_words(found.events, found.complete)} {verb} within {days} days.", left_words(found)
+    return f"{event_count_text(found.events, found.complete)} {verb} within {days} days.", export_share_text(found)
 
 
-def gone_words(found: RetentionPreview) -> tuple[str, ...]:
+def deletion_text(found: RetentionPreview) -> tuple[str, ...]:
     """What a change deletes."""
     if found.days >= found.before.retention_days and not found.deletes.events:
         return ("No events are deleted. Events already deleted are not restored.",)
@@ -25,23 +25,24 @@ def gone_words(found: RetentionPreview) -> tuple[str, ...]:
         return (f"{'No events are' if found.deletes.complete else 'No events found that are'} deleted now.",)
     verb = "is" if found.deletes.events == 1 and found.deletes.complete else "are"
     return (
-        f"{number_words(found.deletes.events, found.deletes.complete)} {verb} permanently deleted.",
-        left_words(found.deletes),
+        f"{event_count_text(found.deletes.events, found.deletes.complete)} {verb} permanently deleted.",
+        export_share_text(found.deletes),
     )
 
 
-def freed_words(found: ExpiryCount) -> tuple[str, ...]:
+def release_text(found: ExpiryCount) -> tuple[str, ...]:
     """What goes when a hold is released."""
     if not found.events:
         none = "None of its events has" if found.complete else "No events found that have"
         return (f"{none} expired, so nothing is deleted now.",)
     verb = "is" if found.events == 1 and found.complete else "are"
-    return f"{number_words(found.events, found.complete)} {verb} permanently deleted at the next purge.", left_words(
-        found
+    return (
+        f"{event_count_text(found.events, found.complete)} {verb} permanently deleted at the next purge.",
+        export_share_text(found),
     )
 
 
-def left_words(found: ExpiryCount) -> str:
+def export_share_text(found: ExpiryCount) -> str:
     """Whether these ever left the server."""
     if found.outside == found.events:
         return "None of them were exported or archived." if found.events > 1 else "It was not exported or archived."
