@@ -207,6 +207,6 @@ def test_a_log_whose_oldest_entries_are_past_their_time_is_checked_from_outside(
     report = Report("server")
     check_server(Server(str(asking.http.base_url), asking.key), keys_of(asking), report)
     assert report.holds, report.lines()
-    assert any("256 entries are past their time" in fact for fact in report.facts)
+    assert any("256 entries have expired" in fact for fact in report.facts)
     problem(asking.get(CONSISTENCY, first=100, second=size), 404, "no_tile")
     assert asking.get(CONSISTENCY, first=300, second=size).status_code == 200

@@ -61,7 +61,7 @@ def test_a_key_of_another_log_does_not_do(evidence, server, tmp_path):
         (evidence / "other.vkey").write_text(client.get("/v1/ledger/key").text)
     done = verify(evidence, "proof.json", "--key", "other.vkey")
     assert done.returncode == 1
-    assert "no key that you gave" in done.stdout
+    assert "none of the given keys" in done.stdout
     done = verify(evidence, "--url", server.url, "--key", "log.vkey", TALLYSTICK_API_KEY=other.key)
     assert done.returncode == 1, "the server answers for another log"
 

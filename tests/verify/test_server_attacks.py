@@ -145,4 +145,4 @@ def test_attack_the_tree_and_the_marks_rewritten_is_found_by_who_holds_a_checkpo
 def test_attack_the_signing_key_exchanged(held, monkeypatch):
     while_stopped(held, in_database(held, lambda connection: connection.execute(delete(signing_keys))))
     held.record(3)
-    assert held.problems(monkeypatch) == ["no key that you gave has signed this"]
+    assert held.problems(monkeypatch) == ["none of the given keys signed this"]

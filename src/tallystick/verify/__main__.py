@@ -1,4 +1,4 @@
-"""The verifier by itself: `python tallystick-verify.pyz FILE… --key VKEY`."""
+"""The entry point of the packed verifier: `python tallystick-verify.pyz FILE… --key VKEY`."""
 
 import sys
 
@@ -6,7 +6,7 @@ from tallystick.verify.command import main
 
 
 def run() -> None:
-    """Check what the command line names; exit with the verdict."""
+    """Run the command line and exit with its status."""
     sys.exit(main(sys.argv[1:]))
 
 

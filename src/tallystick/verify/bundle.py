@@ -1,4 +1,4 @@
-"""The bundle: every event's entry, the tree over them, the signature above it, and what explains the gaps."""
+"""The check of an evidence bundle: events, entries, tree, signature, and the records that explain what is missing."""
 
 import hashlib
 import io
@@ -18,8 +18,9 @@ from tallystick.verify.report import Report
 from tallystick.verify.tree import TreeBuilder, cover
 
 FILES = ("events.ndjson", "entries.bin", "proof.json", "checkpoint", "records.ndjson", "README.txt", "manifest.json")
-ATTACHED = re.compile(r"attached/[A-Za-z0-9._-]{1,100}", re.ASCII)  # documents that the log itself says nothing of
-RECORDS_CHECKPOINT = "records.checkpoint"  # of a bundle that was made again after an erasure: what proves its records
+ATTACHED = re.compile(r"attached/[A-Za-z0-9._-]{1,100}", re.ASCII)  # documents that the log does not cover
+# In a bundle that was rewritten after an erasure: the newer checkpoint that proves its records.
+RECORDS_CHECKPOINT = "records.checkpoint"
 MAX_SMALL_FILE = 1 << 20
 MAX_LINE = 1 << 20
 READ_BYTES = 1 << 18
@@ -34,9 +35,10 @@ def check_bundle(
     *,
     parallel: bool = False,
 ) -> SignedCheckpoint | None:
-    """Check a bundle; what is found goes into the report. With `older` also that the log began as it was then.
+    """Check a bundle and add the results to the report; returns its checkpoint if it could be read and was signed.
 
-    With `spread` a large one is checked in several processes: for commands, whose program may be started again.
+    With `older`, also check that the log begins with that checkpoint's entries. With `parallel`, a large bundle is
+    checked in several processes, which import the program's main module again.
     """
     try:
         with zipfile.ZipFile(file) as bundle:
@@ -49,6 +51,11 @@ def check_bundle(
 
 
 class _BundleCheck:
+    """The check of one bundle's files.
+
+    Reads every file once, in pieces, and hashes it meanwhile; only then is the hash compared with the manifest.
+    """
+
     def __init__(self, bundle: zipfile.ZipFile, report: Report, parallel: bool) -> None:
         self._parallel = parallel
         self._bundle = bundle
@@ -82,29 +89,29 @@ class _BundleCheck:
         return checkpoint
 
     def _records_checkpoint(self, checkpoint: SignedCheckpoint, keys: Sequence[Key]) -> SignedCheckpoint:
-        """The checkpoint that the records are proven in: that of the events, or a later one of the same log."""
+        """The checkpoint that proves the records: the one of the events, or a newer one of the same log."""
         if not self._newer:
             return checkpoint
         later = open_checkpoint(self._read_small(RECORDS_CHECKPOINT), keys)
         if later.origin != checkpoint.origin or later.size < checkpoint.size:
-            raise Malformed(f"{RECORDS_CHECKPOINT} is not a later one of the same log")
+            raise Malformed(f"{RECORDS_CHECKPOINT} is not a newer checkpoint of the same log")
         if later.size == checkpoint.size and later.root != checkpoint.root:
             raise Malformed(f"{RECORDS_CHECKPOINT} contradicts the checkpoint")
-        self._report.facts.append(f"made again since: its records are proven in a checkpoint of {later.size} entries")
+        self._report.facts.append(f"rewritten later: its records are proven by a checkpoint of {later.size} entries")
         return later
 
     def _range(self, head: dict[str, Any], checkpoint: SignedCheckpoint) -> tuple[int, int | None]:
         kind, size = head.get("kind"), head.get("size")
         if size != checkpoint.size or kind not in ("range", "filtered"):
-            raise Malformed("proof.json is not of this checkpoint")
+            raise Malformed("proof.json does not belong to this checkpoint")
         if kind == "filtered":
-            self._report.facts.append("filtered: each event is proven; that nothing was left out is not")
+            self._report.facts.append("filtered: each event is proven, but not that no event was left out")
             return 0, None
         first, end = head.get("first"), head.get("end")
         if type(first) is not int or type(end) is not int or not 0 <= first <= end <= checkpoint.size:
-            raise Malformed("the range in proof.json is not one of this log")
+            raise Malformed("the range in proof.json is not within this log")
         if first < end:
-            self._report.facts.append(f"a range: every event from {first} to {end - 1} is here or accounted for")
+            self._report.facts.append(f"a range: every event from {first} to {end - 1} is included or explained")
         return first, end
 
     def _open(self, name: str) -> "_HashedReader":
@@ -123,7 +130,7 @@ class _BundleCheck:
             raise Malformed("entries.bin has more entries than events.ndjson lines")
 
     def _lines(self, name: str) -> Iterator[bytes]:
-        """Whole lines, some at a time."""
+        """The file in pieces of complete lines."""
         file, begun = self._open(name), b""
         while read := file.read(READ_BYTES):
             lines, end, rest = read.rpartition(b"\n")
@@ -135,13 +142,13 @@ class _BundleCheck:
             if len(begun) > MAX_LINE:
                 break
         if begun:
-            raise Malformed(f"{name} has a line that is too long or has no end")
+            raise Malformed(f"{name} has a line that is too long or has no newline")
 
     def _read_small(self, name: str) -> str:
         with self._bundle.open(name) as file:
             content = file.read(MAX_SMALL_FILE + 1)
         if len(content) > MAX_SMALL_FILE:
-            raise Malformed(f"{name} is larger than it can be")
+            raise Malformed(f"{name} is too large")
         return content.decode()
 
     def _check_small_files(self) -> None:
@@ -154,10 +161,8 @@ class _BundleCheck:
                 self._compare(name, _HashedReader(file).digest())
         if self._attached:
             number = len(self._attached)
-            verb = "document is" if number == 1 else "documents are"
-            self._report.facts.append(
-                f"{number} attached {verb} as manifest.json says; that proves nothing of what they say"
-            )
+            noun = "document matches" if number == 1 else "documents match"
+            self._report.facts.append(f"{number} attached {noun} manifest.json; this does not prove their content")
 
     def _compare_digests(self) -> None:
         for name, opened in self._opened.items():
@@ -167,16 +172,27 @@ class _BundleCheck:
         files = self._manifest.get("files")
         said = files.get(name) if type(files) is dict else None
         if type(said) is not dict or said.get("sha256") != digest:
-            self._report.add_problem(f"{name} is not the file that manifest.json speaks of")
+            self._report.add_problem(f"{name} does not match its SHA-256 in manifest.json")
 
 
 class _LogCheck:
-    """From the first entry to the last: is each event its entry, do the entries give the signed root?"""
+    """The check of the log from its first entry to the last: events against entries, entries against the root.
+
+    Entries of the bundle and covering nodes of proof.json are folded into one tree from left to right. Memory holds one
+    block and the tree's peaks. Runs of verified events are reported as ranges; only events that are not whole, or that
+    a record names, are looked at one by one, since in a large bundle nearly all events are whole.
+    """
 
     def __init__(
-        self, checkpoint: SignedCheckpoint, records: ProvenRecords, nodes: "_ProofNodes", report: Report,
-        first: int, end: int | None, older: SignedCheckpoint | None,
-    ) -> None:  # fmt: skip
+        self,
+        checkpoint: SignedCheckpoint,
+        records: ProvenRecords,
+        nodes: "_ProofNodes",
+        report: Report,
+        first: int,
+        end: int | None,
+        older: SignedCheckpoint | None,
+    ) -> None:
         self._checkpoint = checkpoint
         self._records = records
         self._nodes = nodes
@@ -188,25 +204,25 @@ class _LogCheck:
         self._next = first
 
     def check_events(self, examined: Iterator[tuple[Block, BlockResult]]) -> None:
-        """All events with their entries."""
+        """Check all blocks of events, in order, and cover everything in between."""
         if self._end is not None:
             self._cover(self._next)
         for block, found in examined:
             self._check_block(block, found)
         if self._end is not None:
             if self._next > self._end:
-                raise Malformed("events.ndjson goes on behind the range")
+                raise Malformed("events.ndjson has events beyond the range")
             self._add_missing(self._next, self._end)
         self._cover(self._checkpoint.size)
 
     def _check_block(self, block: Block, found: BlockResult) -> None:
-        """Events that follow each other, and as many entries."""
+        """Check one block of events."""
         gone, next_index, size = self._records.next_missing(self._next), self._next, self._checkpoint.size
-        run = next_index  # verified since this index
+        run = next_index  # the first index of the current run of verified events
         lines: list[bytes] = []
         for at, (index, is_whole, leaf) in enumerate(zip(*found, strict=True)):
             if not next_index <= index < size:
-                raise Malformed(f"index {index} in events.ndjson is out of order, or not in the log")
+                raise Malformed(f"index {index} in events.ndjson is out of order or not in the log")
             if index > next_index:
                 self._add_verified(run, next_index)
                 run = index
@@ -228,34 +244,34 @@ class _LogCheck:
         self._flush()
 
     def check_roots(self) -> None:
-        """Compare the root, and the one at the size of the older checkpoint."""
+        """Compare the root with the signed one, and the root at the older checkpoint's size with that one."""
         if self._folding.root() != self._checkpoint.root:
             self._report.invalidate(
-                "the entries and the tree do not give the root that was signed: something was altered, added, "
-                "removed or moved, and no event here is proven"
+                "the entries and the tree do not give the signed root: something was altered, added, removed or moved, "
+                "and no event of this bundle is proven"
             )
         older = self._older
         if older is None:
             return
         if older.origin != self._checkpoint.origin:
-            self._report.add_problem(f"the older checkpoint is of another log, {older.origin}")
+            self._report.add_problem(f"the older checkpoint belongs to another log, {older.origin}")
         elif older.size > self._checkpoint.size:
             self._report.add_problem(
                 f"the older checkpoint has {older.size} entries, this one {self._checkpoint.size}: "
-                "the log was set back, or the bundle is older than the checkpoint"
+                "the log was truncated, or the bundle is older than the checkpoint"
             )
         elif self._folding.watched_root is None:
             self._report.add_problem(
-                f"from this bundle the root at {older.size} entries cannot be told; compare with --url, or by a "
-                "bundle of the range from 0"
+                f"this bundle does not give the root at {older.size} entries; compare with --url, or with a bundle of "
+                "the range from 0"
             )
         elif self._folding.watched_root != older.root:
-            self._report.add_problem(f"the first {older.size} entries are not those of the older checkpoint")
+            self._report.add_problem(f"the first {older.size} entries differ from those of the older checkpoint")
         else:
             self._report.facts.append(f"begins with the {older.size} entries of the older checkpoint")
 
     def _check_event(self, index: int, event: dict[str, Any], entry: bytes) -> None:
-        """An event that is not simply whole."""
+        """Check an event that is missing or lost parts, that a record names, or that does not match its entry."""
         report, records = self._report, self._records
         if event.keys() == {"index"}:
             self._add_missing(index, index + 1)
@@ -307,29 +323,31 @@ class _LogCheck:
 
 
 class _ProofNodes:
-    """proof.json, read line by line: a head, then one hash on each."""
+    """Reads proof.json line by line: a head, then one hash on each line."""
 
     def __init__(self, file: "_HashedReader") -> None:
         self._file = file
         line = file.readline(MAX_SMALL_FILE).decode()
         if not line.endswith(' "hashes": [\n'):
-            raise Malformed("proof.json does not begin as it should")
+            raise Malformed("proof.json does not begin with its head and a list of hashes")
         self.head = read_object(line[:-1] + "]}")
 
     def take(self) -> bytes:
+        """The next hash; Malformed when there is none."""
         found = _HASH_LINE.fullmatch(self._file.readline(100))
         if found is None:
             raise Malformed("proof.json has too few hashes")
         return b64decode(found[1])
 
     def finish(self) -> None:
+        """Check that all hashes were read."""
         rest = self._file.read(100)
         if rest.strip() != b"]}":
             raise Malformed("proof.json has too many hashes")
 
 
 class _HashedReader:
-    """A file that is hashed as it is read."""
+    """A file that is hashed while it is read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._sha256 = hashlib.sha256()
@@ -338,12 +356,15 @@ class _HashedReader:
         self.readline = self._file.readline
 
     def digest(self) -> str:
+        """The SHA-256 (hex) of the whole file; reads the rest."""
         while self.read(1 << 16):
             pass
         return self._sha256.hexdigest()
 
 
 class _DigestTap(io.RawIOBase):
+    """Passes a file through and hashes it, below the buffer that reads lines."""
+
     def __init__(self, file: IO[bytes], digest: Any) -> None:
         self._source = file
         self._digest = digest

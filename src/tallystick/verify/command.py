@@ -1,4 +1,4 @@
-"""The verifier's command: files or a server in, a verdict out; exit status 0, 1 (does not hold) or 2 (usage)."""
+"""The verifier's command line: checks files or a server; exit status 0 (holds), 1 (does not hold) or 2 (usage)."""
 
 import argparse
 import json
@@ -23,33 +23,38 @@ DESCRIPTION = (
     "The key must come from another source than the evidence."
 )
 OPTIONS = {
-    "files": "Bundles (.zip), proofs (as text, with the event's JSON beside it, or as JSON), checkpoints.",
-    "key": "The log's key as NAME+HEX+BASE64, or a file that holds such lines; may be repeated.",
-    "checkpoint": "A checkpoint that you trust: the log must begin as it was then.",
-    "url": "A running server, asked with the key in TALLYSTICK_API_KEY.",
-    "event": "With --url, also prove the event of this id; may be repeated.",
-    "save": "With --url, keep the server's checkpoint in this file if everything holds.",
+    "files": "Bundles (.zip), proofs (as text, with the event's JSON in another file, or as JSON), checkpoints.",
+    "key": "The log's key as NAME+HEX+BASE64, or a file of such lines; may be repeated.",
+    "checkpoint": "A checkpoint that you trust: the log must begin with its entries.",
+    "url": "A running server; the API key is read from TALLYSTICK_API_KEY.",
+    "event": "With --url, also check the proof of the event with this id; may be repeated.",
+    "save": "With --url, save the server's checkpoint to this file if everything holds.",
     "json": "Print JSON.",
 }
 
 
 class UsageError(Exception):
-    """The command cannot be carried out as it was given; the text says what to do."""
+    """The arguments are unusable; the text says what to do."""
 
 
 def verify(
-    files: Sequence[str], keys: Sequence[str], *, checkpoint: str = "", url: str = "",
-    events: Sequence[str] = (), save: str = "",
-) -> list[Report]:  # fmt: skip
-    """What was found in each file, and at the server. Misused, Unreachable, OSError."""
+    files: Sequence[str],
+    keys: Sequence[str],
+    *,
+    checkpoint: str = "",
+    url: str = "",
+    events: Sequence[str] = (),
+    save: str = "",
+) -> list[Report]:
+    """Check files, and a server if `url` is given; one report for each. UsageError, Unreachable, OSError."""
     if not files and not url:
         raise UsageError("name a file to check, or a server with --url")
     if (events or save) and not url:
-        raise UsageError("--event and --save go with --url")
+        raise UsageError("--event and --save need --url")
     known = read_keys(keys)
     if not known:
         raise UsageError(
-            "give the log's key with --key; GET /v1/ledger/key shows it. It must not come with the evidence"
+            "give the log's key with --key; GET /v1/ledger/key returns it. It must not come with the evidence"
         )
     older = _read_checkpoint(checkpoint, known) if checkpoint else None
     beside = _event_files(files)
@@ -60,7 +65,7 @@ def verify(
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run with these arguments, print, give the exit status."""
+    """Run with these arguments, print the result, return the exit status."""
     parser = argparse.ArgumentParser(prog="tallystick-verify", description=DESCRIPTION)
     parser.add_argument("files", nargs="*", metavar="FILE", help=OPTIONS["files"])
     parser.add_argument("--key", action="append", default=[], help=OPTIONS["key"])
@@ -85,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def format_reports(reports: Sequence[Report], *, as_json: bool) -> str:
-    """The verdict as text."""
+    """The reports as text or JSON. Characters that are not printable are escaped."""
     if as_json:
         holds = all(report.holds for report in reports)
         return json.dumps({"holds": holds, "reports": [report.as_json() for report in reports]})
@@ -94,7 +99,7 @@ def format_reports(reports: Sequence[Report], *, as_json: bool) -> str:
 
 
 def read_keys(given: Sequence[str]) -> list[Key]:
-    """Keys from lines, or from files of lines; Misused."""
+    """Parse keys, given as lines or as paths of files with lines; UsageError."""
     keys: list[Key] = []
     for text in given:
         is_file = "+" not in text or Path(text).is_file()
@@ -116,7 +121,7 @@ def _read_checkpoint(path: str, keys: Sequence[Key]) -> SignedCheckpoint:
 
 
 def _event_files(files: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The files that hold nothing but the parts of an event, for the proofs among the others."""
+    """The files that hold the JSON of an event, for proofs in other files, by name."""
     found: dict[str, dict[str, Any]] = {}
     for name in files:
         with Path(name).open("rb") as file:
@@ -146,7 +151,7 @@ def _check_file(
         if text.startswith("{"):
             content = read_object(text)
             if type(content.get("proof")) is not str or type(content.get("event")) is not dict:
-                raise Malformed("this is neither a bundle nor a proof nor a checkpoint")
+                raise Malformed("this is not a bundle, a proof or a checkpoint")
             text, event = content["proof"], content["event"]
         if text.startswith(HEADER):
             at = read_proof(text).index
@@ -154,7 +159,7 @@ def _check_file(
             checkpoint = check_proof(text, keys, report, event=event)
         else:
             checkpoint = open_checkpoint(text, keys)
-            report.facts.append(f"a checkpoint of {checkpoint.origin}, {checkpoint.size:,} entries, signed")
+            report.facts.append(f"a signed checkpoint of {checkpoint.origin}, {checkpoint.size:,} entries")
         if checkpoint is not None and older is not None:
             _compare(report, older, checkpoint)
     except (Malformed, Unsigned, UnicodeDecodeError) as error:
@@ -164,11 +169,11 @@ def _check_file(
 
 def _compare(report: Report, older: SignedCheckpoint, checkpoint: SignedCheckpoint) -> None:
     if older.origin != checkpoint.origin:
-        report.add_problem(f"the older checkpoint is of another log, {older.origin}")
+        report.add_problem(f"the older checkpoint belongs to another log, {older.origin}")
     elif older.size == checkpoint.size and older.root != checkpoint.root:
         report.add_problem(f"two roots were signed for {older.size} entries")
     elif older.size != checkpoint.size:
-        report.facts.append("that the log only grew between the two checkpoints is not in a file: compare with --url")
+        report.facts.append("files do not show whether the log only grew between two checkpoints: compare with --url")
 
 
 def _check_url(

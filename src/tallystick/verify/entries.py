@@ -1,4 +1,4 @@
-"""What an event commits to: from the texts of its parts, or from what is left of them, to its entry in the log."""
+"""The log entry of an event, computed from the texts of its parts, from salts and commitments, or from an opening."""
 
 import json
 import re
@@ -16,19 +16,19 @@ _SALT_1, _SALT_2, _SALT_3, _SALT_4 = (b"tallystick/salt/v1\0" + bytes([part]) fo
 _PART_1, _PART_2, _PART_3, _PART_4 = (b"tallystick/part/v1\0" + bytes([part]) for part in (1, 2, 3, 4))
 _EVENT = b"tallystick/event/v1\0"
 _ID = re.compile(r"evt_[0-7][0-9a-hjkmnp-tv-z]{25}", re.ASCII)
-# From the letters of an id to those that int() takes for base 32.
+# From the base 32 alphabet of ids to the one of int().
 _DIGITS = str.maketrans("0123456789abcdefghjkmnpqrstvwxyz", "0123456789abcdefghijklmnopqrstuv")
 
 
 class Malformed(ValueError):
-    """Not evidence of an event; the text says what is wrong."""
+    """The evidence is not in the expected form; the text says what is wrong."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object in which no name stands twice: two readers could see two events in one line."""
+    """A JSON object without duplicate names, which different parsers would read as different events."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Malformed("a name stands twice")
+        raise Malformed("an object has a duplicate name")
     return found
 
 
@@ -37,7 +37,7 @@ _scan, _scan_at = _decoder.decode, make_scanner(_decoder)  # type: ignore[arg-ty
 
 
 def read_object(text: str) -> dict[str, Any]:
-    """A JSON object; Malformed for anything else, and where a name stands twice."""
+    """Parse a JSON object; Malformed for anything else, and for duplicate names."""
     try:
         found = _scan(text)
     except (ValueError, RecursionError) as error:
@@ -48,9 +48,9 @@ def read_object(text: str) -> dict[str, Any]:
 
 
 def read_line(line: bytes) -> dict[str, Any]:
-    """The same of a line as bundles have them (without its end): an object, and nothing before or after it.
+    """Parse a line of a bundle, without its newline: a JSON object with nothing before or after it.
 
-    Half the time of `read_object`.
+    Takes half the time of `read_object`.
     """
     try:
         text = line.decode()
@@ -63,16 +63,16 @@ def read_line(line: bytes) -> dict[str, Any]:
 
 
 def entry_of_whole(event: dict[str, Any]) -> bytes:
-    """The entry of an event with all its parts. Malformed when something is missing, too much, or of another kind."""
+    """The entry (32 bytes) of an event with all its parts. Malformed for missing, extra or invalid members."""
     try:
         if len(event) != len(WHOLE):
-            raise Malformed("not the members of an event")
+            raise Malformed("an event has missing or extra members")
         event_id = event["id"]
         if not _ID.fullmatch(event_id):
-            raise Malformed("not an event's id")
+            raise Malformed("not an event id")
         seed = a2b_base64(event["seed"], strict_mode=True)
         if len(seed) != 16:
-            raise Malformed("a seed has 16 bytes")
+            raise Malformed("a seed must have 16 bytes")
         return sha256(
             _EVENT
             + int(event_id[4:].translate(_DIGITS), 32).to_bytes(16, "big")
@@ -83,17 +83,17 @@ def entry_of_whole(event: dict[str, Any]) -> bytes:
             + sha256(_PART_4 + sha256(_SALT_4 + seed).digest()[:16] + event["details"].encode()).digest()
         ).digest()
     except (KeyError, TypeError, AttributeError, OverflowError, UnicodeEncodeError, Error) as error:
-        raise Malformed(f"not evidence of an event: {error!r}") from None
+        raise Malformed(f"an event has an invalid member: {error!r}") from None
 
 
 def entry_of_erased(event: dict[str, Any]) -> tuple[bytes, list[str]]:
-    """The entry of an event that lost parts, and which: a lost part has its commitment, a kept one its salt."""
+    """The entry of an event that lost parts, and their names; each has its commitment, each remaining part its salt."""
     if event.keys() != ERASED:
-        raise Malformed("not the members of an event that lost parts")
+        raise Malformed("an event with erased parts has missing or extra members")
     lost: list[str] = []
     salts, kept = event["salts"], event["commitments"]
     if type(salts) is not dict or type(kept) is not dict:
-        raise Malformed("salts and commitments are objects")
+        raise Malformed("salts and commitments must be objects")
     found: list[bytes] = []
     for number, part in enumerate(PARTS, 1):
         text = event[part]
@@ -104,29 +104,29 @@ def entry_of_erased(event: dict[str, Any]) -> tuple[bytes, list[str]]:
             head = b"tallystick/part/v1\0" + bytes([number]) + _raw(salts.get(part), 16)
             found.append(sha256(head + _encoded(text)).digest())
         else:
-            raise Malformed(f"{part} is a text or null")
+            raise Malformed(f"{part} must be a text or null")
     return _entry(event, found), lost
 
 
 def entry_of(event: dict[str, Any]) -> tuple[bytes, list[str]]:
-    """The entry of an event that may have lost parts, and which it lost. Malformed."""
+    """The entry of a whole event or of one that lost parts, and the names of the lost parts. Malformed."""
     return entry_of_erased(event) if event.keys() == ERASED else (entry_of_whole(event), [])
 
 
 def entry_of_opening(opening: dict[str, Any]) -> bytes:
-    """The entry from id, time of receipt and the four commitments alone."""
+    """The entry of an opening: id, time of receipt and the four commitments."""
     commitments = opening.get("commitments")
     if opening.keys() != OPENING or type(commitments) is not dict or set(commitments) != set(PARTS):
-        raise Malformed("not what opens an entry")
+        raise Malformed("an opening has missing or extra members")
     return _entry(opening, [_raw(commitments[part], 32) for part in PARTS])
 
 
 def _entry(event: dict[str, Any], commitments: list[bytes]) -> bytes:
     event_id, received_at = event["id"], event["received_at"]
     if type(event_id) is not str or not _ID.fullmatch(event_id):
-        raise Malformed("not an event's id")
+        raise Malformed("not an event id")
     if type(received_at) is not int or not 0 <= received_at < 1 << 64:
-        raise Malformed("received_at is a whole number of microseconds")
+        raise Malformed("received_at must be a whole number of microseconds")
     number = int(event_id[4:].translate(_DIGITS), 32).to_bytes(16, "big")
     return sha256(_EVENT + number + received_at.to_bytes(8, "big") + b"".join(commitments)).digest()
 
@@ -135,7 +135,7 @@ def _encoded(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise Malformed("a part holds half a character") from None
+        raise Malformed("a part holds an unpaired surrogate") from None
 
 
 def _raw(text: object, length: int) -> bytes:
@@ -144,5 +144,5 @@ def _raw(text: object, length: int) -> bytes:
     except (Error, ValueError):
         raw = b""
     if len(raw) != length:
-        raise Malformed(f"{length} bytes in base64 are missing")
+        raise Malformed(f"a salt or commitment must have {length} bytes in base64")
     return raw

@@ -1,4 +1,4 @@
-"""What can be found out of a bundle's events block by block, on as many cores as there are: most of the work."""
+"""The checks of a bundle's events that need only the event and its entry: most of the work, done on all cores."""
 
 import os
 import signal
@@ -14,19 +14,21 @@ from tallystick.verify.tree import HASH_BYTES, MAX_SIZE, leaf_hash
 
 ENTRY_BYTES = HASH_BYTES
 MAX_PROCESSES = 16
-MIN_PARALLEL_BYTES = 32 << 20  # what one core does in a second
-BLOCKS_AHEAD = 2  # blocks for each process that wait for it, or for whoever reads
+MIN_PARALLEL_BYTES = (
+    32 << 20
+)  # what one core checks in a second; below it, starting processes takes longer than they save
+BLOCKS_AHEAD = 2  # blocks per process that are queued or checked and not yet consumed, which bounds memory
 
 
 class Block(NamedTuple):
-    """Lines of events.ndjson, each with its end, and as many entries."""
+    """Lines of events.ndjson, each with its newline, and their entries (32 bytes each)."""
 
     lines: bytes
     entries: bytes
 
 
 class BlockResult(NamedTuple):
-    """Of each event in a block its index, whether it has all its parts and is its entry (1 or 0), and its leaf."""
+    """For each event of a block: its index, 1 if it is whole and matches its entry (else 0), and its leaf hash."""
 
     indexes: list[int]
     whole: bytes
@@ -34,14 +36,14 @@ class BlockResult(NamedTuple):
 
 
 def check_block(block: Block) -> BlockResult:
-    """Malformed for a line that is no event."""
+    """Check one block; Malformed for a line that is not an event."""
     indexes, whole, leaves = list[int](), bytearray(), list[bytes]()
     for at, line in enumerate(block.lines.split(b"\n")[:-1]):
         entry = block.entries[at * ENTRY_BYTES : (at + 1) * ENTRY_BYTES]
         event = read_line(line)
         index = event.get("index")
         if type(index) is not int or not 0 <= index < MAX_SIZE:
-            raise Malformed(f"index {str(index)[:30]} in events.ndjson is none of a log")
+            raise Malformed(f"index {str(index)[:30]} in events.ndjson is not valid")
         indexes.append(index)
         whole.append(len(event) == len(WHOLE) and _is_entry(event, entry))
         leaves.append(leaf_hash(entry))
@@ -49,7 +51,7 @@ def check_block(block: Block) -> BlockResult:
 
 
 def processes_for(events_bytes: int) -> int:
-    """How many are worth their start: one for each core that this process may use, if there is much to do."""
+    """The number of processes for a file of this size: one for small files, otherwise one for each usable core."""
     if events_bytes < MIN_PARALLEL_BYTES:
         return 1
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
@@ -57,9 +59,9 @@ def processes_for(events_bytes: int) -> int:
 
 
 def check_blocks(blocks: Iterator[Block], processes: int) -> Generator[tuple[Block, BlockResult]]:
-    """Each block with what it holds, in order; with one process in this one. What `blocks` raises comes in its place.
+    """Check blocks in order, in this process if `processes` is 1. An error of `blocks` is raised in its place.
 
-    A process that cannot begin, or that ends, is missed by nobody: its blocks are examined here.
+    When processes cannot be started, or die, their blocks are checked in this one.
     """
     pool = _pool(processes) if processes > 1 else None
     if pool is None:
@@ -86,9 +88,9 @@ def check_blocks(blocks: Iterator[Block], processes: int) -> Generator[tuple[Blo
 
 
 def _pool(processes: int) -> ProcessPoolExecutor | None:
-    """None where the system has no semaphores to share, as in some containers."""
+    """A pool of processes, or None where the system has no shared semaphores, as in some containers."""
     try:
-        # Not copies of this process: those that begin anew are the same on every system, and know nothing of this one.
+        # Spawned, not forked: it works the same on every system, and copies no threads or locks of this process.
         return ProcessPoolExecutor(processes, get_context("spawn"), _ignore_interrupts)
     except (ImportError, OSError, RuntimeError):
         return None
@@ -116,4 +118,4 @@ def _is_entry(event: dict[str, object], entry: bytes) -> bool:
 
 
 def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is for the one that reads
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles it

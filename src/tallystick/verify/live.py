@@ -1,4 +1,4 @@
-"""A running server: is its checkpoint signed, does its log begin as it did before, do its entries give its root?"""
+"""The check of a running server: its checkpoint's signature, consistency with an older one, and all its entries."""
 
 import json
 import urllib.error
@@ -20,12 +20,12 @@ TILE_WIDTH = 256
 MAX_BYTES = 16 << 20
 _ENTRY_LENGTH = (32).to_bytes(2, "big")
 _ENTRY_STEP = 34
-ABOVE_ENTRIES = 8  # levels up to the hash of a full tile of entries
+ABOVE_ENTRIES = 8  # the tree level of the hash of a full tile of entries
 NOT_FOUND = 404
 
 
 class Unreachable(Exception):
-    """The server did not give what it was asked for; the text says what it said, `status` the number of its answer."""
+    """The server did not return what was requested; the text says why, `status` is the HTTP status (0: none)."""
 
     def __init__(self, detail: str, status: int = 0) -> None:
         super().__init__(detail)
@@ -37,12 +37,12 @@ class Server:
 
     def __init__(self, url: str, api_key: str) -> None:
         if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-            raise Unreachable("a server's address begins with https:// or http://")
+            raise Unreachable("a server's address must begin with https:// or http://")
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {api_key}", "User-Agent": "tallystick-verify"}
 
     def get(self, path: str, accept: str = "*/*") -> bytes:
-        """The answer's bytes; Unreachable."""
+        """GET a path; returns the body's bytes. Unreachable."""
         asked = urllib.request.Request(self._url + path, headers=self._headers | {"Accept": accept})  # noqa: S310
         try:
             with urllib.request.urlopen(asked, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
@@ -61,7 +61,7 @@ def check_server(
     older: SignedCheckpoint | None = None,
     events: Iterable[str] = (),
 ) -> tuple[SignedCheckpoint, str] | None:
-    """Check a server's log whole, and these events by their ids; its checkpoint and the note, if it is signed."""
+    """Check a server's whole log, and the proofs of these events; returns its checkpoint and note, if it is signed."""
     note = server.get("/v1/ledger/checkpoint").decode()
     try:
         checkpoint = open_checkpoint(note, keys)
@@ -79,10 +79,10 @@ def check_server(
 
 def _check_growth(server: Server, report: Report, older: SignedCheckpoint, checkpoint: SignedCheckpoint) -> None:
     if older.origin != checkpoint.origin:
-        report.add_problem(f"the older checkpoint is of another log, {older.origin}")
+        report.add_problem(f"the older checkpoint belongs to another log, {older.origin}")
         return
     if older.size > checkpoint.size:
-        report.add_problem(f"the log was set back: it had {older.size} entries, now it has {checkpoint.size}")
+        report.add_problem(f"the log was truncated: it had {older.size} entries, now it has {checkpoint.size}")
         return
     lines = server.get(f"/v1/ledger/consistency?first={older.size}&second={checkpoint.size}").decode().split()
     try:
@@ -108,21 +108,23 @@ def _check_entries(server: Server, report: Report, checkpoint: SignedCheckpoint)
             gone += width
             continue
         if len(content) != width * _ENTRY_STEP:
-            report.add_problem(f"the entries from {position * TILE_WIDTH} on are not {width}")
+            report.add_problem(
+                f"the server returned another number than {width} entries from {position * TILE_WIDTH} on"
+            )
             return
         leaves: list[bytes] = []
         for at in range(0, len(content), _ENTRY_STEP):
             if content[at : at + 2] != _ENTRY_LENGTH:
-                report.add_problem(f"the entries from {position * TILE_WIDTH} on are not of 32 bytes each")
+                report.add_problem(f"the entries from {position * TILE_WIDTH} on do not have 32 bytes each")
                 return
             leaves.append(sha256(b"\0" + content[at + 2 : at + _ENTRY_STEP]).digest())
         folding.push(0, leaves)
     if folding.root() == checkpoint.root:
         if gone:
-            report.facts.append(f"{gone:,} entries are past their time: the hashes above them were taken instead")
+            report.facts.append(f"{gone:,} entries have expired: the hashes above them were used instead")
         report.facts.append(f"all {'other ' if gone else ''}entries give the signed root")
     else:
-        report.add_problem("the entries do not give the root that was signed")
+        report.add_problem("the entries do not give the signed root")
 
 
 def _hash_above(server: Server, position: int, size: int) -> bytes:
@@ -132,7 +134,7 @@ def _hash_above(server: Server, position: int, size: int) -> bytes:
     part = "" if width == TILE_WIDTH else f".p/{width}"
     content = server.get(f"/v1/ledger/tile/1/{_number(above)}{part}")
     if len(content) != width * HASH_BYTES:
-        raise Unreachable(f"the tile above the entries from {position * TILE_WIDTH} on has not {width} hashes")
+        raise Unreachable(f"the tile above the entries from {position * TILE_WIDTH} on does not have {width} hashes")
     return content[place * HASH_BYTES : (place + 1) * HASH_BYTES]
 
 
@@ -141,9 +143,9 @@ def _check_event(server: Server, keys: Sequence[Key], report: Report, event_id: 
         answer = json.loads(server.get(f"/v1/audit-logs/{urllib.parse.quote(event_id)}/proof", "application/json"))
         text, event = str(answer["proof"]), dict(answer["event"])
     except (ValueError, KeyError, TypeError) as error:
-        raise Unreachable(f"the proof of {event_id} is not as it should be: {error!r}") from None
+        raise Unreachable(f"the proof of {event_id} is malformed: {error!r}") from None
     if event.get("id") != event_id:
-        report.add_problem(f"the server gave the proof of another event than {event_id}")
+        report.add_problem(f"the server returned the proof of another event than {event_id}")
         return
     check_proof(text, keys, report, event=event)
 

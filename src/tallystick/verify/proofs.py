@@ -1,4 +1,4 @@
-"""The proof of one event: a C2SP tlog-proof, alone or with the event's parts."""
+"""The check of one event's proof: a C2SP tlog-proof, alone or with the event's parts."""
 
 import re
 from base64 import b64decode, b64encode
@@ -20,7 +20,7 @@ _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class TlogProof:
-    """As it stands in the file; `extra` are the bytes of its line, None without one."""
+    """A parsed proof; `extra` holds the decoded bytes of its line, None without one. Nothing is verified yet."""
 
     extra: bytes | None
     index: int
@@ -29,11 +29,11 @@ class TlogProof:
 
 
 def read_proof(text: str) -> TlogProof:
-    """Malformed for anything that is not written as C2SP tlog-proof has it."""
+    """Parse a proof; Malformed unless it follows C2SP tlog-proof."""
     head, separator, checkpoint = text.partition("\n\n")
     lines = head.split("\n")
     if not separator or lines.pop(0) != HEADER:
-        raise Malformed(f"a proof begins with {HEADER}, and an empty line stands before its checkpoint")
+        raise Malformed(f"a proof must begin with {HEADER} and have an empty line before its checkpoint")
     if any(len(line) > MAX_LINE for line in lines):
         raise Malformed("a line of the proof is too long")
     extra = None
@@ -41,17 +41,17 @@ def read_proof(text: str) -> TlogProof:
         extra = _bytes(lines.pop(0).removeprefix("extra "))
     index = _INDEX.fullmatch(lines.pop(0)) if lines else None
     if index is None:
-        raise Malformed("the proof does not say of which index it is")
+        raise Malformed("the proof has no index")
     hashes = [_bytes(line) for line in lines]
     if len(hashes) > MAX_HASHES or any(len(one) != 32 for one in hashes):
-        raise Malformed("the hashes of a proof have 32 bytes each")
+        raise Malformed("a proof must have at most 64 hashes of 32 bytes each")
     return TlogProof(extra, int(index[1]), hashes, checkpoint)
 
 
 def check_proof(
     text: str, keys: Sequence[Key], report: Report, *, event: dict[str, Any] | None = None
 ) -> SignedCheckpoint | None:
-    """Check a proof, and the event (as the JSON form of the proof holds it) where there is one."""
+    """Check a proof, and that it belongs to the event, if one is given in the form of the proof's JSON."""
     try:
         proof = read_proof(text)
         checkpoint = open_checkpoint(proof.checkpoint, keys)
@@ -62,9 +62,9 @@ def check_proof(
         entry, lost = entry_of(event) if event is not None else (None, [])
         opened = entry_of_opening(read_object(proof.extra.decode())) if proof.extra is not None else entry
         if opened is None:
-            raise Malformed("neither the proof nor a file beside it says what was proven")
+            raise Malformed("neither the proof nor another file contains the event or its opening")
         if entry is not None and event is not None and (event["index"] != proof.index or entry != opened):
-            raise Malformed("the event is not the one that the proof is of")
+            raise Malformed("the proof belongs to another event")
         check_inclusion(proof.index, checkpoint.size, leaf_hash(opened), proof.hashes, checkpoint.root)
     except (Malformed, Unproven, UnicodeDecodeError) as error:
         report.add("altered", proof.index)
@@ -72,16 +72,18 @@ def check_proof(
         return checkpoint
     report.add("verified", proof.index)
     if lost:
-        report.facts.append(f"of the event {', '.join(lost)} is gone: a bundle shows by which erasure")
+        report.facts.append(f"the event has no {', '.join(lost)} any more: a bundle shows which erasure removed it")
     if event is None:
-        report.facts.append("only id, time of receipt and commitments were checked: give the JSON form for its parts")
+        report.facts.append(
+            "only id, time of receipt and commitments were checked: use the JSON form to check the parts"
+        )
     return checkpoint
 
 
 def parse_hashes(said: object) -> list[bytes]:
-    """Hashes in base64 in a list; Malformed."""
+    """Decode a list of hashes in base64; Malformed."""
     if type(said) is not list or len(said) > MAX_HASHES:
-        raise Malformed("hashes are a list")
+        raise Malformed("hashes must be a list")
     return [_bytes(one) if type(one) is str else b"" for one in said]
 
 
@@ -91,5 +93,5 @@ def _bytes(text: str) -> bytes:
     except (Error, ValueError):
         raise Malformed("a line of the proof is not base64") from None
     if b64encode(raw).decode() != text:
-        raise Malformed("a line of the proof is not base64 as it is written")
+        raise Malformed("a line of the proof is not canonical base64")
     return raw

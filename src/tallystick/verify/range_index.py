@@ -1,4 +1,4 @@
-"""Which record took an index: of thousands of records with thousands of ranges, found at once."""
+"""An index over ranges: finds the record that covers an event, among thousands of records with thousands of ranges."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,10 @@ NEVER = 1 << 64  # above every index
 
 
 class RangeIndex(Generic[T]):
-    """Ranges and what took them, without overlaps: where two took the same, the one counts that begins first."""
+    """Maps indexes to the record that covers them; where two records overlap, the range that begins first counts.
+
+    Overlaps are cut off when it is built, O(n log n), so that every lookup is a binary search.
+    """
 
     def __init__(self, takers: Iterable[tuple[IndexRanges, T]] = ()) -> None:
         self._first: list[int] = []
@@ -28,17 +31,17 @@ class RangeIndex(Generic[T]):
                 reached = last
 
     def find(self, index: int) -> T | None:
-        """What took the index."""
+        """The record that covers the index, or None."""
         at = bisect_right(self._first, index) - 1
         return self._by[at] if at >= 0 and index <= self._last[at] else None
 
     def next_from(self, index: int) -> int:
-        """The first index from this one on that was taken, or NEVER."""
+        """The first covered index at or after this one, or NEVER."""
         at = bisect_left(self._last, index)
         return max(index, self._first[at]) if at < len(self._first) else NEVER
 
     def split(self, first: int, end: int) -> Iterator[tuple[int, int, T | None]]:
-        """All of first ≤ index < end as stretches: first, last, and what took them."""
+        """Divide first ≤ index < end into ranges (first, last, record); the record is None where none covers them."""
         while first < end:
             taken = self.next_from(first)
             if taken > first:

@@ -1,7 +1,7 @@
-"""The records that explain what is missing: erasures, purges, and how long events were to be kept.
+"""The records that explain missing events and parts: erasures, purges, and changes of the retention.
 
-A record counts if its inclusion in the log is proven, if Tallystick itself recorded it, and if what it says is
-possible: it covers nothing behind itself, and purges nothing that was to be kept when it was made.
+A record counts if its inclusion in the log is proven, if Tallystick itself recorded it, and if it is plausible: it
+covers only events before itself, and a purge covers only events whose retention was over.
 """
 
 from bisect import bisect_left
@@ -25,7 +25,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class ProvenRecord:
-    """One proven record: what it did, to which indexes, to which parts; `received_at` in microseconds."""
+    """A record with proven inclusion: its action, the indexes and parts it covers; `received_at` in µs since 1970.
+
+    `before` is a purge's cut-off, `days` the retention before and after a change of it.
+    """
 
     index: int
     action: str
@@ -37,7 +40,7 @@ class ProvenRecord:
 
 
 class ProvenRecords:
-    """All records of one bundle."""
+    """All records of one bundle. Add every line, then `validate`; lookups work after that."""
 
     def __init__(self, checkpoint: SignedCheckpoint, report: Report) -> None:
         self._checkpoint = checkpoint
@@ -49,26 +52,26 @@ class ProvenRecords:
         self._erased = {part: RangeIndex[ProvenRecord]() for part in PARTS}
 
     def add_line(self, line: str, where: str) -> None:
-        """One line of records.ndjson: an event and the hashes of its inclusion proof."""
+        """Add a line of records.ndjson: an event with the hashes of its inclusion proof. Reports problems."""
         try:
             event = read_object(line)
             hashes = parse_hashes(event.pop("hashes", None))
             index = event.get("index")
             if type(index) is not int:
-                raise Malformed("a record has an index")
+                raise Malformed("a record must have an index")
             entry, lost = entry_of(event)
             if not {"what", "details"}.isdisjoint(lost):
-                raise Malformed("what it says was erased")  # who did it may be
+                raise Malformed("its content was erased")  # its actor may be
             check_inclusion(index, self._checkpoint.size, leaf_hash(entry), hashes, self._checkpoint.root)
             record = parse_record(event)
         except (Malformed, Unproven, ValueError) as error:
-            self._report.add_problem(f"{where} explains nothing: {error}")
+            self._report.add_problem(f"{where} is not a valid record: {error}")
             return
         if record is not None:
             self._all[record.index] = record
 
     def validate(self) -> None:
-        """Judge them, once all are there: what is impossible explains nothing, and is a problem."""
+        """Check the plausibility of all records; an implausible one is a problem and explains nothing."""
         in_order = sorted(self._all.values(), key=lambda one: one.index)
         self._changes = [one for one in in_order if one.days != (None, None)]
         possible: list[ProvenRecord] = []
@@ -83,15 +86,15 @@ class ProvenRecords:
             self._erased[part] = RangeIndex((one.indexes, one) for one in possible if part in one.parts)
 
     def next_missing(self, index: int) -> int:
-        """The first index from this one on of which a record says that it, or a part of it, is gone; or NEVER."""
+        """The first index at or after this one that a record says is missing, or has missing parts; or NEVER."""
         return min(taken.next_from(index) for taken in (self._purged, *self._erased.values()))
 
     def purges_within(self, first: int, end: int) -> Iterator[tuple[int, int, ProvenRecord | None]]:
-        """All of first ≤ index < end as stretches: first, last, and the purge that took them."""
+        """Divide first ≤ index < end into ranges (first, last, purge); the purge is None where none covers them."""
         return self._purged.split(first, end)
 
     def erasure_of(self, index: int, parts: Sequence[str]) -> ProvenRecord | None:
-        """The last of the erasures that together took these parts of this event."""
+        """The last of the erasures that together explain these missing parts of this event, or None."""
         found: list[ProvenRecord] = []
         for part in parts:
             one = self._erased[part].find(index)
@@ -101,7 +104,7 @@ class ProvenRecords:
         return max(found, key=lambda one: one.index, default=None)
 
     def contradicting_record(self, index: int, kept: Sequence[str] = PARTS) -> ProvenRecord | None:
-        """A record that says of an event, or of a part that is here, that it is gone."""
+        """A record that says the event, or one of its remaining parts, is missing although it is not; or None."""
         purge = self._purged.find(index)
         if purge is not None:
             return purge
@@ -117,15 +120,15 @@ class ProvenRecords:
             days = self._days_at(record.index)
             made = _EPOCH + timedelta(microseconds=record.received_at)
             if record.before is None:
-                return "does not say up to which time it purged"
+                return "has no cut-off time"
             if days is None:
-                return "purged, and nothing proves how long events were to be kept then"
+                return "is a purge, but no record proves how long events had to be kept then"
             if record.before > made - timedelta(days=days):
-                return f"purged up to {record.before.isoformat()}, though events were to be kept {days} days then"
+                return f"purged up to {record.before.isoformat()}, although events had to be kept for {days} days then"
         return ""
 
     def _days_at(self, index: int) -> int | None:
-        """How many days events were to be kept when the event at `index` was recorded, as far as records say."""
+        """The retention in days when the event at `index` was recorded; None when no record says it."""
         changes = self._changes
         at = bisect_left(changes, index, key=lambda one: one.index)
         if at > 0:
@@ -134,13 +137,13 @@ class ProvenRecords:
 
 
 def parse_record(event: dict[str, Any]) -> ProvenRecord | None:
-    """The record in an event whose entry is proven; None for an event of another kind. Malformed, ValueError."""
+    """Parse the record in a proven event; None for an event of another kind. Malformed, ValueError."""
     what, details = read_object(event["what"]), read_object(event["details"])
     action = what.get("action")
     if action not in ACTIONS:
         return None
     if what.get("recorded_by") != {"type": "system", "id": "tallystick", "name": "Tallystick"}:
-        raise Malformed("somebody else than Tallystick recorded it")
+        raise Malformed("it was not recorded by Tallystick itself")
     said, changed = details.get("metadata") or {}, details.get("changes") or {}
     indexes, parts, before = IndexRanges(), frozenset[str](), None
     days: tuple[int | None, int | None] = (None, None)
@@ -149,11 +152,11 @@ def parse_record(event: dict[str, Any]) -> ProvenRecord | None:
     if action == PRUNED:
         before = datetime.fromisoformat(str(said.get("before", "")))
         if before.tzinfo is None:
-            raise Malformed("its cut-off has no zone")
+            raise Malformed("its cut-off time has no time zone")
     if action == ERASED:
         parts = frozenset(str(said.get("parts", "")).split(","))
         if not parts <= set(PARTS):
-            raise Malformed("it names parts that there are not")
+            raise Malformed("it names unknown parts")
     if action in (RETENTION, CREATED):
         days = _days(changed.get("retention_days"))
     return ProvenRecord(event["index"], action, event["received_at"], indexes, parts, before, days)
@@ -164,4 +167,4 @@ def _days(said: object) -> tuple[int | None, int | None]:
         return None, said
     if type(said) is dict and type(said.get("before")) is int and type(said.get("after")) is int:
         return said["before"], said["after"]
-    raise Malformed("it does not say how many days")
+    raise Malformed("it has no number of days")

@@ -1,4 +1,4 @@
-"""What was found: how many events, of which indexes, are what they should be, and what is wrong."""
+"""The report of a check: the indexes of verified, erased, expired, unexplained and altered events, and problems."""
 
 import re
 from bisect import bisect_right
@@ -11,7 +11,7 @@ _RANGES = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?(,[0-9]{1,18}(-[0-9]{1,18})?)*"
 
 
 class IndexRanges:
-    """A set of indexes as first-last pairs, ascending; what is added in order costs nothing."""
+    """A set of indexes as ascending ranges; adding in order takes constant time."""
 
     def __init__(self, pairs: Iterable[tuple[int, int]] = ()) -> None:
         self._first: list[int] = []
@@ -21,19 +21,19 @@ class IndexRanges:
 
     @classmethod
     def read(cls, text: str) -> "IndexRanges":
-        """`0-99,105`; ValueError for anything else."""
+        """Parse a text such as `0-99,105`; ValueError for anything else."""
         if not _RANGES.fullmatch(text):
-            raise ValueError("indexes are written as 0-99,105")
+            raise ValueError("indexes must be written as in 0-99,105")
         pairs: list[tuple[int, int]] = []
         for part in text.split(","):
             first, _, last = part.partition("-")
             if int(last or first) < int(first):
-                raise ValueError("a range of indexes runs backwards")
+                raise ValueError("a range of indexes ends before it begins")
             pairs.append((int(first), int(last or first)))
         return cls(pairs)
 
     def add(self, first: int, last: int | None = None) -> None:
-        """Add first to last; not before the beginning of what was added last."""
+        """Add the range from first to last, which must not begin before the range added last."""
         last = first if last is None else last
         if self._last and first <= self._last[-1] + 1:
             self._last[-1] = max(self._last[-1], last)
@@ -61,7 +61,7 @@ class IndexRanges:
 
 
 class Report:
-    """The outcome for one file or server. It `holds` if nothing was altered, unexplained or otherwise wrong."""
+    """The result for one file or server. It `holds` if nothing is altered or unexplained and there is no problem."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -72,23 +72,23 @@ class Report:
         self.more_problems = 0
 
     def add(self, category: str, first: int, last: int | None = None) -> None:
-        """These indexes, after all that were added to the category before, are so."""
+        """Add a range to a category; ranges of a category come in order."""
         self.found[category].add(first, last)
 
     def explain(self, how: str, record: int, first: int, last: int | None = None) -> None:
-        """These indexes are erased or expired by the record at this index."""
+        """Add a range that the record at index `record` explains; `how` is erased or expired."""
         self.add(how, first, last)
         self.explained.setdefault(f"{how} by record {record}", IndexRanges()).add(first, last)
 
     def add_problem(self, problem: str) -> None:
-        """Something that no index stands for."""
+        """Add a problem that does not belong to an index."""
         if len(self.problems) < MAX_SHOWN:
             self.problems.append(problem)
         else:
             self.more_problems += 1
 
     def invalidate(self, problem: str) -> None:
-        """Something that leaves no event proven, whatever was found to fit its entry before."""
+        """Add a problem after which no event counts as verified, such as a wrong root."""
         self.found["verified"] = IndexRanges()
         self.add_problem(problem)
 
@@ -97,7 +97,7 @@ class Report:
         return not (self.problems or self.found["altered"] or self.found["unexplained"])
 
     def as_json(self) -> dict[str, Any]:
-        """Counts, indexes as first-last pairs, problems and facts, for programs."""
+        """The report for JSON: counts, ranges of indexes, problems and facts."""
         return {
             "name": self.name,
             "holds": self.holds,
@@ -110,7 +110,7 @@ class Report:
         }
 
     def lines(self) -> list[str]:
-        """The same for people."""
+        """The report as lines of text."""
         shown = [f"{self.name}: {'holds' if self.holds else 'DOES NOT HOLD'}"]
         for category, ranges in self.found.items():
             if ranges:
@@ -118,5 +118,5 @@ class Report:
                 shown.append(f"  {word:<12}{len(ranges):>12,}  {ranges}")
         shown += [f"  {how}: {ranges}" for how, ranges in self.explained.items()]
         shown += [f"  problem: {problem}" for problem in self.problems]
-        shown += [f"  and {self.more_problems:,} problems more"] if self.more_problems else []
+        shown += [f"  and {self.more_problems:,} more problems"] if self.more_problems else []
         return shown + [f"  {fact}" for fact in self.facts]

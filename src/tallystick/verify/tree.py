@@ -1,4 +1,4 @@
-"""The tree as a verifier sees it: RFC 6962 hashes, the two kinds of proof (RFC 9162, 2.1.3.2 and 2.1.4.2), folding."""
+"""RFC 6962 hashes, verification of inclusion and consistency proofs (RFC 9162 §2.1.3.2, §2.1.4.2), roots from nodes."""
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
@@ -9,25 +9,27 @@ MAX_SIZE = 1 << 63
 
 
 class Unproven(Exception):
-    """What is shown does not lead to what was signed; the text says where."""
+    """A proof does not lead to the signed root; the text says where it fails."""
 
 
 def leaf_hash(entry: bytes) -> bytes:
+    """The hash of a leaf (RFC 6962 §2.1): 0x00 and the entry."""
     return sha256(b"\0" + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of an inner node (RFC 6962 §2.1): 0x01 and both children."""
     return sha256(b"\1" + left + right).digest()
 
 
 def check_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> None:
-    """Unproven unless `proof` leads from the leaf at `index` to `root` over `size` leaves."""
+    """Raise Unproven unless `proof` leads from the leaf at `index` to `root` over `size` leaves (RFC 9162 §2.1.3.2)."""
     if not 0 <= index < size <= MAX_SIZE:
         raise Unproven(f"index {index} is not in a log of {size}")
     place, last, reached = index, size - 1, leaf
     for node in proof:
         if len(node) != HASH_BYTES or last == 0:
-            raise Unproven("the inclusion proof has a hash too many, or one of another length")
+            raise Unproven("the inclusion proof has too many hashes, or one of another length")
         if place & 1 or place == last:
             reached = node_hash(node, reached)
             while not place & 1 and place:
@@ -38,16 +40,19 @@ def check_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], 
     if last:
         raise Unproven("the inclusion proof has too few hashes")
     if reached != root:
-        raise Unproven("the inclusion proof leads to another root than was signed")
+        raise Unproven("the inclusion proof leads to a different root than the signed one")
 
 
 def check_consistency(first: int, second: int, old: bytes, new: bytes, proof: Sequence[bytes]) -> None:
-    """Unproven unless `proof` shows the tree of `second` leaves (root `new`) to begin with that of `first` (`old`)."""
+    """Raise Unproven unless `proof` shows that the tree of `second` leaves begins with that of `first` leaves.
+
+    `old` and `new` are their roots. The algorithm is that of RFC 9162 §2.1.4.2.
+    """
     if not 0 <= first <= second <= MAX_SIZE:
         raise Unproven(f"sizes {first} and {second} are not in order")
     if first == 0 or first == second:
         if proof:
-            raise Unproven("the consistency proof should be empty")
+            raise Unproven("the consistency proof must be empty")
         if old != (EMPTY_ROOT if first == 0 else new):
             raise Unproven("two roots for the same size")
         return
@@ -60,7 +65,7 @@ def check_consistency(first: int, second: int, old: bytes, new: bytes, proof: Se
     to_old = to_new = path[0]
     for node in path[1:]:
         if last == 0:
-            raise Unproven("the consistency proof has a hash too many")
+            raise Unproven("the consistency proof has too many hashes")
         if place & 1 or place == last:
             to_old, to_new = node_hash(node, to_old), node_hash(node, to_new)
             while not place & 1 and place:
@@ -71,11 +76,11 @@ def check_consistency(first: int, second: int, old: bytes, new: bytes, proof: Se
     if last:
         raise Unproven("the consistency proof has too few hashes")
     if to_old != old or to_new != new:
-        raise Unproven("the log does not begin with the older one: its history was changed")
+        raise Unproven("the log does not begin with the entries of the older checkpoint: its history was changed")
 
 
 def cover(start: int, end: int) -> Iterator[int]:
-    """The levels of the nodes that cover the leaves [start, end): as few as their places allow, first to last."""
+    """The levels of the fewest perfect nodes that span the leaves [start, end), from left to right."""
     at = start
     while at < end:
         level = (end - at).bit_length() - 1
@@ -86,9 +91,10 @@ def cover(start: int, end: int) -> Iterator[int]:
 
 
 class TreeBuilder:
-    """A tree folded from left to right: nodes come in order, `root` is that over the `size` leaves so far.
+    """Builds a tree from left to right out of nodes of any level, keeping only its peaks.
 
-    With `watched`, `at_watched` is the root at that size once it was passed, if it was not jumped over.
+    `size` is the number of leaves so far. With `watched`, `watched_root` becomes the root at that size, unless a single
+    node spans it.
     """
 
     def __init__(self, watched: int | None = None) -> None:
@@ -98,7 +104,7 @@ class TreeBuilder:
         self._peaks: dict[int, bytes] = {}
 
     def push(self, level: int, nodes: list[bytes]) -> None:
-        """Nodes of one level that follow each other; the size so far is a multiple of 2^level."""
+        """Append consecutive nodes of one level; the size so far must be a multiple of 2^level."""
         if self._watched is not None and self.size < self._watched < self.size + (len(nodes) << level):
             count, over = divmod(self._watched - self.size, 1 << level)
             if not over:
@@ -107,6 +113,7 @@ class TreeBuilder:
         self._push(level, nodes)
 
     def root(self) -> bytes:
+        """The root over the leaves so far."""
         folded: bytes | None = None
         for level in sorted(self._peaks):
             folded = self._peaks[level] if folded is None else node_hash(self._peaks[level], folded)
