@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from tallystick.access import organizations
+from tallystick.backup.data_dir_lock import lock_data_dir, server_address, write_address
 from tallystick.backup.restore import MARKER_FILE
 from tallystick.cli.doctor import _run_checks
 from tallystick.clock import DAY_US, SECOND_US, now_us
@@ -183,3 +184,19 @@ def test_an_archive_that_is_out_of_reach_is_a_problem(tmp_path, free_port):
     (empty,) = check_archive(dataclasses.replace(settings, archive_dir=tmp_path / "none"))
     assert empty.grade is CheckGrade.OK
     assert not (tmp_path / "none").exists()
+
+
+def test_a_server_is_asked_where_it_listens_and_not_at_the_public_url(settings, free_port):
+    with lock_data_dir(settings.data_dir):
+        write_address(settings.data_dir, f"http://127.0.0.1:{free_port}")
+        (finding,) = check_event_store(settings)
+    assert f"http://127.0.0.1:{free_port}/readyz does not answer" in finding.words
+
+
+def test_an_address_is_that_of_the_server_that_runs_now(settings):
+    with lock_data_dir(settings.data_dir):
+        write_address(settings.data_dir, "http://127.0.0.1:1234")
+        assert server_address(settings.data_dir) == "http://127.0.0.1:1234"
+    assert server_address(settings.data_dir) is None
+    with lock_data_dir(settings.data_dir):
+        assert server_address(settings.data_dir) is None

@@ -1,4 +1,4 @@
-"""The lock of the data directory: one server or one restore at a time."""
+"""The lock of the data directory: one server or one restore at a time, and where that server listens."""
 
 import fcntl
 import os
@@ -26,6 +26,18 @@ def lock_data_dir(data_dir: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def write_address(data_dir: Path, url: str) -> None:
+    """Record where the server listens; for the process that holds the lock."""
+    with (data_dir / LOCK).open("a") as file:
+        file.write(f"\n{url}")
+
+
+def server_address(data_dir: Path) -> str | None:
+    """The URL at which the process that holds the lock listens; None where it recorded none."""
+    lines = (data_dir / LOCK).read_text().splitlines() if is_locked(data_dir) else []
+    return lines[1] if len(lines) > 1 else None
 
 
 def is_locked(data_dir: Path) -> bool:

@@ -36,7 +36,7 @@ def list_alerts(
         titles = ("Alert", "Fired", "Severity", "Rule", "What happened", "Status")
         rows = ([one["id"], one["fired_at"].replace("T", " ")[:19], one["severity"], one["rule"]["name"],
                  one["sentence"], one["state"]] for one in found)  # fmt: skip
-        print_table(titles, (list(map(escape_control, row)) for row in rows), whole=("Alert",))
+        print_table(titles, (list(map(escape_control, row)) for row in rows), whole=("Alert", "Fired"))
     note(f"{counted(len(found), 'alert')}.")
 
 

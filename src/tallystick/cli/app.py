@@ -51,7 +51,7 @@ def main() -> None:
     try:
         sys.exit(assemble(arguments)(standalone_mode=False) or 0)
     except TyperException as error:
-        if error.message:  # else the help was shown
+        if error.format_message():  # else the help was shown
             fail(_advice(error, arguments))
         sys.exit(error.exit_code)
     except typer.Abort:

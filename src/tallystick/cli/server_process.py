@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from tallystick.app import Services, build, create_app
+from tallystick.backup.data_dir_lock import write_address
 from tallystick.cli.terminal import CommandFailed
 from tallystick.settings import Settings
 from tallystick.telemetry import configure_logging
@@ -46,7 +47,8 @@ def run_server(settings: Settings, host: str, port: int, work: BackgroundWork) -
         )  # fmt: skip
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             try:
-                runner.run(_serve(_with_public_url(settings, host, port), config, listener, work))
+                public = _with_public_url(settings, host, port)
+                runner.run(_serve(public, config, listener, work, _local_url(host, port)))
             except BaseExceptionGroup as group:
                 raise _unwrap_group(group) from None
 
@@ -81,13 +83,16 @@ class _Server(uvicorn.Server):
         return nullcontext()
 
 
-async def _serve(settings: Settings, config: uvicorn.Config, listener: socket.socket, work: BackgroundWork) -> None:
+async def _serve(
+    settings: Settings, config: uvicorn.Config, listener: socket.socket, work: BackgroundWork, url: str
+) -> None:
     parts = build(settings)
     app = create_app(settings, parts)
     config.app = app
     beside: list[asyncio.Task[None]] = []
 
     def listening() -> None:
+        write_address(settings.data_dir, url)  # for `tallystick doctor`
         task = asyncio.get_running_loop().create_task(work(parts))
         task.add_done_callback(lambda done: server.handle_exit(signal.SIGTERM, None) if _failed(done) else None)
         beside.append(task)
@@ -148,5 +153,10 @@ def _with_public_url(settings: Settings, host: str, port: int) -> Settings:
     """The settings with `public_url` derived from host and port, unless it was set explicitly."""
     if settings.public_url != DEFAULT_PUBLIC_URL or (host, port) == (DEFAULT_HOST, DEFAULT_PORT):
         return settings
+    return replace(settings, public_url=_local_url(host, port))
+
+
+def _local_url(host: str, port: int) -> str:
+    """A URL that reaches the server from this machine."""
     reachable = DEFAULT_HOST if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
-    return replace(settings, public_url=f"http://{reachable}:{port}")
+    return f"http://{reachable}:{port}"

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console, RenderableType
+from rich.cells import cell_len
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+GAP, INDENT = 2, 4  # terminal columns between cells, and before the further lines of a row
 WIDE = 400  # columns if stdout is no terminal, so that lines in a file or pipe are not cut
 
 stderr = Console(stderr=True, highlight=False)
@@ -73,17 +75,52 @@ def escape_control(text: str) -> str:
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
-def print_table(
-    titles: Sequence[str], rows: Iterable[Sequence[RenderableType]], *, whole: Collection[str] = ()
-) -> None:
-    """Prints a table unless it is empty; long cells wrap, except in the columns named in `whole`."""
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[str | Text]], *, whole: Collection[str] = ()) -> None:
+    """Prints a table unless it is empty.
+
+    Cells wrap between words only, and cells of the columns in `whole` not at all, so that ids and names can be
+    copied. If that is too wide for the terminal, each row is printed as a paragraph instead.
+    """
+    lines = [[Text(cell) if isinstance(cell, str) else cell for cell in cells] for cells in rows]
+    if not lines:
+        return
+    widths = [
+        max(_least_width(cell, title in whole) for cell in (Text(title), *column))
+        for title, *column in zip(titles, *lines, strict=True)
+    ]
+    if sum(widths) + GAP * (len(widths) - 1) > stdout.width:
+        for cells in lines:
+            stdout.print(_paragraph(cells))
+        return
     table = Table(box=None, pad_edge=False)
-    for title in titles:
-        table.add_column(title, overflow="fold", no_wrap=title in whole)
-    for cells in rows:
+    for title, width in zip(titles, widths, strict=True):
+        table.add_column(title, overflow="fold", no_wrap=title in whole, min_width=width)
+    for cells in lines:
         table.add_row(*cells)
-    if table.row_count:
-        stdout.print(table)
+    stdout.print(table)
+
+
+def _least_width(cell: Text, is_whole: bool) -> int:
+    """The number of terminal columns that a cell needs: those of its longest word, or of the whole cell."""
+    return max((cell_len(part) for part in ([cell.plain] if is_whole else cell.plain.split())), default=0)
+
+
+def _paragraph(cells: Sequence[Text]) -> Text:
+    """The cells of a row one after the other; lines break between cells, and between words of a long one."""
+    said, used = Text(), 0
+    for cell in filter(None, cells):
+        parts = [cell] if INDENT + cell_len(cell.plain) <= stdout.width else cell.split(" ")
+        for place, part in enumerate(parts):
+            size, gap = cell_len(part.plain), GAP if place == 0 else 1
+            if used and used + gap + size > stdout.width:
+                said.append("\n" + " " * INDENT)
+                used = INDENT
+            elif used:
+                said.append(" " * gap)
+                used += gap
+            said.append_text(part)
+            used += size
+    return said
 
 
 def _write(text: str) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick.access.scopes import operator_scope
 from tallystick.backup.create import expected_events
-from tallystick.backup.data_dir_lock import is_locked, lock_data_dir
+from tallystick.backup.data_dir_lock import is_locked, lock_data_dir, server_address
 from tallystick.backup.restore import refuse_interrupted
 from tallystick.database.engine import Database
 from tallystick.destinations.guard import TargetError
@@ -129,14 +129,15 @@ def missing_events(settings: Settings, store: EventStore) -> int:
 
 
 def _check_through_server(settings: Settings) -> CheckResult:
-    url = f"{settings.public_url}/readyz"
+    address = server_address(settings.data_dir) or settings.public_url
+    url = f"{address}/readyz"
     try:
         answer = httpx.get(url, timeout=TIMEOUT_SECONDS)
         checks = answer.json().get("checks", {})
-        metrics = httpx.get(f"{settings.public_url}/metrics", timeout=TIMEOUT_SECONDS).text
+        metrics = httpx.get(f"{address}/metrics", timeout=TIMEOUT_SECONDS).text
     except (httpx.HTTPError, ValueError, AttributeError):
-        advice = "Is TALLYSTICK_PUBLIC_URL where people reach it, and reached from here?"
-        return warning("event store", f"A server runs, and {url} does not answer.", advice)
+        advice = "Wait until it has started. If this continues, check the server's log."
+        return warning("event store", f"A server is running, but {url} does not answer.", advice)
     if not checks.get("events"):
         return problem("event store", "The server reports that it does not answer.", "See the server's log.")
     if "\ntallystick_store_changes_failing 1" in metrics:

@@ -1,0 +1,67 @@
+"""Tables that fit the terminal, and usage errors that say what to write."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from tallystick.cli import terminal
+from tests.cli.running import run_here
+
+ID = "alr_01m8jffdd0fz288jkqeqrqh9q0"
+SENTENCE = "A deployment of api-infrastructure by sarah@acme.com failed."
+ROW = (ID, "2026-11-29 01:42:23", "warning", "Deployment Failed", SENTENCE)
+TITLES = ("Alert", "Fired", "Severity", "Rule", "What happened")
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, width: int) -> list[str]:
+    monkeypatch.setattr(terminal, "stdout", Console(width=width, file=io.StringIO(), highlight=False))
+    terminal.print_table(TITLES, [ROW, ROW], whole=("Alert", "Fired"))
+    return terminal.stdout.file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_no_line_of_a_table_is_wider_than_the_terminal(monkeypatch, width):
+    assert max(map(len, printed(monkeypatch, width))) <= width
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_no_word_of_a_table_is_broken(monkeypatch, width):
+    words = " ".join(printed(monkeypatch, width)).split()
+    assert {"api-infrastructure", "sarah@acme.com", ID}.issubset(words)
+
+
+def test_a_wide_terminal_shows_columns_with_titles(monkeypatch):
+    assert printed(monkeypatch, 200)[0].split() == " ".join(TITLES).split()
+
+
+def test_an_empty_table_prints_nothing(monkeypatch):
+    monkeypatch.setattr(terminal, "stdout", Console(width=80, file=io.StringIO()))
+    terminal.print_table(TITLES, [])
+    assert terminal.stdout.file.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (("search", "-failed"), "put -- before it: tallystick search -- -failed"),
+        (("tail", "deploy", "-failed"), "put -- before it: tallystick tail -- -failed"),
+        (
+            ("user", "create", "sarah@acme.com", "--org", "acme", "--role", "viewer"),
+            "Unknown role 'viewer'. Choose owner, admin, auditor or member.",
+        ),
+        (("export", "--format", "xls"), "Unknown format 'xls'. Choose csv, json, ndjson, pdf, parquet or bundle."),
+        (("search", "--nowhere"), "No such option: --nowhere. See: tallystick search --help"),
+        (("user", "create"), "See: tallystick user create --help"),
+    ],
+)
+def test_a_usage_error_says_what_to_write(arguments, advice):
+    done = run_here(*arguments, environ={})
+    assert done.returncode == 2
+    assert advice in " ".join(done.stderr.split())
+
+
+def test_a_command_without_arguments_shows_its_help():
+    done = run_here("user", environ={})
+    assert (done.returncode, done.stderr) == (2, "")
+    assert "Usage: tallystick user" in done.stdout
