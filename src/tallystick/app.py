@@ -30,13 +30,13 @@ from tallystick.compliance.report_builder import ReportBuilder
 from tallystick.compliance.reports import EVIDENCE, REPORT
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
-from tallystick.destinations.changes import Posts
-from tallystick.destinations.courier import Courier
-from tallystick.destinations.deliveries import forget_claims
+from tallystick.destinations.context import DestinationContext
+from tallystick.destinations.delivery_worker import DeliveryWorker
+from tallystick.destinations.email_queue import EmailQueue
 from tallystick.destinations.guard import Guard
-from tallystick.destinations.mailer import Mailer
+from tallystick.destinations.message_queue import MessageQueue, release_claims
 from tallystick.destinations.secrets import PURPOSE
-from tallystick.destinations.smtp import parse_mail_server
+from tallystick.destinations.smtp import MailServer, parse_mail_server
 from tallystick.destinations.storage_settings import archive_storage, export_storage
 from tallystick.erasure.deletions import deletion_state, is_erasing
 from tallystick.erasure.eraser import Eraser
@@ -59,7 +59,8 @@ from tallystick.retention.archive_erasure import ArchiveEraser
 from tallystick.retention.purge import Purger
 from tallystick.retention.warning import warn
 from tallystick.schedules.export_email import ExportMailer
-from tallystick.schedules.scheduler import Scheduler
+from tallystick.schedules.export_queue import ExportQueue
+from tallystick.schedules.scheduler import Scheduler, schedule_lease
 from tallystick.search.find import Finder
 from tallystick.settings import Settings
 from tallystick.store.clients import Bounds
@@ -74,7 +75,7 @@ logger = structlog.get_logger(__name__)
 # The services that a handler can name as a parameter.
 INJECTED = (
     "settings", "database", "store", "authenticator", "sign_in", "recorder", "finder", "hub", "prover", "checker",
-    "exporter", "eraser", "posts", "courier",
+    "exporter", "eraser", "destination_context", "delivery_worker",
 )  # fmt: skip
 
 
@@ -103,8 +104,8 @@ class Services:
     checker: Checker
     exporter: Exporter
     eraser: Eraser
-    posts: Posts
-    courier: Courier
+    destination_context: DestinationContext
+    delivery_worker: DeliveryWorker
     # In the order of their start; they are stopped in the reverse order.
     workers: tuple[Worker, ...]
     # Called at the start, once the databases are open and before any worker runs.
@@ -128,12 +129,20 @@ def build(settings: Settings) -> Services:
     eraser = _eraser(settings, database, store, archive)
     checker, backup_worker = Checker(database, store), BackupWorker(database, store)
     purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
-    relay = parse_mail_server(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
-    posts = Posts(SecretBox(settings.secret_key, PURPOSE), Guard(settings.allowed_targets))
+    mail_server = parse_mail_server(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
+    destination_context = DestinationContext(
+        SecretBox(settings.secret_key, PURPOSE), Guard(settings.allowed_targets), mail_server
+    )
     own_actions = recorder.own_actions_waiting
-    courier = Courier(database, posts, relay, own_actions)
-    schedules = Scheduler(database, exporter, _post(settings), export_storage(settings), own_actions)
-    evaluator = Evaluator(database, store, sequencer.recent, settings.public_url, courier.wake, own_actions)
+    lease, export_mailer = schedule_lease(database), _export_mailer(settings, mail_server)
+    queues = [
+        MessageQueue(database, destination_context),
+        EmailQueue(mail_server),
+        ExportQueue(database, exporter, lease, export_mailer, export_storage(settings)),
+    ]
+    delivery_worker = DeliveryWorker(database, queues, own_actions)
+    scheduler = Scheduler(database, exporter, lease, delivery_worker.wake, own_actions)
+    evaluator = Evaluator(database, store, sequencer.recent, settings.public_url, delivery_worker.wake, own_actions)
     hub = LiveHub(database, store)
     # Called after each commit with the organization and the new end of its log.
     sequencer.listeners += [
@@ -141,7 +150,7 @@ def build(settings: Settings) -> Services:
     ]  # fmt: skip
     # The sequencer stops before the shipper and the signer: what waits is committed, shipped and signed.
     workers: list[Worker] = [signer, shipper, sequencer, purger, eraser, exporter, checker, backup_worker]
-    workers += [Mailer(database, relay), schedules, courier, BaselineWorker(database, store), evaluator]
+    workers += [scheduler, delivery_worker, BaselineWorker(database, store), evaluator]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
     return Services(
@@ -157,8 +166,8 @@ def build(settings: Settings) -> Services:
         checker=checker,
         exporter=exporter,
         eraser=eraser,
-        posts=posts,
-        courier=courier,
+        destination_context=destination_context,
+        delivery_worker=delivery_worker,
         workers=tuple(workers),
         preparations=(backup_worker.open, eraser.replay_at_start, signer.open),
     )
@@ -188,13 +197,9 @@ def _eraser(settings: Settings, database: Database, store: EventStore, archive: 
     return Eraser(database, store, settings.data_dir, personal_data(database, settings.data_dir), archive_eraser)
 
 
-def _post(settings: Settings) -> ExportMailer | None:
-    """How scheduled exports leave by mail, where there is a mail server."""
-    if settings.smtp_url is None:
-        return None
-    return ExportMailer(
-        parse_mail_server(settings.smtp_url, settings.mail_from), settings.secret_key, settings.public_url
-    )
+def _export_mailer(settings: Settings, mail_server: MailServer | None) -> ExportMailer | None:
+    """Sends scheduled exports by email, where a mail server is configured."""
+    return None if mail_server is None else ExportMailer(mail_server, settings.secret_key, settings.public_url)
 
 
 def _warner(settings: Settings, database: Database, store: EventStore) -> Callable[[UUID, int], object]:
@@ -238,7 +243,7 @@ def _open(services: Services) -> None:
     if services.database.is_sqlite:
         with services.database.write() as connection:
             leases.forget_all(connection)
-            forget_claims(connection)
+            release_claims(connection)
     reconcile(services.database, services.store)
     for prepare in services.preparations:
         prepare()
@@ -263,7 +268,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
 
     for_api = ApiServices(
         made.settings, made.database, made.store, made.authenticator, made.recorder, made.finder, made.hub, made.prover,
-        made.checker, made.eraser, made.exporter, made.posts, made.courier,
+        made.checker, made.eraser, made.exporter, made.destination_context, made.delivery_worker,
     )  # fmt: skip
     app = Litestar(
         route_handlers=[API, WEB],

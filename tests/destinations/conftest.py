@@ -1,8 +1,8 @@
-"""A receiver, and a courier that may send to it."""
+"""A receiver, and a worker that may deliver to it."""
 
 import pytest
 
-from tests.destinations.destination_driver import Post
+from tests.destinations.destination_driver import DeliveryDriver
 from tests.destinations.receiver import open_receiver
 
 
@@ -14,6 +14,6 @@ def receiver():
 
 @pytest.fixture
 def at(spine):
-    made = Post(spine)
+    made = DeliveryDriver(spine)
     yield made
-    made.courier.close()
+    made.worker.close()

@@ -1,4 +1,4 @@
-"""A courier driven step by step at the times that a test says."""
+"""A delivery worker driven step by step at the times that a test says."""
 
 from ipaddress import ip_network
 
@@ -7,12 +7,13 @@ from tallystick.access import people
 from tallystick.access.scopes import person_scope, user_principal
 from tallystick.access.secret import SecretBox
 from tallystick.clock import SECOND_US
-from tallystick.destinations import changes, deliveries
-from tallystick.destinations.changes import Posts
-from tallystick.destinations.courier import Courier
+from tallystick.destinations import changes, message_queue
+from tallystick.destinations.context import DestinationContext
+from tallystick.destinations.delivery_worker import DeliveryWorker
 from tallystick.destinations.destination import list_deliveries, show
 from tallystick.destinations.guard import Guard
 from tallystick.destinations.message import Message
+from tallystick.destinations.message_queue import MessageQueue
 from tallystick.destinations.secrets import PURPOSE
 from tallystick.destinations.smtp import parse_mail_server
 from tallystick.search.scan import read_unstored
@@ -21,26 +22,26 @@ LOCAL = Guard((ip_network("127.0.0.0/8"), "localhost"))
 HOUR = 3600 * SECOND_US
 
 
-class Post:
-    """A courier, and an organization that it sends for."""
+class DeliveryDriver:
+    """A worker with the queue of messages, and an organization that it delivers for."""
 
     def __init__(self, spine, guard: Guard = LOCAL, port: int | None = None, slug: str = "acme") -> None:
         self.spine = spine
         self.database = spine.database
         self.scope = spine.organization(slug if port is None else "mailed")
-        self.posts = Posts(SecretBox("secret", PURPOSE), guard)
-        relay = None if port is None else parse_mail_server(f"smtp://127.0.0.1:{port}", "audit@example.com")
-        self.courier = Courier(spine.database, self.posts, relay, lambda: None)
+        server = None if port is None else parse_mail_server(f"smtp://127.0.0.1:{port}", "audit@example.com")
+        self.context = DestinationContext(SecretBox("secret", PURPOSE), guard, server)
+        self.worker = DeliveryWorker(spine.database, [MessageQueue(spine.database, self.context)])
         self.now = clock.now_us()
 
     def make(self, url: str = "", kind: str = "webhook", **settings: object):
         settings = {"url": url, **settings} if url else settings
         with self.database.write() as connection:
-            return changes.create(connection, self.scope, self.posts, kind, "Ops", settings, now=self.now)
+            return changes.create(connection, self.scope, self.context, kind, "Ops", settings, now=self.now)
 
     def put(self, made, name: str = "alr_1", **more: object) -> None:
         with self.database.write() as connection:
-            deliveries.put(
+            message_queue.enqueue(
                 connection,
                 made.destination.org_id,
                 made.destination.destination_id,
@@ -50,8 +51,8 @@ class Post:
 
     def go(self, later_us: int = 0) -> None:
         self.now += later_us
-        while self.courier.step(self.now):
-            self.courier.settle()
+        while self.worker.step(self.now):
+            self.worker.wait_for_attempts()
 
     def state(self, made) -> list[str]:
         with self.database.read() as connection:
@@ -79,7 +80,7 @@ def message(name: str = "alr_1", **more: object) -> Message:
     return Message(**{**given, **more})
 
 
-def owner_of(at: Post):
+def owner_of(at: DeliveryDriver):
     with at.database.write() as connection:
         member = people.create(connection, at.scope, "maya@acme.com", "owner", now=clock.now_us(), name="Maya")
     return person_scope(at.scope.org_id, user_principal(member.user_id, "maya@acme.com", "Maya"), "owner")

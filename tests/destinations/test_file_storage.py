@@ -190,7 +190,7 @@ def test_a_bucket_of_an_impossible_name_is_said(s3_server: S3Server) -> None:
 def test_what_arrives_changed_is_not_taken_for_it(s3_server: S3Server) -> None:
     """Whatever stands between: what is read back is compared."""
     bucket = s3_server.bucket()
-    with pytest.raises(TargetError, match="did not arrive"):
+    with pytest.raises(TargetError, match="was not stored as sent"):
         bucket.put("a", Changing(b"as it was first"))
 
 

@@ -13,7 +13,7 @@ from tallystick.cases import changes
 from tallystick.cases.case_events import add_events, find_events, write_note
 from tallystick.cases.tables import case_events, cases
 from tallystick.destinations import changes as places_of_alerts
-from tallystick.destinations.changes import Posts
+from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.guard import Guard
 from tallystick.destinations.secrets import PURPOSE
 from tallystick.destinations.tables import deliveries, destinations
@@ -52,9 +52,9 @@ def write(spine: Spine, slug: str):
         given = {"user": ["sarah@acme.com"], "q": ["failed\tsarah@acme.com"]}
         wanted = ScheduleSettings("Of Sarah Lin", "daily", filter=given, recipients=["sarah@acme.com"])
         schedules.create(connection, scope, wanted, now=now)
-        posts = Posts(SecretBox("secret", PURPOSE), Guard())
+        context = DestinationContext(SecretBox("secret", PURPOSE), Guard())
         mail = places_of_alerts.create(
-            connection, scope, posts, "email", "Sarah Lin's", {"to": ["sarah@acme.com"]}, now=now
+            connection, scope, context, "email", "Sarah Lin's", {"to": ["sarah@acme.com"]}, now=now
         ).destination
         watched = {
             "query": "user:sarah@acme.com -action:idempotent.*",

@@ -17,6 +17,7 @@ from tallystick import clock
 from tallystick.access import people
 from tallystick.access.scopes import person_scope, user_principal
 from tallystick.clock import to_us
+from tallystick.destinations.delivery_worker import DeliveryWorker
 from tallystick.destinations.file_storage import FileStorage
 from tallystick.destinations.smtp import parse_mail_server
 from tallystick.exports.exporter import Exporter
@@ -24,8 +25,9 @@ from tallystick.query.scope import Scope
 from tallystick.schedules import changes
 from tallystick.schedules.changes import ScheduleSettings
 from tallystick.schedules.export_email import ExportMailer
+from tallystick.schedules.export_queue import ExportQueue
 from tallystick.schedules.schedule import Schedule, show
-from tallystick.schedules.scheduler import Scheduler
+from tallystick.schedules.scheduler import Scheduler, schedule_lease
 from tallystick.schedules.tables import schedule_deliveries
 from tests.exports.making import exporter
 from tests.fixtures.spine import Spine
@@ -39,21 +41,30 @@ def at(text: str) -> int:
 
 
 class Works:
-    """The exporter and the runner of one process, at the times that a test says."""
+    """The exporter, the scheduler and the deliveries of one process, at the times that a test says."""
 
     def __init__(self, spine: Spine, data_dir: Path, port: int | None = None, place: FileStorage | None = None) -> None:
         self.spine = spine
         self.exporter: Exporter = exporter(spine, data_dir)
-        relay = None if port is None else parse_mail_server(f"smtp://127.0.0.1:{port}", "audit@example.com")
-        self.post = None if relay is None else ExportMailer(relay, "secret", URL)
-        self.runner = Scheduler(spine.database, self.exporter, self.post, place)
+        server = None if port is None else parse_mail_server(f"smtp://127.0.0.1:{port}", "audit@example.com")
+        mailer = None if server is None else ExportMailer(server, "secret", URL)
+        lease = schedule_lease(spine.database)
+        self.queue = ExportQueue(spine.database, self.exporter, lease, mailer, place)
+        self.worker = DeliveryWorker(spine.database, [self.queue])
+        self.scheduler = Scheduler(spine.database, self.exporter, lease)
+
+    def deliver(self, now: int) -> bool:
+        """One step of the worker; whether it did anything."""
+        worked = self.worker.step(now)
+        self.worker.wait_for_attempts()
+        return worked
 
     def settle(self, now: int, steps: int = 200) -> None:
         """Everything that can be done at `now`; what it told the trail is recorded then."""
         for _ in range(steps):
             self.spine.sequencer.tick([])
             self.spine.ship()
-            if not (self.runner.step(now) or self.exporter.step()):
+            if not (self.scheduler.step(now) or self.exporter.step() or self.deliver(now)):
                 self.spine.sequencer.tick([])
                 self.spine.ship()
                 return

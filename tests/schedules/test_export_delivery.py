@@ -12,13 +12,14 @@ from tallystick.errors import Conflict
 from tallystick.exports import links, request
 from tallystick.exports.tables import exports
 from tallystick.schedules import changes
-from tallystick.schedules.scheduler import CLAIM_SECONDS, Scheduler
+from tallystick.schedules.export_queue import CLAIM_SECONDS, ExportQueue
 from tallystick.schedules.tables import (
     export_schedules,
     schedule_deliveries,
     schedule_recipients,
     schedule_runs,
 )
+from tallystick.work import leases
 from tests.destinations.mail_server import open_office
 from tests.fixtures.s3_server import S3Server
 from tests.fixtures.spine import Spine
@@ -122,7 +123,7 @@ def test_a_refusal_for_now_is_tried_again_and_one_for_good_with_the_next_run(sql
 
 
 def test_a_crash_before_it_was_recorded_sends_it_again_under_the_same_id(
-    sqlite_spine: Spine, maya, office, works, monkeypatch
+    sqlite_spine: Spine, maya, office, works, tmp_path, monkeypatch
 ):
     made = schedule(sqlite_spine, maya, NOW)
 
@@ -130,29 +131,32 @@ def test_a_crash_before_it_was_recorded_sends_it_again_under_the_same_id(
         raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr(Scheduler, "_settle", die)
+        patched.setattr(ExportQueue, "record", die)
         with pytest.raises(SystemExit):
             works.settle(NOW + DAY_US)
-    works.settle(NOW + DAY_US + CLAIM_SECONDS * SECOND_US)
+    Works(sqlite_spine, tmp_path, office[1]).settle(NOW + DAY_US + (CLAIM_SECONDS + 1) * SECOND_US)
     one, other = (mail_of(content) for _, content in office[0].messages)
     assert one["Message-ID"] == other["Message-ID"]
     assert attached(one) == attached(other)
     assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "delivered"
 
 
-def test_another_file_of_the_same_run_goes_under_another_id(sqlite_spine: Spine, maya, office, works, monkeypatch):
+def test_another_file_of_the_same_run_goes_under_another_id(
+    sqlite_spine: Spine, maya, office, works, tmp_path, monkeypatch
+):
     schedule(sqlite_spine, maya, NOW)
 
     def die(*_args: object) -> None:
         raise SystemExit
 
     with monkeypatch.context() as patched:
-        patched.setattr(Scheduler, "_settle", die)
+        patched.setattr(ExportQueue, "record", die)
         with pytest.raises(SystemExit):
             works.settle(NOW + DAY_US)
     with sqlite_spine.database.write() as connection:
         connection.execute(update(exports).values(gone="erased"))
-    works.settle(NOW + DAY_US + CLAIM_SECONDS * SECOND_US)
+        leases.forget_all(connection)  # as at the start of the next process
+    Works(sqlite_spine, tmp_path, office[1]).settle(NOW + DAY_US + (CLAIM_SECONDS + 1) * SECOND_US)
     one, other = (mail_of(content) for _, content in office[0].messages)
     assert one["Message-ID"] != other["Message-ID"]
 
@@ -342,8 +346,8 @@ def test_of_two_processes_one_sends(spine: Spine, tmp_path, office):
     maya = owner(spine, spine.organization())
     schedule(spine, maya, NOW)
     one, other = Works(spine, tmp_path, office[1]), Works(spine, tmp_path, office[1])
-    assert one.runner.step(NOW + DAY_US)
-    assert not other.runner.step(NOW + DAY_US)
+    assert one.scheduler.step(NOW + DAY_US)
+    assert not other.scheduler.step(NOW + DAY_US)
     one.settle(NOW + DAY_US)
     assert len(office[0].messages) == 1
 
@@ -352,16 +356,34 @@ def test_of_two_that_believe_to_hold_the_lease_one_sends(spine: Spine, tmp_path,
     maya = owner(spine, spine.organization())
     schedule(spine, maya, NOW)
     one, other = Works(spine, tmp_path, office[1]), Works(spine, tmp_path, office[1])
-    monkeypatch.setattr(other.runner, "may_work", lambda _now: True)
-    deliver = one.runner._deliver
+    monkeypatch.setattr(other.queue, "may_work", lambda _now: True)
+    send = one.queue.send
 
-    def meanwhile(*given):
-        other.runner.step(NOW + DAY_US)  # while the first one is still sending
-        return deliver(*given)
+    def send_meanwhile(*given):
+        other.deliver(NOW + DAY_US)  # while the first one is still sending
+        return send(*given)
 
-    monkeypatch.setattr(one.runner, "_deliver", meanwhile)
+    monkeypatch.setattr(one.queue, "send", send_meanwhile)
     one.settle(NOW + DAY_US)
     assert len(office[0].messages) == 1
+
+
+def test_the_next_run_does_not_begin_while_a_file_is_being_sent(sqlite_spine: Spine, maya, office, works, monkeypatch):
+    schedule(sqlite_spine, maya, NOW)
+    send, began = works.queue.send, []
+
+    def send_meanwhile(*given):
+        began.append(works.scheduler.step(NOW + 2 * DAY_US))  # the next run is due, which would end this one
+        return send(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(works.queue, "send", send_meanwhile)
+        patched.setattr("tallystick.schedules.export_queue.ExportQueue.claim_seconds", 2 * DAY_US // SECOND_US)
+        works.settle(NOW + DAY_US)
+    works.settle(NOW + 2 * DAY_US)
+    everything = [index for _, content in office[0].messages for index in indexes(attached(mail_of(content)) or b"")]
+    assert began == [False]
+    assert sorted(everything) == list(range(len(everything))), "each event once"
 
 
 def test_one_that_is_broken_holds_up_no_other(sqlite_spine: Spine, maya, office, works):

@@ -15,7 +15,7 @@ from tallystick.alerts.evaluation import BatchResult, RuleResult
 from tallystick.alerts.rule import Rule, rule_clause
 from tallystick.alerts.tables import alert_positions, alert_rules, alerts
 from tallystick.clock import rfc3339
-from tallystick.destinations import deliveries
+from tallystick.destinations import message_queue
 from tallystick.destinations.destination import PREFIX as DESTINATION_PREFIX
 from tallystick.destinations.message import Message
 from tallystick.events.record import Record
@@ -132,7 +132,7 @@ def _write_alert(
         data=_webhook_data(rule, firing, shown_id, group, sentence, now),
     )  # fmt: skip
     for destination in _destination_ids(rule.destinations):
-        deliveries.put(connection, rule.org_id, destination, message, now=now)
+        message_queue.enqueue(connection, rule.org_id, destination, message, now=now)
 
 
 def _links(rule: Rule, shown_id: str, public_url: str) -> tuple[tuple[str, str], ...]:

@@ -4,8 +4,8 @@ from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
 from tallystick.api.readiness import Readiness
 from tallystick.database.engine import Database
-from tallystick.destinations.changes import Posts
-from tallystick.destinations.courier import Courier
+from tallystick.destinations.context import DestinationContext
+from tallystick.destinations.delivery_worker import DeliveryWorker
 from tallystick.erasure.eraser import Eraser
 from tallystick.errors import Unavailable
 from tallystick.exports.exporter import Exporter
@@ -61,8 +61,8 @@ class ApiServices:
         checker: Checker,
         eraser: Eraser,
         exporter: Exporter,
-        posts: Posts,
-        courier: Courier,
+        destination_context: DestinationContext,
+        delivery_worker: DeliveryWorker,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -75,8 +75,8 @@ class ApiServices:
         self.checker = checker
         self.eraser = eraser
         self.exporter = exporter
-        self.posts = posts
-        self.courier = courier
+        self.destination_context = destination_context
+        self.delivery_worker = delivery_worker
         self.public_reads = RateLimit(PUBLIC_READS_PER_SECOND, detail="This address asks more often than it may. Wait.")
         self.readiness = Readiness(database, store, settings.data_dir)
         self.bodies = Allowance(

@@ -15,21 +15,16 @@ from tallystick.api.operation import operation
 from tallystick.clock import optional_rfc3339, rfc3339
 from tallystick.destinations import changes
 from tallystick.destinations import destination as stored_destinations
-from tallystick.destinations.changes import CreatedDestination
-from tallystick.destinations.destination import KINDS, Attempt, Delivery, Destination, show
+from tallystick.destinations.changes import NewSecret
+from tallystick.destinations.destination import Attempt, Delivery, Destination, show
+from tallystick.destinations.kinds.registry import kind_names
 from tallystick.query.scope import Scope
 
 PATH = "/v1/destinations"
 _operation = partial(operation, "Alerts", "alerts")
 
-Kind = Annotated[str, Meta(description="Kind of destination.", extra_json_schema={"enum": list(KINDS)})]
-Settings = Annotated[
-    dict[str, Any],
-    Meta(
-        description="`webhook`: `url`, and `headers` by name. `slack`: the `url` of an incoming webhook. `email`: "
-        "`to`, a list of addresses; an address outside the organization needs an owner."
-    ),
-]
+Kind = Annotated[str, Meta(description="Kind of destination.", extra_json_schema={"enum": kind_names()})]
+Settings = Annotated[dict[str, Any], Meta(description=" ".join(kind.summary for kind in KINDS))]
 
 
 class DestinationInput(RequestBody):
@@ -108,7 +103,7 @@ class DestinationSecretResponse(DestinationResponse):
     ]
 
     @classmethod
-    def of_secret(cls, created: CreatedDestination) -> "DestinationSecretResponse":
+    def of_secret(cls, created: NewSecret) -> "DestinationSecretResponse":
         return cls(**cls.fields_of(created.destination), secret=created.secret)
 
 
@@ -189,7 +184,9 @@ async def make_destination(
     body = await authorized.body(DestinationInput, "destination", "bad_destination")
     name = body.name or f"{body.kind} destination".capitalize()[:100]
     settings = {} if body.settings is UNSET else body.settings
-    created = await authorized.write(changes.create, services.posts, body.kind, name, settings, **authorized.context)
+    created = await authorized.write(
+        changes.create, services.destination_context, body.kind, name, settings, **authorized.context
+    )
     return answer(DestinationSecretResponse.of_secret(created))
 
 
@@ -221,9 +218,9 @@ async def change_destination(request: Request[Any, Any, Any], services: ApiServi
     authorized = await authorize(request, services)
     body = await authorized.body(DestinationChange, "destination", "bad_destination")
     changed = await authorized.write(
-        changes.change, services.posts, authorized.id, given_fields(body), **authorized.context
+        changes.change, services.destination_context, authorized.id, given_fields(body), **authorized.context
     )
-    services.courier.wake()
+    services.delivery_worker.wake()
     return answer(DestinationResponse.of(changed))
 
 
@@ -242,7 +239,7 @@ async def test_destination(request: Request[Any, Any, Any], services: ApiService
     """Send a test message."""
     authorized = await authorize(request, services)
     delivery = await authorized.write(changes.send_test, authorized.id, **authorized.context)
-    services.courier.wake()
+    services.delivery_worker.wake()
     return answer(DeliveryStarted(delivery))
 
 
@@ -255,7 +252,7 @@ async def rotate_destination(
     The previous secret signs beside the new one for a day.
     """
     authorized = await authorize(request, services)
-    created = await authorized.write(changes.rotate, services.posts, authorized.id, **authorized.context)
+    created = await authorized.write(changes.rotate, services.destination_context, authorized.id, **authorized.context)
     return answer(DestinationSecretResponse.of_secret(created))
 
 
@@ -279,7 +276,7 @@ async def retry_delivery(request: Request[Any, Any, Any], services: ApiServices)
     authorized = await authorize(request, services)
     delivery = authorized.path("delivery")
     await authorized.write(changes.retry, authorized.id, delivery, **authorized.context)
-    services.courier.wake()
+    services.delivery_worker.wake()
     return answer(DeliveryStarted(delivery))
 
 

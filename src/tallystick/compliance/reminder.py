@@ -17,8 +17,8 @@ from tallystick.clock import DAY_US, from_us
 from tallystick.compliance.review import OVERDUE_DAYS, Review, last_signed_at, list_open_reviews
 from tallystick.compliance.tables import review_reminders
 from tallystick.database.engine import Database
-from tallystick.destinations import mailer
-from tallystick.destinations.smtp import Email
+from tallystick.destinations import email_queue
+from tallystick.destinations.email_templates import Email, EmailTemplates
 from tallystick.errors import BadRequest
 from tallystick.query.scope import TALLYSTICK, Scope
 from tallystick.work import calendar
@@ -31,6 +31,7 @@ PAUSE_SECONDS = 600
 MOST_RECIPIENTS = 20
 WEEK_US = 7 * DAY_US
 WEEKDAYS = tuple(day.capitalize() for day in calendar.WEEKDAYS)
+TEMPLATES = EmailTemplates("tallystick.compliance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +184,9 @@ class ReminderWorker(Background):
         if not found.is_anything or not people:
             return
         organization = organizations.of_scope(connection, scope)
-        letter = reminder_email(organization.name, found, self._url)
+        email = reminder_email(organization.name, found, self._url)
         for one in people:
-            mailer.put(connection, row.org_id, one.email, letter, now=now)
+            email_queue.enqueue(connection, row.org_id, one.email, email, now=now)
         metadata = {"recipients": len(people), "open": len(found.waiting), "overdue": len(found.overdue)}
         on = resource("organization", organization.org_id, "org", organization.name)
         record_own(connection, row.org_id, "audit_log.review_reminded", by=TALLYSTICK, caller=NOWHERE, on=on, now=now,
@@ -193,24 +194,18 @@ class ReminderWorker(Background):
 
 
 def reminder_email(organization: str, found: PendingReviews, url: str) -> Email:
-    """What the people read."""
-    name = " ".join(organization.split())[:80]
-    paragraphs = []
-    if found.none_this_week:
-        last = (
-            ""
-            if found.last_signed_at is None
-            else f" The last one was signed on {from_us(found.last_signed_at):%Y-%m-%d}."
-        )
-        paragraphs.append(f"No review of the audit log of {organization} was signed in the last 7 days.{last}")
-    if found.waiting:
-        number = len(found.waiting)
-        wait = "review of {} waits" if number == 1 else "reviews of {} wait"
-        words = f"{number} {wait.format(organization)} to be signed"
-        late = f", {len(found.overdue)} of them for more than {OVERDUE_DAYS} days" if found.overdue else ""
-        paragraphs.append(f"{words}{late}.")
-    paragraphs.append("You receive this email at most once a week. An owner or admin can change that on the page.")
-    return Email(f"Review the audit log of {name}", tuple(paragraphs), ("Compliance", url))
+    """The email to the reviewers; `url` is that of the Compliance page."""
+    last = found.last_signed_at
+    return TEMPLATES.render(
+        "review_reminder",
+        organization=" ".join(organization.split()),
+        none_this_week=found.none_this_week,
+        last_signed="" if last is None else f"{from_us(last):%Y-%m-%d}",
+        waiting=len(found.waiting),
+        overdue=len(found.overdue),
+        overdue_days=OVERDUE_DAYS,
+        url=url,
+    )
 
 
 def _recipients(connection: Connection, row: Row[tuple[object, ...]]) -> list[Member]:

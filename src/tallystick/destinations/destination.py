@@ -1,8 +1,8 @@
-"""A destination: a configured place things go, and how it fares."""
+"""Destinations with their health, deliveries and attempts, read by whoever may see them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -15,15 +15,16 @@ from tallystick.errors import NotFound
 from tallystick.query.scope import Scope
 
 PREFIX, DELIVERY_PREFIX = "dst", "dlv"
-Kind = Literal["webhook", "slack", "email"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_LISTED = 100
 _settings = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One of them; `settings` are what may be shown. Times in microseconds."""
+    """A configured place that messages go to, and its health. `settings` are those that may be shown.
+
+    `failures` counts failed attempts in a row; `waiting` and `given_up` count deliveries. Times in microseconds.
+    """
 
     org_id: UUID
     destination_id: UUID
@@ -48,7 +49,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try: when, how it went, the status of HTTP if there was one, and how long it took."""
+    """One attempt of a delivery: when (microseconds), its outcome, the HTTP status if any, and how long it took."""
 
     at: int
     outcome: str
@@ -59,7 +60,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message on its way; times in microseconds."""
+    """One message to one destination; times in microseconds."""
 
     delivery_id: UUID
     message_id: str
@@ -76,17 +77,18 @@ class Delivery:
 
 
 def is_destination(org_id: UUID, destination_id: UUID) -> ColumnElement[bool]:
+    """The condition that finds one destination."""
     return (destinations.c.org_id == org_id) & (destinations.c.destination_id == destination_id)
 
 
 def require_read(scope: Scope) -> None:
-    """Whoever reads the whole trail."""
+    """Raises Forbidden unless the scope reads the whole trail."""
     require(scope, "events:read" if scope.principal.kind == "user" else "alerts")
     require_whole_trail(scope)
 
 
 def list_destinations(connection: Connection, scope: Scope) -> list[Destination]:
-    """All of the organization, by name. Forbidden."""
+    """All destinations of the organization, by name. Raises Forbidden."""
     require_read(scope)
     rows = connection.execute(
         select(destinations)
@@ -98,7 +100,7 @@ def list_destinations(connection: Connection, scope: Scope) -> list[Destination]
 
 
 def show(connection: Connection, scope: Scope, shown_id: str) -> Destination:
-    """One of them; NotFound, also for another organization's."""
+    """One destination. Raises NotFound (`no_such_destination`), also for one of another organization, or Forbidden."""
     require_read(scope)
     row = connection.execute(select(destinations).where(is_destination(scope.org_id, _id(shown_id)))).first()
     if row is None:
@@ -107,12 +109,12 @@ def show(connection: Connection, scope: Scope, shown_id: str) -> Destination:
 
 
 def destination_names(connection: Connection, scope: Scope) -> dict[str, str]:
-    """The name of each by its shown id."""
+    """The name of each destination by its id."""
     return {one.shown_id: one.name for one in list_destinations(connection, scope)}
 
 
 def destination_ids(connection: Connection, scope: Scope, shown_ids: Sequence[str]) -> list[UUID]:
-    """The destinations of these ids; NotFound (`no_such_destination`), also for another organization's."""
+    """The row ids of these destinations. Raises NotFound (`no_such_destination`), also for another organization's."""
     wanted = [_id(shown_id) for shown_id in shown_ids]
     mine = select(destinations.c.destination_id).where(destinations.c.org_id == scope.org_id)
     there = set(connection.execute(mine).scalars()) if wanted else set()
@@ -123,7 +125,7 @@ def destination_ids(connection: Connection, scope: Scope, shown_ids: Sequence[st
 
 
 def list_deliveries(connection: Connection, one: Destination) -> list[Delivery]:
-    """The last of them, newest first, with every attempt."""
+    """The last hundred deliveries to a destination, newest first, each with its attempts."""
     rows = connection.execute(
         select(deliveries)
         .where(deliveries.c.org_id == one.org_id, deliveries.c.destination_id == one.destination_id)
@@ -148,7 +150,7 @@ def list_deliveries(connection: Connection, one: Destination) -> list[Delivery]:
 
 
 def _numbers(connection: Connection, org_id: UUID) -> dict[tuple[UUID, str], int]:
-    """How many deliveries of each destination wait, or were given up."""
+    """The number of deliveries by destination and state, without those that were sent."""
     rows = connection.execute(
         select(deliveries.c.destination_id, deliveries.c.state, func.count())
         .where(deliveries.c.org_id == org_id, deliveries.c.state != "sent")

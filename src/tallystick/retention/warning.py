@@ -1,4 +1,4 @@
-"""The mail that warns owners of expiring events that were never exported."""
+"""The email that warns owners before events are deleted that were never exported."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -10,14 +10,15 @@ from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.scopes import operator_scope, require
 from tallystick.clock import DAY_US, from_us
 from tallystick.database.engine import Database
-from tallystick.destinations import mailer
-from tallystick.destinations.smtp import Email
+from tallystick.destinations import email_queue
+from tallystick.destinations.email_templates import Email, EmailTemplates
 from tallystick.query.scope import Scope
 from tallystick.retention.forecast import WITHIN_DAYS, Forecast, forecast
 from tallystick.retention.tables import retention_mails
 from tallystick.store.events import EventStore
 
 MIN_INTERVAL = 7 * DAY_US
+TEMPLATES = EmailTemplates("tallystick.retention")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,36 +74,33 @@ def warn(
         if warning_setting(connection, org_id) != wanted:
             return False
         organization = organizations.of_scope(connection, scope)
-        letter = letter_of(organization.name, found, f"{public_url}/retention", archived=archived)
+        email = warning_email(organization.name, found, f"{public_url}/retention", archived=archived)
         owners = [one for one in members.list_members(connection, scope) if one.role == "owner" and not one.is_disabled]
         for owner in owners:
-            mailer.put(connection, org_id, owner.email, letter, now=now)
+            email_queue.enqueue(connection, org_id, owner.email, email, now=now)
         _write(connection, org_id, off=False, told_at=now)
     return bool(owners)
 
 
-def letter_of(organization: str, found: Forecast, url: str, *, archived: bool) -> Email:
-    """What the owners read."""
-    number = f"{'' if found.expiring.complete else 'At least '}{found.expiring.outside:,}"
-    events = "event" if found.expiring.outside == 1 else "events"
-    oldest = "" if found.expiring.oldest is None else f" The oldest is from {from_us(found.expiring.oldest):%Y-%m-%d}."
-    paragraphs = [
-        f"{organization} keeps events for {found.days:,} days ({found.plan} plan).",
-        f"{number} {events} that were never exported or archived will be deleted within {WITHIN_DAYS} days.{oldest}",
-    ]
+def warning_email(organization: str, found: Forecast, url: str, *, archived: bool) -> Email:
+    """The email to the owners; `url` is that of the Retention page."""
+    expiring, shortened = found.expiring, None
     if found.longer_until is not None and found.kept_days > found.days:
-        paragraphs.append(
-            f"Retention was shortened from {found.kept_days:,} to {found.days:,} days, effective "
-            f"{from_us(found.longer_until):%Y-%m-%d %H:%M} UTC. You can undo this until then."
-        )
-    if archived:
-        paragraphs.append("They are archived by the operator of the server before they are deleted.")
-    paragraphs.append(
-        "Export what you need to keep before then. You receive this email at most once a week and can turn it off on "
-        "the page."
+        shortened = f"{from_us(found.longer_until):%Y-%m-%d %H:%M}"
+    return TEMPLATES.render(
+        "expiring_events",
+        organization=" ".join(organization.split()),
+        number=f"{'' if expiring.complete else 'At least '}{expiring.outside:,}",
+        events="event" if expiring.outside == 1 else "events",
+        within_days=WITHIN_DAYS,
+        oldest="" if expiring.oldest is None else f"{from_us(expiring.oldest):%Y-%m-%d}",
+        plan=found.plan,
+        kept_days=f"{found.days:,}",
+        earlier_days=f"{found.kept_days:,}",
+        longer_until=shortened,
+        archived=archived,
+        url=url,
     )
-    subject = f"{number} {events} of {' '.join(organization.split())[:80]} expire within {WITHIN_DAYS} days"
-    return Email(subject, tuple(paragraphs), ("Retention", url))
 
 
 def _write(connection: Connection, org_id: UUID, **values: object) -> None:

@@ -1,4 +1,4 @@
-"""One file on its way to one recipient: a mail with the file or with a link to it, or a file in a directory."""
+"""The email that delivers an export file, attached or as a link, and the file in the operator's storage."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,8 +11,9 @@ from uuid import UUID
 
 from tallystick import ids
 from tallystick.clock import exact_time
+from tallystick.destinations.email_templates import Email, EmailTemplates
 from tallystick.destinations.file_storage import FileStorage
-from tallystick.destinations.smtp import Email, EmailNotSent, MailServer, compose, send_content, to_bytes
+from tallystick.destinations.smtp import EmailNotSent, MailServer, compose, send_content, to_bytes
 from tallystick.exports import links
 from tallystick.exports.links import file_name
 from tallystick.exports.request import KINDS, Export
@@ -21,14 +22,19 @@ from tallystick.schedules import unsubscribe
 from tallystick.schedules.schedule import Schedule
 from tallystick.work.calendar import MOST_PERIODS
 
-MOST_ATTACHED = 10_000_000  # bytes of a whole mail: few servers take more than twice that
-HEADROOM = 20_000
+MOST_ATTACHED = 10_000_000  # bytes of the whole email: few servers accept more than twice that
+BASE64_GROWTH = 1.4
+HEADROOM = 20_000  # bytes for text and headers
+TEMPLATES = EmailTemplates("tallystick.schedules")
 DeliveryMethod = Literal["attached", "link", "stored"]
 
 
 @dataclass(frozen=True, slots=True)
 class ExportFile:
-    """A finished file, and what is said of it. `period` are its first and last day, or empty."""
+    """A finished file of a run. `period` holds its first and last day, or is empty.
+
+    `left_out`: periods before this one are not delivered, since too many were missed.
+    """
 
     schedule: Schedule
     run_id: UUID
@@ -41,112 +47,107 @@ class ExportFile:
 
 @dataclass(frozen=True, slots=True)
 class ExportMailer:
-    """How mail leaves, and where its links lead."""
+    """Sends export files by email; `secret` signs the links, which begin with `public_url`."""
 
-    relay: MailServer
+    mail_server: MailServer
     secret: str
     public_url: str
 
-    def send(self, parcel: ExportFile, address: str, now: int) -> DeliveryMethod:
-        """Hand a mail over; EmailNotSent, InvalidEmail. The same file sent again has the same Message-ID."""
-        ways: list[DeliveryMethod] = []
+    def send(self, file: ExportFile, address: str, now: int) -> DeliveryMethod:
+        """Sends one email: with the file if the server accepts it, otherwise with a link.
+
+        The same file sent again has the same Message-ID. Raises EmailNotSent, InvalidEmail.
+        """
+        methods: list[DeliveryMethod] = []
 
         def write(most: int) -> bytes:
             limit = min(most or MOST_ATTACHED, MOST_ATTACHED)
-            if (parcel.export.bytes or 0) * 1.4 + HEADROOM <= limit:
-                content = to_bytes(self._message(parcel, address, now, attached=True))
+            if (file.export.bytes or 0) * BASE64_GROWTH + HEADROOM <= limit:
+                content = to_bytes(self._message(file, address, now, attached=True))
                 if len(content) <= limit:
-                    ways.append("attached")
+                    methods.append("attached")
                     return content
-            return link(most)
+            return write_link(most)
 
-        def link(_most: int) -> bytes:
-            ways.append("link")
-            return to_bytes(self._message(parcel, address, now, attached=False))
+        def write_link(_most: int) -> bytes:
+            methods.append("link")
+            return to_bytes(self._message(file, address, now, attached=False))
 
-        self._hand_over(address, write, link)
-        return ways[-1]
+        self._send(address, write, write_link)
+        return methods[-1]
 
-    def _hand_over(self, address: str, write: Callable[[int], bytes], smaller: Callable[[int], bytes]) -> None:
+    def _send(self, address: str, write: Callable[[int], bytes], write_smaller: Callable[[int], bytes]) -> None:
         try:
-            asyncio.run(send_content(self.relay, address, write))
+            asyncio.run(send_content(self.mail_server, address, write))
         except EmailNotSent as problem:
             if not problem.too_large:
                 raise
-            asyncio.run(send_content(self.relay, address, smaller))
+            asyncio.run(send_content(self.mail_server, address, write_smaller))
 
-    def _message(self, parcel: ExportFile, address: str, now: int, *, attached: bool) -> EmailMessage:
-        token = unsubscribe.sign_token(self.secret, parcel.schedule.org_id, parcel.schedule.schedule_id, address)
-        address_of_link = f"{self.public_url.rstrip('/')}/unsubscribe/{token}"
-        letter = export_email(parcel, address_of_link, None if attached else self._link(parcel))
-        # With the export: a file that had to be made again is another content, thus another mail.
-        about = parcel.export.export_id.bytes + address.encode()
-        unique = f"{parcel.run_id.hex}.{sha256(about).hexdigest()[:16]}"
-        message = compose(self.relay, address, letter.subject, letter.text, letter.html, at=now, message_id=unique)
-        message["List-Unsubscribe"] = f"<{address_of_link}>"
+    def _message(self, file: ExportFile, address: str, now: int, *, attached: bool) -> EmailMessage:
+        token = unsubscribe.sign_token(self.secret, file.schedule.org_id, file.schedule.schedule_id, address)
+        unsubscribe_url = f"{self.public_url.rstrip('/')}/unsubscribe/{token}"
+        email = export_email(file, unsubscribe_url, None if attached else self._link(file))
+        # Of the export as well: a file that was made again is different content, thus a different message.
+        content = file.export.export_id.bytes + address.encode()
+        unique = f"{file.run_id.hex}.{sha256(content).hexdigest()[:16]}"
+        message = compose(self.mail_server, address, email, at=now, message_id=unique)
+        message["List-Unsubscribe"] = f"<{unsubscribe_url}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         if attached:
-            main, _, sub = KINDS[parcel.export.format].media_type.partition(";")[0].partition("/")
+            main, _, sub = KINDS[file.export.format].media_type.partition(";")[0].partition("/")
             message.add_attachment(
-                parcel.path.read_bytes(), maintype=main, subtype=sub, filename=file_name(parcel.export),
+                file.path.read_bytes(),
+                maintype=main,
+                subtype=sub,
+                filename=file_name(file.export),
                 params={"charset": "utf-8"} if main == "text" else None,
-            )  # fmt: skip
+            )
         return message
 
-    def _link(self, parcel: ExportFile) -> str:
-        until = parcel.export.expires_at or 0
-        token = links.make_link(self.secret, parcel.export.org_id, parcel.export.export_id, until)
+    def _link(self, file: ExportFile) -> str:
+        until = file.export.expires_at or 0
+        token = links.make_link(self.secret, file.export.org_id, file.export.export_id, until)
         return f"{self.public_url.rstrip('/')}/v1/export-links/{token}"
 
 
-def store_file(place: FileStorage, parcel: ExportFile) -> DeliveryMethod:
-    """Put the file into the operator's directory or bucket; TargetError. Put again it replaces itself."""
-    folder = f"{ids.encode('org', parcel.schedule.org_id.bytes)}/{parcel.schedule.shown_id}"
-    with parcel.path.open("rb") as file:
-        place.put(f"{folder}/{file_name(parcel.export)}", file)
+def store_file(storage: FileStorage, file: ExportFile) -> DeliveryMethod:
+    """Puts the file into the operator's directory or bucket; stored again, it replaces itself. Raises TargetError."""
+    folder = f"{ids.encode('org', file.schedule.org_id.bytes)}/{file.schedule.shown_id}"
+    with file.path.open("rb") as content:
+        storage.put(f"{folder}/{file_name(file.export)}", content)
     return "stored"
 
 
-def export_email(parcel: ExportFile, unsubscribe: str, link: str | None) -> Email:
-    """What the recipient reads."""
-    schedule, export = parcel.schedule, parcel.export
-    rows = f"{export.rows or 0:,} event{'' if export.rows == 1 else 's'}"
-    organization = " ".join(parcel.organization.split())
-    zone = schedule.calendar.zone
-    kind = KINDS[export.format].words
-    size = f"{export.bytes or 0:,} bytes"
-    paragraphs = [
-        f"The scheduled export “{schedule.name}” contains {rows} from the audit log of {organization}.",
-        f"Filter: {describe_filter(schedule.filter)}",
-        f"Period: {_period(parcel)}",
-        f"Times in the file are in UTC. Schedule: {schedule.calendar.words}.",
-        f"File: {file_name(export)}, {kind}, {size}, SHA-256 {export.sha256}",
-    ]
-    if export.format == "pdf":
-        paragraphs[3] = f"Time zone: {schedule.calendar.zone_name}. Schedule: {schedule.calendar.words}."
-    if parcel.left_out:
-        paragraphs.append(f"More than {MOST_PERIODS} periods were not delivered in time. Earlier ones are skipped.")
-    if schedule.role == "member":
-        paragraphs.append(f"It holds what {schedule.by.email} did, which is what {schedule.by.email} may see.")
-    if link is None:
-        paragraphs.append("The file is attached.")
-    else:
-        until = exact_time(export.expires_at or 0, zone)[:16]
-        paragraphs.append(
-            f"The file is too large to attach. Anyone with this link can download it until {until} "
-            f"({schedule.calendar.zone_name})."
-        )
-    subject = f"{schedule.name}: {rows} of {organization[:80]}"
-    download = None if link is None else ("Download the file", link)
-    return Email(subject, tuple(paragraphs), download, ("Unsubscribe", unsubscribe))
+def export_email(file: ExportFile, unsubscribe_url: str, link: str | None) -> Email:
+    """Subject and body; `link` leads to the file when it is not attached."""
+    schedule, export = file.schedule, file.export
+    return TEMPLATES.render(
+        "export",
+        schedule=schedule,
+        events=f"{export.rows or 0:,} event{'' if export.rows == 1 else 's'}",
+        organization=" ".join(file.organization.split()),
+        filter=describe_filter(schedule.filter),
+        period=_period(file),
+        is_pdf=export.format == "pdf",
+        file_name=file_name(export),
+        file_kind=KINDS[export.format].words,
+        file_size=f"{export.bytes or 0:,} bytes",
+        sha256=export.sha256,
+        left_out=file.left_out,
+        most_periods=MOST_PERIODS,
+        link=link,
+        until=exact_time(export.expires_at or 0, schedule.calendar.zone)[:16],
+        unsubscribe=unsubscribe_url,
+    )
 
 
-def _period(parcel: ExportFile) -> str:
-    zone = parcel.schedule.calendar.zone_name
-    if parcel.period:
-        first, last = parcel.period.split()
+def _period(file: ExportFile) -> str:
+    zone = file.schedule.calendar.zone_name
+    if file.period:
+        first, last = file.period.split()
         return f"{first} to {last} ({zone})" if first != last else f"{first} ({zone})"
-    begin, end = parcel.export.first, parcel.export.position
+    begin, end = file.export.first, file.export.position
     if end <= begin:
         return "no events since the last file"
     return f"events recorded since the last file, including late ones: log index {begin:,} to {end - 1:,}"

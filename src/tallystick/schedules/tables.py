@@ -74,7 +74,7 @@ schedule_deliveries = Table(
     Column("run_id", Uuid, primary_key=True),
     Column("address", String(254), primary_key=True),
     Column("state", String(10), nullable=False),  # waiting, sent, failed
-    Column("way", String(10), nullable=False),  # attached, link, stored
+    Column("way", String(10), nullable=False),  # attached, link, stored; sending during an attempt
     Column("attempts", Integer, nullable=False),
     Column("problem", String(300), nullable=False),
     time_column("next_at"),

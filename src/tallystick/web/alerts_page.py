@@ -15,18 +15,20 @@ from tallystick.alerts.alert import Alert
 from tallystick.alerts.rule import Rule, describe, list_rules
 from tallystick.alerts.rules_file import RuleSpec, shipped_detections
 from tallystick.clock import now_us, second_words
-from tallystick.destinations import changes as places
+from tallystick.destinations import changes as destination_changes
 from tallystick.destinations.destination import Destination, list_destinations
+from tallystick.destinations.kinds.registry import kind_of
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.query.scope import Scope
+from tallystick.web import destination_form
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import (
-    CourierDep,
     DatabaseDep,
+    DeliveryWorkerDep,
+    DestinationContextDep,
     FinderDep,
     FrameDep,
     Injected,
-    PostsDep,
     SessionTokenDep,
     UserScopeDep,
     WebRequest,
@@ -67,12 +69,28 @@ class RuleRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DestinationRow:
+    """A destination as the page shows it: where it sends, and its state in words with the look of it.
+
+    `delivered` is the time of the last successful delivery, or empty.
+    """
+
+    one: Destination
+    kind: str
+    description: str
+    signs: bool
+    state: str
+    tone: str
+    delivered: str
+
+
+@dataclass(frozen=True, slots=True)
 class AlertsContent:
     """What the page is made of."""
 
     alerts: list[Alert]
     rules: list[Rule]
-    places: list[Destination]
+    destinations: list[Destination]
     detections: list[RuleSpec]
 
 
@@ -93,7 +111,7 @@ class AlertsPage:
         asked = self.request.query_params
         state, before = asked.get("state", "open"), asked.get("before", "")
         loaded = await self.database.run(_load, self.database, self.scope, state, before)
-        names = {place.shown_id: place.name for place in loaded.places}
+        names = {one.shown_id: one.name for one in loaded.destinations}
         found = loaded.alerts
         return html(
             "alerts.html",
@@ -106,12 +124,14 @@ class AlertsPage:
             state=state,
             rules=[_rule_row(one, names, zone) for one in loaded.rules],
             detections=[(one, describe(one.definition)) for one in loaded.detections],
-            places=[(one, *HEALTH[one.state], second_words(one.last_success_at, zone)) for one in loaded.places],
+            destinations=[_destination_row(one, zone) for one in loaded.destinations],
+            kinds=destination_form.kind_choices(),
+            inputs=destination_form.input_fields(typed or {}),
             may="alerts" in self.scope.permissions,
             role=self.scope.role,
             problem=problem,
             secret=secret,
-            typed=typed or dict.fromkeys(("kind", "name", "url", "to"), ""),
+            typed=typed or {"kind": "", "name": ""},
             is_open=bool(typed),
         )
 
@@ -209,42 +229,52 @@ async def enable_detection(detection_id: str, form_request: FormRequestDep) -> R
 
 @post(PATH + "/destinations", name="web.alerts.place", status_code=303)
 async def create_destination(
-    form_request: FormRequestDep, alerts_page: AlertsPageDep, posts: PostsDep
+    form_request: FormRequestDep, alerts_page: AlertsPageDep, destination_context: DestinationContextDep
 ) -> Response[str]:
     """Makes a destination; the page that follows shows its secret, this once."""
-    typed = form_request.texts("kind", "name", "url", "to")
-    settings: dict[str, Any] = {"url": typed["url"]}
-    if typed["kind"] == "email":
-        settings = {"to": typed["to"].replace(",", " ").replace(";", " ").split()}
-    name = typed["name"] or typed["kind"].capitalize()
+    typed = form_request.texts(*destination_form.input_names())
+    kind, settings = typed["kind"], destination_form.settings_of(typed)
+    name = typed["name"] or kind.capitalize()
     try:
-        made = await form_request.write(places.create, posts, typed["kind"], name, settings, **form_request.context)
+        created = await form_request.write(
+            destination_changes.create, destination_context, kind, name, settings, **form_request.context
+        )
     except (BadRequest, Conflict, Forbidden) as problem:
         return await alerts_page.show(problem.detail, typed, status=problem.status)
-    if made.secret:
-        return await alerts_page.show(secret=made.secret)
+    if created.secret:
+        return await alerts_page.show(secret=created.secret)
     return redirect(f"{PATH}#destinations")
 
 
-@post(PATH + "/destinations/{place_id:str}", name="web.alerts.place.change", status_code=303)
+@post(PATH + "/destinations/{destination_id:str}", name="web.alerts.place.change", status_code=303)
 async def change_destination(
-    place_id: str, form_request: FormRequestDep, alerts_page: AlertsPageDep, posts: PostsDep, courier: CourierDep
+    destination_id: str,
+    form_request: FormRequestDep,
+    alerts_page: AlertsPageDep,
+    destination_context: DestinationContextDep,
+    delivery_worker: DeliveryWorkerDep,
 ) -> Response[str]:
     """One of the acts: test, on, off, rotate, delete."""
     secret = ""
     match form_request.text("act"):
         case "test":
-            await form_request.write(places.send_test, place_id, **form_request.context)
+            await form_request.write(destination_changes.send_test, destination_id, **form_request.context)
         case "on" | "off" as act:
-            await form_request.write(places.change, posts, place_id, {"enabled": act == "on"}, **form_request.context)
+            given = {"enabled": act == "on"}
+            await form_request.write(
+                destination_changes.change, destination_context, destination_id, given, **form_request.context
+            )
         case "rotate":
-            secret = (await form_request.write(places.rotate, posts, place_id, **form_request.context)).secret or ""
+            rotated = await form_request.write(
+                destination_changes.rotate, destination_context, destination_id, **form_request.context
+            )
+            secret = rotated.secret or ""
         case "delete":
-            await form_request.write(places.remove, place_id, **form_request.context)
+            await form_request.write(destination_changes.remove, destination_id, **form_request.context)
         case _:
             raise BadRequest("A destination takes test, on, off, rotate or delete.", code="bad_parameter",
                              parameter="act")  # fmt: skip
-    courier.wake()
+    delivery_worker.wake()
     return await alerts_page.show(secret=secret) if secret else redirect(f"{PATH}#destinations")
 
 
@@ -256,9 +286,16 @@ def alert_row(one: Alert, zone: tzinfo) -> AlertRow:
     return AlertRow(one, TONES[one.severity], second_words(one.at, zone), f"/audit-logs?{urlencode(given)}")
 
 
+def _destination_row(one: Destination, zone: tzinfo) -> DestinationRow:
+    kind = kind_of(one.kind)
+    state, tone = HEALTH[one.state]
+    delivered = second_words(one.last_success_at, zone)
+    return DestinationRow(one, kind.label, kind.describe(one.settings), kind.signs, state, tone, delivered)
+
+
 def _rule_row(one: Rule, names: Mapping[str, str], zone: tzinfo) -> RuleRow:
     link = one.runbook if one.runbook.startswith("https://") else ""
-    goes = tuple(names[place] for place in one.destinations if place in names)
+    goes = tuple(names[shown_id] for shown_id in one.destinations if shown_id in names)
     state, tone = ("On", "good") if one.enabled else ("Off", "gone")
     if one.enabled and one.is_muted(now_us()):
         state, tone = f"Muted until {second_words(one.muted_until, zone)}", "gone"

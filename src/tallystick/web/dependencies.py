@@ -16,8 +16,8 @@ from tallystick.access.authenticate import Authenticator
 from tallystick.access.sessions import Session
 from tallystick.access.sign_in import SignIn
 from tallystick.database.engine import Database
-from tallystick.destinations.changes import Posts
-from tallystick.destinations.courier import Courier
+from tallystick.destinations.context import DestinationContext
+from tallystick.destinations.delivery_worker import DeliveryWorker
 from tallystick.erasure.eraser import Eraser
 from tallystick.exports.exporter import Exporter
 from tallystick.ingest.recorder import Recorder
@@ -37,15 +37,15 @@ WebRequest = Request[Any, Any, Any]
 AuthenticatorDep = Injected[Authenticator]
 CallerDep = Injected[Caller]
 CheckerDep = Injected[Checker]
-CourierDep = Injected[Courier]
 DatabaseDep = Injected[Database]
+DeliveryWorkerDep = Injected[DeliveryWorker]
+DestinationContextDep = Injected[DestinationContext]
 EraserDep = Injected[Eraser]
 ExporterDep = Injected[Exporter]
 FinderDep = Injected[Finder]
 FormDep = Injected[FormMultiDict]
 FrameDep = Injected[PageFrame]
 LiveHubDep = Injected[LiveHub]
-PostsDep = Injected[Posts]
 ProverDep = Injected[Prover]
 RecorderDep = Injected[Recorder]
 RequestCallerDep = Injected[Caller]

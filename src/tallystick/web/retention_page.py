@@ -9,8 +9,7 @@ from tallystick.access.organizations import MOST_DAYS, PLANS, Organization, of_s
 from tallystick.access.scopes import require_whole_trail
 from tallystick.clock import now_us, second_words
 from tallystick.database.engine import Database
-from tallystick.destinations import mailer
-from tallystick.destinations.mailer import MailState
+from tallystick.destinations.email_queue import EmailState, last_email
 from tallystick.erasure import request as erasures
 from tallystick.erasure.request import Erasure
 from tallystick.errors import BadRequest, Forbidden
@@ -53,7 +52,7 @@ class RetentionContent:
     holds: list[Hold]
     erasures: list[Erasure]
     wish: WarningSetting
-    last_mail: MailState | None
+    last_mail: EmailState | None
     archive: ArchiveState
     change: RetentionPreview | None = None
     would_hold: tuple[int, bool] | None = None
@@ -144,7 +143,7 @@ def _load(database: Database, store: EventStore, scope: Scope, asked: RetentionF
             holds.list_holds(connection, scope, most=200),
             mine,
             warning_setting(connection, scope.org_id),
-            mailer.last(connection, scope.org_id),
+            last_email(connection, scope.org_id),
             archive_state(connection, scope),
         )
     loaded.problems = dict(asked.problems)

@@ -11,15 +11,17 @@ from standardwebhooks import Webhook
 from tallystick.access.scopes import person_scope
 from tallystick.access.tables import memberships
 from tallystick.clock import SECOND_US
-from tallystick.destinations import changes, forms, http_client
-from tallystick.destinations.courier import STEPS
+from tallystick.destinations import changes, http_client
 from tallystick.destinations.destination import list_deliveries, list_destinations, show
 from tallystick.destinations.guard import Guard
+from tallystick.destinations.kinds.slack import slack_body
+from tallystick.destinations.kinds.webhook import webhook_headers
+from tallystick.destinations.message_queue import PAUSES
 from tallystick.destinations.tables import destinations as destinations_table
 from tallystick.destinations.tables import mails
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tallystick.outbox.write import outbox
-from tests.destinations.destination_driver import HOUR, Post, message, owner_of
+from tests.destinations.destination_driver import HOUR, DeliveryDriver, message, owner_of
 from tests.destinations.mail_server import certificate, open_office
 from tests.destinations.receiver import open_receiver
 
@@ -27,7 +29,7 @@ from tests.destinations.receiver import open_receiver
 def test_the_signature_is_that_of_the_specification():
     """The vector of the reference implementations (standardwebhooks 1.1.0, tests)."""
     vector = message("msg_p5jXN8AQM9LWM0D4loKWxJek")
-    headers = forms.webhook_headers(
+    headers = webhook_headers(
         vector, b'{"test": 2432232314}', ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], at=1614265330 * SECOND_US
     )
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
@@ -36,7 +38,7 @@ def test_the_signature_is_that_of_the_specification():
 def test_a_webhook_is_verified_by_a_foreign_library_with_each_secret_of_a_rotation(at, receiver):
     made = at.make(receiver.url, headers={"Authorization": "Bearer hidden"})
     with at.database.write() as connection:
-        fresh = changes.rotate(connection, at.scope, at.posts, made.destination.shown_id, now=at.now)
+        fresh = changes.rotate(connection, at.scope, at.context, made.destination.shown_id, now=at.now)
     at.put(made)
     at.go()
     ((headers, body),) = receiver.requests
@@ -64,11 +66,11 @@ def test_a_failure_is_tried_again_with_the_same_id_and_told_once_when_it_lasts(a
     receiver.status = 500
     at.put(made)
     at.go()
-    for seconds in STEPS:
+    for seconds in PAUSES:
         at.go(round(seconds * 1.11) * SECOND_US)
     assert at.state(made) == ["given_up"]
     assert {headers["webhook-id"] for headers, _ in receiver.requests} == {"alr_1"}
-    assert len(receiver.requests) == len(STEPS) + 1
+    assert len(receiver.requests) == len(PAUSES) + 1
     assert at.told().count("audit_log.destination_failed") == 1
     assert at.health(made).state == "failing"
     receiver.status = 204
@@ -104,7 +106,7 @@ def test_what_is_gone_is_switched_off_until_somebody_switches_it_on(at, receiver
     with at.database.write() as connection, pytest.raises(Conflict):
         changes.send_test(connection, at.scope, made.destination.shown_id, now=at.now)
     with at.database.write() as connection:
-        changes.change(connection, at.scope, at.posts, made.destination.shown_id, {"enabled": True}, now=at.now)
+        changes.change(connection, at.scope, at.context, made.destination.shown_id, {"enabled": True}, now=at.now)
     assert at.health(made).state == "ok"
 
 
@@ -114,7 +116,7 @@ def test_a_redirect_is_a_failure_and_is_not_followed(at, receiver):
         receiver.status, receiver.headers = 302, {"Location": elsewhere.url}
         at.put(made)
         at.go()
-        assert at.health(made).last_error == "It answered 302."
+        assert at.health(made).last_error == "The destination answered 302."
         assert elsewhere.requests == []
 
 
@@ -125,11 +127,11 @@ def test_an_answer_that_drips_ends_and_holds_up_nobody_else(at, receiver, monkey
         dead, alive = at.make(slow.url), at.make(receiver.url)
         at.put(dead)
         at.put(alive)
-        assert at.courier.step(at.now)
+        assert at.worker.step(at.now)
         while not receiver.requests:
             pass
         assert at.state(dead) == ["waiting"]
-        at.courier.settle()
+        at.worker.wait_for_attempts()
         at.go()
         assert at.state(alive) == ["sent"]
         assert "did not answer within" in at.health(dead).last_error
@@ -139,11 +141,11 @@ def test_an_answer_that_drips_ends_and_holds_up_nobody_else(at, receiver, monkey
     "url", ["https://127.0.0.1:1/", "https://[::1]:1/x", "https://localhost:1/", "https://10.0.0.8/x"]
 )
 def test_private_addresses_are_refused_unless_the_operator_allows_them(spine, url):
-    at = Post(spine, Guard())
+    at = DeliveryDriver(spine, Guard())
     made = at.make(url)
     at.put(made)
     at.go()
-    at.courier.close()
+    at.worker.close()
     assert "is on a private address" in at.health(made).last_error
     assert at.state(made) == ["waiting"]
 
@@ -151,7 +153,7 @@ def test_private_addresses_are_refused_unless_the_operator_allows_them(spine, ur
 def test_slack_gets_blocks_in_which_nothing_is_markup(at, receiver):
     made = at.make("https://hooks.slack.com/services/T0/B0/abcdwxyz", kind="slack")
     assert made.destination.settings == {"url": "https://hooks.slack.com/…wxyz"}
-    said = json.loads(forms.slack_body(message(sentence="<!channel> & <https://evil|x>", title="T" * 400)))
+    said = json.loads(slack_body(message(sentence="<!channel> & <https://evil|x>", title="T" * 400)))
     assert said["blocks"][1]["text"]["type"] == said["blocks"][2]["text"]["type"] == "plain_text"
     assert "&lt;!channel&gt; &amp; &lt;https://evil|x&gt;" in said["text"]
     assert len(said["blocks"][0]["text"]["text"]) == 150
@@ -160,11 +162,11 @@ def test_slack_gets_blocks_in_which_nothing_is_markup(at, receiver):
 
 def test_mail_is_the_notification_and_goes_again_only_to_who_has_not_got_it(spine):
     with open_office() as (office, port):
-        at = Post(spine, port=port)
+        at = DeliveryDriver(spine, port=port)
         owner = owner_of(at)
         with at.database.write() as connection:
             made = changes.create(
-                connection, owner, at.posts, "email", "Ops", {"to": ["a@example.com", "b@example.com"]}, now=at.now
+                connection, owner, at.context, "email", "Ops", {"to": ["a@example.com", "b@example.com"]}, now=at.now
             )
         office.refused = {"b@example.com"}
         at.put(made, sentence="<script>alert(1)</script> failed.")
@@ -180,7 +182,7 @@ def test_mail_is_the_notification_and_goes_again_only_to_who_has_not_got_it(spin
             shown = list_deliveries(connection, at.health(made))[0].shown_id
             changes.retry(connection, owner, made.destination.shown_id, shown, now=at.now)
         at.go()
-        at.courier.close()
+        at.worker.close()
         assert [recipients for recipients, _ in office.messages] == [["a@example.com"], ["b@example.com"]]
         assert at.state(made) == ["sent"]
 
@@ -189,9 +191,9 @@ def test_only_an_owner_sends_mail_out_of_the_organization(at):
     owner = owner_of(at)
     admin = person_scope(at.scope.org_id, owner.principal, "admin")
     with at.database.write() as connection, pytest.raises(Forbidden):
-        changes.create(connection, admin, at.posts, "email", "Out", {"to": ["x@else.com"]}, now=at.now)
+        changes.create(connection, admin, at.context, "email", "Out", {"to": ["x@else.com"]}, now=at.now)
     with at.database.write() as connection:
-        changes.create(connection, admin, at.posts, "email", "In", {"to": ["maya@acme.com"]}, now=at.now)
+        changes.create(connection, admin, at.context, "email", "In", {"to": ["maya@acme.com"]}, now=at.now)
 
 
 @pytest.mark.parametrize(
@@ -204,15 +206,15 @@ def test_only_an_owner_sends_mail_out_of_the_organization(at):
         ("webhook", {"url": "https://user:pass@example.com/"}, "Use a header"),
         ("webhook", {"url": "https://example.com/\r\nX: y"}, "url must be the address"),
         ("webhook", {"url": "https://example.com/", "headers": {"X-A": "b\r\nc"}}, "is not valid"),
-        ("webhook", {"url": "https://example.com/", "headers": {"Host": "b"}}, "no header 'Host'"),
-        ("webhook", {"url": "https://example.com/", "to": []}, "has no 'to'"),
+        ("webhook", {"url": "https://example.com/", "headers": {"Host": "b"}}, "header 'Host' is not allowed"),
+        ("webhook", {"url": "https://example.com/", "to": []}, "does not take 'to'"),
         ("email", {"to": []}, "1 to 20"),
-        ("email", {"to": ["nobody"]}, "e-mail"),
+        ("email", {"to": ["nobody"]}, "email address"),
     ],
 )
 def test_what_cannot_be_is_refused_with_advice(at, kind, settings, said):
     with at.database.write() as connection, pytest.raises(BadRequest, match=said):
-        changes.create(connection, at.scope, at.posts, kind, "Bad", settings, now=at.now)
+        changes.create(connection, at.scope, at.context, kind, "Bad", settings, now=at.now)
 
 
 def test_no_secret_is_kept_in_the_open_nor_told(at, receiver):
@@ -233,8 +235,8 @@ def test_another_organization_gets_nothing(at, receiver, spine):
             lambda: show(connection, charlie, made.destination.shown_id),
             lambda: changes.send_test(connection, charlie, made.destination.shown_id, now=at.now),
             lambda: changes.remove(connection, charlie, made.destination.shown_id, now=at.now),
-            lambda: changes.rotate(connection, charlie, at.posts, made.destination.shown_id, now=at.now),
-            lambda: changes.change(connection, charlie, at.posts, made.destination.shown_id, {}, now=at.now),
+            lambda: changes.rotate(connection, charlie, at.context, made.destination.shown_id, now=at.now),
+            lambda: changes.change(connection, charlie, at.context, made.destination.shown_id, {}, now=at.now),
         ):
             with pytest.raises(NotFound):
                 act()
@@ -242,15 +244,15 @@ def test_another_organization_gets_nothing(at, receiver, spine):
 
 def test_who_left_gets_no_mail_and_whom_an_owner_allowed_does(spine):
     with open_office() as (office, port):
-        at = Post(spine, port=port)
+        at = DeliveryDriver(spine, port=port)
         owner = owner_of(at)
         given = {"to": ["maya@acme.com", "out@example.com"]}
         with at.database.write() as connection:
-            made = changes.create(connection, owner, at.posts, "email", "Ops", given, now=at.now)
+            made = changes.create(connection, owner, at.context, "email", "Ops", given, now=at.now)
             connection.execute(update(memberships).values(disabled_at=at.now))
         at.put(made)
         at.go()
-        at.courier.close()
+        at.worker.close()
         assert [recipients for recipients, _ in office.messages] == [["out@example.com"]]
 
 
@@ -273,16 +275,16 @@ def test_owners_are_told_by_mail_once(at, receiver):
     receiver.status = 500
     at.put(made)
     at.go()
-    for seconds in STEPS[:6]:
+    for seconds in PAUSES[:6]:
         at.go(round(seconds * 1.11) * SECOND_US)
     with at.database.read() as connection:
         told = connection.execute(select(mails.c.recipient, mails.c.subject)).all()
-    assert [tuple(one) for one in told] == [("maya@acme.com", "Alerts do not reach Ops")]
+    assert [tuple(one) for one in told] == [("maya@acme.com", "Alerts are not reaching Ops")]
 
 
 def test_over_tls_the_certificate_and_its_name_are_verified(sqlite_spine, tmp_path, monkeypatch):
     context, believed = certificate(tmp_path)
-    at = Post(sqlite_spine)
+    at = DeliveryDriver(sqlite_spine)
     with open_receiver(context) as receiver:
         url = receiver.url.replace("http://127.0.0.1", "https://localhost")
         named, by_address = at.make(url), at.make(url.replace("localhost", "127.0.0.1"))
@@ -292,7 +294,7 @@ def test_over_tls_the_certificate_and_its_name_are_verified(sqlite_spine, tmp_pa
         monkeypatch.setenv("SSL_CERT_FILE", str(believed))
         at.put(by_address)
         at.go(HOUR)
-        at.courier.close()
+        at.worker.close()
         assert at.state(named) == ["sent"]
         assert "SSLError" in at.health(by_address).last_error, "it is signed for another name"
     assert len(receiver.requests) == 1

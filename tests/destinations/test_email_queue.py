@@ -9,29 +9,40 @@ from sqlalchemy import select
 
 from tallystick.clock import DAY_US, SECOND_US, now_us
 from tallystick.database.engine import Database
-from tallystick.destinations import mailer
-from tallystick.destinations.mailer import CLAIM_SECONDS, Mailer
-from tallystick.destinations.smtp import Email, InvalidEmail, compose, parse_mail_server, to_bytes
+from tallystick.destinations import email_queue
+from tallystick.destinations.delivery_worker import DeliveryWorker
+from tallystick.destinations.email_queue import CLAIM_SECONDS, EmailQueue
+from tallystick.destinations.email_templates import Email
+from tallystick.destinations.smtp import InvalidEmail, compose, parse_mail_server, to_bytes
 from tallystick.destinations.tables import mails
 from tallystick.ids import new_uuid
 from tests.destinations.mail_server import certificate, open_office
 
 SENDER, OWNER = "audit@example.com", "maya@acme.com"
-LETTER = Email(
-    "3 events go", ("<b>Acme & Söhne</b> keeps 7 days.",), ("Retention", "http://127.0.0.1/retention?a=1&b=2")
-)
+EMAIL = Email("3 events go", "<b>Acme & Söhne</b> keeps 7 days.\n", "<p>Acme &amp; Söhne keeps 7 days.</p>\n")
 PASSWORD = "s3cret p@ss"
 
 
-def put(database: Database, recipient: str = OWNER, letter: Email = LETTER, *, now: int | None = None):
+def put(database: Database, recipient: str = OWNER, mail: Email = EMAIL, *, now: int | None = None):
     org_id = new_uuid(now_us())
     with database.write() as connection:
-        mailer.put(connection, org_id, recipient, letter, now=now or now_us())
+        email_queue.enqueue(connection, org_id, recipient, mail, now=now or now_us())
     return org_id
 
 
-def sender(database: Database, url: str) -> Mailer:
-    return Mailer(database, parse_mail_server(url, SENDER))
+class Sender:
+    """A worker with the queue of emails; a step sends what is due, and records how that went."""
+
+    def __init__(self, database: Database, url: str) -> None:
+        self.queue = EmailQueue(parse_mail_server(url, SENDER))
+        self.worker = DeliveryWorker(database, [self.queue])
+
+    def step(self, now: int | None = None) -> bool:
+        now = now_us() if now is None else now
+        worked = self.worker.step(now)
+        self.worker.wait_for_attempts()
+        self.worker.step(now)
+        return worked
 
 
 def rows(database: Database):
@@ -39,11 +50,11 @@ def rows(database: Database):
         return connection.execute(select(mails).order_by(mails.c.made_at)).all()
 
 
-def test_a_mail_arrives_in_plain_text_and_in_escaped_html(database):
+def test_a_mail_arrives_in_plain_text_and_in_html(database):
     put(database)
     with open_office() as (office, port):
-        assert sender(database, f"smtp://127.0.0.1:{port}").step()
-        assert not sender(database, f"smtp://127.0.0.1:{port}").step()
+        assert Sender(database, f"smtp://127.0.0.1:{port}").step()
+        assert not Sender(database, f"smtp://127.0.0.1:{port}").step()
     [(recipients, content)] = office.messages
     message = email.message_from_bytes(content, policy=default)
     assert recipients == [OWNER]
@@ -51,15 +62,13 @@ def test_a_mail_arrives_in_plain_text_and_in_escaped_html(database):
     assert message["From"].addresses[0].addr_spec == SENDER
     plain, html = (message.get_body((kind,)).get_content() for kind in ("plain", "html"))
     assert "<b>Acme & Söhne</b> keeps 7 days." in plain
-    assert "&lt;b&gt;Acme &amp; Söhne&lt;/b&gt;" in html
-    assert "<b>" not in html
-    assert 'href="http://127.0.0.1/retention?a=1&amp;b=2"' in html
+    assert "<p>Acme &amp; Söhne keeps 7 days.</p>" in html
 
 
 def test_nothing_of_a_mail_is_kept_once_it_is_sent(database):
     put(database)
     with open_office() as (_office, port):
-        sender(database, f"smtp://127.0.0.1:{port}").step()
+        Sender(database, f"smtp://127.0.0.1:{port}").step()
     [row] = rows(database)
     assert (row.state, row.recipient, row.subject, row.text, row.html) == ("sent", "", "", "", "")
 
@@ -73,7 +82,7 @@ def test_a_mail_goes_encrypted_with_user_and_password(sqlite_database, tmp_path,
     with open_office(**kind, auth=scheme == "smtp+starttls") as (office, port):
         # A server that speaks TLS from the first byte on does not know that it does, and takes no password.
         login = f"maya:{quote(PASSWORD)}@" if scheme == "smtp+starttls" else ""
-        assert sender(sqlite_database, f"{scheme}://{login}localhost:{port}").step()
+        assert Sender(sqlite_database, f"{scheme}://{login}localhost:{port}").step()
         assert len(office.messages) == 1
         assert office.logins == ([(b"maya", PASSWORD.encode())] if login else [])
 
@@ -83,7 +92,7 @@ def test_no_mail_goes_to_a_server_that_cannot_prove_who_it_is(sqlite_database, t
     context, _ = certificate(tmp_path)
     put(sqlite_database)
     with open_office(**({"tls": context} if scheme == "smtps" else {"starttls": context})) as (office, port):
-        sender(sqlite_database, f"{scheme}://localhost:{port}").step()
+        Sender(sqlite_database, f"{scheme}://localhost:{port}").step()
         assert office.messages == []
     [row] = rows(sqlite_database)
     assert row.state == "waiting"
@@ -92,14 +101,14 @@ def test_no_mail_goes_to_a_server_that_cannot_prove_who_it_is(sqlite_database, t
 def test_no_mail_goes_in_the_clear_where_encryption_is_asked_for(sqlite_database):
     put(sqlite_database)
     with open_office() as (office, port):
-        sender(sqlite_database, f"smtp+starttls://localhost:{port}").step()
+        Sender(sqlite_database, f"smtp+starttls://localhost:{port}").step()
         assert office.messages == []
 
 
 def test_a_server_that_is_away_is_asked_again_later_and_given_up_after_a_day(database):
     began = now_us()
     put(database, now=began)
-    away = sender(database, "smtp://127.0.0.1:1")
+    away = Sender(database, "smtp://127.0.0.1:1")
     assert away.step(began)
     assert not away.step(began + 59 * SECOND_US)
     now, attempts = began, 1
@@ -118,7 +127,7 @@ def test_a_refusal_for_good_ends_it_and_another_does_not(sqlite_database, answer
     put(sqlite_database)
     with open_office() as (office, port):
         office.answer = answer
-        sender(sqlite_database, f"smtp://127.0.0.1:{port}").step()
+        Sender(sqlite_database, f"smtp://127.0.0.1:{port}").step()
     assert rows(sqlite_database)[0].state == state
 
 
@@ -127,7 +136,7 @@ def test_a_wrong_password_stands_in_no_log_and_no_row(sqlite_database, tmp_path,
     monkeypatch.setenv("SSL_CERT_FILE", str(believed))
     put(sqlite_database)
     with open_office(starttls=context, auth=True) as (_office, port):
-        sender(sqlite_database, f"smtp+starttls://maya:hunter2hunter2@localhost:{port}").step()
+        Sender(sqlite_database, f"smtp+starttls://maya:hunter2hunter2@localhost:{port}").step()
     [row] = rows(sqlite_database)
     said = capsys.readouterr()
     assert "rejected the user name or password" in row.problem
@@ -138,10 +147,12 @@ def test_a_wrong_password_stands_in_no_log_and_no_row(sqlite_database, tmp_path,
 def test_of_two_processes_one_sends_a_mail_and_one_that_dies_lets_the_other_send_it_later(database):
     put(database)
     now = now_us()
-    dead = sender(database, "smtp://127.0.0.1:1")
-    assert dead._claim(rows(database)[0], now)
+    dead = Sender(database, "smtp://127.0.0.1:1")
+    with database.write() as connection:
+        [lane] = dead.queue.due(connection, now)
+        assert dead.queue.claim(connection, lane, now)
     with open_office() as (office, port):
-        other = sender(database, f"smtp://127.0.0.1:{port}")
+        other = Sender(database, f"smtp://127.0.0.1:{port}")
         assert not other.step(now)
         assert other.step(now + (CLAIM_SECONDS + 1) * SECOND_US)
         assert len(office.messages) == 1
@@ -149,7 +160,7 @@ def test_of_two_processes_one_sends_a_mail_and_one_that_dies_lets_the_other_send
 
 def test_a_mail_of_a_transaction_that_is_undone_is_not_sent(database):
     with pytest.raises(RuntimeError), database.write() as connection:
-        mailer.put(connection, new_uuid(now_us()), OWNER, LETTER, now=now_us())
+        email_queue.enqueue(connection, new_uuid(now_us()), OWNER, EMAIL, now=now_us())
         raise RuntimeError
     assert rows(database) == []
 
@@ -168,10 +179,10 @@ def test_a_mail_of_a_transaction_that_is_undone_is_not_sent(database):
 )
 def test_nothing_is_added_to_the_headers(recipient, subject):
     with pytest.raises(InvalidEmail):
-        compose(parse_mail_server("smtp://localhost", SENDER), recipient, subject, "text", "html", at=now_us())
+        compose(parse_mail_server("smtp://localhost", SENDER), recipient, Email(subject, "text", "html"), at=now_us())
 
 
 @pytest.mark.parametrize("name", ["Team 👩\u200d💻", "می\u200cخواهم", "Acme\u00a0SA", "Ünïcode"])
 def test_letters_that_join_or_part_others_may_stand_in_a_subject(name):
-    message = compose(parse_mail_server("smtp://localhost", SENDER), OWNER, name, "text", "html", at=now_us())
+    message = compose(parse_mail_server("smtp://localhost", SENDER), OWNER, Email(name, "text", "html"), at=now_us())
     assert email.message_from_bytes(to_bytes(message), policy=default)["Subject"] == name

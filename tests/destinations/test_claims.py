@@ -5,22 +5,22 @@ from datetime import UTC, datetime
 from sqlalchemy import update
 
 from tallystick.clock import SECOND_US
-from tallystick.destinations import deliveries
-from tallystick.destinations.courier import CLAIM_SECONDS, OF_ONE, Courier
+from tallystick.destinations.delivery_worker import DeliveryWorker
+from tallystick.destinations.message_queue import CLAIM_SECONDS, MessageQueue, release_claims
 from tallystick.destinations.tables import deliveries as deliveries_table
 from tests.api.asking import eventually
-from tests.destinations.destination_driver import HOUR, Post
+from tests.destinations.destination_driver import HOUR, DeliveryDriver
 from tests.destinations.receiver import open_receiver
 
 
-def test_two_couriers_send_it_once_and_one_that_died_is_followed(at, receiver):
+def test_two_workers_send_it_once_and_one_that_died_is_followed(at, receiver):
     made = at.make(receiver.url)
     at.put(made)
-    other = Courier(at.database, at.posts, None, lambda: None)
-    at.courier.step(at.now)
+    other = DeliveryWorker(at.database, [MessageQueue(at.database, at.context)])
+    at.worker.step(at.now)
     assert not other.step(at.now)
-    at.courier.settle()
-    at.courier.step(at.now)
+    at.worker.wait_for_attempts()
+    at.worker.step(at.now)
     assert len(receiver.requests) == 1
     at.put(made, "alr_2")
     with at.database.write() as connection:  # as a process leaves it that dies while it sends
@@ -64,27 +64,29 @@ def test_a_clock_that_jumps_by_weeks_gives_up_nothing_that_waits(at, receiver):
 
 def test_the_slow_destinations_of_one_organization_hold_up_no_other(at, receiver, spine):
     receiver.wait = 3
-    slow = [at.make(receiver.url) for _ in range(OF_ONE + 2)]
+    slow = [at.make(receiver.url) for _ in range(MessageQueue.most_of_organization + 2)]
     for one in slow:
         at.put(one)
     with open_receiver() as quick:
-        other = Post(spine, slug="other")
+        other = DeliveryDriver(spine, slug="other")
         other.put(other.make(quick.url))
         at.now = other.now
-        at.courier.step(at.now)  # one process sends for all
-        assert eventually(lambda: len(quick.requests) == 1 and len(receiver.requests) >= OF_ONE)
-        assert len(receiver.requests) == OF_ONE
-        other.courier.close()
+        at.worker.step(at.now)  # one process sends for all
+        assert eventually(
+            lambda: len(quick.requests) == 1 and len(receiver.requests) >= MessageQueue.most_of_organization
+        )
+        assert len(receiver.requests) == MessageQueue.most_of_organization
+        other.worker.close()
     receiver.wait = 0
-    at.courier.settle()
+    at.worker.wait_for_attempts()
     at.go()
-    assert len(receiver.requests) == OF_ONE + 2
+    assert len(receiver.requests) == MessageQueue.most_of_organization + 2
 
 
 def test_a_server_that_stops_begins_nothing_more(at, receiver):
     made = at.make(receiver.url)
     at.put(made)
-    at.courier.close()
+    at.worker.close()
     assert receiver.requests == []
     assert at.state(made) == ["waiting"]
 
@@ -98,7 +100,7 @@ def test_at_a_start_nothing_waits_for_whoever_sent_before(at, receiver):
     at.go()
     assert receiver.requests == []
     with at.database.write() as connection:
-        deliveries.forget_claims(connection)
+        release_claims(connection)
     at.go()
     assert at.state(made) == ["sent"]
 

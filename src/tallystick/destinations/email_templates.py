@@ -1,0 +1,51 @@
+"""Email templates: the subject, the text and the HTML of a message from the templates of the package that sends it.
+
+A message named `reminder` has three templates: `reminder.subject.txt`, `reminder.txt` and `reminder.html`. The HTML
+templates extend `email.html` of this package. Values are escaped in HTML only.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
+
+LAYOUTS = "tallystick.destinations"
+MOST_SUBJECT = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """Subject and body of a message, the body as plain text and as HTML."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class EmailTemplates:
+    """The email templates of one package."""
+
+    def __init__(self, package: str) -> None:
+        self._environment = Environment(
+            loader=ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, LAYOUTS))]),
+            autoescape=select_autoescape(("html",)),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+
+    def render(self, template: str, /, **values: Any) -> Email:
+        """Renders a message; its subject becomes one line of at most 180 printable characters."""
+        subject = one_line(self._render(f"{template}.subject.txt", values))[:MOST_SUBJECT]
+        text = self._render(f"{template}.txt", values)
+        html = self._render(f"{template}.html", values | {"subject": subject})
+        return Email(subject, text, html)
+
+    def _render(self, template: str, values: dict[str, Any]) -> str:
+        return self._environment.get_template(template).render(values)
+
+
+def one_line(text: str) -> str:
+    """The text on one line: whitespace becomes single blanks, as does what cannot be printed."""
+    return "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))

@@ -1,0 +1,112 @@
+"""Email: one message to each address, sent again only to those that did not get it."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from tallystick.access import names
+from tallystick.access.current_scope import require_owner
+from tallystick.access.tables import memberships, people
+from tallystick.destinations.delivery_queue import DeliveryResult
+from tallystick.destinations.email_templates import Email, EmailTemplates
+from tallystick.destinations.kinds.kind import (
+    CheckedSettings,
+    DeliveryTarget,
+    DestinationKind,
+    SettingField,
+    SettingsCheck,
+    invalid_settings,
+)
+from tallystick.destinations.message import Message
+from tallystick.destinations.secrets import DestinationSecrets
+from tallystick.destinations.smtp import EmailNotSent, InvalidEmail, compose, send_email
+from tallystick.errors import BadRequest
+
+MOST_ADDRESSES = 20
+MOST_SECONDS = 60.0  # after this long no further address is begun, so that the claim does not expire
+TEMPLATES = EmailTemplates("tallystick.destinations")
+
+
+class EmailKind(DestinationKind):
+    """Email addresses. `outside` are those that an owner allowed though they belong to no member."""
+
+    name = "email"
+    label = "Email"
+    fields = (
+        SettingField(
+            "to", "Addresses", "a list of addresses; those outside the organization need an owner", is_list=True
+        ),
+    )
+
+    def check(self, request: SettingsCheck, settings: Mapping[str, Any]) -> CheckedSettings:
+        addresses = _check_addresses(settings.get("to"))
+        members = member_addresses(request.connection, request.scope.org_id)
+        outside = [address for address in addresses if address not in members]
+        if outside:
+            require_owner(request.connection, request.scope)
+        return CheckedSettings({"to": addresses, "outside": outside}, DestinationSecrets())
+
+    def describe(self, settings: Mapping[str, Any]) -> str:
+        return ", ".join(settings["to"])
+
+    def send(self, target: DeliveryTarget, message: Message) -> DeliveryResult:
+        server = target.context.mail_server
+        if server is None:
+            return DeliveryResult("Email is not configured. An operator can set TALLYSTICK_SMTP_URL.")
+        with target.database.read() as connection:
+            allowed = member_addresses(connection, target.org_id) | set(target.settings.get("outside", ()))
+        wanted = target.settings["to"] if target.remaining is None else target.remaining
+        addresses = [address for address in wanted if address in allowed]
+        if not addresses:
+            return DeliveryResult("None of its addresses belongs to a member any more.", permanent=True)
+        email = alert_email(message)
+        problem, permanent, remaining = "", True, []
+        ends_at = time.monotonic() + MOST_SECONDS
+        for place, address in enumerate(addresses):
+            if time.monotonic() > ends_at:
+                problem, permanent = "The mail server timed out before all recipients were served.", False
+                remaining += addresses[place:]
+                break
+            # The same in every attempt at this address, so that a repeated message is recognised.
+            unique = f"{message.id}.{place if target.remaining is None else address.partition('@')[0]}"
+            try:
+                mime = compose(server, address, email, at=target.at, message_id=unique if unique.isascii() else "")
+                asyncio.run(send_email(server, mime))
+            except (InvalidEmail, EmailNotSent) as error:
+                problem = str(error)
+                permanent = permanent and (isinstance(error, InvalidEmail) or error.permanent)
+                remaining.append(address)
+        return DeliveryResult(problem, permanent=bool(problem) and permanent, remaining=tuple(remaining))
+
+
+def alert_email(message: Message) -> Email:
+    """The message as an email: its facts in a column, then the sentence and the links."""
+    width = max((len(label) for label, _ in message.facts), default=0) + 5
+    return TEMPLATES.render("alert", message=message, width=width)
+
+
+def member_addresses(connection: Connection, org_id: UUID) -> set[str]:
+    """The addresses of the organization's members whose access is not disabled."""
+    members = (
+        select(people.c.email)
+        .join(memberships, memberships.c.user_id == people.c.user_id)
+        .where(memberships.c.org_id == org_id, memberships.c.disabled_at.is_(None), people.c.disabled_at.is_(None))
+    )
+    return set(connection.execute(members).scalars())
+
+
+def _check_addresses(given: object) -> list[str]:
+    if (
+        not isinstance(given, list)
+        or not 1 <= len(given) <= MOST_ADDRESSES
+        or not all(isinstance(one, str) for one in given)
+    ):
+        raise invalid_settings(f"to must be a list of 1 to {MOST_ADDRESSES} email addresses.")
+    try:
+        return list(dict.fromkeys(names.email(text) for text in given))
+    except BadRequest as problem:
+        raise invalid_settings(problem.detail) from None

@@ -1,0 +1,75 @@
+"""Slack: an incoming webhook of Slack, or of a service that accepts the same blocks."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from tallystick.destinations.delivery_queue import DeliveryResult
+from tallystick.destinations.kinds.http_target import check_url, post_to
+from tallystick.destinations.kinds.kind import (
+    CheckedSettings,
+    DeliveryTarget,
+    DestinationKind,
+    SettingField,
+    SettingsCheck,
+)
+from tallystick.destinations.message import Message
+from tallystick.destinations.secrets import DestinationSecrets
+
+MOST_TEXT = 3000  # characters of a text block
+MOST_HEADER = 150
+MOST_NOTIFICATION = 500
+EMOJI = {
+    "info": ":information_source:",
+    "notice": ":speech_balloon:",
+    "warning": ":warning:",
+    "critical": ":rotating_light:",
+}
+HEADERS = {"Content-Type": "application/json", "User-Agent": "Tallystick"}
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class SlackKind(DestinationKind):
+    """A Slack channel."""
+
+    name = "slack"
+    label = "Slack"
+    fields = (SettingField("url", "URL", "the address of an incoming webhook", "url", is_secret=True),)
+
+    def check(self, request: SettingsCheck, settings: Mapping[str, Any]) -> CheckedSettings:
+        url = check_url(request.guard, settings.get("url"))
+        # Everything but the host is secret.
+        return CheckedSettings({"url": f"https://{urlsplit(url).hostname}/…{url[-4:]}"}, DestinationSecrets(url))
+
+    def describe(self, settings: Mapping[str, Any]) -> str:
+        return str(settings["url"])
+
+    def send(self, target: DeliveryTarget, message: Message) -> DeliveryResult:
+        return post_to(target, HEADERS, slack_body(message))
+
+
+def slack_body(message: Message) -> bytes:
+    """The JSON body: blocks, and a text for notifications."""
+    facts = "\n".join(f"{label}: {value}" for label, value in message.facts)
+    links = " · ".join(f"<{url}|{_escape(label)}>" for label, url in message.links)
+    sentence = f"{EMOJI.get(message.severity, '')} {message.sentence}".strip()
+    blocks: list[dict[str, Any]] = [
+        {"type": "header", "text": {"type": "plain_text", "text": message.title[:MOST_HEADER]}},
+        # Plain text, so that the text of an event is never formatting, a link or a mention of a channel.
+        *(
+            {"type": "section", "text": {"type": "plain_text", "emoji": True, "text": text[:MOST_TEXT]}}
+            for text in (sentence, facts)
+            if text
+        ),
+    ]
+    if links:
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": links}})
+    notification = f"{message.title}: {message.sentence}"[:MOST_NOTIFICATION]
+    return _encode({"text": _escape(notification), "blocks": blocks})
+
+
+def _escape(text: str) -> str:
+    """Escapes Slack's control characters (https://docs.slack.dev/messaging/formatting-message-text)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

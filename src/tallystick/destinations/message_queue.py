@@ -1,0 +1,204 @@
+"""The queue of messages to destinations."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, not_, or_, select, update
+
+from tallystick import ids
+from tallystick.access.secret import DecryptionFailed
+from tallystick.clock import DAY_US, SECOND_US
+from tallystick.database.engine import Database
+from tallystick.destinations.backoff import Backoff
+from tallystick.destinations.context import DestinationContext
+from tallystick.destinations.delivery_queue import AttemptOutcome, Claim, DeliveryQueue, DeliveryResult, Lane
+from tallystick.destinations.destination import is_destination
+from tallystick.destinations.destination_health import record_health
+from tallystick.destinations.kinds.kind import DeliveryTarget
+from tallystick.destinations.kinds.registry import kind_of
+from tallystick.destinations.message import Message
+from tallystick.destinations.secrets import open_secrets
+from tallystick.destinations.tables import deliveries, delivery_attempts, destinations, mails
+
+CLAIM_SECONDS = 400  # longer than any attempt takes: an email may take five minutes
+# The pauses that Standard Webhooks proposes; then the message is given up.
+PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+KEPT = 30 * DAY_US
+CLOCK_SKEW_US = 900 * SECOND_US  # how far apart the clocks of two processes may be
+_decode_message = msgspec.json.Decoder(Message).decode
+_decode_recipients = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+def enqueue(connection: Connection, org_id: UUID, destination_id: UUID, message: Message, *, now: int) -> UUID | None:
+    """Has the message sent once this transaction is committed; returns the id of the delivery.
+
+    None when the destination is disabled or deleted, or when a message of this id was sent to it already.
+    """
+    mine = and_(deliveries.c.org_id == org_id, deliveries.c.destination_id == destination_id)
+    failures = connection.execute(
+        select(destinations.c.failures).where(is_destination(org_id, destination_id), destinations.c.enabled)
+    ).scalar()
+    duplicate = select(deliveries.c.delivery_id).where(mine, deliveries.c.message_id == message.id)
+    if failures is None or connection.execute(duplicate).first() is not None:
+        return None
+    next_at = now
+    if failures:  # what waits for a failing destination waits together
+        waiting = select(func.min(deliveries.c.next_at)).where(mine, deliveries.c.state == "waiting")
+        next_at = max(now, connection.execute(waiting).scalar() or now)
+    delivery_id = ids.new_uuid(now)
+    connection.execute(
+        insert(deliveries).values(
+            org_id=org_id,
+            delivery_id=delivery_id,
+            destination_id=destination_id,
+            message_id=message.id,
+            message=msgspec.json.encode(message).decode(),
+            left="",
+            state="waiting",
+            attempts=0,
+            problem="",
+            made_at=now,
+            next_at=next_at,
+        )
+    )
+    return delivery_id
+
+
+def release_claims(connection: Connection) -> None:
+    """Releases every claim of messages and emails, when no other process can be running: its owner is dead."""
+    for table in (deliveries, mails):
+        connection.execute(update(table).where(table.c.claimed_until.is_not(None)).values(claimed_until=None))
+
+
+class MessageQueue(DeliveryQueue):
+    """Messages to destinations, a lane for each destination, oldest message first."""
+
+    name = "messages"
+    table = deliveries
+    key = ("org_id", "delivery_id")
+    claim_column = "claimed_until"
+    claim_seconds = CLAIM_SECONDS
+    given_up_state = "given_up"
+    problem_length = 300
+    backoff = Backoff(PAUSES, jitter=0.1)
+    most_at_once = 16
+    most_of_organization = 4
+    most_failing = 8
+
+    def __init__(self, database: Database, context: DestinationContext) -> None:
+        self._database = database
+        self._context = context
+
+    def due(self, connection: Connection, now: int) -> Sequence[Lane]:
+        same = and_(
+            destinations.c.org_id == deliveries.c.org_id,
+            destinations.c.destination_id == deliveries.c.destination_id,
+        )
+        rows = connection.execute(
+            select(deliveries.c.org_id, deliveries.c.destination_id, destinations.c.failures)
+            .join(destinations, same)
+            .where(deliveries.c.state == "waiting", _is_due(now), _is_unclaimed(now))
+            .where(destinations.c.enabled)
+            .group_by(deliveries.c.org_id, deliveries.c.destination_id, destinations.c.failures)
+            .order_by(func.min(deliveries.c.next_at))
+        )
+        return [Lane(row.org_id, row.destination_id, has_failed=row.failures > 0) for row in rows]
+
+    def next_row(self, connection: Connection, lane: Lane, now: int) -> Row[Any] | None:
+        mine = and_(deliveries.c.org_id == lane.org_id, deliveries.c.destination_id == lane.lane_id)
+        # Another process may be sending to this destination: one attempt at a time.
+        in_progress = select(deliveries.c.delivery_id).where(mine, not_(_is_unclaimed(now))).limit(1)
+        if connection.execute(in_progress).first() is not None:
+            return None
+        waiting = and_(mine, deliveries.c.state == "waiting", _is_due(now), _is_unclaimed(now))
+        oldest = select(deliveries).where(waiting).order_by(deliveries.c.delivery_id).limit(1)
+        return connection.execute(oldest).first()
+
+    def send(self, claim: Claim, now: int) -> DeliveryResult | None:
+        row = claim.row
+        with self._database.read() as connection:
+            destination = _destination(connection, row)
+        if destination is None:
+            return None
+        try:
+            secrets = open_secrets(self._context.seal, row.org_id, row.destination_id, destination.sealed)
+        except DecryptionFailed:
+            detail = "The server's secret key has changed. Create the destination again."
+            return DeliveryResult(detail, permanent=True)
+        target = DeliveryTarget(
+            org_id=row.org_id,
+            settings=msgspec.json.decode(destination.settings),
+            secrets=secrets,
+            context=self._context,
+            database=self._database,
+            at=now,
+            remaining=_decode_recipients(row.left) if row.left else None,
+        )
+        return kind_of(destination.kind).send(target, _decode_message(row.message))
+
+    def record(self, connection: Connection, outcome: AttemptOutcome) -> None:
+        row, result, now = outcome.claim.row, outcome.result, outcome.at
+        destination = _destination(connection, row)
+        if destination is None:
+            return  # deleted meanwhile, with its deliveries
+        connection.execute(
+            insert(delivery_attempts).values(
+                org_id=row.org_id,
+                delivery_id=row.delivery_id,
+                attempt=_next_attempt(connection, row),
+                at=now,
+                outcome="failed" if result.problem else "sent",
+                status=result.status,
+                milliseconds=outcome.milliseconds,
+                problem=result.problem[: self.problem_length],
+            )
+        )
+        values: dict[str, Any] = {}
+        if not result.problem:
+            values = {"message": "", "left": ""}
+        elif result.remaining:
+            values = {"left": msgspec.json.encode(result.remaining).decode()}
+        next_at = self.record_attempt(connection, outcome, row.made_at, **values)
+        if next_at is not None:
+            _postpone(connection, row, next_at)
+        record_health(connection, destination, result, now, final=next_at is None)
+
+    def delete_old(self, connection: Connection, now: int) -> None:
+        connection.execute(delete(delivery_attempts).where(delivery_attempts.c.at < now - KEPT))
+        connection.execute(delete(deliveries).where(deliveries.c.finished_at < now - KEPT))
+
+
+def _destination(connection: Connection, row: Row[Any]) -> Row[Any] | None:
+    mine = is_destination(row.org_id, row.destination_id)
+    return connection.execute(select(destinations).where(mine)).first()
+
+
+def _next_attempt(connection: Connection, row: Row[Any]) -> int:
+    """The number of the next attempt; those before a manual retry count too."""
+    mine = and_(delivery_attempts.c.org_id == row.org_id, delivery_attempts.c.delivery_id == row.delivery_id)
+    return (connection.execute(select(func.max(delivery_attempts.c.attempt)).where(mine)).scalar() or 0) + 1
+
+
+def _postpone(connection: Connection, row: Row[Any], next_at: int) -> None:
+    """Postpones what else waits for a failing destination: one attempt at a time finds out whether it works again."""
+    others = and_(
+        deliveries.c.org_id == row.org_id,
+        deliveries.c.destination_id == row.destination_id,
+        deliveries.c.state == "waiting",
+        deliveries.c.next_at < next_at,
+    )
+    connection.execute(update(deliveries).where(others).values(next_at=next_at))
+
+
+def _is_unclaimed(now: int) -> ColumnElement[bool]:
+    """No claim holds. One of the far future was made before the clock was set back."""
+    until = deliveries.c.claimed_until
+    return or_(until.is_(None), until < now, until > now + CLAIM_SECONDS * SECOND_US + CLOCK_SKEW_US)
+
+
+def _is_due(now: int) -> ColumnElement[bool]:
+    """Its time has come. A first attempt dated in the future was enqueued while the clock was ahead."""
+    first = and_(deliveries.c.attempts == 0, deliveries.c.made_at > now + CLOCK_SKEW_US)
+    return or_(deliveries.c.next_at <= now, first)
