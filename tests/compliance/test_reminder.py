@@ -51,7 +51,7 @@ def test_two_weeks_with_downtime_bring_one_mail_each_and_none_when_nothing_waits
     assert not work.step(monday + 1)
     assert [who for who, _ in letters(sqlite_spine)] == ["aud@acme.com", "maya@acme.com"]
     text = letters(sqlite_spine)[0][1]
-    assert "No review of the audit trail of Acme was signed" in text
+    assert "No review of the audit log of Acme was signed" in text
     assert "https://audit.example.com/compliance" in text
     assert work.step(monday + 20 * DAY_US)  # the server was down for two Mondays
     assert len(letters(sqlite_spine)) == 4
@@ -72,7 +72,7 @@ def test_open_and_overdue_reviews_are_named(sqlite_spine: Spine, scope):
         waits = reminder.pending_reviews(connection, scope, now=SUNDAY)
     assert [one.review_id for one in waits.overdue] == [made.review_id]
     assert ReminderWorker(sqlite_spine.database, "https://a.example").step(SUNDAY + DAY_US)
-    assert "1 review of Acme waits to be signed, 1 of them for more than 7 days." in letters(sqlite_spine)[0][1]
+    assert "1 review of Acme is waiting for a signature, 1 of them for more than 7 days." in letters(sqlite_spine)[0][1]
 
 
 def test_who_left_is_not_told(sqlite_spine: Spine, scope):

@@ -42,7 +42,7 @@ def test_the_owners_are_told_what_goes_and_where_to_look(spine: Spine) -> None:
     scope = settled(spine)
     sent = told(spine, scope)
     assert [recipient for recipient, _ in sent] == ["maya@acme.com", "nico@acme.com"]
-    assert "2 events, never exported or archived, will be deleted within 7 days." in sent[0][1]
+    assert "2 events that were never exported or archived will be deleted within 7 days." in sent[0][1]
     assert f"{URL}/retention" in sent[0][1]
 
 
@@ -54,7 +54,7 @@ def test_once_a_week_at_most_but_anew_after_a_change(spine: Spine) -> None:
     with spine.database.write() as connection:
         organizations.set_retention(connection, scope, 20, now=clock.now_us())
     [first, _] = told(spine, scope, later=1000)
-    assert "20 days instead of 30" in first[1]
+    assert "shortened from 30 to 20 days" in first[1]
     assert told(spine, scope, later=DAY_US // 2) == []
 
 
@@ -75,7 +75,7 @@ def test_what_is_archived_before_it_goes_is_no_news_but_after_a_change(sqlite_sp
     assert told(sqlite_spine, scope, archived=True) == []
     with sqlite_spine.database.write() as connection:
         organizations.set_retention(connection, scope, 20, now=clock.now_us())
-    assert "written to the archive" in told(sqlite_spine, scope, later=1000, archived=True)[0][1]
+    assert "archived by the operator" in told(sqlite_spine, scope, later=1000, archived=True)[0][1]
 
 
 def test_the_daily_purge_asks_for_it_once_it_is_done(sqlite_spine: Spine) -> None:

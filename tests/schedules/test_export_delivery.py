@@ -232,7 +232,7 @@ def test_it_is_not_run_again_while_any_of_its_runs_goes_on(sqlite_spine: Spine, 
         with sqlite_spine.database.write() as connection:
             connection.execute(update(schedule_runs).values(state="making"))
             connection.execute(update(schedule_runs).where(schedule_runs.c.run_id == ended).values(state="delivered"))
-            with pytest.raises(Conflict, match="running already"):
+            with pytest.raises(Conflict, match="already running"):
                 changes.run_now(connection, maya, made.shown_id, now=NOW)
 
 

@@ -134,7 +134,7 @@ def test_when_its_maker_leaves_it_ends_and_says_why_until_somebody_takes_it_over
     works.settle(NOW + DAY_US)
     ended = shown(sqlite_spine, maya, made.shown_id)
     assert (ended.enabled, ended.next_at) == (False, None)
-    assert "tom@acme.com has no access any more" in ended.stopped
+    assert "tom@acme.com no longer has access" in ended.stopped
     assert office[0].messages == []
     assert told(sqlite_spine, scope, "audit_log.schedule_failed")["metadata"]["ended"] is True
     with sqlite_spine.database.write() as connection:
@@ -217,5 +217,5 @@ def test_one_whose_filter_named_an_erased_person_ends_rather_than_send_something
     maya = owner(sqlite_spine, scope)
     made = schedule(sqlite_spine, maya, NOW, filter={"user": ["[erased]"]})
     works.settle(NOW + DAY_US)
-    assert "data was erased" in shown(sqlite_spine, maya, made.shown_id).stopped
+    assert "data has been erased" in shown(sqlite_spine, maya, made.shown_id).stopped
     assert office[0].messages == []

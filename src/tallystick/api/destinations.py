@@ -17,7 +17,7 @@ from tallystick.destinations import changes
 from tallystick.destinations import destination as stored_destinations
 from tallystick.destinations.changes import NewSecret
 from tallystick.destinations.destination import Attempt, Delivery, Destination, show
-from tallystick.destinations.kinds.registry import kind_names
+from tallystick.destinations.kinds.registry import KINDS, kind_names
 from tallystick.query.scope import Scope
 
 PATH = "/v1/destinations"
