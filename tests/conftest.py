@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.fixtures.completeness",
+    "tests.fixtures.distribution",
     "tests.fixtures.network",
     "tests.fixtures.postgresql",
     "tests.fixtures.databases",
