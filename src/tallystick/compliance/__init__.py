@@ -1,8 +1,10 @@
-"""Compliance: reports that answer an auditor's questions with evidence from the trail, and reviews that people sign.
+"""Compliance: reports that answer an auditor's questions with evidence, and reviews that people sign.
 
-Promises: a report counts exactly what lies below the position that the log had when it was asked for, says first what
-is missing, and says it where there is no evidence; its questions are data, which a customer extends with files of
-its own. A signed review is not changed: what was signed stands in the trail as a SHA-256, a correction is another one.
-Tables: reviews, review_findings, review_reminders. Reports are exports, made by the same thread.
-Work: one thread, of all processes one at a time, that reminds of reviews.
+Promises: a report counts exactly the events below the position that the log had when the report was requested. It
+lists first what is missing, and says where there is no evidence. Its questions are data in framework files, to which
+a customer adds files of their own. A signed review does not change: the audit log holds the SHA-256 of what was
+signed, and a correction is another review.
+
+Tables: reviews, review_findings, review_reminders. Reports are exports and are built by the worker of exports.
+Work: `review-reminders`, one worker over all processes, by transactions instead of a lease.
 """

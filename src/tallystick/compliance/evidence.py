@@ -1,4 +1,4 @@
-"""What the trail answers to one question: exact counts below the report's position, and events to look at."""
+"""Evidence for the questions of a report: exact counts below the report's position, and events to look at."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -30,19 +30,20 @@ MOST_TOP = 10
 MOST_CELL = 300  # characters of a value
 HOUR_US = 3600 * SECOND_US
 _FIELDS: dict[str, tuple[str, Callable[[Record], str]]] = {
-    "user": (grouping.USER, lambda one: one.actor_email or one.actor_name or one.actor_id),
-    "resource": (grouping.RESOURCE, lambda one: one.resource_name or one.resource_id),
-    "ip": (grouping.IP, lambda one: one.ip_address),
+    "user": (grouping.USER, lambda record: record.actor_email or record.actor_name or record.actor_id),
+    "resource": (grouping.RESOURCE, lambda record: record.resource_name or record.resource_id),
+    "ip": (grouping.IP, lambda record: record.ip_address),
 }
 Values = Callable[[Record], tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Answers for one report. `period` is start, end and zone in the names of finding events.
+    """Answers the questions of one report.
 
-    `aside` are the events that the store would not take: counted like the others. `look` is called before each
-    statement and now and then within long ones: whoever waits for the report may have given it up.
+    `period` holds `start`, `end` and `tz` as query parameters; `position` is an index of the log, `asked_at` in
+    microseconds. `set_aside` are the events that the event store refused, which count like all others.
+    `on_progress` is called before each statement and during long ones; it raises if the report was cancelled.
     """
 
     database: Database
@@ -51,152 +52,162 @@ class Evidence:
     period: dict[str, Sequence[str]]
     position: int
     asked_at: int
-    aside: Sequence[tuple[int, Record]]
-    look: Callable[[], None] = lambda: None
+    set_aside: Sequence[tuple[int, Record]]
+    on_progress: Callable[[], None] = lambda: None
 
     def query(self, search: str = "") -> Query:
-        """A search within the period."""
+        """Parses a search, limited to the report's period."""
         given = {**self.period, "q": [search]} if search else self.period
         return query_from(given, now=self.asked_at)
 
     def statuses(self, query: Query) -> Counter[str]:
-        """How many of each status."""
-        counts = self._counted(query, (grouping.STATUS,), lambda one: (one.status,))
+        """Counts events by status."""
+        counts = self._count(query, (grouping.STATUS,), lambda record: (record.status,))
         return Counter({key[0]: number for key, number in counts.items()})
 
     def answer(self, question: framework.Question) -> QuestionReport:
-        """One question answered."""
+        """Answers one question."""
         query = self.query(question.query)
-        by_both = self._counted(query, (grouping.STATUS, grouping.ACTION), lambda one: (one.status, one.action))
+        # One statement for both counts; there are few actions, and two statuses.
+        columns = (grouping.STATUS, grouping.ACTION)
+        counts = self._count(query, columns, lambda record: (record.status, record.action))
         statuses, actions = Counter[str](), Counter[str]()
-        for (status, action), number in by_both.items():
+        for (status, action), number in counts.items():
             statuses[status] += number
             actions[action] += number
         total = statuses.total()
-        by_user = self._top(query, "user") if total else []
+        by_user = self._top_values(query, "user") if total else []
         return QuestionReport(
             question.asks,
             question.query,
             total,
             statuses["success"],
             statuses["failed"],
-            self._users(query) if total else 0,
+            self._count_users(query) if total else 0,
             tuple(ValueCount(value[:MOST_CELL], number) for value, number in by_user),
             tuple(ValueCount(value, number) for value, number in _by_count(actions)[:MOST_TOP]),
             len(actions),
             self._newest(_with_status(query, "failed"), MOST_FAILURES) if statuses["failed"] else (),
             self._newest(_with_status(query, "success"), MOST_NEWEST) if statuses["success"] else (),
-            tuple(map(self.exceptional, question.exceptions)),
+            tuple(map(self.exception_report, question.exceptions)),
         )
 
-    def exceptional(self, one: framework.ExceptionSearch) -> ExceptionReport:
-        """What stands out, in the shape that the mapping asks for."""
-        query = self.query(one.query)
-        if one.at_least and one.per:
-            return self._repeated(one, query)
-        if one.without:
-            return self._without(one, query)
-        if one.own:
-            return self._own(one, query)
-        count = sum(self._counted(query, (grouping.STATUS,), lambda found: (found.status,)).values())
+    def exception_report(self, search: framework.ExceptionSearch) -> ExceptionReport:
+        """Finds exceptional events or groups, as the framework file defines them."""
+        query = self.query(search.query)
+        if search.at_least and search.per:
+            return self._repeated(search, query)
+        if search.without:
+            return self._without(search, query)
+        if search.own:
+            return self._self_directed(search, query)
+        count = self.statuses(query).total()
         samples = self._newest(query, MOST_EXCEPTIONAL) if count else ()
-        return ExceptionReport(one.says, one.query, count, "event", samples, all_shown=len(samples) == count)
+        return ExceptionReport(search.says, search.query, count, "event", samples, all_shown=len(samples) == count)
 
-    def _repeated(self, one: framework.ExceptionSearch, query: Query) -> ExceptionReport:
-        """Hours in which one value has many."""
-        self.look()
-        column, value_of = _FIELDS[one.per or "user"]
-        # What is set aside may complete a group, so that all groups are counted before the small ones go.
-        mine = self.mine(query)
-        least = 1 if mine else one.at_least
+    def _repeated(self, search: framework.ExceptionSearch, query: Query) -> ExceptionReport:
+        """Finds values with at least `at_least` events in one hour of the clock (UTC)."""
+        self.on_progress()
+        column, value_of = _FIELDS[search.per or "user"]
+        # Events set aside may complete a group, so that then all groups are read and the small ones dropped here.
+        set_aside_records = self.set_aside_records(query)
+        least = 1 if set_aside_records else search.at_least
         counts: Counter[tuple[str, int]] = Counter()
         for value, hour, number in grouping.count_groups(
             self.store, self.scope, query, self.position, (column, grouping.HOUR), at_least=least
         ):
             counts[value, hour] = number
-        counts.update((value_of(record), record.occurred_at // HOUR_US) for record in mine)
-        large = [(key, number) for key, number in counts.items() if number >= one.at_least and key[0]]
+        counts.update((value_of(record), record.occurred_at // HOUR_US) for record in set_aside_records)
+        large = [(key, number) for key, number in counts.items() if number >= search.at_least and key[0]]
         large.sort(key=lambda pair: (-pair[1], -pair[0][1], pair[0][0]))
         groups = tuple(
             ValueGroup(
-                value[:MOST_CELL], number, one.per or "user", rfc3339(hour * HOUR_US), rfc3339((hour + 1) * HOUR_US)
+                value[:MOST_CELL], number, search.per or "user", rfc3339(hour * HOUR_US), rfc3339((hour + 1) * HOUR_US)
             )
             for (value, hour), number in large[:MOST_EXCEPTIONAL]
         )
         return ExceptionReport(
-            one.says, one.query, len(large), f"{one.per} and hour", (), groups, len(groups) == len(large), True
+            search.says, search.query, len(large), f"{search.per} and hour", (), groups, len(groups) == len(large), True
         )
 
-    def _without(self, one: framework.ExceptionSearch, query: Query) -> ExceptionReport:
-        """Resources of which the other search finds nothing."""
+    def _without(self, search: framework.ExceptionSearch, query: Query) -> ExceptionReport:
+        """Finds resources without an event that the search `without` finds, such as a deployment without approval."""
         column, value_of = _FIELDS["resource"]
-        there = self._counted(query, (column,), lambda found: (value_of(found),))
-        other = self._counted(self.query(one.without), (column,), lambda found: (value_of(found),))
-        left = [(key[0], number) for key, number in there.items() if key[0] and key not in other]
-        left.sort(key=lambda pair: (-pair[1], pair[0]))
-        groups = tuple(ValueGroup(value[:MOST_CELL], number, "resource") for value, number in left[:MOST_EXCEPTIONAL])
-        return ExceptionReport(one.says, one.query, len(left), "resource", (), groups, len(groups) == len(left), True)
+        found = self._count(query, (column,), lambda record: (value_of(record),))
+        other = self._count(self.query(search.without), (column,), lambda record: (value_of(record),))
+        rest = [(key[0], number) for key, number in found.items() if key[0] and key not in other]
+        rest.sort(key=lambda pair: (-pair[1], pair[0]))
+        groups = tuple(ValueGroup(value[:MOST_CELL], number, "resource") for value, number in rest[:MOST_EXCEPTIONAL])
+        return ExceptionReport(
+            search.says, search.query, len(rest), "resource", (), groups, len(groups) == len(rest), True
+        )
 
-    def _own(self, one: framework.ExceptionSearch, query: Query) -> ExceptionReport:
-        """Events whose actor is their resource: read one by one, since no search says it."""
+    def _self_directed(self, search: framework.ExceptionSearch, query: Query) -> ExceptionReport:
+        """Finds events whose actor is their resource. No search expresses that, so every event is read."""
         count, samples = 0, list[EventLine]()
         blocks = scan.newest_first(self.database, self.store, self.scope, query, self.position)
         with closing(blocks):
             for block in blocks:
-                self.look()
+                self.on_progress()
                 own = [event for event in block if _acts_on_itself(event)]
                 count += len(own)
-                samples += map(sample_of, own[: MOST_EXCEPTIONAL - len(samples)])
+                samples += map(event_line, own[: MOST_EXCEPTIONAL - len(samples)])
         return ExceptionReport(
-            one.says, one.query, count, "event", tuple(samples), all_shown=len(samples) == count, query_is_wider=True
+            search.says,
+            search.query,
+            count,
+            "event",
+            tuple(samples),
+            all_shown=len(samples) == count,
+            query_is_wider=True,
         )
 
-    def _counted(self, query: Query, by: Sequence[str], values: Values) -> Counter[tuple[Any, ...]]:
-        self.look()
+    def _count(self, query: Query, by: Sequence[str], values: Values) -> Counter[tuple[Any, ...]]:
+        self.on_progress()
         rows = grouping.count_groups(self.store, self.scope, query, self.position, by)
         counts: Counter[tuple[Any, ...]] = Counter({row[:-1]: row[-1] for row in rows})
-        counts.update(values(record) for record in self.mine(query))
+        counts.update(values(record) for record in self.set_aside_records(query))
         return counts
 
-    def _top(self, query: Query, name: str) -> list[tuple[str, int]]:
-        self.look()
+    def _top_values(self, query: Query, name: str) -> list[tuple[str, int]]:
+        self.on_progress()
         column, value_of = _FIELDS[name]
-        mine = self.mine(query)
-        most = None if mine else MOST_TOP + 1
+        set_aside_records = self.set_aside_records(query)
+        most = None if set_aside_records else MOST_TOP + 1
         rows = grouping.count_groups(self.store, self.scope, query, self.position, (column,), most=most)
         counts: Counter[str] = Counter({row[0]: row[1] for row in rows})
-        counts.update(map(value_of, mine))
+        counts.update(map(value_of, set_aside_records))
         counts.pop("", None)
         return _by_count(counts)[:MOST_TOP]
 
-    def _users(self, query: Query) -> int:
-        self.look()
-        mine = self.mine(query)
-        if not mine:
+    def _count_users(self, query: Query) -> int:
+        self.on_progress()
+        set_aside_records = self.set_aside_records(query)
+        if not set_aside_records:
             return grouping.count_distinct(self.store, self.scope, query, self.position, grouping.USER)
         rows = grouping.count_groups(self.store, self.scope, query, self.position, (grouping.USER,))
-        return len(({row[0] for row in rows} | {_FIELDS["user"][1](record) for record in mine}) - {""})
+        return len(({row[0] for row in rows} | {_FIELDS["user"][1](record) for record in set_aside_records}) - {""})
 
     def _newest(self, query: Query, most: int) -> tuple[EventLine, ...]:
-        self.look()
+        self.on_progress()
         found = grouping.newest_events(self.store, self.scope, query, self.position, most)
-        found += [as_stored_event(index, record) for index, record in self._mine_with_index(query)]
+        found += [as_stored_event(index, record) for index, record in self._set_aside_matches(query)]
         found.sort(key=lambda event: (event.occurred_at, event.index), reverse=True)
-        return tuple(map(sample_of, found[:most]))
+        return tuple(map(event_line, found[:most]))
 
-    def mine(self, query: Query) -> list[Record]:
-        """Those of the events that were set aside which the query finds."""
-        return [record for _, record in self._mine_with_index(query)]
+    def set_aside_records(self, query: Query) -> list[Record]:
+        """Returns the events that the query finds among those set aside."""
+        return [record for _, record in self._set_aside_matches(query)]
 
-    def _mine_with_index(self, query: Query) -> list[tuple[int, Record]]:
-        if not self.aside:
+    def _set_aside_matches(self, query: Query) -> list[tuple[int, Record]]:
+        if not self.set_aside:
             return []
         matches = compile_match(with_mandatory_filter(self.scope, query))
-        return [(index, record) for index, record in self.aside if index < self.position and matches(record)]
+        return [(index, record) for index, record in self.set_aside if index < self.position and matches(record)]
 
 
-def sample_of(stored: StoredEvent) -> EventLine:
-    """An event as a line."""
+def event_line(stored: StoredEvent) -> EventLine:
+    """Summarizes an event in one line of a report."""
     event = event_of(stored)
     actor, resource = event.get("actor", {}), event.get("resource", {})
     return EventLine(

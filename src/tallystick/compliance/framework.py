@@ -1,4 +1,4 @@
-"""Which question of a framework the trail answers with which search: data, read from files and checked."""
+"""Compliance frameworks: controls, their questions and the searches that answer them, read from TOML files."""
 
 import re
 import tomllib
@@ -19,16 +19,16 @@ MOST_BYTES = 1 << 20
 MOST_QUESTIONS = 300  # of a framework, extensions included
 MOST_TEXT = 2000
 Item = TypeVar("Item")
-_PLACE = re.compile(r"`\$((?:\.\w+|\[\d+\]|\[\.\.\.\])+)`")
+_PATH = re.compile(r"`\$((?:\.\w+|\[\d+\]|\[\.\.\.\])+)`")
 _LINE = re.compile(r"\(at line (\d+), column \d+\)")
-_STEP = re.compile(r"\[(\d+)\]")
+_POSITION = re.compile(r"\[(\d+)\]")
 
 
 class ExceptionSearch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What should be rare, and is looked at one by one.
+    """A search for events that should be rare, which a report lists one by one.
 
-    `own`: only where the actor is the resource. `at_least` with `per`: only where one value of the field has so many
-    within an hour. `without`: only resources of which this other search finds nothing.
+    At most one of these narrows it: `own`, to events whose actor is their resource; `per` with `at_least`, to values
+    of this field with so many events within an hour; `without`, to resources without an event of that other search.
     """
 
     says: str
@@ -40,7 +40,7 @@ class ExceptionSearch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One question, the search whose events answer it, and what among them stands out."""
+    """A question, the search whose events answer it, and searches for exceptions."""
 
     asks: str
     query: str
@@ -48,7 +48,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A criterion or an article, and its questions."""
+    """A control: a criterion or an article of the framework, and its questions."""
 
     id: str
     title: str = ""
@@ -57,7 +57,10 @@ class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FrameworkFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file: a framework of its own, or with `extends` more for one. `organizations`: only for these short names."""
+    """The content of a file: a framework (`id`), or controls for another one (`extends`).
+
+    `organizations` limits it to these short names; empty means all.
+    """
 
     id: str = ""
     title: str = ""
@@ -68,7 +71,7 @@ class FrameworkFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Framework(msgspec.Struct, frozen=True):
-    """What a report asks. `sources` are the files it came from: name, and SHA-256 of what was in it."""
+    """A framework with its controls; `sources` are its files: name, and SHA-256 of the content in hexadecimal."""
 
     id: str
     title: str
@@ -78,68 +81,70 @@ class Framework(msgspec.Struct, frozen=True):
 
 
 class InvalidFramework(TallystickError):
-    """A file that cannot be used: which, in which line, and why."""
+    """A framework file is invalid; the message names the file, the line and the reason."""
 
     code, title = "bad_mapping", "Bad mapping"
 
 
 @dataclass(frozen=True, slots=True)
 class Frameworks:
-    """Every framework by its id, and what is wrong with files that are left out."""
+    """The frameworks by id, and a sentence for each file that could not be used."""
 
     frameworks: Mapping[str, Framework] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
 def load_frameworks(folder: Path | None, slug: str) -> Frameworks:
-    """What holds for an organization: the frameworks that come with Tallystick, and the files of the folder.
+    """Loads the frameworks of an organization: those that come with Tallystick, and the files in the folder.
 
-    A file that cannot be used is left out and named in `problems`: nothing else suffers from it.
+    A file that cannot be used is skipped and named in `problems`; the others are not affected.
     """
-    found: dict[str, Framework] = {}
+    frameworks: dict[str, Framework] = {}
     problems: list[str] = []
     for name, text in (*_bundled_files(), *_operator_files(folder, problems)):
         try:
             source = parse_file(name, text)
             if source.organizations and slug not in source.organizations:
                 continue
-            _add_file(found, source, name, text)
+            _add_file(frameworks, source, name, text)
         except InvalidFramework as problem:
             problems.append(problem.detail)
-    return Frameworks(found, tuple(problems))
+    return Frameworks(frameworks, tuple(problems))
 
 
-def find_framework(mapping: Frameworks, wanted: str) -> Framework:
-    """The framework of that id; NotFound (`no_framework`) names those that there are."""
-    known = mapping.frameworks.get(wanted)
-    if known is None:
-        names = ", ".join(mapping.frameworks)
+def find_framework(loaded: Frameworks, wanted: str) -> Framework:
+    """Returns the framework of that id; NotFound (`no_framework`) lists the ones that exist."""
+    framework = loaded.frameworks.get(wanted)
+    if framework is None:
+        names = ", ".join(loaded.frameworks)
         raise NotFound(f"Unknown framework {wanted[:40]!r}. Choose one of {names}.", code="no_framework")
-    return known
+    return framework
 
 
 def parse_file(name: str, text: str) -> FrameworkFile:
-    """A file's content, with every search in it parsed. BadMapping names the file, the line and what to write."""
+    """Parses a file and every search in it. Raises InvalidFramework."""
     try:
         source = msgspec.convert(tomllib.loads(text), FrameworkFile)
     except tomllib.TOMLDecodeError as problem:
         line = _LINE.search(str(problem))
         _refuse(name, int(line[1]) if line else len(text.splitlines()), f"not TOML: {problem}")
     except msgspec.ValidationError as problem:
-        place = _PLACE.search(str(problem))
+        place = _PATH.search(str(problem))
         _refuse(name, _line_of(text, place[1] if place else ""), str(problem))
     if bool(source.id) == bool(source.extends):
         _refuse(name, 1, 'write id = "…" for a framework of your own, or extends = "soc2" to add to one')
     for path, control in _with_paths("controls", source.controls):
         if not control.id.strip():
             _refuse(name, _line_of(text, path), 'a control needs an id, such as "CC6.1"')
-        for under, question in _with_paths(f"{path}.questions", control.questions):
-            _check_question(name, text, under, question.asks, question.query)
-            for below, one in _with_paths(f"{under}.exceptions", question.exceptions):
-                _check_question(name, text, below, one.says, one.query, one.without)
-                shapes = one.own + bool(one.without) + (one.at_least > 0)
-                if shapes > 1 or (one.at_least > 0) != (one.per is not None) or one.at_least < 0:
-                    _refuse(name, _line_of(text, below), "use one of own, without, or per together with at_least")
+        for question_path, question in _with_paths(f"{path}.questions", control.questions):
+            _check_question(name, text, question_path, question.asks, question.query)
+            for exception_path, search in _with_paths(f"{question_path}.exceptions", question.exceptions):
+                _check_question(name, text, exception_path, search.says, search.query, search.without)
+                kinds = search.own + bool(search.without) + (search.at_least > 0)
+                if kinds > 1 or (search.at_least > 0) != (search.per is not None) or search.at_least < 0:
+                    _refuse(
+                        name, _line_of(text, exception_path), "use one of own, without, or per together with at_least"
+                    )
     return source
 
 
@@ -157,32 +162,32 @@ def _check_question(name: str, text: str, path: str, words: str, query: str, wit
         _refuse(name, _line_of(text, path), f"a text can have at most {MOST_TEXT:,} characters")
 
 
-def _add_file(found: dict[str, Framework], source: FrameworkFile, name: str, text: str) -> None:
-    came = ((name, sha256(text.encode()).hexdigest()),)
+def _add_file(frameworks: dict[str, Framework], source: FrameworkFile, name: str, text: str) -> None:
+    origin = ((name, sha256(text.encode()).hexdigest()),)
     if source.extends:
-        base = found.get(source.extends)
+        base = frameworks.get(source.extends)
         if base is None:
             _refuse(name, _line_of(text, ".extends"), f"unknown framework {source.extends[:40]!r}")
-        made = msgspec.structs.replace(
-            base, controls=_merge_controls(base.controls, source.controls), sources=base.sources + came
+        framework = msgspec.structs.replace(
+            base, controls=_merge_controls(base.controls, source.controls), sources=base.sources + origin
         )
     else:
-        if source.id in found:
+        if source.id in frameworks:
             _refuse(name, _line_of(text, ".id"), f"a framework {source.id[:40]!r} exists already: extend it")
-        made = Framework(source.id, source.title or source.id, source.about, source.controls, came)
-    if sum(len(control.questions) for control in made.controls) > MOST_QUESTIONS:
+        framework = Framework(source.id, source.title or source.id, source.about, source.controls, origin)
+    if sum(len(control.questions) for control in framework.controls) > MOST_QUESTIONS:
         _refuse(name, 1, f"a framework can have at most {MOST_QUESTIONS} questions")
-    found[made.id] = made
+    frameworks[framework.id] = framework
 
 
 def _merge_controls(base: tuple[Control, ...], more: tuple[Control, ...]) -> tuple[Control, ...]:
-    """Questions join the control of the same id; other controls come behind."""
+    """Appends questions to the control of the same id, and other controls at the end."""
     by_id = {control.id: control for control in base}
     for control in more:
-        known = by_id.get(control.id)
-        by_id[control.id] = (
-            control if known is None else msgspec.structs.replace(known, questions=known.questions + control.questions)
-        )
+        existing = by_id.get(control.id)
+        if existing is not None:
+            control = msgspec.structs.replace(existing, questions=existing.questions + control.questions)
+        by_id[control.id] = control
     return tuple(by_id.values())
 
 
@@ -193,7 +198,7 @@ def _bundled_files() -> Iterator[tuple[str, str]]:
 
 
 def _operator_files(folder: Path | None, problems: list[str]) -> Iterator[tuple[str, str]]:
-    """The files of the operator's folder by name; what cannot be read is a problem like others."""
+    """Yields the files of the operator's folder by name, and notes those that cannot be read as problems."""
     if folder is None:
         return
     if not folder.is_dir():
@@ -211,13 +216,17 @@ def _operator_files(folder: Path | None, problems: list[str]) -> Iterator[tuple[
 
 
 def _with_paths(path: str, items: tuple[Item, ...]) -> Iterator[tuple[str, Item]]:
-    return ((f"{path}[{place}]", one) for place, one in enumerate(items))
+    return ((f"{path}[{place}]", search) for place, search in enumerate(items))
 
 
 def _line_of(text: str, path: str) -> int:
-    """The line of what stands at `controls[0].questions[1].query`, as near as tables in brackets allow."""
+    """Returns the line of a path such as `controls[0].questions[1].query`.
+
+    TOML parsers keep no positions, so the headers of the tables are counted; for inline tables it is the line of the
+    enclosing one.
+    """
     names = [name for name in re.sub(r"\[(?:\d+|\.\.\.)\]", "", path).strip(".").split(".") if name]
-    places = [int(number) for number in _STEP.findall(path)]
+    places = [int(number) for number in _POSITION.findall(path)]
     lines = text.splitlines()
     at = 0
     for depth, place in enumerate(places):

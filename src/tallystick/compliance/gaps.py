@@ -1,4 +1,4 @@
-"""What a report cannot show, which it says first: what is past its retention, erased, set aside, or yet to come."""
+"""Finds the gaps of a report, which it lists first: events expired, erased, set aside, late, or not yet recorded."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,10 @@ PRUNED = "action:audit_log.pruned"
 
 @dataclass(frozen=True, slots=True)
 class LogStatus:
-    """What the control database says of an organization's trail; times in microseconds."""
+    """The state of an organization's log and retention in the control database. Times in microseconds.
+
+    `pruned` counts the events that the purge deleted since the log began; `frozen_reason` is empty unless frozen.
+    """
 
     log_began_at: int
     pruned: int
@@ -34,7 +37,7 @@ class LogStatus:
 
 
 def read_log_status(connection: Connection, evidence: Evidence, now: int) -> LogStatus:
-    """As it is when the report is made."""
+    """Reads the status that the log has now, when the report is built."""
     scope = evidence.scope
     row = connection.execute(select(logs).where(logs.c.org_id == scope.org_id)).one()
     return LogStatus(
@@ -46,85 +49,115 @@ def read_log_status(connection: Connection, evidence: Evidence, now: int) -> Log
     )
 
 
-def find_gaps(evidence: Evidence, found: LogStatus, zone: tzinfo, now: int) -> Iterator[Gap]:
-    """Each thing that is missing or may be, the most important first."""
+def find_gaps(evidence: Evidence, status: LogStatus, zone: tzinfo, now: int) -> Iterator[Gap]:
+    """Yields each thing that is missing from the report or may be, the most important first."""
     query = evidence.query()
     start, end = query.start or 0, query.end or now
-    yield from _past_retention(evidence, found, start, zone, now)
+    yield from _expired(evidence, status, start, zone, now)
     if end > evidence.asked_at:
-        yield Gap("future", f"The period ends at {second_words(end, zone)}. The report was requested before that, at "
-                  f"{second_words(evidence.asked_at, zone)}, and does not cover the time after it.")  # fmt: skip
+        yield Gap(
+            "future",
+            f"The period ends at {second_words(end, zone)}. The report was requested before that, at "
+            f"{second_words(evidence.asked_at, zone)}, and does not cover the time after it.",
+        )
     yield from _erased(evidence, query)
-    yield from _aside(evidence, query)
-    if start < found.log_began_at:
-        yield Gap("before_log", f"The log of this organization began at {second_words(found.log_began_at, zone)}. "
-                  "Earlier activity was either imported later or is not in the log.")  # fmt: skip
+    yield from _set_aside(evidence, query)
+    if start < status.log_began_at:
+        yield Gap(
+            "before_log",
+            f"The log of this organization began at {second_words(status.log_began_at, zone)}. "
+            "Earlier activity was either imported later or is not in the log.",
+        )
     yield from _late(evidence, query)
-    if found.frozen_reason:
-        yield Gap("frozen", f"The log is frozen and records nothing: {found.frozen_reason}")
+    if status.frozen_reason:
+        yield Gap("frozen", f"The log is frozen and records nothing: {status.frozen_reason}")
 
 
-def _past_retention(evidence: Evidence, found: LogStatus, start: int, zone: tzinfo, now: int) -> Iterator[Gap]:
-    keeps_from = now - found.kept_days * DAY_US
+def _expired(evidence: Evidence, status: LogStatus, start: int, zone: tzinfo, now: int) -> Iterator[Gap]:
+    """Two gaps at most: what the retention allows to be missing, and what purges did delete.
+
+    An event that is gone leaves its index, not its time: how many of the deleted events lay in the period cannot be
+    counted, only whether any can.
+    """
+    keeps_from = now - status.kept_days * DAY_US
     if start < keeps_from:
-        held = ", except those under a legal hold" if found.active_holds else ""
-        yield Gap("retention", f"Events are kept for {found.kept_days:,} days. The part of the period "
-                  f"before {second_words(keeps_from, zone)} is older, "
-                  f"so its events may have been deleted{held}.")  # fmt: skip
+        held = ", except those under a legal hold" if status.active_holds else ""
+        yield Gap(
+            "retention",
+            f"Events are kept for {status.kept_days:,} days. The part of the period before "
+            f"{second_words(keeps_from, zone)} is older, so its events may have been deleted{held}.",
+        )
     before = _pruned_before(evidence)
-    if found.pruned and before > start:
+    if status.pruned and before > start:
         yield Gap(
             "pruned",
             f"Events from before {second_words(before, zone)} were deleted when their retention ended, "
-            f"{found.pruned:,} in total since the log began. Records in the log name each by its index; how many were "
+            f"{status.pruned:,} in total since the log began. Records in the log name each by its index; how many were "
             "in this period can no longer be determined.",
             PRUNED,
         )
 
 
 def _pruned_before(evidence: Evidence) -> int:
-    """Before when everything happened that was deleted, as far as the last records say."""
+    """Returns the latest time (microseconds) up to which a purge deleted events; 0 if none did.
+
+    Reads the newest MOST_RECORDS records: from purge to purge the time grows, unless the retention was made longer.
+    """
     records = grouping.newest_events(
         evidence.store, evidence.scope, Query(exactly("action", "audit_log.pruned")), evidence.position, MOST_RECORDS
     )
-    found = 0
+    latest = 0
     for record in records:
         event = event_of(record)
         by = event["recorded_by"]
-        # A sender may give an event of its own this name.
+        # Only records of Tallystick itself: any sender may give an event this name.
         if (by.get("type"), by.get("id")) == (TALLYSTICK.kind, TALLYSTICK.id):
-            found = max(found, _parse_time(str(event.get("metadata", {}).get("before", ""))))
-    return found
+            latest = max(latest, _parse_time(str(event.get("metadata", {}).get("before", ""))))
+    return latest
 
 
 def _erased(evidence: Evidence, query: Query) -> Iterator[Gap]:
+    # An event without its action matches no question; one without other parts may still count in some answers.
     by = (grouping.PARTLY_ERASED, grouping.WHOLLY_UNTOLD)
     rows = grouping.count_groups(evidence.store, evidence.scope, query, evidence.position, by)
     counts = {row[:-1]: row[-1] for row in rows}
-    untold = counts.get((1, 1), 0)
-    partly = untold + counts.get((1, 0), 0)
-    if partly:
-        words = f"; {untold:,} of them no longer say what happened and are not counted in any answer" if untold else ""
-        verb = "event of the period has" if partly == 1 else "events of the period have"
-        yield Gap("erased", f"{partly:,} {verb} parts erased because personal data was removed{words}.",
-                  "action:audit_log.subject_erased")  # fmt: skip
+    without_action = counts.get((1, 1), 0)
+    erased = without_action + counts.get((1, 0), 0)
+    if erased:
+        words = (
+            f"; {without_action:,} of them no longer say what happened and are not counted in any answer"
+            if without_action
+            else ""
+        )
+        verb = "event of the period has" if erased == 1 else "events of the period have"
+        yield Gap(
+            "erased",
+            f"{erased:,} {verb} parts erased because personal data was removed{words}.",
+            "action:audit_log.subject_erased",
+        )
 
 
-def _aside(evidence: Evidence, query: Query) -> Iterator[Gap]:
+def _set_aside(evidence: Evidence, query: Query) -> Iterator[Gap]:
     matches = compile_match(query)
-    number = sum(1 for index, record in evidence.aside if index < evidence.position and matches(record))
+    number = sum(1 for index, record in evidence.set_aside if index < evidence.position and matches(record))
     if number:
         verb = "event was" if number == 1 else "events were"
-        yield Gap("set_aside", f"{number:,} {verb} set aside because the event store did not accept "
-                  "them. They are counted here and are in the log.")  # fmt: skip
+        yield Gap(
+            "set_aside",
+            f"{number:,} {verb} set aside because the event store did not accept them. They are counted here and are "
+            "in the log.",
+        )
 
 
 def _late(evidence: Evidence, query: Query) -> Iterator[Gap]:
     counts = dict(grouping.count_groups(evidence.store, evidence.scope, query, evidence.position, (grouping.LATE,)))
     if late := counts.get(1, 0):
         verb = "event was" if late == 1 else "events were"
-        yield Gap("late", f"{late:,} {verb} recorded more than a day after they happened, as in an import. For these "
-                  "the log proves when they were recorded; the event time is as stated by the sender.")  # fmt: skip
+        yield Gap(
+            "late",
+            f"{late:,} {verb} recorded more than a day after they happened, as in an import. For these the log proves "
+            "when they were recorded; the event time is as stated by the sender.",
+        )
 
 
 def _parse_time(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Reports asked for and read: each is an export, so that it is made in the background and kept for its time."""
+"""Requests, lists and reads compliance reports. A report is an export: built in the background, kept for a week."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from tallystick.access.audit import NOWHERE, Caller
 from tallystick.access.scopes import require, require_whole_trail
 from tallystick.compliance.framework import Frameworks, find_framework, load_frameworks
 from tallystick.errors import BadRequest, Conflict, NotFound
-from tallystick.exports import request as exporting
+from tallystick.exports import request as exports
 from tallystick.exports.request import Export
 from tallystick.query.scope import Scope
 from tallystick.render.compliance_report import ComplianceReport, parse_report
@@ -25,7 +25,7 @@ MOST_LISTED = 100
 
 @dataclass(frozen=True, slots=True)
 class ReportRequest:
-    """What a report is asked for: the id of a framework, and a period as finding events takes it."""
+    """What a report is requested for: the id of a framework, and a period in the syntax of query parameters."""
 
     framework: str
     start: str
@@ -38,7 +38,7 @@ class ReportRequest:
 
 
 def list_frameworks(connection: Connection, scope: Scope, folder: Path | None) -> Frameworks:
-    """Those that hold for an organization, and which files cannot be used."""
+    """Lists the frameworks that an organization can use, and the files that cannot be used."""
     require_whole_trail(scope)
     require(scope, "events:read")
     return load_frameworks(folder, organizations.of_scope(connection, scope).slug)
@@ -47,76 +47,80 @@ def list_frameworks(connection: Connection, scope: Scope, folder: Path | None) -
 def request_report(
     connection: Connection,
     scope: Scope,
-    asked: ReportRequest,
+    request: ReportRequest,
     folder: Path | None,
     *,
     now: int,
     caller: Caller = NOWHERE,
 ) -> Export:
-    """Let a report be made of the log as it is now.
+    """Requests a report of the log as it is now.
 
     Raises NotFound (`no_framework`), BadRequest (`bad_report`, `bad_parameter`), Conflict (`too_many_exports`).
     """
     require(scope, "exports")
-    find_framework(list_frameworks(connection, scope, folder), asked.framework)
-    if not asked.start.strip() or not asked.end.strip():
+    find_framework(list_frameworks(connection, scope, folder), request.framework)
+    if not request.start.strip() or not request.end.strip():
         raise BadRequest("A report needs a period: give its start and end.", code="bad_report", field="start")
-    query = query_from(asked.period, now=now)
+    query = query_from(request.period, now=now)
     if query.start is None or query.end is None or query.start >= now or query.start == query.end:
         detail = "This period has not started yet." if query.start != query.end else "This period is empty."
         raise BadRequest(detail, code="bad_report", field="start")
-    text = msgspec.json.encode({FRAMEWORK: [asked.framework], **asked.period}).decode()
-    return exporting.queue_export(connection, scope, REPORT, text, now=now, caller=caller)
+    text = msgspec.json.encode({FRAMEWORK: [request.framework], **request.period}).decode()
+    return exports.queue_export(connection, scope, REPORT, text, now=now, caller=caller)
 
 
 def request_evidence(
     connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE
 ) -> Export:
-    """Let the events behind a finished report be bundled with it. Conflict (`export_not_ready`), NotFound."""
+    """Requests a bundle of a finished report and the events behind it.
+
+    Raises Conflict (`export_not_ready`), NotFound (`no_report`).
+    """
     report = read_report(connection, scope, shown_id)
-    exporting.require_file(report)
+    exports.require_file(report)
     filter_text = msgspec.json.encode({**dict(report.filter), REPORT: [report.shown_id]}).decode()
-    return exporting.queue_export(connection, scope, EVIDENCE, filter_text, now=now, caller=caller)
+    return exports.queue_export(connection, scope, EVIDENCE, filter_text, now=now, caller=caller)
 
 
 def list_reports(connection: Connection, scope: Scope, *, limit: int = MOST_LISTED, before: str = "") -> list[Export]:
-    """Those of the organization, newest first."""
+    """Lists the organization's reports, newest first; `before` is the id of the last report of the previous page."""
     require_whole_trail(scope)
-    return exporting.list_exports(connection, scope, limit=limit, before=before, kind=REPORT)
+    return exports.list_exports(connection, scope, limit=limit, before=before, kind=REPORT)
 
 
 def read_report(connection: Connection, scope: Scope, shown_id: str) -> Export:
-    """How a report stands; NotFound (`no_report`)."""
+    """Returns a report's export with its state; NotFound (`no_report`)."""
     require_whole_trail(scope)
     try:
-        one = exporting.find_export(connection, scope, shown_id)
+        export = exports.find_export(connection, scope, shown_id)
     except NotFound:
         raise _not_found() from None
-    if one.format != REPORT:
+    if export.format != REPORT:
         raise _not_found()
-    return one
+    return export
 
 
-def read_content(one: Export, path: Path) -> bytes:
-    """The report as JSON. Conflict (`export_not_ready`), NotFound (`export_gone`). Blocks."""
-    exporting.require_file(one)
+def read_content(export: Export, path: Path) -> bytes:
+    """Reads a finished report as JSON. Raises Conflict (`export_not_ready`), NotFound (`export_gone`). Blocks."""
+    exports.require_file(export)
     try:
         return path.read_bytes()
     except FileNotFoundError:
         raise NotFound("The report's file is missing. Create the report again.", code="export_gone") from None
 
 
-def load_report(one: Export, path: Path) -> ComplianceReport:
-    """The same, read; Conflict (`report_outdated`) for one that another version made."""
+def load_report(export: Export, path: Path) -> ComplianceReport:
+    """Reads and parses a finished report. Raises as `read_content`, and Conflict (`report_outdated`) for a report of
+    another version. Blocks."""
     try:
-        return parse_report(read_content(one, path))
+        return parse_report(read_content(export, path))
     except msgspec.DecodeError:
         raise Conflict("This report was created by another version. Create it again.", code="report_outdated") from None
 
 
-def request_of(one: Export) -> ReportRequest:
-    """What was asked for."""
-    given: Mapping[str, Sequence[str]] = one.filter
+def request_of(export: Export) -> ReportRequest:
+    """Returns the request that a report was built for."""
+    given: Mapping[str, Sequence[str]] = export.filter
     return ReportRequest(*("".join(given.get(name, ())[:1]) for name in (FRAMEWORK, "start", "end", "tz")))
 
 
