@@ -1,9 +1,9 @@
-"""The pages people see: sign-in, set-up of the first owner, and the Audit Logs page.
+"""The web pages. `routes.py` lists every route; each page has a module of its own.
 
-Promises: every page works from its URL alone, filters and paging without JavaScript too;
-whatever an event holds is shown as text; every answer carries a Content-Security-Policy that
-allows nothing inline and nothing from elsewhere; a POST is believed only from our own pages.
+Promises: every page works from its URL alone, including filters and paging without JavaScript; everything in an event
+is shown as text; every response carries a Content-Security-Policy that allows nothing inline and no other origin; a
+POST is accepted only from our own pages.
 
-`routes.py` is the whole surface, one file per page beside it; `templates/` is the HTML,
-`static/` one stylesheet and small ES modules, `static/vendor/` what others wrote, with hashes.
+`templates/` holds the HTML, `static/` the stylesheets and small ES modules, `static/vendor/` third-party files with
+their hashes.
 """

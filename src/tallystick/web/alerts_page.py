@@ -1,4 +1,4 @@
-"""Alerts: what rules found, the rules in words, what comes with Tallystick, and where it all goes."""
+"""The Alerts page: alerts, rules, detections and destinations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,8 +46,9 @@ HEALTH = {"ok": ("Arrives", "good"), "failing": ("Fails", "bad"), "disabled": ("
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
-    """One alert in words; `tone` is the look of its severity, `happened` when its last event did, `events` leads to
-    what it is about."""
+    """An alert of the list. `tone` is the CSS class of its severity, `happened` the time of its last event,
+    `events` the URL of its events in Audit Logs.
+    """
 
     one: Alert
     tone: str
@@ -57,7 +58,7 @@ class AlertRow:
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """One rule in words."""
+    """A rule of the list, with its state and the CSS class of the state."""
 
     one: Rule
     words: str
@@ -65,7 +66,7 @@ class RuleRow:
     fired: str
     state: str
     tone: str
-    link: str  # its runbook, where that is one
+    link: str  # URL of its runbook
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class DestinationRow:
 
 @dataclass(frozen=True, slots=True)
 class AlertsContent:
-    """What the page is made of."""
+    """The data of the Alerts page."""
 
     alerts: list[Alert]
     rules: list[Rule]
@@ -96,7 +97,7 @@ class AlertsContent:
 
 @dataclass(frozen=True, slots=True)
 class AlertsPage:
-    """The page, to be shown again with what was typed when something in it cannot be."""
+    """Renders the Alerts page, also after an invalid form, with the error and the submitted values."""
 
     scope: Scope
     frame: Any
@@ -106,7 +107,7 @@ class AlertsPage:
 
     async def show(self, problem: str = "", typed: Mapping[str, str] | None = None, *, status: int = 200,
                    secret: str = "") -> Response[str]:  # fmt: skip
-        """The page."""
+        """The rendered page; `secret` is the signing secret of a destination that was just created."""
         zone = filters_of(self.request).zone
         asked = self.request.query_params
         state, before = asked.get("state", "open"), asked.get("before", "")
@@ -146,13 +147,13 @@ async def provide_alerts_page(
     database: DatabaseDep,
     session_token: SessionTokenDep,
 ) -> AlertsPage:
-    """The page of this request."""
+    """The Alerts page of this request."""
     return AlertsPage(user_scope, frame, database, session_token, request)
 
 
 @get(PATH, name="web.alerts")
 async def show_alerts(alerts_page: AlertsPageDep) -> Response[str]:
-    """The page."""
+    """The Alerts page."""
     return await alerts_page.show()
 
 
@@ -166,7 +167,7 @@ async def show_alert(
     finder: FinderDep,
     session_token: SessionTokenDep,
 ) -> Response[str]:
-    """One alert, with its events."""
+    """The page of one alert, with its events."""
     zone = filters_of(request).zone
 
     def load() -> tuple[Alert, list[EventRow]]:
@@ -191,7 +192,7 @@ async def show_alert(
 
 @post(PATH + "/{alert_id:str}", name="web.alert.acknowledge", status_code=303)
 async def acknowledge_alert(alert_id: str, form_request: FormRequestDep) -> Response[str]:
-    """Somebody looks after it."""
+    """Acknowledges an alert."""
     await form_request.write(
         alerts.acknowledge, alert_id, note=form_request.text("note").strip(), **form_request.context
     )
@@ -201,7 +202,7 @@ async def acknowledge_alert(alert_id: str, form_request: FormRequestDep) -> Resp
 
 @post(PATH + "/rules/{rule_id:str}", name="web.alerts.rule", status_code=303)
 async def change_rule(rule_id: str, form_request: FormRequestDep) -> Response[str]:
-    """One of the acts: on, off, mute, unmute, send, delete."""
+    """Switches a rule on or off, mutes or unmutes it, sets its destinations, or deletes it; `act` says which."""
     match form_request.text("act"):
         case "on" | "off" as act:
             await form_request.write(changes.change, rule_id, {"enabled": act == "on"}, **form_request.context)
@@ -222,7 +223,7 @@ async def change_rule(rule_id: str, form_request: FormRequestDep) -> Response[st
 
 @post(PATH + "/detections/{detection_id:str}", name="web.alerts.detection", status_code=303)
 async def enable_detection(detection_id: str, form_request: FormRequestDep) -> Response[str]:
-    """Switches it on."""
+    """Enables a detection, which creates its rule."""
     rule = await form_request.write(rule_import.enable_detection, detection_id, **form_request.context)
     return redirect(f"{PATH}#{rule.shown_id}")
 
@@ -231,7 +232,7 @@ async def enable_detection(detection_id: str, form_request: FormRequestDep) -> R
 async def create_destination(
     form_request: FormRequestDep, alerts_page: AlertsPageDep, destination_context: DestinationContextDep
 ) -> Response[str]:
-    """Makes a destination; the page that follows shows its secret, this once."""
+    """Creates a destination; the next page shows its signing secret once."""
     typed = form_request.texts(*destination_form.input_names())
     kind, settings = typed["kind"], destination_form.settings_of(typed)
     name = typed["name"] or kind.capitalize()
@@ -254,7 +255,7 @@ async def change_destination(
     destination_context: DestinationContextDep,
     delivery_worker: DeliveryWorkerDep,
 ) -> Response[str]:
-    """One of the acts: test, on, off, rotate, delete."""
+    """Tests, switches on or off, rotates or deletes a destination; `act` says which."""
     secret = ""
     match form_request.text("act"):
         case "test":
@@ -279,7 +280,7 @@ async def change_destination(
 
 
 def alert_row(one: Alert, zone: tzinfo) -> AlertRow:
-    """An alert in words."""
+    """The row of an alert; times in `zone`."""
     given = dict(one.search)
     if "start" in given:
         given = {"range": "custom", **given}

@@ -1,4 +1,4 @@
-"""The stylesheet and the scripts, under a URL that changes with their content, so that they can be kept for good."""
+"""Serves the stylesheets and scripts under a URL that contains a hash of their content, so that browsers cache them."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The Audit Logs page, and the part of it that changes while one filters, searches or pages."""
+"""The Audit Logs page, and its list of events as a fragment for htmx."""
 
 from functools import partial
 
@@ -29,7 +29,7 @@ async def show_audit_logs(
     finder: FinderDep,
     settings: SettingsDep,
 ) -> Response[str]:
-    """The whole page; before the first event, how to send one."""
+    """The whole page; before the first event, instructions for sending one."""
     filters = filters_of(request)
     if not request.query_params:
         through = await database.run(first_run_index, database, finder, user_scope)
@@ -44,7 +44,7 @@ async def show_audit_logs(
 async def show_rows(
     request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
 ) -> Response[str]:
-    """The list alone, for a page that is already there; or, with a cursor, the rows that follow."""
+    """The list of events as a fragment; with a cursor, only the rows that follow."""
     filters = filters_of(request)
     cursor = request.query_params.get("cursor")
     listing: EventList = await database.run(
@@ -52,7 +52,7 @@ async def show_rows(
     )
     if cursor is not None:
         return html("older_rows.html", listing=listing, filters=filters, open_id="")
-    if listing.error is not None:  # the list stays as it is until the search can be understood
+    if listing.error is not None:  # the shown list stays until the search is valid
         headers = {"HX-Reswap": "none"}
         return html("mistake.html", headers=headers, listing=listing, filters=filters, fragment=True)
     open_id = request.query_params.get("open", "")
@@ -64,7 +64,7 @@ async def show_rows(
 async def show_count(
     request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
 ) -> Response[str]:
-    """How many events the list has, which the rows did not wait for."""
+    """The number of events of the list, which is counted after the rows are shown."""
     listing = await database.run(count_events, user_scope, finder, filters_of(request))
     return html("count_words.html", listing=listing)
 
@@ -75,6 +75,6 @@ def filters_of(request: WebRequest) -> Filters:
 
 
 def _history(request: WebRequest, url: str) -> dict[str, str]:
-    """The page's URL says what it shows. A choice is a step for Back to undo, a typed letter is not."""
+    """The htmx header that updates the page's URL: a chosen filter adds a history entry, typing replaces it."""
     name = "HX-Push-Url" if request.query_params.get("history") == "push" else "HX-Replace-Url"
     return {name: url}

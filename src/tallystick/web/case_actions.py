@@ -1,4 +1,4 @@
-"""What people do with cases: each a form that is posted, believed only from our own pages, and recorded."""
+"""The forms of the case pages: create, write, close and reopen a case; add, remove and annotate events."""
 
 from litestar import Response, post
 from sqlalchemy import Connection
@@ -19,7 +19,7 @@ ONE = PATH + "/{case_id:str}"
 
 @post(PATH, name="web.cases.make")
 async def make_case(form_request: FormRequestDep, finder: FinderDep) -> Response[str]:
-    """Makes a case of the chosen events, or adds them to the one that was chosen."""
+    """Creates a case with the chosen events, or adds them to an existing case."""
     wanted = form_request.all("event")
     title, chosen = form_request.text("title"), form_request.text("case")
     events = await form_request.database.run(case_events.find_events, finder, form_request.scope, wanted)
@@ -42,7 +42,7 @@ async def write_case(
     database: DatabaseDep,
     finder: FinderDep,
 ) -> Response[str]:
-    """Saves title and lines. What cannot be saved, or was changed by somebody else meanwhile, stays in the form."""
+    """Saves title and lines. If they are invalid or somebody else changed the case, the form keeps the typed text."""
     words = {name: clean_text(form_request.text(name)) for name in (*LINES, "title") if name in form_request.form}
     version = form_request.text("version")
     if not (version.isascii() and version.isdigit()):
@@ -59,30 +59,30 @@ async def write_case(
 
 @post(ONE + "/state", name="web.case.state")
 async def set_state(case_id: str, form_request: FormRequestDep) -> Response[str]:
-    """Closes the case or opens it again."""
+    """Closes or reopens a case."""
     await form_request.write(changes.set_closed, case_id, form_request.text("closed") == "yes", **form_request.context)
     return _back(form_request, case_id)
 
 
 @post(ONE + "/events/{event_id:str}", name="web.case.note")
 async def write_note(case_id: str, event_id: str, form_request: FormRequestDep) -> Response[str]:
-    """Writes the note beside an event."""
+    """Saves the note of an event in a case."""
     await form_request.write(
         case_events.write_note, case_id, event_id, form_request.text("note"), **form_request.context
     )
-    return _back(form_request, case_id, place=f"#{event_id}")
+    return _back(form_request, case_id, anchor=f"#{event_id}")
 
 
 @post(ONE + "/events/{event_id:str}/remove", name="web.case.remove_event")
 async def remove_event(case_id: str, event_id: str, form_request: FormRequestDep) -> Response[str]:
-    """Lets an event belong to the case no longer."""
+    """Removes an event from a case."""
     await form_request.write(case_events.remove_event, case_id, event_id, **form_request.context)
     return _back(form_request, case_id)
 
 
-def _back(form_request: FormRequest, case_id: str, place: str = "") -> Response[str]:
-    """To the case, in the zone it was read in."""
+def _back(form_request: FormRequest, case_id: str, anchor: str = "") -> Response[str]:
+    """A redirect to the case, keeping the time zone of the page; `anchor` is an event to scroll to."""
     zone = form_request.text("tz")
     plain = zone.replace("/", "").replace("_", "").replace("-", "").replace("+", "").isalnum() and zone.isascii()
-    asked = f"?tz={zone.replace('+', '%2B')}" if plain else ""
-    return redirect(f"{PATH}/{case_id}{asked}{place}")
+    zone_query = f"?tz={zone.replace('+', '%2B')}" if plain else ""
+    return redirect(f"{PATH}/{case_id}{zone_query}{anchor}")

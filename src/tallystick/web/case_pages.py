@@ -1,4 +1,4 @@
-"""Cases: the list, one case, and its incident report."""
+"""The pages of cases: the list, one case, and its incident report."""
 
 from datetime import tzinfo
 from typing import Any, cast
@@ -39,7 +39,7 @@ MEDIA = {"pdf": "application/pdf", "md": "text/markdown"}
 async def show_cases(
     request: WebRequest, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep
 ) -> Response[str]:
-    """The cases that the person may see, last changed first."""
+    """The cases that the person may see, most recently changed first."""
     filters = filters_of(request)
     state = request.query_params.get("state", "")
     before = request.query_params.get("before", "")
@@ -70,7 +70,7 @@ async def show_case(
     database: DatabaseDep,
     finder: FinderDep,
 ) -> Response[str]:
-    """One case: the lines of its report, its timeline with notes, and what is missing."""
+    """The page of one case: the lines of its report, its timeline with notes, and gaps."""
     return await case_page(request, case_id, user_scope, frame, database, finder)
 
 
@@ -85,8 +85,8 @@ async def show_report(
     recorder: RecorderDep,
     settings: SettingsDep,
 ) -> Response[bytes]:
-    """The incident report as a file; that it was made is recorded."""
-    refuse_cross_site("POST", request.headers, settings.public_url)  # an act, though a link asks for it
+    """The incident report as PDF or Markdown; the download is recorded."""
+    refuse_cross_site("POST", request.headers, settings.public_url)  # a GET that records an event
     chosen: Format = "pdf" if request.url.path.endswith(".pdf") else "md"
     zone = filters_of(request).zone
 
@@ -115,7 +115,7 @@ async def case_page(
     typed: dict[str, str] | None = None,
     status: int = 200,
 ) -> Response[str]:
-    """The page; with a `problem`, what was `typed` stands where it was, and what is kept beside it."""
+    """The page of a case. With a `problem`, the form shows the `typed` text and the saved text beside it."""
     filters = filters_of(request)
     case, timeline = await database.run(_load, database, finder, scope, case_id)
     entries = [
@@ -169,6 +169,6 @@ def _load(database: Database, finder: Finder, scope: Scope, case_id: str) -> tup
 
 
 def _case_times(case: Case, zone: tzinfo) -> dict[str, str]:
-    """The times of a case in words, to the second; "" for what did not happen."""
+    """The times of a case as text, to the second; "" for those that are not set."""
     known = {"created": case.created_at, "changed": case.changed_at, "closed": case.closed_at}
     return {name: second_words(at, zone) if at else "" for name, at in known.items()}

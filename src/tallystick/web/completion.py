@@ -1,4 +1,4 @@
-"""What the search box offers behind a qualifier: the values that there are."""
+"""Completes values behind a qualifier in the search box."""
 
 from typing import Any
 
@@ -20,14 +20,14 @@ from tallystick.web.filters import CATEGORIES, PATH, STATUSES, Filters
 FIELDS = {qualifier: name for name, qualifier in QUALIFIERS.items()}
 FIXED_VALUES = {"category": tuple(CATEGORIES), "status": tuple(STATUSES)}
 MOST = 10
-MOST_ADDRESSES = 200  # values of an address, which no pattern narrows
+MOST_ADDRESSES = 200  # addresses have no text pattern, so more of them are fetched and matched here
 
 
 @get(PATH + "/complete/{name:str}", name="web.audit_logs.complete")
 async def complete_value(
     request: WebRequest, name: str, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
 ) -> Response[list[dict[str, Any]]]:
-    """`[{"text": "user:sarah@acme.com", "count": 4}…]` for what `typed` begins; `q` is the search without it."""
+    """Values that contain `typed`, as `[{"text": "user:sarah@acme.com", "count": 4}…]`; `q` is the rest."""
     if name not in FIELDS:
         raise BadRequest(f"Values can be suggested for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     typed = request.query_params.get("typed", "")[:200].strip().strip('"*')
@@ -46,7 +46,7 @@ def _values(
     found = known or list(counts.items())
     folded = fold(typed)
     fitting = [pair for pair in found if folded in fold(pair[0]) and is_quotable(pair[0])]
-    fitting.sort(key=lambda pair: not fold(pair[0]).startswith(folded))  # what so begins comes first
+    fitting.sort(key=lambda pair: not fold(pair[0]).startswith(folded))  # prefix matches first
     return fitting[:MOST]
 
 
@@ -54,7 +54,7 @@ def _counts(finder: find.Finder, scope: Scope, filters: Filters, field: str) -> 
     now = now_us()
     try:
         query = query_from(filters.parameters(now), now=now)
-    except BadRequest:  # the rest of the search is not finished
+    except BadRequest:  # the rest of the search is not valid yet
         return {}
     limit = MOST_ADDRESSES if field == "ip" else MOST
     return {one["value"]: one["count"] for one in finder.facets(scope, query, field, limit=limit)["values"]}

@@ -1,4 +1,4 @@
-"""Compliance: reports asked for, reviews begun and listed, the weekly reminder."""
+"""The Compliance page: reports, reviews, and the weekly reminder."""
 
 import time
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ from tallystick.web.templating import html, redirect
 
 PATH = "/compliance"
 REPORTS_SHOWN, REVIEWS_SHOWN = 10, 30
-DAYS = 30  # of a report and a review, unless somebody says otherwise
+DAYS = 30  # default period of a report or review
 WAIT_SECONDS, POLL_SECONDS = 2.0, 0.1
 REPORT, REVIEW, REMIND = "report", "review", "remind"
 FIELDS = ("framework", "start", "end", "tz", "view", "q", "about", "corrects", "weekday", "at")
@@ -49,7 +49,7 @@ FIELDS = ("framework", "start", "end", "tz", "view", "q", "about", "corrects", "
 
 @dataclass(frozen=True, slots=True)
 class ComplianceRow:
-    """A report or a review in a list, in words."""
+    """A report or review of a list. `told` is the framework of a report, or the filter of a review."""
 
     one: Any
     period: str
@@ -60,7 +60,7 @@ class ComplianceRow:
 
 @dataclass(slots=True)
 class ComplianceContent:
-    """What the page shows."""
+    """The data of the Compliance page."""
 
     frameworks: Frameworks
     reports: list[Export]
@@ -74,7 +74,7 @@ class ComplianceContent:
 
 @dataclass(frozen=True, slots=True)
 class CompliancePage:
-    """The page, for whoever asks."""
+    """Renders the Compliance page, also after an invalid form."""
 
     scope: Scope
     frame: PageFrame
@@ -82,7 +82,7 @@ class CompliancePage:
     settings: Settings
 
     async def show(self, typed: dict[str, str], problems: dict[str, str], *, status: int = 200) -> Response[str]:
-        """With what was typed; a problem stands beside its form."""
+        """The rendered page; `typed` fills the forms, `problems` holds the error of each form."""
         loaded = await self.database.run(_load, self.database, self.scope, self.settings)
         return _page(self, loaded, typed, problems, status)
 
@@ -93,13 +93,13 @@ CompliancePageDep = Injected[CompliancePage]
 async def provide_compliance_page(
     user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, settings: SettingsDep
 ) -> CompliancePage:
-    """For the page itself, and for what is posted there and refused."""
+    """The Compliance page of this request."""
     return CompliancePage(user_scope, frame, database, settings)
 
 
 @get(PATH, name="web.compliance")
 async def show_compliance(request: WebRequest, compliance_page: CompliancePageDep) -> Response[str]:
-    """The page; what stands in the URL stands in its forms."""
+    """The Compliance page; query parameters fill its forms."""
     typed = {name: request.query_params[name] for name in FIELDS if name in request.query_params}
     return await compliance_page.show(typed, {})
 
@@ -108,7 +108,7 @@ async def show_compliance(request: WebRequest, compliance_page: CompliancePageDe
 async def request_report(
     form_request: FormRequestDep, compliance_page: CompliancePageDep, exporter: ExporterDep, settings: SettingsDep
 ) -> Response[str]:
-    """Lets a report be made, and waits a moment for it."""
+    """Requests a report, and waits briefly for it to finish."""
     typed = _form_fields(form_request)
     asked = ReportRequest(*(typed.get(name, "") for name in ("framework", "start", "end", "tz")))
     try:
@@ -122,7 +122,7 @@ async def request_report(
 
 @post(PATH + "/reviews", name="web.compliance.review", status_code=303)
 async def start_review(form_request: FormRequestDep, compliance_page: CompliancePageDep) -> Response[str]:
-    """Opens a review of a period and a search or a saved view."""
+    """Opens a review of a period and a search or saved view."""
     typed = _form_fields(form_request)
 
     def draft() -> Review:
@@ -143,7 +143,7 @@ async def start_review(form_request: FormRequestDep, compliance_page: Compliance
 
 @post(PATH + "/reminder", name="web.compliance.remind", status_code=303)
 async def change_reminder(form_request: FormRequestDep, compliance_page: CompliancePageDep) -> Response[str]:
-    """Reminds people each week, or nobody."""
+    """Sets or removes the weekly reminder."""
     typed = _form_fields(form_request)
     chosen = form_request.all("recipient")
     try:
@@ -202,7 +202,7 @@ def _load(database: Database, scope: Scope, settings: Settings) -> ComplianceCon
 
 
 async def _wait_for_report(scope: Scope, database: Database, shown_id: str) -> None:
-    """A report of a small trail is there in a moment: then nobody has to wait in front of a page."""
+    """Waits up to WAIT_SECONDS for a report, so that small ones are shown without a progress page."""
     ends = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < ends:
         await anyio.sleep(POLL_SECONDS)
@@ -211,13 +211,13 @@ async def _wait_for_report(scope: Scope, database: Database, shown_id: str) -> N
 
 
 def find_report(database: Database, scope: Scope, shown_id: str) -> Export:
-    """A report as it stands; NotFound (`no_report`)."""
+    """The report with this id. Raises NotFound (`no_report`)."""
     with database.read() as connection:
         return reports.read_report(connection, scope, shown_id)
 
 
 def review_row(one: Review, zone: tzinfo, now: int) -> ComplianceRow:
-    """A review in words."""
+    """The row of a review; times in `zone`."""
     late = one.is_overdue(now)
     state = {"open": "Overdue" if late else "Open", "signed": "Signed", "withdrawn": "Withdrawn"}[one.state]
     tone = {"open": "bad" if late else "busy", "signed": "good", "withdrawn": "gone"}[one.state]
@@ -234,7 +234,7 @@ def _report_row(one: Export) -> ComplianceRow:
 
 
 def _filter_of_view(database: Database, scope: Scope, typed: dict[str, str], now: int) -> dict[str, Any]:
-    """What a saved view asks, or the search that was typed."""
+    """The filter of the chosen saved view, or the typed search."""
     if not (wanted := typed.get("view", "")):
         return {"q": [typed["q"]]} if typed.get("q") else {}
     with database.read() as connection:
@@ -257,7 +257,7 @@ def _zone(name: str) -> tzinfo:
 
 
 def period_words(start: int, end: int, zone: tzinfo) -> str:
-    """Days where both ends are midnights, else times to the minute."""
+    """A period as text: days if it begins and ends at midnight, else times to the minute."""
     first, last = (from_us(at).astimezone(zone) for at in (start, end))
     if all((one.hour, one.minute, one.second, one.microsecond) == (0, 0, 0, 0) for one in (first, last)):
         day = last - timedelta(days=1)

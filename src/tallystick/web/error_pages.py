@@ -1,4 +1,4 @@
-"""What a page says when it cannot be shown."""
+"""Error pages."""
 
 from urllib.parse import quote
 
@@ -42,7 +42,7 @@ BROKEN = (
 
 
 def show_error(request: WebRequest, problem: Exception) -> Response[str]:
-    """An error page; for who is not signed in, the way to the sign-in and back."""
+    """The error page for an exception; for somebody who is not signed in, a redirect to the sign-in page."""
     status, detail = _status_and_detail(problem)
     if status == 401:
         return _to_sign_in(request)
@@ -67,7 +67,7 @@ def show_error(request: WebRequest, problem: Exception) -> Response[str]:
 
 
 def wants_page(request: WebRequest) -> bool:
-    """Whether a request that no handler takes came from a person: a browser asks for HTML, and not of the API."""
+    """Whether an unmatched request came from a browser: it accepts HTML and is not for the API."""
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
 
 
@@ -86,7 +86,7 @@ def _status_and_detail(problem: Exception) -> tuple[int, str]:
 
 
 def _to_sign_in(request: WebRequest) -> Response[str]:
-    if "hx-request" in request.headers:  # htmx cannot follow into another page; the script loads the page anew
+    if "hx-request" in request.headers:  # htmx would put the sign-in page into a fragment; the script reloads instead
         return html("plain_problem.html", status=401, headers=HEADERS, detail="Your session has ended. Sign in again.")
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     wanted = "" if request.method != "GET" or path in ("/", PATH) else f"?next={quote(path, safe='')}"

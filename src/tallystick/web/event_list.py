@@ -1,4 +1,4 @@
-"""One page of the list, ready for the templates: rows, the count in honest words, or why there are none."""
+"""Loads one page of the event list: rows, the count, or the reason why there are none."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -14,15 +14,15 @@ from tallystick.search.page import Page, Relation
 from tallystick.web.event_row import EventRow, event_row
 from tallystick.web.filters import LABELS, Filters
 
-# A qualifier at the end whose value is compared as a whole: many expect it to find a beginning.
+# A qualifier at the end of the search that matches whole values: many people expect it to match prefixes.
 _WHOLE = re.compile(r"(?:^|\s)((?:user|resource|action|type):([^\s\"*()]+))$")
 
 
 @dataclass(frozen=True, slots=True)
 class FilterError:
-    """What cannot be understood in the search, where `column` counts from 1, or in the filter `where`.
+    """An invalid search, at `column` (from 1), or an invalid value of the filter called `filter_label`.
 
-    `suggestion` is the search mended, or a value that the filter would take.
+    `suggestion` is the corrected search, or a valid value of the filter.
     """
 
     detail: str
@@ -33,11 +33,10 @@ class FilterError:
 
 @dataclass(frozen=True, slots=True)
 class EventList:
-    """What the table shows.
+    """The content of the event table.
 
-    `counts_later`: the page asks for the count itself, once the rows are there.
-    `searchable_through` is where the live view goes on, `needles` are the words to mark, and
-    `api` is the path that gives the same by the HTTP API.
+    `is_count_deferred`: the page requests the count separately, after the rows. The live view continues after index
+    `searchable_through`. `needles` are the search words to highlight; `api_path` gives the same events from the API.
     """
 
     filters: Filters
@@ -58,9 +57,9 @@ class EventList:
 def load_event_list(
     scope: Scope, finder: Finder, filters: Filters, cursor: str | None, *, rows_first: bool = False
 ) -> EventList:
-    """Finds one page; blocks. A mistake in the search or a filter is part of the answer.
+    """Loads one page of events; blocks. An invalid search or filter is returned as `error`, not raised.
 
-    `rows_first`: nothing is counted that would keep the rows waiting.
+    `rows_first`: does not count events, so that the rows are not delayed.
     """
     now = now_us()
     try:
@@ -76,10 +75,10 @@ def load_event_list(
     except BadRequest as problem:
         return EventList(filters=filters, error=filter_error_of(problem))
     rows = [event_row(stored, filters.zone, query.needles) for stored in page.data]
-    if cursor is None and page.next_cursor is None and not page.partial:  # all of it is here
+    if cursor is None and page.next_cursor is None and not page.partial:  # this page is the whole list
         page = replace(page, total=len(rows), total_relation="exact")
     elif page.partial and page.total_relation == "exact" and page.total == len(rows) and cursor is None:
-        page = replace(page, partial=False, next_cursor=None)  # what was counted is all that there is
+        page = replace(page, partial=False, next_cursor=None)  # the count shows that the list is complete
     elif page.partial and page.total == 0:
         page = replace(page, total=None, total_relation=None)
     later = rows_first and cursor is None and page.total is None and not page.partial
@@ -100,7 +99,7 @@ def load_event_list(
 
 
 def count_events(scope: Scope, finder: Finder, filters: Filters) -> EventList:
-    """What `load` left out with `rows_first`; blocks."""
+    """Counts the events, as `load_event_list` does without `rows_first`; blocks."""
     try:
         query = query_from(filters.parameters(now_us()), now=now_us())
         total, relation = finder.total(scope, query)
@@ -110,7 +109,7 @@ def count_events(scope: Scope, finder: Finder, filters: Filters) -> EventList:
 
 
 def filter_error_of(problem: BadRequest) -> FilterError:
-    """The explanation that stands under the search box."""
+    """The error to show below the search box."""
     parameter = str(problem.extra.get("parameter", ""))
     column = problem.extra.get("column")
     return FilterError(
@@ -134,7 +133,7 @@ def count_text(total: int | None, relation: Relation | None) -> str:
 
 
 def _retention_text(query: Query, page: Page, filters: Filters) -> str:
-    """The first day that is kept, when the period that was asked for begins more than a day before it."""
+    """The first day that is kept, if the filtered period begins more than a day earlier; else ""."""
     if query.start is None or query.start >= page.retention_start - DAY_US:
         return ""
     return f"{from_us(page.retention_start).astimezone(filters.zone):%Y-%m-%d}"

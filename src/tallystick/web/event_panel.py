@@ -1,4 +1,4 @@
-"""One event in the detail panel: into a page that is there, or with the whole page around it under its own URL."""
+"""Shows one event in the detail panel, as a fragment or with the whole page around it."""
 
 from litestar import Response, get
 
@@ -27,7 +27,7 @@ from tallystick.web.page_frame import PageFrame
 from tallystick.web.panel_content import EventPanel, event_panel
 from tallystick.web.templating import html
 
-RELATED = 3  # on either side
+RELATED = 3  # events before and after
 
 
 @get(PATH + "/{event_id:str}", name="web.audit_logs.event")
@@ -41,7 +41,7 @@ async def show_event(
     settings: SettingsDep,
     store: StoreDep,
 ) -> Response[str]:
-    """The panel for htmx, else the list with the panel open. No such event, or another's: 404, both alike."""
+    """The panel for htmx, else the page with the panel open. 404 if the event does not exist or may not be seen."""
     filters = filters_of(request)
     in_page = request.headers.get("hx-target") == "panel"
     stored = await database.run(find_event, finder, user_scope, event_id)
@@ -49,8 +49,8 @@ async def show_event(
         if in_page:
             return html("panel_missing.html", filters=filters)
         raise event_not_found()
-    told = await database.run(records_of_event, database, store, user_scope, stored.index) if stored.remains else []
-    panel = event_panel(stored, filters, settings.public_url, told)
+    erasures = await database.run(records_of_event, database, store, user_scope, stored.index) if stored.remains else []
+    panel = event_panel(stored, filters, settings.public_url, erasures)
     if in_page:
         return html("panel.html", panel=panel, filters=filters)
     return await _page_with_panel(request, frame, database, finder, user_scope, filters, panel)
@@ -60,7 +60,7 @@ async def show_event(
 async def show_related(
     request: WebRequest, event_id: str, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
 ) -> Response[str]:
-    """A short list of what happened around an event, for its panel."""
+    """The events around an event, as a short list for its panel."""
     filters = filters_of(request)
     found = await database.run(_related, finder, user_scope, event_id)
     rows = [(event_row(one.stored, filters.zone), one.relations) for one in found.events]
@@ -68,7 +68,7 @@ async def show_related(
 
 
 def find_event(finder: Finder, scope: Scope, event_id: str) -> StoredEvent | None:
-    """The event of that id, if there is one that the scope may see. Blocks."""
+    """The event with this id, or None if it does not exist or the scope may not see it. Blocks."""
     try:
         raw = ids.decode("evt", event_id)
     except ValueError:
@@ -77,7 +77,7 @@ def find_event(finder: Finder, scope: Scope, event_id: str) -> StoredEvent | Non
 
 
 def event_not_found() -> NotFound:
-    """What everyone is told of an event that is not theirs to see."""
+    """The error for an event that does not exist or may not be seen; both look the same."""
     return NotFound("Event not found. It may have expired.", code="no_event")
 
 

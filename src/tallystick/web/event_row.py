@@ -1,4 +1,4 @@
-"""An event as the table shows it: words only, escaped later by the templates."""
+"""An event as a row of the table: plain text, escaped by the templates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from tallystick.events.words import first_present
 from tallystick.web.filters import CATEGORIES
 from tallystick.web.match_snippet import match_snippet
 
-ERASED = "erased"  # stands where something stood before an erasure
+ERASED = "erased"  # shown in place of an erased value
 STATUS_LABELS = {"success": "Success", "failed": "Failed"}
 
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One line of the table."""
+    """A row of the event table."""
 
     index: int
     id: str
@@ -40,7 +40,7 @@ class EventRow:
 
 
 def event_row(stored: StoredEvent, zone: tzinfo, needles: tuple[str, ...] = ()) -> EventRow:
-    """The line for an event; times in `zone`. With `needles`, what was searched for is shown where no cell has it."""
+    """The row of an event; times in `zone`. With `needles`, a match that no cell shows is added as `match_snippet`."""
     event = event_of(stored)
     moment = from_us(stored.occurred_at).astimezone(zone)
     actor, resource = event.get("actor", {}), event.get("resource", {})

@@ -1,4 +1,4 @@
-"""Exports: what was exported by whom, how what is being made stands, and taking it."""
+"""The Exports page: lists, requests, downloads and cancels exports."""
 
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -47,7 +47,7 @@ REMOVAL_LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class ExportRow:
-    """One export in words. `tone` is the look of its state: good, bad, busy or gone."""
+    """An export of the list. `tone` is the CSS class of its state: good, bad, busy or gone."""
 
     one: Export
     words: str
@@ -71,7 +71,7 @@ async def show_exports(
     database: DatabaseDep,
     session_token: SessionTokenDep,
 ) -> Response[str]:
-    """The page."""
+    """The Exports page."""
     values = await _list_values(request, user_scope, database, session_token)
     schedules = await schedule_rows(database, user_scope, filters_of(request).zone)
     return html(
@@ -88,13 +88,13 @@ async def show_exports(
 async def show_list(
     request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, session_token: SessionTokenDep
 ) -> Response[str]:
-    """The list alone, while something is being made."""
+    """The list of exports as a fragment, while one is in progress."""
     return html("exports_list.html", **await _list_values(request, user_scope, database, session_token))
 
 
 @post(PATH, name="web.exports.ask", status_code=303)
 async def request_export(form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
-    """Lets the list that `query` describes be exported."""
+    """Requests an export of the list that `query` describes."""
     filters = parse_filters(parse_qsl(form_request.text("query")))
     await form_request.write(
         exporting.request_export, form_request.text("format"), filters.parameters(now_us()), **form_request.context
@@ -105,7 +105,7 @@ async def request_export(form_request: FormRequestDep, exporter: ExporterDep) ->
 
 @post(PATH + "/{export_id:str}", name="web.exports.end", status_code=303)
 async def end_export(export_id: str, form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
-    """Cancels it, or deletes its file."""
+    """Cancels an export, or deletes its file."""
     if form_request.text("act") != "end":
         raise BadRequest("An export takes the act end.", code="bad_parameter", parameter="act")
 
@@ -118,7 +118,7 @@ async def end_export(export_id: str, form_request: FormRequestDep, exporter: Exp
 async def download_export(
     export_id: str, user_scope: UserScopeDep, caller: CallerDep, database: DatabaseDep, exporter: ExporterDep
 ) -> File:
-    """The file."""
+    """The file of an export; the download is recorded."""
 
     def take() -> Export:
         with database.read() as connection:
@@ -176,7 +176,7 @@ def _export_row(one: Export, scope: Scope, zone: tzinfo) -> ExportRow:
 
 
 def _size_text(count: int) -> str:
-    size, place = float(count), 0
-    while size >= 1000 and place < len(UNITS) - 1:
-        size, place = size / 1000, place + 1
-    return f"{size:,.1f} {UNITS[place]}" if place else f"{count} bytes"
+    size, power = float(count), 0
+    while size >= 1000 and power < len(UNITS) - 1:
+        size, power = size / 1000, power + 1
+    return f"{size:,.1f} {UNITS[power]}" if power else f"{count} bytes"

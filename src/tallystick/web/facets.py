@@ -1,4 +1,4 @@
-"""The values that the shown events have most, each to be kept or left out with one click; on demand."""
+"""The most frequent values of a field, each with links to show only or exclude its events."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ MOST = 10
 
 @dataclass(frozen=True, slots=True)
 class FacetValue:
-    """One value with the number of events that have it, and the links that keep or leave out those."""
+    """A value with the number of events that have it, and its links."""
 
     words: str
     count: int
@@ -32,7 +32,7 @@ class FacetValue:
 async def show_facets(
     request: WebRequest, name: str, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
 ) -> Response[str]:
-    """The most frequent values of one field among what the filters let through."""
+    """The most frequent values of one field among the filtered events."""
     if name not in FIELDS:
         raise BadRequest(f"Values can be counted for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     filters = filters_of(request)
@@ -44,7 +44,7 @@ def _facet_values(finder: find.Finder, scope: Scope, filters: Filters, name: str
     now = now_us()
     try:
         query = query_from(filters.parameters(now), now=now)
-    except BadRequest:  # the search box says what is wrong
+    except BadRequest:  # the search box shows the error
         return [], False
     found = finder.facets(scope, query, name, limit=MOST)
     values = [

@@ -1,4 +1,4 @@
-"""Links from a value of an event: only events that have it, or all but those. The URL is the state."""
+"""Builds the "show only" and "exclude" links of an event's values."""
 
 import re
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ OR = re.compile(r"\bOR\b")
 
 @dataclass(frozen=True, slots=True)
 class FilterLinks:
-    """Where the two links lead; "" where the search box cannot say it.
+    """The URLs of the two links; "" if the search language cannot express the value.
 
-    The list may be narrowed further while a panel stays open: `term` is what the links add to the
-    search, and `filter` the filter that takes its place where there is one, for the script.
+    The list may be filtered further while the panel stays open. So the script builds the URLs anew: from `term`, the
+    search term of the value, and from `filter`, the filter that "show only" sets instead, if there is one.
     """
 
     show_only: str = ""
@@ -29,11 +29,11 @@ NO_LINKS = FilterLinks()
 
 
 def filter_links(filters: Filters, path: str, name: str, value: str) -> FilterLinks:
-    """The list that `path` shows, narrowed by `name` (a filter, a qualifier, or a path in the details).
+    """The links of a value on the page `path`. `name` is a filter, a qualifier, or a path in the details.
 
-    A filter takes the place of what it held; a qualifier is added to the search.
+    "Show only" replaces the values of a filter; a qualifier is added to the search.
     """
-    if not value or "\0" in value or "\\" in value:  # a backslash before a quote cannot be written
+    if not value or "\0" in value or "\\" in value:  # the search language has no escape for a backslash before a quote
         return NO_LINKS
     term = f"{QUALIFIERS.get(name, name)}:{quoted_if_needed(value)}"
     only = filters.with_values(name, (value,)) if name in REPEATED else _with_term(filters, term)

@@ -1,4 +1,4 @@
-"""What a URL of the Audit Logs page says: the filters, as typed, and the URL that says the same."""
+"""The filters of the Audit Logs page: parses them from a URL or form, and writes them as a URL."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -63,7 +63,7 @@ DEFAULT_COLUMNS = ("time", "user", "action", "resource", "ip", "status")
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One filter that is on: its words, and the filters without it."""
+    """A label of an active filter, and the filters without it."""
 
     label: str
     value: str
@@ -72,7 +72,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The filters of one list. Values are what the person chose or typed; nothing is checked yet."""
+    """The filters and display options of one list, as they were chosen or typed; values are not validated."""
 
     q: str = ""
     range: str = ""
@@ -92,7 +92,7 @@ class Filters:
 
     @property
     def zone(self) -> tzinfo:
-        """The zone that times are shown in; UTC when the URL names none that exists."""
+        """The zone of displayed times; UTC if `tz` is not a known zone."""
         try:
             return ZoneInfo(self.tz) if self.tz else UTC
         except (ValueError, LookupError, OSError):
@@ -104,27 +104,27 @@ class Filters:
 
     @property
     def rows(self) -> int:
-        """How many rows a page has, 1 to 1,000."""
+        """The number of rows per page, 1 to 1,000."""
         return min(max(int(self.limit), 1), MOST_ROWS) if self.limit.isdecimal() else PAGE_SIZE
 
     def pairs(self) -> list[tuple[str, str]]:
-        """The query parameters that say the same, in a fixed order, without empty ones."""
+        """The query parameters of the filters, in a fixed order, without empty ones."""
         found = [(name, getattr(self, name)) for name in SINGLE if getattr(self, name)]
         return found + [(name, value) for name in REPEATED for value in getattr(self, name)]
 
     def href(self, path: str = PATH, **more: str) -> str:
-        """A URL of `path` with these filters."""
+        """The URL of `path` with these filters, and the parameters of `more`."""
         written = _query_string(self)
         if more:
             written = f"{written}&{urlencode(more)}" if written else urlencode(more)
         return f"{path}?{written}" if written else path
 
     def cursor_key(self) -> str:
-        """What must be the same for a cursor to go on: "last 7 days" stays the same while time passes."""
+        """Identifies the list for its cursors: relative periods stay relative, display options are left out."""
         return urlencode(replace(self, live="", limit="", columns="").pairs())
 
     def parameters(self, now: int) -> dict[str, Sequence[str]]:
-        """The same in the names of the API; `now` in microseconds decides what "last 7 days" is."""
+        """The filters as parameters of the API; `now` (µs since 1970 UTC) resolves periods such as "last 7 days"."""
         found: dict[str, Sequence[str]] = {name: getattr(self, name) for name in REPEATED if getattr(self, name)}
         found.update({name: (getattr(self, name),) for name in ("q", "tz") if getattr(self, name)})
         if self.range == "custom":
@@ -139,7 +139,7 @@ class Filters:
         return now - _SPANS[self.range] if self.range in _SPANS else None
 
     def chips(self) -> list[Chip]:
-        """The filters that are on, and each term of the search."""
+        """A chip for each active filter and each term of the search."""
         found = [
             Chip("Not" if term.is_excluded else "Search", term.text, self.with_search(term.rest))
             for term in terms_of(self.q)
@@ -154,20 +154,20 @@ class Filters:
         return found
 
     def with_values(self, name: str, values: tuple[str, ...]) -> "Filters":
-        """The same with other values of one repeated filter."""
+        """A copy with other values of one repeated filter."""
         changed: dict[str, Any] = {name: values}
         return replace(self, **changed)
 
     def with_search(self, text: str) -> "Filters":
-        """The same with another search."""
+        """A copy with another search."""
         return replace(self, q=text)
 
     def label(self, name: str) -> str:
-        """What a filter is called."""
+        """The name of a filter on the page."""
         return LABELS[name]
 
     def button_text(self, name: str) -> str:
-        """What is chosen in a filter, short enough for its button; "" for nothing."""
+        """The chosen values of a filter, short enough for its button; "" if none is chosen."""
         values = getattr(self, name)
         if name == "range":
             return self.range_text()
@@ -176,7 +176,7 @@ class Filters:
         return value_label(name, values[0]) if values else ""
 
     def range_text(self) -> str:
-        """The date range in words."""
+        """The date range as text."""
         if self.range != "custom":
             return RANGES.get(self.range, "")
         if days := self._whole_days():
@@ -187,12 +187,12 @@ class Filters:
         return f"from {start}" if start else f"until {end}" if end else "Custom range"
 
     def _bound_words(self, text: str) -> str:
-        """A day as it is; a time in the zone that times are shown in."""
+        """A bound of a custom range as text: a day unchanged, a time in the displayed zone."""
         moment = self._moment(text)
         return f"{moment:%Y-%m-%d %H:%M:%S}".removesuffix(":00") if moment else text
 
     def _whole_days(self) -> str:
-        """`2024-01-15 to 2024-01-17` for two times that are midnights: the later one is not included."""
+        """`2024-01-15 to 2024-01-17` if both bounds are midnights (the end is exclusive), else ""."""
         start, end = self._moment(self.start), self._moment(self.end)
         if not start or not end or any((m.hour, m.minute, m.second) != (0, 0, 0) for m in (start, end)):
             return ""
@@ -200,7 +200,7 @@ class Filters:
         return f"{start:%Y-%m-%d}" if last == start else f"{start:%Y-%m-%d} to {last:%Y-%m-%d}"
 
     def _moment(self, text: str) -> datetime | None:
-        """A time in the zone that times are shown in; None for a day, and for what is no time."""
+        """A bound as a time in the displayed zone; None for a day, and for text that is not a time."""
         try:
             moment = datetime.fromisoformat(text) if len(text) > 10 else None
             return moment.astimezone(self.zone) if moment and moment.tzinfo else moment
@@ -208,43 +208,42 @@ class Filters:
             return None
 
     def with_period(self, start: str, end: str) -> "Filters":
-        """The same in another period."""
+        """A copy with a custom period."""
         return replace(self, range="custom", start=start, end=end)
 
     def cleared(self) -> "Filters":
-        """No filter and no search; how the list is shown stays."""
+        """A copy without search and filters; display options are kept."""
         return Filters().with_display_of(self)
 
     def with_display_of(self, other: "Filters") -> "Filters":
-        """The same, in the zone, the columns and the length of another list, but columns of its own come first."""
+        """A copy with the zone, live view, length and, if it names none itself, columns of another list."""
         return replace(self, tz=other.tz, live=other.live, limit=other.limit, columns=self.columns or other.columns)
 
     def for_saved_view(self) -> "Filters":
-        """What a saved view keeps: the question and the columns, not how somebody reads today."""
+        """A copy for a saved view: search, filters and columns, without zone, live view and length."""
         return replace(self, tz="", live="", limit="")
 
     @property
     def hidden_columns(self) -> str:
-        """The columns that are not shown, for the stylesheet."""
+        """The hidden columns, separated by spaces, for the stylesheet."""
         return hidden_columns(self.columns)
 
     @property
     def is_filtered(self) -> bool:
-        """Something is filtered or searched for."""
+        """Whether a filter or a search is active."""
         return self.cleared() != self
 
 
 def value_label(name: str, value: str) -> str:
-    """A filter's value as people read it."""
+    """A value of a filter as it is shown on the page."""
     return {"category": CATEGORIES, "status": STATUSES}.get(name, {}).get(value, value)
 
 
 def parse_filters(pairs: Iterable[tuple[str, str]]) -> Filters:
-    """The filters of a URL or a form.
+    """Parses the filters from the parameters of a URL or form.
 
-    Empty values count for nothing. `user_typed` and `resource_typed` are the boxes in which
-    a value can be typed beside the ticked ones. A start or an end without a range is a custom
-    range; those left in the form beside another range are dropped.
+    Empty values are ignored. `user_typed` and `resource_typed` are text boxes whose value is added to the ticked ones.
+    A start or end without a range makes a custom range; with another range, they are dropped.
     """
     values: dict[str, list[str]] = {}
     for name, value in pairs:
@@ -267,17 +266,17 @@ def _with_valid_period(single: dict[str, str], repeated: Mapping[str, tuple[str,
 
 @lru_cache(256)
 def _query_string(filters: Filters) -> str:
-    """The same for each of a thousand rows."""
+    """The encoded query string; cached, because every row of a page uses it."""
     return urlencode(filters.pairs())
 
 
 def visible_columns(text: str) -> tuple[str, ...]:
-    """The columns that `time,user,…` names, in their own order; the usual ones when it names none."""
+    """The columns named in a text such as `time,user`, in the fixed order; the default columns if it names none."""
     wanted = set(text.split(","))
     return tuple(name for name in COLUMNS if name in wanted) or DEFAULT_COLUMNS
 
 
 def hidden_columns(text: str) -> str:
-    """The others, with blanks between."""
+    """All other columns, separated by spaces."""
     kept = visible_columns(text)
     return " ".join(name for name in COLUMNS if name not in kept)

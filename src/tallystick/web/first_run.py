@@ -1,4 +1,4 @@
-"""The page of an organization in which nothing happened yet but what Tallystick itself did: how to begin."""
+"""Recognizes an organization without events of its own, which is shown how to send the first one."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from tallystick.query.conditions import Query
 from tallystick.query.scope import TALLYSTICK, Scope
 from tallystick.search.find import Finder
 
-# A log with more than this has had its first event; of a smaller one each event is looked at.
+# A larger log certainly has events of others; in a smaller one, each event is examined.
 MOST_OWN = 200
 
 
@@ -20,9 +20,9 @@ _decode = msgspec.json.Decoder(_RecordedBy).decode
 
 
 def first_run_index(database: Database, finder: Finder, scope: Scope) -> int | None:
-    """The index up to which the organization has only Tallystick's own events; None once it has others. Blocks.
+    """The index up to which the organization has only Tallystick's own events; None if it has others. Blocks.
 
-    None too for a member, who does not see what others recorded.
+    Also None for a member, who may not see the events of others.
     """
     with database.read() as connection:
         size, _ = log.root(connection, scope.org_id)

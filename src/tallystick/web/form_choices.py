@@ -1,4 +1,4 @@
-"""What the filter form offers, for its template."""
+"""Choices of the filter form, for its templates."""
 
 from tallystick.web.filters import CATEGORIES, COLUMNS, RANGES, STATUSES, Filters, visible_columns
 
@@ -9,17 +9,17 @@ columns = COLUMNS
 
 
 def date_input_type(value: str) -> str:
-    """A day is picked in a calendar; a bound with a time of day, from a link, is text."""
+    """The HTML input type of a bound: a date, unless a link put a time into it."""
     return "date" if not value or (len(value) == 10 and value[4] == value[7] == "-") else "text"
 
 
 def visible(filters: Filters) -> tuple[str, ...]:
-    """The columns that the table shows."""
+    """The visible columns of the table."""
     return visible_columns(filters.columns)
 
 
 def zone_choices(filters: Filters, organization_zone: str) -> list[tuple[str, str]]:
-    """(value, words): UTC, the organization's zone, and the one in the URL; the script adds the local one."""
+    """(value, label) of each zone: UTC, the organization's, and the one in the URL; the script adds the local one."""
     found = {"": "UTC"}
     if organization_zone not in ("", "UTC"):
         found[organization_zone] = f"{organization_zone} (organization)"

@@ -1,4 +1,4 @@
-"""A value in a cell: what the search was for is marked, and long ids lose their middle where room is short."""
+"""Formats a value for a table cell: highlights search matches, and lets long ids be shortened in the middle."""
 
 import re
 from functools import lru_cache
@@ -8,14 +8,14 @@ from markupsafe import Markup
 
 from tallystick.query.fold import fold
 
-_TAIL = 6  # what distinguishes two ids stands at their end
+_TAIL = 6  # characters at the end that are never cut, because ids differ there
 _ID = re.compile(r"(?=.*[0-9])[\w.:/+=-]{20,}", re.ASCII)
 
 
-# One page shows the same few people, actions and addresses again and again.
+# Cached: a page repeats the same few people, actions and addresses.
 @lru_cache(2048)
 def highlight(text: str, needles: tuple[str, ...] = ()) -> Markup:
-    """The text with `<mark>` around each needle (folded, as a query gives them)."""
+    """The text with `<mark>` around each needle; needles are case-folded, as in a query."""
     spans = _spans(text, needles)
     if not _ID.fullmatch(text):
         return Markup(_with_marks(text, 0, len(text), spans))  # noqa: S704 - each piece is escaped
@@ -35,17 +35,17 @@ def _with_marks(text: str, start: int, end: int, spans: list[tuple[int, int]]) -
 
 
 def _spans(text: str, needles: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Where needles stand in the text, in order, without overlap."""
+    """The (start, end) of each needle in the text, in order and merged where they overlap."""
     if not needles or not text:
         return []
     folded = fold(text)
-    # Where a letter folds to several, places in the folded text are not those in the text.
-    places = range(len(text)) if len(folded) == len(text) else [n for n, c in enumerate(text) for _ in fold(c)]
+    # A letter may fold to several; then positions in the folded text differ from those in the text.
+    positions = range(len(text)) if len(folded) == len(text) else [n for n, c in enumerate(text) for _ in fold(c)]
     found = []
     for needle in needles:
         at = folded.find(needle)
         while at >= 0:
-            found.append((places[at], places[at + len(needle) - 1] + 1))
+            found.append((positions[at], positions[at + len(needle) - 1] + 1))
             at = folded.find(needle, at + len(needle))
     merged: list[tuple[int, int]] = []
     for first, last in sorted(found):

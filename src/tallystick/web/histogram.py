@@ -1,4 +1,4 @@
-"""Events over time by status, beside the list: asked for by the page itself, so that rows never wait for it."""
+"""The histogram of events over time by status, requested separately so that rows do not wait for it."""
 
 import json
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class HistogramBar:
-    """One step of time: its words, its counts, and the list narrowed to it."""
+    """One time bucket: its label, its counts, and the URL of its events."""
 
     words: str
     success: int
@@ -35,7 +35,7 @@ class HistogramBar:
 async def show_histogram(
     request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
 ) -> Response[str]:
-    """Points to draw, and the same as a table; empty while the search cannot be read."""
+    """The histogram as data for the script and as a table; empty if the search is invalid."""
     filters = filters_of(request)
     counted = await database.run(_load, finder, user_scope, filters)
     bars = [_bar(bucket, counted["interval_seconds"], filters) for bucket in counted["buckets"]] if counted else []
@@ -55,7 +55,7 @@ def _load(finder: find.Finder, scope: Scope, filters: Filters) -> dict[str, Any]
 
 
 def _points(counted: dict[str, Any], zone: tzinfo) -> str:
-    """What the script draws: seconds since 1970, counts, the width of a step, and the words of each step."""
+    """JSON for the script: start of each bucket (seconds since 1970), counts, width in seconds, and labels."""
     buckets, width = counted["buckets"], counted["interval_seconds"]
     starts = [datetime.fromisoformat(bucket["start"]) for bucket in buckets]
     return json.dumps(
@@ -76,7 +76,7 @@ def _bar(bucket: dict[str, Any], width: int, filters: Filters) -> HistogramBar:
 
 
 def bucket_label(start: datetime, width: int, zone: tzinfo) -> str:
-    """`2024-01-15 14:00 to 15:00`: from when to when, as exactly as the step is wide."""
+    """The period of a bucket, such as `2024-01-15 14:00 to 15:00`, as precise as its width requires."""
     end = (start + timedelta(seconds=width)).astimezone(zone)
     start = start.astimezone(zone)
     clock = "%H:%M:%S" if width < 60 else "%H:%M"

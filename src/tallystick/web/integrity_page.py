@@ -1,4 +1,4 @@
-"""Integrity: what was checked when, the checkpoint and the key to keep, and how to check without this server."""
+"""The Integrity page: checks, the signed checkpoint and keys, and the verifier to download."""
 
 import io
 import zipfile
@@ -43,7 +43,7 @@ _MAIN = "from tallystick.verify.__main__ import run\n\nrun()\n"
 
 @dataclass(frozen=True, slots=True)
 class SigningKeyRow:
-    """A key that signs now; `until` in words for the one that is going."""
+    """A current signing key; `until` is the end of its use as text, for a key that was rotated."""
 
     vkey: str
     until: str
@@ -51,7 +51,7 @@ class SigningKeyRow:
 
 @dataclass(frozen=True, slots=True)
 class CheckRow:
-    """A round in words."""
+    """An integrity check of the log, with its progress."""
 
     found: Round
     began: str
@@ -69,7 +69,7 @@ async def show_integrity(
     prover: ProverDep,
     settings: SettingsDep,
 ) -> Response[str]:
-    """The page. Forbidden for who sees a part of the trail only."""
+    """The Integrity page. Raises Forbidden for members, who see only part of the trail."""
     zone = filters_of(request).zone
     found, keys, sealed = await database.run(_load, database, prover, user_scope, zone)
     signed = found.checkpoint
@@ -94,14 +94,14 @@ async def show_integrity(
 
 @get(PATH + "/check", name="web.integrity.check")
 async def show_check(request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep) -> Response[str]:
-    """How the check stands, while one runs."""
+    """The progress of the running check, as a fragment."""
     found = await database.run(_overview, database, user_scope)
     return html("integrity_check.html", found=found, **_check_values(found, filters_of(request).zone))
 
 
 @post(PATH + "/check", name="web.integrity.start")
 async def start_check(form_request: FormRequestDep, checker: CheckerDep) -> Response[str]:
-    """Lets a check begin now."""
+    """Starts a check now."""
     await form_request.write(request_check, **form_request.context)
     checker.wake()
     return redirect(PATH)
@@ -109,7 +109,7 @@ async def start_check(form_request: FormRequestDep, checker: CheckerDep) -> Resp
 
 @post(PATH + "/public", name="web.integrity.public")
 async def publish_log(form_request: FormRequestDep) -> Response[str]:
-    """Lets everybody read the log, or nobody any more: an owner's act."""
+    """Makes the log readable for everybody, or private again; only for owners."""
     await form_request.write(set_public, form_request.text("public") == "yes", **form_request.context)
     return redirect(f"{PATH}#public")
 
@@ -130,7 +130,7 @@ async def download_checkpoint(user_scope: UserScopeDep, database: DatabaseDep) -
 
 @get(f"{PATH}/{VERIFIER_NAME}", name="web.integrity.verifier")
 async def download_verifier(user_scope: UserScopeDep) -> Raw[bytes]:
-    """The verifier as one file, as this server has it."""
+    """The stand-alone verifier as one file, of this server's version."""
     require(user_scope, "events:read")
     headers = {"Content-Disposition": f'attachment; filename="{VERIFIER_NAME}"'}
     return Raw(verifier_file(), media_type="application/octet-stream", headers=headers)
@@ -142,7 +142,7 @@ def _overview(database: Database, scope: Scope) -> Overview:
 
 
 def _load(database: Database, prover: Prover, scope: Scope, zone: tzinfo) -> tuple[Overview, list[SigningKeyRow], str]:
-    """What is known, the keys, and why there are none."""
+    """The overview, the signing keys, and the reason if there are no keys."""
     found = _overview(database, scope)
     try:
         keys = [SigningKeyRow(vkey, second_words(until, zone)) for vkey, until in prover.keys(scope)]
@@ -169,7 +169,7 @@ def _check_row(one: Round | None, zone: tzinfo) -> CheckRow | None:
 
 @cache
 def verifier_file() -> bytes:
-    """It needs Python 3.11 and `cryptography`, and holds nothing of this server; the same bytes every time."""
+    """The verifier as a zipapp. It needs Python 3.11 and `cryptography`; its bytes are the same on every server."""
     folder = Path(verify.__file__).parent
     files = {"__main__.py": _MAIN, "tallystick/__init__.py": ""}
     files |= {f"tallystick/verify/{path.name}": path.read_text(encoding="utf-8") for path in folder.glob("*.py")}

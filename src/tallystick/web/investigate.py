@@ -1,4 +1,4 @@
-"""Investigate: one timeline around an event, from which a case is made."""
+"""The Investigate page: a timeline around one event, from which a case can be created."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,14 +34,16 @@ SPANS = {
     "30d": "30 days",
     "90d": "90 days",
 }
-NEAREST = 100  # on either side
-MOST_PRESELECTED = 25  # so many events are ticked from the beginning
+NEAREST = 100  # events before and after
+MOST_PRESELECTED = 25  # a timeline of at most so many events has all of them ticked
 MOST_CHANGES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """`same` are the threads it shares with the event in the middle, `marks` why it stands out."""
+    """An event of the timeline. `shared_threads` are the threads that it shares with the investigated event,
+    `marks` the reasons why it stands out.
+    """
 
     row: EventRow
     summary: str
@@ -52,7 +54,7 @@ class TimelineEntry:
 
 @dataclass(frozen=True, slots=True)
 class Investigation:
-    """What the page shows. `threads` are all that the event has, `followed` the names of those it follows."""
+    """The data of the page. `threads` are all threads of the event, `followed` the names of the shown ones."""
 
     middle: TimelineEntry
     threads: list[Thread]
@@ -71,7 +73,7 @@ async def investigate(
     database: DatabaseDep,
     finder: FinderDep,
 ) -> Response[str]:
-    """The timeline, with what stands out in it, and a form that makes a case of it."""
+    """The timeline around an event, and a form that creates a case from it."""
     filters = filters_of(request)
     given = request.query_params
     spans = {name: given.get(name, DEFAULT_SPAN) for name in ("before", "after")}
@@ -115,7 +117,7 @@ def _load(
 
 
 def _gaps(found: RelatedEvents, firsts: FirstSeen, scope: Scope, filters: Filters) -> list[str]:
-    """What the timeline cannot show, in sentences."""
+    """Sentences about events that the timeline does not show."""
     said = []
     if found.start < found.retention_start:
         kept = second_words(found.retention_start, filters.zone)
@@ -140,7 +142,7 @@ def _gaps(found: RelatedEvents, firsts: FirstSeen, scope: Scope, filters: Filter
 def timeline_entry(
     stored: StoredEvent, zone: tzinfo, same: Sequence[str] = (), marks: Sequence[str] = ()
 ) -> TimelineEntry:
-    """The entry for an event; times in `zone`. What it tells are the first of its changes, briefly."""
+    """The entry of an event, with the first of its changes; times in `zone`."""
     event = event_of(stored)
     told = [
         f"{change.path}: {change.before + ' → ' if change.before else ''}{change.after}"[:200]

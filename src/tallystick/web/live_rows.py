@@ -1,4 +1,4 @@
-"""The live view: rows of new events as server-sent events, for as long as the person is signed in."""
+"""The live view: new events as table rows in server-sent events, until the session ends."""
 
 import json
 import time
@@ -23,7 +23,7 @@ from tallystick.web.event_row import event_row
 from tallystick.web.filters import PATH, Filters, parse_filters
 from tallystick.web.templating import row_html
 
-MOST_ROWS = 500  # a page draws no more, so no message carries more
+MOST_ROWS = 500  # rows per message; the page shows no more
 CHECK_SECONDS = 15.0
 RETRY_MILLISECONDS = 1000
 TROUBLE_RETRY_MILLISECONDS = 10_000
@@ -31,7 +31,7 @@ TROUBLE_RETRY_MILLISECONDS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class LiveView:
-    """One open live view."""
+    """An open live view."""
 
     database: Database
     authenticator: Authenticator
@@ -41,13 +41,13 @@ class LiveView:
     after: int | None
 
     async def scope(self) -> Scope:
-        """What the person may see now; Unauthorized or Forbidden once that is over."""
+        """The current scope of the session. Raises Unauthorized or Forbidden if it has ended or may not read events."""
         scope = await self.database.run(self.authenticator.session_scope, self.token)
         require(scope, "events:read")
         return scope
 
     async def messages(self) -> AsyncGenerator[ServerSentEventMessage, None]:
-        """All that is sent; the last message says why it ends."""
+        """All messages of the stream; if it fails, the last one says why."""
         try:
             async with aclosing(self._follow()) as following:
                 async for message in following:
@@ -67,7 +67,7 @@ class LiveView:
             async for batch in batches:
                 if time.monotonic() - checked >= CHECK_SECONDS:
                     if await self.scope() != scope:
-                        return  # the browser comes back, and then sees what it may see now
+                        return  # the browser reconnects, with the current scope
                     checked = time.monotonic()
                 yield await self.database.run(rows_message, batch, self.filters, query.needles)
 
@@ -80,10 +80,10 @@ async def follow_events(
     authenticator: AuthenticatorDep,
     hub: LiveHubDep,
 ) -> ServerSentEvent:
-    """Follows the events after `Last-Event-ID`, or `after`, that the filters let through.
+    """Streams the matching events after index `Last-Event-ID`, or `after`.
 
-    A message `rows` holds `{"rows": [[index, HTML]…], "skipped": n, "through": index}`, newest first;
-    `position` says up to which index all was looked at; `signed-out` and `trouble` come last.
+    A message `rows` holds `{"rows": [[index, HTML]…], "skipped": n, "through": index}`, newest first; `position` holds
+    the index up to which events were examined; `signed-out` or `trouble` is the last message.
     """
     filters = parse_filters(request.query_params.multi_items())
     viewer = LiveView(database, authenticator, hub, session_token, filters, _after(request))
@@ -91,7 +91,7 @@ async def follow_events(
 
 
 def rows_message(batch: LiveBatch, filters: Filters, needles: tuple[str, ...] = ()) -> ServerSentEventMessage:
-    """A batch as one message; its id is where the stream goes on after a lost connection."""
+    """A batch of events as one message; its id is the index from which a broken stream resumes."""
     shown = batch.events[-MOST_ROWS:]
     if not shown:
         return ServerSentEventMessage(id=batch.through, event="position", data=json.dumps({"through": batch.through}))

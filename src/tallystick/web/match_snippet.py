@@ -1,4 +1,4 @@
-"""Why an event was found where none of its cells tells: the first value of its details that holds it."""
+"""Finds the value in an event's details that matches a search, for rows whose cells do not show the match."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from tallystick.query.fold import fold
 
 DETAILS = ("changes", "request", "response", "metadata")
-BEFORE, LENGTH = 12, 100  # characters: the place itself is to be seen where a cell is narrow
+BEFORE, LENGTH = 12, 100  # characters; few before the match, so that it is visible in a narrow cell
 
 
 def match_snippet(event: Mapping[str, Any], shown: Iterable[str], needles: tuple[str, ...]) -> str:
-    """`name: value`, cut around the place; "" when every needle stands in what is shown, or in no value."""
+    """The first match as `name: value`, shortened around it; "" if the cells (`shown`) contain every needle."""
     if not needles:
         return ""
     folded = fold("\0".join(shown))

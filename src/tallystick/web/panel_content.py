@@ -1,4 +1,4 @@
-"""An event as the panel shows it: every value with what can be done with it."""
+"""The content of the detail panel: every value of an event, with its links."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ _SYSTEMS = {"Mac OS X": "macOS"}
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A labelled value. `copied` is what Copy takes; `aside` stands below it; `is_code` for what is not prose."""
+    """A labelled value. `copy_text` is what Copy copies, `note` a line below it; `is_code` for ids and the like."""
 
     label: str
     value: str
@@ -46,7 +46,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class ChangeFact:
-    """A change, and the links of what is there now (or of what went)."""
+    """A change, and the links of its new value (or of the old one, if it was removed)."""
 
     change: Change
     links: FilterLinks
@@ -54,7 +54,7 @@ class ChangeFact:
 
 @dataclass(frozen=True, slots=True)
 class JsonDocument:
-    """A part of the event as JSON; `is_open` when it is short enough to stand there unfolded."""
+    """A part of the event as JSON; `is_open` if it is short enough to be shown unfolded."""
 
     title: str
     value: Mapping[str, Any]
@@ -67,7 +67,7 @@ class JsonDocument:
 
 @dataclass(frozen=True, slots=True)
 class EventPanel:
-    """One event, whole."""
+    """The content of the panel for one event."""
 
     row: EventRow
     summary: str
@@ -81,11 +81,11 @@ class EventPanel:
 
 
 def event_panel(
-    stored: StoredEvent, filters: Filters, public_url: str, told: Sequence[ErasureRecord] = ()
+    stored: StoredEvent, filters: Filters, public_url: str, erasures: Sequence[ErasureRecord] = ()
 ) -> EventPanel:
-    """Everything an event says; times in the zone of `filters`, which the links narrow.
+    """The panel of an event; times in the zone of `filters`, which the links extend.
 
-    `told` are the records of the erasures that took parts of it.
+    `erasures` are the records of the erasures that removed parts of the event.
     """
     event = event_of(stored)
     row = event_row(stored, filters.zone)
@@ -94,7 +94,7 @@ def event_panel(
     return EventPanel(
         row=row,
         summary=event["summary"],
-        facts=[*reader.facts(stored, row), *_erasure_facts(event, told)],
+        facts=[*reader.facts(stored, row), *_erasure_facts(event, erasures)],
         more=reader.more(stored),
         changes=[ChangeFact(change, reader.of_change(change)) for change in islice(found, MOST_CHANGES)],
         changes_left=max(0, len(found) - MOST_CHANGES),
@@ -110,14 +110,14 @@ def event_panel(
 
 @dataclass(frozen=True, slots=True)
 class _FactReader:
-    """Reads facts out of an event; what it does not have is left out."""
+    """Extracts labelled values from an event; leaves out those that it does not have."""
 
     event: Mapping[str, Any]
     filters: Filters
     path: str
 
     def facts(self, stored: StoredEvent, row: EventRow) -> list[Fact]:
-        """What one asks first."""
+        """The values that answer who did what, when, and from where."""
         event, context = self.event, self.event.get("context", {})
         actor, resource = event.get("actor", {}), event.get("resource", {})
         behalf, agent = actor.get("on_behalf_of", {}), context.get("user_agent", "")
@@ -140,7 +140,7 @@ class _FactReader:
         )
 
     def more(self, stored: StoredEvent) -> list[Fact]:
-        """What one asks when following a trace, or doubting one."""
+        """The values for following a trace or checking an event's origin."""
         event, context = self.event, self.event.get("context", {})
         recorded_by = event.get("recorded_by", {})
         category, source, trace = event["category"], context.get("source", ""), context.get("trace_id", "")
@@ -159,12 +159,12 @@ class _FactReader:
         )
 
     def fact(self, label: str, name: str, value: str, exact: str | None = None, *, is_code: bool = False) -> Fact:
-        """A value that the list can be narrowed by; `exact` is what it is filtered by and copied as."""
+        """A value with filter links; `exact` is the value to filter by and copy, if it is not the shown one."""
         said = value if exact is None else exact
         return Fact(label, value, said, filter_links(self.filters, self.path, name, said), is_code)
 
     def of_change(self, change: Change) -> FilterLinks:
-        """Links by the value at the change's path; none for a path that the search box cannot write."""
+        """The filter links of a change's value; none if the search language cannot express its path."""
         value = json.loads(change.after or change.before)
         path = f"changes.{change.path}"
         if isinstance(value, dict | list) or value is None or not _PLAIN_PATH.issuperset(path) or ".." in path:
@@ -173,14 +173,14 @@ class _FactReader:
         return filter_links(self.filters, self.path, path, text) if "\n" not in text else NO_LINKS
 
 
-def _erasure_facts(event: Mapping[str, Any], told: Sequence[ErasureRecord]) -> list[Fact]:
-    """What is gone, and which records say so."""
+def _erasure_facts(event: Mapping[str, Any], erasures: Sequence[ErasureRecord]) -> list[Fact]:
+    """The erased parts, and the records of their erasures."""
     parts = event.get("erased", ())
     if not parts:
         return []
     words = ", ".join(PART_LABELS[part] for part in parts)
-    aside = "; ".join(f"by log record {one.index:,}: {one.reason}" for one in told)
-    return [Fact("Erased", words, words, note=aside)]
+    note = "; ".join(f"by log record {one.index:,}: {one.reason}" for one in erasures)
+    return [Fact("Erased", words, words, note=note)]
 
 
 def _without_empty(*facts: Fact) -> list[Fact]:
@@ -193,7 +193,7 @@ def _pretty(value: Any) -> str:
 
 @lru_cache(maxsize=4096)
 def user_agent_text(text: str) -> str:
-    """The browser or client with its version, and the system; "" when neither is known."""
+    """Browser or client with its version, and operating system; "" if neither is known."""
     read = parse(text[:LONGEST_USER_AGENT])
     agent, system = read.user_agent, read.os
     client = " ".join(filter(None, (agent.family, agent.major))) if agent and agent.family != "Other" else ""

@@ -1,4 +1,4 @@
-"""The proof of one event: a line in its panel, and the file to download."""
+"""The inclusion proof of one event: a line in its panel, and the file to download."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ from tallystick.web.templating import html
 
 @dataclass(frozen=True, slots=True)
 class ProofLine:
-    """What can be said of an event's proof now; `problem` in words where it does not hold."""
+    """The state of an event's proof; `problem` says why it could not be verified."""
 
     event_id: str
     index: int
@@ -42,7 +42,7 @@ async def show_proof(
     finder: FinderDep,
     prover: ProverDep,
 ) -> Response[str]:
-    """One line for the panel: the proof was made and checked just now."""
+    """The line in the panel; the proof is computed and verified for this request."""
     filters = filters_of(request)
     zone = filters.zone
 
@@ -59,7 +59,7 @@ async def show_proof(
 async def download_proof(
     event_id: str, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep, prover: ProverDep
 ) -> Response[bytes]:
-    """The proof with the event's parts, as the API gives it and `tallystick verify` takes it."""
+    """The proof with the event's parts as JSON, as the API returns it and `tallystick verify` reads it."""
 
     def made() -> bytes:
         event = find_event(finder, user_scope, event_id)

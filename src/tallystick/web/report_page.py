@@ -1,4 +1,4 @@
-"""A compliance report on the page: control, question, evidence; each number leads to the list behind it."""
+"""The page of a compliance report: control, question, evidence; each number links to its events."""
 
 from datetime import datetime, tzinfo
 from typing import Any
@@ -22,31 +22,32 @@ ONE = PATH + "/reports/{report_id:str}"
 
 
 class ReportLinks:
-    """From numbers of a report to the lists behind them."""
+    """Builds the URLs of the events behind the numbers of a report."""
 
     def __init__(self, period: ReportPeriod) -> None:
         self._period = period
 
     def to(self, query: str = "") -> str:
-        """The events of the period that a search finds."""
+        """The events of the period that match a search."""
         return self._filters(query).href()
 
     def records(self, query: str) -> str:
-        """The same of all time: what explains a gap was told when it came to be."""
+        """The events of all time that match a search: a record that explains a gap may be older than the period."""
         return Filters(q=query, tz=self._period.zone).href()
 
     def exceptional(self, one: ExceptionReport) -> str:
-        """Those that stand out: one by one where the search alone finds more and all of them are known."""
+        """The exceptional events: by their ids if the search matches more and all ids are known, else by the search."""
         if one.query_is_wider and one.samples and one.all_shown:
             return self._filters(" ".join(f"id:{sample.id}" for sample in one.samples)).href()
         return self.to(one.query)
 
     def group(self, one: ExceptionReport, group: ValueGroup) -> str:
-        """The events of a group."""
+        """The events of one group."""
         period = ReportPeriod(group.start, group.end, self._period.zone) if group.start else self._period
         return ReportLinks(period)._filters(one.query).with_values(group.field, (group.value,)).href()
 
     def event(self, event_id: str) -> str:
+        """The page of one event."""
         return Filters(tz=self._period.zone).href(f"/audit-logs/{event_id}")
 
     def _filters(self, query: str) -> Filters:
@@ -58,7 +59,7 @@ class ReportLinks:
 async def show_report(
     report_id: str, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, exporter: ExporterDep
 ) -> Response[str]:
-    """The report; while it is made, how far that is."""
+    """The report, or its progress."""
     one = await database.run(find_report, database, user_scope, report_id)
     asked = reports.request_of(one)
     around: dict[str, Any] = {
@@ -88,7 +89,7 @@ async def show_report(
 
 @get(ONE + "/progress", name="web.compliance.progress")
 async def show_progress(report_id: str, user_scope: UserScopeDep, database: DatabaseDep) -> Response[str]:
-    """How far it is; when it is over, the page is loaded again."""
+    """The progress of a report, as a fragment; reloads the page when the report is finished."""
     one = await database.run(find_report, database, user_scope, report_id)
     headers = None if one.is_open else {"HX-Refresh": "true"}
     return html("compliance_progress.html", headers=headers, one=one, percent=one.progress // 10)
@@ -98,7 +99,7 @@ async def show_progress(report_id: str, user_scope: UserScopeDep, database: Data
 async def download_pdf(
     report_id: str, user_scope: UserScopeDep, caller: CallerDep, database: DatabaseDep, exporter: ExporterDep
 ) -> Response[bytes]:
-    """The report as a PDF."""
+    """The report as PDF; the download is recorded."""
 
     def take() -> tuple[Export, bytes]:
         one = require_file(find_report(database, user_scope, report_id))
@@ -116,7 +117,7 @@ async def download_pdf(
 async def download_json(
     report_id: str, user_scope: UserScopeDep, caller: CallerDep, database: DatabaseDep, exporter: ExporterDep
 ) -> Response[bytes]:
-    """The report as JSON."""
+    """The report as JSON; the download is recorded."""
 
     def take() -> tuple[Export, bytes]:
         one = require_file(find_report(database, user_scope, report_id))
@@ -131,7 +132,7 @@ async def download_json(
 
 @post(ONE + "/evidence", name="web.compliance.evidence", status_code=303)
 async def request_evidence(report_id: str, form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
-    """Lets the events behind the report be bundled; Exports has the file when it is ready."""
+    """Requests a bundle of the events behind the report; the file appears on the Exports page."""
     await form_request.write(reports.request_evidence, report_id, **form_request.context)
     exporter.wake()
     return redirect("/exports")
@@ -142,7 +143,7 @@ def _attachment_header(one: Export, asked: ReportRequest, suffix: str) -> dict[s
 
 
 def _missing_reason(one: Export) -> str:
-    """Why there is no report to read; empty while it is being made."""
+    """Why a report has no file; "" while it is in progress."""
     if one.is_open:
         return ""
     if one.state == "failed":

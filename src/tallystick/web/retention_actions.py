@@ -1,4 +1,4 @@
-"""What people do on the page Retention: each a form that is posted, believed only from our own pages, and recorded."""
+"""The forms of the Retention page: retention, mail to owners, legal holds and erasures."""
 
 import time
 
@@ -20,14 +20,14 @@ from tallystick.web.form_request import FormRequestDep
 from tallystick.web.retention_page import CHANGE, HOLD, PATH, RetentionForms, RetentionPageDep, plan_and_days
 from tallystick.web.templating import redirect
 
-WAIT_SECONDS = 3.0  # a page waits so long for what an erasure would take
+WAIT_SECONDS = 3.0  # how long the page waits for the preview of an erasure
 POLL_SECONDS = 0.05
 ERASURE = "erasure"
 
 
 @post(PATH, name="web.retention.change")
 async def change_retention(form_request: FormRequestDep, retention_page: RetentionPageDep) -> Response[str]:
-    """Changes plan or days, as it was previewed."""
+    """Changes the plan or the number of days."""
     typed = form_request.texts("plan", "days")
 
     def change(connection: Connection, scope: Scope, *, now: int, caller: Caller) -> None:
@@ -43,7 +43,7 @@ async def change_retention(form_request: FormRequestDep, retention_page: Retenti
 
 @post(PATH + "/mail", name="web.retention.mail")
 async def switch_mail(form_request: FormRequestDep) -> Response[str]:
-    """Whether the owners are told by mail what goes."""
+    """Switches the mail to owners about expiring events on or off."""
     await form_request.write(set_warning_off, form_request.text("mail") == "off", **form_request.context)
     return redirect(PATH)
 
@@ -61,7 +61,7 @@ async def place_hold(form_request: FormRequestDep, retention_page: RetentionPage
 
 @post(PATH + "/holds/{hold_id:str}/release", name="web.retention.release")
 async def release_hold(hold_id: str, form_request: FormRequestDep) -> Response[str]:
-    """Lets the retention go on for what was held."""
+    """Releases a legal hold, so that its expired events are deleted."""
     await form_request.write(holds.release, hold_id, **form_request.context)
     return redirect(f"{PATH}#holds")
 
@@ -70,7 +70,7 @@ async def release_hold(hold_id: str, form_request: FormRequestDep) -> Response[s
 async def request_erasure(
     form_request: FormRequestDep, retention_page: RetentionPageDep, eraser: EraserDep
 ) -> Response[str]:
-    """Looks for a person; the page then shows what was found. Nothing is erased by this."""
+    """Requests an erasure and waits briefly for its preview. Nothing is erased until it is confirmed."""
     typed = form_request.texts("email", "id", "also", "reason")
     also = tuple(line.strip() for line in typed["also"].splitlines() if line.strip())
     try:
@@ -99,7 +99,7 @@ async def request_erasure(
 async def decide_erasure(
     erasure_id: str, decision: str, form_request: FormRequestDep, retention_page: RetentionPageDep, eraser: EraserDep
 ) -> Response[str]:
-    """Confirms an erasure as a second person, or lets it be."""
+    """Confirms an erasure, as a second person, or cancels it."""
     decide = {"confirm": erasures.confirm, "cancel": erasures.cancel}.get(decision)
     if decide is None:
         raise BadRequest("Confirm or cancel the erasure.", code="bad_erasure")

@@ -1,4 +1,4 @@
-"""Retention: how long events are kept, what goes soon and whether it ever left, legal holds, erasures."""
+"""The Retention page: how long events are kept, what expires soon, legal holds, and erasures."""
 
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -30,13 +30,13 @@ from tallystick.web.retention_text import deletion_text, event_count_text, expir
 from tallystick.web.templating import html
 
 PATH = "/retention"
-# What the forms of the page are called in the URL: a look at something is a GET, and changes nothing.
+# Names of the forms in the query string: a preview is a GET, and changes nothing.
 CHANGE, HOLD, RELEASE = "change", "hold", "release"
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionForms:
-    """What stands in the forms, which of them is looked at, and what is wrong with it."""
+    """The state of the page's forms: the one that is previewed (`look`), the typed values, and the errors."""
 
     look: str = ""
     typed: dict[str, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class RetentionForms:
 
 @dataclass(slots=True)
 class RetentionContent:
-    """What the page shows."""
+    """The data of the Retention page."""
 
     organization: Organization
     found: Forecast
@@ -62,7 +62,7 @@ class RetentionContent:
 
 @dataclass(frozen=True, slots=True)
 class RetentionPage:
-    """The page, for whoever asks."""
+    """Renders the Retention page, also after an invalid form."""
 
     zone: tzinfo
     scope: Scope
@@ -72,7 +72,7 @@ class RetentionPage:
     settings: Settings
 
     async def show(self, asked: RetentionForms, *, status: int = 200) -> Response[str]:
-        """With what was asked; a problem stands beside its form."""
+        """The rendered page, with the forms in this state."""
         loaded = await self.database.run(_load, self.database, self.store, self.scope, asked)
         return _page(self, loaded, asked, status)
 
@@ -88,13 +88,13 @@ async def provide_retention_page(
     store: StoreDep,
     settings: SettingsDep,
 ) -> RetentionPage:
-    """For the page itself, and for what is posted there and refused."""
+    """The Retention page of this request."""
     return RetentionPage(filters_of(request).zone, user_scope, frame, database, store, settings)
 
 
 @get(PATH, name="web.retention")
 async def show_retention(request: WebRequest, retention_page: RetentionPageDep) -> Response[str]:
-    """The page; with a form's fields in the URL, what it would do. Forbidden for who sees a part of the trail only."""
+    """The page; with the fields of a form in the URL, a preview of it. Raises Forbidden for members."""
     names = ("plan", "days", "name", "query", "start", "end", "hold")
     typed = {name: request.query_params[name] for name in names if name in request.query_params}
     asked = RetentionForms(request.query_params.get("look", ""), typed)
@@ -161,7 +161,7 @@ def _load(database: Database, store: EventStore, scope: Scope, asked: RetentionF
 
 
 def plan_and_days(typed: dict[str, str]) -> tuple[int | None, str]:
-    """Days and plan as the form says them: days are the choice of enterprise alone. BadRequest (`bad_retention`)."""
+    """Days and plan of the form; only enterprise chooses days. Raises BadRequest (`bad_retention`)."""
     plan, days = typed.get("plan", ""), typed.get("days", "").strip()
     if plan != "enterprise" or not days:
         return None, plan

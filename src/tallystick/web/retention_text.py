@@ -1,16 +1,16 @@
-"""Numbers of retention in sentences: what goes, and whether it ever left."""
+"""Sentences about expiring and deleted events, and how many of them were exported."""
 
 from tallystick.retention.change import RetentionPreview
 from tallystick.store.expiry import ExpiryCount
 
 
 def event_count_text(events: int, exact: bool) -> str:
-    """`At least 1,000 events`"""
+    """`At least 1,000 events`; without "At least" if the number is exact."""
     return f"{'' if exact else 'At least '}{events:,} event{'' if events == 1 else 's'}"
 
 
 def expiry_text(found: ExpiryCount, days: int) -> tuple[str, ...]:
-    """What expires within so many days, and how much of it never left the server."""
+    """How many events expire within `days` days, and how many of them were never exported."""
     if not found.events:
         return (f"{'No events expire' if found.complete else 'No events found that expire'} within {days} days.",)
     verb = "expires" if found.events == 1 and found.complete else "expire"
@@ -18,7 +18,7 @@ def expiry_text(found: ExpiryCount, days: int) -> tuple[str, ...]:
 
 
 def deletion_text(found: RetentionPreview) -> tuple[str, ...]:
-    """What a change deletes."""
+    """What a change of retention deletes."""
     if found.days >= found.before.retention_days and not found.deletes.events:
         return ("No events are deleted. Events already deleted are not restored.",)
     if not found.deletes.events:
@@ -31,7 +31,7 @@ def deletion_text(found: RetentionPreview) -> tuple[str, ...]:
 
 
 def release_text(found: ExpiryCount) -> tuple[str, ...]:
-    """What goes when a hold is released."""
+    """What is deleted after a legal hold is released."""
     if not found.events:
         none = "None of its events has" if found.complete else "No events found that have"
         return (f"{none} expired, so nothing is deleted now.",)
@@ -43,7 +43,7 @@ def release_text(found: ExpiryCount) -> tuple[str, ...]:
 
 
 def export_share_text(found: ExpiryCount) -> str:
-    """Whether these ever left the server."""
+    """How many of these events were exported or archived."""
     if found.outside == found.events:
         return "None of them were exported or archived." if found.events > 1 else "It was not exported or archived."
     if not found.outside:

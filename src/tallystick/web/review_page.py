@@ -1,4 +1,4 @@
-"""One review: the events it is about, what is noted at them, the conclusion, the signature."""
+"""The page of one review: its events, findings, conclusion and signature."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ ReviewDetails = tuple[Review, list[ReviewFinding], Page]
 
 @dataclass(frozen=True, slots=True)
 class ReviewPage:
-    """The page of a review, for whoever asks."""
+    """Renders the page of a review, also after an invalid form."""
 
     review_id: str
     scope: Scope
@@ -45,7 +45,7 @@ class ReviewPage:
     async def show(
         self, *, cursor: str = "", problem: str = "", typed: str | None = None, status: int = 200
     ) -> Response[str]:
-        """With what was written; a problem stands above the forms. `cursor` goes on in the list of events."""
+        """The rendered page; `typed` is the submitted conclusion, `cursor` the page of the event list."""
         loaded = await self.database.run(self._load, cursor)
         return _page(self.frame, loaded, cursor, problem, typed, status)
 
@@ -65,13 +65,13 @@ ReviewPageDep = Injected[ReviewPage]
 async def provide_review_page(
     review_id: str, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, finder: FinderDep
 ) -> ReviewPage:
-    """For the page itself, and for what is posted there and refused."""
+    """The review page of this request."""
     return ReviewPage(review_id, user_scope, frame, database, finder)
 
 
 @get(ONE, name="web.review")
 async def show_review(request: WebRequest, review_page: ReviewPageDep) -> Response[str]:
-    """The page."""
+    """The page of a review."""
     return await review_page.show(cursor=request.query_params.get("cursor", ""))
 
 
@@ -79,7 +79,7 @@ async def show_review(request: WebRequest, review_page: ReviewPageDep) -> Respon
 async def mark_finding(
     review_id: str, form_request: FormRequestDep, review_page: ReviewPageDep, finder: FinderDep
 ) -> Response[str]:
-    """Notes something at an event; or takes it away."""
+    """Adds a finding to an event, or removes it."""
     event_id, cursor = form_request.text("event").strip(), form_request.text("cursor")
 
     def find() -> StoredEvent:
@@ -107,7 +107,7 @@ async def mark_finding(
 async def write_review(
     review_id: str, form_request: FormRequestDep, review_page: ReviewPageDep, store: StoreDep
 ) -> Response[str]:
-    """Keeps the conclusion, signs, or withdraws: `act` says which."""
+    """Saves the conclusion, signs the review, or withdraws it; `act` says which."""
     conclusion = form_request.text("conclusion")
 
     def save() -> None:
@@ -174,7 +174,7 @@ def _page(
 
 
 def _filters(review: Review) -> Filters:
-    """The list of the same events on the Audit Logs page."""
+    """The filters of the review's events on the Audit Logs page."""
     given: dict[str, Any] = {name: tuple(values) for name, values in review.filter.items() if name != "q"}
     return Filters(
         q=" ".join(review.filter.get("q", ())[:1]), range="custom", start=rfc3339(review.start),

@@ -1,4 +1,4 @@
-"""The form of a rule: from the search of the list, tested on the past before it is switched on."""
+"""The form of a new alert rule, and back-tests of rules."""
 
 from dataclasses import dataclass
 from datetime import UTC
@@ -48,7 +48,7 @@ WIDEST = 100
 
 @dataclass(frozen=True, slots=True)
 class BacktestSummary:
-    """A back-test in words: `days` are (day, firings, width of the bar in %)."""
+    """A back-test for the page; `days` are (day, firings, width of the bar in %)."""
 
     result: Backtest
     days: tuple[tuple[str, int, int], ...]
@@ -57,7 +57,7 @@ class BacktestSummary:
 
 @dataclass(frozen=True, slots=True)
 class RuleForm:
-    """The form, shown again with what was typed, what is wrong with it, or what it would have done."""
+    """Renders the form, also after an invalid submission or with the result of a back-test."""
 
     request: WebRequest
     scope: Any
@@ -69,11 +69,14 @@ class RuleForm:
         self, typed: dict[str, str], *, problem: str = "", tested: BacktestSummary | None = None, said: str = "",
         one: Rule | None = None, status: int = 200,
     ) -> Response[str]:  # fmt: skip
-        """The form."""
+        """The rendered form."""
 
         def load() -> list[tuple[str, str]]:
             with self.database.read() as connection:
-                return [(place.shown_id, place.name) for place in list_destinations(connection, self.scope)]
+                return [
+                    (destination.shown_id, destination.name)
+                    for destination in list_destinations(connection, self.scope)
+                ]
 
         return html(
             "rule_form.html",
@@ -85,7 +88,7 @@ class RuleForm:
             tested=tested,
             said=said,
             one=one,
-            places=await self.database.run(load),
+            destinations=await self.database.run(load),
             chosen=typed["destinations"].split(),
             units=tuple(UNITS),
             groups=GROUPS,
@@ -105,13 +108,13 @@ async def provide_rule_form(
     database: DatabaseDep,
     session_token: SessionTokenDep,
 ) -> RuleForm:
-    """The form of this request."""
+    """The rule form of this request."""
     return RuleForm(request, user_scope, frame, database, session_token)
 
 
 @get(NEW, name="web.alerts.new")
 async def show_new(request: WebRequest, rule_form: RuleFormDep) -> Response[str]:
-    """The form, for what the list that led here finds."""
+    """The form, filled with the search and filters of the list that linked here."""
     typed = _empty_form() | {"query": rule_search_of(filters_of(request))}
     return await rule_form.show(typed)
 
@@ -120,7 +123,7 @@ async def show_new(request: WebRequest, rule_form: RuleFormDep) -> Response[str]
 async def make_rule(
     form_request: FormRequestDep, rule_form: RuleFormDep, database: DatabaseDep, store: StoreDep
 ) -> Response[str]:
-    """Makes it, or tests it on the past first."""
+    """Creates the rule, or back-tests it; `act` says which."""
     typed = _empty_form() | form_request.texts(*(name for name in FIELDS if name != "destinations"))
     typed["destinations"] = " ".join(form_request.all("destinations"))
     try:
@@ -146,7 +149,7 @@ async def make_rule(
 async def show_backtest(
     request: WebRequest, name: str, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, store: StoreDep
 ) -> Response[str]:
-    """What a rule, or a detection that is not on yet, would have done."""
+    """The back-test of a rule, or of a detection that is not enabled."""
     chosen = request.query_params.get("days", "30")
     days = int(chosen) if chosen in DAYS else 30
 
@@ -189,7 +192,7 @@ def _empty_form() -> dict[str, str]:
 
 
 def _definition_fields(typed: dict[str, str]) -> dict[str, Any]:
-    """What the form says of what is judged."""
+    """The definition of the rule, from the form's fields."""
     count = int(typed["count"]) if typed["count"].isdecimal() and len(typed["count"]) < 6 else 0
     given: dict[str, Any] = {"query": typed["query"], "count": count, "cooldown_seconds": _seconds(typed, "quiet")}
     if count > 1:

@@ -1,4 +1,4 @@
-"""Saved views: the menu that lists them, and the forms in it."""
+"""The menu of saved views and its forms."""
 
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl, urlencode
@@ -24,7 +24,7 @@ SAVED = f"{PATH}/saved"
 async def list_saved_views(
     request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, session_token: SessionTokenDep
 ) -> Response[str]:
-    """The menu: own and shared views, the one that is shown now, and a form that saves it."""
+    """The menu: own and shared views, and a form that saves the current list."""
     filters = filters_of(request)
 
     def read() -> list[saved_views.SavedView]:
@@ -45,7 +45,7 @@ async def list_saved_views(
 
 @post(SAVED, name="web.audit_logs.save", status_code=303)
 async def save_view(form_request: FormRequestDep, frame: FrameDep, finder: FinderDep) -> Response[str]:
-    """Keeps the list that `query` describes under a name."""
+    """Saves the list that `query` describes under a name."""
     shown = _filters_of_form(form_request)
     kept = urlencode(shown.for_saved_view().pairs())
     try:
@@ -57,7 +57,7 @@ async def save_view(form_request: FormRequestDep, frame: FrameDep, finder: Finde
 
 @post(SAVED + "/{view_id:str}", name="web.audit_logs.change_view", status_code=303)
 async def change_view(view_id: str, form_request: FormRequestDep, frame: FrameDep, finder: FinderDep) -> Response[str]:
-    """Renames, shares, stops sharing or deletes a view, as the pressed button says."""
+    """Renames, shares, unshares or deletes a view; `act` says which."""
     name, context = form_request.text("name"), form_request.context
     acts: dict[str, Callable[[], Awaitable[object]]] = {
         "rename": lambda: form_request.write(saved_views.rename_view, view_id, name, **context),
@@ -78,7 +78,7 @@ async def change_view(view_id: str, form_request: FormRequestDep, frame: FrameDe
 async def _page_with_error(
     problem: BadRequest | Conflict, form_request: FormRequest, frame: PageFrame, finder: Finder
 ) -> Response[str]:
-    """The page that the form stood on, with what was wrong."""
+    """The page that the form was on, with the error."""
     shown = _filters_of_form(form_request)
     listing = await form_request.database.run(load_event_list, form_request.scope, finder, shown, None)
     return html(
@@ -94,10 +94,10 @@ async def _page_with_error(
 
 
 def _filters_of_form(form_request: FormRequest) -> Filters:
-    """The list that was on the page, from the form's own words; nothing else is gone to."""
+    """The filters of the page that the form was on, from its field `query`; redirects go nowhere else."""
     return parse_filters(parse_qsl(form_request.text("query")))
 
 
 def _view_href(view: saved_views.SavedView, filters: Filters) -> str:
-    """Where a view leads: what it keeps, in the zone and the length that are chosen now."""
+    """The URL of a saved view, with the zone and length of the current list."""
     return parse_filters(parse_qsl(view.query)).with_display_of(filters).href()

@@ -1,4 +1,4 @@
-"""Scheduled exports on the page Exports: their list, the form, and what one does with them."""
+"""Scheduled exports on the Exports page: the list, the form, and actions."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRow:
-    """One schedule in words. `tone` is the look of its last result."""
+    """A scheduled export of the list. `tone` is the CSS class of its last result."""
 
     one: Schedule
     words: str
@@ -79,7 +79,7 @@ async def show_form(
     session_token: SessionTokenDep,
     settings: SettingsDep,
 ) -> Response[str]:
-    """The form, for what the list that led here was filtered by."""
+    """The form, filled with the filters of the list that linked here."""
     filters = filters_of(request)
     typed = {
         "name": "", "frequency": "daily", "at": "07:00", "weekday": "monday", "day": "1",
@@ -98,7 +98,7 @@ async def show_edit(
     session_token: SessionTokenDep,
     settings: SettingsDep,
 ) -> Response[str]:
-    """The form of one that there is."""
+    """The form of an existing schedule."""
     one = await database.run(_find_schedule, database, user_scope, schedule_id)
     was = changes.settings_of(one)
     typed = {
@@ -113,7 +113,7 @@ async def show_edit(
 async def make_schedule(
     form_request: FormRequestDep, frame: FrameDep, session_token: SessionTokenDep, settings: SettingsDep
 ) -> Response[str]:
-    """Makes one of what was typed."""
+    """Creates a schedule from the form."""
     typed = form_request.texts(*FIELDS)
     kept = _filter_of(parse_filters(parse_qsl(typed["query"])))
     try:
@@ -133,7 +133,7 @@ async def change_schedule(
     exporter: ExporterDep,
     settings: SettingsDep,
 ) -> Response[str]:
-    """One of the acts: run, pause, resume, consent, delete; or change, to what was typed."""
+    """Runs, pauses, resumes, approves, deletes or changes a schedule; `act` says which."""
     typed = form_request.texts(*FIELDS)
     context = form_request.context
     acts: dict[str, Callable[[], Awaitable[object]]] = {
@@ -163,7 +163,7 @@ async def change_schedule(
 
 
 async def schedule_rows(database: Database, scope: Scope, zone: tzinfo) -> list[ScheduleRow]:
-    """Those of the page."""
+    """The scheduled exports that the person may see."""
 
     def load() -> list[Schedule]:
         with database.read() as connection:
@@ -227,12 +227,12 @@ def _form(
         most=MOST_RECIPIENTS,
         role=scope.role,
         has_mail=settings.smtp_url is not None,
-        place=OPERATOR_STORAGE if settings.export_dir is not None and "admin" in scope.permissions else "",
+        storage=OPERATOR_STORAGE if settings.export_dir is not None and "admin" in scope.permissions else "",
     )
 
 
 def _settings_from(typed: dict[str, str]) -> dict[str, Any]:
-    """What the form says, but for filter and mode, which stay."""
+    """The settings in the form, except filter and mode, which cannot change."""
     return {
         "name": typed["name"] or f"{typed['frequency']} export".capitalize(),
         "frequency": typed["frequency"],
@@ -247,7 +247,7 @@ def _settings_from(typed: dict[str, str]) -> dict[str, Any]:
 
 
 def _filter_of(filters: Filters) -> dict[str, list[str]]:
-    """The filters of a list, without its period, which the schedule decides."""
+    """The filters of a list without its period, which the schedule decides."""
     given = filters.parameters(now_us())
     return {name: list(given[name]) for name in FILTERS if given.get(name)}
 

@@ -1,4 +1,4 @@
-"""The search cut into the terms it is made of, so that each can be shown, and taken away, by itself."""
+"""Splits a search into terms, so that each can be shown and removed on its own."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ _JOINTS = ("AND", "OR")
 
 
 class Term(NamedTuple):
-    """`text` as it is written, without its sign; `rest` is the search without it."""
+    """A term of a search: `text` without its minus sign; `rest` is the search without the term."""
 
     text: str
     is_excluded: bool
@@ -16,7 +16,7 @@ class Term(NamedTuple):
 
 
 def terms_of(query: str) -> list[Term]:
-    """The terms that must all hold; one for the whole where alternatives stand at the top, or it cannot be read."""
+    """The terms that are joined by AND; the whole search as one term if it has a top-level OR or is invalid."""
     if not query.strip():
         return []
     try:
@@ -27,13 +27,13 @@ def terms_of(query: str) -> list[Term]:
         return [Term(query.strip(), False, "")]
     written = [query[start:end] for start, _, end in pieces]
     return [
-        Term(query[inner:end], inner > start, " ".join(written[:place] + written[place + 1 :]))
-        for place, (start, inner, end) in enumerate(pieces)
+        Term(query[inner:end], inner > start, " ".join(written[:number] + written[number + 1 :]))
+        for number, (start, inner, end) in enumerate(pieces)
     ]
 
 
 def _pieces(query: str, tokens: list[Token]) -> list[tuple[int, int, int]]:
-    """(start, start without the sign, end) of each term; nothing when alternatives stand at the top."""
+    """(start, start without the minus sign, end) of each term; [] if the search has a top-level OR."""
     found: list[tuple[int, int, int]] = []
     depth, start, inner = 0, -1, -1
     for token in tokens:

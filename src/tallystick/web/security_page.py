@@ -1,4 +1,4 @@
-"""Security: failed sign-ins by address and user over time, changes of permissions, and the signs to watch for."""
+"""The Security page: failed logins, permission changes, and signs of an attack."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,7 +30,7 @@ PERMISSIONS = (
     "action:role.deleted"
 )
 SHOWN = 10
-# The four signs, each by what a detection finds: heading, and what it means in a sentence.
+# Detection → heading and explanation of the sign.
 SIGNS = {
     "failed_sign_ins": ("Many failed logins", "Five or more for one account within ten minutes."),
     "off_hours": ("Actions at unusual times", "At an hour when that user is hardly ever active."),
@@ -41,7 +41,7 @@ SIGNS = {
 
 @dataclass(frozen=True, slots=True)
 class TopValues:
-    """The values that occur most: (value, count, width of its bar in %, where its events are)."""
+    """The most frequent values of a field: (value, count, width of its bar in %, URL of its events)."""
 
     title: str
     values: tuple[tuple[str, int, int, str], ...]
@@ -49,7 +49,7 @@ class TopValues:
 
 @dataclass(frozen=True, slots=True)
 class SecurityContent:
-    """What the page is made of."""
+    """The data of the Security page. `days` are (day, count, height of the bar in %, URL)."""
 
     days: tuple[tuple[str, int, int, str], ...]
     failed: int
@@ -62,7 +62,7 @@ class SecurityContent:
 async def show_security(
     request: WebRequest, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, finder: FinderDep
 ) -> Response[str]:
-    """The page; the signs come in when they are found."""
+    """The Security page; the signs are loaded separately."""
     require_whole_trail(user_scope)
     days, zone = _days(request), filters_of(request).zone
     now = now_us()
@@ -83,7 +83,7 @@ async def show_security(
 async def show_sign(
     request: WebRequest, name: str, user_scope: UserScopeDep, database: DatabaseDep, store: StoreDep
 ) -> Response[str]:
-    """One sign: how often, whom it is about, and the events behind it."""
+    """One sign, as a fragment: how often it occurred, for whom, and its events."""
     if name not in SIGNS:
         raise NotFound("Unknown sign.", code="no_sign")
     days, zone = _days(request), filters_of(request).zone
@@ -127,7 +127,7 @@ def _load(finder: Finder, scope: Scope, days: int, now: int, zone: Any) -> Secur
 
 
 def _events(query: str, group: str, at: int, window_us: int) -> str:
-    """Where the events behind a finding are."""
+    """The URL of the events behind an occurrence of a sign."""
     around = max(window_us, 60_000_000)
     more = {"user": group} if group else {}
     return _href(query, at - around, at + 1, **more)

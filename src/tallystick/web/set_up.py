@@ -1,4 +1,4 @@
-"""Setting up: the first organization and its owner, through the link that the server prints."""
+"""Set-up of the first organization and its owner, through a link that the server prints."""
 
 import re
 from typing import Any
@@ -24,7 +24,7 @@ FIELDS = ("organization", "slug", "name", "email")
 
 @get("/set-up/{token:str}", name="web.set_up")
 async def show_set_up(token: str, database: DatabaseDep) -> Response[str]:
-    """The form; 404 when the link was used or is too old."""
+    """The set-up form; 404 if the link was used or has expired."""
     await database.run(_check_link, database, token)
     return _page(dict.fromkeys(FIELDS, ""))
 
@@ -39,7 +39,7 @@ async def set_up(
     sign_in: SignInDep,
     recorder: RecorderDep,
 ) -> Response[str]:
-    """Makes the organization, its log and its owner, who is signed in at once."""
+    """Creates the organization, its log and its owner, and signs the owner in."""
     fields = {name: str(form.get(name, "")).strip() for name in FIELDS}
     await database.run(_check_link, database, token)
     try:
@@ -58,7 +58,7 @@ async def set_up(
 
 
 def slug_of(name: str) -> str:
-    """A short name made from an organization's name; the organization can be called anything."""
+    """A short name derived from an organization's name."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:40].strip("-") or "main"
 
 

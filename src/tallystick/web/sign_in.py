@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""Sign-in, sign-out, and switching between organizations."""
 
 from uuid import UUID
 
@@ -28,13 +28,13 @@ from tallystick.web.templating import html, redirect
 
 @get("/", name="web.home")
 async def show_home() -> Response[str]:
-    """Audit Logs is the first page; who is not signed in is led on from there."""
+    """A redirect to Audit Logs, which redirects to the sign-in page if necessary."""
     return redirect(PATH)
 
 
 @get("/sign-in", name="web.sign_in")
 async def show_sign_in(request: WebRequest, session_token: SessionTokenDep, database: DatabaseDep) -> Response[str]:
-    """The form; who is signed in goes on at once."""
+    """The sign-in form; a redirect for somebody who is signed in."""
     wanted = _redirect_target(request.query_params.get("next", ""))
     is_signed_in, is_set_up = await database.run(_sign_in_state, database, session_token)
     if is_signed_in:
@@ -51,7 +51,7 @@ async def submit_sign_in(
     sign_in: SignInDep,
     recorder: RecorderDep,
 ) -> Response[str]:
-    """Begins a session, or says that it was refused."""
+    """Begins a session, or shows the form with the reason for refusal."""
     email, wanted = str(form.get("email", "")), _redirect_target(str(form.get("next", "")))
     try:
         token = await sign_in.sign_in(
@@ -82,7 +82,7 @@ async def sign_out(
     database: DatabaseDep,
     recorder: RecorderDep,
 ) -> Response[str]:
-    """Ends the session; the form's token shows that the person meant it."""
+    """Ends the session; requires the form token."""
     check_form_token(session_token, str(form.get("form_token", "")))
 
     def end() -> None:
@@ -103,7 +103,7 @@ async def switch_organization(
     database: DatabaseDep,
     recorder: RecorderDep,
 ) -> Response[str]:
-    """Goes on in another organization of the person, with a new cookie; the other organization's trail says so."""
+    """Begins a session in another organization of the person; recorded in that organization's trail."""
     check_form_token(session_token, str(form.get("form_token", "")))
 
     def switch() -> str:
@@ -120,17 +120,17 @@ async def switch_organization(
 
 
 def set_session_cookie(response: Response[str], token: str, settings: Settings) -> Response[str]:
-    """Gives the browser the session's cookie; an empty token takes it away."""
+    """Sets the session cookie; an empty token deletes it."""
     response.headers["Set-Cookie"] = sessions.set_cookie(token, settings.public_url)
     return response
 
 
 def _sign_in_state(database: Database, token: str) -> tuple[bool, bool]:
-    """Is someone signed in; is there an organization at all."""
+    """Whether somebody is signed in, and whether any organization exists."""
     with database.read() as connection:
         return sessions.find_by_token(connection, token, now_us()) is not None, organizations.exists_any(connection)
 
 
 def _redirect_target(path: str) -> str:
-    """Where to go after the sign-in: only ever a page of ours."""
+    """The page to open after sign-in: `path` if it is one of our pages, else Audit Logs."""
     return path if is_own_page(path) else PATH

@@ -1,4 +1,4 @@
-"""What the User and Resource menus offer: the most frequent values among what the other filters let through."""
+"""Suggests values for the User and Resource filters: the most frequent ones among the other filters' events."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -22,7 +22,7 @@ FIELDS: dict[str, Field] = {"user": "user", "resource": "resource"}
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """One value to tick; `count` is None for one that is chosen already and not among the most frequent."""
+    """A value to tick; `count` is None for a chosen value that is not among the most frequent."""
 
     value: str
     count: int | None
@@ -33,7 +33,7 @@ class Suggestion:
 async def suggest_values(
     request: WebRequest, name: str, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
 ) -> Response[str]:
-    """Values of `user` or `resource`; what is typed in the menu's box narrows them."""
+    """Suggested values of `user` or `resource`, narrowed by the text typed in the menu."""
     field = FIELDS.get(name)
     if field is None:
         raise BadRequest("Values can be suggested for user and resource.", code="bad_parameter", parameter="name")
@@ -57,7 +57,7 @@ def _suggestions(
     try:
         others = query_from(filters.with_values(name, pattern).parameters(now), now=now)
         found = finder.facets(scope, others, name, limit=MOST)["values"]
-    except BadRequest:  # a search that is not finished yet; the search box says so
+    except BadRequest:  # an invalid search; the search box shows the error
         found = []
     counts = {one["value"]: one["count"] for one in found}
     first = [Suggestion(value, counts.pop(value, None), True) for value in chosen]

@@ -1,4 +1,4 @@
-"""HTML from templates, and the headers that every answer of the pages carries."""
+"""Renders templates to HTML responses, and sets the headers of every response of the pages."""
 
 from datetime import tzinfo
 from typing import Any
@@ -26,16 +26,16 @@ ENVIRONMENT = Environment(
 
 
 def inline_code(text: str) -> Markup:
-    """A message with what stands between backticks as code."""
+    """A message with text between backticks as `<code>`."""
     parts = (
-        escape(part) if place % 2 == 0 else Markup("<code>{}</code>").format(part)
-        for place, part in enumerate(text.split("`"))
+        escape(part) if number % 2 == 0 else Markup("<code>{}</code>").format(part)
+        for number, part in enumerate(text.split("`"))
     )
     return Markup().join(parts)
 
 
 def _now_words(zone: tzinfo) -> str:
-    """When a page was made, to the second."""
+    """The current time as text, to the second."""
     now = now_us()
     return second_words(now, zone)
 
@@ -53,7 +53,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-# Referrer-Policy: a URL holds what a person searched for. no-store: a page holds the trail.
+# Referrer-Policy: URLs contain searches. no-store: pages contain events of the trail.
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -65,28 +65,28 @@ HEADERS = {
 
 
 def render(template: str, **values: Any) -> str:
-    """The template as text; every value is escaped."""
+    """The rendered template as text; all values are escaped."""
     return ENVIRONMENT.get_template(template).render(**values)
 
 
 def html(template: str, *, status: int = 200, headers: dict[str, str] | None = None, **values: Any) -> Response[str]:
-    """An HTML answer made from a template."""
+    """An HTML response from a template."""
     return Response(render(template, **values), status_code=status, media_type=MediaType.HTML, headers=headers)
 
 
 def redirect(url: str) -> Response[str]:
-    """Go on there with GET."""
+    """A redirect that the browser follows with GET."""
     return Response("", status_code=303, headers={"Location": url}, media_type=MediaType.HTML)
 
 
 def row_html(line: EventRow, filters: Filters, needles: tuple[str, ...] = ()) -> str:
-    """One line of the table, by the same template as those of a page."""
+    """One row of the event table, from the template of the page."""
     macro: Any = ENVIRONMENT.get_template("row.html").module
     return str(macro.row(line, filters, "", needles)).strip()
 
 
 async def add_headers(response: Response[Any]) -> Response[Any]:
-    """Adds what each answer of the pages carries, without replacing what it said itself."""
+    """Adds HEADERS to a response, without replacing headers that it has."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response

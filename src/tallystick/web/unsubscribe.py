@@ -1,4 +1,4 @@
-"""Unsubscribing from a scheduled export by a link in its mail, without a session; mail programs post (RFC 8058)."""
+"""Unsubscribing from a scheduled export by a link in its mail, without a session (RFC 8058)."""
 
 from litestar import Response, get, post
 
@@ -10,13 +10,13 @@ from tallystick.web.dependencies import DatabaseDep, RecorderDep, RequestCallerD
 from tallystick.web.templating import html
 
 PATH = "/unsubscribe/{token:str}"
-# Whoever guesses links gets no further than this.
+# Limits the guessing of links: one request per second and address, 20 at once.
 _POSTS = RateLimit(1, 20, detail="Too many unsubscribe requests from this address. Wait and try again.")
 
 
 @get(PATH, name="web.unsubscribe")
 async def show_unsubscribe(token: str, database: DatabaseDep, settings: SettingsDep) -> Response[str]:
-    """Asks. Looking changes nothing: programs follow the links of a mail before a person does."""
+    """The confirmation form. A GET changes nothing, because mail programs open links before people do."""
 
     def look() -> Subscription:
         with database.read() as connection:
@@ -29,7 +29,7 @@ async def show_unsubscribe(token: str, database: DatabaseDep, settings: Settings
 async def unsubscribe(
     token: str, request_caller: RequestCallerDep, database: DatabaseDep, settings: SettingsDep, recorder: RecorderDep
 ) -> Response[str]:
-    """Does it. The link is all that it takes: no cookie is read, so that no other site can act for anybody."""
+    """Unsubscribes. Needs only the link: no cookie is read, so a cross-site request gains nothing."""
 
     _POSTS.take(request_caller.address)
 
