@@ -122,7 +122,7 @@ def test_a_role_that_changed_before_it_is_made_ends_it(sqlite_spine: Spine, scop
     assert work.step()
     one = show(sqlite_spine, scope, shown_id)
     assert one.state == "failed"
-    assert "requested this as admin and is member now" in one.error
+    assert "requested this as admin and is now member" in one.error
     assert told(sqlite_spine, scope, "audit_log.export_failed")["metadata"]["error"] == one.error
     assert list(files.list_files(tmp_path)) == []
 
@@ -249,7 +249,7 @@ def test_only_so_many_wait_and_only_for_who_may(sqlite_spine: Spine, scope, monk
     monkeypatch.setattr(request, "MAX_WAITING", 2)
     ask(sqlite_spine, scope)
     ask(sqlite_spine, scope)
-    with pytest.raises(Conflict, match="are waiting"):
+    with pytest.raises(Conflict, match="already waiting"):
         ask(sqlite_spine, scope)
     with pytest.raises(Forbidden):
         ask(sqlite_spine, replace(scope, permissions=frozenset({"events:read"})))

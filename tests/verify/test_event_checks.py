@@ -32,7 +32,7 @@ def test_what_cannot_be_read_is_told_in_its_place(processes):
     seen = []
     with pytest.raises(Malformed, match="not a JSON object"):
         seen.extend(one for one, _ in check_blocks(iter(blocks), processes))
-    with pytest.raises(Malformed, match="none of a log"):
+    with pytest.raises(Malformed, match="is not valid"):
         list(check_blocks(iter([Block(b'{"index":-1}\n', bytes(ENTRY_BYTES))]), processes))
 
 

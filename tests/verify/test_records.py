@@ -67,7 +67,7 @@ def test_a_purge_of_what_was_still_to_be_kept_explains_nothing(trail):
     at = trail.pruned("1-5", "2024-12-31T00:00:00+00:00")
     report = trail.check(trail.bundle(without=range(1, 6), records=[0, at]))
     assert not report.holds
-    assert "though events were to be kept 365 days then" in report.problems[0]
+    assert "although events had to be kept for 365 days then" in report.problems[0]
     assert found(report)["unexplained"] == "1-5"
 
 

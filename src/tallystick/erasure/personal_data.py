@@ -106,7 +106,7 @@ class TableTexts:
 
 @dataclass(frozen=True)
 class RuleMemory:
-    """What alert rules remember of the person, as digests, which are deleted. To the rules the person is new then."""
+    """Digests by which alert rules remember the person, which are deleted. To the rules the person is new then."""
 
     database: Database
     name: str = "rule memory"

@@ -70,7 +70,7 @@ def _replay(
 def _unrecorded(
     database: Database, lines: Iterable[erasure_list.ErasureListLine], said: Iterable[ErasureRecord]
 ) -> Iterator[tuple[str, int, str]]:
-    """What the list has and the log does not: (erasure, parts, indexes), each small enough for one record."""
+    """Erasures in the list without a record in the log: (erasure, parts, indexes), each small enough for one record."""
     in_log = _recorded(said)
     for line in lines:
         there = in_log.get((line.erasure, line.parts), frozenset())

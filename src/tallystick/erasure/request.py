@@ -32,7 +32,7 @@ ARCHIVE, PLACES, SCRUB = "archive", "places", "scrub"
 
 
 class ErasurePreview(msgspec.Struct):
-    """What a request found: in the trail, elsewhere by location name, and the person's account if there is one."""
+    """The preview of a request: matches in the trail, elsewhere by location name, and the person's account, if any."""
 
     trail: SubjectMatches
     places: dict[str, int] = {}

@@ -210,6 +210,7 @@ class _EventCounter:
         watch: ProgressCallback,
         data_dir: Path,
     ) -> Iterator[Sequence[StoredEvent]]:
+        """Pass the events on in pieces, and report progress after each: `share` gives it from the last event."""
         for block in blocks:
             for start in range(0, len(block), STEP_EVENTS):
                 piece = block[start : start + STEP_EVENTS]

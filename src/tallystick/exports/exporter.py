@@ -293,6 +293,7 @@ class _ProgressWatch:
         self._next = 0.0
 
     def report(self, progress: int) -> None:
+        """Save the progress in thousandths, at most once a second; ExportCancelled."""
         if self._is_recording():
             time.sleep(min(time.monotonic() - self._worked_from, MAX_REST_SECONDS))
         self._worked_from = time.monotonic()

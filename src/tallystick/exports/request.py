@@ -18,7 +18,7 @@ from tallystick.exports.words import describe_filter
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import EVERYTHING
 from tallystick.query.scope import Principal, Scope
-from tallystick.render.writers import FORMATS, ExportFormat
+from tallystick.render.writers import FORMATS, FileFormat
 from tallystick.search.filters import NAMES, query_from
 
 PREFIX = "exp"
@@ -28,11 +28,11 @@ MAX_LISTED = 200
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
 OPEN = ("queued", "running")
 # Built by functions that the exporter is given (`builders`); they cannot be requested as a format.
-OTHERS: dict[str, ExportFormat] = {
-    "report": ExportFormat("Report", "json", "application/json", False),
-    "evidence": ExportFormat("Evidence", "zip", "application/zip", False),
+OTHERS: dict[str, FileFormat] = {
+    "report": FileFormat("Report", "json", "application/json", False),
+    "evidence": FileFormat("Evidence", "zip", "application/zip", False),
 }
-KINDS: dict[str, ExportFormat] = FORMATS | OTHERS
+KINDS: dict[str, FileFormat] = FORMATS | OTHERS
 COMPLETED_ACTIONS = {"report": "audit_log.report_generated"}
 EXPORTED = "audit_log.exported"
 
@@ -130,12 +130,29 @@ def queue_export(
     who = scope.principal
     connection.execute(
         insert(exports).values(
-            org_id=scope.org_id, export_id=export_id, format=kind, filter=text, first=first,
-            position=ledger_log.read(connection, scope.org_id).size, state="queued", gone="", run=0, progress=0,
-            sha256="", ranges="", error="", by_kind=who.kind, by_id=who.id, by_name=who.name[:254],
-            by_email=who.email, by_role=scope.role, address=caller.address, source=caller.source, asked_at=now,
+            org_id=scope.org_id,
+            export_id=export_id,
+            format=kind,
+            filter=text,
+            first=first,
+            position=ledger_log.read(connection, scope.org_id).size,
+            state="queued",
+            gone="",
+            run=0,
+            progress=0,
+            sha256="",
+            ranges="",
+            error="",
+            by_kind=who.kind,
+            by_id=who.id,
+            by_name=who.name[:254],
+            by_email=who.email,
+            by_role=scope.role,
+            address=caller.address,
+            source=caller.source,
+            asked_at=now,
         )
-    )  # fmt: skip
+    )
     return _find(connection, scope, export_id)
 
 
@@ -229,11 +246,29 @@ def is_export(org_id: UUID, export_id: UUID) -> ColumnElement[bool]:
 def export_of(row: Row[Any]) -> Export:
     """The export of a row."""
     return Export(
-        row.org_id, row.export_id, row.format, msgspec.json.decode(row.filter), row.first, row.position, row.state,
-        row.gone, row.run, row.progress, row.rows, row.bytes, row.sha256, row.ranges, row.error,
-        Principal(row.by_kind, row.by_id, row.by_name, row.by_email), row.by_role, row.address, row.source,
-        row.asked_at, row.finished_at, row.expires_at,
-    )  # fmt: skip
+        row.org_id,
+        row.export_id,
+        row.format,
+        msgspec.json.decode(row.filter),
+        row.first,
+        row.position,
+        row.state,
+        row.gone,
+        row.run,
+        row.progress,
+        row.rows,
+        row.bytes,
+        row.sha256,
+        row.ranges,
+        row.error,
+        Principal(row.by_kind, row.by_id, row.by_name, row.by_email),
+        row.by_role,
+        row.address,
+        row.source,
+        row.asked_at,
+        row.finished_at,
+        row.expires_at,
+    )
 
 
 def _filter_text(kept: Mapping[str, Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""An export's filter for people."""
+"""Descriptions of an export's filter and period in words."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
@@ -16,7 +16,7 @@ Filter = Mapping[str, Sequence[str]]
 
 
 def describe_filter(given: Filter) -> str:
-    """What is filtered by, without the period: `User: john@acme.com or sarah@acme.com · Status: failed`."""
+    """The filter in words, without the period: `User: john@acme.com or sarah@acme.com · Status: failed`."""
     said = [f"{words}: {' or '.join(given[name])}" for name, words in NAMES.items() if given.get(name)]
     said += [framework_words(name) for name in given.get("framework", ())]
     return " · ".join(said) or "All events"

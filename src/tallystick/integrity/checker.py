@@ -128,8 +128,19 @@ def _record_failure(connection: Connection, org_id: UUID, problem: Problem, foun
 def _record_success(connection: Connection, org_id: UUID, found: Round, by: Principal) -> None:
     organization = organizations.of_scope(connection, operator_scope(org_id))
     metadata = {
-        "entries": found.end, "events": found.checked, "expired": found.expired, "erased": found.erased,
-    }  # fmt: skip
+        "entries": found.end,
+        "events": found.checked,
+        "expired": found.expired,
+        "erased": found.erased,
+    }
     on = resource("organization", org_id, "org", organization.name)
-    record_own(connection, org_id, "audit_log.integrity_verified", by=by, caller=NOWHERE, on=on, now=clock.now_us(),
-         metadata=metadata)  # fmt: skip
+    record_own(
+        connection,
+        org_id,
+        "audit_log.integrity_verified",
+        by=by,
+        caller=NOWHERE,
+        on=on,
+        now=clock.now_us(),
+        metadata=metadata,
+    )

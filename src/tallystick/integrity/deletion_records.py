@@ -43,7 +43,7 @@ class DeletionRecords:
         self._purges: list[tuple[int, list[tuple[int, int]]]] = []
         taken: dict[str, list[tuple[int, int]]] = {part: [] for part in PARTS}
         for event in explanatory_records(self._database, self._store, self._scope, end):
-            self._take(event, nodes, taken)
+            self._add(event, nodes, taken)
         self.purged = IndexSet(pair for _, found in self._purges for pair in found)
         self.erased = {part: IndexSet(found) for part, found in taken.items()}
 
@@ -59,7 +59,7 @@ class DeletionRecords:
         """Whether erasure records explain that these parts of this event are missing."""
         return all(index in self.erased[part] for part in parts)
 
-    def _take(self, event: StoredEvent, nodes: DetachedNodes, taken: dict[str, list[tuple[int, int]]]) -> None:
+    def _add(self, event: StoredEvent, nodes: DetachedNodes, taken: dict[str, list[tuple[int, int]]]) -> None:
         position, place = divmod(event.index, TILE_WIDTH)
         entry = nodes.entries(position)[place * ENTRY_BYTES : (place + 1) * ENTRY_BYTES]
         try:

@@ -65,6 +65,11 @@ def request_check(connection: Connection, scope: Scope, *, now: int, caller: Cal
     organization = organizations.of_scope(connection, scope)
     on = resource("organization", organization.org_id, "org", organization.name)
     record_own(
-        connection, scope.org_id, "audit_log.integrity_check_requested", by=scope.principal, caller=caller, on=on,
+        connection,
+        scope.org_id,
+        "audit_log.integrity_check_requested",
+        by=scope.principal,
+        caller=caller,
+        on=on,
         now=now,
-    )  # fmt: skip
+    )

@@ -67,7 +67,7 @@ out there. Filtered events are proven one by one; that there are no others is no
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a bundle holds: with `first` and `end` all events with first ≤ index < end, otherwise those of a filter.
+    """The content of a bundle: with `first` and `end` all events with first ≤ index < end, otherwise those of a filter.
 
     `filter` maps parameter names to the requested values; it and `made_by` are copied into the manifest.
     """

@@ -93,12 +93,16 @@ class Keyring:
         made = self.active_keys(connection, scope.org_id, now=now)[0]
         organization = organizations.of_scope(connection, scope)
         record_own(
-            connection, scope.org_id, "audit_log.signing_key_rotated",
-            by=scope.principal, caller=caller, now=now,
+            connection,
+            scope.org_id,
+            "audit_log.signing_key_rotated",
+            by=scope.principal,
+            caller=caller,
+            now=now,
             on=resource("organization", organization.org_id, "org", organization.name),
             changes={"key": {"before": before.vkey, "after": made.vkey}},
             metadata={"both_sign_until": rfc3339(until)},
-        )  # fmt: skip
+        )
         return made
 
     def _make(self, connection: Connection, org_id: UUID, *, now: int) -> None:

@@ -15,7 +15,7 @@ WriteFunction = Callable[[Blocks, BinaryIO, CoverPage], None]
 
 
 @dataclass(frozen=True, slots=True)
-class ExportFormat:
+class FileFormat:
     """A format: its name in `words`, and whether files hold every field of an event (`is_whole`).
 
     A format without `write` is built elsewhere (the bundle).
@@ -50,11 +50,11 @@ def _parquet(blocks: Blocks, target: BinaryIO, _about: CoverPage) -> None:
     write_parquet(blocks, target)
 
 
-FORMATS: dict[str, ExportFormat] = {
-    "csv": ExportFormat("CSV", "csv", "text/csv; header=present", False, _csv),
-    "json": ExportFormat("JSON", "json", "application/json", True, _json),
-    "ndjson": ExportFormat("NDJSON", "ndjson", "application/x-ndjson", True, _ndjson),
-    "pdf": ExportFormat("PDF", "pdf", "application/pdf", False, write_pdf),
-    "parquet": ExportFormat("Parquet", "parquet", "application/vnd.apache.parquet", True, _parquet),
-    "bundle": ExportFormat("Bundle", "zip", "application/zip", True),
+FORMATS: dict[str, FileFormat] = {
+    "csv": FileFormat("CSV", "csv", "text/csv; header=present", False, _csv),
+    "json": FileFormat("JSON", "json", "application/json", True, _json),
+    "ndjson": FileFormat("NDJSON", "ndjson", "application/x-ndjson", True, _ndjson),
+    "pdf": FileFormat("PDF", "pdf", "application/pdf", False, write_pdf),
+    "parquet": FileFormat("Parquet", "parquet", "application/vnd.apache.parquet", True, _parquet),
+    "bundle": FileFormat("Bundle", "zip", "application/zip", True),
 }

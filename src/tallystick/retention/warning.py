@@ -46,8 +46,16 @@ def set_warning_off(connection: Connection, scope: Scope, off: bool, *, now: int
     organization = organizations.of_scope(connection, scope)
     on = resource("organization", organization.org_id, "org", organization.name)
     changes = {"retention_mail": {"before": not before.off, "after": not off}}
-    record_own(connection, scope.org_id, "organization.updated", by=scope.principal, caller=caller, on=on, now=now,
-         changes=changes)  # fmt: skip
+    record_own(
+        connection,
+        scope.org_id,
+        "organization.updated",
+        by=scope.principal,
+        caller=caller,
+        on=on,
+        now=now,
+        changes=changes,
+    )
 
 
 def warn(

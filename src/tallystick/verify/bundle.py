@@ -69,6 +69,7 @@ class _BundleCheck:
         self._opened: dict[str, _HashedReader] = {}
 
     def run(self, keys: Sequence[Key], older: SignedCheckpoint | None) -> SignedCheckpoint:
+        """Check everything; returns the bundle's checkpoint. Malformed or Unsigned when it cannot be checked."""
         checkpoint = open_checkpoint(self._read_small("checkpoint"), keys)
         self._check_small_files()
         self._check_attached()
