@@ -1,4 +1,4 @@
-"""The worked example, from the alert to the incident report, as a person walks it."""
+"""The worked example, from the alert to the incident report."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who may see what: other organizations, members, and markup that wants to be run."""
+"""Access to pages: other organizations, members, and markup in events."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The frame around the pages: where one can go, whose organization it is, and another one to go on in."""
+"""The frame around the pages: navigation, account menu, and switching between organizations."""
 
 import httpx
 import pytest

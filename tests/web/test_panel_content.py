@@ -1,4 +1,4 @@
-"""User agents in words."""
+"""User agents as text."""
 
 import pytest
 
@@ -21,5 +21,5 @@ WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:121.0) Gecko/20100101 Fi
         ("(" * 5000, ""),
     ],
 )
-def test_a_user_agent_is_said_in_words_where_it_is_known(text, words):
+def test_a_known_user_agent_is_shown_as_text(text, words):
     assert user_agent_text(text) == words

@@ -1,4 +1,4 @@
-"""What stands beside the list: counts over time, top values, completions, saved views; and who gets them."""
+"""Histogram, top values, completions and saved views of the list, and who may see them."""
 
 import html
 import re

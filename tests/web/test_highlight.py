@@ -1,4 +1,4 @@
-"""What is marked in a cell, and what is cut out of its middle."""
+"""Search matches are highlighted, and long ids are shortened in the middle."""
 
 import re
 from html import unescape
@@ -23,21 +23,21 @@ from tallystick.web.highlight import highlight
         ("İstanbul", ("stan",), "İ<mark>stan</mark>bul"),
     ],
 )
-def test_what_was_searched_for_is_marked(text, needles, html):
+def test_search_matches_are_highlighted(text, needles, html):
     assert highlight(text, needles) == html
 
 
-def test_an_id_keeps_its_end_where_room_is_short():
+def test_a_shortened_id_keeps_its_end():
     assert highlight("evt_01m831r012frv9t3cja7ctchn8") == (
         '<span class="middle"><span>evt_01m831r012frv9t3cja7</span><span>ctchn8</span></span>'
     )
 
 
-def test_a_mark_goes_on_over_the_cut():
+def test_a_match_may_cross_the_cut():
     assert "<mark>ja7</mark></span><span><mark>ct</mark>chn8" in highlight("evt_01m831r012frv9t3cja7ctchn8", ("ja7ct",))
 
 
 @given(st.text(max_size=40), st.lists(st.text(min_size=1, max_size=3).map(fold), max_size=3))
-def test_nothing_but_marks_is_added_and_nothing_is_lost(text, needles):
+def test_only_marks_are_added_and_no_text_is_lost(text, needles):
     found = str(highlight(text, tuple(needles)))
     assert unescape(re.sub(r"</?(mark|span)[^>]*>", "", found)) == text

@@ -1,4 +1,4 @@
-"""Links from a value to the events that have it, or have it not."""
+"""The "show only" and "exclude" links of a value."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,7 +16,7 @@ def asked(url: str) -> dict[str, list[str]]:
     return parse_qs(urlsplit(url).query)
 
 
-def test_a_filter_takes_the_place_of_what_it_held_and_a_qualifier_is_added():
+def test_a_filter_replaces_its_values_and_a_qualifier_is_added_to_the_search():
     filters = Filters(q="deploy", user=("john@example.com",))
     links = filter_links(filters, "/audit-logs/evt_1", "user", "sarah@acme.com")
     assert asked(links.show_only) == {"q": ["deploy"], "user": ["sarah@acme.com"]}
@@ -30,19 +30,19 @@ def test_a_search_with_or_keeps_its_meaning():
     assert asked(links.exclude)["q"] == ["(a OR b) -session:ses_1"]
 
 
-def test_the_same_is_not_added_twice():
+def test_a_term_is_not_added_twice():
     once = filter_links(Filters(), "/x", "session", "ses_1").show_only
     assert filter_links(Filters(q=asked(once)["q"][0]), "/x", "session", "ses_1").show_only == once
 
 
 @pytest.mark.parametrize("value", [*ZOO, "Sarah Lin", 'a "quoted" name', "(x)", "-x", "OR", "a:b", "2001:db8::1", "王"])
-def test_every_value_is_written_so_that_the_search_can_be_read(value):
+def test_every_value_is_quoted_so_that_the_search_is_valid(value):
     links = filter_links(Filters(), "/x", "user", value)
     assert isinstance(parse(asked(links.exclude)["q"][0], now=0), Not)
     query_from(asked(links.show_only), now=0)
 
 
 @pytest.mark.parametrize("value", ["", "a\\", 'a\\"b', "x" * 3000])
-def test_what_cannot_be_written_has_no_link(value):
+def test_a_value_that_cannot_be_quoted_has_no_link(value):
     links = filter_links(Filters(), "/x", "user", value)
     assert links == NO_LINKS or links.exclude == ""

@@ -1,4 +1,4 @@
-"""The list: columns, filters, search, chips, counts, paging."""
+"""The Audit Logs page: columns, filters, search, chips, counts, paging."""
 
 import re
 

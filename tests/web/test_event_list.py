@@ -1,4 +1,4 @@
-"""What the list says of itself: counts, partial answers, and why it is empty."""
+"""Counts, partial answers and empty lists of the event list."""
 
 import re
 
@@ -21,11 +21,11 @@ from tallystick.web.templating import render
         (None, None, ""),
     ],
 )
-def test_a_count_says_how_far_it_can_be_trusted(total, relation, words):
+def test_a_count_says_whether_it_is_exact(total, relation, words):
     assert count_text(total, relation) == words
 
 
-def test_a_partial_answer_is_said_and_goes_on():
+def test_a_partial_answer_is_announced_and_can_be_continued():
     listing = EventList(
         Filters(q="-deploy"), partial=True, cursor="next", count="at least 0 events", empty_text="Nothing so far."
     )
@@ -35,7 +35,7 @@ def test_a_partial_answer_is_said_and_goes_on():
     assert "/audit-logs/rows?q=-deploy&amp;cursor=next" in shown
 
 
-def test_a_whole_answer_says_that_it_is_the_end_or_leads_to_older_events():
+def test_a_complete_answer_says_that_it_is_the_end_or_links_to_older_events():
     for cursor, words in ((None, ""), ("next", "Older")):
         listing = EventList(Filters(), cursor=cursor, is_continuation=True)
         shown = render("results.html", listing=listing, filters=listing.filters, open_id="")
@@ -43,7 +43,7 @@ def test_a_whole_answer_says_that_it_is_the_end_or_leads_to_older_events():
         assert "Search further back" not in shown
 
 
-def test_a_list_that_is_whole_is_counted_and_not_guessed(town):
+def test_a_complete_list_is_counted_exactly(town):
     name, value = town.session("alice@acme.com")
     for query in ("q=encryption", "q=nobody-did-this"):
         shown = httpx.get(f"{town.server.url}/audit-logs?{query}", cookies={name: value}).text

@@ -1,4 +1,4 @@
-"""An event that lost parts, in the list, in the panel and wherever else an event is told: what is left is shown."""
+"""An event that lost parts to an erasure shows what is left, in the list, the panel and elsewhere."""
 
 from datetime import UTC
 

@@ -1,4 +1,4 @@
-"""A row says why it was found where none of its cells does."""
+"""The snippet of a match in an event's details."""
 
 import pytest
 
@@ -10,16 +10,16 @@ EVENT = {
 }
 
 
-def test_the_value_that_holds_what_was_searched_is_told_with_its_path():
+def test_the_matching_value_is_shown_with_its_name():
     assert match_snippet(EVENT, ["deployment.failed"], ("encryption",)) == ("error: …S3 encryption required")
 
 
-def test_nothing_is_told_where_a_cell_shows_it():
+def test_no_snippet_if_a_cell_shows_the_match():
     assert match_snippet(EVENT, ["Encryption policy"], ("encryption",)) == ""
     assert match_snippet(EVENT, [], ()) == ""
 
 
-def test_a_long_value_is_cut_around_the_place():
+def test_a_long_value_is_shortened_around_the_match():
     told = match_snippet(EVENT, [], ("needle",))
     assert "needle" in told
     assert told.startswith("note: …")
@@ -28,5 +28,5 @@ def test_a_long_value_is_cut_around_the_place():
 
 
 @pytest.mark.parametrize(("needle", "told"), [("true", "enabled: true"), ("1", "list: 1")])
-def test_values_within_lists_are_told_as_people_see_them(needle, told):
+def test_values_in_lists_are_shown_as_text(needle, told):
     assert match_snippet(EVENT, [], (needle,)) == told
