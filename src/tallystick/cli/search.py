@@ -6,12 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from tallystick.cli.client import EVENTS_PATH, Client
-from tallystick.cli.terminal import Event, JsonOption, emit, event_cells, note, print_table
+from tallystick.cli.terminal import Event, JsonOption, counted, emit, event_cells, note, print_table
 
 app = typer.Typer()
 
 MOST_PER_PAGE = 1000
-WORDS = {"exact": "", "estimate": "about ", "at_least": "at least "}
+WORDS = {"exact": "", "estimate": "≈ ", "at_least": "at least "}
 
 
 @app.command()
@@ -77,12 +77,12 @@ class SearchResults:
     def summary(self) -> str:
         """A sentence: how many events are shown of how many, and whether retention cut the period short."""
         if not self._more:
-            told = f"{self._shown:,} event{'' if self._shown == 1 else 's'}, all that match"
+            told = counted(self._shown, "matching event") if self._shown else "No matching events"
         else:
             total, relation = self._first.get("total"), self._first.get("total_relation", "at_least")
             known = f" of {WORDS.get(relation, '')}{max(total, self._shown):,}" if total is not None else ""
-            told = f"The {self._shown:,} newest{known} events; --limit shows more"
+            told = f"Showing the newest {self._shown:,}{known} events. Use --limit to show more"
         start, kept = self._parameters.get("start", ""), str(self._first.get("retention_start", ""))
         if start and start < kept[: len(start)]:
-            told += f"; events before {kept[:10]} are past the retention"
+            told += f". Events before {kept[:10]} have expired"
         return told + "."
