@@ -1,13 +1,13 @@
 """`tallystick destination`: manages the destinations of alerts and lists their deliveries."""
 
 import sys
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from tallystick.cli.client import Client
 from tallystick.cli.terminal import JsonOption, counted, emit, escape_control, id_argument, note, print_table, say
+from tallystick.destinations.kinds.registry import find_kind, kind_names
 
 app = typer.Typer()
 destination = typer.Typer(no_args_is_help=True, help="Manage where alerts are sent: webhooks, Slack, email.")
@@ -17,17 +17,9 @@ PATH = "/v1/destinations"
 DestinationId = Annotated[str, id_argument("DESTINATION")]
 
 
-class DestinationKind(StrEnum):
-    """Kind of destination."""
-
-    webhook = "webhook"
-    slack = "slack"
-    email = "email"
-
-
 @destination.command()
 def create(
-    kind: Annotated[DestinationKind, typer.Argument(help="Kind of destination.")],
+    kind: Annotated[str, typer.Argument(help=f"Kind of destination: {', '.join(kind_names())}.")],
     targets: Annotated[
         list[str],
         typer.Argument(
@@ -41,13 +33,8 @@ def create(
 
     For example: tallystick destination create email you@example.com --name Operations
     """
-    if kind is DestinationKind.email:
-        settings: dict[str, Any] = {"to": targets}
-    elif len(targets) > 1:
-        raise typer.BadParameter("Give exactly one URL.", param_hint="TARGET")
-    else:
-        settings = {"url": sys.stdin.readline().strip() if targets == ["-"] else targets[0]}
-    made = Client.from_environment().send("POST", PATH, {"kind": kind.value, "settings": settings, "name": name})
+    settings = _settings(kind, targets)
+    made = Client.from_environment().send("POST", PATH, {"kind": kind, "settings": settings, "name": name})
     if json:
         emit(made)
         return
@@ -120,6 +107,20 @@ def delete(shown_id: DestinationId) -> None:
     """Delete a destination and the messages that wait for it."""
     Client.from_environment().send("DELETE", f"{PATH}/{shown_id}", None)
     note(f"Deleted {escape_control(shown_id)}.")
+
+
+def _settings(kind_name: str, targets: list[str]) -> dict[str, Any]:
+    """The first setting of the kind, filled with what stands on the command line."""
+    kind = find_kind(kind_name)
+    if kind is None:
+        choices = ", ".join(f"'{name}'" for name in kind_names())
+        raise typer.BadParameter(f"'{kind_name}' is not one of {choices}.", param_hint="KIND")
+    field = kind.fields[0]
+    if field.is_list:
+        return {field.name: targets}
+    if len(targets) > 1:
+        raise typer.BadParameter(f"Give exactly one {field.label}.", param_hint="TARGET")
+    return {field.name: sys.stdin.readline().strip() if targets == ["-"] else targets[0]}
 
 
 def _row(one: dict[str, Any]) -> list[str]:

@@ -1,10 +1,10 @@
-"""What leaves the server to somebody else: mail, webhooks, and files for a directory or a bucket.
+"""Deliveries: messages to destinations, emails to people, and files to a directory or a bucket.
 
-Promise: a mail that was put is sent once the mail server takes it, at most once as far as SMTP allows, or given up
-after a day; nothing of it stays then but when it was. TLS is verified, no header can be injected, no secret is logged.
-A file that was put is there whole, as read back. No request goes to a private address that the operator did not allow.
-What waits for a destination is sent once for each id, again with the same id where the answer is not clear, each
-attempt written down; one that is dead holds up no other.
-Tables: mails, destinations, deliveries, delivery_attempts. Work: one thread for mails, one for destinations with a few
-workers; each thing is claimed, so that several processes share the work.
+Promises: what is enqueued in a transaction is delivered once that is committed, attempted with back-off until it is
+sent or given up, every attempt recorded; of several processes one attempts it. A repeated message has the same id. A
+dead receiver delays no other. TLS certificates are verified, no header can be injected, secrets are never shown.
+No connection goes to a private address that the operator did not allow. A stored file is whole, as read back.
+Once sent, nothing is kept of a message or email but its times.
+Tables: mails, destinations, deliveries, delivery_attempts.
+Work: DeliveryWorker drives every DeliveryQueue, also those of packages above; the rows are claimed.
 """
