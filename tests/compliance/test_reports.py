@@ -167,7 +167,7 @@ def test_an_own_record_of_a_purge_is_a_gap_and_no_other_event_of_that_name(desk,
     sqlite_spine.ship()
     purge(sqlite_spine)
     says = next(gap.says for gap in desk.report(young, period=period).gaps if gap.kind == "pruned")
-    assert "3 in all" in says
+    assert "3 in total" in says
 
 
 def test_erased_parts_are_a_gap_and_an_erased_person_is_in_no_report(desk, sqlite_spine, scope, tmp_path):
@@ -176,7 +176,7 @@ def test_erased_parts_are_a_gap_and_an_erased_person_is_in_no_report(desk, sqlit
     erase(sqlite_spine, scope, eraser(sqlite_spine, tmp_path / "data"))
     report = desk.report(scope)
     says = next(gap.says for gap in report.gaps if gap.kind == "erased")
-    assert says.startswith("2 events of the period have lost parts")
+    assert says.startswith("2 events of the period have parts erased")
     assert "1 of them no longer say what happened" in says
     assert b"sarah" not in report_json(report)
     assert answer(report, *ACCESS).newest[0].user == ""

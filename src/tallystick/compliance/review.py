@@ -1,4 +1,4 @@
-"""A review as it is kept: which events were looked at, what was found, and who signed it."""
+"""Reviews as stored: the period and search that somebody reviewed, the findings, and the signature."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ Filter = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class ReviewFinding:
-    """What was noted at an event; times in microseconds."""
+    """A reviewer's note on an event. Times in microseconds."""
 
     event_id: bytes
     index: int
@@ -45,7 +45,11 @@ class ReviewFinding:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """One review; times in microseconds. Of a signed one `sha256` is that of all that was signed then."""
+    """A review of the events with start ≤ time < end that the filter finds. Times in microseconds.
+
+    Of a signed review, `position` and `events` say what was counted, and `sha256` (hexadecimal) covers all that was
+    signed. `corrects` is the id of an earlier review, `corrected_by` that of a later one; `findings` counts them.
+    """
 
     org_id: UUID
     review_id: UUID
@@ -76,27 +80,27 @@ class Review:
 
     @property
     def is_everything(self) -> bool:
-        """Nothing was filtered: all events of the period."""
+        """Whether the review covers all events of its period, without a filter."""
         return not self.filter
 
     @property
     def parameters(self) -> dict[str, Sequence[str]]:
-        """What it is about, in the names of finding events."""
+        """The query parameters that find the events of the review."""
         period = {"start": [rfc3339(self.start)], "end": [rfc3339(self.end)]}
         return {**self.filter, **period, "tz": [self.zone]}
 
     @property
     def query(self) -> Query:
-        """The events that it is about; words such as `today` are read as of the moment it was opened."""
+        """The query of the review's events; words such as `today` mean the time when it was opened."""
         return query_from(self.parameters, now=self.opened_at)
 
     def is_overdue(self, now: int) -> bool:
-        """It stays open for longer than it should."""
+        """Whether the review has been open for more than OVERDUE_DAYS."""
         return self.state == "open" and self.opened_at + OVERDUE_DAYS * DAY_US < now
 
 
 def read_review(connection: Connection, scope: Scope, shown_id: str) -> Review:
-    """The review of that id; NotFound (`no_review`)."""
+    """Returns the review of that id; NotFound (`no_review`)."""
     row = connection.execute(
         _select_reviews().where(visible_clause(scope), reviews.c.review_id == parse_id(shown_id))
     ).first()
@@ -108,7 +112,7 @@ def read_review(connection: Connection, scope: Scope, shown_id: str) -> Review:
 def list_reviews(
     connection: Connection, scope: Scope, *, state: str = "", before: str = "", limit: int = MOST_LISTED
 ) -> list[Review]:
-    """Those of the organization, newest first; with `before` those that are older than that one."""
+    """Lists the organization's reviews, newest first; `before` is the id of the last review of the previous page."""
     statement = _select_reviews().where(visible_clause(scope))
     if state:
         statement = statement.where(reviews.c.state == state)
@@ -118,45 +122,48 @@ def list_reviews(
 
 
 def list_signed_reviews(connection: Connection, scope: Scope, start: int, end: int, *, until: int) -> list[Review]:
-    """Signed reviews whose period touches start ≤ t < end, that were signed by then; oldest signature first."""
+    """Lists the reviews signed by the time `until` whose period overlaps start ≤ time < end; oldest signature first."""
     statement = _select_reviews().where(
-        visible_clause(scope), reviews.c.state == "signed", reviews.c.start < end, reviews.c.end > start,
+        visible_clause(scope),
+        reviews.c.state == "signed",
+        reviews.c.start < end,
+        reviews.c.end > start,
         reviews.c.signed_at <= until,
-    )  # fmt: skip
+    )
     return [_review_of(row) for row in connection.execute(statement.order_by(reviews.c.signed_at, reviews.c.review_id))]
 
 
 def list_open_reviews(connection: Connection, scope: Scope) -> list[Review]:
-    """Those that wait for a signature, the oldest first."""
+    """Lists the reviews that are not signed yet, the oldest first."""
     statement = _select_reviews().where(visible_clause(scope), reviews.c.state == "open")
     return [_review_of(row) for row in connection.execute(statement.order_by(reviews.c.opened_at).limit(MOST_LISTED))]
 
 
 def last_signed_at(connection: Connection, scope: Scope) -> int | None:
-    """When a review was signed last."""
+    """Returns when a review was last signed (microseconds), or None."""
     newest = select(func.max(reviews.c.signed_at)).where(visible_clause(scope), reviews.c.state == "signed")
-    found: int | None = connection.execute(newest).scalar()
-    return found
+    signed_at: int | None = connection.execute(newest).scalar()
+    return signed_at
 
 
 def list_findings(connection: Connection, scope: Scope, review: Review) -> list[ReviewFinding]:
-    """What was noted, in order of time."""
-    mine = (review_findings.c.org_id == scope.org_id) & (review_findings.c.review_id == review.review_id)
-    columns = (review_findings.c[name] for name in
-               ("event_id", "log_index", "occurred_at", "severity", "note", "marked_by", "marked_at"))  # fmt: skip
-    ordered = select(*columns).where(mine).order_by(review_findings.c.occurred_at, review_findings.c.log_index)
+    """Lists the findings of a review in order of the events' time."""
+    clause = (review_findings.c.org_id == scope.org_id) & (review_findings.c.review_id == review.review_id)
+    names = ("event_id", "log_index", "occurred_at", "severity", "note", "marked_by", "marked_at")
+    columns = (review_findings.c[name] for name in names)
+    ordered = select(*columns).where(clause).order_by(review_findings.c.occurred_at, review_findings.c.log_index)
     return [ReviewFinding(*row) for row in connection.execute(ordered)]
 
 
 def visible_clause(scope: Scope) -> ColumnElement[bool]:
-    """The organization's reviews, for whoever sees the whole trail."""
+    """Returns the SQL clause of the organization's reviews. Raises Forbidden unless the scope sees every event."""
     require_whole_trail(scope)
     require(scope, "events:read")
     return reviews.c.org_id == scope.org_id
 
 
 def parse_id(shown_id: str) -> UUID:
-    """The id as it is kept; NotFound (`no_review`) for another text."""
+    """Parses the id of a review; NotFound (`no_review`) for an invalid one."""
     try:
         return ids.parse_uuid(PREFIX, shown_id)
     except ValueError:
@@ -164,7 +171,7 @@ def parse_id(shown_id: str) -> UUID:
 
 
 def review_not_found() -> NotFound:
-    """What everyone is told of a review that is not theirs to see."""
+    """Creates the NotFound (`no_review`) for a review that does not exist or may not be seen: the same for both."""
     return NotFound("Review not found in your organization.", code="no_review")
 
 

@@ -1,11 +1,11 @@
-"""Reviewing: opened for a period and a search, findings noted, a conclusion written, signed; each an event."""
+"""Opens, changes, signs and withdraws reviews; each of these is an event in the audit log."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from tallystick import ids
 from tallystick.access import organizations
@@ -53,16 +53,16 @@ _PERIOD = frozenset({"start", "end", "tz"})
 
 
 def require_reviewer(scope: Scope) -> None:
-    """Forbidden unless owner, admin, auditor, or a key that may take evidence away."""
+    """Raises Forbidden unless the scope is of an owner, admin or auditor, or of a key with the scope `exports`."""
     require_whole_trail(scope)
     require(scope, "exports")
 
 
 def draft_review(scope: Scope, given: Mapping[str, Sequence[str]], *, about: str = "", now: int) -> Review:
-    """A review of what `given` finds, in the names of finding events, as it would be opened; nothing is kept yet.
+    """Builds, without storing it, a review of the events that the query parameters `given` find.
 
-    Both ends of the period are needed. A review looks back: a period that goes on ends now. Raises BadRequest
-    (`bad_review`, and what a filter can have wrong).
+    Both ends of the period are required; an end in the future becomes now. Raises BadRequest (`bad_review`, and the
+    codes of filters).
     """
     require_reviewer(scope)
     kept = {name: list(given[name]) for name in NAMES if any(given.get(name, ())) and name not in _PERIOD}
@@ -103,9 +103,12 @@ def draft_review(scope: Scope, given: Mapping[str, Sequence[str]], *, about: str
 
 
 def open_review(
-    connection: Connection, scope: Scope, made: Review, *, corrects: str = "", now: int, caller: Caller = NOWHERE
+    connection: Connection, scope: Scope, draft: Review, *, corrects: str = "", now: int, caller: Caller = NOWHERE
 ) -> Review:
-    """Keep a draft. NotFound (`no_review`) for what it corrects, Conflict (`not_signed`, `too_many_reviews`)."""
+    """Stores a draft as an open review, optionally as a correction of a signed one (`corrects`).
+
+    Raises NotFound (`no_review`), Conflict (`not_signed`, `too_many_reviews`).
+    """
     require_reviewer(scope)
     earlier = None if not corrects else _require_signed(read_review(connection, scope, corrects))
     organizations.lock_row(connection, scope.org_id)
@@ -114,35 +117,35 @@ def open_review(
         raise Conflict(f"{MOST_OPEN} reviews are open. Sign or withdraw some.", code="too_many_reviews")
     connection.execute(
         insert(reviews).values(
-            org_id=scope.org_id, review_id=made.review_id, state="open", about=made.about,
-            corrects=None if earlier is None else earlier.review_id, start=made.start, end=made.end, zone=made.zone,
-            filter=_filter_text(made.filter), conclusion="", opened_by=made.opened_by,
-            opened_by_name=made.opened_by_name, opened_at=made.opened_at, signed_by_kind="", signed_by="",
+            org_id=scope.org_id, review_id=draft.review_id, state="open", about=draft.about,
+            corrects=None if earlier is None else earlier.review_id, start=draft.start, end=draft.end, zone=draft.zone,
+            filter=_filter_text(draft.filter), conclusion="", opened_by=draft.opened_by,
+            opened_by_name=draft.opened_by_name, opened_at=draft.opened_at, signed_by_kind="", signed_by="",
             signed_by_name="", sha256="",
         )
     )  # fmt: skip
-    metadata = {"about": made.about, "corrects": corrects, "filter": dict(made.filter), **_period_metadata(made)}
-    _record(connection, scope, "audit_log.review_opened", made, now, caller, metadata)
-    return read_review(connection, scope, made.shown_id)
+    metadata = {"about": draft.about, "corrects": corrects, "filter": dict(draft.filter), **_period_metadata(draft)}
+    _record(connection, scope, "audit_log.review_opened", draft, now, caller, metadata)
+    return read_review(connection, scope, draft.shown_id)
 
 
 def find_events(finder: Finder, scope: Scope, review: Review, event_ids: Sequence[str]) -> list[StoredEvent]:
-    """Events of the review; BadRequest (`bad_finding`) for one that its period and search do not find. Blocks."""
+    """Finds events of a review by id. Raises BadRequest (`bad_finding`) for an event outside of it. Blocks."""
     require_reviewer(scope)
-    asked, found = review.query, dict[str, StoredEvent]()
+    query, found = review.query, dict[str, StoredEvent]()
     for start in range(0, len(event_ids), IDS_AT_ONCE):
-        some = list(dict.fromkeys(event_ids[start : start + IDS_AT_ONCE]))
+        chunk = list(dict.fromkeys(event_ids[start : start + IDS_AT_ONCE]))
         try:
-            for one in some:
-                ids.decode("evt", one)
+            for event_id in chunk:
+                ids.decode("evt", event_id)
         except ValueError:
             raise _event_not_in_review() from None
-        condition = And((asked.condition, exactly("id", *some)))
-        page = finder.page(scope, Query(condition, asked.start, asked.end), limit=len(some), count="none")
+        condition = And((query.condition, exactly("id", *chunk)))
+        page = finder.page(scope, Query(condition, query.start, query.end), limit=len(chunk), count="none")
         found |= {ids.encode("evt", event.id): event for event in page.data}
     if not found.keys() >= set(event_ids):
         raise _event_not_in_review()
-    return [found[one] for one in event_ids]
+    return [found[event_id] for event_id in event_ids]
 
 
 def mark_event(
@@ -156,7 +159,7 @@ def mark_event(
     now: int,
     caller: Caller = NOWHERE,
 ) -> None:
-    """Note something at an event that `find_events` gave; what was noted there before is replaced.
+    """Adds a finding for an event that `find_events` returned; replaces an earlier one.
 
     Raises BadRequest (`bad_finding`), Conflict (`review_over`, `too_many_findings`).
     """
@@ -169,8 +172,7 @@ def mark_event(
     if review.findings >= MOST_FINDINGS:
         raise Conflict(f"A review can have at most {MOST_FINDINGS} findings. Sign it and start another.",
                        code="too_many_findings")  # fmt: skip
-    mine = _finding_clause(scope, review, event.id)
-    connection.execute(delete(review_findings).where(*mine))
+    connection.execute(delete(review_findings).where(_finding_clause(scope, review, event.id)))
     connection.execute(
         insert(review_findings).values(
             org_id=scope.org_id,
@@ -184,33 +186,33 @@ def mark_event(
             marked_at=now,
         )
     )
-    said = {"event": ids.encode("evt", event.id), "severity": severity, "note": words[:MOST_RECORDED_TEXT]}
-    _record(connection, scope, "audit_log.review_finding_marked", review, now, caller, said)
+    metadata = {"event": ids.encode("evt", event.id), "severity": severity, "note": words[:MOST_RECORDED_TEXT]}
+    _record(connection, scope, "audit_log.review_finding_marked", review, now, caller, metadata)
 
 
 def unmark_event(
     connection: Connection, scope: Scope, shown_id: str, event_id: str, *, now: int, caller: Caller = NOWHERE
 ) -> None:
-    """Take a finding away; NotFound (`no_finding`)."""
+    """Removes the finding for an event; NotFound (`no_finding`)."""
     review = _lock_open_review(connection, scope, shown_id)
     try:
-        found = ids.decode("evt", event_id)
+        raw_id = ids.decode("evt", event_id)
     except ValueError:
-        found = b""
-    if not connection.execute(delete(review_findings).where(*_finding_clause(scope, review, found))).rowcount:
+        raw_id = b""
+    if not connection.execute(delete(review_findings).where(_finding_clause(scope, review, raw_id))).rowcount:
         raise NotFound("This event has no finding.", code="no_finding")
     _record(connection, scope, "audit_log.review_finding_removed", review, now, caller, {"event": event_id})
 
 
 def write_conclusion(connection: Connection, scope: Scope, shown_id: str, conclusion: str) -> Review:
-    """Keep what is written so far; nothing is told before it is signed."""
+    """Saves the conclusion as a draft, without an event in the audit log; signing records it."""
     review = _lock_open_review(connection, scope, shown_id)
     _update_open_review(connection, scope, review, conclusion=_conclusion(conclusion))
     return read_review(connection, scope, shown_id)
 
 
 def withdraw(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Review:
-    """Give an open review up; it stays in the list."""
+    """Withdraws an open review; it stays in the list of reviews."""
     review = _lock_open_review(connection, scope, shown_id)
     _update_open_review(connection, scope, review, state="withdrawn")
     _record(connection, scope, "audit_log.review_withdrawn", review, now, caller, {})
@@ -218,9 +220,9 @@ def withdraw(connection: Connection, scope: Scope, shown_id: str, *, now: int, c
 
 
 def count_events(database: Database, store: EventStore, scope: Scope, review: Review) -> tuple[int, int]:
-    """The position up to which all events can be searched, and how many of the review's lie below it, exactly.
+    """Returns the position below which all events are searchable, and the exact number of the review's events below it.
 
-    Blocks, and holds no transaction that others wait for.
+    Blocks; holds no transaction that others wait for.
     """
     require_reviewer(scope)
     with database.read() as connection:
@@ -235,7 +237,7 @@ def count_and_sign(
     database: Database, store: EventStore, scope: Scope, shown_id: str, conclusion: str, *, now: int,
     caller: Caller = NOWHERE,
 ) -> Review:  # fmt: skip
-    """Sign an open review as `sign` does, with what is counted now. Blocks."""
+    """Counts the events of an open review and signs it. Blocks. Raises as `sign`."""
     with database.read() as connection:
         review = read_review(connection, scope, shown_id)
     position, events = count_events(database, store, scope, review)
@@ -254,7 +256,7 @@ def sign(
     now: int,
     caller: Caller = NOWHERE,
 ) -> Review:
-    """Sign: from now on nothing of it changes. `position` and `events` are what `counted` said.
+    """Signs an open review, which cannot be changed afterwards. `position` and `events` are those of `count_events`.
 
     Raises BadRequest (`bad_review`) without a conclusion, Conflict (`review_over`).
     """
@@ -283,15 +285,16 @@ def sign(
 
 
 def count_by_severity(findings: Sequence[ReviewFinding]) -> dict[Severity, int]:
-    """How many of each."""
-    return {name: sum(one.severity == name for one in findings) for name in ("fine", "low", "medium", "high")}
+    """Counts findings by severity, in the order of severities."""
+    names: tuple[Severity, ...] = ("fine", "low", "medium", "high")
+    return {name: sum(finding.severity == name for finding in findings) for name in names}
 
 
 def _lock_open_review(connection: Connection, scope: Scope, shown_id: str) -> Review:
-    """The review, which nobody else changes until this transaction ends."""
+    """Returns an open review and locks its row until the transaction ends. Raises Conflict (`review_over`)."""
     require_reviewer(scope)
-    mine = (reviews.c.org_id == scope.org_id) & (reviews.c.review_id == parse_id(shown_id))
-    if connection.execute(select(reviews.c.state).where(mine).with_for_update()).first() is None:
+    clause = (reviews.c.org_id == scope.org_id) & (reviews.c.review_id == parse_id(shown_id))
+    if connection.execute(select(reviews.c.state).where(clause).with_for_update()).first() is None:
         raise review_not_found()
     review = read_review(connection, scope, shown_id)
     if review.state != "open":
@@ -319,17 +322,17 @@ def _filter_text(kept: Filter) -> str:
     return msgspec.json.encode(kept).decode()
 
 
-def _finding_clause(scope: Scope, review: Review, event_id: bytes) -> tuple[Any, ...]:
+def _finding_clause(scope: Scope, review: Review, event_id: bytes) -> ColumnElement[bool]:
     return (
-        review_findings.c.org_id == scope.org_id,
-        review_findings.c.review_id == review.review_id,
-        review_findings.c.event_id == event_id,
+        (review_findings.c.org_id == scope.org_id)
+        & (review_findings.c.review_id == review.review_id)
+        & (review_findings.c.event_id == event_id)
     )
 
 
 def _update_open_review(connection: Connection, scope: Scope, review: Review, **values: Any) -> None:
-    mine = (reviews.c.org_id == scope.org_id) & (reviews.c.review_id == review.review_id)
-    if not connection.execute(update(reviews).where(mine, reviews.c.state == "open").values(**values)).rowcount:
+    clause = (reviews.c.org_id == scope.org_id) & (reviews.c.review_id == review.review_id)
+    if not connection.execute(update(reviews).where(clause, reviews.c.state == "open").values(**values)).rowcount:
         raise Unavailable("Someone else just changed this review. Reload it and try again.", code="review_changed")
 
 

@@ -1,4 +1,4 @@
-"""What exactly is signed: one canonical text, and its SHA-256."""
+"""The canonical content of a review that is signed, and its SHA-256."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -13,11 +13,11 @@ FORMAT = "tallystick-review/v1"
 
 
 def content_of(review: Review, findings: Sequence[ReviewFinding]) -> bytes:
-    """The signed review as JSON: UTF-8, without blanks, the names of every object in order.
+    """Returns a review as canonical JSON: UTF-8, without whitespace, with the names of every object sorted.
 
-    The same for the same review, whoever asks and whenever: its SHA-256 stands in the trail.
+    Equal reviews give equal bytes, so that their SHA-256 can be compared with the one in the audit log.
     """
-    said = {
+    content = {
         "format": FORMAT,
         "id": review.shown_id,
         "organization": ids.encode("org", review.org_id.bytes),
@@ -44,14 +44,14 @@ def content_of(review: Review, findings: Sequence[ReviewFinding]) -> bytes:
         "signed_by": {"type": review.signed_by_kind, "id": review.signed_by, "name": review.signed_by_name},
         "signed_at": None if review.signed_at is None else rfc3339(review.signed_at),
     }
-    return msgspec.json.encode(said, order="sorted")
+    return msgspec.json.encode(content, order="sorted")
 
 
 def digest_of(review: Review, findings: Sequence[ReviewFinding]) -> str:
-    """The SHA-256 of the content, in hexadecimal."""
+    """Returns the SHA-256 of a review's content in hexadecimal."""
     return sha256(content_of(review, findings)).hexdigest()
 
 
 def matches_signature(review: Review, findings: Sequence[ReviewFinding]) -> bool:
-    """Whether what is kept is still what was signed; an erasure of personal data changes it."""
+    """Whether a review still equals what was signed; an erasure of personal data in it makes a difference."""
     return digest_of(review, findings) == review.sha256

@@ -10,17 +10,17 @@ reviews = Table(
     org_column(primary_key=True),
     Column("review_id", Uuid, primary_key=True),
     Column("state", String(10), nullable=False),  # open, signed, withdrawn
-    Column("about", String(100), nullable=False),  # the control it is about: `soc2 CC6.3`; or empty
-    Column("corrects", Uuid),  # an earlier review that this one puts right
+    Column("about", String(100), nullable=False),  # the control, such as `soc2 CC6.3`, or empty
+    Column("corrects", Uuid),  # the earlier review that this one corrects
     time_column("start"),
     time_column("end"),
     Column("zone", String(64), nullable=False),
-    Column("filter", Text, nullable=False),  # JSON: the names and values of finding events, without the period
+    Column("filter", Text, nullable=False),  # JSON: query parameters without the period
     Column("conclusion", Text, nullable=False),
     Column("opened_by", String(100), nullable=False),
     Column("opened_by_name", String(254), nullable=False),
     time_column("opened_at"),
-    # Of a signed one: by whom, the log's position, how many events, and the SHA-256 of all that was signed.
+    # Set by signing: who signed, the log's position, the number of events, and the SHA-256 of the signed content.
     Column("signed_by_kind", String(20), nullable=False),
     Column("signed_by", String(100), nullable=False),
     Column("signed_by_name", String(254), nullable=False),
@@ -31,7 +31,7 @@ reviews = Table(
     Index("ix_reviews_org_id_state", "org_id", "state"),
 )
 
-# What was noted at an event of a review.
+# The findings of reviews: notes on events.
 review_findings = Table(
     "review_findings",
     metadata,
@@ -46,7 +46,7 @@ review_findings = Table(
     time_column("marked_at"),
 )
 
-# When an organization's people are reminded of reviews each week, and who they are.
+# The weekly reminder of an organization: when it is sent, and to whom.
 review_reminders = Table(
     "review_reminders",
     metadata,
