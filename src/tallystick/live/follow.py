@@ -1,4 +1,4 @@
-"""Reading on from an index: from the store what is stored, from the journal what is not yet."""
+"""Reads the events after an index for a live view: from the event store, or from the journal if not stored yet."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ STEP = 1000
 
 @dataclass(frozen=True, slots=True)
 class LiveBatch:
-    """The matching events in index order; every event through index `through` was looked at."""
+    """The matching events in index order; all events up to and including index `through` were checked."""
 
     events: list[StoredEvent]
     through: int
 
 
 def next_index(database: Database, org_id: UUID) -> int:
-    """The index that the next event will get."""
+    """Returns the index that the organization's next event will get."""
     with database.read() as connection:
         return _size(connection, org_id)
 
@@ -40,7 +40,7 @@ def _size(connection: Connection, org_id: UUID) -> int:
 
 
 class Follower:
-    """One viewer's reading. `read` blocks; call it in a worker thread, one call at a time."""
+    """Reads events for one live view. `read` blocks; call it in a worker thread, one call at a time."""
 
     def __init__(self, database: Database, store: EventStore, scope: Scope, query: Query) -> None:
         self._database = database
@@ -51,14 +51,14 @@ class Follower:
         self._matches: Callable[[Record], bool] = compile_match(with_mandatory_filter(scope, query))
 
     def read(self, after: int) -> LiveBatch:
-        """What follows index `after`, at most about STEP events of the log."""
+        """Returns the matching events after index `after`, checking about STEP events of the log at most."""
         with self._database.read() as connection:
             size = _size(connection, self._org_id)
             if size <= after + 1:
                 return LiveBatch([], after)
             waiting = batches.read(connection, self._org_id, after + 1, size, most=STEP)
             kept = set_aside.of_organization(connection, self._org_id)
-        # The journal first, then the store: an event leaves the journal only when the store has it.
+        # The journal was read first: an event leaves it only once the store has it, so that none is missed.
         journal_from = waiting[0].first if waiting else size
         if after + 1 < journal_from:
             through = min(journal_from - 1, after + STEP)

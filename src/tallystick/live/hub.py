@@ -1,4 +1,4 @@
-"""The hub: wakes those who follow an organization when something is committed."""
+"""The hub of live views: wakes the followers of an organization when events are committed."""
 
 import asyncio
 import time
@@ -15,16 +15,16 @@ from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 
 HEARTBEAT_SECONDS = 15.0
-# Another node's commits are not told to this one: look for them.
+# Commits of other processes do not wake followers here, so these also look by themselves.
 POLL_SECONDS = 1.0
-# Commits come up to hundreds of times a second; a page is drawn less often.
+# Commits come up to hundreds of times a second; a page need not be updated as often.
 GATHER_SECONDS = 0.1
 MOST_FOLLOWERS = 500
-MOST_OF_AN_ORGANIZATION = 100  # so that none can take the places of all
+MOST_ORGANIZATION_FOLLOWERS = 100  # so that one organization cannot use up all of MOST_FOLLOWERS
 
 
 class LiveHub:
-    """Live views of one process. `notify` may be called from any thread."""
+    """The live views of one process. `notify` may be called from any thread, everything else on the event loop."""
 
     def __init__(self, database: Database, store: EventStore) -> None:
         self._database = database
@@ -35,17 +35,17 @@ class LiveHub:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
-        """Called on the event loop that serves the doors."""
+        """Binds the hub to the running event loop, which serves the API and the pages."""
         self._loop = asyncio.get_running_loop()
 
     def notify(self, org_id: UUID, _end: int) -> None:
-        """Something was committed in this organization."""
+        """Wakes the followers of an organization in which events were committed."""
         loop = self._loop
         if loop is not None and org_id in self._followers and not loop.is_closed():
             loop.call_soon_threadsafe(self._wake, org_id)
 
     def close(self) -> None:
-        """End every live view, so that the server can stop."""
+        """Ends every live view, so that the server can stop."""
         self._closing.set()
         for org_id in list(self._followers):
             self._wake(org_id)
@@ -55,13 +55,14 @@ class LiveHub:
             follower.set()
 
     def follow(self, scope: Scope, query: Query, after: int | None) -> AsyncGenerator[LiveBatch]:
-        """Batches from index `after` on (None: from now on); an empty one each 15 s says that all is well.
+        """Yields batches of matching events after index `after` (None: from now on), and an empty one at least every
+        HEARTBEAT_SECONDS.
 
-        The store being down ends nothing: the view goes on when it is back. Raises TooMany (`too_many_viewers`)
-        before anything is followed, so that a door can still answer with it.
+        A view survives an outage of the event store and continues when it is back. Raises TooMany
+        (`too_many_viewers`) at once, not in the generator, so that the caller can still answer with an error.
         """
-        mine = len(self._followers.get(scope.org_id, ()))
-        if self._count >= MOST_FOLLOWERS or mine >= MOST_OF_AN_ORGANIZATION:
+        followers = len(self._followers.get(scope.org_id, ()))
+        if self._count >= MOST_FOLLOWERS or followers >= MOST_ORGANIZATION_FOLLOWERS:
             raise TooMany(
                 "Too many live views are open. Close one, or try again later.", code="too_many_viewers", retry_after=10
             )
@@ -76,15 +77,15 @@ class LiveHub:
         self._followers.setdefault(scope.org_id, set()).add(woken)
         self._count += 1
         telemetry.live_viewers.set(self._count)
-        spoken = time.monotonic()
+        last_yield_at = time.monotonic()
         try:
             while not self._closing.is_set():
                 woken.clear()
                 batch = await self._read(follower, position)
                 moved = batch.through > position
                 position = batch.through
-                if batch.events or time.monotonic() - spoken >= HEARTBEAT_SECONDS:
-                    spoken = time.monotonic()
+                if batch.events or time.monotonic() - last_yield_at >= HEARTBEAT_SECONDS:
+                    last_yield_at = time.monotonic()
                     yield batch
                 if moved:
                     continue

@@ -1,4 +1,4 @@
-"""Keeping, listing, renaming, sharing and deleting saved views."""
+"""Lists, saves, renames, shares and deletes saved views."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,8 @@ MOST_VIEWS = 100
 
 @dataclass(frozen=True, slots=True)
 class SavedView:
-    """`query` is what stands behind the `?` of the page; `is_own` is seen from the scope that asked."""
+    """A saved view as a scope sees it: `query` is the query string of the page, `is_own` says whether the scope's
+    person saved it."""
 
     id: str
     name: str
@@ -33,7 +34,7 @@ class SavedView:
 
 
 def list_views(connection: Connection, scope: Scope) -> list[SavedView]:
-    """The scope's own views and those shared in its organization, by name."""
+    """Lists the person's own views and those shared in the organization, by name."""
     rows = connection.execute(select(saved_views).where(_visible_clause(scope)))
     return sorted((_view_of(row, scope) for row in rows), key=lambda view: (view.name.casefold(), not view.is_own))
 
@@ -41,27 +42,31 @@ def list_views(connection: Connection, scope: Scope) -> list[SavedView]:
 def save_view(
     connection: Connection, scope: Scope, name: str, query: str, *, now: int, caller: Caller = NOWHERE
 ) -> SavedView:
-    """Keep `query` under a name; of one's own views the one with that name is changed."""
+    """Saves a query string under a name; replaces the person's own view of that name.
+
+    Raises BadRequest (`bad_view`), Conflict (`too_many_views`).
+    """
     require(scope, "events:read")
     words = _name(name)
     if len(query) > MOST_QUERY or "\0" in query:
         raise BadRequest("This view is too long to save. Remove some filters.", code="bad_view")
-    organizations.lock_row(connection, scope.org_id)  # of two at once the second sees what the first did
-    mine = (saved_views.c.org_id == scope.org_id) & (saved_views.c.owner_id == scope.principal.id)
-    kept = connection.execute(select(saved_views).where(mine, saved_views.c.name == words)).first()
-    if kept is None:
-        number = connection.execute(select(func.count()).select_from(saved_views).where(mine)).scalar_one()
+    # Locked, so that two requests at once cannot both create the last view allowed, or two of one name.
+    organizations.lock_row(connection, scope.org_id)
+    own = _own_clause(scope)
+    existing = connection.execute(select(saved_views).where(own, saved_views.c.name == words)).first()
+    if existing is None:
+        number = connection.execute(select(func.count()).select_from(saved_views).where(own)).scalar_one()
         if number >= MOST_VIEWS:
             raise Conflict(
                 f"You already have {MOST_VIEWS} views, the maximum. Delete one first.", code="too_many_views"
             )
-    view_id = kept.view_id if kept else ids.new_uuid(now)
+    view_id = existing.view_id if existing else ids.new_uuid(now)
     values = {"query": query, "owner_name": _owner(scope), "changed_at": now}
-    if kept:
+    if existing:
         _update_view(connection, scope, view_id, values)
     else:
-        own = {"org_id": scope.org_id, "view_id": view_id, "owner_id": scope.principal.id}
-        connection.execute(insert(saved_views).values(**own, **values, name=words, is_shared=False))
+        key = {"org_id": scope.org_id, "view_id": view_id, "owner_id": scope.principal.id}
+        connection.execute(insert(saved_views).values(**key, **values, name=words, is_shared=False))
     view = _find(connection, scope, ids.encode(PREFIX, view_id.bytes))
     _record(connection, scope, "audit_log.view_saved", view, now, caller, {"query": query[:2000]})
     return view
@@ -70,13 +75,12 @@ def save_view(
 def rename_view(
     connection: Connection, scope: Scope, shown_id: str, name: str, *, now: int, caller: Caller = NOWHERE
 ) -> None:
-    """Give one's own view another name; Conflict (`view_exists`) when another of one's own has it."""
+    """Renames the person's own view; Conflict (`view_exists`) if another one of theirs has that name."""
     organizations.lock_row(connection, scope.org_id)
     view, words = _find_own(connection, scope, shown_id), _name(name)
     if words == view.name:
         return
-    mine = (saved_views.c.org_id == scope.org_id) & (saved_views.c.owner_id == scope.principal.id)
-    if connection.execute(select(saved_views.c.view_id).where(mine, saved_views.c.name == words)).first():
+    if connection.execute(select(saved_views.c.view_id).where(_own_clause(scope), saved_views.c.name == words)).first():
         raise Conflict("You already have a view with this name. Choose a different name.", code="view_exists")
     _update_view(connection, scope, _parse_id(shown_id), {"name": words, "changed_at": now})
     changes = {"name": {"before": view.name, "after": words}}
@@ -86,7 +90,7 @@ def rename_view(
 def share_view(
     connection: Connection, scope: Scope, shown_id: str, is_shared: bool, *, now: int, caller: Caller = NOWHERE
 ) -> None:
-    """Show the view to everyone in the organization, or to its owner alone again."""
+    """Shares a view with everyone in the organization, or stops sharing it. Raises Forbidden (`may_not_share`)."""
     _require_sharing(scope)
     view = _find_own(connection, scope, shown_id) if is_shared else _find(connection, scope, shown_id)
     if view.is_shared == is_shared:
@@ -97,17 +101,17 @@ def share_view(
 
 
 def delete_view(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
-    """Delete one's own view; owners and admins also one that somebody shared."""
+    """Deletes the person's own view; owners and admins can delete any shared view."""
     view = _find(connection, scope, shown_id)
     if not view.is_own:
         _require_sharing(scope)
-    where = (saved_views.c.org_id == scope.org_id) & (saved_views.c.view_id == _parse_id(shown_id))
-    connection.execute(delete(saved_views).where(where))
+    clause = (saved_views.c.org_id == scope.org_id) & (saved_views.c.view_id == _parse_id(shown_id))
+    connection.execute(delete(saved_views).where(clause))
     _record(connection, scope, "audit_log.view_deleted", view, now, caller, {"query": view.query[:2000]})
 
 
 def may_share(scope: Scope) -> bool:
-    """What is shared speaks for the organization: its owners and admins do that."""
+    """Whether the scope may share views: only owners and admins, since a shared view speaks for the organization."""
     return scope.role in ("owner", "admin")
 
 
@@ -118,8 +122,12 @@ def _require_sharing(scope: Scope) -> None:
 
 def _visible_clause(scope: Scope) -> ColumnElement[bool]:
     require(scope, "events:read")
-    mine_or_shared = or_(saved_views.c.owner_id == scope.principal.id, saved_views.c.is_shared)
-    return (saved_views.c.org_id == scope.org_id) & mine_or_shared
+    own_or_shared = or_(saved_views.c.owner_id == scope.principal.id, saved_views.c.is_shared)
+    return (saved_views.c.org_id == scope.org_id) & own_or_shared
+
+
+def _own_clause(scope: Scope) -> ColumnElement[bool]:
+    return (saved_views.c.org_id == scope.org_id) & (saved_views.c.owner_id == scope.principal.id)
 
 
 def _find(connection: Connection, scope: Scope, shown_id: str) -> SavedView:
