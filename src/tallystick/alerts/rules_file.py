@@ -88,10 +88,10 @@ def read_rules(text: str) -> list[RuleSpec]:
         raise _bad("Start the file with `rules:`, followed by a list of rules.")
     if len(rules) > MOST_RULES:
         raise _bad(f"A rules file can have at most {MOST_RULES} rules.")
-    read = [_read(number, one) for number, one in enumerate(rules, 1)]
-    if sum(event.repeat for one in read for test in one.tests for event in test.events) > MOST_TEST_EVENTS:
+    specs = [_read(number, fields) for number, fields in enumerate(rules, 1)]
+    if sum(event.repeat for spec in specs for test in spec.tests for event in test.events) > MOST_TEST_EVENTS:
         raise _bad(f"The tests of a rules file can have at most {MOST_TEST_EVENTS} events in total.")
-    return read
+    return specs
 
 
 def write_rules(rules: Sequence[Rule]) -> str:
@@ -175,12 +175,12 @@ def _refuse_unstorable(value: Any) -> None:
         case float() if not math.isfinite(value):
             raise _bad("A number must be finite.")
         case dict():
-            for name, one in value.items():
+            for name, item in value.items():
                 _refuse_unstorable(name)
-                _refuse_unstorable(one)
+                _refuse_unstorable(item)
         case list():
-            for one in value:
-                _refuse_unstorable(one)
+            for item in value:
+                _refuse_unstorable(item)
 
 
 def _bad(detail: str) -> BadRequest:
@@ -191,7 +191,7 @@ def _bad(detail: str) -> BadRequest:
 def shipped_detections() -> tuple[RuleSpec, ...]:
     """Returns the detections that come with Tallystick, in the order of their files."""
     folder = files("tallystick.alerts").joinpath("detections")
-    texts = sorted((one.name, one.read_text("utf-8")) for one in folder.iterdir() if one.name.endswith(".yaml"))
+    texts = sorted((file.name, file.read_text("utf-8")) for file in folder.iterdir() if file.name.endswith(".yaml"))
     return tuple(rule for _, text in texts for rule in read_rules(text))
 
 

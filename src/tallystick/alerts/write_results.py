@@ -157,5 +157,5 @@ def _webhook_data(rule: Rule, firing: Firing, shown_id: str, group: str, sentenc
     }
 
 
-def _destination_ids(shown: Iterable[str]) -> list[UUID]:
-    return [ids.parse_uuid(DESTINATION_PREFIX, shown_id) for shown_id in shown]
+def _destination_ids(shown_ids: Iterable[str]) -> list[UUID]:
+    return [ids.parse_uuid(DESTINATION_PREFIX, shown_id) for shown_id in shown_ids]

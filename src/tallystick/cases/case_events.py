@@ -50,13 +50,13 @@ def find_events(finder: Finder, scope: Scope, shown_ids: Sequence[str]) -> list[
     if len(shown_ids) > MOST_EVENTS:
         raise _too_many()
     try:
-        wanted = [ids.decode("evt", shown_id) for shown_id in dict.fromkeys(shown_ids)]
+        event_ids = [ids.decode("evt", shown_id) for shown_id in dict.fromkeys(shown_ids)]
     except ValueError:
         raise _no_event() from None
-    found = finder.several(scope, wanted)
-    if len(found) < len(set(wanted)):
+    found = finder.several(scope, event_ids)
+    if len(found) < len(set(event_ids)):
         raise _no_event()
-    return [found[event_id] for event_id in wanted]
+    return [found[event_id] for event_id in event_ids]
 
 
 def add_events(

@@ -67,15 +67,15 @@ def find_related_events(
     at = middle.occurred_at
     earlier = finder.page(scope, Query(condition, start, at + 1), limit=limit + 1, order="desc", count="none")
     later = finder.page(scope, Query(condition, at + 1, end), limit=limit, order="asc", count="none")
-    nearest = [one for one in earlier.data if one.index != middle.index]
+    nearest = [event for event in earlier.data if event.index != middle.index]
     # Events of the same microsecond are in both pages.
-    found = {one.index: one for one in [*nearest[:limit], middle, *later.data]}
+    found = {event.index: event for event in [*nearest[:limit], middle, *later.data]}
     return RelatedEvents(
         middle=middle,
         threads=threads,
         events=[
-            RelatedEvent(one, relations_of(one, threads))
-            for one in sorted(found.values(), key=lambda one: (one.occurred_at, one.index))
+            RelatedEvent(event, relations_of(event, threads))
+            for event in sorted(found.values(), key=lambda event: (event.occurred_at, event.index))
         ],
         start=start,
         end=end,

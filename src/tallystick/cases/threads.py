@@ -25,9 +25,9 @@ class Thread:
     condition: Condition
 
 
-def threads_of(event: dict[str, Any], wanted: Sequence[str] = RELATIONS) -> list[Thread]:
+def threads_of(event: dict[str, Any], relations: Sequence[str] = RELATIONS) -> list[Thread]:
     """Returns the threads of an event that are among `wanted`. Raises BadRequest (`bad_parameter`)."""
-    for name in wanted:
+    for name in relations:
         if name not in RELATIONS:
             raise BadRequest(f"by must be one or more of {', '.join(RELATIONS)}.", code="bad_parameter", parameter="by")
     context = event.get("context", {})
@@ -39,7 +39,7 @@ def threads_of(event: dict[str, Any], wanted: Sequence[str] = RELATIONS) -> list
         _address(context.get("ip_address", "")),
         Thread("request", request, exactly("request", request)) if request else None,
     ]
-    return [thread for thread in found if thread is not None and thread.relation in wanted]
+    return [thread for thread in found if thread is not None and thread.relation in relations]
 
 
 def relations_of(stored: StoredEvent, threads: Sequence[Thread]) -> tuple[Relation, ...]:

@@ -112,12 +112,12 @@ def load_frameworks(folder: Path | None, slug: str) -> Frameworks:
     return Frameworks(frameworks, tuple(problems))
 
 
-def find_framework(loaded: Frameworks, wanted: str) -> Framework:
+def find_framework(loaded: Frameworks, framework_id: str) -> Framework:
     """Returns the framework of that id; NotFound (`no_framework`) lists the ones that exist."""
-    framework = loaded.frameworks.get(wanted)
+    framework = loaded.frameworks.get(framework_id)
     if framework is None:
         names = ", ".join(loaded.frameworks)
-        raise NotFound(f"Unknown framework {wanted[:40]!r}. Choose one of {names}.", code="no_framework")
+        raise NotFound(f"Unknown framework {framework_id[:40]!r}. Choose one of {names}.", code="no_framework")
     return framework
 
 

@@ -65,14 +65,14 @@ def draft_review(scope: Scope, given: Mapping[str, Sequence[str]], *, about: str
     codes of filters).
     """
     require_reviewer(scope)
-    kept = {name: list(given[name]) for name in NAMES if any(given.get(name, ())) and name not in _PERIOD}
+    filter_values = {name: list(given[name]) for name in NAMES if any(given.get(name, ())) and name not in _PERIOD}
     query = query_from({name: values for name, values in given.items() if name in _PERIOD}, now=now)
     if query.start is None or query.end is None:
         raise BadRequest("A review needs a period: give its start and end.", code="bad_review", field="period")
     if query.start >= now or query.start == query.end:
         raise BadRequest("This period is empty or has not started yet.", code="bad_review", field="period")
     words = " ".join(clean_text(about).split())
-    if len(_filter_text(kept)) > MOST_FILTER or len(words) > MOST_ABOUT:
+    if len(_filter_text(filter_values)) > MOST_FILTER or len(words) > MOST_ABOUT:
         raise BadRequest("This search is too long to save.", code="bad_review", field="query")
     review = Review(
         org_id=scope.org_id,
@@ -83,7 +83,7 @@ def draft_review(scope: Scope, given: Mapping[str, Sequence[str]], *, about: str
         start=query.start,
         end=min(query.end, now),
         zone="".join(given.get("tz", ())[:1]) or "UTC",
-        filter=kept,
+        filter=filter_values,
         conclusion="",
         opened_by=scope.principal.id,
         opened_by_name=_principal_name(scope),
@@ -97,7 +97,8 @@ def draft_review(scope: Scope, given: Mapping[str, Sequence[str]], *, about: str
         sha256="",
         findings=0,
     )
-    query_from({**kept, "tz": [review.zone]}, now=now)  # without the period first, so that errors name the search
+    # Without the period first, so that errors name the search.
+    query_from({**filter_values, "tz": [review.zone]}, now=now)
     _ = review.query
     return review
 
@@ -318,8 +319,8 @@ def _event_not_in_review() -> BadRequest:
     )  # fmt: skip
 
 
-def _filter_text(kept: Filter) -> str:
-    return msgspec.json.encode(kept).decode()
+def _filter_text(filter_values: Filter) -> str:
+    return msgspec.json.encode(filter_values).decode()
 
 
 def _finding_clause(scope: Scope, review: Review, event_id: bytes) -> ColumnElement[bool]:

@@ -29,14 +29,14 @@ def content_of(review: Review, findings: Sequence[ReviewFinding]) -> bytes:
         "events": review.events,
         "findings": [
             {
-                "event": one.shown_id,
-                "index": one.index,
-                "severity": one.severity,
-                "note": one.note,
-                "marked_by": one.marked_by,
-                "marked_at": rfc3339(one.marked_at),
+                "event": finding.shown_id,
+                "index": finding.index,
+                "severity": finding.severity,
+                "note": finding.note,
+                "marked_by": finding.marked_by,
+                "marked_at": rfc3339(finding.marked_at),
             }
-            for one in sorted(findings, key=lambda one: one.index)
+            for finding in sorted(findings, key=lambda finding: finding.index)
         ],
         "conclusion": review.conclusion,
         "opened_by": {"id": review.opened_by, "name": review.opened_by_name},

@@ -57,12 +57,12 @@ class Follower:
             if size <= after + 1:
                 return LiveBatch([], after)
             waiting = batches.read(connection, self._org_id, after + 1, size, most=STEP)
-            kept = set_aside.of_organization(connection, self._org_id)
+            set_aside_events = set_aside.of_organization(connection, self._org_id)
         # The journal was read first: an event leaves it only once the store has it, so that none is missed.
         journal_from = waiting[0].first if waiting else size
         if after + 1 < journal_from:
             through = min(journal_from - 1, after + STEP)
-            return LiveBatch(self._stored(after, through, kept), through)
+            return LiveBatch(self._stored(after, through, set_aside_events), through)
         found = [
             as_stored_event(index, record)
             for batch in waiting
@@ -71,8 +71,12 @@ class Follower:
         ]
         return LiveBatch(found, waiting[-1].end - 1)
 
-    def _stored(self, after: int, through: int, kept: list[tuple[int, Record]]) -> list[StoredEvent]:
+    def _stored(self, after: int, through: int, set_aside_events: list[tuple[int, Record]]) -> list[StoredEvent]:
         rows = by_index(self._store, self._scope, self._query, after=after, through=through)
-        aside = [as_stored_event(i, record) for i, record in kept if after < i <= through and self._matches(record)]
-        found = {one.index: one for one in [*rows, *aside]}
+        aside = [
+            as_stored_event(index, record)
+            for index, record in set_aside_events
+            if after < index <= through and self._matches(record)
+        ]
+        found = {event.index: event for event in [*rows, *aside]}
         return [found[index] for index in sorted(found)]
