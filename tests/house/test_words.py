@@ -37,6 +37,17 @@ OVERCLAIMS = [
     "military" + "-grade",
 ]
 
+# A voice that reads as a riddle, and what pages, messages and guides say instead is in the second person.
+RIDDLES = [
+    "goes out by " + "the calendar", "What left " + "the trail", "goes out by mail " + "again and again",
+    "Of one event " + "nothing is counted", "Leave " + "it<", "Leave it " + "as it is", "It judges " + "each event",
+    "that holds it " + "holds enough", "nobody is told " + "by mail", "who are no " + "members of",
+    "changed " + "the own role", "exports the " + "own activity", "is archived " + "before it goes",
+    "That is " + "all.", "Gone " + "so far", "Say " + "which.", "What was found<" + "/h2>",
+    "Rules judge " + "every event", "Make a " + "rule", "Make an " + "alert", "Choose what " + "to export",
+    "Go on " + "in<", "There is nothing " + "here", "(exact" + ")", "all that " + "match", "This is no " + "rule",
+]  # fmt: skip
+
 
 def _places(words: list[str], *, ignore_case: bool = False) -> list[str]:
     pattern = re.compile(
@@ -56,6 +67,7 @@ def _places(words: list[str], *, ignore_case: bool = False) -> list[str]:
         pytest.param(REGISTRIES, True, id="where packages come from is the installer's own matter"),
         pytest.param(UNFINISHED, False, id="what is there is finished"),
         pytest.param(SCAFFOLDING, False, id="the tree stands by itself"),
+        pytest.param(RIDDLES, False, id="what people read is plain English"),
         pytest.param(OVERCLAIMS, True, id="evidence of tampering is promised, not its impossibility"),
     ],
 )
