@@ -79,7 +79,7 @@ def receiving(*messages: dict[str, Any]) -> Request[Any, Any, Any]:
 
 
 async def read(request: Request[Any, Any, Any], allowance: Allowance) -> bytes:
-    async with body.received_body(request, allowance) as received:
+    async with body.read_body(request, allowance) as received:
         return received
 
 
