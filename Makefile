@@ -80,10 +80,13 @@ vendor-check:
 docs: env-dev  ## write the pages of docs/ that come from the code
 	$(BIN)/python -m tests.house.pages
 
+# openapi-python-client bounds typer for its own command line, which no test uses: the product's typer stays.
 lock:  ## write requirements*.txt anew from pyproject.toml
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet uv
-	cd . && for set in "requirements.txt --extra build" "requirements-dev.txt --extra build --extra dev --constraint requirements.txt"; do \
+	echo typer > build/lock/overrides.txt
+	cd . && for set in "requirements.txt --extra build" \
+		"requirements-dev.txt --extra build --extra dev --constraint requirements.txt --override build/lock/overrides.txt"; do \
 		env -u PIP_FIND_LINKS build/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 \
 			--generate-hashes --no-header --no-emit-index-url --no-emit-find-links $(ARGS) pyproject.toml --output-file $$set > /dev/null; \
 	done
@@ -103,5 +106,5 @@ $(VENV)/.product: requirements.txt pyproject.toml | $(BIN)/python
 
 $(VENV)/.development: requirements-dev.txt $(VENV)/.product
 	@echo "Installing what the tests need"
-	$(PIP) install --quiet --require-hashes --requirement requirements-dev.txt
+	$(PIP) install --quiet --no-deps --require-hashes --requirement requirements-dev.txt
 	@touch $@

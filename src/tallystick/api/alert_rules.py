@@ -30,6 +30,8 @@ from tallystick.clock import optional_rfc3339, rfc3339
 
 PATH = "/v1/alert-rules"
 YAML = "application/yaml"
+# The second is for generated clients, few of which know YAML.
+_FILE = {YAML: {"type": "string"}, "application/octet-stream": {"type": "string", "format": "binary"}}
 # Fields of a rule that are no part of what it evaluates.
 DISPLAY_FIELDS = ("name", "severity", "runbook", "destinations", "enabled")
 _operation = partial(operation, "Alerts", "alerts")
@@ -270,7 +272,7 @@ async def mute_alert_rule(request: Request[Any, Any, Any], services: ApiServices
     return answer(AlertRuleResponse.of(rule))
 
 
-@post(PATH + "/import", status_code=200, opt=_operation(bodies={YAML: {"type": "string"}}, problems=(404, 409)))
+@post(PATH + "/import", status_code=200, opt=_operation(bodies=_FILE, problems=(404, 409)))
 async def import_alert_rules(request: Request[Any, Any, Any], services: ApiServices) -> Response[AlertRulesResponse]:
     """Import alert rules from a YAML file.
 

@@ -47,7 +47,10 @@ PATH = "/v1/exports"
 STATUSES = ("queued", "running", "completed", "failed", "cancelled")
 GONE = ("expired", "deleted", "erased", "lost")
 FILE = {"type": "string", "format": "binary"}
-_FILES = {kind.media_type.partition(";")[0]: FILE for kind in KINDS.values()}
+TEXT_FILE = {"type": "string"}
+_TEXTS = ("text/", "application/json", "application/x-ndjson")
+_MEDIA_TYPES = [kind.media_type.partition(";")[0] for kind in KINDS.values()]
+_FILES = {media: TEXT_FILE if media.startswith(_TEXTS) else FILE for media in _MEDIA_TYPES}
 _FILE = "The file. `Repr-Digest` holds its SHA-256."
 _operation = partial(operation, "Exports", "exports")
 
