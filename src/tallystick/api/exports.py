@@ -27,7 +27,7 @@ from tallystick.api.fields import (
     StoredFilter,
     Time,
 )
-from tallystick.api.operation import operation
+from tallystick.api.operation import Schema, operation
 from tallystick.api.parameters import Parameters
 from tallystick.api.query_parameters import DEFAULT_LISTED, MOST_LISTED
 from tallystick.api.query_parameters import EXPORTS as PARAMETERS
@@ -47,10 +47,16 @@ PATH = "/v1/exports"
 STATUSES = ("queued", "running", "completed", "failed", "cancelled")
 GONE = ("expired", "deleted", "erased", "lost")
 FILE = {"type": "string", "format": "binary"}
-TEXT_FILE = {"type": "string"}
-_TEXTS = ("text/", "application/json", "application/x-ndjson")
 _MEDIA_TYPES = [kind.media_type.partition(";")[0] for kind in KINDS.values()]
-_FILES = {media: TEXT_FILE if media.startswith(_TEXTS) else FILE for media in _MEDIA_TYPES}
+
+
+def _file_schema(media: str) -> Schema:
+    if media == "application/json":
+        return {}  # any document
+    return {"type": "string"} if media.startswith(("text/", "application/x-ndjson")) else FILE
+
+
+_FILES = {media: _file_schema(media) for media in _MEDIA_TYPES}
 _FILE = "The file. `Repr-Digest` holds its SHA-256."
 _operation = partial(operation, "Exports", "exports")
 
