@@ -1,8 +1,8 @@
-"""What judges, around real recording."""
+"""The evaluator and the baseline worker on real recording."""
 
 import pytest
 
-from tests.alerts.watching import Watch
+from tests.alerts.rule_driver import Watch
 from tests.fixtures.spine import Spine
 
 

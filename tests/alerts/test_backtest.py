@@ -13,7 +13,7 @@ from tallystick.alerts.definition import RuleDefinition, parse_definition
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.errors import BadRequest, Forbidden
 from tallystick.ids import encode, new_uuid
-from tests.alerts.watching import BASE, Watch, failed
+from tests.alerts.rule_driver import BASE, Watch, failed
 
 number = count()
 events = st.lists(
@@ -61,7 +61,7 @@ def run(watch: Watch, scope, definition: RuleDefinition) -> Backtest:
     st.booleans(),
     st.sampled_from(["another process", "the one that records", "one that starts again and again"]),
 )
-def test_it_agrees_with_judging_the_same_events_live_in_any_batches_and_order(
+def test_it_agrees_with_evaluating_the_same_events_live_in_any_batches_and_order(
     sqlite_watch, given_events, given_rule, sizes, shipped, judge
 ):
     watch = Watch(sqlite_watch.spine, recording=judge == "the one that records")
@@ -106,7 +106,7 @@ def test_what_is_searched_in_whole_events_agrees_with_what_columns_say(sqlite_wa
     assert (found.fired, found.looked_at, found.groups) == (1, 5, {"Chrome": 1})
 
 
-def test_only_the_period_is_looked_at_and_days_are_told(sqlite_watch):
+def test_only_the_period_is_searched_and_firings_are_counted_by_day(sqlite_watch):
     watch = sqlite_watch
     scope = watch.spine.organization()
     watch.spine.record(scope, failed(-7200), failed(0), failed(1))
@@ -127,13 +127,13 @@ def test_another_organization_and_a_member_get_nothing(sqlite_watch):
         run(watch, member, definition)
 
 
-def test_silence_has_no_past(sqlite_watch):
+def test_a_silence_rule_cannot_be_back_tested(sqlite_watch):
     scope = sqlite_watch.spine.organization()
     with pytest.raises(BadRequest, match="cannot be back-tested"):
         run(sqlite_watch, scope, parse_definition({"kind": "silence", "window_seconds": 60}))
 
 
-def test_what_is_too_much_to_look_at_is_refused_rather_than_cut(sqlite_watch, monkeypatch):
+def test_too_many_matching_events_are_refused_and_not_cut_off(sqlite_watch, monkeypatch):
     scope = sqlite_watch.spine.organization()
     sqlite_watch.spine.record(scope, *[failed(at) for at in range(6)])
     sqlite_watch.spine.ship()

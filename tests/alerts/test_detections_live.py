@@ -9,7 +9,7 @@ import pytest
 
 from tallystick.alerts.rule_tests import RuleTest, expand_events, failures
 from tallystick.alerts.rules_file import RuleSpec, find_detection, shipped_detections
-from tests.alerts.watching import Watch
+from tests.alerts.rule_driver import Watch
 
 # What judges by the time of receiving, or what only Tallystick itself tells: nobody can choose either where it is real.
 OTHERS = {"clock_skew", "source_silent", "integrity_failed"}

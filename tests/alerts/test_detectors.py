@@ -1,4 +1,4 @@
-"""Judges against plain definitions: each hit is judged among those of its group with indexes up to its own."""
+"""Detectors against plain definitions: a hit counts with those of its group that have indexes up to its own."""
 
 from collections.abc import Sequence
 
@@ -107,7 +107,7 @@ def test_a_value_is_new_to_a_group_that_had_another() -> None:
     assert fired(definition, hits) == [3]
 
 
-def test_who_was_silent_for_long_and_acts_is_told_of_once() -> None:
+def test_a_dormant_group_that_acts_fires_once() -> None:
     definition = RuleDefinition(kind="dormant", group_by="user", window_seconds=100)
     assert fired(
         definition, hits_of((0, "a", "", 0), (99, "a", "", 0), (199, "a", "", 0), (50, "a", "", 0), (200, "a", "", 0))
@@ -128,7 +128,7 @@ def test_a_habit_takes_days_however_many_events() -> None:
     assert fired(definition, hits) == []
 
 
-def test_silence_is_told_once_until_it_is_broken() -> None:
+def test_a_silence_fires_once_until_it_is_broken() -> None:
     detector = new_detector(RuleDefinition(kind="silence", window_seconds=60))
     assert isinstance(detector, SilenceDetector)
     (hit,) = hits_of((0, "a", "", 0))
@@ -142,7 +142,7 @@ def test_silence_is_told_once_until_it_is_broken() -> None:
 
 
 @given(moments, st.integers(2, 5), st.integers(1, 20), st.integers(0, 30))
-def test_counting_in_columns_finds_what_the_judge_does(given_moments, count, window, cooldown) -> None:
+def test_counting_in_columns_finds_what_the_detector_finds(given_moments, count, window, cooldown) -> None:
     definition = RuleDefinition(count=count, window_seconds=window, group_by="user", cooldown_seconds=cooldown)
     hits = hits_of(*given_moments)
     keys = sorted({hit.keys[0] for hit in hits})

@@ -1,4 +1,4 @@
-"""Judging as it happens: each event once, in index order, whatever is restarted, late or changed meanwhile."""
+"""Live evaluation: each event once, in index order, whatever is restarted, late or changed meanwhile."""
 
 from sqlalchemy import select
 
@@ -6,7 +6,7 @@ from tallystick.alerts.tables import alert_hits, alert_positions
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.query.conditions import Query, exactly
 from tallystick.search.scan import in_order_of_index
-from tests.alerts.watching import BASE, Watch, failed
+from tests.alerts.rule_driver import BASE, Watch, failed
 
 FIVE = {"query": "action:user.login_failed", "count": 5, "window_seconds": 600, "group_by": "user",
         "cooldown_seconds": 600}  # fmt: skip
@@ -58,7 +58,7 @@ def test_batches_restarts_and_a_second_process_change_nothing(watch):
     assert [one.number for one in watch.alerts(scope) if one.rule_id == rule.rule_id] == [5]
 
 
-def test_late_and_backdated_events_are_judged_among_those_of_their_time(watch):
+def test_late_and_backdated_events_are_evaluated_with_those_of_their_time(watch):
     scope = watch.spine.organization()
     watch.settle()
     rule = watch.rule(scope, **FIVE)
@@ -123,7 +123,7 @@ def test_an_end_that_came_before_its_beginning_is_found_in_the_store(sqlite_watc
     assert one.number == 4
 
 
-def test_what_was_usual_before_the_rule_was_made_is_known_to_it(sqlite_watch):
+def test_the_baseline_of_a_rule_holds_events_from_before_it_was_created(sqlite_watch):
     watch = sqlite_watch
     scope = watch.spine.organization()
     watch.spine.record(scope, failed(0, ip="192.0.2.1"), failed(1, ip="192.0.2.2"))
@@ -137,7 +137,7 @@ def test_what_was_usual_before_the_rule_was_made_is_known_to_it(sqlite_watch):
     assert one.sentence == "sarah@acme.com had never been seen with 192.0.2.9 before."
 
 
-def test_a_changed_rule_judges_what_the_old_one_had_not(sqlite_watch):
+def test_a_changed_rule_evaluates_events_that_the_old_one_had_not(sqlite_watch):
     watch = sqlite_watch
     scope = watch.spine.organization()
     watch.settle()
@@ -149,7 +149,7 @@ def test_a_changed_rule_judges_what_the_old_one_had_not(sqlite_watch):
     assert [one.number for one in watch.alerts(scope)] == [1]
 
 
-def test_a_rule_that_is_off_judges_nothing_and_begins_anew(sqlite_watch):
+def test_a_disabled_rule_evaluates_nothing_and_starts_without_state(sqlite_watch):
     watch = sqlite_watch
     scope = watch.spine.organization()
     watch.settle()
@@ -164,7 +164,7 @@ def test_a_rule_that_is_off_judges_nothing_and_begins_anew(sqlite_watch):
     assert told(watch, scope, "audit_log.alert_rule_disabled") == 1
 
 
-def test_silence_is_told_of_once_and_not_because_we_were_away(sqlite_watch):
+def test_a_silence_fires_once_and_not_because_the_server_was_down(sqlite_watch):
     watch = sqlite_watch
     scope = watch.spine.organization()
     watch.settle()

@@ -1,4 +1,4 @@
-"""Judges that stay between steps: bounded, never at another position, and none outlives an erasure."""
+"""Detectors kept between batches: bounded, never at another position, and none outlives an erasure."""
 
 from uuid import UUID
 
@@ -6,13 +6,13 @@ from tallystick.alerts import evaluator_cache
 from tallystick.alerts.evaluator_cache import DetectorCache
 from tallystick.erasure.personal_data import personal_data
 from tallystick.erasure.subject import Subject, SubjectMatcher
-from tests.alerts.watching import Watch, failed
+from tests.alerts.rule_driver import Watch, failed
 
 ONE, TWO, THREE = (UUID(int=number) for number in (1, 2, 3))
 FIVE = {"query": "action:user.login_failed", "count": 5, "window_seconds": 600, "group_by": "user"}
 
 
-def test_they_stand_at_one_position_and_are_taken_once():
+def test_detectors_are_kept_for_one_position_and_given_out_once():
     kept = DetectorCache()
     kept.keep(ONE, 10, {}, 5)
     assert kept.take(ONE, 10) == ({}, 5)
@@ -21,7 +21,7 @@ def test_they_stand_at_one_position_and_are_taken_once():
     assert kept.take(ONE, 11) == ({}, 0), "another process judged"
 
 
-def test_who_knows_too_much_is_loaded_anew(monkeypatch):
+def test_oversized_and_least_recently_used_detectors_are_evicted(monkeypatch):
     monkeypatch.setattr(evaluator_cache, "MOST_HITS", 100)
     monkeypatch.setattr(evaluator_cache, "MOST_ORGANIZATION_HITS", 60)
     kept = DetectorCache()
@@ -32,7 +32,7 @@ def test_who_knows_too_much_is_loaded_anew(monkeypatch):
     assert [kept.take(org_id, 1)[1] for org_id in (ONE, TWO, THREE)] == [0, 40, 40]
 
 
-def test_what_is_judged_while_a_person_is_erased_is_judged_again(sqlite_watch, tmp_path, monkeypatch):
+def test_events_evaluated_while_a_person_is_erased_are_evaluated_again(sqlite_watch, tmp_path, monkeypatch):
     watch = Watch(sqlite_watch.spine, recording=True)
     scope = watch.spine.organization()
     watch.settle()

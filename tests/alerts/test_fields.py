@@ -1,4 +1,4 @@
-"""What of an event a rule looks at: who it is, what it acts on, and values that look like secrets."""
+"""The values of an event that rules use: users, resources, devices, and values that look like secrets."""
 
 import msgspec
 import pytest
@@ -48,7 +48,7 @@ def test_what_merely_looks_random_is_no_secret(value):
     assert not WHERE["holds_secret"](record(request={"secretId": value}))
 
 
-def test_a_secret_never_stands_in_what_the_alert_says():
+def test_an_alert_never_contains_a_secret():
     definition = parse_definition(
         {"where": "holds_secret", "says": "An event {action} by {user} contains what looks like a secret."}
     )

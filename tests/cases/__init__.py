@@ -1,1 +1,1 @@
-"""Investigating, and the cases it becomes."""
+"""Investigation and cases."""

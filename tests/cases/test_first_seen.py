@@ -1,4 +1,4 @@
-"""What is said to have happened for the first time did."""
+"""What is called a first time is one."""
 
 from tallystick.cases import first_seen as module
 from tallystick.cases.first_seen import find_first_seen

@@ -84,7 +84,7 @@ def test_events_of_the_same_microsecond_are_all_there(sqlite_spine):
     assert actions(found.events) == [f"step.n{number}" for number in range(5)]
 
 
-def test_the_moment_after_it_was_recorded_an_event_stands_in_its_own_timeline(sqlite_spine):
+def test_right_after_it_was_recorded_an_event_is_in_its_own_timeline(sqlite_spine):
     here = scene(sqlite_spine, "fresh")
     answer = here.spine.record(here.scope, happened("14:31:00", "deployment.retried"))
     stored = here.spine.finder.find_one(here.scope, ids.decode("evt", answer.events[0].id))

@@ -1,4 +1,4 @@
-"""The weekly reminder: told at its hour, once, and only when something waits."""
+"""The weekly reminder: sent at its hour, once, and only if reviews are pending."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_open_and_overdue_reviews_are_named(sqlite_spine: Spine, scope):
     assert "1 review of Acme is waiting for a signature, 1 of them for more than 7 days." in letters(sqlite_spine)[0][1]
 
 
-def test_who_left_is_not_told(sqlite_spine: Spine, scope):
+def test_a_person_who_left_is_not_reminded(sqlite_spine: Spine, scope):
     remind(sqlite_spine, scope, "aud@acme.com")
     with sqlite_spine.database.write() as connection:
         (found,) = (one for one in reminder.list_eligible_recipients(connection, scope) if one.email == "aud@acme.com")

@@ -163,7 +163,7 @@ def test_only_its_own_events_are_noted_and_an_empty_conclusion_is_none(spine: Sp
     for severity, note in (("awful", ""), ("low", "x" * 2001)):
         with pytest.raises(BadRequest):
             ann.mark(review, inside.id, severity, note)
-    with pytest.raises(BadRequest, match="conclude"):
+    with pytest.raises(BadRequest, match="Write a conclusion"):
         ann.sign(review, " \n ")
 
 

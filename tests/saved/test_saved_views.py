@@ -132,7 +132,7 @@ def test_a_person_keeps_so_many_views_and_no_more(do):
         do(saved_views.save_view, JOHN, "One more", "")
 
 
-def test_every_change_is_told_to_the_trail(do, database):
+def test_every_change_is_recorded_in_the_audit_log(do, database):
     view = do(saved_views.save_view, MAYA, "Failures", "status=failed")
     do(saved_views.rename_view, MAYA, view.id, "Failed")
     do(saved_views.share_view, MAYA, view.id, True)

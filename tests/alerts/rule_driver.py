@@ -1,4 +1,4 @@
-"""Rules on real recording, judged step by step at the times that a test says."""
+"""Rules on real recording, evaluated step by step at the times that a test gives."""
 
 from typing import Any
 
@@ -27,22 +27,22 @@ def failed(seconds: float = 0, user: str = "sarah@acme.com", ip: str = "192.0.2.
 
 
 class Watch:
-    """One process that judges: the one that records too (`recording`), or another."""
+    """One process that evaluates: the one that also records (`recording`), or another."""
 
     def __init__(self, spine: Spine, *, recording: bool = False) -> None:
         self.spine = spine
         recent = spine.sequencer.recent if recording else Recent()
         self.evaluator = Evaluator(spine.database, spine.store, recent, URL, lambda: None, lambda: None)
-        self.learner = BaselineWorker(spine.database, spine.store)
+        self.baselines = BaselineWorker(spine.database, spine.store)
 
     def stop(self) -> None:
         self.evaluator.stop()
-        self.learner.stop()
+        self.baselines.stop()
 
     def settle(self, now: int | None = None) -> None:
-        """Judge all that there is, and record what that told the trail."""
+        """Evaluate all events, and record those that this itself causes."""
         for _ in range(100):
-            while self.learner.step(now):
+            while self.baselines.step(now):
                 pass
             if not self.evaluator.step(now):
                 self.spine.sequencer.tick([])
