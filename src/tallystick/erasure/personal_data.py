@@ -115,7 +115,7 @@ class RuleMemory:
         with self.database.read() as connection:
             return sum(
                 connection.execute(select(func.count()).select_from(table).where(where)).scalar_one()
-                for table, where in self._mine(connection, org_id, matcher)
+                for table, where in self._digest_rows(connection, org_id, matcher)
             )
 
     def erase(self, org_id: UUID, matcher: SubjectMatcher) -> int:
@@ -125,10 +125,10 @@ class RuleMemory:
             connection.execute(update(alert_rules).where(mine).values(version=alert_rules.c.version + 1))
             return sum(
                 connection.execute(delete(table).where(where)).rowcount
-                for table, where in self._mine(connection, org_id, matcher)
+                for table, where in self._digest_rows(connection, org_id, matcher)
             )
 
-    def _mine(
+    def _digest_rows(
         self, connection: Connection, org_id: UUID, matcher: SubjectMatcher
     ) -> Sequence[tuple[Table, ColumnElement[bool]]]:
         subject = matcher.subject

@@ -35,7 +35,7 @@ class IndexSet:
 
 
 def merge_ranges(ranges: Iterable[Range]) -> list[Range]:
-    """The same indexes in as few ranges as possible, ascending; O(n log n)."""
+    """Merge overlapping and adjacent ranges; returns as few as possible, ascending. O(n log n)."""
     merged: list[Range] = []
     for first, last in sorted(ranges):
         if merged and first <= merged[-1][1] + 1:
