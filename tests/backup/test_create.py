@@ -151,7 +151,7 @@ def test_half_a_copy_is_replaced_and_nothing_else_of_its_name(spine, tmp_path):
     (tmp_path / "work.partial").mkdir()
     (tmp_path / "work.partial" / "thesis.txt").write_text("mine")
     create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
-    with pytest.raises(Conflict, match="something else"):
+    with pytest.raises(Conflict, match="not an unfinished backup"):
         create_backup(spine.database, spine.store, tmp_path / "work", uuid4(), unseen)
     assert (tmp_path / "work.partial" / "thesis.txt").read_text() == "mine"
     create_backup(spine.database, spine.store, tmp_path / "again", uuid4(), unseen)  # the lease was given back

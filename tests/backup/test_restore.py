@@ -68,7 +68,7 @@ def test_a_copy_is_for_its_owner_alone_and_holds_no_secret(original):
 def test_there_is_no_copy_over_another_one(original):
     settings = settings_of(original.server)
     database, store = Database(settings.database_url), EventStore(settings.events_url)
-    with pytest.raises(Conflict, match="is there already"):
+    with pytest.raises(Conflict, match="already exists"):
         create_backup(database, store, original.running, uuid4(), lambda _done, _total: None)
     database.close()
 
@@ -198,7 +198,7 @@ def test_no_other_database_file_is_taken_for_an_empty_one(original, place, tmp_p
     other = place(like=original.server, DATABASE_URL=f"sqlite:///{tmp_path / 'notes.db'}")
     with sqlite3.connect(tmp_path / "notes.db") as connection:
         connection.execute("CREATE TABLE notes (text)")
-    with pytest.raises(Conflict, match="something else"):
+    with pytest.raises(Conflict, match="another application"):
         restore_backup(settings_of(other), original.running, unseen)
     assert sqlite3.connect(tmp_path / "notes.db").execute("SELECT name FROM sqlite_master").fetchall() == [("notes",)]
 

@@ -141,7 +141,7 @@ def test_an_event_that_is_not_stored_yet_is_waited_for(spine: Spine, work: Erase
 def test_a_second_person_has_to_confirm(spine: Spine, work: Eraser) -> None:
     scope = spine.organization()
     shown_id = ask(spine, scope)
-    with pytest.raises(Conflict, match="still being looked"):
+    with pytest.raises(Conflict, match="still being searched"):
         confirm(spine, scope, shown_id)
     run(spine, work)
     with pytest.raises(Forbidden) as refused:

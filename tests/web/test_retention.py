@@ -153,7 +153,7 @@ def test_an_erasure_that_cannot_end_says_what_it_waits_for(town, alice_asks, nic
     older.touch()
     assert post(alice_asks, "/erasures", email="sarah1@acme.com", reason="Request 19").status_code == 303
     page = alice_asks.get(PAGE)
-    while "still being looked" in seen(page) or "Searching the audit log" in seen(page):
+    while "still being searched" in seen(page) or "Searching the audit log" in seen(page):
         page = alice_asks.get(PAGE)
     erasure_id = re.findall(r"/retention/erasures/(ers_\w+)/confirm", nico_asks.get(PAGE).text)[0]
     assert post(nico_asks, f"/erasures/{erasure_id}/confirm").status_code == 303
