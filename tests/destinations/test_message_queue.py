@@ -121,7 +121,7 @@ def test_a_redirect_is_a_failure_and_is_not_followed(at, receiver):
 
 
 def test_an_answer_that_drips_ends_and_holds_up_nobody_else(at, receiver, monkeypatch):
-    monkeypatch.setattr(http_client, "MOST_SECONDS", 1.5)
+    monkeypatch.setattr(http_client, "MAX_SECONDS", 1.5)
     with open_receiver() as slow:
         slow.drips = True
         dead, alive = at.make(slow.url), at.make(receiver.url)

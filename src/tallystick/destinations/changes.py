@@ -29,7 +29,7 @@ from tallystick.destinations.tables import deliveries, delivery_attempts, destin
 from tallystick.errors import BadRequest, Conflict, NotFound
 from tallystick.query.scope import Scope
 
-MOST_DESTINATIONS = 50
+MAX_DESTINATIONS = 50
 REDACTED = {"before": "[redacted]", "after": "[redacted]"}
 
 
@@ -60,8 +60,8 @@ def create(
     checked = _check_settings(connection, scope, context.guard, kind, settings)
     organizations.lock_row(connection, scope.org_id)
     number = select(func.count()).select_from(destinations).where(destinations.c.org_id == scope.org_id)
-    if connection.execute(number).scalar_one() >= MOST_DESTINATIONS:
-        detail = f"You already have {MOST_DESTINATIONS} destinations, the maximum. Delete some first."
+    if connection.execute(number).scalar_one() >= MAX_DESTINATIONS:
+        detail = f"You already have {MAX_DESTINATIONS} destinations, the maximum. Delete some first."
         raise Conflict(detail, code="too_many_destinations")
     destination_id = ids.new_uuid(now)
     if kind.signs:

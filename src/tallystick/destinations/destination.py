@@ -15,7 +15,7 @@ from tallystick.errors import NotFound
 from tallystick.query.scope import Scope
 
 PREFIX, DELIVERY_PREFIX = "dst", "dlv"
-MOST_LISTED = 100
+MAX_LISTED = 100
 _settings = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -130,7 +130,7 @@ def list_deliveries(connection: Connection, one: Destination) -> list[Delivery]:
         select(deliveries)
         .where(deliveries.c.org_id == one.org_id, deliveries.c.destination_id == one.destination_id)
         .order_by(deliveries.c.delivery_id.desc())
-        .limit(MOST_LISTED)
+        .limit(MAX_LISTED)
     ).all()
     tries: dict[UUID, list[Attempt]] = {}
     for row in connection.execute(

@@ -14,7 +14,7 @@ from tallystick.destinations.tables import deliveries, destinations
 from tallystick.query.scope import TALLYSTICK
 
 FAILURES_UNTIL_FAILING = 5  # in a row
-MOST_ERROR = 300
+MAX_ERROR = 300
 TEMPLATES = EmailTemplates("tallystick.destinations")
 
 
@@ -52,7 +52,7 @@ def _record_failure(
 ) -> None:
     mine = is_destination(destination.org_id, destination.destination_id)
     failures = destination.failures + 1
-    error = result.problem[:MOST_ERROR]
+    error = result.problem[:MAX_ERROR]
     values: dict[str, Any] = {"failures": failures, "last_error": error, "last_failure_at": now}
     begins_to_fail = destination.state == "ok" and (failures >= FAILURES_UNTIL_FAILING or final)
     if result.gone:

@@ -14,12 +14,12 @@ from tallystick.clock import DAY_US
 from tallystick.destinations.backoff import Backoff
 from tallystick.destinations.delivery_queue import AttemptOutcome, Claim, DeliveryQueue, DeliveryResult, Lane
 from tallystick.destinations.email_templates import Email
-from tallystick.destinations.smtp import MOST_SECONDS, EmailNotSent, InvalidEmail, MailServer, compose, send_email
+from tallystick.destinations.smtp import MAX_SECONDS, EmailNotSent, InvalidEmail, MailServer, compose, send_email
 from tallystick.destinations.tables import mails
 
-CLAIM_SECONDS = int(MOST_SECONDS) + 60  # longer than an email can take, so that no other process sends it too
+CLAIM_SECONDS = int(MAX_SECONDS) + 60  # longer than an email can take, so that no other process sends it too
 KEPT = 30 * DAY_US
-MOST_READ = 1000
+MAX_READ = 1000
 # The same for all email: after 1, 4 and 16 minutes, then every hour for a day.
 EMAIL_BACKOFF = Backoff((60, 240, 960, 3600), give_up_after=DAY_US)
 logger = structlog.get_logger(__name__)
@@ -87,7 +87,7 @@ class EmailQueue(DeliveryQueue):
             select(mails.c.org_id, mails.c.mail_id, mails.c.attempts)
             .where(mails.c.state == "waiting", mails.c.next_at <= now, unclaimed)
             .order_by(mails.c.next_at)
-            .limit(MOST_READ)
+            .limit(MAX_READ)
         )
         return [Lane(row.org_id, row.mail_id, has_failed=row.attempts > 0, by_email=True) for row in rows]
 

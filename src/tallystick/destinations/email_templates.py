@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 LAYOUTS = "tallystick.destinations"
-MOST_SUBJECT = 180
+MAX_SUBJECT = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class EmailTemplates:
 
     def render(self, template: str, /, **values: Any) -> Email:
         """Renders a message; its subject becomes one line of at most 180 printable characters."""
-        subject = one_line(self._render(f"{template}.subject.txt", values))[:MOST_SUBJECT]
+        subject = one_line(self._render(f"{template}.subject.txt", values))[:MAX_SUBJECT]
         text = self._render(f"{template}.txt", values)
         html = self._render(f"{template}.html", values | {"subject": subject})
         return Email(subject, text, html)

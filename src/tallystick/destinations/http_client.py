@@ -18,9 +18,9 @@ from urllib3.exceptions import HTTPError
 from tallystick.destinations.guard import Guard, TargetError
 
 CONNECT_SECONDS = 5.0
-MOST_SECONDS = 15.0  # for all of it, however slowly an answer drips
-MOST_ANSWER = 2048
-MOST_WAIT = 86_400  # seconds that a server may have us wait
+MAX_SECONDS = 15.0  # for all of it, however slowly an answer drips
+MAX_ANSWER = 2048
+MAX_WAIT = 86_400  # seconds that a server may have us wait
 
 Connect = Callable[[str, int, float], socket]
 
@@ -61,7 +61,7 @@ def post(guard: Guard, url: str, headers: Mapping[str, str], body: bytes) -> Htt
     ends: list[socket] = []
 
     late = threading.Event()
-    ends_at = time.monotonic() + MOST_SECONDS
+    ends_at = time.monotonic() + MAX_SECONDS
 
     def connect(name: str, port: int, seconds: float) -> socket:
         made = guard.connect(name, port, max(0.1, min(seconds, ends_at - time.monotonic())))
@@ -78,16 +78,16 @@ def post(guard: Guard, url: str, headers: Mapping[str, str], body: bytes) -> Htt
                 end.shutdown(SHUT_RDWR)
 
     pool = connection_pool(
-        connect, CONNECT_SECONDS, timeout=Timeout(connect=CONNECT_SECONDS, read=MOST_SECONDS), retries=False
+        connect, CONNECT_SECONDS, timeout=Timeout(connect=CONNECT_SECONDS, read=MAX_SECONDS), retries=False
     )
-    watch = threading.Timer(MOST_SECONDS, cut)
+    watch = threading.Timer(MAX_SECONDS, cut)
     watch.start()
     try:
         answer = pool.request(
             "POST", url, headers=dict(headers), body=body, redirect=False, preload_content=False, decode_content=False
         )
         with suppress(HTTPError):
-            answer.read(MOST_ANSWER)  # so that it is not cut off in the middle of a word; nothing of it is kept
+            answer.read(MAX_ANSWER)  # so that it is not cut off in the middle of a word; nothing of it is kept
         said = HttpResponse(answer.status, _seconds(answer.headers.get("Retry-After")))
         answer.close()
     except HTTPError as error:
@@ -99,7 +99,7 @@ def post(guard: Guard, url: str, headers: Mapping[str, str], body: bytes) -> Htt
         for end in ends:
             end.close()
     if late.is_set():  # a head that was cut off reads as a whole one
-        raise TargetError(f"{host} did not answer within {MOST_SECONDS:.0f} seconds.")
+        raise TargetError(f"{host} did not answer within {MAX_SECONDS:.0f} seconds.")
     return said
 
 
@@ -108,8 +108,8 @@ def _seconds(text: str | None) -> int | None:
     if not text:
         return None
     if text.isascii() and text.isdigit():
-        return min(int(text[:9]), MOST_WAIT)
+        return min(int(text[:9]), MAX_WAIT)
     try:
-        return max(0, min(int(parsedate_to_datetime(text).timestamp() - time.time()), MOST_WAIT))
+        return max(0, min(int(parsedate_to_datetime(text).timestamp() - time.time()), MAX_WAIT))
     except (ValueError, OverflowError):
         return None

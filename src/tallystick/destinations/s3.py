@@ -18,7 +18,7 @@ from tallystick.destinations.http_client import connection_pool
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 PART_BYTES = 8 << 20
-MOST_PARTS = 10_000
+MAX_PARTS = 10_000
 TRIES = 3
 _REFUSED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"})
 _GONE = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchUpload"})
@@ -56,7 +56,7 @@ class Bucket:
         with self._said(key):
             self._client.put_object(
                 self._bucket, self._prefix + key, file, sent.bytes,
-                part_size=max(PART_BYTES, -(-sent.bytes // MOST_PARTS)), num_parallel_uploads=1,
+                part_size=max(PART_BYTES, -(-sent.bytes // MAX_PARTS)), num_parallel_uploads=1,
             )  # fmt: skip
             return verify_copy(sent, checksum(self._content(key)), key)
 

@@ -19,9 +19,9 @@ from tallystick.clock import from_us
 from tallystick.destinations.email_templates import Email
 
 ANSWER_SECONDS = 30.0  # for each answer of the server
-MOST_SECONDS = 300.0  # for the whole conversation
-MOST_LINE = 990  # SMTP allows 998 bytes
-MOST_HEADER = 254
+MAX_SECONDS = 300.0  # for the whole conversation
+MAX_LINE = 990  # SMTP allows 998 bytes
+MAX_HEADER = 254
 TOO_LARGE, TOO_LARGE_NOW = 552, 452
 PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 Encryption = Literal["smtp", "smtps", "smtp+starttls"]
@@ -86,7 +86,7 @@ def compose(server: MailServer, recipient: str, email: Email, *, at: int, messag
     """
     message = EmailMessage(policy=SMTP)
     for name, value in (("From", server.sender), ("To", recipient), ("Subject", email.subject)):
-        if not value or any(map(_breaks_header, value)) or len(value) > MOST_HEADER:
+        if not value or any(map(_breaks_header, value)) or len(value) > MAX_HEADER:
             raise InvalidEmail(f"{name} cannot be used in a header")
     try:
         message["From"] = Address("Tallystick", addr_spec=server.sender)
@@ -115,7 +115,7 @@ async def send_email(server: MailServer, message: EmailMessage) -> None:
 
 def to_bytes(message: EmailMessage) -> bytes:
     """The message as it is sent. Long header lines stay whole: a folded List-Unsubscribe would be no link."""
-    return message.as_bytes(policy=SMTP.clone(max_line_length=MOST_LINE))
+    return message.as_bytes(policy=SMTP.clone(max_line_length=MAX_LINE))
 
 
 async def send_content(server: MailServer, recipient: str, write: Callable[[int], bytes]) -> None:
@@ -135,7 +135,7 @@ async def send_content(server: MailServer, recipient: str, write: Callable[[int]
         timeout=ANSWER_SECONDS,
     )
     try:
-        async with asyncio.timeout(MOST_SECONDS), client:
+        async with asyncio.timeout(MAX_SECONDS), client:
             with suppress(aiosmtplib.SMTPHeloError):  # an old server knows no EHLO, and announces no limit
                 await client.ehlo()
             size = client.esmtp_extensions.get("size", "")

@@ -30,7 +30,7 @@ from tallystick.schedules.tables import (
 from tallystick.search.filters import QUALIFIERS, query_from
 from tallystick.work.calendar import WEEKDAYS, BadCalendar, Calendar, parse_calendar
 
-MOST_SCHEDULES = 100
+MAX_SCHEDULES = 100
 FILTERS = (*QUALIFIERS, "q")  # the schedule decides the period
 
 
@@ -67,9 +67,9 @@ def create(
     addresses = getting.check_recipients(scope, wanted.recipients, to_place=wanted.to_place)
     organizations.lock_row(connection, scope.org_id)
     number = select(func.count()).select_from(export_schedules).where(export_schedules.c.org_id == scope.org_id)
-    if connection.execute(number).scalar_one() >= MOST_SCHEDULES:
+    if connection.execute(number).scalar_one() >= MAX_SCHEDULES:
         raise Conflict(
-            f"You already have {MOST_SCHEDULES} schedules, the maximum. Delete some first.", code="too_many_schedules"
+            f"You already have {MAX_SCHEDULES} schedules, the maximum. Delete some first.", code="too_many_schedules"
         )
     schedule_id = ids.new_uuid(now)
     next_at = calendar.following(now)

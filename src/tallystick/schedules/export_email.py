@@ -22,7 +22,7 @@ from tallystick.schedules import unsubscribe
 from tallystick.schedules.schedule import Schedule
 from tallystick.work.calendar import MOST_PERIODS
 
-MOST_ATTACHED = 10_000_000  # bytes of the whole email: few servers accept more than twice that
+MAX_ATTACHED = 10_000_000  # bytes of the whole email: few servers accept more than twice that
 BASE64_GROWTH = 1.4
 HEADROOM = 20_000  # bytes for text and headers
 TEMPLATES = EmailTemplates("tallystick.schedules")
@@ -61,7 +61,7 @@ class ExportMailer:
         methods: list[DeliveryMethod] = []
 
         def write(most: int) -> bytes:
-            limit = min(most or MOST_ATTACHED, MOST_ATTACHED)
+            limit = min(most or MAX_ATTACHED, MAX_ATTACHED)
             if (file.export.bytes or 0) * BASE64_GROWTH + HEADROOM <= limit:
                 content = to_bytes(self._message(file, address, now, attached=True))
                 if len(content) <= limit:

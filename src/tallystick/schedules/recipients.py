@@ -13,7 +13,7 @@ from tallystick.errors import BadRequest, Forbidden
 from tallystick.query.scope import Scope
 from tallystick.schedules.schedule import OPERATOR_STORAGE, Recipient
 
-MOST_RECIPIENTS = 20
+MAX_RECIPIENTS = 20
 
 
 def check_recipients(scope: Scope, texts: Iterable[str], *, to_place: bool) -> list[str]:
@@ -27,8 +27,8 @@ def check_recipients(scope: Scope, texts: Iterable[str], *, to_place: bool) -> l
                 "recipients", f"{text[:100]!r} is not an email address. Write it as name@example.com."
             ) from None
     found = list(dict.fromkeys(found))
-    if len(found) > MOST_RECIPIENTS:
-        raise invalid("recipients", f"A schedule can have at most {MOST_RECIPIENTS} recipients.")
+    if len(found) > MAX_RECIPIENTS:
+        raise invalid("recipients", f"A schedule can have at most {MAX_RECIPIENTS} recipients.")
     if to_place:
         require(scope, "admin")
         found.append(OPERATOR_STORAGE)

@@ -26,7 +26,7 @@ from tallystick.work.calendar import moment_of
 
 ERASED = "[erased]"  # what an erasure leaves of a filter that named a person
 OVERTAKEN = "It was not delivered before the next one was due. The next one includes it."
-MOST_ERROR = 2000
+MAX_ERROR = 2000
 
 
 def start(connection: Connection, schedule: Schedule, now: int, *, asked: bool = False) -> None:
@@ -78,7 +78,7 @@ def end_all_open(connection: Connection, schedule: Schedule, error: str, now: in
 def stop(connection: Connection, schedule: Schedule, reason: str, now: int) -> None:
     """End a schedule by itself."""
     ended = update(export_schedules).where(is_schedule(schedule.org_id, schedule.schedule_id))
-    connection.execute(ended.values(enabled=False, next_at=None, stopped=reason[:MOST_ERROR]))
+    connection.execute(ended.values(enabled=False, next_at=None, stopped=reason[:MAX_ERROR]))
     _tell(connection, schedule, "audit_log.schedule_failed", now, {"error": reason[:500], "ended": True})
 
 
@@ -94,7 +94,7 @@ def close(connection: Connection, schedule: Schedule, run: Row[Any], now: int, *
     if not ended and not error:
         said = "No recipients are left."
     state = "failed" if not sent else "partly" if failed else "delivered"
-    values = {"state": state, "error": said[:MOST_ERROR], "finished_at": now}
+    values = {"state": state, "error": said[:MAX_ERROR], "finished_at": now}
     mine_run = is_run(run.org_id, run.run_id) & schedule_runs.c.state.in_(OPEN)
     if not connection.execute(update(schedule_runs).where(mine_run).values(values)).rowcount:
         return
@@ -168,7 +168,7 @@ def _begin_one(
         wanted = _filter(schedule, period)
         export = request.request_export(connection, scope, schedule.format, wanted, now=now, first=first)
     except TallystickError as problem:
-        failed = {"state": "failed", "until": until, "error": problem.detail[:MOST_ERROR], "finished_at": now}
+        failed = {"state": "failed", "until": until, "error": problem.detail[:MAX_ERROR], "finished_at": now}
         connection.execute(insert(schedule_runs).values(values | failed))
         _tell(connection, schedule, "audit_log.schedule_failed", now, {"error": problem.detail[:500]})
         return

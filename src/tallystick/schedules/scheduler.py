@@ -24,7 +24,7 @@ LEASE = "schedules"
 LEASE_SECONDS = 900  # longer than an email can take, since the same lease covers the deliveries
 IDLE_SECONDS = 1.0
 PAUSE_SECONDS = 60  # how long a schedule rests after an error; no other schedule waits for it
-MOST_OF_ONE = 50  # rows that a resting schedule may have before those of others
+MAX_ROWS_OF_ONE = 50  # rows that a resting schedule may have before those of others
 
 
 class Scheduler(Background):
@@ -72,7 +72,7 @@ class Scheduler(Background):
 
     def _read(self, wanted: Select[Any]) -> Sequence[Row[Any]]:
         with self._database.read() as connection:  # every second: no lock while there is nothing to do
-            return connection.execute(wanted.limit(1 + len(self._pauses) * MOST_OF_ONE)).all()
+            return connection.execute(wanted.limit(1 + len(self._pauses) * MAX_ROWS_OF_ONE)).all()
 
     def _has_work(self, now: int) -> bool:
         """Whether a schedule is due or a run is open; otherwise no lease is needed."""

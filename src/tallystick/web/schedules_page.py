@@ -19,7 +19,7 @@ from tallystick.query.scope import Scope
 from tallystick.render.writers import FORMATS
 from tallystick.schedules import changes
 from tallystick.schedules.changes import FILTERS, ScheduleSettings
-from tallystick.schedules.recipients import MOST_RECIPIENTS
+from tallystick.schedules.recipients import MAX_RECIPIENTS
 from tallystick.schedules.schedule import OPERATOR_STORAGE, Schedule, list_schedules, show
 from tallystick.settings import Settings
 from tallystick.web.audit_logs import filters_of
@@ -224,7 +224,7 @@ def _form(
         formats=[(name, KINDS[name].words) for name in FORMATS],
         frequencies=FREQUENCIES,
         weekdays=WEEKDAYS,
-        most=MOST_RECIPIENTS,
+        most=MAX_RECIPIENTS,
         role=scope.role,
         has_mail=settings.smtp_url is not None,
         storage=OPERATOR_STORAGE if settings.export_dir is not None and "admin" in scope.permissions else "",

@@ -26,8 +26,8 @@ from tallystick.destinations.secrets import DestinationSecrets
 from tallystick.destinations.smtp import EmailNotSent, InvalidEmail, compose, send_email
 from tallystick.errors import BadRequest
 
-MOST_ADDRESSES = 20
-MOST_SECONDS = 60.0  # after this long no further address is begun, so that the claim does not expire
+MAX_ADDRESSES = 20
+MAX_SECONDS = 60.0  # after this long no further address is begun, so that the claim does not expire
 TEMPLATES = EmailTemplates("tallystick.destinations")
 
 
@@ -65,7 +65,7 @@ class EmailKind(DestinationKind):
             return DeliveryResult("None of its addresses belongs to a member any more.", permanent=True)
         email = alert_email(message)
         problem, permanent, remaining = "", True, []
-        ends_at = time.monotonic() + MOST_SECONDS
+        ends_at = time.monotonic() + MAX_SECONDS
         for place, address in enumerate(addresses):
             if time.monotonic() > ends_at:
                 problem, permanent = "The mail server timed out before all recipients were served.", False
@@ -102,10 +102,10 @@ def member_addresses(connection: Connection, org_id: UUID) -> set[str]:
 def _check_addresses(given: object) -> list[str]:
     if (
         not isinstance(given, list)
-        or not 1 <= len(given) <= MOST_ADDRESSES
+        or not 1 <= len(given) <= MAX_ADDRESSES
         or not all(isinstance(one, str) for one in given)
     ):
-        raise invalid_settings(f"to must be a list of 1 to {MOST_ADDRESSES} email addresses.")
+        raise invalid_settings(f"to must be a list of 1 to {MAX_ADDRESSES} email addresses.")
     try:
         return list(dict.fromkeys(names.email(text) for text in given))
     except BadRequest as problem:

@@ -8,7 +8,7 @@ from tallystick.destinations.guard import Guard, TargetError
 from tallystick.destinations.http_client import post
 from tallystick.destinations.kinds.kind import DeliveryTarget, invalid_settings
 
-MOST_URL = 2000
+MAX_URL = 2000
 GONE = 410
 _EXAMPLE = "url must be the address to send to, such as https://example.com/hooks/audit."
 
@@ -22,7 +22,7 @@ def check_url(guard: Guard, given: object) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host or parts.scheme not in ("http", "https") or len(given) > MOST_URL:
+    if not host or parts.scheme not in ("http", "https") or len(given) > MAX_URL:
         raise invalid_settings(_EXAMPLE)
     if parts.username or parts.password:
         raise invalid_settings(

@@ -18,9 +18,9 @@ from tallystick.destinations.kinds.kind import (
 from tallystick.destinations.message import Message
 from tallystick.destinations.secrets import DestinationSecrets
 
-MOST_TEXT = 3000  # characters of a text block
-MOST_HEADER = 150
-MOST_NOTIFICATION = 500
+MAX_TEXT = 3000  # characters of a text block
+MAX_HEADER = 150
+MAX_NOTIFICATION = 500
 EMOJI = {
     "info": ":information_source:",
     "notice": ":speech_balloon:",
@@ -56,17 +56,17 @@ def slack_body(message: Message) -> bytes:
     links = " · ".join(f"<{url}|{_escape(label)}>" for label, url in message.links)
     sentence = f"{EMOJI.get(message.severity, '')} {message.sentence}".strip()
     blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": message.title[:MOST_HEADER]}},
+        {"type": "header", "text": {"type": "plain_text", "text": message.title[:MAX_HEADER]}},
         # Plain text, so that the text of an event is never formatting, a link or a mention of a channel.
         *(
-            {"type": "section", "text": {"type": "plain_text", "emoji": True, "text": text[:MOST_TEXT]}}
+            {"type": "section", "text": {"type": "plain_text", "emoji": True, "text": text[:MAX_TEXT]}}
             for text in (sentence, facts)
             if text
         ),
     ]
     if links:
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": links}})
-    notification = f"{message.title}: {message.sentence}"[:MOST_NOTIFICATION]
+    notification = f"{message.title}: {message.sentence}"[:MAX_NOTIFICATION]
     return _encode({"text": _escape(notification), "blocks": blocks})
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from tallystick.clock import SECOND_US, rfc3339
 from tallystick.destinations.delivery_queue import DeliveryResult
-from tallystick.destinations.kinds.http_target import MOST_URL, check_url, post_to, shorten_url
+from tallystick.destinations.kinds.http_target import MAX_URL, check_url, post_to, shorten_url
 from tallystick.destinations.kinds.kind import (
     CheckedSettings,
     DeliveryTarget,
@@ -23,7 +23,7 @@ from tallystick.destinations.kinds.kind import (
 from tallystick.destinations.message import Message
 from tallystick.destinations.secrets import DestinationSecrets
 
-MOST_HEADERS = 20
+MAX_HEADERS = 20
 WEBHOOK_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")  # a header's name, RFC 9110
 _RESERVED = frozenset(
@@ -85,11 +85,11 @@ def _key(secret: str) -> bytes:
 
 
 def _check_headers(given: object) -> dict[str, str]:
-    if not isinstance(given, Mapping) or len(given) > MOST_HEADERS:
-        raise invalid_settings(f"headers can have at most {MOST_HEADERS} names and values.")
+    if not isinstance(given, Mapping) or len(given) > MAX_HEADERS:
+        raise invalid_settings(f"headers can have at most {MAX_HEADERS} names and values.")
     for name, value in given.items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name) or name.lower() in _RESERVED:
             raise invalid_settings(f"The header {str(name)[:60]!r} is not allowed.")
-        if not isinstance(value, str) or not value.isascii() or not value.isprintable() or len(value) > MOST_URL:
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable() or len(value) > MAX_URL:
             raise invalid_settings(f"The value of the header {name} is not valid. Use printable ASCII characters.")
     return dict(given)
