@@ -13,7 +13,7 @@ import pytest
 from tallystick.destinations.directory import Directory
 from tallystick.destinations.file_storage import FileMissing, FileStorage
 from tallystick.destinations.guard import Guard, TargetError, TargetNotAllowed
-from tallystick.destinations.s3 import PART_BYTES, Account, Bucket
+from tallystick.destinations.s3 import PART_BYTES, Bucket, S3Account
 from tests.destinations.mail_server import certificate
 from tests.fixtures.s3_server import ACCESS_KEY, HERE, SECRET_KEY, Line, S3Server, open_s3_server
 
@@ -41,7 +41,7 @@ def test_what_is_put_is_there_and_is_replaced_listed_and_deleted(objects: FileSt
     objects.put("org_b/2026/1.zip", io.BytesIO(b"another's"))
     assert content(objects, "org_a/2026/1.zip") == b"second, and longer"
     assert list(objects.keys("org_a/")) == ["org_a/2026/0.zip", "org_a/2026/1.zip"]
-    objects.forget_earlier("org_a/2026/1.zip")
+    objects.delete_earlier_versions("org_a/2026/1.zip")
     assert content(objects, "org_a/2026/1.zip") == b"second, and longer"
     for _ in range(2):
         objects.delete("org_a/2026/1.zip")
@@ -56,7 +56,7 @@ def test_no_earlier_version_of_a_replaced_or_deleted_file_is_left(s3_server: S3S
         bucket.put("a.zip", io.BytesIO(text))
         bucket.put("a.zip.json", io.BytesIO(text))
     assert len(versions(s3_server, bucket, "kept/a.zip")) == 6
-    bucket.forget_earlier("a.zip")
+    bucket.delete_earlier_versions("a.zip")
     assert len(versions(s3_server, bucket, "kept/a.zip")) == 4
     assert content(bucket, "a.zip") == b"three"
     bucket.delete("a.zip")
@@ -88,7 +88,7 @@ def test_a_line_that_is_cut_in_the_middle_leaves_nothing_under_the_key(s3_server
     line.budget = None
     assert content(bucket, "large") == b"what was there before"
     assert len(uploads(s3_server, bucket)) == 1
-    bucket.forget_unfinished("")
+    bucket.delete_interrupted_uploads("")
     assert uploads(s3_server, bucket) == []
 
 
@@ -126,7 +126,7 @@ def test_wrong_credentials_and_a_bucket_that_is_not_there_are_said_without_a_sec
         (ACCESS_KEY, "wrong-secret", "SignatureDoesNotMatch"),
         ("AKNOBODY", SECRET_KEY, "InvalidAccessKeyId"),
     ):
-        account = Account(s3_server.account.endpoint, "us-east-1", access, secret)
+        account = S3Account(s3_server.account.endpoint, "us-east-1", access, secret)
         with pytest.raises(TargetError) as refused:
             Bucket(account, HERE, there._bucket).put("a", io.BytesIO(b"a"))
         assert refused.value.detail == f"The S3 server rejected the access key ({code})."
@@ -175,7 +175,7 @@ def test_a_redirect_is_not_followed() -> None:
 
     with HTTPServer(("127.0.0.1", 0), Leading) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        account = Account(f"http://127.0.0.1:{server.server_port}", "us-east-1", "AK", "not-a-secret")
+        account = S3Account(f"http://127.0.0.1:{server.server_port}", "us-east-1", "AK", "not-a-secret")
         with pytest.raises(TargetError):
             content(Bucket(account, HERE, "some-bucket"), "a")
         server.shutdown()

@@ -129,9 +129,9 @@ class Dying:
         self._count()
         self._real.delete(key)
 
-    def forget_earlier(self, key: str) -> None:
+    def delete_earlier_versions(self, key: str) -> None:
         self._count()
-        self._real.forget_earlier(key)
+        self._real.delete_earlier_versions(key)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._real, name)

@@ -12,7 +12,7 @@ from tallystick import clock
 from tallystick.clock import SECOND_US
 from tallystick.destinations.directory import Directory
 from tallystick.destinations.file_storage import FileStorage
-from tallystick.destinations.s3 import Account, Bucket
+from tallystick.destinations.s3 import Bucket, S3Account
 from tallystick.erasure.deletions import is_erasing
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
@@ -172,7 +172,7 @@ def test_wrong_credentials_let_nothing_go_and_are_said_without_a_secret(
     scope = spine.organization(days=30)
     old = spine.record(scope, event(31)).events[0].index
     spine.ship()
-    account = Account(s3_server.account.endpoint, "us-east-1", ACCESS_KEY, "a-wrong-secret")
+    account = S3Account(s3_server.account.endpoint, "us-east-1", ACCESS_KEY, "a-wrong-secret")
     keeper = Keeper(spine, tmp_path, Bucket(account, HERE, "begin"))
     keeper.purge()
     assert old in spine.indexes(scope.org_id)

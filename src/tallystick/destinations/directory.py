@@ -1,4 +1,4 @@
-"""Files under keys in a directory of the operator's."""
+"""File storage in a directory of the operator."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _PART = ".part"
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The key is the path below `root`. Directories and files are readable by the server alone."""
+    """A key is the path below `root`. Directories and files are readable only by the server's user."""
 
     root: Path
 
@@ -27,10 +27,10 @@ class Directory:
     def put(self, key: str, file: BinaryIO) -> Checksum:
         path = self._path(key)
         part = path.with_name(f".{path.name}{_PART}")
-        with _said():
+        with _errors_translated():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with replace_file(path, part) as target:
-                sent = checksum(_through(read_blocks(file), target))
+                sent = checksum(_copy(read_blocks(file), target))
                 sync_file(target)
                 verify_copy(sent, checksum(read_blocks(target)), key)
             for folder in (*(one for one in path.parents if self.root in one.parents), self.root):
@@ -38,7 +38,7 @@ class Directory:
         return sent
 
     def get(self, key: str, file: BinaryIO) -> None:
-        with _said():
+        with _errors_translated():
             try:
                 with self._path(key).open("rb") as source:
                     file.writelines(read_blocks(source))
@@ -46,22 +46,22 @@ class Directory:
                 raise FileMissing(f"{key} does not exist.") from None
 
     def keys(self, prefix: str) -> Iterator[str]:
-        with _said():
-            # A directory that is not there holds nothing; one that cannot be read is no empty one.
+        with _errors_translated():
+            # A missing directory is empty; one that cannot be read is an error.
             above, slash, _ = prefix.rpartition("/")
             folder = self.root / above
-            found = sorted(_below(folder, above + slash)) if folder.exists() else []
+            found = sorted(_walk(folder, above + slash)) if folder.exists() else []
         yield from (key for key in found if key.startswith(prefix))
 
     def delete(self, key: str) -> None:
-        with _said():
+        with _errors_translated():
             self._path(key).unlink(missing_ok=True)
 
-    def forget_earlier(self, key: str) -> None:
-        """A directory keeps none."""
+    def delete_earlier_versions(self, key: str) -> None:
+        """Does nothing: a directory keeps no earlier versions."""
 
-    def forget_unfinished(self, prefix: str) -> None:
-        with _said():
+    def delete_interrupted_uploads(self, prefix: str) -> None:
+        with _errors_translated():
             for part in (self.root / prefix.rpartition("/")[0]).rglob(f".*{_PART}"):
                 if str(part.relative_to(self.root)).startswith(prefix):
                     part.unlink(missing_ok=True)
@@ -73,22 +73,22 @@ class Directory:
         return self.root.joinpath(*parts)
 
 
-def _through(blocks: Iterator[bytes], target: BinaryIO) -> Iterator[bytes]:
+def _copy(blocks: Iterator[bytes], target: BinaryIO) -> Iterator[bytes]:
     for block in blocks:
         target.write(block)
         yield block
 
 
-def _below(folder: Path, key: str) -> Iterator[str]:
+def _walk(folder: Path, key: str) -> Iterator[str]:
     for entry in os.scandir(folder):
         if entry.is_dir(follow_symlinks=True):
-            yield from _below(Path(entry.path), f"{key}{entry.name}/")
+            yield from _walk(Path(entry.path), f"{key}{entry.name}/")
         elif not entry.name.startswith("."):
             yield key + entry.name
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def _errors_translated() -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Files under keys, wherever they are kept: what a directory and a bucket have in common."""
+"""File storage: the interface that a directory and a bucket have in common."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -11,50 +11,50 @@ BLOCK = 1 << 18
 
 
 class FileMissing(TargetError):
-    """There is no file under this key."""
+    """There is no file with this key."""
 
     code = "no_file"
 
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """What a file's bytes are known by."""
+    """SHA-256 and size of a file."""
 
     sha256: str
     bytes: int
 
 
 class FileStorage(Protocol):
-    """Files under keys such as `org_…/2026/step.zip`. Every method blocks and raises TargetError."""
+    """Stores files by keys such as `org_…/2026/step.zip`. Every method blocks and raises TargetError."""
 
     @property
     def where(self) -> str:
-        """What the operator calls it; without a secret."""
+        """The directory or bucket as the operator named it, without secrets."""
 
     def put(self, key: str, file: BinaryIO) -> Checksum:
-        """Keep the file, read from its start. On return it is there whole: what is kept was read back and compared.
+        """Stores the file, read from its start; on return the stored bytes were read back and compared.
 
-        A file that was there under the key is replaced at once, and never half.
+        An existing file with this key is replaced atomically.
         """
 
     def get(self, key: str, file: BinaryIO) -> None:
-        """Write what is there into `file`. FileMissing."""
+        """Copies the stored file into `file`. Raises FileMissing."""
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Every key that begins so, in order; without what is not whole."""
+        """The keys that begin with `prefix`, in order, without incomplete files."""
 
     def delete(self, key: str) -> None:
-        """Delete the file with every earlier version of it. Of a file that is not there nothing is said."""
+        """Deletes the file and all its earlier versions; a missing file is no error."""
 
-    def forget_earlier(self, key: str) -> None:
-        """Delete earlier versions of the file."""
+    def delete_earlier_versions(self, key: str) -> None:
+        """Deletes earlier versions of the file."""
 
-    def forget_unfinished(self, prefix: str) -> None:
-        """Delete what is left below a prefix of attempts to put something that broke off; call it while nobody puts."""
+    def delete_interrupted_uploads(self, prefix: str) -> None:
+        """Deletes the remains of interrupted uploads below a prefix. Call it while nothing is being stored there."""
 
 
 def checksum(blocks: Iterable[bytes]) -> Checksum:
-    """The sum of a file, block by block."""
+    """The checksum of blocks."""
     digest, count = hashlib.sha256(), 0
     for block in blocks:
         digest.update(block)
@@ -63,14 +63,14 @@ def checksum(blocks: Iterable[bytes]) -> Checksum:
 
 
 def read_blocks(file: BinaryIO) -> Iterator[bytes]:
-    """A file from its start, block by block."""
+    """Reads a file from its start in blocks."""
     file.seek(0)
     while block := file.read(BLOCK):
         yield block
 
 
 def verify_copy(sent: Checksum, there: Checksum, key: str) -> Checksum:
-    """The sum, when both are the same; TargetError."""
+    """The checksum, if both are the same. Raises TargetError."""
     if sent != there:
         raise TargetError(f"{key} was not stored as sent: {there.bytes:,} of {sent.bytes:,} bytes match.")
     return sent

@@ -1,4 +1,4 @@
-"""The guard: where a request of ours may go. A name is resolved once, judged, and connected to as it was judged."""
+"""The guard of outgoing connections. A name is resolved once; the connection goes to the address that was checked."""
 
 import socket
 from dataclasses import dataclass
@@ -11,8 +11,10 @@ Address = IPv4Address | IPv6Address
 
 
 class TargetError(TallystickError):
-    """Something could not be sent, or fetched. The text may be shown to whoever configured the target: no secret,
-    no address that they did not write."""
+    """Sending to a target, or reading from it, failed.
+
+    The text may be shown to whoever configured the target: it has no secret, and no address that they did not enter.
+    """
 
     status, code, title = 502, "target_failed", "The target failed"
 
@@ -25,26 +27,29 @@ class TargetNotAllowed(TargetError):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Lets requests go to public addresses, and to what TALLYSTICK_ALLOWED_TARGETS names."""
+    """Allows connections to public addresses, and to the hosts and networks of TALLYSTICK_ALLOWED_TARGETS."""
 
     allowed: tuple[IPv4Network | IPv6Network | str, ...] = ()
 
     def addresses(self, host: str, port: int) -> list[str]:
-        """The addresses of a host that may be connected to. TargetNotAllowed, TargetError."""
+        """The allowed addresses of a host. Raises TargetNotAllowed for none, TargetError for an unknown host."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             raise TargetError(f"{host} cannot be found in DNS.") from None
         resolved = list(dict.fromkeys(str(one[4][0]) for one in found))
-        free = resolved if self._names(host) else [one for one in resolved if self._may(one)]
-        if not free:
+        allowed = resolved if self._is_named(host) else [one for one in resolved if self._is_allowed(one)]
+        if not allowed:
             raise TargetNotAllowed(
                 f"{host} is on a private address. The operator can allow it with TALLYSTICK_ALLOWED_TARGETS."
             )
-        return free
+        return allowed
 
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
-        """A connection to the first of them that answers within so many seconds. TargetNotAllowed, TargetError."""
+        """Connects to the first allowed address that answers within `timeout` seconds.
+
+        Raises TargetNotAllowed, TargetError.
+        """
         problem = "OSError"
         for address in self.addresses(host, port):
             try:
@@ -54,17 +59,17 @@ class Guard:
         raise TargetError(f"{host} cannot be reached: {problem}.")
 
     def allows(self, host: str) -> bool:
-        """Whether the operator named this host, or the network of this address: only there may be no TLS."""
+        """Whether the operator named this host, or the network of this address; only those may be used without TLS."""
         try:
             address = ip_address(host.strip("[]"))
         except ValueError:
-            return self._names(host)
+            return self._is_named(host)
         return any(_in(address, network) for network in self.allowed)
 
-    def _names(self, host: str) -> bool:
+    def _is_named(self, host: str) -> bool:
         return host.lower().rstrip(".") in self.allowed
 
-    def _may(self, text: str) -> bool:
+    def _is_allowed(self, text: str) -> bool:
         address = ip_address(text.partition("%")[0])
         real = _embedded(address) or address
         return _is_public(real) or any(_in(one, network) for one in (address, real) for network in self.allowed)
@@ -79,7 +84,7 @@ def _is_public(address: Address) -> bool:
 
 
 def _embedded(address: Address) -> IPv4Address | None:
-    """The IPv4 address that an IPv6 address stands for: mapped, 6to4, NAT64, or of the old compatible form."""
+    """The IPv4 address inside an IPv6 address (mapped, 6to4, NAT64, compatible), which would bypass the check."""
     if isinstance(address, IPv4Address):
         return None
     if address.ipv4_mapped or address.sixtofour:

@@ -1,4 +1,4 @@
-"""Something to tell: what every kind of destination makes its own form of."""
+"""A message to a destination, in a form that every kind of destination can render."""
 
 from typing import Any
 
@@ -6,9 +6,10 @@ import msgspec
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One message. `id` is the same in every attempt, so that whoever gets it twice can tell; `at` in microseconds.
+    """A message. Its `id` is the same in every attempt, so that a receiver recognises a repeated one.
 
-    `facts` are labels and values, `links` words and URLs; `data` is what a webhook gets.
+    `at` is a time in microseconds; `facts` are labels and values, `links` labels and URLs; `data` is the payload of
+    webhooks.
     """
 
     id: str

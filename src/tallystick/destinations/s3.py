@@ -1,4 +1,4 @@
-"""Files under keys in a bucket of Amazon S3, or of another server that speaks its protocol."""
+"""File storage in a bucket of Amazon S3 or a compatible server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +25,8 @@ _GONE = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchUpload"})
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """Where the server is and who we are there; `endpoint` is its URL."""
+class S3Account:
+    """An S3 server and the access key to use there; `endpoint` is its URL."""
 
     endpoint: str
     region: str
@@ -34,13 +34,13 @@ class Account:
     secret_key: str
 
     def __repr__(self) -> str:
-        return f"Account({self.endpoint})"
+        return f"S3Account({self.endpoint})"
 
 
 class Bucket:
-    """The keys below a prefix of one bucket. Large files go in parts; a redirect is not followed."""
+    """The keys below a prefix of one bucket. Large files are uploaded in parts; redirects are not followed."""
 
-    def __init__(self, account: Account, guard: Guard, bucket: str, prefix: str = "") -> None:
+    def __init__(self, account: S3Account, guard: Guard, bucket: str, prefix: str = "") -> None:
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self.where = f"s3://{bucket}/{self._prefix}"
@@ -53,7 +53,7 @@ class Bucket:
     def put(self, key: str, file: BinaryIO) -> Checksum:
         sent = checksum(read_blocks(file))
         file.seek(0)
-        with self._said(key):
+        with self._errors_translated(key):
             self._client.put_object(
                 self._bucket, self._prefix + key, file, sent.bytes,
                 part_size=max(PART_BYTES, -(-sent.bytes // MAX_PARTS)), num_parallel_uploads=1,
@@ -61,20 +61,20 @@ class Bucket:
             return verify_copy(sent, checksum(self._content(key)), key)
 
     def get(self, key: str, file: BinaryIO) -> None:
-        with self._said(key):
+        with self._errors_translated(key):
             file.writelines(self._content(key))
 
     def keys(self, prefix: str) -> Iterator[str]:
-        with self._said(prefix):
+        with self._errors_translated(prefix):
             found = self._client.list_objects(self._bucket, prefix=self._prefix + prefix, recursive=True)
             names = sorted(one.object_name or "" for one in found if not one.is_dir)
         yield from (name[len(self._prefix) :] for name in names)
 
     def delete(self, key: str) -> None:
-        self._forget(key, current=True)
+        self._delete_versions(key, current=True)
 
-    def forget_earlier(self, key: str) -> None:
-        self._forget(key, current=False)
+    def delete_earlier_versions(self, key: str) -> None:
+        self._delete_versions(key, current=False)
 
     def _content(self, key: str) -> Iterator[bytes]:
         response = self._client.get_object(self._bucket, self._prefix + key)
@@ -84,22 +84,22 @@ class Bucket:
             response.close()
             response.release_conn()
 
-    def forget_unfinished(self, prefix: str) -> None:
+    def delete_interrupted_uploads(self, prefix: str) -> None:
         name = self._prefix + prefix
-        with self._said(prefix), _where_it_is_known():
-            # The library has no public name for uploads that broke off; their parts hold bytes all the same.
+        with self._errors_translated(prefix), _ignore_unsupported():
+            # The library has no public method for interrupted uploads, whose parts take space all the same.
             while uploads := self._client._list_multipart_uploads(self._bucket, prefix=name).uploads:
                 for upload in uploads:
                     self._client._abort_multipart_upload(self._bucket, upload.object_name, upload.upload_id or "")
 
-    def _forget(self, key: str, *, current: bool) -> None:
+    def _delete_versions(self, key: str, *, current: bool) -> None:
         name = self._prefix + key
         versions = []
-        with self._said(key), _where_it_is_known():
-            # In a bucket with versions what is deleted, or replaced, is kept otherwise.
+        with self._errors_translated(key), _ignore_unsupported():
+            # A bucket with versioning otherwise keeps what is deleted or replaced.
             found = self._client.list_objects(self._bucket, prefix=name, include_version=True)
             versions = [one for one in found if one.object_name == name]
-        with self._said(key):
+        with self._errors_translated(key):
             for one in versions:
                 if current or str(one.is_latest).lower() != "true":
                     self._client.remove_object(self._bucket, name, version_id=one.version_id)
@@ -107,7 +107,7 @@ class Bucket:
                 self._client.remove_object(self._bucket, name)
 
     @contextmanager
-    def _said(self, key: str) -> Iterator[None]:
+    def _errors_translated(self, key: str) -> Iterator[None]:
         try:
             yield
         except S3Error as error:
@@ -125,13 +125,13 @@ class Bucket:
         except (MinioException, HTTPError, OSError) as error:
             reason = getattr(error, "reason", None) or error
             raise TargetError(f"The S3 server cannot be reached: {type(reason).__name__}.") from None
-        except ValueError as error:  # a name of bucket or key that there cannot be
+        except ValueError as error:  # an invalid name of a bucket or key
             raise TargetError(f"The bucket cannot be used: {error}.") from None
 
 
 @contextmanager
-def _where_it_is_known() -> Iterator[None]:
-    """What a server does not know at all, such as versions, it has not kept either."""
+def _ignore_unsupported() -> Iterator[None]:
+    """Ignores that a server does not support a request, such as for versions: then it has kept none either."""
     try:
         yield
     except S3Error as error:

@@ -1,4 +1,4 @@
-"""Where the operator wants files to be, as the settings say it."""
+"""The file storage that the operator's settings name."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -6,24 +6,24 @@ from urllib.parse import urlsplit
 from tallystick.destinations.directory import Directory
 from tallystick.destinations.file_storage import FileStorage
 from tallystick.destinations.guard import Guard
-from tallystick.destinations.s3 import Account, Bucket
+from tallystick.destinations.s3 import Bucket, S3Account
 from tallystick.settings import Settings
 
 
 def archive_storage(settings: Settings) -> FileStorage | None:
-    """The place of the archive; None when nothing is archived. Nothing is asked of it yet."""
+    """The storage of the archive; None when archiving is off. It is not contacted yet."""
     return None if settings.archive_dir is None else storage_at(settings.archive_dir, settings)
 
 
 def export_storage(settings: Settings) -> FileStorage | None:
-    """Where scheduled exports may be put; None for nowhere."""
+    """The storage that scheduled exports may be put into; None when none is set."""
     return None if settings.export_dir is None else storage_at(settings.export_dir, settings)
 
 
 def storage_at(where: Path | str, settings: Settings) -> FileStorage:
-    """A directory by its path, a bucket by its URL (`s3://bucket/prefix`)."""
+    """The directory of a path, or the bucket of a URL (`s3://bucket/prefix`)."""
     if isinstance(where, Path):
         return Directory(where)
     url = urlsplit(where)
-    account = Account(settings.s3_endpoint, settings.s3_region, settings.s3_access_key, settings.s3_secret_key)
+    account = S3Account(settings.s3_endpoint, settings.s3_region, settings.s3_access_key, settings.s3_secret_key)
     return Bucket(account, Guard(settings.allowed_targets), url.netloc, url.path)

@@ -1,10 +1,10 @@
-"""Tables of outgoing mail, and of destinations and what goes to them."""
+"""Tables of emails, of destinations, and of the deliveries to them."""
 
 from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint, Uuid
 
 from tallystick.database.tables import metadata, org_column, time_column
 
-# Once it is sent or given up, recipient, subject and body are emptied.
+# Recipient, subject and body are emptied once the email is sent or given up.
 mails = Table(
     "mails",
     metadata,
@@ -24,7 +24,7 @@ mails = Table(
     Index("ix_mails_state_next_at", "state", "next_at"),
 )
 
-# A place things go. `settings` are what may be shown, `sealed` the rest: addresses that are secrets, keys, headers.
+# `settings` are those that may be shown; `sealed` holds the others: secret URLs, headers, signing secrets.
 destinations = Table(
     "destinations",
     metadata,
@@ -44,7 +44,7 @@ destinations = Table(
     time_column("made_at"),
 )
 
-# The message is emptied when it is sent; what was given up keeps it for a while, to be sent again.
+# The message is emptied once it is sent; a delivery that was given up keeps it, so that it can be sent again.
 deliveries = Table(
     "deliveries",
     metadata,
@@ -53,7 +53,7 @@ deliveries = Table(
     Column("destination_id", Uuid, nullable=False),
     Column("message_id", String(100), nullable=False),
     Column("message", Text, nullable=False),  # JSON
-    Column("left", Text, nullable=False),  # JSON: of a mail to several, who has not got it; or empty
+    Column("left", Text, nullable=False),  # JSON: the addresses that an email has not reached yet; or empty
     Column("state", String(10), nullable=False),  # waiting, sent, given_up
     Column("attempts", Integer, nullable=False),
     Column("problem", String(300), nullable=False),

@@ -70,7 +70,7 @@ class ArchiveEraser:
 
     def remove_unfinished(self, scope: Scope) -> None:
         """Delete unfinished uploads of an organization, before its first step is rewritten."""
-        self._objects.forget_unfinished(f"{folder_of(scope)}/")
+        self._objects.delete_interrupted_uploads(f"{folder_of(scope)}/")
 
     def erase_parts(self, scope: Scope, step: ArchiveStep, losses: ErasedParts) -> bool:
         """Rewrite a step without these parts; False when it has none of them and its files match the manifest."""
@@ -83,7 +83,7 @@ class ArchiveEraser:
             is_told = manifest is None or manifest.matches(step, "zip", checksum(read_blocks(bundle)))
             if is_told and not _has_parts(step, bundle, losses):
                 for ending in ("zip", "parquet", "json"):
-                    self._objects.forget_earlier(step.key(ending))
+                    self._objects.delete_earlier_versions(step.key(ending))
                 return False
             self._rewrite(scope, step, bundle, losses, manifest)
         return True
@@ -103,11 +103,11 @@ class ArchiveEraser:
                 if ending == "zip" and manifest is None:
                     self._tell(scope, step, checksum(read_blocks(smaller)).sha256, events)
                 sums[ending] = objects.put(step.key(ending), file)
-                objects.forget_earlier(step.key(ending))
+                objects.delete_earlier_versions(step.key(ending))
         if manifest is not None:
             self._tell(scope, step, sums["zip"].sha256, events)
             objects.put(step.key("json"), io.BytesIO(manifest.with_checksums(step, sums).content()))
-            objects.forget_earlier(step.key("json"))
+            objects.delete_earlier_versions(step.key("json"))
 
     def _tell(self, scope: Scope, step: ArchiveStep, sha256: str, events: int) -> None:
         with self._archive.database.write() as connection:
