@@ -17,7 +17,7 @@ from tallystick.alerts.definition import LONGEST, SEVERITIES, RuleDefinition, in
 from tallystick.alerts.detectors import NO_VALUE
 from tallystick.alerts.rule import PREFIX, Rule, describe, read_rule, rule_clause
 from tallystick.alerts.tables import alert_memory, alert_positions, alert_rules
-from tallystick.clock import SECOND_US, rfc3339
+from tallystick.clock import SECOND_US, optional_rfc3339
 from tallystick.destinations import destination
 from tallystick.errors import BadRequest, Conflict
 from tallystick.ledger import log as ledger_log
@@ -66,10 +66,16 @@ def insert_rule(connection: Connection, scope: Scope, settings: RuleSettings, *,
     definition, values = _validate(connection, scope, settings)
     rule_id = ids.new_uuid(now)
     values |= {
-        "org_id": scope.org_id, "rule_id": rule_id, "detection": settings.detection, "muted_until": None, "version": 1,
-        "made_by": scope.principal.label[:254], "made_at": now, "changed_at": now,
+        "org_id": scope.org_id,
+        "rule_id": rule_id,
+        "detection": settings.detection,
+        "muted_until": None,
+        "version": 1,
+        "made_by": scope.principal.label[:254],
+        "made_at": now,
+        "changed_at": now,
         **_start_values(connection, scope, definition),
-    }  # fmt: skip
+    }
     connection.execute(insert(alert_rules).values(values))
     rule = read_rule(connection, scope, ids.encode(PREFIX, rule_id.bytes))
     _start_silence(connection, rule, now)
@@ -123,8 +129,8 @@ def mute(
     connection.execute(
         update(alert_rules).where(rule_clause(before.org_id, before.rule_id)).values(muted_until=until, changed_at=now)
     )
-    muted_until = rfc3339(before.muted_until) if before.is_muted(now) and before.muted_until else None
-    changes = {"muted_until": {"before": muted_until, "after": rfc3339(until) if until else None}}
+    muted_until = optional_rfc3339(before.muted_until) if before.is_muted(now) else None
+    changes = {"muted_until": {"before": muted_until, "after": optional_rfc3339(until)}}
     after = read_rule(connection, scope, shown_id)
     _record(connection, scope, "audit_log.alert_rule_updated", after, now, caller, changes=changes)
     return after
@@ -181,10 +187,13 @@ def _validate(connection: Connection, scope: Scope, settings: RuleSettings) -> t
     shown = list(dict.fromkeys(settings.destinations))
     destination.destination_ids(connection, scope, shown)
     values = {
-        "name": name, "shape": msgspec.json.encode(definition).decode(), "severity": settings.severity,
-        "runbook": settings.runbook.strip(), "destinations": msgspec.json.encode(shown).decode(),
+        "name": name,
+        "shape": msgspec.json.encode(definition).decode(),
+        "severity": settings.severity,
+        "runbook": settings.runbook.strip(),
+        "destinations": msgspec.json.encode(shown).decode(),
         "enabled": settings.enabled,
-    }  # fmt: skip
+    }
     return definition, values
 
 

@@ -89,9 +89,13 @@ def _placeholders(rule: Rule, firing: Firing, record: Record | None, group: str)
         "window": duration_words(definition.window_seconds),
         "group": group or "everybody",
         "time": second_words(firing.at, UTC),
-        "value": "", "user": "somebody", "resource": "something", "ip": "an unknown address", "action": "",
+        "value": "",
+        "user": "somebody",
+        "resource": "something",
+        "ip": "an unknown address",
+        "action": "",
         "description": "",
-    }  # fmt: skip
+    }
     if record is not None:
         given |= {
             "user": display_name("user", record) or given["user"],

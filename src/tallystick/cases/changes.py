@@ -25,11 +25,17 @@ def open_case(connection: Connection, scope: Scope, title: str, *, now: int, cal
     case_id = ids.new_uuid(now)
     connection.execute(
         insert(cases).values(
-            org_id=scope.org_id, case_id=case_id, title=words, version=1, **dict.fromkeys(LINES, ""),
-            made_by=scope.principal.id, made_by_name=scope.principal.label,
-            created_at=now, changed_at=now,
+            org_id=scope.org_id,
+            case_id=case_id,
+            title=words,
+            version=1,
+            **dict.fromkeys(LINES, ""),
+            made_by=scope.principal.id,
+            made_by_name=scope.principal.label,
+            created_at=now,
+            changed_at=now,
         )
-    )  # fmt: skip
+    )
     case = read_case(connection, scope, ids.encode(PREFIX, case_id.bytes))
     record_change(connection, scope, "audit_log.case_opened", case, now, caller)
     return case
@@ -107,9 +113,15 @@ def record_change(
 ) -> None:
     """Records a change of a case in the audit log."""
     record_own(
-        connection, scope.org_id, action, by=scope.principal, caller=caller, now=now,
-        on=resource("case", case.case_id, PREFIX, case.title), changes=changes,
-    )  # fmt: skip
+        connection,
+        scope.org_id,
+        action,
+        by=scope.principal,
+        caller=caller,
+        now=now,
+        on=resource("case", case.case_id, PREFIX, case.title),
+        changes=changes,
+    )
 
 
 def shorten(text: str) -> str:

@@ -96,6 +96,8 @@ def parse_span(name: str, text: str) -> int:
     if not 0 <= found <= MOST_SPAN:
         raise BadRequest(
             f"{name} must be a time span such as 30m, 24h, 7d or 4w, at most 400d.",
-            code="bad_parameter", parameter=name, suggestion=DEFAULT_SPAN,
-        )  # fmt: skip
+            code="bad_parameter",
+            parameter=name,
+            suggestion=DEFAULT_SPAN,
+        )
     return found

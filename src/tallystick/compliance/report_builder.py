@@ -138,9 +138,15 @@ class ReportBuilder:
             refused = set_aside.of_organization(connection, scope.org_id)
             frameworks = framework.load_frameworks(self._folder, organization.slug)
             evidence = Evidence(
-                self._database, self._store, scope, request.period, export.position, export.asked_at,
-                [(index, record) for index, record in refused if index < export.position], lambda: watch(progress[0]),
-            )  # fmt: skip
+                self._database,
+                self._store,
+                scope,
+                request.period,
+                export.position,
+                export.asked_at,
+                [(index, record) for index, record in refused if index < export.position],
+                lambda: watch(progress[0]),
+            )
             status = gaps.read_log_status(connection, evidence, now)
             query = evidence.query()
             reviews = list_signed_reviews(connection, scope, query.start or 0, query.end or 0, until=export.asked_at)

@@ -118,13 +118,25 @@ def open_review(
         raise Conflict(f"{MOST_OPEN} reviews are open. Sign or withdraw some.", code="too_many_reviews")
     connection.execute(
         insert(reviews).values(
-            org_id=scope.org_id, review_id=draft.review_id, state="open", about=draft.about,
-            corrects=None if earlier is None else earlier.review_id, start=draft.start, end=draft.end, zone=draft.zone,
-            filter=_filter_text(draft.filter), conclusion="", opened_by=draft.opened_by,
-            opened_by_name=draft.opened_by_name, opened_at=draft.opened_at, signed_by_kind="", signed_by="",
-            signed_by_name="", sha256="",
+            org_id=scope.org_id,
+            review_id=draft.review_id,
+            state="open",
+            about=draft.about,
+            corrects=None if earlier is None else earlier.review_id,
+            start=draft.start,
+            end=draft.end,
+            zone=draft.zone,
+            filter=_filter_text(draft.filter),
+            conclusion="",
+            opened_by=draft.opened_by,
+            opened_by_name=draft.opened_by_name,
+            opened_at=draft.opened_at,
+            signed_by_kind="",
+            signed_by="",
+            signed_by_name="",
+            sha256="",
         )
-    )  # fmt: skip
+    )
     metadata = {"about": draft.about, "corrects": corrects, "filter": dict(draft.filter), **_period_metadata(draft)}
     _record(connection, scope, "audit_log.review_opened", draft, now, caller, metadata)
     return read_review(connection, scope, draft.shown_id)
@@ -171,8 +183,9 @@ def mark_event(
     if len(words) > MOST_NOTE:
         raise BadRequest(f"A note can have at most {MOST_NOTE:,} characters.", code="bad_finding", field="note")
     if review.findings >= MOST_FINDINGS:
-        raise Conflict(f"A review can have at most {MOST_FINDINGS} findings. Sign it and start another.",
-                       code="too_many_findings")  # fmt: skip
+        raise Conflict(
+            f"A review can have at most {MOST_FINDINGS} findings. Sign it and start another.", code="too_many_findings"
+        )
     connection.execute(delete(review_findings).where(_finding_clause(scope, review, event.id)))
     connection.execute(
         insert(review_findings).values(
@@ -235,9 +248,15 @@ def count_events(database: Database, store: EventStore, scope: Scope, review: Re
 
 
 def count_and_sign(
-    database: Database, store: EventStore, scope: Scope, shown_id: str, conclusion: str, *, now: int,
+    database: Database,
+    store: EventStore,
+    scope: Scope,
+    shown_id: str,
+    conclusion: str,
+    *,
+    now: int,
     caller: Caller = NOWHERE,
-) -> Review:  # fmt: skip
+) -> Review:
     """Counts the events of an open review and signs it. Blocks. Raises as `sign`."""
     with database.read() as connection:
         review = read_review(connection, scope, shown_id)
@@ -265,22 +284,29 @@ def sign(
     words = _conclusion(conclusion)
     if not words:
         raise BadRequest("Write a conclusion before you sign.", code="bad_review", field="conclusion")
-    who = scope.principal
-    signed = replace(
-        review, state="signed", conclusion=words, signed_by_kind=who.kind, signed_by=who.id,
-        signed_by_name=_principal_name(scope), signed_at=now, position=position, events=events,
-    )  # fmt: skip
+    signature: dict[str, Any] = {
+        "state": "signed",
+        "conclusion": words,
+        "signed_by_kind": scope.principal.kind,
+        "signed_by": scope.principal.id,
+        "signed_by_name": _principal_name(scope),
+        "signed_at": now,
+        "position": position,
+        "events": events,
+    }
+    signed = replace(review, **signature)
     findings = list_findings(connection, scope, review)
     digest = digest_of(signed, findings)
-    _update_open_review(
-        connection, scope, review, state="signed", conclusion=words, signed_by_kind=who.kind, signed_by=who.id,
-        signed_by_name=_principal_name(scope), signed_at=now, position=position, events=events, sha256=digest,
-    )  # fmt: skip
+    _update_open_review(connection, scope, review, **signature, sha256=digest)
     metadata = {
-        "sha256": digest, "position": position, "events": events, "about": review.about, "filter": dict(review.filter),
-        "findings": {name: number for name, number in count_by_severity(findings).items() if number},
+        "sha256": digest,
+        "position": position,
+        "events": events,
+        "about": review.about,
+        "filter": dict(review.filter),
+        "findings": {severity: number for severity, number in count_by_severity(findings).items() if number},
         **_period_metadata(review),
-    }  # fmt: skip
+    }
     _record(connection, scope, "audit_log.review_signed", signed, now, caller, metadata)
     return read_review(connection, scope, shown_id)
 
@@ -314,9 +340,10 @@ def _require_signed(review: Review) -> Review:
 
 def _event_not_in_review() -> BadRequest:
     return BadRequest(
-        "This event is outside the review's period or search.", code="bad_finding",
+        "This event is outside the review's period or search.",
+        code="bad_finding",
         field="event",
-    )  # fmt: skip
+    )
 
 
 def _filter_text(filter_values: Filter) -> str:
@@ -340,8 +367,9 @@ def _update_open_review(connection: Connection, scope: Scope, review: Review, **
 def _conclusion(text: str) -> str:
     words = clean_text(text)
     if len(words) > MOST_CONCLUSION:
-        raise BadRequest(f"A conclusion can have at most {MOST_CONCLUSION:,} characters.", code="bad_review",
-                         field="conclusion")  # fmt: skip
+        raise BadRequest(
+            f"A conclusion can have at most {MOST_CONCLUSION:,} characters.", code="bad_review", field="conclusion"
+        )
     return words
 
 

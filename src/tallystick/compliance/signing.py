@@ -6,7 +6,7 @@ from hashlib import sha256
 import msgspec
 
 from tallystick import ids
-from tallystick.clock import rfc3339
+from tallystick.clock import optional_rfc3339, rfc3339
 from tallystick.compliance.review import PREFIX, Review, ReviewFinding
 
 FORMAT = "tallystick-review/v1"
@@ -42,7 +42,7 @@ def content_of(review: Review, findings: Sequence[ReviewFinding]) -> bytes:
         "opened_by": {"id": review.opened_by, "name": review.opened_by_name},
         "opened_at": rfc3339(review.opened_at),
         "signed_by": {"type": review.signed_by_kind, "id": review.signed_by, "name": review.signed_by_name},
-        "signed_at": None if review.signed_at is None else rfc3339(review.signed_at),
+        "signed_at": optional_rfc3339(review.signed_at),
     }
     return msgspec.json.encode(content, order="sorted")
 
