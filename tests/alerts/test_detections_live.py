@@ -11,7 +11,7 @@ from tallystick.alerts.rule_tests import RuleTest, expand_events, failures
 from tallystick.alerts.rules_file import RuleSpec, find_detection, shipped_detections
 from tests.alerts.rule_driver import Watch
 
-# What judges by the time of receiving, or what only Tallystick itself tells: nobody can choose either where it is real.
+# Rules that depend on the time of receiving, or on events that only Tallystick records: a sender cannot choose either.
 OTHERS = {"clock_skew", "source_silent", "integrity_failed"}
 INDIA = timezone(timedelta(hours=5, minutes=30))
 TRIALS = [(rule, test) for rule in shipped_detections() if rule.id not in OTHERS for test in rule.tests]

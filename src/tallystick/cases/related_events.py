@@ -18,7 +18,7 @@ MOST_SPAN = parse_duration("400d")
 
 
 @dataclass(frozen=True, slots=True)
-class RelatedEvent:
+class RelatedMatch:
     """An event of the timeline, and the names of the threads that it shares with the event in the middle."""
 
     stored: StoredEvent
@@ -35,7 +35,7 @@ class RelatedEvents:
 
     middle: StoredEvent
     threads: list[Thread]
-    events: list[RelatedEvent]
+    events: list[RelatedMatch]
     start: int
     end: int
     more_before: bool
@@ -74,7 +74,7 @@ def find_related_events(
         middle=middle,
         threads=threads,
         events=[
-            RelatedEvent(event, relations_of(event, threads))
+            RelatedMatch(event, relations_of(event, threads))
             for event in sorted(found.values(), key=lambda event: (event.occurred_at, event.index))
         ],
         start=start,
