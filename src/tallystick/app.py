@@ -25,6 +25,7 @@ from tallystick.api.routes import API
 from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.backup.request import BackupWorker
 from tallystick.backup.restore import refuse_interrupted
+from tallystick.clock import now_us
 from tallystick.compliance.reminder import ReminderWorker
 from tallystick.compliance.report_builder import ReportBuilder
 from tallystick.compliance.reports import EVIDENCE, REPORT
@@ -34,7 +35,7 @@ from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.delivery_worker import DeliveryWorker
 from tallystick.destinations.email_queue import EmailQueue
 from tallystick.destinations.guard import Guard
-from tallystick.destinations.message_queue import MessageQueue, release_claims
+from tallystick.destinations.message_queue import MessageQueue
 from tallystick.destinations.secrets import PURPOSE
 from tallystick.destinations.smtp import MailServer, parse_mail_server
 from tallystick.destinations.storage_settings import archive_storage, export_storage
@@ -243,7 +244,7 @@ def _open(services: Services) -> None:
     if services.database.is_sqlite:
         with services.database.write() as connection:
             leases.forget_all(connection)
-            release_claims(connection)
+            services.delivery_worker.release_claims(connection, now_us())
     reconcile(services.database, services.store)
     for prepare in services.preparations:
         prepare()

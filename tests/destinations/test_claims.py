@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from tallystick.clock import SECOND_US
 from tallystick.destinations.delivery_worker import DeliveryWorker
-from tallystick.destinations.message_queue import CLAIM_SECONDS, MessageQueue, release_claims
+from tallystick.destinations.message_queue import CLAIM_SECONDS, MessageQueue
 from tallystick.destinations.tables import deliveries as deliveries_table
 from tests.api.asking import eventually
 from tests.destinations.destination_driver import HOUR, DeliveryDriver
@@ -100,7 +100,7 @@ def test_at_a_start_nothing_waits_for_whoever_sent_before(at, receiver):
     at.go()
     assert receiver.requests == []
     with at.database.write() as connection:
-        release_claims(connection)
+        at.worker.release_claims(connection, at.now)
     at.go()
     assert at.state(made) == ["sent"]
 

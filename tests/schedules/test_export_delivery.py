@@ -141,6 +141,26 @@ def test_a_crash_before_it_was_recorded_sends_it_again_under_the_same_id(
     assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "delivered"
 
 
+def test_after_a_crash_the_only_process_there_can_be_sends_it_at_once(
+    sqlite_spine: Spine, maya, office, works, tmp_path, monkeypatch
+):
+    schedule(sqlite_spine, maya, NOW)
+
+    def die(*_args: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ExportQueue, "record", die)
+        with pytest.raises(SystemExit):
+            works.settle(NOW + DAY_US)
+    again = Works(sqlite_spine, tmp_path, office[1])
+    with sqlite_spine.database.write() as connection:
+        leases.forget_all(connection)
+        again.worker.release_claims(connection, NOW + DAY_US)
+    again.settle(NOW + DAY_US)
+    assert len(office[0].messages) == 2
+
+
 def test_another_file_of_the_same_run_goes_under_another_id(
     sqlite_spine: Spine, maya, office, works, tmp_path, monkeypatch
 ):
@@ -295,7 +315,7 @@ def test_without_a_mail_server_the_result_says_so(sqlite_spine: Spine, maya, tmp
 
 def test_a_directory_gets_each_file_whole_and_what_is_put_again_replaces_itself(sqlite_spine: Spine, maya, tmp_path):
     works = Works(sqlite_spine, tmp_path, place=Directory(tmp_path / "out"))
-    schedule(sqlite_spine, maya, NOW, recipients=[], to_place=True)
+    schedule(sqlite_spine, maya, NOW, recipients=[], to_storage=True)
     for day in (1, 2):
         works.settle(NOW + day * DAY_US)
         with sqlite_spine.database.write() as connection:  # as if it had died before this was recorded
@@ -309,7 +329,7 @@ def test_a_directory_gets_each_file_whole_and_what_is_put_again_replaces_itself(
 def test_a_bucket_gets_the_same_files(sqlite_spine: Spine, maya, tmp_path, s3_server: S3Server):
     bucket = s3_server.bucket()
     works = Works(sqlite_spine, tmp_path, place=bucket)
-    made = schedule(sqlite_spine, maya, NOW, recipients=[], to_place=True)
+    made = schedule(sqlite_spine, maya, NOW, recipients=[], to_storage=True)
     for day in (1, 2):
         works.settle(NOW + day * DAY_US)
     assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "delivered"

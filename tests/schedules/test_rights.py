@@ -59,7 +59,7 @@ def test_who_changes_nothing_sends_to_the_own_address_alone(sqlite_spine: Spine,
             schedule(sqlite_spine, tom, NOW, recipients=others)
         assert refused.value.code == "own_address_only"
     with pytest.raises(Forbidden):
-        schedule(sqlite_spine, tom, NOW, recipients=[], to_place=True)
+        schedule(sqlite_spine, tom, NOW, recipients=[], to_storage=True)
 
 
 def test_a_member_sees_the_own_ones_and_an_auditor_all(sqlite_spine: Spine, scope):

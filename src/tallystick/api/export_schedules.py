@@ -36,7 +36,7 @@ PATH = "/v1/export-schedules"
 RUN_STATUS = {"making": "running", "sending": "running", "partly": "partly_delivered"}
 RECIPIENT_STATUS = {"waiting": "waiting_for_consent"}
 # The body's name of a field → the domain's.
-FIELD_NAMES = {"timezone": "zone", "to_directory": "to_place"}
+FIELD_NAMES = {"timezone": "zone", "to_directory": "to_storage"}
 _operation = partial(operation, "Exports", "exports")
 
 Name = Annotated[str, Meta(description="Name, at most 100 characters; part of the subject of its mail.")]

@@ -84,9 +84,14 @@ def create(
     )
     created = show(connection, scope, ids.encode(PREFIX, destination_id.bytes))
     record_own_for(
-        connection, scope, "audit_log.destination_created", _resource(created), now=now, caller=caller,
+        connection,
+        scope,
+        "audit_log.destination_created",
+        _resource(created),
+        now=now,
+        caller=caller,
         metadata=_description(created),
-    )  # fmt: skip
+    )
     return NewSecret(created, checked.secrets.secrets[0].key if kind.signs else None)
 
 
@@ -129,9 +134,14 @@ def change(
         changes = {"settings": REDACTED}
     if changes:
         record_own_for(
-            connection, scope, "audit_log.destination_updated", _resource(after), now=now, caller=caller,
+            connection,
+            scope,
+            "audit_log.destination_updated",
+            _resource(after),
+            now=now,
+            caller=caller,
             changes=changes,
-        )  # fmt: skip
+        )
     return after
 
 
@@ -155,9 +165,14 @@ def rotate(
     mine = is_destination(one.org_id, one.destination_id)
     connection.execute(update(destinations).where(mine).values(sealed=sealed))
     record_own_for(
-        connection, scope, "audit_log.destination_updated", _resource(one), now=now, caller=caller,
+        connection,
+        scope,
+        "audit_log.destination_updated",
+        _resource(one),
+        now=now,
+        caller=caller,
         changes={"secret": REDACTED},
-    )  # fmt: skip
+    )
     return NewSecret(one, secrets.secrets[0].key)
 
 
@@ -167,9 +182,14 @@ def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, cal
     organizations.lock_row(connection, scope.org_id)
     one = show(connection, scope, shown_id)
     record_own_for(
-        connection, scope, "audit_log.destination_deleted", _resource(one), now=now, caller=caller,
+        connection,
+        scope,
+        "audit_log.destination_deleted",
+        _resource(one),
+        now=now,
+        caller=caller,
         metadata=_description(one),
-    )  # fmt: skip
+    )
     mine = (deliveries.c.org_id == one.org_id) & (deliveries.c.destination_id == one.destination_id)
     attempts = (delivery_attempts.c.org_id == one.org_id) & delivery_attempts.c.delivery_id.in_(
         select(deliveries.c.delivery_id).where(mine)
@@ -213,9 +233,14 @@ def retry(
     if not connection.execute(again).rowcount:
         raise NotFound("Delivery not found, or it cannot be sent again.", code="no_such_delivery")
     record_own_for(
-        connection, scope, "audit_log.destination_tested", _resource(one), now=now, caller=caller,
+        connection,
+        scope,
+        "audit_log.destination_tested",
+        _resource(one),
+        now=now,
+        caller=caller,
         metadata={"again": delivery},
-    )  # fmt: skip
+    )
 
 
 def invalid(field: str, detail: str) -> BadRequest:

@@ -139,6 +139,11 @@ class DeliveryQueue(ABC):
         updated = connection.execute(update(self.table).where(unchanged).values(values))
         return Claim(lane, row) if updated.rowcount else None
 
+    def release_claims(self, connection: Connection, _now: int) -> None:
+        """Releases every claim, when no other process can be running: whoever made it is dead."""
+        column = self.table.c[self.claim_column]
+        connection.execute(update(self.table).where(column.is_not(None)).values({column: None}))
+
     def record_attempt(
         self, connection: Connection, outcome: AttemptOutcome, created_at: int, **values: Any
     ) -> int | None:

@@ -58,6 +58,11 @@ class DeliveryWorker(Background):
             raise failure
         return worked
 
+    def release_claims(self, connection: Connection, now: int) -> None:
+        """At the start of the only process there can be: releases the claims of one that died while it sent."""
+        for run in self._runs:
+            run.queue.release_claims(connection, now)
+
     def wait_for_attempts(self) -> None:
         """Blocks until no attempt is in progress."""
         for run in self._runs:
@@ -79,7 +84,7 @@ class _QueueRun:
         self, database: Database, queue: DeliveryQueue, pauses: Pauses[Hashable], wake: Callable[[], None]
     ) -> None:
         self._database = database
-        self._queue = queue
+        self.queue = queue
         self._pauses = pauses
         self._wake = wake
         self._threads = ThreadPoolExecutor(queue.most_at_once, thread_name_prefix=queue.name)
@@ -97,9 +102,9 @@ class _QueueRun:
             with self._database.write() as connection:
                 recorded = self._record(connection, outcomes, now)
                 if deletes:
-                    self._queue.delete_old(connection, now)
+                    self.queue.delete_old(connection, now)
                 for lane in lanes:
-                    work = partial(self._queue.claim, connection, lane, now)
+                    work = partial(self.queue.claim, connection, lane, now)
                     claim = self._isolated(connection, lane, now, work)
                     claims += [claim] if claim else []
             if deletes:
@@ -143,7 +148,7 @@ class _QueueRun:
         """Records the outcomes; those that could be recorded. The claim of another one expires by itself."""
 
         def record(outcome: AttemptOutcome) -> bool:
-            self._queue.record(connection, outcome)
+            self.queue.record(connection, outcome)
             return True
 
         return [one for one in outcomes if self._isolated(connection, one.claim.lane, now, partial(record, one))]
@@ -152,32 +157,32 @@ class _QueueRun:
         for outcome in outcomes:
             del self._in_progress[outcome.claim.lane.key]
         for outcome in recorded:
-            self._pauses.attempt(self._item(outcome.claim.lane), now, partial(self._queue.after_commit, outcome))
+            self._pauses.attempt(self._item(outcome.claim.lane), now, partial(self.queue.after_commit, outcome))
 
     def _choose(self, now: int) -> list[Lane]:
         """The lanes to attempt now, within the limits for one organization and for failing receivers."""
         with self._database.read() as connection:
-            due = self._queue.due(connection, now)
+            due = self.queue.due(connection, now)
         email_rests = self._pauses.is_paused(MAIL_SERVER, now)
         busy = [lane for lane, _ in self._in_progress.values()]
         of_organization = Counter(lane.org_id for lane in busy)
         failing = sum(lane.has_failed for lane in busy)
         chosen: list[Lane] = []
         for lane in due:
-            if len(busy) + len(chosen) >= self._queue.most_at_once:
+            if len(busy) + len(chosen) >= self.queue.most_at_once:
                 break
             if (
                 lane.key in self._in_progress
                 or (lane.by_email and email_rests)
-                or of_organization[lane.org_id] >= self._queue.most_of_organization
-                or (lane.has_failed and failing >= self._queue.most_failing)
+                or of_organization[lane.org_id] >= self.queue.most_of_organization
+                or (lane.has_failed and failing >= self.queue.most_failing)
                 or self._pauses.is_paused(self._item(lane), now)
             ):
                 continue
             of_organization[lane.org_id] += 1
             failing += lane.has_failed
             chosen.append(lane)
-        return chosen if chosen and self._queue.may_work(now) else []
+        return chosen if chosen and self.queue.may_work(now) else []
 
     def _isolated(self, connection: Connection, lane: Lane, now: int, work: Callable[[], T]) -> T | None:
         """Does the work within a savepoint: an error in one lane undoes nothing of the others, and the lane pauses."""
@@ -189,7 +194,7 @@ class _QueueRun:
         return self._pauses.attempt(self._item(lane), now, within_savepoint)
 
     def _item(self, lane: Lane) -> Hashable:
-        return (self._queue.name, lane.key)
+        return (self.queue.name, lane.key)
 
     def _begin(self, claim: Claim, now: int) -> None:
         future = self._threads.submit(self._attempt, claim, now)
@@ -200,9 +205,9 @@ class _QueueRun:
         """One attempt. After an unexpected error nothing is recorded, and the claim expires by itself."""
         began = time.monotonic()
         try:
-            result = self._queue.send(claim, now)
+            result = self.queue.send(claim, now)
         except Exception:
-            logger.exception("delivery_failed", queue=self._queue.name)
+            logger.exception("delivery_failed", queue=self.queue.name)
             return None
         milliseconds = round((time.monotonic() - began) * 1000)
         return None if result is None else AttemptOutcome(claim, result, now, milliseconds)

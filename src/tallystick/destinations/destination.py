@@ -143,10 +143,18 @@ def list_deliveries(connection: Connection, one: Destination) -> list[Delivery]:
             Attempt(row.at, row.outcome, row.status, row.milliseconds, row.problem)
         )
     return [
-        Delivery(row.delivery_id, row.message_id, row.state, row.problem, row.made_at, row.next_at, row.finished_at,
-                 tuple(tries.get(row.delivery_id, ())))
+        Delivery(
+            row.delivery_id,
+            row.message_id,
+            row.state,
+            row.problem,
+            row.made_at,
+            row.next_at,
+            row.finished_at,
+            tuple(tries.get(row.delivery_id, ())),
+        )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def _numbers(connection: Connection, org_id: UUID) -> dict[tuple[UUID, str], int]:
@@ -172,7 +180,19 @@ def _none(shown_id: str) -> NotFound:
 
 def _read(row: Row[Any], numbers: Mapping[tuple[UUID, str], int]) -> Destination:
     return Destination(
-        row.org_id, row.destination_id, row.kind, row.name, _settings(row.settings), row.enabled, row.state,
-        row.failures, row.last_error, row.last_success_at, row.last_failure_at, row.made_by, row.made_at,
-        numbers.get((row.destination_id, "waiting"), 0), numbers.get((row.destination_id, "given_up"), 0),
-    )  # fmt: skip
+        row.org_id,
+        row.destination_id,
+        row.kind,
+        row.name,
+        _settings(row.settings),
+        row.enabled,
+        row.state,
+        row.failures,
+        row.last_error,
+        row.last_success_at,
+        row.last_failure_at,
+        row.made_by,
+        row.made_at,
+        numbers.get((row.destination_id, "waiting"), 0),
+        numbers.get((row.destination_id, "given_up"), 0),
+    )

@@ -20,7 +20,7 @@ from tallystick.destinations.kinds.kind import DeliveryTarget
 from tallystick.destinations.kinds.registry import kind_of
 from tallystick.destinations.message import Message
 from tallystick.destinations.secrets import open_secrets
-from tallystick.destinations.tables import deliveries, delivery_attempts, destinations, mails
+from tallystick.destinations.tables import deliveries, delivery_attempts, destinations
 
 CLAIM_SECONDS = 400  # longer than any attempt takes: an email may take five minutes
 # The pauses that Standard Webhooks proposes; then the message is given up.
@@ -64,12 +64,6 @@ def enqueue(connection: Connection, org_id: UUID, destination_id: UUID, message:
         )
     )
     return delivery_id
-
-
-def release_claims(connection: Connection) -> None:
-    """Releases every claim of messages and emails, when no other process can be running: its owner is dead."""
-    for table in (deliveries, mails):
-        connection.execute(update(table).where(table.c.claimed_until.is_not(None)).values(claimed_until=None))
 
 
 class MessageQueue(DeliveryQueue):

@@ -46,18 +46,26 @@ class Bucket:
         self.where = f"s3://{bucket}/{self._prefix}"
         url = urlsplit(account.endpoint)
         self._client = Minio(
-            url.netloc, access_key=account.access_key, secret_key=account.secret_key, region=account.region,
-            secure=url.scheme == "https", http_client=_pool(guard),
-        )  # fmt: skip
+            url.netloc,
+            access_key=account.access_key,
+            secret_key=account.secret_key,
+            region=account.region,
+            secure=url.scheme == "https",
+            http_client=_pool(guard),
+        )
 
     def put(self, key: str, file: BinaryIO) -> Checksum:
         sent = checksum(read_blocks(file))
         file.seek(0)
         with self._errors_translated(key):
             self._client.put_object(
-                self._bucket, self._prefix + key, file, sent.bytes,
-                part_size=max(PART_BYTES, -(-sent.bytes // MAX_PARTS)), num_parallel_uploads=1,
-            )  # fmt: skip
+                self._bucket,
+                self._prefix + key,
+                file,
+                sent.bytes,
+                part_size=max(PART_BYTES, -(-sent.bytes // MAX_PARTS)),
+                num_parallel_uploads=1,
+            )
             return verify_copy(sent, checksum(self._content(key)), key)
 
     def get(self, key: str, file: BinaryIO) -> None:

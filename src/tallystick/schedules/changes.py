@@ -1,4 +1,4 @@
-"""Making a schedule, changing it, consenting to its recipients, running it now, deleting it."""
+"""Creating, changing, running and deleting schedules, and an owner's consent to their recipients."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +17,8 @@ from tallystick.exports.request import MAX_FILTER
 from tallystick.ledger import log as ledger_log
 from tallystick.query.scope import Scope
 from tallystick.render.writers import FORMATS
-from tallystick.schedules import recipients as getting
 from tallystick.schedules import runs
-from tallystick.schedules.recipients import invalid
+from tallystick.schedules.recipients import check_recipients, has_owner_consent, invalid, may_receive, new_row
 from tallystick.schedules.schedule import MODES, OPERATOR_STORAGE, PREFIX, Schedule, is_schedule, recipients_of, show
 from tallystick.schedules.tables import (
     export_schedules,
@@ -36,9 +35,10 @@ FILTERS = (*QUALIFIERS, "q")  # the schedule decides the period
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSettings:
-    """A schedule as it is asked for, nothing checked yet.
+    """A schedule as requested, not validated yet.
 
-    `weekday` is a name, `day` of the month. `past`: the first file of mode new holds what was recorded before, too.
+    `weekday` is a name, `day` a day of the month. `to_storage`: also into the operator's storage. `past`: in mode `new`
+    the first file contains earlier events too.
     """
 
     name: str
@@ -52,19 +52,19 @@ class ScheduleSettings:
     recipients: Sequence[str] = ()
     mode: str = "new"
     enabled: bool = True
-    to_place: bool = False
+    to_storage: bool = False
     past: bool = True
 
 
 def create(
     connection: Connection, scope: Scope, wanted: ScheduleSettings, *, now: int, caller: Caller = NOWHERE
 ) -> Schedule:
-    """Make one. BadRequest (`bad_schedule`, and what a filter can have wrong), Conflict, Forbidden."""
+    """Creates a schedule. Raises BadRequest (`bad_schedule`, and the errors of filters), Conflict, Forbidden."""
     require(scope, "exports")
-    calendar, values = _checked(wanted, now)
+    calendar, values = _validate(wanted, now)
     if wanted.mode not in MODES:
         raise invalid("mode", f"mode must be one of {', '.join(MODES)}.")
-    addresses = getting.check_recipients(scope, wanted.recipients, to_place=wanted.to_place)
+    addresses = check_recipients(scope, wanted.recipients, to_storage=wanted.to_storage)
     organizations.lock_row(connection, scope.org_id)
     number = select(func.count()).select_from(export_schedules).where(export_schedules.c.org_id == scope.org_id)
     if connection.execute(number).scalar_one() >= MAX_SCHEDULES:
@@ -74,20 +74,32 @@ def create(
     schedule_id = ids.new_uuid(now)
     next_at = calendar.following(now)
     values |= {
-        "org_id": scope.org_id, "schedule_id": schedule_id, "mode": wanted.mode, "enabled": wanted.enabled,
-        "stopped": "", "made_at": now, "next_at": next_at if wanted.enabled else None, **_maker(scope),
-    }  # fmt: skip
+        "org_id": scope.org_id,
+        "schedule_id": schedule_id,
+        "mode": wanted.mode,
+        "enabled": wanted.enabled,
+        "stopped": "",
+        "made_at": now,
+        "next_at": next_at if wanted.enabled else None,
+        **_creator(scope),
+    }
     connection.execute(insert(export_schedules).values(values))
     if wanted.mode == "period":
         until = calendar.period_before(next_at).start
     else:
         until = 0 if wanted.past else ledger_log.read(connection, scope.org_id).size
     for address in addresses:
-        row = getting.new_row(connection, scope, schedule_id, address, until=until, now=now)
+        row = new_row(connection, scope, schedule_id, address, until=until, now=now)
         connection.execute(insert(schedule_recipients).values(row))
     made = show(connection, scope, ids.encode(PREFIX, schedule_id.bytes))
     record_own_for(
-        connection, scope, "audit_log.schedule_created", _on(made), now=now, caller=caller, metadata=_said(made)
+        connection,
+        scope,
+        "audit_log.schedule_created",
+        _resource(made),
+        now=now,
+        caller=caller,
+        metadata=_description(made),
     )
     return made
 
@@ -101,50 +113,59 @@ def change(
     now: int,
     caller: Caller = NOWHERE,
 ) -> Schedule:
-    """Change what is given, in the names of Wanted. Whoever lets one go on that ended by itself takes it over."""
-    before = _mine(connection, scope, shown_id)
+    """Changes the given fields, named as in ScheduleSettings.
+
+    Whoever resumes a schedule that ended by itself takes it over: from then on its files contain what they may see.
+    Raises the errors of `create`, and NotFound.
+    """
+    before = _lock_and_read(connection, scope, shown_id)
     wanted = replace(settings_of(before), **given)
     if wanted.mode != before.mode:
         raise invalid("mode", "The mode of a schedule cannot be changed. Create another schedule.")
-    calendar, values = _checked(wanted, now)
+    calendar, values = _validate(wanted, now)
     values["enabled"] = wanted.enabled
     if wanted.enabled and not before.enabled:
         values["stopped"] = ""
         if before.stopped:
-            values |= _maker(scope)
+            values |= _creator(scope)
     if not wanted.enabled:
         values["next_at"] = None
         runs.end_all_open(connection, before, "The schedule was paused.", now)
     elif not before.enabled or calendar != before.calendar:
         values["next_at"] = calendar.following(now)
     connection.execute(update(export_schedules).where(is_schedule(before.org_id, before.schedule_id)).values(values))
-    if {"recipients", "to_place"} & given.keys():
+    if {"recipients", "to_storage"} & given.keys():
         _set_recipients(connection, scope, before, wanted, calendar, now)
-    if values["filter"] != _filter_text(before.filter) and not getting.has_owner_consent(connection, scope):
-        # An owner consented to what the filter found then.
+    if values["filter"] != _filter_text(before.filter) and not has_owner_consent(connection, scope):
+        # The owner's consent was to files of the earlier filter.
         outside = recipients_of(before.org_id, before.schedule_id) & (schedule_recipients.c.consent_by != "")
         again = update(schedule_recipients).where(outside, schedule_recipients.c.state == "active")
         connection.execute(again.values(state="waiting", consent_by="", consent_at=None))
     if before.mode == "period" and wanted.enabled and not before.enabled:
-        # What passed while it was paused was not wanted.
+        # Periods that passed while it was paused are not delivered.
         floor = calendar.period_before(calendar.following(now)).start
         late = recipients_of(before.org_id, before.schedule_id) & (schedule_recipients.c.until < floor)
         connection.execute(update(schedule_recipients).where(late).values(until=floor))
     after = show(connection, scope, shown_id)
-    was, is_now = _said(before), _said(after)
-    changes = differences(was, is_now)
+    changes = differences(_description(before), _description(after))
     if changes:
         record_own_for(
-            connection, scope, "audit_log.schedule_updated", _on(after), now=now, caller=caller, changes=changes
+            connection, scope, "audit_log.schedule_updated", _resource(after), now=now, caller=caller, changes=changes
         )
     return after
 
 
 def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
-    """Delete it with its history; the files stay exports until their time."""
-    one = _mine(connection, scope, shown_id)
+    """Deletes a schedule with its history; its files stay exports until they expire. Raises NotFound, Forbidden."""
+    one = _lock_and_read(connection, scope, shown_id)
     record_own_for(
-        connection, scope, "audit_log.schedule_deleted", _on(one), now=now, caller=caller, metadata=_said(one)
+        connection,
+        scope,
+        "audit_log.schedule_deleted",
+        _resource(one),
+        now=now,
+        caller=caller,
+        metadata=_description(one),
     )
     mine = (schedule_runs.c.org_id == one.org_id) & (schedule_runs.c.schedule_id == one.schedule_id)
     sent = select(schedule_runs.c.run_id).where(mine)
@@ -159,7 +180,7 @@ def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, cal
 
 
 def consent(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Schedule:
-    """As an owner, let it go to those outside the organization that wait for this. Forbidden (`owner_only`)."""
+    """As an owner, approves the recipients outside the organization. Raises Forbidden (`owner_only`), NotFound."""
     organizations.lock_row(connection, scope.org_id)
     one = show(connection, scope, shown_id)
     require_owner(connection, scope)
@@ -170,40 +191,53 @@ def consent(connection: Connection, scope: Scope, shown_id: str, *, now: int, ca
         agreed = update(schedule_recipients).where(mine)
         connection.execute(agreed.values(state="active", consent_by=name, consent_at=now))
         record_own_for(
-            connection, scope, "audit_log.schedule_consented", _on(one), now=now, caller=caller,
+            connection,
+            scope,
+            "audit_log.schedule_consented",
+            _resource(one),
+            now=now,
+            caller=caller,
             metadata={"recipients": waiting},
-        )  # fmt: skip
+        )
     return show(connection, scope, shown_id)
 
 
 def run_now(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Schedule:
-    """Send what is there now. Conflict: `schedule_running`, `no_recipients`, `schedule_stopped`."""
-    one = _mine(connection, scope, shown_id)
+    """Runs a schedule now. Raises Conflict (`schedule_running`, `no_recipients`, `schedule_stopped`), NotFound."""
+    one = _lock_and_read(connection, scope, shown_id)
     if one.stopped:
         raise Conflict(f"This schedule has ended: {one.stopped} Resume it first.", code="schedule_stopped")
     if runs.has_open(connection, one):
         raise Conflict("It is already running. Wait for the result.", code="schedule_running")
-    if not any(getting.may_receive(connection, one.org_id, who) for who in one.recipients):
+    if not any(may_receive(connection, one.org_id, who) for who in one.recipients):
         raise Conflict(
             "Its recipients are waiting for an owner's approval, so nobody can receive a file yet.",
             code="no_recipients",
         )
-    record_own_for(connection, scope, "audit_log.schedule_started", _on(one), now=now, caller=caller)
+    record_own_for(connection, scope, "audit_log.schedule_started", _resource(one), now=now, caller=caller)
     runs.start(connection, one, now, asked=True)
     return show(connection, scope, shown_id)
 
 
 def settings_of(one: Schedule) -> ScheduleSettings:
-    """What would make the same schedule."""
+    """The settings that would create the same schedule."""
     return ScheduleSettings(
-        one.name, one.calendar.frequency, one.calendar.at, WEEKDAYS[one.calendar.weekday], one.calendar.day,
-        one.calendar.zone_name, one.format, one.filter,
+        one.name,
+        one.calendar.frequency,
+        one.calendar.at,
+        WEEKDAYS[one.calendar.weekday],
+        one.calendar.day,
+        one.calendar.zone_name,
+        one.format,
+        one.filter,
         [who.address for who in one.recipients if who.address != OPERATOR_STORAGE and who.state != "unsubscribed"],
-        one.mode, one.enabled, any(who.address == OPERATOR_STORAGE for who in one.recipients),
-    )  # fmt: skip
+        one.mode,
+        one.enabled,
+        any(who.address == OPERATOR_STORAGE for who in one.recipients),
+    )
 
 
-def _checked(wanted: ScheduleSettings, now: int) -> tuple[Calendar, dict[str, Any]]:
+def _validate(wanted: ScheduleSettings, now: int) -> tuple[Calendar, dict[str, Any]]:
     try:
         calendar = parse_calendar(wanted.frequency, wanted.at, wanted.weekday, wanted.day, wanted.zone)
     except BadCalendar as problem:
@@ -226,9 +260,15 @@ def _checked(wanted: ScheduleSettings, now: int) -> tuple[Calendar, dict[str, An
     if len(text) > MAX_FILTER:
         raise invalid("filter", f"A filter can have at most {MAX_FILTER} characters.")
     values = {
-        "name": name, "frequency": calendar.frequency, "at": calendar.at, "weekday": calendar.weekday,
-        "day": calendar.day, "zone": calendar.zone_name, "format": wanted.format, "filter": text,
-    }  # fmt: skip
+        "name": name,
+        "frequency": calendar.frequency,
+        "at": calendar.at,
+        "weekday": calendar.weekday,
+        "day": calendar.day,
+        "zone": calendar.zone_name,
+        "format": wanted.format,
+        "filter": text,
+    }
     return calendar, values
 
 
@@ -239,11 +279,11 @@ def _filter_text(kept: Mapping[str, Sequence[str]]) -> str:
 def _set_recipients(
     connection: Connection, scope: Scope, before: Schedule, wanted: ScheduleSettings, calendar: Calendar, now: int
 ) -> None:
-    addresses = getting.check_recipients(scope, wanted.recipients, to_place=wanted.to_place)
+    addresses = check_recipients(scope, wanted.recipients, to_storage=wanted.to_storage)
     known = {one.address: one for one in before.recipients}
     mine = recipients_of(before.org_id, before.schedule_id)
     for address, one in known.items():
-        # Who unsubscribed stays known, so that nobody puts them back by mistake.
+        # Unsubscribed addresses are kept, so that nobody adds them again by mistake.
         if address not in addresses and one.state != "unsubscribed":
             connection.execute(delete(schedule_recipients).where(mine, schedule_recipients.c.address == address))
     until = max((one.until for one in before.recipients), default=None)
@@ -251,7 +291,7 @@ def _set_recipients(
         until = calendar.period_before(calendar.following(now)).start if before.mode == "period" else 0
     for address in addresses:
         if address not in known:
-            row = getting.new_row(connection, scope, before.schedule_id, address, until=until, now=now)
+            row = new_row(connection, scope, before.schedule_id, address, until=until, now=now)
             connection.execute(insert(schedule_recipients).values(row))
         elif known[address].state == "unsubscribed":
             if address != scope.principal.email:
@@ -260,8 +300,11 @@ def _set_recipients(
             connection.execute(again.values(state="active", until=until))
 
 
-def _mine(connection: Connection, scope: Scope, shown_id: str) -> Schedule:
-    """Read under the organization's lock, so that of two changes the later one sees the earlier."""
+def _lock_and_read(connection: Connection, scope: Scope, shown_id: str) -> Schedule:
+    """Reads a schedule under the organization's lock, so that of two changes the later one sees the earlier.
+
+    Raises Forbidden (`not_your_schedule`), NotFound.
+    """
     organizations.lock_row(connection, scope.org_id)
     one = show(connection, scope, shown_id)
     if one.by.id != scope.principal.id and "admin" not in scope.permissions:
@@ -269,21 +312,29 @@ def _mine(connection: Connection, scope: Scope, shown_id: str) -> Schedule:
     return one
 
 
-def _maker(scope: Scope) -> dict[str, str]:
-    """Whose view the files hold."""
+def _creator(scope: Scope) -> dict[str, str]:
+    """The columns of the person or key whose view the files contain."""
     who = scope.principal
     return {
-        "by_kind": who.kind, "by_id": who.id, "by_name": who.name[:254], "by_email": who.email, "by_role": scope.role,
-    }  # fmt: skip
+        "by_kind": who.kind,
+        "by_id": who.id,
+        "by_name": who.name[:254],
+        "by_email": who.email,
+        "by_role": scope.role,
+    }
 
 
-def _said(one: Schedule) -> dict[str, Any]:
+def _description(one: Schedule) -> dict[str, Any]:
     return {
-        "name": one.name, "when": one.calendar.words, "mode": one.mode, "format": one.format,
+        "name": one.name,
+        "when": one.calendar.words,
+        "mode": one.mode,
+        "format": one.format,
         "filter": {name: list(values) for name, values in one.filter.items()},
-        "recipients": [who.address for who in one.recipients], "enabled": one.enabled,
-    }  # fmt: skip
+        "recipients": [who.address for who in one.recipients],
+        "enabled": one.enabled,
+    }
 
 
-def _on(one: Schedule) -> dict[str, str]:
+def _resource(one: Schedule) -> dict[str, str]:
     return resource("export_schedule", one.schedule_id, PREFIX, one.name)

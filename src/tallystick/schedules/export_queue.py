@@ -110,6 +110,10 @@ class ExportQueue(DeliveryQueue):
     def claim_values(self) -> dict[str, Any]:
         return {"way": SENDING}
 
+    def release_claims(self, connection: Connection, now: int) -> None:
+        claimed = update(schedule_deliveries).where(is_sending(now))
+        connection.execute(claimed.values(next_at=now, way=""))
+
     def send(self, claim: Claim, now: int) -> DeliveryResult:
         row = claim.row
         with self._database.read() as connection:

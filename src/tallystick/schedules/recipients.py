@@ -1,4 +1,4 @@
-"""Who gets the files: addresses checked, outsiders waiting for an owner's consent."""
+"""Recipients of scheduled exports: their addresses, and an owner's consent to those outside the organization."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -16,8 +16,11 @@ from tallystick.schedules.schedule import OPERATOR_STORAGE, Recipient
 MAX_RECIPIENTS = 20
 
 
-def check_recipients(scope: Scope, texts: Iterable[str], *, to_place: bool) -> list[str]:
-    """The addresses in the form that is kept, and the operator's directory. BadRequest (`bad_schedule`), Forbidden."""
+def check_recipients(scope: Scope, texts: Iterable[str], *, to_storage: bool) -> list[str]:
+    """Validates addresses; returns them normalized, with the operator's storage as one of them if `to_storage`.
+
+    Raises BadRequest (`bad_schedule`), Forbidden (`own_address_only`).
+    """
     found: list[str] = []
     for text in texts:
         try:
@@ -29,12 +32,12 @@ def check_recipients(scope: Scope, texts: Iterable[str], *, to_place: bool) -> l
     found = list(dict.fromkeys(found))
     if len(found) > MAX_RECIPIENTS:
         raise invalid("recipients", f"A schedule can have at most {MAX_RECIPIENTS} recipients.")
-    if to_place:
+    if to_storage:
         require(scope, "admin")
         found.append(OPERATOR_STORAGE)
     if not found:
         raise invalid("recipients", "Add at least one recipient.")
-    # Who changes nothing in the organization gives nothing away either: to oneself it is only reading.
+    # Auditors and members may read, but not give data away: an export to themselves is reading.
     if scope.role in ("auditor", "member") and found != [scope.principal.email]:
         raise Forbidden(
             f"As {scope.role} you can schedule exports only to your own address, {scope.principal.email}. "
@@ -45,7 +48,7 @@ def check_recipients(scope: Scope, texts: Iterable[str], *, to_place: bool) -> l
 
 
 def has_owner_consent(connection: Connection, scope: Scope) -> bool:
-    """Whether what the scope does has an owner's consent."""
+    """Whether the scope is an owner's, or of a key that an owner made."""
     try:
         require_owner(connection, scope)
     except Forbidden:
@@ -54,7 +57,7 @@ def has_owner_consent(connection: Connection, scope: Scope) -> bool:
 
 
 def is_member(connection: Connection, org_id: UUID, address: str) -> bool:
-    """Whether the address is a member's, whose access was not taken away; the operator's directory is no outsider."""
+    """Whether the address belongs to a member whose access is not disabled, or is the operator's storage."""
     if address == OPERATOR_STORAGE:
         return True
     wanted = (
@@ -67,7 +70,7 @@ def is_member(connection: Connection, org_id: UUID, address: str) -> bool:
 
 
 def may_receive(connection: Connection, org_id: UUID, recipient: Recipient) -> bool:
-    """Whether a file may go there now: a member who left has to be consented to as any outsider."""
+    """Whether a file may be sent there now. A member who left needs consent like anybody outside the organization."""
     agreed = bool(recipient.consent_by) or is_member(connection, org_id, recipient.address)
     return recipient.state == "active" and agreed
 
@@ -75,15 +78,19 @@ def may_receive(connection: Connection, org_id: UUID, recipient: Recipient) -> b
 def new_row(
     connection: Connection, scope: Scope, schedule_id: UUID, address: str, *, until: int, now: int
 ) -> dict[str, object]:
-    """The row of a recipient that is added."""
+    """The row of a new recipient, who waits for consent if they are outside the organization."""
     inside = is_member(connection, scope.org_id, address)
     agreed = not inside and has_owner_consent(connection, scope)
     return {
-        "org_id": scope.org_id, "schedule_id": schedule_id, "address": address, "until": until, "added_at": now,
+        "org_id": scope.org_id,
+        "schedule_id": schedule_id,
+        "address": address,
+        "until": until,
+        "added_at": now,
         "state": "active" if inside or agreed else "waiting",
         "consent_by": scope.principal.label[:254] if agreed else "",
         "consent_at": now if agreed else None,
-    }  # fmt: skip
+    }
 
 
 def invalid(field: str, detail: str) -> BadRequest:

@@ -1,4 +1,4 @@
-"""Runs: begun for recipients that were served up to the same place, closed when each of them was dealt with."""
+"""Runs of a schedule: each makes one file, for the recipients that have received everything up to the same point."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, time
@@ -24,13 +24,16 @@ from tallystick.schedules.tables import (
 )
 from tallystick.work.calendar import moment_of
 
-ERASED = "[erased]"  # what an erasure leaves of a filter that named a person
+ERASED = "[erased]"  # stands in a filter for a person whose data was erased
 OVERTAKEN = "It was not delivered before the next one was due. The next one includes it."
 MAX_ERROR = 2000
 
 
 def start(connection: Connection, schedule: Schedule, now: int, *, asked: bool = False) -> None:
-    """Let the files be made that are due at `now`; a schedule whose maker may not have them ends, with the reason."""
+    """Starts the runs that are due at `now`; ends the schedule if its creator may no longer have the files.
+
+    `asked`: a person started it, not the calendar.
+    """
     try:
         scope = _scope(connection, schedule, now)
     except Forbidden as problem:
@@ -39,15 +42,15 @@ def start(connection: Connection, schedule: Schedule, now: int, *, asked: bool =
     ready = [one for one in schedule.recipients if may_receive(connection, schedule.org_id, one)]
     if asked and schedule.mode == "period":
         if ready:
-            _begin_one(connection, schedule, scope, ready, 0, now, asked=True)
+            _start_one(connection, schedule, scope, ready, 0, now, asked=True)
         return
     for until in sorted({one.until for one in ready}):
         group = [one for one in ready if one.until == until]
-        _begin_one(connection, schedule, scope, group, until, now, asked=asked)
+        _start_one(connection, schedule, scope, group, until, now, asked=asked)
 
 
 def restart(connection: Connection, schedule: Schedule, run: Row[Any], now: int) -> None:
-    """Of a run whose file is gone before all have it: ask for the same events once more."""
+    """Exports the same events again for a run whose file was lost before every recipient had it."""
     try:
         scope = _scope(connection, schedule, now)
         given = _filter(schedule, run.period)
@@ -62,54 +65,62 @@ def restart(connection: Connection, schedule: Schedule, run: Row[Any], now: int)
 
 
 def has_open(connection: Connection, schedule: Schedule) -> bool:
-    """Whether any run goes on: recipients served up to different places have one each."""
+    """Whether any run of the schedule is open; recipients with different progress have separate runs."""
     mine = (schedule_runs.c.org_id == schedule.org_id) & (schedule_runs.c.schedule_id == schedule.schedule_id)
     wanted = select(schedule_runs.c.run_id).where(mine, schedule_runs.c.state.in_(OPEN)).limit(1)
     return connection.execute(wanted).first() is not None
 
 
 def end_all_open(connection: Connection, schedule: Schedule, error: str, now: int) -> None:
-    """Give up what was begun and is not delivered."""
+    """Closes every open run; what is not delivered is given up."""
     mine = (schedule_runs.c.org_id == schedule.org_id) & (schedule_runs.c.schedule_id == schedule.schedule_id)
     for run in connection.execute(select(schedule_runs).where(mine, schedule_runs.c.state.in_(OPEN))).all():
         close(connection, schedule, run, now, error=error)
 
 
 def stop(connection: Connection, schedule: Schedule, reason: str, now: int) -> None:
-    """End a schedule by itself."""
+    """Ends a schedule that cannot go on, and records why."""
     ended = update(export_schedules).where(is_schedule(schedule.org_id, schedule.schedule_id))
     connection.execute(ended.values(enabled=False, next_at=None, stopped=reason[:MAX_ERROR]))
-    _tell(connection, schedule, "audit_log.schedule_failed", now, {"error": reason[:500], "ended": True})
+    _record(connection, schedule, "audit_log.schedule_failed", now, {"error": reason[:500], "ended": True})
 
 
 def close(connection: Connection, schedule: Schedule, run: Row[Any], now: int, *, error: str = "") -> None:
-    """Record how a run ended; what still waited of it is given up. In mode period the next missed one begins."""
+    """Closes a run and records its result; what waits is given up. In mode `period` the next missed run starts."""
     mine = (schedule_deliveries.c.org_id == run.org_id) & (schedule_deliveries.c.run_id == run.run_id)
     left = update(schedule_deliveries).where(mine, schedule_deliveries.c.state == "waiting")
     connection.execute(left.values(state="failed", problem=error[:300], finished_at=now))
     ended = connection.execute(select(schedule_deliveries).where(mine)).all()
     sent = [one for one in ended if one.state == "sent"]
     failed = [one for one in ended if one.state != "sent"]
-    said = error or " ".join(dict.fromkeys(f"{one.address}: {one.problem}." for one in failed))
+    problem = error or " ".join(dict.fromkeys(f"{one.address}: {one.problem}." for one in failed))
     if not ended and not error:
-        said = "No recipients are left."
+        problem = "No recipients are left."
     state = "failed" if not sent else "partly" if failed else "delivered"
-    values = {"state": state, "error": said[:MAX_ERROR], "finished_at": now}
+    values = {"state": state, "error": problem[:MAX_ERROR], "finished_at": now}
     mine_run = is_run(run.org_id, run.run_id) & schedule_runs.c.state.in_(OPEN)
     if not connection.execute(update(schedule_runs).where(mine_run).values(values)).rowcount:
         return
-    metadata = {"rows": run.rows, "format": schedule.format, "period": run.period,
-                "recipients": [one.address for one in sent], "error": said[:500]}  # fmt: skip
+    metadata = {
+        "rows": run.rows,
+        "format": schedule.format,
+        "period": run.period,
+        "recipients": [one.address for one in sent],
+        "error": problem[:500],
+    }
     if run.export_id is not None:
         metadata["export"] = ids.encode(request.PREFIX, run.export_id.bytes)
     action = "audit_log.schedule_delivered" if sent else "audit_log.schedule_failed"
-    _tell(connection, schedule, action, now, {name: value for name, value in metadata.items() if value is not None})
+    _record(connection, schedule, action, now, {name: value for name, value in metadata.items() if value is not None})
     if state == "delivered" and schedule.mode == "period" and not run.asked and schedule.enabled:
-        _go_on(connection, schedule, {one.address for one in sent}, now)
+        _start_next(connection, schedule, {one.address for one in sent}, now)
 
 
 def mark_served(connection: Connection, schedule: Schedule, run: Row[Any], address: str) -> None:
-    """The recipient has everything up to the end of the run, unless periods before one that was asked for are owed."""
+    """Notes that the recipient has everything up to the end of the run.
+
+    Unless a person started it and earlier periods are still owed: those follow by the calendar.
+    """
     mine = recipients_of(schedule.org_id, schedule.schedule_id) & (schedule_recipients.c.address == address)
     if run.asked and run.period:
         first = date.fromisoformat(run.period.split()[0])
@@ -119,12 +130,12 @@ def mark_served(connection: Connection, schedule: Schedule, run: Row[Any], addre
 
 
 def is_run(org_id: UUID, run_id: UUID) -> ColumnElement[bool]:
-    """The row of one run."""
+    """The condition that finds one run."""
     return (schedule_runs.c.org_id == org_id) & (schedule_runs.c.run_id == run_id)
 
 
 def _scope(connection: Connection, schedule: Schedule, now: int) -> Scope:
-    """What whoever scheduled it may see now; Forbidden when that is something else than it was."""
+    """The current scope of the schedule's creator. Raises Forbidden when it is not what it was at creation."""
     if any(ERASED in value for values in schedule.filter.values() for value in values):
         raise Forbidden("Its filter named a person whose data has been erased.", code="access_ended")
     scope = current_scope(connection, schedule.org_id, schedule.by, now=now)
@@ -141,7 +152,7 @@ def _scope(connection: Connection, schedule: Schedule, now: int) -> Scope:
     return scope
 
 
-def _begin_one(
+def _start_one(
     connection: Connection,
     schedule: Schedule,
     scope: Scope,
@@ -161,23 +172,38 @@ def _begin_one(
         first, period, until = 0, f"{missed[0].first} {missed[0].last}", missed[0].end
     run_id = ids.new_uuid(now)
     values: dict[str, Any] = {
-        "org_id": schedule.org_id, "run_id": run_id, "schedule_id": schedule.schedule_id, "asked": asked,
-        "first": first, "period": period, "left_out": left_out, "error": "", "made_at": now,
-    }  # fmt: skip
+        "org_id": schedule.org_id,
+        "run_id": run_id,
+        "schedule_id": schedule.schedule_id,
+        "asked": asked,
+        "first": first,
+        "period": period,
+        "left_out": left_out,
+        "error": "",
+        "made_at": now,
+    }
     try:
         wanted = _filter(schedule, period)
         export = request.request_export(connection, scope, schedule.format, wanted, now=now, first=first)
     except TallystickError as problem:
         failed = {"state": "failed", "until": until, "error": problem.detail[:MAX_ERROR], "finished_at": now}
         connection.execute(insert(schedule_runs).values(values | failed))
-        _tell(connection, schedule, "audit_log.schedule_failed", now, {"error": problem.detail[:500]})
+        _record(connection, schedule, "audit_log.schedule_failed", now, {"error": problem.detail[:500]})
         return
     reaches = until if period else export.position
     values |= {"state": "making", "export_id": export.export_id, "until": reaches}
     connection.execute(insert(schedule_runs).values(values))
     for one in group:
-        row = {"org_id": schedule.org_id, "run_id": run_id, "address": one.address, "state": "waiting", "way": "",
-               "attempts": 0, "problem": "", "next_at": now}  # fmt: skip
+        row = {
+            "org_id": schedule.org_id,
+            "run_id": run_id,
+            "address": one.address,
+            "state": "waiting",
+            "way": "",
+            "attempts": 0,
+            "problem": "",
+            "next_at": now,
+        }
         connection.execute(insert(schedule_deliveries).values(row))
 
 
@@ -189,8 +215,8 @@ def _filter(schedule: Schedule, period: str) -> dict[str, Sequence[str]]:
     return given
 
 
-def _go_on(connection: Connection, schedule: Schedule, addresses: set[str], now: int) -> None:
-    """After a missed period the next one."""
+def _start_next(connection: Connection, schedule: Schedule, addresses: set[str], now: int) -> None:
+    """Starts the run of the next missed period."""
     fresh = find(connection, schedule.org_id, schedule.schedule_id)
     if fresh is None:
         return
@@ -201,9 +227,9 @@ def _go_on(connection: Connection, schedule: Schedule, addresses: set[str], now:
         return
     group = [one for one in fresh.recipients if one.address in addresses and may_receive(connection, fresh.org_id, one)]
     for until in sorted({one.until for one in group}):
-        _begin_one(connection, fresh, scope, [one for one in group if one.until == until], until, now, asked=False)
+        _start_one(connection, fresh, scope, [one for one in group if one.until == until], until, now, asked=False)
 
 
-def _tell(connection: Connection, schedule: Schedule, action: str, now: int, metadata: Mapping[str, Any]) -> None:
+def _record(connection: Connection, schedule: Schedule, action: str, now: int, metadata: Mapping[str, Any]) -> None:
     on = resource("export_schedule", schedule.schedule_id, PREFIX, schedule.name)
     record_own(connection, schedule.org_id, action, by=TALLYSTICK, caller=NOWHERE, on=on, now=now, metadata=metadata)

@@ -1,4 +1,4 @@
-"""A schedule, its recipients and its last run: read from their tables by who may see them."""
+"""Schedules with their recipients and runs, read by whoever may see them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from tallystick.schedules.tables import export_schedules, schedule_recipients, s
 from tallystick.work.calendar import Calendar
 
 PREFIX, RUN_PREFIX = "sch", "run"
-OPERATOR_STORAGE = "the operator's directory"  # stands among the addresses, and is none
+OPERATOR_STORAGE = "the operator's directory"  # stands among the addresses of recipients
 OPEN = ("making", "sending")
 Mode = Literal["new", "period"]
 MODES: tuple[Mode, ...] = ("new", "period")
@@ -26,7 +26,10 @@ MODES: tuple[Mode, ...] = ("new", "period")
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Where a file goes. `state`: active, waiting (for an owner's consent), unsubscribed; served up to `until`."""
+    """A recipient of the files, who has received everything up to `until`.
+
+    `state` is active, waiting (for an owner's consent) or unsubscribed.
+    """
 
     address: str
     state: str
@@ -36,7 +39,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleRun:
-    """One file, and how it fared; times in microseconds."""
+    """One file and the state of its delivery; times in microseconds."""
 
     run_id: UUID
     state: str
@@ -64,7 +67,7 @@ class ScheduleRun:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One schedule; `stopped` is why it ended by itself, or empty."""
+    """A scheduled export. `stopped` is why it ended by itself, or empty; times in microseconds."""
 
     org_id: UUID
     schedule_id: UUID
@@ -88,19 +91,19 @@ class Schedule:
 
     @property
     def waits(self) -> bool:
-        """Somebody gets nothing before an owner consents."""
+        """Whether a recipient waits for an owner's consent."""
         return any(one.state == "waiting" for one in self.recipients)
 
 
 def list_schedules(connection: Connection, scope: Scope) -> list[Schedule]:
-    """What the scope may see, newest first."""
+    """The schedules that the scope may see, newest first. Raises Forbidden."""
     require(scope, "exports")
     wanted = select(export_schedules).where(_visible(scope)).order_by(export_schedules.c.schedule_id.desc())
     return [_whole(connection, row) for row in connection.execute(wanted)]
 
 
 def show(connection: Connection, scope: Scope, shown_id: str) -> Schedule:
-    """One of them; NotFound (`no_schedule`) for those of others."""
+    """One schedule. Raises NotFound (`no_schedule`), also for one of others, or Forbidden."""
     require(scope, "exports")
     wanted = select(export_schedules).where(_visible(scope), export_schedules.c.schedule_id == _raw(shown_id))
     row = connection.execute(wanted).first()
@@ -110,34 +113,42 @@ def show(connection: Connection, scope: Scope, shown_id: str) -> Schedule:
 
 
 def find(connection: Connection, org_id: UUID, schedule_id: UUID) -> Schedule | None:
-    """One of them for the work in the background."""
+    """One schedule, for background work; None when there is none."""
     row = connection.execute(select(export_schedules).where(is_schedule(org_id, schedule_id))).first()
     return None if row is None else _whole(connection, row)
 
 
 def runs_of(connection: Connection, schedule: Schedule, limit: int = 20) -> list[ScheduleRun]:
-    """The runs of a schedule that may be seen, newest first."""
+    """The last runs of a schedule, newest first."""
     mine = (schedule_runs.c.org_id == schedule.org_id) & (schedule_runs.c.schedule_id == schedule.schedule_id)
     wanted = select(schedule_runs).where(mine).order_by(schedule_runs.c.run_id.desc()).limit(limit)
     return [read_run(row) for row in connection.execute(wanted)]
 
 
 def is_schedule(org_id: UUID, schedule_id: UUID) -> ColumnElement[bool]:
-    """The row of one schedule."""
+    """The condition that finds one schedule."""
     return (export_schedules.c.org_id == org_id) & (export_schedules.c.schedule_id == schedule_id)
 
 
 def recipients_of(org_id: UUID, schedule_id: UUID) -> ColumnElement[bool]:
-    """The rows of its recipients."""
+    """The condition that finds the recipients of a schedule."""
     return (schedule_recipients.c.org_id == org_id) & (schedule_recipients.c.schedule_id == schedule_id)
 
 
 def read_run(row: Row[Any]) -> ScheduleRun:
-    """A row of a run."""
+    """The run of a row."""
     return ScheduleRun(
-        row.run_id, row.state, row.asked, row.export_id, row.period, row.left_out, row.rows, row.error, row.made_at,
+        row.run_id,
+        row.state,
+        row.asked,
+        row.export_id,
+        row.period,
+        row.left_out,
+        row.rows,
+        row.error,
+        row.made_at,
         row.finished_at,
-    )  # fmt: skip
+    )
 
 
 def _whole(connection: Connection, row: Row[Any]) -> Schedule:
@@ -145,15 +156,26 @@ def _whole(connection: Connection, row: Row[Any]) -> Schedule:
     found = connection.execute(wanted.order_by(schedule_recipients.c.address)).all()
     recipients = tuple(Recipient(one.address, one.state, one.consent_by, one.until) for one in found)
     schedule = Schedule(
-        row.org_id, row.schedule_id, row.name, Calendar(row.frequency, row.at, row.weekday, row.day, row.zone),
-        row.format, msgspec.json.decode(row.filter), row.mode, row.enabled, row.stopped,
-        Principal(row.by_kind, row.by_id, row.by_name, row.by_email), row.by_role, row.made_at, row.next_at, recipients,
-    )  # fmt: skip
+        row.org_id,
+        row.schedule_id,
+        row.name,
+        Calendar(row.frequency, row.at, row.weekday, row.day, row.zone),
+        row.format,
+        msgspec.json.decode(row.filter),
+        row.mode,
+        row.enabled,
+        row.stopped,
+        Principal(row.by_kind, row.by_id, row.by_name, row.by_email),
+        row.by_role,
+        row.made_at,
+        row.next_at,
+        recipients,
+    )
     return replace(schedule, last_run=next(iter(runs_of(connection, schedule, 1)), None))
 
 
 def _visible(scope: Scope) -> ColumnElement[bool]:
-    """All of the organization; for who sees a part of the trail, the own ones that were made with that same view."""
+    """All of the organization; for a scope that sees a part of the trail, its own with the same role."""
     mine = export_schedules.c.org_id == scope.org_id
     if scope.mandatory == EVERYTHING:
         return mine

@@ -45,7 +45,7 @@ schedule_recipients = Table(
     time_column("added_at"),
 )
 
-# One file for those recipients that were served up to the same place.
+# One file, for the recipients that have received everything up to the same point.
 schedule_runs = Table(
     "schedule_runs",
     metadata,

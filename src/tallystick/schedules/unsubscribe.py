@@ -1,4 +1,4 @@
-"""Links by which a recipient gets no more: signed by the server's secret, good without a session, for one address."""
+"""Unsubscribe links: signed with the server's secret, valid without a session, for one recipient of one schedule."""
 
 import hmac
 import struct
@@ -21,7 +21,7 @@ _PAYLOAD = struct.Struct(">16s16s16s")
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a link is about."""
+    """The recipient and schedule of a link; `is_over`: already unsubscribed."""
 
     org_id: UUID
     schedule_id: UUID
@@ -31,12 +31,12 @@ class Subscription:
 
 
 def sign_token(secret: str, org_id: UUID, schedule_id: UUID, address: str) -> str:
-    """What stands in the link; the address does not."""
+    """The token of a link, which does not contain the address."""
     return sign_link(secret, _PURPOSE, _PAYLOAD.pack(org_id.bytes, schedule_id.bytes, _digest(address)))
 
 
 def read_token(connection: Connection, secret: str, text: str) -> Subscription:
-    """What a link leads to. NotFound (`no_link`) for one not made here, and when there is nothing to end any more."""
+    """The subscription of a token. Raises NotFound (`no_link`) for a forged one, or without such a recipient."""
     said = open_link(secret, _PURPOSE, text)
     if said is None:
         raise _no_link()
@@ -51,16 +51,22 @@ def read_token(connection: Connection, secret: str, text: str) -> Subscription:
 
 
 def unsubscribe(connection: Connection, secret: str, text: str, *, now: int, caller: Caller = NOWHERE) -> Subscription:
-    """Send nothing to this address any more. Doing it again changes nothing."""
+    """Sends nothing to this recipient any more; a repeated call changes nothing. Raises NotFound (`no_link`)."""
     found = read_token(connection, secret, text)
     mine = recipients_of(found.org_id, found.schedule_id) & (schedule_recipients.c.address == found.address)
     ended = update(schedule_recipients).where(mine, schedule_recipients.c.state != "unsubscribed")
     if connection.execute(ended.values(state="unsubscribed")).rowcount:
         on = resource("export_schedule", found.schedule_id, PREFIX, found.name)
         record_own(
-            connection, found.org_id, "audit_log.schedule_unsubscribed", by=log_scope(found.org_id).principal,
-            caller=caller, on=on, now=now, metadata={"recipient": found.address},
-        )  # fmt: skip
+            connection,
+            found.org_id,
+            "audit_log.schedule_unsubscribed",
+            by=log_scope(found.org_id).principal,
+            caller=caller,
+            on=on,
+            now=now,
+            metadata={"recipient": found.address},
+        )
     return found
 
 

@@ -48,7 +48,7 @@ RESULT_LABELS = {
     "failed": ("Not delivered", "bad"),
 }
 FIELDS = (
-    "name", "frequency", "at", "weekday", "day", "zone", "format", "mode", "past", "recipients", "query", "to_place",
+    "name", "frequency", "at", "weekday", "day", "zone", "format", "mode", "past", "recipients", "query", "to_storage",
 )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ async def show_form(
     typed = {
         "name": "", "frequency": "daily", "at": "07:00", "weekday": "monday", "day": "1",
         "zone": filters.tz or frame.zone or "UTC", "format": "csv", "mode": "new", "past": "on",
-        "recipients": user_scope.principal.email, "query": filters.href("")[1:], "to_place": "",
+        "recipients": user_scope.principal.email, "query": filters.href("")[1:], "to_storage": "",
     }  # fmt: skip
     return _form(frame, user_scope, settings, session_token, typed, "")
 
@@ -104,7 +104,7 @@ async def show_edit(
     typed = {
         "name": was.name, "frequency": was.frequency, "at": was.at, "weekday": was.weekday, "day": str(was.day),
         "zone": was.zone, "format": was.format, "mode": was.mode, "recipients": "\n".join(was.recipients), "query": "",
-        "to_place": "on" if was.to_place else "",
+        "to_storage": "on" if was.to_storage else "",
     }  # fmt: skip
     return _form(frame, user_scope, settings, session_token, typed, "", one=one)
 
@@ -242,7 +242,7 @@ def _settings_from(typed: dict[str, str]) -> dict[str, Any]:
         "zone": typed["zone"],
         "format": typed["format"],
         "recipients": typed["recipients"].replace(",", " ").replace(";", " ").split(),
-        "to_place": bool(typed["to_place"]),
+        "to_storage": bool(typed["to_storage"]),
     }
 
 
