@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.backup.drill import Recording
+from tests.backup.backup_driver import Recording
 from tests.fixtures.servers import Server
 
 

@@ -27,7 +27,7 @@ from tallystick.errors import Conflict, NotFound, SettingsError
 from tallystick.merkle.remains import mask_of
 from tallystick.settings import Settings
 from tallystick.store.events import EventStore
-from tests.backup.drill import Recording, key_line, killed_at, settings_of, trail, verifies
+from tests.backup.backup_driver import Recording, key_line, killed_at, settings_of, trail, verifies
 from tests.chaos.test_kill import rows_by_another_process
 
 

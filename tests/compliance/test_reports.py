@@ -17,7 +17,7 @@ from tallystick.render.compliance_pdf import answer_words
 from tallystick.render.compliance_report import NO_EVIDENCE, report_json
 from tallystick.search.filters import query_from
 from tests.compliance.reporting import JANUARY, Desk, answer, event
-from tests.erasure.erasing import erase, eraser
+from tests.erasure.erasure_driver import erase, eraser
 from tests.fixtures.spine import Spine
 from tests.ingest.test_shipping import refusing
 from tests.retention.test_purge import purge

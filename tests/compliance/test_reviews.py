@@ -19,7 +19,7 @@ from tallystick.events.output import event_of
 from tallystick.ids import new_uuid
 from tallystick.query.conditions import Query, exactly
 from tests.compliance.reporting import CALLER, Desk, answer, event
-from tests.erasure.erasing import erase, eraser
+from tests.erasure.erasure_driver import erase, eraser
 from tests.fixtures.spine import Spine
 
 JANUARY = {"start": ["2024-01-01"], "end": ["2024-01-31"]}

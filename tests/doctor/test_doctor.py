@@ -29,7 +29,7 @@ from tallystick.retention.tables import clock_witness
 from tallystick.settings import Settings
 from tallystick.store import erasing, expiry
 from tallystick.store.errors import StoreError
-from tests.erasure.erasing import ask, by_sarah, confirm, eraser, run, show
+from tests.erasure.erasure_driver import ask, by_sarah, confirm, eraser, run, show
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from tallystick.erasure.subject import Subject
 from tallystick.retention.archive import MARKER_FILE
 from tallystick.retention.archive_step import folder_of
 from tallystick.retention.holds import place
-from tests.erasure.archiving import NEEDLES, Cut, Dying, Kept, unpacked
-from tests.erasure.erasing import SARAH, ask, by_sarah, confirm, erase, event, events, records, run, show
+from tests.erasure.archive_driver import NEEDLES, Cut, Dying, Kept, unpacked
+from tests.erasure.erasure_driver import SARAH, ask, by_sarah, confirm, erase, event, events, records, run, show
 from tests.fixtures.s3_server import Line, S3Server
 from tests.fixtures.spine import Spine
 from tests.retention.test_purge import event as aged

@@ -18,8 +18,21 @@ from tallystick.retention import holds
 from tallystick.search.integrity import differences
 from tallystick.store import erasing
 from tallystick.store.errors import StoreError
-from tests.erasure.erasing import MAYA, NICO, SARAH, ask, by_sarah, confirm, erase, eraser, event, events, records, run
-from tests.erasure.erasing import show as shown
+from tests.erasure.erasure_driver import (
+    MAYA,
+    NICO,
+    SARAH,
+    ask,
+    by_sarah,
+    confirm,
+    erase,
+    eraser,
+    event,
+    events,
+    records,
+    run,
+)
+from tests.erasure.erasure_driver import show as shown
 from tests.fixtures.spine import Spine
 
 

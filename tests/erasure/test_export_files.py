@@ -6,8 +6,8 @@ from tallystick.erasure.export_files import ExportFiles
 from tallystick.erasure.subject import SubjectMatcher
 from tallystick.exports import files
 from tallystick.exports.tables import exports
-from tests.erasure.erasing import SARAH, by_sarah, erase, eraser
-from tests.exports.making import ask, exporter, made, show
+from tests.erasure.erasure_driver import SARAH, by_sarah, erase, eraser
+from tests.exports.export_driver import ask, exporter, made, show
 from tests.fixtures.spine import Spine
 
 

@@ -34,8 +34,8 @@ from tallystick.search.scan import in_order_of_index
 from tallystick.verify.notes import Key
 from tallystick.verify.proofs import check_proof
 from tallystick.verify.report import Report
-from tests.erasure.erasing import MAYA, ask, confirm, eraser, events, quicken, run
-from tests.erasure.erasing import show as shown
+from tests.erasure.erasure_driver import MAYA, ask, confirm, eraser, events, quicken, run
+from tests.erasure.erasure_driver import show as shown
 from tests.erasure.leftovers import free_pages_with_bytes, holding
 from tests.fixtures.sizes import size
 from tests.fixtures.spine import Spine

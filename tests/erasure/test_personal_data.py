@@ -28,7 +28,7 @@ from tallystick.schedules import changes as schedules
 from tallystick.schedules.changes import ScheduleSettings
 from tallystick.schedules.tables import export_schedules, schedule_recipients
 from tests.alerts.rule_driver import Watch
-from tests.erasure.erasing import MAYA, ask, by_sarah, erase, eraser, event, run, show
+from tests.erasure.erasure_driver import MAYA, ask, by_sarah, erase, eraser, event, run, show
 from tests.fixtures.spine import Spine
 
 WHO = Subject("sarah@acme.com", also=("Sarah Lin",))

@@ -12,7 +12,7 @@ from tallystick.errors import Unavailable
 from tallystick.query.scope import Scope
 from tallystick.store import copying
 from tallystick.store.windows import Window
-from tests.erasure.erasing import ask, by_sarah, confirm, eraser, event, run, show
+from tests.erasure.erasure_driver import ask, by_sarah, confirm, eraser, event, run, show
 from tests.erasure.leftovers import holding
 from tests.fixtures.spine import Spine
 

@@ -19,7 +19,7 @@ from tallystick.query.scope import Scope
 from tallystick.search.scan import explanatory_records as explaining
 from tallystick.store.events import EventStore
 from tallystick.store.schema import CREATE_SETTINGS
-from tests.erasure.erasing import by_sarah, erase, eraser, event, events, records, run
+from tests.erasure.erasure_driver import by_sarah, erase, eraser, event, events, records, run
 from tests.fixtures.spine import Spine
 
 

@@ -9,7 +9,7 @@ from tallystick import clock
 from tallystick.access import keys
 from tallystick.errors import Forbidden
 from tallystick.query.scope import Principal, Scope
-from tests.erasure.erasing import MAYA, NICO, ask, confirm, eraser, run
+from tests.erasure.erasure_driver import MAYA, NICO, ask, confirm, eraser, run
 from tests.fixtures.spine import Spine
 
 

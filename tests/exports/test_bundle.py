@@ -12,7 +12,7 @@ from tallystick.retention.purge import Purger
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
 from tallystick.verify.report import Report
-from tests.exports.making import ask, exporter, show
+from tests.exports.export_driver import ask, exporter, show
 from tests.fixtures.spine import Spine
 from tests.retention.test_purge import event, purge
 

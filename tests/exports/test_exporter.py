@@ -19,7 +19,7 @@ from tallystick.exports.tables import exports
 from tallystick.retention import exported_ranges
 from tallystick.search.filters import query_from
 from tallystick.store.errors import StoreError
-from tests.exports.making import ask, exporter, made, rows_of, show
+from tests.exports.export_driver import ask, exporter, made, rows_of, show
 from tests.fixtures.spine import Spine
 
 EVENT = {"action": "thing.done"}

@@ -10,7 +10,7 @@ from tallystick.access.scopes import person_scope
 from tallystick.events.output import event_of
 from tallystick.query.scope import Principal
 from tallystick.search.filters import query_from
-from tests.exports.making import AWKWARD, awkward, exporter, made, rows_of
+from tests.exports.export_driver import AWKWARD, awkward, exporter, made, rows_of
 from tests.fixtures.spine import Spine
 from tests.render.reading import text_of
 

@@ -7,7 +7,7 @@ from tallystick import clock
 from tallystick.clock import DAY_US
 from tallystick.integrity.rounds import Round
 from tallystick.query.scope import Scope
-from tests.erasure.erasing import ask, by_sarah, confirm, eraser, event
+from tests.erasure.erasure_driver import ask, by_sarah, confirm, eraser, event
 from tests.fixtures.spine import Spine
 
 

@@ -27,7 +27,7 @@ from tallystick.verify.report import Report
 from tallystick.work import leases
 from tests.fixtures.s3_server import ACCESS_KEY, HERE, Line, S3Server
 from tests.fixtures.spine import Spine
-from tests.retention.purging import purge_with
+from tests.retention.purge_driver import purge_with
 from tests.retention.test_purge import event, records
 from tests.verify.evidence import SECRET
 

@@ -29,7 +29,7 @@ from tallystick.schedules.export_queue import ExportQueue
 from tallystick.schedules.schedule import Schedule, show
 from tallystick.schedules.scheduler import Scheduler, schedule_lease
 from tallystick.schedules.tables import schedule_deliveries
-from tests.exports.making import exporter
+from tests.exports.export_driver import exporter
 from tests.fixtures.spine import Spine
 
 URL = "https://audit.example"

@@ -18,7 +18,7 @@ from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
 from tallystick.verify.proofs import check_proof
 from tallystick.verify.report import Report
-from tests.erasure.erasing import by_sarah, erase, eraser, event, events
+from tests.erasure.erasure_driver import by_sarah, erase, eraser, event, events
 from tests.fixtures.spine import Spine
 from tests.retention.test_purge import event as aged
 from tests.retention.test_purge import purge

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from tallystick.durable import sync_folder
+from tallystick.durable import replace_file
 from tallystick.erasure.subject import SubjectMatcher
 from tallystick.errors import Unavailable
 from tallystick.events.record import StoredEvent
@@ -58,20 +58,15 @@ def _rewrite_without(path: Path, org_id: UUID, matcher: SubjectMatcher) -> int:
     gone = _count_rows(path, org_id, matcher)
     if not gone:
         return 0
-    part = path.with_name(f"{path.name}.part")
-    part.touch(0o600)
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     with (
+        replace_file(path, path.with_name(f"{path.name}.part")) as target,
         path.open("rb") as source,
-        part.open("wb") as target,
         pa.ipc.open_stream(source) as reader,
         pa.ipc.new_stream(target, reader.schema, options=options) as writer,
     ):
         for batch in reader:
             writer.write_batch(batch.filter(pa.array(_rows_to_keep(batch, org_id, matcher))))
-    sync_folder(part)
-    part.replace(path)
-    sync_folder(path.parent)
     return gone
 
 

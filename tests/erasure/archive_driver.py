@@ -24,7 +24,7 @@ from tallystick.verify.notes import Key
 from tallystick.verify.report import Report
 from tallystick.work import leases
 from tests.fixtures.spine import Spine
-from tests.retention.purging import purge_with
+from tests.retention.purge_driver import purge_with
 from tests.retention.test_purge import event as aged
 from tests.verify.evidence import SECRET
 
