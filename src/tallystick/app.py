@@ -19,7 +19,7 @@ from tallystick.access.sign_in import SignIn
 from tallystick.alerts.baseline import BaselineWorker
 from tallystick.alerts.evaluator import Evaluator
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.metrics import observed
+from tallystick.api.metrics import measure_requests
 from tallystick.api.problems import HANDLERS, problem
 from tallystick.api.routes import API
 from tallystick.backup.data_dir_lock import lock_data_dir
@@ -280,5 +280,5 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
         logging_config=None,  # telemetry.configure_logging decides
         debug=False,
     )
-    app.asgi_handler = observed(app.asgi_handler)
+    app.asgi_handler = measure_requests(app.asgi_handler)
     return app

@@ -1,11 +1,10 @@
-"""The HTTP API: the door for programs.
+"""The HTTP API for programs.
 
-Promises: every answer that is not what was asked for is `application/problem+json` with a stable
-`code` and a `detail` that says what to do; an unknown or doubled query parameter is refused, since
-a filter that is silently left out would show other events than were asked for; whatever a body
-unpacks to, no more than 10 MiB of it is ever held; an answer that is streamed breaks off rather
-than end early.
+Promises: every error is `application/problem+json` with a stable `code` and a `detail` that says what to do; an
+unknown or repeated query parameter is refused, since ignoring a filter would return other events than were asked for;
+at most 10 MiB of an uncompressed body are held; a stream that fails breaks the connection instead of ending early.
 
-`routes.py` is the whole surface, one file per thing beside it; `document/` is the OpenAPI document,
-which a test holds equal to the routes. A handler reads the request, calls one function, writes the answer.
+`routes.py` lists every endpoint. The module of a resource holds its handlers and, beside them, the Structs of bodies
+and answers; `operation.py` is what a handler declares of itself, and `openapi.py` makes the OpenAPI document of all
+that.
 """

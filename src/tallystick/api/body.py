@@ -1,4 +1,4 @@
-"""The body of a request: read and unpacked within bounds, whatever was sent."""
+"""Reads and decompresses the body of a request within limits."""
 
 import asyncio
 import sys
@@ -18,13 +18,13 @@ else:
     from backports import zstd
 
 MOST_BYTES = 10 << 20
-# Data that cannot be packed grows a little by packing.
+# Compression makes incompressible data a little larger.
 MOST_PACKED_BYTES = MOST_BYTES + (1 << 16)
-# So much is unpacked before others get their turn on the event loop: about a millisecond's work.
+# This much is decompressed before other tasks run on the event loop: about a millisecond's work.
 STEP = 256 << 10
-# A body that takes longer to arrive holds what others wait for.
+# A body that takes longer to arrive occupies memory that other requests wait for.
 MOST_SECONDS = 120.0
-# RFC 9659: a window of 8 MB is what every receiver of zstd over HTTP has to take, and none need take more.
+# RFC 9659: receivers of zstd over HTTP must support a window of 8 MB and need not support more.
 ZSTD_WINDOW_LOG = 23
 
 Receive = Callable[[], Awaitable[Any]]
@@ -32,17 +32,17 @@ Receive = Callable[[], Awaitable[Any]]
 
 @asynccontextmanager
 async def read_body(request: Request[Any, Any, Any], allowance: Allowance) -> AsyncIterator[bytes]:
-    """The unpacked body; its bytes count against `allowance` until the block ends.
+    """The decompressed body; its bytes count against `allowance` until the block ends.
 
-    Raises TooLarge (`too_large`) as soon as the limit is passed, the rest is not read; TooSlow; UnsupportedMedia
-    (`unsupported_encoding`); BadRequest (`bad_encoding`) when the packing is broken; Unavailable (`overloaded`).
+    Raises TooLarge (`too_large`) as soon as the limit is exceeded, without reading the rest; TooSlow;
+    UnsupportedMedia (`unsupported_encoding`); BadRequest (`bad_encoding`, `disconnected`); Unavailable (`overloaded`).
     """
-    packing = _packing(",".join(request.headers.getall("content-encoding", [])))
+    packing = _decompressor(",".join(request.headers.getall("content-encoding", [])))
     most = MOST_BYTES if packing is None else MOST_PACKED_BYTES
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
         raise _too_large()
-    taken = _Taken(allowance)
+    taken = _Reservation(allowance)
     try:
         packed = await _read_in_time(request.receive, most, taken)
         if packing is None:
@@ -62,8 +62,8 @@ class TooSlow(TallystickError):
     status, code, title = 408, "too_slow", "Too slow"
 
 
-class _Taken:
-    """What one request has taken of an allowance, so that all of it is given back."""
+class _Reservation:
+    """The part of an allowance that one request uses, so that all of it is given back."""
 
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
@@ -78,8 +78,8 @@ class _Taken:
         self.amount -= amount
 
 
-class _Stage(Protocol):
-    """Unpacks one member of a packed body, as much at a time as is asked for."""
+class _Decompressor(Protocol):
+    """Decompresses one member of a body, up to a given length at a time."""
 
     @property
     def eof(self) -> bool: ...
@@ -87,7 +87,7 @@ class _Stage(Protocol):
     def unused_data(self) -> bytes: ...
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
     def pending(self) -> bytes | None:
-        """What has to be given again; None when more output waits inside, b"" when more input is needed."""
+        """The input to pass again; None if more output is buffered, b"" if more input is needed."""
 
 
 class _Gzip:
@@ -128,36 +128,38 @@ class _Zstd:
         return b"" if self._frame.needs_input else None
 
 
-_PACKINGS: dict[str, Callable[[], _Stage]] = {"gzip": _Gzip, "x-gzip": _Gzip, "zstd": _Zstd}
+_DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {"gzip": _Gzip, "x-gzip": _Gzip, "zstd": _Zstd}
 
 
-def _packing(named: str) -> Callable[[], _Stage] | None:
+def _decompressor(named: str) -> Callable[[], _Decompressor] | None:
     name = named.strip().lower()
     if name in ("", "identity"):
         return None
-    if name not in _PACKINGS:
+    if name not in _DECOMPRESSORS:
         raise UnsupportedMedia(
-            "Send the body as it is, or packed once with `Content-Encoding: gzip` or `zstd`.",
+            "Send the body uncompressed, or compressed once with `Content-Encoding: gzip` or `zstd`.",
             code="unsupported_encoding",
         )
-    return _PACKINGS[name]
+    return _DECOMPRESSORS[name]
 
 
-async def _read_in_time(receive: Receive, most: int, taken: _Taken) -> bytes:
+async def _read_in_time(receive: Receive, most: int, taken: _Reservation) -> bytes:
     try:
         async with asyncio.timeout(MOST_SECONDS):
             return await _read(receive, most, taken)
     except TimeoutError:
-        raise TooSlow(f"The body took longer than {MOST_SECONDS:.0f} seconds. Send fewer events in each.") from None
+        raise TooSlow(
+            f"The body took longer than {MOST_SECONDS:.0f} seconds. Send fewer events in each request."
+        ) from None
 
 
-async def _read(receive: Receive, most: int, taken: _Taken) -> bytes:
+async def _read(receive: Receive, most: int, taken: _Reservation) -> bytes:
     chunks: list[bytes] = []
     length = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise BadRequest("The connection ended before the body did.", code="disconnected")
+            raise BadRequest("The connection closed before the body was complete.", code="disconnected")
         chunk: bytes = message.get("body", b"")
         if chunk:
             length += len(chunk)
@@ -169,8 +171,8 @@ async def _read(receive: Receive, most: int, taken: _Taken) -> bytes:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def _unpacked(packed: bytes, packing: Callable[[], _Stage], taken: _Taken) -> bytes:
-    """All members one after the other, as both formats mean it; what follows the last is no packed data: refused."""
+async def _unpacked(packed: bytes, packing: Callable[[], _Decompressor], taken: _Reservation) -> bytes:
+    """All members concatenated, as both formats define; data after the last member is refused."""
     unpacked = bytearray()
     rest = packed
     try:
@@ -179,11 +181,11 @@ async def _unpacked(packed: bytes, packing: Callable[[], _Stage], taken: _Taken)
             if not rest:
                 return bytes(unpacked)
     except (zlib.error, zstd.ZstdError, EOFError):
-        raise _broken("is damaged, or something follows it") from None
+        raise _broken("is damaged or followed by other data") from None
 
 
-async def _unpack_member(stage: _Stage, data: bytes, unpacked: bytearray, taken: _Taken) -> bytes:
-    """Add one member to `unpacked`; gives what stands behind it."""
+async def _unpack_member(stage: _Decompressor, data: bytes, unpacked: bytearray, taken: _Reservation) -> bytes:
+    """Append one member to `unpacked`; returns the data after it."""
     if not data:
         raise _broken("is empty")
     while True:
@@ -202,8 +204,8 @@ async def _unpack_member(stage: _Stage, data: bytes, unpacked: bytearray, taken:
 
 
 def _too_large() -> TooLarge:
-    return TooLarge(f"A request holds at most {MOST_BYTES >> 20} MiB, unpacked. Send fewer events in each.")
+    return TooLarge(f"A request has at most {MOST_BYTES >> 20} MiB, uncompressed. Send fewer events in each request.")
 
 
 def _broken(what: str) -> BadRequest:
-    return BadRequest(f"The packed body {what}. Pack it again, and send it whole.", code="bad_encoding")
+    return BadRequest(f"The compressed body {what}. Compress it again and send all of it.", code="bad_encoding")

@@ -1,4 +1,4 @@
-"""What the handlers of the API work with."""
+"""The services that handlers of the API use."""
 
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
@@ -18,11 +18,11 @@ from tallystick.settings import Settings
 from tallystick.store.events import EventStore
 
 MOST_BODY_BYTES = 256 << 20
-PUBLIC_READS_PER_SECOND = 50  # of one address, of the logs that everybody may read
+PUBLIC_READS_PER_SECOND = 50  # by one address, of public logs and links
 
 
 class Allowance:
-    """So much of something that requests share. On the event loop only: nothing waits, nothing is locked."""
+    """A budget that requests share, such as bytes of memory. Used on the event loop only, so that it needs no lock."""
 
     def __init__(self, most: int, detail: str, code: str, *, retry_after: int = 1) -> None:
         self._left = most
@@ -31,7 +31,7 @@ class Allowance:
         self._retry_after = retry_after
 
     def take(self, amount: int) -> None:
-        """Unavailable when that much is not left; what was taken has to be given back."""
+        """Take an amount, which must be given back; raises Unavailable if less is left."""
         if amount > self._left:
             raise Unavailable(self._detail, code=self._code, retry_after=self._retry_after)
         self._left -= amount
@@ -41,11 +41,11 @@ class Allowance:
 
 
 class ApiServices:
-    """One object, so that a request gets it in one step: Litestar gathers several dependencies in a task
-    group, which takes longer than all the rest of a small request. (A dataclass it would look through.)
+    """All services in one object, which a handler gets as one dependency.
 
-    `bodies` are bytes of requests being read and recorded; `streams` are whole results being sent, each of
-    which holds a client of the event store, so that some are left for everybody else.
+    Litestar resolves several dependencies in a task group, which takes longer than the rest of a small request; it
+    would also inspect a dataclass. `bodies` limits the bytes of requests being recorded; `streams` limits the results
+    being streamed, since each occupies a client of the event store.
     """
 
     def __init__(
@@ -77,14 +77,16 @@ class ApiServices:
         self.exporter = exporter
         self.destination_context = destination_context
         self.delivery_worker = delivery_worker
-        self.public_reads = RateLimit(PUBLIC_READS_PER_SECOND, detail="This address asks more often than it may. Wait.")
+        self.public_reads = RateLimit(
+            PUBLIC_READS_PER_SECOND, detail="This address sends too many requests. Wait before the next one."
+        )
         self.readiness = Readiness(database, store, settings.data_dir)
         self.bodies = Allowance(
-            MOST_BODY_BYTES, "More is arriving than can be recorded. Send it again later.", "overloaded"
+            MOST_BODY_BYTES, "More events arrive than can be recorded. Send the request again later.", "overloaded"
         )
         self.streams = Allowance(
             max(1, settings.events_clients // 2),
-            "As many whole results are being sent as this server sends at once. Ask again later.",
+            "The server streams as many results as it can at once. Try again later.",
             "too_many_streams",
             retry_after=10,
         )

@@ -95,12 +95,12 @@ def event_named(finder: Finder, reader: Scope, event_id: str) -> StoredEvent:
         raw = ids.decode("evt", event_id)
     except ValueError:
         raise NotFound(
-            f"There is no event {event_id[:60]!r}: an event's id is evt_ and 26 characters.", code="no_event"
+            f"Event {event_id[:60]!r} not found: the id of an event is evt_ and 26 characters.", code="no_event"
         ) from None
     stored = finder.find_one(reader, raw)
     if stored is None:
         raise NotFound(
-            f"There is no event {event_id} in this organization, or it is past its retention.", code="no_event"
+            f"Event {event_id} not found in this organization, or it is past its retention.", code="no_event"
         )
     return stored
 
@@ -112,13 +112,14 @@ def _paging(parameters: Parameters) -> dict[str, Any]:
     offset = parameters.whole("offset", 0, MOST_OFFSET)
     limit = parameters.whole("limit", 1, MOST_LISTED)
     if after is not None and order != "recorded":
-        raise bad_parameter("after", "after goes with order=recorded; in other orders a cursor goes on.")
+        raise bad_parameter("after", "after requires order=recorded; in other orders, continue with a cursor.")
     if offset and order == "recorded":
-        raise bad_parameter("offset", "order=recorded goes on with after=<index> or a cursor, not with an offset.")
+        raise bad_parameter("offset", "order=recorded continues with after=<index> or a cursor, not with an offset.")
     cursor = parameters.one("cursor")
     if cursor == "":
         raise BadRequest(
-            "The cursor is empty: leave it out to begin, and end when next_cursor is null.", code="bad_cursor"
+            "The cursor is empty. Leave it out for the first page, and stop when next_cursor is null.",
+            code="bad_cursor",
         )
     return {
         "limit": DEFAULT_LISTED if limit is None else limit,

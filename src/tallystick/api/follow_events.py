@@ -57,7 +57,7 @@ async def follow_events(request: Request[Any, Any, Any], services: ApiServices) 
         after = end - 1
     elif after >= end:
         raise BadRequest(
-            f"There is no event {after} yet: the last one is {end - 1}. Begin from a page's searchable_through.",
+            f"Event {after} does not exist yet: the last one is {end - 1}. Start from a page's searchable_through.",
             code="bad_position",
             parameter="after",
         )

@@ -1,4 +1,4 @@
-"""The metrics of every request, by route template: also of those that no route takes."""
+"""Metrics of every request by route template, including requests that match no route."""
 
 import time
 from typing import Any
@@ -12,10 +12,10 @@ NO_ROUTE = "none"
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 
-def observed(app: ASGIApp) -> ASGIApp:
-    """`app`, measuring the time until an answer begins; a streamed one may go on for hours after that."""
+def measure_requests(app: ASGIApp) -> ASGIApp:
+    """`app` with the time until a response starts measured; a stream may continue for hours after that."""
 
-    # Looking a metric up by its labels takes longer than all the rest here; there are few of them.
+    # Looking a metric up by its labels takes longer than the rest of this function; there are few combinations.
     known: dict[tuple[str, str, int], Histogram] = {}
 
     async def measure(scope: Any, receive: Any, send: Any) -> None:
@@ -24,7 +24,7 @@ def observed(app: ASGIApp) -> ASGIApp:
             return
         began = time.perf_counter()
 
-        async def note(message: Any) -> None:
+        async def measured_send(message: Any) -> None:
             if message["type"] == "http.response.start":
                 method = scope["method"] if scope["method"] in METHODS else "other"
                 route = scope.get("path_template", NO_ROUTE)
@@ -35,6 +35,6 @@ def observed(app: ASGIApp) -> ASGIApp:
                 seconds.observe(time.perf_counter() - began)
             await send(message)
 
-        await app(scope, receive, note)
+        await app(scope, receive, measured_send)
 
     return measure

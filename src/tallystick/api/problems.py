@@ -35,17 +35,17 @@ def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     elif isinstance(error, OperationalError | NoConnection):
         logger.error("control_database_failed", path=_template(request), error=str(error)[:500])
         error = Unavailable(
-            "The control database does not answer. Send the same request again later.",
+            "The control database does not respond. Send the same request again later.",
             code="database_down",
             retry_after=2,
         )
     if isinstance(error, TallystickError) and error.status < 500:
-        return _expected(error)
+        return _known_problem(error)
     if isinstance(error, Unavailable):
-        return _expected(error)
+        return _known_problem(error)
     if isinstance(error, HTTPException) and error.status_code < 500:
-        return _routing(error)
-    return _unexpected(request, error)
+        return _routing_problem(error)
+    return _unknown_problem(request, error)
 
 
 HANDLERS: ExceptionHandlersMap = {Exception: problem, HTTPException: problem}
@@ -59,7 +59,7 @@ def problem_members(
     return members | dict(extra or {})
 
 
-def _expected(error: TallystickError) -> Response[Any]:
+def _known_problem(error: TallystickError) -> Response[Any]:
     headers = {}
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
@@ -73,7 +73,7 @@ def _expected(error: TallystickError) -> Response[Any]:
     return _answer(content, headers)
 
 
-def _routing(error: HTTPException) -> Response[Any]:
+def _routing_problem(error: HTTPException) -> Response[Any]:
     status = error.status_code
     phrase = HTTPStatus(status).phrase
     code, detail = _ROUTING.get(status, (phrase.lower().replace(" ", "_"), f"{phrase}. See /docs."))
@@ -86,16 +86,16 @@ def _store_problem(request: Request[Any, Any, Any], error: StoreError) -> Unavai
     logger.warning("event_store_failed", path=_template(request), error=str(error)[:500])
     if isinstance(error, StoreTimeout):
         return Unavailable(
-            "The event store took too long. Narrow the time with start and end, or ask again.",
+            "The event store took too long. Narrow the time range with start and end, or try again.",
             code="query_timeout",
             retry_after=2,
         )
     return Unavailable(
-        "The event store does not answer. Recording goes on; ask again later.", code="store_down", retry_after=5
+        "The event store does not respond. Recording continues; try again later.", code="store_down", retry_after=5
     )
 
 
-def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+def _unknown_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     request_id = f"req_{secrets.token_hex(10)}"
     path = _template(request)
     logger.error("request_failed", request_id=request_id, method=request.method, path=path, exc_info=error)

@@ -1,4 +1,4 @@
-"""Whether the server can do its work: control database, event store, disk."""
+"""Readiness of the server: control database, event store and disk."""
 
 import shutil
 import time
@@ -19,64 +19,64 @@ from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 
 SECONDS = 3.0
-# Anybody may ask, without a key: what was found is told again for so long.
-REMEMBERED_SECONDS = 1.0
+# The endpoint takes no key: results are cached for this long.
+CACHE_SECONDS = 1.0
 
 logger = structlog.get_logger()
 
 
 class Readiness:
-    """Asks each part, and waits for none longer than SECONDS. What hangs is not asked again until it answers."""
+    """Checks each part for at most SECONDS. A check that hangs is not started again until it ends."""
 
     def __init__(self, database: Database, store: EventStore, data_dir: Path) -> None:
         self._database = database
         self._store = store
         self._data_dir = data_dir
-        self._asking: set[str] = set()
-        self._one_at_a_time = anyio.Lock()
+        self._running: set[str] = set()
+        self._lock = anyio.Lock()
         self._threads = anyio.CapacityLimiter(3)
-        self._found: dict[str, bool] = {}
-        self._found_at = -REMEMBERED_SECONDS
+        self._results: dict[str, bool] = {}
+        self._checked_at = -CACHE_SECONDS
 
     async def checks(self) -> Mapping[str, bool]:
-        """`database`, `events` and `disk`, each with whether it is fine."""
-        async with self._one_at_a_time:
-            if time.monotonic() - self._found_at >= REMEMBERED_SECONDS:
+        """The result of each check: `database`, `disk` and `events`."""
+        async with self._lock:
+            if time.monotonic() - self._checked_at >= CACHE_SECONDS:
                 async with anyio.create_task_group() as group:
-                    group.start_soon(self._ask, "database", self._ask_database)
-                    group.start_soon(self._ask, "events", self._ask_store)
-                    group.start_soon(self._ask, "disk", self._look_at_disk)
-                self._found_at = time.monotonic()
-            return dict(sorted(self._found.items()))
+                    group.start_soon(self._run, "database", self._check_database)
+                    group.start_soon(self._run, "events", self._check_store)
+                    group.start_soon(self._run, "disk", self._check_disk)
+                self._checked_at = time.monotonic()
+            return dict(sorted(self._results.items()))
 
-    async def _ask(self, name: str, check: Callable[[], None]) -> None:
-        self._found[name] = False
-        if name in self._asking:
+    async def _run(self, name: str, check: Callable[[], None]) -> None:
+        self._results[name] = False
+        if name in self._running:
             return
-        self._asking.add(name)
+        self._running.add(name)
 
-        def ask() -> bool:
+        def passes() -> bool:
             try:
                 check()
             except (SQLAlchemyError, StoreError, OSError) as error:
                 logger.warning("not_ready", part=name, error=str(error)[:300])
                 return False
             finally:
-                self._asking.discard(name)
+                self._running.discard(name)
             return True
 
         with anyio.move_on_after(SECONDS):
-            self._found[name] = await anyio.to_thread.run_sync(ask, abandon_on_cancel=True, limiter=self._threads)
+            self._results[name] = await anyio.to_thread.run_sync(passes, abandon_on_cancel=True, limiter=self._threads)
 
-    def _ask_database(self) -> None:
+    def _check_database(self) -> None:
         with self._database.read() as connection:
             connection.execute(text("SELECT 1"))
 
-    def _ask_store(self) -> None:
+    def _check_store(self) -> None:
         self._store.ping()
         telemetry.store_changes_failing.set(bool(erasing.failure_of_changes(self._store)))
 
-    def _look_at_disk(self) -> None:
+    def _check_disk(self) -> None:
         free = shutil.disk_usage(self._data_dir).free
         if free < LEAST_FREE_BYTES:
-            raise OSError(f"{free} bytes are free, {LEAST_FREE_BYTES} are needed")
+            raise OSError(f"{free} bytes are free; {LEAST_FREE_BYTES} are required")
