@@ -90,4 +90,4 @@ def test_the_pdf_says_it_in_that_order(made, framework):
         for answer in control.answers:
             assert " ".join(answer.asks.split()) in text
     assert "The log of this organization began at" in text
-    assert f"the first {report.position:,} entries of the log" in text
+    assert f"the first {report.position:,} log entries" in text
