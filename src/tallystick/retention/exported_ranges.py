@@ -6,16 +6,13 @@ from sqlalchemy import Connection, delete, insert, select
 
 from tallystick.access import organizations
 from tallystick.query.scope import Scope
-from tallystick.retention.index_set import merge_ranges
+from tallystick.retention.index_set import Range, merge_ranges
 from tallystick.retention.tables import exported_ranges
 
 MAX_RANGES = 200
 
-Pair = tuple[int, int]
-"""First and last index, both included."""
 
-
-def add_ranges(connection: Connection, scope: Scope, ranges: Iterable[Pair]) -> None:
+def add_ranges(connection: Connection, scope: Scope, ranges: Iterable[Range]) -> None:
     """Add the ranges of events that were exported with every field.
 
     Keeps the MAX_RANGES largest ranges. Events of a dropped range count as never exported, which errs on the safe side:
@@ -30,7 +27,7 @@ def add_ranges(connection: Connection, scope: Scope, ranges: Iterable[Pair]) -> 
         connection.execute(insert(exported_ranges), rows)
 
 
-def read_ranges(connection: Connection, scope: Scope) -> list[Pair]:
+def read_ranges(connection: Connection, scope: Scope) -> list[Range]:
     """The stored ranges, ascending."""
     mine = exported_ranges.c.org_id == scope.org_id
     statement = select(exported_ranges.c.first, exported_ranges.c.last).where(mine).order_by(exported_ranges.c.first)
