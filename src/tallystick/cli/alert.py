@@ -167,7 +167,7 @@ def test(file: RulesFile) -> None:
         raise typer.Exit(1)
 
 
-def _rule_state(one: dict[str, Any]) -> str:
-    if not one["enabled"]:
+def _rule_state(rule: dict[str, Any]) -> str:
+    if not rule["enabled"]:
         return "off"
-    return "muted" if one["muted_until"] else "learning" if one["learning"] else "on"
+    return "muted" if rule["muted_until"] else "learning" if rule["learning"] else "on"

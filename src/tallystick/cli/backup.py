@@ -101,10 +101,10 @@ def _create_here(database: Database, settings: Settings, target: Path) -> Backup
             store.open()
             with database.write() as connection:
                 backup_id = request.request_backup(connection, target, request.RUNNING)
-            told = request.RequestProgress(database, backup_id, Event())
+            record_progress = request.RequestProgress(database, backup_id, Event())
 
             def tell(done: int, total: int) -> None:
-                told(done, total)
+                record_progress(done, total)
                 progress("events", done, total)
 
             return request.run_backup(database, store, backup_id, target, tell)

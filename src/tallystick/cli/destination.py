@@ -123,7 +123,7 @@ def _settings(kind_name: str, targets: list[str]) -> dict[str, Any]:
     return {field.name: sys.stdin.readline().strip() if targets == ["-"] else targets[0]}
 
 
-def _row(one: dict[str, Any]) -> list[str]:
-    state = one["state"] if one["enabled"] else "off"
-    cells = (one["id"], one["name"], one["kind"], state, one["waiting"], one["given_up"], one["last_error"] or "")
+def _row(item: dict[str, Any]) -> list[str]:
+    state = item["state"] if item["enabled"] else "off"
+    cells = (item["id"], item["name"], item["kind"], state, item["waiting"], item["given_up"], item["last_error"] or "")
     return [escape_control(str(cell)) for cell in cells]

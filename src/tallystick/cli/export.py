@@ -60,25 +60,25 @@ def export(
 
     For example: tallystick export --format csv --status failed --start 2024-01-01 -o failed.csv
     """
-    one: dict[str, str] = {"q": query, "start": start, "end": end, "tz": tz}
-    several = {
+    single: dict[str, str] = {"q": query, "start": start, "end": end, "tz": tz}
+    repeated = {
         "user": user, "action": action, "status": status, "category": category, "resource": resource,
         "resource_type": resource_type, "ip": ip,
     }  # fmt: skip
-    given: dict[str, Any] = {name: value for name, value in {**one, **several}.items() if value}
+    filters: dict[str, Any] = {name: value for name, value in {**single, **repeated}.items() if value}
     client = Client.from_environment()
-    made = wait_until_finished(
-        client, PATH, client.send("POST", PATH, {"format": kind.value, "filter": given})["id"], "Exporting"
+    finished = wait_until_finished(
+        client, PATH, client.send("POST", PATH, {"format": kind.value, "filter": filters})["id"], "Exporting"
     )
-    target = output or Path(f"audit-log-{made['requested_at'][:10]}-{made['id']}.{SUFFIXES.get(kind, kind)}")
-    path = f"{PATH}/{made['id']}/download"
+    target = output or Path(f"audit-log-{finished['requested_at'][:10]}-{finished['id']}.{SUFFIXES.get(kind, kind)}")
+    path = f"{PATH}/{finished['id']}/download"
     if str(target) == "-":
-        download(client, path, made["sha256"], sys.stdout.buffer)
+        download(client, path, finished["sha256"], sys.stdout.buffer)
     else:
-        write_atomically(target, lambda file: download(client, path, made["sha256"], file))
+        write_atomically(target, lambda file: download(client, path, finished["sha256"], file))
     if json:
-        emit(made)
-    note(f"{made['rows']:,} events, {made['bytes']:,} bytes, SHA-256 {made['sha256']}: {target}")
+        emit(finished)
+    note(f"{finished['rows']:,} events, {finished['bytes']:,} bytes, SHA-256 {finished['sha256']}: {target}")
 
 
 def wait_until_finished(client: Client, path: str, shown_id: str, doing: str) -> dict[str, Any]:
@@ -92,12 +92,12 @@ def wait_until_finished(client: Client, path: str, shown_id: str, doing: str) ->
         with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
             task = bar.add_task(doing, total=1.0)
             while True:
-                found: dict[str, Any] = client.get(f"{path}/{shown_id}", {})
-                bar.update(task, completed=found["progress"])
-                if found["status"] == "completed":
-                    return found
-                if found["status"] in ("failed", "cancelled"):
-                    raise CommandFailed(f"The export {found['status']}. {found['error'] or ''}".strip())
+                state: dict[str, Any] = client.get(f"{path}/{shown_id}", {})
+                bar.update(task, completed=state["progress"])
+                if state["status"] == "completed":
+                    return state
+                if state["status"] in ("failed", "cancelled"):
+                    raise CommandFailed(f"The export {state['status']}. {state['error'] or ''}".strip())
                 time.sleep(pause)
                 pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
     except KeyboardInterrupt:

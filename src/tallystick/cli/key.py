@@ -50,11 +50,11 @@ def create(
     expires_at = None if expires_days is None else now + expires_days * DAY_US
     with control_database() as database, database.write() as connection:
         by = operator_scope(organizations.by_slug(connection, org).org_id)
-        made = keys.create_key(
+        api_key = keys.create_key(
             connection, by, name, scope, now=now, expires_at=expires_at, allowed_networks=allow or (), caller=CLI_CALLER
         )
     if json:
-        emit({"key": str(made), "org": org, "name": name, "scopes": sorted(set(scope))})
+        emit({"key": str(api_key), "org": org, "name": name, "scopes": sorted(set(scope))})
         return
     note(f"Key {name!r} of {org}, shown only once:")
-    say(made)
+    say(api_key)

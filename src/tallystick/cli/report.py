@@ -45,27 +45,27 @@ def report(
     For example: tallystick report soc2 --start 2024-01-01 --end 2024-03-31
     """
     client = Client.from_environment()
-    asked = {"framework": framework, "start": start, "end": end, **({"tz": tz} if tz else {})}
-    made = wait_until_finished(client, PATH, client.send("POST", PATH, asked)["id"], "Creating the report")
-    target = output or Path(f"report-{framework}-{made['id']}.{SUFFIXES.get(kind, kind)}")
+    request = {"framework": framework, "start": start, "end": end, **({"tz": tz} if tz else {})}
+    report_info = wait_until_finished(client, PATH, client.send("POST", PATH, request)["id"], "Creating the report")
+    target = output or Path(f"report-{framework}-{report_info['id']}.{SUFFIXES.get(kind, kind)}")
     if kind == ReportFormat.bundle:
-        evidence = client.send("POST", f"{PATH}/{made['id']}/evidence", None)
+        evidence = client.send("POST", f"{PATH}/{report_info['id']}/evidence", None)
         bundle = wait_until_finished(client, EXPORTS, evidence["id"], "Creating the bundle")
         write_atomically(
             target, lambda file: download(client, f"{EXPORTS}/{bundle['id']}/download", bundle["sha256"], file)
         )
     else:
-        path = f"{PATH}/{made['id']}/{'content' if kind == ReportFormat.json else 'pdf'}"
-        digest = made["sha256"] if kind == ReportFormat.json else ""
+        path = f"{PATH}/{report_info['id']}/{'content' if kind == ReportFormat.json else 'pdf'}"
+        digest = report_info["sha256"] if kind == ReportFormat.json else ""
         write_atomically(target, lambda file: download(client, path, digest, file))
     if json:
-        emit(made)
-    note(f"{framework}, {made['rows']:,} events in the period: {target}")
-    _print_gaps(client, made)
+        emit(report_info)
+    note(f"{framework}, {report_info['rows']:,} events in the period: {target}")
+    _print_gaps(client, report_info)
 
 
-def _print_gaps(client: Client, made: dict[str, Any]) -> None:
+def _print_gaps(client: Client, report_info: dict[str, Any]) -> None:
     """Prints the gaps of the report, as every format of a report begins with them."""
-    content = client.get(f"{PATH}/{made['id']}/content", {})
+    content = client.get(f"{PATH}/{report_info['id']}/content", {})
     for gap in content["gaps"]:
         note(f"! {gap['says']}")

@@ -97,11 +97,11 @@ def _parse_finding(text: str) -> dict[str, str]:
     return {"event": event.strip(), "note": words.strip()}
 
 
-def _row(one: dict[str, Any]) -> tuple[str, ...]:
-    by = one["signed_by"] or one["opened_by"]
-    events = "" if one["events"] is None else f"{one['events']:,}"
-    status = "overdue" if one["overdue"] else one["status"]
+def _row(item: dict[str, Any]) -> tuple[str, ...]:
+    by = item["signed_by"] or item["opened_by"]
+    events = "" if item["events"] is None else f"{item['events']:,}"
+    status = "overdue" if item["overdue"] else item["status"]
     return (
-        one["id"], one["period"]["start"][:16], one["period"]["end"][:16], events, str(one["findings"]), status,
+        item["id"], item["period"]["start"][:16], item["period"]["end"][:16], events, str(item["findings"]), status,
         escape_control(by["name"]),
     )  # fmt: skip

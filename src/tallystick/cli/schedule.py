@@ -133,25 +133,25 @@ def delete(shown_id: ScheduleId) -> None:
     note(f"Deleted {escape_control(shown_id)}.")
 
 
-def _print_schedule(one: dict[str, Any], json: bool) -> None:
+def _print_schedule(item: dict[str, Any], json: bool) -> None:
     if json:
-        emit(one)
+        emit(item)
         return
-    say(one["id"])
-    waiting = [who["address"] for who in one["recipient_states"] if who["status"] == "waiting_for_consent"]
+    say(item["id"])
+    waiting = [who["address"] for who in item["recipient_states"] if who["status"] == "waiting_for_consent"]
     if waiting:
         note(f"Waiting for an owner's approval: {escape_control(', '.join(waiting))}.")
-    if one["next_run_at"]:
-        note(f"Next: {one['next_run_at'][:16].replace('T', ' ')} UTC.")
+    if item["next_run_at"]:
+        note(f"Next: {item['next_run_at'][:16].replace('T', ' ')} UTC.")
 
 
-def _row(one: dict[str, Any]) -> list[str]:
-    when = f"{one['frequency']} {one['weekday'] or one['day'] or ''} {one['at']} {one['timezone']}"
-    last = one["last_run"]
-    following = (one["next_run_at"] or "").replace("T", " ")[:16] or ("ended" if one["stopped"] else "paused")
+def _row(item: dict[str, Any]) -> list[str]:
+    when = f"{item['frequency']} {item['weekday'] or item['day'] or ''} {item['at']} {item['timezone']}"
+    last = item["last_run"]
+    following = (item["next_run_at"] or "").replace("T", " ")[:16] or ("ended" if item["stopped"] else "paused")
     cells = (
-        one["id"], one["name"], " ".join(when.split()), one["format"],
-        ", ".join(one["recipients"]) + (" and the directory" if one["to_directory"] else ""), following,
+        item["id"], item["name"], " ".join(when.split()), item["format"],
+        ", ".join(item["recipients"]) + (" and the directory" if item["to_directory"] else ""), following,
         last["status"] if last else "not run yet",
     )  # fmt: skip
     return [escape_control(str(cell)) for cell in cells]

@@ -33,8 +33,8 @@ def search(
 
     For example: tallystick search status:failed user:sarah@acme.com
     """
-    asked = {"q": " ".join(query or []), "start": start, "end": end, "tz": tz}
-    parameters = {name: value for name, value in asked.items() if value}
+    given = {"q": " ".join(query or []), "start": start, "end": end, "tz": tz}
+    parameters = {name: value for name, value in given.items() if value}
     found = SearchResults(Client.from_environment(), parameters, limit)
     if json:
         for event in found.events():

@@ -65,8 +65,8 @@ def send(
     For example: tallystick send deployment.failed --actor-email sarah@acme.com --resource-type project
     --resource-name api-infrastructure --changes '{"resources_planned": 5}'
     """
-    given = locals()
-    event = _event_from_options(given)
+    options = locals()
+    event = _event_from_options(options)
     try:
         answer = Client.from_environment().record(msgspec.json.encode(event), "application/json", searchable=wait)
     except ApiError as refused:
@@ -81,16 +81,18 @@ def send(
         say(recorded["id"])
 
 
-def _event_from_options(given: dict[str, Any]) -> dict[str, Any]:
+def _event_from_options(options: dict[str, Any]) -> dict[str, Any]:
     """The event of the command's options, without the empty ones."""
-    event = {name: given[name] for name in ("action", "description", "status", "category", "timestamp", "external_id")}
-    actor = _without_empty({name: given[f"actor_{name}"] for name in ("type", "id", "email", "name")})
-    resource = _without_empty({name: given[f"resource_{name}"] for name in ("type", "id", "name")})
+    event = {
+        name: options[name] for name in ("action", "description", "status", "category", "timestamp", "external_id")
+    }
+    actor = _without_empty({name: options[f"actor_{name}"] for name in ("type", "id", "email", "name")})
+    resource = _without_empty({name: options[f"resource_{name}"] for name in ("type", "id", "name")})
     context = ("ip_address", "user_agent", "request_id", "session_id", "trace_id", "source")
     event["actor"] = {"type": "user"} | actor if actor else None
-    event["resource"] = {"type": given["action"].split(".")[0]} | resource if resource else None
-    event["context"] = _without_empty({name: given[name] for name in context})
-    return _without_empty(event | {name: given[name] for name in DETAILS})
+    event["resource"] = {"type": options["action"].split(".")[0]} | resource if resource else None
+    event["context"] = _without_empty({name: options[name] for name in context})
+    return _without_empty(event | {name: options[name] for name in DETAILS})
 
 
 def _without_empty(values: dict[str, Any]) -> dict[str, Any]:

@@ -34,34 +34,34 @@ def tail(
 
     After a lost connection it resumes where it stopped: no event is missing or repeated.
     """
-    asked = {"q": " ".join(query)} if query else {}
+    parameters = {"q": " ".join(query)} if query else {}
     # Not KeyboardInterrupt: Python ignores an exception raised inside a finalizer, and tail would continue.
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
-    for shown, event in enumerate(follow(Client.from_environment(), asked, lines), 1):
+    for count, event in enumerate(follow(Client.from_environment(), parameters, lines), 1):
         _print_event(event, json)
-        if shown == limit:
+        if count == limit:
             return
 
 
-def follow(client: Client, asked: dict[str, str], lines: int) -> Iterator[Event]:
+def follow(client: Client, parameters: dict[str, str], lines: int) -> Iterator[Event]:
     """The last `lines` events in order of time, then every event recorded since, in order of index."""
-    page = client.get(EVENTS_PATH, asked | {"limit": max(lines, 1), "count": "none"})
+    page = client.get(EVENTS_PATH, parameters | {"limit": max(lines, 1), "count": "none"})
     last: list[Event] = page["data"][:lines]
     yield from reversed(last)
     after: int = page["searchable_through"]
     already = {event["index"] for event in last if event["index"] > after}
-    for event in _follow_from(client, asked, after):
+    for event in _follow_from(client, parameters, after):
         if event["index"] not in already:
             yield event
 
 
-def _follow_from(client: Client, asked: dict[str, str], after: int) -> Iterator[Event]:
+def _follow_from(client: Client, parameters: dict[str, str], after: int) -> Iterator[Event]:
     """Yields every event after index `after`, reconnecting whenever the connection breaks."""
     pause = 0.5
     while True:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         try:
-            with client.stream(f"{EVENTS_PATH}/live", asked | {"after": after}, headers, SILENCE_SECONDS) as text:
+            with client.stream(f"{EVENTS_PATH}/live", parameters | {"after": after}, headers, SILENCE_SECONDS) as text:
                 for kind, data in parse_event_stream(text):
                     pause = 0.5
                     if kind == "position":

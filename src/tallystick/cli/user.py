@@ -59,28 +59,30 @@ def create(
     account keeps its password.
     """
     password = _read_password() if password_stdin else secrets.token_urlsafe(15)
-    kept = hash_password(password)
-    own = not password_stdin
+    hashed = hash_password(password)
+    is_new = not password_stdin
     with control_database() as database:
         try:
-            made = _add_person(database, email, org, role, kept, name)
+            made = _add_person(database, email, org, role, hashed, name)
         except Conflict as conflict:
             if conflict.code != "account_exists" or password_stdin:
                 raise
-            made, own = _add_person(database, email, org, role, None, name), False
+            made, is_new = _add_person(database, email, org, role, None, name), False
     if json:
-        shown = {"id": ids.encode("usr", made.user_id.bytes), "email": made.email, "role": made.role, "org": org}
-        emit(shown | ({"password": password} if own else {}))
+        result = {"id": ids.encode("usr", made.user_id.bytes), "email": made.email, "role": made.role, "org": org}
+        emit(result | ({"password": password} if is_new else {}))
         return
-    note(f"{made.email} is {made.role} of {org}." + (" Password, shown only once:" if own else ""))
-    if own:
+    note(f"{made.email} is {made.role} of {org}." + (" Password, shown only once:" if is_new else ""))
+    if is_new:
         say(password)
 
 
-def _add_person(database: Database, email: str, org: str, role: str, kept: HashedPassword | None, name: str) -> Member:
+def _add_person(
+    database: Database, email: str, org: str, role: str, hashed: HashedPassword | None, name: str
+) -> Member:
     with database.write() as connection:
         scope = operator_scope(organizations.by_slug(connection, org).org_id)
-        return people.create(connection, scope, email, role, kept, now=now_us(), name=name, caller=CLI_CALLER)
+        return people.create(connection, scope, email, role, hashed, now=now_us(), name=name, caller=CLI_CALLER)
 
 
 def _read_password() -> str:

@@ -52,32 +52,32 @@ def ensure_acme(
     """
     with database.read() as connection:
         try:
-            there = organizations.by_slug(connection, SLUG).org_id
+            org_id = organizations.by_slug(connection, SLUG).org_id
         except NotFound:
-            there = None
-    if there is None:
+            org_id = None
+    if org_id is None:
         return _create(database, data_dir, now, prepare)
-    known = _saved_state(data_dir / STATE_FILE)
-    if known is None or known.org_id != there:
+    state = _saved_state(data_dir / STATE_FILE)
+    if state is None or state.org_id != org_id:
         raise Conflict(
             f"{data_dir} has an organization {SLUG!r} that is not the demo's. "
             "Set another TALLYSTICK_DATA_DIR for the demo."
         )
-    return known
+    return state
 
 
 def _create(database: Database, data_dir: Path, now: int, prepare: Callable[[Connection, UUID], object] | None) -> Acme:
     password = "-".join("".join(secrets.choice(LETTERS) for _ in range(5)) for _ in range(3))
-    kept = hash_password(password)
+    password_hash = hash_password(password)
     with database.write() as connection:
-        made = organizations.create(connection, SLUG, NAME, PLAN, RETENTION_DAYS, now=now)
-        log.create(connection, made.org_id, now=now)
-        scope = operator_scope(made.org_id)
-        people.create(connection, scope, MAYA.email, "owner", kept, now=now, name=MAYA.name)
+        organization = organizations.create(connection, SLUG, NAME, PLAN, RETENTION_DAYS, now=now)
+        log.create(connection, organization.org_id, now=now)
+        scope = operator_scope(organization.org_id)
+        people.create(connection, scope, MAYA.email, "owner", password_hash, now=now, name=MAYA.name)
         if prepare is not None:
-            prepare(connection, made.org_id)
+            prepare(connection, organization.org_id)
         api_key = keys.create_key(connection, scope, KEY_NAME, PERMISSIONS, now=now)
-        acme = Acme(made.org_id, MAYA.email, password, str(api_key), rules_enabled=False)
+        acme = Acme(organization.org_id, MAYA.email, password, str(api_key), rules_enabled=False)
         save_state(acme, data_dir)
     return acme
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any
 from urllib.parse import urlencode
 
 from litestar import Response, get, post
@@ -15,6 +14,7 @@ from tallystick.alerts.alert import Alert
 from tallystick.alerts.rule import Rule, describe, list_rules
 from tallystick.alerts.rules_file import RuleSpec, shipped_detections
 from tallystick.clock import now_us, second_words
+from tallystick.database.engine import Database
 from tallystick.destinations import changes as destination_changes
 from tallystick.destinations.destination import Destination, list_destinations
 from tallystick.destinations.kinds.registry import kind_of
@@ -35,6 +35,7 @@ from tallystick.web.dependencies import (
 )
 from tallystick.web.event_row import EventRow, event_row
 from tallystick.web.form_request import FormRequestDep
+from tallystick.web.page_frame import PageFrame
 from tallystick.web.templating import html, redirect
 
 PATH = "/alerts"
@@ -46,24 +47,24 @@ HEALTH = {"ok": ("Arrives", "good"), "failing": ("Fails", "bad"), "disabled": ("
 
 @dataclass(frozen=True, slots=True)
 class AlertRow:
-    """An alert of the list. `tone` is the CSS class of its severity, `happened` the time of its last event,
-    `events` the URL of its events in Audit Logs.
+    """An alert of the list. `tone` is the CSS class of its severity, `occurred` the time of its last event,
+    `events_href` the URL of its events in Audit Logs.
     """
 
-    one: Alert
+    alert: Alert
     tone: str
-    happened: str
-    events: str
+    occurred: str
+    events_href: str
 
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
     """A rule of the list, with its state and the CSS class of the state."""
 
-    one: Rule
+    rule: Rule
     words: str
-    goes: tuple[str, ...]
-    fired: str
+    destinations: tuple[str, ...]
+    last_fired: str
     state: str
     tone: str
     link: str  # URL of its runbook
@@ -76,7 +77,7 @@ class DestinationRow:
     `delivered` is the time of the last successful delivery, or empty.
     """
 
-    one: Destination
+    destination: Destination
     kind: str
     description: str
     signs: bool
@@ -100,8 +101,8 @@ class AlertsPage:
     """Renders the Alerts page, also after an invalid form, with the error and the submitted values."""
 
     scope: Scope
-    frame: Any
-    database: Any
+    frame: PageFrame
+    database: Database
     token: str
     request: WebRequest
 
@@ -109,18 +110,18 @@ class AlertsPage:
                    secret: str = "") -> Response[str]:  # fmt: skip
         """The rendered page; `secret` is the signing secret of a destination that was just created."""
         zone = filters_of(self.request).zone
-        asked = self.request.query_params
-        state, before = asked.get("state", "open"), asked.get("before", "")
+        query = self.request.query_params
+        state, before = query.get("state", "open"), query.get("before", "")
         loaded = await self.database.run(_load, self.database, self.scope, state, before)
         names = {one.shown_id: one.name for one in loaded.destinations}
-        found = loaded.alerts
+        alerts_found = loaded.alerts
         return html(
             "alerts.html",
             status=status,
             frame=self.frame.at("alerts"),
             form_token=form_token(self.token),
-            alerts=[alert_row(one, zone) for one in found[:SHOWN]],
-            more=found[SHOWN - 1].shown_id if len(found) > SHOWN else "",
+            alerts=[alert_row(one, zone) for one in alerts_found[:SHOWN]],
+            more=alerts_found[SHOWN - 1].shown_id if len(alerts_found) > SHOWN else "",
             continued=bool(before),
             state=state,
             rules=[_rule_row(one, names, zone) for one in loaded.rules],
@@ -172,20 +173,20 @@ async def show_alert(
 
     def load() -> tuple[Alert, list[EventRow]]:
         with database.read() as connection:
-            one = alerts.read_alert(connection, user_scope, alert_id)
-        found = finder.several(user_scope, one.event_ids)
-        return one, [event_row(found[raw], zone, ()) for raw in one.event_ids if raw in found]
+            alert = alerts.read_alert(connection, user_scope, alert_id)
+        events = finder.several(user_scope, alert.event_ids)
+        return alert, [event_row(events[raw], zone, ()) for raw in alert.event_ids if raw in events]
 
-    one, rows = await database.run(load)
+    alert, rows = await database.run(load)
     return html(
         "alert.html",
         frame=frame.at("alerts"),
         form_token=form_token(session_token),
-        shown=alert_row(one, zone),
+        row=alert_row(alert, zone),
         rows=rows,
-        gone=len(one.event_ids) - len(rows),
-        fired=second_words(one.fired_at, zone),
-        acknowledged=second_words(one.acknowledged_at, zone),
+        gone=len(alert.event_ids) - len(rows),
+        fired=second_words(alert.fired_at, zone),
+        acknowledged=second_words(alert.acknowledged_at, zone),
         may="alerts" in user_scope.permissions,
     )
 
@@ -279,41 +280,45 @@ async def change_destination(
     return await alerts_page.show(secret=secret) if secret else redirect(f"{PATH}#destinations")
 
 
-def alert_row(one: Alert, zone: tzinfo) -> AlertRow:
+def alert_row(alert: Alert, zone: tzinfo) -> AlertRow:
     """The row of an alert; times in `zone`."""
-    given = dict(one.search)
-    if "start" in given:
-        given = {"range": "custom", **given}
-    return AlertRow(one, TONES[one.severity], second_words(one.at, zone), f"/audit-logs?{urlencode(given)}")
+    search = dict(alert.search)
+    if "start" in search:
+        search = {"range": "custom", **search}
+    return AlertRow(alert, TONES[alert.severity], second_words(alert.at, zone), f"/audit-logs?{urlencode(search)}")
 
 
-def _destination_row(one: Destination, zone: tzinfo) -> DestinationRow:
-    kind = kind_of(one.kind)
-    state, tone = HEALTH[one.state]
-    delivered = second_words(one.last_success_at, zone)
-    return DestinationRow(one, kind.label, kind.describe(one.settings), kind.signs, state, tone, delivered)
+def _destination_row(destination: Destination, zone: tzinfo) -> DestinationRow:
+    kind = kind_of(destination.kind)
+    state, tone = HEALTH[destination.state]
+    delivered = second_words(destination.last_success_at, zone)
+    return DestinationRow(
+        destination, kind.label, kind.describe(destination.settings), kind.signs, state, tone, delivered
+    )
 
 
-def _rule_row(one: Rule, names: Mapping[str, str], zone: tzinfo) -> RuleRow:
-    link = one.runbook if one.runbook.startswith("https://") else ""
-    goes = tuple(names[shown_id] for shown_id in one.destinations if shown_id in names)
-    state, tone = ("On", "good") if one.enabled else ("Off", "gone")
-    if one.enabled and one.is_muted(now_us()):
-        state, tone = f"Muted until {second_words(one.muted_until, zone)}", "gone"
-    elif one.enabled and not one.learnt:
+def _rule_row(rule: Rule, names: Mapping[str, str], zone: tzinfo) -> RuleRow:
+    link = rule.runbook if rule.runbook.startswith("https://") else ""
+    destinations = tuple(names[shown_id] for shown_id in rule.destinations if shown_id in names)
+    state, tone = ("On", "good") if rule.enabled else ("Off", "gone")
+    if rule.enabled and rule.is_muted(now_us()):
+        state, tone = f"Muted until {second_words(rule.muted_until, zone)}", "gone"
+    elif rule.enabled and not rule.learnt:
         state, tone = "Learning", "busy"
-    return RuleRow(one, describe(one.definition), goes, second_words(one.last_fired_at, zone), state, tone, link)
+    return RuleRow(
+        rule, describe(rule.definition), destinations, second_words(rule.last_fired_at, zone), state, tone, link
+    )
 
 
-def _load(database: Any, scope: Scope, state: str, before: str) -> AlertsContent:
+def _load(database: Database, scope: Scope, state: str, before: str) -> AlertsContent:
     with database.read() as connection:
         rules = list_rules(connection, scope)
-        there = {rule.detection for rule in rules}
+        enabled_detections = {rule.detection for rule in rules}
         return AlertsContent(
             alerts.list_alerts(
                 connection, scope, state="open" if state == "open" else None, before=before or None, limit=SHOWN + 1
             ),
             rules,
             list_destinations(connection, scope),
-            [one for one in shipped_detections() if one.id not in there],
+            [detection for detection in shipped_detections() if detection.id not in enabled_detections],
         )

@@ -20,12 +20,12 @@ ONE = PATH + "/{case_id:str}"
 @post(PATH, name="web.cases.make")
 async def make_case(form_request: FormRequestDep, finder: FinderDep) -> Response[str]:
     """Creates a case with the chosen events, or adds them to an existing case."""
-    wanted = form_request.all("event")
-    title, chosen = form_request.text("title"), form_request.text("case")
-    events = await form_request.database.run(case_events.find_events, finder, form_request.scope, wanted)
+    event_ids = form_request.all("event")
+    title, case_id = form_request.text("title"), form_request.text("case")
+    events = await form_request.database.run(case_events.find_events, finder, form_request.scope, event_ids)
 
     def make(connection: Connection, scope: Scope, *, now: int, caller: Caller) -> str:
-        shown_id = chosen or changes.open_case(connection, scope, title, now=now, caller=caller).shown_id
+        shown_id = case_id or changes.open_case(connection, scope, title, now=now, caller=caller).shown_id
         case_events.add_events(connection, scope, shown_id, events, now=now, caller=caller)
         return shown_id
 

@@ -46,8 +46,8 @@ async def show_cases(
 
     def load() -> list[Case]:
         with database.read() as connection:
-            chosen = cast("kept.State", state) if state in ("open", "closed") else None
-            return list_cases(connection, user_scope, state=chosen, before=parse_cursor(before))
+            chosen_state = cast("kept.State", state) if state in ("open", "closed") else None
+            return list_cases(connection, user_scope, state=chosen_state, before=parse_cursor(before))
 
     cases = await database.run(load)
     return html(
@@ -87,20 +87,20 @@ async def show_report(
 ) -> Response[bytes]:
     """The incident report as PDF or Markdown; the download is recorded."""
     refuse_cross_site("POST", request.headers, settings.public_url)  # a GET that records an event
-    chosen: Format = "pdf" if request.url.path.endswith(".pdf") else "md"
+    report_format: Format = "pdf" if request.url.path.endswith(".pdf") else "md"
     zone = filters_of(request).zone
 
     def write() -> tuple[Case, bytes]:
         now = now_us()
         case, timeline = _load(database, finder, user_scope, case_id)
         with database.write() as connection:
-            organization = record_report(connection, user_scope, case, chosen, now=now, caller=caller)
-        return case, render_report(report_of(case, timeline, organization, zone, now), chosen)
+            organization = record_report(connection, user_scope, case, report_format, now=now, caller=caller)
+        return case, render_report(report_of(case, timeline, organization, zone, now), report_format)
 
     case, document = await database.run(write)
     recorder.own_actions_waiting()
-    disposition = f'attachment; filename="{file_name(case, chosen)}"'
-    return Response(document, media_type=MEDIA[chosen], headers={"Content-Disposition": disposition})
+    disposition = f'attachment; filename="{file_name(case, report_format)}"'
+    return Response(document, media_type=MEDIA[report_format], headers={"Content-Disposition": disposition})
 
 
 async def case_page(
@@ -126,7 +126,7 @@ async def case_page(
         )
         for event in timeline.events
     ]
-    was = {**case.lines, "title": case.title}
+    saved = {**case.lines, "title": case.title}
     return html(
         "case.html",
         status=status,
@@ -140,7 +140,7 @@ async def case_page(
         may_change=may_change(scope),
         problem=problem,
         typed=typed or {},
-        was=was,
+        was=saved,
         filters=filters,
         most_line=MOST_LINE,
         most_title=MOST_TITLE,
@@ -164,11 +164,11 @@ def _load(database: Database, finder: Finder, scope: Scope, case_id: str) -> tup
         return case, list_case_events(connection, scope, case)
 
     with database.read() as connection:
-        case, held = both(connection)
-    return case, read_timeline(finder, scope, held)
+        case, case_events = both(connection)
+    return case, read_timeline(finder, scope, case_events)
 
 
 def _case_times(case: Case, zone: tzinfo) -> dict[str, str]:
     """The times of a case as text, to the second; "" for those that are not set."""
-    known = {"created": case.created_at, "changed": case.changed_at, "closed": case.closed_at}
-    return {name: second_words(at, zone) if at else "" for name, at in known.items()}
+    times = {"created": case.created_at, "changed": case.changed_at, "closed": case.closed_at}
+    return {name: second_words(at, zone) if at else "" for name, at in times.items()}

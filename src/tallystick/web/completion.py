@@ -40,12 +40,12 @@ def _values(
     finder: find.Finder, scope: Scope, filters: Filters, field: str, typed: str
 ) -> list[tuple[str, int | None]]:
     narrows = typed and field not in ("ip", *FIXED_VALUES)
-    wanted = filters.with_values(field, (f"*{typed}*",) if narrows else ())
-    counts = _counts(finder, scope, wanted, field) or _counts(finder, scope, wanted.with_search(""), field)
-    known = [(value, counts.get(value)) for value in FIXED_VALUES.get(field, ())]
-    found = known or list(counts.items())
+    filtered = filters.with_values(field, (f"*{typed}*",) if narrows else ())
+    counts = _counts(finder, scope, filtered, field) or _counts(finder, scope, filtered.with_search(""), field)
+    fixed = [(value, counts.get(value)) for value in FIXED_VALUES.get(field, ())]
+    values = fixed or list(counts.items())
     folded = fold(typed)
-    fitting = [pair for pair in found if folded in fold(pair[0]) and is_quotable(pair[0])]
+    fitting = [pair for pair in values if folded in fold(pair[0]) and is_quotable(pair[0])]
     fitting.sort(key=lambda pair: not fold(pair[0]).startswith(folded))  # prefix matches first
     return fitting[:MOST]
 
@@ -57,4 +57,4 @@ def _counts(finder: find.Finder, scope: Scope, filters: Filters, field: str) -> 
     except BadRequest:  # the rest of the search is not valid yet
         return {}
     limit = MOST_ADDRESSES if field == "ip" else MOST
-    return {one["value"]: one["count"] for one in finder.facets(scope, query, field, limit=limit)["values"]}
+    return {value["value"]: value["count"] for value in finder.facets(scope, query, field, limit=limit)["values"]}

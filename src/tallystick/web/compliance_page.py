@@ -49,11 +49,11 @@ FIELDS = ("framework", "start", "end", "tz", "view", "q", "about", "corrects", "
 
 @dataclass(frozen=True, slots=True)
 class ComplianceRow:
-    """A report or review of a list. `told` is the framework of a report, or the filter of a review."""
+    """A report or review of a list. `subject` is the framework of a report, or the filter of a review."""
 
-    one: Any
+    item: Any
     period: str
-    told: str
+    subject: str
     state: str
     tone: str
 
@@ -110,14 +110,16 @@ async def request_report(
 ) -> Response[str]:
     """Requests a report, and waits briefly for it to finish."""
     typed = _form_fields(form_request)
-    asked = ReportRequest(*(typed.get(name, "") for name in ("framework", "start", "end", "tz")))
+    request = ReportRequest(*(typed.get(name, "") for name in ("framework", "start", "end", "tz")))
     try:
-        one = await form_request.write(reports.request_report, asked, settings.compliance_dir, **form_request.context)
+        report = await form_request.write(
+            reports.request_report, request, settings.compliance_dir, **form_request.context
+        )
     except (BadRequest, Conflict, NotFound) as problem:
         return await compliance_page.show(typed, {REPORT: problem.detail}, status=problem.status)
     exporter.wake()
-    await _wait_for_report(form_request.scope, form_request.database, one.shown_id)
-    return redirect(f"{PATH}/reports/{one.shown_id}")
+    await _wait_for_report(form_request.scope, form_request.database, report.shown_id)
+    return redirect(f"{PATH}/reports/{report.shown_id}")
 
 
 @post(PATH + "/reviews", name="web.compliance.review", status_code=303)
@@ -128,24 +130,24 @@ async def start_review(form_request: FormRequestDep, compliance_page: Compliance
     def draft() -> Review:
         now = now_us()
         period = {name: [typed.get(name, "")] for name in ("start", "end")} | {"tz": [typed.get("tz", "") or "UTC"]}
-        given = _filter_of_view(form_request.database, form_request.scope, typed, now) | period
-        return review_changes.draft_review(form_request.scope, given, about=typed.get("about", ""), now=now)
+        parameters = _filter_of_view(form_request.database, form_request.scope, typed, now) | period
+        return review_changes.draft_review(form_request.scope, parameters, about=typed.get("about", ""), now=now)
 
     try:
-        drafted = await form_request.database.run(draft)
-        made = await form_request.write(
-            review_changes.open_review, drafted, corrects=typed.get("corrects", ""), **form_request.context
+        draft_review = await form_request.database.run(draft)
+        review = await form_request.write(
+            review_changes.open_review, draft_review, corrects=typed.get("corrects", ""), **form_request.context
         )
     except (BadRequest, Conflict, NotFound) as problem:
         return await compliance_page.show(typed, {REVIEW: problem.detail}, status=problem.status)
-    return redirect(f"{PATH}/reviews/{made.shown_id}")
+    return redirect(f"{PATH}/reviews/{review.shown_id}")
 
 
 @post(PATH + "/reminder", name="web.compliance.remind", status_code=303)
 async def change_reminder(form_request: FormRequestDep, compliance_page: CompliancePageDep) -> Response[str]:
     """Sets or removes the weekly reminder."""
     typed = _form_fields(form_request)
-    chosen = form_request.all("recipient")
+    recipients = form_request.all("recipient")
     try:
         if form_request.text("act") == "remove":
             await form_request.write(reminder.remove_reminder, **form_request.context)
@@ -157,7 +159,7 @@ async def change_reminder(form_request: FormRequestDep, compliance_page: Complia
                 day,
                 typed.get("at", ""),
                 typed.get("tz", "") or "UTC",
-                chosen,
+                recipients,
                 **form_request.context,
             )
     except BadRequest as problem:
@@ -216,32 +218,39 @@ def find_report(database: Database, scope: Scope, shown_id: str) -> Export:
         return reports.read_report(connection, scope, shown_id)
 
 
-def review_row(one: Review, zone: tzinfo, now: int) -> ComplianceRow:
+def review_row(review: Review, zone: tzinfo, now: int) -> ComplianceRow:
     """The row of a review; times in `zone`."""
-    late = one.is_overdue(now)
-    state = {"open": "Overdue" if late else "Open", "signed": "Signed", "withdrawn": "Withdrawn"}[one.state]
-    tone = {"open": "bad" if late else "busy", "signed": "good", "withdrawn": "gone"}[one.state]
-    return ComplianceRow(one, period_words(one.start, one.end, zone), describe_filter(one.filter), state, tone)
+    late = review.is_overdue(now)
+    state = {"open": "Overdue" if late else "Open", "signed": "Signed", "withdrawn": "Withdrawn"}[review.state]
+    tone = {"open": "bad" if late else "busy", "signed": "good", "withdrawn": "gone"}[review.state]
+    return ComplianceRow(
+        review, period_words(review.start, review.end, zone), describe_filter(review.filter), state, tone
+    )
 
 
-def _report_row(one: Export) -> ComplianceRow:
-    asked = reports.request_of(one)
-    state, tone = STATE_LABELS.get(one.state, "Ready"), {"failed": "bad", "cancelled": "gone"}.get(one.state, "busy")
-    if one.state == "completed":
-        state, tone = (REMOVAL_LABELS.get(one.gone, "No longer available"), "gone") if one.gone else ("Ready", "good")
-    period = f"{asked.start} to {asked.end} ({asked.tz})"
-    return ComplianceRow(one, period, f"{asked.framework}", state, tone)
+def _report_row(report: Export) -> ComplianceRow:
+    request = reports.request_of(report)
+    state, tone = (
+        STATE_LABELS.get(report.state, "Ready"),
+        {"failed": "bad", "cancelled": "gone"}.get(report.state, "busy"),
+    )
+    if report.state == "completed":
+        state, tone = (
+            (REMOVAL_LABELS.get(report.gone, "No longer available"), "gone") if report.gone else ("Ready", "good")
+        )
+    period = f"{request.start} to {request.end} ({request.tz})"
+    return ComplianceRow(report, period, f"{request.framework}", state, tone)
 
 
 def _filter_of_view(database: Database, scope: Scope, typed: dict[str, str], now: int) -> dict[str, Any]:
     """The filter of the chosen saved view, or the typed search."""
-    if not (wanted := typed.get("view", "")):
+    if not (view_id := typed.get("view", "")):
         return {"q": [typed["q"]]} if typed.get("q") else {}
     with database.read() as connection:
         for view in list_views(connection, scope):
-            if view.id == wanted:
-                given = parse_filters(parse_qsl(view.query)).parameters(now)
-                return {name: values for name, values in given.items() if name not in ("start", "end", "tz")}
+            if view.id == view_id:
+                parameters = parse_filters(parse_qsl(view.query)).parameters(now)
+                return {name: values for name, values in parameters.items() if name not in ("start", "end", "tz")}
     raise NotFound("View not found. It may have been deleted, or you do not have access to it.", code="no_view")
 
 
@@ -259,7 +268,7 @@ def _zone(name: str) -> tzinfo:
 def period_words(start: int, end: int, zone: tzinfo) -> str:
     """A period as text: days if it begins and ends at midnight, else times to the minute."""
     first, last = (from_us(at).astimezone(zone) for at in (start, end))
-    if all((one.hour, one.minute, one.second, one.microsecond) == (0, 0, 0, 0) for one in (first, last)):
+    if all((moment.hour, moment.minute, moment.second, moment.microsecond) == (0, 0, 0, 0) for moment in (first, last)):
         day = last - timedelta(days=1)
         return f"{first:%Y-%m-%d} to {day:%Y-%m-%d}" if day > first else f"{first:%Y-%m-%d}"
     return f"{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"

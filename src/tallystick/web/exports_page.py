@@ -49,12 +49,12 @@ REMOVAL_LABELS = {
 class ExportRow:
     """An export of the list. `tone` is the CSS class of its state: good, bad, busy or gone."""
 
-    one: Export
+    export: Export
     words: str
     period: str
     format: str
     size: str
-    asked: str
+    requested: str
     until: str
     by: str
     state: str
@@ -109,8 +109,8 @@ async def end_export(export_id: str, form_request: FormRequestDep, exporter: Exp
     if form_request.text("act") != "end":
         raise BadRequest("An export takes the act end.", code="bad_parameter", parameter="act")
 
-    one = await form_request.write(exporting.end_export, export_id, **form_request.context)
-    await form_request.database.run(exporter.remove_ended_file, one)
+    export = await form_request.write(exporting.end_export, export_id, **form_request.context)
+    await form_request.database.run(exporter.remove_ended_file, export)
     return redirect(PATH)
 
 
@@ -122,16 +122,16 @@ async def download_export(
 
     def take() -> Export:
         with database.read() as connection:
-            one = exporting.find_downloadable(connection, user_scope, export_id)
-        exporter.begin_download(one, user_scope.principal, caller)
-        return one
+            export = exporting.find_downloadable(connection, user_scope, export_id)
+        exporter.begin_download(export, user_scope.principal, caller)
+        return export
 
-    one = await database.run(take)
+    export = await database.run(take)
     return File(
-        path=exporter.path(one),
-        media_type=KINDS[one.format].media_type,
-        headers=file_headers(one),
-        background=BackgroundTask(database.run, exporter.finish_download, one),
+        path=exporter.path(export),
+        media_type=KINDS[export.format].media_type,
+        headers=file_headers(export),
+        background=BackgroundTask(database.run, exporter.finish_download, export),
     )
 
 
@@ -143,35 +143,41 @@ async def _list_values(request: WebRequest, scope: Scope, database: Database, to
         with database.read() as connection:
             return exporting.list_exports(connection, scope, limit=SHOWN + 1, before=before)
 
-    found = await database.run(load)
-    shown = [_export_row(one, scope, filters.zone) for one in found[:SHOWN]]
+    exports = await database.run(load)
+    rows = [_export_row(export, scope, filters.zone) for export in exports[:SHOWN]]
     return {
-        "exports": shown,
-        "more": found[SHOWN - 1].shown_id if len(found) > SHOWN else "",
+        "exports": rows,
+        "more": exports[SHOWN - 1].shown_id if len(exports) > SHOWN else "",
         "before": before,
         "tz": filters.tz,
-        "is_busy": any(one.is_open for one in found),
+        "is_busy": any(export.is_open for export in exports),
         "form_token": form_token(token),
     }
 
 
-def _export_row(one: Export, scope: Scope, zone: tzinfo) -> ExportRow:
-    state, tone = STATE_LABELS.get(one.state, "Ready"), {"failed": "bad", "cancelled": "gone"}.get(one.state, "busy")
-    if one.state == "completed":
-        state, tone = (REMOVAL_LABELS.get(one.gone, "No longer available"), "gone") if one.gone else ("Ready", "good")
+def _export_row(export: Export, scope: Scope, zone: tzinfo) -> ExportRow:
+    state, tone = (
+        STATE_LABELS.get(export.state, "Ready"),
+        {"failed": "bad", "cancelled": "gone"}.get(export.state, "busy"),
+    )
+    if export.state == "completed":
+        state, tone = (
+            (REMOVAL_LABELS.get(export.gone, "No longer available"), "gone") if export.gone else ("Ready", "good")
+        )
     return ExportRow(
-        one=one,
-        words=describe_filter(one.filter),
-        period=describe_period(one.filter, one.first),
-        format=KINDS[one.format].words,
-        size=_size_text(one.bytes or 0),
-        asked=second_words(one.asked_at, zone),
-        until=second_words(one.expires_at or 0, zone)[:16],
-        by=one.by.label,
+        export=export,
+        words=describe_filter(export.filter),
+        period=describe_period(export.filter, export.first),
+        format=KINDS[export.format].words,
+        size=_size_text(export.bytes or 0),
+        requested=second_words(export.asked_at, zone),
+        until=second_words(export.expires_at or 0, zone)[:16],
+        by=export.by.label,
         state=state,
         tone=tone,
-        percent=one.progress // 10,
-        may_end=(one.is_open or one.has_file) and (one.by.id == scope.principal.id or "admin" in scope.permissions),
+        percent=export.progress // 10,
+        may_end=(export.is_open or export.has_file)
+        and (export.by.id == scope.principal.id or "admin" in scope.permissions),
     )
 
 

@@ -46,9 +46,9 @@ def _facet_values(finder: find.Finder, scope: Scope, filters: Filters, name: str
         query = query_from(filters.parameters(now), now=now)
     except BadRequest:  # the search box shows the error
         return [], False
-    found = finder.facets(scope, query, name, limit=MOST)
+    facets = finder.facets(scope, query, name, limit=MOST)
     values = [
-        FacetValue(value_label(name, one["value"]), one["count"], filter_links(filters, PATH, name, one["value"]))
-        for one in found["values"]
+        FacetValue(value_label(name, entry["value"]), entry["count"], filter_links(filters, PATH, name, entry["value"]))
+        for entry in facets["values"]
     ]
-    return values, found["partial"]
+    return values, facets["partial"]

@@ -109,15 +109,15 @@ class Filters:
 
     def pairs(self) -> list[tuple[str, str]]:
         """The query parameters of the filters, in a fixed order, without empty ones."""
-        found = [(name, getattr(self, name)) for name in SINGLE if getattr(self, name)]
-        return found + [(name, value) for name in REPEATED for value in getattr(self, name)]
+        pairs = [(name, getattr(self, name)) for name in SINGLE if getattr(self, name)]
+        return pairs + [(name, value) for name in REPEATED for value in getattr(self, name)]
 
     def href(self, path: str = PATH, **more: str) -> str:
         """The URL of `path` with these filters, and the parameters of `more`."""
-        written = _query_string(self)
+        query_string = _query_string(self)
         if more:
-            written = f"{written}&{urlencode(more)}" if written else urlencode(more)
-        return f"{path}?{written}" if written else path
+            query_string = f"{query_string}&{urlencode(more)}" if query_string else urlencode(more)
+        return f"{path}?{query_string}" if query_string else path
 
     def cursor_key(self) -> str:
         """Identifies the list for its cursors: relative periods stay relative, display options are left out."""
@@ -125,13 +125,13 @@ class Filters:
 
     def parameters(self, now: int) -> dict[str, Sequence[str]]:
         """The filters as parameters of the API; `now` (µs since 1970 UTC) resolves periods such as "last 7 days"."""
-        found: dict[str, Sequence[str]] = {name: getattr(self, name) for name in REPEATED if getattr(self, name)}
-        found.update({name: (getattr(self, name),) for name in ("q", "tz") if getattr(self, name)})
+        parameters: dict[str, Sequence[str]] = {name: getattr(self, name) for name in REPEATED if getattr(self, name)}
+        parameters.update({name: (getattr(self, name),) for name in ("q", "tz") if getattr(self, name)})
         if self.range == "custom":
-            found.update({name: (getattr(self, name),) for name in ("start", "end") if getattr(self, name)})
+            parameters.update({name: (getattr(self, name),) for name in ("start", "end") if getattr(self, name)})
         elif start := self._start(from_us(now)):
-            found["start"] = (start.isoformat(),)
-        return found
+            parameters["start"] = (start.isoformat(),)
+        return parameters
 
     def _start(self, now: datetime) -> datetime | None:
         if self.range == "today":
@@ -140,18 +140,18 @@ class Filters:
 
     def chips(self) -> list[Chip]:
         """A chip for each active filter and each term of the search."""
-        found = [
+        chips = [
             Chip("Not" if term.is_excluded else "Search", term.text, self.with_search(term.rest))
             for term in terms_of(self.q)
         ]
         if self.range:
             bare = replace(self, range="", start="", end="")
-            found.append(Chip(LABELS["range"], self.range_text(), bare))
+            chips.append(Chip(LABELS["range"], self.range_text(), bare))
         for name in REPEATED:
             for value in getattr(self, name):
                 rest = tuple(other for other in getattr(self, name) if other != value)
-                found.append(Chip(LABELS[name], value_label(name, value), self.with_values(name, rest)))
-        return found
+                chips.append(Chip(LABELS[name], value_label(name, value), self.with_values(name, rest)))
+        return chips
 
     def with_values(self, name: str, values: tuple[str, ...]) -> "Filters":
         """A copy with other values of one repeated filter."""
@@ -255,13 +255,13 @@ def parse_filters(pairs: Iterable[tuple[str, str]]) -> Filters:
 
 
 def _with_valid_period(single: dict[str, str], repeated: Mapping[str, tuple[str, ...]]) -> Filters:
-    chosen = single.get("range", "custom" if "start" in single or "end" in single else "")
-    bounds = {"start", "end"} if chosen == "custom" else set()
-    if chosen not in RANGES or (chosen == "custom" and not bounds & single.keys()):
-        chosen, bounds = "", set()
-    kept = {name: value for name, value in single.items() if name not in ("start", "end") or name in bounds}
-    everything: dict[str, Any] = {**kept, "range": chosen, **repeated}
-    return Filters(**everything)
+    range_name = single.get("range", "custom" if "start" in single or "end" in single else "")
+    bounds = {"start", "end"} if range_name == "custom" else set()
+    if range_name not in RANGES or (range_name == "custom" and not bounds & single.keys()):
+        range_name, bounds = "", set()
+    valid = {name: value for name, value in single.items() if name not in ("start", "end") or name in bounds}
+    fields: dict[str, Any] = {**valid, "range": range_name, **repeated}
+    return Filters(**fields)
 
 
 @lru_cache(256)
@@ -272,11 +272,11 @@ def _query_string(filters: Filters) -> str:
 
 def visible_columns(text: str) -> tuple[str, ...]:
     """The columns named in a text such as `time,user`, in the fixed order; the default columns if it names none."""
-    wanted = set(text.split(","))
-    return tuple(name for name in COLUMNS if name in wanted) or DEFAULT_COLUMNS
+    names = set(text.split(","))
+    return tuple(name for name in COLUMNS if name in names) or DEFAULT_COLUMNS
 
 
 def hidden_columns(text: str) -> str:
     """All other columns, separated by spaces."""
-    kept = visible_columns(text)
-    return " ".join(name for name in COLUMNS if name not in kept)
+    visible = visible_columns(text)
+    return " ".join(name for name in COLUMNS if name not in visible)

@@ -20,9 +20,9 @@ def visible(filters: Filters) -> tuple[str, ...]:
 
 def zone_choices(filters: Filters, organization_zone: str) -> list[tuple[str, str]]:
     """(value, label) of each zone: UTC, the organization's, and the one in the URL; the script adds the local one."""
-    found = {"": "UTC"}
+    choices = {"": "UTC"}
     if organization_zone not in ("", "UTC"):
-        found[organization_zone] = f"{organization_zone} (organization)"
+        choices[organization_zone] = f"{organization_zone} (organization)"
     if filters.tz:
-        found.setdefault(filters.tz, filters.tz)
-    return list(found.items())
+        choices.setdefault(filters.tz, filters.tz)
+    return list(choices.items())

@@ -41,14 +41,14 @@ def _spans(text: str, needles: tuple[str, ...]) -> list[tuple[int, int]]:
     folded = fold(text)
     # A letter may fold to several; then positions in the folded text differ from those in the text.
     positions = range(len(text)) if len(folded) == len(text) else [n for n, c in enumerate(text) for _ in fold(c)]
-    found = []
+    spans = []
     for needle in needles:
         at = folded.find(needle)
         while at >= 0:
-            found.append((positions[at], positions[at + len(needle) - 1] + 1))
+            spans.append((positions[at], positions[at + len(needle) - 1] + 1))
             at = folded.find(needle, at + len(needle))
     merged: list[tuple[int, int]] = []
-    for first, last in sorted(found):
+    for first, last in sorted(spans):
         if merged and first <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
         else:

@@ -71,8 +71,8 @@ def _points(counted: dict[str, Any], zone: tzinfo) -> str:
 
 def _bar(bucket: dict[str, Any], width: int, filters: Filters) -> HistogramBar:
     start = datetime.fromisoformat(bucket["start"])
-    narrowed = filters.with_period(bucket["start"], (start + timedelta(seconds=width)).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    return HistogramBar(bucket_label(start, width, filters.zone), bucket["success"], bucket["failed"], narrowed.href())
+    filtered = filters.with_period(bucket["start"], (start + timedelta(seconds=width)).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return HistogramBar(bucket_label(start, width, filters.zone), bucket["success"], bucket["failed"], filtered.href())
 
 
 def bucket_label(start: datetime, width: int, zone: tzinfo) -> str:

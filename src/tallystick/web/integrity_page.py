@@ -95,8 +95,8 @@ async def show_integrity(
 @get(PATH + "/check", name="web.integrity.check")
 async def show_check(request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep) -> Response[str]:
     """The progress of the running check, as a fragment."""
-    found = await database.run(_overview, database, user_scope)
-    return html("integrity_check.html", found=found, **_check_values(found, filters_of(request).zone))
+    state = await database.run(_overview, database, user_scope)
+    return html("integrity_check.html", found=state, **_check_values(state, filters_of(request).zone))
 
 
 @post(PATH + "/check", name="web.integrity.start")
@@ -117,12 +117,12 @@ async def publish_log(form_request: FormRequestDep) -> Response[str]:
 @get(PATH + "/checkpoint", name="web.integrity.checkpoint")
 async def download_checkpoint(user_scope: UserScopeDep, database: DatabaseDep) -> Response[str]:
     """The last signed checkpoint as a file."""
-    found = await database.run(_overview, database, user_scope)
-    if found.checkpoint is None:
+    state = await database.run(_overview, database, user_scope)
+    if state.checkpoint is None:
         raise NotFound("No checkpoint yet. The first one is signed within a second of the first event.", code="no_log")
-    name = f"{found.origin_id[:8]}-{found.checkpoint.size}.checkpoint"
+    name = f"{state.origin_id[:8]}-{state.checkpoint.size}.checkpoint"
     return Response(
-        found.checkpoint.note,
+        state.checkpoint.note,
         media_type="text/plain",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
@@ -159,12 +159,14 @@ def _check_values(found: Overview, zone: tzinfo) -> dict[str, Any]:
     }
 
 
-def _check_row(one: Round | None, zone: tzinfo) -> CheckRow | None:
-    if one is None:
+def _check_row(check: Round | None, zone: tzinfo) -> CheckRow | None:
+    if check is None:
         return None
-    asked_by = "" if one.asked_by is None else one.asked_by.label
-    percent = 100 * one.position // one.end if one.end else 0
-    return CheckRow(one, second_words(one.started_at, zone), second_words(one.finished_at, zone), asked_by, percent)
+    asked_by = "" if check.asked_by is None else check.asked_by.label
+    percent = 100 * check.position // check.end if check.end else 0
+    return CheckRow(
+        check, second_words(check.started_at, zone), second_words(check.finished_at, zone), asked_by, percent
+    )
 
 
 @cache

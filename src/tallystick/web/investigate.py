@@ -75,19 +75,19 @@ async def investigate(
 ) -> Response[str]:
     """The timeline around an event, and a form that creates a case from it."""
     filters = filters_of(request)
-    given = request.query_params
-    spans = {name: given.get(name, DEFAULT_SPAN) for name in ("before", "after")}
-    by = given.getall("by", list(RELATIONS))
-    shown = await database.run(_load, database, finder, user_scope, event_id, filters, by, spans)
+    query = request.query_params
+    spans = {name: query.get(name, DEFAULT_SPAN) for name in ("before", "after")}
+    by = query.getall("by", list(RELATIONS))
+    investigation = await database.run(_load, database, finder, user_scope, event_id, filters, by, spans)
     return html(
         "investigate.html",
         frame=frame.at("audit-logs"),
         filters=filters,
-        shown=shown,
+        shown=investigation,
         spans=SPANS | {value: value for value in spans.values() if value not in SPANS},
         chosen_spans=spans,
         may_change=may_change(user_scope),
-        ticked=len(shown.entries) <= MOST_PRESELECTED,
+        ticked=len(investigation.entries) <= MOST_PRESELECTED,
         most=MOST_EVENTS,
     )
 
@@ -104,39 +104,41 @@ def _load(
     stored = find_event(finder, scope, event_id)
     if stored is None:
         raise event_not_found()
-    found = find_related_events(finder, scope, stored, by=by, limit=NEAREST, **spans)
-    firsts = find_first_seen(finder, scope, [one.stored for one in found.events])
+    related = find_related_events(finder, scope, stored, by=by, limit=NEAREST, **spans)
+    firsts = find_first_seen(finder, scope, [event.stored for event in related.events])
     entries = [
-        timeline_entry(one.stored, filters.zone, one.relations, firsts.words.get(one.stored.index, ()))
-        for one in found.events
+        timeline_entry(event.stored, filters.zone, event.relations, firsts.words.get(event.stored.index, ()))
+        for event in related.events
     ]
     with database.read() as connection:
         cases = list_cases(connection, scope, state="open") if may_change(scope) else []
     middle = next(entry for entry in entries if entry.row.id == event_id)
-    return Investigation(middle, threads_of(event_of(stored)), by, entries, _gaps(found, firsts, scope, filters), cases)
+    return Investigation(
+        middle, threads_of(event_of(stored)), by, entries, _gaps(related, firsts, scope, filters), cases
+    )
 
 
-def _gaps(found: RelatedEvents, firsts: FirstSeen, scope: Scope, filters: Filters) -> list[str]:
+def _gaps(related: RelatedEvents, firsts: FirstSeen, scope: Scope, filters: Filters) -> list[str]:
     """Sentences about events that the timeline does not show."""
-    said = []
-    if found.start < found.retention_start:
-        kept = second_words(found.retention_start, filters.zone)
-        said.append(f"Events before {kept} are no longer kept.")
-    if found.more_before:
-        said.append(
+    sentences = []
+    if related.start < related.retention_start:
+        oldest = second_words(related.retention_start, filters.zone)
+        sentences.append(f"Events before {oldest} are no longer kept.")
+    if related.more_before:
+        sentences.append(
             f"There are more events before these {NEAREST}. Choose a shorter time span or fewer criteria to see all."
         )
-    if found.more_after:
-        said.append(
+    if related.more_after:
+        sentences.append(
             f"There are more events after these {NEAREST}. Choose a shorter time span or fewer criteria to see all."
         )
-    if found.partial:
-        said.append("The time span could not be read completely in time. Some events may be missing.")
+    if related.partial:
+        sentences.append("The time span could not be read completely in time. Some events may be missing.")
     if firsts.unanswered:
-        said.append("First-time activity could not be checked for every event in time.")
+        sentences.append("First-time activity could not be checked for every event in time.")
     if scope.role == "member":
-        said.append("As a member you see only your own events.")
-    return said
+        sentences.append("As a member you see only your own events.")
+    return sentences
 
 
 def timeline_entry(
@@ -144,8 +146,8 @@ def timeline_entry(
 ) -> TimelineEntry:
     """The entry of an event, with the first of its changes; times in `zone`."""
     event = event_of(stored)
-    told = [
+    changes = [
         f"{change.path}: {change.before + ' → ' if change.before else ''}{change.after}"[:200]
         for change in changes_of(event.get("changes", {}))
     ]
-    return TimelineEntry(event_row(stored, zone), event["summary"], told[:MOST_CHANGES], same, marks)
+    return TimelineEntry(event_row(stored, zone), event["summary"], changes[:MOST_CHANGES], same, marks)

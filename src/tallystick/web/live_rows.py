@@ -92,14 +92,14 @@ async def follow_events(
 
 def rows_message(batch: LiveBatch, filters: Filters, needles: tuple[str, ...] = ()) -> ServerSentEventMessage:
     """A batch of events as one message; its id is the index from which a broken stream resumes."""
-    shown = batch.events[-MOST_ROWS:]
-    if not shown:
+    newest = batch.events[-MOST_ROWS:]
+    if not newest:
         return ServerSentEventMessage(id=batch.through, event="position", data=json.dumps({"through": batch.through}))
     rows = [
         [stored.index, row_html(event_row(stored, filters.zone, needles), filters, needles)]
-        for stored in reversed(shown)
+        for stored in reversed(newest)
     ]
-    data = {"rows": rows, "skipped": len(batch.events) - len(shown), "through": batch.through}
+    data = {"rows": rows, "skipped": len(batch.events) - len(newest), "through": batch.through}
     return ServerSentEventMessage(id=batch.through, event="rows", data=json.dumps(data))
 
 

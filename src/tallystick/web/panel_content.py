@@ -90,14 +90,14 @@ def event_panel(
     event = event_of(stored)
     row = event_row(stored, filters.zone)
     reader = _FactReader(event, filters, f"{PATH}/{row.id}")
-    found = list(changes_of(event.get("changes", {})))
+    changes = list(changes_of(event.get("changes", {})))
     return EventPanel(
         row=row,
         summary=event["summary"],
         facts=[*reader.facts(stored, row), *_erasure_facts(event, erasures)],
         more=reader.more(stored),
-        changes=[ChangeFact(change, reader.of_change(change)) for change in islice(found, MOST_CHANGES)],
-        changes_left=max(0, len(found) - MOST_CHANGES),
+        changes=[ChangeFact(change, reader.of_change(change)) for change in islice(changes, MOST_CHANGES)],
+        changes_left=max(0, len(changes) - MOST_CHANGES),
         documents=[
             JsonDocument(name.capitalize(), event[name], _pretty(event[name]))
             for name in ("request", "response", "metadata")
@@ -160,8 +160,8 @@ class _FactReader:
 
     def fact(self, label: str, name: str, value: str, exact: str | None = None, *, is_code: bool = False) -> Fact:
         """A value with filter links; `exact` is the value to filter by and copy, if it is not the shown one."""
-        said = value if exact is None else exact
-        return Fact(label, value, said, filter_links(self.filters, self.path, name, said), is_code)
+        exact_value = value if exact is None else exact
+        return Fact(label, value, exact_value, filter_links(self.filters, self.path, name, exact_value), is_code)
 
     def of_change(self, change: Change) -> FilterLinks:
         """The filter links of a change's value; none if the search language cannot express its path."""
@@ -197,8 +197,8 @@ def user_agent_text(text: str) -> str:
     read = parse(text[:LONGEST_USER_AGENT])
     agent, system = read.user_agent, read.os
     client = " ".join(filter(None, (agent.family, agent.major))) if agent and agent.family != "Other" else ""
-    known = system.family if system and system.family != "Other" else ""
-    where = _SYSTEMS.get(known, known)
+    system_name = system.family if system and system.family != "Other" else ""
+    where = _SYSTEMS.get(system_name, system_name)
     if where and system and where not in ("macOS", "Linux") and system.major:
         where += f" {system.major}"
     return " on ".join(filter(None, (client, where)))

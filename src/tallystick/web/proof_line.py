@@ -61,16 +61,16 @@ async def download_proof(
 ) -> Response[bytes]:
     """The proof with the event's parts as JSON, as the API returns it and `tallystick verify` reads it."""
 
-    def made() -> bytes:
+    def build() -> bytes:
         event = find_event(finder, user_scope, event_id)
         if event is None:
             raise event_not_found()
         proof = prover.inclusion(user_scope, event.index)
-        shown = {"index": event.index, "size": proof.checkpoint.size, "event": evidence(event)}
-        return msgspec.json.encode(shown | {"proof": proof_text(proof, event)})
+        document = {"index": event.index, "size": proof.checkpoint.size, "event": evidence(event)}
+        return msgspec.json.encode(document | {"proof": proof_text(proof, event)})
 
     headers = {"Content-Disposition": f'attachment; filename="{event_id}.proof.json"'}
-    return Response(await database.run(made), media_type="application/json", headers=headers)
+    return Response(await database.run(build), media_type="application/json", headers=headers)
 
 
 def _prove(

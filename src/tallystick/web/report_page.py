@@ -35,16 +35,16 @@ class ReportLinks:
         """The events of all time that match a search: a record that explains a gap may be older than the period."""
         return Filters(q=query, tz=self._period.zone).href()
 
-    def exceptional(self, one: ExceptionReport) -> str:
+    def exceptional(self, item: ExceptionReport) -> str:
         """The exceptional events: by their ids if the search matches more and all ids are known, else by the search."""
-        if one.query_is_wider and one.samples and one.all_shown:
-            return self._filters(" ".join(f"id:{sample.id}" for sample in one.samples)).href()
-        return self.to(one.query)
+        if item.query_is_wider and item.samples and item.all_shown:
+            return self._filters(" ".join(f"id:{sample.id}" for sample in item.samples)).href()
+        return self.to(item.query)
 
-    def group(self, one: ExceptionReport, group: ValueGroup) -> str:
+    def group(self, item: ExceptionReport, group: ValueGroup) -> str:
         """The events of one group."""
         period = ReportPeriod(group.start, group.end, self._period.zone) if group.start else self._period
-        return ReportLinks(period)._filters(one.query).with_values(group.field, (group.value,)).href()
+        return ReportLinks(period)._filters(item.query).with_values(group.field, (group.value,)).href()
 
     def event(self, event_id: str) -> str:
         """The page of one event."""
@@ -60,16 +60,16 @@ async def show_report(
     report_id: str, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, exporter: ExporterDep
 ) -> Response[str]:
     """The report, or its progress."""
-    one = await database.run(find_report, database, user_scope, report_id)
-    asked = reports.request_of(one)
+    export = await database.run(find_report, database, user_scope, report_id)
+    request = reports.request_of(export)
     around: dict[str, Any] = {
         "frame": frame.at("compliance"),
-        "one": one,
-        "asked": asked,
+        "one": export,
+        "asked": request,
     }
-    if not one.has_file:
-        return html("compliance_making.html", **around, percent=one.progress // 10, why=_missing_reason(one))
-    report = await database.run(reports.load_report, one, exporter.path(one))
+    if not export.has_file:
+        return html("compliance_making.html", **around, percent=export.progress // 10, why=_missing_reason(export))
+    report = await database.run(reports.load_report, export, exporter.path(export))
     zone = zone_of(report.period.zone)
     return html(
         "compliance_report.html",
@@ -90,9 +90,9 @@ async def show_report(
 @get(ONE + "/progress", name="web.compliance.progress")
 async def show_progress(report_id: str, user_scope: UserScopeDep, database: DatabaseDep) -> Response[str]:
     """The progress of a report, as a fragment; reloads the page when the report is finished."""
-    one = await database.run(find_report, database, user_scope, report_id)
-    headers = None if one.is_open else {"HX-Refresh": "true"}
-    return html("compliance_progress.html", headers=headers, one=one, percent=one.progress // 10)
+    export = await database.run(find_report, database, user_scope, report_id)
+    headers = None if export.is_open else {"HX-Refresh": "true"}
+    return html("compliance_progress.html", headers=headers, one=export, percent=export.progress // 10)
 
 
 @get(ONE + "/report.pdf", name="web.compliance.pdf")
@@ -102,14 +102,14 @@ async def download_pdf(
     """The report as PDF; the download is recorded."""
 
     def take() -> tuple[Export, bytes]:
-        one = require_file(find_report(database, user_scope, report_id))
-        content = report_pdf(reports.load_report(one, exporter.path(one)))
-        exporter.begin_download(one, user_scope.principal, caller)
-        return one, content
+        export = require_file(find_report(database, user_scope, report_id))
+        content = report_pdf(reports.load_report(export, exporter.path(export)))
+        exporter.begin_download(export, user_scope.principal, caller)
+        return export, content
 
-    one, content = await database.run(take)
+    export, content = await database.run(take)
     return Response(
-        content, media_type="application/pdf", headers=_attachment_header(one, reports.request_of(one), "pdf")
+        content, media_type="application/pdf", headers=_attachment_header(export, reports.request_of(export), "pdf")
     )
 
 
@@ -120,13 +120,13 @@ async def download_json(
     """The report as JSON; the download is recorded."""
 
     def take() -> tuple[Export, bytes]:
-        one = require_file(find_report(database, user_scope, report_id))
-        content = reports.read_content(one, exporter.path(one))
-        exporter.begin_download(one, user_scope.principal, caller)
-        return one, content
+        export = require_file(find_report(database, user_scope, report_id))
+        content = reports.read_content(export, exporter.path(export))
+        exporter.begin_download(export, user_scope.principal, caller)
+        return export, content
 
-    one, content = await database.run(take)
-    headers = {**file_headers(one), **_attachment_header(one, reports.request_of(one), "json")}
+    export, content = await database.run(take)
+    headers = {**file_headers(export), **_attachment_header(export, reports.request_of(export), "json")}
     return Response(content, media_type="application/json", headers=headers)
 
 
@@ -138,24 +138,24 @@ async def request_evidence(report_id: str, form_request: FormRequestDep, exporte
     return redirect("/exports")
 
 
-def _attachment_header(one: Export, asked: ReportRequest, suffix: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="report-{asked.framework}-{one.shown_id}.{suffix}"'}
+def _attachment_header(export: Export, request: ReportRequest, suffix: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="report-{request.framework}-{export.shown_id}.{suffix}"'}
 
 
-def _missing_reason(one: Export) -> str:
+def _missing_reason(export: Export) -> str:
     """Why a report has no file; "" while it is in progress."""
-    if one.is_open:
+    if export.is_open:
         return ""
-    if one.state == "failed":
-        return one.error or "Creating it failed."
-    if one.state == "cancelled":
+    if export.state == "failed":
+        return export.error or "Creating it failed."
+    if export.state == "cancelled":
         return "It was cancelled."
     return {
         "expired": "Reports are kept for 7 days, and this one has expired.",
         "deleted": "It was deleted.",
         "erased": "It was deleted because personal data was erased.",
         "lost": "The server was restored without it.",
-    }.get(one.gone, "It is no longer available.")
+    }.get(export.gone, "It is no longer available.")
 
 
 def _period(period: ReportPeriod, zone: tzinfo) -> str:

@@ -74,7 +74,7 @@ async def request_erasure(
     typed = form_request.texts("email", "id", "also", "reason")
     also = tuple(line.strip() for line in typed["also"].splitlines() if line.strip())
     try:
-        asked = await form_request.write(
+        erasure = await form_request.write(
             erasures.request_erasure,
             Subject(typed["email"], typed["id"], also),
             typed["reason"],
@@ -87,11 +87,11 @@ async def request_erasure(
 
     def look() -> Erasure:
         with form_request.database.write() as connection:
-            return erasures.show(connection, form_request.scope, asked.shown_id)
+            return erasures.show(connection, form_request.scope, erasure.shown_id)
 
-    while asked.state == "looking" and time.monotonic() < ends:
+    while erasure.state == "looking" and time.monotonic() < ends:
         await anyio.sleep(POLL_SECONDS)
-        asked = await form_request.database.run(look)
+        erasure = await form_request.database.run(look)
     return redirect(f"{PATH}#erasures")
 
 

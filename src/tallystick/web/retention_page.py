@@ -71,10 +71,10 @@ class RetentionPage:
     store: EventStore
     settings: Settings
 
-    async def show(self, asked: RetentionForms, *, status: int = 200) -> Response[str]:
+    async def show(self, forms: RetentionForms, *, status: int = 200) -> Response[str]:
         """The rendered page, with the forms in this state."""
-        loaded = await self.database.run(_load, self.database, self.store, self.scope, asked)
-        return _page(self, loaded, asked, status)
+        loaded = await self.database.run(_load, self.database, self.store, self.scope, forms)
+        return _page(self, loaded, forms, status)
 
 
 RetentionPageDep = Injected[RetentionPage]
@@ -97,11 +97,11 @@ async def show_retention(request: WebRequest, retention_page: RetentionPageDep) 
     """The page; with the fields of a form in the URL, a preview of it. Raises Forbidden for members."""
     names = ("plan", "days", "name", "query", "start", "end", "hold")
     typed = {name: request.query_params[name] for name in names if name in request.query_params}
-    asked = RetentionForms(request.query_params.get("look", ""), typed)
-    return await retention_page.show(asked)
+    forms = RetentionForms(request.query_params.get("look", ""), typed)
+    return await retention_page.show(forms)
 
 
-def _page(page: RetentionPage, loaded: RetentionContent, asked: RetentionForms, status: int) -> Response[str]:
+def _page(page: RetentionPage, loaded: RetentionContent, forms: RetentionForms, status: int) -> Response[str]:
     zone, settings, scope = page.zone, page.settings, page.scope
     status = 400 if loaded.problems and status == 200 else status
     found, support = loaded.found, settings.support_contact or ""
@@ -111,8 +111,8 @@ def _page(page: RetentionPage, loaded: RetentionContent, asked: RetentionForms, 
         frame=page.frame.at("retention"),
         loaded=loaded,
         found=found,
-        typed=asked.typed,
-        look=asked.look,
+        typed=forms.typed,
+        look=forms.look,
         problems=loaded.problems,
         soon=expiry_text(found.expiring, WITHIN_DAYS),
         gone=deletion_text(loaded.change) if loaded.change else (),
@@ -132,31 +132,31 @@ def _page(page: RetentionPage, loaded: RetentionContent, asked: RetentionForms, 
     )
 
 
-def _load(database: Database, store: EventStore, scope: Scope, asked: RetentionForms) -> RetentionContent:
+def _load(database: Database, store: EventStore, scope: Scope, forms: RetentionForms) -> RetentionContent:
     require_whole_trail(scope)
-    found = forecast(database, store, scope)
+    expiry = forecast(database, store, scope)
     with database.read() as connection:
-        mine = erasures.list_erasures(connection, scope, most=100) if "admin" in scope.permissions else []
+        erasure_list = erasures.list_erasures(connection, scope, most=100) if "admin" in scope.permissions else []
         loaded = RetentionContent(
             of_scope(connection, scope),
-            found,
+            expiry,
             holds.list_holds(connection, scope, most=200),
-            mine,
+            erasure_list,
             warning_setting(connection, scope.org_id),
             last_email(connection, scope.org_id),
             archive_state(connection, scope),
         )
-    loaded.problems = dict(asked.problems)
+    loaded.problems = dict(forms.problems)
     try:
-        if asked.look == CHANGE:
-            loaded.change = preview_change(database, store, scope, *plan_and_days(asked.typed), now=now_us())
-        elif asked.look == HOLD:
-            typed = [asked.typed.get(name, "") for name in ("query", "start", "end")]
+        if forms.look == CHANGE:
+            loaded.change = preview_change(database, store, scope, *plan_and_days(forms.typed), now=now_us())
+        elif forms.look == HOLD:
+            typed = [forms.typed.get(name, "") for name in ("query", "start", "end")]
             loaded.would_hold = holds.count(store, scope, *typed, now=now_us())
-        elif asked.look == RELEASE:
-            loaded.would_free = holds.count_freed(database, store, scope, asked.typed.get("hold", ""), now=now_us())
+        elif forms.look == RELEASE:
+            loaded.would_free = holds.count_freed(database, store, scope, forms.typed.get("hold", ""), now=now_us())
     except (BadRequest, Forbidden) as problem:
-        loaded.problems.setdefault(asked.look, problem.detail)
+        loaded.problems.setdefault(forms.look, problem.detail)
     return loaded
 
 

@@ -152,7 +152,7 @@ def _page(
         status=status,
         frame=frame.at("compliance"),
         review=review,
-        shown=review_row(review, zone, now_us()),
+        row=review_row(review, zone, now_us()),
         period=period_words(review.start, review.end, zone),
         findings=findings,
         noted=noted,
@@ -175,8 +175,8 @@ def _page(
 
 def _filters(review: Review) -> Filters:
     """The filters of the review's events on the Audit Logs page."""
-    given: dict[str, Any] = {name: tuple(values) for name, values in review.filter.items() if name != "q"}
+    repeated: dict[str, Any] = {name: tuple(values) for name, values in review.filter.items() if name != "q"}
     return Filters(
         q=" ".join(review.filter.get("q", ())[:1]), range="custom", start=rfc3339(review.start),
-        end=rfc3339(review.end), tz=review.zone, **given,
+        end=rfc3339(review.end), tz=review.zone, **repeated,
     )  # fmt: skip

@@ -15,8 +15,10 @@ from tallystick.alerts.definition import SEVERITIES, parse_definition
 from tallystick.alerts.rule import Rule, describe, read_rule
 from tallystick.alerts.rules_file import find_detection as detection
 from tallystick.clock import DAY_US, now_us, rfc3339, second_words
+from tallystick.database.engine import Database
 from tallystick.destinations.destination import list_destinations
 from tallystick.errors import BadRequest, Conflict, Forbidden
+from tallystick.query.scope import Scope
 from tallystick.search.filters import QUALIFIERS
 from tallystick.search.tokens import quoted_if_needed
 from tallystick.web.alerts_page import PATH
@@ -32,6 +34,7 @@ from tallystick.web.dependencies import (
 )
 from tallystick.web.filters import REPEATED, Filters
 from tallystick.web.form_request import FormRequestDep
+from tallystick.web.page_frame import PageFrame
 from tallystick.web.templating import html, redirect
 
 NEW = f"{PATH}/rules/new"
@@ -60,9 +63,9 @@ class RuleForm:
     """Renders the form, also after an invalid submission or with the result of a back-test."""
 
     request: WebRequest
-    scope: Any
-    frame: Any
-    database: Any
+    scope: Scope
+    frame: PageFrame
+    database: Database
     token: str
 
     async def show(
@@ -127,8 +130,8 @@ async def make_rule(
     typed = _empty_form() | form_request.texts(*(name for name in FIELDS if name != "destinations"))
     typed["destinations"] = " ".join(form_request.all("destinations"))
     try:
-        given = _definition_fields(typed)
-        definition = parse_definition(given)
+        fields = _definition_fields(typed)
+        definition = parse_definition(fields)
         if form_request.text("act") == "test":
             now = now_us()
             days = int(typed["days"]) if typed["days"] in DAYS else 30
@@ -136,13 +139,13 @@ async def make_rule(
             return await rule_form.show(
                 typed, tested=_backtest_summary(await database.run(work)), said=describe(definition)
             )
-        wanted = RuleSettings(
-            typed["name"] or "Rule", given, typed["severity"], typed["runbook"], typed["destinations"].split()
+        settings = RuleSettings(
+            typed["name"] or "Rule", fields, typed["severity"], typed["runbook"], typed["destinations"].split()
         )
-        made = await form_request.write(changes.create, wanted, **form_request.context)
+        rule = await form_request.write(changes.create, settings, **form_request.context)
     except (BadRequest, Conflict, Forbidden) as problem:
         return await rule_form.show(typed, problem=problem.detail, status=problem.status)
-    return redirect(f"{PATH}#{made.shown_id}")
+    return redirect(f"{PATH}#{rule.shown_id}")
 
 
 @get(PATH + "/{name:str}/backtest", name="web.alerts.backtest")
@@ -150,8 +153,8 @@ async def show_backtest(
     request: WebRequest, name: str, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, store: StoreDep
 ) -> Response[str]:
     """The back-test of a rule, or of a detection that is not enabled."""
-    chosen = request.query_params.get("days", "30")
-    days = int(chosen) if chosen in DAYS else 30
+    days_text = request.query_params.get("days", "30")
+    days = int(days_text) if days_text in DAYS else 30
 
     def work() -> tuple[str, str, Backtest]:
         if name.startswith("rul_"):
@@ -164,13 +167,13 @@ async def show_backtest(
         now = now_us()
         return title, describe(definition), backtest(database, store, user_scope, definition, now - days * DAY_US, now)
 
-    title, said, result = await database.run(work)
+    title, rule_words, result = await database.run(work)
     return html(
         "backtest.html",
         frame=frame.at("alerts"),
         name=name,
         title=title,
-        said=said,
+        said=rule_words,
         tested=_backtest_summary(result),
         days=days,
         day_choices=DAYS,
@@ -179,8 +182,8 @@ async def show_backtest(
 
 def rule_search_of(filters: Filters) -> str:
     """The filters of a list as one search, without its period."""
-    given = filters.parameters(now_us())
-    terms = [f"{QUALIFIERS[name]}:{quoted_if_needed(value)}" for name in REPEATED for value in given.get(name, ())]
+    parameters = filters.parameters(now_us())
+    terms = [f"{QUALIFIERS[name]}:{quoted_if_needed(value)}" for name in REPEATED for value in parameters.get(name, ())]
     if filters.q:
         terms.append(f"({filters.q})" if " OR " in filters.q and terms else filters.q)
     return " ".join(terms)
@@ -194,14 +197,14 @@ def _empty_form() -> dict[str, str]:
 def _definition_fields(typed: dict[str, str]) -> dict[str, Any]:
     """The definition of the rule, from the form's fields."""
     count = int(typed["count"]) if typed["count"].isdecimal() and len(typed["count"]) < 6 else 0
-    given: dict[str, Any] = {"query": typed["query"], "count": count, "cooldown_seconds": _seconds(typed, "quiet")}
+    fields: dict[str, Any] = {"query": typed["query"], "count": count, "cooldown_seconds": _seconds(typed, "quiet")}
     if count > 1:
-        given["window_seconds"] = _seconds(typed, "window", "unit")
+        fields["window_seconds"] = _seconds(typed, "window", "unit")
         if typed["distinct"]:
-            given["distinct"] = typed["distinct"]
+            fields["distinct"] = typed["distinct"]
     if typed["group_by"]:
-        given["group_by"] = typed["group_by"]
-    return given
+        fields["group_by"] = typed["group_by"]
+    return fields
 
 
 def _seconds(typed: dict[str, str], name: str, unit: str = "") -> int:

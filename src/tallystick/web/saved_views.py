@@ -46,13 +46,13 @@ async def list_saved_views(
 @post(SAVED, name="web.audit_logs.save", status_code=303)
 async def save_view(form_request: FormRequestDep, frame: FrameDep, finder: FinderDep) -> Response[str]:
     """Saves the list that `query` describes under a name."""
-    shown = _filters_of_form(form_request)
-    kept = urlencode(shown.for_saved_view().pairs())
+    filters = _filters_of_form(form_request)
+    query = urlencode(filters.for_saved_view().pairs())
     try:
-        await form_request.write(saved_views.save_view, form_request.text("name"), kept, **form_request.context)
+        await form_request.write(saved_views.save_view, form_request.text("name"), query, **form_request.context)
     except (BadRequest, Conflict) as problem:
         return await _page_with_error(problem, form_request, frame, finder)
-    return redirect(shown.href())
+    return redirect(filters.href())
 
 
 @post(SAVED + "/{view_id:str}", name="web.audit_logs.change_view", status_code=303)
@@ -79,14 +79,14 @@ async def _page_with_error(
     problem: BadRequest | Conflict, form_request: FormRequest, frame: PageFrame, finder: Finder
 ) -> Response[str]:
     """The page that the form was on, with the error."""
-    shown = _filters_of_form(form_request)
-    listing = await form_request.database.run(load_event_list, form_request.scope, finder, shown, None)
+    filters = _filters_of_form(form_request)
+    listing = await form_request.database.run(load_event_list, form_request.scope, finder, filters, None)
     return html(
         "audit_logs.html",
         status=problem.status,
         frame=frame,
         listing=listing,
-        filters=shown,
+        filters=filters,
         panel=None,
         open_id="",
         problem=problem.detail,

@@ -56,17 +56,17 @@ FIELDS = (
 class ScheduleRow:
     """A scheduled export of the list. `tone` is the CSS class of its last result."""
 
-    one: Schedule
+    schedule: Schedule
     words: str
     format: str
     mode: str
     to: tuple[str, ...]
     waiting: tuple[str, ...]
-    left: tuple[str, ...]
+    unsubscribed: tuple[str, ...]
     next_run: str
     result: str
     tone: str
-    ran: str
+    last_run: str
     is_running: bool
     may_change: bool
 
@@ -99,14 +99,22 @@ async def show_edit(
     settings: SettingsDep,
 ) -> Response[str]:
     """The form of an existing schedule."""
-    one = await database.run(_find_schedule, database, user_scope, schedule_id)
-    was = changes.settings_of(one)
+    schedule = await database.run(_find_schedule, database, user_scope, schedule_id)
+    saved = changes.settings_of(schedule)
     typed = {
-        "name": was.name, "frequency": was.frequency, "at": was.at, "weekday": was.weekday, "day": str(was.day),
-        "zone": was.zone, "format": was.format, "mode": was.mode, "recipients": "\n".join(was.recipients), "query": "",
-        "to_storage": "on" if was.to_storage else "",
-    }  # fmt: skip
-    return _form(frame, user_scope, settings, session_token, typed, "", one=one)
+        "name": saved.name,
+        "frequency": saved.frequency,
+        "at": saved.at,
+        "weekday": saved.weekday,
+        "day": str(saved.day),
+        "zone": saved.zone,
+        "format": saved.format,
+        "mode": saved.mode,
+        "recipients": "\n".join(saved.recipients),
+        "query": "",
+        "to_storage": "on" if saved.to_storage else "",
+    }
+    return _form(frame, user_scope, settings, session_token, typed, "", schedule=schedule)
 
 
 @post(PATH, name="web.schedules.make", status_code=303)
@@ -115,13 +123,15 @@ async def make_schedule(
 ) -> Response[str]:
     """Creates a schedule from the form."""
     typed = form_request.texts(*FIELDS)
-    kept = _filter_of(parse_filters(parse_qsl(typed["query"])))
+    filter_values = _filter_of(parse_filters(parse_qsl(typed["query"])))
     try:
-        wanted = ScheduleSettings(**_settings_from(typed), filter=kept, mode=typed["mode"], past=bool(typed["past"]))
-        one = await form_request.write(changes.create, wanted, **form_request.context)
+        new_settings = ScheduleSettings(
+            **_settings_from(typed), filter=filter_values, mode=typed["mode"], past=bool(typed["past"])
+        )
+        schedule = await form_request.write(changes.create, new_settings, **form_request.context)
     except (BadRequest, Conflict, Forbidden) as problem:
         return _form(frame, form_request.scope, settings, session_token, typed, problem.detail, status=problem.status)
-    return redirect(f"{EXPORTS}#{one.shown_id}")
+    return redirect(f"{EXPORTS}#{schedule.shown_id}")
 
 
 @post(PATH + "/{schedule_id:str}", name="web.schedules.change", status_code=303)
@@ -154,9 +164,18 @@ async def change_schedule(
     except (BadRequest, Conflict, Forbidden) as problem:
         if name != "change":
             raise
-        one = await form_request.database.run(_find_schedule, form_request.database, form_request.scope, schedule_id)
+        schedule = await form_request.database.run(
+            _find_schedule, form_request.database, form_request.scope, schedule_id
+        )
         return _form(
-            frame, form_request.scope, settings, session_token, typed, problem.detail, status=problem.status, one=one
+            frame,
+            form_request.scope,
+            settings,
+            session_token,
+            typed,
+            problem.detail,
+            status=problem.status,
+            schedule=schedule,
         )
     exporter.wake()
     return redirect(EXPORTS if name == "delete" else f"{EXPORTS}#{schedule_id}")
@@ -172,31 +191,31 @@ async def schedule_rows(database: Database, scope: Scope, zone: tzinfo) -> list[
     return [_schedule_row(one, scope, zone) for one in await database.run(load)]
 
 
-def _schedule_row(one: Schedule, scope: Scope, zone: tzinfo) -> ScheduleRow:
-    last = one.last_run
+def _schedule_row(schedule: Schedule, scope: Scope, zone: tzinfo) -> ScheduleRow:
+    last = schedule.last_run
     result, tone = RESULT_LABELS[last.state] if last else ("Not run yet", "gone")
-    if one.stopped:
+    if schedule.stopped:
         result, tone = "Ended", "bad"
-    next_run = "" if one.next_at is None else second_words(one.next_at, one.calendar.zone)
+    next_run = "" if schedule.next_at is None else second_words(schedule.next_at, schedule.calendar.zone)
     return ScheduleRow(
-        one=one,
-        words=describe_filter(one.filter),
-        format=KINDS[one.format].words,
-        mode="new events since the last file" if one.mode == "new" else f"the previous {_period_noun(one)}",
-        to=tuple(who.address for who in one.recipients if who.state == "active"),
-        waiting=tuple(who.address for who in one.recipients if who.state == "waiting"),
-        left=tuple(who.address for who in one.recipients if who.state == "unsubscribed"),
+        schedule=schedule,
+        words=describe_filter(schedule.filter),
+        format=KINDS[schedule.format].words,
+        mode="new events since the last file" if schedule.mode == "new" else f"the previous {_period_noun(schedule)}",
+        to=tuple(who.address for who in schedule.recipients if who.state == "active"),
+        waiting=tuple(who.address for who in schedule.recipients if who.state == "waiting"),
+        unsubscribed=tuple(who.address for who in schedule.recipients if who.state == "unsubscribed"),
         next_run=next_run,
         result=result,
         tone=tone,
-        ran="" if last is None else second_words(last.finished_at or last.made_at, zone),
+        last_run="" if last is None else second_words(last.finished_at or last.made_at, zone),
         is_running=last is not None and last.is_open,
-        may_change=one.by.id == scope.principal.id or "admin" in scope.permissions,
+        may_change=schedule.by.id == scope.principal.id or "admin" in scope.permissions,
     )
 
 
-def _period_noun(one: Schedule) -> str:
-    return {"daily": "day", "weekly": "week", "monthly": "month"}[one.calendar.frequency]
+def _period_noun(schedule: Schedule) -> str:
+    return {"daily": "day", "weekly": "week", "monthly": "month"}[schedule.calendar.frequency]
 
 
 def _form(
@@ -208,9 +227,9 @@ def _form(
     problem: str,
     *,
     status: int = 200,
-    one: Schedule | None = None,
+    schedule: Schedule | None = None,
 ) -> Response[str]:
-    kept = one.filter if one else _filter_of(parse_filters(parse_qsl(typed["query"])))
+    filter_values = schedule.filter if schedule else _filter_of(parse_filters(parse_qsl(typed["query"])))
     return html(
         "schedule_form.html",
         status=status,
@@ -218,8 +237,8 @@ def _form(
         form_token=form_token(token),
         typed=typed,
         problem=problem,
-        one=one,
-        filter_words=describe_filter(kept),
+        one=schedule,
+        filter_words=describe_filter(filter_values),
         zones=sorted(available_timezones()),
         formats=[(name, KINDS[name].words) for name in FORMATS],
         frequencies=FREQUENCIES,
@@ -248,8 +267,8 @@ def _settings_from(typed: dict[str, str]) -> dict[str, Any]:
 
 def _filter_of(filters: Filters) -> dict[str, list[str]]:
     """The filters of a list without its period, which the schedule decides."""
-    given = filters.parameters(now_us())
-    return {name: list(given[name]) for name in FILTERS if given.get(name)}
+    parameters = filters.parameters(now_us())
+    return {name: list(parameters[name]) for name in FILTERS if parameters.get(name)}
 
 
 def _find_schedule(database: Database, scope: Scope, schedule_id: str) -> Schedule:

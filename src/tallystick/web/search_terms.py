@@ -25,16 +25,16 @@ def terms_of(query: str) -> list[Term]:
         pieces = []
     if not pieces:
         return [Term(query.strip(), False, "")]
-    written = [query[start:end] for start, _, end in pieces]
+    texts = [query[start:end] for start, _, end in pieces]
     return [
-        Term(query[inner:end], inner > start, " ".join(written[:number] + written[number + 1 :]))
+        Term(query[inner:end], inner > start, " ".join(texts[:number] + texts[number + 1 :]))
         for number, (start, inner, end) in enumerate(pieces)
     ]
 
 
 def _pieces(query: str, tokens: list[Token]) -> list[tuple[int, int, int]]:
     """(start, start without the minus sign, end) of each term; [] if the search has a top-level OR."""
-    found: list[tuple[int, int, int]] = []
+    pieces: list[tuple[int, int, int]] = []
     depth, start, inner = 0, -1, -1
     for token in tokens:
         if depth == 0 and token.kind == "OR":
@@ -48,6 +48,6 @@ def _pieces(query: str, tokens: list[Token]) -> list[tuple[int, int, int]]:
             continue
         depth += {"(": 1, ")": -1}.get(token.kind, 0)
         if depth <= 0:
-            found.append((start, inner, token.end))
+            pieces.append((start, inner, token.end))
             start, depth = -1, 0
-    return found if start < 0 else []
+    return pieces if start < 0 else []

@@ -1,8 +1,7 @@
 """The Security page: failed logins, permission changes, and signs of an attack."""
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import timedelta, tzinfo
 from urllib.parse import urlencode
 
 from litestar import Response, get
@@ -66,14 +65,14 @@ async def show_security(
     require_whole_trail(user_scope)
     days, zone = _days(request), filters_of(request).zone
     now = now_us()
-    looked = await database.run(_load, finder, user_scope, days, now, zone)
+    content = await database.run(_load, finder, user_scope, days, now, zone)
     return html(
         "security.html",
         frame=frame.at("security"),
-        looked=looked,
+        looked=content,
         days=days,
         periods=PERIODS,
-        signs=[(name, *said) for name, said in SIGNS.items()],
+        signs=[(name, *texts) for name, texts in SIGNS.items()],
         failed_href=_href(FAILED, now - days * DAY_US, now),
         changes_href=_href(PERMISSIONS, now - days * DAY_US, now),
     )
@@ -89,15 +88,15 @@ async def show_sign(
     days, zone = _days(request), filters_of(request).zone
     definition = detection(name).definition
     now = now_us()
-    found: Backtest = await database.run(backtest, database, store, user_scope, definition, now - days * DAY_US, now)
+    result: Backtest = await database.run(backtest, database, store, user_scope, definition, now - days * DAY_US, now)
     last = [
         (second_words(one.at, zone), one, _events(definition.query, one.group, one.at, definition.window_us))
-        for one in found.firings[::-1][:SHOWN]
+        for one in result.firings[::-1][:SHOWN]
     ]
-    return html("security_sign.html", name=name, found=found, last=last, days=days)
+    return html("security_sign.html", name=name, found=result, last=last, days=days)
 
 
-def _load(finder: Finder, scope: Scope, days: int, now: int, zone: Any) -> SecurityContent:
+def _load(finder: Finder, scope: Scope, days: int, now: int, zone: tzinfo) -> SecurityContent:
     start = now - days * DAY_US
     failed = Query(parse(FAILED, now=now), start, now)
     tops = []
@@ -109,21 +108,21 @@ def _load(finder: Finder, scope: Scope, days: int, now: int, zone: Any) -> Secur
                               _href(FAILED, start, now, **{field: one["value"]})) for one in values))
         )  # fmt: skip
     buckets = finder.histogram(scope, failed, buckets=60)["buckets"] if days else []
-    found: dict[str, int] = {}
+    per_day: dict[str, int] = {}
     for bucket in buckets:
         day = bucket["start"][:10]
-        found[day] = found.get(day, 0) + bucket["success"] + bucket["failed"]
-    most = max(found.values(), default=0)
+        per_day[day] = per_day.get(day, 0) + bucket["success"] + bucket["failed"]
+    most = max(per_day.values(), default=0)
     first = from_us(now).date() - timedelta(days=days - 1)
     each = [f"{first + timedelta(days=number)}" for number in range(days)]
-    shown = tuple(
-        (day, found.get(day, 0), round(100 * found.get(day, 0) / most) if most else 0,
+    days_shown = tuple(
+        (day, per_day.get(day, 0), round(100 * per_day.get(day, 0) / most) if most else 0,
          f"/audit-logs?{urlencode({'q': FAILED, 'range': 'custom', 'start': day, 'end': day})}")
         for day in each
     )  # fmt: skip
-    changed = finder.page(scope, Query(And((parse(PERMISSIONS, now=now),)), start, now), limit=SHOWN + 1, count="none")
-    rows = [event_row(event, zone, ()) for event in changed.data[:SHOWN]]
-    return SecurityContent(shown, sum(found.values()), tuple(tops), rows, len(changed.data) > SHOWN)
+    changes = finder.page(scope, Query(And((parse(PERMISSIONS, now=now),)), start, now), limit=SHOWN + 1, count="none")
+    rows = [event_row(event, zone, ()) for event in changes.data[:SHOWN]]
+    return SecurityContent(days_shown, sum(per_day.values()), tuple(tops), rows, len(changes.data) > SHOWN)
 
 
 def _events(query: str, group: str, at: int, window_us: int) -> str:
@@ -134,10 +133,10 @@ def _events(query: str, group: str, at: int, window_us: int) -> str:
 
 
 def _href(query: str, start: int, end: int, **more: str) -> str:
-    given = {"q": query, **more, "range": "custom", "start": rfc3339(start), "end": rfc3339(end)}
-    return f"/audit-logs?{urlencode({name: value for name, value in given.items() if value})}"
+    parameters = {"q": query, **more, "range": "custom", "start": rfc3339(start), "end": rfc3339(end)}
+    return f"/audit-logs?{urlencode({name: value for name, value in parameters.items() if value})}"
 
 
 def _days(request: WebRequest) -> int:
-    chosen = request.query_params.get("days", "30")
-    return int(chosen) if chosen in PERIODS else 30
+    days_text = request.query_params.get("days", "30")
+    return int(days_text) if days_text in PERIODS else 30

@@ -35,11 +35,11 @@ async def show_home() -> Response[str]:
 @get("/sign-in", name="web.sign_in")
 async def show_sign_in(request: WebRequest, session_token: SessionTokenDep, database: DatabaseDep) -> Response[str]:
     """The sign-in form; a redirect for somebody who is signed in."""
-    wanted = _redirect_target(request.query_params.get("next", ""))
+    target = _redirect_target(request.query_params.get("next", ""))
     is_signed_in, is_set_up = await database.run(_sign_in_state, database, session_token)
     if is_signed_in:
-        return redirect(wanted)
-    return html("sign_in.html", email="", next=wanted, problem="", is_set_up=is_set_up)
+        return redirect(target)
+    return html("sign_in.html", email="", next=target, problem="", is_set_up=is_set_up)
 
 
 @post("/sign-in", name="web.sign_in.post")
@@ -52,7 +52,7 @@ async def submit_sign_in(
     recorder: RecorderDep,
 ) -> Response[str]:
     """Begins a session, or shows the form with the reason for refusal."""
-    email, wanted = str(form.get("email", "")), _redirect_target(str(form.get("next", "")))
+    email, target = str(form.get("email", "")), _redirect_target(str(form.get("next", "")))
     try:
         token = await sign_in.sign_in(
             email, str(form.get("password", "")), caller=request_caller, previous=session_token
@@ -64,13 +64,13 @@ async def submit_sign_in(
             status=problem.status,
             headers=headers,
             email=email,
-            next=wanted,
+            next=target,
             problem=problem.detail,
             is_set_up=True,
         )
     finally:
         recorder.own_actions_waiting()
-    return set_session_cookie(redirect(wanted), token, settings)
+    return set_session_cookie(redirect(target), token, settings)
 
 
 @post("/sign-out", name="web.sign_out")

@@ -56,9 +56,9 @@ def _suggestions(
     pattern = (f"*{typed.strip('*')}*",) if typed else ()
     try:
         others = query_from(filters.with_values(name, pattern).parameters(now), now=now)
-        found = finder.facets(scope, others, name, limit=MOST)["values"]
+        facets = finder.facets(scope, others, name, limit=MOST)["values"]
     except BadRequest:  # an invalid search; the search box shows the error
-        found = []
-    counts = {one["value"]: one["count"] for one in found}
+        facets = []
+    counts = {entry["value"]: entry["count"] for entry in facets}
     first = [Suggestion(value, counts.pop(value, None), True) for value in chosen]
     return first + [Suggestion(value, count, False) for value, count in counts.items()]

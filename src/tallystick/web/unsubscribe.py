@@ -38,6 +38,6 @@ async def unsubscribe(
             unsubscribe_link.unsubscribe(connection, settings.secret_key, token, now=now_us(), caller=request_caller)
             return unsubscribe_link.read_token(connection, settings.secret_key, token)
 
-    one = await database.run(act)
+    subscription = await database.run(act)
     recorder.own_actions_waiting()
-    return html("unsubscribe.html", one=one)
+    return html("unsubscribe.html", one=subscription)
