@@ -7,7 +7,7 @@ import pytest
 
 from tallystick.database.engine import Database
 from tests.api.asking import Asking, Operator, event, eventually, plain_client, problem
-from tests.destinations.mail_server import Office, open_office
+from tests.destinations.mail_server import Mailbox, open_mailbox
 from tests.fixtures.servers import Starter
 from tests.schedules.schedule_driver import attached, indexes, mail_of, text_of
 
@@ -16,8 +16,8 @@ OUTSIDER = "auditor@outside.example"
 
 
 @pytest.fixture(scope="module")
-def office() -> Iterator[tuple[Office, int]]:
-    with open_office() as opened:
+def mailbox() -> Iterator[tuple[Mailbox, int]]:
+    with open_mailbox() as opened:
         yield opened
 
 
@@ -27,9 +27,9 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def operator(start_server: Starter, office, folder) -> Iterator[Operator]:
+def operator(start_server: Starter, mailbox, folder) -> Iterator[Operator]:
     """Beside a server that has a mail server and a directory."""
-    server = start_server(TALLYSTICK_SMTP_URL=f"smtp://127.0.0.1:{office[1]}", TALLYSTICK_EXPORT_DIR=str(folder))
+    server = start_server(TALLYSTICK_SMTP_URL=f"smtp://127.0.0.1:{mailbox[1]}", TALLYSTICK_EXPORT_DIR=str(folder))
     database = Database(f"sqlite:///{server.data_dir / 'tallystick.db'}")
     yield Operator(server.url, database)
     database.close()
@@ -75,9 +75,9 @@ def test_one_is_made_shown_and_listed(alice):
     assert one in alice.get(SCHEDULES).json()["data"]
 
 
-def test_it_is_run_now_and_the_mail_holds_what_is_new_each_event_once(alice, office):
+def test_it_is_run_now_and_the_mail_holds_what_is_new_each_event_once(alice, mailbox):
     one = make(alice, name="Run me", filter={"action": "thing.*"})
-    office[0].messages.clear()
+    mailbox[0].messages.clear()
     seen = []
     for number in range(2):
         answer = send(alice, "POST", f"/{one['id']}/run")
@@ -87,7 +87,7 @@ def test_it_is_run_now_and_the_mail_holds_what_is_new_each_event_once(alice, off
             lambda: (run := alice.get(f"{SCHEDULES}/{one['id']}").json()["last_run"])["status"] != "running" and run
         )
         assert last["status"] == "delivered", last
-        seen += indexes(attached(mail_of(office[0].messages[number][1])) or b"")
+        seen += indexes(attached(mail_of(mailbox[0].messages[number][1])) or b"")
         alice.record(event("thing.done"))
     assert len(seen) == len(set(seen)) == alice.size() - alice.page(q="-action:thing.*", count="exact")["total"] - 1
     assert len(alice.get(f"{SCHEDULES}/{one['id']}/runs").json()["data"]) == 2
@@ -100,11 +100,11 @@ def test_a_file_can_go_to_the_directory_of_the_operator(alice, folder):
     assert file.read_text().startswith("timestamp,user_email")
 
 
-def test_who_wants_no_more_says_so_with_one_click(alice, office, operator):
+def test_who_wants_no_more_says_so_with_one_click(alice, mailbox, operator):
     one = make(alice, name="Tired")
-    office[0].messages.clear()
+    mailbox[0].messages.clear()
     send(alice, "POST", f"/{one['id']}/run")
-    message = mail_of(eventually(lambda: office[0].messages)[0][1])
+    message = mail_of(eventually(lambda: mailbox[0].messages)[0][1])
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     path = message["List-Unsubscribe"].strip("<>").split("/", 3)[3]
     assert path in text_of(message)

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from tests.fixtures.network import find_free_port
 
 
-class Office:
+class Mailbox:
     """Takes mail, or answers `answer` to each; `messages` are what was taken, with the recipients.
 
     It takes none for those that are `refused`, and none of more than `most` bytes.
@@ -52,24 +52,24 @@ class Office:
 
 
 @contextmanager
-def open_office(
+def open_mailbox(
     *,
     tls: ssl.SSLContext | None = None,
     starttls: ssl.SSLContext | None = None,
     auth: bool = False,
     size: int | None = None,
-) -> Iterator[tuple[Office, int]]:
-    """The office and its port, on this machine; `size` is what it announces to take."""
-    office = Office()
-    options = {"authenticator": office.login, "auth_required": True, "auth_require_tls": True} if auth else {}
+) -> Iterator[tuple[Mailbox, int]]:
+    """The mailbox and its port, on this machine; `size` is what it announces to take."""
+    mailbox = Mailbox()
+    options = {"authenticator": mailbox.login, "auth_required": True, "auth_require_tls": True} if auth else {}
     options |= {} if size is None else {"data_size_limit": size}
     controller = Controller(
-        office, hostname="127.0.0.1", port=find_free_port(), ssl_context=tls, tls_context=starttls,
+        mailbox, hostname="127.0.0.1", port=find_free_port(), ssl_context=tls, tls_context=starttls,
         require_starttls=starttls is not None, server_hostname="localhost", **options,
     )  # fmt: skip
     controller.start()
     try:
-        yield office, controller.port
+        yield mailbox, controller.port
     finally:
         controller.stop()
 

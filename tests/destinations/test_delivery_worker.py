@@ -16,7 +16,7 @@ from tallystick.destinations.message_queue import MessageQueue
 from tallystick.destinations.smtp import parse_mail_server
 from tallystick.destinations.tables import mails
 from tests.api.asking import eventually
-from tests.destinations.mail_server import open_office
+from tests.destinations.mail_server import open_mailbox
 
 EMAIL = Email("Subject", "text", "<p>text</p>")
 
@@ -102,7 +102,7 @@ def test_an_error_of_our_own_in_one_delivery_undoes_nothing_of_another(at, recei
 
 
 def test_a_queue_that_fails_holds_up_no_other(at, receiver, monkeypatch):
-    with open_office() as (office, port):
+    with open_mailbox() as (mailbox, port):
         server = parse_mail_server(f"smtp://127.0.0.1:{port}", "audit@example.com")
         worker = DeliveryWorker(at.database, [MessageQueue(at.database, at.context), EmailQueue(server)])
 
@@ -117,7 +117,7 @@ def test_a_queue_that_fails_holds_up_no_other(at, receiver, monkeypatch):
         with pytest.raises(RuntimeError):
             worker.step(at.now)
         worker.close()
-        assert len(office.messages) == 1
+        assert len(mailbox.messages) == 1
         assert email_states(at.database) == ["sent"]
 
 

@@ -16,7 +16,7 @@ from tallystick.destinations.email_templates import Email
 from tallystick.destinations.smtp import InvalidEmail, compose, parse_mail_server, to_bytes
 from tallystick.destinations.tables import mails
 from tallystick.ids import new_uuid
-from tests.destinations.mail_server import certificate, open_office
+from tests.destinations.mail_server import certificate, open_mailbox
 
 SENDER, OWNER = "audit@example.com", "maya@acme.com"
 EMAIL = Email("3 events go", "<b>Acme & Söhne</b> keeps 7 days.\n", "<p>Acme &amp; Söhne keeps 7 days.</p>\n")
@@ -52,10 +52,10 @@ def rows(database: Database):
 
 def test_a_mail_arrives_in_plain_text_and_in_html(database):
     put(database)
-    with open_office() as (office, port):
+    with open_mailbox() as (mailbox, port):
         assert Sender(database, f"smtp://127.0.0.1:{port}").step()
         assert not Sender(database, f"smtp://127.0.0.1:{port}").step()
-    [(recipients, content)] = office.messages
+    [(recipients, content)] = mailbox.messages
     message = email.message_from_bytes(content, policy=default)
     assert recipients == [OWNER]
     assert (message["To"], message["Subject"]) == (OWNER, "3 events go")
@@ -67,7 +67,7 @@ def test_a_mail_arrives_in_plain_text_and_in_html(database):
 
 def test_nothing_of_a_mail_is_kept_once_it_is_sent(database):
     put(database)
-    with open_office() as (_office, port):
+    with open_mailbox() as (_mailbox, port):
         Sender(database, f"smtp://127.0.0.1:{port}").step()
     [row] = rows(database)
     assert (row.state, row.recipient, row.subject, row.text, row.html) == ("sent", "", "", "", "")
@@ -79,30 +79,30 @@ def test_a_mail_goes_encrypted_with_user_and_password(sqlite_database, tmp_path,
     monkeypatch.setenv("SSL_CERT_FILE", str(believed))
     put(sqlite_database)
     kind = {"tls": context} if scheme == "smtps" else {"starttls": context}
-    with open_office(**kind, auth=scheme == "smtp+starttls") as (office, port):
+    with open_mailbox(**kind, auth=scheme == "smtp+starttls") as (mailbox, port):
         # A server that speaks TLS from the first byte on does not know that it does, and takes no password.
         login = f"maya:{quote(PASSWORD)}@" if scheme == "smtp+starttls" else ""
         assert Sender(sqlite_database, f"{scheme}://{login}localhost:{port}").step()
-        assert len(office.messages) == 1
-        assert office.logins == ([(b"maya", PASSWORD.encode())] if login else [])
+        assert len(mailbox.messages) == 1
+        assert mailbox.logins == ([(b"maya", PASSWORD.encode())] if login else [])
 
 
 @pytest.mark.parametrize("scheme", ["smtps", "smtp+starttls"])
 def test_no_mail_goes_to_a_server_that_cannot_prove_who_it_is(sqlite_database, tmp_path, scheme):
     context, _ = certificate(tmp_path)
     put(sqlite_database)
-    with open_office(**({"tls": context} if scheme == "smtps" else {"starttls": context})) as (office, port):
+    with open_mailbox(**({"tls": context} if scheme == "smtps" else {"starttls": context})) as (mailbox, port):
         Sender(sqlite_database, f"{scheme}://localhost:{port}").step()
-        assert office.messages == []
+        assert mailbox.messages == []
     [row] = rows(sqlite_database)
     assert row.state == "waiting"
 
 
 def test_no_mail_goes_in_the_clear_where_encryption_is_asked_for(sqlite_database):
     put(sqlite_database)
-    with open_office() as (office, port):
+    with open_mailbox() as (mailbox, port):
         Sender(sqlite_database, f"smtp+starttls://localhost:{port}").step()
-        assert office.messages == []
+        assert mailbox.messages == []
 
 
 def test_a_server_that_is_away_is_asked_again_later_and_given_up_after_a_day(database):
@@ -125,8 +125,8 @@ def test_a_server_that_is_away_is_asked_again_later_and_given_up_after_a_day(dat
 @pytest.mark.parametrize(("answer", "state"), [("451 later", "waiting"), ("554 never", "given_up")])
 def test_a_refusal_for_good_ends_it_and_another_does_not(sqlite_database, answer, state):
     put(sqlite_database)
-    with open_office() as (office, port):
-        office.answer = answer
+    with open_mailbox() as (mailbox, port):
+        mailbox.answer = answer
         Sender(sqlite_database, f"smtp://127.0.0.1:{port}").step()
     assert rows(sqlite_database)[0].state == state
 
@@ -135,7 +135,7 @@ def test_a_wrong_password_stands_in_no_log_and_no_row(sqlite_database, tmp_path,
     context, believed = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(believed))
     put(sqlite_database)
-    with open_office(starttls=context, auth=True) as (_office, port):
+    with open_mailbox(starttls=context, auth=True) as (_mailbox, port):
         Sender(sqlite_database, f"smtp+starttls://maya:hunter2hunter2@localhost:{port}").step()
     [row] = rows(sqlite_database)
     said = capsys.readouterr()
@@ -151,11 +151,11 @@ def test_of_two_processes_one_sends_a_mail_and_one_that_dies_lets_the_other_send
     with database.write() as connection:
         [lane] = dead.queue.due(connection, now)
         assert dead.queue.claim(connection, lane, now)
-    with open_office() as (office, port):
+    with open_mailbox() as (mailbox, port):
         other = Sender(database, f"smtp://127.0.0.1:{port}")
         assert not other.step(now)
         assert other.step(now + (CLAIM_SECONDS + 1) * SECOND_US)
-        assert len(office.messages) == 1
+        assert len(mailbox.messages) == 1
 
 
 def test_a_mail_of_a_transaction_that_is_undone_is_not_sent(database):

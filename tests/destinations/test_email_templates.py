@@ -2,14 +2,22 @@
 
 import html
 import re
+from types import SimpleNamespace
 
 import pytest
 
 from tallystick.destinations.email_templates import EmailTemplates
 from tallystick.destinations.kinds.email import alert_email
+from tallystick.work.calendar import Calendar
 from tests.destinations.destination_driver import message
 
 HOSTILE = "<b>Acme & Söhne</b>"
+SCHEDULE = SimpleNamespace(
+    name="Nightly",
+    role="member",
+    by=SimpleNamespace(email="tom@acme.com"),
+    calendar=Calendar("daily", "07:30", 0, 1, "UTC"),
+)
 LINK = "https://audit.example/retention?a=1&b=2"
 
 
@@ -45,6 +53,20 @@ EMAILS = {
         "tallystick.compliance", "review_reminder",
         {"organization": HOSTILE, "none_this_week": False, "last_signed": "", "waiting": 1, "overdue": 0,
          "overdue_days": 7, "url": LINK},
+    ),
+    "export": (
+        "tallystick.schedules", "export",
+        {"schedule": SCHEDULE, "events": "3 events", "organization": HOSTILE, "filter": "Action: thing.*",
+         "period": "2024-01-01 (UTC)", "is_pdf": True, "file_name": "audit-log.csv", "file_kind": "CSV",
+         "file_size": "42 bytes", "sha256": "ab", "left_out": True, "most_periods": 31, "link": LINK,
+         "until": "2024-02-01 10:00", "unsubscribe": LINK},
+    ),
+    "short export": (
+        "tallystick.schedules", "export",
+        {"schedule": SCHEDULE, "events": "1 event", "organization": HOSTILE, "filter": "Action: thing.*",
+         "period": "2024-01-01 (UTC)", "is_pdf": False, "file_name": "audit-log.csv", "file_kind": "CSV",
+         "file_size": "42 bytes", "sha256": "ab", "left_out": False, "most_periods": 31, "link": None,
+         "until": "2024-02-01 10:00", "unsubscribe": LINK},
     ),
     "destination": (
         "tallystick.destinations", "destination_failed",

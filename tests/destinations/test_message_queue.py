@@ -22,7 +22,7 @@ from tallystick.destinations.tables import mails
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tallystick.outbox.write import outbox
 from tests.destinations.destination_driver import HOUR, DeliveryDriver, message, owner_of
-from tests.destinations.mail_server import certificate, open_office
+from tests.destinations.mail_server import certificate, open_mailbox
 from tests.destinations.receiver import open_receiver
 
 
@@ -161,19 +161,19 @@ def test_slack_gets_blocks_in_which_nothing_is_markup(at, receiver):
 
 
 def test_mail_is_the_notification_and_goes_again_only_to_who_has_not_got_it(spine):
-    with open_office() as (office, port):
+    with open_mailbox() as (mailbox, port):
         at = DeliveryDriver(spine, port=port)
         owner = owner_of(at)
         with at.database.write() as connection:
             made = changes.create(
                 connection, owner, at.context, "email", "Ops", {"to": ["a@example.com", "b@example.com"]}, now=at.now
             )
-        office.refused = {"b@example.com"}
+        mailbox.refused = {"b@example.com"}
         at.put(made, sentence="<script>alert(1)</script> failed.")
         at.go()
-        office.refused = set()
-        assert [recipients for recipients, _ in office.messages] == [["a@example.com"]]
-        first = message_from_bytes(office.messages[0][1], policy=default)
+        mailbox.refused = set()
+        assert [recipients for recipients, _ in mailbox.messages] == [["a@example.com"]]
+        first = message_from_bytes(mailbox.messages[0][1], policy=default)
         text = first.get_body(("plain",)).get_content()
         assert "Notification: Deployment Failed" in text
         assert "Project:    api-infrastructure" in text
@@ -183,7 +183,7 @@ def test_mail_is_the_notification_and_goes_again_only_to_who_has_not_got_it(spin
             changes.retry(connection, owner, made.destination.shown_id, shown, now=at.now)
         at.go()
         at.worker.close()
-        assert [recipients for recipients, _ in office.messages] == [["a@example.com"], ["b@example.com"]]
+        assert [recipients for recipients, _ in mailbox.messages] == [["a@example.com"], ["b@example.com"]]
         assert at.state(made) == ["sent"]
 
 
@@ -243,7 +243,7 @@ def test_another_organization_gets_nothing(at, receiver, spine):
 
 
 def test_who_left_gets_no_mail_and_whom_an_owner_allowed_does(spine):
-    with open_office() as (office, port):
+    with open_mailbox() as (mailbox, port):
         at = DeliveryDriver(spine, port=port)
         owner = owner_of(at)
         given = {"to": ["maya@acme.com", "out@example.com"]}
@@ -253,7 +253,7 @@ def test_who_left_gets_no_mail_and_whom_an_owner_allowed_does(spine):
         at.put(made)
         at.go()
         at.worker.close()
-        assert [recipients for recipients, _ in office.messages] == [["out@example.com"]]
+        assert [recipients for recipients, _ in mailbox.messages] == [["out@example.com"]]
 
 
 def test_what_comes_while_a_destination_is_dead_waits_with_the_rest(at, receiver):

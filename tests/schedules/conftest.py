@@ -2,17 +2,17 @@
 
 import pytest
 
-from tests.destinations.mail_server import open_office
+from tests.destinations.mail_server import open_mailbox
 from tests.fixtures.spine import Spine
-from tests.schedules.schedule_driver import Works
+from tests.schedules.schedule_driver import ScheduleDriver
 
 
 @pytest.fixture
-def office():
-    with open_office() as opened:
+def mailbox():
+    with open_mailbox() as opened:
         yield opened
 
 
 @pytest.fixture
-def works(sqlite_spine: Spine, tmp_path, office):
-    return Works(sqlite_spine, tmp_path, office[1])
+def driver(sqlite_spine: Spine, tmp_path, mailbox):
+    return ScheduleDriver(sqlite_spine, tmp_path, mailbox[1])

@@ -40,7 +40,7 @@ def at(text: str) -> int:
     return to_us(datetime.fromisoformat(text).replace(tzinfo=UTC))
 
 
-class Works:
+class ScheduleDriver:
     """The exporter, the scheduler and the deliveries of one process, at the times that a test says."""
 
     def __init__(self, spine: Spine, data_dir: Path, port: int | None = None, place: FileStorage | None = None) -> None:

@@ -20,12 +20,12 @@ from tallystick.schedules.tables import (
     schedule_runs,
 )
 from tallystick.work import leases
-from tests.destinations.mail_server import open_office
+from tests.destinations.mail_server import open_mailbox
 from tests.fixtures.s3_server import S3Server
 from tests.fixtures.spine import Spine
 from tests.schedules.schedule_driver import (
     URL,
-    Works,
+    ScheduleDriver,
     at,
     attached,
     deliveries,
@@ -56,10 +56,10 @@ def maya(sqlite_spine: Spine, scope):
     return owner(sqlite_spine, scope)
 
 
-def test_the_mail_says_what_it_holds_and_has_the_file(sqlite_spine: Spine, maya, office, works):
+def test_the_mail_says_what_it_holds_and_has_the_file(sqlite_spine: Spine, maya, mailbox, driver):
     schedule(sqlite_spine, maya, NOW, format="csv", name="Ünter", filter={"action": ["thing.*"]}, zone="Europe/Berlin")
-    works.settle(NOW + DAY_US)
-    [(to, content)] = office[0].messages
+    driver.settle(NOW + DAY_US)
+    [(to, content)] = mailbox[0].messages
     message = mail_of(content)
     file = attached(message)
     assert to == ["maya@acme.com"] == [message["To"].addresses[0].addr_spec]
@@ -80,16 +80,16 @@ def test_the_mail_says_what_it_holds_and_has_the_file(sqlite_spine: Spine, maya,
 
 @pytest.mark.parametrize("announced", [True, False])
 def test_what_the_server_does_not_take_goes_as_a_link(sqlite_spine: Spine, maya, tmp_path, announced):
-    with open_office(size=20_000 if announced else 0) as office:
-        works = Works(sqlite_spine, tmp_path, office[1])
-        office[0].most = 1 << 25 if announced else 20_000  # it says nothing of it, and refuses then
-        _sends_a_link(sqlite_spine, maya, office[0], works)
+    with open_mailbox(size=20_000 if announced else 0) as mailbox:
+        driver = ScheduleDriver(sqlite_spine, tmp_path, mailbox[1])
+        mailbox[0].most = 1 << 25 if announced else 20_000  # it says nothing of it, and refuses then
+        _sends_a_link(sqlite_spine, maya, mailbox[0], driver)
 
 
-def _sends_a_link(sqlite_spine: Spine, maya, controller, works):
+def _sends_a_link(sqlite_spine: Spine, maya, controller, driver):
     sqlite_spine.record(maya, *[EVENT | {"metadata": {"text": "x" * 3000}}] * 20)
     schedule(sqlite_spine, maya, NOW)
-    works.settle(NOW + DAY_US)
+    driver.settle(NOW + DAY_US)
     [(_, content)] = controller.messages
     message = mail_of(content)
     assert len(content) < 20_000
@@ -98,32 +98,34 @@ def _sends_a_link(sqlite_spine: Spine, maya, controller, works):
     org_id, export_id = links.read_link("secret", token_in(message, "/v1/export-links"), now=clock.now_us())
     with sqlite_spine.database.read() as connection:
         one = request.find_linked(connection, org_id, export_id)
-    assert len(indexes(works.exporter.path(one).read_bytes())) == one.rows >= 30
+    assert len(indexes(driver.exporter.path(one).read_bytes())) == one.rows >= 30
     assert [row.way for row in deliveries(sqlite_spine)] == ["link"]
 
 
-def test_a_refusal_for_now_is_tried_again_and_one_for_good_with_the_next_run(sqlite_spine: Spine, maya, office, works):
+def test_a_refusal_for_now_is_tried_again_and_one_for_good_with_the_next_run(
+    sqlite_spine: Spine, maya, mailbox, driver
+):
     made = schedule(sqlite_spine, maya, NOW)
-    office[0].answer = "451 later"
-    works.settle(NOW + DAY_US)
+    mailbox[0].answer = "451 later"
+    driver.settle(NOW + DAY_US)
     assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "sending"
-    office[0].answer = "250 OK"
-    works.settle(NOW + DAY_US + 59 * SECOND_US)
-    assert office[0].messages == []
-    works.settle(NOW + DAY_US + 61 * SECOND_US)
+    mailbox[0].answer = "250 OK"
+    driver.settle(NOW + DAY_US + 59 * SECOND_US)
+    assert mailbox[0].messages == []
+    driver.settle(NOW + DAY_US + 61 * SECOND_US)
     assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "delivered"
-    office[0].answer = "554 never"
-    works.settle(NOW + 2 * DAY_US)
+    mailbox[0].answer = "554 never"
+    driver.settle(NOW + 2 * DAY_US)
     last = shown(sqlite_spine, maya, made.shown_id).last_run
     assert (last.state, "answered 554" in last.error) == ("failed", True)
-    office[0].answer = "250 OK"
-    works.settle(NOW + 3 * DAY_US)
-    first, second = (indexes(attached(mail_of(content)) or b"") for _, content in office[0].messages)
+    mailbox[0].answer = "250 OK"
+    driver.settle(NOW + 3 * DAY_US)
+    first, second = (indexes(attached(mail_of(content)) or b"") for _, content in mailbox[0].messages)
     assert second[0] == first[-1] + 1, "what was refused comes with the next one"
 
 
 def test_a_crash_before_it_was_recorded_sends_it_again_under_the_same_id(
-    sqlite_spine: Spine, maya, office, works, tmp_path, monkeypatch
+    sqlite_spine: Spine, maya, mailbox, driver, tmp_path, monkeypatch
 ):
     made = schedule(sqlite_spine, maya, NOW)
 
@@ -133,16 +135,16 @@ def test_a_crash_before_it_was_recorded_sends_it_again_under_the_same_id(
     with monkeypatch.context() as patched:
         patched.setattr(ExportQueue, "record", die)
         with pytest.raises(SystemExit):
-            works.settle(NOW + DAY_US)
-    Works(sqlite_spine, tmp_path, office[1]).settle(NOW + DAY_US + (CLAIM_SECONDS + 1) * SECOND_US)
-    one, other = (mail_of(content) for _, content in office[0].messages)
+            driver.settle(NOW + DAY_US)
+    ScheduleDriver(sqlite_spine, tmp_path, mailbox[1]).settle(NOW + DAY_US + (CLAIM_SECONDS + 1) * SECOND_US)
+    one, other = (mail_of(content) for _, content in mailbox[0].messages)
     assert one["Message-ID"] == other["Message-ID"]
     assert attached(one) == attached(other)
     assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "delivered"
 
 
 def test_after_a_crash_the_only_process_there_can_be_sends_it_at_once(
-    sqlite_spine: Spine, maya, office, works, tmp_path, monkeypatch
+    sqlite_spine: Spine, maya, mailbox, driver, tmp_path, monkeypatch
 ):
     schedule(sqlite_spine, maya, NOW)
 
@@ -152,17 +154,17 @@ def test_after_a_crash_the_only_process_there_can_be_sends_it_at_once(
     with monkeypatch.context() as patched:
         patched.setattr(ExportQueue, "record", die)
         with pytest.raises(SystemExit):
-            works.settle(NOW + DAY_US)
-    again = Works(sqlite_spine, tmp_path, office[1])
+            driver.settle(NOW + DAY_US)
+    again = ScheduleDriver(sqlite_spine, tmp_path, mailbox[1])
     with sqlite_spine.database.write() as connection:
         leases.forget_all(connection)
         again.worker.release_claims(connection, NOW + DAY_US)
     again.settle(NOW + DAY_US)
-    assert len(office[0].messages) == 2
+    assert len(mailbox[0].messages) == 2
 
 
 def test_another_file_of_the_same_run_goes_under_another_id(
-    sqlite_spine: Spine, maya, office, works, tmp_path, monkeypatch
+    sqlite_spine: Spine, maya, mailbox, driver, tmp_path, monkeypatch
 ):
     schedule(sqlite_spine, maya, NOW)
 
@@ -172,27 +174,27 @@ def test_another_file_of_the_same_run_goes_under_another_id(
     with monkeypatch.context() as patched:
         patched.setattr(ExportQueue, "record", die)
         with pytest.raises(SystemExit):
-            works.settle(NOW + DAY_US)
+            driver.settle(NOW + DAY_US)
     with sqlite_spine.database.write() as connection:
         connection.execute(update(exports).values(gone="erased"))
         leases.forget_all(connection)  # as at the start of the next process
-    Works(sqlite_spine, tmp_path, office[1]).settle(NOW + DAY_US + (CLAIM_SECONDS + 1) * SECOND_US)
-    one, other = (mail_of(content) for _, content in office[0].messages)
+    ScheduleDriver(sqlite_spine, tmp_path, mailbox[1]).settle(NOW + DAY_US + (CLAIM_SECONDS + 1) * SECOND_US)
+    one, other = (mail_of(content) for _, content in mailbox[0].messages)
     assert one["Message-ID"] != other["Message-ID"]
 
 
 def test_who_could_not_get_it_gets_that_with_the_next_and_nobody_gets_it_twice(
-    sqlite_spine: Spine, maya, office, works
+    sqlite_spine: Spine, maya, mailbox, driver
 ):
     owner(sqlite_spine, maya, "tom@acme.com", "admin")
     schedule(sqlite_spine, maya, NOW, recipients=["maya@acme.com", "tom@acme.com"])
-    office[0].refused = {"tom@acme.com"}
-    works.settle(NOW + DAY_US)
-    office[0].refused = set()
+    mailbox[0].refused = {"tom@acme.com"}
+    driver.settle(NOW + DAY_US)
+    mailbox[0].refused = set()
     sqlite_spine.record(maya, EVENT)
-    works.settle(NOW + 2 * DAY_US)
+    driver.settle(NOW + 2 * DAY_US)
     got: dict[str, list[int]] = {}
-    for (to,), content in office[0].messages:
+    for (to,), content in mailbox[0].messages:
         got.setdefault(to, []).extend(indexes(attached(mail_of(content)) or b""))
     for found in got.values():
         assert sorted(found) == list(range(max(found) + 1))
@@ -201,44 +203,44 @@ def test_who_could_not_get_it_gets_that_with_the_next_and_nobody_gets_it_twice(
 
 
 def test_a_period_is_the_day_before_in_its_zone_and_missed_ones_come_one_by_one(
-    sqlite_spine: Spine, maya, office, works
+    sqlite_spine: Spine, maya, mailbox, driver
 ):
     hours = [clock.rfc3339(at("2024-03-03 20:00") + hour * DAY_US // 24) for hour in range(24 * 5)]
     sqlite_spine.record(maya, *[{"action": "thing.timed", "timestamp": stamp} for stamp in hours])
     schedule(sqlite_spine, maya, NOW, mode="period", zone="Europe/Berlin", format="csv",
              filter={"action": ["thing.timed"]})  # fmt: skip
-    works.settle(NOW + 4 * DAY_US)  # three days late
+    driver.settle(NOW + 4 * DAY_US)  # three days late
     days = [{row["timestamp"][:13] for row in lines(attached(mail_of(content)) or b"")}
-            for _, content in office[0].messages]  # fmt: skip
+            for _, content in mailbox[0].messages]  # fmt: skip
     assert [len(day) for day in days] == [24, 24, 24, 24]
     assert min(days[0]) == "2024-03-03T23", "midnight in Berlin"
     assert sum(len(day) for day in days) == len(set.union(*days)), "no hour twice"
-    assert "2024-03-05 (Europe/Berlin)" in text_of(mail_of(office[0].messages[1][1]))
+    assert "2024-03-05 (Europe/Berlin)" in text_of(mail_of(mailbox[0].messages[1][1]))
 
 
-def test_running_one_now_leaves_out_no_period_that_was_not_delivered(sqlite_spine: Spine, maya, office, works):
+def test_running_one_now_leaves_out_no_period_that_was_not_delivered(sqlite_spine: Spine, maya, mailbox, driver):
     made = schedule(sqlite_spine, maya, NOW, mode="period")
-    office[0].refused.add("maya@acme.com")
-    works.settle(NOW + DAY_US)
-    works.settle(NOW + 2 * DAY_US)
-    office[0].refused.clear()
+    mailbox[0].refused.add("maya@acme.com")
+    driver.settle(NOW + DAY_US)
+    driver.settle(NOW + 2 * DAY_US)
+    mailbox[0].refused.clear()
     with sqlite_spine.database.write() as connection:
         changes.run_now(connection, maya, made.shown_id, now=NOW + 2 * DAY_US)
-    works.settle(NOW + 2 * DAY_US)
-    works.settle(NOW + 3 * DAY_US)
-    said = [text_of(mail_of(content)) for _, content in office[0].messages]
+    driver.settle(NOW + 2 * DAY_US)
+    driver.settle(NOW + 3 * DAY_US)
+    said = [text_of(mail_of(content)) for _, content in mailbox[0].messages]
     assert "Period: 2024-03-05 (UTC)" in said[0]
     assert len(said) == 4
     assert all(f"2024-03-{day} (UTC)" in text for day, text in zip(("04", "05", "06"), said[1:], strict=True))
     before_its_time = at("2024-03-08 06:00")
     with sqlite_spine.database.write() as connection:
         changes.run_now(connection, maya, made.shown_id, now=before_its_time)
-    works.settle(before_its_time)
-    works.settle(NOW + 4 * DAY_US)
-    assert len(office[0].messages) == 5, "what went out by hand does not go out again"
+    driver.settle(before_its_time)
+    driver.settle(NOW + 4 * DAY_US)
+    assert len(mailbox[0].messages) == 5, "what went out by hand does not go out again"
 
 
-def test_it_is_not_run_again_while_any_of_its_runs_goes_on(sqlite_spine: Spine, maya, works):
+def test_it_is_not_run_again_while_any_of_its_runs_goes_on(sqlite_spine: Spine, maya, driver):
     owner(sqlite_spine, maya, "tom@acme.com", "admin")
     made = schedule(sqlite_spine, maya, NOW, recipients=["maya@acme.com", "tom@acme.com"])
     with sqlite_spine.database.write() as connection:
@@ -256,15 +258,15 @@ def test_it_is_not_run_again_while_any_of_its_runs_goes_on(sqlite_spine: Spine, 
                 changes.run_now(connection, maya, made.shown_id, now=NOW)
 
 
-def test_the_past_can_be_left_out(sqlite_spine: Spine, maya, office, works):
+def test_the_past_can_be_left_out(sqlite_spine: Spine, maya, mailbox, driver):
     size = sqlite_spine.size(maya.org_id)
     schedule(sqlite_spine, maya, NOW, past=False)
     sqlite_spine.record(maya, EVENT)
-    works.settle(NOW + DAY_US)
-    assert min(indexes(attached(mail_of(office[0].messages[0][1])) or b"")) >= size
+    driver.settle(NOW + DAY_US)
+    assert min(indexes(attached(mail_of(mailbox[0].messages[0][1])) or b"")) >= size
 
 
-def test_a_paused_one_sends_nothing_and_one_that_is_resumed_all_that_is_new(sqlite_spine: Spine, maya, office, works):
+def test_a_paused_one_sends_nothing_and_one_that_is_resumed_all_that_is_new(sqlite_spine: Spine, maya, mailbox, driver):
     made = schedule(sqlite_spine, maya, NOW)
 
     def change(enabled: bool, now: int) -> None:
@@ -272,52 +274,52 @@ def test_a_paused_one_sends_nothing_and_one_that_is_resumed_all_that_is_new(sqli
             changes.change(connection, maya, made.shown_id, {"enabled": enabled}, now=now)
 
     change(False, NOW)
-    works.settle(NOW + 3 * DAY_US)
-    assert office[0].messages == []
+    driver.settle(NOW + 3 * DAY_US)
+    assert mailbox[0].messages == []
     change(True, NOW + 3 * DAY_US)
-    works.settle(NOW + 4 * DAY_US)
-    assert 0 in indexes(attached(mail_of(office[0].messages[0][1])) or b"")
+    driver.settle(NOW + 4 * DAY_US)
+    assert 0 in indexes(attached(mail_of(mailbox[0].messages[0][1])) or b"")
 
 
-def test_a_file_that_was_erased_before_all_have_it_is_made_again(sqlite_spine: Spine, maya, office, works):
+def test_a_file_that_was_erased_before_all_have_it_is_made_again(sqlite_spine: Spine, maya, mailbox, driver):
     made = schedule(sqlite_spine, maya, NOW)
-    office[0].answer = "451 later"
-    works.settle(NOW + DAY_US)
+    mailbox[0].answer = "451 later"
+    driver.settle(NOW + DAY_US)
     with sqlite_spine.database.write() as connection:
         connection.execute(update(exports).values(gone="erased"))
-    office[0].answer = "250 OK"
-    works.settle(NOW + DAY_US + 90 * SECOND_US)
+    mailbox[0].answer = "250 OK"
+    driver.settle(NOW + DAY_US + 90 * SECOND_US)
     assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "delivered"
-    file = indexes(attached(mail_of(office[0].messages[0][1])) or b"")
+    file = indexes(attached(mail_of(mailbox[0].messages[0][1])) or b"")
     assert file == list(range(len(file)))
 
 
 @pytest.mark.parametrize("others", [[], ["jo@acme.com"]])
-def test_a_run_whose_recipient_is_erased_meanwhile_comes_to_an_end(sqlite_spine: Spine, maya, office, works, others):
+def test_a_run_whose_recipient_is_erased_meanwhile_comes_to_an_end(sqlite_spine: Spine, maya, mailbox, driver, others):
     for address in others:
         owner(sqlite_spine, maya, address)
     made = schedule(sqlite_spine, maya, NOW, recipients=["maya@acme.com", *others])
-    office[0].answer = "451 later"
-    works.settle(NOW + DAY_US)
-    office[0].answer = "250 OK"
+    mailbox[0].answer = "451 later"
+    driver.settle(NOW + DAY_US)
+    mailbox[0].answer = "250 OK"
     with sqlite_spine.database.write() as connection:  # as an erasure does
         connection.execute(delete(schedule_deliveries).where(schedule_deliveries.c.address == "maya@acme.com"))
-    works.settle(NOW + DAY_US + 90 * SECOND_US)
+    driver.settle(NOW + DAY_US + 90 * SECOND_US)
     last = shown(sqlite_spine, maya, made.shown_id).last_run
     assert (last.state, last.error) == (("delivered", "") if others else ("failed", "No recipients are left."))
 
 
 def test_without_a_mail_server_the_result_says_so(sqlite_spine: Spine, maya, tmp_path):
     made = schedule(sqlite_spine, maya, NOW)
-    Works(sqlite_spine, tmp_path).settle(NOW + DAY_US)
+    ScheduleDriver(sqlite_spine, tmp_path).settle(NOW + DAY_US)
     assert "TALLYSTICK_SMTP_URL" in shown(sqlite_spine, maya, made.shown_id).last_run.error
 
 
 def test_a_directory_gets_each_file_whole_and_what_is_put_again_replaces_itself(sqlite_spine: Spine, maya, tmp_path):
-    works = Works(sqlite_spine, tmp_path, place=Directory(tmp_path / "out"))
+    driver = ScheduleDriver(sqlite_spine, tmp_path, place=Directory(tmp_path / "out"))
     schedule(sqlite_spine, maya, NOW, recipients=[], to_storage=True)
     for day in (1, 2):
-        works.settle(NOW + day * DAY_US)
+        driver.settle(NOW + day * DAY_US)
         with sqlite_spine.database.write() as connection:  # as if it had died before this was recorded
             connection.execute(update(schedule_deliveries).values(state="sent"))
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
@@ -328,10 +330,10 @@ def test_a_directory_gets_each_file_whole_and_what_is_put_again_replaces_itself(
 
 def test_a_bucket_gets_the_same_files(sqlite_spine: Spine, maya, tmp_path, s3_server: S3Server):
     bucket = s3_server.bucket()
-    works = Works(sqlite_spine, tmp_path, place=bucket)
+    driver = ScheduleDriver(sqlite_spine, tmp_path, place=bucket)
     made = schedule(sqlite_spine, maya, NOW, recipients=[], to_storage=True)
     for day in (1, 2):
-        works.settle(NOW + day * DAY_US)
+        driver.settle(NOW + day * DAY_US)
     assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "delivered"
     name = bucket.where.removeprefix("s3://").partition("/")[0]
     keys = [one.object_name for one in s3_server.client.list_objects(name, recursive=True)]
@@ -348,34 +350,34 @@ def test_a_name_cannot_add_to_the_headers(sqlite_spine: Spine, maya):
             schedule(sqlite_spine, maya, NOW, name=name)
 
 
-def test_it_goes_out_on_each_database(spine: Spine, tmp_path, office):
+def test_it_goes_out_on_each_database(spine: Spine, tmp_path, mailbox):
     scope = spine.organization()
     maya = owner(spine, scope)
     made = schedule(spine, maya, NOW)
-    work = Works(spine, tmp_path, office[1])
+    work = ScheduleDriver(spine, tmp_path, mailbox[1])
     for day in (1, 2):
         work.settle(NOW + day * DAY_US)
-    everything = [index for _, content in office[0].messages for index in indexes(attached(mail_of(content)) or b"")]
+    everything = [index for _, content in mailbox[0].messages for index in indexes(attached(mail_of(content)) or b"")]
     assert everything == list(range(len(everything)))
     assert shown(spine, maya, made.shown_id).last_run.state == "delivered"
     with spine.database.write() as connection:
         changes.remove(connection, maya, made.shown_id, now=NOW)
 
 
-def test_of_two_processes_one_sends(spine: Spine, tmp_path, office):
+def test_of_two_processes_one_sends(spine: Spine, tmp_path, mailbox):
     maya = owner(spine, spine.organization())
     schedule(spine, maya, NOW)
-    one, other = Works(spine, tmp_path, office[1]), Works(spine, tmp_path, office[1])
+    one, other = ScheduleDriver(spine, tmp_path, mailbox[1]), ScheduleDriver(spine, tmp_path, mailbox[1])
     assert one.scheduler.step(NOW + DAY_US)
     assert not other.scheduler.step(NOW + DAY_US)
     one.settle(NOW + DAY_US)
-    assert len(office[0].messages) == 1
+    assert len(mailbox[0].messages) == 1
 
 
-def test_of_two_that_believe_to_hold_the_lease_one_sends(spine: Spine, tmp_path, office, monkeypatch):
+def test_of_two_that_believe_to_hold_the_lease_one_sends(spine: Spine, tmp_path, mailbox, monkeypatch):
     maya = owner(spine, spine.organization())
     schedule(spine, maya, NOW)
-    one, other = Works(spine, tmp_path, office[1]), Works(spine, tmp_path, office[1])
+    one, other = ScheduleDriver(spine, tmp_path, mailbox[1]), ScheduleDriver(spine, tmp_path, mailbox[1])
     monkeypatch.setattr(other.queue, "may_work", lambda _now: True)
     send = one.queue.send
 
@@ -385,32 +387,34 @@ def test_of_two_that_believe_to_hold_the_lease_one_sends(spine: Spine, tmp_path,
 
     monkeypatch.setattr(one.queue, "send", send_meanwhile)
     one.settle(NOW + DAY_US)
-    assert len(office[0].messages) == 1
+    assert len(mailbox[0].messages) == 1
 
 
-def test_the_next_run_does_not_begin_while_a_file_is_being_sent(sqlite_spine: Spine, maya, office, works, monkeypatch):
+def test_the_next_run_does_not_begin_while_a_file_is_being_sent(
+    sqlite_spine: Spine, maya, mailbox, driver, monkeypatch
+):
     schedule(sqlite_spine, maya, NOW)
-    send, began = works.queue.send, []
+    send, began = driver.queue.send, []
 
     def send_meanwhile(*given):
-        began.append(works.scheduler.step(NOW + 2 * DAY_US))  # the next run is due, which would end this one
+        began.append(driver.scheduler.step(NOW + 2 * DAY_US))  # the next run is due, which would end this one
         return send(*given)
 
     with monkeypatch.context() as patched:
-        patched.setattr(works.queue, "send", send_meanwhile)
+        patched.setattr(driver.queue, "send", send_meanwhile)
         patched.setattr("tallystick.schedules.export_queue.ExportQueue.claim_seconds", 2 * DAY_US // SECOND_US)
-        works.settle(NOW + DAY_US)
-    works.settle(NOW + 2 * DAY_US)
-    everything = [index for _, content in office[0].messages for index in indexes(attached(mail_of(content)) or b"")]
+        driver.settle(NOW + DAY_US)
+    driver.settle(NOW + 2 * DAY_US)
+    everything = [index for _, content in mailbox[0].messages for index in indexes(attached(mail_of(content)) or b"")]
     assert began == [False]
     assert sorted(everything) == list(range(len(everything))), "each event once"
 
 
-def test_one_that_is_broken_holds_up_no_other(sqlite_spine: Spine, maya, office, works):
+def test_one_that_is_broken_holds_up_no_other(sqlite_spine: Spine, maya, mailbox, driver):
     broken, whole = schedule(sqlite_spine, maya, NOW), schedule(sqlite_spine, maya, NOW)
     with sqlite_spine.database.write() as connection:
         mine = export_schedules.c.schedule_id == broken.schedule_id
         connection.execute(update(export_schedules).where(mine).values(zone="Nowhere", next_at=NOW))
-    works.settle(NOW + DAY_US)
+    driver.settle(NOW + DAY_US)
     assert shown(sqlite_spine, maya, whole.shown_id).last_run.state == "delivered"
-    assert len(office[0].messages) == 1
+    assert len(mailbox[0].messages) == 1

@@ -41,11 +41,11 @@ def told(spine: Spine, scope, action: str):
     return event_of(page.data[0])
 
 
-def test_a_member_gets_the_own_activity_alone(sqlite_spine: Spine, scope, office, works):
+def test_a_member_gets_the_own_activity_alone(sqlite_spine: Spine, scope, mailbox, driver):
     sarah = owner(sqlite_spine, scope, "sarah@acme.com", "member")
     schedule(sqlite_spine, sarah, NOW, format="csv")
-    works.settle(NOW + DAY_US)
-    found = lines(attached(mail_of(office[0].messages[0][1])) or b"")
+    driver.settle(NOW + DAY_US)
+    found = lines(attached(mail_of(mailbox[0].messages[0][1])) or b"")
     assert {row["user_email"] for row in found} == {"sarah@acme.com"}
     assert "thing.hers" in {row["action"] for row in found}
 
@@ -77,23 +77,23 @@ def test_a_member_sees_the_own_ones_and_an_auditor_all(sqlite_spine: Spine, scop
             changes.remove(connection, tom, theirs.shown_id, now=NOW)
 
 
-def test_nobody_outside_gets_anything_before_an_owner_consents(sqlite_spine: Spine, scope, office, works):
+def test_nobody_outside_gets_anything_before_an_owner_consents(sqlite_spine: Spine, scope, mailbox, driver):
     maya = owner(sqlite_spine, scope)
     tom = owner(sqlite_spine, scope, "tom@acme.com", "admin")
     made = schedule(sqlite_spine, tom, NOW, recipients=[OUTSIDER, "maya@acme.com"])
     assert {one.address: one.state for one in made.recipients} == {OUTSIDER: "waiting", "maya@acme.com": "active"}
-    works.settle(NOW + DAY_US)
-    assert [to for to, _ in office[0].messages] == [["maya@acme.com"]]
+    driver.settle(NOW + DAY_US)
+    assert [to for to, _ in mailbox[0].messages] == [["maya@acme.com"]]
     with sqlite_spine.database.write() as connection, pytest.raises(Forbidden):
         changes.consent(connection, tom, made.shown_id, now=NOW)
     with sqlite_spine.database.write() as connection:
         changes.consent(connection, maya, made.shown_id, now=NOW)
     assert told(sqlite_spine, scope, "audit_log.schedule_consented")["metadata"]["recipients"] == [OUTSIDER]
-    works.settle(NOW + 2 * DAY_US)
-    assert [to for to, _ in office[0].messages].count([OUTSIDER]) == 1
+    driver.settle(NOW + 2 * DAY_US)
+    assert [to for to, _ in mailbox[0].messages].count([OUTSIDER]) == 1
 
 
-def test_what_an_owner_consented_to_is_not_widened_without_one(sqlite_spine: Spine, scope, office, works):
+def test_what_an_owner_consented_to_is_not_widened_without_one(sqlite_spine: Spine, scope, mailbox, driver):
     maya = owner(sqlite_spine, scope)
     tom = owner(sqlite_spine, scope, "tom@acme.com", "admin")
     made = schedule(sqlite_spine, maya, NOW, recipients=[OUTSIDER, "tom@acme.com"], filter={"action": ["thing.done"]})
@@ -106,8 +106,8 @@ def test_what_an_owner_consented_to_is_not_widened_without_one(sqlite_spine: Spi
     assert change(tom, name="Other", filter={"action": ["thing.done"]})[OUTSIDER] == "active"
     assert change(maya, filter={"action": ["thing.*"]})[OUTSIDER] == "active"
     assert change(tom, filter={}) == {OUTSIDER: "waiting", "tom@acme.com": "active"}
-    works.settle(NOW + DAY_US)
-    assert [to for to, _ in office[0].messages] == [["tom@acme.com"]]
+    driver.settle(NOW + DAY_US)
+    assert [to for to, _ in mailbox[0].messages] == [["tom@acme.com"]]
 
 
 def test_an_owner_consents_by_scheduling_and_that_is_kept(sqlite_spine: Spine, scope):
@@ -115,56 +115,56 @@ def test_an_owner_consents_by_scheduling_and_that_is_kept(sqlite_spine: Spine, s
     assert (made.recipients[0].state, made.recipients[0].consent_by) == ("active", "maya@acme.com")
 
 
-def test_a_member_who_left_gets_nothing_more(sqlite_spine: Spine, scope, office, works):
+def test_a_member_who_left_gets_nothing_more(sqlite_spine: Spine, scope, mailbox, driver):
     maya, tom = owner(sqlite_spine, scope), owner(sqlite_spine, scope, "tom@acme.com", "admin")
     schedule(sqlite_spine, maya, NOW, recipients=["maya@acme.com", "tom@acme.com"])
     with sqlite_spine.database.write() as connection:
         members.set_disabled(connection, maya, user_id(tom), True, now=NOW)
-    works.settle(NOW + DAY_US)
-    assert [to for to, _ in office[0].messages] == [["maya@acme.com"]]
+    driver.settle(NOW + DAY_US)
+    assert [to for to, _ in mailbox[0].messages] == [["maya@acme.com"]]
 
 
 def test_when_its_maker_leaves_it_ends_and_says_why_until_somebody_takes_it_over(
-    sqlite_spine: Spine, scope, office, works
+    sqlite_spine: Spine, scope, mailbox, driver
 ):
     maya, tom = owner(sqlite_spine, scope), owner(sqlite_spine, scope, "tom@acme.com", "admin")
     made = schedule(sqlite_spine, tom, NOW, recipients=["maya@acme.com"])
     with sqlite_spine.database.write() as connection:
         people.set_disabled(connection, "tom@acme.com", True, now=NOW)
-    works.settle(NOW + DAY_US)
+    driver.settle(NOW + DAY_US)
     ended = shown(sqlite_spine, maya, made.shown_id)
     assert (ended.enabled, ended.next_at) == (False, None)
     assert "tom@acme.com no longer has access" in ended.stopped
-    assert office[0].messages == []
+    assert mailbox[0].messages == []
     assert told(sqlite_spine, scope, "audit_log.schedule_failed")["metadata"]["ended"] is True
     with sqlite_spine.database.write() as connection:
         taken = changes.change(connection, maya, made.shown_id, {"enabled": True}, now=NOW + DAY_US)
     assert (taken.by.email, taken.stopped) == ("maya@acme.com", "")
-    works.settle(NOW + 2 * DAY_US)
-    assert len(office[0].messages) == 1
+    driver.settle(NOW + 2 * DAY_US)
+    assert len(mailbox[0].messages) == 1
 
 
 @pytest.mark.parametrize(("before", "after"), [("admin", "member"), ("member", "admin")])
-def test_who_sees_less_or_more_than_then_ends_it(sqlite_spine: Spine, scope, office, works, before, after):
+def test_who_sees_less_or_more_than_then_ends_it(sqlite_spine: Spine, scope, mailbox, driver, before, after):
     maya, tom = owner(sqlite_spine, scope), owner(sqlite_spine, scope, "tom@acme.com", before)
     made = schedule(sqlite_spine, tom, NOW)
     with sqlite_spine.database.write() as connection:
         members.change_role(connection, maya, user_id(tom), after, now=NOW)
-    works.settle(NOW + DAY_US)
+    driver.settle(NOW + DAY_US)
     assert f"created it as {before} and is now {after}" in shown(sqlite_spine, maya, made.shown_id).stopped
-    assert office[0].messages == []
+    assert mailbox[0].messages == []
 
 
-def test_an_admin_who_became_auditor_sends_to_others_no_more(sqlite_spine: Spine, scope, office, works):
+def test_an_admin_who_became_auditor_sends_to_others_no_more(sqlite_spine: Spine, scope, mailbox, driver):
     maya, tom = owner(sqlite_spine, scope), owner(sqlite_spine, scope, "tom@acme.com", "admin")
     made = schedule(sqlite_spine, tom, NOW, recipients=["maya@acme.com"])
     with sqlite_spine.database.write() as connection:
         members.change_role(connection, maya, user_id(tom), "auditor", now=NOW)
-    works.settle(NOW + DAY_US)
+    driver.settle(NOW + DAY_US)
     assert "cannot send to others" in shown(sqlite_spine, maya, made.shown_id).stopped
 
 
-def test_unsubscribing_ends_it_for_one_and_no_other_link_does(sqlite_spine: Spine, scope, office, works):
+def test_unsubscribing_ends_it_for_one_and_no_other_link_does(sqlite_spine: Spine, scope, mailbox, driver):
     maya = owner(sqlite_spine, scope)
     owner(sqlite_spine, scope, "tom@acme.com", "admin")
     made = schedule(sqlite_spine, maya, NOW, recipients=["maya@acme.com", "tom@acme.com"])
@@ -177,8 +177,8 @@ def test_unsubscribing_ends_it_for_one_and_no_other_link_does(sqlite_spine: Spin
                 unsubscribe.unsubscribe(connection, "secret", wrong, now=NOW)
         for _ in range(2):
             unsubscribe.unsubscribe(connection, "secret", token, now=NOW)
-    works.settle(NOW + DAY_US)
-    assert [to for to, _ in office[0].messages] == [["maya@acme.com"]]
+    driver.settle(NOW + DAY_US)
+    assert [to for to, _ in mailbox[0].messages] == [["maya@acme.com"]]
     with sqlite_spine.database.read() as connection:
         states = connection.execute(select(schedule_recipients.c.address, schedule_recipients.c.state)).all()
     assert sorted(map(tuple, states)) == [("maya@acme.com", "active"), ("tom@acme.com", "unsubscribed")]
@@ -199,10 +199,10 @@ def test_another_organization_is_not_reached(sqlite_spine: Spine, scope):
                 changes.change(connection, who, made.shown_id, {"enabled": False}, now=NOW)
 
 
-def test_what_is_deleted_leaves_nothing_behind(sqlite_spine: Spine, scope, office, works):
+def test_what_is_deleted_leaves_nothing_behind(sqlite_spine: Spine, scope, mailbox, driver):
     maya = owner(sqlite_spine, scope)
     made = schedule(sqlite_spine, maya, NOW)
-    works.settle(NOW + DAY_US)
+    driver.settle(NOW + DAY_US)
     with sqlite_spine.database.write() as connection:
         changes.remove(connection, maya, made.shown_id, now=NOW)
     database: Database = sqlite_spine.database
@@ -212,10 +212,10 @@ def test_what_is_deleted_leaves_nothing_behind(sqlite_spine: Spine, scope, offic
 
 
 def test_one_whose_filter_named_an_erased_person_ends_rather_than_send_something_else(
-    sqlite_spine: Spine, scope, office, works
+    sqlite_spine: Spine, scope, mailbox, driver
 ):
     maya = owner(sqlite_spine, scope)
     made = schedule(sqlite_spine, maya, NOW, filter={"user": ["[erased]"]})
-    works.settle(NOW + DAY_US)
+    driver.settle(NOW + DAY_US)
     assert "data has been erased" in shown(sqlite_spine, maya, made.shown_id).stopped
-    assert office[0].messages == []
+    assert mailbox[0].messages == []

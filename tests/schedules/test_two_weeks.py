@@ -7,9 +7,19 @@ import pytest
 from tallystick.clock import DAY_US, from_us
 from tallystick.exports import links, request
 from tallystick.work.calendar import Calendar
-from tests.destinations.mail_server import Office, open_office
+from tests.destinations.mail_server import Mailbox, open_mailbox
 from tests.fixtures.spine import Spine
-from tests.schedules.schedule_driver import Works, at, attached, indexes, mail_of, owner, schedule, shown, token_in
+from tests.schedules.schedule_driver import (
+    ScheduleDriver,
+    at,
+    attached,
+    indexes,
+    mail_of,
+    owner,
+    schedule,
+    shown,
+    token_in,
+)
 
 BEGIN = at("2024-03-04 00:00")
 HOUR_US = DAY_US // 24
@@ -17,27 +27,27 @@ ZONE = "America/New_York"  # clocks go on at 2024-03-10 02:00
 
 
 @pytest.fixture
-def office() -> Iterator[tuple[Office, int]]:
-    with open_office() as opened:
+def mailbox() -> Iterator[tuple[Mailbox, int]]:
+    with open_mailbox() as opened:
         yield opened
 
 
-def file_of(spine: Spine, content: bytes, works: Works) -> list[int]:
+def file_of(spine: Spine, content: bytes, driver: ScheduleDriver) -> list[int]:
     """What a mail holds, or what its link leads to."""
     message = mail_of(content)
     if (file := attached(message)) is None:
         org_id, export_id = links.read_link("secret", token_in(message, "/v1/export-links"), now=0)
         with spine.database.read() as connection:
-            file = works.exporter.path(request.find_linked(connection, org_id, export_id)).read_bytes()
+            file = driver.exporter.path(request.find_linked(connection, org_id, export_id)).read_bytes()
     return indexes(file)
 
 
-def test_all_that_went_out_is_the_trail_each_event_once(sqlite_spine: Spine, tmp_path, office, monkeypatch):
-    taken, port = office
+def test_all_that_went_out_is_the_trail_each_event_once(sqlite_spine: Spine, tmp_path, mailbox, monkeypatch):
+    taken, port = mailbox
     scope = sqlite_spine.organization()
     maya = owner(sqlite_spine, scope)
     made = schedule(sqlite_spine, maya, BEGIN, at="02:30", zone=ZONE, mode="new")
-    works = Works(sqlite_spine, tmp_path, port)
+    driver = ScheduleDriver(sqlite_spine, tmp_path, port)
     due = []
     for hour in range(0, 14 * 24, 2):
         now = BEGIN + hour * HOUR_US
@@ -52,13 +62,13 @@ def test_all_that_went_out_is_the_trail_each_event_once(sqlite_spine: Spine, tmp
         taken.answer = {2: "451 later", 8: "554 never", 9: "552 too large"}.get(day, "250 OK")
         monkeypatch.setattr("tallystick.schedules.export_email.MAX_ATTACHED", 1 if day in (6, 7) else 10_000_000)
         before = shown(sqlite_spine, maya, made.shown_id).next_at
-        works.settle(now)
+        driver.settle(now)
         after = shown(sqlite_spine, maya, made.shown_id).next_at
         if after != before:
             due.append(before)
-    works.settle(now + DAY_US)
+    driver.settle(now + DAY_US)
 
-    files = [file_of(sqlite_spine, content, works) for _, content in taken.messages]
+    files = [file_of(sqlite_spine, content, driver) for _, content in taken.messages]
     everything = [index for file in files for index in file]
     assert len(everything) == len(set(everything)), "no event twice"
     last = max(everything)
