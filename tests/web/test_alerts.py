@@ -65,9 +65,9 @@ def test_a_list_becomes_a_rule_that_is_tested_and_fires_and_is_acknowledged(alic
     ("more", "said"),
     [
         ({"query": "user:("}, ""),
-        ({"count": "0"}, "count is 1 to 1000"),
+        ({"count": "0"}, "count must be 1 to 1000"),
         ({"count": "5", "window": "0"}, "set window_seconds"),
-        ({"window": "x", "count": "2"}, "window_seconds is 0"),
+        ({"window": "x", "count": "2"}, "window_seconds must be 0"),
         ({"query": "on:2024-01-01"}, "as they arrive"),
         ({"destinations": "dst_nothing"}, "not found"),
     ],
@@ -79,7 +79,7 @@ def test_a_mistake_is_explained_and_what_was_typed_stays(alice_asks, more, said)
 
 
 def test_a_detection_is_looked_at_and_switched_on(alice_asks):
-    assert "firing" in text_of(alice_asks, f"{PAGE}/password_spraying/backtest?days=90")
+    assert "matching events" in text_of(alice_asks, f"{PAGE}/password_spraying/backtest?days=90")
     answer = alice_asks.post(f"{PAGE}/detections/password_spraying", data={"form_token": token(alice_asks)})
     assert answer.status_code == 303
     assert "Password spraying" in text_of(alice_asks)

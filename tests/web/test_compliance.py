@@ -168,7 +168,7 @@ def test_only_events_of_the_review_are_noted(alice_asks, town):
     path = review(alice_asks, q="action:deployment.failed").removeprefix(PAGE)
     answer = post(alice_asks, f"{path}/findings", event=town.event("action:user.login")["id"])
     assert answer.status_code == 400
-    assert "does not belong to the review" in seen(answer)
+    assert "outside the review's period or search" in seen(answer)
     assert post(alice_asks, path, act="withdraw").status_code == 303
     assert "Withdrawn" in seen(alice_asks.get(PAGE + path))
 
@@ -224,7 +224,7 @@ def test_an_owner_sets_the_reminder_and_an_auditor_does_not(town, alice_asks):
         assert post(auditor, "/reminder", **fields).status_code == 403
     assert post(alice_asks, "/reminder", **{**fields, "recipient": MEMBER}).status_code == 400
     assert post(alice_asks, "/reminder", **fields).status_code == 303
-    assert "Friday, 16:30 Europe/Berlin: audit@acme.com" in seen(alice_asks.get(PAGE))
+    assert "Friday, 16:30 Europe/Berlin, to audit@acme.com" in seen(alice_asks.get(PAGE))
     assert post(alice_asks, "/reminder", act="remove").status_code == 303
     assert "No reminder is set." in seen(alice_asks.get(PAGE))
 

@@ -20,7 +20,7 @@ MOST = 10
 
 
 @dataclass(frozen=True, slots=True)
-class FacetValue:
+class FacetRow:
     """A value with the number of events that have it, and its links."""
 
     words: str
@@ -40,7 +40,7 @@ async def show_facets(
     return html("facets.html", values=values, partial=is_partial, label=LABELS[name], most=MOST)
 
 
-def _facet_values(finder: find.Finder, scope: Scope, filters: Filters, name: str) -> tuple[list[FacetValue], bool]:
+def _facet_values(finder: find.Finder, scope: Scope, filters: Filters, name: str) -> tuple[list[FacetRow], bool]:
     now = now_us()
     try:
         query = query_from(filters.parameters(now), now=now)
@@ -48,7 +48,7 @@ def _facet_values(finder: find.Finder, scope: Scope, filters: Filters, name: str
         return [], False
     facets = finder.facets(scope, query, name, limit=MOST)
     values = [
-        FacetValue(value_label(name, entry["value"]), entry["count"], filter_links(filters, PATH, name, entry["value"]))
+        FacetRow(value_label(name, entry["value"]), entry["count"], filter_links(filters, PATH, name, entry["value"]))
         for entry in facets["values"]
     ]
     return values, facets["partial"]

@@ -12,11 +12,11 @@ from tallystick.search.find import Finder
 MOST_OWN = 200
 
 
-class _RecordedBy(msgspec.Struct):
+class _EventSource(msgspec.Struct):
     recorded_by: dict[str, str]
 
 
-_decode = msgspec.json.Decoder(_RecordedBy).decode
+_decode = msgspec.json.Decoder(_EventSource).decode
 
 
 def first_run_index(database: Database, finder: Finder, scope: Scope) -> int | None:
