@@ -24,7 +24,7 @@ from tallystick.api.answers import answer, encoded_answer
 from tallystick.api.authorized_request import authorize
 from tallystick.api.body import read_body
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import RequestBody, ResponseBody, Time, given_fields
+from tallystick.api.fields import RequestBody, ResponseBody, Time, doc, given_fields
 from tallystick.api.operation import operation
 from tallystick.clock import optional_rfc3339, rfc3339
 
@@ -36,53 +36,47 @@ _FILE = {YAML: {"type": "string"}, "application/octet-stream": {"type": "string"
 DISPLAY_FIELDS = ("name", "severity", "runbook", "destinations", "enabled")
 _operation = partial(operation, "Alerts", "alerts")
 
-_KINDS = Meta(
-    description="`threshold`: `count` events of one group within the window. `sequence`: `count` events that match "
+_KINDS = doc(
+    "`threshold`: `count` events of one group within the window. `sequence`: `count` events that match "
     "`query`, then one that matches `then`, with none between that matches `unless`. `first_seen`: a value of the "
     "field `new` that the group never had before. `dormant`: the group was inactive for the window and acts again. "
     "`off_hours`: an hour of the day at which the group is not usually active. `silence`: no event for the window.",
-    extra_json_schema={"enum": list(KINDS)},
+    enum=list(KINDS),
 )
-_WINDOW = Meta(
-    description="Length of the window. Windows follow event timestamps and are evaluated in recording order: an event "
+_WINDOW = doc(
+    "Length of the window. Windows follow event timestamps and are evaluated in recording order: an event "
     "fires the rule if a window of this length that contains it holds enough events of its group, up to its own index.",
-    extra_json_schema={"minimum": 0, "maximum": LONGEST},
+    minimum=0,
+    maximum=LONGEST,
 )
-_COUNT = Meta(
-    description="Number of events, or of different values of `distinct`, that fire the rule.",
-    extra_json_schema={"minimum": 1, "maximum": MOST_COUNT},
+_COUNT = doc(
+    "Number of events, or of different values of `distinct`, that fire the rule.", minimum=1, maximum=MOST_COUNT
 )
-_COOLDOWN = Meta(
-    description="After firing, the group stays silent for this long, by event timestamp. Default: `window_seconds`.",
-    extra_json_schema={"minimum": 0, "maximum": LONGEST},
+_COOLDOWN = doc(
+    "After firing, the group stays silent for this long, by event timestamp. Default: `window_seconds`.",
+    minimum=0,
+    maximum=LONGEST,
 )
-_WHERE = Meta(
-    description="A condition that the search language cannot express.",
-    extra_json_schema={"enum": [*filter(None, get_args(Where)), None]},
-)
-_SEVERITY = Meta(description="Severity of its alerts.", extra_json_schema={"enum": list(SEVERITIES)})
-Name = Annotated[str, Meta(description="Name, at most 100 characters; the title of its messages.")]
-Query = Annotated[str, Meta(description="Search that events must match, without a time range. Empty: every event.")]
+_WHERE = doc("A condition that the search language cannot express.", enum=[*filter(None, get_args(Where)), None])
+_SEVERITY = doc("Severity of its alerts.", enum=list(SEVERITIES))
+Name = Annotated[str, doc("Name, at most 100 characters; the title of its messages.")]
+Query = Annotated[str, doc("Search that events must match, without a time range. Empty: every event.")]
 GroupBy = Annotated[
-    Field | None,
-    Meta(description="Counts each value of this field separately; events without a value are ignored."),
+    Field | None, doc("Counts each value of this field separately; events without a value are ignored.")
 ]
-Distinct = Annotated[Field | None, Meta(description="Counts different values of this field instead of events.")]
-Then = Annotated[str | None, Meta(description="Search for the event that completes a sequence.")]
+Distinct = Annotated[Field | None, doc("Counts different values of this field instead of events.")]
+Then = Annotated[str | None, doc("Search for the event that completes a sequence.")]
 ThenGroupBy = Annotated[
-    Field | None, Meta(description="Field of the completing event that must equal the group. Default: `group_by`.")
+    Field | None, doc("Field of the completing event that must equal the group. Default: `group_by`.")
 ]
-Unless = Annotated[str | None, Meta(description="Search for events that break a sequence.")]
-New = Annotated[Field | None, Meta(description="Field whose first value counts, for `first_seen`.")]
+Unless = Annotated[str | None, doc("Search for events that break a sequence.")]
+New = Annotated[Field | None, doc("Field whose first value counts, for `first_seen`.")]
 Says = Annotated[
-    str | None,
-    Meta(description=f"Sentence of the alert. It may contain {', '.join(f'{{{slot}}}' for slot in PLACEHOLDERS)}."),
+    str | None, doc(f"Sentence of the alert. It may contain {', '.join(f'{{{slot}}}' for slot in PLACEHOLDERS)}.")
 ]
-Runbook = Annotated[str | None, Meta(description="Link or instruction for whoever handles the alert; one line.")]
-Destinations = Annotated[
-    list[str], Meta(description="Ids of the destinations that get its alerts.", extra_json_schema={"maxItems": 20})
-]
-Words = Annotated[str, Meta(description="What fires the rule, in words.")]
+Runbook = Annotated[str | None, doc("Link or instruction for whoever handles the alert; one line.")]
+Destinations = Annotated[list[str], doc("Ids of the destinations that get its alerts.", maxItems=20)]
+Words = Annotated[str, doc("What fires the rule, in words.")]
 
 
 class AlertRuleInput(RequestBody):
@@ -103,7 +97,7 @@ class AlertRuleInput(RequestBody):
     cooldown_seconds: Annotated[int | None, _COOLDOWN] | UnsetType = UNSET
     says: Says | UnsetType = UNSET
     severity: Annotated[str, _SEVERITY] | UnsetType = UNSET
-    runbook: Annotated[str, Meta(description="Link or instruction; one line.")] | UnsetType = UNSET
+    runbook: Annotated[str, doc("Link or instruction; one line.")] | UnsetType = UNSET
     destinations: Destinations | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
 
@@ -131,15 +125,13 @@ class AlertRuleChange(AlertRuleInput):
 class AlertMute(RequestBody):
     """For how long a rule is muted."""
 
-    seconds: Annotated[
-        int, Meta(description="0 unmutes the rule.", extra_json_schema={"minimum": 0, "maximum": LONGEST})
-    ]
+    seconds: Annotated[int, doc("0 unmutes the rule.", minimum=0, maximum=LONGEST)]
 
 
 class AlertRuleResponse(ResponseBody):
     """An alert rule."""
 
-    id: Annotated[str, Meta(description="`rul_` and 26 characters.")]
+    id: Annotated[str, doc("`rul_` and 26 characters.")]
     name: Name
     words: Words
     query: Query
@@ -157,15 +149,15 @@ class AlertRuleResponse(ResponseBody):
     says: Says
     severity: Annotated[str, _SEVERITY]
     runbook: Runbook
-    detection: Annotated[str | None, Meta(description="Id of the detection that the rule was made from.")]
+    detection: Annotated[str | None, doc("Id of the detection that the rule was made from.")]
     destinations: Destinations
     enabled: bool
     learning: Annotated[
-        bool, Meta(description="The rule is still reading past events; it starts to evaluate once it has a baseline.")
+        bool, doc("The rule is still reading past events; it starts to evaluate once it has a baseline.")
     ]
     muted_until: Time | None
     last_fired_at: Time | None
-    created_by: Annotated[str, Meta(description="Who created the rule.")]
+    created_by: Annotated[str, doc("Who created the rule.")]
     created_at: Time
 
     @classmethod

@@ -4,7 +4,6 @@ from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
-from msgspec import Meta
 
 from tallystick import ids
 from tallystick.alerts import alert as alerts
@@ -13,7 +12,7 @@ from tallystick.alerts.definition import SEVERITIES
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import Count, RequestBody, ResponseBody, Time
+from tallystick.api.fields import Count, RequestBody, ResponseBody, Time, doc
 from tallystick.api.operation import operation
 from tallystick.api.query_parameters import ALERTS as PARAMETERS
 from tallystick.api.query_parameters import DEFAULT_LISTED
@@ -26,36 +25,34 @@ _operation = partial(operation, "Alerts", "alerts")
 class AlertNote(RequestBody):
     """A note on an alert."""
 
-    note: Annotated[str, Meta(description="The note.")] = ""
+    note: Annotated[str, doc("The note.")] = ""
 
 
 class AlertRuleReference(ResponseBody):
     """The rule that raised an alert."""
 
-    id: Annotated[str, Meta(description="Id of the rule.")]
-    name: Annotated[str, Meta(description="Name of the rule at the time.")]
-    detection: Annotated[str | None, Meta(description="Id of the detection that the rule was made from.")]
+    id: Annotated[str, doc("Id of the rule.")]
+    name: Annotated[str, doc("Name of the rule at the time.")]
+    detection: Annotated[str | None, doc("Id of the detection that the rule was made from.")]
 
 
 class AlertResponse(ResponseBody):
     """An alert: one firing of a rule."""
 
-    id: Annotated[str, Meta(description="`alr_` and 26 characters. Also the `webhook-id` of its messages.")]
+    id: Annotated[str, doc("`alr_` and 26 characters. Also the `webhook-id` of its messages.")]
     rule: AlertRuleReference
-    severity: Annotated[str, Meta(description="Severity.", extra_json_schema={"enum": list(SEVERITIES)})]
-    group: Annotated[str | None, Meta(description="Value of the rule's `group_by` field.")]
-    sentence: Annotated[str, Meta(description="What happened, as a sentence.")]
+    severity: Annotated[str, doc("Severity.", enum=list(SEVERITIES))]
+    group: Annotated[str | None, doc("Value of the rule's `group_by` field.")]
+    sentence: Annotated[str, doc("What happened, as a sentence.")]
     count: Count
-    more: Annotated[int, Meta(description="Number of further events of the group within the cool-down.", ge=0)]
+    more: Annotated[Count, doc("Number of further events of the group within the cool-down.")]
     first_event: Time
     last_event: Time
-    event_ids: Annotated[list[str], Meta(description="Ids of its events, oldest first: the newest 100.")]
+    event_ids: Annotated[list[str], doc("Ids of its events, oldest first: the newest 100.")]
     fired_at: Time
-    filter: Annotated[dict[str, str], Meta(description="Parameters for finding its events and similar ones.")]
-    state: Annotated[
-        str, Meta(description="Whether somebody acknowledged it.", extra_json_schema={"enum": list(STATES)})
-    ]
-    muted: Annotated[bool, Meta(description="The rule was muted, so that no message was sent.")]
+    filter: Annotated[dict[str, str], doc("Parameters for finding its events and similar ones.")]
+    state: Annotated[str, doc("Whether somebody acknowledged it.", enum=list(STATES))]
+    muted: Annotated[bool, doc("The rule was muted, so that no message was sent.")]
     acknowledged_by: str | None
     acknowledged_at: Time | None
     note: str | None
@@ -87,7 +84,7 @@ class AlertsResponse(ResponseBody):
     """Alerts, newest first."""
 
     data: list[AlertResponse]
-    next_before: Annotated[str | None, Meta(description="`before` of the next page; null at the end.")]
+    next_before: Annotated[str | None, doc("`before` of the next page; null at the end.")]
 
 
 @get(PATH, opt=_operation(parameters=PARAMETERS))

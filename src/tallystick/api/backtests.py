@@ -4,7 +4,6 @@ from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, post
-from msgspec import Meta
 
 from tallystick import clock
 from tallystick.access.scopes import require
@@ -15,7 +14,7 @@ from tallystick.api.alert_rules import PATH, AlertRuleInput
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import AuthorizedRequest, authorize
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import Count, RequestBody, ResponseBody, Time
+from tallystick.api.fields import Count, RequestBody, ResponseBody, Time, doc
 from tallystick.api.operation import operation
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.search.filters import query_from
@@ -23,9 +22,9 @@ from tallystick.search.filters import query_from
 DEFAULT_PERIOD_US = 30 * DAY_US
 _operation = partial(operation, "Alerts", "alerts")
 
-_START = Meta(description="Start, as in finding events. Default: 30 days before the end.")
-_END = Meta(description="End, as in finding events. Default: now.")
-_ZONE = Meta(description="Time zone of dates without a time.")
+_START = doc("Start, as in finding events. Default: 30 days before the end.")
+_END = doc("End, as in finding events. Default: now.")
+_ZONE = doc("Time zone of dates without a time.")
 
 
 class BacktestPeriod(RequestBody):
@@ -51,14 +50,14 @@ class BacktestInput(AlertRuleInput):
 class BacktestGroup(ResponseBody):
     """How often a rule would have fired for one group."""
 
-    group: Annotated[str | None, Meta(description="Value of `group_by`; null for a rule without groups.")]
+    group: Annotated[str | None, doc("Value of `group_by`; null for a rule without groups.")]
     firings: Count
 
 
 class BacktestFiring(ResponseBody):
     """One firing of a back-test."""
 
-    group: Annotated[str | None, Meta(description="Value of `group_by`; null for a rule without groups.")]
+    group: Annotated[str | None, doc("Value of `group_by`; null for a rule without groups.")]
     at: Time
     count: Count
     event_ids: list[str]
@@ -69,12 +68,12 @@ class BacktestResponse(ResponseBody):
 
     start: Time
     end: Time
-    matching_events: Annotated[int, Meta(description="Number of events that match the rule's searches.", ge=0)]
+    matching_events: Annotated[Count, doc("Number of events that match the rule's searches.")]
     firings: Count
-    per_day: Annotated[dict[str, Count], Meta(description="Number of firings by day, UTC.")]
+    per_day: Annotated[dict[str, Count], doc("Number of firings by day, UTC.")]
     groups: list[BacktestGroup]
-    last: Annotated[list[BacktestFiring], Meta(description="The last firings.")]
-    seconds: Annotated[float, Meta(description="Duration of the back-test.")]
+    last: Annotated[list[BacktestFiring], doc("The last firings.")]
+    seconds: Annotated[float, doc("Duration of the back-test.")]
 
     @classmethod
     def of(cls, result: Backtest) -> "BacktestResponse":

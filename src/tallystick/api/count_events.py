@@ -10,7 +10,7 @@ from msgspec import Meta
 from tallystick.api.answers import answer
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import Count, ResponseBody, Time
+from tallystick.api.fields import Count, ResponseBody, Time, doc
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.api.query_parameters import DEFAULT_BUCKETS, DEFAULT_VALUES, FACETS, HISTOGRAM
@@ -21,7 +21,7 @@ from tallystick.search.counts import MOST_BUCKETS, MOST_VALUES
 from tallystick.search.filters import query_from
 from tallystick.store.reading import VALUES
 
-Partial = Annotated[bool, Meta(description="The time limit was reached before all events were counted.")]
+Partial = Annotated[bool, doc("The time limit was reached before all events were counted.")]
 _operation = partial(operation, "Searching", "events:read")
 
 
@@ -53,20 +53,20 @@ class FacetValue(ResponseBody):
 class FacetsResponse(ResponseBody):
     """The most frequent values of a field."""
 
-    field: Annotated[str, Meta(description="The field.", extra_json_schema={"enum": list(VALUES)})]
-    values: Annotated[list[FacetValue], Meta(description="Most frequent first.")]
+    field: Annotated[str, doc("The field.", enum=list(VALUES))]
+    values: Annotated[list[FacetValue], doc("Most frequent first.")]
     partial: Partial
 
 
 class ActionResponse(ResponseBody):
     """An action, its defaults, and how many events have it."""
 
-    action: Annotated[str, Meta(description="The action, as `noun.verb`.")]
-    known: Annotated[bool, Meta(description="Whether the action is in the catalogue.")]
-    category: Annotated[Category, Meta(description="Category of its events, unless they give another.")]
-    status: Annotated[Status, Meta(description="Status of its events, unless they give another.")]
-    severity: Annotated[Severity, Meta(description="Severity of the action.")]
-    events: Annotated[int, Meta(description="Number of events with this action.", ge=0)]
+    action: Annotated[str, doc("The action, as `noun.verb`.")]
+    known: Annotated[bool, doc("Whether the action is in the catalogue.")]
+    category: Annotated[Category, doc("Category of its events, unless they give another.")]
+    status: Annotated[Status, doc("Status of its events, unless they give another.")]
+    severity: Annotated[Severity, doc("Severity of the action.")]
+    events: Annotated[Count, doc("Number of events with this action.")]
 
     @classmethod
     def of(cls, action: str, events: int) -> "ActionResponse":
@@ -84,7 +84,7 @@ class ActionsResponse(ResponseBody):
     """All actions by name."""
 
     data: list[ActionResponse]
-    partial: Annotated[bool, Meta(description="Not every event or action could be counted.")]
+    partial: Annotated[bool, doc("Not every event or action could be counted.")]
 
 
 @get("/v1/audit-logs/histogram", opt=_operation(parameters=HISTOGRAM))

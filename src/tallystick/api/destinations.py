@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import Count, RequestBody, ResponseBody, Time, given_fields
+from tallystick.api.fields import Count, RequestBody, ResponseBody, Time, doc, given_fields
 from tallystick.api.operation import operation
 from tallystick.clock import optional_rfc3339, rfc3339
 from tallystick.destinations import changes
@@ -23,8 +23,8 @@ from tallystick.query.scope import Scope
 PATH = "/v1/destinations"
 _operation = partial(operation, "Alerts", "alerts")
 
-Kind = Annotated[str, Meta(description="Kind of destination.", extra_json_schema={"enum": kind_names()})]
-Settings = Annotated[dict[str, Any], Meta(description=" ".join(kind.summary for kind in KINDS))]
+Kind = Annotated[str, doc("Kind of destination.", enum=kind_names())]
+Settings = Annotated[dict[str, Any], doc(" ".join(kind.summary for kind in KINDS))]
 
 
 class DestinationInput(RequestBody):
@@ -32,13 +32,13 @@ class DestinationInput(RequestBody):
 
     kind: Kind
     settings: Settings | UnsetType = UNSET
-    name: Annotated[str, Meta(description="Name. Default: made from the kind.")] = ""
+    name: Annotated[str, doc("Name. Default: made from the kind.")] = ""
 
 
 class DestinationChange(RequestBody):
     """Changes to a destination. Fields that are left out keep their value; `settings` are replaced as a whole."""
 
-    name: Annotated[str, Meta(description="Name.")] | UnsetType = UNSET
+    name: Annotated[str, doc("Name.")] | UnsetType = UNSET
     settings: Settings | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
 
@@ -46,28 +46,23 @@ class DestinationChange(RequestBody):
 class DestinationResponse(ResponseBody):
     """A destination."""
 
-    id: Annotated[str, Meta(description="`dst_` and 26 characters.")]
+    id: Annotated[str, doc("`dst_` and 26 characters.")]
     kind: Kind
-    name: Annotated[str, Meta(description="Name.")]
+    name: Annotated[str, doc("Name.")]
     settings: Annotated[
-        dict[str, Any],
-        Meta(description="Its settings without secrets: values of headers and secret addresses are left out."),
+        dict[str, Any], doc("Its settings without secrets: values of headers and secret addresses are left out.")
     ]
     enabled: bool
     state: Annotated[
-        str,
-        Meta(
-            description="`disabled` after too many failures, or by a person.",
-            extra_json_schema={"enum": ["ok", "failing", "disabled"]},
-        ),
+        str, doc("`disabled` after too many failures, or by a person.", enum=["ok", "failing", "disabled"])
     ]
     consecutive_failures: Count
     last_error: str | None
     last_success_at: Time | None
     last_failure_at: Time | None
-    waiting: Annotated[int, Meta(description="Number of deliveries that wait.", ge=0)]
-    given_up: Annotated[int, Meta(description="Number of deliveries that failed for good.", ge=0)]
-    created_by: Annotated[str, Meta(description="Who created it.")]
+    waiting: Annotated[Count, doc("Number of deliveries that wait.")]
+    given_up: Annotated[Count, doc("Number of deliveries that failed for good.")]
+    created_by: Annotated[str, doc("Who created it.")]
     created_at: Time
 
     @staticmethod
@@ -98,9 +93,7 @@ class DestinationResponse(ResponseBody):
 class DestinationSecretResponse(DestinationResponse):
     """A destination with its new secret."""
 
-    secret: Annotated[
-        str | None, Meta(description="Secret that signs webhooks; shown only in this answer. Null for other kinds.")
-    ]
+    secret: Annotated[str | None, doc("Secret that signs webhooks; shown only in this answer. Null for other kinds.")]
 
     @classmethod
     def of_secret(cls, created: NewSecret) -> "DestinationSecretResponse":
@@ -117,7 +110,7 @@ class DeliveryAttempt(ResponseBody):
     """One attempt to deliver a message."""
 
     at: Time
-    outcome: Annotated[str, Meta(description="`sent` or `failed`.")]
+    outcome: Annotated[str, doc("`sent` or `failed`.")]
     http_status: int | None
     milliseconds: Count
     problem: str | None
@@ -136,8 +129,8 @@ class DeliveryAttempt(ResponseBody):
 class DeliveryResponse(ResponseBody):
     """The delivery of one message."""
 
-    id: Annotated[str, Meta(description="`dlv_` and 26 characters.")]
-    message: Annotated[str, Meta(description="Id of the message: that of its alert.")]
+    id: Annotated[str, doc("`dlv_` and 26 characters.")]
+    message: Annotated[str, doc("Id of the message: that of its alert.")]
     state: Annotated[str, Meta(extra_json_schema={"enum": ["waiting", "sent", "given_up"]})]
     problem: str | None
     created_at: Time
@@ -168,7 +161,7 @@ class DeliveriesResponse(ResponseBody):
 class DeliveryStarted(ResponseBody):
     """A delivery that was started."""
 
-    delivery: Annotated[str, Meta(description="Id of the delivery.")]
+    delivery: Annotated[str, doc("Id of the delivery.")]
 
 
 @post(PATH, opt=_operation(body=DestinationInput, problems=(409,)))

@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
-from msgspec import Meta
 
 from tallystick.alerts import rule_import
 from tallystick.alerts.definition import SEVERITIES
@@ -13,7 +12,7 @@ from tallystick.api.alert_rules import AlertRuleResponse, Runbook, Words
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import ResponseBody
+from tallystick.api.fields import ResponseBody, doc
 from tallystick.api.operation import operation
 
 PATH = "/v1/detections"
@@ -22,13 +21,13 @@ PATH = "/v1/detections"
 class DetectionResponse(ResponseBody):
     """A rule that comes with Tallystick."""
 
-    id: Annotated[str, Meta(description="Id of the detection.")]
-    name: Annotated[str, Meta(description="Name of the detection.")]
-    about: Annotated[str, Meta(description="What it looks for, and why.")]
+    id: Annotated[str, doc("Id of the detection.")]
+    name: Annotated[str, doc("Name of the detection.")]
+    about: Annotated[str, doc("What it looks for, and why.")]
     words: Words
-    severity: Annotated[str, Meta(description="Severity of its alerts.", extra_json_schema={"enum": list(SEVERITIES)})]
+    severity: Annotated[str, doc("Severity of its alerts.", enum=list(SEVERITIES))]
     runbook: Runbook
-    rule: Annotated[str | None, Meta(description="Id of the rule that the organization has of it.")]
+    rule: Annotated[str | None, doc("Id of the rule that the organization has of it.")]
     enabled: bool
 
     @classmethod

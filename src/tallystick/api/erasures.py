@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import Count, NamedReference, RequestBody, ResponseBody, SearchableThrough, Time
+from tallystick.api.fields import Count, NamedReference, RequestBody, ResponseBody, SearchableThrough, Time, doc
 from tallystick.api.operation import operation
 from tallystick.clock import optional_rfc3339, rfc3339
 from tallystick.erasure import request as erasure_request
@@ -27,8 +27,8 @@ _operation = partial(operation, "Retention", "admin")
 class SubjectInput(RequestBody):
     """The person whose data is erased: an e-mail address, an id, or both."""
 
-    email: Annotated[str, Meta(description="E-mail address of the person.")] = ""
-    id: Annotated[str, Meta(description="Id of the person.")] = ""
+    email: Annotated[str, doc("E-mail address of the person.")] = ""
+    id: Annotated[str, doc("Id of the person.")] = ""
 
 
 class ErasureInput(RequestBody):
@@ -36,19 +36,12 @@ class ErasureInput(RequestBody):
 
     subject: SubjectInput
     reason: Annotated[
-        str,
-        Meta(
-            description="Reason. It is recorded permanently and must not name the person.",
-            extra_json_schema={"minLength": 1, "maxLength": 500},
-        ),
+        str, doc("Reason. It is recorded permanently and must not name the person.", minLength=1, maxLength=500)
     ]
     also: (
         Annotated[
             list[Annotated[str, Meta(extra_json_schema={"minLength": 3, "maxLength": 320})]],
-            Meta(
-                description="Further texts that identify the person, such as a name.",
-                extra_json_schema={"maxItems": 20},
-            ),
+            doc("Further texts that identify the person, such as a name.", maxItems=20),
         ]
         | UnsetType
     ) = UNSET
@@ -64,22 +57,20 @@ class ErasureSubject(ResponseBody):
 class ErasureAccount(ResponseBody):
     """The person's account, which an erasure keeps."""
 
-    id: Annotated[str, Meta(description="`usr_` and 26 characters.")]
-    role: Annotated[str, Meta(description="Role of the account.")]
+    id: Annotated[str, doc("`usr_` and 26 characters.")]
+    role: Annotated[str, doc("Role of the account.")]
 
 
 class ErasurePreviewResponse(ResponseBody):
     """What an erasure would change, as far as it is known."""
 
-    events: Annotated[int, Meta(description="Number of events that lose parts.", ge=0)]
-    held: Annotated[int, Meta(description="Number of events that stay whole under a legal hold.", ge=0)]
-    archived: Annotated[int, Meta(description="Number of the events that are in the operator's archive.", ge=0)]
-    kinds: Annotated[dict[str, Count], Meta(description="Number of events by where the person occurs.")]
-    parts: Annotated[dict[str, Count], Meta(description="Number of events by the part that is erased.")]
-    names: Annotated[dict[str, list[str]], Meta(description="Names under which the person acted, for `also`.")]
-    places: Annotated[
-        dict[str, Count], Meta(description="Number of cases, saved views and the like that mention them.")
-    ]
+    events: Annotated[Count, doc("Number of events that lose parts.")]
+    held: Annotated[Count, doc("Number of events that stay whole under a legal hold.")]
+    archived: Annotated[Count, doc("Number of the events that are in the operator's archive.")]
+    kinds: Annotated[dict[str, Count], doc("Number of events by where the person occurs.")]
+    parts: Annotated[dict[str, Count], doc("Number of events by the part that is erased.")]
+    names: Annotated[dict[str, list[str]], doc("Names under which the person acted, for `also`.")]
+    places: Annotated[dict[str, Count], doc("Number of cases, saved views and the like that mention them.")]
     account: ErasureAccount | None
     searched_through: SearchableThrough
 
@@ -87,16 +78,10 @@ class ErasurePreviewResponse(ResponseBody):
 class ErasureResponse(ResponseBody):
     """An erasure of a person's data."""
 
-    id: Annotated[str, Meta(description="`ers_` and 26 characters.")]
-    state: Annotated[
-        str,
-        Meta(
-            description="`looking` while the preview is made, `ready` until it is confirmed.",
-            extra_json_schema={"enum": list(STATES)},
-        ),
-    ]
-    subject: Annotated[ErasureSubject | None, Meta(description="The person; null once the erasure is over.")]
-    also: Annotated[list[str] | None, Meta(description="Further texts that identify the person.")]
+    id: Annotated[str, doc("`ers_` and 26 characters.")]
+    state: Annotated[str, doc("`looking` while the preview is made, `ready` until it is confirmed.", enum=list(STATES))]
+    subject: Annotated[ErasureSubject | None, doc("The person; null once the erasure is over.")]
+    also: Annotated[list[str] | None, doc("Further texts that identify the person.")]
     reason: str
     requested_by: NamedReference
     requested_at: Time
@@ -104,12 +89,10 @@ class ErasureResponse(ResponseBody):
     confirmed_by: NamedReference | None
     confirmed_at: Time | None
     finished_at: Time | None
-    preview: Annotated[ErasurePreviewResponse | None, Meta(description="The preview; null once the erasure is over.")]
-    erased: Annotated[int, Meta(description="Number of events that lost parts.", ge=0)]
-    held: Annotated[int, Meta(description="Number of events that stayed whole under a legal hold.", ge=0)]
-    waits_for: Annotated[
-        str | None, Meta(description="Why the last step failed, such as an unreachable archive. It is retried.")
-    ]
+    preview: Annotated[ErasurePreviewResponse | None, doc("The preview; null once the erasure is over.")]
+    erased: Annotated[Count, doc("Number of events that lost parts.")]
+    held: Annotated[Count, doc("Number of events that stayed whole under a legal hold.")]
+    waits_for: Annotated[str | None, doc("Why the last step failed, such as an unreachable archive. It is retried.")]
 
     @classmethod
     def of(cls, erasure: Erasure) -> "ErasureResponse":

@@ -4,7 +4,7 @@ from typing import Annotated, Any, cast
 
 from msgspec import UNSET, Meta, UnsetType
 
-from tallystick.api.fields import EventId, LogIndex, ResponseBody, Time
+from tallystick.api.fields import EventId, LogIndex, ResponseBody, Time, doc
 from tallystick.events.catalogue import CATEGORIES, STATUSES
 from tallystick.events.incoming import Actor, Context, Resource
 from tallystick.events.output import event_of
@@ -17,10 +17,10 @@ Details = dict[str, Any]
 class EventRecorder(ResponseBody):
     """The person or API key that recorded an event."""
 
-    type: Annotated[str, Meta(description="`user`, `api_key` or `system`.")]
-    id: Annotated[str, Meta(description="Id of the person or key.")]
-    name: Annotated[str, Meta(description="Name of the person or key.")]
-    email: Annotated[str, Meta(description="E-mail address of a person.")] | UnsetType = UNSET
+    type: Annotated[str, doc("`user`, `api_key` or `system`.")]
+    id: Annotated[str, doc("Id of the person or key.")]
+    name: Annotated[str, doc("Name of the person or key.")]
+    email: Annotated[str, doc("E-mail address of a person.")] | UnsetType = UNSET
 
 
 class EventErasure(ResponseBody):
@@ -28,8 +28,8 @@ class EventErasure(ResponseBody):
 
     id: EventId
     index: LogIndex
-    parts: Annotated[list[str], Meta(description="The parts that it removed.")]
-    reason: Annotated[str, Meta(description="Reason of the erasure.")]
+    parts: Annotated[list[str], doc("The parts that it removed.")]
+    reason: Annotated[str, doc("Reason of the erasure.")]
 
 
 class EventResponse(ResponseBody, kw_only=True):
@@ -37,48 +37,39 @@ class EventResponse(ResponseBody, kw_only=True):
 
     id: EventId
     index: LogIndex
-    received_at: Annotated[Time, Meta(description="When the server received it.")]
+    received_at: Annotated[Time, doc("When the server received it.")]
     action: Annotated[
         str,
         Meta(description="Action, as `noun.verb`; empty if it was erased.", pattern="^([a-z0-9_]+(\\.[a-z0-9_]+)+)?$"),
     ]
-    timestamp: Annotated[Time, Meta(description="When it happened.")]
-    status: Annotated[
-        str, Meta(description="Outcome; empty if it was erased.", extra_json_schema={"enum": [*STATUSES, ""]})
-    ]
-    category: Annotated[
-        str, Meta(description="Category; empty if it was erased.", extra_json_schema={"enum": [*CATEGORIES, ""]})
-    ]
-    description: Annotated[str, Meta(description="Free text.")] | UnsetType = UNSET
-    known: Annotated[bool, Meta(description="Whether the action is in the catalogue.")]
-    summary: Annotated[str, Meta(description="The event as a sentence.")]
+    timestamp: Annotated[Time, doc("When it happened.")]
+    status: Annotated[str, doc("Outcome; empty if it was erased.", enum=[*STATUSES, ""])]
+    category: Annotated[str, doc("Category; empty if it was erased.", enum=[*CATEGORIES, ""])]
+    description: Annotated[str, doc("Free text.")] | UnsetType = UNSET
+    known: Annotated[bool, doc("Whether the action is in the catalogue.")]
+    summary: Annotated[str, doc("The event as a sentence.")]
     actor: Actor | UnsetType = UNSET
     context: Context | UnsetType = UNSET
     resource: Resource | UnsetType = UNSET
-    changes: (
-        Annotated[Details, Meta(description='Changed fields; a value may be `{"before": …, "after": …}`.')] | UnsetType
-    ) = UNSET
-    request: Annotated[Details, Meta(description="The request that the actor made.")] | UnsetType = UNSET
-    response: Annotated[Details, Meta(description="The response to it.")] | UnsetType = UNSET
-    metadata: Annotated[Details, Meta(description="Other details.")] | UnsetType = UNSET
-    external_id: Annotated[str, Meta(description="The sender's identifier of the event.")] | UnsetType = UNSET
+    changes: Annotated[Details, doc('Changed fields; a value may be `{"before": …, "after": …}`.')] | UnsetType = UNSET
+    request: Annotated[Details, doc("The request that the actor made.")] | UnsetType = UNSET
+    response: Annotated[Details, doc("The response to it.")] | UnsetType = UNSET
+    metadata: Annotated[Details, doc("Other details.")] | UnsetType = UNSET
+    external_id: Annotated[str, doc("The sender's identifier of the event.")] | UnsetType = UNSET
     recorded_by: EventRecorder
-    redacted: (
-        Annotated[list[str], Meta(description="Paths of values that were replaced before they were stored.")]
-        | UnsetType
-    ) = UNSET
-    clock_skew: Annotated[bool, Meta(description="Its timestamp was ahead of the server's clock.")] | UnsetType = UNSET
+    redacted: Annotated[list[str], doc("Paths of values that were replaced before they were stored.")] | UnsetType = (
+        UNSET
+    )
+    clock_skew: Annotated[bool, doc("Its timestamp was ahead of the server's clock.")] | UnsetType = UNSET
     erased: (
         Annotated[
-            list[Annotated[str, Meta(extra_json_schema={"enum": list(PARTS)})]],
-            Meta(description="Parts that an erasure removed."),
+            list[Annotated[str, Meta(extra_json_schema={"enum": list(PARTS)})]], doc("Parts that an erasure removed.")
         ]
         | UnsetType
     ) = UNSET
-    erased_by: (
-        Annotated[list[EventErasure], Meta(description="Records of these erasures; only for a single event.")]
-        | UnsetType
-    ) = UNSET
+    erased_by: Annotated[list[EventErasure], doc("Records of these erasures; only for a single event.")] | UnsetType = (
+        UNSET
+    )
 
 
 def event_response(stored: StoredEvent) -> EventResponse:

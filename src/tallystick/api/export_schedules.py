@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, patch, post
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy import Connection
 
 from tallystick.api.answers import answer
@@ -19,6 +19,7 @@ from tallystick.api.fields import (
     StoredFilter,
     Time,
     TimeOfDay,
+    doc,
     given_fields,
 )
 from tallystick.api.operation import operation
@@ -39,48 +40,33 @@ RECIPIENT_STATUS = {"waiting": "waiting_for_consent"}
 FIELD_NAMES = {"timezone": "zone", "to_directory": "to_storage"}
 _operation = partial(operation, "Exports", "exports")
 
-Name = Annotated[str, Meta(description="Name, at most 100 characters; part of the subject of its mail.")]
-Frequency = Annotated[str, Meta(description="How often it runs.", extra_json_schema={"enum": list(FREQUENCIES)})]
+Name = Annotated[str, doc("Name, at most 100 characters; part of the subject of its mail.")]
+Frequency = Annotated[str, doc("How often it runs.", enum=list(FREQUENCIES))]
 Recipients = Annotated[
-    list[str],
-    Meta(
-        description="E-mail addresses. Those outside the organization get nothing until an owner consents.",
-        extra_json_schema={"maxItems": 20},
-    ),
+    list[str], doc("E-mail addresses. Those outside the organization get nothing until an owner consents.", maxItems=20)
 ]
-Format = Annotated[str, Meta(description="Format of the file.", extra_json_schema={"enum": list(FORMATS)})]
+Format = Annotated[str, doc("Format of the file.", enum=list(FORMATS))]
 At = Annotated[
     TimeOfDay,
-    Meta(
-        description="Local time, `HH:MM`. A time that a clock change skips runs when the clocks go on; one that occurs "
+    doc(
+        "Local time, `HH:MM`. A time that a clock change skips runs when the clocks go on; one that occurs "
         "twice runs once."
     ),
 ]
-Weekday = Annotated[
-    str | int | None, Meta(description=f"Day of a weekly schedule: {', '.join(WEEKDAYS)}, or 0 (Monday) to 6.")
-]
-Day = Annotated[
-    int | None,
-    Meta(
-        description="Day of a monthly schedule; the last day in shorter months.",
-        extra_json_schema={"minimum": 1, "maximum": 31},
-    ),
-]
-Timezone = Annotated[str, Meta(description="Time zone by IANA name, such as `Europe/Berlin`.")]
+Weekday = Annotated[str | int | None, doc(f"Day of a weekly schedule: {', '.join(WEEKDAYS)}, or 0 (Monday) to 6.")]
+Day = Annotated[int | None, doc("Day of a monthly schedule; the last day in shorter months.", minimum=1, maximum=31)]
+Timezone = Annotated[str, doc("Time zone by IANA name, such as `Europe/Berlin`.")]
 Mode = Annotated[
     str,
-    Meta(
-        description="`new`: events recorded since the last file, each event once. `period`: the previous day, week or "
+    doc(
+        "`new`: events recorded since the last file, each event once. `period`: the previous day, week or "
         "month. It cannot be changed.",
-        extra_json_schema={"enum": list(MODES)},
+        enum=list(MODES),
     ),
 ]
-Enabled = Annotated[bool, Meta(description="Whether it runs by its calendar.")]
+Enabled = Annotated[bool, doc("Whether it runs by its calendar.")]
 ToDirectory = Annotated[
-    bool,
-    Meta(
-        description="Also put the file into the operator's directory or bucket (TALLYSTICK_EXPORT_DIR); takes `admin`."
-    ),
+    bool, doc("Also put the file into the operator's directory or bucket (TALLYSTICK_EXPORT_DIR); takes `admin`.")
 ]
 
 
@@ -99,7 +85,7 @@ class ExportScheduleInput(RequestBody):
     mode: Mode = "new"
     enabled: Enabled = True
     to_directory: ToDirectory = False
-    past: Annotated[bool, Meta(description="With mode `new`: the first file also holds earlier events.")] = True
+    past: Annotated[bool, doc("With mode `new`: the first file also holds earlier events.")] = True
 
     def schedule(self) -> ScheduleSettings:
         """The schedule to create, with a default name."""
@@ -128,16 +114,10 @@ class ExportScheduleChange(RequestBody):
 class ScheduleRunResponse(ResponseBody):
     """One run of a scheduled export."""
 
-    id: Annotated[str, Meta(description="`run_` and 26 characters.")]
-    status: Annotated[
-        str,
-        Meta(
-            description="Status.",
-            extra_json_schema={"enum": ["running", "delivered", "partly_delivered", "failed"]},
-        ),
-    ]
-    asked: Annotated[bool, Meta(description="Somebody started the run; otherwise the calendar did.")]
-    export: Annotated[str | None, Meta(description="Id of the export that it made.")]
+    id: Annotated[str, doc("`run_` and 26 characters.")]
+    status: Annotated[str, doc("Status.", enum=["running", "delivered", "partly_delivered", "failed"])]
+    asked: Annotated[bool, doc("Somebody started the run; otherwise the calendar did.")]
+    export: Annotated[str | None, doc("Id of the export that it made.")]
     rows: Count | None
     error: str | None
     started_at: Time
@@ -166,13 +146,9 @@ class ScheduleRunsResponse(ResponseBody):
 class RecipientState(ResponseBody):
     """A recipient of a scheduled export."""
 
-    address: Annotated[str, Meta(description="E-mail address.")]
+    address: Annotated[str, doc("E-mail address.")]
     status: Annotated[
-        str,
-        Meta(
-            description="Whether files are sent to the address.",
-            extra_json_schema={"enum": ["active", "waiting_for_consent", "unsubscribed"]},
-        ),
+        str, doc("Whether files are sent to the address.", enum=["active", "waiting_for_consent", "unsubscribed"])
     ]
 
     @classmethod
@@ -183,24 +159,21 @@ class RecipientState(ResponseBody):
 class ScheduleResponse(ResponseBody):
     """A scheduled export."""
 
-    id: Annotated[str, Meta(description="`sch_` and 26 characters.")]
+    id: Annotated[str, doc("`sch_` and 26 characters.")]
     name: Name
     frequency: Frequency
     at: TimeOfDay
-    weekday: Annotated[
-        str | None,
-        Meta(description="Day of a weekly schedule.", extra_json_schema={"enum": [*WEEKDAYS, None]}),
-    ]
-    day: Annotated[int | None, Meta(description="Day of a monthly schedule.")]
+    weekday: Annotated[str | None, doc("Day of a weekly schedule.", enum=[*WEEKDAYS, None])]
+    day: Annotated[int | None, doc("Day of a monthly schedule.")]
     timezone: Timezone
     format: Format
     filter: StoredFilter
     mode: Mode
-    recipients: Annotated[list[str], Meta(description="Addresses that have not unsubscribed.")]
+    recipients: Annotated[list[str], doc("Addresses that have not unsubscribed.")]
     recipient_states: list[RecipientState]
     to_directory: ToDirectory
     enabled: Enabled
-    stopped: Annotated[str | None, Meta(description="Why the schedule ended by itself.")]
+    stopped: Annotated[str | None, doc("Why the schedule ended by itself.")]
     next_run_at: Time | None
     last_run: ScheduleRunResponse | None
     created_by: PrincipalReference

@@ -26,6 +26,7 @@ from tallystick.api.fields import (
     Sha256,
     StoredFilter,
     Time,
+    doc,
 )
 from tallystick.api.operation import Schema, operation
 from tallystick.api.parameters import Parameters
@@ -60,13 +61,9 @@ _FILES = {media: _file_schema(media) for media in _MEDIA_TYPES}
 _FILE = "The file. `Repr-Digest` holds its SHA-256."
 _operation = partial(operation, "Exports", "exports")
 
-Status = Annotated[str, Meta(description="Status.", extra_json_schema={"enum": list(STATUSES)})]
+Status = Annotated[str, doc("Status.", enum=list(STATUSES))]
 Gone = Annotated[
-    str | None,
-    Meta(
-        description="Why a completed export has no file any more; null while it has one.",
-        extra_json_schema={"enum": [*GONE, None]},
-    ),
+    str | None, doc("Why a completed export has no file any more; null while it has one.", enum=[*GONE, None])
 ]
 Progress = Annotated[float, Meta(description="Completed part, 0 to 1.", ge=0, le=1)]
 
@@ -74,7 +71,7 @@ Progress = Annotated[float, Meta(description="Completed part, 0 to 1.", ge=0, le
 class ExportInput(RequestBody):
     """An export as requested."""
 
-    format: Annotated[str, Meta(description="Format of the file.", extra_json_schema={"enum": list(FORMATS)})]
+    format: Annotated[str, doc("Format of the file.", enum=list(FORMATS))]
     filter: FilterInput | UnsetType = UNSET
 
     def given_filter(self) -> dict[str, list[str]]:
@@ -93,26 +90,16 @@ class ExportInput(RequestBody):
 class ExportLinkInput(RequestBody):
     """For how long a link is valid."""
 
-    expires_in: Annotated[
-        int,
-        Meta(
-            description="Seconds. The link expires no later than the file.",
-            extra_json_schema={"minimum": LEAST_LINK_SECONDS},
-        ),
-    ] = DAY_SECONDS
+    expires_in: Annotated[int, doc("Seconds. The link expires no later than the file.", minimum=LEAST_LINK_SECONDS)] = (
+        DAY_SECONDS
+    )
 
 
 class ExportResponse(ResponseBody):
     """An export of events."""
 
-    id: Annotated[str, Meta(description="`exp_` and 26 characters.")]
-    format: Annotated[
-        str,
-        Meta(
-            description="Format of the file. Reports and their evidence are exports too.",
-            extra_json_schema={"enum": list(KINDS)},
-        ),
-    ]
+    id: Annotated[str, doc("`exp_` and 26 characters.")]
+    format: Annotated[str, doc("Format of the file. Reports and their evidence are exports too.", enum=list(KINDS))]
     filter: StoredFilter
     position: LogSize
     status: Status
@@ -120,12 +107,12 @@ class ExportResponse(ResponseBody):
     progress: Progress
     rows: Count | None
     bytes: Count | None
-    sha256: Annotated[Sha256 | None, Meta(description="SHA-256 of the file.")]
-    error: Annotated[str | None, Meta(description="Why the export failed.")]
+    sha256: Annotated[Sha256 | None, doc("SHA-256 of the file.")]
+    error: Annotated[str | None, doc("Why the export failed.")]
     requested_by: PrincipalReference
     requested_at: Time
     finished_at: Time | None
-    expires_at: Annotated[Time | None, Meta(description="When the file is deleted.")]
+    expires_at: Annotated[Time | None, doc("When the file is deleted.")]
 
     @classmethod
     def of(cls, export: Export) -> "ExportResponse":
@@ -157,7 +144,7 @@ class ExportsResponse(ResponseBody):
 class ExportLink(ResponseBody):
     """A link to the file of an export."""
 
-    url: Annotated[str, Meta(description="Address of the file. Whoever has it can download the file without a key.")]
+    url: Annotated[str, doc("Address of the file. Whoever has it can download the file without a key.")]
     expires_at: Time
 
 

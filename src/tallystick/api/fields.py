@@ -17,6 +17,11 @@ class RequestBody(Struct, forbid_unknown_fields=True):
     """A JSON object that the API takes; unknown fields are refused."""
 
 
+def doc(description: str, **schema: Any) -> Meta:
+    """What the OpenAPI document says of a field, with further members of its schema; nothing is checked by it."""
+    return Meta(description=description, extra_json_schema=schema or None)
+
+
 def given_fields(body: Struct) -> dict[str, Any]:
     """The fields of a body that the client sent."""
     values = ((name, getattr(body, name)) for name in body.__struct_fields__)
@@ -33,7 +38,7 @@ Time = Annotated[
 ]
 EventId = Annotated[str, Meta(description="Id of the event.", pattern="^evt_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
 Count = Annotated[int, Meta(ge=0)]
-LogIndex = Annotated[int, Meta(description="Position in the organization's log, counted from 0 without gaps.", ge=0)]
+LogIndex = Annotated[Count, doc("Position in the organization's log, counted from 0 without gaps.")]
 SearchableThrough = Annotated[
     int, Meta(description="Every event up to this index could be found; -1 if there is none.", ge=-1)
 ]
@@ -43,29 +48,21 @@ LogSize = Annotated[
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 # A filter as it is kept: every value is a list.
 StoredFilter = Annotated[
-    dict[str, list[str]], Meta(description="Filters by parameter name of finding events, each with its values.")
+    dict[str, list[str]], doc("Filters by parameter name of finding events, each with its values.")
 ]
 _FILTERS = "Filters by parameter name of finding events: one value, or a list of which one must match. Without, all."
-FilterInput = Annotated[
-    dict[str, str | list[str]],
-    Meta(description=_FILTERS, extra_json_schema={"propertyNames": {"enum": list(NAMES)}}),
-]
+FilterInput = Annotated[dict[str, str | list[str]], doc(_FILTERS, propertyNames={"enum": list(NAMES)})]
 # A schedule decides the period by itself.
-ScheduleFilterInput = Annotated[
-    dict[str, str | list[str]],
-    Meta(description=_FILTERS, extra_json_schema={"propertyNames": {"enum": list(SCHEDULE_NAMES)}}),
-]
-TimeOfDay = Annotated[
-    str, Meta(description="Local time, `HH:MM`.", extra_json_schema={"pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"})
-]
+ScheduleFilterInput = Annotated[dict[str, str | list[str]], doc(_FILTERS, propertyNames={"enum": list(SCHEDULE_NAMES)})]
+TimeOfDay = Annotated[str, doc("Local time, `HH:MM`.", pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
 class PrincipalReference(ResponseBody):
     """The person or API key that did something."""
 
-    type: Annotated[str, Meta(description="`user`, `api_key` or `system`.")]
-    id: Annotated[str, Meta(description="Id of the person or key.")]
-    name: Annotated[str, Meta(description="Name at the time.")]
+    type: Annotated[str, doc("`user`, `api_key` or `system`.")]
+    id: Annotated[str, doc("Id of the person or key.")]
+    name: Annotated[str, doc("Name at the time.")]
 
     @classmethod
     def of(cls, principal: Principal) -> "PrincipalReference":
@@ -75,5 +72,5 @@ class PrincipalReference(ResponseBody):
 class NamedReference(ResponseBody):
     """The person or API key that did something, by id and name."""
 
-    id: Annotated[str, Meta(description="Id of the person (`usr_…`) or key (`key_…`).")]
-    name: Annotated[str, Meta(description="Name at the time.")]
+    id: Annotated[str, doc("Id of the person (`usr_…`) or key (`key_…`).")]
+    name: Annotated[str, doc("Name at the time.")]

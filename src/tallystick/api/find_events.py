@@ -4,14 +4,13 @@ from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
-from msgspec import Meta
 
 from tallystick import ids
 from tallystick.api.answers import JSON, encode, encoded_answer
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.event_schema import EventErasure, EventResponse, event_response
-from tallystick.api.fields import ResponseBody, SearchableThrough, Time
+from tallystick.api.fields import ResponseBody, SearchableThrough, Time, doc
 from tallystick.api.negotiation import choose_media_type
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters, bad_parameter
@@ -35,16 +34,12 @@ class EventPage(ResponseBody):
     """A page of the events found."""
 
     data: list[EventResponse]
-    total: Annotated[int | None, Meta(description="Number of events in all; null with `count=none`.")]
-    total_relation: Annotated[Relation | None, Meta(description="How exact `total` is; null with `count=none`.")]
-    next_cursor: Annotated[
-        str | None, Meta(description="`cursor` of the next page, with the same parameters; null at the end.")
-    ]
-    partial: Annotated[
-        bool, Meta(description="The time limit was reached before all events were searched; the cursor continues.")
-    ]
+    total: Annotated[int | None, doc("Number of events in all; null with `count=none`.")]
+    total_relation: Annotated[Relation | None, doc("How exact `total` is; null with `count=none`.")]
+    next_cursor: Annotated[str | None, doc("`cursor` of the next page, with the same parameters; null at the end.")]
+    partial: Annotated[bool, doc("The time limit was reached before all events were searched; the cursor continues.")]
     searchable_through: SearchableThrough
-    retention_start: Annotated[Time, Meta(description="Older events are no longer kept.")]
+    retention_start: Annotated[Time, doc("Older events are no longer kept.")]
 
 
 @get(

@@ -4,12 +4,11 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from litestar import Response, get
-from msgspec import Meta
 
 from tallystick import telemetry
 from tallystick.api.answers import answer, encode, encoded_answer
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import ResponseBody
+from tallystick.api.fields import ResponseBody, doc
 from tallystick.api.operation import operation
 from tallystick.api.problems import MEDIA_TYPE, problem_members
 
@@ -27,7 +26,7 @@ class ReadinessResponse(ResponseBody):
     """The server is ready."""
 
     status: Literal["ready"]
-    checks: Annotated[dict[str, bool], Meta(description="Result of each check: `database`, `disk` and `events`.")]
+    checks: Annotated[dict[str, bool], doc("Result of each check: `database`, `disk` and `events`.")]
 
 
 @get("/healthz", opt=_operation())

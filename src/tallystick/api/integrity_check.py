@@ -9,7 +9,7 @@ from msgspec import Meta
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import Count, ResponseBody, Time
+from tallystick.api.fields import Count, ResponseBody, Time, doc
 from tallystick.api.operation import operation
 from tallystick.clock import optional_rfc3339, rfc3339
 from tallystick.integrity.overview import Overview, overview, request_check
@@ -22,8 +22,8 @@ _operation = partial(operation, "Proofs", "admin")
 class CheckDifference(ResponseBody):
     """A difference between the log and what is stored."""
 
-    index: Annotated[int, Meta(description="Index in the log.", ge=0)]
-    problem: Annotated[str, Meta(description="What is wrong there.")]
+    index: Annotated[Count, doc("Index in the log.")]
+    problem: Annotated[str, doc("What is wrong there.")]
 
 
 class CheckRound(ResponseBody):
@@ -31,11 +31,11 @@ class CheckRound(ResponseBody):
 
     started_at: Time
     finished_at: Time | None
-    asked_by: Annotated[str | None, Meta(description="Who requested the check; null for the daily one.")]
-    entries: Annotated[int, Meta(description="Number of log entries to check, up to a signed checkpoint.", ge=0)]
-    done: Annotated[int, Meta(description="Number of entries checked so far.", ge=0)]
-    events: Annotated[int, Meta(description="Number of stored events that were compared with the log.", ge=0)]
-    expired: Annotated[int, Meta(description="Number of deleted events that the record of a purge explains.", ge=0)]
+    asked_by: Annotated[str | None, doc("Who requested the check; null for the daily one.")]
+    entries: Annotated[Count, doc("Number of log entries to check, up to a signed checkpoint.")]
+    done: Annotated[Count, doc("Number of entries checked so far.")]
+    events: Annotated[Count, doc("Number of stored events that were compared with the log.")]
+    expired: Annotated[Count, doc("Number of deleted events that the record of a purge explains.")]
     erased: Annotated[
         int, Meta(description="Number of events with erased parts that the record of an erasure explains.", ge=0)
     ]
@@ -61,11 +61,11 @@ class CheckRound(ResponseBody):
 class CheckResponse(ResponseBody):
     """The state of the integrity check."""
 
-    size: Annotated[int, Meta(description="Number of entries in the log.", ge=0)]
-    frozen: Annotated[str | None, Meta(description="Why the log is frozen; null if it is not.")]
-    waiting: Annotated[bool, Meta(description="A check was requested and has not started.")]
-    running: Annotated[CheckRound | None, Meta(description="The check under way.")]
-    last: Annotated[CheckRound | None, Meta(description="The last finished check.")]
+    size: Annotated[Count, doc("Number of entries in the log.")]
+    frozen: Annotated[str | None, doc("Why the log is frozen; null if it is not.")]
+    waiting: Annotated[bool, doc("A check was requested and has not started.")]
+    running: Annotated[CheckRound | None, doc("The check under way.")]
+    last: Annotated[CheckRound | None, doc("The last finished check.")]
 
     @classmethod
     def of(cls, found: Overview) -> "CheckResponse":

@@ -4,12 +4,12 @@ from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from tallystick.api.answers import JSON, encode, encoded_answer
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import EventId, LogIndex, ResponseBody
+from tallystick.api.fields import Count, EventId, LogIndex, ResponseBody, doc
 from tallystick.api.find_events import event_named
 from tallystick.api.negotiation import choose_media_type
 from tallystick.api.operation import Schema, operation
@@ -63,27 +63,23 @@ class EventEvidence(ResponseBody):
 
     index: LogIndex
     id: EventId
-    received_at: Annotated[int, Meta(description="Microseconds since 1970 UTC.", ge=0)]
-    what: Annotated[str | None, Meta(description="The first part: the exact text of its commitment.")]
-    target: Annotated[str | None, Meta(description="The second part.")]
-    who: Annotated[str | None, Meta(description="The third part.")]
-    details: Annotated[str | None, Meta(description="The fourth part.")]
-    seed: Annotated[str, Meta(description="16 bytes in base64 that open the commitments.")] | UnsetType = UNSET
-    salts: Annotated[dict[str, str], Meta(description="The salt of each part that is left, in base64.")] | UnsetType = (
-        UNSET
-    )
-    commitments: (
-        Annotated[dict[str, str], Meta(description="The commitment to each erased part, in base64.")] | UnsetType
-    ) = UNSET
+    received_at: Annotated[Count, doc("Microseconds since 1970 UTC.")]
+    what: Annotated[str | None, doc("The first part: the exact text of its commitment.")]
+    target: Annotated[str | None, doc("The second part.")]
+    who: Annotated[str | None, doc("The third part.")]
+    details: Annotated[str | None, doc("The fourth part.")]
+    seed: Annotated[str, doc("16 bytes in base64 that open the commitments.")] | UnsetType = UNSET
+    salts: Annotated[dict[str, str], doc("The salt of each part that is left, in base64.")] | UnsetType = UNSET
+    commitments: Annotated[dict[str, str], doc("The commitment to each erased part, in base64.")] | UnsetType = UNSET
 
 
 class ProofResponse(ResponseBody):
     """The inclusion proof of an event."""
 
     index: LogIndex
-    size: Annotated[int, Meta(description="Size of the log in the checkpoint.", ge=0)]
+    size: Annotated[Count, doc("Size of the log in the checkpoint.")]
     event: EventEvidence
-    proof: Annotated[str, Meta(description="The proof and the checkpoint, as a C2SP tlog-proof.")]
+    proof: Annotated[str, doc("The proof and the checkpoint, as a C2SP tlog-proof.")]
 
 
 @get("/v1/ledger/checkpoint", opt=_operation(**NOTE))

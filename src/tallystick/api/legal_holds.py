@@ -9,7 +9,7 @@ from msgspec import Meta
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import RequestBody, ResponseBody, Time
+from tallystick.api.fields import RequestBody, ResponseBody, Time, doc
 from tallystick.api.operation import operation
 from tallystick.clock import optional_rfc3339, rfc3339
 from tallystick.retention import holds
@@ -19,7 +19,7 @@ PATH = "/v1/legal-holds"
 _operation = partial(operation, "Retention", "admin")
 _LENGTH = {"maxLength": 2000}
 
-Name = Annotated[str, Meta(description="Name of the hold.", extra_json_schema={"minLength": 1, "maxLength": 100})]
+Name = Annotated[str, doc("Name of the hold.", minLength=1, maxLength=100)]
 Query = Annotated[str, Meta(description="Search for the events to hold.", extra_json_schema=_LENGTH)]
 Start = Annotated[str, Meta(description="Earliest date or time of the events.", extra_json_schema=_LENGTH)]
 End = Annotated[str, Meta(description="Latest date (inclusive) or time (exclusive).", extra_json_schema=_LENGTH)]
@@ -37,12 +37,12 @@ class HoldInput(RequestBody):
 class HoldResponse(ResponseBody):
     """A legal hold."""
 
-    id: Annotated[str, Meta(description="`hold_` and 26 characters.")]
+    id: Annotated[str, doc("`hold_` and 26 characters.")]
     name: Name
     query: Query
     start: Start
     end: End
-    placed_by: Annotated[str, Meta(description="Who placed the hold.")]
+    placed_by: Annotated[str, doc("Who placed the hold.")]
     placed_at: Time
     released_at: Time | None
 

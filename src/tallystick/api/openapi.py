@@ -10,11 +10,12 @@ from typing import Annotated, Any, get_args
 
 import msgspec
 from litestar.handlers import HTTPRouteHandler
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 import tallystick
 from tallystick.api.answers import JSON
 from tallystick.api.error_codes import CODES
+from tallystick.api.fields import Count, doc
 from tallystick.api.operation import OPTION, Operation, Parameter, Schema
 from tallystick.api.problems import MEDIA_TYPE
 from tallystick.api.query_parameters import PATH_PARAMETERS
@@ -82,23 +83,22 @@ _SUFFIX = "Response"  # tells a class from the domain's class of the same name; 
 class EventProblem(Struct, forbid_unknown_fields=True):
     """One problem of an event."""
 
-    index: Annotated[int, Meta(description="Which event of the request, from 0.", ge=0)]
-    field: Annotated[str, Meta(description="Path of the field, such as `actor.email`; empty for the whole event.")]
-    code: Annotated[str, Meta(description="Stable code, for programs.")]
-    detail: Annotated[str, Meta(description="What to do, for people.")]
+    index: Annotated[Count, doc("Which event of the request, from 0.")]
+    field: Annotated[str, doc("Path of the field, such as `actor.email`; empty for the whole event.")]
+    code: Annotated[str, doc("Stable code, for programs.")]
+    detail: Annotated[str, doc("What to do, for people.")]
 
 
 class ProblemResponse(Struct, kw_only=True):
     """An error (RFC 9457). Some codes have further members."""
 
-    type: Annotated[str, Meta(description="Link to the explanation of the code.")]
-    title: Annotated[str, Meta(description="Kind of error.")]
-    status: Annotated[int, Meta(description="HTTP status.")]
-    code: Annotated[str, Meta(description="Stable code, for programs.")]
-    detail: Annotated[str, Meta(description="What to do, for people.")]
+    type: Annotated[str, doc("Link to the explanation of the code.")]
+    title: Annotated[str, doc("Kind of error.")]
+    status: Annotated[int, doc("HTTP status.")]
+    code: Annotated[str, doc("Stable code, for programs.")]
+    detail: Annotated[str, doc("What to do, for people.")]
     errors: (
-        Annotated[list[EventProblem], Meta(description="With `invalid_event`: every problem of each event.")]
-        | msgspec.UnsetType
+        Annotated[list[EventProblem], doc("With `invalid_event`: every problem of each event.")] | msgspec.UnsetType
     ) = msgspec.UNSET
 
 

@@ -54,9 +54,18 @@ def operation(
     """The `opt` of a handler, with its Operation. Without `permission` the endpoint takes no API key."""
     names = frozenset(parameter["name"] for parameter in parameters if parameter["in"] == "query")
     declared = Operation(
-        topic, permission, parameters, names, body, bodies or {}, body_is_required, answer, media or {}, statuses or {},
-        problems,
-    )  # fmt: skip
+        topic=topic,
+        permission=permission,
+        parameters=parameters,
+        query_names=names,
+        body=body,
+        bodies=bodies or {},
+        body_is_required=body_is_required,
+        answer=answer,
+        media=media or {},
+        statuses=statuses or {},
+        problems=problems,
+    )
     return {OPTION: declared}
 
 

@@ -9,7 +9,7 @@ from tallystick.api.answers import encoded_answer
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.body import read_body
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import EventId, LogIndex, RequestBody, ResponseBody, Time
+from tallystick.api.fields import EventId, LogIndex, RequestBody, ResponseBody, Time, doc
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters
 from tallystick.api.query_parameters import RECORD, WAITS
@@ -31,19 +31,17 @@ class RecordedEvent(ResponseBody):
     id: EventId
     index: LogIndex
     timestamp: Time
-    duplicate: Annotated[bool, Meta(description="Its `external_id` was known: this is the first event with it.")]
-    conflict: Annotated[bool, Meta(description="Its content differs from that of the first event.")] | UnsetType = UNSET
-    clock_skew: Annotated[bool, Meta(description="Its timestamp is ahead of the server's clock.")] | UnsetType = UNSET
-    expires_soon: Annotated[bool, Meta(description="It is older than the retention.")] | UnsetType = UNSET
+    duplicate: Annotated[bool, doc("Its `external_id` was known: this is the first event with it.")]
+    conflict: Annotated[bool, doc("Its content differs from that of the first event.")] | UnsetType = UNSET
+    clock_skew: Annotated[bool, doc("Its timestamp is ahead of the server's clock.")] | UnsetType = UNSET
+    expires_soon: Annotated[bool, doc("It is older than the retention.")] | UnsetType = UNSET
 
 
 class RecordedResponse(ResponseBody):
     """The receipts, in the order of the request."""
 
     events: list[RecordedEvent]
-    duplicate: Annotated[
-        bool, Meta(description="The Idempotency-Key was known: this is the answer to the first request.")
-    ]
+    duplicate: Annotated[bool, doc("The Idempotency-Key was known: this is the answer to the first request.")]
 
 
 # `read_body` limits the size of the body, and what a compressed one unpacks to.

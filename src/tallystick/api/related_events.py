@@ -4,13 +4,12 @@ from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
-from msgspec import Meta
 
 from tallystick.api.answers import encode, encoded_answer
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.event_schema import EventResponse, event_response
-from tallystick.api.fields import EventId, ResponseBody, SearchableThrough, Time
+from tallystick.api.fields import EventId, ResponseBody, SearchableThrough, Time, doc
 from tallystick.api.find_events import event_named
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters
@@ -24,8 +23,8 @@ from tallystick.query.scope import Scope
 class EventThread(ResponseBody):
     """Something that the event may share with others."""
 
-    by: Annotated[Relation, Meta(description="What is shared.")]
-    value: Annotated[str, Meta(description="Its value.")]
+    by: Annotated[Relation, doc("What is shared.")]
+    value: Annotated[str, doc("Its value.")]
 
 
 class RelatedEvent(ResponseBody):
@@ -43,13 +42,11 @@ class RelatedResponse(ResponseBody):
     start: Time
     end: Time
     data: list[RelatedEvent]
-    more_before: Annotated[bool, Meta(description="There are further events before these.")]
-    more_after: Annotated[bool, Meta(description="There are further events after these.")]
-    partial: Annotated[
-        bool, Meta(description="The time limit was reached before the whole span was read; events may be missing.")
-    ]
+    more_before: Annotated[bool, doc("There are further events before these.")]
+    more_after: Annotated[bool, doc("There are further events after these.")]
+    partial: Annotated[bool, doc("The time limit was reached before the whole span was read; events may be missing.")]
     searchable_through: SearchableThrough
-    retention_start: Annotated[Time, Meta(description="Older events are no longer kept.")]
+    retention_start: Annotated[Time, doc("Older events are no longer kept.")]
 
 
 @get("/v1/audit-logs/{id:str}/related", opt=operation("Searching", "events:read", parameters=RELATED))

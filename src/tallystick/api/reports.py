@@ -12,7 +12,7 @@ from tallystick.api.answers import HEADERS, answer
 from tallystick.api.authorized_request import AuthorizedRequest, authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.exports import FILE, ExportResponse, Gone, Progress, Status
-from tallystick.api.fields import LogSize, PrincipalReference, RequestBody, ResponseBody, Sha256, Time
+from tallystick.api.fields import Count, LogSize, PrincipalReference, RequestBody, ResponseBody, Sha256, Time, doc
 from tallystick.api.operation import operation
 from tallystick.api.query_parameters import DEFAULT_LISTED, MOST_LISTED
 from tallystick.api.query_parameters import EXPORTS as PARAMETERS
@@ -33,21 +33,21 @@ _MINIMUM = {"minLength": 1}
 class ReportInput(RequestBody):
     """A compliance report as requested."""
 
-    framework: Annotated[str, Meta(description="Id of a framework.")]
+    framework: Annotated[str, doc("Id of a framework.")]
     start: Annotated[str, Meta(description="First date, or a time (inclusive).", extra_json_schema=_MINIMUM)]
     end: Annotated[str, Meta(description="Last date, or a time (exclusive).", extra_json_schema=_MINIMUM)]
-    tz: Annotated[str, Meta(description="Time zone of dates without a time and of the PDF.")] = "UTC"
+    tz: Annotated[str, doc("Time zone of dates without a time and of the PDF.")] = "UTC"
 
 
 class FrameworkException(ResponseBody):
     """Events among the answers to a question that need a closer look."""
 
-    says: Annotated[str, Meta(description="What stands out about them.")]
-    query: Annotated[str, Meta(description="Search that finds them.")]
-    own: Annotated[bool, Meta(description="Only events whose actor is the resource.")]
-    per: Annotated[str | None, Meta(description="Field of which one value must have `at_least` events in an hour.")]
-    at_least: Annotated[int, Meta(description="Number of events in an hour; see `per`.", ge=0)]
-    without: Annotated[str, Meta(description="Search: only resources for which it finds nothing.")]
+    says: Annotated[str, doc("What stands out about them.")]
+    query: Annotated[str, doc("Search that finds them.")]
+    own: Annotated[bool, doc("Only events whose actor is the resource.")]
+    per: Annotated[str | None, doc("Field of which one value must have `at_least` events in an hour.")]
+    at_least: Annotated[Count, doc("Number of events in an hour; see `per`.")]
+    without: Annotated[str, doc("Search: only resources for which it finds nothing.")]
 
     @classmethod
     def of(cls, exception: ExceptionSearch) -> "FrameworkException":
@@ -57,8 +57,8 @@ class FrameworkException(ResponseBody):
 class FrameworkQuestion(ResponseBody):
     """A question of a control, answered by a search."""
 
-    asks: Annotated[str, Meta(description="The question.")]
-    query: Annotated[str, Meta(description="Search whose events answer it.")]
+    asks: Annotated[str, doc("The question.")]
+    query: Annotated[str, doc("Search whose events answer it.")]
     exceptions: list[FrameworkException]
 
     @classmethod
@@ -69,9 +69,9 @@ class FrameworkQuestion(ResponseBody):
 class FrameworkControl(ResponseBody):
     """A control of a framework."""
 
-    id: Annotated[str, Meta(description="Identifier that auditors use.")]
-    title: Annotated[str, Meta(description="Short title.")]
-    about: Annotated[str, Meta(description="What the control requires.")]
+    id: Annotated[str, doc("Identifier that auditors use.")]
+    title: Annotated[str, doc("Short title.")]
+    about: Annotated[str, doc("What the control requires.")]
     questions: list[FrameworkQuestion]
 
     @classmethod
@@ -82,16 +82,16 @@ class FrameworkControl(ResponseBody):
 class FrameworkSource(ResponseBody):
     """A file that defines a framework."""
 
-    name: Annotated[str, Meta(description="Name of the file.")]
-    sha256: Annotated[str, Meta(description="SHA-256 of the file.")]
+    name: Annotated[str, doc("Name of the file.")]
+    sha256: Annotated[str, doc("SHA-256 of the file.")]
 
 
 class FrameworkResponse(ResponseBody):
     """A compliance framework."""
 
-    id: Annotated[str, Meta(description="Id, as in a request for a report.")]
-    title: Annotated[str, Meta(description="Name of the framework.")]
-    about: Annotated[str, Meta(description="What the framework covers.")]
+    id: Annotated[str, doc("Id, as in a request for a report.")]
+    title: Annotated[str, doc("Name of the framework.")]
+    about: Annotated[str, doc("What the framework covers.")]
     controls: list[FrameworkControl]
     sources: list[FrameworkSource]
 
@@ -110,25 +110,25 @@ class FrameworksResponse(ResponseBody):
     """The compliance frameworks."""
 
     data: list[FrameworkResponse]
-    problems: Annotated[list[str], Meta(description="Files of the operator that cannot be used, with line and reason.")]
+    problems: Annotated[list[str], doc("Files of the operator that cannot be used, with line and reason.")]
 
 
 class ReportResponse(ResponseBody):
     """A compliance report. It is an export, so that exports end and delete it."""
 
-    id: Annotated[str, Meta(description="`exp_` and 26 characters.")]
-    framework: Annotated[str, Meta(description="Id of its framework.")]
-    start: Annotated[str, Meta(description="Start as requested.")]
-    end: Annotated[str, Meta(description="End as requested.")]
-    tz: Annotated[str, Meta(description="Time zone.")]
+    id: Annotated[str, doc("`exp_` and 26 characters.")]
+    framework: Annotated[str, doc("Id of its framework.")]
+    start: Annotated[str, doc("Start as requested.")]
+    end: Annotated[str, doc("End as requested.")]
+    tz: Annotated[str, doc("Time zone.")]
     position: LogSize
     status: Status
     gone: Gone
     progress: Progress
-    rows: Annotated[int | None, Meta(description="Number of events in the period.")]
+    rows: Annotated[int | None, doc("Number of events in the period.")]
     bytes: int | None
-    sha256: Annotated[Sha256 | None, Meta(description="SHA-256 of the content, as recorded in the audit log.")]
-    error: Annotated[str | None, Meta(description="Why the report failed.")]
+    sha256: Annotated[Sha256 | None, doc("SHA-256 of the content, as recorded in the audit log.")]
+    error: Annotated[str | None, doc("Why the report failed.")]
     requested_by: PrincipalReference
     requested_at: Time
     finished_at: Time | None
@@ -167,7 +167,7 @@ class ReportsResponse(ResponseBody):
 class ReportContent(ResponseBody, forbid_unknown_fields=False):
     """The content of a compliance report: gaps first, then control by control."""
 
-    format: Annotated[str, Meta(description="`tallystick-report/v1`.")]
+    format: Annotated[str, doc("`tallystick-report/v1`.")]
     gaps: list[dict[str, Any]]
     controls: list[dict[str, Any]]
     reviews: list[dict[str, Any]]

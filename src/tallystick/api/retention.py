@@ -11,7 +11,7 @@ from tallystick.access import organizations
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import AuthorizedRequest, authorize
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import Count, RequestBody, ResponseBody, Time
+from tallystick.api.fields import Count, RequestBody, ResponseBody, Time, doc
 from tallystick.api.operation import operation
 from tallystick.clock import optional_rfc3339, rfc3339
 from tallystick.retention.change import RetentionPreview, preview_change
@@ -25,31 +25,23 @@ _DAYS = {"minimum": 1, "maximum": 36_500}
 
 Plan = Annotated[str, Meta(description="Plan.", extra_json_schema=_PLANS)]
 Days = Annotated[int, Meta(description="Number of days that events are kept.", extra_json_schema=_DAYS)]
-NeverExported = Annotated[int, Meta(description="Number of these events that are in no export and no archive.", ge=0)]
-Relation = Annotated[
-    str,
-    Meta(
-        description="`at_least` if there was no time to count all of them.",
-        extra_json_schema={"enum": ["exact", "at_least"]},
-    ),
-]
+NeverExported = Annotated[Count, doc("Number of these events that are in no export and no archive.")]
+Relation = Annotated[str, doc("`at_least` if there was no time to count all of them.", enum=["exact", "at_least"])]
 
 
 class RetentionInput(RequestBody):
     """A change of the retention: a plan, a number of days, or both."""
 
     plan: Annotated[
-        Plan | None, Meta(description="Plan. Without `retention_days`, events are kept as long as the plan includes.")
+        Plan | None, doc("Plan. Without `retention_days`, events are kept as long as the plan includes.")
     ] = None
-    retention_days: Annotated[
-        Days | None, Meta(description="Number of days, from 365: for owners on the enterprise plan.")
-    ] = None
+    retention_days: Annotated[Days | None, doc("Number of days, from 365: for owners on the enterprise plan.")] = None
 
 
 class ExpiringEvents(ResponseBody):
     """Events that are deleted soon."""
 
-    within_days: Annotated[int, Meta(description="Number of days ahead.", ge=0)]
+    within_days: Annotated[Count, doc("Number of days ahead.")]
     events: Count
     never_exported: NeverExported
     relation: Relation
@@ -63,17 +55,17 @@ class RetentionResponse(ResponseBody):
     """How long events are kept."""
 
     plan: Plan
-    days: Annotated[int, Meta(description="Number of days that events are kept.", ge=0)]
+    days: Annotated[Count, doc("Number of days that events are kept.")]
     kept_days: Annotated[
         int, Meta(description="Number of days in force today: a shorter retention takes effect a day later.", ge=0)
     ]
-    keeps_from: Annotated[Time, Meta(description="Older events are deleted.")]
+    keeps_from: Annotated[Time, doc("Older events are deleted.")]
     expiring: ExpiringEvents
-    pruned: Annotated[int, Meta(description="Number of events deleted since the beginning.", ge=0)]
-    active_holds: Annotated[int, Meta(description="Number of legal holds in force.", ge=0)]
+    pruned: Annotated[Count, doc("Number of events deleted since the beginning.")]
+    active_holds: Annotated[Count, doc("Number of legal holds in force.")]
     last_purge_at: Time | None
     next_purge_at: Time | None
-    support_contact: Annotated[str | None, Meta(description="Contact for a longer retention.")]
+    support_contact: Annotated[str | None, doc("Contact for a longer retention.")]
 
     @classmethod
     def of(cls, found: Forecast, support_contact: str | None) -> "RetentionResponse":
@@ -104,7 +96,7 @@ class DeletedEvents(ResponseBody):
     events: Count
     never_exported: NeverExported
     relation: Relation
-    oldest: Annotated[Time | None, Meta(description="Timestamp of the oldest one.")]
+    oldest: Annotated[Time | None, doc("Timestamp of the oldest one.")]
 
     @classmethod
     def of(cls, tally: ExpiryCount) -> "DeletedEvents":
@@ -118,8 +110,8 @@ class RetentionChange(ResponseBody):
     retention_days: Days
     before: PreviousRetention
     deletes: DeletedEvents
-    effective_at: Annotated[Time, Meta(description="Nothing is deleted because of the change before this time.")]
-    keeps_from: Annotated[Time, Meta(description="Older events are deleted then.")]
+    effective_at: Annotated[Time, doc("Nothing is deleted because of the change before this time.")]
+    keeps_from: Annotated[Time, doc("Older events are deleted then.")]
 
     @classmethod
     def of(cls, found: RetentionPreview) -> "RetentionChange":

@@ -11,7 +11,7 @@ from tallystick import clock
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import RequestBody, ResponseBody, Time, TimeOfDay
+from tallystick.api.fields import Count, RequestBody, ResponseBody, Time, TimeOfDay, doc
 from tallystick.api.operation import operation
 from tallystick.clock import optional_rfc3339, rfc3339
 from tallystick.compliance import reminder
@@ -25,26 +25,24 @@ _operation = partial(operation, "Compliance", "admin")
 class ReminderInput(RequestBody):
     """When people are reminded."""
 
-    weekday: Annotated[
-        int, Meta(description="Day of the week; 0 is Monday.", extra_json_schema={"minimum": 0, "maximum": 6})
-    ]
+    weekday: Annotated[int, doc("Day of the week; 0 is Monday.", minimum=0, maximum=6)]
     at: TimeOfDay
     recipients: Annotated[
-        list[Annotated[str, Meta(description="E-mail address of an owner, admin or auditor.")]],
+        list[Annotated[str, doc("E-mail address of an owner, admin or auditor.")]],
         Meta(extra_json_schema={"minItems": 1, "maxItems": 20}),
     ]
-    tz: Annotated[str, Meta(description="Time zone.")] = "UTC"
+    tz: Annotated[str, doc("Time zone.")] = "UTC"
 
 
 class ReminderSettings(ResponseBody):
     """When people are reminded."""
 
-    weekday: Annotated[int, Meta(description="Day of the week; 0 is Monday.", ge=0)]
+    weekday: Annotated[Count, doc("Day of the week; 0 is Monday.")]
     at: TimeOfDay
-    tz: Annotated[str, Meta(description="Time zone.")]
-    recipients: Annotated[list[str], Meta(description="E-mail addresses.")]
-    next_at: Annotated[Time, Meta(description="When the next mail is due.")]
-    told_at: Annotated[Time | None, Meta(description="When the last mail was sent.")]
+    tz: Annotated[str, doc("Time zone.")]
+    recipients: Annotated[list[str], doc("E-mail addresses.")]
+    next_at: Annotated[Time, doc("When the next mail is due.")]
+    told_at: Annotated[Time | None, doc("When the last mail was sent.")]
 
     @classmethod
     def of(cls, settings: Reminder) -> "ReminderSettings":
@@ -62,9 +60,9 @@ class ReviewReminder(ResponseBody):
     """The weekly reminder and what it would say."""
 
     reminder: ReminderSettings | None
-    open: Annotated[int, Meta(description="Number of reviews that wait for a signature.", ge=0)]
-    overdue: Annotated[list[str], Meta(description="Ids of reviews that have waited for more than seven days.")]
-    none_this_week: Annotated[bool, Meta(description="A reminder is set, and no review was signed for seven days.")]
+    open: Annotated[Count, doc("Number of reviews that wait for a signature.")]
+    overdue: Annotated[list[str], doc("Ids of reviews that have waited for more than seven days.")]
+    none_this_week: Annotated[bool, doc("A reminder is set, and no review was signed for seven days.")]
     last_signed_at: Time | None
 
     @classmethod

@@ -23,6 +23,7 @@ from tallystick.api.fields import (
     Sha256,
     StoredFilter,
     Time,
+    doc,
 )
 from tallystick.api.operation import operation
 from tallystick.api.query_parameters import DEFAULT_LISTED, REVIEW_STATUSES, REVIEWS
@@ -49,20 +50,10 @@ _write = partial(operation, "Compliance", "exports")
 _MINIMUM = {"minLength": 1}
 
 Severity = Annotated[
-    str,
-    Meta(
-        description="Severity; `fine` for an event that was reviewed and is in order.",
-        extra_json_schema={"enum": list(SEVERITIES)},
-    ),
+    str, doc("Severity; `fine` for an event that was reviewed and is in order.", enum=list(SEVERITIES))
 ]
-About = Annotated[
-    str,
-    Meta(
-        description="Control that the review is about, such as `soc2 CC6.3`.",
-        extra_json_schema={"maxLength": MOST_ABOUT},
-    ),
-]
-Conclusion = Annotated[str, Meta(description="Conclusion.", extra_json_schema={"maxLength": MOST_CONCLUSION})]
+About = Annotated[str, doc("Control that the review is about, such as `soc2 CC6.3`.", maxLength=MOST_ABOUT)]
+Conclusion = Annotated[str, doc("Conclusion.", maxLength=MOST_CONCLUSION)]
 
 
 class PeriodInput(RequestBody):
@@ -70,26 +61,26 @@ class PeriodInput(RequestBody):
 
     start: Annotated[str, Meta(description="First date, or a time (inclusive).", extra_json_schema=_MINIMUM)]
     end: Annotated[str, Meta(description="Last date, or a time (exclusive); at most now.", extra_json_schema=_MINIMUM)]
-    tz: Annotated[str, Meta(description="Time zone of dates without a time.")] = "UTC"
+    tz: Annotated[str, doc("Time zone of dates without a time.")] = "UTC"
 
 
 class FindingInput(RequestBody):
     """A finding as sent."""
 
-    event: Annotated[str, Meta(description="Id of an event in the period and the query of the review.")]
+    event: Annotated[str, doc("Id of an event in the period and the query of the review.")]
     severity: Severity = "low"
-    note: Annotated[str, Meta(description="Note.", extra_json_schema={"maxLength": MOST_NOTE})] = ""
+    note: Annotated[str, doc("Note.", maxLength=MOST_NOTE)] = ""
 
 
 class ReviewInput(RequestBody):
     """A review as sent. With a conclusion it is signed at once, otherwise it stays open."""
 
     period: PeriodInput
-    query: Annotated[str, Meta(description="Search for the events to review. Empty: all events of the period.")] = ""
+    query: Annotated[str, doc("Search for the events to review. Empty: all events of the period.")] = ""
     findings: Annotated[list[FindingInput], Meta(extra_json_schema={"maxItems": MOST_FINDINGS})] | UnsetType = UNSET
     conclusion: Conclusion = ""
     about: About = ""
-    corrects: Annotated[str, Meta(description="Id of the signed review that this one corrects.")] = ""
+    corrects: Annotated[str, doc("Id of the signed review that this one corrects.")] = ""
 
 
 class SignatureInput(RequestBody):
@@ -103,7 +94,7 @@ class ReviewPeriod(ResponseBody):
 
     start: Time
     end: Time
-    tz: Annotated[str, Meta(description="Time zone of its dates.")]
+    tz: Annotated[str, doc("Time zone of its dates.")]
 
 
 class FindingResponse(ResponseBody):
@@ -113,7 +104,7 @@ class FindingResponse(ResponseBody):
     index: LogIndex
     severity: Severity
     note: str
-    marked_by: Annotated[str, Meta(description="Who noted it.")]
+    marked_by: Annotated[str, doc("Who noted it.")]
     marked_at: Time
 
     @classmethod
@@ -128,21 +119,15 @@ class FindingResponse(ResponseBody):
         )
 
 
-ReviewId = Annotated[str, Meta(description="`rev_` and 26 characters.")]
-Status = Annotated[
-    str, Meta(description="Signed reviews cannot be changed.", extra_json_schema={"enum": list(REVIEW_STATUSES)})
-]
-AboutOrNone = Annotated[str | None, Meta(description="Control that the review is about, such as `soc2 CC6.3`.")]
-Corrects = Annotated[str | None, Meta(description="Id of the review that this one corrects.")]
-CorrectedBy = Annotated[str | None, Meta(description="Id of the signed review that corrects this one.")]
-Overdue = Annotated[bool, Meta(description="Open for more than seven days.")]
-Position = Annotated[
-    Count | None, Meta(description="Size of the log at signing: the review covers events with a lower index.")
-]
-EventCount = Annotated[Count | None, Meta(description="Exact number of events below the position.")]
-ContentSha256 = Annotated[
-    Sha256 | None, Meta(description="SHA-256 of the signed content, as `audit_log.review_signed` records it.")
-]
+ReviewId = Annotated[str, doc("`rev_` and 26 characters.")]
+Status = Annotated[str, doc("Signed reviews cannot be changed.", enum=list(REVIEW_STATUSES))]
+AboutOrNone = Annotated[str | None, doc("Control that the review is about, such as `soc2 CC6.3`.")]
+Corrects = Annotated[str | None, doc("Id of the review that this one corrects.")]
+CorrectedBy = Annotated[str | None, doc("Id of the signed review that corrects this one.")]
+Overdue = Annotated[bool, doc("Open for more than seven days.")]
+Position = Annotated[Count | None, doc("Size of the log at signing: the review covers events with a lower index.")]
+EventCount = Annotated[Count | None, doc("Exact number of events below the position.")]
+ContentSha256 = Annotated[Sha256 | None, doc("SHA-256 of the signed content, as `audit_log.review_signed` records it.")]
 
 
 class ReviewSummary(ResponseBody):
@@ -155,7 +140,7 @@ class ReviewSummary(ResponseBody):
     corrected_by: CorrectedBy
     period: ReviewPeriod
     filter: StoredFilter
-    findings: Annotated[int, Meta(description="Number of findings.", ge=0)]
+    findings: Annotated[Count, doc("Number of findings.")]
     opened_by: NamedReference
     opened_at: Time
     overdue: Overdue
@@ -198,8 +183,7 @@ class ReviewResponse(ResponseBody):
     events: EventCount
     sha256: ContentSha256
     as_signed: Annotated[
-        bool | None,
-        Meta(description="Whether the content is still what was signed; erasing personal data changes it."),
+        bool | None, doc("Whether the content is still what was signed; erasing personal data changes it.")
     ]
 
     @classmethod
