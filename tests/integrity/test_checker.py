@@ -21,6 +21,8 @@ from tallystick.retention.purge import Purger
 from tallystick.retention.tables import prunings
 from tests.fixtures.spine import Spine
 
+pytestmark = pytest.mark.one_engine
+
 COUNT = 600  # three tiles, the organization's own first action included
 
 
@@ -163,6 +165,7 @@ def test_attack_the_tree_changed(trail: Guarded, level: int, position: int) -> N
     assert any("hash above" in one.words or "root" in one.words for one in found.problems)
 
 
+@pytest.mark.both_engines
 def test_attack_entries_of_the_log_deleted(trail: Guarded) -> None:
     place = (tiles.c.org_id == trail.scope.org_id) & (tiles.c.level == 0) & (tiles.c.position == 1)
     with trail.spine.database.write() as connection:
@@ -192,6 +195,7 @@ def test_a_purge_under_way_is_no_difference_whichever_step_it_is_at(trail: Guard
     assert trail.round().found == 0
 
 
+@pytest.mark.both_engines
 def test_what_a_purge_took_and_is_there_all_the_same_is_found(trail: Guarded) -> None:
     trail.fill(1, timestamp="2020-01-01T00:00:00Z")
     trail.spine.ship()
@@ -235,6 +239,7 @@ def test_what_is_not_stored_yet_is_no_difference(trail: Guarded) -> None:
     assert trail.round().found == 0
 
 
+@pytest.mark.both_engines
 def test_a_round_that_a_person_asked_for_is_in_the_trail_whoever_asks_twice(trail: Guarded) -> None:
     trail.round()
     for _ in range(2):
@@ -247,6 +252,7 @@ def test_a_round_that_a_person_asked_for_is_in_the_trail_whoever_asks_twice(trai
     assert said["entries"] == said["events"] >= COUNT
 
 
+@pytest.mark.both_engines
 def test_one_log_tells_nothing_of_another(trail: Guarded) -> None:
     other = trail.spine.organization("other")
     trail.spine.ship()
@@ -258,6 +264,7 @@ def test_one_log_tells_nothing_of_another(trail: Guarded) -> None:
         assert (seen.last.found, seen.size) == (0, 1)
 
 
+@pytest.mark.both_engines
 def test_a_frozen_log_is_looked_through_all_the_same(trail: Guarded) -> None:
     with trail.spine.database.write() as connection:
         mine = logs.c.org_id == trail.scope.org_id
@@ -277,6 +284,7 @@ def test_whoever_asks_again_and_again_holds_no_other_log_up_for_long(trail: Guar
         assert rounds.next_due(connection, now=trail.now + 2 * DAY_US) == (other.org_id, None)
 
 
+@pytest.mark.both_engines
 def test_a_log_that_cannot_be_looked_through_holds_no_other_up(trail: Guarded) -> None:
     trail.round()
     other = trail.spine.organization("other")

@@ -13,6 +13,8 @@ from tallystick.retention.tables import clock_witness
 from tallystick.work import leases
 from tests.retention.test_purge import event, purge
 
+pytestmark = pytest.mark.one_engine
+
 NOW = 1_800_000_000 * SECOND_US
 
 
@@ -30,6 +32,7 @@ def test_a_day_without_a_server_is_no_leap(database):
     assert is_trusted(database, NOW + MAX_LEAP)
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("leap", [MAX_LEAP + 1, 31 * DAY_US, 3650 * DAY_US])
 def test_a_leap_is_believed_after_a_day_of_running(database, leap):
     is_trusted(database, NOW)

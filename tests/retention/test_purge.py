@@ -25,6 +25,8 @@ from tallystick.retention.tables import legal_holds
 from tallystick.search.scan import read_unstored
 from tests.fixtures.spine import Spine
 
+pytestmark = pytest.mark.one_engine
+
 
 def event(days: float, **more: object) -> dict[str, object]:
     """An event of so many days ago."""
@@ -89,6 +91,7 @@ def test_nothing_is_deleted_before_its_record_is_in_the_log(spine: Spine) -> Non
     assert old not in spine.indexes(scope.org_id)
 
 
+@pytest.mark.both_engines
 def test_a_deletion_that_was_announced_is_taken_up_by_whoever_comes_after_a_crash(spine: Spine) -> None:
     scope = spine.organization(days=30)
     old = spine.record(scope, event(31)).events[0].index
@@ -217,6 +220,7 @@ def test_what_an_operator_redacts_is_not_redacted_from_the_record(spine: Spine) 
     assert parse_indexes(records(spine, scope)[0]["indexes"]) == [sent]
 
 
+@pytest.mark.both_engines
 def test_an_organization_whose_purge_fails_holds_up_no_other(spine: Spine) -> None:
     broken, acme = spine.organization("broken", days=30), spine.organization("acme", days=30)
     for scope in (broken, acme):

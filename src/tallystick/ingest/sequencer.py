@@ -40,18 +40,21 @@ class Sequencer:
     """Commits what the pool holds.
 
     After each commit `listeners` are called with the organization and the new end of its log; `recent` holds the batch
-    then.
+    then. `idle_seconds` is how often it looks at the outbox by itself.
     """
 
-    def __init__(self, database: Database, pool: Pool, *, redacted_keys: frozenset[str]) -> None:
+    def __init__(
+        self, database: Database, pool: Pool, *, redacted_keys: frozenset[str], idle_seconds: float = IDLE_SECONDS
+    ) -> None:
         self._database = database
         self._pool = pool
         self._redacted_keys = redacted_keys
+        self._idle_seconds = idle_seconds
         self.listeners: list[Listener] = []
         self.recent = Recent()
         self._stopping = False
         self._swept_at = 0
-        self._looked_at = 0.0
+        self._looked_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
 
     def start(self) -> None:
@@ -65,9 +68,9 @@ class Sequencer:
 
     def _run(self) -> None:
         while True:
-            submissions, poked = self._pool.take(IDLE_SECONDS)
+            submissions, poked = self._pool.take(self._idle_seconds)
             now = time.monotonic()
-            look = poked or now - self._looked_at >= IDLE_SECONDS
+            look = poked or now - self._looked_at >= self._idle_seconds
             if look:
                 self._looked_at = now
             try:
