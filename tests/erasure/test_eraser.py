@@ -35,6 +35,8 @@ from tests.erasure.erasure_driver import (
 from tests.erasure.erasure_driver import show as shown
 from tests.fixtures.spine import Spine
 
+pytestmark = pytest.mark.one_engine
+
 
 @pytest.fixture
 def work(spine: Spine, tmp_path: Path) -> Eraser:
@@ -118,6 +120,7 @@ def test_what_is_left_still_gives_its_entry_and_its_columns(spine: Spine, work: 
     assert list(differences(spine.database, spine.store, scope, 0, end)) == []
 
 
+@pytest.mark.both_engines
 def test_nothing_is_erased_before_its_record_is_in_the_log(spine: Spine, work: Eraser) -> None:
     scope = spine.organization()
     spine.record(scope, by_sarah())
@@ -180,6 +183,7 @@ def test_what_is_under_a_hold_stays_and_is_counted(spine: Spine, work: Eraser) -
     assert shown(spine, scope, shown_id).held == 1
 
 
+@pytest.mark.both_engines
 def test_a_hold_that_is_placed_after_looking_counts_too(spine: Spine, work: Eraser) -> None:
     scope = spine.organization()
     sent = spine.record(scope, by_sarah(resource={"type": "project", "name": "secret"}), by_sarah()).events
@@ -209,6 +213,7 @@ def test_the_preview_says_as_what_where_and_under_which_names(spine: Spine, work
     assert trail.names == {"email": ["Sarah@acme.com"], "name": ["Sarah Lin"]}
 
 
+@pytest.mark.both_engines
 def test_an_unconfirmed_request_is_forgotten_after_a_week_with_whom_it_was_about(spine: Spine, work: Eraser) -> None:
     scope = spine.organization()
     shown_id = ask(spine, scope)
