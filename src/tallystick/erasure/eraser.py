@@ -94,7 +94,7 @@ class Eraser(Background):
             try:
                 busy = self._run_stage(row, now)
             except Exception as error:
-                # What fails for one organization is tried again later, and holds up no other.
+                # A failing erasure is retried later, so that it does not hold up the others.
                 self._pauses.pause(row.erasure_id, now)
                 self._save_problem(row, error.detail if isinstance(error, TallystickError) else type(error).__name__)
                 raise

@@ -52,7 +52,7 @@ class SearchBatch:
     """The matches of one batch as (index, parts as bits), and the position of the next batch."""
 
     matches: list[tuple[int, int]] = field(default_factory=list)
-    place: str = DONE
+    position: str = DONE
 
 
 def search_trail(
@@ -60,26 +60,26 @@ def search_trail(
     store: EventStore,
     scope: Scope,
     matcher: SubjectMatcher,
-    place: str,
+    position: str,
     end: int,
     found: SubjectMatches,
 ) -> SearchBatch:
-    """Search the next batch of rows from `place` (empty: the oldest) below index `end`; adds to `found`. Blocks."""
+    """Search the next batch of rows from `position` (empty: the oldest) below index `end`; adds to `found`. Blocks."""
     with database.read() as connection:
         free = _unheld_filter(holds.active(connection, scope))
-        aside = _set_aside_events(connection, scope, end) if place == ASIDE else []
-    run = SearchBatch()
-    if place == ASIDE:
+        aside = _set_aside_events(connection, scope, end) if position == ASIDE else []
+    batch = SearchBatch()
+    if position == ASIDE:
         for index, record in aside:
-            _match_event(record, index, matcher, free, found, run)
-        return run
-    near = _parse_position(place)
+            _match_event(record, index, matcher, free, found, batch)
+        return batch
+    near = _parse_position(position)
     far = erasing.window_end(store, scope, near, BATCH_ROWS)
     for block in erasing.find_rows_with_text(store, scope, matcher.needles, Window(near, far), end):
         for event in block:
-            _match_event(event, event.index, matcher, free, found, run)
-    run.place = ASIDE if far is None else f"{far[0]},{far[1]}"
-    return run
+            _match_event(event, event.index, matcher, free, found, batch)
+    batch.position = ASIDE if far is None else f"{far[0]},{far[1]}"
+    return batch
 
 
 def search_archive(
@@ -88,17 +88,17 @@ def search_archive(
     archive_eraser: ArchiveEraser,
     scope: Scope,
     matcher: SubjectMatcher,
-    place: str,
+    position: str,
     end: int,
     found: SubjectMatches,
 ) -> SearchBatch:
-    """Search archived files after `place` (ARCHIVE: from the first); adds to `found`. Blocks. TargetError.
+    """Search archived files after `position` (ARCHIVE: from the first); adds to `found`. Blocks. TargetError.
 
     Call it after the trail was searched: events that a purge has archived but not yet deleted were found there, and
     are skipped here.
     """
-    after = place.removeprefix(ARCHIVE).strip()
-    run = SearchBatch()
+    after = position.removeprefix(ARCHIVE).strip()
+    batch = SearchBatch()
     with database.read() as connection:
         free = _unheld_filter(holds.active(connection, scope))
     ends = time.monotonic() + STEP_SECONDS
@@ -109,12 +109,12 @@ def search_archive(
             there = store.present(scope.org_id, block[0].index, block[-1].index + 1)
             for event in block:
                 if event.index < end and event.index not in there:
-                    _match_event(event, event.index, matcher, free, found, run)
-        run.place = f"{ARCHIVE} {step.name}"
+                    _match_event(event, event.index, matcher, free, found, batch)
+        batch.position = f"{ARCHIVE} {step.name}"
         if time.monotonic() > ends:
             break
-    found.archived += len(run.matches)
-    return run
+    found.archived += len(batch.matches)
+    return batch
 
 
 def _match_event(
@@ -123,7 +123,7 @@ def _match_event(
     matcher: SubjectMatcher,
     free: Callable[[Record], bool],
     found: SubjectMatches,
-    run: SearchBatch,
+    batch: SearchBatch,
 ) -> None:
     kinds = matcher.roles_in(event)
     mask = mask_of(set(kinds) - set(lost_parts(event.remains)))
@@ -140,7 +140,7 @@ def _match_event(
         known = found.names.setdefault(name, [])
         if text not in known and len(known) < MAX_NAMES:
             known.append(text)
-    run.matches.append((index, mask))
+    batch.matches.append((index, mask))
 
 
 def _unheld_filter(held: Sequence[Hold]) -> Callable[[Record], Any]:
@@ -151,8 +151,8 @@ def _set_aside_events(connection: Connection, scope: Scope, end: int) -> list[tu
     return [(index, record) for index, record in set_aside.of_organization(connection, scope.org_id) if index < end]
 
 
-def _parse_position(place: str) -> Place | None:
-    if not place:
+def _parse_position(position: str) -> Place | None:
+    if not position:
         return None
-    at, _, index = place.partition(",")
+    at, _, index = position.partition(",")
     return int(at), int(index)

@@ -73,9 +73,9 @@ class ErasureStages:
         matcher = _matcher(row)
         preview = msgspec.json.decode(row.found, type=ErasurePreview) if row.found else ErasurePreview(SubjectMatches())
         scope = operator_scope(row.org_id)
-        run = self._search_next(row, scope, matcher, preview.trail)
-        values: dict[str, Any] = {"place": run.place}
-        if run.place == DONE:
+        batch = self._search_next(row, scope, matcher, preview.trail)
+        values: dict[str, Any] = {"place": batch.position}
+        if batch.position == DONE:
             preview.searched_through = row.end_index - 1
             preview.places = {place.name: place.count(row.org_id, matcher) for place in self.places}
             with self.database.read() as connection:
@@ -109,23 +109,23 @@ class ErasureStages:
         found, scope = SubjectMatches(), operator_scope(row.org_id)
         with self.database.read() as connection:
             before = _holds(connection, row.org_id)
-        run = self._search_next(row, scope, _matcher(row), found)
+        batch = self._search_next(row, scope, _matcher(row), found)
         with self.database.write() as connection:
             organizations.lock_row(connection, row.org_id)
             now = _holds(connection, row.org_id)
             if now != before or (row.place and now != row.holds):
                 _start_again(connection, row)
                 return True
-            add_steps(connection, row, "found", group_by_parts(run.matches))
-            if run.place == DONE:
+            add_steps(connection, row, "found", group_by_parts(batch.matches))
+            if batch.position == DONE:
                 merge_steps(connection, row)
             _update_row(
                 connection,
                 row,
-                place="" if run.place == DONE else run.place,
+                place="" if batch.position == DONE else batch.position,
                 holds=now,
                 held=row.held + found.held,
-                **({"stage": TELL} if run.place == DONE else {}),
+                **({"stage": TELL} if batch.position == DONE else {}),
             )
         return True
 
@@ -220,10 +220,10 @@ class ErasureStages:
                 )
             require_archive(self.database, scope)
             return SearchBatch()
-        run = search_trail(self.database, self.store, scope, matcher, row.place, row.end_index, found)
-        if run.place == DONE:
-            run.place = ARCHIVED
-        return run
+        batch = search_trail(self.database, self.store, scope, matcher, row.place, row.end_index, found)
+        if batch.position == DONE:
+            batch.position = ARCHIVED
+        return batch
 
     def erase_elsewhere(self, row: ErasureRow) -> bool:
         """PLACES: erase outside of the trail, then in the request itself."""
