@@ -106,8 +106,9 @@ class AlertsPage:
     token: str
     request: WebRequest
 
-    async def show(self, problem: str = "", typed: Mapping[str, str] | None = None, *, status: int = 200,
-                   secret: str = "") -> Response[str]:  # fmt: skip
+    async def show(
+        self, problem: str = "", typed: Mapping[str, str] | None = None, *, status: int = 200, secret: str = ""
+    ) -> Response[str]:
         """The rendered page; `secret` is the signing secret of a destination that was just created."""
         zone = filters_of(self.request).zone
         query = self.request.query_params
@@ -217,8 +218,9 @@ async def change_rule(rule_id: str, form_request: FormRequestDep) -> Response[st
             await form_request.write(changes.remove, rule_id, **form_request.context)
             return redirect(f"{PATH}#rules")
         case _:
-            raise BadRequest("A rule takes on, off, mute, unmute, send or delete.", code="bad_parameter",
-                             parameter="act")  # fmt: skip
+            raise BadRequest(
+                "A rule takes on, off, mute, unmute, send or delete.", code="bad_parameter", parameter="act"
+            )
     return redirect(f"{PATH}#{rule_id}")
 
 
@@ -274,8 +276,9 @@ async def change_destination(
         case "delete":
             await form_request.write(destination_changes.remove, destination_id, **form_request.context)
         case _:
-            raise BadRequest("A destination takes test, on, off, rotate or delete.", code="bad_parameter",
-                             parameter="act")  # fmt: skip
+            raise BadRequest(
+                "A destination takes test, on, off, rotate or delete.", code="bad_parameter", parameter="act"
+            )
     delivery_worker.wake()
     return await alerts_page.show(secret=secret) if secret else redirect(f"{PATH}#destinations")
 

@@ -51,9 +51,16 @@ async def write_case(
         await form_request.write(changes.write_lines, case_id, int(version[:9]), words, **form_request.context)
     except (BadRequest, Conflict) as problem:
         return await case_page(
-            request, case_id, user_scope, frame, database, finder,
-            problem=problem.detail, typed=words, status=problem.status,
-        )  # fmt: skip
+            request,
+            case_id,
+            user_scope,
+            frame,
+            database,
+            finder,
+            problem=problem.detail,
+            typed=words,
+            status=problem.status,
+        )
     return _back(form_request, case_id)
 
 

@@ -42,8 +42,14 @@ async def show_histogram(
     points = _points(counted, filters.zone) if counted else ""
     totals = {name: sum(getattr(bar, name) for bar in bars) for name in ("success", "failed")}
     partial = bool(counted and counted["partial"])
-    return html("histogram.html", bars=[bar for bar in bars if bar.success or bar.failed], points=points,
-                totals=totals, partial=partial, filters=filters)  # fmt: skip
+    return html(
+        "histogram.html",
+        bars=[bar for bar in bars if bar.success or bar.failed],
+        points=points,
+        totals=totals,
+        partial=partial,
+        filters=filters,
+    )
 
 
 def _load(finder: find.Finder, scope: Scope, filters: Filters) -> dict[str, Any] | None:

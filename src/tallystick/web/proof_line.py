@@ -73,9 +73,7 @@ async def download_proof(
     return Response(await database.run(build), media_type="application/json", headers=headers)
 
 
-def _prove(
-    database: Database, finder: Finder, prover: Prover, scope: Scope, event_id: str
-) -> ProofLine:  # fmt: skip
+def _prove(database: Database, finder: Finder, prover: Prover, scope: Scope, event_id: str) -> ProofLine:
     event = find_event(finder, scope, event_id)
     if event is None:
         raise event_not_found()

@@ -177,6 +177,10 @@ def _filters(review: Review) -> Filters:
     """The filters of the review's events on the Audit Logs page."""
     repeated: dict[str, Any] = {name: tuple(values) for name, values in review.filter.items() if name != "q"}
     return Filters(
-        q=" ".join(review.filter.get("q", ())[:1]), range="custom", start=rfc3339(review.start),
-        end=rfc3339(review.end), tz=review.zone, **repeated,
-    )  # fmt: skip
+        q=" ".join(review.filter.get("q", ())[:1]),
+        range="custom",
+        start=rfc3339(review.start),
+        end=rfc3339(review.end),
+        tz=review.zone,
+        **repeated,
+    )

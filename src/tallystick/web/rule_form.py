@@ -69,9 +69,15 @@ class RuleForm:
     token: str
 
     async def show(
-        self, typed: dict[str, str], *, problem: str = "", tested: BacktestSummary | None = None, said: str = "",
-        one: Rule | None = None, status: int = 200,
-    ) -> Response[str]:  # fmt: skip
+        self,
+        typed: dict[str, str],
+        *,
+        problem: str = "",
+        tested: BacktestSummary | None = None,
+        said: str = "",
+        one: Rule | None = None,
+        status: int = 200,
+    ) -> Response[str]:
         """The rendered form."""
 
         def load() -> list[tuple[str, str]]:

@@ -69,7 +69,7 @@ async def show_security(
     return html(
         "security.html",
         frame=frame.at("security"),
-        looked=content,
+        content=content,
         days=days,
         periods=PERIODS,
         signs=[(name, *texts) for name, texts in SIGNS.items()],
