@@ -12,14 +12,12 @@ from tallystick.errors import Conflict
 from tallystick.exports import links, request
 from tallystick.exports.tables import exports
 from tallystick.schedules import changes
-from tallystick.schedules.export_queue import CLAIM_SECONDS, ExportQueue
 from tallystick.schedules.tables import (
     export_schedules,
     schedule_deliveries,
     schedule_recipients,
     schedule_runs,
 )
-from tallystick.work import leases
 from tests.destinations.mail_server import open_mailbox
 from tests.fixtures.s3_server import S3Server
 from tests.fixtures.spine import Spine
@@ -41,19 +39,6 @@ from tests.schedules.schedule_driver import (
 
 NOW = at("2024-03-04 12:00")
 EVENT = {"action": "thing.done"}
-
-
-@pytest.fixture
-def scope(sqlite_spine: Spine):
-    made = sqlite_spine.organization()
-    sqlite_spine.record(made, *[EVENT] * 10)
-    sqlite_spine.ship()
-    return made
-
-
-@pytest.fixture
-def maya(sqlite_spine: Spine, scope):
-    return owner(sqlite_spine, scope)
 
 
 def test_the_mail_says_what_it_holds_and_has_the_file(sqlite_spine: Spine, maya, mailbox, driver):
@@ -122,65 +107,6 @@ def test_a_refusal_for_now_is_tried_again_and_one_for_good_with_the_next_run(
     driver.settle(NOW + 3 * DAY_US)
     first, second = (indexes(attached(mail_of(content)) or b"") for _, content in mailbox[0].messages)
     assert second[0] == first[-1] + 1, "what was refused comes with the next one"
-
-
-def test_a_crash_before_it_was_recorded_sends_it_again_under_the_same_id(
-    sqlite_spine: Spine, maya, mailbox, driver, tmp_path, monkeypatch
-):
-    made = schedule(sqlite_spine, maya, NOW)
-
-    def die(*_args: object) -> None:
-        raise SystemExit
-
-    with monkeypatch.context() as patched:
-        patched.setattr(ExportQueue, "record", die)
-        with pytest.raises(SystemExit):
-            driver.settle(NOW + DAY_US)
-    ScheduleDriver(sqlite_spine, tmp_path, mailbox[1]).settle(NOW + DAY_US + (CLAIM_SECONDS + 1) * SECOND_US)
-    one, other = (mail_of(content) for _, content in mailbox[0].messages)
-    assert one["Message-ID"] == other["Message-ID"]
-    assert attached(one) == attached(other)
-    assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "delivered"
-
-
-def test_after_a_crash_the_only_process_there_can_be_sends_it_at_once(
-    sqlite_spine: Spine, maya, mailbox, driver, tmp_path, monkeypatch
-):
-    schedule(sqlite_spine, maya, NOW)
-
-    def die(*_args: object) -> None:
-        raise SystemExit
-
-    with monkeypatch.context() as patched:
-        patched.setattr(ExportQueue, "record", die)
-        with pytest.raises(SystemExit):
-            driver.settle(NOW + DAY_US)
-    again = ScheduleDriver(sqlite_spine, tmp_path, mailbox[1])
-    with sqlite_spine.database.write() as connection:
-        leases.forget_all(connection)
-        again.worker.release_claims(connection, NOW + DAY_US)
-    again.settle(NOW + DAY_US)
-    assert len(mailbox[0].messages) == 2
-
-
-def test_another_file_of_the_same_run_goes_under_another_id(
-    sqlite_spine: Spine, maya, mailbox, driver, tmp_path, monkeypatch
-):
-    schedule(sqlite_spine, maya, NOW)
-
-    def die(*_args: object) -> None:
-        raise SystemExit
-
-    with monkeypatch.context() as patched:
-        patched.setattr(ExportQueue, "record", die)
-        with pytest.raises(SystemExit):
-            driver.settle(NOW + DAY_US)
-    with sqlite_spine.database.write() as connection:
-        connection.execute(update(exports).values(gone="erased"))
-        leases.forget_all(connection)  # as at the start of the next process
-    ScheduleDriver(sqlite_spine, tmp_path, mailbox[1]).settle(NOW + DAY_US + (CLAIM_SECONDS + 1) * SECOND_US)
-    one, other = (mail_of(content) for _, content in mailbox[0].messages)
-    assert one["Message-ID"] != other["Message-ID"]
 
 
 def test_who_could_not_get_it_gets_that_with_the_next_and_nobody_gets_it_twice(
@@ -362,52 +288,6 @@ def test_it_goes_out_on_each_database(spine: Spine, tmp_path, mailbox):
     assert shown(spine, maya, made.shown_id).last_run.state == "delivered"
     with spine.database.write() as connection:
         changes.remove(connection, maya, made.shown_id, now=NOW)
-
-
-def test_of_two_processes_one_sends(spine: Spine, tmp_path, mailbox):
-    maya = owner(spine, spine.organization())
-    schedule(spine, maya, NOW)
-    one, other = ScheduleDriver(spine, tmp_path, mailbox[1]), ScheduleDriver(spine, tmp_path, mailbox[1])
-    assert one.scheduler.step(NOW + DAY_US)
-    assert not other.scheduler.step(NOW + DAY_US)
-    one.settle(NOW + DAY_US)
-    assert len(mailbox[0].messages) == 1
-
-
-def test_of_two_that_believe_to_hold_the_lease_one_sends(spine: Spine, tmp_path, mailbox, monkeypatch):
-    maya = owner(spine, spine.organization())
-    schedule(spine, maya, NOW)
-    one, other = ScheduleDriver(spine, tmp_path, mailbox[1]), ScheduleDriver(spine, tmp_path, mailbox[1])
-    monkeypatch.setattr(other.queue, "may_work", lambda _now: True)
-    send = one.queue.send
-
-    def send_meanwhile(*given):
-        other.deliver(NOW + DAY_US)  # while the first one is still sending
-        return send(*given)
-
-    monkeypatch.setattr(one.queue, "send", send_meanwhile)
-    one.settle(NOW + DAY_US)
-    assert len(mailbox[0].messages) == 1
-
-
-def test_the_next_run_does_not_begin_while_a_file_is_being_sent(
-    sqlite_spine: Spine, maya, mailbox, driver, monkeypatch
-):
-    schedule(sqlite_spine, maya, NOW)
-    send, began = driver.queue.send, []
-
-    def send_meanwhile(*given):
-        began.append(driver.scheduler.step(NOW + 2 * DAY_US))  # the next run is due, which would end this one
-        return send(*given)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(driver.queue, "send", send_meanwhile)
-        patched.setattr("tallystick.schedules.export_queue.ExportQueue.claim_seconds", 2 * DAY_US // SECOND_US)
-        driver.settle(NOW + DAY_US)
-    driver.settle(NOW + 2 * DAY_US)
-    everything = [index for _, content in mailbox[0].messages for index in indexes(attached(mail_of(content)) or b"")]
-    assert began == [False]
-    assert sorted(everything) == list(range(len(everything))), "each event once"
 
 
 def test_one_that_is_broken_holds_up_no_other(sqlite_spine: Spine, maya, mailbox, driver):
