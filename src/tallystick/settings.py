@@ -51,7 +51,7 @@ def _optional(text: str) -> str | None:
 def _path(text: str) -> Path:
     path = Path(text).expanduser().absolute()
     if set("?#%") & set(str(path)):
-        raise ValueError("write a path without ? # or %, since it becomes part of a URL")
+        raise ValueError("use a path without ? # or %, because it becomes part of a URL")
     return path
 
 
@@ -61,14 +61,14 @@ def _archive(text: str) -> Path | str | None:
         return Path(text).expanduser().absolute() if text else None
     url = urlsplit(text)
     if url.scheme != "s3" or not url.hostname or url.query or url.fragment or "@" in url.netloc or ":" in url.netloc:
-        raise ValueError("write a directory, or s3://bucket/prefix; its server and keys are settings of their own")
+        raise ValueError("use a directory, or s3://bucket/prefix; the server and keys are separate settings")
     return f"s3://{url.netloc}/{url.path.strip('/')}"
 
 
 def _endpoint(text: str) -> str:
     url = urlsplit(text)
     if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/") or url.query or "@" in url.netloc:
-        raise ValueError("write scheme, host and port alone, such as https://s3.eu-central-1.amazonaws.com")
+        raise ValueError("use only scheme, host and port, such as https://s3.eu-central-1.amazonaws.com")
     return f"{url.scheme}://{url.netloc}"
 
 
@@ -79,7 +79,7 @@ def _folder(text: str) -> Path | None:
 def _url(*schemes: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text and urlsplit(text).scheme not in schemes:
-            raise ValueError("write a URL that begins with " + " or ".join(f"{scheme}://" for scheme in schemes))
+            raise ValueError("use a URL that begins with " + " or ".join(f"{scheme}://" for scheme in schemes))
         return text
 
     return read
@@ -88,28 +88,28 @@ def _url(*schemes: str) -> Callable[[str], str]:
 def _database_url(text: str) -> str:
     """SQLAlchemy drivers may be named (`postgresql+psycopg://`); the product chooses its own all the same."""
     if text and urlsplit(text).scheme.split("+")[0] not in ("sqlite", "postgresql", "postgres"):
-        raise ValueError("write postgresql://user:password@host/name, or leave it out for SQLite in the data directory")
+        raise ValueError("use postgresql://user:password@host/name, or leave it out for SQLite in the data directory")
     return text.replace("postgres://", "postgresql://", 1) if text.startswith("postgres://") else text
 
 
 def _public_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
-        raise ValueError("write scheme, host and port alone, such as https://audit.example.com")
+        raise ValueError("use only scheme, host and port, such as https://audit.example.com")
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def _smtp_url(text: str) -> str | None:
     url = _url("smtp", "smtps", "smtp+starttls")(text)
     if url and not urlsplit(url).hostname:
-        raise ValueError("name the host: smtp+starttls://user:password@mail.example.com:587")
+        raise ValueError("include the host: smtp+starttls://user:password@mail.example.com:587")
     return url or None
 
 
 def _mail_from(text: str) -> str:
     name, at, host = text.rpartition("@")
     if text and not (name and at and host and text.isascii() and text.isprintable() and not set(text) & set(" <>,;")):
-        raise ValueError("write an e-mail address alone, such as audit@example.com")
+        raise ValueError("use a plain email address, such as audit@example.com")
     return text
 
 
@@ -121,7 +121,7 @@ def _network(text: str) -> Network:
     try:
         return ip_network(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no network; write CIDRs such as 10.0.0.0/8, with a comma between") from None
+        raise ValueError(f"{text!r} is not a network; use CIDRs such as 10.0.0.0/8, separated by commas") from None
 
 
 def _networks(text: str) -> tuple[Network, ...]:
@@ -149,7 +149,7 @@ def _keys(text: str) -> frozenset[str]:
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
-            raise ValueError(f"write a whole number from {low} to {high}")
+            raise ValueError(f"use a whole number from {low} to {high}")
         return int(text)
 
     return read
@@ -158,7 +158,7 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 def _one_of(*choices: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text.lower() not in choices:
-            raise ValueError("write one of " + ", ".join(choices))
+            raise ValueError("use one of " + ", ".join(choices))
         return text.lower()
 
     return read
@@ -166,9 +166,7 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 def _secret(text: str) -> str:
     if text and len(text) < SECRET_LENGTH:
-        raise ValueError(
-            f"write at least {SECRET_LENGTH} random characters, such as the output of: openssl rand -hex 32"
-        )
+        raise ValueError(f"use at least {SECRET_LENGTH} random characters, such as the output of: openssl rand -hex 32")
     return text
 
 
@@ -184,87 +182,87 @@ class Settings:
     """Every setting, read and checked. The `repr` shows no secret."""
 
     data_dir: Path = _setting(
-        "./data", "Everything embedded lives here: SQLite, the event store, the secret key.", _path
+        "./data", "Directory for all embedded data: SQLite, the event store, the secret key.", _path
     )
     database_url: str = _setting(
         "", "The control database: SQLite, or `postgresql://user:password@host/name`.", _database_url,
         shown="SQLite in the data directory",
     )  # fmt: skip
     events_url: str = _setting(
-        "", "The event store: in the process (`chdb:///path`), or `clickhouse://…`, or `clickhouses://…` for TLS.",
+        "", "The event store: embedded (`chdb:///path`), `clickhouse://…`, or `clickhouses://…` for TLS.",
         _url("chdb", "clickhouse", "clickhouses"), shown="`chdb://<data directory>/events`",
     )  # fmt: skip
     public_url: str = _setting(
         "http://127.0.0.1:8765",
-        "Where people reach the server; with https, cookies are `__Host-` and Secure.",
+        "URL at which people reach the server. With https, cookies are `__Host-` and Secure.",
         _public_url,
     )
     secret_key: str = _setting(
-        "", f"At least {SECRET_LENGTH} random characters that seal what must be sealed. Required with PostgreSQL.",
-        _secret, shown="made once, kept in the data directory (0600)",
+        "", f"At least {SECRET_LENGTH} random characters that encrypt stored secrets. Required with PostgreSQL.",
+        _secret, shown="created once, kept in the data directory (0600)",
     )  # fmt: skip
     smtp_url: str | None = _setting(
         "",
-        "Mail server, `smtps://` or `smtp+starttls://user:password@host:port`; `smtp://` sends in the clear.",
+        "Mail server, `smtps://` or `smtp+starttls://user:password@host:port`; `smtp://` sends unencrypted.",
         _smtp_url,
-        shown="none, and no mail is sent",
+        shown="none; no email is sent",
     )
     mail_from: str = _setting(
-        "", "The address that mail comes from.", _mail_from, shown="tallystick@ the host of the public URL"
+        "", "Sender address of emails.", _mail_from, shown="tallystick@ and the host of the public URL"
     )
     trusted_proxies: tuple[Network, ...] = _setting(
-        "", "CIDRs of proxies whose `X-Forwarded-For` is believed; both addresses are kept.", _networks, shown="none"
+        "", "CIDRs of proxies whose `X-Forwarded-For` is trusted. Both addresses are stored.", _networks, shown="none"
     )
     allowed_targets: tuple[Network | str, ...] = _setting(
         "",
-        "CIDRs and hosts on private or loopback addresses that outgoing requests may reach, such as an S3 server.",
+        "CIDRs and hosts with private or loopback addresses that outgoing requests can reach, such as an S3 server.",
         _targets,
         shown="none",
     )
     support_contact: str | None = _setting(
         "",
-        "Whom to ask where a plan ends: an e-mail address or a URL, such as `support@example.com`.",
+        "Contact for longer retention: an email address or a URL, such as `support@example.com`.",
         _optional,
         shown="none",
     )
     archive_dir: Path | str | None = _setting(
-        "", "A directory, or `s3://bucket/prefix`: what is past its retention is written there, with its proofs, "
-        "before it is deleted.",
-        _archive, shown="none, and nothing is archived",
+        "", "A directory, or `s3://bucket/prefix`: expired events are written there, with their proofs, "
+        "before they are deleted.",
+        _archive, shown="none; nothing is archived",
     )  # fmt: skip
     export_dir: Path | str | None = _setting(
-        "", "A directory, or `s3://bucket/prefix`, into which scheduled exports may put their files.", _archive,
-        shown="none, and they go by mail alone",
+        "", "A directory, or `s3://bucket/prefix`, where scheduled exports can save their files.", _archive,
+        shown="none; they are sent only by email",
     )  # fmt: skip
     s3_endpoint: str = _setting(
         "https://s3.amazonaws.com", "The S3 server of buckets named here, Amazon's or another's.", _endpoint
     )
     s3_region: str = _setting("us-east-1", "The region of these buckets.", _text)
     s3_access_key: str = _setting("", "The access key for these buckets.", _text, shown="none")
-    s3_secret_key: str = _setting("", "Its secret.", _text, shown="none")
+    s3_secret_key: str = _setting("", "The secret key for these buckets.", _text, shown="none")
     compliance_dir: Path | None = _setting(
-        "", "A directory of TOML files with questions of your own for compliance reports.", _folder,
-        shown="none, and the reports ask what comes with Tallystick",
+        "", "A directory of TOML files with your own questions for compliance reports.", _folder,
+        shown="none; reports use the built-in questions",
     )  # fmt: skip
     redacted_keys: frozenset[str] = _setting(
-        "", "Further keys whose values are replaced by `[redacted]`, compared without case, `-` and `_`.", _keys,
+        "", "Additional keys whose values are replaced by `[redacted]`; case, `-` and `_` are ignored.", _keys,
         shown="none beyond the built-in list",
     )  # fmt: skip
     rate_limit: int = _setting(
-        "1000", "Requests per second for each key; bursts may be twice that; 0 is no limit.", _whole(0, 1_000_000)
+        "1000", "Requests per second for each key. Bursts can be twice that. 0 means no limit.", _whole(0, 1_000_000)
     )
     events_memory_mb: int = _setting(
         "1000",
-        "Megabytes that the event store in the process may take for queries and inserts.",
+        "Megabytes of memory that the embedded event store can use for queries and inserts.",
         _whole(200, 1_000_000),
     )
     events_cache_mb: int = _setting(
-        "250", "Megabytes for the caches of the event store in the process, all together.", _whole(10, 1_000_000)
+        "250", "Megabytes for all caches of the embedded event store.", _whole(10, 1_000_000)
     )
-    events_threads: int = _setting("2", "Threads that one statement of the event store may use.", _whole(1, 256))
-    events_clients: int = _setting("4", "Statements that the event store runs side by side.", _whole(2, 64))
+    events_threads: int = _setting("2", "Threads that one statement of the event store can use.", _whole(1, 256))
+    events_clients: int = _setting("4", "Statements that the event store runs concurrently.", _whole(2, 64))
     log_level: str = _setting(
-        "info", "What is logged: debug, info, warning or error.", _one_of("debug", "info", "warning", "error")
+        "info", "Log level: debug, info, warning or error.", _one_of("debug", "info", "warning", "error")
     )
 
     @classmethod
@@ -331,17 +329,17 @@ def _read_toml(path: Path | None) -> dict[str, str]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
-        raise SettingsError(f"{path}: cannot be read ({problem.strerror}); give the path of a TOML file.") from None
+        raise SettingsError(f"{path}: cannot be read ({problem.strerror}). Give the path of a TOML file.") from None
     except ValueError as problem:
         raise SettingsError(
-            f'{path}: not TOML ({problem}); write lines such as data_dir = "/var/lib/tallystick".'
+            f'{path}: invalid TOML ({problem}). Use lines such as data_dir = "/var/lib/tallystick".'
         ) from None
     known = [item.name for item in fields(Settings)]
     for name in content:
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
             advice = f"did you mean {close[0]}?" if close else "known are " + ", ".join(known) + "."
-            raise SettingsError(f"{path}: there is no setting {name}; {advice}")
+            raise SettingsError(f"{path}: unknown setting {name}; {advice}")
     return {
         name: " ".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in content.items()
     }
@@ -351,8 +349,8 @@ def _kept_secret(data_dir: Path, database_url: str, make: bool) -> str:
     """The secret that this data directory keeps, made at the first call; two processes get the same one."""
     if not database_url.startswith("sqlite"):
         raise SettingsError(
-            f"{PREFIX}SECRET_KEY: required with PostgreSQL, the same on every node; "
-            "write the output of: openssl rand -hex 32."
+            f"{PREFIX}SECRET_KEY: required with PostgreSQL, and the same on every node. "
+            "Use the output of: openssl rand -hex 32."
         )
     kept = data_dir / KEPT_FILE
     try:
@@ -364,7 +362,8 @@ def _kept_secret(data_dir: Path, database_url: str, make: bool) -> str:
         secret = kept.read_text(encoding="ascii").strip()
     except OSError as problem:
         raise SettingsError(
-            f"{PREFIX}DATA_DIR: {data_dir} cannot be used ({problem.strerror}); give one that this user may write."
+            f"{PREFIX}DATA_DIR: {data_dir} cannot be used ({problem.strerror}). "
+            "Choose a directory that this user can write to."
         ) from None
     return _secret(secret)
 

@@ -51,7 +51,7 @@ def report_pdf(report: ComplianceReport) -> bytes:
 def period_words(report: ComplianceReport) -> str:
     """The period in words; the end is not included."""
     zone = _zone(report.period.zone)
-    return f"{_time(report.period.start, zone)} to before {_time(report.period.end, zone)}"
+    return f"{_time(report.period.start, zone)} to {_time(report.period.end, zone)} (exclusive)"
 
 
 def answer_words(answer: QuestionReport) -> str:
@@ -83,7 +83,7 @@ def _cover(pages: Pages, report: ComplianceReport, zone: tzinfo) -> None:
     said = [
         ("Organization", report.organization),
         ("Period", period_words(report)),
-        ("Times in", report.period.zone),
+        ("Time zone", report.period.zone),
         ("Events", counts),
         ("Log position", f"the first {report.position:,} log entries; events recorded later are not included"),
         ("Requested", f"{_time(report.asked_at, zone)} by {report.asked_by}"),

@@ -41,7 +41,7 @@ NEW = f"{PATH}/rules/new"
 FIELDS = ("name", "query", "count", "window", "unit", "group_by", "distinct", "severity", "quiet", "quiet_unit",
           "runbook", "destinations", "days")  # fmt: skip
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
-GROUPS = (("", "all events"), ("user", "each user"), ("ip", "each address"), ("resource", "each resource"),
+GROUPS = (("", "anyone"), ("user", "each user"), ("ip", "each address"), ("resource", "each resource"),
           ("action", "each action"))  # fmt: skip
 COUNTED = (("", "events"), ("user", "different users"), ("ip", "different addresses"),
            ("resource", "different resources"), ("action", "different actions"))  # fmt: skip
