@@ -94,8 +94,8 @@ async def list_alerts(request: Request[Any, Any, Any], services: ApiServices) ->
     Newest first, in pages.
     """
     authorized = await authorize(request, services)
-    limit = authorized.parameters.whole("limit", 1, alerts.MOST) or DEFAULT_LISTED
-    state, rule, before = (authorized.parameters.one(name) or None for name in ("state", "rule", "before"))
+    limit = authorized.parameters.integer("limit", 1, alerts.MOST) or DEFAULT_LISTED
+    state, rule, before = (authorized.parameters.single(name) or None for name in ("state", "rule", "before"))
     found = await authorized.read(alerts.list_alerts, state=state, rule=rule, before=before, limit=limit + 1)
     next_before = found[limit - 1].shown_id if len(found) > limit else None
     return answer(AlertsResponse([AlertResponse.of(alert) for alert in found[:limit]], next_before))

@@ -95,7 +95,7 @@ async def show_histogram(request: Request[Any, Any, Any], services: ApiServices)
     """
     reader = await authorize_scope(request, services)
     parameters = Parameters.of(request)
-    buckets = parameters.whole("buckets", 1, MOST_BUCKETS) or DEFAULT_BUCKETS
+    buckets = parameters.integer("buckets", 1, MOST_BUCKETS) or DEFAULT_BUCKETS
     query = query_from(parameters.filters(), now=now_us())
     histogram = await services.database.run(services.finder.histogram, reader, query, buckets=buckets)
     return answer(msgspec.convert(histogram, HistogramResponse))
@@ -112,7 +112,7 @@ async def show_facets(request: Request[Any, Any, Any], services: ApiServices) ->
     if "field" not in parameters:
         raise bad_parameter("field", f"field is required: one of {', '.join(VALUES)}.")
     field = parameters.choice("field", tuple(VALUES))
-    limit = parameters.whole("limit", 1, MOST_VALUES) or DEFAULT_VALUES
+    limit = parameters.integer("limit", 1, MOST_VALUES) or DEFAULT_VALUES
     query = query_from(parameters.filters(), now=now_us())
     facets = await services.database.run(services.finder.facets, reader, query, field, limit=limit)
     return answer(msgspec.convert(facets, FacetsResponse))

@@ -74,7 +74,7 @@ class ExportInput(RequestBody):
     format: Annotated[str, doc("Format of the file.", enum=list(FORMATS))]
     filter: FilterInput | UnsetType = UNSET
 
-    def given_filter(self) -> dict[str, list[str]]:
+    def filter_values(self) -> dict[str, list[str]]:
         """The filter with lists as values; raises BadRequest (`bad_export`) for an unknown name."""
         given = {} if self.filter is UNSET else self.filter
         unknown = sorted(set(given) - set(NAMES))
@@ -158,7 +158,7 @@ async def ask_export(request: Request[Any, Any, Any], services: ApiServices) -> 
     authorized = await authorize(request, services)
     body = await authorized.body(ExportInput, "export", "bad_export")
     export = await authorized.write(
-        export_request.request_export, body.format, body.given_filter(), **authorized.context
+        export_request.request_export, body.format, body.filter_values(), **authorized.context
     )
     services.exporter.wake()
     return answer(ExportResponse.of(export))
@@ -171,8 +171,8 @@ async def list_exports(request: Request[Any, Any, Any], services: ApiServices) -
     Newest first, including failed ones and those whose file is gone.
     """
     authorized = await authorize(request, services)
-    limit = authorized.parameters.whole("limit", 1, MOST_LISTED) or DEFAULT_LISTED
-    before = authorized.parameters.one("before") or ""
+    limit = authorized.parameters.integer("limit", 1, MOST_LISTED) or DEFAULT_LISTED
+    before = authorized.parameters.single("before") or ""
     exports = await authorized.read(export_request.list_exports, limit=limit, before=before)
     return answer(ExportsResponse([ExportResponse.of(export) for export in exports]))
 

@@ -74,7 +74,7 @@ async def show_event(request: Request[Any, Any, Any], services: ApiServices) -> 
 
 
 def _event(services: ApiServices, reader: Scope, event_id: str) -> bytes:
-    stored = event_named(services.finder, reader, event_id)
+    stored = find_event(services.finder, reader, event_id)
     event: Any = event_response(stored)
     if stored.remains:
         event["erased_by"] = [
@@ -84,7 +84,7 @@ def _event(services: ApiServices, reader: Scope, event_id: str) -> bytes:
     return encode(event)
 
 
-def event_named(finder: Finder, reader: Scope, event_id: str) -> StoredEvent:
+def find_event(finder: Finder, reader: Scope, event_id: str) -> StoredEvent:
     """The event with an id; raises NotFound (`no_event`), also for one that the reader may not see. Blocks."""
     try:
         raw = ids.decode("evt", event_id)
@@ -103,14 +103,14 @@ def event_named(finder: Finder, reader: Scope, event_id: str) -> StoredEvent:
 def _paging(parameters: Parameters) -> dict[str, Any]:
     """The arguments of Finder.page that select a part of the result."""
     order = parameters.choice("order", ORDERS)
-    after = parameters.whole("after", -1, MOST_INDEX)
-    offset = parameters.whole("offset", 0, MOST_OFFSET)
-    limit = parameters.whole("limit", 1, MOST_LISTED)
+    after = parameters.integer("after", -1, MOST_INDEX)
+    offset = parameters.integer("offset", 0, MOST_OFFSET)
+    limit = parameters.integer("limit", 1, MOST_LISTED)
     if after is not None and order != "recorded":
         raise bad_parameter("after", "after requires order=recorded; in other orders, continue with a cursor.")
     if offset and order == "recorded":
         raise bad_parameter("offset", "order=recorded continues with after=<index> or a cursor, not with an offset.")
-    cursor = parameters.one("cursor")
+    cursor = parameters.single("cursor")
     if cursor == "":
         raise BadRequest(
             "The cursor is empty. Leave it out for the first page, and stop when next_cursor is null.",

@@ -11,7 +11,7 @@ from tallystick.api.answers import HEADERS, encode
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.operation import operation
-from tallystick.api.parameters import Parameters, whole
+from tallystick.api.parameters import Parameters, parse_integer
 from tallystick.api.query_parameters import LIVE, MOST_INDEX
 from tallystick.api.streaming_response import StreamingResponse
 from tallystick.clock import now_us
@@ -82,8 +82,8 @@ def _after(request: Request[Any, Any, Any], parameters: Parameters) -> int | Non
     """Where to start. A client that reconnects repeats the first URL, so that the header takes precedence."""
     last = request.headers.get("last-event-id", "").strip()
     if last:
-        return whole("Last-Event-ID", last, -1, MOST_INDEX)
-    return parameters.whole("after", -1, MOST_INDEX)
+        return parse_integer("Last-Event-ID", last, -1, MOST_INDEX)
+    return parameters.integer("after", -1, MOST_INDEX)
 
 
 async def _messages(

@@ -10,7 +10,7 @@ from tallystick.api.answers import JSON, encode, encoded_answer
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.fields import Count, EventId, LogIndex, ResponseBody, doc
-from tallystick.api.find_events import event_named
+from tallystick.api.find_events import find_event
 from tallystick.api.negotiation import choose_media_type
 from tallystick.api.operation import Schema, operation
 from tallystick.api.parameters import Parameters, bad_parameter
@@ -118,7 +118,7 @@ async def show_tile(request: Request[Any, Any, Any], services: ApiServices) -> R
     """
     reader = await authorize_scope(request, services)
     Parameters.of(request)
-    tile = tile_named(request.scope["path"].removeprefix("/v1/ledger/"))
+    tile = parse_tile(request.scope["path"].removeprefix("/v1/ledger/"))
     return encoded_answer(await services.database.run(services.prover.tile, reader, tile), BYTES, headers=_FOREVER)
 
 
@@ -150,7 +150,7 @@ async def show_proof(request: Request[Any, Any, Any], services: ApiServices) -> 
     return encoded_answer(content, media, headers={"Vary": "Accept"})
 
 
-def tile_named(path: str) -> Tile:
+def parse_tile(path: str) -> Tile:
     """The tile at a path; raises BadRequest (`bad_tile`)."""
     try:
         return Tile.parse(path)
@@ -168,14 +168,14 @@ def proof_sizes(parameters: Parameters) -> tuple[int, int]:
 
 
 def _size(parameters: Parameters, name: str) -> int:
-    size = parameters.whole(name, 0, MOST_INDEX)
+    size = parameters.integer(name, 0, MOST_INDEX)
     if size is None:
         raise bad_parameter(name, "first and second are required: the sizes of two checkpoints.")
     return size
 
 
 def _proof(services: ApiServices, reader: Scope, event_id: str, media: str) -> bytes:
-    event = event_named(services.finder, reader, event_id)
+    event = find_event(services.finder, reader, event_id)
     proof = services.prover.inclusion(reader, event.index)
     text = proof_text(proof, event)
     if media == TEXT:

@@ -107,7 +107,7 @@ def openapi_document(handlers: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
     declared = [(handler, handler.opt[OPTION]) for handler in handlers if OPTION in handler.opt]
     types = [ProblemResponse, *_types(declared)]
     references, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-    schema_of = dict(zip(map(id, types), map(_renamed, references), strict=True))
+    schema_of = dict(zip(map(id, types), map(_rename_schemas, references), strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for handler, operation in declared:
         for path in handler.paths:
@@ -231,7 +231,7 @@ def _template(path: str) -> str:
 
 
 def _component(name: str, schema: Schema) -> Schema:
-    named: Schema = _renamed(schema)
+    named: Schema = _rename_schemas(schema)
     description = {"description": " ".join(schema["description"].split())} if "description" in schema else {}
     return named | description | ({"examples": [_EXAMPLES[name]]} if name in _EXAMPLES else {})
 
@@ -240,13 +240,13 @@ def _schema_name(class_name: str) -> str:
     return class_name.removesuffix(_SUFFIX)
 
 
-def _renamed(schema: Any) -> Any:
+def _rename_schemas(schema: Any) -> Any:
     """A schema with the names of schemas for those of classes, and without titles, which repeat them."""
     if isinstance(schema, list):
-        return [_renamed(part) for part in schema]
+        return [_rename_schemas(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
         return schema | {"$ref": _schema_name(schema["$ref"])}
     is_struct = "title" in schema and "properties" in schema
-    return {name: _renamed(part) for name, part in schema.items() if not (is_struct and name == "title")}
+    return {name: _rename_schemas(part) for name, part in schema.items() if not (is_struct and name == "title")}

@@ -76,7 +76,7 @@ class Parameters:
             sorted((name, value) for name, values in self._given.items() if name not in _PASSING for value in values)
         )
 
-    def one(self, name: str) -> str | None:
+    def single(self, name: str) -> str | None:
         """The value of a parameter that is not repeatable; None if it is absent."""
         values = self._given.get(name)
         if values is None:
@@ -85,26 +85,26 @@ class Parameters:
             raise bad_parameter(name, f"{name} cannot be repeated.")
         return values[0]
 
-    def several(self, name: str) -> list[str]:
+    def multiple(self, name: str) -> list[str]:
         """The values of a repeatable parameter."""
         return list(self._given.get(name, ()))
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
         """The value of a parameter with fixed choices, of which the first is the default."""
-        value = self.one(name)
+        value = self.single(name)
         if value is None:
             return choices[0]
         if value not in choices:
             raise bad_parameter(name, f"{name} must be one of {', '.join(choices)}.", _near(value, choices))
         return value
 
-    def whole(self, name: str, low: int, high: int) -> int | None:
+    def integer(self, name: str, low: int, high: int) -> int | None:
         """The value of an integer parameter from `low` to `high`; None if it is absent."""
-        value = self.one(name)
-        return None if value is None else whole(name, value, low, high)
+        value = self.single(name)
+        return None if value is None else parse_integer(name, value, low, high)
 
 
-def whole(name: str, text: str, low: int, high: int) -> int:
+def parse_integer(name: str, text: str, low: int, high: int) -> int:
     """The integer in `text`, from `low` to `high`; raises BadRequest (`bad_parameter`)."""
     digits = text.removeprefix("-")
     if digits.isascii() and digits.isdigit() and len(digits) <= 18 and low <= int(text) <= high:

@@ -7,7 +7,7 @@ from litestar import Request, Response, get
 from tallystick.api.answers import encoded_answer
 from tallystick.api.authorization import caller_of
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.ledger import BYTES, HASHES, KEYS, NOTE, TEXT, TILE, proof_sizes, tile_named
+from tallystick.api.ledger import BYTES, HASHES, KEYS, NOTE, TEXT, TILE, parse_tile, proof_sizes
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters
 from tallystick.integrity.publish import public_scope
@@ -52,7 +52,7 @@ async def show_public_tile(request: Request[Any, Any, Any], services: ApiService
     Parameters.of(request)
     reader = await _public_reader(request, services)
     prefix = f"/log/{request.path_params['origin_id']}/"
-    tile = tile_named(request.scope["path"].removeprefix(prefix))
+    tile = parse_tile(request.scope["path"].removeprefix(prefix))
     return encoded_answer(await services.database.run(services.prover.tile, reader, tile), BYTES, headers=_FOREVER)
 
 

@@ -10,7 +10,7 @@ from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.event_schema import EventResponse, event_response
 from tallystick.api.fields import EventId, ResponseBody, SearchableThrough, Time, doc
-from tallystick.api.find_events import event_named
+from tallystick.api.find_events import find_event
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters
 from tallystick.api.query_parameters import DEFAULT_LISTED, RELATED
@@ -58,10 +58,10 @@ async def show_related(request: Request[Any, Any, Any], services: ApiServices) -
     """
     reader = await authorize_scope(request, services)
     parameters = Parameters.of(request)
-    limit = parameters.whole("limit", 1, MOST_EVENTS)
+    limit = parameters.integer("limit", 1, MOST_EVENTS)
     options = {
-        "by": parameters.several("by") or RELATIONS,
-        **{name: value for name in ("before", "after") if (value := parameters.one(name)) is not None},
+        "by": parameters.multiple("by") or RELATIONS,
+        **{name: value for name in ("before", "after") if (value := parameters.single(name)) is not None},
         "limit": DEFAULT_LISTED if limit is None else limit,
     }
     timeline = partial(_timeline, services, reader, request.path_params["id"], options)
@@ -69,7 +69,7 @@ async def show_related(request: Request[Any, Any, Any], services: ApiServices) -
 
 
 def _timeline(services: ApiServices, reader: Scope, event_id: str, options: dict[str, Any]) -> bytes:
-    found = find_related_events(services.finder, reader, event_named(services.finder, reader, event_id), **options)
+    found = find_related_events(services.finder, reader, find_event(services.finder, reader, event_id), **options)
     return encode(
         RelatedResponse(
             event_id=event_id,

@@ -208,8 +208,8 @@ async def list_reports(request: Request[Any, Any, Any], services: ApiServices) -
     Newest first.
     """
     authorized = await authorize(request, services)
-    limit = authorized.parameters.whole("limit", 1, MOST_LISTED) or DEFAULT_LISTED
-    before = authorized.parameters.one("before") or ""
+    limit = authorized.parameters.integer("limit", 1, MOST_LISTED) or DEFAULT_LISTED
+    before = authorized.parameters.single("before") or ""
     found = await authorized.read(reports.list_reports, limit=limit, before=before)
     return answer(ReportsResponse([ReportResponse.of(report) for report in found]))
 

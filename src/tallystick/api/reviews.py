@@ -242,8 +242,8 @@ async def list_reviews(request: Request[Any, Any, Any], services: ApiServices) -
     Newest first.
     """
     authorized = await authorize(request, services)
-    limit = authorized.parameters.whole("limit", 1, MOST_LISTED) or DEFAULT_LISTED
-    before = authorized.parameters.one("before") or ""
+    limit = authorized.parameters.integer("limit", 1, MOST_LISTED) or DEFAULT_LISTED
+    before = authorized.parameters.single("before") or ""
     state = authorized.parameters.choice("status", ("", *REVIEW_STATUSES))
     found = await authorized.read(stored_reviews.list_reviews, state=state, before=before, limit=limit)
     return answer(ReviewsResponse([ReviewSummary.of(review) for review in found]))

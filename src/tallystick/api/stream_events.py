@@ -60,7 +60,7 @@ def _order_and_limit(parameters: Parameters) -> tuple[Direction, int | None]:
             raise bad_parameter(name, f"CSV and NDJSON hold all events: leave out {name}, or request JSON pages.")
     parameters.choice("count", ("estimate", "exact", "none"))
     order: Direction = "asc" if parameters.choice("order", ("desc", "asc")) == "asc" else "desc"
-    return order, parameters.whole("limit", 1, 1_000_000_000)
+    return order, parameters.integer("limit", 1, 1_000_000_000)
 
 
 def _blocks(found: Generator[list[StoredEvent]], write: Writer, limit: int | None) -> Generator[bytes]:
