@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tallystick.database.engine import Database
-from tests.api.asking import Asking, Operator, plain_client
+from tests.api.api_client import ApiClient, Operator, plain_client
 from tests.fixtures.servers import Server, Starter
 
 
@@ -25,7 +25,7 @@ def operator(running: Server) -> Iterator[Operator]:
 
 
 @pytest.fixture(scope="session")
-def organization(operator: Operator) -> Callable[[], Asking]:
+def organization(operator: Operator) -> Callable[[], ApiClient]:
     """`organization()`: a new one, with a key that records and reads."""
     return operator.organization
 
@@ -37,12 +37,12 @@ def stranger(running: Server) -> httpx.Client:
 
 
 @pytest.fixture
-def acme(operator: Operator) -> Asking:
+def acme(operator: Operator) -> ApiClient:
     """A fresh organization."""
     return operator.organization()
 
 
 @pytest.fixture(scope="module")
-def lasting(operator: Operator) -> Asking:
+def lasting(operator: Operator) -> ApiClient:
     """One organization for the tests of a module that only look at what one event of theirs does."""
     return operator.organization()

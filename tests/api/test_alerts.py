@@ -8,7 +8,7 @@ from standardwebhooks import Webhook
 
 from tallystick.clock import now_us, rfc3339
 from tallystick.database.engine import Database
-from tests.api.asking import Asking, Operator, event, eventually, plain_client, problem
+from tests.api.api_client import ApiClient, Operator, event, eventually, plain_client, problem
 from tests.destinations.receiver import Receiver, open_receiver
 from tests.fixtures.servers import Starter
 
@@ -32,28 +32,28 @@ def operator(start_server: Starter) -> Iterator[Operator]:
 
 
 @pytest.fixture(scope="module")
-def alice(operator) -> Asking:
-    made: Asking = operator.key(operator.organization().org_id, *SCOPES)
+def alice(operator) -> ApiClient:
+    made: ApiClient = operator.key(operator.organization().org_id, *SCOPES)
     return made
 
 
 @pytest.fixture(scope="module")
-def charlie(operator) -> Asking:
-    made: Asking = operator.key(operator.organization().org_id, *SCOPES)
+def charlie(operator) -> ApiClient:
+    made: ApiClient = operator.key(operator.organization().org_id, *SCOPES)
     return made
 
 
-def send(asking: Asking, method: str, path: str, body: object = None):
+def send(asking: ApiClient, method: str, path: str, body: object = None):
     return asking.http.request(method, path, content=None if body is None else json.dumps(body).encode())
 
 
-def make(asking: Asking, **more):
+def make(asking: ApiClient, **more):
     answer = send(asking, "POST", RULES, {"name": "Rule", "query": "action:thing.broken"} | more)
     assert answer.status_code == 201, answer.text
     return answer.json()
 
 
-def alerts_of(asking: Asking, rule: dict[str, object]):
+def alerts_of(asking: ApiClient, rule: dict[str, object]):
     return asking.get(ALERTS, rule=rule["id"]).json()["data"]
 
 

@@ -11,14 +11,14 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.asking import PATH, Asking, event, eventually, problem
+from tests.api.api_client import PATH, ApiClient, event, eventually, problem
 
 MEGABYTE = 1 << 20
 GOOD = event("bad_input.never")
 
 
 @pytest.fixture(scope="module")
-def sound(lasting: Asking) -> Asking:
+def sound(lasting: ApiClient) -> ApiClient:
     """An organization whose own first events are recorded, so that its size changes by what tests send alone."""
     eventually(lambda: lasting.size() == 2)
     return lasting
@@ -33,7 +33,7 @@ def nothing_is_recorded_and_the_server_is_unharmed(sound):
     assert sound.size() == 2
 
 
-def refused(sound: Asking, sent: Any, code: str, field: str, index: int = 0, **headers: str) -> None:
+def refused(sound: ApiClient, sent: Any, code: str, field: str, index: int = 0, **headers: str) -> None:
     """Sent between two good events, it is named by its index and field."""
     members = problem(sound.post(sent, headers=headers), 422, "invalid_event")
     assert (index, field, code) in [(one["index"], one["field"], one["code"]) for one in members["errors"]]

@@ -8,17 +8,17 @@ from tallystick.access.scopes import operator_scope
 from tallystick.clock import now_us
 from tallystick.integrity.publish import set_public
 from tallystick.verify.notes import Key, open_checkpoint
-from tests.api.asking import Asking, event, problem
+from tests.api.api_client import ApiClient, event, problem
 
 CHECK = "/v1/ledger/check"
 COUNT = 300
 
 
 @pytest.fixture(scope="module")
-def alice(organization, operator) -> Asking:
+def alice(organization, operator) -> ApiClient:
     asking = organization()
     asking.record(*[event("thing.done", metadata={"n": number}) for number in range(COUNT)])
-    made: Asking = operator.key(asking.org_id, "admin", "events:read", "events:write")
+    made: ApiClient = operator.key(asking.org_id, "admin", "events:read", "events:write")
     return made
 
 
@@ -32,7 +32,7 @@ def published(organization, operator) -> str:
     return path_of(asking)
 
 
-def path_of(asking: Asking) -> str:
+def path_of(asking: ApiClient) -> str:
     return "/" + asking.get("/v1/ledger/checkpoint").text.partition("\n")[0].partition("/")[2]
 
 

@@ -18,13 +18,13 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tallystick.api.routes import describe_api
-from tests.api.asking import Asking, event
+from tests.api.api_client import ApiClient, event
 
 
 @pytest.fixture(scope="module")
-def asked(organization) -> Asking:
+def asked(organization) -> ApiClient:
     """An organization with a few events."""
-    made: Asking = organization()
+    made: ApiClient = organization()
     made.record(*[event("deployment.failed", resource={"type": "t", "name": f"r-{n}"}) for n in range(5)])
     return made
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tallystick.clock import now_us
-from tests.api.asking import PATH, Operator, event, eventually, problem
+from tests.api.api_client import PATH, Operator, event, eventually, problem
 
 READING = [
     PATH,

@@ -4,34 +4,34 @@ import json
 
 import pytest
 
-from tests.api.asking import PATH, Asking, event, eventually, problem
+from tests.api.api_client import PATH, ApiClient, event, eventually, problem
 
 ERASURES = "/v1/erasures"
 SUBJECT = {"subject": {"email": "sarah@acme.com"}, "reason": "Request 17"}
 
 
-def admin(operator, asking: Asking) -> Asking:
-    made: Asking = operator.key(asking.org_id, "admin", "events:read", "events:write")
+def admin(operator, asking: ApiClient) -> ApiClient:
+    made: ApiClient = operator.key(asking.org_id, "admin", "events:read", "events:write")
     return made
 
 
 @pytest.fixture(scope="module")
-def alice(organization, operator) -> Asking:
+def alice(organization, operator) -> ApiClient:
     return admin(operator, organization())
 
 
 @pytest.fixture(scope="module")
-def second(alice, operator) -> Asking:
+def second(alice, operator) -> ApiClient:
     """Another key of the same organization."""
     return admin(operator, alice)
 
 
 @pytest.fixture(scope="module")
-def charlie(organization, operator) -> Asking:
+def charlie(organization, operator) -> ApiClient:
     return admin(operator, organization())
 
 
-def ask(asking: Asking, **more: object):
+def ask(asking: ApiClient, **more: object):
     return asking.http.post(ERASURES, content=json.dumps(SUBJECT | more).encode())
 
 

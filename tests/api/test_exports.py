@@ -9,29 +9,29 @@ from base64 import b64encode
 
 import pytest
 
-from tests.api.asking import Asking, event, plain_client, problem
+from tests.api.api_client import ApiClient, event, plain_client, problem
 
 EXPORTS = "/v1/exports"
 
 
 @pytest.fixture(scope="module")
-def alice(organization, operator) -> Asking:
-    made: Asking = operator.key(organization().org_id, "exports", "events:read", "events:write")
+def alice(organization, operator) -> ApiClient:
+    made: ApiClient = operator.key(organization().org_id, "exports", "events:read", "events:write")
     made.record(*[event("project.created", metadata={"number": n}) for n in range(12)], event("deployment.failed"))
     return made
 
 
 @pytest.fixture(scope="module")
-def charlie(organization, operator) -> Asking:
-    made: Asking = operator.key(organization().org_id, "exports", "events:read", "events:write", "admin")
+def charlie(organization, operator) -> ApiClient:
+    made: ApiClient = operator.key(organization().org_id, "exports", "events:read", "events:write", "admin")
     return made
 
 
-def ask(asking: Asking, kind: str = "csv", **given):
+def ask(asking: ApiClient, kind: str = "csv", **given):
     return asking.http.post(EXPORTS, content=json.dumps({"format": kind, "filter": given}).encode())
 
 
-def finished(asking: Asking, kind: str = "csv", **given):
+def finished(asking: ApiClient, kind: str = "csv", **given):
     answer = ask(asking, kind, **given)
     assert answer.status_code == 202, answer.text
     one, deadline = answer.json(), time.monotonic() + 20

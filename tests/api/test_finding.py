@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.asking import PATH, Asking, event, eventually, problem
+from tests.api.api_client import PATH, ApiClient, event, eventually, problem
 
 MINUTE = timedelta(minutes=1)
 NOON = datetime(2024, 1, 15, 12, tzinfo=UTC)
@@ -29,9 +29,9 @@ API = {"type": "project", "id": "prj_88", "name": "api-infrastructure"}
 
 
 @pytest.fixture(scope="module")
-def trail(organization) -> Asking:
+def trail(organization) -> ApiClient:
     """A small trail, the newest last."""
-    made: Asking = organization()
+    made: ApiClient = organization()
     made.record(
         at(0, "user.login", actor=JOHN, context={"ip_address": "192.168.1.100"}),
         at(1, "deployment.started", actor=JOHN, resource=VPC),

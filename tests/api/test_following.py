@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.asking import PATH, event, eventually, plain_client, problem
+from tests.api.api_client import PATH, event, eventually, plain_client, problem
 
 
 def events(view: Any, count: int) -> list[dict[str, Any]]:

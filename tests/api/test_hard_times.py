@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tallystick.database.engine import Database
-from tests.api.asking import PATH, Operator, event, eventually, problem
+from tests.api.api_client import PATH, Operator, event, eventually, problem
 from tests.fixtures.servers import Server, Starter
 
 

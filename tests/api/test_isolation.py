@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.asking import PATH, Asking, event, problem
+from tests.api.api_client import PATH, ApiClient, event, problem
 
 # What both write is the same but for the owner's name, so that every filter that finds one finds the other.
 FILTERS: dict[str, list[str]] = {
@@ -40,17 +40,17 @@ def story(owner: str, number: int) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def alice(organization) -> Asking:
+def alice(organization) -> ApiClient:
     """Alice owns."""
-    made: Asking = organization()
+    made: ApiClient = organization()
     made.record(*[story("alice", number) for number in range(5)])
     return made
 
 
 @pytest.fixture(scope="module")
-def bob(organization) -> Asking:
+def bob(organization) -> ApiClient:
     """Bob belongs elsewhere."""
-    made: Asking = organization()
+    made: ApiClient = organization()
     made.record(*[story("bob", number) for number in range(9)])
     return made
 

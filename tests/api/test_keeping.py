@@ -4,27 +4,27 @@ import json
 
 import pytest
 
-from tests.api.asking import Asking, problem
+from tests.api.api_client import ApiClient, problem
 
 HOLDS = "/v1/legal-holds"
 HOLD = {"name": "Case 7", "query": "user:sarah@acme.com", "start": "2024-01-01", "end": "2024-03-31"}
 
 
 @pytest.fixture(scope="module")
-def alice(organization, operator) -> Asking:
+def alice(organization, operator) -> ApiClient:
     asking = organization()
-    made: Asking = operator.key(asking.org_id, "admin", "events:read", "events:write")
+    made: ApiClient = operator.key(asking.org_id, "admin", "events:read", "events:write")
     return made
 
 
 @pytest.fixture(scope="module")
-def charlie(organization, operator) -> Asking:
+def charlie(organization, operator) -> ApiClient:
     asking = organization()
-    made: Asking = operator.key(asking.org_id, "admin", "events:read", "events:write")
+    made: ApiClient = operator.key(asking.org_id, "admin", "events:read", "events:write")
     return made
 
 
-def place(asking: Asking, **more: object):
+def place(asking: ApiClient, **more: object):
     return asking.http.post(HOLDS, content=json.dumps(HOLD | more).encode())
 
 
@@ -88,7 +88,7 @@ def test_a_bad_hold_is_refused_and_nothing_is_held(body, code, charlie):
     assert charlie.get(HOLDS).json() == before
 
 
-def change(asking: Asking, path: str = "", **more: object):
+def change(asking: ApiClient, path: str = "", **more: object):
     return asking.http.post(f"/v1/retention{path}", content=json.dumps(more).encode())
 
 

@@ -16,7 +16,7 @@ from tallystick.api.dependencies import Allowance
 from tallystick.api.problems import HANDLERS
 from tallystick.errors import SettingsError, Unavailable
 from tallystick.store.errors import StoreError, StoreRefusal, StoreTimeout
-from tests.api.asking import problem
+from tests.api.api_client import problem
 
 SECRET = "password=hunter2"
 

@@ -16,7 +16,7 @@ from tallystick.verify.notes import open_checkpoint
 from tallystick.verify.proofs import check_proof, read_proof
 from tallystick.verify.report import Report
 from tallystick.verify.tree import EMPTY_ROOT, check_consistency
-from tests.api.asking import PATH, Asking, event, problem
+from tests.api.api_client import PATH, ApiClient, event, problem
 
 CHECKPOINT, KEY = "/v1/ledger/checkpoint", "/v1/ledger/key"
 TILE, CONSISTENCY = "/v1/ledger/tile", "/v1/ledger/consistency"
@@ -24,22 +24,22 @@ MANY = 600
 
 
 @pytest.fixture(scope="module")
-def grown(organization) -> Asking:
+def grown(organization) -> ApiClient:
     """An organization with a log of three tiles."""
-    made: Asking = organization()
+    made: ApiClient = organization()
     made.record(*[event("thing.done", metadata={"n": number}) for number in range(MANY)])
     return made
 
 
-def keys_of(asking: Asking):
+def keys_of(asking: ApiClient):
     return read_keys(asking.get(KEY).text.splitlines())
 
 
-def checkpoint_of(asking: Asking):
+def checkpoint_of(asking: ApiClient):
     return open_checkpoint(asking.get(CHECKPOINT).text, keys_of(asking))
 
 
-def shown(asking: Asking, event_id: str) -> dict:
+def shown(asking: ApiClient, event_id: str) -> dict:
     answer = asking.get(f"{PATH}/{event_id}/proof", headers={"Accept": "application/json"})
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
@@ -136,7 +136,7 @@ def test_a_tile_that_the_log_has_not_reached_is_not_there(grown, path):
 class Served:
     """Our tiles, as the foreign reader asks for them."""
 
-    def __init__(self, asking: Asking) -> None:
+    def __init__(self, asking: ApiClient) -> None:
         self._asking = asking
 
     def get(self, *path: str) -> bytes | None:

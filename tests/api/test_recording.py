@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import zstandard
 
-from tests.api.asking import PATH, Asking, event, eventually, plain_client, problem
+from tests.api.api_client import PATH, ApiClient, event, eventually, plain_client, problem
 
 STORY = {
     "action": "deployment.failed",
@@ -161,7 +161,7 @@ class TestPackedBody:
         assert answer.headers["accept-encoding"] == "gzip, zstd, identity"
 
 
-def test_many_clients_at_once_each_get_their_own_events(acme: Asking, running):
+def test_many_clients_at_once_each_get_their_own_events(acme: ApiClient, running):
     def send(number: int) -> list[str]:
         with plain_client(running.url, Authorization=f"Bearer {acme.key}") as client:
             body = {"events": [event("crowd.done", external_id=f"{number}-{n}") for n in range(20)]}

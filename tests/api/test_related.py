@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.asking import PATH, Asking, event, problem
+from tests.api.api_client import PATH, ApiClient, event, problem
 
 CONTEXT = {"ip_address": "192.0.2.7", "session_id": "ses_1", "request_id": "req_1"}
 SARAH = {"id": "usr_456", "email": "sarah@acme.com"}
@@ -16,20 +16,20 @@ def story(owner: str) -> list[dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def alice(organization) -> Asking:
-    made: Asking = organization()
+def alice(organization) -> ApiClient:
+    made: ApiClient = organization()
     made.record(*story("alice"))
     return made
 
 
 @pytest.fixture(scope="module")
-def charlie(organization) -> Asking:
-    made: Asking = organization()
+def charlie(organization) -> ApiClient:
+    made: ApiClient = organization()
     made.record(*story("charlie"))
     return made
 
 
-def failed(asking: Asking) -> str:
+def failed(asking: ApiClient) -> str:
     found: str = asking.page(action="deployment.failed")["data"][0]["id"]
     return found
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.api.asking import Asking, event, plain_client, problem
+from tests.api.api_client import ApiClient, event, plain_client, problem
 
 REPORTS, REVIEWS, REMINDER = "/v1/reports", "/v1/reviews", "/v1/review-reminder"
 PERIOD = {"start": "2024-01-01", "end": "2024-01-31"}
@@ -14,24 +14,24 @@ AT = "2024-01-15T10:00:00Z"
 
 
 @pytest.fixture(scope="module")
-def alice(organization, operator) -> Asking:
-    made: Asking = operator.key(organization().org_id, "exports", "events:read", "events:write", "admin")
+def alice(organization, operator) -> ApiClient:
+    made: ApiClient = operator.key(organization().org_id, "exports", "events:read", "events:write", "admin")
     made.record(*[event("user.login", timestamp=AT, metadata={"number": n}) for n in range(12)])
     made.record(event("deployment.failed", timestamp=AT))
     return made
 
 
 @pytest.fixture(scope="module")
-def charlie(organization, operator) -> Asking:
-    made: Asking = operator.key(organization().org_id, "exports", "events:read", "events:write", "admin")
+def charlie(organization, operator) -> ApiClient:
+    made: ApiClient = operator.key(organization().org_id, "exports", "events:read", "events:write", "admin")
     return made
 
 
-def post(asking: Asking, path: str, **content):
+def post(asking: ApiClient, path: str, **content):
     return asking.http.post(path, content=json.dumps(content).encode())
 
 
-def finished(asking: Asking, framework: str = "soc2"):
+def finished(asking: ApiClient, framework: str = "soc2"):
     answer = post(asking, REPORTS, framework=framework, **PERIOD)
     assert answer.status_code == 202, answer.text
     one, deadline = answer.json(), time.monotonic() + 60

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tallystick.database.engine import Database
-from tests.api.asking import Asking, Operator, event, eventually, plain_client, problem
+from tests.api.api_client import ApiClient, Operator, event, eventually, plain_client, problem
 from tests.destinations.mail_server import Mailbox, open_mailbox
 from tests.fixtures.servers import Starter
 from tests.schedules.schedule_driver import attached, indexes, mail_of, text_of
@@ -36,24 +36,24 @@ def operator(start_server: Starter, mailbox, folder) -> Iterator[Operator]:
 
 
 @pytest.fixture(scope="module")
-def alice(operator) -> Asking:
+def alice(operator) -> ApiClient:
     """A key for all that the operator made, which is as good as an owner."""
-    made: Asking = operator.key(operator.organization().org_id, "events:read", "events:write", "exports", "admin")
+    made: ApiClient = operator.key(operator.organization().org_id, "events:read", "events:write", "exports", "admin")
     made.record(*[event("thing.done") for _ in range(5)])
     return made
 
 
 @pytest.fixture(scope="module")
-def charlie(operator) -> Asking:
-    made: Asking = operator.key(operator.organization().org_id, "events:read", "exports", "admin")
+def charlie(operator) -> ApiClient:
+    made: ApiClient = operator.key(operator.organization().org_id, "events:read", "exports", "admin")
     return made
 
 
-def send(asking: Asking, method: str, path: str = "", **body):
+def send(asking: ApiClient, method: str, path: str = "", **body):
     return asking.http.request(method, f"{SCHEDULES}{path}", content=json.dumps(body).encode())
 
 
-def make(asking: Asking, **more):
+def make(asking: ApiClient, **more):
     wanted = {"name": "Weekly", "frequency": "weekly", "at": "07:30", "weekday": "friday", "timezone": "Europe/Berlin",
               "format": "ndjson", "recipients": [OUTSIDER], "mode": "new"} | more  # fmt: skip
     answer = send(asking, "POST", **wanted)

@@ -8,7 +8,7 @@ from tallystick.clock import SECOND_US
 from tallystick.destinations.delivery_worker import DeliveryWorker
 from tallystick.destinations.message_queue import CLAIM_SECONDS, MessageQueue
 from tallystick.destinations.tables import deliveries as deliveries_table
-from tests.api.asking import eventually
+from tests.api.api_client import eventually
 from tests.destinations.destination_driver import HOUR, DeliveryDriver
 from tests.destinations.receiver import open_receiver
 

@@ -15,7 +15,7 @@ from tallystick.destinations.email_templates import Email
 from tallystick.destinations.message_queue import MessageQueue
 from tallystick.destinations.smtp import parse_mail_server
 from tallystick.destinations.tables import mails
-from tests.api.asking import eventually
+from tests.api.api_client import eventually
 from tests.destinations.mail_server import open_mailbox
 
 EMAIL = Email("Subject", "text", "<p>text</p>")

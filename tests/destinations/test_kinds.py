@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.asking import eventually
+from tests.api.api_client import eventually
 from tests.fixtures.servers import Server
 from tests.web.settling import PASSWORD, settle
 

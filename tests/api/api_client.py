@@ -32,7 +32,7 @@ def plain_client(url: str, **headers: str) -> httpx.Client:
     return httpx.Client(base_url=url, headers=headers, timeout=30, verify=False, event_hooks=hooks)  # noqa: S501
 
 
-class Asking:
+class ApiClient:
     """One key of one organization."""
 
     def __init__(self, url: str, org_id: UUID, key: str) -> None:
@@ -89,7 +89,7 @@ class Operator:
         self._url = url
         self.database = database
 
-    def organization(self) -> Asking:
+    def organization(self) -> ApiClient:
         """A new one that holds no events but those of its own making, and a key that records and reads."""
         now = now_us()
         with self.database.write() as connection:
@@ -98,12 +98,12 @@ class Operator:
             without_rules(connection, made.org_id, now)
         return self.key(made.org_id)
 
-    def key(self, org_id: UUID, *scopes: str, **more: Any) -> Asking:
+    def key(self, org_id: UUID, *scopes: str, **more: Any) -> ApiClient:
         """One more key of an organization."""
         wanted = scopes or ("events:write", "events:read")
         with self.database.write() as connection:
             token = keys.create_key(connection, operator_scope(org_id), "test", wanted, now=now_us(), **more)
-        return Asking(self._url, org_id, str(token))
+        return ApiClient(self._url, org_id, str(token))
 
 
 def messages(lines: Iterator[str]) -> Iterator[Event]:
