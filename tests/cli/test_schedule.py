@@ -35,7 +35,7 @@ def test_one_is_made_listed_paused_resumed_and_deleted(scheduling):
 def test_it_waits_for_consent_and_then_runs(scheduling):
     scheduling.key = scheduling.new_key("exports")
     made = scheduling.run("schedule", "create", "daily", "--to", "you@example.com")
-    assert "Waits for an owner's consent: you@example.com" in made.stderr
+    assert "Waiting for an owner's approval: you@example.com" in made.stderr
     shown_id = made.stdout.strip()
     assert "consent" in scheduling.run("schedule", "run", shown_id).stderr
     scheduling.key = scheduling.new_key("exports", "admin")

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.running import wait_for
 from tests.fixtures.servers import COMMAND, Server
 
-FILLED = re.compile(r"([\d,]+) events were added")
+FILLED = re.compile(r"Added ([\d,]+) events")
 
 
 class Demo(Server):

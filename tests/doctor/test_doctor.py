@@ -133,7 +133,7 @@ def test_looking_makes_nothing(tmp_path, monkeypatch):
     assert said(found) == ["data directory"]
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "data").mkdir(mode=0o700)
-    assert "secret.key is not there" in "".join(one.words for one in _run_checks() if one.grade is CheckGrade.PROBLEM)
+    assert "secret.key does not exist" in "".join(one.words for one in _run_checks() if one.grade is CheckGrade.PROBLEM)
     assert list((tmp_path / "data").iterdir()) == []
 
 

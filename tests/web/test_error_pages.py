@@ -40,7 +40,7 @@ def client():
         (403, "Access denied", "Ask an owner."),
         (404, "Page not found", "No such event."),
         (429, "Too many requests", "Wait a little."),
-        (503, "Temporarily unavailable", "Recording goes on"),
+        (503, "Temporarily unavailable", "Events are still recorded"),
         (500, "Something went wrong", "try again"),
     ],
 )
@@ -72,5 +72,5 @@ async def _path(request: Request) -> str:
 
 def test_a_form_that_is_refused_is_not_said_to_be_unseen(client):
     text = client.post("/403").text
-    assert "<h1>This was not done</h1>" in text
+    assert "<h1>Nothing was changed</h1>" in text
     assert "Your role decides" not in text

@@ -94,7 +94,7 @@ def test_a_change_says_what_it_deletes_and_that_it_is_recorded(alice_asks, town)
     said = seen(alice_asks.get(PAGE, params={"look": "change", "plan": "free", "days": "400"}))
     end = (datetime.now(UTC) - timedelta(days=6)).isoformat()
     old = town.acme.get("/v1/audit-logs", params={"end": end, "count": "exact"}).json()["total"]
-    assert f" {old:,} events are deleted, for good." in said
+    assert f" {old:,} events are permanently deleted." in said
     assert "None of them were exported or archived." in said
     assert "This is recorded in the audit log" in said
     assert "only support@example.com can restore the larger plan" in said

@@ -126,7 +126,7 @@ def test_axe_finds_nothing_on_investigate_and_cases(as_person, town, axe_script)
     event = town.event("action:deployment.failed user:sarah@acme.com")["id"]
     page.goto(f"/audit-logs/{event}/investigate")
     assert violations_in_every_look(page, axe_script) == []
-    page.get_by_role("button", name="Make a case").click()
+    page.get_by_role("button", name="Add to case").click()
     expect(page.get_by_role("heading", name="Incident Report")).to_be_visible()
     page.get_by_text("Add note").first.click()
     assert violations_in_every_look(page, axe_script) == []
