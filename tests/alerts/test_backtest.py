@@ -14,6 +14,7 @@ from tallystick.clock import DAY_US, SECOND_US
 from tallystick.errors import BadRequest, Forbidden
 from tallystick.ids import encode, new_uuid
 from tests.alerts.rule_driver import BASE, Watch, failed
+from tests.fixtures.sizes import size
 
 number = count()
 events = st.lists(
@@ -48,8 +49,9 @@ def run(watch: Watch, scope, definition: RuleDefinition) -> Backtest:
     return backtest(spine.database, spine.store, scope, definition, BASE - 3600 * SECOND_US, BASE + DAY_US)
 
 
+@pytest.mark.full_size
 @settings(
-    max_examples=25,
+    max_examples=size(10, 25),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -71,15 +73,15 @@ def test_it_agrees_with_evaluating_the_same_events_live_in_any_batches_and_order
     rule = watch.rule(scope, **definition)
     watch.settle()
     left = [failed(at, user, ip, action=action) for at, user, ip, action in given_events]
-    for size in sizes:
+    for many in sizes:
         if left:
-            watch.spine.record(scope, *left[:size])
+            watch.spine.record(scope, *left[:many])
             watch.evaluator.step()
             if judge == "one that starts again and again":
                 watch.stop()
                 watch = Watch(watch.spine)
-            left = left[size:]
-            if shipped and size > 4:
+            left = left[many:]
+            if shipped and many > 4:
                 watch.spine.ship()
     watch.settle()
     if shipped:

@@ -17,10 +17,11 @@ from tallystick.store.clients import Bounds, connect
 from tallystick.store.conditions import sql_for
 from tallystick.store.rows import ROW_COLUMNS, arrow_of
 from tallystick.store.schema import CREATE_EVENTS, CREATE_SETTINGS
+from tests.fixtures.sizes import size
 from tests.search.material import ADDRESSES, IDS, NETWORKS, PIECES, TIMES, cases, record
 
 ORGANIZATION = UUID(int=7)
-EXAMPLES = int(os.environ.get("TALLYSTICK_MATCH_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("TALLYSTICK_MATCH_EXAMPLES") or size(10, 500))
 
 
 class Judge:
@@ -77,6 +78,7 @@ def agree(judge: Judge, rows: Sequence[Record], asked: Sequence[Query]) -> None:
         assert found == expected, (query, sql_for(query), [rows[index] for index in found ^ expected])
 
 
+@pytest.mark.full_size
 @given(case=cases)
 @settings(
     max_examples=EXAMPLES,
