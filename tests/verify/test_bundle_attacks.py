@@ -35,7 +35,7 @@ def test_filtered_events_hold_and_the_report_says_what_that_does_not_show(trail)
     report = trail.check(trail.filtered(3, 4, 255, 256, 600))
     assert report.holds
     assert found(report) == {"verified": "3-4,255-256,600"}
-    assert any("nothing was left out is not" in fact for fact in report.facts)
+    assert any("not that no event was left out" in fact for fact in report.facts)
 
 
 def test_events_that_come_after_the_range_do_not_disturb_it(trail):
