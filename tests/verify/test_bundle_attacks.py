@@ -187,7 +187,7 @@ def test_attack_a_checkpoint_of_another_log_signed_by_ours(trail):
     attacked = rewrite(trail.bundle(), checkpoint=lambda _: signed_note(renamed, key.name, [key.private]).encode())
     report = trail.check(attacked)
     assert not report.holds
-    assert "is of the log audit.example.com/log/other" in report.problems[0]
+    assert "belongs to the log audit.example.com/log/other" in report.problems[0]
 
 
 def test_attack_a_key_from_inside_the_bundle(trail, sqlite_database, tmp_path):
