@@ -1,5 +1,7 @@
-"""Reconciliation at the start: do journal, shipments, tree and store agree? Contradictions are logged or freeze the
-log."""
+"""Reconciliation at the start: do journal, shipments, Merkle tree and event store agree?
+
+Contradictions are logged, or freeze the log of the organization.
+"""
 
 from dataclasses import dataclass
 from uuid import UUID
