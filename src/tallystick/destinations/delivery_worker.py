@@ -93,7 +93,7 @@ class _QueueRun:
 
     def step(self, now: int) -> tuple[list[AttemptOutcome], list[Claim]]:
         """Records finished attempts and begins those that are due."""
-        outcomes = self._finished(now)
+        outcomes = self._finished_attempts(now)
         lanes = self._choose(now)
         deletes = not 0 <= now - self._deleted_at < DELETE_OLD_EVERY
         claims: list[Claim] = []
@@ -105,7 +105,7 @@ class _QueueRun:
                     self.queue.delete_old(connection, now)
                 for lane in lanes:
                     work = partial(self.queue.claim, connection, lane, now)
-                    claim = self._isolated(connection, lane, now, work)
+                    claim = self._isolate(connection, lane, now, work)
                     claims += [claim] if claim else []
             if deletes:
                 self._deleted_at = now
@@ -116,7 +116,7 @@ class _QueueRun:
 
     def record_finished(self, now: int) -> bool:
         """Records finished attempts without beginning any; whether there were some."""
-        outcomes = self._finished(now)
+        outcomes = self._finished_attempts(now)
         if outcomes:
             with self._database.write() as connection:
                 recorded = self._record(connection, outcomes, now)
@@ -129,7 +129,7 @@ class _QueueRun:
     def close(self) -> None:
         self._threads.shutdown(wait=True)
 
-    def _finished(self, now: int) -> list[AttemptOutcome]:
+    def _finished_attempts(self, now: int) -> list[AttemptOutcome]:
         """The attempts that are over; each stays in progress until its outcome is committed."""
         finished: list[AttemptOutcome] = []
         for key, (_, future) in list(self._in_progress.items()):
@@ -151,7 +151,7 @@ class _QueueRun:
             self.queue.record(connection, outcome)
             return True
 
-        return [one for one in outcomes if self._isolated(connection, one.claim.lane, now, partial(record, one))]
+        return [one for one in outcomes if self._isolate(connection, one.claim.lane, now, partial(record, one))]
 
     def _forget(self, outcomes: Sequence[AttemptOutcome], recorded: Sequence[AttemptOutcome], now: int) -> None:
         for outcome in outcomes:
@@ -184,7 +184,7 @@ class _QueueRun:
             chosen.append(lane)
         return chosen if chosen and self.queue.may_work(now) else []
 
-    def _isolated(self, connection: Connection, lane: Lane, now: int, work: Callable[[], T]) -> T | None:
+    def _isolate(self, connection: Connection, lane: Lane, now: int, work: Callable[[], T]) -> T | None:
         """Does the work within a savepoint: an error in one lane undoes nothing of the others, and the lane pauses."""
 
         def within_savepoint() -> T:

@@ -95,17 +95,17 @@ def list_destinations(connection: Connection, scope: Scope) -> list[Destination]
         .where(destinations.c.org_id == scope.org_id)
         .order_by(destinations.c.name, destinations.c.destination_id)
     ).all()
-    numbers = _numbers(connection, scope.org_id)
+    numbers = _count_deliveries(connection, scope.org_id)
     return [_read(row, numbers) for row in rows]
 
 
 def show(connection: Connection, scope: Scope, shown_id: str) -> Destination:
     """One destination. Raises NotFound (`no_such_destination`), also for one of another organization, or Forbidden."""
     require_read(scope)
-    row = connection.execute(select(destinations).where(is_destination(scope.org_id, _id(shown_id)))).first()
+    row = connection.execute(select(destinations).where(is_destination(scope.org_id, _parse_id(shown_id)))).first()
     if row is None:
-        raise _none(shown_id)
-    return _read(row, _numbers(connection, scope.org_id))
+        raise _not_found(shown_id)
+    return _read(row, _count_deliveries(connection, scope.org_id))
 
 
 def destination_names(connection: Connection, scope: Scope) -> dict[str, str]:
@@ -115,12 +115,12 @@ def destination_names(connection: Connection, scope: Scope) -> dict[str, str]:
 
 def destination_ids(connection: Connection, scope: Scope, shown_ids: Sequence[str]) -> list[UUID]:
     """The row ids of these destinations. Raises NotFound (`no_such_destination`), also for another organization's."""
-    wanted = [_id(shown_id) for shown_id in shown_ids]
+    wanted = [_parse_id(shown_id) for shown_id in shown_ids]
     mine = select(destinations.c.destination_id).where(destinations.c.org_id == scope.org_id)
     there = set(connection.execute(mine).scalars()) if wanted else set()
     for one, shown_id in zip(wanted, shown_ids, strict=True):
         if one not in there:
-            raise _none(shown_id)
+            raise _not_found(shown_id)
     return wanted
 
 
@@ -157,7 +157,7 @@ def list_deliveries(connection: Connection, one: Destination) -> list[Delivery]:
     ]
 
 
-def _numbers(connection: Connection, org_id: UUID) -> dict[tuple[UUID, str], int]:
+def _count_deliveries(connection: Connection, org_id: UUID) -> dict[tuple[UUID, str], int]:
     """The number of deliveries by destination and state, without those that were sent."""
     rows = connection.execute(
         select(deliveries.c.destination_id, deliveries.c.state, func.count())
@@ -167,14 +167,14 @@ def _numbers(connection: Connection, org_id: UUID) -> dict[tuple[UUID, str], int
     return {(row[0], row[1]): int(row[2]) for row in rows}
 
 
-def _id(shown_id: str) -> UUID:
+def _parse_id(shown_id: str) -> UUID:
     try:
         return ids.parse_uuid(PREFIX, shown_id)
     except ValueError:
-        raise _none(shown_id) from None
+        raise _not_found(shown_id) from None
 
 
-def _none(shown_id: str) -> NotFound:
+def _not_found(shown_id: str) -> NotFound:
     return NotFound(f"Destination {shown_id[:60]!r} not found.", code="no_such_destination")
 
 

@@ -27,7 +27,7 @@ class Directory:
     def put(self, key: str, file: BinaryIO) -> Checksum:
         path = self._path(key)
         part = path.with_name(f".{path.name}{_PART}")
-        with _errors_translated():
+        with _translate_errors():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with replace_file(path, part) as target:
                 sent = checksum(_copy(read_blocks(file), target))
@@ -38,7 +38,7 @@ class Directory:
         return sent
 
     def get(self, key: str, file: BinaryIO) -> None:
-        with _errors_translated():
+        with _translate_errors():
             try:
                 with self._path(key).open("rb") as source:
                     file.writelines(read_blocks(source))
@@ -46,7 +46,7 @@ class Directory:
                 raise FileMissing(f"{key} does not exist.") from None
 
     def keys(self, prefix: str) -> Iterator[str]:
-        with _errors_translated():
+        with _translate_errors():
             # A missing directory is empty; one that cannot be read is an error.
             above, slash, _ = prefix.rpartition("/")
             folder = self.root / above
@@ -54,14 +54,14 @@ class Directory:
         yield from (key for key in found if key.startswith(prefix))
 
     def delete(self, key: str) -> None:
-        with _errors_translated():
+        with _translate_errors():
             self._path(key).unlink(missing_ok=True)
 
     def delete_earlier_versions(self, key: str) -> None:
         """Does nothing: a directory keeps no earlier versions."""
 
     def delete_interrupted_uploads(self, prefix: str) -> None:
-        with _errors_translated():
+        with _translate_errors():
             for part in (self.root / prefix.rpartition("/")[0]).rglob(f".*{_PART}"):
                 if str(part.relative_to(self.root)).startswith(prefix):
                     part.unlink(missing_ok=True)
@@ -88,7 +88,7 @@ def _walk(folder: Path, key: str) -> Iterator[str]:
 
 
 @contextmanager
-def _errors_translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -57,7 +57,7 @@ class Bucket:
     def put(self, key: str, file: BinaryIO) -> Checksum:
         sent = checksum(read_blocks(file))
         file.seek(0)
-        with self._errors_translated(key):
+        with self._translate_errors(key):
             self._client.put_object(
                 self._bucket,
                 self._prefix + key,
@@ -69,11 +69,11 @@ class Bucket:
             return verify_copy(sent, checksum(self._content(key)), key)
 
     def get(self, key: str, file: BinaryIO) -> None:
-        with self._errors_translated(key):
+        with self._translate_errors(key):
             file.writelines(self._content(key))
 
     def keys(self, prefix: str) -> Iterator[str]:
-        with self._errors_translated(prefix):
+        with self._translate_errors(prefix):
             found = self._client.list_objects(self._bucket, prefix=self._prefix + prefix, recursive=True)
             names = sorted(one.object_name or "" for one in found if not one.is_dir)
         yield from (name[len(self._prefix) :] for name in names)
@@ -94,7 +94,7 @@ class Bucket:
 
     def delete_interrupted_uploads(self, prefix: str) -> None:
         name = self._prefix + prefix
-        with self._errors_translated(prefix), _ignore_unsupported():
+        with self._translate_errors(prefix), _ignore_unsupported():
             # The library has no public method for interrupted uploads, whose parts take space all the same.
             while uploads := self._client._list_multipart_uploads(self._bucket, prefix=name).uploads:
                 for upload in uploads:
@@ -103,11 +103,11 @@ class Bucket:
     def _delete_versions(self, key: str, *, current: bool) -> None:
         name = self._prefix + key
         versions = []
-        with self._errors_translated(key), _ignore_unsupported():
+        with self._translate_errors(key), _ignore_unsupported():
             # A bucket with versioning otherwise keeps what is deleted or replaced.
             found = self._client.list_objects(self._bucket, prefix=name, include_version=True)
             versions = [one for one in found if one.object_name == name]
-        with self._errors_translated(key):
+        with self._translate_errors(key):
             for one in versions:
                 if current or str(one.is_latest).lower() != "true":
                     self._client.remove_object(self._bucket, name, version_id=one.version_id)
@@ -115,7 +115,7 @@ class Bucket:
                 self._client.remove_object(self._bucket, name)
 
     @contextmanager
-    def _errors_translated(self, key: str) -> Iterator[None]:
+    def _translate_errors(self, key: str) -> Iterator[None]:
         try:
             yield
         except S3Error as error:

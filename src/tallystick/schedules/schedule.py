@@ -89,33 +89,28 @@ class Schedule:
     def shown_id(self) -> str:
         return ids.encode(PREFIX, self.schedule_id.bytes)
 
-    @property
-    def waits(self) -> bool:
-        """Whether a recipient waits for an owner's consent."""
-        return any(one.state == "waiting" for one in self.recipients)
-
 
 def list_schedules(connection: Connection, scope: Scope) -> list[Schedule]:
     """The schedules that the scope may see, newest first. Raises Forbidden."""
     require(scope, "exports")
     wanted = select(export_schedules).where(_visible(scope)).order_by(export_schedules.c.schedule_id.desc())
-    return [_whole(connection, row) for row in connection.execute(wanted)]
+    return [_read_schedule(connection, row) for row in connection.execute(wanted)]
 
 
 def show(connection: Connection, scope: Scope, shown_id: str) -> Schedule:
     """One schedule. Raises NotFound (`no_schedule`), also for one of others, or Forbidden."""
     require(scope, "exports")
-    wanted = select(export_schedules).where(_visible(scope), export_schedules.c.schedule_id == _raw(shown_id))
+    wanted = select(export_schedules).where(_visible(scope), export_schedules.c.schedule_id == _parse_id(shown_id))
     row = connection.execute(wanted).first()
     if row is None:
-        raise _no_schedule()
-    return _whole(connection, row)
+        raise _not_found()
+    return _read_schedule(connection, row)
 
 
 def find(connection: Connection, org_id: UUID, schedule_id: UUID) -> Schedule | None:
     """One schedule, for background work; None when there is none."""
     row = connection.execute(select(export_schedules).where(is_schedule(org_id, schedule_id))).first()
-    return None if row is None else _whole(connection, row)
+    return None if row is None else _read_schedule(connection, row)
 
 
 def runs_of(connection: Connection, schedule: Schedule, limit: int = 20) -> list[ScheduleRun]:
@@ -151,7 +146,7 @@ def read_run(row: Row[Any]) -> ScheduleRun:
     )
 
 
-def _whole(connection: Connection, row: Row[Any]) -> Schedule:
+def _read_schedule(connection: Connection, row: Row[Any]) -> Schedule:
     wanted = select(schedule_recipients).where(recipients_of(row.org_id, row.schedule_id))
     found = connection.execute(wanted.order_by(schedule_recipients.c.address)).all()
     recipients = tuple(Recipient(one.address, one.state, one.consent_by, one.until) for one in found)
@@ -182,12 +177,12 @@ def _visible(scope: Scope) -> ColumnElement[bool]:
     return mine & (export_schedules.c.by_id == scope.principal.id) & (export_schedules.c.by_role == scope.role)
 
 
-def _raw(shown_id: str) -> UUID:
+def _parse_id(shown_id: str) -> UUID:
     try:
         return ids.parse_uuid(PREFIX, shown_id)
     except ValueError:
-        raise _no_schedule() from None
+        raise _not_found() from None
 
 
-def _no_schedule() -> NotFound:
+def _not_found() -> NotFound:
     return NotFound("Schedule not found, or you do not have access to it.", code="no_schedule")

@@ -51,9 +51,9 @@ class Scheduler(Background):
         if not self._has_work(now) or not self.may_work(now):
             return False
         stages = (
-            (self._made, self._follow),
-            (self._due, self._begin),
-            (self._emptied, self._close),
+            (self._runs_with_export, self._follow),
+            (self._due_schedules, self._begin),
+            (self._runs_without_recipients, self._close),
         )
         if not any(self._advance_one(find_rows(now), now, work) for find_rows, work in stages):
             return False
@@ -81,13 +81,13 @@ class Scheduler(Background):
         with self._database.read() as connection:
             return bool(connection.execute(due).first() or connection.execute(open_runs).first())
 
-    def _made(self, _now: int) -> Sequence[Row[Any]]:
+    def _runs_with_export(self, _now: int) -> Sequence[Row[Any]]:
         """Runs whose export is finished."""
         same = (exports.c.org_id == schedule_runs.c.org_id) & (exports.c.export_id == schedule_runs.c.export_id)
         finished = select(schedule_runs).join(exports, same).where(exports.c.state.not_in(request.OPEN))
         return self._read(finished.where(schedule_runs.c.state == "making"))
 
-    def _due(self, now: int) -> Sequence[Row[Any]]:
+    def _due_schedules(self, now: int) -> Sequence[Row[Any]]:
         """Schedules whose time has come, longest waiting first, unless a file of theirs is just being sent.
 
         Beginning the next run ends an open one. If that file still arrived, its events would be sent a second time.
@@ -95,7 +95,7 @@ class Scheduler(Background):
         wanted = select(export_schedules).where(export_schedules.c.next_at <= now, ~_is_sending_any(now))
         return self._read(wanted.order_by(export_schedules.c.next_at))
 
-    def _emptied(self, _now: int) -> Sequence[Row[Any]]:
+    def _runs_without_recipients(self, _now: int) -> Sequence[Row[Any]]:
         """Runs without a waiting delivery that nobody closed: their recipients were erased."""
         mine = (schedule_deliveries.c.org_id == schedule_runs.c.org_id) & (
             schedule_deliveries.c.run_id == schedule_runs.c.run_id
