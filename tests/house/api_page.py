@@ -159,6 +159,11 @@ def api_page() -> str:
         "of a key allow: [access](access.md).\n"
     )
     parts.append(
+        "Clients can be generated from the document, and have a type for every JSON answer: "
+        '`openapi-python-client generate --url "$URL/openapi.json"`, '
+        '`npx openapi-typescript "$URL/openapi.json" -o tallystick.d.ts`.\n'
+    )
+    parts.append(
         table(
             ("topic", "endpoints"),
             [
