@@ -66,7 +66,7 @@ def test_a_member_is_told_why_there_is_nothing_and_is_not_led_there(town):
         for path in (PAGE, f"{PAGE}/check", f"{PAGE}/checkpoint"):
             answer = john.get(path)
             assert answer.status_code == 403
-            assert "the whole trail" in seen(answer)
+            assert "the whole audit log" in seen(answer)
         assert john.post(f"{PAGE}/check", data={"form_token": token(john)}).status_code == 403
         assert john.post(f"{PAGE}/public", data={"form_token": token(john), "public": "yes"}).status_code == 403
         assert f'href="{PAGE}"' not in john.get("/audit-logs").text
