@@ -114,7 +114,7 @@ def test_a_bad_number_of_days_is_refused_beside_its_form(alice_asks, days):
 
 def test_a_hold_is_looked_at_placed_and_released(alice_asks, town):
     look = {"look": "hold", "name": "Case 7", "query": "user:sarah1@acme.com"}
-    assert "15 events that are here now" in seen(alice_asks.get(PAGE, params=look))
+    assert "This hold keeps 15 events recorded so far" in seen(alice_asks.get(PAGE, params=look))
     hold_id = placed(alice_asks, "Case 7")
     said = seen(alice_asks.get(PAGE, params={"look": "release", "hold": hold_id}))
     assert "nothing is deleted now" in said
