@@ -152,11 +152,11 @@ def kind_of(schema: Schema) -> str:
     """The type of a value, in words: `integer, 0 to 100 or null`."""
     if "$ref" in schema:
         return str(schema["$ref"].rpartition("/")[2])
+    if "enum" in schema:
+        return " · ".join("null" if value is None else str(value) for value in schema["enum"] if value != "")
     for several in ("oneOf", "anyOf"):
         if several in schema:
             return " or ".join(dict.fromkeys(map(kind_of, schema[several])))
-    if "enum" in schema:
-        return " · ".join("null" if value is None else str(value) for value in schema["enum"] if value != "")
     if "const" in schema:
         return str(schema["const"])
     kind = schema.get("type", "any")
