@@ -59,7 +59,7 @@ def test_what_is_gone_is_said_and_what_is_left_is_shown(mask: int) -> None:
         for text in texts:
             assert (text in everything) is (part not in parts_of(mask)), (part, text)
     assert "erased" in row_html(panel.row, filters)
-    assert "by record 9: Request 17" in shown
+    assert "by log record 9: Request 17" in shown
     assert event_of(stored)["erased"] == list(parts_of(mask))
     assert timeline_entry(stored, UTC).summary
     assert event_row(stored, UTC).date == "2024-01-15"
