@@ -83,9 +83,9 @@ class DeliveryQueue(ABC):
     given_up_state: str
     problem_length: int
     backoff: Backoff
-    most_at_once: int
-    most_of_organization: int  # so that no organization takes every place
-    most_failing: int  # lanes whose last attempt failed: dead receivers must not take every place either
+    max_at_once: int
+    max_of_organization: int  # so that no organization takes every place
+    max_failing: int  # lanes whose last attempt failed: dead receivers must not take every place either
 
     @abstractmethod
     def due(self, connection: Connection, now: int) -> Sequence[Lane]:
@@ -163,7 +163,11 @@ class DeliveryQueue(ABC):
             values["next_at"] = next_at
         else:
             values |= {"state": self.given_up_state if result.problem else "sent", "finished_at": now}
-        connection.execute(update(self.table).where(self.is_row(row)).values(values))
+        still = self.is_row(row)
+        if result.problem:
+            # If the claim expired meanwhile, a failure must not undo what another process recorded as sent.
+            still = and_(still, self.table.c.state == "waiting")
+        connection.execute(update(self.table).where(still).values(values))
         return next_at
 
     def is_row(self, row: Row[Any]) -> ColumnElement[bool]:

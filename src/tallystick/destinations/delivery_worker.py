@@ -87,7 +87,7 @@ class _QueueRun:
         self.queue = queue
         self._pauses = pauses
         self._wake = wake
-        self._threads = ThreadPoolExecutor(queue.most_at_once, thread_name_prefix=queue.name)
+        self._threads = ThreadPoolExecutor(queue.max_at_once, thread_name_prefix=queue.name)
         self._in_progress: dict[Hashable, tuple[Lane, Future[AttemptOutcome | None]]] = {}
         self._deleted_at = 0
 
@@ -169,13 +169,13 @@ class _QueueRun:
         failing = sum(lane.has_failed for lane in busy)
         chosen: list[Lane] = []
         for lane in due:
-            if len(busy) + len(chosen) >= self.queue.most_at_once:
+            if len(busy) + len(chosen) >= self.queue.max_at_once:
                 break
             if (
                 lane.key in self._in_progress
                 or (lane.by_email and email_rests)
-                or of_organization[lane.org_id] >= self.queue.most_of_organization
-                or (lane.has_failed and failing >= self.queue.most_failing)
+                or of_organization[lane.org_id] >= self.queue.max_of_organization
+                or (lane.has_failed and failing >= self.queue.max_failing)
                 or self._pauses.is_paused(self._item(lane), now)
             ):
                 continue

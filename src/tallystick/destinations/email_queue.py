@@ -74,9 +74,9 @@ class EmailQueue(DeliveryQueue):
     given_up_state = "given_up"
     problem_length = 200
     backoff = EMAIL_BACKOFF
-    most_at_once = 4
-    most_of_organization = 2
-    most_failing = 2
+    max_at_once = 4
+    max_of_organization = 2
+    max_failing = 2
 
     def __init__(self, mail_server: MailServer | None) -> None:
         self._mail_server = mail_server

@@ -77,9 +77,9 @@ class MessageQueue(DeliveryQueue):
     given_up_state = "given_up"
     problem_length = 300
     backoff = Backoff(PAUSES, jitter=0.1)
-    most_at_once = 16
-    most_of_organization = 4
-    most_failing = 8
+    max_at_once = 16
+    max_of_organization = 4
+    max_failing = 8
 
     def __init__(self, database: Database, context: DestinationContext) -> None:
         self._database = database

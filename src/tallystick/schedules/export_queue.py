@@ -48,9 +48,9 @@ class ExportQueue(DeliveryQueue):
     given_up_state = "failed"
     problem_length = 300
     backoff = EMAIL_BACKOFF
-    most_at_once = 4
-    most_of_organization = 2
-    most_failing = 2
+    max_at_once = 4
+    max_of_organization = 2
+    max_failing = 2
 
     def __init__(
         self,
