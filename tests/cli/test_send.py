@@ -31,7 +31,7 @@ def test_a_known_external_id_gives_the_first_event_and_a_word_about_it(member: M
     first = member.run("send", "a.b", "--external-id", "one")
     again = member.run("send", "a.b", "--external-id", "one")
     assert again.stdout == first.stdout
-    assert "recorded before" in again.stderr
+    assert "already recorded" in again.stderr
 
 
 def test_a_refused_event_is_told_by_field(member: Member) -> None:
