@@ -24,7 +24,7 @@ def test_one_is_made_listed_paused_resumed_and_deleted(scheduling):
     assert (one["weekday"], one["filter"], one["recipients"]) == ("friday", {"status": ["failed"]}, ["you@example.com"])
     listed = scheduling.run("schedule", "list")
     assert "Failures" in listed.stdout
-    assert "1 schedules" in listed.stderr
+    assert "1 schedule." in listed.stderr
     assert json.loads(scheduling.run("schedule", "pause", one["id"], "--json").stdout)["next_run_at"] is None
     assert scheduling.run("schedule", "resume", one["id"]).stdout.strip() == one["id"]
     assert json.loads(scheduling.run("schedule", "show", one["id"]).stdout)["enabled"] is True
@@ -37,7 +37,7 @@ def test_it_waits_for_consent_and_then_runs(scheduling):
     made = scheduling.run("schedule", "create", "daily", "--to", "you@example.com")
     assert "Waiting for an owner's approval: you@example.com" in made.stderr
     shown_id = made.stdout.strip()
-    assert "consent" in scheduling.run("schedule", "run", shown_id).stderr
+    assert "approval" in scheduling.run("schedule", "run", shown_id).stderr
     scheduling.key = scheduling.new_key("exports", "admin")
     assert scheduling.run("schedule", "consent", shown_id).returncode == 0
     assert scheduling.run("schedule", "run", shown_id).returncode == 0
