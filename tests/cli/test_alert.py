@@ -28,7 +28,7 @@ def watching(member: Member) -> Member:
 def test_a_file_is_tested_taken_and_given_back(watching: Member, tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(RULES)
-    assert "1 rules, 1 tests, 0 of them fail" in watching.run("alert", "test", str(file)).stderr
+    assert "1 rule, 1 test, 0 failed" in watching.run("alert", "test", str(file)).stderr
     shown_id = watching.run("alert", "import", str(file)).stdout.strip()
     assert shown_id.startswith("rul_")
     assert "name: Broken" in watching.run("alert", "export").stdout
