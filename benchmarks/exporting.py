@@ -154,7 +154,7 @@ def make(database: Database, exporter: Exporter, scope: Scope, kind: str) -> Non
         connection.execute(update(request.exports).where(mine).values(position=size))
     assert exporter.step()
     with database.read() as connection:
-        made = request.find_export(connection, scope, one.shown_id)
+        made = request.find_export(connection, scope, one.public_id)
     assert (made.state, made.rows) == ("completed", size), made.error
     exporter.path(made).unlink()
 

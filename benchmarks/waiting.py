@@ -52,10 +52,10 @@ def one_after_the_other(client: httpx.Client) -> Iterator[None]:
 
     def work() -> None:
         while not ended.is_set():
-            shown_id = ask(client)
-            while client.get(f"/v1/exports/{shown_id}").json()["status"] in ("queued", "running"):
+            public_id = ask(client)
+            while client.get(f"/v1/exports/{public_id}").json()["status"] in ("queued", "running"):
                 if ended.wait(0.2):
-                    client.delete(f"/v1/exports/{shown_id}")
+                    client.delete(f"/v1/exports/{public_id}")
                     return
 
     thread = threading.Thread(target=work)

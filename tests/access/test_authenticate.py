@@ -39,7 +39,7 @@ def test_a_key_gives_the_scope_of_its_organization_and_no_more(town):
     assert scope.org_id == town.acme.org_id
     assert scope.permissions == {"events:write"}
     assert scope.principal.kind == "api_key"
-    assert scope.principal.id == only_key(town).shown_id
+    assert scope.principal.id == only_key(town).public_id
     assert scope.principal.name == "ci"
 
 
@@ -121,7 +121,7 @@ def test_a_refused_key_is_news_for_its_organization_once_an_hour(small_town):
     for _ in range(3):
         code_of(mine.key_scope, token, HERE)
     [event] = small_town.told(small_town.acme, "api_key.rejected")
-    assert event["actor"] == {"type": "api_key", "id": only_key(small_town).shown_id, "name": "ci"}
+    assert event["actor"] == {"type": "api_key", "id": only_key(small_town).public_id, "name": "ci"}
     assert event["context"] == {"ip_address": HERE, "source": "api"}
     assert event["changes"] == {"reason": "key_expired", "expired_at": "2023-11-14T22:13:20.000001Z"}
     small_town.clock.pass_by(HOUR)

@@ -68,7 +68,7 @@ def test_making_a_key_is_told_with_its_scopes(small_town):
     assert event["actor"]["email"] == "alice@acme.com"
     assert event["resource"] == {
         "type": "api_key",
-        "id": listed(small_town, small_town.alice)[0].shown_id,
+        "id": listed(small_town, small_town.alice)[0].public_id,
         "name": "ci",
     }
     assert event["changes"] == {

@@ -77,7 +77,7 @@ def test_making_an_organization_is_told_in_its_own_trail(small_town):
         "timestamp": "2023-11-14T22:13:20.000000Z",
         "action": "organization.created",
         "actor": {"type": "system", "id": "operator", "name": "operator"},
-        "resource": {"type": "organization", "id": made.shown_id, "name": "Third"},
+        "resource": {"type": "organization", "id": made.public_id, "name": "Third"},
         "context": {
             "ip_address": "192.0.2.10", "user_agent": "Firefox/128", "source": "web", "request_id": "req_1",
         },
@@ -119,5 +119,5 @@ def test_a_member_cannot_change_retention(small_town):
 
 
 def test_an_organization_shows_its_id(small_town):
-    assert small_town.acme.shown_id.startswith("org_")
+    assert small_town.acme.public_id.startswith("org_")
     assert small_town.acme.created_at == NOW

@@ -39,7 +39,7 @@ def test_a_sign_in_is_told_with_address_browser_and_session(small_town):
         "user_agent": "Firefox/128",
         "source": "web",
         "request_id": "req_1",
-        "session_id": read(small_town, cookie).shown_id,
+        "session_id": read(small_town, cookie).public_id,
     }
     assert event["metadata"] == {"method": "password"}
 

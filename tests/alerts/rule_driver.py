@@ -56,7 +56,7 @@ class Watch:
 
     def change(self, scope: Scope, rule: Rule, **given: Any) -> Rule:
         with self.spine.database.write() as connection:
-            return changes.change(connection, scope, rule.shown_id, given, now=clock.now_us())
+            return changes.change(connection, scope, rule.public_id, given, now=clock.now_us())
 
     def alerts(self, scope: Scope) -> list[Alert]:
         """Oldest first."""

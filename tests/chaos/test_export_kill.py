@@ -19,8 +19,8 @@ def half_files(server: Server) -> list[Path]:
     return list((server.data_dir / "exports").glob("*/*.part"))
 
 
-def state(client: httpx.Client, shown_id: str) -> dict[str, object]:
-    found: dict[str, object] = client.get(f"/v1/exports/{shown_id}").json()
+def state(client: httpx.Client, public_id: str) -> dict[str, object]:
+    found: dict[str, object] = client.get(f"/v1/exports/{public_id}").json()
     return found
 
 
@@ -36,22 +36,22 @@ def test_an_export_survives_kills_and_is_whole(start_server: Starter, tmp_path: 
             ]
             wait = {"wait": "searchable"} if number + BATCH == EVENTS else {}
             assert client.post("/v1/audit-logs", json={"events": events}, params=wait).status_code == 201
-        shown_id = client.post("/v1/exports", json={"format": "pdf", "filter": {}}).json()["id"]
+        public_id = client.post("/v1/exports", json={"format": "pdf", "filter": {}}).json()["id"]
         for _ in range(KILLS):
             deadline = time.monotonic() + 30
-            while not half_files(server) and state(client, shown_id)["status"] != "completed":
+            while not half_files(server) and state(client, public_id)["status"] != "completed":
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
-            assert state(client, shown_id)["sha256"] is None, "too few events: it was finished before the kill"
-            assert client.get(f"/v1/exports/{shown_id}/download").status_code == 409
+            assert state(client, public_id)["sha256"] is None, "too few events: it was finished before the kill"
+            assert client.get(f"/v1/exports/{public_id}/download").status_code == 409
             server.kill()
             server.start()
         deadline = time.monotonic() + 120
-        while (one := state(client, shown_id))["status"] in ("queued", "running"):
+        while (one := state(client, public_id))["status"] in ("queued", "running"):
             assert time.monotonic() < deadline, one
             time.sleep(0.1)
         assert one["status"] == "completed", one
-        file = client.get(f"/v1/exports/{shown_id}/download")
+        file = client.get(f"/v1/exports/{public_id}/download")
         assert file.content.startswith(b"%PDF")
         assert file.content.rstrip().endswith(b"%%EOF")
         assert hashlib.sha256(file.content).hexdigest() == one["sha256"]

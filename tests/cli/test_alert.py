@@ -29,17 +29,17 @@ def test_a_file_is_tested_taken_and_given_back(watching: Member, tmp_path: Path)
     file = tmp_path / "rules.yaml"
     file.write_text(RULES)
     assert "1 rule, 1 test, 0 failed" in watching.run("alert", "test", str(file)).stderr
-    shown_id = watching.run("alert", "import", str(file)).stdout.strip()
-    assert shown_id.startswith("rul_")
+    public_id = watching.run("alert", "import", str(file)).stdout.strip()
+    assert public_id.startswith("rul_")
     assert "name: Broken" in watching.run("alert", "export").stdout
     assert "Broken" in watching.run("alert", "rules").stdout
-    assert watching.run("alert", "disable", shown_id).returncode == 0
-    assert watching.run("alert", "enable", shown_id).stdout.strip() == shown_id
-    assert watching.run("alert", "mute", shown_id, "--hours", "1").returncode == 0
-    said = json.loads(watching.run("alert", "backtest", shown_id, "--json").stdout)
+    assert watching.run("alert", "disable", public_id).returncode == 0
+    assert watching.run("alert", "enable", public_id).stdout.strip() == public_id
+    assert watching.run("alert", "mute", public_id, "--hours", "1").returncode == 0
+    said = json.loads(watching.run("alert", "backtest", public_id, "--json").stdout)
     assert said["firings"] == 0
     assert watching.run("alert", "list").returncode == 0
-    assert watching.run("alert", "delete", shown_id).returncode == 0
+    assert watching.run("alert", "delete", public_id).returncode == 0
     file.write_text(RULES.replace("fires: 1", "fires: 2"))
     failed = watching.run("alert", "test", str(file))
     assert failed.returncode == 1

@@ -16,21 +16,21 @@ def sending(member: Member) -> Member:
 
 def test_a_webhook_is_made_tried_and_deleted(sending: Member) -> None:
     made = sending.run("destination", "create", "webhook", "https://hooks.example.com/in", "--name", "Ops")
-    shown_id = made.stdout.strip()
+    public_id = made.stdout.strip()
     assert "whsec_" in made.stderr
-    assert "whsec_" not in sending.run("destination", "show", shown_id).stdout
+    assert "whsec_" not in sending.run("destination", "show", public_id).stdout
     listed = sending.run("destination", "list").stdout
     assert "Ops" in listed
     assert "webhook" in listed
-    assert sending.run("destination", "rotate", shown_id).stdout.startswith("whsec_")
-    assert sending.run("destination", "disable", shown_id).returncode == 0
-    assert '"enabled":false' in sending.run("destination", "show", shown_id).stdout.replace(" ", "")
-    assert sending.run("destination", "enable", shown_id).returncode == 0
-    delivery = sending.run("destination", "test", shown_id).stdout.strip()
-    (line,) = sending.run("destination", "deliveries", shown_id).stdout.splitlines()
+    assert sending.run("destination", "rotate", public_id).stdout.startswith("whsec_")
+    assert sending.run("destination", "disable", public_id).returncode == 0
+    assert '"enabled":false' in sending.run("destination", "show", public_id).stdout.replace(" ", "")
+    assert sending.run("destination", "enable", public_id).returncode == 0
+    delivery = sending.run("destination", "test", public_id).stdout.strip()
+    (line,) = sending.run("destination", "deliveries", public_id).stdout.splitlines()
     assert json.loads(line)["id"] == delivery
-    assert sending.run("destination", "delete", shown_id).returncode == 0
-    gone = sending.run("destination", "retry", shown_id, delivery)
+    assert sending.run("destination", "delete", public_id).returncode == 0
+    gone = sending.run("destination", "retry", public_id, delivery)
     assert gone.returncode == 1
     assert "no_such_destination" in gone.stderr or "destination" in gone.stderr
 
@@ -40,10 +40,10 @@ def test_a_url_that_is_a_secret_is_read_from_standard_input(sending: Member) -> 
     assert json.loads(made.stdout)["kind"] == "slack"
 
 
-@pytest.mark.parametrize("shown_id", ["../alert-rules/rul_1", "a/b", "", "a?b", "a\x01", "\udcff"])
-def test_what_is_no_id_never_becomes_a_path(sending: Member, shown_id: str) -> None:
+@pytest.mark.parametrize("public_id", ["../alert-rules/rul_1", "a/b", "", "a?b", "a\x01", "\udcff"])
+def test_what_is_no_id_never_becomes_a_path(sending: Member, public_id: str) -> None:
     for command in (("destination", "delete"), ("alert", "delete"), ("schedule", "delete"), ("review", "show")):
-        done = sending.run(*command, shown_id)
+        done = sending.run(*command, public_id)
         assert done.returncode == 2, command
         assert "Traceback" not in done.stderr
 

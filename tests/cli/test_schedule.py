@@ -36,12 +36,12 @@ def test_it_waits_for_consent_and_then_runs(scheduling):
     scheduling.key = scheduling.new_key("exports")
     made = scheduling.run("schedule", "create", "daily", "--to", "you@example.com")
     assert "Waiting for an owner's approval: you@example.com" in made.stderr
-    shown_id = made.stdout.strip()
-    assert "approval" in scheduling.run("schedule", "run", shown_id).stderr
+    public_id = made.stdout.strip()
+    assert "approval" in scheduling.run("schedule", "run", public_id).stderr
     scheduling.key = scheduling.new_key("exports", "admin")
-    assert scheduling.run("schedule", "consent", shown_id).returncode == 0
-    assert scheduling.run("schedule", "run", shown_id).returncode == 0
-    assert json.loads(scheduling.run("schedule", "runs", shown_id).stdout.splitlines()[0])["asked"] is True
+    assert scheduling.run("schedule", "consent", public_id).returncode == 0
+    assert scheduling.run("schedule", "run", public_id).returncode == 0
+    assert json.loads(scheduling.run("schedule", "runs", public_id).stdout.splitlines()[0])["asked"] is True
 
 
 def test_a_mistake_is_advice(scheduling):

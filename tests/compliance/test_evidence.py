@@ -26,11 +26,11 @@ def desk(sqlite_spine: Spine, tmp_path):
 
 def bundled(desk: Desk, scope, made) -> bytes:
     with desk.spine.database.write() as connection:
-        asked = reports.request_evidence(connection, scope, made.shown_id, now=clock.now_us())
+        asked = reports.request_evidence(connection, scope, made.public_id, now=clock.now_us())
     desk.spine.ship()
     assert desk.exporter.step()
     with desk.spine.database.read() as connection:
-        one = exporting.find_export(connection, scope, asked.shown_id)
+        one = exporting.find_export(connection, scope, asked.public_id)
     assert one.state == "completed", one.error
     return desk.exporter.path(one).read_bytes()
 
@@ -53,7 +53,7 @@ def test_it_holds_what_the_report_counts_and_what_proves_it(desk, sqlite_spine):
     with sqlite_spine.database.write() as connection:
         review_changes.open_review(connection, scope, made, now=clock.now_us())
     signed = review_changes.count_and_sign(
-        sqlite_spine.database, sqlite_spine.store, scope, made.shown_id, "Fine.", now=clock.now_us()
+        sqlite_spine.database, sqlite_spine.store, scope, made.public_id, "Fine.", now=clock.now_us()
     )
     sqlite_spine.sequencer.tick([])
     report = desk.make(scope, desk.ask(scope))
@@ -65,7 +65,7 @@ def test_it_holds_what_the_report_counts_and_what_proves_it(desk, sqlite_spine):
     with zipfile.ZipFile(io.BytesIO(content)) as bundle:
         lines = [json.loads(line) for line in bundle.read("events.ndjson").splitlines()]
         said = bundle.read("attached/report.json")
-        review = bundle.read(f"attached/review-{made.shown_id}.json")
+        review = bundle.read(f"attached/review-{made.public_id}.json")
         assert bundle.read("attached/report.pdf").startswith(b"%PDF")
     ids = [line["id"] for line in lines]
     assert sent[0].id in ids
@@ -106,13 +106,13 @@ def test_without_a_finished_report_there_is_none(desk, sqlite_spine):
     asked = desk.ask(scope)
     for who, error in ((scope, Conflict), (charlie, NotFound)):
         with sqlite_spine.database.write() as connection, pytest.raises(error):
-            reports.request_evidence(connection, who, asked.shown_id, now=clock.now_us())
+            reports.request_evidence(connection, who, asked.public_id, now=clock.now_us())
     made = desk.make(scope, asked)
     with sqlite_spine.database.write() as connection:
-        asked = reports.request_evidence(connection, scope, made.shown_id, now=clock.now_us())
+        asked = reports.request_evidence(connection, scope, made.public_id, now=clock.now_us())
     desk.exporter.path(made).unlink()
     sqlite_spine.ship()
     assert desk.exporter.step()
     with sqlite_spine.database.read() as connection:
-        one = exporting.find_export(connection, scope, asked.shown_id)
+        one = exporting.find_export(connection, scope, asked.public_id)
     assert (one.state, "Create the report again" in one.error) == ("failed", True)

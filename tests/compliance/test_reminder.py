@@ -59,7 +59,7 @@ def test_two_weeks_with_downtime_bring_one_mail_each_and_none_when_nothing_waits
     made = review_changes.draft_review(scope, JANUARY, now=later - DAY_US)
     with sqlite_spine.database.write() as connection:
         review_changes.open_review(connection, scope, made, now=later - DAY_US)
-        review_changes.sign(connection, scope, made.shown_id, "Fine.", 0, 0, now=later - DAY_US)
+        review_changes.sign(connection, scope, made.public_id, "Fine.", 0, 0, now=later - DAY_US)
     assert work.step(later)
     assert len(letters(sqlite_spine)) == 4
 

@@ -188,7 +188,7 @@ def test_another_organizations_report_and_events_are_nobody_elses(desk, sqlite_s
     made = desk.make(scope, desk.ask(scope))
     assert answer(desk.report(charlie), *ACCESS).count == 0
     with sqlite_spine.database.read() as connection, pytest.raises(NotFound) as refused:
-        reports.read_report(connection, charlie, made.shown_id)
+        reports.read_report(connection, charlie, made.public_id)
     assert refused.value.code == "no_report"
 
 
@@ -197,7 +197,7 @@ def test_a_member_asks_for_none_and_reads_none(desk, sqlite_spine, scope):
     member = person_scope(scope.org_id, user_principal(new_uuid(clock.now_us()), "john@acme.com", "John"), "member")
     for act in (
         lambda c: desk.ask(member),
-        lambda c: reports.read_report(c, member, made.shown_id),
+        lambda c: reports.read_report(c, member, made.public_id),
         lambda c: reports.list_reports(c, member),
         lambda c: reports.list_frameworks(c, member, None),
     ):
@@ -230,7 +230,7 @@ def test_who_loses_the_role_gets_no_report(desk, sqlite_spine, scope):
     sqlite_spine.ship()
     assert desk.exporter.step()
     with sqlite_spine.database.read() as connection:
-        assert reports.read_report(connection, scope, asked.shown_id).state == "failed"
+        assert reports.read_report(connection, scope, asked.public_id).state == "failed"
 
 
 def test_the_retention_of_a_shorter_plan_is_what_counts(desk, sqlite_spine):

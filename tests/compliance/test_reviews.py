@@ -42,18 +42,18 @@ class Reviewer:
         (found,) = review_changes.find_events(self.spine.finder, self.scope, review, [event_id])
         with self.spine.database.write() as connection:
             review_changes.mark_event(
-                connection, self.scope, review.shown_id, found, severity, note, now=clock.now_us(), caller=CALLER
+                connection, self.scope, review.public_id, found, severity, note, now=clock.now_us(), caller=CALLER
             )
 
     def sign(self, review, conclusion: str = "All explained."):
         return review_changes.count_and_sign(
-            self.spine.database, self.spine.store, self.scope, review.shown_id, conclusion,
+            self.spine.database, self.spine.store, self.scope, review.public_id, conclusion,
             now=clock.now_us(), caller=CALLER,
         )  # fmt: skip
 
     def read(self, review):
         with self.spine.database.read() as connection:
-            one = read_review(connection, self.scope, review.shown_id)
+            one = read_review(connection, self.scope, review.public_id)
             return one, list_findings(connection, self.scope, one)
 
 
@@ -84,7 +84,7 @@ def test_the_trail_holds_the_digest_of_exactly_what_was_signed(spine: Spine, ann
     content = content_of(one, findings)
     (act,) = told(spine, ann.scope, "audit_log.review_signed")
     assert act["metadata"]["sha256"] == one.sha256 == sha256(content).hexdigest()
-    assert act["resource"]["id"] == one.shown_id
+    assert act["resource"]["id"] == one.public_id
     said = msgspec.json.decode(content)
     assert (said["events"], said["position"], said["conclusion"]) == (1, 3, "All explained.")
     assert said["findings"][0]["event"] == sent[0].id
@@ -113,17 +113,17 @@ def test_what_is_signed_is_not_changed_any_more(spine: Spine, ann: Reviewer):
 def test_two_who_sign_at_once_sign_it_once(spine: Spine, ann: Reviewer):
     review = ann.open()
     with spine.database.write() as connection:
-        review_changes.sign(connection, ann.scope, review.shown_id, "Mine.", 1, 0, now=clock.now_us())
+        review_changes.sign(connection, ann.scope, review.public_id, "Mine.", 1, 0, now=clock.now_us())
     with spine.database.write() as connection, pytest.raises(Conflict):
-        review_changes.sign(connection, ann.scope, review.shown_id, "Yours.", 1, 0, now=clock.now_us())
+        review_changes.sign(connection, ann.scope, review.public_id, "Yours.", 1, 0, now=clock.now_us())
     assert ann.read(review)[0].conclusion == "Mine."
 
 
 def test_a_correction_is_another_review_and_both_lead_to_each_other(spine: Spine, ann: Reviewer):
     first = ann.sign(ann.open())
     with pytest.raises(Conflict, match="signed review"):
-        ann.open(corrects=ann.open().shown_id)
-    second = ann.sign(ann.open(corrects=first.shown_id))
+        ann.open(corrects=ann.open().public_id)
+    second = ann.sign(ann.open(corrects=first.public_id))
     assert ann.read(first)[0].corrected_by == second.review_id
     assert second.corrects == first.review_id
 
@@ -175,7 +175,7 @@ def test_a_stranger_and_a_member_get_nothing(spine: Spine, ann: Reviewer):
     for act in (
         lambda: charlie.read(review),
         lambda: charlie.sign(review),
-        lambda: charlie.open(corrects=review.shown_id),
+        lambda: charlie.open(corrects=review.public_id),
     ):
         with pytest.raises(NotFound) as refused:
             act()
@@ -204,7 +204,7 @@ def test_reviews_stand_in_the_reports_of_their_period(spine: Spine, ann: Reviewe
     report = desk.report(ann.scope)
     (line,) = report.reviews
     assert (line.conclusion, line.events, line.findings[0].note) == ("One login, explained.", 1, "Asked Sarah.")
-    assert next(one.reviews for one in report.controls if one.id == "CC6.1") == (review.shown_id,)
+    assert next(one.reviews for one in report.controls if one.id == "CC6.1") == (review.public_id,)
     assert [(part.start, part.end) for part in report.not_reviewed] == [
         ("2024-01-17T00:00:00.000000Z", "2024-02-01T00:00:00.000000Z")
     ]
@@ -233,7 +233,7 @@ def test_the_list_goes_on_and_knows_its_states(spine: Spine, ann: Reviewer):
     ann.sign(made[0])
     with spine.database.read() as connection:
         newest = list_reviews(connection, ann.scope, limit=2)
-        rest = list_reviews(connection, ann.scope, before=newest[-1].shown_id)
+        rest = list_reviews(connection, ann.scope, before=newest[-1].public_id)
         signed = list_reviews(connection, ann.scope, state="signed")
     assert [one.review_id for one in (*newest, *rest)] == [one.review_id for one in reversed(made)]
     assert [one.review_id for one in signed] == [made[0].review_id]
@@ -241,4 +241,4 @@ def test_the_list_goes_on_and_knows_its_states(spine: Spine, ann: Reviewer):
 
 def _write(ann: Reviewer, act, review, *arguments, **named):
     with ann.spine.database.write() as connection:
-        return act(connection, ann.scope, review.shown_id, *arguments, **named)
+        return act(connection, ann.scope, review.public_id, *arguments, **named)

@@ -56,12 +56,12 @@ class DeliveryDriver:
 
     def state(self, made) -> list[str]:
         with self.database.read() as connection:
-            found = list_deliveries(connection, show(connection, self.scope, made.destination.shown_id))
+            found = list_deliveries(connection, show(connection, self.scope, made.destination.public_id))
         return [one.state for one in found]
 
     def health(self, made):
         with self.database.read() as connection:
-            return show(connection, self.scope, made.destination.shown_id)
+            return show(connection, self.scope, made.destination.public_id)
 
     def told(self) -> list[str]:
         """The actions in the trail."""

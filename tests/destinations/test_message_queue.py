@@ -38,7 +38,7 @@ def test_the_signature_is_that_of_the_specification():
 def test_a_webhook_is_verified_by_a_foreign_library_with_each_secret_of_a_rotation(at, receiver):
     made = at.make(receiver.url, headers={"Authorization": "Bearer hidden"})
     with at.database.write() as connection:
-        fresh = changes.rotate(connection, at.scope, at.context, made.destination.shown_id, now=at.now)
+        fresh = changes.rotate(connection, at.scope, at.context, made.destination.public_id, now=at.now)
     at.put(made)
     at.go()
     ((headers, body),) = receiver.requests
@@ -75,8 +75,8 @@ def test_a_failure_is_tried_again_with_the_same_id_and_told_once_when_it_lasts(a
     assert at.health(made).state == "failing"
     receiver.status = 204
     with at.database.write() as connection:
-        shown = list_deliveries(connection, at.health(made))[0].shown_id
-        changes.retry(connection, at.scope, made.destination.shown_id, shown, now=at.now)
+        shown = list_deliveries(connection, at.health(made))[0].public_id
+        changes.retry(connection, at.scope, made.destination.public_id, shown, now=at.now)
     at.go()
     assert at.state(made) == ["sent"]
     assert at.health(made).state == "ok"
@@ -104,9 +104,9 @@ def test_what_is_gone_is_switched_off_until_somebody_switches_it_on(at, receiver
     assert (at.health(made).enabled, at.health(made).state) == (False, "disabled")
     at.put(made, "alr_2")
     with at.database.write() as connection, pytest.raises(Conflict):
-        changes.send_test(connection, at.scope, made.destination.shown_id, now=at.now)
+        changes.send_test(connection, at.scope, made.destination.public_id, now=at.now)
     with at.database.write() as connection:
-        changes.change(connection, at.scope, at.context, made.destination.shown_id, {"enabled": True}, now=at.now)
+        changes.change(connection, at.scope, at.context, made.destination.public_id, {"enabled": True}, now=at.now)
     assert at.health(made).state == "ok"
 
 
@@ -179,8 +179,8 @@ def test_mail_is_the_notification_and_goes_again_only_to_who_has_not_got_it(spin
         assert "Project:    api-infrastructure" in text
         assert "<script>" not in first.get_body(("html",)).get_content()
         with at.database.write() as connection:
-            shown = list_deliveries(connection, at.health(made))[0].shown_id
-            changes.retry(connection, owner, made.destination.shown_id, shown, now=at.now)
+            shown = list_deliveries(connection, at.health(made))[0].public_id
+            changes.retry(connection, owner, made.destination.public_id, shown, now=at.now)
         at.go()
         at.worker.close()
         assert [recipients for recipients, _ in mailbox.messages] == [["a@example.com"], ["b@example.com"]]
@@ -232,11 +232,11 @@ def test_another_organization_gets_nothing(at, receiver, spine):
     with at.database.write() as connection:
         assert list_destinations(connection, charlie) == []
         for act in (
-            lambda: show(connection, charlie, made.destination.shown_id),
-            lambda: changes.send_test(connection, charlie, made.destination.shown_id, now=at.now),
-            lambda: changes.remove(connection, charlie, made.destination.shown_id, now=at.now),
-            lambda: changes.rotate(connection, charlie, at.context, made.destination.shown_id, now=at.now),
-            lambda: changes.change(connection, charlie, at.context, made.destination.shown_id, {}, now=at.now),
+            lambda: show(connection, charlie, made.destination.public_id),
+            lambda: changes.send_test(connection, charlie, made.destination.public_id, now=at.now),
+            lambda: changes.remove(connection, charlie, made.destination.public_id, now=at.now),
+            lambda: changes.rotate(connection, charlie, at.context, made.destination.public_id, now=at.now),
+            lambda: changes.change(connection, charlie, at.context, made.destination.public_id, {}, now=at.now),
         ):
             with pytest.raises(NotFound):
                 act()

@@ -156,21 +156,21 @@ def test_a_change_that_the_store_fails_to_carry_out_is_told_with_its_reason(sqli
     org = {"org": str(scope.org_id)}
     wrong = "ALTER TABLE events UPDATE action = toString(throwIf(1, 'no room for it')) WHERE org_id = {org:UUID}"
     work = eraser(sqlite_spine, tmp_path)
-    shown_id = ask(sqlite_spine, scope)
+    public_id = ask(sqlite_spine, scope)
     run(sqlite_spine, work)
-    confirm(sqlite_spine, scope, shown_id)
+    confirm(sqlite_spine, scope, public_id)
     try:
         with pytest.raises(StoreError):
             store.change(wrong, org)
         assert "no room for it" in erasing.failure_of_changes(store)
         with pytest.raises(Unavailable):
             run(sqlite_spine, work)
-        assert "tallystick doctor" in show(sqlite_spine, scope, shown_id).waits_for
+        assert "tallystick doctor" in show(sqlite_spine, scope, public_id).waits_for
     finally:
         store.change("KILL MUTATION WHERE database = currentDatabase() AND table = 'events'")
     assert erasing.failure_of_changes(store) == ""
     run(sqlite_spine, work, later=61 * SECOND_US)
-    assert show(sqlite_spine, scope, shown_id).waits_for == ""
+    assert show(sqlite_spine, scope, public_id).waits_for == ""
 
 
 def test_an_archive_that_is_out_of_reach_is_a_problem(tmp_path, free_port):

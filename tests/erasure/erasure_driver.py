@@ -63,26 +63,26 @@ def ask(spine: Spine, scope: Scope, subject: Subject = SARAH, reason: str = "Req
     with spine.database.write() as connection:
         return request.request_erasure(
             connection, replace(scope, principal=by), subject, reason, now=clock.now_us()
-        ).shown_id
+        ).public_id
 
 
-def confirm(spine: Spine, scope: Scope, shown_id: str, by: Principal = NICO) -> Erasure:
+def confirm(spine: Spine, scope: Scope, public_id: str, by: Principal = NICO) -> Erasure:
     with spine.database.write() as connection:
-        return request.confirm(connection, replace(scope, principal=by), shown_id, now=clock.now_us())
+        return request.confirm(connection, replace(scope, principal=by), public_id, now=clock.now_us())
 
 
-def show(spine: Spine, scope: Scope, shown_id: str) -> Erasure:
+def show(spine: Spine, scope: Scope, public_id: str) -> Erasure:
     with spine.database.read() as connection:
-        return request.show(connection, scope, shown_id)
+        return request.show(connection, scope, public_id)
 
 
 def erase(spine: Spine, scope: Scope, work: Eraser, subject: Subject = SARAH) -> str:
     """A whole erasure, but for the disk."""
-    shown_id = ask(spine, scope, subject)
+    public_id = ask(spine, scope, subject)
     run(spine, work)
-    confirm(spine, scope, shown_id)
+    confirm(spine, scope, public_id)
     run(spine, work)
-    return shown_id
+    return public_id
 
 
 def events(spine: Spine, scope: Scope, first: int = 0, end: int | None = None) -> dict[int, StoredEvent]:

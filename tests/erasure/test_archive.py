@@ -56,9 +56,9 @@ def test_the_bytes_are_in_no_archived_file_and_what_is_left_proves_itself(kept: 
     before = kept.lines()
     table = pq.read_table(io.BytesIO(kept.content(kept.keys("parquet")[0])))
     who = Subject("sarah@acme.com", "", ("Sarah Lin",))
-    shown_id = erase(kept.spine, scope, kept.eraser, who)
-    assert show(kept.spine, scope, shown_id).waits_for == ""
-    assert show(kept.spine, scope, shown_id).events == 3
+    public_id = erase(kept.spine, scope, kept.eraser, who)
+    assert show(kept.spine, scope, public_id).waits_for == ""
+    assert show(kept.spine, scope, public_id).events == 3
     assert kept.holding(*NEEDLES) == []
     if "versions" in request.node.name:
         assert versions_holding(request.getfixturevalue("s3_server"), kept) == []
@@ -96,9 +96,9 @@ def test_a_preview_counts_what_is_in_the_archive(on_disk: Kept) -> None:
     on_disk.expire(scope, *MIXED)
     on_disk.spine.record(scope, by_sarah())
     on_disk.spine.ship()
-    shown_id = ask(on_disk.spine, scope)
+    public_id = ask(on_disk.spine, scope)
     run(on_disk.spine, on_disk.eraser)
-    preview = show(on_disk.spine, scope, shown_id).preview
+    preview = show(on_disk.spine, scope, public_id).preview
     assert preview is not None
     assert (preview.trail.events, preview.trail.archived) == (3, 2)
 
@@ -110,15 +110,15 @@ def test_what_is_archived_and_not_gone_yet_counts_once_and_goes_from_both(on_dis
     on_disk.purger.step(clock.now_us())  # archived, and announced
     spine.sequencer.tick([])
     spine.ship()
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     run(spine, on_disk.eraser)
-    preview = show(spine, scope, shown_id).preview
+    preview = show(spine, scope, public_id).preview
     assert preview is not None
     assert (preview.trail.events, preview.trail.archived) == (1, 0)
-    confirm(spine, scope, shown_id)
+    confirm(spine, scope, public_id)
     run(spine, on_disk.eraser)
     assert on_disk.holding(*NEEDLES) == []
-    assert show(spine, scope, shown_id).events == 1
+    assert show(spine, scope, public_id).events == 1
 
 
 def test_what_is_under_a_hold_stays_in_the_archive_too(on_disk: Kept) -> None:
@@ -126,8 +126,8 @@ def test_what_is_under_a_hold_stays_in_the_archive_too(on_disk: Kept) -> None:
     on_disk.expire(scope, by_sarah(description="disputed"), by_sarah(description="settled"))
     with on_disk.spine.database.write() as connection:
         place(connection, scope, "court", "disputed", "", "", now=clock.now_us())
-    shown_id = erase(on_disk.spine, scope, on_disk.eraser)
-    assert show(on_disk.spine, scope, shown_id).held == 1
+    public_id = erase(on_disk.spine, scope, on_disk.eraser)
+    assert show(on_disk.spine, scope, public_id).held == 1
     assert [one.get("who") is None for one in on_disk.lines().values()] == [False, True]
     assert on_disk.check(scope, on_disk.keys("zip")[0]).holds
 
@@ -146,19 +146,19 @@ def test_nobody_elses_archive_is_touched(on_disk: Kept) -> None:
 def test_an_archive_that_cannot_be_reached_keeps_the_erasure_open_and_says_so(on_disk: Kept) -> None:
     spine, scope = on_disk.spine, on_disk.organization()
     on_disk.expire(scope, by_sarah())
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     run(spine, on_disk.eraser)
-    confirm(spine, scope, shown_id)
+    confirm(spine, scope, public_id)
     home = on_disk.folder / "archive"
     home.rename(on_disk.folder / "not mounted")
     with pytest.raises(TargetError):
         run(spine, on_disk.eraser)
-    found = show(spine, scope, shown_id)
+    found = show(spine, scope, public_id)
     assert (found.state, found.finished_at) == ("confirmed", None)
     assert "not the archive that was used before" in found.waits_for
     (on_disk.folder / "not mounted").rename(home)
     run(spine, on_disk.eraser, later=(PAUSE_SECONDS + 1) * SECOND_US)
-    assert show(spine, scope, shown_id).waits_for == ""
+    assert show(spine, scope, public_id).waits_for == ""
     assert on_disk.holding(*NEEDLES) == []
 
 
@@ -166,10 +166,10 @@ def test_an_archive_that_is_not_configured_any_more_keeps_it_open(on_disk: Kept)
     spine, scope = on_disk.spine, on_disk.organization()
     on_disk.expire(scope, by_sarah())
     without = on_disk.new_eraser(archived=False)
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     with pytest.raises(TargetError):
         run(spine, without)
-    assert "TALLYSTICK_ARCHIVE_DIR" in show(spine, scope, shown_id).waits_for
+    assert "TALLYSTICK_ARCHIVE_DIR" in show(spine, scope, public_id).waits_for
     other = on_disk.organization("other")
     erase(spine, other, without)
 
@@ -178,9 +178,9 @@ def test_an_archive_that_is_not_configured_any_more_keeps_it_open(on_disk: Kept)
 def test_a_power_cut_at_any_place_is_followed_by_the_same_again(on_disk: Kept, number: int) -> None:
     spine, scope = on_disk.spine, on_disk.organization()
     on_disk.expire(scope, *MIXED)
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     run(spine, on_disk.eraser)
-    confirm(spine, scope, shown_id)
+    confirm(spine, scope, public_id)
     on_disk.archive.objects = Dying(on_disk.objects, number)  # type: ignore[assignment]
     with pytest.raises(Cut):
         run(spine, on_disk.new_eraser())
@@ -194,7 +194,7 @@ def test_a_power_cut_at_any_place_is_followed_by_the_same_again(on_disk: Kept, n
         name = key.rpartition("/")[2]
         file = io.BytesIO(on_disk.content(key))
         assert said[name]["bytes"] == len(file.getvalue())
-    assert show(spine, scope, shown_id).stage == "scrub"
+    assert show(spine, scope, public_id).stage == "scrub"
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -243,8 +243,8 @@ def test_two_erasures_after_each_other_leave_a_bundle_that_holds(on_disk: Kept) 
     on_disk.expire(scope, *MIXED, event(description="sarah@acme.com met nico@acme.com"))
     first, second = ask(spine, scope), ask(spine, scope, Subject("nico@acme.com"))
     run(spine, on_disk.eraser)
-    for shown_id in (first, second):
-        confirm(spine, scope, shown_id)
+    for public_id in (first, second):
+        confirm(spine, scope, public_id)
     run(spine, on_disk.eraser)
     assert on_disk.holding(b"sarah@acme.com", b"nico@acme.com") == []
     report = on_disk.check(scope, on_disk.keys("zip")[0])
@@ -258,9 +258,9 @@ def test_nothing_is_archived_while_a_person_is_erased(on_disk: Kept) -> None:
     spine, scope = on_disk.spine, on_disk.organization()
     old = spine.record(scope, aged(31, **by_sarah())).events[0].index
     spine.ship()
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     run(spine, on_disk.eraser)
-    confirm(spine, scope, shown_id)
+    confirm(spine, scope, public_id)
     on_disk.purge()
     assert old in spine.indexes(scope.org_id)
     assert on_disk.keys("zip") == []
@@ -275,10 +275,10 @@ def test_an_archived_file_that_was_changed_keeps_the_erasure_open(on_disk: Kept)
         for name in old.namelist():
             new.writestr(name, old.read(name).replace(b"somebody else", b"somebody evil"))
     on_disk.objects.put(key, changed)
-    shown_id = ask(on_disk.spine, scope)
+    public_id = ask(on_disk.spine, scope)
     with pytest.raises(TargetError):
         run(on_disk.spine, on_disk.eraser)
-    assert "was changed" in show(on_disk.spine, scope, shown_id).waits_for
+    assert "was changed" in show(on_disk.spine, scope, public_id).waits_for
 
 
 def test_what_is_left_can_be_restored(on_disk: Kept) -> None:

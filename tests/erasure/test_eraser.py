@@ -87,7 +87,7 @@ def test_the_trail_says_exactly_what_went_and_nothing_of_whom(spine: Spine, work
     scope = spine.organization()
     sent = spine.record(scope, by_sarah(), by_sarah(), event(), by_sarah(description="of sarah@acme.com")).events
     spine.ship()
-    shown_id = erase(spine, scope, work)
+    public_id = erase(spine, scope, work)
     first = sent[0].index
     said = {one["indexes"]: one for one in records(spine, scope)}
     assert {indexes: one["parts"] for indexes, one in said.items()} == {
@@ -95,7 +95,7 @@ def test_the_trail_says_exactly_what_went_and_nothing_of_whom(spine: Spine, work
         str(first + 3): "who,details",
     }
     for one in said.values():
-        assert (one["erasure"], one["reason"]) == (shown_id, "Request 17")
+        assert (one["erasure"], one["reason"]) == (public_id, "Request 17")
         assert (one["requested_by"], one["confirmed_by"]) == (MAYA.id, NICO.id)
     assert not any("sarah" in repr(one).lower() for one in events(spine, scope).values())
 
@@ -125,9 +125,9 @@ def test_nothing_is_erased_before_its_record_is_in_the_log(spine: Spine, work: E
     scope = spine.organization()
     spine.record(scope, by_sarah())
     spine.ship()
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     run(spine, work)
-    confirm(spine, scope, shown_id)
+    confirm(spine, scope, public_id)
     spine.sequencer.tick([])
     spine.ship()
     spine.sequencer.stop()
@@ -141,10 +141,10 @@ def test_nothing_is_erased_before_its_record_is_in_the_log(spine: Spine, work: E
 def test_an_event_that_is_not_stored_yet_is_waited_for(spine: Spine, work: Eraser) -> None:
     scope = spine.organization()
     spine.ship()
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     run(spine, work)
     spine.record(scope, by_sarah())
-    confirm(spine, scope, shown_id)
+    confirm(spine, scope, public_id)
     for _ in range(20):
         work.step()
         spine.sequencer.tick([])
@@ -156,14 +156,14 @@ def test_an_event_that_is_not_stored_yet_is_waited_for(spine: Spine, work: Erase
 
 def test_a_second_person_has_to_confirm(spine: Spine, work: Eraser) -> None:
     scope = spine.organization()
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     with pytest.raises(Conflict, match="still being searched"):
-        confirm(spine, scope, shown_id)
+        confirm(spine, scope, public_id)
     run(spine, work)
     with pytest.raises(Forbidden) as refused:
-        confirm(spine, scope, shown_id, by=MAYA)
+        confirm(spine, scope, public_id, by=MAYA)
     assert refused.value.code == "second_person_needed"
-    assert confirm(spine, scope, shown_id).state == "confirmed"
+    assert confirm(spine, scope, public_id).state == "confirmed"
 
 
 def test_what_is_under_a_hold_stays_and_is_counted(spine: Spine, work: Eraser) -> None:
@@ -172,15 +172,15 @@ def test_what_is_under_a_hold_stays_and_is_counted(spine: Spine, work: Eraser) -
     spine.ship()
     with spine.database.write() as connection:
         holds.place(connection, scope, "Case 7", "resource:secret", now=clock.now_us())
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     run(spine, work)
-    preview = shown(spine, scope, shown_id).preview
+    preview = shown(spine, scope, public_id).preview
     assert preview is not None
     assert (preview.trail.events, preview.trail.held) == (1, 1)
-    confirm(spine, scope, shown_id)
+    confirm(spine, scope, public_id)
     run(spine, work)
     assert lost_by_index(spine, scope) == {sent[1].index: ("who",)}
-    assert shown(spine, scope, shown_id).held == 1
+    assert shown(spine, scope, public_id).held == 1
 
 
 @pytest.mark.both_engines
@@ -188,9 +188,9 @@ def test_a_hold_that_is_placed_after_looking_counts_too(spine: Spine, work: Eras
     scope = spine.organization()
     sent = spine.record(scope, by_sarah(resource={"type": "project", "name": "secret"}), by_sarah()).events
     spine.ship()
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     run(spine, work)
-    confirm(spine, scope, shown_id)
+    confirm(spine, scope, public_id)
     work.step()
     work.step()  # the first run of rows is looked through
     with spine.database.write() as connection:
@@ -203,9 +203,9 @@ def test_the_preview_says_as_what_where_and_under_which_names(spine: Spine, work
     scope = spine.organization()
     spine.record(scope, by_sarah(), event(description="sarah@acme.com"), event())
     spine.ship()
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     run(spine, work)
-    found = shown(spine, scope, shown_id)
+    found = shown(spine, scope, public_id)
     assert found.state == "ready"
     assert found.preview is not None
     trail = found.preview.trail
@@ -216,25 +216,25 @@ def test_the_preview_says_as_what_where_and_under_which_names(spine: Spine, work
 @pytest.mark.both_engines
 def test_an_unconfirmed_request_is_forgotten_after_a_week_with_whom_it_was_about(spine: Spine, work: Eraser) -> None:
     scope = spine.organization()
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     run(spine, work)
     run(spine, work, later=7 * DAY_US + 1)
-    over = shown(spine, scope, shown_id)
+    over = shown(spine, scope, public_id)
     assert (over.state, over.subject, over.preview) == ("expired", None, None)
     with pytest.raises(Conflict):
-        confirm(spine, scope, shown_id)
+        confirm(spine, scope, public_id)
 
 
 def test_a_cancelled_request_erases_nothing_and_forgets_the_person(spine: Spine, work: Eraser) -> None:
     scope = spine.organization()
     spine.record(scope, by_sarah())
     spine.ship()
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     with spine.database.write() as connection:
-        request.cancel(connection, scope, shown_id, now=clock.now_us())
+        request.cancel(connection, scope, public_id, now=clock.now_us())
     run(spine, work)
     assert lost_by_index(spine, scope) == {}
-    over = shown(spine, scope, shown_id)
+    over = shown(spine, scope, public_id)
     assert (over.state, over.subject, over.preview) == ("cancelled", None, None)
 
 
@@ -272,9 +272,9 @@ def test_whoever_comes_after_a_crash_goes_on(sqlite_spine: Spine, tmp_path: Path
     sent = spine.record(scope, by_sarah(), by_sarah(description="sarah@acme.com")).events
     spine.ship()
     first = eraser(spine, tmp_path)
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     run(spine, first)
-    confirm(spine, scope, shown_id)
+    confirm(spine, scope, public_id)
     for _ in range(steps):
         first.step()
         spine.sequencer.tick([])
@@ -320,17 +320,17 @@ def test_what_the_store_finished_after_nobody_waited_any_more_is_not_rewritten(
     scope = spine.organization()
     spine.record(scope, by_sarah())
     spine.ship()
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     run(spine, work)
-    confirm(spine, scope, shown_id)
+    confirm(spine, scope, public_id)
     with pytest.raises(StoreError):
         run(spine, work)
     monkeypatch.setattr(erasing, "changes_are_running", lambda store: True)
     run(spine, work, later=2 * 60 * SECOND_US)
-    assert shown(spine, scope, shown_id).stage == "erase"
+    assert shown(spine, scope, public_id).stage == "erase"
     monkeypatch.undo()
     monkeypatch.setattr(spine.store, "change", late)
     run(spine, work, later=4 * 60 * SECOND_US)
-    assert shown(spine, scope, shown_id).stage != "erase"
+    assert shown(spine, scope, public_id).stage != "erase"
     assert len(asked) == 1
     assert lost_by_index(spine, scope) == {1: ("who",)}

@@ -32,10 +32,10 @@ def test_one_that_is_being_made_begins_again(sqlite_spine: Spine, tmp_path):
     scope = sqlite_spine.organization()
     sqlite_spine.ship()
     work = exporter(sqlite_spine, tmp_path)
-    shown_id = ask(sqlite_spine, scope)
+    public_id = ask(sqlite_spine, scope)
     with sqlite_spine.database.write() as connection:
         connection.execute(update(exports).values(state="running", run=1))
     ExportFiles(sqlite_spine.database, tmp_path).erase(scope.org_id, SubjectMatcher(SARAH))
-    assert show(sqlite_spine, scope, shown_id).state == "queued"
+    assert show(sqlite_spine, scope, public_id).state == "queued"
     assert work.step()
-    assert show(sqlite_spine, scope, shown_id).state == "completed"
+    assert show(sqlite_spine, scope, public_id).state == "completed"

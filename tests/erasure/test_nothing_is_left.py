@@ -90,7 +90,7 @@ def write_beside(spine: Spine, scope: Scope, index: int) -> None:
     person, now = replace(scope, principal=MAYA, role="owner"), clock.now_us()
     with spine.database.write() as connection:
         case = open_case(connection, person, f"What {NAME} did", now=now)
-        write_lines(connection, person, case.shown_id, 1, {"issue": f"{EMAIL} " * 100}, now=now)
+        write_lines(connection, person, case.public_id, 1, {"issue": f"{EMAIL} " * 100}, now=now)
         save_view(connection, person, "Hers", f"user={EMAIL}", now=now)
     found = events(spine, scope, index, index + 1)[index]
     record = record_of(found, entry_of_event(found))
@@ -126,10 +126,10 @@ def indexes(said: dict[str, list[list[int]]], category: str) -> set[int]:
     return {index for first, last in said[category] for index in range(first, last + 1)}
 
 
-def finished(spine: Spine, scope: Scope, work: Eraser, shown_id: str) -> None:
+def finished(spine: Spine, scope: Scope, work: Eraser, public_id: str) -> None:
     """Until the last byte is off the disk."""
     deadline = time.monotonic() + 60
-    while shown(spine, scope, shown_id).state != "completed":
+    while shown(spine, scope, public_id).state != "completed":
         run(spine, work)
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -160,10 +160,10 @@ def test_half_expires_a_person_is_erased_and_all_the_rest_proves_itself(
 
     purge(spine)
     work = eraser(spine, tmp_path)
-    shown_id = ask(spine, scope, WHO)
+    public_id = ask(spine, scope, WHO)
     run(spine, work)
-    confirm(spine, scope, shown_id)
-    finished(spine, scope, work, shown_id)
+    confirm(spine, scope, public_id)
+    finished(spine, scope, work, public_id)
 
     path = tmp_path / "trail.zip"
     bundle(spine, scope, prover, path)

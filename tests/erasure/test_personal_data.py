@@ -43,10 +43,10 @@ def write(spine: Spine, slug: str):
     spine.ship()
     with spine.database.write() as connection:
         case = changes.open_case(connection, scope, "Sarah Lin and the rest", now=now)
-        changes.write_lines(connection, scope, case.shown_id, 1, {"issue": "sarah@acme.com did it"}, now=now)
+        changes.write_lines(connection, scope, case.public_id, 1, {"issue": "sarah@acme.com did it"}, now=now)
         found = find_events(spine.finder, scope, [recorded.id])
-        add_events(connection, scope, case.shown_id, found, now=now)
-        write_note(connection, scope, case.shown_id, recorded.id, "ask SARAH LIN", now=now)
+        add_events(connection, scope, case.public_id, found, now=now)
+        write_note(connection, scope, case.public_id, recorded.id, "ask SARAH LIN", now=now)
         save_view(connection, scope, "sarah@acme.com", "user=sarah%40acme.com&q=sarah@acme.com", now=now)
         save_view(connection, scope, "Sarah Lin", "", now=now)
         given = {"user": ["sarah@acme.com"], "q": ["failed\tsarah@acme.com"]}
@@ -64,9 +64,9 @@ def write(spine: Spine, slug: str):
         }
         alerted = {"query": "user:sarah@acme.com"}
         rules.create(connection, scope, rules.RuleSettings("Of Sarah Lin", watched), now=now)
-        rules.create(connection, scope, rules.RuleSettings("Once", alerted, destinations=[mail.shown_id]), now=now)
+        rules.create(connection, scope, rules.RuleSettings("Once", alerted, destinations=[mail.public_id]), now=now)
         held = holds.place(connection, scope, "Sarah Lin", "nothing", now=now)
-        holds.release(connection, scope, held.shown_id, now=now)
+        holds.release(connection, scope, held.public_id, now=now)
     spine.record(scope, by_sarah())
     Watch(spine).settle()
     spine.sequencer.tick([])
@@ -94,9 +94,9 @@ def texts_of(spine: Spine, scope) -> list[str]:
 def test_every_place_is_counted_first_and_rewritten_then(spine: Spine, tmp_path: Path) -> None:
     scope, charlie = write(spine, "acme"), write(spine, "charlie")
     work = eraser(spine, tmp_path)
-    shown_id = ask(spine, scope, WHO)
+    public_id = ask(spine, scope, WHO)
     run(spine, work)
-    preview = show(spine, scope, shown_id).preview
+    preview = show(spine, scope, public_id).preview
     assert preview is not None
     assert preview.places == {
         "cases": 1, "notes": 1, "reviews": 0, "findings": 0, "review reminders": 0, "saved views": 2,

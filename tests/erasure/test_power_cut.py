@@ -22,9 +22,9 @@ def test_an_erasure_ends_however_often_the_server_is_killed(start_server: Starte
         sent = {"events": [sarah] * 200}
         assert http.post("/v1/audit-logs?wait=searchable", json=sent).status_code == 201
         asked = {"subject": {"email": "sarah@acme.com"}, "reason": "Request 17"}
-        shown_id = http.post("/v1/erasures", content=json.dumps(asked)).json()["id"]
+        public_id = http.post("/v1/erasures", content=json.dumps(asked)).json()["id"]
     with server.client(other) as http:
-        assert http.post(f"/v1/erasures/{shown_id}/confirm").status_code == 200
+        assert http.post(f"/v1/erasures/{public_id}/confirm").status_code == 200
     chance = random.Random(7)
     for _ in range(size(2, 4)):
         time.sleep(chance.uniform(0, 0.4))

@@ -43,12 +43,12 @@ def test_rows_that_speak_of_the_person_leave_the_file_and_nobody_elses(sqlite_sp
     (home / "trimmed-acme-0.arrow.part").write_bytes(b"half of sarah@acme.com")
     before = other.read_bytes()
     work = eraser(spine, home)
-    shown_id = ask(spine, acme)
+    public_id = ask(spine, acme)
     run(spine, work)
-    preview = show(spine, acme, shown_id).preview
+    preview = show(spine, acme, public_id).preview
     assert preview is not None
     assert preview.places["replaced files"] == 2
-    confirm(spine, acme, shown_id)
+    confirm(spine, acme, public_id)
     run(spine, work)
     assert rows(mine) == ["", "john@acme.com"]
     assert mine.stat().st_mode & 0o077 == 0
@@ -63,12 +63,12 @@ def test_what_a_restore_replaced_keeps_the_erasure_open_until_it_is_gone(sqlite_
     spine.record(scope, by_sarah())
     spine.ship()
     work = eraser(spine, home)
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     run(spine, work)
-    confirm(spine, scope, shown_id)
+    confirm(spine, scope, public_id)
     with pytest.raises(Unavailable):
         run(spine, work)
-    assert "events.replaced-20260101T000000Z" in show(spine, scope, shown_id).waits_for
+    assert "events.replaced-20260101T000000Z" in show(spine, scope, public_id).waits_for
     (home / "events.replaced-20260101T000000Z").rmdir()
     run(spine, work, later=(PAUSE_SECONDS + 1) * SECOND_US)
-    assert show(spine, scope, shown_id).stage == "scrub"
+    assert show(spine, scope, public_id).stage == "scrub"

@@ -19,30 +19,30 @@ def key_of(spine: Spine, scope: Scope, maker: Principal) -> Principal:
         made = replace(scope, principal=maker)
         keys.create_key(connection, made, "a key", ["admin"], now=clock.now_us())
         newest = max(keys.list_keys(connection, scope), key=lambda one: one.key_id)
-    return Principal("api_key", newest.shown_id, "a key")
+    return Principal("api_key", newest.public_id, "a key")
 
 
 def test_two_keys_that_one_person_made_are_one_person(spine: Spine, tmp_path: Path) -> None:
     scope = spine.organization()
     first, second, other = (key_of(spine, scope, maker) for maker in (MAYA, MAYA, NICO))
     work = eraser(spine, tmp_path)
-    shown_id = ask(spine, scope, by=first)
+    public_id = ask(spine, scope, by=first)
     run(spine, work)
     for same in (first, second):
         with pytest.raises(Forbidden):
-            confirm(spine, scope, shown_id, by=same)
-    assert confirm(spine, scope, shown_id, by=other).state == "confirmed"
+            confirm(spine, scope, public_id, by=same)
+    assert confirm(spine, scope, public_id, by=other).state == "confirmed"
 
 
 def test_of_keys_that_the_operator_made_no_person_is_known(spine: Spine, tmp_path: Path) -> None:
     scope = spine.organization()
     first, second = (key_of(spine, scope, scope.principal) for _ in range(2))
     work = eraser(spine, tmp_path)
-    shown_id = ask(spine, scope, by=first)
+    public_id = ask(spine, scope, by=first)
     run(spine, work)
     with pytest.raises(Forbidden):
-        confirm(spine, scope, shown_id, by=first)
-    assert confirm(spine, scope, shown_id, by=second).state == "confirmed"
+        confirm(spine, scope, public_id, by=first)
+    assert confirm(spine, scope, public_id, by=second).state == "confirmed"
 
 
 def test_a_key_and_the_key_that_it_made_are_one(spine: Spine, tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_key_and_the_key_that_it_made_are_one(spine: Spine, tmp_path: Path) ->
     first = key_of(spine, scope, scope.principal)
     made = key_of(spine, scope, first)
     work = eraser(spine, tmp_path)
-    shown_id = ask(spine, scope, by=first)
+    public_id = ask(spine, scope, by=first)
     run(spine, work)
     with pytest.raises(Forbidden):
-        confirm(spine, scope, shown_id, by=made)
+        confirm(spine, scope, public_id, by=made)

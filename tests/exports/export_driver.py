@@ -58,20 +58,20 @@ def ask(spine: Spine, scope: Scope, kind: str = "csv", **given: Any) -> str:
     listed = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
     caller = Caller(address="192.0.2.1", peer="192.0.2.1", source="api")
     with spine.database.write() as connection:
-        return request.request_export(connection, scope, kind, listed, now=clock.now_us(), caller=caller).shown_id
+        return request.request_export(connection, scope, kind, listed, now=clock.now_us(), caller=caller).public_id
 
 
-def show(spine: Spine, scope: Scope, shown_id: str) -> Export:
+def show(spine: Spine, scope: Scope, public_id: str) -> Export:
     with spine.database.read() as connection:
-        return request.find_export(connection, scope, shown_id)
+        return request.find_export(connection, scope, public_id)
 
 
 def made(spine: Spine, scope: Scope, work: Exporter, kind: str, **given: Any) -> bytes:
     """The file of an export of what the log holds now."""
-    shown_id = ask(spine, scope, kind, **given)
+    public_id = ask(spine, scope, kind, **given)
     spine.ship()
     assert work.step()
-    one = show(spine, scope, shown_id)
+    one = show(spine, scope, public_id)
     assert one.state == "completed", one.error
     content = work.path(one).read_bytes()
     assert (len(content), one.progress) == (one.bytes, 1000)

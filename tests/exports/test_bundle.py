@@ -31,10 +31,10 @@ def test_what_went_between_asking_and_making_is_explained(sqlite_spine: Spine, t
     spine.record(scope, *[event(400 if n % 2 else 0) for n in range(20)])
     spine.ship()
     work = exporter(spine, tmp_path, deletions=partial(deletion_state, spine.database))
-    shown_id = ask(spine, scope, "bundle")
+    public_id = ask(spine, scope, "bundle")
     purge(spine)
     assert work.step()
-    one = show(spine, scope, shown_id)
+    one = show(spine, scope, public_id)
     assert one.state == "completed", one.error
     report = checked(spine, scope, tmp_path, work.path(one).read_bytes())
     assert report.holds, report
@@ -49,12 +49,12 @@ def test_a_bundle_waits_for_a_deletion_that_the_log_tells_of(sqlite_spine: Spine
     assert purger.step()  # announced
     spine.sequencer.tick([])  # in the log, and not carried out
     spine.ship()
-    shown_id = ask(spine, scope, "bundle")
+    public_id = ask(spine, scope, "bundle")
     assert work.step()
-    assert show(spine, scope, shown_id).state == "queued"
+    assert show(spine, scope, public_id).state == "queued"
     while purger.step():
         pass
     assert work.step(clock.now_us() + 60 * clock.SECOND_US)
-    one = show(spine, scope, shown_id)
+    one = show(spine, scope, public_id)
     assert one.state == "completed", one.error
     assert checked(spine, scope, tmp_path, work.path(one).read_bytes()).holds

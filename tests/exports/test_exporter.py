@@ -53,11 +53,11 @@ def told(spine: Spine, scope, action: str):
 
 def test_it_holds_the_log_as_it_was_when_it_was_asked_for(sqlite_spine: Spine, scope, tmp_path):
     work = exporter(sqlite_spine, tmp_path)
-    shown_id = ask(sqlite_spine, scope, "ndjson")
+    public_id = ask(sqlite_spine, scope, "ndjson")
     sqlite_spine.record(scope, *[EVENT] * 10)
     sqlite_spine.ship()
     assert work.step()
-    assert indexes(work.path(show(sqlite_spine, scope, shown_id)).read_bytes()) == list(range(31))
+    assert indexes(work.path(show(sqlite_spine, scope, public_id)).read_bytes()) == list(range(31))
 
 
 def test_while_something_waits_to_be_recorded_it_goes_on_slower_and_is_whole(sqlite_spine: Spine, scope, tmp_path):
@@ -69,20 +69,20 @@ def test_while_something_waits_to_be_recorded_it_goes_on_slower_and_is_whole(sql
 
     work = exporter(sqlite_spine, tmp_path)
     work.is_recording = is_recording
-    shown_id = ask(sqlite_spine, scope, "ndjson")
+    public_id = ask(sqlite_spine, scope, "ndjson")
     assert work.step()
     assert asked
-    assert indexes(work.path(show(sqlite_spine, scope, shown_id)).read_bytes()) == list(range(31))
+    assert indexes(work.path(show(sqlite_spine, scope, public_id)).read_bytes()) == list(range(31))
 
 
 def test_it_waits_until_all_of_that_is_stored(sqlite_spine: Spine, scope, tmp_path):
     work = exporter(sqlite_spine, tmp_path)
     sqlite_spine.record(scope, EVENT)
-    shown_id = ask(sqlite_spine, scope, "ndjson")
+    public_id = ask(sqlite_spine, scope, "ndjson")
     assert not work.step()
     sqlite_spine.ship()
     assert work.step()
-    assert show(sqlite_spine, scope, shown_id).rows == 32
+    assert show(sqlite_spine, scope, public_id).rows == 32
 
 
 def test_the_trail_says_who_exported_what(sqlite_spine: Spine, scope, tmp_path):
@@ -104,23 +104,23 @@ def test_a_member_exports_what_it_sees(sqlite_spine: Spine, scope, tmp_path):
 
 def test_a_member_sees_no_export_that_was_made_with_a_wider_view(sqlite_spine: Spine, scope, tmp_path):
     _, owner = person(sqlite_spine, scope, "admin")
-    shown_id = ask(sqlite_spine, owner)
+    public_id = ask(sqlite_spine, owner)
     less = person_scope(scope.org_id, owner.principal, "member")
     with sqlite_spine.database.read() as connection:
         assert request.list_exports(connection, less) == []
-        assert [one.shown_id for one in request.list_exports(connection, owner)] == [shown_id]
+        assert [one.public_id for one in request.list_exports(connection, owner)] == [public_id]
         with pytest.raises(NotFound):
-            request.find_export(connection, less, shown_id)
+            request.find_export(connection, less, public_id)
 
 
 def test_a_role_that_changed_before_it_is_made_ends_it(sqlite_spine: Spine, scope, tmp_path):
     work = exporter(sqlite_spine, tmp_path)
     member, admin = person(sqlite_spine, scope, "admin")
-    shown_id = ask(sqlite_spine, admin)
+    public_id = ask(sqlite_spine, admin)
     with sqlite_spine.database.write() as connection:
         members.change_role(connection, scope, member.user_id, "member", now=clock.now_us())
     assert work.step()
-    one = show(sqlite_spine, scope, shown_id)
+    one = show(sqlite_spine, scope, public_id)
     assert one.state == "failed"
     assert "requested this as admin and is now member" in one.error
     assert told(sqlite_spine, scope, "audit_log.export_failed")["metadata"]["error"] == one.error
@@ -140,7 +140,7 @@ def test_a_person_without_access_and_a_revoked_key_get_nothing_made(sqlite_spine
         people.set_disabled(connection, "sarah@acme.com", True, now=now)
         keys.revoke_key(connection, scope, key.key_id, now=now)
     assert [work.step(), work.step()] == [True, True]
-    ended = [show(sqlite_spine, scope, shown_id) for shown_id in asked]
+    ended = [show(sqlite_spine, scope, public_id) for public_id in asked]
     assert [one.state for one in ended] == ["failed", "failed"]
     assert "no longer has access" in ended[0].error
     assert "was revoked" in ended[1].error
@@ -148,15 +148,15 @@ def test_a_person_without_access_and_a_revoked_key_get_nothing_made(sqlite_spine
 
 def test_a_run_that_died_is_begun_again_and_not_for_ever(sqlite_spine: Spine, scope, tmp_path):
     work = exporter(sqlite_spine, tmp_path)
-    shown_id = ask(sqlite_spine, scope, "ndjson")
-    path = work.path(show(sqlite_spine, scope, shown_id))
+    public_id = ask(sqlite_spine, scope, "ndjson")
+    path = work.path(show(sqlite_spine, scope, public_id))
     path.parent.mkdir(parents=True)
     path.with_name(path.name + files.UNFINISHED).write_bytes(b"half of")
     for run, state in ((1, "completed"), (MAX_RUNS, "failed")):
         with sqlite_spine.database.write() as connection:
             connection.execute(update(exports).values(state="running", run=run))
         assert work.step()
-        assert show(sqlite_spine, scope, shown_id).state == state
+        assert show(sqlite_spine, scope, public_id).state == state
         assert path.exists() == (state == "completed")
     assert list(files.list_files(tmp_path)) == []
 
@@ -164,7 +164,7 @@ def test_a_run_that_died_is_begun_again_and_not_for_ever(sqlite_spine: Spine, sc
 def test_cancelling_ends_it_while_it_is_made_and_leaves_no_file(sqlite_spine: Spine, scope, tmp_path, monkeypatch):
     monkeypatch.setattr("tallystick.exports.exporter.CHECK_SECONDS", 0)
     work = exporter(sqlite_spine, tmp_path)
-    shown_id = ask(sqlite_spine, scope, "ndjson")
+    public_id = ask(sqlite_spine, scope, "ndjson")
     begun, go_on = threading.Event(), threading.Event()
     check = files.check_free_space
 
@@ -179,10 +179,10 @@ def test_cancelling_ends_it_while_it_is_made_and_leaves_no_file(sqlite_spine: Sp
     running.start()
     begun.wait(10)
     with sqlite_spine.database.write() as connection:
-        assert request.end_export(connection, scope, shown_id, now=clock.now_us()).state == "cancelled"
+        assert request.end_export(connection, scope, public_id, now=clock.now_us()).state == "cancelled"
     go_on.set()
     running.join()
-    assert show(sqlite_spine, scope, shown_id).state == "cancelled"
+    assert show(sqlite_spine, scope, public_id).state == "cancelled"
     assert list(files.list_files(tmp_path)) == []
 
 
@@ -209,26 +209,26 @@ def test_a_row_whose_file_is_lost_says_so(sqlite_spine: Spine, scope, tmp_path):
         (one,) = request.list_exports(connection, scope)
         assert one.gone == "lost"
         with pytest.raises(NotFound, match="restored without it"):
-            request.find_downloadable(connection, scope, one.shown_id)
+            request.find_downloadable(connection, scope, one.public_id)
 
 
 def test_a_full_disk_is_said_and_nothing_is_left(sqlite_spine: Spine, scope, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MIN_FREE_BYTES", 1 << 62)
     work = exporter(sqlite_spine, tmp_path)
-    shown_id = ask(sqlite_spine, scope)
+    public_id = ask(sqlite_spine, scope)
     now = clock.now_us()
     for run in range(MAX_RUNS):
         assert work.step(now + run * 60_000_000)
-    one = show(sqlite_spine, scope, shown_id)
+    one = show(sqlite_spine, scope, public_id)
     assert (one.state, "must free up space" in one.error) == ("failed", True)
 
 
 def test_what_left_in_full_is_noted_when_it_was_taken(sqlite_spine: Spine, scope, tmp_path):
     work = exporter(sqlite_spine, tmp_path, note=exported_ranges.add_ranges)
     for kind in ("csv", "ndjson"):
-        shown_id = ask(sqlite_spine, scope, kind)
+        public_id = ask(sqlite_spine, scope, kind)
         assert work.step()
-        work.finish_download(show(sqlite_spine, scope, shown_id))
+        work.finish_download(show(sqlite_spine, scope, public_id))
         with sqlite_spine.database.read() as connection:
             assert exported_ranges.read_ranges(connection, scope) == ([] if kind == "csv" else [(0, 30)])
 
@@ -242,7 +242,7 @@ def test_organizations_come_in_turn(sqlite_spine: Spine, scope, tmp_path):
     work.step()
     work.step()
     assert show(sqlite_spine, other, one).state == "completed"
-    assert sum(show(sqlite_spine, scope, shown_id).state == "completed" for shown_id in many) == 1
+    assert sum(show(sqlite_spine, scope, public_id).state == "completed" for public_id in many) == 1
 
 
 def test_only_so_many_wait_and_only_for_who_may(sqlite_spine: Spine, scope, monkeypatch):
@@ -262,14 +262,14 @@ def test_whoever_lost_an_export_to_another_process_spoils_nothing(sqlite_spine: 
     def deletions(_org_id):
         with sqlite_spine.database.write() as connection:  # the lease ran out, and another began it again
             connection.execute(update(exports).values(run=2))
-        file = other.path(show(sqlite_spine, scope, shown_id))
+        file = other.path(show(sqlite_spine, scope, public_id))
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("of the other process")
         raise problem
 
     work = exporter(sqlite_spine, tmp_path, deletions=deletions)
-    shown_id = ask(sqlite_spine, scope, "bundle")
+    public_id = ask(sqlite_spine, scope, "bundle")
     work.step()
-    one = show(sqlite_spine, scope, shown_id)
+    one = show(sqlite_spine, scope, public_id)
     assert (one.state, one.run) == ("running", 2)
     assert other.path(one).read_text() == "of the other process"

@@ -19,7 +19,7 @@ def test_an_erasure_is_no_difference_whichever_step_it_is_at(
     spine.record(scope, *[by_sarah() if number % 3 == 0 else event() for number in range(300)])
     spine.ship()
     work, now = eraser(spine, tmp_path), clock.now_us()
-    shown_id = ask(spine, scope)
+    public_id = ask(spine, scope)
     decided = False
     for _ in range(60):
         now += DAY_US + 1
@@ -30,7 +30,7 @@ def test_an_erasure_is_no_difference_whichever_step_it_is_at(
         if not busy and decided:
             break
         if not busy:
-            confirm(spine, scope, shown_id)
+            confirm(spine, scope, public_id)
             decided = True
     found = start_round(spine, scope, now + DAY_US)
     assert (found.found, found.erased >= 100) == (0, True)

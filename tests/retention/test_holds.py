@@ -21,9 +21,9 @@ def place(spine: Spine, scope: Scope, query: str = "", start: str = "", end: str
         return holds.place(connection, scope, "Case 7", query, start, end, now=clock.now_us())
 
 
-def release(spine: Spine, scope: Scope, shown_id: str) -> None:
+def release(spine: Spine, scope: Scope, public_id: str) -> None:
     with spine.database.write() as connection:
-        holds.release(connection, scope, shown_id, now=clock.now_us())
+        holds.release(connection, scope, public_id, now=clock.now_us())
 
 
 def kept(spine: Spine, scope: Scope, *events: dict[str, object]) -> list[bool]:
@@ -74,7 +74,7 @@ def test_after_its_release_the_retention_goes_on(spine: Spine) -> None:
     scope = spine.organization(days=30)
     hold = place(spine, scope, "user:sarah@acme.com")
     assert kept(spine, scope, event(40, actor=SARAH)) == [True]
-    release(spine, scope, hold.shown_id)
+    release(spine, scope, hold.public_id)
     purge(spine, later=2 * DAY_US)
     assert [one for one in spine.finder.page(scope, Query()).data if b"sarah" in one.who] == []
 
@@ -82,7 +82,7 @@ def test_after_its_release_the_retention_goes_on(spine: Spine) -> None:
 def test_placing_and_releasing_stand_in_the_trail(sqlite_spine: Spine) -> None:
     scope = sqlite_spine.organization(days=30)
     hold = place(sqlite_spine, scope, "user:sarah@acme.com")
-    release(sqlite_spine, scope, hold.shown_id)
+    release(sqlite_spine, scope, hold.public_id)
     sqlite_spine.sequencer.tick([])
     sqlite_spine.ship()
     actions = [msgspec.json.decode(one.what)["action"] for one in sqlite_spine.finder.page(scope, Query()).data]
@@ -96,9 +96,9 @@ def test_a_hold_of_one_organization_holds_nothing_of_another(spine: Spine) -> No
     with spine.database.read() as connection:
         assert holds.list_holds(connection, charlie) == []
         with pytest.raises(NotFound):
-            holds.show(connection, charlie, hold.shown_id)
+            holds.show(connection, charlie, hold.public_id)
     with pytest.raises(NotFound):
-        release(spine, charlie, hold.shown_id)
+        release(spine, charlie, hold.public_id)
 
 
 @pytest.mark.parametrize(

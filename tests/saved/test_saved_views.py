@@ -119,10 +119,12 @@ def test_a_view_has_a_name(do, name):
         do(saved_views.save_view, JOHN, name, "")
 
 
-@pytest.mark.parametrize("shown_id", ["", "view_", "evt_00000000000000000000000000", "view_00000000000000000000000000"])
-def test_what_is_no_view_is_said_to_be_none(do, shown_id):
+@pytest.mark.parametrize(
+    "public_id", ["", "view_", "evt_00000000000000000000000000", "view_00000000000000000000000000"]
+)
+def test_what_is_no_view_is_said_to_be_none(do, public_id):
     with pytest.raises(NotFound):
-        do(saved_views.delete_view, MAYA, shown_id)
+        do(saved_views.delete_view, MAYA, public_id)
 
 
 def test_a_person_keeps_so_many_views_and_no_more(do):

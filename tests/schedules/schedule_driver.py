@@ -86,9 +86,9 @@ def schedule(spine: Spine, scope: Scope, now: int, **more: Any) -> Schedule:
         return changes.create(connection, scope, ScheduleSettings(**wanted), now=now)
 
 
-def shown(spine: Spine, scope: Scope, shown_id: str) -> Schedule:
+def shown(spine: Spine, scope: Scope, public_id: str) -> Schedule:
     with spine.database.read() as connection:
-        return show(connection, scope, shown_id)
+        return show(connection, scope, public_id)
 
 
 def deliveries(spine: Spine) -> list[Any]:

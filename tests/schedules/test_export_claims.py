@@ -39,7 +39,7 @@ def test_a_crash_before_it_was_recorded_sends_it_again_under_the_same_id(
     one, other = (mail_of(content) for _, content in mailbox[0].messages)
     assert one["Message-ID"] == other["Message-ID"]
     assert attached(one) == attached(other)
-    assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "delivered"
+    assert shown(sqlite_spine, maya, made.public_id).last_run.state == "delivered"
 
 
 def test_after_a_crash_the_only_process_there_can_be_sends_it_at_once(

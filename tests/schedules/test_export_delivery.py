@@ -93,15 +93,15 @@ def test_a_refusal_for_now_is_tried_again_and_one_for_good_with_the_next_run(
     made = schedule(sqlite_spine, maya, NOW)
     mailbox[0].answer = "451 later"
     driver.settle(NOW + DAY_US)
-    assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "sending"
+    assert shown(sqlite_spine, maya, made.public_id).last_run.state == "sending"
     mailbox[0].answer = "250 OK"
     driver.settle(NOW + DAY_US + 59 * SECOND_US)
     assert mailbox[0].messages == []
     driver.settle(NOW + DAY_US + 61 * SECOND_US)
-    assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "delivered"
+    assert shown(sqlite_spine, maya, made.public_id).last_run.state == "delivered"
     mailbox[0].answer = "554 never"
     driver.settle(NOW + 2 * DAY_US)
-    last = shown(sqlite_spine, maya, made.shown_id).last_run
+    last = shown(sqlite_spine, maya, made.public_id).last_run
     assert (last.state, "answered 554" in last.error) == ("failed", True)
     mailbox[0].answer = "250 OK"
     driver.settle(NOW + 3 * DAY_US)
@@ -151,7 +151,7 @@ def test_running_one_now_leaves_out_no_period_that_was_not_delivered(sqlite_spin
     driver.settle(NOW + 2 * DAY_US)
     mailbox[0].refused.clear()
     with sqlite_spine.database.write() as connection:
-        changes.run_now(connection, maya, made.shown_id, now=NOW + 2 * DAY_US)
+        changes.run_now(connection, maya, made.public_id, now=NOW + 2 * DAY_US)
     driver.settle(NOW + 2 * DAY_US)
     driver.settle(NOW + 3 * DAY_US)
     said = [text_of(mail_of(content)) for _, content in mailbox[0].messages]
@@ -160,7 +160,7 @@ def test_running_one_now_leaves_out_no_period_that_was_not_delivered(sqlite_spin
     assert all(f"2024-03-{day} (UTC)" in text for day, text in zip(("04", "05", "06"), said[1:], strict=True))
     before_its_time = at("2024-03-08 06:00")
     with sqlite_spine.database.write() as connection:
-        changes.run_now(connection, maya, made.shown_id, now=before_its_time)
+        changes.run_now(connection, maya, made.public_id, now=before_its_time)
     driver.settle(before_its_time)
     driver.settle(NOW + 4 * DAY_US)
     assert len(mailbox[0].messages) == 5, "what went out by hand does not go out again"
@@ -172,7 +172,7 @@ def test_it_is_not_run_again_while_any_of_its_runs_goes_on(sqlite_spine: Spine, 
     with sqlite_spine.database.write() as connection:
         tom = update(schedule_recipients).where(schedule_recipients.c.address == "tom@acme.com")
         connection.execute(tom.values(until=5))
-        changes.run_now(connection, maya, made.shown_id, now=NOW)
+        changes.run_now(connection, maya, made.public_id, now=NOW)
     with sqlite_spine.database.read() as connection:
         begun = connection.execute(select(schedule_runs.c.run_id)).scalars().all()
     assert len(begun) == 2
@@ -181,7 +181,7 @@ def test_it_is_not_run_again_while_any_of_its_runs_goes_on(sqlite_spine: Spine, 
             connection.execute(update(schedule_runs).values(state="making"))
             connection.execute(update(schedule_runs).where(schedule_runs.c.run_id == ended).values(state="delivered"))
             with pytest.raises(Conflict, match="already running"):
-                changes.run_now(connection, maya, made.shown_id, now=NOW)
+                changes.run_now(connection, maya, made.public_id, now=NOW)
 
 
 def test_the_past_can_be_left_out(sqlite_spine: Spine, maya, mailbox, driver):
@@ -197,7 +197,7 @@ def test_a_paused_one_sends_nothing_and_one_that_is_resumed_all_that_is_new(sqli
 
     def change(enabled: bool, now: int) -> None:
         with sqlite_spine.database.write() as connection:
-            changes.change(connection, maya, made.shown_id, {"enabled": enabled}, now=now)
+            changes.change(connection, maya, made.public_id, {"enabled": enabled}, now=now)
 
     change(False, NOW)
     driver.settle(NOW + 3 * DAY_US)
@@ -215,7 +215,7 @@ def test_a_file_that_was_erased_before_all_have_it_is_made_again(sqlite_spine: S
         connection.execute(update(exports).values(gone="erased"))
     mailbox[0].answer = "250 OK"
     driver.settle(NOW + DAY_US + 90 * SECOND_US)
-    assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "delivered"
+    assert shown(sqlite_spine, maya, made.public_id).last_run.state == "delivered"
     file = indexes(attached(mail_of(mailbox[0].messages[0][1])) or b"")
     assert file == list(range(len(file)))
 
@@ -231,14 +231,14 @@ def test_a_run_whose_recipient_is_erased_meanwhile_comes_to_an_end(sqlite_spine:
     with sqlite_spine.database.write() as connection:  # as an erasure does
         connection.execute(delete(schedule_deliveries).where(schedule_deliveries.c.address == "maya@acme.com"))
     driver.settle(NOW + DAY_US + 90 * SECOND_US)
-    last = shown(sqlite_spine, maya, made.shown_id).last_run
+    last = shown(sqlite_spine, maya, made.public_id).last_run
     assert (last.state, last.error) == (("delivered", "") if others else ("failed", "No recipients are left."))
 
 
 def test_without_a_mail_server_the_result_says_so(sqlite_spine: Spine, maya, tmp_path):
     made = schedule(sqlite_spine, maya, NOW)
     ScheduleDriver(sqlite_spine, tmp_path).settle(NOW + DAY_US)
-    assert "TALLYSTICK_SMTP_URL" in shown(sqlite_spine, maya, made.shown_id).last_run.error
+    assert "TALLYSTICK_SMTP_URL" in shown(sqlite_spine, maya, made.public_id).last_run.error
 
 
 def test_a_directory_gets_each_file_whole_and_what_is_put_again_replaces_itself(sqlite_spine: Spine, maya, tmp_path):
@@ -260,10 +260,10 @@ def test_a_bucket_gets_the_same_files(sqlite_spine: Spine, maya, tmp_path, s3_se
     made = schedule(sqlite_spine, maya, NOW, recipients=[], to_storage=True)
     for day in (1, 2):
         driver.settle(NOW + day * DAY_US)
-    assert shown(sqlite_spine, maya, made.shown_id).last_run.state == "delivered"
+    assert shown(sqlite_spine, maya, made.public_id).last_run.state == "delivered"
     name = bucket.where.removeprefix("s3://").partition("/")[0]
     keys = [one.object_name for one in s3_server.client.list_objects(name, recursive=True)]
-    assert all(f"/{made.shown_id}/" in key for key in keys)
+    assert all(f"/{made.public_id}/" in key for key in keys)
     files = [s3_server.client.get_object(name, key).read() for key in keys]
     everything = sorted(index for file in files for index in indexes(file))
     assert len(files) == 2
@@ -285,9 +285,9 @@ def test_it_goes_out_on_each_database(spine: Spine, tmp_path, mailbox):
         work.settle(NOW + day * DAY_US)
     everything = [index for _, content in mailbox[0].messages for index in indexes(attached(mail_of(content)) or b"")]
     assert everything == list(range(len(everything)))
-    assert shown(spine, maya, made.shown_id).last_run.state == "delivered"
+    assert shown(spine, maya, made.public_id).last_run.state == "delivered"
     with spine.database.write() as connection:
-        changes.remove(connection, maya, made.shown_id, now=NOW)
+        changes.remove(connection, maya, made.public_id, now=NOW)
 
 
 def test_one_that_is_broken_holds_up_no_other(sqlite_spine: Spine, maya, mailbox, driver):
@@ -296,5 +296,5 @@ def test_one_that_is_broken_holds_up_no_other(sqlite_spine: Spine, maya, mailbox
         mine = export_schedules.c.schedule_id == broken.schedule_id
         connection.execute(update(export_schedules).where(mine).values(zone="Nowhere", next_at=NOW))
     driver.settle(NOW + DAY_US)
-    assert shown(sqlite_spine, maya, whole.shown_id).last_run.state == "delivered"
+    assert shown(sqlite_spine, maya, whole.public_id).last_run.state == "delivered"
     assert len(mailbox[0].messages) == 1

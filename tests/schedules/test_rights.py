@@ -69,12 +69,12 @@ def test_a_member_sees_the_own_ones_and_an_auditor_all(sqlite_spine: Spine, scop
     )
     hers, theirs = schedule(sqlite_spine, sarah, NOW), schedule(sqlite_spine, maya, NOW)
     with sqlite_spine.database.write() as connection:
-        assert [one.shown_id for one in list_schedules(connection, sarah)] == [hers.shown_id]
+        assert [one.public_id for one in list_schedules(connection, sarah)] == [hers.public_id]
         assert len(list_schedules(connection, tom)) == 2
         with pytest.raises(NotFound):
-            changes.remove(connection, sarah, theirs.shown_id, now=NOW)
+            changes.remove(connection, sarah, theirs.public_id, now=NOW)
         with pytest.raises(Forbidden):
-            changes.remove(connection, tom, theirs.shown_id, now=NOW)
+            changes.remove(connection, tom, theirs.public_id, now=NOW)
 
 
 def test_nobody_outside_gets_anything_before_an_owner_consents(sqlite_spine: Spine, scope, mailbox, driver):
@@ -85,9 +85,9 @@ def test_nobody_outside_gets_anything_before_an_owner_consents(sqlite_spine: Spi
     driver.settle(NOW + DAY_US)
     assert [to for to, _ in mailbox[0].messages] == [["maya@acme.com"]]
     with sqlite_spine.database.write() as connection, pytest.raises(Forbidden):
-        changes.consent(connection, tom, made.shown_id, now=NOW)
+        changes.consent(connection, tom, made.public_id, now=NOW)
     with sqlite_spine.database.write() as connection:
-        changes.consent(connection, maya, made.shown_id, now=NOW)
+        changes.consent(connection, maya, made.public_id, now=NOW)
     assert told(sqlite_spine, scope, "audit_log.schedule_consented")["metadata"]["recipients"] == [OUTSIDER]
     driver.settle(NOW + 2 * DAY_US)
     assert [to for to, _ in mailbox[0].messages].count([OUTSIDER]) == 1
@@ -100,7 +100,7 @@ def test_what_an_owner_consented_to_is_not_widened_without_one(sqlite_spine: Spi
 
     def change(who, **given):
         with sqlite_spine.database.write() as connection:
-            after = changes.change(connection, who, made.shown_id, given, now=NOW)
+            after = changes.change(connection, who, made.public_id, given, now=NOW)
         return {one.address: one.state for one in after.recipients}
 
     assert change(tom, name="Other", filter={"action": ["thing.done"]})[OUTSIDER] == "active"
@@ -132,13 +132,13 @@ def test_when_its_maker_leaves_it_ends_and_says_why_until_somebody_takes_it_over
     with sqlite_spine.database.write() as connection:
         people.set_disabled(connection, "tom@acme.com", True, now=NOW)
     driver.settle(NOW + DAY_US)
-    ended = shown(sqlite_spine, maya, made.shown_id)
+    ended = shown(sqlite_spine, maya, made.public_id)
     assert (ended.enabled, ended.next_at) == (False, None)
     assert "tom@acme.com no longer has access" in ended.stopped
     assert mailbox[0].messages == []
     assert told(sqlite_spine, scope, "audit_log.schedule_failed")["metadata"]["ended"] is True
     with sqlite_spine.database.write() as connection:
-        taken = changes.change(connection, maya, made.shown_id, {"enabled": True}, now=NOW + DAY_US)
+        taken = changes.change(connection, maya, made.public_id, {"enabled": True}, now=NOW + DAY_US)
     assert (taken.by.email, taken.stopped) == ("maya@acme.com", "")
     driver.settle(NOW + 2 * DAY_US)
     assert len(mailbox[0].messages) == 1
@@ -151,7 +151,7 @@ def test_who_sees_less_or_more_than_then_ends_it(sqlite_spine: Spine, scope, mai
     with sqlite_spine.database.write() as connection:
         members.change_role(connection, maya, user_id(tom), after, now=NOW)
     driver.settle(NOW + DAY_US)
-    assert f"created it as {before} and is now {after}" in shown(sqlite_spine, maya, made.shown_id).stopped
+    assert f"created it as {before} and is now {after}" in shown(sqlite_spine, maya, made.public_id).stopped
     assert mailbox[0].messages == []
 
 
@@ -161,7 +161,7 @@ def test_an_admin_who_became_auditor_sends_to_others_no_more(sqlite_spine: Spine
     with sqlite_spine.database.write() as connection:
         members.change_role(connection, maya, user_id(tom), "auditor", now=NOW)
     driver.settle(NOW + DAY_US)
-    assert "cannot send to others" in shown(sqlite_spine, maya, made.shown_id).stopped
+    assert "cannot send to others" in shown(sqlite_spine, maya, made.public_id).stopped
 
 
 def test_unsubscribing_ends_it_for_one_and_no_other_link_does(sqlite_spine: Spine, scope, mailbox, driver):
@@ -194,9 +194,9 @@ def test_another_organization_is_not_reached(sqlite_spine: Spine, scope):
             assert list_schedules(connection, who) == []
             for act in (changes.remove, changes.run_now, changes.consent):
                 with pytest.raises(NotFound):
-                    act(connection, who, made.shown_id, now=NOW)
+                    act(connection, who, made.public_id, now=NOW)
             with pytest.raises(NotFound):
-                changes.change(connection, who, made.shown_id, {"enabled": False}, now=NOW)
+                changes.change(connection, who, made.public_id, {"enabled": False}, now=NOW)
 
 
 def test_what_is_deleted_leaves_nothing_behind(sqlite_spine: Spine, scope, mailbox, driver):
@@ -204,7 +204,7 @@ def test_what_is_deleted_leaves_nothing_behind(sqlite_spine: Spine, scope, mailb
     made = schedule(sqlite_spine, maya, NOW)
     driver.settle(NOW + DAY_US)
     with sqlite_spine.database.write() as connection:
-        changes.remove(connection, maya, made.shown_id, now=NOW)
+        changes.remove(connection, maya, made.public_id, now=NOW)
     database: Database = sqlite_spine.database
     with database.read() as connection:
         assert connection.execute(select(schedule_recipients)).all() == []
@@ -217,5 +217,5 @@ def test_one_whose_filter_named_an_erased_person_ends_rather_than_send_something
     maya = owner(sqlite_spine, scope)
     made = schedule(sqlite_spine, maya, NOW, filter={"user": ["[erased]"]})
     driver.settle(NOW + DAY_US)
-    assert "data has been erased" in shown(sqlite_spine, maya, made.shown_id).stopped
+    assert "data has been erased" in shown(sqlite_spine, maya, made.public_id).stopped
     assert mailbox[0].messages == []

@@ -61,9 +61,9 @@ def test_all_that_went_out_is_the_trail_each_event_once(sqlite_spine: Spine, tmp
             continue  # downtime: a whole day, and its run with it
         taken.answer = {2: "451 later", 8: "554 never", 9: "552 too large"}.get(day, "250 OK")
         monkeypatch.setattr("tallystick.schedules.export_email.MAX_ATTACHED", 1 if day in (6, 7) else 10_000_000)
-        before = shown(sqlite_spine, maya, made.shown_id).next_at
+        before = shown(sqlite_spine, maya, made.public_id).next_at
         driver.settle(now)
-        after = shown(sqlite_spine, maya, made.shown_id).next_at
+        after = shown(sqlite_spine, maya, made.public_id).next_at
         if after != before:
             due.append(before)
     driver.settle(now + DAY_US)

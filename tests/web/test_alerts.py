@@ -40,7 +40,7 @@ def test_a_list_becomes_a_rule_that_is_tested_and_fires_and_is_acknowledged(alic
     assert 'value="user:sarah@acme.com category:deployments status:failed policy"' in form
     tested = alice_asks.post(FORM, data=typed(alice_asks, act="test"))
     assert "What this rule would have caught" in tested.text
-    shown_id = make(alice_asks, name="Broken press", query="action:press.broken")
+    public_id = make(alice_asks, name="Broken press", query="action:press.broken")
     town.record({"action": "press.broken", "actor": {"email": "jo@acme.com"},
                  "resource": {"type": "press", "name": "<b>press</b>"}})  # fmt: skip
     town.event('action:audit_log.alert_triggered resource:"Broken press"')
@@ -55,10 +55,10 @@ def test_a_list_becomes_a_rule_that_is_tested_and_fires_and_is_acknowledged(alic
     assert done.status_code == 303
     assert "Acknowledged by alice@acme.com" in text_of(alice_asks, f"{PAGE}/{found[1]}")
     for act, said in (("mute", "Muted until"), ("unmute", "Broken press"), ("off", "Turn on"), ("delete", "")):
-        answer = alice_asks.post(f"{PAGE}/rules/{shown_id}", data={"form_token": token(alice_asks), "act": act})
+        answer = alice_asks.post(f"{PAGE}/rules/{public_id}", data={"form_token": token(alice_asks), "act": act})
         assert answer.status_code == 303, seen(answer)
         assert said in text_of(alice_asks)
-    assert shown_id not in alice_asks.get(PAGE).text
+    assert public_id not in alice_asks.get(PAGE).text
 
 
 @pytest.mark.parametrize(

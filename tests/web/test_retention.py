@@ -63,7 +63,7 @@ def placed(asking, name: str) -> str:
     found = re.findall(
         r"look=release&amp;hold=(hold_\w+)#holds\">Release<span class=\"unseen\"> ([^<]+)<", asking.get(PAGE).text
     )
-    return next(shown_id for shown_id, called in found if called == name)
+    return next(public_id for public_id, called in found if called == name)
 
 
 def test_owner_admin_and_auditor_see_it_and_a_member_is_not_led_there(town):

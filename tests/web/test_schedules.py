@@ -30,19 +30,19 @@ def make(asking, **more) -> str:
     return answer.headers["location"].partition("#")[2]
 
 
-def act(asking, shown_id: str, what: str, **more):
-    return asking.post(f"{FORM}/{shown_id}", data={"form_token": token(asking), "act": what} | more)
+def act(asking, public_id: str, what: str, **more):
+    return asking.post(f"{FORM}/{public_id}", data={"form_token": token(asking), "act": what} | more)
 
 
-def entry(asking, shown_id: str) -> str:
+def entry(asking, public_id: str) -> str:
     """The text of one in the list; empty when it is not there."""
-    found = re.search(rf'<li id="{shown_id}">(.*?)</li>', asking.get(PAGE).text, re.DOTALL)
+    found = re.search(rf'<li id="{public_id}">(.*?)</li>', asking.get(PAGE).text, re.DOTALL)
     return " ".join(re.sub(r"<[^>]+>", " ", found[1]).split()) if found else ""
 
 
 def test_one_is_scheduled_and_the_list_says_it_in_words(alice_asks):
-    shown_id = make(alice_asks)
-    said = entry(alice_asks, shown_id)
+    public_id = make(alice_asks)
+    said = entry(alice_asks, public_id)
     for words in ("Nightly", "CSV", "each day at 07:30 (Europe/Berlin)", "Status: failed", "to alice@acme.com",
                   "Not run yet", "Run now", "Pause"):  # fmt: skip
         assert words in said
@@ -57,23 +57,23 @@ def test_the_form_shows_what_the_list_was_filtered_by_without_its_dates(alice_as
 
 
 def test_it_is_paused_resumed_changed_and_deleted(alice_asks):
-    shown_id = make(alice_asks)
-    assert act(alice_asks, shown_id, "pause").status_code == 303
-    assert "paused" in entry(alice_asks, shown_id)
-    assert act(alice_asks, shown_id, "resume").status_code == 303
-    assert "next 2" in entry(alice_asks, shown_id)
-    edit = alice_asks.get(f"{FORM}/{shown_id}")
+    public_id = make(alice_asks)
+    assert act(alice_asks, public_id, "pause").status_code == 303
+    assert "paused" in entry(alice_asks, public_id)
+    assert act(alice_asks, public_id, "resume").status_code == 303
+    assert "next 2" in entry(alice_asks, public_id)
+    edit = alice_asks.get(f"{FORM}/{public_id}")
     assert 'value="Nightly"' in edit.text
     changed = {
         "name": "Weekly", "frequency": "weekly", "weekday": "friday", "at": "08:00", "day": "1", "zone": "UTC",
         "format": "json", "recipients": "alice@acme.com",
     }  # fmt: skip
-    assert act(alice_asks, shown_id, "change", **changed).status_code == 303
-    said = entry(alice_asks, shown_id)
+    assert act(alice_asks, public_id, "change", **changed).status_code == 303
+    said = entry(alice_asks, public_id)
     assert "each Friday at 08:00 (UTC)" in said
     assert "Status: failed" in said
-    assert act(alice_asks, shown_id, "delete").status_code == 303
-    assert entry(alice_asks, shown_id) == ""
+    assert act(alice_asks, public_id, "delete").status_code == 303
+    assert entry(alice_asks, public_id) == ""
 
 
 def test_a_mistake_is_said_and_what_was_typed_stays(alice_asks):
@@ -89,8 +89,8 @@ def test_a_mistake_is_said_and_what_was_typed_stays(alice_asks):
 
 def test_a_member_schedules_to_the_own_address_alone(town):
     with client(town, "john@example.com") as john:
-        shown_id = make(john, recipients="john@example.com")
-        assert "john@example.com" in entry(john, shown_id)
+        public_id = make(john, recipients="john@example.com")
+        assert "john@example.com" in entry(john, public_id)
         form = {
             "form_token": token(john), "frequency": "daily", "at": "07:30", "weekday": "monday", "day": "1",
             "zone": "UTC", "format": "csv", "mode": "new", "recipients": OUTSIDER,
@@ -101,22 +101,22 @@ def test_a_member_schedules_to_the_own_address_alone(town):
 
 
 def test_a_form_from_elsewhere_does_nothing(alice_asks):
-    shown_id = make(alice_asks)
+    public_id = make(alice_asks)
     assert alice_asks.post(FORM, data={"frequency": "daily"}).status_code == 403
     for name in ("delete", "pause", "run", "consent"):
-        assert alice_asks.post(f"{FORM}/{shown_id}", data={"act": name}).status_code == 403
-    assert "next 2" in entry(alice_asks, shown_id)
+        assert alice_asks.post(f"{FORM}/{public_id}", data={"act": name}).status_code == 403
+    assert "next 2" in entry(alice_asks, public_id)
 
 
 def test_nobody_else_sees_or_changes_it(alice_asks, town):
-    shown_id = make(alice_asks)
+    public_id = make(alice_asks)
     for email in ("charlie@other.example", "john@example.com"):
         with client(town, email) as other:
-            assert entry(other, shown_id) == ""
-            assert other.get(f"{FORM}/{shown_id}").status_code == 404
+            assert entry(other, public_id) == ""
+            assert other.get(f"{FORM}/{public_id}").status_code == 404
             for name in ("delete", "pause", "run", "consent", "change"):
-                assert act(other, shown_id, name).status_code == 404
-    assert "next 2" in entry(alice_asks, shown_id)
+                assert act(other, public_id, name).status_code == 404
+    assert "next 2" in entry(alice_asks, public_id)
 
 
 def test_from_the_list_to_a_schedule_in_a_browser(alice, axe_script):

@@ -127,7 +127,7 @@ class Authenticator:
             with self._database.write() as connection:
                 connection.execute(update(api_keys).where(mine, due).values(last_used_at=now))
         except SQLAlchemyError as problem:
-            logger.warning("key_use_not_noted", key=key.shown_id, problem=str(problem))
+            logger.warning("key_use_not_noted", key=key.public_id, problem=str(problem))
 
     def _note_rejected(self, key: ApiKey, reason: str, address: str, now: int) -> None:
         """Record that a known key was refused: an audit event for its organization, at most once an hour."""
@@ -144,7 +144,7 @@ class Authenticator:
                     on=keys.key_resource(key), changes=changes,
                 )  # fmt: skip
         except SQLAlchemyError as problem:
-            logger.warning("key_rejection_not_noted", key=key.shown_id, problem=str(problem))
+            logger.warning("key_rejection_not_noted", key=key.public_id, problem=str(problem))
 
 
 _REASONS = {

@@ -44,7 +44,7 @@ class ApiKey:
     revoked_at: int | None
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode("key", self.key_id.bytes)
 
 

@@ -37,7 +37,7 @@ class Organization:
     created_at: int
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode("org", self.org_id.bytes)
 
 

@@ -35,7 +35,7 @@ class Session:
     scope: Scope
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode("ses", self.session_id.bytes)
 
 
@@ -228,6 +228,6 @@ def _record_own(
 ) -> None:
     person = session.scope.principal
     record_own(
-        connection, session.scope.org_id, action, by=person, caller=caller, now=now, session=session.shown_id,
+        connection, session.scope.org_id, action, by=person, caller=caller, now=now, session=session.public_id,
         on=resource("session", session.session_id, "ses", person.email), metadata=metadata,
     )  # fmt: skip

@@ -60,11 +60,11 @@ class Alert:
     acknowledged_at: int | None
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode(PREFIX, self.alert_id.bytes)
 
     @property
-    def shown_rule(self) -> str:
+    def rule_public_id(self) -> str:
         return ids.encode(RULE_PREFIX, self.rule_id.bytes)
 
 
@@ -96,18 +96,18 @@ def list_alerts(
     return [_alert_of(row) for row in rows]
 
 
-def read_alert(connection: Connection, scope: Scope, shown_id: str) -> Alert:
+def read_alert(connection: Connection, scope: Scope, public_id: str) -> Alert:
     """Returns the alert of that id; NotFound (`no_such_alert`), also for an alert of another organization."""
     require_read(scope)
     try:
-        alert_id = ids.parse_uuid(PREFIX, shown_id)
+        alert_id = ids.parse_uuid(PREFIX, public_id)
     except ValueError:
-        raise _not_found(shown_id) from None
+        raise _not_found(public_id) from None
     row = connection.execute(
         select(alerts).where(alerts.c.org_id == scope.org_id, alerts.c.alert_id == alert_id)
     ).first()
     if row is None:
-        raise _not_found(shown_id)
+        raise _not_found(public_id)
     return _alert_of(row)
 
 
@@ -119,11 +119,11 @@ def count_open_alerts(connection: Connection, scope: Scope) -> int:
 
 
 def acknowledge(
-    connection: Connection, scope: Scope, shown_id: str, *, note: str = "", now: int, caller: Caller = NOWHERE
+    connection: Connection, scope: Scope, public_id: str, *, note: str = "", now: int, caller: Caller = NOWHERE
 ) -> Alert:
     """Marks an alert as acknowledged by the caller. A second time changes only the note, if one is given."""
     require(scope, "alerts")
-    alert = read_alert(connection, scope, shown_id)
+    alert = read_alert(connection, scope, public_id)
     if len(note) > MOST_NOTE:
         raise BadRequest(f"A note can have at most {MOST_NOTE} characters.", code="bad_note", field="note")
     if alert.state == "acknowledged" and not note:
@@ -132,8 +132,8 @@ def acknowledge(
     clause = (alerts.c.org_id == alert.org_id) & (alerts.c.alert_id == alert.alert_id)
     values = {"state": "acknowledged", "acknowledged_by": name, "acknowledged_at": now, "note": note or alert.note}
     connection.execute(update(alerts).where(clause).values(values))
-    rule = {"type": "alert_rule", "id": alert.shown_rule, "name": alert.rule_name}
-    metadata = {"alert": alert.shown_id, **({"note": note} if note else {})}
+    rule = {"type": "alert_rule", "id": alert.rule_public_id, "name": alert.rule_name}
+    metadata = {"alert": alert.public_id, **({"note": note} if note else {})}
     record_own(
         connection,
         alert.org_id,
@@ -144,7 +144,7 @@ def acknowledge(
         now=now,
         metadata=metadata,
     )
-    return read_alert(connection, scope, shown_id)
+    return read_alert(connection, scope, public_id)
 
 
 def _parse_id(prefix: str, text: str, parameter: str) -> UUID:
@@ -156,8 +156,8 @@ def _parse_id(prefix: str, text: str, parameter: str) -> UUID:
         ) from None
 
 
-def _not_found(shown_id: str) -> NotFound:
-    return NotFound(f"Alert {shown_id[:60]!r} not found.", code="no_such_alert")
+def _not_found(public_id: str) -> NotFound:
+    return NotFound(f"Alert {public_id[:60]!r} not found.", code="no_such_alert")
 
 
 def _alert_of(row: Row[Any]) -> Alert:

@@ -83,7 +83,13 @@ def insert_rule(connection: Connection, scope: Scope, settings: RuleSettings, *,
 
 
 def change(
-    connection: Connection, scope: Scope, shown_id: str, given: Mapping[str, Any], *, now: int, caller: Caller = NOWHERE
+    connection: Connection,
+    scope: Scope,
+    public_id: str,
+    given: Mapping[str, Any],
+    *,
+    now: int,
+    caller: Caller = NOWHERE,
 ) -> Rule:
     """Changes the fields of RuleSettings that are given.
 
@@ -91,7 +97,7 @@ def change(
     """
     require(scope, "alerts")
     organizations.lock_row(connection, scope.org_id)
-    before = read_rule(connection, scope, shown_id)
+    before = read_rule(connection, scope, public_id)
     settings = replace(settings_of(before), **given)
     definition, values = _validate(connection, scope, settings)
     restarts = settings.enabled and (not before.enabled or definition != before.definition)
@@ -104,7 +110,7 @@ def change(
             # Events recorded but not yet evaluated are evaluated by the new definition: no event is left out.
             values["since"] = min(values["since"], _position(connection, scope))
     connection.execute(update(alert_rules).where(rule_clause(before.org_id, before.rule_id)).values(values))
-    after = read_rule(connection, scope, shown_id)
+    after = read_rule(connection, scope, public_id)
     if restarts:
         rule_state.delete_state(connection, before.org_id, before.rule_id)
         _start_silence(connection, after, now)
@@ -117,30 +123,30 @@ def change(
 
 
 def mute(
-    connection: Connection, scope: Scope, shown_id: str, seconds: int, *, now: int, caller: Caller = NOWHERE
+    connection: Connection, scope: Scope, public_id: str, seconds: int, *, now: int, caller: Caller = NOWHERE
 ) -> Rule:
     """Mutes a rule for so many seconds: it raises alerts but notifies nobody. 0 unmutes it."""
     require(scope, "alerts")
     if not 0 <= seconds <= LONGEST:
         raise invalid_rule("seconds", f"seconds must be 0 to {LONGEST} (366 days).")
     organizations.lock_row(connection, scope.org_id)
-    before = read_rule(connection, scope, shown_id)
+    before = read_rule(connection, scope, public_id)
     until = now + seconds * SECOND_US if seconds else None
     connection.execute(
         update(alert_rules).where(rule_clause(before.org_id, before.rule_id)).values(muted_until=until, changed_at=now)
     )
     muted_until = optional_rfc3339(before.muted_until) if before.is_muted(now) else None
     changes = {"muted_until": {"before": muted_until, "after": optional_rfc3339(until)}}
-    after = read_rule(connection, scope, shown_id)
+    after = read_rule(connection, scope, public_id)
     _record(connection, scope, "audit_log.alert_rule_updated", after, now, caller, changes=changes)
     return after
 
 
-def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
+def remove(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
     """Deletes a rule and its state; its alerts stay."""
     require(scope, "alerts")
     organizations.lock_row(connection, scope.org_id)
-    rule = read_rule(connection, scope, shown_id)
+    rule = read_rule(connection, scope, public_id)
     _record(connection, scope, "audit_log.alert_rule_deleted", rule, now, caller, metadata=audit_fields(rule))
     rule_state.delete_state(connection, rule.org_id, rule.rule_id)
     connection.execute(delete(alert_rules).where(rule_clause(rule.org_id, rule.rule_id)))

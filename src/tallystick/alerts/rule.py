@@ -51,7 +51,7 @@ class Rule:
     last_fired_at: int | None = None
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode(PREFIX, self.rule_id.bytes)
 
     def is_muted(self, now: int) -> bool:
@@ -81,16 +81,16 @@ def list_rules(connection: Connection, scope: Scope) -> list[Rule]:
     return [rule_of(row) for row in rows]
 
 
-def read_rule(connection: Connection, scope: Scope, shown_id: str) -> Rule:
+def read_rule(connection: Connection, scope: Scope, public_id: str) -> Rule:
     """Returns the rule of that id; NotFound (`no_such_rule`), also for a rule of another organization."""
     require_read(scope)
     try:
-        rule_id = ids.parse_uuid(PREFIX, shown_id)
+        rule_id = ids.parse_uuid(PREFIX, public_id)
     except ValueError:
-        raise _not_found(shown_id) from None
+        raise _not_found(public_id) from None
     row = connection.execute(select(alert_rules).where(rule_clause(scope.org_id, rule_id))).first()
     if row is None:
-        raise _not_found(shown_id)
+        raise _not_found(public_id)
     last = select(func.max(alerts.c.fired_at)).where(alerts.c.org_id == scope.org_id, alerts.c.rule_id == rule_id)
     return rule_of(row, connection.execute(last).scalar())
 
@@ -142,5 +142,5 @@ def _article(word: str) -> str:
     return f"{'an' if word[0] in 'aeio' else 'a'} {word}"
 
 
-def _not_found(shown_id: str) -> NotFound:
-    return NotFound(f"Rule {shown_id[:60]!r} not found.", code="no_such_rule")
+def _not_found(public_id: str) -> NotFound:
+    return NotFound(f"Rule {public_id[:60]!r} not found.", code="no_such_rule")

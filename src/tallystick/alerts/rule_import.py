@@ -68,7 +68,7 @@ def enable_detection(connection: Connection, scope: Scope, name: str, *, now: in
     spec = find_detection(name)
     existing = next((rule for rule in list_rules(connection, scope) if rule.detection == spec.id), None)
     if existing is not None:
-        return changes.change(connection, scope, existing.shown_id, {"enabled": True}, now=now, caller=caller)
+        return changes.change(connection, scope, existing.public_id, {"enabled": True}, now=now, caller=caller)
     return changes.create(connection, scope, _settings_of(spec, enabled=True), now=now, caller=caller)
 
 
@@ -104,7 +104,7 @@ def _import_one(
     }
     if spec.destinations:
         given["destinations"] = spec.destinations
-    return changes.change(connection, scope, existing.shown_id, given, now=now, caller=caller)
+    return changes.change(connection, scope, existing.public_id, given, now=now, caller=caller)
 
 
 def _settings_of(spec: RuleSpec, *, enabled: bool) -> RuleSettings:

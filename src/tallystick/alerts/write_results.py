@@ -100,7 +100,7 @@ def _write_alert(
     group = message_text.group_name(rule, record, step)
     sentence = message_text.sentence(rule, firing, record, group)
     facts = message_text.facts(firing, record, group)
-    shown_id = ids.encode(PREFIX, alert_id.bytes)
+    public_id = ids.encode(PREFIX, alert_id.bytes)
     indexes = [hit.seq for hit in firing.events]
     muted = rule.is_muted(now)
     connection.execute(
@@ -120,33 +120,33 @@ def _write_alert(
         "audit_log.alert_triggered",
         by=TALLYSTICK,
         caller=NOWHERE,
-        on={"type": "alert_rule", "id": rule.shown_id, "name": rule.name},
+        on={"type": "alert_rule", "id": rule.public_id, "name": rule.name},
         now=now,
-        metadata={"rule": rule.shown_id, "alert": shown_id, "severity": rule.severity, "events": firing.number},
+        metadata={"rule": rule.public_id, "alert": public_id, "severity": rule.severity, "events": firing.number},
     )
     if muted:
         return
     message = Message(
-        id=shown_id, type="alert.fired", at=now, title=rule.name, sentence=sentence, severity=rule.severity,
-        facts=tuple(facts), links=_links(rule, shown_id, public_url),
-        data=_webhook_data(rule, firing, shown_id, group, sentence, now),
+        id=public_id, type="alert.fired", at=now, title=rule.name, sentence=sentence, severity=rule.severity,
+        facts=tuple(facts), links=_links(rule, public_id, public_url),
+        data=_webhook_data(rule, firing, public_id, group, sentence, now),
     )  # fmt: skip
     for destination in _destination_ids(rule.destinations):
         message_queue.enqueue(connection, rule.org_id, destination, message, now=now)
 
 
-def _links(rule: Rule, shown_id: str, public_url: str) -> tuple[tuple[str, str], ...]:
-    links = [("Show the events", f"{public_url}/alerts/{shown_id}")]
+def _links(rule: Rule, public_id: str, public_url: str) -> tuple[tuple[str, str], ...]:
+    links = [("Show the events", f"{public_url}/alerts/{public_id}")]
     if rule.runbook.startswith("https://"):
         links.append(("What to do", rule.runbook))
     return tuple(links)
 
 
-def _webhook_data(rule: Rule, firing: Firing, shown_id: str, group: str, sentence: str, now: int) -> dict[str, object]:
+def _webhook_data(rule: Rule, firing: Firing, public_id: str, group: str, sentence: str, now: int) -> dict[str, object]:
     """Returns the data of a webhook: what the alert says, and the ids with which the API gives the rest."""
     return {
-        "id": shown_id,
-        "rule": {"id": rule.shown_id, "name": rule.name, "severity": rule.severity, "runbook": rule.runbook or None},
+        "id": public_id,
+        "rule": {"id": rule.public_id, "name": rule.name, "severity": rule.severity, "runbook": rule.runbook or None},
         "group": group or None,
         "count": firing.number,
         "sentence": sentence,
@@ -157,5 +157,5 @@ def _webhook_data(rule: Rule, firing: Firing, shown_id: str, group: str, sentenc
     }
 
 
-def _destination_ids(shown_ids: Iterable[str]) -> list[UUID]:
-    return [ids.parse_uuid(DESTINATION_PREFIX, shown_id) for shown_id in shown_ids]
+def _destination_ids(public_ids: Iterable[str]) -> list[UUID]:
+    return [ids.parse_uuid(DESTINATION_PREFIX, public_id) for public_id in public_ids]

@@ -166,7 +166,7 @@ class AlertRuleResponse(ResponseBody):
         definition: dict[str, Any] = {name: value if value != "" else None for name, value in fields.items()}
         return cls(
             **definition | {"query": rule.definition.query},
-            id=rule.shown_id,
+            id=rule.public_id,
             name=rule.name,
             words=describe(rule.definition),
             severity=rule.severity,

@@ -60,8 +60,8 @@ class AlertResponse(ResponseBody):
     @classmethod
     def of(cls, alert: Alert) -> "AlertResponse":
         return cls(
-            id=alert.shown_id,
-            rule=AlertRuleReference(alert.shown_rule, alert.rule_name, alert.detection or None),
+            id=alert.public_id,
+            rule=AlertRuleReference(alert.rule_public_id, alert.rule_name, alert.detection or None),
             severity=alert.severity,
             group=alert.group or None,
             sentence=alert.sentence,
@@ -97,7 +97,7 @@ async def list_alerts(request: Request[Any, Any, Any], services: ApiServices) ->
     limit = authorized.parameters.integer("limit", 1, alerts.MOST) or DEFAULT_LISTED
     state, rule, before = (authorized.parameters.single(name) or None for name in ("state", "rule", "before"))
     found = await authorized.read(alerts.list_alerts, state=state, rule=rule, before=before, limit=limit + 1)
-    next_before = found[limit - 1].shown_id if len(found) > limit else None
+    next_before = found[limit - 1].public_id if len(found) > limit else None
     return answer(AlertsResponse([AlertResponse.of(alert) for alert in found[:limit]], next_before))
 
 

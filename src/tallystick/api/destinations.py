@@ -69,7 +69,7 @@ class DestinationResponse(ResponseBody):
     def fields_of(destination: Destination) -> dict[str, Any]:
         """The values of the fields, by name."""
         return {
-            "id": destination.shown_id,
+            "id": destination.public_id,
             "kind": destination.kind,
             "name": destination.name,
             "settings": dict(destination.settings),
@@ -141,7 +141,7 @@ class DeliveryResponse(ResponseBody):
     @classmethod
     def of(cls, delivery: Delivery) -> "DeliveryResponse":
         return cls(
-            id=delivery.shown_id,
+            id=delivery.public_id,
             message=delivery.message_id,
             state=delivery.state,
             problem=delivery.problem or None,
@@ -273,5 +273,5 @@ async def retry_delivery(request: Request[Any, Any, Any], services: ApiServices)
     return answer(DeliveryStarted(delivery))
 
 
-def _deliveries(connection: Connection, scope: Scope, shown_id: str) -> list[Delivery]:
-    return stored_destinations.list_deliveries(connection, show(connection, scope, shown_id))
+def _deliveries(connection: Connection, scope: Scope, public_id: str) -> list[Delivery]:
+    return stored_destinations.list_deliveries(connection, show(connection, scope, public_id))

@@ -39,7 +39,7 @@ class DetectionResponse(ResponseBody):
             words=describe(detection.definition),
             severity=detection.severity,
             runbook=detection.runbook or None,
-            rule=None if rule is None else rule.shown_id,
+            rule=None if rule is None else rule.public_id,
             enabled=rule is not None and rule.enabled,
         )
 

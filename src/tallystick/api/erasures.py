@@ -99,7 +99,7 @@ class ErasureResponse(ResponseBody):
         subject, preview = erasure.subject, erasure.preview
         confirmed = erasure.confirmed_by
         return cls(
-            id=erasure.shown_id,
+            id=erasure.public_id,
             state=erasure.state,
             subject=None if subject is None else ErasureSubject(subject.email or None, subject.id or None),
             also=None if subject is None else list(subject.also),
@@ -151,7 +151,7 @@ async def ask_erasure(request: Request[Any, Any, Any], services: ApiServices) ->
     deadline = time.monotonic() + PREVIEW_SECONDS
     while erasure.state == "looking" and time.monotonic() < deadline:
         await anyio.sleep(POLL_SECONDS)
-        erasure = await authorized.read(erasure_request.show, erasure.shown_id)
+        erasure = await authorized.read(erasure_request.show, erasure.public_id)
     return answer(ErasureResponse.of(erasure))
 
 

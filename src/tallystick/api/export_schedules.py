@@ -126,10 +126,10 @@ class ScheduleRunResponse(ResponseBody):
     @classmethod
     def of(cls, run: ScheduleRun) -> "ScheduleRunResponse":
         return cls(
-            id=run.shown_id,
+            id=run.public_id,
             status=RUN_STATUS.get(run.state, run.state),
             asked=run.asked,
-            export=run.shown_export,
+            export=run.export_public_id,
             rows=run.rows,
             error=run.error or None,
             started_at=rfc3339(run.made_at),
@@ -184,7 +184,7 @@ class ScheduleResponse(ResponseBody):
         calendar = schedule.calendar
         people = [recipient for recipient in schedule.recipients if recipient.address != OPERATOR_STORAGE]
         return cls(
-            id=schedule.shown_id,
+            id=schedule.public_id,
             name=schedule.name,
             frequency=calendar.frequency,
             at=calendar.at,
@@ -303,8 +303,8 @@ async def consent_to_schedule(request: Request[Any, Any, Any], services: ApiServ
     return answer(ScheduleResponse.of(schedule))
 
 
-def _runs(connection: Connection, scope: Scope, shown_id: str) -> list[ScheduleRun]:
-    return runs_of(connection, show(connection, scope, shown_id), limit=100)
+def _runs(connection: Connection, scope: Scope, public_id: str) -> list[ScheduleRun]:
+    return runs_of(connection, show(connection, scope, public_id), limit=100)
 
 
 def _domain_fields(body: Struct) -> dict[str, Any]:

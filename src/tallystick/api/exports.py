@@ -117,7 +117,7 @@ class ExportResponse(ResponseBody):
     @classmethod
     def of(cls, export: Export) -> "ExportResponse":
         return cls(
-            id=export.shown_id,
+            id=export.public_id,
             format=export.format,
             filter={name: list(values) for name, values in export.filter.items()},
             position=export.position,
@@ -250,10 +250,10 @@ async def _file(services: ApiServices, export: Export, by: Principal, caller: Ca
 
 
 def _link(
-    connection: Connection, scope: Scope, shown_id: str, seconds: int, *, now: int, caller: Caller
+    connection: Connection, scope: Scope, public_id: str, seconds: int, *, now: int, caller: Caller
 ) -> tuple[Export, int]:
     """The export, and until when a link to it is valid."""
-    export = export_request.find_downloadable(connection, scope, shown_id)
+    export = export_request.find_downloadable(connection, scope, public_id)
     most = ((export.expires_at or now) - now) // SECOND_US
     if not seconds >= LEAST_LINK_SECONDS:
         raise BadRequest(f"expires_in is {LEAST_LINK_SECONDS} or more.", code="bad_export", field="expires_in")

@@ -49,7 +49,7 @@ class HoldResponse(ResponseBody):
     @classmethod
     def of(cls, hold: Hold) -> "HoldResponse":
         return cls(
-            id=hold.shown_id,
+            id=hold.public_id,
             name=hold.name,
             query=hold.query,
             start=hold.start,

@@ -138,7 +138,7 @@ class ReportResponse(ResponseBody):
     def of(cls, report: Export) -> "ReportResponse":
         request = reports.request_of(report)
         return cls(
-            id=report.shown_id,
+            id=report.public_id,
             framework=request.framework,
             start=request.start,
             end=request.end,
@@ -273,4 +273,4 @@ async def _content(
 def _attachment(report: Export, suffix: str) -> dict[str, str]:
     """The header that names the file of a report."""
     framework = reports.request_of(report).framework
-    return {"Content-Disposition": f'attachment; filename="report-{framework}-{report.shown_id}.{suffix}"'}
+    return {"Content-Disposition": f'attachment; filename="report-{framework}-{report.public_id}.{suffix}"'}

@@ -70,7 +70,7 @@ class ReviewReminder(ResponseBody):
         return cls(
             reminder=None if settings is None else ReminderSettings.of(settings),
             open=len(due.waiting),
-            overdue=[review.shown_id for review in due.overdue],
+            overdue=[review.public_id for review in due.overdue],
             none_this_week=due.none_this_week,
             last_signed_at=optional_rfc3339(due.last_signed_at),
         )

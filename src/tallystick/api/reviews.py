@@ -110,7 +110,7 @@ class FindingResponse(ResponseBody):
     @classmethod
     def of(cls, finding: ReviewFinding) -> "FindingResponse":
         return cls(
-            event=finding.shown_id,
+            event=finding.public_id,
             index=finding.index,
             severity=finding.severity,
             note=finding.note,
@@ -203,7 +203,7 @@ def _fields_of(review: Review) -> dict[str, Any]:
     """The values of the fields that a review has in a list and by itself, by name."""
     signer = PrincipalReference(review.signed_by_kind, review.signed_by, review.signed_by_name)
     return {
-        "id": review.shown_id,
+        "id": review.public_id,
         "status": review.state,
         "about": review.about or None,
         "corrects": None if review.corrects is None else encode(PREFIX, review.corrects.bytes),
@@ -232,7 +232,7 @@ async def open_review(request: Request[Any, Any, Any], services: ApiServices) ->
     authorized = await authorize(request, services)
     body = await authorized.body(ReviewInput, "review", "bad_review")
     review = await authorized.run(_open, services, authorized.scope, body, authorized.caller)
-    return answer(await authorized.read(_response, review.shown_id))
+    return answer(await authorized.read(_response, review.public_id))
 
 
 @get(PATH, opt=_read(parameters=REVIEWS, problems=(404,)))
@@ -328,15 +328,15 @@ async def withdraw_review(request: Request[Any, Any, Any], services: ApiServices
     return answer(await authorized.read(_response, authorized.id))
 
 
-def _signed_content(connection: Connection, scope: Scope, shown_id: str) -> bytes:
-    review = stored_reviews.read_review(connection, scope, shown_id)
+def _signed_content(connection: Connection, scope: Scope, public_id: str) -> bytes:
+    review = stored_reviews.read_review(connection, scope, public_id)
     if review.state != "signed":
         raise Conflict("This review is not signed.", code="not_signed")
     return content_of(review, list_findings(connection, scope, review))
 
 
-def _response(connection: Connection, scope: Scope, shown_id: str) -> ReviewResponse:
-    review = stored_reviews.read_review(connection, scope, shown_id)
+def _response(connection: Connection, scope: Scope, public_id: str) -> ReviewResponse:
+    review = stored_reviews.read_review(connection, scope, public_id)
     return ReviewResponse.of(review, list_findings(connection, scope, review))
 
 
@@ -357,8 +357,8 @@ def _open(services: ApiServices, scope: Scope, body: ReviewInput, caller: Caller
         review_changes.open_review(connection, scope, draft, corrects=body.corrects, now=now, caller=caller)
         for event, one in zip(events, findings, strict=True):
             review_changes.mark_event(
-                connection, scope, draft.shown_id, event, one.severity, one.note, now=now, caller=caller
+                connection, scope, draft.public_id, event, one.severity, one.note, now=now, caller=caller
             )
         if counted is not None:
-            review_changes.sign(connection, scope, draft.shown_id, body.conclusion, *counted, now=now, caller=caller)
+            review_changes.sign(connection, scope, draft.public_id, body.conclusion, *counted, now=now, caller=caller)
     return draft

@@ -48,23 +48,23 @@ class Case:
     events: int
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode(PREFIX, self.case_id.bytes)
 
     @property
     def cursor(self) -> str:
         """The cursor of the page that ends with this case; `parse_cursor` reads it."""
-        return f"{self.changed_at}.{self.shown_id}"
+        return f"{self.changed_at}.{self.public_id}"
 
     @property
     def state(self) -> State:
         return "open" if self.closed_at is None else "closed"
 
 
-def read_case(connection: Connection, scope: Scope, shown_id: str) -> Case:
+def read_case(connection: Connection, scope: Scope, public_id: str) -> Case:
     """Returns the case of that id; NotFound (`no_case`), also for a case that the scope may not see."""
     try:
-        case_id = ids.parse_uuid(PREFIX, shown_id)
+        case_id = ids.parse_uuid(PREFIX, public_id)
     except ValueError:
         raise case_not_found() from None
     row = connection.execute(_select_cases().where(visible_clause(scope), cases.c.case_id == case_id)).first()
@@ -75,9 +75,9 @@ def read_case(connection: Connection, scope: Scope, shown_id: str) -> Case:
 
 def parse_cursor(text: str) -> Cursor | None:
     """Parses a `Case.cursor`; None for any other text."""
-    at, _, shown_id = text.partition(".")
+    at, _, public_id = text.partition(".")
     try:
-        return int(at), ids.parse_uuid(PREFIX, shown_id)
+        return int(at), ids.parse_uuid(PREFIX, public_id)
     except ValueError:
         return None
 

@@ -30,7 +30,7 @@ class CaseEvent:
     added_by: str
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode("evt", self.event_id)
 
 
@@ -42,15 +42,15 @@ def list_case_events(connection: Connection, scope: Scope, case: Case) -> list[C
     return [CaseEvent(*row) for row in connection.execute(ordered)]
 
 
-def find_events(finder: Finder, scope: Scope, shown_ids: Sequence[str]) -> list[StoredEvent]:
+def find_events(finder: Finder, scope: Scope, public_ids: Sequence[str]) -> list[StoredEvent]:
     """Finds the events of these ids, in their order. Blocks.
 
     Raises NotFound (`no_event`) if the scope may not see one of them, BadRequest (`too_many_events`).
     """
-    if len(shown_ids) > MOST_EVENTS:
+    if len(public_ids) > MOST_EVENTS:
         raise _too_many()
     try:
-        event_ids = [ids.decode("evt", shown_id) for shown_id in dict.fromkeys(shown_ids)]
+        event_ids = [ids.decode("evt", public_id) for public_id in dict.fromkeys(public_ids)]
     except ValueError:
         raise _no_event() from None
     found = finder.several(scope, event_ids)
@@ -62,14 +62,14 @@ def find_events(finder: Finder, scope: Scope, shown_ids: Sequence[str]) -> list[
 def add_events(
     connection: Connection,
     scope: Scope,
-    shown_id: str,
+    public_id: str,
     events: Sequence[StoredEvent],
     *,
     now: int,
     caller: Caller = NOWHERE,
 ) -> int:
     """Adds events, found under this scope, to a case; returns how many were not in it before."""
-    case = lock_case(connection, scope, shown_id)
+    case = lock_case(connection, scope, public_id)
     clause = (case_events.c.org_id == scope.org_id) & (case_events.c.case_id == case.case_id)
     existing = set(connection.execute(select(case_events.c.event_id).where(clause)).scalars())
     new = [event for event in events if event.id not in existing]
@@ -98,10 +98,10 @@ def add_events(
 
 
 def remove_event(
-    connection: Connection, scope: Scope, shown_id: str, event_id: str, *, now: int, caller: Caller = NOWHERE
+    connection: Connection, scope: Scope, public_id: str, event_id: str, *, now: int, caller: Caller = NOWHERE
 ) -> None:
     """Removes an event and its note from a case; the audit log keeps the beginning of the note."""
-    case = lock_case(connection, scope, shown_id)
+    case = lock_case(connection, scope, public_id)
     case_event = _read_case_event(connection, scope, case, event_id)
     connection.execute(delete(case_events).where(_event_clause(scope, case, case_event)))
     touch_case(connection, scope, case, now)
@@ -114,7 +114,7 @@ def remove_event(
 def write_note(
     connection: Connection,
     scope: Scope,
-    shown_id: str,
+    public_id: str,
     event_id: str,
     note: str,
     *,
@@ -122,7 +122,7 @@ def write_note(
     caller: Caller = NOWHERE,
 ) -> None:
     """Writes the note on an event of a case; an empty text deletes it."""
-    case = lock_case(connection, scope, shown_id)
+    case = lock_case(connection, scope, public_id)
     case_event = _read_case_event(connection, scope, case, event_id)
     text = clean_text(note)
     if len(text) > MOST_NOTE:
@@ -137,7 +137,7 @@ def write_note(
 
 def _read_case_event(connection: Connection, scope: Scope, case: Case, event_id: str) -> CaseEvent:
     events = list_case_events(connection, scope, case)
-    case_event = next((event for event in events if event.shown_id == event_id), None)
+    case_event = next((event for event in events if event.public_id == event_id), None)
     if case_event is None:
         raise NotFound("This event is not part of the case.", code="no_event")
     return case_event

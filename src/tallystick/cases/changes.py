@@ -44,7 +44,7 @@ def open_case(connection: Connection, scope: Scope, title: str, *, now: int, cal
 def write_lines(
     connection: Connection,
     scope: Scope,
-    shown_id: str,
+    public_id: str,
     version: int,
     words: Mapping[str, str],
     *,
@@ -55,7 +55,7 @@ def write_lines(
 
     Raises Conflict (`case_changed`) if somebody else changed the case since `version`: nothing is overwritten.
     """
-    case = lock_case(connection, scope, shown_id)
+    case = lock_case(connection, scope, public_id)
     if case.version != version:
         raise Conflict(
             "Someone else changed this case in the meantime. Your text is below; check theirs before you save.",
@@ -71,30 +71,30 @@ def write_lines(
     _update_case(connection, scope, case, now, version=version + 1, **changed)
     changes = {name: {"before": shorten(before[name]), "after": shorten(text)} for name, text in changed.items()}
     record_change(connection, scope, "audit_log.case_updated", case, now, caller, changes)
-    return read_case(connection, scope, shown_id)
+    return read_case(connection, scope, public_id)
 
 
 def set_closed(
-    connection: Connection, scope: Scope, shown_id: str, closed: bool, *, now: int, caller: Caller = NOWHERE
+    connection: Connection, scope: Scope, public_id: str, closed: bool, *, now: int, caller: Caller = NOWHERE
 ) -> Case:
     """Closes or reopens a case; does nothing if it is in that state already."""
-    case = lock_case(connection, scope, shown_id)
+    case = lock_case(connection, scope, public_id)
     if (case.closed_at is not None) == closed:
         return case
     _update_case(connection, scope, case, now, closed_at=now if closed else None)
     action = "audit_log.case_closed" if closed else "audit_log.case_reopened"
     record_change(connection, scope, action, case, now, caller)
-    return read_case(connection, scope, shown_id)
+    return read_case(connection, scope, public_id)
 
 
-def lock_case(connection: Connection, scope: Scope, shown_id: str) -> Case:
+def lock_case(connection: Connection, scope: Scope, public_id: str) -> Case:
     """Returns a case that the scope may change, and locks its row until the transaction ends."""
     require_change(scope)
-    case = read_case(connection, scope, shown_id)
+    case = read_case(connection, scope, public_id)
     clause = (cases.c.org_id == scope.org_id) & (cases.c.case_id == case.case_id)
     if connection.execute(select(cases.c.version).where(clause).with_for_update()).first() is None:
         raise case_not_found()
-    return read_case(connection, scope, shown_id)
+    return read_case(connection, scope, public_id)
 
 
 def touch_case(connection: Connection, scope: Scope, case: Case, now: int) -> None:

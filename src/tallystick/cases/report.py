@@ -29,7 +29,7 @@ def report_of(case: Case, timeline: Timeline, organization: str, zone: tzinfo, n
         organization=organization,
         title=case.title,
         about=(
-            ("Case", case.shown_id),
+            ("Case", case.public_id),
             ("State", state),
             ("Opened", f"{exact_time(case.created_at, zone)} by {case.made_by_name}"),
         ),
@@ -49,7 +49,7 @@ def render_report(report: IncidentReport, form: Format) -> bytes:
 def file_name(case: Case, form: Format) -> str:
     """Returns a name such as `incident-deployment-blocked.pdf`, in letters and digits that every system accepts."""
     words = re.sub(r"[^a-z0-9]+", "-", case.title.lower())[:60].strip("-")
-    return f"incident-{words or case.shown_id}.{form}"
+    return f"incident-{words or case.public_id}.{form}"
 
 
 def record_report(
@@ -68,7 +68,7 @@ def _incident_event(event: TimelineEvent, zone: tzinfo) -> IncidentEvent:
             status="",
             is_failed=False,
             summary="This event is no longer available.",
-            facts=(("event", event.case_event.shown_id),),
+            facts=(("event", event.case_event.public_id),),
             note=event.case_event.note,
         )
     recorded = event_of(event.stored)

@@ -41,19 +41,19 @@ def list_alerts(
 
 
 @alert.command()
-def show(shown_id: Annotated[str, id_argument("ALERT")]) -> None:
+def show(public_id: Annotated[str, id_argument("ALERT")]) -> None:
     """Show one as JSON."""
-    emit(Client.from_environment().get(f"{ALERTS}/{shown_id}", {}))
+    emit(Client.from_environment().get(f"{ALERTS}/{public_id}", {}))
 
 
 @alert.command()
 def acknowledge(
-    shown_id: Annotated[str, id_argument("ALERT")],
+    public_id: Annotated[str, id_argument("ALERT")],
     said: Annotated[str, typer.Option("--note", help="A note to keep with the alert.")] = "",
 ) -> None:
     """Acknowledge an alert."""
-    Client.from_environment().send("POST", f"{ALERTS}/{shown_id}/acknowledge", {"note": said})
-    note(f"Acknowledged {escape_control(shown_id)}.")
+    Client.from_environment().send("POST", f"{ALERTS}/{public_id}/acknowledge", {"note": said})
+    note(f"Acknowledged {escape_control(public_id)}.")
 
 
 @alert.command()
@@ -95,38 +95,38 @@ def enable(which: Annotated[str, id_argument("DETECTION|RULE")]) -> None:
 
 
 @alert.command()
-def disable(shown_id: RuleId) -> None:
+def disable(public_id: RuleId) -> None:
     """Turn a rule off. This is recorded."""
-    Client.from_environment().send("PATCH", f"{RULES}/{shown_id}", {"enabled": False})
-    note(f"{escape_control(shown_id)} is off.")
+    Client.from_environment().send("PATCH", f"{RULES}/{public_id}", {"enabled": False})
+    note(f"{escape_control(public_id)} is off.")
 
 
 @alert.command()
 def mute(
-    shown_id: RuleId,
+    public_id: RuleId,
     hours: Annotated[float, typer.Option(min=0, help="Number of hours. 0 unmutes the rule.")] = 24.0,
 ) -> None:
     """Mute a rule: it still creates alerts, but sends nothing."""
-    Client.from_environment().send("POST", f"{RULES}/{shown_id}/mute", {"seconds": round(hours * 3600)})
-    note(f"{escape_control(shown_id)} is muted." if hours else f"{escape_control(shown_id)} is not muted.")
+    Client.from_environment().send("POST", f"{RULES}/{public_id}/mute", {"seconds": round(hours * 3600)})
+    note(f"{escape_control(public_id)} is muted." if hours else f"{escape_control(public_id)} is not muted.")
 
 
 @alert.command()
-def delete(shown_id: RuleId) -> None:
+def delete(public_id: RuleId) -> None:
     """Delete a rule. Its alerts are kept."""
-    Client.from_environment().send("DELETE", f"{RULES}/{shown_id}", None)
-    note(f"Deleted {escape_control(shown_id)}.")
+    Client.from_environment().send("DELETE", f"{RULES}/{public_id}", None)
+    note(f"Deleted {escape_control(public_id)}.")
 
 
 @alert.command()
 def backtest(
-    shown_id: RuleId,
+    public_id: RuleId,
     start: Annotated[str, typer.Option(help="Start of the period. Defaults to the last 30 days.")] = "",
     end: Annotated[str, typer.Option(help="End of the period.")] = "",
     json: JsonOption = False,
 ) -> None:
     """Show what a rule would have caught in the past."""
-    found = Client.from_environment().send("POST", f"{RULES}/{shown_id}/backtest", {"start": start, "end": end})
+    found = Client.from_environment().send("POST", f"{RULES}/{public_id}/backtest", {"start": start, "end": end})
     if json:
         emit(found)
         return

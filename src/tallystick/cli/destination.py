@@ -57,56 +57,56 @@ def list_destinations(json: JsonOption = False) -> None:
 
 
 @destination.command()
-def show(shown_id: DestinationId) -> None:
+def show(public_id: DestinationId) -> None:
     """Show one as JSON."""
-    emit(Client.from_environment().get(f"{PATH}/{shown_id}", {}))
+    emit(Client.from_environment().get(f"{PATH}/{public_id}", {}))
 
 
 @destination.command()
-def test(shown_id: DestinationId) -> None:
+def test(public_id: DestinationId) -> None:
     """Send a test message. See `deliveries` for the result."""
-    say(Client.from_environment().send("POST", f"{PATH}/{shown_id}/test", None)["delivery"])
+    say(Client.from_environment().send("POST", f"{PATH}/{public_id}/test", None)["delivery"])
 
 
 @destination.command()
-def deliveries(shown_id: DestinationId) -> None:
+def deliveries(public_id: DestinationId) -> None:
     """List the latest deliveries with all attempts, as JSON, one per line."""
-    for one in Client.from_environment().get(f"{PATH}/{shown_id}/deliveries", {})["data"]:
+    for one in Client.from_environment().get(f"{PATH}/{public_id}/deliveries", {})["data"]:
         emit(one)
 
 
 @destination.command()
-def retry(shown_id: DestinationId, delivery: Annotated[str, id_argument("DELIVERY")]) -> None:
+def retry(public_id: DestinationId, delivery: Annotated[str, id_argument("DELIVERY")]) -> None:
     """Retry a failed delivery."""
-    Client.from_environment().send("POST", f"{PATH}/{shown_id}/deliveries/{delivery}/retry", None)
+    Client.from_environment().send("POST", f"{PATH}/{public_id}/deliveries/{delivery}/retry", None)
     note(f"Retrying {escape_control(delivery)}.")
 
 
 @destination.command()
-def rotate(shown_id: DestinationId) -> None:
+def rotate(public_id: DestinationId) -> None:
     """Rotate the signing secret of a webhook. The new one is shown only once; the previous one also signs for a day."""
-    say(Client.from_environment().send("POST", f"{PATH}/{shown_id}/rotate", None)["secret"])
+    say(Client.from_environment().send("POST", f"{PATH}/{public_id}/rotate", None)["secret"])
 
 
 @destination.command()
-def enable(shown_id: DestinationId) -> None:
+def enable(public_id: DestinationId) -> None:
     """Turn a destination on. Waiting messages are sent."""
-    Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": True})
-    note(f"{escape_control(shown_id)} is on.")
+    Client.from_environment().send("PATCH", f"{PATH}/{public_id}", {"enabled": True})
+    note(f"{escape_control(public_id)} is on.")
 
 
 @destination.command()
-def disable(shown_id: DestinationId) -> None:
+def disable(public_id: DestinationId) -> None:
     """Turn a destination off. This is recorded."""
-    Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": False})
-    note(f"{escape_control(shown_id)} is off.")
+    Client.from_environment().send("PATCH", f"{PATH}/{public_id}", {"enabled": False})
+    note(f"{escape_control(public_id)} is off.")
 
 
 @destination.command()
-def delete(shown_id: DestinationId) -> None:
+def delete(public_id: DestinationId) -> None:
     """Delete a destination and the messages that wait for it."""
-    Client.from_environment().send("DELETE", f"{PATH}/{shown_id}", None)
-    note(f"Deleted {escape_control(shown_id)}.")
+    Client.from_environment().send("DELETE", f"{PATH}/{public_id}", None)
+    note(f"Deleted {escape_control(public_id)}.")
 
 
 def _settings(kind_name: str, targets: list[str]) -> dict[str, Any]:

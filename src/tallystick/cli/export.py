@@ -81,8 +81,8 @@ def export(
     note(f"{finished['rows']:,} events, {finished['bytes']:,} bytes, SHA-256 {finished['sha256']}: {target}")
 
 
-def wait_until_finished(client: Client, path: str, shown_id: str, doing: str) -> dict[str, Any]:
-    """Waits for an export or report at `path`/`shown_id` and returns it; Ctrl-C cancels it.
+def wait_until_finished(client: Client, path: str, public_id: str, doing: str) -> dict[str, Any]:
+    """Waits for an export or report at `path`/`public_id` and returns it; Ctrl-C cancels it.
 
     Raises CommandFailed if it fails or is cancelled.
     """
@@ -92,7 +92,7 @@ def wait_until_finished(client: Client, path: str, shown_id: str, doing: str) ->
         with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
             task = bar.add_task(doing, total=1.0)
             while True:
-                state: dict[str, Any] = client.get(f"{path}/{shown_id}", {})
+                state: dict[str, Any] = client.get(f"{path}/{public_id}", {})
                 bar.update(task, completed=state["progress"])
                 if state["status"] == "completed":
                     return state
@@ -101,7 +101,7 @@ def wait_until_finished(client: Client, path: str, shown_id: str, doing: str) ->
                 time.sleep(pause)
                 pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
     except KeyboardInterrupt:
-        client.send("DELETE", f"{PATH}/{shown_id}", None)
+        client.send("DELETE", f"{PATH}/{public_id}", None)
         raise CommandFailed("Interrupted. The export was cancelled.") from None
 
 

@@ -51,7 +51,7 @@ def create(
     if json:
         emit(_organization_json(made))
         return
-    say(f"{made.slug}  {made.shown_id}  {made.plan}, events kept {made.retention_days:,} days")
+    say(f"{made.slug}  {made.public_id}  {made.plan}, events kept {made.retention_days:,} days")
     note(f"Next: tallystick user create EMAIL --org {made.slug} --role owner")
 
 
@@ -68,7 +68,7 @@ def list_organizations(json: JsonOption = False) -> None:
         return
     table = Table("Slug", "Name", "Plan", "Days kept", "Id", box=None, pad_edge=False)
     for one in found:
-        table.add_row(one.slug, one.name, one.plan, str(one.retention_days), one.shown_id)
+        table.add_row(one.slug, one.name, one.plan, str(one.retention_days), one.public_id)
     stdout.print(table)
 
 
@@ -163,7 +163,7 @@ def restart_log(
 
 def _organization_json(organization: Organization) -> dict[str, Any]:
     return {
-        "id": organization.shown_id,
+        "id": organization.public_id,
         "slug": organization.slug,
         "name": organization.name,
         "plan": organization.plan,

@@ -45,15 +45,15 @@ def list_reviews(
 
 
 @review.command()
-def show(shown_id: Annotated[str, id_argument("REVIEW")]) -> None:
+def show(public_id: Annotated[str, id_argument("REVIEW")]) -> None:
     """Show a review with its findings, as JSON."""
-    emit(Client.from_environment().get(f"{PATH}/{shown_id}", {}))
+    emit(Client.from_environment().get(f"{PATH}/{public_id}", {}))
 
 
 @review.command()
 def sign(
     conclusion: Annotated[str, typer.Option(help="Your conclusion.")],
-    shown_id: Annotated[
+    public_id: Annotated[
         str, id_argument("[REVIEW]", "An open review. Leave it out to start a new one.", optional=True)
     ] = "",
     start: Annotated[str, typer.Option(help="For a new review: start date or time.")] = "",
@@ -74,10 +74,10 @@ def sign(
     """
     client = Client.from_environment()
     notes = [_parse_finding(text) for text in finding or []]
-    if shown_id:
+    if public_id:
         for one in notes:
-            client.send("POST", f"{PATH}/{shown_id}/findings", one)
-        made = client.send("POST", f"{PATH}/{shown_id}/sign", {"conclusion": conclusion})
+            client.send("POST", f"{PATH}/{public_id}/findings", one)
+        made = client.send("POST", f"{PATH}/{public_id}/sign", {"conclusion": conclusion})
     else:
         if not (start and end):
             raise CommandFailed("Give an open review, or --start and --end to start a new one.")

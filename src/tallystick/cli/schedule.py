@@ -90,47 +90,47 @@ def list_schedules(json: JsonOption = False) -> None:
 
 
 @schedule.command()
-def show(shown_id: ScheduleId) -> None:
+def show(public_id: ScheduleId) -> None:
     """Show one as JSON."""
-    emit(Client.from_environment().get(f"{PATH}/{shown_id}", {}))
+    emit(Client.from_environment().get(f"{PATH}/{public_id}", {}))
 
 
 @schedule.command()
-def runs(shown_id: ScheduleId) -> None:
+def runs(public_id: ScheduleId) -> None:
     """List the latest runs of a schedule as JSON, one per line."""
-    for one in Client.from_environment().get(f"{PATH}/{shown_id}/runs", {})["data"]:
+    for one in Client.from_environment().get(f"{PATH}/{public_id}/runs", {})["data"]:
         emit(one)
 
 
 @schedule.command()
-def run(shown_id: ScheduleId, json: JsonOption = False) -> None:
+def run(public_id: ScheduleId, json: JsonOption = False) -> None:
     """Run a schedule now, in addition to its regular times."""
-    _print_schedule(Client.from_environment().send("POST", f"{PATH}/{shown_id}/run", None), json)
+    _print_schedule(Client.from_environment().send("POST", f"{PATH}/{public_id}/run", None), json)
 
 
 @schedule.command()
-def pause(shown_id: ScheduleId, json: JsonOption = False) -> None:
+def pause(public_id: ScheduleId, json: JsonOption = False) -> None:
     """Pause a schedule."""
-    _print_schedule(Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": False}), json)
+    _print_schedule(Client.from_environment().send("PATCH", f"{PATH}/{public_id}", {"enabled": False}), json)
 
 
 @schedule.command()
-def resume(shown_id: ScheduleId, json: JsonOption = False) -> None:
+def resume(public_id: ScheduleId, json: JsonOption = False) -> None:
     """Resume a schedule. One that had ended then contains what this key can see."""
-    _print_schedule(Client.from_environment().send("PATCH", f"{PATH}/{shown_id}", {"enabled": True}), json)
+    _print_schedule(Client.from_environment().send("PATCH", f"{PATH}/{public_id}", {"enabled": True}), json)
 
 
 @schedule.command()
-def consent(shown_id: ScheduleId, json: JsonOption = False) -> None:
+def consent(public_id: ScheduleId, json: JsonOption = False) -> None:
     """Approve recipients outside the organization. Needs a key with all scopes that an owner created."""
-    _print_schedule(Client.from_environment().send("POST", f"{PATH}/{shown_id}/consent", None), json)
+    _print_schedule(Client.from_environment().send("POST", f"{PATH}/{public_id}/consent", None), json)
 
 
 @schedule.command()
-def delete(shown_id: ScheduleId) -> None:
+def delete(public_id: ScheduleId) -> None:
     """Delete a schedule. Files already sent are not affected."""
-    Client.from_environment().send("DELETE", f"{PATH}/{shown_id}", None)
-    note(f"Deleted {escape_control(shown_id)}.")
+    Client.from_environment().send("DELETE", f"{PATH}/{public_id}", None)
+    note(f"Deleted {escape_control(public_id)}.")
 
 
 def _print_schedule(item: dict[str, Any], json: bool) -> None:

@@ -95,8 +95,8 @@ class ReportBuilder:
             reviews = _read_signed_reviews(connection, scope, report)
             contents = [(review, content_of(review, list_findings(connection, scope, review))) for review in reviews]
         documents = [("report.json", content), ("report.pdf", report_pdf(report))]
-        documents += [(f"review-{review.shown_id}.json", signed) for review, signed in contents]
-        resource_ids = [export.filter[reports.REPORT][0], *(review.shown_id for review in reviews)]
+        documents += [(f"review-{review.public_id}.json", signed) for review, signed in contents]
+        resource_ids = [export.filter[reports.REPORT][0], *(review.public_id for review in reviews)]
         query = evidence_query(report, resource_ids)
         end = max(export.position, 1)
 
@@ -162,7 +162,7 @@ class ReportBuilder:
         statuses = evidence.statuses(query)
         return ComplianceReport(
             organization=organization.name,
-            organization_id=organization.shown_id,
+            organization_id=organization.public_id,
             framework=chosen.id,
             title=chosen.title,
             about=chosen.about,
@@ -263,7 +263,7 @@ def _review_line(
 ) -> ReviewLine:
     covers_all = review.is_everything and review.start <= (query.start or 0) and review.end >= (query.end or 0)
     return ReviewLine(
-        review.shown_id,
+        review.public_id,
         review.about,
         rfc3339(review.start),
         rfc3339(review.end),
@@ -275,7 +275,7 @@ def _review_line(
         rfc3339(review.signed_at or 0),
         review.sha256,
         review.conclusion,
-        tuple(FindingLine(one.shown_id, one.severity, one.note) for one in list_findings(connection, scope, review)),
+        tuple(FindingLine(one.public_id, one.severity, one.note) for one in list_findings(connection, scope, review)),
         "" if review.corrects is None else encode(PREFIX, review.corrects.bytes),
         # A correction signed after the report was requested does not belong to it.
         encode(PREFIX, review.corrected_by.bytes) if review.corrected_by in signed_ids and review.corrected_by else "",

@@ -70,15 +70,15 @@ def request_report(
 
 
 def request_evidence(
-    connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE
+    connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE
 ) -> Export:
     """Requests a bundle of a finished report and the events behind it.
 
     Raises Conflict (`export_not_ready`), NotFound (`no_report`).
     """
-    report = read_report(connection, scope, shown_id)
+    report = read_report(connection, scope, public_id)
     exports.require_file(report)
-    filter_text = msgspec.json.encode({**dict(report.filter), REPORT: [report.shown_id]}).decode()
+    filter_text = msgspec.json.encode({**dict(report.filter), REPORT: [report.public_id]}).decode()
     return exports.queue_export(connection, scope, EVIDENCE, filter_text, now=now, caller=caller)
 
 
@@ -88,11 +88,11 @@ def list_reports(connection: Connection, scope: Scope, *, limit: int = MOST_LIST
     return exports.list_exports(connection, scope, limit=limit, before=before, kind=REPORT)
 
 
-def read_report(connection: Connection, scope: Scope, shown_id: str) -> Export:
+def read_report(connection: Connection, scope: Scope, public_id: str) -> Export:
     """Returns a report's export with its state; NotFound (`no_report`)."""
     require_whole_trail(scope)
     try:
-        export = exports.find_export(connection, scope, shown_id)
+        export = exports.find_export(connection, scope, public_id)
     except NotFound:
         raise _not_found() from None
     if export.format != REPORT:

@@ -39,7 +39,7 @@ class ReviewFinding:
     marked_at: int
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode("evt", self.event_id)
 
 
@@ -75,7 +75,7 @@ class Review:
     corrected_by: UUID | None = None
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode(PREFIX, self.review_id.bytes)
 
     @property
@@ -99,10 +99,10 @@ class Review:
         return self.state == "open" and self.opened_at + OVERDUE_DAYS * DAY_US < now
 
 
-def read_review(connection: Connection, scope: Scope, shown_id: str) -> Review:
+def read_review(connection: Connection, scope: Scope, public_id: str) -> Review:
     """Returns the review of that id; NotFound (`no_review`)."""
     row = connection.execute(
-        _select_reviews().where(visible_clause(scope), reviews.c.review_id == parse_id(shown_id))
+        _select_reviews().where(visible_clause(scope), reviews.c.review_id == parse_id(public_id))
     ).first()
     if row is None:
         raise review_not_found()
@@ -162,10 +162,10 @@ def visible_clause(scope: Scope) -> ColumnElement[bool]:
     return reviews.c.org_id == scope.org_id
 
 
-def parse_id(shown_id: str) -> UUID:
+def parse_id(public_id: str) -> UUID:
     """Parses the id of a review; NotFound (`no_review`) for an invalid one."""
     try:
-        return ids.parse_uuid(PREFIX, shown_id)
+        return ids.parse_uuid(PREFIX, public_id)
     except ValueError:
         raise review_not_found() from None
 

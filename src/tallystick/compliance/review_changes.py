@@ -139,7 +139,7 @@ def open_review(
     )
     metadata = {"about": draft.about, "corrects": corrects, "filter": dict(draft.filter), **_period_metadata(draft)}
     _record(connection, scope, "audit_log.review_opened", draft, now, caller, metadata)
-    return read_review(connection, scope, draft.shown_id)
+    return read_review(connection, scope, draft.public_id)
 
 
 def find_events(finder: Finder, scope: Scope, review: Review, event_ids: Sequence[str]) -> list[StoredEvent]:
@@ -164,7 +164,7 @@ def find_events(finder: Finder, scope: Scope, review: Review, event_ids: Sequenc
 def mark_event(
     connection: Connection,
     scope: Scope,
-    shown_id: str,
+    public_id: str,
     event: StoredEvent,
     severity: str,
     note: str,
@@ -176,7 +176,7 @@ def mark_event(
 
     Raises BadRequest (`bad_finding`), Conflict (`review_over`, `too_many_findings`).
     """
-    review = _lock_open_review(connection, scope, shown_id)
+    review = _lock_open_review(connection, scope, public_id)
     if severity not in SEVERITIES:
         raise BadRequest(f"severity must be one of {', '.join(SEVERITIES)}.", code="bad_finding", field="severity")
     words = clean_text(note)
@@ -205,10 +205,10 @@ def mark_event(
 
 
 def unmark_event(
-    connection: Connection, scope: Scope, shown_id: str, event_id: str, *, now: int, caller: Caller = NOWHERE
+    connection: Connection, scope: Scope, public_id: str, event_id: str, *, now: int, caller: Caller = NOWHERE
 ) -> None:
     """Removes the finding for an event; NotFound (`no_finding`)."""
-    review = _lock_open_review(connection, scope, shown_id)
+    review = _lock_open_review(connection, scope, public_id)
     try:
         raw_id = ids.decode("evt", event_id)
     except ValueError:
@@ -218,19 +218,19 @@ def unmark_event(
     _record(connection, scope, "audit_log.review_finding_removed", review, now, caller, {"event": event_id})
 
 
-def write_conclusion(connection: Connection, scope: Scope, shown_id: str, conclusion: str) -> Review:
+def write_conclusion(connection: Connection, scope: Scope, public_id: str, conclusion: str) -> Review:
     """Saves the conclusion as a draft, without an event in the audit log; signing records it."""
-    review = _lock_open_review(connection, scope, shown_id)
+    review = _lock_open_review(connection, scope, public_id)
     _update_open_review(connection, scope, review, conclusion=_conclusion(conclusion))
-    return read_review(connection, scope, shown_id)
+    return read_review(connection, scope, public_id)
 
 
-def withdraw(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Review:
+def withdraw(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> Review:
     """Withdraws an open review; it stays in the list of reviews."""
-    review = _lock_open_review(connection, scope, shown_id)
+    review = _lock_open_review(connection, scope, public_id)
     _update_open_review(connection, scope, review, state="withdrawn")
     _record(connection, scope, "audit_log.review_withdrawn", review, now, caller, {})
-    return read_review(connection, scope, shown_id)
+    return read_review(connection, scope, public_id)
 
 
 def count_events(database: Database, store: EventStore, scope: Scope, review: Review) -> tuple[int, int]:
@@ -251,7 +251,7 @@ def count_and_sign(
     database: Database,
     store: EventStore,
     scope: Scope,
-    shown_id: str,
+    public_id: str,
     conclusion: str,
     *,
     now: int,
@@ -259,16 +259,16 @@ def count_and_sign(
 ) -> Review:
     """Counts the events of an open review and signs it. Blocks. Raises as `sign`."""
     with database.read() as connection:
-        review = read_review(connection, scope, shown_id)
+        review = read_review(connection, scope, public_id)
     position, events = count_events(database, store, scope, review)
     with database.write() as connection:
-        return sign(connection, scope, shown_id, conclusion, position, events, now=now, caller=caller)
+        return sign(connection, scope, public_id, conclusion, position, events, now=now, caller=caller)
 
 
 def sign(
     connection: Connection,
     scope: Scope,
-    shown_id: str,
+    public_id: str,
     conclusion: str,
     position: int,
     events: int,
@@ -280,7 +280,7 @@ def sign(
 
     Raises BadRequest (`bad_review`) without a conclusion, Conflict (`review_over`).
     """
-    review = _lock_open_review(connection, scope, shown_id)
+    review = _lock_open_review(connection, scope, public_id)
     words = _conclusion(conclusion)
     if not words:
         raise BadRequest("Write a conclusion before you sign.", code="bad_review", field="conclusion")
@@ -308,7 +308,7 @@ def sign(
         **_period_metadata(review),
     }
     _record(connection, scope, "audit_log.review_signed", signed, now, caller, metadata)
-    return read_review(connection, scope, shown_id)
+    return read_review(connection, scope, public_id)
 
 
 def count_by_severity(findings: Sequence[ReviewFinding]) -> dict[Severity, int]:
@@ -317,13 +317,13 @@ def count_by_severity(findings: Sequence[ReviewFinding]) -> dict[Severity, int]:
     return {name: sum(finding.severity == name for finding in findings) for name in names}
 
 
-def _lock_open_review(connection: Connection, scope: Scope, shown_id: str) -> Review:
+def _lock_open_review(connection: Connection, scope: Scope, public_id: str) -> Review:
     """Returns an open review and locks its row until the transaction ends. Raises Conflict (`review_over`)."""
     require_reviewer(scope)
-    clause = (reviews.c.org_id == scope.org_id) & (reviews.c.review_id == parse_id(shown_id))
+    clause = (reviews.c.org_id == scope.org_id) & (reviews.c.review_id == parse_id(public_id))
     if connection.execute(select(reviews.c.state).where(clause).with_for_update()).first() is None:
         raise review_not_found()
-    review = read_review(connection, scope, shown_id)
+    review = read_review(connection, scope, public_id)
     if review.state != "open":
         raise Conflict(
             f"This review was {review.state} and cannot be changed. Start another review to correct it.",

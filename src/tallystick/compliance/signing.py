@@ -19,7 +19,7 @@ def content_of(review: Review, findings: Sequence[ReviewFinding]) -> bytes:
     """
     content = {
         "format": FORMAT,
-        "id": review.shown_id,
+        "id": review.public_id,
         "organization": ids.encode("org", review.org_id.bytes),
         "about": review.about,
         "corrects": None if review.corrects is None else ids.encode(PREFIX, review.corrects.bytes),
@@ -29,7 +29,7 @@ def content_of(review: Review, findings: Sequence[ReviewFinding]) -> bytes:
         "events": review.events,
         "findings": [
             {
-                "event": finding.shown_id,
+                "event": finding.public_id,
                 "index": finding.index,
                 "severity": finding.severity,
                 "note": finding.note,

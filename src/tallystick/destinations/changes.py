@@ -99,7 +99,7 @@ def change(
     connection: Connection,
     scope: Scope,
     context: DestinationContext,
-    shown_id: str,
+    public_id: str,
     given: Mapping[str, Any],
     *,
     now: int,
@@ -112,7 +112,7 @@ def change(
     """
     require(scope, "alerts")
     organizations.lock_row(connection, scope.org_id)
-    before = show(connection, scope, shown_id)
+    before = show(connection, scope, public_id)
     mine = is_destination(before.org_id, before.destination_id)
     values: dict[str, Any] = {}
     if "name" in given:
@@ -128,7 +128,7 @@ def change(
         connection.execute(update(destinations).where(mine).values(values))
     if given.get("enabled"):
         _send_waiting_now(connection, before, now)
-    after = show(connection, scope, shown_id)
+    after = show(connection, scope, public_id)
     changes = differences(_description(before), _description(after))
     if "sealed" in values and not changes:
         changes = {"settings": REDACTED}
@@ -149,7 +149,7 @@ def rotate(
     connection: Connection,
     scope: Scope,
     context: DestinationContext,
-    shown_id: str,
+    public_id: str,
     *,
     now: int,
     caller: Caller = NOWHERE,
@@ -157,7 +157,7 @@ def rotate(
     """Creates a new signing secret; the previous one keeps signing for a day. Raises Conflict (`no_secret`)."""
     require(scope, "alerts")
     organizations.lock_row(connection, scope.org_id)
-    one = show(connection, scope, shown_id)
+    one = show(connection, scope, public_id)
     if not kind_of(one.kind).signs:
         raise Conflict(f"A destination of kind {one.kind} has no signing secret.", code="no_secret")
     secrets = rotate_secret(_read_secrets(connection, context, one), now)
@@ -176,11 +176,11 @@ def rotate(
     return NewSecret(one, secrets.secrets[0].key)
 
 
-def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
+def remove(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
     """Deletes a destination with its deliveries. Raises NotFound, Forbidden."""
     require(scope, "alerts")
     organizations.lock_row(connection, scope.org_id)
-    one = show(connection, scope, shown_id)
+    one = show(connection, scope, public_id)
     record_own_for(
         connection,
         scope,
@@ -199,15 +199,15 @@ def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, cal
     connection.execute(delete(destinations).where(is_destination(one.org_id, one.destination_id)))
 
 
-def send_test(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> str:
+def send_test(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> str:
     """Sends a test message; returns the id of its delivery. Raises Conflict (`destination_off`), NotFound."""
     require(scope, "alerts")
-    one = show(connection, scope, shown_id)
+    one = show(connection, scope, public_id)
     if not one.enabled:
         raise Conflict("This destination is off. Turn it on first.", code="destination_off")
     requested_by = scope.principal.label
     message = kind_of(one.kind).test_message(
-        one.name, one.shown_id, requested_by, message_id=f"test_{ids.new_uuid(now).hex}", now=now
+        one.name, one.public_id, requested_by, message_id=f"test_{ids.new_uuid(now).hex}", now=now
     )
     delivery_id = message_queue.enqueue(connection, one.org_id, one.destination_id, message, now=now)
     record_own_for(connection, scope, "audit_log.destination_tested", _resource(one), now=now, caller=caller)
@@ -215,11 +215,11 @@ def send_test(connection: Connection, scope: Scope, shown_id: str, *, now: int, 
 
 
 def retry(
-    connection: Connection, scope: Scope, shown_id: str, delivery: str, *, now: int, caller: Caller = NOWHERE
+    connection: Connection, scope: Scope, public_id: str, delivery: str, *, now: int, caller: Caller = NOWHERE
 ) -> None:
     """Sends a delivery again that was given up, or at once if it waits. Raises NotFound (`no_such_delivery`)."""
     require(scope, "alerts")
-    one = show(connection, scope, shown_id)
+    one = show(connection, scope, public_id)
     try:
         delivery_id = ids.parse_uuid(DELIVERY_PREFIX, delivery)
     except ValueError:

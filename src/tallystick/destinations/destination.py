@@ -43,7 +43,7 @@ class Destination:
     given_up: int
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode(PREFIX, self.destination_id.bytes)
 
 
@@ -72,7 +72,7 @@ class Delivery:
     attempts: tuple[Attempt, ...]
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode(DELIVERY_PREFIX, self.delivery_id.bytes)
 
 
@@ -99,28 +99,28 @@ def list_destinations(connection: Connection, scope: Scope) -> list[Destination]
     return [_read(row, numbers) for row in rows]
 
 
-def show(connection: Connection, scope: Scope, shown_id: str) -> Destination:
+def show(connection: Connection, scope: Scope, public_id: str) -> Destination:
     """One destination. Raises NotFound (`no_such_destination`), also for one of another organization, or Forbidden."""
     require_read(scope)
-    row = connection.execute(select(destinations).where(is_destination(scope.org_id, _parse_id(shown_id)))).first()
+    row = connection.execute(select(destinations).where(is_destination(scope.org_id, _parse_id(public_id)))).first()
     if row is None:
-        raise _not_found(shown_id)
+        raise _not_found(public_id)
     return _read(row, _count_deliveries(connection, scope.org_id))
 
 
 def destination_names(connection: Connection, scope: Scope) -> dict[str, str]:
     """The name of each destination by its id."""
-    return {one.shown_id: one.name for one in list_destinations(connection, scope)}
+    return {one.public_id: one.name for one in list_destinations(connection, scope)}
 
 
-def destination_ids(connection: Connection, scope: Scope, shown_ids: Sequence[str]) -> list[UUID]:
+def destination_ids(connection: Connection, scope: Scope, public_ids: Sequence[str]) -> list[UUID]:
     """The row ids of these destinations. Raises NotFound (`no_such_destination`), also for another organization's."""
-    wanted = [_parse_id(shown_id) for shown_id in shown_ids]
+    wanted = [_parse_id(public_id) for public_id in public_ids]
     mine = select(destinations.c.destination_id).where(destinations.c.org_id == scope.org_id)
     there = set(connection.execute(mine).scalars()) if wanted else set()
-    for one, shown_id in zip(wanted, shown_ids, strict=True):
+    for one, public_id in zip(wanted, public_ids, strict=True):
         if one not in there:
-            raise _not_found(shown_id)
+            raise _not_found(public_id)
     return wanted
 
 
@@ -167,15 +167,15 @@ def _count_deliveries(connection: Connection, org_id: UUID) -> dict[tuple[UUID, 
     return {(row[0], row[1]): int(row[2]) for row in rows}
 
 
-def _parse_id(shown_id: str) -> UUID:
+def _parse_id(public_id: str) -> UUID:
     try:
-        return ids.parse_uuid(PREFIX, shown_id)
+        return ids.parse_uuid(PREFIX, public_id)
     except ValueError:
-        raise _not_found(shown_id) from None
+        raise _not_found(public_id) from None
 
 
-def _not_found(shown_id: str) -> NotFound:
-    return NotFound(f"Destination {shown_id[:60]!r} not found.", code="no_such_destination")
+def _not_found(public_id: str) -> NotFound:
+    return NotFound(f"Destination {public_id[:60]!r} not found.", code="no_such_destination")
 
 
 def _read(row: Row[Any], numbers: Mapping[tuple[UUID, str], int]) -> Destination:

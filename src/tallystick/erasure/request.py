@@ -62,7 +62,7 @@ class Erasure:
     waits_for: str
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode(PREFIX, self.erasure_id.bytes)
 
     @property
@@ -125,14 +125,14 @@ def request_erasure(
     return show(connection, scope, ids.encode(PREFIX, erasure_id.bytes))
 
 
-def confirm(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Erasure:
+def confirm(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> Erasure:
     """Confirm a request as a second person. Events recorded from now on are not searched.
 
     Raises Forbidden (`second_person_needed`), Conflict (`still_looking`, `erasure_over`).
     """
     require(scope, "admin")
     organizations.lock_row(connection, scope.org_id)
-    erasure = show(connection, scope, shown_id)
+    erasure = show(connection, scope, public_id)
     if erasure.state == "confirmed":
         return erasure
     if erasure.state == "looking":
@@ -159,28 +159,28 @@ def confirm(connection: Connection, scope: Scope, shown_id: str, *, now: int, ca
         )
     )
     _record(connection, scope, "audit_log.erasure_confirmed", erasure.erasure_id, now, caller)
-    return show(connection, scope, shown_id)
+    return show(connection, scope, public_id)
 
 
-def cancel(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Erasure:
+def cancel(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> Erasure:
     """Cancel a request and delete its personal data; idempotent. Conflict (`erasure_over`) once confirmed."""
     require(scope, "admin")
     organizations.lock_row(connection, scope.org_id)
-    erasure = show(connection, scope, shown_id)
+    erasure = show(connection, scope, public_id)
     if erasure.state == "cancelled":
         return erasure
     if erasure.state not in ("looking", "ready"):
         raise _already_over(erasure)
     forget(connection, scope.org_id, erasure.erasure_id, "cancelled", now)
     _record(connection, scope, "audit_log.erasure_cancelled", erasure.erasure_id, now, caller)
-    return show(connection, scope, shown_id)
+    return show(connection, scope, public_id)
 
 
-def show(connection: Connection, scope: Scope, shown_id: str) -> Erasure:
+def show(connection: Connection, scope: Scope, public_id: str) -> Erasure:
     """A request in any state; NotFound (`no_erasure`)."""
     require(scope, "admin")
     try:
-        erasure_id = ids.parse_uuid(PREFIX, shown_id)
+        erasure_id = ids.parse_uuid(PREFIX, public_id)
     except ValueError:
         raise _not_found() from None
     row = connection.execute(select(erasures).where(is_erasure(scope.org_id, erasure_id))).first()
@@ -251,16 +251,16 @@ def _people_behind(connection: Connection, org_id: UUID, principal_id: str) -> s
     return found | ({maker} if "@" in maker else set())  # not the operator, who creates keys for many people
 
 
-def _key_id(shown_id: str) -> UUID | None:
+def _key_id(public_id: str) -> UUID | None:
     try:
-        return ids.parse_uuid("key", shown_id)
+        return ids.parse_uuid("key", public_id)
     except ValueError:
         return None
 
 
-def _user_id(shown_id: str) -> UUID | None:
+def _user_id(public_id: str) -> UUID | None:
     try:
-        return ids.parse_uuid("usr", shown_id)
+        return ids.parse_uuid("usr", public_id)
     except ValueError:
         return None
 

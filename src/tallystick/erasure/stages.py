@@ -164,8 +164,8 @@ class ErasureStages:
             )
         if erasing.changes_are_running(self.store):
             return False
-        shown_id = ids.encode(PREFIX, row.erasure_id.bytes) if row.requested_by != AGAIN else row.requested_by_name
-        lines = [erasure_list.line_of(self.database, row.org_id, shown_id, step.parts, step.indexes) for step in steps]
+        public_id = ids.encode(PREFIX, row.erasure_id.bytes) if row.requested_by != AGAIN else row.requested_by_name
+        lines = [erasure_list.line_of(self.database, row.org_id, public_id, step.parts, step.indexes) for step in steps]
         erasure_list.append(self.data_dir, [line for line in lines if line is not None])
         sets: dict[int, list[int]] = {}
         for step in steps:
@@ -262,7 +262,7 @@ def _matcher(row: ErasureRow) -> SubjectMatcher:
 
 
 def _holds(connection: Connection, org_id: UUID) -> str:
-    return ",".join(hold.shown_id for hold in holds.active(connection, operator_scope(org_id)))
+    return ",".join(hold.public_id for hold in holds.active(connection, operator_scope(org_id)))
 
 
 def _update_row(connection: Connection, row: ErasureRow, **values: Any) -> None:
@@ -284,7 +284,7 @@ def _write_record(connection: Connection, row: ErasureRow, step: ErasureRow, now
     by = [matcher.redact(who) if row.subject else who for who in (row.requested_by, row.confirmed_by)]
     if matcher.subject.id in by:
         by = [ERASED if who == matcher.subject.id else who for who in by]
-    shown_id = row.requested_by_name if again else ids.encode(PREFIX, row.erasure_id.bytes)
+    public_id = row.requested_by_name if again else ids.encode(PREFIX, row.erasure_id.bytes)
     events = len(index_set.parse_indexes(step.indexes))
     return outbox.write(
         connection,
@@ -292,7 +292,7 @@ def _write_record(connection: Connection, row: ErasureRow, step: ErasureRow, now
         {
             "action": "audit_log.subject_erased",
             "actor": {"type": "system", "id": "tallystick", "name": "Tallystick"},
-            "metadata": record_metadata(step.indexes, events, step.parts, row.reason, shown_id, by),
+            "metadata": record_metadata(step.indexes, events, step.parts, row.reason, public_id, by),
         },
         now=now,
     )

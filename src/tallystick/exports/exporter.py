@@ -201,7 +201,7 @@ class Exporter(Background):
             self._fail(one, run, problem.detail, now)
             return
         except Exception:
-            logger.exception("export_failed", export=one.shown_id)
+            logger.exception("export_failed", export=one.public_id)
             self._fail(one, run, "An unexpected error occurred. The server's log has the details.", now)
             return
         self._finish(one, run, made)
@@ -248,7 +248,7 @@ class Exporter(Background):
             self._fail(one, run, words, now)
             return
         self._pauses.pause(one.export_id, now)
-        logger.warning("export_waits", export=one.shown_id, error=words[:500])
+        logger.warning("export_waits", export=one.public_id, error=words[:500])
         with self._database.write() as connection:
             mine = is_export(one.org_id, one.export_id) & (exports.c.run == run) & (exports.c.state == "running")
             connection.execute(update(exports).where(mine).values(state="queued", progress=0))

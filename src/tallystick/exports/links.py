@@ -31,7 +31,7 @@ def read_link(secret: str, text: str, *, now: int) -> tuple[UUID, UUID]:
 
 def file_name(one: Export) -> str:
     """The file name of a download, such as `audit-log-2026-11-23-exp_….csv`."""
-    return f"audit-log-{from_us(one.asked_at):%Y-%m-%d}-{one.shown_id}.{KINDS[one.format].suffix}"
+    return f"audit-log-{from_us(one.asked_at):%Y-%m-%d}-{one.public_id}.{KINDS[one.format].suffix}"
 
 
 def file_headers(one: Export) -> dict[str, str]:

@@ -68,7 +68,7 @@ class Export:
     expires_at: int | None
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode(PREFIX, self.export_id.bytes)
 
     @property
@@ -170,18 +170,18 @@ def list_exports(
     return [export_of(row) for row in rows]
 
 
-def find_export(connection: Connection, scope: Scope, shown_id: str) -> Export:
+def find_export(connection: Connection, scope: Scope, public_id: str) -> Export:
     """The export with this id; NotFound (`no_export`), also for one that the scope may not see."""
     require(scope, "exports")
-    return _find(connection, scope, _parse_id(shown_id))
+    return _find(connection, scope, _parse_id(public_id))
 
 
-def end_export(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Export:
+def end_export(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> Export:
     """Cancel an unfinished export, or delete the file of a finished one; it stays in the list.
 
     The worker deletes the file itself. Forbidden (`not_your_export`) for another person's export without `admin`.
     """
-    one = find_export(connection, scope, shown_id)
+    one = find_export(connection, scope, public_id)
     if one.by.id != scope.principal.id and "admin" not in scope.permissions:
         raise Forbidden("This export belongs to someone else. Ask an owner or admin.", code="not_your_export")
     mine = is_export(one.org_id, one.export_id)
@@ -199,9 +199,9 @@ def end_export(connection: Connection, scope: Scope, shown_id: str, *, now: int,
     return _find(connection, scope, one.export_id)
 
 
-def find_downloadable(connection: Connection, scope: Scope, shown_id: str) -> Export:
+def find_downloadable(connection: Connection, scope: Scope, public_id: str) -> Export:
     """An export whose file can be downloaded; Conflict (`export_not_ready`), NotFound (`no_export`, `export_gone`)."""
-    return require_file(find_export(connection, scope, shown_id))
+    return require_file(find_export(connection, scope, public_id))
 
 
 def find_linked(connection: Connection, org_id: UUID, export_id: UUID) -> Export:
@@ -303,9 +303,9 @@ def _find(connection: Connection, scope: Scope, export_id: UUID) -> Export:
     return export_of(row)
 
 
-def _parse_id(shown_id: str) -> UUID:
+def _parse_id(public_id: str) -> UUID:
     try:
-        return ids.parse_uuid(PREFIX, shown_id)
+        return ids.parse_uuid(PREFIX, public_id)
     except ValueError:
         raise _no_export() from None
 

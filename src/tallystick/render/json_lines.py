@@ -46,16 +46,16 @@ def _known_and_summary(action: str, status: str, actor: bytes, target: bytes) ->
 
 def json_lines(events: Sequence[StoredEvent]) -> list[bytes]:
     """Each event as one line of JSON, without a newline."""
-    return [_line(stored, shown_id) for stored, shown_id in zip(events, encode_ids(events), strict=True)]
+    return [_line(stored, public_id) for stored, public_id in zip(events, encode_ids(events), strict=True)]
 
 
-def _line(stored: StoredEvent, shown_id: bytes) -> bytes:
+def _line(stored: StoredEvent, public_id: bytes) -> bytes:
     part, target, who, details = stored.what, stored.target, stored.who, stored.details
     if stored.remains or not part:
         return _json(event_of(stored))
     what = _parse_action(part)
     return b'{"id":"%b","index":%d,"received_at":"%b",%b%b%b%b%b%b' % (
-        shown_id,
+        public_id,
         stored.index,
         _time(stored.received_at),
         part[1:-1],

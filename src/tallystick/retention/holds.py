@@ -45,7 +45,7 @@ class Hold:
     released_at: int | None
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode(PREFIX, self.hold_id.bytes)
 
 
@@ -98,24 +98,24 @@ def count(
     return count_matches(store, scope, found, Budget(BUDGET_SECONDS))
 
 
-def release(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Hold:
+def release(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> Hold:
     """Release a hold, so that its events expire again; idempotent. NotFound (`no_hold`)."""
     require(scope, "admin")
     organizations.lock_row(connection, scope.org_id)
-    hold = show(connection, scope, shown_id)
+    hold = show(connection, scope, public_id)
     if hold.released_at is not None:
         return hold
     mine = (legal_holds.c.org_id == scope.org_id) & (legal_holds.c.hold_id == hold.hold_id)
     connection.execute(update(legal_holds).where(mine).values(released_at=now))
     _record(connection, scope, "audit_log.legal_hold_released", hold, now, caller, {})
-    return show(connection, scope, shown_id)
+    return show(connection, scope, public_id)
 
 
-def show(connection: Connection, scope: Scope, shown_id: str) -> Hold:
+def show(connection: Connection, scope: Scope, public_id: str) -> Hold:
     """A hold, active or released; NotFound (`no_hold`)."""
     require(scope, "admin")
     try:
-        hold_id = ids.parse_uuid(PREFIX, shown_id)
+        hold_id = ids.parse_uuid(PREFIX, public_id)
     except ValueError:
         raise _no_hold() from None
     mine = (legal_holds.c.org_id == scope.org_id) & (legal_holds.c.hold_id == hold_id)
@@ -146,10 +146,10 @@ def unheld_condition(holds: Sequence[Hold]) -> Condition:
     return Not(Or(tuple(map(_condition, holds)))) if holds else And(())
 
 
-def count_freed(database: Database, store: EventStore, scope: Scope, shown_id: str, *, now: int) -> ExpiryCount:
+def count_freed(database: Database, store: EventStore, scope: Scope, public_id: str, *, now: int) -> ExpiryCount:
     """Count the events that expire when the hold is released: past their retention, under no other hold. Blocks."""
     with database.read() as connection:
-        hold = show(connection, scope, shown_id)
+        hold = show(connection, scope, public_id)
         others = [one for one in active(connection, scope) if one.hold_id != hold.hold_id]
         before = now - organizations.effective_retention_days(connection, scope.org_id, now) * DAY_US
         left = exported_ranges.read_ranges(connection, scope)

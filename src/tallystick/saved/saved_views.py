@@ -73,39 +73,39 @@ def save_view(
 
 
 def rename_view(
-    connection: Connection, scope: Scope, shown_id: str, name: str, *, now: int, caller: Caller = NOWHERE
+    connection: Connection, scope: Scope, public_id: str, name: str, *, now: int, caller: Caller = NOWHERE
 ) -> None:
     """Renames the person's own view; Conflict (`view_exists`) if another one of theirs has that name."""
     organizations.lock_row(connection, scope.org_id)
-    view, words = _find_own(connection, scope, shown_id), _name(name)
+    view, words = _find_own(connection, scope, public_id), _name(name)
     if words == view.name:
         return
     if connection.execute(select(saved_views.c.view_id).where(_own_clause(scope), saved_views.c.name == words)).first():
         raise Conflict("You already have a view with this name. Choose a different name.", code="view_exists")
-    _update_view(connection, scope, _parse_id(shown_id), {"name": words, "changed_at": now})
+    _update_view(connection, scope, _parse_id(public_id), {"name": words, "changed_at": now})
     changes = {"name": {"before": view.name, "after": words}}
     _record(connection, scope, "audit_log.view_renamed", view, now, caller, changes)
 
 
 def share_view(
-    connection: Connection, scope: Scope, shown_id: str, is_shared: bool, *, now: int, caller: Caller = NOWHERE
+    connection: Connection, scope: Scope, public_id: str, is_shared: bool, *, now: int, caller: Caller = NOWHERE
 ) -> None:
     """Shares a view with everyone in the organization, or stops sharing it. Raises Forbidden (`may_not_share`)."""
     _require_sharing(scope)
-    view = _find_own(connection, scope, shown_id) if is_shared else _find(connection, scope, shown_id)
+    view = _find_own(connection, scope, public_id) if is_shared else _find(connection, scope, public_id)
     if view.is_shared == is_shared:
         return
-    _update_view(connection, scope, _parse_id(shown_id), {"is_shared": is_shared, "changed_at": now})
+    _update_view(connection, scope, _parse_id(public_id), {"is_shared": is_shared, "changed_at": now})
     action = "audit_log.view_shared" if is_shared else "audit_log.view_unshared"
     _record(connection, scope, action, view, now, caller, {"query": view.query[:2000]} if is_shared else {})
 
 
-def delete_view(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
+def delete_view(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
     """Deletes the person's own view; owners and admins can delete any shared view."""
-    view = _find(connection, scope, shown_id)
+    view = _find(connection, scope, public_id)
     if not view.is_own:
         _require_sharing(scope)
-    clause = (saved_views.c.org_id == scope.org_id) & (saved_views.c.view_id == _parse_id(shown_id))
+    clause = (saved_views.c.org_id == scope.org_id) & (saved_views.c.view_id == _parse_id(public_id))
     connection.execute(delete(saved_views).where(clause))
     _record(connection, scope, "audit_log.view_deleted", view, now, caller, {"query": view.query[:2000]})
 
@@ -130,24 +130,24 @@ def _own_clause(scope: Scope) -> ColumnElement[bool]:
     return (saved_views.c.org_id == scope.org_id) & (saved_views.c.owner_id == scope.principal.id)
 
 
-def _find(connection: Connection, scope: Scope, shown_id: str) -> SavedView:
-    statement = select(saved_views).where(_visible_clause(scope), saved_views.c.view_id == _parse_id(shown_id))
+def _find(connection: Connection, scope: Scope, public_id: str) -> SavedView:
+    statement = select(saved_views).where(_visible_clause(scope), saved_views.c.view_id == _parse_id(public_id))
     row = connection.execute(statement).first()
     if row is None:
         raise _view_not_found()
     return _view_of(row, scope)
 
 
-def _find_own(connection: Connection, scope: Scope, shown_id: str) -> SavedView:
-    view = _find(connection, scope, shown_id)
+def _find_own(connection: Connection, scope: Scope, public_id: str) -> SavedView:
+    view = _find(connection, scope, public_id)
     if not view.is_own:
         raise Forbidden("This view belongs to someone else. Save your own under another name.", code="not_your_view")
     return view
 
 
-def _parse_id(shown_id: str) -> UUID:
+def _parse_id(public_id: str) -> UUID:
     try:
-        return ids.parse_uuid(PREFIX, shown_id)
+        return ids.parse_uuid(PREFIX, public_id)
     except ValueError:
         raise _view_not_found() from None
 

@@ -107,7 +107,7 @@ def create(
 def change(
     connection: Connection,
     scope: Scope,
-    shown_id: str,
+    public_id: str,
     given: Mapping[str, Any],
     *,
     now: int,
@@ -118,7 +118,7 @@ def change(
     Whoever resumes a schedule that ended by itself takes it over: from then on its files contain what they may see.
     Raises the errors of `create`, and NotFound.
     """
-    before = _lock_and_read(connection, scope, shown_id)
+    before = _lock_and_read(connection, scope, public_id)
     wanted = replace(settings_of(before), **given)
     if wanted.mode != before.mode:
         raise invalid("mode", "The mode of a schedule cannot be changed. Create another schedule.")
@@ -146,7 +146,7 @@ def change(
         floor = calendar.period_before(calendar.following(now)).start
         late = recipients_of(before.org_id, before.schedule_id) & (schedule_recipients.c.until < floor)
         connection.execute(update(schedule_recipients).where(late).values(until=floor))
-    after = show(connection, scope, shown_id)
+    after = show(connection, scope, public_id)
     changes = differences(_description(before), _description(after))
     if changes:
         record_own_for(
@@ -155,9 +155,9 @@ def change(
     return after
 
 
-def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
+def remove(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
     """Deletes a schedule with its history; its files stay exports until they expire. Raises NotFound, Forbidden."""
-    one = _lock_and_read(connection, scope, shown_id)
+    one = _lock_and_read(connection, scope, public_id)
     record_own_for(
         connection,
         scope,
@@ -179,10 +179,10 @@ def remove(connection: Connection, scope: Scope, shown_id: str, *, now: int, cal
     connection.execute(delete(export_schedules).where(is_schedule(one.org_id, one.schedule_id)))
 
 
-def consent(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Schedule:
+def consent(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> Schedule:
     """As an owner, approves the recipients outside the organization. Raises Forbidden (`owner_only`), NotFound."""
     organizations.lock_row(connection, scope.org_id)
-    one = show(connection, scope, shown_id)
+    one = show(connection, scope, public_id)
     require_owner(connection, scope)
     waiting = [who.address for who in one.recipients if who.state == "waiting"]
     if waiting:
@@ -199,12 +199,12 @@ def consent(connection: Connection, scope: Scope, shown_id: str, *, now: int, ca
             caller=caller,
             metadata={"recipients": waiting},
         )
-    return show(connection, scope, shown_id)
+    return show(connection, scope, public_id)
 
 
-def run_now(connection: Connection, scope: Scope, shown_id: str, *, now: int, caller: Caller = NOWHERE) -> Schedule:
+def run_now(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> Schedule:
     """Runs a schedule now. Raises Conflict (`schedule_running`, `no_recipients`, `schedule_stopped`), NotFound."""
-    one = _lock_and_read(connection, scope, shown_id)
+    one = _lock_and_read(connection, scope, public_id)
     if one.stopped:
         raise Conflict(f"This schedule has ended: {one.stopped} Resume it first.", code="schedule_stopped")
     if runs.has_open(connection, one):
@@ -216,7 +216,7 @@ def run_now(connection: Connection, scope: Scope, shown_id: str, *, now: int, ca
         )
     record_own_for(connection, scope, "audit_log.schedule_started", _resource(one), now=now, caller=caller)
     runs.start(connection, one, now, asked=True)
-    return show(connection, scope, shown_id)
+    return show(connection, scope, public_id)
 
 
 def settings_of(one: Schedule) -> ScheduleSettings:
@@ -300,13 +300,13 @@ def _set_recipients(
             connection.execute(again.values(state="active", until=until))
 
 
-def _lock_and_read(connection: Connection, scope: Scope, shown_id: str) -> Schedule:
+def _lock_and_read(connection: Connection, scope: Scope, public_id: str) -> Schedule:
     """Reads a schedule under the organization's lock, so that of two changes the later one sees the earlier.
 
     Raises Forbidden (`not_your_schedule`), NotFound.
     """
     organizations.lock_row(connection, scope.org_id)
-    one = show(connection, scope, shown_id)
+    one = show(connection, scope, public_id)
     if one.by.id != scope.principal.id and "admin" not in scope.permissions:
         raise Forbidden("This schedule belongs to someone else. Ask an owner or admin.", code="not_your_schedule")
     return one

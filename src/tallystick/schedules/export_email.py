@@ -113,7 +113,7 @@ class ExportMailer:
 
 def store_file(storage: FileStorage, file: ExportFile) -> DeliveryMethod:
     """Puts the file into the operator's directory or bucket; stored again, it replaces itself. Raises TargetError."""
-    folder = f"{ids.encode('org', file.schedule.org_id.bytes)}/{file.schedule.shown_id}"
+    folder = f"{ids.encode('org', file.schedule.org_id.bytes)}/{file.schedule.public_id}"
     with file.path.open("rb") as content:
         storage.put(f"{folder}/{file_name(file.export)}", content)
     return "stored"

@@ -152,7 +152,7 @@ class ExportQueue(DeliveryQueue):
             return
         self.record_attempt(connection, outcome, run.made_at, way=result.method)
         if result.problem:
-            logger.warning("schedule_not_delivered", schedule=schedule.shown_id, problem=result.problem)
+            logger.warning("schedule_not_delivered", schedule=schedule.public_id, problem=result.problem)
         else:
             runs.mark_served(connection, schedule, run, row.address)
         mine = (schedule_deliveries.c.org_id == row.org_id) & (schedule_deliveries.c.run_id == row.run_id)

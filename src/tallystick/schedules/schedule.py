@@ -57,11 +57,11 @@ class ScheduleRun:
         return self.state in OPEN
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode(RUN_PREFIX, self.run_id.bytes)
 
     @property
-    def shown_export(self) -> str | None:
+    def export_public_id(self) -> str | None:
         return None if self.export_id is None else ids.encode(EXPORT_PREFIX, self.export_id.bytes)
 
 
@@ -86,7 +86,7 @@ class Schedule:
     last_run: ScheduleRun | None = None
 
     @property
-    def shown_id(self) -> str:
+    def public_id(self) -> str:
         return ids.encode(PREFIX, self.schedule_id.bytes)
 
 
@@ -97,10 +97,10 @@ def list_schedules(connection: Connection, scope: Scope) -> list[Schedule]:
     return [_read_schedule(connection, row) for row in connection.execute(wanted)]
 
 
-def show(connection: Connection, scope: Scope, shown_id: str) -> Schedule:
+def show(connection: Connection, scope: Scope, public_id: str) -> Schedule:
     """One schedule. Raises NotFound (`no_schedule`), also for one of others, or Forbidden."""
     require(scope, "exports")
-    wanted = select(export_schedules).where(_visible(scope), export_schedules.c.schedule_id == _parse_id(shown_id))
+    wanted = select(export_schedules).where(_visible(scope), export_schedules.c.schedule_id == _parse_id(public_id))
     row = connection.execute(wanted).first()
     if row is None:
         raise _not_found()
@@ -177,9 +177,9 @@ def _visible(scope: Scope) -> ColumnElement[bool]:
     return mine & (export_schedules.c.by_id == scope.principal.id) & (export_schedules.c.by_role == scope.role)
 
 
-def _parse_id(shown_id: str) -> UUID:
+def _parse_id(public_id: str) -> UUID:
     try:
-        return ids.parse_uuid(PREFIX, shown_id)
+        return ids.parse_uuid(PREFIX, public_id)
     except ValueError:
         raise _not_found() from None
 

@@ -114,7 +114,7 @@ class AlertsPage:
         query = self.request.query_params
         state, before = query.get("state", "open"), query.get("before", "")
         loaded = await self.database.run(_load, self.database, self.scope, state, before)
-        names = {one.shown_id: one.name for one in loaded.destinations}
+        names = {one.public_id: one.name for one in loaded.destinations}
         alerts_found = loaded.alerts
         return html(
             "alerts.html",
@@ -122,7 +122,7 @@ class AlertsPage:
             frame=self.frame.at("alerts"),
             form_token=form_token(self.token),
             alerts=[alert_row(one, zone) for one in alerts_found[:SHOWN]],
-            more=alerts_found[SHOWN - 1].shown_id if len(alerts_found) > SHOWN else "",
+            more=alerts_found[SHOWN - 1].public_id if len(alerts_found) > SHOWN else "",
             continued=bool(before),
             state=state,
             rules=[_rule_row(one, names, zone) for one in loaded.rules],
@@ -228,7 +228,7 @@ async def change_rule(rule_id: str, form_request: FormRequestDep) -> Response[st
 async def enable_detection(detection_id: str, form_request: FormRequestDep) -> Response[str]:
     """Enables a detection, which creates its rule."""
     rule = await form_request.write(rule_import.enable_detection, detection_id, **form_request.context)
-    return redirect(f"{PATH}#{rule.shown_id}")
+    return redirect(f"{PATH}#{rule.public_id}")
 
 
 @post(PATH + "/destinations", name="web.alerts.place", status_code=303)
@@ -302,7 +302,7 @@ def _destination_row(destination: Destination, zone: tzinfo) -> DestinationRow:
 
 def _rule_row(rule: Rule, names: Mapping[str, str], zone: tzinfo) -> RuleRow:
     link = rule.runbook if rule.runbook.startswith("https://") else ""
-    destinations = tuple(names[shown_id] for shown_id in rule.destinations if shown_id in names)
+    destinations = tuple(names[public_id] for public_id in rule.destinations if public_id in names)
     state, tone = ("On", "good") if rule.enabled else ("Off", "gone")
     if rule.enabled and rule.is_muted(now_us()):
         state, tone = f"Muted until {second_words(rule.muted_until, zone)}", "gone"

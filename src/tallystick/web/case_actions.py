@@ -25,9 +25,9 @@ async def make_case(form_request: FormRequestDep, finder: FinderDep) -> Response
     events = await form_request.database.run(case_events.find_events, finder, form_request.scope, event_ids)
 
     def make(connection: Connection, scope: Scope, *, now: int, caller: Caller) -> str:
-        shown_id = case_id or changes.open_case(connection, scope, title, now=now, caller=caller).shown_id
-        case_events.add_events(connection, scope, shown_id, events, now=now, caller=caller)
-        return shown_id
+        public_id = case_id or changes.open_case(connection, scope, title, now=now, caller=caller).public_id
+        case_events.add_events(connection, scope, public_id, events, now=now, caller=caller)
+        return public_id
 
     return _back(form_request, await form_request.write(make, **form_request.context))
 

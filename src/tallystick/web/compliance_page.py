@@ -118,8 +118,8 @@ async def request_report(
     except (BadRequest, Conflict, NotFound) as problem:
         return await compliance_page.show(typed, {REPORT: problem.detail}, status=problem.status)
     exporter.wake()
-    await _wait_for_report(form_request.scope, form_request.database, report.shown_id)
-    return redirect(f"{PATH}/reports/{report.shown_id}")
+    await _wait_for_report(form_request.scope, form_request.database, report.public_id)
+    return redirect(f"{PATH}/reports/{report.public_id}")
 
 
 @post(PATH + "/reviews", name="web.compliance.review", status_code=303)
@@ -140,7 +140,7 @@ async def start_review(form_request: FormRequestDep, compliance_page: Compliance
         )
     except (BadRequest, Conflict, NotFound) as problem:
         return await compliance_page.show(typed, {REVIEW: problem.detail}, status=problem.status)
-    return redirect(f"{PATH}/reviews/{review.shown_id}")
+    return redirect(f"{PATH}/reviews/{review.public_id}")
 
 
 @post(PATH + "/reminder", name="web.compliance.remind", status_code=303)
@@ -203,19 +203,19 @@ def _load(database: Database, scope: Scope, settings: Settings) -> ComplianceCon
         )
 
 
-async def _wait_for_report(scope: Scope, database: Database, shown_id: str) -> None:
+async def _wait_for_report(scope: Scope, database: Database, public_id: str) -> None:
     """Waits up to WAIT_SECONDS for a report, so that small ones are shown without a progress page."""
     ends = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < ends:
         await anyio.sleep(POLL_SECONDS)
-        if not (await database.run(partial(find_report, database, scope, shown_id))).is_open:
+        if not (await database.run(partial(find_report, database, scope, public_id))).is_open:
             return
 
 
-def find_report(database: Database, scope: Scope, shown_id: str) -> Export:
+def find_report(database: Database, scope: Scope, public_id: str) -> Export:
     """The report with this id. Raises NotFound (`no_report`)."""
     with database.read() as connection:
-        return reports.read_report(connection, scope, shown_id)
+        return reports.read_report(connection, scope, public_id)
 
 
 def review_row(review: Review, zone: tzinfo, now: int) -> ComplianceRow:

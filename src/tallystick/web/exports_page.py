@@ -147,7 +147,7 @@ async def _list_values(request: WebRequest, scope: Scope, database: Database, to
     rows = [_export_row(export, scope, filters.zone) for export in exports[:SHOWN]]
     return {
         "exports": rows,
-        "more": exports[SHOWN - 1].shown_id if len(exports) > SHOWN else "",
+        "more": exports[SHOWN - 1].public_id if len(exports) > SHOWN else "",
         "before": before,
         "tz": filters.tz,
         "is_busy": any(export.is_open for export in exports),

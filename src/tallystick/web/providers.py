@@ -85,4 +85,4 @@ async def provide_request_caller(request: WebRequest, settings: SettingsDep) -> 
 
 async def provide_caller(request_caller: RequestCallerDep, session: SessionDep) -> Caller:
     """The caller of a signed-in request: the request's address and user agent, and the session's id."""
-    return replace(request_caller, session=session.shown_id)
+    return replace(request_caller, session=session.public_id)

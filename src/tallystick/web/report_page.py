@@ -139,7 +139,7 @@ async def request_evidence(report_id: str, form_request: FormRequestDep, exporte
 
 
 def _attachment_header(export: Export, request: ReportRequest, suffix: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="report-{request.framework}-{export.shown_id}.{suffix}"'}
+    return {"Content-Disposition": f'attachment; filename="report-{request.framework}-{export.public_id}.{suffix}"'}
 
 
 def _missing_reason(export: Export) -> str:

@@ -87,7 +87,7 @@ async def request_erasure(
 
     def look() -> Erasure:
         with form_request.database.write() as connection:
-            return erasures.show(connection, form_request.scope, erasure.shown_id)
+            return erasures.show(connection, form_request.scope, erasure.public_id)
 
     while erasure.state == "looking" and time.monotonic() < ends:
         await anyio.sleep(POLL_SECONDS)

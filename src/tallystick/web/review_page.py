@@ -54,7 +54,7 @@ class ReviewPage:
             review = read_review(connection, self.scope, self.review_id)
             findings = list_findings(connection, self.scope, review)
         page = self.finder.page(
-            self.scope, review.query, limit=SHOWN, cursor=cursor or None, count="exact", question=review.shown_id
+            self.scope, review.query, limit=SHOWN, cursor=cursor or None, count="exact", question=review.public_id
         )
         return review, findings, page
 
@@ -146,7 +146,7 @@ def _page(
     review, findings, page = loaded
     zone = zone_of(review.zone)
     filters = _filters(review)
-    noted = {one.shown_id: one for one in findings}
+    noted = {one.public_id: one for one in findings}
     return html(
         "review.html",
         status=status,

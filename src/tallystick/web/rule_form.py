@@ -83,7 +83,7 @@ class RuleForm:
         def load() -> list[tuple[str, str]]:
             with self.database.read() as connection:
                 return [
-                    (destination.shown_id, destination.name)
+                    (destination.public_id, destination.name)
                     for destination in list_destinations(connection, self.scope)
                 ]
 
@@ -151,7 +151,7 @@ async def make_rule(
         rule = await form_request.write(changes.create, settings, **form_request.context)
     except (BadRequest, Conflict, Forbidden) as problem:
         return await rule_form.show(typed, problem=problem.detail, status=problem.status)
-    return redirect(f"{PATH}#{rule.shown_id}")
+    return redirect(f"{PATH}#{rule.public_id}")
 
 
 @get(PATH + "/{name:str}/backtest", name="web.alerts.backtest")

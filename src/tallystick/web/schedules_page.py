@@ -131,7 +131,7 @@ async def make_schedule(
         schedule = await form_request.write(changes.create, new_settings, **form_request.context)
     except (BadRequest, Conflict, Forbidden) as problem:
         return _form(frame, form_request.scope, settings, session_token, typed, problem.detail, status=problem.status)
-    return redirect(f"{EXPORTS}#{schedule.shown_id}")
+    return redirect(f"{EXPORTS}#{schedule.public_id}")
 
 
 @post(PATH + "/{schedule_id:str}", name="web.schedules.change", status_code=303)

@@ -88,7 +88,7 @@ class DestinationKind(ABC):
     def send(self, target: DeliveryTarget, message: Message) -> DeliveryResult:
         """Sends the message once. Blocks for less than the claim of a delivery lasts."""
 
-    def test_message(self, name: str, shown_id: str, requested_by: str, message_id: str, now: int) -> Message:
+    def test_message(self, name: str, public_id: str, requested_by: str, message_id: str, now: int) -> Message:
         """The message of `Send a test`, to a destination called `name`."""
         return Message(
             id=message_id,
@@ -99,7 +99,7 @@ class DestinationKind(ABC):
             sentence=f"This is a test of the destination {name}, sent by {requested_by}.",
             facts=(("Destination", name),),
             links=(),
-            data={"destination": shown_id, "name": name},
+            data={"destination": public_id, "name": name},
         )
 
     @property
