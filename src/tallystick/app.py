@@ -31,10 +31,10 @@ from tallystick.compliance.report_builder import ReportBuilder
 from tallystick.compliance.reports import EVIDENCE, REPORT
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
+from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.delivery_worker import DeliveryWorker
 from tallystick.destinations.email_queue import EmailQueue
-from tallystick.destinations.guard import Guard
 from tallystick.destinations.message_queue import MessageQueue
 from tallystick.destinations.secrets import PURPOSE
 from tallystick.destinations.smtp import MailServer, parse_mail_server

@@ -9,8 +9,8 @@ from tallystick.access import names
 from tallystick.errors import BadRequest
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import prepare
+from tallystick.query.case_folding import fold
 from tallystick.query.conditions import And, Query
-from tallystick.query.fold import fold
 from tallystick.query.scope import Principal
 from tallystick.search.match import compile_match
 from tests.access.town import NOW

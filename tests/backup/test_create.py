@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, inspect, select
 
-from tallystick.backup import control
+from tallystick.backup import control_database
 from tallystick.backup.create import create_backup, summary_of
 from tallystick.backup.manifest import check_files
 from tallystick.clock import now_us
@@ -53,7 +53,7 @@ def test_what_is_not_stored_yet_is_in_the_copy_of_the_journal(spine, tmp_path):
     manifest = create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
     (log,) = manifest.logs
     assert (log.stored_end, log.size) == (stored, stored + 1)
-    assert len(list(control.rows_of(tmp_path / "copy", manifest, "journal"))) == 1
+    assert len(list(control_database.rows_of(tmp_path / "copy", manifest, "journal"))) == 1
 
 
 def test_events_that_the_log_has_and_the_store_has_not_are_counted(spine, tmp_path):
@@ -84,10 +84,10 @@ def test_what_was_purged_or_is_about_to_be_is_not_missing(spine, tmp_path):
 def test_every_table_is_in_it_but_those_that_speak_of_the_server(spine, tmp_path):
     spine.organization()
     manifest = create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
-    held = {control.table_name(file) for file in manifest.files if file.path.startswith("control/")}
+    held = {control_database.table_name(file) for file in manifest.files if file.path.startswith("control/")}
     with spine.database.read() as connection:
         there = set(inspect(connection).get_table_names())
-    assert there - held == control.EXCLUDED_TABLES
+    assert there - held == control_database.EXCLUDED_TABLES
 
 
 def test_a_loaded_copy_has_the_same_rows(spine, tmp_path):
@@ -95,11 +95,15 @@ def test_a_loaded_copy_has_the_same_rows(spine, tmp_path):
     spine.record(scope, *events("a", "b"))
     manifest = create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
     with spine.database.read() as connection:
-        before = {table.name: connection.execute(select(table)).all() for table in control.tables_to_copy(connection)}
+        before = {
+            table.name: connection.execute(select(table)).all() for table in control_database.tables_to_copy(connection)
+        }
     with spine.database.write() as connection:
-        control.load_tables(connection, tmp_path / "copy", manifest)
+        control_database.load_tables(connection, tmp_path / "copy", manifest)
     with spine.database.read() as connection:
-        after = {table.name: connection.execute(select(table)).all() for table in control.tables_to_copy(connection)}
+        after = {
+            table.name: connection.execute(select(table)).all() for table in control_database.tables_to_copy(connection)
+        }
         assert connection.execute(select(func.count()).select_from(logs)).scalar_one() == 1
     assert {name: sorted(map(repr, rows)) for name, rows in before.items()} == {
         name: sorted(map(repr, rows)) for name, rows in after.items()
@@ -130,7 +134,7 @@ def test_a_copy_that_stood_still_for_too_long_is_given_up(spine, tmp_path):
 
 def test_a_long_table_keeps_the_copy_alive_and_can_be_ended(spine, tmp_path, monkeypatch):
     monkeypatch.setattr("tallystick.backup.create.HEARTBEAT_SECONDS", 0)
-    monkeypatch.setattr("tallystick.backup.control.BATCH_ROWS", 1)
+    monkeypatch.setattr("tallystick.backup.control_database.BATCH_ROWS", 1)
     spine.organization()
     spine.ship()
     told: list[int] = []

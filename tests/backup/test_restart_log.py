@@ -152,7 +152,7 @@ def test_nothing_is_moved_out_of_the_store_before_it_is_in_the_file(spine, froze
         )
     ]  # fmt: skip
     spine.store.insert([(frozen.org_id, size, records)], f"unknown to {frozen.org_id}")
-    monkeypatch.setattr("tallystick.store.copying.count_in", lambda _stream: 1)
+    monkeypatch.setattr("tallystick.store.transfer.count_in", lambda _stream: 1)
     with pytest.raises(Unavailable, match="1 of the 2"):
         go_on(spine, tmp_path)
     assert spine.indexes(frozen.org_id)[-2:] == [size, size + 1]

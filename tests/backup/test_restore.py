@@ -98,7 +98,7 @@ class Revived:
 @pytest.fixture(scope="module")
 def revived(original):
     server, target = original.server, original.running.with_name("server-killed")
-    point = "tallystick.store.copying:rows_of:1"
+    point = "tallystick.store.transfer:rows_of:1"
     with ThreadPoolExecutor(1) as beside:
         dying = beside.submit(killed_at, server, point, *server.arguments())
         while not is_locked(server.data_dir):
@@ -127,7 +127,7 @@ def test_a_restore_that_was_killed_keeps_the_server_away_and_is_begun_again(orig
     other = place(like=original.server)
     for point in (
         "tallystick.store.events:EventStore.insert_raw:1",
-        "tallystick.backup.control:_reset_sequences:1",
+        "tallystick.backup.control_database:_reset_sequences:1",
         "tallystick.backup.restore:upgrade:2",
     ):
         killed_at(other, point, "backup", "restore", str(original.stopped))

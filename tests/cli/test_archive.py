@@ -8,7 +8,7 @@ import pytest
 
 from tallystick import clock
 from tallystick.cli.archive import event_from_line
-from tallystick.destinations.directory import Directory
+from tallystick.destinations.local_directory import Directory
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer

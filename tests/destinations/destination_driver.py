@@ -8,10 +8,10 @@ from tallystick.access.scopes import person_scope, user_principal
 from tallystick.access.secret import SecretBox
 from tallystick.clock import SECOND_US
 from tallystick.destinations import changes, message_queue
+from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.delivery_worker import DeliveryWorker
 from tallystick.destinations.destination import list_deliveries, show
-from tallystick.destinations.guard import Guard
 from tallystick.destinations.message import Message
 from tallystick.destinations.message_queue import MessageQueue
 from tallystick.destinations.secrets import PURPOSE

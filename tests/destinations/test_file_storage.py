@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tallystick.destinations.directory import Directory
+from tallystick.destinations.address_guard import Guard, TargetError, TargetNotAllowed
 from tallystick.destinations.file_storage import FileMissing, FileStorage
-from tallystick.destinations.guard import Guard, TargetError, TargetNotAllowed
+from tallystick.destinations.local_directory import Directory
 from tallystick.destinations.s3 import PART_BYTES, Bucket, S3Account
 from tests.destinations.mail_server import certificate
 from tests.fixtures.s3_server import ACCESS_KEY, HERE, SECRET_KEY, Line, S3Server, open_s3_server

@@ -12,8 +12,8 @@ from tallystick.access.scopes import person_scope
 from tallystick.access.tables import memberships
 from tallystick.clock import SECOND_US
 from tallystick.destinations import changes, http_client
+from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.destination import list_deliveries, list_destinations, show
-from tallystick.destinations.guard import Guard
 from tallystick.destinations.kinds.slack import slack_body
 from tallystick.destinations.kinds.webhook import webhook_headers
 from tallystick.destinations.message_queue import PAUSES

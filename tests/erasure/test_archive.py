@@ -11,8 +11,8 @@ import pytest
 from tallystick import clock
 from tallystick.cli.archive import event_from_line
 from tallystick.clock import DAY_US, SECOND_US
-from tallystick.destinations.directory import Directory
-from tallystick.destinations.guard import TargetError
+from tallystick.destinations.address_guard import TargetError
+from tallystick.destinations.local_directory import Directory
 from tallystick.destinations.s3 import PART_BYTES
 from tallystick.erasure.eraser import PAUSE_SECONDS
 from tallystick.erasure.subject import Subject

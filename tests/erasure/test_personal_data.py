@@ -13,8 +13,8 @@ from tallystick.cases import changes
 from tallystick.cases.case_events import add_events, find_events, write_note
 from tallystick.cases.tables import case_events, cases
 from tallystick.destinations import changes as places_of_alerts
+from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.context import DestinationContext
-from tallystick.destinations.guard import Guard
 from tallystick.destinations.secrets import PURPOSE
 from tallystick.destinations.tables import deliveries, destinations
 from tallystick.erasure.personal_data import personal_data

@@ -10,7 +10,7 @@ from tallystick.clock import SECOND_US
 from tallystick.erasure.eraser import PAUSE_SECONDS
 from tallystick.errors import Unavailable
 from tallystick.query.scope import Scope
-from tallystick.store import copying
+from tallystick.store import transfer
 from tallystick.store.windows import Window
 from tests.erasure.erasure_driver import ask, by_sarah, confirm, eraser, event, run, show
 from tests.erasure.leftovers import holding
@@ -21,7 +21,7 @@ def trimmed(spine: Spine, folder: Path, name: str, *scopes: Scope) -> Path:
     """A file as restart-log writes it."""
     with NewFile(folder, name) as file:
         for scope in scopes:
-            for piece in copying.rows_of(spine.store, scope, Window(None, None), 0, 1_000):
+            for piece in transfer.rows_of(spine.store, scope, Window(None, None), 0, 1_000):
                 file.write(piece)
     return folder / name
 

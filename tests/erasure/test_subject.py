@@ -13,7 +13,7 @@ from tallystick.errors import BadRequest
 from tallystick.events.incoming import Actor, EventInput, Resource
 from tallystick.events.intake import prepare
 from tallystick.events.record import Record
-from tallystick.query.fold import fold
+from tallystick.query.case_folding import fold
 from tallystick.query.scope import Principal
 
 SARAH = SubjectMatcher(Subject("sarah@acme.com"))

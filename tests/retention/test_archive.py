@@ -10,8 +10,8 @@ import pytest
 
 from tallystick import clock
 from tallystick.clock import SECOND_US
-from tallystick.destinations.directory import Directory
 from tallystick.destinations.file_storage import FileStorage
+from tallystick.destinations.local_directory import Directory
 from tallystick.destinations.s3 import Bucket, S3Account
 from tallystick.erasure.deletions import is_erasing
 from tallystick.ledger.keys import Keyring

@@ -7,7 +7,7 @@ from sqlalchemy import delete, select, update
 
 from tallystick import clock
 from tallystick.clock import DAY_US, SECOND_US
-from tallystick.destinations.directory import Directory
+from tallystick.destinations.local_directory import Directory
 from tallystick.errors import Conflict
 from tallystick.exports import links, request
 from tallystick.exports.tables import exports

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tallystick.clock import to_us
 from tallystick.events.record import Record
 from tallystick.ids import encode, uuid7_bytes
+from tallystick.query.case_folding import fold
 from tallystick.query.conditions import (
     STANDS_IN,
     And,
@@ -23,7 +24,6 @@ from tallystick.query.conditions import (
     Or,
     Query,
 )
-from tallystick.query.fold import fold
 
 # Letters that fold in odd ways, that SQL, LIKE, regular expressions and drivers treat as their own, and plain ones.
 PIECES = (

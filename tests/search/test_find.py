@@ -7,8 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from tallystick.errors import BadRequest
+from tallystick.query.case_folding import fold
 from tallystick.query.conditions import And, AtPath, Contains, Equals, Not, Query
-from tallystick.query.fold import fold
 from tallystick.search import find
 from tallystick.search.page import Page
 from tallystick.store import windows

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick.errors import BadRequest
+from tallystick.query.case_folding import fold
 from tallystick.query.conditions import (
     EVERYTHING,
     And,
@@ -20,7 +21,6 @@ from tallystick.query.conditions import (
     Not,
     Or,
 )
-from tallystick.query.fold import fold
 from tallystick.search.grammar import DEEPEST, MOST_TERMS, needles, parse
 from tallystick.search.tokens import LONGEST, QueryMistake, quoted
 from tests.search.material import PIECES, at

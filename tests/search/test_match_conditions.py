@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 
 from tallystick.events.record import Record
 from tallystick.ids import encode, milliseconds_of
+from tallystick.query.case_folding import fold
 from tallystick.query.conditions import And, AtPath, Condition, Contains, Equals, InNetwork, Not, Or, Query
-from tallystick.query.fold import fold
 from tallystick.search.match import compile_match
 from tallystick.store.clients import Bounds, connect
-from tallystick.store.conditions import sql_for
+from tallystick.store.query_sql import sql_for
 from tallystick.store.rows import ROW_COLUMNS, arrow_of
 from tallystick.store.schema import CREATE_EVENTS, CREATE_SETTINGS
 from tests.fixtures.sizes import size

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick.query.fold import fold
+from tallystick.query.case_folding import fold
 from tallystick.web.highlight import highlight
 
 

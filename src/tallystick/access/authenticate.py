@@ -9,8 +9,8 @@ from sqlalchemy import or_, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick.access import keys, sessions
-from tallystick.access.address import read_address, within
 from tallystick.access.audit import Caller, record_own
+from tallystick.access.client_address import read_address, within
 from tallystick.access.keys import ApiKey
 from tallystick.access.rate_limit import RateLimit
 from tallystick.access.scopes import api_key_scope

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from tallystick import ids
 from tallystick.access import names
-from tallystick.access.address import Network
 from tallystick.access.audit import NOWHERE, Caller, record_own, resource
+from tallystick.access.client_address import Network
 from tallystick.access.scopes import parse_permissions, require
 from tallystick.access.secret import Secret, token_digest
 from tallystick.access.tables import api_keys

@@ -11,7 +11,7 @@ from tallystick.alerts.definition import Field
 from tallystick.events.changes import Change, changes_of
 from tallystick.events.output import SKEW
 from tallystick.events.record import Record
-from tallystick.query.fold import fold
+from tallystick.query.case_folding import fold
 
 # Tokens of documented formats. Text that merely looks random is not a secret: ids and hashes look so too.
 _SECRET = re.compile(

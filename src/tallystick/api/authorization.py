@@ -5,8 +5,8 @@ from typing import Any
 
 from litestar import Request
 
-from tallystick.access.address import Network, client_address
 from tallystick.access.audit import Caller
+from tallystick.access.client_address import Network, client_address
 from tallystick.access.scopes import require
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.operation import operation_of

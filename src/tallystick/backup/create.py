@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 import tallystick
 from tallystick.access.scopes import operator_scope
 from tallystick.access.tables import organizations
-from tallystick.backup import control
+from tallystick.backup import control_database
 from tallystick.backup.manifest import FILE, BackupManifest, FileEntry, LogEntry, NewFile, open_file, write_manifest
 from tallystick.clock import now_us, rfc3339
 from tallystick.database.engine import Database
@@ -25,7 +25,7 @@ from tallystick.errors import Conflict, Unavailable
 from tallystick.journal.tables import set_aside
 from tallystick.ledger.tables import logs
 from tallystick.retention.tables import prunings
-from tallystick.store import copying as rows
+from tallystick.store import transfer as rows
 from tallystick.store.events import EventStore
 from tallystick.work import leases
 
@@ -69,7 +69,7 @@ def _remove_unfinished(unfinished: Path) -> None:
     """Delete what an interrupted backup left; Conflict when the directory holds anything else."""
     if not unfinished.exists():
         return
-    if {path.name for path in unfinished.iterdir()} - {control.FOLDER, EVENTS, FILE}:
+    if {path.name for path in unfinished.iterdir()} - {control_database.FOLDER, EVENTS, FILE}:
         raise Conflict(f"{unfinished} exists and is not an unfinished backup. Choose another directory.")
     shutil.rmtree(unfinished)
 
@@ -95,7 +95,7 @@ def _copy(database: Database, store: EventStore, root: Path, backup_id: UUID, pr
         total = sum(least.values())
         alive = _Heartbeat(database, str(backup_id), lambda: progress(0, total))
         files = []
-        for file in control.copy_tables(connection, root, alive):
+        for file in control_database.copy_tables(connection, root, alive):
             files.append(file)
             _renew(database, str(backup_id))
     events = _EventCopier(database, store, root, str(backup_id), lambda done: progress(done, total))

@@ -31,8 +31,8 @@ from tallystick.ledger.signer import last_checkpoint
 from tallystick.ledger.tables import logs
 from tallystick.merkle.tree import root_of
 from tallystick.outbox import write as outbox
-from tallystick.store import copying, expiry
-from tallystick.store.copies import highest_index
+from tallystick.store import expiry, transfer
+from tallystick.store.copied_columns import highest_index
 from tallystick.store.events import EventStore
 from tallystick.store.windows import Window
 
@@ -155,10 +155,10 @@ def _trim(store: EventStore, data_dir: Path, organization: Organization, log: Lo
     name = f"trimmed-{organization.slug}-{now_us()}.arrow"
     everything = Window(None, None)
     with NewFile(data_dir, name) as file:
-        for piece in copying.rows_of(store, scope, everything, log.size, highest + 1):
+        for piece in transfer.rows_of(store, scope, everything, log.size, highest + 1):
             file.write(piece)
     with open_file(data_dir, file.entry(0)) as stream:
-        written = copying.count_in(stream)
+        written = transfer.count_in(stream)
     if written < len(present):
         raise Unavailable(f"The event store returned {written} of the {len(present)} events to move. Try again.")
     sync_folder(data_dir)

@@ -20,7 +20,7 @@ import msgspec
 from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.engine import make_url
 
-from tallystick.backup import control
+from tallystick.backup import control_database
 from tallystick.backup.create import EVENTS
 from tallystick.backup.manifest import BackupManifest, check_files, files_in, open_file, read_manifest
 from tallystick.backup.tables import backups
@@ -32,7 +32,7 @@ from tallystick.errors import Conflict, SettingsError
 from tallystick.ledger.high_water import HighWaterMarks
 from tallystick.ledger.keys import Keyring
 from tallystick.settings import KEPT_FILE, Settings
-from tallystick.store import copying as rows
+from tallystick.store import transfer as rows
 from tallystick.store.events import EventStore
 
 MARKER_FILE = "restore.json"
@@ -212,8 +212,8 @@ def _move_aside(settings: Settings, begun: RestoreMarker) -> list[str]:
 
 def _check_secret(settings: Settings, directory: Path, manifest: BackupManifest) -> None:
     keyring = Keyring(settings.secret_key, settings.public_host)
-    for row in control.rows_of(directory, manifest, "signing_keys"):
-        public, sealed = control.decode_bytes(row["public"]), control.decode_bytes(row["sealed"])
+    for row in control_database.rows_of(directory, manifest, "signing_keys"):
+        public, sealed = control_database.decode_bytes(row["public"]), control_database.decode_bytes(row["sealed"])
         if not keyring.can_open(UUID(hex=row["org_id"]), public, sealed):
             raise Conflict(
                 "The signing keys in the backup were sealed with another secret key, which backups do not contain. "
@@ -265,7 +265,7 @@ def _fill_control(database: Database, directory: Path, manifest: BackupManifest)
                 f"The tables of the control database have version {there}, those of the backup "
                 f"{manifest.revision}. Use an empty database."
             )
-        control.load_tables(connection, directory, manifest)
+        control_database.load_tables(connection, directory, manifest)
         _note_restored(connection, manifest.backup_id, directory)
 
 

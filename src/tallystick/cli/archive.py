@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tallystick.cli.batches import NDJSON, EventSender, ImportCounts
 from tallystick.cli.client import Client
+from tallystick.cli.import_batches import NDJSON, EventSender, ImportCounts
 from tallystick.cli.terminal import CommandFailed, JsonOption, emit, escape_control, fail, note, say
 from tallystick.clock import rfc3339
-from tallystick.destinations.guard import TargetError
+from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.storage_settings import storage_at
 from tallystick.settings import Settings
 from tallystick.verify.command import FAILS, OPTIONS, USAGE, UsageError, format_reports

@@ -17,7 +17,7 @@ from tallystick.backup.create import summary_of
 from tallystick.backup.data_dir_lock import is_locked, lock_data_dir
 from tallystick.backup.manifest import BackupManifest, read_manifest
 from tallystick.backup.restore import restore_backup as carry_back
-from tallystick.cli.control import control_database
+from tallystick.cli.control_database import control_database
 from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say, stderr
 from tallystick.database.engine import Database
 from tallystick.settings import Settings

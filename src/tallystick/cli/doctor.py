@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from tallystick.cli.control import control_database
+from tallystick.cli.control_database import control_database
 from tallystick.cli.terminal import JsonOption, emit, escape_control, stdout
 from tallystick.clock import now_us
 from tallystick.doctor.check_result import CheckGrade, CheckResult, fine, problem

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from tallystick.cli.batches import EventSender, ImportCounts
 from tallystick.cli.client import Client
+from tallystick.cli.import_batches import EventSender, ImportCounts
 from tallystick.cli.log_files import STANDARD_INPUT, read_file
 from tallystick.cli.terminal import JsonOption, emit, escape_control, say, stderr
 

@@ -7,7 +7,7 @@ import typer
 
 from tallystick.access import keys, organizations
 from tallystick.access.scopes import operator_scope
-from tallystick.cli.control import CLI_CALLER, control_database
+from tallystick.cli.control_database import CLI_CALLER, control_database
 from tallystick.cli.terminal import JsonOption, emit, note, say
 from tallystick.clock import DAY_US, now_us
 

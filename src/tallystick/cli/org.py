@@ -13,7 +13,7 @@ from tallystick.access.organizations import Organization
 from tallystick.access.scopes import operator_scope
 from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.backup.restart_log import restart_frozen_log
-from tallystick.cli.control import CLI_CALLER, control_database
+from tallystick.cli.control_database import CLI_CALLER, control_database
 from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say, stdout
 from tallystick.clock import now_us, rfc3339
 from tallystick.ledger import log

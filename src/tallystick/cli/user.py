@@ -12,7 +12,7 @@ from tallystick.access import organizations, people
 from tallystick.access.members import Member
 from tallystick.access.passwords import HashedPassword, hash_password
 from tallystick.access.scopes import operator_scope
-from tallystick.cli.control import CLI_CALLER, control_database
+from tallystick.cli.control_database import CLI_CALLER, control_database
 from tallystick.cli.terminal import JsonOption, emit, note, say
 from tallystick.clock import now_us
 from tallystick.database.engine import Database

@@ -11,8 +11,8 @@ from tallystick.compliance import framework
 from tallystick.database.engine import Database
 from tallystick.events.output import event_of
 from tallystick.events.record import Record, StoredEvent
+from tallystick.query.case_folding import fold
 from tallystick.query.conditions import And, Query, exactly
-from tallystick.query.fold import fold
 from tallystick.query.scope import Scope
 from tallystick.render.compliance_report import EventLine, ExceptionReport, QuestionReport, ValueCount, ValueGroup
 from tallystick.search import scan

@@ -13,9 +13,9 @@ from tallystick.access import names, organizations
 from tallystick.access.audit import NOWHERE, Caller, differences, record_own_for, resource
 from tallystick.access.scopes import require
 from tallystick.destinations import message_queue
+from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.destination import DELIVERY_PREFIX, PREFIX, Destination, is_destination, show
-from tallystick.destinations.guard import Guard
 from tallystick.destinations.kinds.kind import CheckedSettings, DestinationKind, SettingsCheck, invalid_settings
 from tallystick.destinations.kinds.registry import find_kind, kind_names, kind_of
 from tallystick.destinations.secrets import (

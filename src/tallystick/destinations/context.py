@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tallystick.access.secret import SecretBox
-from tallystick.destinations.guard import Guard
+from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.smtp import MailServer
 
 

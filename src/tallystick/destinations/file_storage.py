@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from tallystick.destinations.guard import TargetError
+from tallystick.destinations.address_guard import TargetError
 
 BLOCK = 1 << 18
 

@@ -15,7 +15,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeou
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from tallystick.destinations.guard import Guard, TargetError
+from tallystick.destinations.address_guard import Guard, TargetError
 
 CONNECT_SECONDS = 5.0
 MAX_SECONDS = 15.0  # for a whole request, however slowly the answer arrives

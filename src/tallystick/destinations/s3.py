@@ -11,8 +11,8 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from urllib3 import PoolManager, Retry, Timeout
 from urllib3.exceptions import HTTPError
 
+from tallystick.destinations.address_guard import Guard, TargetError
 from tallystick.destinations.file_storage import BLOCK, Checksum, FileMissing, checksum, read_blocks, verify_copy
-from tallystick.destinations.guard import Guard, TargetError
 from tallystick.destinations.http_client import connection_pool
 
 CONNECT_SECONDS = 10.0

@@ -3,9 +3,9 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tallystick.destinations.directory import Directory
+from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.file_storage import FileStorage
-from tallystick.destinations.guard import Guard
+from tallystick.destinations.local_directory import Directory
 from tallystick.destinations.s3 import Bucket, S3Account
 from tallystick.settings import Settings
 

@@ -16,7 +16,7 @@ from tallystick.backup.create import expected_events
 from tallystick.backup.data_dir_lock import is_locked, lock_data_dir, server_address
 from tallystick.backup.restore import refuse_interrupted
 from tallystick.database.engine import Database
-from tallystick.destinations.guard import TargetError
+from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.storage_settings import archive_storage
 from tallystick.doctor.check_result import CheckResult, fine, problem, warning
 from tallystick.errors import SettingsError
@@ -24,7 +24,7 @@ from tallystick.ingest.recorder import LEAST_FREE_BYTES
 from tallystick.ledger.tables import logs
 from tallystick.retention.archive import has_marker
 from tallystick.settings import KEPT_FILE, Settings
-from tallystick.store import copying, erasing
+from tallystick.store import erasing, transfer
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 
@@ -118,7 +118,7 @@ def missing_events(settings: Settings, store: EventStore) -> int:
         with database.read() as connection:
             ends = {row.org_id: row.stored_end for row in connection.execute(select(logs.c.org_id, logs.c.stored_end))}
             least = expected_events(connection)
-        there = {org_id: copying.count_below(store, operator_scope(org_id), end) for org_id, end in ends.items()}
+        there = {org_id: transfer.count_below(store, operator_scope(org_id), end) for org_id, end in ends.items()}
         with database.read() as connection:
             later = expected_events(connection)
         return sum(max(min(least[one], later[one]) - there[one], 0) for one in ends)

@@ -20,7 +20,7 @@ from tallystick.errors import BadRequest
 from tallystick.events.catalogue import LASTING
 from tallystick.events.record import Record, StoredEvent
 from tallystick.merkle.commitment import PARTS
-from tallystick.query.fold import fold
+from tallystick.query.case_folding import fold
 
 ERASED = "[erased]"
 MAX_ALSO = 20

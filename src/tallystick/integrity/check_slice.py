@@ -17,7 +17,7 @@ from tallystick.merkle.tree import EMPTY, Edge
 from tallystick.query.scope import Scope
 from tallystick.search.integrity import differences
 from tallystick.search.scan import read_unstored
-from tallystick.store.copies import highest_index, indexes_held
+from tallystick.store.copied_columns import highest_index, indexes_held
 from tallystick.store.events import EventStore
 
 SLICE = 8 * TILE_WIDTH

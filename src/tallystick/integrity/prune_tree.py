@@ -9,7 +9,7 @@ from tallystick.ledger import expiry
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.query.scope import Scope
 from tallystick.search.scan import read_unstored
-from tallystick.store.copies import indexes_held
+from tallystick.store.copied_columns import indexes_held
 from tallystick.store.events import EventStore
 
 TAIL_DAYS = 365

@@ -1,6 +1,6 @@
 """Conditions on an event; a search, a filter or a rule is a tree of these.
 
-Text is compared after `query.fold.fold`. A field that an event lacks ("" in the record) equals nothing, not even the
+Text is compared after `query.case_folding.fold`. A field that an event lacks ("" in the record) equals nothing, not even the
 pattern `*`.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
-from tallystick.query.fold import fold
+from tallystick.query.case_folding import fold
 
 Field = Literal["user", "action", "category", "status", "resource", "resource_type", "id", "session", "request"]
 

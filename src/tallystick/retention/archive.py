@@ -19,8 +19,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from tallystick import ids, telemetry
 from tallystick.clock import from_us
 from tallystick.database.engine import Database
+from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.file_storage import FileMissing, FileStorage
-from tallystick.destinations.guard import TargetError
 from tallystick.events.record import StoredEvent
 from tallystick.ledger.bundle import BundleWriter, Selection
 from tallystick.ledger.prover import Prover

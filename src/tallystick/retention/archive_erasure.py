@@ -16,8 +16,8 @@ from sqlalchemy import func, select
 
 from tallystick import clock
 from tallystick.database.engine import Database
+from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.file_storage import FileMissing, checksum, read_blocks
-from tallystick.destinations.guard import TargetError
 from tallystick.events.record import StoredEvent
 from tallystick.ledger.reduce_bundle import BundleAltered, BundleReducer, events_in
 from tallystick.merkle.remains import lost_parts, mask_of

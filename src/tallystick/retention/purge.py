@@ -12,7 +12,7 @@ from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.database.engine import Database
-from tallystick.destinations.guard import TargetError
+from tallystick.destinations.address_guard import TargetError
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.events.catalogue import LASTING
 from tallystick.ingest.tables import external_ids

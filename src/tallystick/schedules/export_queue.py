@@ -10,10 +10,10 @@ from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
+from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.delivery_queue import AttemptOutcome, Claim, DeliveryQueue, DeliveryResult, Lane
 from tallystick.destinations.email_queue import EMAIL_BACKOFF
 from tallystick.destinations.file_storage import FileStorage
-from tallystick.destinations.guard import TargetError
 from tallystick.destinations.smtp import EmailNotSent, InvalidEmail
 from tallystick.errors import TallystickError
 from tallystick.exports import request

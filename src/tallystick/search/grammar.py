@@ -10,8 +10,8 @@ from typing import NoReturn
 
 from tallystick.clock import zone_of
 from tallystick.errors import BadRequest
+from tallystick.query.case_folding import fold
 from tallystick.query.conditions import EVERYTHING, And, AtPath, Between, Condition, Contains, Not, Or
-from tallystick.query.fold import fold
 from tallystick.search.dates import Clock
 from tallystick.search.qualifiers import BadValue, any_of, condition_of
 from tallystick.search.tokens import Token, mistake, quoted, quoted_if_needed, tokens_of

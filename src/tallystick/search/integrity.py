@@ -15,7 +15,7 @@ from tallystick.merkle.commitment import ENTRY_BYTES
 from tallystick.merkle.remains import lost_parts
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.query.scope import Scope
-from tallystick.store.copies import differing_columns, rows_with_copies
+from tallystick.store.copied_columns import differing_columns, rows_with_copies
 from tallystick.store.events import EventStore
 
 SLICE = 2_000

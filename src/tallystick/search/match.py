@@ -1,12 +1,13 @@
 """Evaluates a query on one event in Python, for live views and rules, which see events as they are recorded.
 
-Equivalent to the SQL of `store.conditions`; a property test compares the two.
+Equivalent to the SQL of `store.query_sql`; a property test compares the two.
 """
 
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 
 from tallystick.events.record import Record
+from tallystick.query.case_folding import fold
 from tallystick.query.conditions import (
     STANDS_IN,
     And,
@@ -20,7 +21,6 @@ from tallystick.query.conditions import (
     Or,
     Query,
 )
-from tallystick.query.fold import fold
 from tallystick.query.values import event_id_span as id_span
 from tallystick.query.values import fits, network_span, number
 from tallystick.store.schema import SEARCHED

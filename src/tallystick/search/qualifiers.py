@@ -7,8 +7,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TypeVar
 
 from tallystick.events.catalogue import CATEGORIES, STATUSES
+from tallystick.query.case_folding import fold
 from tallystick.query.conditions import AtPath, Between, Condition, Equals, Field, InNetwork, Or
-from tallystick.query.fold import fold
 from tallystick.query.values import event_id_span as id_span
 from tallystick.query.values import fits
 from tallystick.search.dates import FORMS, Clock, DateOrTime

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from typing import Literal, NoReturn
 
 from tallystick.errors import BadRequest
-from tallystick.query.fold import fold
+from tallystick.query.case_folding import fold
 from tallystick.search.qualifiers import EXAMPLES, NAMES, PARTS, closest_match
 
 LONGEST = 2_000

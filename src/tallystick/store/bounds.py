@@ -5,7 +5,7 @@ from typing import Any
 
 from tallystick.query.conditions import EVERYTHING, And, AtPath, Condition, Contains, Not, Or, Query
 from tallystick.query.scope import Scope
-from tallystick.store.conditions import sql_for
+from tallystick.store.query_sql import sql_for
 
 
 @dataclass(frozen=True, slots=True)

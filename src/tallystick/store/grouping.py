@@ -7,8 +7,8 @@ from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Condition, Query
 from tallystick.query.scope import Scope
 from tallystick.store.bounds import compile_bounded
-from tallystick.store.conditions import sql_for
 from tallystick.store.events import EventStore
+from tallystick.store.query_sql import sql_for
 from tallystick.store.reading import VALUES
 from tallystick.store.windows import order_by
 

@@ -14,7 +14,7 @@ SEARCHED = (
 
 
 def folded(expression: str) -> str:
-    """SQL that folds case as `query.fold` does."""
+    """SQL that folds case as `query.case_folding` does."""
     return f"replaceAll(lowerUTF8({expression}),'ς','σ')"
 
 

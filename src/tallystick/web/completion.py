@@ -7,7 +7,7 @@ from litestar.enums import MediaType
 
 from tallystick.clock import now_us
 from tallystick.errors import BadRequest
-from tallystick.query.fold import fold
+from tallystick.query.case_folding import fold
 from tallystick.query.scope import Scope
 from tallystick.search import find
 from tallystick.search.filters import QUALIFIERS, query_from

@@ -6,7 +6,7 @@ from html import escape
 
 from markupsafe import Markup
 
-from tallystick.query.fold import fold
+from tallystick.query.case_folding import fold
 
 _TAIL = 6  # characters at the end that are never cut, because ids differ there
 _ID = re.compile(r"(?=.*[0-9])[\w.:/+=-]{20,}", re.ASCII)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tallystick.query.fold import fold
+from tallystick.query.case_folding import fold
 
 DETAILS = ("changes", "request", "response", "metadata")
 BEFORE, LENGTH = 12, 100  # characters; few before the match, so that it is visible in a narrow cell

@@ -6,8 +6,8 @@ from litestar.datastructures import FormMultiDict
 
 from tallystick import ids
 from tallystick.access import organizations, sessions
-from tallystick.access.address import client_address
 from tallystick.access.audit import Caller
+from tallystick.access.client_address import client_address
 from tallystick.access.csrf import form_token, refuse_cross_site
 from tallystick.access.scopes import require
 from tallystick.access.sessions import Session, cookie_name

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from tallystick.destinations.address_guard import Guard, TargetError
 from tallystick.destinations.delivery_queue import DeliveryResult
-from tallystick.destinations.guard import Guard, TargetError
 from tallystick.destinations.http_client import post
 from tallystick.destinations.kinds.kind import DeliveryTarget, invalid_settings
 

@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from tallystick.database.engine import Database
+from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.delivery_queue import DeliveryResult
-from tallystick.destinations.guard import Guard
 from tallystick.destinations.message import Message
 from tallystick.destinations.secrets import DestinationSecrets
 from tallystick.errors import BadRequest

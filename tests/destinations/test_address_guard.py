@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from tallystick.destinations.guard import Guard, TargetError, TargetNotAllowed
+from tallystick.destinations.address_guard import Guard, TargetError, TargetNotAllowed
 
 PRIVATE = [
     "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",

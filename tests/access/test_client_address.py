@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from tallystick.access.address import client_address
+from tallystick.access.client_address import client_address
 
 PROXIES = tuple(map(ip_network, ("10.0.0.0/8", "fd00::/8")))
 

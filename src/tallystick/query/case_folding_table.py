@@ -1,4 +1,4 @@
-"""How the event store lower-cases; written by scripts/fold_table.py from ClickHouse 26.9.2.1, not by hand.
+"""How the event store lower-cases; written by scripts/case_folding_table.py from ClickHouse 26.9.2.1, not by hand.
 
 RUNS holds (first, last, step, distance): each `step`-th code point from first to last
 becomes the one `distance` further on. LONGER holds code points that become several.

@@ -7,7 +7,7 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick.query.fold import fold
+from tallystick.query.case_folding import fold
 from tallystick.store.clients import Bounds, connect
 from tallystick.store.schema import folded
 

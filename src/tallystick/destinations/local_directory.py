@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.file_storage import Checksum, FileMissing, checksum, read_blocks, verify_copy
-from tallystick.destinations.guard import TargetError
 from tallystick.durable import replace_file, sync_file, sync_folder
 
 _PART = ".part"

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tallystick.events.record import Record, StoredEvent
+from tallystick.query.case_folding import fold
 from tallystick.query.conditions import Query
-from tallystick.query.fold import fold
 from tallystick.query.scope import Scope
 from tallystick.store.bounds import compile_bounded
 from tallystick.store.events import EventStore

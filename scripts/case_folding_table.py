@@ -1,6 +1,6 @@
-"""Write src/tallystick/query/fold_table.py: what the event store's `lowerUTF8` does to each code point.
+"""Write src/tallystick/query/case_folding_table.py: what the event store's `lowerUTF8` does to each code point.
 
-    .venv/bin/python scripts/fold_table.py
+    .venv/bin/python scripts/case_folding_table.py
 
 To be run when the engine's Unicode version changes, which tests/search/test_fold.py notices.
 """
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import clickhouse_connect
 
-TARGET = Path(__file__).parent.parent / "src/tallystick/query/fold_table.py"
+TARGET = Path(__file__).parent.parent / "src/tallystick/query/case_folding_table.py"
 
-HEAD = '''"""How the event store lower-cases; written by scripts/fold_table.py from {engine}, not by hand.
+HEAD = '''"""How the event store lower-cases; written by scripts/case_folding_table.py from {engine}, not by hand.
 
 RUNS holds (first, last, step, distance): each `step`-th code point from first to last
 becomes the one `distance` further on. LONGER holds code points that become several.

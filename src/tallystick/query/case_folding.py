@@ -2,7 +2,7 @@
 
 import re
 
-from tallystick.query.fold_table import LONGER, RUNS
+from tallystick.query.case_folding_table import LONGER, RUNS
 
 _FINAL_SIGMA, _SIGMA = 0x3C2, "σ"
 
