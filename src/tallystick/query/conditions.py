@@ -1,7 +1,7 @@
 """Conditions on an event; a search, a filter or a rule is a tree of these.
 
-Text is compared after `query.case_folding.fold`. A field that an event lacks ("" in the record) equals nothing, not even the
-pattern `*`.
+Text is compared after `query.case_folding.fold`. A field that an event lacks ("" in the record) equals nothing, not
+even the pattern `*`.
 """
 
 from collections.abc import Mapping
