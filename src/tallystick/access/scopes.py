@@ -14,8 +14,6 @@ Role = Literal["owner", "admin", "auditor", "member"]
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
 _ALL = frozenset(PERMISSIONS)
 
-# Who acts from the command line of the server.
-
 # No permission changes or deletes an event: there is none.
 ROLES: Mapping[Role, frozenset[Permission]] = {
     "owner": _ALL,

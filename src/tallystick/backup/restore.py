@@ -26,7 +26,7 @@ from tallystick.backup.manifest import BackupManifest, check_files, files_in, op
 from tallystick.backup.tables import backups
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
-from tallystick.database.migrate import knows, revision_of, upgrade
+from tallystick.database.migrate import is_before_first_release, knows, revision_of, upgrade
 from tallystick.durable import replace_file, sync_folder
 from tallystick.errors import Conflict, SettingsError
 from tallystick.ledger.high_water import HighWaterMarks
@@ -83,9 +83,10 @@ def restore_backup(
     """
     manifest = read_manifest(directory)
     if not knows(manifest.revision):
-        raise Conflict(
-            f"The backup was made by Tallystick {manifest.version}, a newer version. Restore with that version."
+        which = (
+            "a version before the first release" if is_before_first_release(manifest.revision) else "a newer version"
         )
+        raise Conflict(f"The backup was made by Tallystick {manifest.version}, {which}. Restore with that version.")
     total, done = manifest.bytes, 0
 
     def checked(size: int) -> None:

@@ -34,7 +34,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
         if not database.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
         current = revision_of(connection)
-        if current in _BEFORE_FIRST_RELEASE:
+        if current is not None and is_before_first_release(current):
             raise SettingsError(
                 f"The control database has schema {current}, of a version before the first release, which cannot be "
                 "upgraded. Export what you need with the version that made it, then start this one with a new database."
@@ -44,6 +44,11 @@ def upgrade(database: Database, revision: str = "head") -> None:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def is_before_first_release(revision: str) -> bool:
+    """Whether a development version, which cannot be upgraded, made a schema of this revision."""
+    return revision in _BEFORE_FIRST_RELEASE
 
 
 def revision_of(connection: Connection) -> str | None:
