@@ -104,6 +104,7 @@ def test_a_link_needs_no_key_and_no_other_text_is_one(alice, stranger):
     path = made.json()["url"].split("/", 3)[3]
     answer = stranger.get(f"/{path}")
     assert hashlib.sha256(answer.content).hexdigest() == one["sha256"]
+    assert stranger.get(f"/{path}?utm_source=mail").status_code == 200  # as mail programs lengthen links
     for changed in (path[:-1] + ("A" if path[-1] != "A" else "B"), path[:-4], path + "AAAA"):
         problem(stranger.get(f"/{changed}"), 404, "no_link")
     problem(stranger.get(f"{EXPORTS}/{one['id']}/download"), 401, "no_api_key")

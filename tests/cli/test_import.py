@@ -116,7 +116,7 @@ def test_other_content_under_a_known_id_counts_as_known_and_is_said(member: Memb
     changed = lines(*numbered(2, description="changed"))
     counted = counts(member, "--format", "tallystick", "-", input_text=changed)
     assert counted == {"new": 0, "known": 2, "conflicts": 2, "refused": 0}
-    assert "other content" in member.run("import", "--format", "tallystick", "-", input_text=changed).stdout
+    assert "different content" in member.run("import", "--format", "tallystick", "-", input_text=changed).stdout
 
 
 def test_a_broken_file_is_named_and_the_others_are_read(member: Member, tmp_path: Path, trail: Path) -> None:

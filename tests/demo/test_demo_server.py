@@ -76,7 +76,7 @@ def test_its_rules_watch_the_last_days_and_not_the_past(demo: Demo) -> None:
 
 
 def test_the_printed_sign_in_is_the_owners(demo: Demo) -> None:
-    assert demo.printed("E-mail") == "maya@acme.com"
+    assert demo.printed("Email") == "maya@acme.com"
     assert len(demo.printed("Password")) >= 12
     assert demo.printed("Sign in") == f"{demo.url}/sign-in"
 

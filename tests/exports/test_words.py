@@ -14,6 +14,7 @@ from tallystick.exports.words import FRAMEWORKS, control_words, describe_filter,
         ({"start": ["2026-11-01"], "end": ["2026-11-07"]}, "1 Nov 2026 to 7 Nov 2026"),
         ({"start": ["2026-11-01"], "tz": ["Europe/Berlin"]}, "since 1 Nov 2026 (Europe/Berlin)"),
         ({"end": ["2026-06-21T23:00:00Z"], "tz": ["Europe/Berlin"]}, "until 22 Jun 2026, 01:00 (Europe/Berlin)"),
+        ({"start": ["2026-11-01"], "tz": ["Australia/[erased]"]}, "since 1 Nov 2026 (Australia/[erased])"),
         ({"start": ["7d"]}, "since 7d"),
     ],
 )

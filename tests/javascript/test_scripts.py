@@ -48,7 +48,7 @@ def test_a_term_is_added_to_a_search_as_the_link_without_scripts_adds_it(node):
     for search in SEARCHES:
         for value in VALUES:
             links = filter_links(Filters(q=search), "/audit-logs", "session", value)
-            for link, term in ((links.only, links.term), (links.without, f"-{links.term}")):
+            for link, term in ((links.show_only, links.term), (links.exclude, f"-{links.term}")):
                 if link:
                     calls.append([search, term])
                     expected += parse_qs(urlsplit(link).query)["q"]

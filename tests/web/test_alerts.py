@@ -79,7 +79,7 @@ def test_a_mistake_is_explained_and_what_was_typed_stays(alice_asks, more, said)
 
 
 def test_a_detection_is_looked_at_and_switched_on(alice_asks):
-    assert "matching events" in text_of(alice_asks, f"{PAGE}/password_spraying/backtest?days=90")
+    assert "matching event" in text_of(alice_asks, f"{PAGE}/password_spraying/backtest?days=90")
     answer = alice_asks.post(f"{PAGE}/detections/password_spraying", data={"form_token": token(alice_asks)})
     assert answer.status_code == 303
     assert "Password spraying" in text_of(alice_asks)

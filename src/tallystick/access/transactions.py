@@ -54,11 +54,14 @@ class ScopedTransactions:
     ) -> T:
         """The result of `function(connection, scope, …)` in a transaction that is committed if it returns.
 
-        Functions that are audited also take `now` and `caller`: pass `**request.context`.
+        Functions that are audited also take `now` and `caller`: pass `**request.context`. `now` is taken anew when the
+        transaction has begun, so that times and ids follow the order of the commits.
         """
 
         def work() -> T:
             with self.database.write() as connection:
+                if "now" in kwargs:
+                    kwargs["now"] = now_us()
                 return function(connection, self.scope, *args, **kwargs)
 
         return await self.run(work)

@@ -29,7 +29,6 @@ from tallystick.api.fields import (
     doc,
 )
 from tallystick.api.operation import Schema, operation
-from tallystick.api.parameters import Parameters
 from tallystick.api.query_parameters import DEFAULT_LISTED, MOST_LISTED
 from tallystick.api.query_parameters import EXPORTS as PARAMETERS
 from tallystick.clock import SECOND_US, optional_rfc3339, rfc3339
@@ -225,8 +224,8 @@ async def follow_export_link(request: Request[Any, Any, Any], services: ApiServi
 
     Takes no key. The download and its address are recorded.
     """
+    # Unlike elsewhere, other query parameters are ignored: mail programs add their own to the links in a mail.
     caller = caller_of(request, services)
-    Parameters.of(request)
     services.public_reads.take(caller.address)
 
     def find() -> Export:

@@ -19,7 +19,7 @@ COMMANDS = {
     "org": ("org", "Create and list organizations, and set their retention."),
     "user": ("user", "Add people to organizations."),
     "key": ("key", "Create API keys."),
-    "import": ("import_logs", "Import log files, and report how many events were new, already known, or rejected."),
+    "import": ("import_logs", "Import log files, and report how many events were new, known already, or refused."),
     "send": ("send", "Record one event and print its id."),
     "search": ("search", "Find events, newest first."),
     "export": ("export", "Export matching events to a file of any size, and check its SHA-256."),

@@ -58,7 +58,7 @@ def restore(
     if json:
         emit(tally)
     else:
-        say(f"{tally.new:,} new, {tally.known:,} already known, {tally.refused:,} rejected")
+        say(f"{tally.new:,} new, {tally.known:,} known already, {tally.refused:,} refused")
     if tally.refused:
         raise typer.Exit(FAILS)
 
@@ -98,7 +98,7 @@ def _record(client: Client, names: Sequence[str]) -> ImportCounts:
             "tallystick org create SLUG --retention-days 36500, and give a key of it."
         )
     sender = EventSender(
-        client, lambda place, problem: note(f"{escape_control(place)}: rejected: {escape_control(problem)}")
+        client, lambda place, problem: note(f"{escape_control(place)}: refused: {escape_control(problem)}")
     )
     for name in names:
         for number, line in enumerate(_events(name), 1):

@@ -35,10 +35,10 @@ def import_logs(
     ],
     json: JsonOption = False,
 ) -> None:
-    """Import log files, and report how many events were new, already known, or rejected.
+    """Import log files, and report how many events were new, known already, or refused.
 
     An event with an external ID is recorded only once, however often it is sent. All CloudTrail events have one.
-    The exit status is 1 if any event was rejected.
+    The exit status is 1 if any event was refused.
     """
     with _progress(files) as (progress, task):
         sender = EventSender(
@@ -78,7 +78,7 @@ def _progress(files: list[str]) -> Iterator[tuple[Progress, TaskID]]:
 
 def _print_refusal(progress: Progress, location: str, problem: str) -> None:
     progress.console.print(
-        f"{escape_control(location)}: rejected: {escape_control(problem)}", markup=False, soft_wrap=True
+        f"{escape_control(location)}: refused: {escape_control(problem)}", markup=False, soft_wrap=True
     )
 
 
@@ -87,4 +87,4 @@ def _print_counts(tally: ImportCounts, json: bool) -> None:
         emit(tally)
         return
     conflicts = f" ({tally.conflicts:,} with different content: the first version is kept)" if tally.conflicts else ""
-    say(f"{tally.new:,} new, {tally.known:,} already known{conflicts}, {tally.refused:,} rejected")
+    say(f"{tally.new:,} new, {tally.known:,} known already{conflicts}, {tally.refused:,} refused")

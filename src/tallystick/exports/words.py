@@ -42,7 +42,10 @@ def describe_period(given: Filter, first: int = 0) -> str:
     name = "".join(given.get("tz", ())[:1])
     if not start and not end:
         return f"from log index {first:,} on" if first else "any time"
-    zone = zone_of(name or "UTC")
+    try:
+        zone = zone_of(name or "UTC")
+    except ValueError:  # an erasure may have taken a part of the name, or this host lacks the zone
+        zone = zone_of("UTC")
     has_time = any(len(text) > len("2026-11-21") for text in (start, end))
     since, until = (_bound_words(text, zone) for text in (start, end))
     said = f"{since} to {until}" if start and end else f"since {since}" if start else f"until {until}"

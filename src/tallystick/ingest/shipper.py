@@ -52,7 +52,9 @@ class Shipper(Background):
     def log_failure(self, error: Exception) -> None:
         if isinstance(error, StoreError):
             telemetry.store_up.set(0)
-        super().log_failure(error)
+            logger.warning("store_failed", error=str(error)[:500])
+        else:
+            super().log_failure(error)
 
     def step(self) -> bool:
         """Ship one shipment; False if there is none. After a StoreError it stays fixed and is sent again."""
