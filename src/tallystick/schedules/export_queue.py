@@ -98,8 +98,9 @@ class ExportQueue(DeliveryQueue):
         organizations.lock_row(connection, lane.org_id)
         schedule_id, is_stored = lane.lane_id
         address = schedule_deliveries.c.address
+        # The attempt is recorded for the file that was sent, even if the run gets another file meanwhile.
         return connection.execute(
-            select(schedule_deliveries)
+            select(schedule_deliveries, schedule_runs.c.export_id, schedule_runs.c.until)
             .join(schedule_runs, _same_run())
             .where(_is_due(now), schedule_runs.c.org_id == lane.org_id, schedule_runs.c.schedule_id == schedule_id)
             .where(address == OPERATOR_STORAGE if is_stored else address != OPERATOR_STORAGE)
@@ -146,15 +147,17 @@ class ExportQueue(DeliveryQueue):
             connection.execute(delete(schedule_runs).where(runs.is_run(row.org_id, row.run_id)))
             return
         if result == FILE_MISSING:
-            released = update(schedule_deliveries).where(self.is_row(row))
+            released = update(schedule_deliveries).where(self.is_row(row), schedule_deliveries.c.state == "waiting")
             connection.execute(released.values(next_at=row.next_at, way=""))
-            runs.restart(connection, schedule, run, now)
+            # Otherwise the run was closed, or the other lane missed the same file and has restarted the run.
+            if run.state == "sending" and run.export_id == row.export_id:
+                runs.restart(connection, schedule, run, now)
             return
         self.record_attempt(connection, outcome, run.made_at, way=result.method)
         if result.problem:
             logger.warning("schedule_not_delivered", schedule=schedule.public_id, problem=result.problem)
         else:
-            runs.mark_served(connection, schedule, run, row.address)
+            runs.mark_served(connection, schedule, run, row.address, until=row.until)
         mine = (schedule_deliveries.c.org_id == row.org_id) & (schedule_deliveries.c.run_id == row.run_id)
         waiting = select(schedule_deliveries.c.address).where(mine, schedule_deliveries.c.state == "waiting").limit(1)
         if connection.execute(waiting).first() is None:
@@ -166,10 +169,8 @@ class ExportQueue(DeliveryQueue):
         if outcome.result.method not in ("attached", "stored"):
             return
         with self._database.read() as connection:
-            run = _run(connection, outcome.claim.row)
-            export = None if run is None else export_of(connection, run)
-        if export is not None:
-            self._exporter.finish_download(export)
+            export = export_of(connection, outcome.claim.row)
+        self._exporter.finish_download(export)
 
     def delete_old(self, connection: Connection, now: int) -> None:
         old = (schedule_runs.c.finished_at < now - KEPT) & schedule_runs.c.state.not_in(OPEN)
@@ -186,7 +187,7 @@ class ExportQueue(DeliveryQueue):
         recipient = next((one for one in schedule.recipients if one.address == row.address), None)
         if recipient is None or not may_receive(connection, row.org_id, recipient):
             return DeliveryResult("no longer receives it", permanent=True)
-        export = export_of(connection, run)
+        export = export_of(connection, row)
         path = self._exporter.path(export)
         if not export.has_file or not path.exists():
             return FILE_MISSING
@@ -204,7 +205,7 @@ def is_sending(now: int) -> ColumnElement[bool]:
 
 
 def export_of(connection: Connection, run: Row[Any]) -> Export:
-    """The export that makes the file of a run."""
+    """The export that makes the file of a run, or made that of a claimed delivery."""
     row = connection.execute(select(exports).where(request.is_export(run.org_id, run.export_id))).one()
     return request.export_of(row)
 

@@ -61,7 +61,8 @@ def restart(connection: Connection, schedule: Schedule, run: Row[Any], now: int)
     values: dict[str, Any] = {"state": "making", "export_id": export.export_id}
     if schedule.mode == "new":
         values["until"] = export.position
-    connection.execute(update(schedule_runs).where(is_run(run.org_id, run.run_id)).values(values))
+    still_open = is_run(run.org_id, run.run_id) & schedule_runs.c.state.in_(OPEN)
+    connection.execute(update(schedule_runs).where(still_open).values(values))
 
 
 def has_open(connection: Connection, schedule: Schedule) -> bool:
@@ -116,8 +117,8 @@ def close(connection: Connection, schedule: Schedule, run: Row[Any], now: int, *
         _start_next(connection, schedule, {one.address for one in sent}, now)
 
 
-def mark_served(connection: Connection, schedule: Schedule, run: Row[Any], address: str) -> None:
-    """Notes that the recipient has everything up to the end of the run.
+def mark_served(connection: Connection, schedule: Schedule, run: Row[Any], address: str, *, until: int) -> None:
+    """Notes that the recipient has everything up to `until`, the end of the file that was sent.
 
     Unless a person started it and earlier periods are still owed: those follow by the calendar.
     """
@@ -125,8 +126,8 @@ def mark_served(connection: Connection, schedule: Schedule, run: Row[Any], addre
     if run.asked and run.period:
         first = date.fromisoformat(run.period.split()[0])
         mine &= schedule_recipients.c.until >= moment_of(first, time(), schedule.calendar.zone)
-    reached = update(schedule_recipients).where(mine, schedule_recipients.c.until < run.until)
-    connection.execute(reached.values(until=run.until))
+    reached = update(schedule_recipients).where(mine, schedule_recipients.c.until < until)
+    connection.execute(reached.values(until=until))
 
 
 def is_run(org_id: UUID, run_id: UUID) -> ColumnElement[bool]:

@@ -131,7 +131,8 @@ class Scheduler(Background):
             if schedule is None:
                 connection.execute(delete(schedule_runs).where(is_run))
             elif export.has_file:
-                connection.execute(update(schedule_runs).where(is_run).values(state="sending", rows=export.rows))
+                is_making = is_run & (schedule_runs.c.state == "making")
+                connection.execute(update(schedule_runs).where(is_making).values(state="sending", rows=export.rows))
             elif export.gone in ("erased", "lost", "expired"):
                 runs.restart(connection, schedule, run, now)
             else:
