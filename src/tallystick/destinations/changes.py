@@ -181,6 +181,9 @@ def remove(connection: Connection, scope: Scope, public_id: str, *, now: int, ca
     require(scope, "alerts")
     organizations.lock_row(connection, scope.org_id)
     one = show(connection, scope, public_id)
+    this = is_destination(one.org_id, one.destination_id)
+    # Before its deliveries, as everywhere: the other order could deadlock with an attempt that is being recorded.
+    connection.execute(select(destinations.c.destination_id).where(this).with_for_update())
     record_own_for(
         connection,
         scope,
@@ -196,7 +199,7 @@ def remove(connection: Connection, scope: Scope, public_id: str, *, now: int, ca
     )
     connection.execute(delete(delivery_attempts).where(attempts))
     connection.execute(delete(deliveries).where(mine))
-    connection.execute(delete(destinations).where(is_destination(one.org_id, one.destination_id)))
+    connection.execute(delete(destinations).where(this))
 
 
 def send_test(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> str:

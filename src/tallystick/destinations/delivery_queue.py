@@ -93,7 +93,10 @@ class DeliveryQueue(ABC):
 
     @abstractmethod
     def next_row(self, connection: Connection, lane: Lane, now: int) -> Row[Any] | None:
-        """The row of a lane to attempt next; None when there is none, or another process attempts one."""
+        """The row of a lane to attempt next; None when there is none, or another process attempts one.
+
+        It has the columns `key`, `claim_column`, `attempts`, and `made_at`, which the age of the delivery counts from.
+        """
 
     @abstractmethod
     def send(self, claim: Claim, now: int) -> DeliveryResult | None:
@@ -102,6 +105,13 @@ class DeliveryQueue(ABC):
     @abstractmethod
     def record(self, connection: Connection, outcome: AttemptOutcome) -> None:
         """Records an attempt and everything that follows from it."""
+
+    def update_row(self, connection: Connection, outcome: AttemptOutcome) -> int | None:
+        """Updates the row after an attempt, without what else follows; returns the time of the next attempt.
+
+        The worker calls it by itself when `record` fails again and again: what was sent is not sent a second time.
+        """
+        return self.record_attempt(connection, outcome)
 
     def may_work(self, _now: int) -> bool:
         """Whether this process may deliver at all; asked outside of any transaction."""
@@ -144,9 +154,7 @@ class DeliveryQueue(ABC):
         column = self.table.c[self.claim_column]
         connection.execute(update(self.table).where(column.is_not(None)).values({column: None}))
 
-    def record_attempt(
-        self, connection: Connection, outcome: AttemptOutcome, created_at: int, **values: Any
-    ) -> int | None:
+    def record_attempt(self, connection: Connection, outcome: AttemptOutcome, **values: Any) -> int | None:
         """Counts the attempt, releases the claim, and settles the row: delivered, given up, or due again.
 
         Returns the time of the next attempt in microseconds, None when there is none. `values` are further columns.
@@ -155,7 +163,7 @@ class DeliveryQueue(ABC):
         attempts = row.attempts + 1
         next_at = None
         if result.problem and not (result.permanent or result.gone):
-            next_at = self.backoff.next_attempt(attempts, created_at, now, result.retry_after)
+            next_at = self.backoff.next_attempt(attempts, row.made_at, now, result.retry_after)
         values |= {"attempts": attempts, "problem": result.problem[: self.problem_length]}
         if self.claim_column != "next_at":
             values[self.claim_column] = None
@@ -169,6 +177,10 @@ class DeliveryQueue(ABC):
             still = and_(still, self.table.c.state == "waiting")
         connection.execute(update(self.table).where(still).values(values))
         return next_at
+
+    def row_ids(self, row: Row[Any]) -> dict[str, str]:
+        """The ids that identify a row in the log, without addresses."""
+        return {name: value.hex for name in self.key if isinstance(value := getattr(row, name), UUID)}
 
     def is_row(self, row: Row[Any]) -> ColumnElement[bool]:
         """The condition that finds a row again."""

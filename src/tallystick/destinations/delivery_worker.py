@@ -9,18 +9,24 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from tallystick import clock
 from tallystick.clock import SECOND_US
 from tallystick.database.engine import Database
-from tallystick.destinations.delivery_queue import AttemptOutcome, Claim, DeliveryQueue, Lane
+from tallystick.destinations.delivery_queue import AttemptOutcome, Claim, DeliveryQueue, DeliveryResult, Lane
 from tallystick.work.background import Background
 from tallystick.work.pauses import Pauses
 
 IDLE_SECONDS = 1.0
 PAUSE_SECONDS = 60  # how long a lane rests after an error of our own, and the mail server when it is unreachable
 DELETE_OLD_EVERY = 3600 * SECOND_US
+RECORD_TRIES = 3  # then only the row is updated
+RECORD_RETRY_SECONDS = 10  # short, so that all tries fit into the time that a claim holds
+CLOSE_TRIES = RECORD_TRIES + 2
+CLOSE_RETRY_SECONDS = 0.2
 MAIL_SERVER = "mail server"
+UNEXPECTED_ERROR = DeliveryResult("An unexpected error occurred.")
 T = TypeVar("T")
 logger = structlog.get_logger(__name__)
 
@@ -47,7 +53,9 @@ class DeliveryWorker(Background):
         for run in self._runs:
             try:
                 outcomes, claims = run.step(now)
-            except Exception as error:  # the other queues go on; Background logs it
+            except Exception as error:  # the other queues go on; Background logs the last one
+                if failure is not None:
+                    self.log_failure(failure)
                 failure = error
             else:
                 worked = worked or bool(outcomes or claims)
@@ -72,7 +80,7 @@ class DeliveryWorker(Background):
         """Waits for the attempts in progress and records them; what is due is attempted after the next start."""
         for run in self._runs:
             run.close()
-        recorded = [run.record_finished(clock.now_us()) for run in self._runs]
+        recorded = [run.record_all(clock.now_us()) for run in self._runs]
         if any(recorded):
             self._own_actions_waiting()
 
@@ -89,39 +97,60 @@ class _QueueRun:
         self._wake = wake
         self._threads = ThreadPoolExecutor(queue.max_at_once, thread_name_prefix=queue.name)
         self._in_progress: dict[Hashable, tuple[Lane, Future[AttemptOutcome | None]]] = {}
+        self._failed_records: Counter[Hashable] = Counter()  # by lane
         self._deleted_at = 0
 
     def step(self, now: int) -> tuple[list[AttemptOutcome], list[Claim]]:
-        """Records finished attempts and begins those that are due."""
+        """Records finished attempts and begins those that are due; returns what was recorded and begun."""
         outcomes = self._finished_attempts(now)
-        lanes = self._choose(now)
-        deletes = not 0 <= now - self._deleted_at < DELETE_OLD_EVERY
+        lanes = self._choose(outcomes, now)
+        recorded: list[AttemptOutcome] = []
         claims: list[Claim] = []
-        if outcomes or lanes or deletes:
+        if outcomes or lanes:
             # One transaction for all of it, since a disk syncs only so often a second.
             with self._database.write() as connection:
                 recorded = self._record(connection, outcomes, now)
-                if deletes:
-                    self.queue.delete_old(connection, now)
+                unrecorded = {one.claim.lane.key for one in outcomes} - {one.claim.lane.key for one in recorded}
                 for lane in lanes:
+                    if lane.key in unrecorded:
+                        continue
                     work = partial(self.queue.claim, connection, lane, now)
-                    claim = self._isolate(connection, lane, now, work)
+                    claim = self._isolate(connection, self._item(lane), now, work)
                     claims += [claim] if claim else []
-            if deletes:
-                self._deleted_at = now
-            self._forget(outcomes, recorded, now)
+            self._forget(recorded, now)
         for claim in claims:
             self._begin(claim, now)
-        return outcomes, claims
+        self._delete_old(now)
+        return recorded, claims
 
-    def record_finished(self, now: int) -> bool:
-        """Records finished attempts without beginning any; whether there were some."""
-        outcomes = self._finished_attempts(now)
-        if outcomes:
-            with self._database.write() as connection:
-                recorded = self._record(connection, outcomes, now)
-            self._forget(outcomes, recorded, now)
-        return bool(outcomes)
+    def record_all(self, now: int) -> bool:
+        """Records the finished attempts before the process ends, trying several times; whether any was recorded.
+
+        Errors are logged. An attempt that cannot be recorded is repeated after the next start.
+        """
+        count = 0
+        for tries in range(CLOSE_TRIES):
+            if tries:
+                time.sleep(CLOSE_RETRY_SECONDS)
+            try:
+                count += self._record_finished(now)
+            except Exception as error:
+                self._pauses.fail((self.queue.name, "record"), now, error)
+            if not self._in_progress:
+                break
+        else:
+            logger.error("deliveries_not_recorded", queue=self.queue.name, count=len(self._in_progress))
+        return count > 0
+
+    def _record_finished(self, now: int) -> int:
+        """Records finished attempts without beginning any; how many were recorded."""
+        outcomes = self._finished_attempts(now, with_paused=True)
+        if not outcomes:
+            return 0
+        with self._database.write() as connection:
+            recorded = self._record(connection, outcomes, now)
+        self._forget(recorded, now)
+        return len(recorded)
 
     def wait(self) -> None:
         wait([future for _, future in self._in_progress.values()])
@@ -129,11 +158,14 @@ class _QueueRun:
     def close(self) -> None:
         self._threads.shutdown(wait=True)
 
-    def _finished_attempts(self, now: int) -> list[AttemptOutcome]:
-        """The attempts that are over; each stays in progress until its outcome is committed."""
+    def _finished_attempts(self, now: int, *, with_paused: bool = False) -> list[AttemptOutcome]:
+        """The attempts that are over; each stays in progress until its outcome is committed.
+
+        `with_paused`: also those whose recording failed a moment ago.
+        """
         finished: list[AttemptOutcome] = []
-        for key, (_, future) in list(self._in_progress.items()):
-            if not future.done():
+        for key, (lane, future) in list(self._in_progress.items()):
+            if not future.done() or (self._pauses.is_paused(self._record_item(lane), now) and not with_paused):
                 continue
             outcome = future.result()
             if outcome is None:
@@ -145,34 +177,62 @@ class _QueueRun:
         return finished
 
     def _record(self, connection: Connection, outcomes: Sequence[AttemptOutcome], now: int) -> list[AttemptOutcome]:
-        """Records the outcomes; those that could be recorded. The claim of another one expires by itself."""
-
-        def record(outcome: AttemptOutcome) -> bool:
-            self.queue.record(connection, outcome)
-            return True
-
-        return [one for one in outcomes if self._isolate(connection, one.claim.lane, now, partial(record, one))]
-
-    def _forget(self, outcomes: Sequence[AttemptOutcome], recorded: Sequence[AttemptOutcome], now: int) -> None:
+        """Records the outcomes; returns those that could be recorded. The others stay in progress and are retried."""
+        recorded: list[AttemptOutcome] = []
         for outcome in outcomes:
-            del self._in_progress[outcome.claim.lane.key]
-        for outcome in recorded:
-            self._pauses.attempt(self._item(outcome.claim.lane), now, partial(self.queue.after_commit, outcome))
+            lane = outcome.claim.lane
+            work = partial(self._record_one, connection, outcome)
+            if self._isolate(connection, self._record_item(lane), now, work, seconds=RECORD_RETRY_SECONDS):
+                recorded.append(outcome)
+            else:
+                self._failed_records[lane.key] += 1
+        return recorded
 
-    def _choose(self, now: int) -> list[Lane]:
-        """The lanes to attempt now, within the limits for one organization and for failing receivers."""
+    def _record_one(self, connection: Connection, outcome: AttemptOutcome) -> bool:
+        """Records an outcome; after several failures at least in its row, so that a success is not sent again."""
+        if self._failed_records[outcome.claim.lane.key] < RECORD_TRIES:
+            self.queue.record(connection, outcome)
+        else:
+            self.queue.update_row(connection, outcome)
+        return True
+
+    def _forget(self, recorded: Sequence[AttemptOutcome], now: int) -> None:
+        for outcome in recorded:
+            lane = outcome.claim.lane
+            del self._in_progress[lane.key]
+            self._failed_records.pop(lane.key, None)
+            self._pauses.attempt(self._item(lane), now, partial(self.queue.after_commit, outcome))
+
+    def _delete_old(self, now: int) -> None:
+        """Deletes old rows about once an hour, in a transaction of its own: its errors hold up no delivery."""
+        if 0 <= now - self._deleted_at < DELETE_OLD_EVERY:
+            return
+        self._deleted_at = now
+
+        def delete() -> None:
+            with self._database.write() as connection:
+                self.queue.delete_old(connection, now)
+
+        self._pauses.attempt((self.queue.name, "old rows"), now, delete)
+
+    def _choose(self, outcomes: Sequence[AttemptOutcome], now: int) -> list[Lane]:
+        """The lanes to attempt now, within the limits for one organization and for failing receivers.
+
+        The lanes of `outcomes`, which the same transaction records first, count as free.
+        """
         with self._database.read() as connection:
             due = self.queue.due(connection, now)
         email_rests = self._pauses.is_paused(MAIL_SERVER, now)
-        busy = [lane for lane, _ in self._in_progress.values()]
-        of_organization = Counter(lane.org_id for lane in busy)
-        failing = sum(lane.has_failed for lane in busy)
+        finished = {outcome.claim.lane.key for outcome in outcomes}
+        busy = {key: lane for key, (lane, _) in self._in_progress.items() if key not in finished}
+        of_organization = Counter(lane.org_id for lane in busy.values())
+        failing = sum(lane.has_failed for lane in busy.values())
         chosen: list[Lane] = []
         for lane in due:
             if len(busy) + len(chosen) >= self.queue.max_at_once:
                 break
             if (
-                lane.key in self._in_progress
+                lane.key in busy
                 or (lane.by_email and email_rests)
                 or of_organization[lane.org_id] >= self.queue.max_of_organization
                 or (lane.has_failed and failing >= self.queue.max_failing)
@@ -184,17 +244,30 @@ class _QueueRun:
             chosen.append(lane)
         return chosen if chosen and self.queue.may_work(now) else []
 
-    def _isolate(self, connection: Connection, lane: Lane, now: int, work: Callable[[], T]) -> T | None:
-        """Does the work within a savepoint: an error in one lane undoes nothing of the others, and the lane pauses."""
+    def _isolate(
+        self, connection: Connection, item: Hashable, now: int, work: Callable[[], T], *, seconds: int | None = None
+    ) -> T | None:
+        """Does the work within a savepoint: an error undoes nothing of the others, and the item pauses.
 
-        def within_savepoint() -> T:
-            with connection.begin_nested():
-                return work()
-
-        return self._pauses.attempt(self._item(lane), now, within_savepoint)
+        An error of the database itself is raised: the transaction is lost, and the next step repeats all of it.
+        """
+        savepoint = connection.begin_nested()
+        try:
+            done = work()
+        except Exception as error:
+            if isinstance(error, OperationalError) or connection.invalidated:
+                raise
+            savepoint.rollback()
+            self._pauses.fail(item, now, error, seconds=seconds)
+            return None
+        savepoint.commit()
+        return done
 
     def _item(self, lane: Lane) -> Hashable:
         return (self.queue.name, lane.key)
+
+    def _record_item(self, lane: Lane) -> Hashable:
+        return (self.queue.name, lane.key, "record")
 
     def _begin(self, claim: Claim, now: int) -> None:
         future = self._threads.submit(self._attempt, claim, now)
@@ -202,12 +275,13 @@ class _QueueRun:
         future.add_done_callback(lambda _: self._wake())
 
     def _attempt(self, claim: Claim, now: int) -> AttemptOutcome | None:
-        """One attempt. After an unexpected error nothing is recorded, and the claim expires by itself."""
+        """One attempt; None when the delivery no longer exists. An unexpected error counts as a failed attempt."""
         began = time.monotonic()
+        result: DeliveryResult | None
         try:
             result = self.queue.send(claim, now)
-        except Exception:
-            logger.exception("delivery_failed", queue=self.queue.name)
-            return None
+        except BaseException:  # what leaves this function would end the thread of the worker
+            logger.exception("delivery_failed", queue=self.queue.name, **self.queue.row_ids(claim.row))
+            result = UNEXPECTED_ERROR
         milliseconds = round((time.monotonic() - began) * 1000)
         return None if result is None else AttemptOutcome(claim, result, now, milliseconds)

@@ -117,11 +117,7 @@ class EmailQueue(DeliveryQueue):
 
     def record(self, connection: Connection, outcome: AttemptOutcome) -> None:
         row = outcome.claim.row
-        next_at = self.record_attempt(connection, outcome, row.made_at)
-        if next_at is None:
-            # Nothing personal is kept of an email that is finished.
-            emptied = mails.update().where(self.is_row(row))
-            connection.execute(emptied.values(recipient="", subject="", text="", html=""))
+        next_at = self.update_row(connection, outcome)
         if outcome.result.problem:
             logger.warning(
                 "mail_not_sent",
@@ -130,6 +126,14 @@ class EmailQueue(DeliveryQueue):
                 problem=outcome.result.problem,
                 given_up=next_at is None,
             )
+
+    def update_row(self, connection: Connection, outcome: AttemptOutcome) -> int | None:
+        next_at = self.record_attempt(connection, outcome)
+        if next_at is None:
+            # Nothing personal is kept of an email that is finished.
+            emptied = mails.update().where(self.is_row(outcome.claim.row))
+            connection.execute(emptied.values(recipient="", subject="", text="", html=""))
+        return next_at
 
     def delete_old(self, connection: Connection, now: int) -> None:
         connection.execute(delete(mails).where(mails.c.finished_at < now - KEPT))

@@ -134,7 +134,8 @@ class MessageQueue(DeliveryQueue):
 
     def record(self, connection: Connection, outcome: AttemptOutcome) -> None:
         row, result, now = outcome.claim.row, outcome.result, outcome.at
-        destination = _destination(connection, row)
+        # The destination before its deliveries, as a change of the destination does: the other order could deadlock.
+        destination = _destination(connection, row, lock=True)
         if destination is None:
             return  # deleted meanwhile, with its deliveries
         connection.execute(
@@ -149,24 +150,27 @@ class MessageQueue(DeliveryQueue):
                 problem=result.problem[: self.problem_length],
             )
         )
-        values: dict[str, Any] = {}
-        if not result.problem:
-            values = {"message": "", "left": ""}
-        elif result.remaining:
-            values = {"left": msgspec.json.encode(result.remaining).decode()}
-        next_at = self.record_attempt(connection, outcome, row.made_at, **values)
+        next_at = self.update_row(connection, outcome)
         if next_at is not None:
             _postpone(connection, row, next_at)
         record_health(connection, destination, result, now, final=next_at is None)
+
+    def update_row(self, connection: Connection, outcome: AttemptOutcome) -> int | None:
+        values: dict[str, Any] = {}
+        if not outcome.result.problem:
+            values = {"message": "", "left": ""}
+        elif outcome.result.remaining:
+            values = {"left": msgspec.json.encode(outcome.result.remaining).decode()}
+        return self.record_attempt(connection, outcome, **values)
 
     def delete_old(self, connection: Connection, now: int) -> None:
         connection.execute(delete(delivery_attempts).where(delivery_attempts.c.at < now - KEPT))
         connection.execute(delete(deliveries).where(deliveries.c.finished_at < now - KEPT))
 
 
-def _destination(connection: Connection, row: Row[Any]) -> Row[Any] | None:
-    mine = is_destination(row.org_id, row.destination_id)
-    return connection.execute(select(destinations).where(mine)).first()
+def _destination(connection: Connection, row: Row[Any], *, lock: bool = False) -> Row[Any] | None:
+    mine = select(destinations).where(is_destination(row.org_id, row.destination_id))
+    return connection.execute(mine.with_for_update() if lock else mine).first()
 
 
 def _next_attempt(connection: Connection, row: Row[Any]) -> int:

@@ -100,7 +100,7 @@ class ExportQueue(DeliveryQueue):
         address = schedule_deliveries.c.address
         # The attempt is recorded for the file that was sent, even if the run gets another file meanwhile.
         return connection.execute(
-            select(schedule_deliveries, schedule_runs.c.export_id, schedule_runs.c.until)
+            select(schedule_deliveries, schedule_runs.c.export_id, schedule_runs.c.until, schedule_runs.c.made_at)
             .join(schedule_runs, _same_run())
             .where(_is_due(now), schedule_runs.c.org_id == lane.org_id, schedule_runs.c.schedule_id == schedule_id)
             .where(address == OPERATOR_STORAGE if is_stored else address != OPERATOR_STORAGE)
@@ -153,7 +153,7 @@ class ExportQueue(DeliveryQueue):
             if run.state == "sending" and run.export_id == row.export_id:
                 runs.restart(connection, schedule, run, now)
             return
-        self.record_attempt(connection, outcome, run.made_at, way=result.method)
+        self.update_row(connection, outcome)
         if result.problem:
             logger.warning("schedule_not_delivered", schedule=schedule.public_id, problem=result.problem)
         else:
@@ -162,6 +162,9 @@ class ExportQueue(DeliveryQueue):
         waiting = select(schedule_deliveries.c.address).where(mine, schedule_deliveries.c.state == "waiting").limit(1)
         if connection.execute(waiting).first() is None:
             runs.close(connection, schedule, run, now)
+
+    def update_row(self, connection: Connection, outcome: AttemptOutcome) -> int | None:
+        return self.record_attempt(connection, outcome, way=outcome.result.method)
 
     def after_commit(self, outcome: AttemptOutcome) -> None:
         # A run that is made again, or the next missed period, waits for its export.

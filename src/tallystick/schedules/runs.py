@@ -94,7 +94,7 @@ def close(connection: Connection, schedule: Schedule, run: Row[Any], now: int, *
     ended = connection.execute(select(schedule_deliveries).where(mine)).all()
     sent = [one for one in ended if one.state == "sent"]
     failed = [one for one in ended if one.state != "sent"]
-    problem = error or " ".join(dict.fromkeys(f"{one.address}: {one.problem}." for one in failed))
+    problem = error or " ".join(dict.fromkeys(f"{one.address}: {one.problem.rstrip('.')}." for one in failed))
     if not ended and not error:
         problem = "No recipients are left."
     state = "failed" if not sent else "partly" if failed else "delivered"

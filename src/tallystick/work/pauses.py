@@ -44,12 +44,16 @@ class Pauses(Generic[ItemT]):
         """The result of `work`; None if it failed: the item is paused, and `<name>_failed_for_one` logged."""
         try:
             done = work()
-        except EXPECTED as error:
+        except Exception as error:
+            self.fail(item, now, error)
+            return None
+        self._until.pop(item, None)
+        return done
+
+    def fail(self, item: ItemT, now: int, error: Exception, *, seconds: int | None = None) -> None:
+        """Log the error of an item as `<name>_failed_for_one`, and pause the item as `pause` does."""
+        if isinstance(error, EXPECTED):
             logger.warning(self._failure_event, who=str(item), error=str(error)[:500])
-        except Exception:
-            logger.exception(self._failure_event, who=str(item))
         else:
-            self._until.pop(item, None)
-            return done
-        self.pause(item, now)
-        return None
+            logger.error(self._failure_event, who=str(item), exc_info=error)
+        self.pause(item, now, seconds=seconds)
