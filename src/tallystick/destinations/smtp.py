@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -34,7 +35,7 @@ class InvalidEmail(ValueError):
 class EmailNotSent(Exception):
     """The mail server did not accept the message; the text holds no secret.
 
-    `permanent`: it never will. `too_large`: it may accept a smaller one. `unreachable`: there was no connection.
+    `permanent`: it never will. `too_large`: it may accept a smaller one. `unreachable`: no connection was made.
     """
 
     def __init__(
@@ -109,8 +110,12 @@ def _breaks_header(character: str) -> bool:
 
 
 async def send_email(server: MailServer, message: EmailMessage) -> None:
-    """Hands the message to the mail server, whose certificate is verified. Raises EmailNotSent."""
-    await send_content(server, str(message["To"]), lambda _most: to_bytes(message))
+    """Hands the message to the mail server, whose certificate is verified. Raises EmailNotSent, InvalidEmail."""
+    try:
+        content = to_bytes(message)
+    except (MessageError, ValueError) as error:
+        raise InvalidEmail(f"the message cannot be encoded: {type(error).__name__}") from None
+    await send_content(server, str(message["To"]), lambda _most: content)
 
 
 def to_bytes(message: EmailMessage) -> bytes:
@@ -121,7 +126,7 @@ def to_bytes(message: EmailMessage) -> bytes:
 async def send_content(server: MailServer, recipient: str, write: Callable[[int], bytes]) -> None:
     """Sends what `write` returns for the number of bytes that the server announces as its limit, 0 for none.
 
-    Raises EmailNotSent.
+    Raises EmailNotSent, and whatever `write` raises.
     """
     encrypted = server.encryption != "smtp"
     client = aiosmtplib.SMTP(
@@ -134,12 +139,19 @@ async def send_content(server: MailServer, recipient: str, write: Callable[[int]
         tls_context=ssl.create_default_context() if encrypted else None,
         timeout=ANSWER_SECONDS,
     )
+    is_connected = False
+    write_error: Exception | None = None
     try:
         async with asyncio.timeout(MAX_SECONDS), client:
             with suppress(aiosmtplib.SMTPHeloError):  # an old server knows no EHLO, and announces no limit
                 await client.ehlo()
+            is_connected = True
             size = client.esmtp_extensions.get("size", "")
-            content = write(int(size) if size.isdecimal() else 0)
+            try:
+                content = write(int(size) if size.isdecimal() else 0)
+            except Exception as error:
+                write_error = error
+                raise
             await client.sendmail(server.sender, [recipient], content)
     except aiosmtplib.SMTPAuthenticationError as error:
         raise EmailNotSent(f"the mail server rejected the user name or password ({error.code})") from None
@@ -152,5 +164,7 @@ async def send_content(server: MailServer, recipient: str, write: Callable[[int]
         detail = f"the mail server answered {error.code}"
         raise EmailNotSent(detail, permanent=error.code >= 500, too_large=too_large) from None
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-        detail = f"the mail server cannot be reached: {type(error).__name__}"
-        raise EmailNotSent(detail, unreachable=True) from None
+        if error is write_error:
+            raise
+        lost = "the connection to the mail server broke off" if is_connected else "the mail server cannot be reached"
+        raise EmailNotSent(f"{lost}: {type(error).__name__}", unreachable=not is_connected) from None
