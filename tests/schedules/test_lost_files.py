@@ -104,3 +104,22 @@ def test_the_export_that_was_sent_counts_as_exported(sqlite_spine, driver, daily
     monkeypatch.setattr(driver.exporter, "finish_download", lambda export: finished.append(export.export_id))
     record(driver, email, SENT)
     assert finished == [email.row.export_id]
+
+
+def test_a_file_that_vanishes_while_it_is_sent_is_missing(driver, daily, monkeypatch):
+    claims = claim_both(driver)
+    load = driver.queue._load
+
+    def load_and_lose(connection, row):
+        file = load(connection, row)
+        content = file.path.read_bytes()
+        file.path.unlink()
+        lost.append((file.path, content))
+        return file
+
+    lost = []
+    monkeypatch.setattr(driver.queue, "_load", load_and_lose)
+    for claim in claims:
+        assert driver.queue.send(claim, DUE) == FILE_MISSING
+        path, content = lost[-1]
+        path.write_bytes(content)  # for the other attempt

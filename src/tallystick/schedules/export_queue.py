@@ -134,6 +134,8 @@ class ExportQueue(DeliveryQueue):
         except EmailNotSent as error:
             return DeliveryResult(str(error), permanent=error.permanent, unreachable=error.unreachable)
         except (InvalidEmail, OSError, TallystickError) as error:
+            if isinstance(error, OSError) and not file.path.exists():
+                return FILE_MISSING  # an erasure deleted it after it was looked up
             return DeliveryResult(str(error)[:200], permanent=isinstance(error, InvalidEmail))
 
     def record(self, connection: Connection, outcome: AttemptOutcome) -> None:
