@@ -4,6 +4,8 @@ import ast
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 
 import pytest
@@ -74,10 +76,15 @@ def _imported() -> dict[str, str]:
     }
 
 
+@cache
+def _installed() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
 def _distribution(imported: str) -> str:
     if imported.startswith("backports."):
         return _plain(imported)
-    return _plain(packages_distributions().get(imported, [imported])[0])
+    return _plain(_installed().get(imported, [imported])[0])
 
 
 def test_the_product_imports_only_what_it_declares():
