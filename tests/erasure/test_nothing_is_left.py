@@ -42,7 +42,7 @@ from tests.fixtures.spine import Spine
 from tests.retention.test_purge import purge
 from tests.verify.evidence import SECRET
 
-COUNT = size(10_000, 100_000)
+COUNT = size(5_000, 100_000)
 BATCH = 1_000
 EMAIL, NAME = "zoe.kraemer.71@example.org", "Zoë-Ålva Krämer"
 WHO = Subject(EMAIL, "usr_zoe_71", (NAME,))

@@ -19,6 +19,7 @@ BODY = 9.5
 CELL = 7.0
 GAP = 6.0
 MAX_LINES = 2
+MIN_TRUNCATED = 2  # one character and the ellipsis
 MAX_CELL = 600  # characters that are laid out: more than two lines hold in any script
 LABEL = 92.0
 COUNTS_FORM = "counted"
@@ -181,7 +182,13 @@ def wrap_cell(text: str, column: int) -> tuple[TextLine, ...]:
 def truncate(text: str, face: Face, size: float, room: float) -> TextLine:
     """The longest beginning of a text that fits into `room` points, with an ellipsis if something is cut off."""
     line = line_of(text, face, size)
-    while line.width > room and len(text) > 2:
-        text = text.rstrip("…")[:-1] + "…"
-        line = line_of(text, face, size)
-    return line
+    if line.width <= room or len(text) <= MIN_TRUNCATED:
+        return line
+    beginning = text.rstrip("…")
+    # By halves: a text of thousands of characters would otherwise be measured as often as it is long.
+    low, high = 1, max(1, len(beginning) - 1)
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = line_of(f"{beginning[:middle]}…", face, size).width <= room
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return line_of(f"{beginning[:low]}…", face, size)

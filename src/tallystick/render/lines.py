@@ -12,6 +12,7 @@ from tallystick.render.fonts import Face, font_for, width
 # Words, spaces, and single characters of scripts without spaces, which may be wrapped anywhere.
 _ANYWHERE = r"\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
 _PIECES = re.compile(rf"\s+|[{_ANYWHERE}]|[^\s{_ANYWHERE}]+")
+FIRST_MEASURED = 64  # characters: about a line
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 # Invisible characters that reorder others: a name must not be able to change the direction of its line.
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
@@ -70,10 +71,10 @@ def _paragraph(text: str, face: Face, size: float, room: float) -> list[TextLine
             begun, taken = "", 0.0
             if piece.isspace():
                 continue
-        while wide > room and len(piece) > 1:
-            cut = _fitting_length(piece, face, size, room)
-            lines.append(line_of(piece[:cut], face, size))
-            piece = piece[cut:]
+        if wide > room:
+            while (cut := _fitting_length(piece, face, size, room)) < len(piece):
+                lines.append(line_of(piece[:cut], face, size))
+                piece = piece[cut:]
             wide = line_of(piece, face, size).width
         begun, taken = begun + piece, taken + wide
     return [*lines, line_of(begun, face, size)]
@@ -81,10 +82,19 @@ def _paragraph(text: str, face: Face, size: float, room: float) -> list[TextLine
 
 def _fitting_length(piece: str, face: Face, size: float, room: float) -> int:
     """The number of characters of a piece that fit, at least one."""
-    low, high = 1, len(piece)
+
+    def fits(length: int) -> bool:
+        return line_of(piece[:length], face, size).width <= room
+
+    # The bound grows from a short beginning: measuring half of a word of thousands of characters for each of its lines
+    # would cost the square of its length.
+    high = min(len(piece), FIRST_MEASURED)
+    while high < len(piece) and fits(high):
+        high = min(len(piece), 2 * high)
+    low = 1
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if line_of(piece[:middle], face, size).width <= room else (low, middle - 1)
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
     return low
 
 
