@@ -1,15 +1,18 @@
-"""Evaluates a query on one event in Python, for live views and rules, which see events as they are recorded.
+"""Evaluates a query on events in Python, for live views and rules, which see events as they are recorded.
 
 Equivalent to the SQL of `store.query_sql`; a property test compares the two.
 """
 
-from collections.abc import Callable, Iterable
-from operator import attrgetter
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
+from operator import or_
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tallystick.events.record import Record
-from tallystick.query.case_folding import fold
 from tallystick.query.conditions import (
-    STANDS_IN,
     And,
     AtPath,
     Between,
@@ -22,12 +25,18 @@ from tallystick.query.conditions import (
     Query,
 )
 from tallystick.query.values import event_id_span as id_span
-from tallystick.query.values import fits, network_span, number
-from tallystick.store.schema import SEARCHED
+from tallystick.query.values import fits, network_span
+from tallystick.search.event_block import EventBlock
 
 Match = Callable[[Record], bool]
+Rows = list[int]
+"""Positions of events in a block, ascending."""
+Selection = Callable[[EventBlock, Rows], Rows]
+"""Returns those of the given rows whose events match."""
 
-_searched = attrgetter(*SEARCHED)
+# From so many comparisons of a word with a text on, one pass of a combined expression over all texts costs less.
+COMBINED_FROM = 2_000
+MOST_PATTERN = 10_000  # characters of one combined expression
 
 
 def compile_match(query: Query) -> Match:
@@ -35,93 +44,201 @@ def compile_match(query: Query) -> Match:
 
     The caller adds a scope's mandatory condition: `And((scope.mandatory, query.condition))`.
     """
+    select = compile_selection(query)
+    return lambda record: bool(select(EventBlock((record,)), [0]))
+
+
+def compile_selection(query: Query) -> Selection:
+    """The query as a function that selects the matching events of a block, for many events or many queries.
+
+    Conditions on single fields are tested first, and text only in the events that these leave.
+    """
     period = Between(query.start, query.end)
     return _compiled(query.condition if period == Between() else And((period, query.condition)))
 
 
-def searched_text(record: Record) -> str:
-    """Everything that a bare word is searched in, folded, joined by NUL, which no value and no needle contains."""
-    return fold("\0".join((*_searched(record), *record.values)))
-
-
-def _compiled(condition: Condition) -> Match:
+def _compiled(condition: Condition) -> Selection:
     match condition:
         case Contains(needle):
-            return lambda record: needle in searched_text(record)
+            return _contains((needle,))
         case Equals():
-            return _equals(condition)
-        case InNetwork():
-            return _in_network(condition)
+            return _equals_id(condition) if condition.field == "id" else _equals(condition)
+        case InNetwork(networks):
+            spans = [network_span(network) for network in networks]
+            return lambda block, rows: [
+                row for row in rows if (at := block.addresses()[row]) is not None and _within(at, spans)
+            ]
         case AtPath():
             return _at_path(condition)
         case Between(start, end):
-            return lambda record: (
-                (start is None or start <= record.occurred_at) and (end is None or record.occurred_at < end)
-            )
+            return lambda block, rows: [row for row in rows if _is_between(block.records[row].occurred_at, start, end)]
         case Not(inner):
-            judge = _compiled(inner)
-            return lambda record: not judge(record)
+            return _not(_compiled(inner))
         case And(conditions):
             return _all(conditions)
         case Or(conditions):
-            judges = [_compiled(each) for each in conditions]
-            return lambda record: any(judge(record) for judge in judges)
+            return _any(conditions)
 
 
-def _all(conditions: Iterable[Condition]) -> Match:
-    """Cheap tests run first, and the words of one conjunction share one folded text."""
-    needles = [each.needle for each in conditions if isinstance(each, Contains)]
-    judges = [_compiled(each) for each in conditions if not isinstance(each, Contains)]
-    if not needles:
-        return lambda record: all(judge(record) for judge in judges)
-
-    def judge_all(record: Record) -> bool:
-        if not all(judge(record) for judge in judges):
-            return False
-        text = searched_text(record)
-        return all(needle in text for needle in needles)
-
-    return judge_all
-
-
-def _equals(condition: Equals) -> Match:
-    if condition.field == "id":
-        spans = [found for pattern in condition.patterns if (found := id_span(pattern))]
-        return lambda record: _within(int.from_bytes(record.id, "big"), spans)
-    columns = attrgetter(*STANDS_IN[condition.field])
-    single = len(STANDS_IN[condition.field]) == 1
-    plain = frozenset(p for p in condition.patterns if not condition.wildcards or "*" not in p)
-    wild = [p.split("*") for p in condition.patterns if condition.wildcards and "*" in p]
-
-    def judge(record: Record) -> bool:
-        found = (columns(record),) if single else columns(record)
-        return any(
-            value and ((folded := fold(value)) in plain or any(fits(folded, pieces) for pieces in wild))
-            for value in found
-        )
-
-    return judge
-
-
-def _in_network(condition: InNetwork) -> Match:
-    spans = [network_span(network) for network in condition.networks]
-    return lambda record: bool(record.ip_address) and _within(number(record.ip_address), spans)
+def _is_between(at: int, start: int | None, end: int | None) -> bool:
+    return (start is None or start <= at) and (end is None or at < end)
 
 
 def _within(value: int, spans: list[tuple[int, int]]) -> bool:
     return any(first <= value <= last for first, last in spans)
 
 
-def _at_path(condition: AtPath) -> Match:
-    path, below, needles = condition.path, condition.path + ".", condition.needles
+def _not(select: Selection) -> Selection:
+    def select_others(block: EventBlock, rows: Rows) -> Rows:
+        found = set(select(block, rows))
+        return [row for row in rows if row not in found]
 
-    def judge(record: Record) -> bool:
-        for at, value in zip(record.paths, record.values, strict=True):
-            folded = fold(at)
-            if folded == path or folded.startswith(below):
-                text = fold(value)
-                if any(needle in text for needle in needles):
-                    return True
+    return select_others
+
+
+def _all(conditions: Sequence[Condition]) -> Selection:
+    """Each condition is tested in the events that the ones before it leave."""
+    words = [one for one in conditions if isinstance(one, Contains)]
+    # None of many words: one search for all of them.
+    excluded = [word for one in conditions if (word := _excluded_word(one))]
+    others = [one for one in conditions if not isinstance(one, Contains) and not _excluded_word(one)]
+    others.sort(key=_cost)
+    selections = [_compiled(one) for one in others]
+    place = sum(not _cost(one) for one in others)
+    # The longest word first: it is likely to be the rarest.
+    selections[place:place] = [_contains((one.needle,)) for one in sorted(words, key=lambda one: -len(one.needle))]
+    if excluded:
+        selections.append(_not(_contains(excluded)))
+
+    def select_all(block: EventBlock, rows: Rows) -> Rows:
+        for select in selections:
+            if not rows:
+                break
+            rows = select(block, rows)
+        return rows
+
+    return select_all
+
+
+def _excluded_word(condition: Condition) -> str:
+    return (
+        condition.condition.needle if isinstance(condition, Not) and isinstance(condition.condition, Contains) else ""
+    )
+
+
+def _any(conditions: Sequence[Condition]) -> Selection:
+    """Each condition is tested in the events that the ones before it did not find."""
+    words = [one.needle for one in conditions if isinstance(one, Contains)]
+    others = sorted((one for one in conditions if not isinstance(one, Contains)), key=_cost)
+    selections = [_compiled(one) for one in others]
+    if words:
+        selections.insert(sum(not _cost(one) for one in others), _contains(words))
+
+    def select_any(block: EventBlock, rows: Rows) -> Rows:
+        found: set[int] = set()
+        left = rows
+        for select in selections:
+            if not left:
+                break
+            if some := select(block, left):
+                found.update(some)
+                left = [row for row in left if row not in found]
+        return [row for row in rows if row in found]
+
+    return select_any
+
+
+def _cost(condition: Condition) -> int:
+    """0 for a condition on single fields, 1 for one that searches text, 2 for one that searches the details by path."""
+    match condition:
+        case Contains():
+            return 1
+        case AtPath():
+            return 2
+        case Not(inner):
+            return _cost(inner)
+        case And(conditions) | Or(conditions):
+            return max(map(_cost, conditions), default=0)
+        case _:
+            return 0
+
+
+def _contains(needles: Sequence[str]) -> Selection:
+    """The events whose text contains any of the words.
+
+    Many words in many texts are found by one expression for all words, in time proportional to the texts, and without
+    holding the interpreter lock.
+    """
+    words = sorted(set(needles), key=lambda one: (len(one), one))
+    patterns = list(_patterns(words))
+
+    def select(block: EventBlock, rows: Rows) -> Rows:
+        if len(rows) * len(words) < COMBINED_FROM:
+            return [row for row in rows if _holds_any(block.text(row), words)]
+        try:
+            texts = pa.array([block.text(row) for row in rows], pa.string())
+        except UnicodeEncodeError:  # half of a surrogate pair: no text for the engine of expressions
+            return [row for row in rows if _holds_any(block.text(row), words)]
+        found = [False] * len(rows)
+        for pattern in patterns:
+            found = list(map(or_, found, pc.match_substring_regex(texts, pattern).to_pylist()))
+        return list(compress(rows, found))
+
+    return select
+
+
+def _holds_any(text: str, words: Sequence[str]) -> bool:
+    return any(map(text.__contains__, words))
+
+
+def _patterns(words: Sequence[str]) -> Iterator[str]:
+    """Expressions of RE2 that together match whatever contains any of the words."""
+    chunk: list[str] = []
+    length = 0
+    for word in words:
+        if not _is_encodable(word):
+            continue  # in no text that can be encoded
+        escaped = re.escape(word)
+        if chunk and length + len(escaped) > MOST_PATTERN:
+            yield "|".join(chunk)
+            chunk, length = [], 0
+        chunk.append(escaped)
+        length += len(escaped)
+    if chunk:
+        yield "|".join(chunk)
+
+
+def _is_encodable(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
         return False
+    return True
 
-    return judge
+
+def _equals_id(condition: Equals) -> Selection:
+    spans = [found for pattern in condition.patterns if (found := id_span(pattern))]
+    return lambda block, rows: [row for row in rows if _within(int.from_bytes(block.records[row].id, "big"), spans)]
+
+
+def _equals(condition: Equals) -> Selection:
+    field = condition.field
+    plain = frozenset(one for one in condition.patterns if not condition.wildcards or "*" not in one)
+    wild = [one.split("*") for one in condition.patterns if condition.wildcards and "*" in one]
+
+    def select(block: EventBlock, rows: Rows) -> Rows:
+        names = block.names(field)
+        if not wild:
+            return [row for row in rows if not plain.isdisjoint(names[row])]
+        fitting = {name for row in rows for name in names[row]}  # each distinct value is compared once
+        fitting = {name for name in fitting if name in plain or any(fits(name, pieces) for pieces in wild)}
+        return [row for row in rows if not fitting.isdisjoint(names[row])]
+
+    return select
+
+
+def _at_path(condition: AtPath) -> Selection:
+    path, needles = condition.path, condition.needles
+    return lambda block, rows: [
+        row for row in rows if any(_holds_any(value, needles) for value in block.values_at(row, path))
+    ]

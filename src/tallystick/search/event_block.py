@@ -1,0 +1,71 @@
+"""A block of events with what queries compare, computed once for all queries that are matched on the block."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from operator import attrgetter, itemgetter
+
+from tallystick.events.record import Record
+from tallystick.query.case_folding import fold
+from tallystick.query.conditions import STANDS_IN, Field
+from tallystick.query.values import number
+from tallystick.store.schema import SEARCHED
+
+_searched = attrgetter(*SEARCHED)
+# The values of actors, actions and resources come back in event after event.
+_fold = lru_cache(maxsize=16_384)(fold)
+Details = tuple[list[str], list[str]]
+"""Folded paths in ascending order, and the folded value at each."""
+
+
+class EventBlock:
+    """Events in index order. A *row* is the position of an event in the block. For one thread at a time."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
+        self.rows = list(range(len(records)))
+        self._texts: list[str | None] = [None] * len(records)
+        self._details: list[Details | None] = [None] * len(records)
+        self._names: dict[Field, list[frozenset[str]]] = {}
+        self._addresses: list[int | None] | None = None
+
+    def text(self, row: int) -> str:
+        """Everything that a bare word is searched in, folded, joined by NUL, which no value and no needle contains."""
+        text = self._texts[row]
+        if text is None:
+            record = self.records[row]
+            text = self._texts[row] = fold("\0".join((*_searched(record), *record.values)))
+        return text
+
+    def names(self, field: Field) -> list[frozenset[str]]:
+        """The folded values of a field, by row; none for a row that lacks it."""
+        names = self._names.get(field)
+        if names is None:
+            columns = attrgetter(*STANDS_IN[field])
+            if len(STANDS_IN[field]) == 1:
+                names = [frozenset((_fold(value),)) if (value := columns(record)) else _NONE for record in self.records]
+            else:
+                names = [frozenset(map(_fold, filter(None, columns(record)))) for record in self.records]
+            self._names[field] = names
+        return names
+
+    def addresses(self) -> list[int | None]:
+        """The IP addresses as 128-bit numbers, by row; None for a row without one."""
+        if self._addresses is None:
+            self._addresses = [number(one.ip_address) if one.ip_address else None for one in self.records]
+        return self._addresses
+
+    def values_at(self, row: int, path: str) -> Iterable[str]:
+        """The folded values in the details of an event at a folded path or below it."""
+        details = self._details[row]
+        if details is None:
+            record = self.records[row]
+            pairs = sorted(zip(map(_fold, record.paths), map(fold, record.values), strict=True), key=itemgetter(0))
+            details = self._details[row] = [at for at, _ in pairs], [value for _, value in pairs]
+        paths, values = details
+        # What is below the path begins with it and a dot: it lies before the path with the next character, a slash.
+        for first, end in ((path, path + "\0"), (path + ".", path + "/")):
+            yield from values[bisect_left(paths, first) : bisect_left(paths, end)]
+
+
+_NONE: frozenset[str] = frozenset()
