@@ -61,6 +61,19 @@ def test_a_made_key_is_listed_with_all_that_was_said(town):
     assert list(map(str, key.allowed_networks)) == ["192.0.2.0/24", "2001:db8::1/128"]
 
 
+def test_no_key_gets_a_scope_that_allows_nothing(small_town):
+    with pytest.raises(BadRequest, match="Unknown scope 'streams'"):
+        make(small_town, ("events:read", "streams"))
+
+
+def test_a_key_that_an_earlier_version_gave_the_scope_streams_keeps_its_others(small_town):
+    token = make(small_town)
+    with small_town.database.write() as connection:
+        connection.execute(sa.update(api_keys).values(scopes="events:read streams"))
+        found = keys.find_by_token(connection, token)
+    assert found.scopes == {"events:read"}
+
+
 def test_making_a_key_is_told_with_its_scopes(small_town):
     make(small_town, ("exports", "events:read"), expires_at=NOW + DAY, allowed_networks=["192.0.2.0/24"])
     [event] = small_town.told(small_town.acme)

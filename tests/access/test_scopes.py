@@ -16,11 +16,11 @@ from tallystick.errors import BadRequest, Forbidden
 from tallystick.query.conditions import EVERYTHING, Equals
 
 TABLE = {
-    #            write  read   exports alerts streams admin
-    "owner":    (True,  True,  True,   True,  True,   True),
-    "admin":    (True,  True,  True,   True,  True,   True),
-    "auditor":  (False, True,  True,   False, False,  False),
-    "member":   (False, True,  True,   False, False,  False),
+    #            write  read   exports alerts admin
+    "owner":    (True,  True,  True,   True,  True),
+    "admin":    (True,  True,  True,   True,  True),
+    "auditor":  (False, True,  True,   False, False),
+    "member":   (False, True,  True,   False, False),
 }  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def test_there_is_no_other_role():
 
 
 def test_the_permissions_are_in_the_order_of_the_table():
-    assert PERMISSIONS == ("events:write", "events:read", "exports", "alerts", "streams", "admin")
+    assert PERMISSIONS == ("events:write", "events:read", "exports", "alerts", "admin")
 
 
 def test_a_members_scope_holds_the_filter_to_the_own_activity(small_town):

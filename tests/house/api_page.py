@@ -98,8 +98,9 @@ def _parameters(rows: list[FieldRow]) -> Iterator[str]:
 
 def _endpoint(endpoint: EndpointEntry) -> Iterator[str]:
     yield f"### {endpoint.summary}\n"
-    scope = f" · scope `{endpoint.scope}`" if endpoint.scope else " · no key"
-    yield f"`{endpoint.method} {endpoint.path}`{scope}\n"
+    scopes = " and ".join(f"`{scope}`" for scope in endpoint.scopes)
+    needs = f" · scope{'s' if len(endpoint.scopes) > 1 else ''} {scopes}" if scopes else " · no key"
+    yield f"`{endpoint.method} {endpoint.path}`{needs}\n"
     if endpoint.description:
         yield endpoint.description + "\n"
     yield from _parameters(endpoint.parameters)

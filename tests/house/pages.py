@@ -10,6 +10,7 @@ from typer.main import get_command
 from tallystick import settings, telemetry
 from tallystick.cli.app import assemble
 from tallystick.events.catalogue import CATALOGUE
+from tests.house.access_page import access_page
 from tests.house.api_page import api_page
 from tests.house.tables import NOTE, table
 from tests.house.tree import ROOT
@@ -105,6 +106,7 @@ Results go to standard output, words about them to standard error. The exit stat
 
 
 PAGES = {
+    "docs/reference/access.md": access_page,
     "docs/reference/api.md": api_page,
     "docs/reference/settings.md": settings_page,
     "docs/reference/actions.md": actions_page,

@@ -15,7 +15,7 @@ from tallystick import ids
 from tallystick.access import names
 from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.client_address import Network
-from tallystick.access.scopes import parse_permissions, require
+from tallystick.access.scopes import parse_permissions, require, stored_permissions
 from tallystick.access.secret import Secret, token_digest
 from tallystick.access.tables import api_keys
 from tallystick.clock import rfc3339
@@ -144,7 +144,7 @@ def key_resource(key: ApiKey) -> dict[str, str]:
 def read_key(row: Row[Any]) -> ApiKey:
     """A row of api_keys as an ApiKey, without the hash."""
     return ApiKey(
-        row.org_id, row.key_id, row.name, parse_permissions(row.scopes.split()), row.last4,
+        row.org_id, row.key_id, row.name, stored_permissions(row.scopes.split()), row.last4,
         tuple(map(ip_network, row.allowed_networks.split())),
         row.created_by, row.created_at, row.expires_at, row.last_used_at, row.revoked_at,
     )  # fmt: skip

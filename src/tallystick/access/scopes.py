@@ -1,6 +1,7 @@
 """Scopes: the only place that constructs them, from a role, from a key's scopes, or for the operator."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Literal, get_args
 from uuid import UUID
 
@@ -43,6 +44,11 @@ def parse_permissions(texts: Iterable[str]) -> frozenset[Permission]:
     return frozenset(known for known in PERMISSIONS if known in wanted)
 
 
+def stored_permissions(texts: Iterable[str]) -> frozenset[Permission]:
+    """The scopes of a stored key. `streams`, which earlier versions gave to keys, allowed nothing and is left out."""
+    return frozenset(known for known in PERMISSIONS if known in set(texts))
+
+
 def user_principal(user_id: UUID, email: str, name: str) -> Principal:
     """A person as the actor of events and in `recorded_by`."""
     return Principal("user", ids.encode("usr", user_id.bytes), name or email, email)
@@ -74,15 +80,22 @@ def log_scope(org_id: UUID) -> Scope:
     return Scope(org_id, Principal("api_key", "anybody", "anybody"), frozenset())
 
 
-def require(scope: Scope, permission: Permission) -> None:
-    """Forbidden (`missing_permission`) unless the scope holds `permission`."""
-    if permission in scope.permissions:
+def narrowed(scope: Scope, permissions: frozenset[Permission]) -> Scope:
+    """The scope without its other permissions, so that no request can use one that its endpoint does not declare."""
+    return scope if scope.permissions <= permissions else replace(scope, permissions=scope.permissions & permissions)
+
+
+def require(scope: Scope, *permissions: Permission) -> None:
+    """Forbidden (`missing_permission`, with the first missing one) unless the scope holds all of `permissions`."""
+    missing = [permission for permission in permissions if permission not in scope.permissions]
+    if not missing:
         return
     if scope.principal.kind == "api_key":
-        detail = f"This API key does not have the scope {permission}. Create a key that has it."
+        noun = "scope" if len(missing) == 1 else "scopes"
+        detail = f"This API key does not have the {noun} {' and '.join(missing)}. Create a key that has all it needs."
     else:
-        detail = f"Your role ({scope.role}) does not allow this ({permission}). Ask an owner or admin."
-    raise Forbidden(detail, code="missing_permission", permission=permission)
+        detail = f"Your role ({scope.role}) does not allow this ({', '.join(missing)}). Ask an owner or admin."
+    raise Forbidden(detail, code="missing_permission", permission=missing[0])
 
 
 def require_whole_trail(scope: Scope) -> None:

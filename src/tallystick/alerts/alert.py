@@ -12,8 +12,8 @@ from tallystick import ids
 from tallystick.access.audit import NOWHERE, Caller, record_own
 from tallystick.access.scopes import require
 from tallystick.alerts.rule import PREFIX as RULE_PREFIX
+from tallystick.alerts.rule import require_read
 from tallystick.alerts.tables import alerts
-from tallystick.destinations.destination import require_read
 from tallystick.errors import BadRequest, NotFound
 from tallystick.query.scope import Scope
 

@@ -15,9 +15,9 @@ from tallystick.alerts.compiled_rule import CompiledRule
 from tallystick.alerts.definition import RuleDefinition, invalid_rule
 from tallystick.alerts.detectors import BaselineDetector, Detector, Firing, run_detector
 from tallystick.alerts.history import RuleHistory
+from tallystick.alerts.rule import require_read
 from tallystick.clock import DAY_US, from_us
 from tallystick.database.engine import Database
-from tallystick.destinations.destination import require_read
 from tallystick.errors import TooMany
 from tallystick.query.scope import Scope
 from tallystick.store.events import EventStore

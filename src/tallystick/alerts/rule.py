@@ -8,9 +8,9 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from tallystick import ids
+from tallystick.access.scopes import require, require_whole_trail
 from tallystick.alerts.definition import Field, RuleDefinition, duration_words
 from tallystick.alerts.tables import alert_rules, alerts
-from tallystick.destinations.destination import require_read
 from tallystick.errors import NotFound
 from tallystick.query.scope import Scope
 
@@ -56,6 +56,12 @@ class Rule:
 
     def is_muted(self, now: int) -> bool:
         return self.muted_until is not None and now < self.muted_until
+
+
+def require_read(scope: Scope) -> None:
+    """Forbidden unless the scope reads the whole trail: rules, alerts and back-tests all tell what events hold."""
+    require(scope, "events:read")
+    require_whole_trail(scope)
 
 
 def rule_clause(org_id: UUID, rule_id: UUID) -> ColumnElement[bool]:

@@ -34,7 +34,7 @@ YAML = "application/yaml"
 _FILE = {YAML: {"type": "string"}, "application/octet-stream": {"type": "string", "format": "binary"}}
 # Fields of a rule that are no part of what it evaluates.
 DISPLAY_FIELDS = ("name", "severity", "runbook", "destinations", "enabled")
-_operation = partial(operation, "Alerts", "alerts")
+_operation = partial(operation, "Alerts", "alerts", "events:read")
 
 _KINDS = doc(
     "`threshold`: `count` events of one group within the window. `sequence`: `count` events that match "

@@ -19,7 +19,7 @@ from tallystick.api.query_parameters import DEFAULT_LISTED
 from tallystick.clock import optional_rfc3339, rfc3339
 
 PATH = "/v1/alerts"
-_operation = partial(operation, "Alerts", "alerts")
+_operation = partial(operation, "Alerts", "alerts", "events:read")
 
 
 class AlertNote(RequestBody):

@@ -7,7 +7,7 @@ from litestar import Request
 
 from tallystick.access.audit import Caller
 from tallystick.access.client_address import Network, client_address
-from tallystick.access.scopes import require
+from tallystick.access.scopes import narrowed, require
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.operation import operation_of
 from tallystick.errors import Unauthorized
@@ -18,20 +18,20 @@ HOW = "Send the header `Authorization: Bearer tsk_…` with an API key."
 
 
 async def authorize_scope(request: Request[Any, Any, Any], services: ApiServices) -> Scope:
-    """The scope of the request's API key, which has the permission that the endpoint declares.
+    """The scope of the request's API key, which has the permissions that the endpoint declares, and no others.
 
     Raises Unauthorized, Forbidden (`missing_permission`), TooMany.
     """
-    permission = operation_of(request).permission
-    if permission is None:
+    declared = operation_of(request)
+    if not declared.permissions:
         raise AssertionError("this endpoint takes no key")
     token = _bearer(request)
     address = _address(request, services)
     scope = services.authenticator.cached_scope(token, address)
     if scope is None:
         scope = await services.database.run(services.authenticator.key_scope, token, address)
-    require(scope, permission)
-    return scope
+    require(scope, *declared.permissions)
+    return narrowed(scope, declared.usable)
 
 
 def caller_of(request: Request[Any, Any, Any], services: ApiServices) -> Caller:

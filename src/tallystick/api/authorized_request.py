@@ -1,4 +1,4 @@
-"""An API request whose key has the required permission."""
+"""An API request whose key has the required permissions."""
 
 import re
 from typing import Any, TypeVar
@@ -61,7 +61,7 @@ class AuthorizedRequest(ScopedTransactions):
 
 
 async def authorize(request: Request[Any, Any, Any], services: ApiServices) -> AuthorizedRequest:
-    """The request, if its key has the permission and its query the parameters that the endpoint declares.
+    """The request, if its key has the permissions and its query the parameters that the endpoint declares.
 
     Raises Unauthorized, Forbidden (`missing_permission`), TooMany, BadRequest (`unknown_parameter`).
     """

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from litestar import Request, Response, post
 
 from tallystick import clock
-from tallystick.access.scopes import require
 from tallystick.alerts.backtest import Backtest, backtest
 from tallystick.alerts.definition import RuleDefinition, parse_definition
 from tallystick.alerts.rule import read_rule
@@ -20,7 +19,7 @@ from tallystick.clock import DAY_US, rfc3339
 from tallystick.search.filters import query_from
 
 DEFAULT_PERIOD_US = 30 * DAY_US
-_operation = partial(operation, "Alerts", "alerts")
+_operation = partial(operation, "Alerts", "alerts", "events:read")
 
 _START = doc("Start, as in finding events. Default: 30 days before the end.")
 _END = doc("End, as in finding events. Default: now.")
@@ -125,5 +124,4 @@ async def _backtest(
     query = query_from(given, now=now)
     end = now if query.end is None else query.end
     start = end - DEFAULT_PERIOD_US if query.start is None else query.start
-    require(authorized.scope, "alerts")
     return await authorized.run(backtest, services.database, services.store, authorized.scope, definition, start, end)

@@ -50,7 +50,7 @@ class DetectionsResponse(ResponseBody):
     data: list[DetectionResponse]
 
 
-@get(PATH, opt=operation("Alerts", "alerts"))
+@get(PATH, opt=operation("Alerts", "alerts", "events:read"))
 async def list_detections(request: Request[Any, Any, Any], services: ApiServices) -> Response[DetectionsResponse]:
     """List the detections.
 
@@ -62,7 +62,7 @@ async def list_detections(request: Request[Any, Any, Any], services: ApiServices
     return answer(DetectionsResponse(detections))
 
 
-@post(PATH + "/{id:str}/enable", status_code=200, opt=operation("Alerts", "alerts", problems=(409,)))
+@post(PATH + "/{id:str}/enable", status_code=200, opt=operation("Alerts", "alerts", "events:read", problems=(409,)))
 async def enable_detection(request: Request[Any, Any, Any], services: ApiServices) -> Response[AlertRuleResponse]:
     """Enable a detection.
 

@@ -21,7 +21,7 @@ from tallystick.erasure.subject import Subject
 PREVIEW_SECONDS = 5.0  # an answer waits this long for the preview
 POLL_SECONDS = 0.05
 STATES = ("looking", "ready", "confirmed", "completed", "cancelled", "expired")
-_operation = partial(operation, "Retention", "admin")
+_operation = partial(operation, "Retention", "admin", "events:read")
 
 
 class SubjectInput(RequestBody):

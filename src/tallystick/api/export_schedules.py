@@ -24,7 +24,7 @@ from tallystick.api.fields import (
 )
 from tallystick.api.operation import operation
 from tallystick.clock import optional_rfc3339, rfc3339
-from tallystick.query.scope import Scope
+from tallystick.query.scope import Permission, Scope
 from tallystick.render.writers import FORMATS
 from tallystick.schedules import changes
 from tallystick.schedules import schedule as stored_schedules
@@ -39,6 +39,9 @@ RECIPIENT_STATUS = {"waiting": "waiting_for_consent"}
 # The body's name of a field → the domain's.
 FIELD_NAMES = {"timezone": "zone", "to_directory": "to_storage"}
 _operation = partial(operation, "Exports", "exports")
+_OTHERS: dict[Permission, str] = {"admin": "do this with the schedule of somebody else"}
+_STORAGE: dict[Permission, str] = {"admin": "use `to_directory`"}
+_CHANGE: dict[Permission, str] = {"admin": "change the schedule of somebody else, and use `to_directory`"}
 
 Name = Annotated[str, doc("Name, at most 100 characters; part of the subject of its mail.")]
 Frequency = Annotated[str, doc("How often it runs.", enum=list(FREQUENCIES))]
@@ -65,9 +68,7 @@ Mode = Annotated[
     ),
 ]
 Enabled = Annotated[bool, doc("Whether it runs by its calendar.")]
-ToDirectory = Annotated[
-    bool, doc("Also put the file into the operator's directory or bucket (TALLYSTICK_EXPORT_DIR); takes `admin`.")
-]
+ToDirectory = Annotated[bool, doc("Also put the file into the operator's directory or bucket (TALLYSTICK_EXPORT_DIR).")]
 
 
 class ExportScheduleInput(RequestBody):
@@ -212,7 +213,7 @@ class SchedulesResponse(ResponseBody):
     data: list[ScheduleResponse]
 
 
-@post(PATH, opt=_operation(body=ExportScheduleInput, problems=(409,)))
+@post(PATH, opt=_operation(body=ExportScheduleInput, optional=_STORAGE, problems=(409,)))
 async def make_schedule(request: Request[Any, Any, Any], services: ApiServices) -> Response[ScheduleResponse]:
     """Schedule an export.
 
@@ -257,7 +258,7 @@ async def list_schedule_runs(request: Request[Any, Any, Any], services: ApiServi
     return answer(ScheduleRunsResponse([ScheduleRunResponse.of(run) for run in runs]))
 
 
-@patch(PATH + "/{id:str}", opt=_operation(body=ExportScheduleChange, problems=(409,)))
+@patch(PATH + "/{id:str}", opt=_operation(body=ExportScheduleChange, optional=_CHANGE, problems=(409,)))
 async def change_schedule(request: Request[Any, Any, Any], services: ApiServices) -> Response[ScheduleResponse]:
     """Change a scheduled export.
 
@@ -270,7 +271,7 @@ async def change_schedule(request: Request[Any, Any, Any], services: ApiServices
     return answer(ScheduleResponse.of(schedule))
 
 
-@delete(PATH + "/{id:str}", opt=_operation())
+@delete(PATH + "/{id:str}", opt=_operation(optional=_OTHERS))
 async def delete_schedule(request: Request[Any, Any, Any], services: ApiServices) -> None:
     """Delete a scheduled export.
 
@@ -280,7 +281,7 @@ async def delete_schedule(request: Request[Any, Any, Any], services: ApiServices
     await authorized.write(changes.remove, authorized.id, **authorized.context)
 
 
-@post(PATH + "/{id:str}/run", status_code=202, opt=_operation(problems=(409,)))
+@post(PATH + "/{id:str}/run", status_code=202, opt=_operation(optional=_OTHERS, problems=(409,)))
 async def run_schedule(request: Request[Any, Any, Any], services: ApiServices) -> Response[ScheduleResponse]:
     """Run a scheduled export now.
 
@@ -292,11 +293,11 @@ async def run_schedule(request: Request[Any, Any, Any], services: ApiServices) -
     return answer(ScheduleResponse.of(schedule))
 
 
-@post(PATH + "/{id:str}/consent", status_code=200, opt=_operation())
+@post(PATH + "/{id:str}/consent", status_code=200, opt=_operation("admin"))
 async def consent_to_schedule(request: Request[Any, Any, Any], services: ApiServices) -> Response[ScheduleResponse]:
     """Consent to recipients outside the organization.
 
-    Takes an owner, or a key with `admin` that an owner created. Recipients that wait for consent get the next file.
+    Takes a key that an owner created. Recipients that wait for consent get the next file.
     """
     authorized = await authorize(request, services)
     schedule = await authorized.write(changes.consent, authorized.id, **authorized.context)

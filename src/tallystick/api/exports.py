@@ -183,12 +183,12 @@ async def show_export(request: Request[Any, Any, Any], services: ApiServices) ->
     return answer(ExportResponse.of(await authorized.read(export_request.find_export, authorized.id)))
 
 
-@delete(PATH + "/{id:str}", status_code=200, opt=_operation())
+@delete(PATH + "/{id:str}", status_code=200, opt=_operation(optional={"admin": "end an export of somebody else"}))
 async def end_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[ExportResponse]:
     """Cancel an export or delete its file.
 
-    Cancels an export that is not finished, and deletes the file of one that is. Somebody else's export takes a key
-    with `admin`. The export stays in the list. Repeating the request changes nothing.
+    Cancels an export that is not finished, and deletes the file of one that is. The export stays in the list.
+    Repeating the request changes nothing.
     """
     authorized = await authorize(request, services)
     export = await authorized.write(export_request.end_export, authorized.id, **authorized.context)

@@ -16,7 +16,8 @@ from tallystick.retention import holds
 from tallystick.retention.holds import Hold
 
 PATH = "/v1/legal-holds"
-_operation = partial(operation, "Retention", "admin")
+_act = partial(operation, "Retention", "admin")
+_read = partial(operation, "Retention", "admin", "events:read")
 _LENGTH = {"maxLength": 2000}
 
 Name = Annotated[str, doc("Name of the hold.", minLength=1, maxLength=100)]
@@ -66,7 +67,7 @@ class HoldsResponse(ResponseBody):
     data: list[HoldResponse]
 
 
-@get(PATH, opt=_operation())
+@get(PATH, opt=_read())
 async def list_holds(request: Request[Any, Any, Any], services: ApiServices) -> Response[HoldsResponse]:
     """List legal holds.
 
@@ -76,7 +77,7 @@ async def list_holds(request: Request[Any, Any, Any], services: ApiServices) -> 
     return answer(HoldsResponse([HoldResponse.of(hold) for hold in await authorized.read(holds.list_holds)]))
 
 
-@post(PATH, opt=_operation(body=HoldInput, problems=(409,)))
+@post(PATH, opt=_act(body=HoldInput, problems=(409,)))
 async def place_hold(request: Request[Any, Any, Any], services: ApiServices) -> Response[HoldResponse]:
     """Place a legal hold.
 
@@ -89,14 +90,14 @@ async def place_hold(request: Request[Any, Any, Any], services: ApiServices) -> 
     return answer(HoldResponse.of(hold))
 
 
-@get(PATH + "/{id:str}", opt=_operation())
+@get(PATH + "/{id:str}", opt=_read())
 async def show_hold(request: Request[Any, Any, Any], services: ApiServices) -> Response[HoldResponse]:
     """Get a legal hold."""
     authorized = await authorize(request, services)
     return answer(HoldResponse.of(await authorized.read(holds.show, authorized.id)))
 
 
-@post(PATH + "/{id:str}/release", status_code=200, opt=_operation())
+@post(PATH + "/{id:str}/release", status_code=200, opt=_act())
 async def release_hold(request: Request[Any, Any, Any], services: ApiServices) -> Response[HoldResponse]:
     """Release a legal hold.
 

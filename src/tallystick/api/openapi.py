@@ -42,7 +42,7 @@ _SCHEMES = {
     "key": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API key: `tsk_` and 36 letters and digits, with the scope that the endpoint names.",
+        "description": "An API key: `tsk_` and 36 letters and digits, with all the scopes that the endpoint names.",
     }
 }
 # Components of errors, by status.
@@ -112,8 +112,8 @@ def openapi_document(handlers: Sequence[HTTPRouteHandler]) -> dict[str, Any]:
     for handler, operation in declared:
         for path in handler.paths:
             for method in handler.http_methods:
-                described = _operation(handler, operation, _template(path), schema_of)
-                paths.setdefault(_template(path), {})[str(method).lower()] = described
+                described = _operation(handler, operation, path_template(path), schema_of)
+                paths.setdefault(path_template(path), {})[str(method).lower()] = described
     return {
         "openapi": "3.1.0",
         "info": {
@@ -159,15 +159,16 @@ def _bodies(operation: Operation) -> tuple[Any, ...]:
 def _operation(
     handler: HTTPRouteHandler, operation: Operation, path: str, schema_of: dict[int, Schema]
 ) -> dict[str, Any]:
-    summary, _, description = (inspect.getdoc(handler.fn) or "").partition("\n")
+    summary, _, rest = (inspect.getdoc(handler.fn) or "").partition("\n")
+    description = [re.sub(r"(?<!\n)\n(?!\n)", " ", rest.strip()), *_optional_scopes(operation)]
     name, *words = handler.fn.__name__.split("_")
     parameters = [*_path_parameters(path), *operation.parameters]
     described: dict[str, Any] = {
         "tags": [operation.topic],
         "operationId": name + "".join(word.capitalize() for word in words),
         "summary": summary.rstrip("."),
-        "description": re.sub(r"(?<!\n)\n(?!\n)", " ", description.strip()),
-        "security": [] if operation.permission is None else [{"key": [operation.permission]}],
+        "description": "\n\n".join(filter(None, description)),
+        "security": [{"key": list(operation.permissions)}] if operation.permissions else [],
     }
     if parameters:
         described["parameters"] = parameters
@@ -178,6 +179,11 @@ def _operation(
         for status in sorted(_problem_statuses(operation, path))
     }
     return described
+
+
+def _optional_scopes(operation: Operation) -> Iterator[str]:
+    """What a key may do with scopes that the endpoint does not require."""
+    return (f"A key with `{permission}` can also {what}." for permission, what in operation.optional.items())
 
 
 def _request_body(operation: Operation, schema_of: dict[int, Schema]) -> dict[str, Any]:
@@ -203,10 +209,10 @@ def _answers(handler: HTTPRouteHandler, operation: Operation, schema_of: dict[in
 
 def _problem_statuses(operation: Operation, path: str) -> set[int]:
     statuses = set(operation.problems)
-    if operation.permission is not None:
+    if operation.permissions:
         statuses.update(_WITH_KEY)
     if "{" in path:
-        statuses.update((404,) if operation.permission is not None else _PUBLIC)
+        statuses.update((404,) if operation.permissions else _PUBLIC)
     if operation.body is not None or operation.bodies:
         statuses.update(_WITH_BODY)
     return statuses
@@ -225,7 +231,7 @@ def _path_parameters(path: str) -> list[Parameter]:
     return [PATH_PARAMETERS[path[: match.end()]] for match in re.finditer(r"\{\w+\}", path)]
 
 
-def _template(path: str) -> str:
+def path_template(path: str) -> str:
     """A path of Litestar as OpenAPI writes it: without the types of its parameters."""
     return re.sub(r":\w+\}", "}", path)
 

@@ -17,13 +17,16 @@ OPTION = "operation"  # in the options of a Litestar handler
 class Operation:
     """The declaration of one endpoint: requests are checked against it, and the OpenAPI document is made of it.
 
+    `permissions` are the scopes that a key needs, all of them; without any, the endpoint takes no key. `optional` are
+    scopes that allow more, with what they allow. A request has no other permission, whatever else its key may do.
     `body` is the type of a JSON body, `bodies` other media types with their schemas; `answer` describes an answer
     that is no JSON object, `media` its media types with their schemas. `statuses` are further successful statuses,
     `problems` further statuses of errors, beside those that any such endpoint may answer with.
     """
 
     topic: str
-    permission: Permission | None
+    permissions: tuple[Permission, ...]
+    optional: Mapping[Permission, str]
     parameters: Sequence[Parameter]
     query_names: frozenset[str]
     body: Any
@@ -34,14 +37,19 @@ class Operation:
     statuses: Mapping[int, str]
     problems: Sequence[int]
 
+    @property
+    def usable(self) -> frozenset[Permission]:
+        """The permissions that a request of the endpoint may use."""
+        return frozenset((*self.permissions, *self.optional))
+
     def __deepcopy__(self, _memo: object) -> "Operation":
         return self  # Litestar copies handlers; this never changes
 
 
 def operation(
     topic: str,
-    permission: Permission | None = None,
-    *,
+    *permissions: Permission,
+    optional: Mapping[Permission, str] | None = None,
     parameters: Sequence[Parameter] = (),
     body: Any = None,
     bodies: Mapping[str, Schema] | None = None,
@@ -51,11 +59,12 @@ def operation(
     statuses: Mapping[int, str] | None = None,
     problems: Sequence[int] = (),
 ) -> dict[str, Operation]:
-    """The `opt` of a handler, with its Operation. Without `permission` the endpoint takes no API key."""
+    """The `opt` of a handler, with its Operation. Without `permissions` the endpoint takes no API key."""
     names = frozenset(parameter["name"] for parameter in parameters if parameter["in"] == "query")
     declared = Operation(
         topic=topic,
-        permission=permission,
+        permissions=permissions,
+        optional=optional or {},
         parameters=parameters,
         query_names=names,
         body=body,

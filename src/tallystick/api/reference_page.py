@@ -30,7 +30,7 @@ class EndpointEntry:
     path: str
     summary: str
     description: str
-    scope: str  # of the key; "" if the endpoint takes none
+    scopes: list[str]  # of the key, which needs all of them; empty if the endpoint takes none
     parameters: list[FieldRow]
     bodies: list[tuple[str, str]]  # media type, and the schema in words
     answers: list[tuple[str, str, str]]  # status, description, media types with the schema in words
@@ -92,7 +92,7 @@ def _endpoint(method: str, path: str, operation: dict[str, Any]) -> EndpointEntr
         path=path,
         summary=operation["summary"],
         description=operation["description"],
-        scope=next((scope for key in operation["security"] for scope in key["key"]), ""),
+        scopes=[scope for key in operation["security"] for scope in key["key"]],
         parameters=[_parameter(parameter) for parameter in operation.get("parameters", [])],
         bodies=[(media, kind_of(content["schema"])) for media, content in body.items()],
         answers=[

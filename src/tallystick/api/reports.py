@@ -26,7 +26,7 @@ from tallystick.render.compliance_pdf import report_pdf
 
 PATH = "/v1/reports"
 PDF = "application/pdf"
-_operation = partial(operation, "Compliance", "exports")
+_operation = partial(operation, "Compliance", "exports", "events:read")
 _MINIMUM = {"minLength": 1}
 
 

@@ -125,7 +125,7 @@ class RetentionChange(ResponseBody):
         )
 
 
-@get(PATH, opt=_operation())
+@get(PATH, opt=_operation("events:read"))
 async def show_retention(request: Request[Any, Any, Any], services: ApiServices) -> Response[RetentionResponse]:
     """Get the retention.
 

@@ -19,7 +19,7 @@ from tallystick.compliance.reminder import PendingReviews, Reminder
 from tallystick.query.scope import Scope
 
 PATH = "/v1/review-reminder"
-_operation = partial(operation, "Compliance", "admin")
+_operation = partial(operation, "Compliance", "admin", "events:read")
 
 
 class ReminderInput(RequestBody):

@@ -46,7 +46,7 @@ from tallystick.query.scope import Scope
 
 PATH = "/v1/reviews"
 _read = partial(operation, "Compliance", "events:read")
-_write = partial(operation, "Compliance", "exports")
+_write = partial(operation, "Compliance", "exports", "events:read")
 _MINIMUM = {"minLength": 1}
 
 Severity = Annotated[

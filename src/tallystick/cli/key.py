@@ -23,7 +23,6 @@ class KeyScope(StrEnum):
     read = "events:read"
     exports = "exports"
     alerts = "alerts"
-    streams = "streams"
     admin = "admin"
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tallystick.query.conditions import EVERYTHING, Condition
 
-Permission = Literal["events:write", "events:read", "exports", "alerts", "streams", "admin"]
+Permission = Literal["events:write", "events:read", "exports", "alerts", "admin"]
 
 
 @dataclass(frozen=True, slots=True)
