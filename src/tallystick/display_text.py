@@ -155,3 +155,14 @@ def _selects(line: str, at: int, before: str) -> bool:
     if selector < "\ufe00":
         return bool(_MONGOLIAN.match(before))
     return bool(_HAN.match(before)) and (selector >= "\U000e0100" or selector <= "\ufe02")
+
+
+class ExactText(str):
+    """Text that a template prints with its own characters: what a form sends back or a button copies."""
+
+    __slots__ = ()
+
+
+def display_value(value: object) -> object:
+    """What a template prints for a value: text on one line as `display_line`, unless it is marked-up or exact."""
+    return display_line(value) if type(value) is str else value

@@ -81,7 +81,7 @@ def test_an_event_cannot_move_the_cursor_of_who_reads_it(filled: Member) -> None
     shown = filled.run("search", "harm.done").stdout
     assert "\x1b" not in shown
     assert "\u202e" not in shown
-    assert "a\\x1b[2Jb\\u202ec" in shown
+    assert "a⟨U+001B⟩[2Jb⟨U+202E⟩c" in shown
 
 
 def test_a_wrong_key_is_told_where_it_comes_from(filled: Member) -> None:

@@ -104,5 +104,5 @@ def test_an_alert_is_a_notification_with_its_facts_in_a_column():
 
 def test_a_subject_is_one_printable_line_of_limited_length():
     email = alert_email(message(title="A\r\nBcc: x\x00", sentence="y" * 400))
-    assert email.subject.startswith("A Bcc: x : yyy")
+    assert email.subject.startswith("A Bcc: x⟨U+0000⟩: yyy")
     assert len(email.subject) == 180

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from tallystick.display_text import display_line
 from tests.web.happenings import ZOO
 
 
@@ -70,7 +71,7 @@ def test_markup_in_every_field_is_shown_as_text(alice):
         alice.locator("#rows tr").nth(place).locator(".c-time").click()
         animal = ZOO[len(ZOO) - 1 - place]
         expect(alice.locator("#panel .facts dd").filter(has_text=_seen(animal)).first).to_be_visible()
-        expect(alice.locator("#panel ins").first).to_have_text(json.dumps(animal, ensure_ascii=False))
+        expect(alice.locator("#panel ins").first).to_have_text(display_line(json.dumps(animal, ensure_ascii=False)))
     assert (
         alice.locator("#panel img, #panel svg, #panel script, #panel b, #rows img, #rows svg, #rows script").count()
         == 0
@@ -133,7 +134,7 @@ def test_assets_may_be_kept_for_good_and_a_folder_is_not_listed(town):
 
 def _seen(text: str) -> str:
     """What a person sees of a text: the browser draws no markup of ours, and cuts nothing but white space."""
-    return " ".join(text.split())
+    return display_line(text)
 
 
 def _client(town, email: str) -> httpx.Client:

@@ -7,6 +7,7 @@ from tallystick.alerts.detectors import QUERY, Firing
 from tallystick.alerts.fields import display_name, mask_secrets
 from tallystick.alerts.rule import Rule
 from tallystick.clock import SECOND_US, rfc3339, second_words
+from tallystick.display_text import display_line
 from tallystick.events.record import Record
 
 MOST_TEXT = 200
@@ -45,7 +46,7 @@ def facts(firing: Firing, record: Record | None, group: str) -> list[tuple[str, 
         found.append(("About", group))
     if firing.number > 1:
         found.append(("Events", f"{firing.number:,}, {_period(firing)}"))
-    return [(label, text[:MOST_TEXT]) for label, text in found if text]
+    return [(display_line(label, MOST_TEXT), display_line(text, MOST_TEXT)) for label, text in found if text]
 
 
 def search_parameters(rule: Rule, firing: Firing, group: str) -> dict[str, str]:
@@ -106,7 +107,7 @@ def _placeholders(rule: Rule, firing: Firing, record: Record | None, group: str)
             "value": display_name(definition.new, record) if definition.new else "",
         }
     # Braces in a value would be taken for placeholders.
-    return {name: text[:MOST_TEXT].replace("{", "(") for name, text in given.items()}
+    return {name: display_line(text, MOST_TEXT).replace("{", "(") for name, text in given.items()}
 
 
 def _period(firing: Firing) -> str:

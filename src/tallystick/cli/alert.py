@@ -8,7 +8,8 @@ import typer
 from tallystick.alerts.rule_tests import failures
 from tallystick.alerts.rules_file import read_rules
 from tallystick.cli.client import Client
-from tallystick.cli.terminal import JsonOption, counted, emit, escape_control, id_argument, note, print_table, say
+from tallystick.cli.terminal import JsonOption, counted, emit, id_argument, note, print_table, say
+from tallystick.display_text import display_line
 
 app = typer.Typer()
 alert = typer.Typer(no_args_is_help=True, help="Manage alert rules and alerts.")
@@ -36,7 +37,7 @@ def list_alerts(
         titles = ("Alert", "Fired", "Severity", "Rule", "What happened", "Status")
         rows = ([one["id"], one["fired_at"].replace("T", " ")[:19], one["severity"], one["rule"]["name"],
                  one["sentence"], one["state"]] for one in found)  # fmt: skip
-        print_table(titles, (list(map(escape_control, row)) for row in rows), whole=("Alert", "Fired"))
+        print_table(titles, rows, whole=("Alert", "Fired"))
     note(f"{counted(len(found), 'alert')}.")
 
 
@@ -53,7 +54,7 @@ def acknowledge(
 ) -> None:
     """Acknowledge an alert."""
     Client.from_environment().send("POST", f"{ALERTS}/{public_id}/acknowledge", {"note": said})
-    note(f"Acknowledged {escape_control(public_id)}.")
+    note(f"Acknowledged {public_id}.")
 
 
 @alert.command()
@@ -65,8 +66,7 @@ def rules(json: JsonOption = False) -> None:
             emit(one)
     else:
         rows = ([one["id"], one["name"], one["words"], one["severity"], _rule_state(one)] for one in found)
-        cells = (list(map(escape_control, row)) for row in rows)
-        print_table(("Rule", "Name", "Fires on", "Severity", "Status"), cells, whole=("Rule",))
+        print_table(("Rule", "Name", "Fires on", "Severity", "Status"), rows, whole=("Rule",))
     note(f"{counted(len(found), 'rule')}.")
 
 
@@ -98,7 +98,7 @@ def enable(which: Annotated[str, id_argument("DETECTION|RULE")]) -> None:
 def disable(public_id: RuleId) -> None:
     """Turn a rule off. This is recorded."""
     Client.from_environment().send("PATCH", f"{RULES}/{public_id}", {"enabled": False})
-    note(f"{escape_control(public_id)} is off.")
+    note(f"{public_id} is off.")
 
 
 @alert.command()
@@ -108,14 +108,14 @@ def mute(
 ) -> None:
     """Mute a rule: it still creates alerts, but sends nothing."""
     Client.from_environment().send("POST", f"{RULES}/{public_id}/mute", {"seconds": round(hours * 3600)})
-    note(f"{escape_control(public_id)} is muted." if hours else f"{escape_control(public_id)} is not muted.")
+    note(f"{public_id} is muted." if hours else f"{public_id} is not muted.")
 
 
 @alert.command()
 def delete(public_id: RuleId) -> None:
     """Delete a rule. Its alerts are kept."""
     Client.from_environment().send("DELETE", f"{RULES}/{public_id}", None)
-    note(f"Deleted {escape_control(public_id)}.")
+    note(f"Deleted {public_id}.")
 
 
 @alert.command()
@@ -132,7 +132,7 @@ def backtest(
         return
     print_table(("Day", "Alerts"), ([day, str(number)] for day, number in found["per_day"].items()))
     for one in found["groups"]:
-        say(f"{one['firings']:>6}  {escape_control(one['group'] or 'everything')}")
+        say(f"{one['firings']:>6}  {display_line(one['group'] or 'everything')}")
     note(
         f"{counted(found['firings'], 'alert')} from {counted(found['matching_events'], 'matching event')}, "
         f"in {found['seconds']} s."
@@ -160,7 +160,7 @@ def test(file: RulesFile) -> None:
     read = read_rules(file.read_text())
     wrong = [problem for one in read for problem in failures(one.name, one.definition, one.tests)]
     for problem in wrong:
-        say(escape_control(problem))
+        say(display_line(problem))
     number = sum(len(one.tests) for one in read)
     note(f"{counted(len(read), 'rule')}, {counted(number, 'test')}, {len(wrong)} failed.")
     if wrong:

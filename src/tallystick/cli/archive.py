@@ -13,10 +13,11 @@ import typer
 
 from tallystick.cli.client import Client
 from tallystick.cli.import_batches import NDJSON, EventSender, ImportCounts
-from tallystick.cli.terminal import CommandFailed, JsonOption, emit, escape_control, fail, note, say
+from tallystick.cli.terminal import CommandFailed, JsonOption, emit, fail, note, say
 from tallystick.clock import rfc3339
 from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.storage_settings import storage_at
+from tallystick.display_text import display_line
 from tallystick.settings import Settings
 from tallystick.verify.command import FAILS, OPTIONS, USAGE, UsageError, format_reports
 from tallystick.verify.command import verify as check
@@ -98,7 +99,7 @@ def _record(client: Client, names: Sequence[str]) -> ImportCounts:
             "tallystick org create SLUG --retention-days 36500, and give a key of it."
         )
     sender = EventSender(
-        client, lambda place, problem: note(f"{escape_control(place)}: refused: {escape_control(problem)}")
+        client, lambda place, problem: note(f"{display_line(place)}: refused: {display_line(problem)}")
     )
     for name in names:
         for number, line in enumerate(_events(name), 1):
@@ -132,7 +133,7 @@ def _download(url: str, folder: Path) -> Iterator[str]:
     try:
         keys = [last] if is_one else [key for key in storage.keys("") if key.endswith(".zip")]
         if not keys:
-            raise CommandFailed(f"There are no bundles below {escape_control(url)}.")
+            raise CommandFailed(f"There are no bundles below {display_line(url)}.")
         for key in keys:
             path = folder / f"{len(list(folder.iterdir()))}-{key.replace('/', '-')}"
             with path.open("wb") as file:

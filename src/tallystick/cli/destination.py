@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from tallystick.cli.client import Client
-from tallystick.cli.terminal import JsonOption, counted, emit, escape_control, id_argument, note, print_table, say
+from tallystick.cli.terminal import JsonOption, counted, emit, id_argument, note, print_table, say
 from tallystick.destinations.kinds.registry import find_kind, kind_names
 
 app = typer.Typer()
@@ -79,7 +79,7 @@ def deliveries(public_id: DestinationId) -> None:
 def retry(public_id: DestinationId, delivery: Annotated[str, id_argument("DELIVERY")]) -> None:
     """Retry a failed delivery."""
     Client.from_environment().send("POST", f"{PATH}/{public_id}/deliveries/{delivery}/retry", None)
-    note(f"Retrying {escape_control(delivery)}.")
+    note(f"Retrying {delivery}.")
 
 
 @destination.command()
@@ -92,21 +92,21 @@ def rotate(public_id: DestinationId) -> None:
 def enable(public_id: DestinationId) -> None:
     """Turn a destination on. Waiting messages are sent."""
     Client.from_environment().send("PATCH", f"{PATH}/{public_id}", {"enabled": True})
-    note(f"{escape_control(public_id)} is on.")
+    note(f"{public_id} is on.")
 
 
 @destination.command()
 def disable(public_id: DestinationId) -> None:
     """Turn a destination off. This is recorded."""
     Client.from_environment().send("PATCH", f"{PATH}/{public_id}", {"enabled": False})
-    note(f"{escape_control(public_id)} is off.")
+    note(f"{public_id} is off.")
 
 
 @destination.command()
 def delete(public_id: DestinationId) -> None:
     """Delete a destination and the messages that wait for it."""
     Client.from_environment().send("DELETE", f"{PATH}/{public_id}", None)
-    note(f"Deleted {escape_control(public_id)}.")
+    note(f"Deleted {public_id}.")
 
 
 def _settings(kind_name: str, targets: list[str]) -> dict[str, Any]:
@@ -126,4 +126,4 @@ def _settings(kind_name: str, targets: list[str]) -> dict[str, Any]:
 def _row(item: dict[str, Any]) -> list[str]:
     state = item["state"] if item["enabled"] else "off"
     cells = (item["id"], item["name"], item["kind"], state, item["waiting"], item["given_up"], item["last_error"] or "")
-    return [escape_control(str(cell)) for cell in cells]
+    return list(map(str, cells))

@@ -7,8 +7,9 @@ import typer
 from rich.text import Text
 
 from tallystick.cli.control_database import control_database
-from tallystick.cli.terminal import JsonOption, emit, escape_control, stdout
+from tallystick.cli.terminal import JsonOption, emit, stdout
 from tallystick.clock import now_us
+from tallystick.display_text import display_line
 from tallystick.doctor.check_result import CheckGrade, CheckResult, fine, problem
 from tallystick.doctor.control_database import check_database
 from tallystick.doctor.environment import check_archive, check_data_directory, check_event_store, check_mail
@@ -62,7 +63,7 @@ def _run_checks() -> list[CheckResult]:
 
 def _print_result(finding: CheckResult) -> None:
     line = Text.assemble((f"{finding.grade.value:<8}", STYLES[finding.grade]), f"{finding.name}: ")
-    line.append(escape_control(finding.words))
+    line.append(display_line(finding.words))
     stdout.print(line, soft_wrap=True)
     if finding.advice:
-        stdout.print(Text(f"{'':<8}→ {escape_control(finding.advice)}"), soft_wrap=True)
+        stdout.print(Text(f"{'':<8}→ {display_line(finding.advice)}"), soft_wrap=True)

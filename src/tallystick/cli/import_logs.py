@@ -12,7 +12,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from tallystick.cli.client import Client
 from tallystick.cli.import_batches import EventSender, ImportCounts
 from tallystick.cli.log_files import STANDARD_INPUT, read_file
-from tallystick.cli.terminal import JsonOption, emit, escape_control, say, stderr
+from tallystick.cli.terminal import JsonOption, emit, say, stderr
+from tallystick.display_text import display_line
 
 app = typer.Typer()
 
@@ -77,9 +78,7 @@ def _progress(files: list[str]) -> Iterator[tuple[Progress, TaskID]]:
 
 
 def _print_refusal(progress: Progress, location: str, problem: str) -> None:
-    progress.console.print(
-        f"{escape_control(location)}: refused: {escape_control(problem)}", markup=False, soft_wrap=True
-    )
+    progress.console.print(f"{display_line(location)}: refused: {display_line(problem)}", markup=False, soft_wrap=True)
 
 
 def _print_counts(tally: ImportCounts, json: bool) -> None:

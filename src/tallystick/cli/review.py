@@ -10,7 +10,6 @@ from tallystick.cli.terminal import (
     JsonOption,
     counted,
     emit,
-    escape_control,
     id_argument,
     note,
     print_table,
@@ -103,5 +102,5 @@ def _row(item: dict[str, Any]) -> tuple[str, ...]:
     status = "overdue" if item["overdue"] else item["status"]
     return (
         item["id"], item["period"]["start"][:16], item["period"]["end"][:16], events, str(item["findings"]), status,
-        escape_control(by["name"]),
+        by["name"],
     )  # fmt: skip

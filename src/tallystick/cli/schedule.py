@@ -7,7 +7,7 @@ import typer
 
 from tallystick.cli.client import Client
 from tallystick.cli.export import ExportFormat, FilterOption
-from tallystick.cli.terminal import JsonOption, counted, emit, escape_control, id_argument, note, print_table, say
+from tallystick.cli.terminal import JsonOption, counted, emit, id_argument, note, print_table, say
 
 app = typer.Typer()
 schedule = typer.Typer(no_args_is_help=True, help="Send exports every day, week or month.")
@@ -130,7 +130,7 @@ def consent(public_id: ScheduleId, json: JsonOption = False) -> None:
 def delete(public_id: ScheduleId) -> None:
     """Delete a schedule. Files already sent are not affected."""
     Client.from_environment().send("DELETE", f"{PATH}/{public_id}", None)
-    note(f"Deleted {escape_control(public_id)}.")
+    note(f"Deleted {public_id}.")
 
 
 def _print_schedule(item: dict[str, Any], json: bool) -> None:
@@ -140,7 +140,7 @@ def _print_schedule(item: dict[str, Any], json: bool) -> None:
     say(item["id"])
     waiting = [who["address"] for who in item["recipient_states"] if who["status"] == "waiting_for_consent"]
     if waiting:
-        note(f"Waiting for an owner's approval: {escape_control(', '.join(waiting))}.")
+        note(f"Waiting for an owner's approval: {', '.join(waiting)}.")
     if item["next_run_at"]:
         note(f"Next: {item['next_run_at'][:16].replace('T', ' ')} UTC.")
 
@@ -154,4 +154,4 @@ def _row(item: dict[str, Any]) -> list[str]:
         ", ".join(item["recipients"]) + (" and the directory" if item["to_directory"] else ""), following,
         last["status"] if last else "not run yet",
     )  # fmt: skip
-    return [escape_control(str(cell)) for cell in cells]
+    return list(map(str, cells))

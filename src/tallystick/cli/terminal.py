@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from tallystick.display_text import display_block, display_line
+
 GAP, INDENT = 2, 4  # terminal columns between cells, and before the further lines of a row
 WIDE = 400  # columns if stdout is no terminal, so that lines in a file or pipe are not cut
 
@@ -44,13 +46,13 @@ def emit(value: Any) -> None:
 
 
 def note(text: str) -> None:
-    """Prints a message on standard error."""
-    stderr.print(escape(text), soft_wrap=True)
+    """Prints a message on standard error, with unseen characters by their code points."""
+    stderr.print(escape(display_block(text)), soft_wrap=True)
 
 
 def fail(detail: str) -> int:
     """Prints an error on standard error and returns the exit status 1."""
-    stderr.print(f"[bold red]Error:[/] {escape(escape_control(' '.join(detail.split())))}", soft_wrap=True)
+    stderr.print(f"[bold red]Error:[/] {escape(display_line(detail))}", soft_wrap=True)
     return 1
 
 
@@ -65,23 +67,13 @@ def any_of(choices: Sequence[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def escape_control(text: str) -> str:
-    """The text with control and direction characters as escape sequences.
-
-    Senders control the text of events; it must not move the cursor of the terminal.
-    """
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
-
-
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str | Text]], *, whole: Collection[str] = ()) -> None:
-    """Prints a table unless it is empty.
+    """Prints a table unless it is empty; cells are shown as `display_line`.
 
     Cells wrap between words only, and cells of the columns in `whole` not at all, so that ids and names can be
     copied. If that is too wide for the terminal, each row is printed as a paragraph instead.
     """
-    lines = [[Text(cell) if isinstance(cell, str) else cell for cell in cells] for cells in rows]
+    lines = [[Text(display_line(cell)) if isinstance(cell, str) else cell for cell in cells] for cells in rows]
     if not lines:
         return
     widths = [
@@ -134,7 +126,7 @@ def _write(text: str) -> None:
 
 
 def event_cells(event: Event) -> list[Text]:
-    """Timestamp, user, action, resource, address and status of an event, with control characters escaped."""
+    """Timestamp, user, action, resource, address and status of an event, each as `display_line`."""
     actor, resource = event.get("actor") or {}, event.get("resource") or {}
     status = str(event.get("status", ""))
     cells = (
@@ -145,8 +137,8 @@ def event_cells(event: Event) -> list[Text]:
         (event.get("context") or {}).get("ip_address") or "",
     )
     return [
-        *(Text(escape_control(str(cell))) for cell in cells),
-        Text(escape_control(status), STATUS_STYLES.get(status, "")),
+        *(Text(display_line(str(cell))) for cell in cells),
+        Text(display_line(status), STATUS_STYLES.get(status, "")),
     ]
 
 

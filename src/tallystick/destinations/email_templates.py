@@ -1,13 +1,16 @@
 """Email templates: the subject, the text and the HTML of a message from the templates of the package that sends it.
 
 A message named `reminder` has three templates: `reminder.subject.txt`, `reminder.txt` and `reminder.html`. The HTML
-templates extend `email.html` of this package. Values are escaped in HTML only.
+templates extend `email.html` of this package. Values are escaped in HTML only, and printed on one line everywhere
+(`display_line`), so that no name adds lines of its own to a message.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from tallystick.display_text import ExactText, display_line, display_value
 
 LAYOUTS = "tallystick.destinations"
 MAX_SUBJECT = 180
@@ -30,22 +33,19 @@ class EmailTemplates:
             loader=ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, LAYOUTS))]),
             autoescape=select_autoescape(("html",)),
             undefined=StrictUndefined,
+            finalize=display_value,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
+        self._environment.filters |= {"exact": ExactText, "line": display_line}
 
     def render(self, template: str, /, **values: Any) -> Email:
-        """Renders a message; its subject becomes one line of at most 180 printable characters."""
-        subject = one_line(self._render(f"{template}.subject.txt", values))[:MAX_SUBJECT]
+        """Renders a message; its subject becomes one line of at most 180 characters."""
+        subject = display_line(self._render(f"{template}.subject.txt", values), MAX_SUBJECT)
         text = self._render(f"{template}.txt", values)
         html = self._render(f"{template}.html", values | {"subject": subject})
         return Email(subject, text, html)
 
     def _render(self, template: str, values: dict[str, Any]) -> str:
         return self._environment.get_template(template).render(values)
-
-
-def one_line(text: str) -> str:
-    """The text on one line: whitespace becomes single blanks, as does what cannot be printed."""
-    return "".join(letter if letter.isprintable() else " " for letter in " ".join(text.split()))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tallystick.display_text import display_line
 from tallystick.events.catalogue import CATALOGUE
 
 # In a template {actor} and {resource} stand for names, {subject} for the resource or else the actor.
@@ -27,7 +28,8 @@ Named = Mapping[str, Any]
 def summary(action: str, status: str, actor: Named, resource: Named) -> str:
     """The catalogue's sentence with the names filled in (`Sarah Lin failed to deploy api-infrastructure`).
 
-    For other actions `john did widget.frobbed on X`. `resource` is empty if there is none.
+    For other actions `john did widget.frobbed on X`. `resource` is empty if there is none. Names are shown as
+    `display_line`: the sentence is for people, and the fields of the event keep what was sent.
     """
     known = CATALOGUE.get(action)
     sentence = known.sentence if known else f"{{actor}} did {action}" + (" on {resource}" if _name(resource) else "")
@@ -61,5 +63,5 @@ def _actor(actor: Named) -> str:
 
 
 def _name(named: Named) -> str:
-    """A name on one line, whatever it holds."""
-    return " ".join(str(named.get("name") or named.get("email") or named.get("id") or "").split())
+    """A name as people read it, on one line."""
+    return display_line(str(named.get("name") or named.get("email") or named.get("id") or ""))

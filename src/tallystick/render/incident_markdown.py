@@ -6,9 +6,9 @@ renderer is escaped, and the renderer shows the text literally.
 
 import re
 
+from tallystick.display_text import display_block, display_line
 from tallystick.render.incident_report import NO_EVENTS, NOT_WRITTEN, IncidentEvent, IncidentReport
 
-_UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _ANYWHERE = re.compile(r"([\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
 _AT_THE_BEGINNING = re.compile(r"^([#+\-=:])")
@@ -37,15 +37,14 @@ def incident_markdown(report: IncidentReport) -> str:
 
 def plain(text: str) -> str:
     """The text on one line, escaped, so that a renderer shows it literally."""
-    line = _UNSEEN.sub("", " ".join(text.split()))
-    line = _ANYWHERE.sub(r"\\\1", line.translate(_ENTITIES))
+    line = _ANYWHERE.sub(r"\\\1", display_line(text).translate(_ENTITIES))
     line = _NUMBERED.sub(r"\1\\\2", _AT_THE_BEGINNING.sub(r"\\\1", line))
     return _LINKS.sub(lambda found: f"{found[1]}\\:" if found[1] else f"{found[2]}\\.", line)
 
 
 def _spread(text: str) -> str:
     """The lines of a text, with hard line breaks, within one list item."""
-    return "\\\n  ".join(plain(line) for line in text.splitlines() if line.strip())
+    return "\\\n  ".join(plain(line) for line in display_block(text).split("\n") if line.strip())
 
 
 def _event_lines(event: IncidentEvent) -> str:
@@ -56,6 +55,6 @@ def _event_lines(event: IncidentEvent) -> str:
         f"### {plain(event.time)} {plain(event.action)}",
         f"{plain(event.summary)} ({f'**{status}**' if event.is_failed else status})",
         "\n".join(f"- {fact}" for fact in facts),
-        "\n".join(f"> {plain(line)}" for line in event.note.splitlines()),
+        "\n".join(f"> {plain(line)}" for line in display_block(event.note).split("\n") if line),
     ]
     return "\n\n".join(block for block in blocks if block)

@@ -7,6 +7,7 @@ from itertools import groupby
 import arabic_reshaper
 from bidi import get_display
 
+from tallystick.display_text import code_point, display_block
 from tallystick.render.fonts import Face, font_for, width
 
 # Words, spaces, and single characters of scripts without spaces, which may be wrapped anywhere.
@@ -14,8 +15,8 @@ _ANYWHERE = r"\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
 _PIECES = re.compile(rf"\s+|[{_ANYWHERE}]|[^\s{_ANYWHERE}]+")
 FIRST_MEASURED = 64  # characters: about a line
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
-# Invisible characters that reorder others: a name must not be able to change the direction of its line.
-_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+# What only chooses the shape of its neighbours, and has none of its own.
+_SHAPING = re.compile(r"[\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0020-\U000e007f\U000e0100-\U000e01ef]")
 _shaper = arabic_reshaper.ArabicReshaper({"delete_harakat": False})
 
 
@@ -48,7 +49,7 @@ def line_of(text: str, face: Face, size: float) -> TextLine:
     for font, group in groupby(letters, key=lambda one: one[0]):
         together = "".join(letter for _, letter in group)
         if not font:
-            font, together = font_for(face, "U"), "".join(f"<U+{ord(letter):04X}>" for letter in together)
+            font, together = font_for(face, "U"), "".join(code_point(letter) for letter in together)
         runs.append(TextRun(font, together, width(font, together, size)))
     return TextLine(tuple(runs), size)
 
@@ -99,11 +100,13 @@ def _fitting_length(piece: str, face: Face, size: float, room: float) -> int:
 
 
 def _printable(text: str) -> str:
-    return _UNSEEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    "))
+    return display_block(text).replace("\t", "    ")
 
 
 def _visual_order(text: str) -> str:
-    if not _RIGHT_TO_LEFT.search(text):
+    if text.isascii():
         return text
-    shown = get_display(_shaper.reshape(text), base_dir="L")
-    return shown if isinstance(shown, str) else shown.decode()
+    if _RIGHT_TO_LEFT.search(text):
+        shown = get_display(_shaper.reshape(text), base_dir="L")
+        text = shown if isinstance(shown, str) else shown.decode()
+    return _SHAPING.sub("", text)

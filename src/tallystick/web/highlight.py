@@ -6,6 +6,7 @@ from html import escape
 
 from markupsafe import Markup
 
+from tallystick.display_text import display_line
 from tallystick.query.case_folding import fold
 
 _TAIL = 6  # characters at the end that are never cut, because ids differ there
@@ -15,8 +16,9 @@ _ID = re.compile(r"(?=.*[0-9])[\w.:/+=-]{20,}", re.ASCII)
 # Cached: a page repeats the same few people, actions and addresses.
 @lru_cache(2048)
 def highlight(text: str, needles: tuple[str, ...] = ()) -> Markup:
-    """The text with `<mark>` around each needle; needles are case-folded, as in a query."""
-    spans = _spans(text, needles)
+    """The text as `display_line`, with `<mark>` around each needle; needles are case-folded, as in a query."""
+    text = display_line(text)
+    spans = _spans(text, tuple(filter(None, map(display_line, needles))))
     if not _ID.fullmatch(text):
         return Markup(_with_marks(text, 0, len(text), spans))  # noqa: S704 - each piece is escaped
     cut = len(text) - _TAIL

@@ -5,12 +5,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import MediaType, Response
-from markupsafe import Markup, escape
 
 from tallystick.clock import now_us, second_words
+from tallystick.display_text import display_value
 from tallystick.events.changes import one_line
 from tallystick.exports.words import control_words, framework_words
-from tallystick.web import form_choices
+from tallystick.web import display_filters, form_choices
 from tallystick.web.assets import ASSETS
 from tallystick.web.event_row import EventRow
 from tallystick.web.filters import Filters
@@ -20,18 +20,10 @@ ENVIRONMENT = Environment(
     loader=PackageLoader("tallystick.web"),
     autoescape=True,
     undefined=StrictUndefined,
+    finalize=display_value,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-
-
-def inline_code(text: str) -> Markup:
-    """A message with text between backticks as `<code>`."""
-    parts = (
-        escape(part) if number % 2 == 0 else Markup("<code>{}</code>").format(part)
-        for number, part in enumerate(text.split("`"))
-    )
-    return Markup().join(parts)
 
 
 def _now_words(zone: tzinfo) -> str:
@@ -41,7 +33,12 @@ def _now_words(zone: tzinfo) -> str:
 
 
 ENVIRONMENT.filters |= {
-    "inline_code": inline_code,
+    "exact": display_filters.exact,
+    "lines": display_filters.lines,
+    "direction": display_filters.direction,
+    "bdi": display_filters.bdi,
+    "sentence": display_filters.sentence,
+    "inline_code": display_filters.inline_code,
     "one_line": one_line,
     "highlight": highlight,
     "control": control_words,

@@ -24,6 +24,7 @@ from tallystick.destinations.kinds.kind import (
 from tallystick.destinations.message import Message
 from tallystick.destinations.secrets import DestinationSecrets
 from tallystick.destinations.smtp import EmailNotSent, InvalidEmail, compose, send_email
+from tallystick.display_text import display_line
 from tallystick.errors import BadRequest
 
 MAX_ADDRESSES = 20
@@ -85,7 +86,7 @@ class EmailKind(DestinationKind):
 
 def alert_email(message: Message) -> Email:
     """The message as an email: its facts in a column, then the sentence and the links."""
-    width = max((len(label) for label, _ in message.facts), default=0) + 5
+    width = max((len(display_line(label)) for label, _ in message.facts), default=0) + 5
     return TEMPLATES.render("alert", message=message, width=width)
 
 

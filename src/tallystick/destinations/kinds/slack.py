@@ -17,6 +17,7 @@ from tallystick.destinations.kinds.kind import (
 )
 from tallystick.destinations.message import Message
 from tallystick.destinations.secrets import DestinationSecrets
+from tallystick.display_text import display_line
 
 MAX_TEXT = 3000  # characters of a text block
 MAX_HEADER = 150
@@ -51,12 +52,13 @@ class SlackKind(DestinationKind):
 
 
 def slack_body(message: Message) -> bytes:
-    """The JSON body: blocks, and a text for notifications."""
-    facts = "\n".join(f"{label}: {value}" for label, value in message.facts)
-    links = " · ".join(f"<{url}|{_escape(label)}>" for label, url in message.links)
-    sentence = f"{EMOJI.get(message.severity, '')} {message.sentence}".strip()
+    """The JSON body: blocks, and a text for notifications. Each fact is one line, whatever its value holds."""
+    facts = "\n".join(f"{display_line(label)}: {display_line(value)}" for label, value in message.facts)
+    links = " · ".join(f"<{url}|{_escape(display_line(label))}>" for label, url in message.links)
+    sentence = display_line(f"{EMOJI.get(message.severity, '')} {message.sentence}")
+    title = display_line(message.title, MAX_HEADER)
     blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": message.title[:MAX_HEADER]}},
+        {"type": "header", "text": {"type": "plain_text", "text": title}},
         # Plain text, so that the text of an event is never formatting, a link or a mention of a channel.
         *(
             {"type": "section", "text": {"type": "plain_text", "emoji": True, "text": text[:MAX_TEXT]}}
@@ -66,7 +68,7 @@ def slack_body(message: Message) -> bytes:
     ]
     if links:
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": links}})
-    notification = f"{message.title}: {message.sentence}"[:MAX_NOTIFICATION]
+    notification = display_line(f"{message.title}: {message.sentence}", MAX_NOTIFICATION)
     return _encode({"text": _escape(notification), "blocks": blocks})
 
 
