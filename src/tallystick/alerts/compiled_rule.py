@@ -1,16 +1,16 @@
 """Compiles a rule's definition into functions that test an event and turn it into a hit."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from uuid import UUID
 
 from tallystick.alerts.definition import Field, RuleDefinition, parse_search
 from tallystick.alerts.detectors import QUERY, THEN, UNLESS, Detector, Hit, new_detector
-from tallystick.alerts.fields import NAMES, WHERE, digest
+from tallystick.alerts.fields import EventFields, digest
 from tallystick.events.record import Record
 from tallystick.query.conditions import EVERYTHING, And, Condition, Equals, Query
-from tallystick.search.match import Match, compile_match
+from tallystick.search.match import Match, Selection, compile_match, compile_selection
 
 # A condition on these fields alone has one answer for all events with the same action, category and status.
 PREFILTER_FIELDS = ("action", "category", "status")
@@ -21,12 +21,14 @@ class RuleStep:
     """One search of a rule: `query`, or `then` or `unless` of a sequence.
 
     `prefilter` tests the part of the condition that depends on PREFILTER_FIELDS only; where it fails, so does `match`.
+    `select` is `match` for a block of events.
     """
 
     number: int
     condition: Condition
     prefilter: Match
     match: Match
+    select: Selection
     group_by: Field | None
 
 
@@ -37,7 +39,6 @@ class CompiledRule:
         self.rule_id = rule_id
         self.definition = definition
         self._value_field = definition.distinct or definition.new
-        self._where: Callable[[Record], bool] | None = WHERE[definition.where] if definition.where else None
         searches: list[tuple[int, str, Field | None]] = [(QUERY, definition.query, definition.group_by)]
         if definition.kind == "sequence":
             # Steps that end a sequence come before the one that begins it, so that no event follows itself.
@@ -64,35 +65,37 @@ class CompiledRule:
     def hits(self, index: int, record: Record) -> Iterator[Hit]:
         """Yields a hit for each step that matches the event."""
         for step in self.steps:
-            if step.match(record) and (hit := self.hit(step, index, record)) is not None:
+            if step.match(record) and (hit := self.hit(step, index, EventFields(record))) is not None:
                 yield hit
 
-    def hit(self, step: RuleStep, index: int, record: Record) -> Hit | None:
+    def hit(self, step: RuleStep, index: int, event: EventFields) -> Hit | None:
         """Returns the hit of an event that the step matches; None if `where` fails or the event has no group."""
-        if self._where is not None and not self._where(record):
+        if not event.fulfils(self.definition.where):
             return None
         keys: tuple[bytes, ...] = (self.ungrouped_key,)
         if step.group_by is not None:
-            names = NAMES[step.group_by](record)
+            names = event.names(step.group_by)
             if not names and step.number == UNLESS and self.definition.then_group_by:
-                names = NAMES[self.definition.then_group_by](record)  # a user who joins again is the event's actor
+                names = event.names(self.definition.then_group_by)  # a user who joins again is the event's actor
             if not names:
                 return None
             keys = tuple(dict.fromkeys(digest(self.rule_id, name) for name in names))
         # Silence is measured by the server's clock, everything else by the time of the event.
+        record = event.record
         at = record.received_at if self.definition.kind == "silence" else record.occurred_at
-        return Hit(at, index, step.number, keys, self._value(record), record.id)
+        return Hit(at, index, step.number, keys, self._value(event), record.id)
 
-    def _value(self, record: Record) -> bytes:
+    def _value(self, event: EventFields) -> bytes:
         if self._value_field is None:
             return b""
-        names = NAMES[self._value_field](record)
+        names = event.names(self._value_field)
         return digest(self.rule_id, names[0]) if names else b""
 
 
 def _compile_step(number: int, search: str, group_by: Field | None) -> RuleStep:
     condition = parse_search("query", search)
-    return RuleStep(number, condition, _prefilter(condition), compile_match(Query(condition)), group_by)
+    query = Query(condition)
+    return RuleStep(number, condition, _prefilter(condition), compile_match(query), compile_selection(query), group_by)
 
 
 def _prefilter(condition: Condition) -> Match:

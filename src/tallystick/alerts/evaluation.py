@@ -1,5 +1,7 @@
 """Evaluates the next events of one organization with its rules; computes results and writes nothing."""
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -7,14 +9,19 @@ from tallystick.alerts.compiled_rule import CompiledRule
 from tallystick.alerts.detectors import QUERY, THEN, Detector, Firing, Hit, SequenceDetector, run_detector
 from tallystick.alerts.evaluator_cache import Detectors
 from tallystick.alerts.event_reader import EventReader, IndexedRecord, is_evaluated
+from tallystick.alerts.fields import EventFields
 from tallystick.alerts.rule import Rule
+from tallystick.alerts.rule_set import RuleSet
 from tallystick.alerts.rule_state import load_state, missing_spans
 from tallystick.events.record import Record
 from tallystick.query.conditions import Query
+from tallystick.work.stop_signal import TimeSlice, check_stop, until_stop
 
-MOST_KINDS = 10_000
-EventKind = tuple[str, str, str]
-"""Action, category and status of an event."""
+MOST_EVENTS = 5_000
+MOST_HITS = 5_000  # of all rules in a batch; its transaction keeps recording waiting
+FIRST_BLOCK, LARGEST_BLOCK = 16, 1_000  # events
+BLOCK_BYTES = 256 << 10
+BLOCK_SECONDS = 0.1
 Position = tuple[int, int]
 """The next index to evaluate, and the latest time (microseconds) of an event below it."""
 
@@ -47,52 +54,42 @@ class BatchResult:
     hits: int
 
 
-class RuleSet:
-    """The enabled rules of one organization, compiled."""
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn of an organization may take: at most `events` events, and `seconds` to find their hits."""
 
-    def __init__(self, rules: list[Rule]) -> None:
-        self.rules = [(rule, CompiledRule(rule.rule_id, rule.definition)) for rule in rules]
-        self.versions = {(rule.rule_id, rule.version) for rule in rules}
-        # Most organizations send few kinds of events and most rules name an action, so that the prefilters of all
-        # rules are evaluated once for each kind instead of once for each event.
-        self._by_kind: dict[EventKind, list[int]] = {}
+    events: int = MOST_EVENTS
+    seconds: float = 60.0
 
-    def candidates(self, record: Record) -> list[int]:
-        """Returns the positions in `rules` of those that may match events of this kind."""
-        kind = (record.action, record.category, record.status)
-        places = self._by_kind.get(kind)
-        if places is None:
-            if len(self._by_kind) >= MOST_KINDS:  # actions are the senders' words: bounded, whatever they send
-                self._by_kind.clear()
-            places = [place for place, (_, compiled) in enumerate(self.rules) if compiled.may_match(record)]
-            self._by_kind[kind] = places
-        return places
+
+WHOLE_BATCH = Turn()
 
 
 def evaluate_batch(
-    reader: EventReader, rules: RuleSet, org_id: UUID, at: Position, cached: tuple[Detectors, int] | None = None
+    reader: EventReader,
+    rules: RuleSet,
+    org_id: UUID,
+    at: Position,
+    cached: tuple[Detectors, int] | None = None,
+    turn: Turn = WHOLE_BATCH,
 ) -> BatchResult:
     """Evaluates an organization's next events from its position on. `cached`: detectors that have reached it.
 
     First all hits are collected, so that each rule loads the state of all its groups with a few statements; then each
-    detector processes its hits in index order.
+    detector processes its hits in index order. Where the turn is over, the batch ends: at least one event is evaluated.
     """
     first, newest_at = at
     known, loaded = cached or ({}, 0)
-    events, next_index = reader.read_next(org_id, first)
-    hits: dict[int, list[Hit]] = {}
-    for index, record in events:
-        if not is_evaluated(record):
-            continue
-        for place in rules.candidates(record):
-            rule, compiled = rules.rules[place]
-            if index >= rule.since:
-                for hit in compiled.hits(index, record):
-                    hits.setdefault(place, []).append(hit)
+    events, next_index = reader.read_next(org_id, first, most=turn.events)
+    hits, number = _collect_hits(rules, events[: turn.events], TimeSlice(turn.seconds))
+    if number < len(events):
+        events = events[:number]
+        next_index = events[-1][0] + 1
     records = dict(events)
     detectors = {version: detector for version, detector in known.items() if version in rules.versions}
     results = []
     for place in sorted(hits):
+        check_stop()
         rule, compiled = rules.rules[place]
         detector = detectors.setdefault((rule.rule_id, rule.version), compiled.new_detector())
         detector.begin_batch()
@@ -106,6 +103,40 @@ def evaluate_batch(
         _run(results[-1], records)
     newest_at = max((record.occurred_at for _, record in events), default=newest_at)
     return BatchResult(org_id, first, next_index, max(at[1], newest_at), rules.versions, results, detectors, loaded)
+
+
+def _collect_hits(rules: RuleSet, events: Sequence[IndexedRecord], turn: TimeSlice) -> tuple[dict[int, list[Hit]], int]:
+    """Returns the hits by the rule's position, and how many of the events were evaluated.
+
+    Events are evaluated block by block. Blocks are small where many rules match or texts are long, so that no block
+    takes long.
+    """
+    hits: dict[int, list[Hit]] = {}
+    found = number = 0
+    width = FIRST_BLOCK
+    while number < len(events) and not (number and (turn.is_over() or found >= MOST_HITS)):
+        began, before = time.monotonic(), found
+        block = _block(events, number, width)
+        for place, some in rules.hits(block):
+            hits.setdefault(place, []).extend(some)
+            found += len(some)
+        number += len(block)
+        # As if the next events hit as often as these, and take as long.
+        by_hits = (MOST_HITS - found) * len(block) // max(1, found - before)
+        by_time = int(BLOCK_SECONDS * len(block) / max(0.001, time.monotonic() - began))
+        width = max(1, min(2 * len(block), LARGEST_BLOCK, by_hits, by_time))
+    return hits, number
+
+
+def _block(events: Sequence[IndexedRecord], first: int, width: int) -> Sequence[IndexedRecord]:
+    """Returns at most `width` of the events, and no more than BLOCK_BYTES beside the first."""
+    size = 0
+    for end in range(first, min(first + width, len(events))):
+        record = events[end][1]
+        size += len(record.what) + len(record.target) + len(record.who) + len(record.details)
+        if size > BLOCK_BYTES and end > first:
+            return events[first:end]
+    return events[first : first + width]
 
 
 def _run(result: RuleResult, records: dict[int, Record]) -> None:
@@ -130,9 +161,9 @@ def _load_sequence_ends(
     first = min(hit.at for hit in late)
     until = min(max(hit.at for hit in late) + rule.definition.window_us, newest_at)
     query = Query(step.condition, first, until + 1)
-    for index, record in reader.candidates(rule.org_id, query, rule.since, hits[0].seq):
+    for index, record in until_stop(reader.candidates(rule.org_id, query, rule.since, hits[0].seq)):
         if step.match(record) and first <= record.occurred_at <= until and is_evaluated(record):
-            hit = compiled.hit(step, index, record)
+            hit = compiled.hit(step, index, EventFields(record))
             for key in hit.keys if hit else ():
                 detector.hits_by_key[THEN][key].append(hit)  # type: ignore[arg-type]
     for ends in detector.hits_by_key[THEN].values():

@@ -16,7 +16,6 @@ from tallystick.search.scan import is_own_record, read_unstored
 from tallystick.store.events import EventStore
 from tallystick.store.reading import by_index
 
-MOST_EVENTS = 5000
 IndexedRecord = tuple[int, Record]
 
 # Actions that alerts and their deliveries record. No rule evaluates these events, so that no alert triggers itself.
@@ -38,18 +37,18 @@ class EventReader:
         self.recent = recent
         self._store = store
 
-    def read_next(self, org_id: UUID, first: int) -> tuple[list[IndexedRecord], int]:
-        """Returns about MOST_EVENTS events from index `first` on, in index order, and the index after the last read."""
-        if fresh := self.recent.read(org_id, first, most=MOST_EVENTS):
+    def read_next(self, org_id: UUID, first: int, *, most: int) -> tuple[list[IndexedRecord], int]:
+        """Returns about `most` events from index `first` on, in index order, and the index after the last read."""
+        if fresh := self.recent.read(org_id, first, most=most):
             return _indexed(fresh, first), fresh[-1].end
         with self.database.read() as connection:
             size = ledger_log.read(connection, org_id).size
-            waiting = batches.read(connection, org_id, first, size, most=MOST_EVENTS)
+            waiting = batches.read(connection, org_id, first, size, most=most)
             aside = set_aside.of_organization(connection, org_id)
         # The journal was read first: an event leaves it only once the store has it, so that none is missed.
         journal_from = waiting[0].first if waiting else size
         if first < journal_from:
-            end = min(journal_from, first + MOST_EVENTS)
+            end = min(journal_from, first + most)
             found = {i: record for i, record in aside if first <= i < end}
             for event in by_index(self._store, operator_scope(org_id), Query(), after=first - 1, through=end - 1):
                 found.setdefault(event.index, record_of(event))

@@ -74,6 +74,29 @@ NAMES: Mapping[Field, Callable[[Record], tuple[str, ...]]] = {
 }
 
 
+class EventFields:
+    """The names and `where` conditions of one event, found out once for all rules that it matches."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self._names: dict[Field, tuple[str, ...]] = {}
+        self._where: dict[str, bool] = {}
+
+    def names(self, field: Field) -> tuple[str, ...]:
+        """As `NAMES`."""
+        names = self._names.get(field)
+        if names is None:
+            names = self._names[field] = NAMES[field](self.record)
+        return names
+
+    def fulfils(self, where: str) -> bool:
+        """As `WHERE`; the empty condition holds for every event."""
+        fulfilled = self._where.get(where)
+        if fulfilled is None:
+            fulfilled = self._where[where] = not where or WHERE[where](self.record)
+        return fulfilled
+
+
 def display_name(field: Field, record: Record) -> str:
     """Returns the name of a field's value as people know it, with secrets masked; of a user the email address first."""
     if field == "user":

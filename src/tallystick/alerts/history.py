@@ -13,7 +13,7 @@ from tallystick.alerts.compiled_rule import CompiledRule, RuleStep
 from tallystick.alerts.definition import Field, invalid_rule
 from tallystick.alerts.detectors import Hit
 from tallystick.alerts.event_reader import ALERT_ACTIONS, is_evaluated
-from tallystick.alerts.fields import digest, display_name, mask_secrets
+from tallystick.alerts.fields import EventFields, digest, display_name, mask_secrets
 from tallystick.database.engine import Database
 from tallystick.events.copies import record_of
 from tallystick.events.record import Record
@@ -117,7 +117,7 @@ class RuleHistory:
     def _hits_of(self, step: RuleStep, index: int, record: Record) -> Iterator[Hit]:
         if not step.match(record) or not is_evaluated(record):
             return
-        if (hit := self._compiled.hit(step, index, record)) is not None:
+        if (hit := self._compiled.hit(step, index, EventFields(record))) is not None:
             if step.group_by:
                 self.names[hit.keys[0]] = display_name(step.group_by, record)
             yield hit

@@ -15,6 +15,7 @@ from tallystick.alerts.detectors import (
     Detector,
     Hit,
     SequenceDetector,
+    SilenceDetector,
     ThresholdDetector,
 )
 from tallystick.alerts.rule import Rule
@@ -135,9 +136,10 @@ def delete_state(connection: Connection, org_id: UUID, rule_id: UUID) -> None:
         connection.execute(delete(table).where(_rule_clause(table, org_id, rule_id)))
 
 
-def load_all_memory(database: Database, rule: Rule, detector: BaselineDetector) -> None:
-    """Loads the whole baseline of a rule into the detector."""
-    query = select(alert_memory).where(_rule_clause(alert_memory, rule.org_id, rule.rule_id))
+def load_silent_groups(database: Database, rule: Rule, detector: SilenceDetector, *, before: int, most: int) -> None:
+    """Loads the groups with no event after `before` (microseconds) whose silence was not reported, at most `most`."""
+    silent = (alert_memory.c.at <= before) & ~alert_memory.c.data.contains('"told":true')
+    query = select(alert_memory).where(_rule_clause(alert_memory, rule.org_id, rule.rule_id), silent).limit(most)
     with database.read() as connection:
         for row in connection.execute(query):
             detector.memory[row.key][row.value] = row.at, msgspec.json.decode(row.data)

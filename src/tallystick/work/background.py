@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick.errors import Outage, TallystickError
 from tallystick.work.leases import Lease
+from tallystick.work.stop_signal import stop_on
 
 # Errors that pass by themselves, or whose text says all that is to be known: logged without a traceback.
 EXPECTED = (Outage, SQLAlchemyError, TallystickError, OSError)
@@ -69,10 +70,14 @@ class Background(ABC):
         """Say that there is work: an idle worker begins its next step at once."""
         self._woken.set()
 
-    def stop(self) -> None:
-        """End the thread after the step under way, and wait for that."""
+    def request_stop(self) -> None:
+        """Let the thread end after the step under way; a step that asks `stop_signal` ends early."""
         self.stopping.set()
         self._woken.set()
+
+    def stop(self) -> None:
+        """Do as `request_stop`, and wait for the thread's end."""
+        self.request_stop()
         if self._thread.is_alive():
             self._thread.join()
         self.close()
@@ -86,6 +91,7 @@ class Background(ABC):
             return None
 
     def _run(self) -> None:
+        stop_on(self.stopping)
         failures = 0
         while not self.stopping.is_set():
             began = time.monotonic()
