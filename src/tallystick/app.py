@@ -62,7 +62,7 @@ from tallystick.retention.warning import warn
 from tallystick.schedules.export_email import ExportMailer
 from tallystick.schedules.export_queue import ExportQueue
 from tallystick.schedules.scheduler import Scheduler, schedule_lease
-from tallystick.search.find import Finder
+from tallystick.search.find import COUNT_WORKERS, Finder
 from tallystick.settings import Settings
 from tallystick.store.clients import Bounds
 from tallystick.store.errors import StoreError
@@ -70,14 +70,20 @@ from tallystick.store.events import EventStore
 from tallystick.web.error_pages import show_error, wants_page
 from tallystick.web.routes import WEB
 from tallystick.work import leases
+from tallystick.work.request_pools import SHORT_THREADS, RequestPools
 
 logger = structlog.get_logger(__name__)
 
 # The services that a handler can name as a parameter.
 INJECTED = (
-    "settings", "database", "store", "authenticator", "sign_in", "recorder", "finder", "hub", "prover", "checker",
-    "exporter", "eraser", "destination_context", "delivery_worker",
+    "settings", "database", "pools", "store", "authenticator", "sign_in", "recorder", "finder", "hub", "prover",
+    "checker", "exporter", "eraser", "destination_context", "delivery_worker",
 )  # fmt: skip
+
+
+RECORDING_THREADS = 4
+LIVE_THREADS = 2
+BACKGROUND_CLIENTS = 4
 
 
 class Worker(Protocol):
@@ -89,13 +95,45 @@ class Worker(Protocol):
         """End after the step under way; blocks until then."""
 
 
+class Connections:
+    """The control database and the event store, with connections of its own for each kind of work.
+
+    So no work waits for a connection or a thread that other work holds: neither recording for searches, nor searches
+    for exports. Connections are made when they are needed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        url = settings.database_url
+        self.requests = Database(url, pool_size=12, threads=SHORT_THREADS)
+        self.recording = Database(url, pool_size=8, threads=RECORDING_THREADS)
+        self.background = Database(url, pool_size=20)
+        self.live = Database(url, pool_size=LIVE_THREADS, threads=LIVE_THREADS)
+        bounds = Bounds(
+            # Each search may count beside it.
+            settings.events_clients + COUNT_WORKERS,
+            settings.events_threads,
+            settings.events_memory_mb,
+            settings.events_cache_mb,
+        )
+        self.store = EventStore(settings.events_url, bounds)
+        self.background_store = self.store.with_readers(BACKGROUND_CLIENTS)
+        self.live_store = self.store.with_readers(LIVE_THREADS)
+
+    def close(self) -> None:
+        """Close all of them."""
+        for store in (self.live_store, self.background_store, self.store):
+            store.close()
+        for database in (self.live, self.background, self.recording, self.requests):
+            database.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The services of one server process: those that a request may ask for by name, and the background workers."""
 
     settings: Settings
-    database: Database
-    store: EventStore
+    connections: Connections
+    pools: RequestPools
     authenticator: Authenticator
     sign_in: SignIn
     recorder: Recorder
@@ -112,19 +150,26 @@ class Services:
     # Called at the start, once the databases are open and before any worker runs.
     preparations: tuple[Callable[[], None], ...]
 
+    @property
+    def database(self) -> Database:
+        """The control database as requests use it."""
+        return self.connections.requests
+
+    @property
+    def store(self) -> EventStore:
+        """The event store as requests use it."""
+        return self.connections.store
+
 
 def build(settings: Settings) -> Services:
     """Build the services from the settings; nothing is opened, nothing runs yet."""
-    database = Database(settings.database_url)
-    bounds = Bounds(
-        settings.events_clients, settings.events_threads, settings.events_memory_mb, settings.events_cache_mb
-    )
-    store = EventStore(settings.events_url, bounds)
+    connections = Connections(settings)
+    database, store, recording = connections.background, connections.background_store, connections.recording
     pool, shipper = Pool(), Shipper(database, store)
-    sequencer = Sequencer(database, pool, redacted_keys=settings.redacted_keys)
-    recorder = Recorder(database, pool, sequencer, redacted_keys=settings.redacted_keys, data_dir=settings.data_dir)
+    sequencer = Sequencer(recording, pool, redacted_keys=settings.redacted_keys)
+    recorder = Recorder(recording, pool, sequencer, redacted_keys=settings.redacted_keys, data_dir=settings.data_dir)
     signer = Signer(database, Keyring(settings.secret_key, settings.public_host), settings.data_dir)
-    prover = Prover(database, signer)
+    prover = Prover(connections.requests, signer)
     exporter = _exporter(settings, database, store, prover, recorder)
     archive = _archive(settings, database, store, prover)
     eraser = _eraser(settings, database, store, archive)
@@ -144,7 +189,7 @@ def build(settings: Settings) -> Services:
     delivery_worker = DeliveryWorker(database, queues, own_actions)
     scheduler = Scheduler(database, exporter, lease, delivery_worker.wake, own_actions)
     evaluator = Evaluator(database, store, sequencer.recent, settings.public_url, delivery_worker.wake, own_actions)
-    hub = LiveHub(database, store)
+    hub = LiveHub(connections.live, connections.live_store)
     # Called after each commit with the organization and the new end of its log.
     sequencer.listeners += [
         hub.notify, lambda _org_id, _end: shipper.wake(), lambda _org_id, _end: evaluator.wake()
@@ -156,12 +201,12 @@ def build(settings: Settings) -> Services:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
     return Services(
         settings=settings,
-        database=database,
-        store=store,
-        authenticator=Authenticator(database, rate_limit=RateLimit(settings.rate_limit)),
-        sign_in=SignIn(database),
+        connections=connections,
+        pools=RequestPools(settings.events_clients),
+        authenticator=Authenticator(recording, rate_limit=RateLimit(settings.rate_limit)),
+        sign_in=SignIn(connections.requests),
         recorder=recorder,
-        finder=Finder(database, store),
+        finder=Finder(connections.requests, connections.store),
         hub=hub,
         prover=prover,
         checker=checker,
@@ -219,8 +264,7 @@ async def running(services: Services) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         stack.enter_context(lock_data_dir(settings.data_dir))
         refuse_interrupted(settings.data_dir)
-        stack.callback(database.close)
-        stack.callback(services.store.close)
+        stack.callback(services.connections.close)
         stack.callback(services.finder.close)
         await database.run(_open, services)
         for worker in services.workers:
@@ -268,8 +312,9 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
             yield
 
     for_api = ApiServices(
-        made.settings, made.database, made.store, made.authenticator, made.recorder, made.finder, made.hub, made.prover,
-        made.checker, made.eraser, made.exporter, made.destination_context, made.delivery_worker,
+        made.settings, made.connections.recording, made.database, made.pools, made.store, made.authenticator,
+        made.recorder, made.finder, made.hub, made.prover, made.checker, made.eraser, made.exporter,
+        made.destination_context, made.delivery_worker,
     )  # fmt: skip
     app = Litestar(
         route_handlers=[API, WEB],

@@ -7,6 +7,7 @@ from tallystick.access.audit import NOWHERE
 from tallystick.access.scopes import operator_scope
 from tallystick.access.transactions import ScopedTransactions
 from tallystick.ids import new_uuid
+from tallystick.work.request_pools import RequestPools
 
 
 def test_the_time_of_a_change_is_taken_in_its_transaction(sqlite_database, monkeypatch):
@@ -14,7 +15,9 @@ def test_the_time_of_a_change_is_taken_in_its_transaction(sqlite_database, monke
     times = iter([1_000_000, 2_000_000])
     monkeypatch.setattr(transactions, "now_us", lambda: next(times))
     woken = []
-    request = ScopedTransactions(sqlite_database, operator_scope(new_uuid(0)), NOWHERE, lambda: woken.append(True))
+    request = ScopedTransactions(
+        sqlite_database, RequestPools(2), operator_scope(new_uuid(0)), NOWHERE, lambda: woken.append(True)
+    )
 
     async def change():
         return await request.write(lambda _connection, _scope, *, now, caller: (now, caller), **request.context)

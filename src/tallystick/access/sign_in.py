@@ -4,12 +4,16 @@ Promise: an unknown account, a wrong password, a disabled person and one without
 the same work. Only someone who knows the password learns anything.
 """
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 
+import anyio
+import anyio.to_thread
 import structlog
 from sqlalchemy import Connection, select, update
 
@@ -24,8 +28,10 @@ from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, TooMany, Unauthorized, Unavailable
 from tallystick.query.scope import Principal
 
-HASHED_AT_ONCE = 2  # each takes 64 MiB
-MOST_AT_ONCE = 10  # so that a flood of sign-ins leaves worker threads to everyone else
+P = ParamSpec("P")
+T = TypeVar("T")
+THREADS = 2  # beside the one that hashes
+MOST_AT_ONCE = 10  # running and waiting: a flood is refused
 
 logger = structlog.get_logger()
 
@@ -43,31 +49,32 @@ class _Account:
 
 
 class SignIn:
-    """One per server process, since it bounds the memory that password hashing takes."""
+    """One per server process, since it bounds the memory that password hashing takes. Used on the event loop.
+
+    Sign-ins have threads of their own, and passwords are hashed one at a time: no flood of them delays anything else.
+    """
 
     def __init__(self, database: Database, *, now: Callable[[], int] = now_us) -> None:
         self._database = database
         self._now = now
-        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
-        self._hashing = threading.BoundedSemaphore(HASHED_AT_ONCE)
+        self._threads = anyio.CapacityLimiter(THREADS)
+        self._inside = 0
+        self._hashing = ThreadPoolExecutor(1, thread_name_prefix="hashing", initializer=_leave_a_core)
 
     async def sign_in(self, email: str, password: str, *, caller: Caller = NOWHERE, previous: str = "") -> Secret:
         """The cookie value of a new session, in the organization joined first; the session `previous` ends.
 
         Raises Unauthorized (`sign_in_failed`), TooMany (`too_many_sign_ins`), Unavailable (`sign_in_busy`).
         """
-        with self._place():
-            return await self._database.run(self._sign_in, email, password, caller, previous)
+        return await self._run(partial(self._sign_in, email, password, caller, previous))
 
     async def hashed(self, password: str) -> HashedPassword:
         """Hash a new password within the same bounds; call it before a transaction begins."""
-        with self._place():
-            return await self._database.run(self._hashed, password)
+        return await self._run(partial(self._hash, passwords.hash_password, password))
 
     def _sign_in(self, email: str, password: str, caller: Caller, previous: str) -> Secret:
         account = self._admit(email, caller)
-        with self._hashing:
-            right = passwords.verify_password(account.password_hash, password)
+        right = self._hash(passwords.verify_password, account.password_hash, password)
         token = self._enter(account, caller, previous) if right else None
         if token is None:
             self._refuse(account, caller)
@@ -80,20 +87,19 @@ class SignIn:
             self._renew_hash(account.password_hash, account.user_id, password)
         return token
 
-    def _hashed(self, password: str) -> HashedPassword:
-        with self._hashing:
-            return passwords.hash_password(password)
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._places.acquire(blocking=False):
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._inside >= MOST_AT_ONCE:
             raise Unavailable(
                 "Too many people are signing in right now. Try again in a moment.", code="sign_in_busy", retry_after=2
             )
+        self._inside += 1
         try:
-            yield
+            return await anyio.to_thread.run_sync(work, limiter=self._threads)
         finally:
-            self._places.release()
+            self._inside -= 1
+
+    def _hash(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._hashing.submit(function, *args, **kwargs).result()
 
     def _admit(self, email: str, caller: Caller) -> _Account:
         """Count the attempt and look the account up: the same statements whether it exists or not."""
@@ -140,14 +146,20 @@ class SignIn:
             logger.warning("sign_in_failed", address=caller.address, email=account.email)
 
     def _renew_hash(self, outdated: str, user_id: UUID | None, password: str) -> None:
-        with self._hashing:
-            renewed = passwords.rehash_password(password)
+        renewed = self._hash(passwords.rehash_password, password)
         with self._database.write() as connection:
             connection.execute(
                 update(people)
                 .where(people.c.user_id == user_id, people.c.password_hash == outdated)
                 .values(password_hash=renewed)
             )
+
+
+def _leave_a_core() -> None:
+    """Keep this thread, and those that argon2 starts from it, off one of the cores."""
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[1:] or cores)
 
 
 def _too_many(seconds: int) -> TooMany:

@@ -9,6 +9,8 @@ from tallystick.access.audit import Caller
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.query.scope import Scope
+from tallystick.work.fair_thread_pool import FairThreadPool
+from tallystick.work.request_pools import RequestPools
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,11 +26,15 @@ class AuditContext(TypedDict):
 class ScopedTransactions:
     """Runs functions in transactions of the control database, under the scope of one request.
 
-    `wake_recorder` is called after each change, so that its audit event is recorded without delay.
+    Each waits for its turn in a pool of threads; raises TooMany and Unavailable as FairLimiter does. `wake_recorder` is
+    called after each change, so that its audit event is recorded without delay.
     """
 
-    def __init__(self, database: Database, scope: Scope, caller: Caller, wake_recorder: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, pools: RequestPools, scope: Scope, caller: Caller, wake_recorder: Callable[[], None]
+    ) -> None:
         self.database = database
+        self.pools = pools
         self.scope = scope
         self.caller = caller
         self._wake_recorder = wake_recorder
@@ -47,7 +53,7 @@ class ScopedTransactions:
             with self.database.read() as connection:
                 return function(connection, self.scope, *args, **kwargs)
 
-        return await self.database.run(work)
+        return await self.pools.short.run(self.scope, work)
 
     async def write(
         self, function: Callable[Concatenate[Connection, Scope, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -64,10 +70,10 @@ class ScopedTransactions:
                     kwargs["now"] = now_us()
                 return function(connection, self.scope, *args, **kwargs)
 
-        return await self.run(work)
+        return await self.run(self.pools.short, work)
 
-    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of a function that opens its own transactions and changes something, in a worker thread."""
-        result = await self.database.run(function, *args, **kwargs)
+    async def run(self, pool: FairThreadPool, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of a function that opens its own transactions and changes something, in a thread of `pool`."""
+        result = await pool.run(self.scope, function, *args, **kwargs)
         self._wake_recorder()
         return result

@@ -4,7 +4,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from threading import BoundedSemaphore
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,16 +17,12 @@ from tallystick.alerts.history import RuleHistory
 from tallystick.alerts.rule import require_read
 from tallystick.clock import DAY_US, from_us
 from tallystick.database.engine import Database
-from tallystick.errors import TooMany
 from tallystick.query.scope import Scope
 from tallystick.store.events import EventStore
 
 MOST_SHOWN = 200
-WAIT_SECONDS = 20.0
 MOST_GROUPS = 20
 LONGEST_US = 400 * DAY_US
-# Each back-test may use a few hundred megabytes.
-_RUNNING = BoundedSemaphore(2)
 # Group keys of a back-test are only compared with each other, so that any id serves as the key of their digests.
 _RULE_ID = UUID(int=1)
 
@@ -66,7 +61,8 @@ def backtest(
     """Returns what a rule would have found between `start` and `end` (microseconds) among the events still kept.
 
     Raises BadRequest (`bad_rule`) for a rule of kind silence, which depends on the clock, and for one that matches
-    more than history.MOST_EVENTS; Forbidden; TooMany while two others run. Blocks for seconds.
+    more than history.MOST_EVENTS; Forbidden. Blocks for seconds, and may use a few hundred megabytes: bound how many
+    run at once.
     """
     require_read(scope)
     if definition.kind == "silence":
@@ -76,23 +72,6 @@ def backtest(
             "start", f"start must be 1970 or later and before end, by at most {LONGEST_US // DAY_US} days."
         )
     began = time.monotonic()
-    if not _RUNNING.acquire(timeout=WAIT_SECONDS):
-        raise TooMany("Other back-tests are running. Try again when they have finished.", retry_after=10)
-    try:
-        return _run(database, store, scope, definition, (start, end), began)
-    finally:
-        _RUNNING.release()
-
-
-def _run(
-    database: Database,
-    store: EventStore,
-    scope: Scope,
-    definition: RuleDefinition,
-    period: tuple[int, int],
-    began: float,
-) -> Backtest:
-    start, end = period
     compiled = CompiledRule(_RULE_ID, definition)
     history = RuleHistory(database, store, scope, compiled, start, end)
     columns = history.columns()

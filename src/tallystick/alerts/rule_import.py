@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from threading import BoundedSemaphore
 from uuid import UUID
 
 from sqlalchemy import Connection, insert, update
@@ -15,26 +14,18 @@ from tallystick.alerts.rule import Rule, list_rules
 from tallystick.alerts.rule_tests import failures
 from tallystick.alerts.rules_file import RuleSpec, find_detection, read_rules, shipped_detections
 from tallystick.alerts.tables import alert_positions, alert_rules
-from tallystick.errors import BadRequest, TooMany
+from tallystick.errors import BadRequest
 from tallystick.query.scope import TALLYSTICK, Scope
-
-_RUNNING = BoundedSemaphore(1)
-WAIT_SECONDS = 10.0
 
 
 def parse_and_test(text: str) -> list[RuleSpec]:
     """Parses a file of rules and runs the tests in it.
 
     Takes up to seconds: call it outside of any transaction. Raises BadRequest (`bad_rules_file`, `bad_rule`,
-    `bad_query`), also if a test fails; TooMany while another file is being read.
+    `bad_query`), also if a test fails.
     """
-    if not _RUNNING.acquire(timeout=WAIT_SECONDS):
-        raise TooMany("Other rule files are being read. Try again in a moment.", retry_after=10)
-    try:
-        specs = read_rules(text)
-        problems = [problem for spec in specs for problem in failures(spec.name, spec.definition, spec.tests)]
-    finally:
-        _RUNNING.release()
+    specs = read_rules(text)
+    problems = [problem for spec in specs for problem in failures(spec.name, spec.definition, spec.tests)]
     if problems:
         raise BadRequest("Its own tests fail: " + " ".join(problems)[:2000], code="bad_rules_file")
     return specs

@@ -274,7 +274,7 @@ async def import_alert_rules(request: Request[Any, Any, Any], services: ApiServi
     authorized = await authorize(request, services)
     async with read_body(request, services.bodies) as body:
         text = bytes(body).decode(errors="replace")
-    written = await authorized.run(rule_import.parse_and_test, text)
+    written = await authorized.run(services.pools.analyses, rule_import.parse_and_test, text)
     rules = await authorized.write(rule_import.import_rules, written, **authorized.context)
     return answer(AlertRulesResponse.of(list(rules)))
 

@@ -29,7 +29,7 @@ async def authorize_scope(request: Request[Any, Any, Any], services: ApiServices
     address = _address(request, services)
     scope = services.authenticator.cached_scope(token, address)
     if scope is None:
-        scope = await services.database.run(services.authenticator.key_scope, token, address)
+        scope = await services.recording_database.run(services.authenticator.key_scope, token, address)
     require(scope, *declared.permissions)
     return narrowed(scope, declared.usable)
 

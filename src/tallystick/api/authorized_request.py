@@ -30,7 +30,7 @@ class AuthorizedRequest(ScopedTransactions):
         parameters: Parameters,
         caller: Caller,
     ) -> None:
-        super().__init__(services.database, scope, caller, services.recorder.own_actions_waiting)
+        super().__init__(services.database, services.pools, scope, caller, services.recorder.own_actions_waiting)
         self._request = request
         self._bodies = services.bodies
         self.parameters = parameters

@@ -124,4 +124,6 @@ async def _backtest(
     query = query_from(given, now=now)
     end = now if query.end is None else query.end
     start = end - DEFAULT_PERIOD_US if query.start is None else query.start
-    return await authorized.run(backtest, services.database, services.store, authorized.scope, definition, start, end)
+    return await authorized.run(
+        services.pools.analyses, backtest, services.database, services.store, authorized.scope, definition, start, end
+    )

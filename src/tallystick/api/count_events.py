@@ -97,7 +97,7 @@ async def show_histogram(request: Request[Any, Any, Any], services: ApiServices)
     parameters = Parameters.of(request)
     buckets = parameters.integer("buckets", 1, MOST_BUCKETS) or DEFAULT_BUCKETS
     query = query_from(parameters.filters(), now=now_us())
-    histogram = await services.database.run(services.finder.histogram, reader, query, buckets=buckets)
+    histogram = await services.pools.searches.run(reader, services.finder.histogram, reader, query, buckets=buckets)
     return answer(msgspec.convert(histogram, HistogramResponse))
 
 
@@ -114,7 +114,7 @@ async def show_facets(request: Request[Any, Any, Any], services: ApiServices) ->
     field = parameters.choice("field", tuple(VALUES))
     limit = parameters.integer("limit", 1, MOST_VALUES) or DEFAULT_VALUES
     query = query_from(parameters.filters(), now=now_us())
-    facets = await services.database.run(services.finder.facets, reader, query, field, limit=limit)
+    facets = await services.pools.searches.run(reader, services.finder.facets, reader, query, field, limit=limit)
     return answer(msgspec.convert(facets, FacetsResponse))
 
 
@@ -126,7 +126,9 @@ async def list_actions(request: Request[Any, Any, Any], services: ApiServices) -
     """
     reader = await authorize_scope(request, services)
     Parameters.of(request)
-    counted = await services.database.run(services.finder.facets, reader, Query(), "action", limit=MOST_VALUES)
+    counted = await services.pools.searches.run(
+        reader, services.finder.facets, reader, Query(), "action", limit=MOST_VALUES
+    )
     events = {value["value"]: value["count"] for value in counted["values"]}
     data = [ActionResponse.of(action, events.get(action, 0)) for action in sorted(CATALOGUE.keys() | events.keys())]
     return answer(ActionsResponse(data, counted["partial"] or len(events) >= MOST_VALUES))

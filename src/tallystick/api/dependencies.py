@@ -16,8 +16,11 @@ from tallystick.live.hub import LiveHub
 from tallystick.search.find import Finder
 from tallystick.settings import Settings
 from tallystick.store.events import EventStore
+from tallystick.work.fair_limiter import FairLimiter, Shares
+from tallystick.work.request_pools import RequestPools
 
 MOST_BODY_BYTES = 256 << 20
+STREAMS = Shares(places=8, of_organization=3, of_principal=2, waiting=0)
 PUBLIC_READS_PER_SECOND = 50  # by one address, of public logs and links
 
 
@@ -44,14 +47,16 @@ class ApiServices:
     """All services in one object, which a handler gets as one dependency.
 
     Litestar resolves several dependencies in a task group, which takes longer than the rest of a small request; it
-    would also inspect a dataclass. `bodies` limits the bytes of requests being recorded; `streams` limits the results
-    being streamed, since each occupies a client of the event store.
+    would also inspect a dataclass. `recording_database` is for what recording waits for, such as keys. `bodies` limits
+    the bytes of requests being recorded; `streams` limits the results being streamed.
     """
 
     def __init__(
         self,
         settings: Settings,
+        recording_database: Database,
         database: Database,
+        pools: RequestPools,
         store: EventStore,
         authenticator: Authenticator,
         recorder: Recorder,
@@ -67,6 +72,8 @@ class ApiServices:
         self.settings = settings
         self.store = store
         self.database = database
+        self.recording_database = recording_database
+        self.pools = pools
         self.authenticator = authenticator
         self.recorder = recorder
         self.finder = finder
@@ -84,9 +91,4 @@ class ApiServices:
         self.bodies = Allowance(
             MOST_BODY_BYTES, "More events arrive than can be recorded. Send the request again later.", "overloaded"
         )
-        self.streams = Allowance(
-            max(1, settings.events_clients // 2),
-            "The server streams as many results as it can at once. Try again later.",
-            "too_many_streams",
-            retry_after=10,
-        )
+        self.streams = FairLimiter(STREAMS, "streams", busy="too_many_streams")

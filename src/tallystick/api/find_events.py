@@ -58,7 +58,7 @@ async def find_events(request: Request[Any, Any, Any], services: ApiServices) ->
     query = query_from(parameters.filters(), now=now_us())
     if media != JSON:
         return await stream_events(services, reader, query, parameters, media)
-    page = await services.database.run(_page, services.finder, reader, query, _paging(parameters))
+    page = await services.pools.searches.run(reader, _page, services.finder, reader, query, _paging(parameters))
     return encoded_answer(page)
 
 
@@ -70,7 +70,9 @@ async def show_event(request: Request[Any, Any, Any], services: ApiServices) -> 
     """
     reader = await authorize_scope(request, services)
     Parameters.of(request)
-    return encoded_answer(await services.database.run(_event, services, reader, request.path_params["id"]))
+    return encoded_answer(
+        await services.pools.searches.run(reader, _event, services, reader, request.path_params["id"])
+    )
 
 
 def _event(services: ApiServices, reader: Scope, event_id: str) -> bytes:

@@ -91,7 +91,7 @@ async def show_checkpoint(request: Request[Any, Any, Any], services: ApiServices
     """
     reader = await authorize_scope(request, services)
     Parameters.of(request)
-    checkpoint = await services.database.run(services.prover.checkpoint, reader)
+    checkpoint = await services.pools.searches.run(reader, services.prover.checkpoint, reader)
     return encoded_answer(checkpoint.note.encode(), TEXT, headers=_ONE_SECOND)
 
 
@@ -104,7 +104,7 @@ async def show_key(request: Request[Any, Any, Any], services: ApiServices) -> Re
     """
     reader = await authorize_scope(request, services)
     Parameters.of(request)
-    vkeys = await services.database.run(services.prover.vkeys, reader)
+    vkeys = await services.pools.searches.run(reader, services.prover.vkeys, reader)
     return encoded_answer("".join(f"{vkey}\n" for vkey in vkeys).encode(), TEXT)
 
 
@@ -119,7 +119,9 @@ async def show_tile(request: Request[Any, Any, Any], services: ApiServices) -> R
     reader = await authorize_scope(request, services)
     Parameters.of(request)
     tile = parse_tile(request.scope["path"].removeprefix("/v1/ledger/"))
-    return encoded_answer(await services.database.run(services.prover.tile, reader, tile), BYTES, headers=_FOREVER)
+    return encoded_answer(
+        await services.pools.searches.run(reader, services.prover.tile, reader, tile), BYTES, headers=_FOREVER
+    )
 
 
 @get("/v1/ledger/consistency", opt=_operation(**HASHES))
@@ -131,7 +133,7 @@ async def show_consistency(request: Request[Any, Any, Any], services: ApiService
     """
     reader = await authorize_scope(request, services)
     sizes = proof_sizes(Parameters.of(request))
-    hashes = await services.database.run(services.prover.consistency, reader, *sizes)
+    hashes = await services.pools.searches.run(reader, services.prover.consistency, reader, *sizes)
     return encoded_answer(hash_lines(hashes).encode(), TEXT, headers=_FOREVER)
 
 
@@ -146,7 +148,7 @@ async def show_proof(request: Request[Any, Any, Any], services: ApiServices) -> 
     reader = await authorize_scope(request, services)
     media = choose_media_type(request, (TEXT, JSON))
     Parameters.of(request)
-    content = await services.database.run(_proof, services, reader, request.path_params["id"], media)
+    content = await services.pools.searches.run(reader, _proof, services, reader, request.path_params["id"], media)
     return encoded_answer(content, media, headers={"Vary": "Accept"})
 
 

@@ -65,7 +65,7 @@ async def show_related(request: Request[Any, Any, Any], services: ApiServices) -
         "limit": DEFAULT_LISTED if limit is None else limit,
     }
     timeline = partial(_timeline, services, reader, request.path_params["id"], options)
-    return encoded_answer(await services.database.run(timeline))
+    return encoded_answer(await services.pools.searches.run(reader, timeline))
 
 
 def _timeline(services: ApiServices, reader: Scope, event_id: str, options: dict[str, Any]) -> bytes:

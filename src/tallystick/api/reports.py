@@ -267,7 +267,7 @@ async def _content(
         services.exporter.begin_download(report, authorized.scope.principal, authorized.caller)
         return content
 
-    return report, await authorized.run(take)
+    return report, await authorized.run(services.pools.searches, take)
 
 
 def _attachment(report: Export, suffix: str) -> dict[str, str]:

@@ -132,7 +132,9 @@ async def show_retention(request: Request[Any, Any, Any], services: ApiServices)
     The plan, how long events are kept, how many are deleted within a week, and how many of those were never exported.
     """
     authorized = await authorize(request, services)
-    found = await services.database.run(forecast, services.database, services.store, authorized.scope)
+    found = await services.pools.searches.run(
+        authorized.scope, forecast, services.database, services.store, authorized.scope
+    )
     return answer(RetentionResponse.of(found, services.settings.support_contact))
 
 
@@ -165,7 +167,8 @@ async def _input(authorized: AuthorizedRequest) -> RetentionInput:
 
 
 async def _preview(authorized: AuthorizedRequest, services: ApiServices, body: RetentionInput) -> RetentionPreview:
-    return await services.database.run(
+    return await services.pools.searches.run(
+        authorized.scope,
         preview_change,
         services.database,
         services.store,

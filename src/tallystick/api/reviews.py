@@ -231,7 +231,7 @@ async def open_review(request: Request[Any, Any, Any], services: ApiServices) ->
     """
     authorized = await authorize(request, services)
     body = await authorized.body(ReviewInput, "review", "bad_review")
-    review = await authorized.run(_open, services, authorized.scope, body, authorized.caller)
+    review = await authorized.run(services.pools.searches, _open, services, authorized.scope, body, authorized.caller)
     return answer(await authorized.read(_response, review.public_id))
 
 
@@ -278,8 +278,8 @@ async def mark_finding(request: Request[Any, Any, Any], services: ApiServices) -
     authorized = await authorize(request, services)
     body = await authorized.body(FindingInput, "finding", "bad_finding")
     review = await authorized.read(stored_reviews.read_review, authorized.id)
-    (event,) = await services.database.run(
-        review_changes.find_events, services.finder, authorized.scope, review, [body.event]
+    (event,) = await services.pools.searches.run(
+        authorized.scope, review_changes.find_events, services.finder, authorized.scope, review, [body.event]
     )
     await authorized.write(
         review_changes.mark_event, authorized.id, event, body.severity, body.note, **authorized.context
@@ -306,6 +306,7 @@ async def sign_review(request: Request[Any, Any, Any], services: ApiServices) ->
     authorized = await authorize(request, services)
     body = await authorized.body(SignatureInput, "signature", "bad_review")
     await authorized.run(
+        services.pools.searches,
         review_changes.count_and_sign,
         services.database,
         services.store,

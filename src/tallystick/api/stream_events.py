@@ -1,7 +1,6 @@
 """Streams all events of a query: CSV, or NDJSON with every field."""
 
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from functools import partial
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 import anyio
@@ -11,16 +10,19 @@ from tallystick.api.answers import HEADERS
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.api.streaming_response import StreamingResponse
+from tallystick.errors import TooMany, Unavailable
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.render.csv_lines import MEDIA_TYPE as CSV_MEDIA_TYPE
 from tallystick.render.csv_lines import csv_header, csv_lines
 from tallystick.render.json_lines import ndjson
-from tallystick.store.windows import Direction
+from tallystick.search.find import Finder
+from tallystick.store.windows import Direction, Place
 
 CSV = "text/csv"
 NDJSON = "application/x-ndjson"
+BLOCK_EVENTS = 1000
 
 Writer = Callable[[Sequence[StoredEvent]], bytes]
 
@@ -28,25 +30,26 @@ Writer = Callable[[Sequence[StoredEvent]], bytes]
 async def stream_events(
     services: ApiServices, reader: Scope, query: Query, parameters: Parameters, media: str
 ) -> Response[Any]:
-    """Stream all events of a query, block by block, in bounded memory.
+    """Stream all events of a query, block by block, in bounded memory. Between two blocks it occupies nothing but its
+    place among the streams.
 
     An error before the first block is answered as one; an error after it breaks the connection, so that no client
-    takes a part for the whole. Raises Unavailable (`too_many_streams`) if too many streams are open.
+    takes a part for the whole. Raises TooMany (`too_many_requests`) and Unavailable (`too_many_streams`) if too many
+    streams are open.
     """
     order, limit = _order_and_limit(parameters)
-    services.streams.take(1)
-    blocks = _blocks(services.finder.stream(reader, query, order), WRITERS[media], limit)
+    place = await services.streams.take(reader)
+    stream = _EventStream(services.finder, reader, query, order, WRITERS[media], limit)
     try:
-        first = await services.database.run(next, blocks, None)
+        first = await services.pools.searches.run(reader, stream.next_block)
     except BaseException:
-        services.streams.give_back(1)
+        place.release()
         raise
-    head = csv_header() if media == CSV else b""
     return StreamingResponse(
-        _body(services, blocks, head, first),
+        _body(services, stream, csv_header() + first if media == CSV else first),
         media_type=CSV_MEDIA_TYPE if media == CSV else media,
         headers=HEADERS,
-        ended=partial(services.streams.give_back, 1),
+        ended=place.release,
     )
 
 
@@ -63,31 +66,39 @@ def _order_and_limit(parameters: Parameters) -> tuple[Direction, int | None]:
     return order, parameters.integer("limit", 1, 1_000_000_000)
 
 
-def _blocks(found: Generator[list[StoredEvent]], write: Writer, limit: int | None) -> Generator[bytes]:
-    left = limit
-    try:
-        for events in found:
-            chosen = events if left is None else events[:left]
-            if chosen:
-                yield write(chosen)
-            if left is not None:
-                left -= len(chosen)
-                if left <= 0:
-                    return
-    finally:
-        found.close()
+class _EventStream:
+    """Reads and writes a query's events block by block; at most `limit` of them, if given."""
+
+    def __init__(
+        self, finder: Finder, reader: Scope, query: Query, order: Direction, write: Writer, limit: int | None
+    ) -> None:
+        self._finder = finder
+        self.reader = reader
+        self._query = query
+        self._order = order
+        self._write = write
+        self._left = limit
+        self._reached: Place | None = None
+        self.has_ended = False
+
+    def next_block(self) -> bytes:
+        """The next block as written, b"" without events; sets `has_ended` with the last one. Blocks."""
+        need = BLOCK_EVENTS if self._left is None else min(BLOCK_EVENTS, self._left)
+        events, self._reached = self._finder.block(self.reader, self._query, self._order, self._reached, need)
+        if self._left is not None:
+            events = events[: self._left]
+            self._left -= len(events)
+        self.has_ended = self._reached is None or self._left == 0
+        return self._write(events) if events else b""
 
 
-async def _body(
-    services: ApiServices, blocks: Generator[bytes], head: bytes, first: bytes | None
-) -> AsyncGenerator[bytes]:
-    try:
-        block = first
-        yield head + (block or b"")
-        while block is not None:
-            block = await services.database.run(next, blocks, None)
-            if block:
-                yield block
-    finally:
-        with anyio.CancelScope(shield=True):
-            await services.database.run(blocks.close)
+async def _body(services: ApiServices, stream: _EventStream, begin: bytes) -> AsyncGenerator[bytes]:
+    yield begin
+    while not stream.has_ended:
+        try:
+            block = await services.pools.searches.run(stream.reader, stream.next_block)
+        except (TooMany, Unavailable) as busy:  # what has begun is not broken off: it tries again for its turn
+            await anyio.sleep(busy.retry_after)
+            continue
+        if block:
+            yield block

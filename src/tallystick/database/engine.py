@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import anyio
 import anyio.to_thread
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -19,10 +20,12 @@ BUSY_MILLISECONDS = 30_000
 class Database:
     """The control database: `write()` for short transactions, `read()` for a consistent view.
 
-    Both block: from the event loop use them through `run`.
+    Both block: from the event loop use them through `run`, or in a thread pool of the work that they are part of. Its
+    threads and connections are its own: work that must not wait for other work has a Database of its own.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 8) -> None:
+    def __init__(self, url: str, *, pool_size: int = 8, threads: int = 8) -> None:
+        """Up to twice `pool_size` connections, half of which stay open; `threads` for `run`."""
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if not self.is_sqlite:
@@ -41,6 +44,7 @@ class Database:
         )
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
+        self._threads = anyio.CapacityLimiter(threads)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -69,8 +73,8 @@ class Database:
                 connection.rollback()
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of `function(*args, **kwargs)`, called in a worker thread."""
-        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs))
+        """The result of `function(*args, **kwargs)`, called in one of this database's threads."""
+        return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._threads)
 
     def close(self) -> None:
         self.engine.dispose()

@@ -1,8 +1,8 @@
 """Finding events: the one way in for API, pages and command line."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -23,13 +23,20 @@ from tallystick.store.bounds import with_mandatory_filter
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
 from tallystick.store.grouping import earliest
-from tallystick.store.reading import by_ids, stream_all
-from tallystick.store.windows import Budget, Direction
+from tallystick.store.reading import by_ids, in_order
+from tallystick.store.windows import Budget, Direction, Place
 
 SECONDS = 0.75
 COUNT_SECONDS = 0.6
 COUNT_WORKERS = 2
 Aside = list[tuple[int, Record]]
+
+
+class Block(NamedTuple):
+    """Events of a stream, and the place after which it continues; None at the end."""
+
+    events: list[StoredEvent]
+    reached: Place | None
 
 
 class Finder:
@@ -122,12 +129,21 @@ class Finder:
         """The top values of a field: {field, values: [{value, count}], partial}."""
         return counts.facets(self._store, scope, query, self._aside(scope, query), field, limit=limit)
 
-    def stream(self, scope: Scope, query: Query, order: Direction = "desc") -> Generator[list[StoredEvent]]:
-        """Every match in order, block by block, in bounded memory. Set-aside events come last."""
-        yield from stream_all(self._store, scope, query, order)
-        kept = [as_stored_event(index, record) for index, record in self._aside(scope, query)]
-        if kept:
-            yield kept
+    def block(self, scope: Scope, query: Query, order: Direction, after: Place | None, need: int) -> Block:
+        """The next block of every match in order, of at most `need` events; `after` is the place of the block before.
+
+        Takes about as long as a page, so that a stream lets others have their turn between two blocks. Set-aside
+        events come last.
+        """
+        found = in_order(
+            self._store, scope, query, order, start=after, offset=0, need=need, budget=Budget(SECONDS)
+        )  # fmt: skip
+        if len(found.rows) >= need:
+            return Block(found.rows, (found.rows[-1].occurred_at, found.rows[-1].index))
+        if not found.complete:
+            return Block(found.rows, found.reached)
+        aside = [as_stored_event(index, record) for index, record in self._aside(scope, query)]
+        return Block([*found.rows, *aside], None)
 
     def earliest(
         self, scope: Scope, query: Query, conditions: Sequence[Condition], *, seconds: float

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, BinaryIO, cast
 from uuid import UUID
 
@@ -42,12 +43,19 @@ class EventStore:
     Writing has a client of its own, so that no query delays new events on their way into the store.
     """
 
-    def __init__(self, url: str, bounds: Bounds | None = None) -> None:
-        bounds = bounds or Bounds()
+    def __init__(self, url: str, bounds: Bounds | None = None, *, writers: Clients | None = None) -> None:
+        """`writers`: those of another EventStore of the same store, to share them."""
+        self._url = url
+        self._bounds = bounds or Bounds()
         self.embedded = url.startswith("chdb:")
-        self._readers = Clients(url, bounds)
-        self._writers = Clients(url, Bounds(1, bounds.threads, bounds.memory_mb, bounds.cache_mb))
+        self._readers = Clients(url, self._bounds)
+        self._writers = writers or Clients(url, replace(self._bounds, clients=1))
+        self._pinger = Clients(url, replace(self._bounds, clients=1))
         self._identity: UUID | None = None
+
+    def with_readers(self, clients: int) -> "EventStore":
+        """The same store with reading clients of its own, for work that others must not wait for."""
+        return EventStore(self._url, replace(self._bounds, clients=clients), writers=self._writers)
 
     def open(self) -> None:
         """Create the missing tables. Safe to call again, and from several nodes."""
@@ -101,8 +109,8 @@ class EventStore:
         return True
 
     def ping(self) -> None:
-        """Raise StoreError if the store does not answer."""
-        with self._readers.borrow() as client:
+        """Raise StoreError if the store does not answer. Whatever reads beside it does not delay this."""
+        with self._pinger.borrow() as client:
             client.query("SELECT 1")
 
     def read(self, where: str, tail: str, parameters: Parameters, *, seconds: float | None = None) -> list[StoredEvent]:
@@ -180,8 +188,8 @@ class EventStore:
             client.command(statement, parameters=parameters or {}, settings={"mutations_sync": 2})
 
     def close(self) -> None:
-        self._readers.close()
-        self._writers.close()
+        for clients in (self._readers, self._pinger, self._writers):
+            clients.close()
 
 
 def _check_columns(client: Client) -> None:

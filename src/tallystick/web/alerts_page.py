@@ -29,6 +29,7 @@ from tallystick.web.dependencies import (
     FinderDep,
     FrameDep,
     Injected,
+    PoolsDep,
     SessionTokenDep,
     UserScopeDep,
     WebRequest,
@@ -166,6 +167,7 @@ async def show_alert(
     user_scope: UserScopeDep,
     frame: FrameDep,
     database: DatabaseDep,
+    pools: PoolsDep,
     finder: FinderDep,
     session_token: SessionTokenDep,
 ) -> Response[str]:
@@ -178,7 +180,7 @@ async def show_alert(
         events = finder.several(user_scope, alert.event_ids)
         return alert, [event_row(events[raw], zone, ()) for raw in alert.event_ids if raw in events]
 
-    alert, rows = await database.run(load)
+    alert, rows = await pools.searches.run(user_scope, load)
     return html(
         "alert.html",
         frame=frame.at("alerts"),

@@ -8,6 +8,7 @@ from tallystick.web.dependencies import (
     DatabaseDep,
     FinderDep,
     FrameDep,
+    PoolsDep,
     SessionDep,
     SettingsDep,
     UserScopeDep,
@@ -26,29 +27,30 @@ async def show_audit_logs(
     user_scope: UserScopeDep,
     frame: FrameDep,
     database: DatabaseDep,
+    pools: PoolsDep,
     finder: FinderDep,
     settings: SettingsDep,
 ) -> Response[str]:
     """The whole page; before the first event, instructions for sending one."""
     filters = filters_of(request)
     if not request.query_params:
-        through = await database.run(first_run_index, database, finder, user_scope)
+        through = await pools.searches.run(user_scope, first_run_index, database, finder, user_scope)
         if through is not None:
             url, slug = settings.public_url, session.slug
             return html("first_run.html", frame=frame, url=url, slug=slug, through=through)
-    listing = await database.run(load_event_list, user_scope, finder, filters, request.query_params.get("cursor"))
+    listing = await pools.searches.run(
+        user_scope, load_event_list, user_scope, finder, filters, request.query_params.get("cursor")
+    )
     return html("audit_logs.html", frame=frame, listing=listing, filters=filters, panel=None, open_id="")
 
 
 @get(f"{PATH}/rows", name="web.audit_logs.rows")
-async def show_rows(
-    request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
-) -> Response[str]:
+async def show_rows(request: WebRequest, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep) -> Response[str]:
     """The list of events as a fragment; with a cursor, only the rows that follow."""
     filters = filters_of(request)
     cursor = request.query_params.get("cursor")
-    listing: EventList = await database.run(
-        partial(load_event_list, rows_first=True), user_scope, finder, filters, cursor
+    listing: EventList = await pools.searches.run(
+        user_scope, partial(load_event_list, rows_first=True), user_scope, finder, filters, cursor
     )
     if cursor is not None:
         return html("older_rows.html", listing=listing, filters=filters, open_id="")
@@ -62,10 +64,10 @@ async def show_rows(
 
 @get(f"{PATH}/count", name="web.audit_logs.count")
 async def show_count(
-    request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
+    request: WebRequest, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
 ) -> Response[str]:
     """The number of events of the list, which is counted after the rows are shown."""
-    listing = await database.run(count_events, user_scope, finder, filters_of(request))
+    listing = await pools.searches.run(user_scope, count_events, user_scope, finder, filters_of(request))
     return html("count_words.html", listing=listing)
 
 

@@ -22,7 +22,9 @@ async def make_case(form_request: FormRequestDep, finder: FinderDep) -> Response
     """Creates a case with the chosen events, or adds them to an existing case."""
     event_ids = form_request.all("event")
     title, case_id = form_request.text("title"), form_request.text("case")
-    events = await form_request.database.run(case_events.find_events, finder, form_request.scope, event_ids)
+    events = await form_request.pools.searches.run(
+        form_request.scope, case_events.find_events, finder, form_request.scope, event_ids
+    )
 
     def make(connection: Connection, scope: Scope, *, now: int, caller: Caller) -> str:
         public_id = case_id or changes.open_case(connection, scope, title, now=now, caller=caller).public_id
@@ -56,6 +58,7 @@ async def write_case(
             user_scope,
             frame,
             database,
+            form_request.pools,
             finder,
             problem=problem.detail,
             typed=words,

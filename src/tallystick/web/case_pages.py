@@ -23,6 +23,7 @@ from tallystick.web.dependencies import (
     DatabaseDep,
     FinderDep,
     FrameDep,
+    PoolsDep,
     RecorderDep,
     SettingsDep,
     UserScopeDep,
@@ -30,6 +31,7 @@ from tallystick.web.dependencies import (
 )
 from tallystick.web.investigate import timeline_entry
 from tallystick.web.templating import html
+from tallystick.work.request_pools import RequestPools
 
 PATH = "/cases"
 MEDIA = {"pdf": "application/pdf", "md": "text/markdown"}
@@ -68,10 +70,11 @@ async def show_case(
     user_scope: UserScopeDep,
     frame: FrameDep,
     database: DatabaseDep,
+    pools: PoolsDep,
     finder: FinderDep,
 ) -> Response[str]:
     """The page of one case: the lines of its report, its timeline with notes, and gaps."""
-    return await case_page(request, case_id, user_scope, frame, database, finder)
+    return await case_page(request, case_id, user_scope, frame, database, pools, finder)
 
 
 @get([PATH + "/{case_id:str}/report.pdf", PATH + "/{case_id:str}/report.md"], name="web.case.report")
@@ -81,6 +84,7 @@ async def show_report(
     user_scope: UserScopeDep,
     caller: CallerDep,
     database: DatabaseDep,
+    pools: PoolsDep,
     finder: FinderDep,
     recorder: RecorderDep,
     settings: SettingsDep,
@@ -97,7 +101,7 @@ async def show_report(
             organization = record_report(connection, user_scope, case, report_format, now=now, caller=caller)
         return case, render_report(report_of(case, timeline, organization, zone, now), report_format)
 
-    case, document = await database.run(write)
+    case, document = await pools.searches.run(user_scope, write)
     recorder.own_actions_waiting()
     disposition = f'attachment; filename="{file_name(case, report_format)}"'
     return Response(document, media_type=MEDIA[report_format], headers={"Content-Disposition": disposition})
@@ -109,6 +113,7 @@ async def case_page(
     scope: Scope,
     frame: Any,
     database: Database,
+    pools: RequestPools,
     finder: Finder,
     *,
     problem: str = "",
@@ -117,7 +122,7 @@ async def case_page(
 ) -> Response[str]:
     """The page of a case. With a `problem`, the form shows the `typed` text and the saved text beside it."""
     filters = filters_of(request)
-    case, timeline = await database.run(_load, database, finder, scope, case_id)
+    case, timeline = await pools.searches.run(scope, _load, database, finder, scope, case_id)
     entries = [
         (
             event.case_event,

@@ -29,6 +29,7 @@ from tallystick.search.find import Finder
 from tallystick.settings import Settings
 from tallystick.store.events import EventStore
 from tallystick.web.page_frame import PageFrame
+from tallystick.work.request_pools import RequestPools
 
 T = TypeVar("T")
 Injected = NamedDependency[SkipValidation[T]]
@@ -46,6 +47,7 @@ FinderDep = Injected[Finder]
 FormDep = Injected[FormMultiDict]
 FrameDep = Injected[PageFrame]
 LiveHubDep = Injected[LiveHub]
+PoolsDep = Injected[RequestPools]
 ProverDep = Injected[Prover]
 RecorderDep = Injected[Recorder]
 RequestCallerDep = Injected[Caller]

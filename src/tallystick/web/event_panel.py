@@ -4,8 +4,7 @@ from litestar import Response, get
 
 from tallystick import ids
 from tallystick.cases.related_events import RelatedEvents, find_related_events
-from tallystick.database.engine import Database
-from tallystick.erasure.records import records_of_event
+from tallystick.erasure.records import ErasureRecord, records_of_event
 from tallystick.errors import NotFound
 from tallystick.events.record import StoredEvent
 from tallystick.query.scope import Scope
@@ -15,6 +14,7 @@ from tallystick.web.dependencies import (
     DatabaseDep,
     FinderDep,
     FrameDep,
+    PoolsDep,
     SettingsDep,
     StoreDep,
     UserScopeDep,
@@ -26,6 +26,7 @@ from tallystick.web.filters import PATH, Filters
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.panel_content import EventPanel, event_panel
 from tallystick.web.templating import html
+from tallystick.work.request_pools import RequestPools
 
 RELATED = 3  # events before and after
 
@@ -37,6 +38,7 @@ async def show_event(
     user_scope: UserScopeDep,
     frame: FrameDep,
     database: DatabaseDep,
+    pools: PoolsDep,
     finder: FinderDep,
     settings: SettingsDep,
     store: StoreDep,
@@ -44,25 +46,27 @@ async def show_event(
     """The panel for htmx, else the page with the panel open. 404 if the event does not exist or may not be seen."""
     filters = filters_of(request)
     in_page = request.headers.get("hx-target") == "panel"
-    stored = await database.run(find_event, finder, user_scope, event_id)
+    stored = await pools.searches.run(user_scope, find_event, finder, user_scope, event_id)
     if stored is None:
         if in_page:
             return html("panel_missing.html", filters=filters)
         raise event_not_found()
-    erasures = await database.run(records_of_event, database, store, user_scope, stored.index) if stored.remains else []
+    erasures: list[ErasureRecord] = []
+    if stored.remains:
+        erasures = await pools.searches.run(user_scope, records_of_event, database, store, user_scope, stored.index)
     panel = event_panel(stored, filters, settings.public_url, erasures)
     if in_page:
         return html("panel.html", panel=panel, filters=filters)
-    return await _page_with_panel(request, frame, database, finder, user_scope, filters, panel)
+    return await _page_with_panel(request, frame, pools, finder, user_scope, filters, panel)
 
 
 @get(PATH + "/{event_id:str}/related", name="web.audit_logs.related")
 async def show_related(
-    request: WebRequest, event_id: str, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
+    request: WebRequest, event_id: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
 ) -> Response[str]:
     """The events around an event, as a short list for its panel."""
     filters = filters_of(request)
-    found = await database.run(_related, finder, user_scope, event_id)
+    found = await pools.searches.run(user_scope, _related, finder, user_scope, event_id)
     rows = [(event_row(one.stored, filters.zone), one.relations) for one in found.events]
     return html("related.html", rows=rows, found=found, filters=filters, event_id=event_id)
 
@@ -84,13 +88,15 @@ def event_not_found() -> NotFound:
 async def _page_with_panel(
     request: WebRequest,
     frame: PageFrame,
-    database: Database,
+    pools: RequestPools,
     finder: Finder,
     scope: Scope,
     filters: Filters,
     panel: EventPanel,
 ) -> Response[str]:
-    listing: EventList = await database.run(load_event_list, scope, finder, filters, request.query_params.get("cursor"))
+    listing: EventList = await pools.searches.run(
+        scope, load_event_list, scope, finder, filters, request.query_params.get("cursor")
+    )
     return html("audit_logs.html", frame=frame, listing=listing, filters=filters, panel=panel, open_id=panel.row.id)
 
 

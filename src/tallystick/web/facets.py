@@ -10,7 +10,7 @@ from tallystick.query.scope import Scope
 from tallystick.search import find
 from tallystick.search.filters import query_from
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import DatabaseDep, FinderDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, WebRequest
 from tallystick.web.filter_links import FilterLinks, filter_links
 from tallystick.web.filters import LABELS, PATH, Filters, value_label
 from tallystick.web.templating import html
@@ -30,13 +30,13 @@ class FacetRow:
 
 @get(PATH + "/facets/{name:str}", name="web.audit_logs.facets")
 async def show_facets(
-    request: WebRequest, name: str, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
+    request: WebRequest, name: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
 ) -> Response[str]:
     """The most frequent values of one field among the filtered events."""
     if name not in FIELDS:
         raise BadRequest(f"Values can be counted for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     filters = filters_of(request)
-    values, is_partial = await database.run(_facet_values, finder, user_scope, filters, name)
+    values, is_partial = await pools.searches.run(user_scope, _facet_values, finder, user_scope, filters, name)
     return html("facets.html", values=values, partial=is_partial, label=LABELS[name], most=MOST)
 
 

@@ -13,10 +13,12 @@ from tallystick.web.dependencies import (
     DatabaseDep,
     FormDep,
     Injected,
+    PoolsDep,
     RecorderDep,
     SessionTokenDep,
     UserScopeDep,
 )
+from tallystick.work.request_pools import RequestPools
 
 
 class FormRequest(ScopedTransactions):
@@ -26,9 +28,15 @@ class FormRequest(ScopedTransactions):
     """
 
     def __init__(
-        self, form: FormMultiDict, scope: Scope, caller: Caller, database: Database, recorder: Recorder
+        self,
+        form: FormMultiDict,
+        scope: Scope,
+        caller: Caller,
+        database: Database,
+        pools: RequestPools,
+        recorder: Recorder,
     ) -> None:
-        super().__init__(database, scope, caller, recorder.own_actions_waiting)
+        super().__init__(database, pools, scope, caller, recorder.own_actions_waiting)
         self.form = form
 
     def text(self, name: str) -> str:
@@ -53,8 +61,9 @@ async def provide_form_request(
     user_scope: UserScopeDep,
     caller: CallerDep,
     database: DatabaseDep,
+    pools: PoolsDep,
     recorder: RecorderDep,
 ) -> FormRequest:
     """The submitted form; raises Forbidden (`bad_form_token`) unless its token belongs to this session."""
     check_form_token(session_token, str(form.get("form_token", "")))
-    return FormRequest(form, user_scope, caller, database, recorder)
+    return FormRequest(form, user_scope, caller, database, pools, recorder)

@@ -19,7 +19,7 @@ from tallystick.events.record import StoredEvent
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, PoolsDep, UserScopeDep, WebRequest
 from tallystick.web.event_panel import event_not_found, find_event
 from tallystick.web.event_row import EventRow, event_row
 from tallystick.web.filters import PATH, Filters
@@ -71,6 +71,7 @@ async def investigate(
     user_scope: UserScopeDep,
     frame: FrameDep,
     database: DatabaseDep,
+    pools: PoolsDep,
     finder: FinderDep,
 ) -> Response[str]:
     """The timeline around an event, and a form that creates a case from it."""
@@ -78,7 +79,9 @@ async def investigate(
     query = request.query_params
     spans = {name: query.get(name, DEFAULT_SPAN) for name in ("before", "after")}
     by = query.getall("by", list(RELATIONS))
-    investigation = await database.run(_load, database, finder, user_scope, event_id, filters, by, spans)
+    investigation = await pools.searches.run(
+        user_scope, _load, database, finder, user_scope, event_id, filters, by, spans
+    )
     return html(
         "investigate.html",
         frame=frame.at("audit-logs"),

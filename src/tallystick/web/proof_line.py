@@ -15,7 +15,7 @@ from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.verify.tree import Unproven, check_inclusion, leaf_hash
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import DatabaseDep, FinderDep, ProverDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import DatabaseDep, FinderDep, PoolsDep, ProverDep, UserScopeDep, WebRequest
 from tallystick.web.event_panel import event_not_found, find_event
 from tallystick.web.filters import PATH
 from tallystick.web.templating import html
@@ -39,6 +39,7 @@ async def show_proof(
     event_id: str,
     user_scope: UserScopeDep,
     database: DatabaseDep,
+    pools: PoolsDep,
     finder: FinderDep,
     prover: ProverDep,
 ) -> Response[str]:
@@ -52,12 +53,12 @@ async def show_proof(
         words = second_words(at, zone)
         return ProofLine(event_id, line.index, line.frozen, line.checkpoint, words, line.problem)
 
-    return html("proof_line.html", proof=await database.run(prove), filters=filters)
+    return html("proof_line.html", proof=await pools.searches.run(user_scope, prove), filters=filters)
 
 
 @get(PATH + "/{event_id:str}/proof.json", name="web.audit_logs.proof_file")
 async def download_proof(
-    event_id: str, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep, prover: ProverDep
+    event_id: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep, prover: ProverDep
 ) -> Response[bytes]:
     """The proof with the event's parts as JSON, as the API returns it and `tallystick verify` reads it."""
 
@@ -70,7 +71,7 @@ async def download_proof(
         return msgspec.json.encode(document | {"proof": proof_text(proof, event)})
 
     headers = {"Content-Disposition": f'attachment; filename="{event_id}.proof.json"'}
-    return Response(await database.run(build), media_type="application/json", headers=headers)
+    return Response(await pools.searches.run(user_scope, build), media_type="application/json", headers=headers)
 
 
 def _prove(database: Database, finder: Finder, prover: Prover, scope: Scope, event_id: str) -> ProofLine:

@@ -13,7 +13,7 @@ from tallystick.exports.request import Export, require_file
 from tallystick.render.compliance_pdf import answer_words, exception_words, report_pdf
 from tallystick.render.compliance_report import NO_EVIDENCE, ExceptionReport, ReportPeriod, ValueGroup
 from tallystick.web.compliance_page import PATH, find_report, period_words
-from tallystick.web.dependencies import CallerDep, DatabaseDep, ExporterDep, FrameDep, UserScopeDep
+from tallystick.web.dependencies import CallerDep, DatabaseDep, ExporterDep, FrameDep, PoolsDep, UserScopeDep
 from tallystick.web.filters import Filters
 from tallystick.web.form_request import FormRequestDep
 from tallystick.web.templating import html, redirect
@@ -57,7 +57,12 @@ class ReportLinks:
 
 @get(ONE, name="web.compliance.report")
 async def show_report(
-    report_id: str, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, exporter: ExporterDep
+    report_id: str,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    pools: PoolsDep,
+    exporter: ExporterDep,
 ) -> Response[str]:
     """The report, or its progress."""
     export = await database.run(find_report, database, user_scope, report_id)
@@ -69,7 +74,7 @@ async def show_report(
     }
     if not export.has_file:
         return html("compliance_making.html", **around, percent=export.progress // 10, why=_missing_reason(export))
-    report = await database.run(reports.load_report, export, exporter.path(export))
+    report = await pools.searches.run(user_scope, reports.load_report, export, exporter.path(export))
     zone = zone_of(report.period.zone)
     return html(
         "compliance_report.html",
@@ -97,7 +102,12 @@ async def show_progress(report_id: str, user_scope: UserScopeDep, database: Data
 
 @get(ONE + "/report.pdf", name="web.compliance.pdf")
 async def download_pdf(
-    report_id: str, user_scope: UserScopeDep, caller: CallerDep, database: DatabaseDep, exporter: ExporterDep
+    report_id: str,
+    user_scope: UserScopeDep,
+    caller: CallerDep,
+    database: DatabaseDep,
+    pools: PoolsDep,
+    exporter: ExporterDep,
 ) -> Response[bytes]:
     """The report as PDF; the download is recorded."""
 
@@ -107,7 +117,7 @@ async def download_pdf(
         exporter.begin_download(export, user_scope.principal, caller)
         return export, content
 
-    export, content = await database.run(take)
+    export, content = await pools.searches.run(user_scope, take)
     return Response(
         content, media_type="application/pdf", headers=_attachment_header(export, reports.request_of(export), "pdf")
     )
@@ -115,7 +125,12 @@ async def download_pdf(
 
 @get(ONE + "/report.json", name="web.compliance.json")
 async def download_json(
-    report_id: str, user_scope: UserScopeDep, caller: CallerDep, database: DatabaseDep, exporter: ExporterDep
+    report_id: str,
+    user_scope: UserScopeDep,
+    caller: CallerDep,
+    database: DatabaseDep,
+    pools: PoolsDep,
+    exporter: ExporterDep,
 ) -> Response[bytes]:
     """The report as JSON; the download is recorded."""
 
@@ -125,7 +140,7 @@ async def download_json(
         exporter.begin_download(export, user_scope.principal, caller)
         return export, content
 
-    export, content = await database.run(take)
+    export, content = await pools.searches.run(user_scope, take)
     headers = {**file_headers(export), **_attachment_header(export, reports.request_of(export), "json")}
     return Response(content, media_type="application/json", headers=headers)
 

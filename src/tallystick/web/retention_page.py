@@ -24,10 +24,20 @@ from tallystick.settings import Settings
 from tallystick.store.events import EventStore
 from tallystick.store.expiry import ExpiryCount
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import DatabaseDep, FrameDep, Injected, SettingsDep, StoreDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import (
+    DatabaseDep,
+    FrameDep,
+    Injected,
+    PoolsDep,
+    SettingsDep,
+    StoreDep,
+    UserScopeDep,
+    WebRequest,
+)
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.retention_text import deletion_text, event_count_text, expiry_text, release_text
 from tallystick.web.templating import html
+from tallystick.work.request_pools import RequestPools
 
 PATH = "/retention"
 # Names of the forms in the query string: a preview is a GET, and changes nothing.
@@ -68,12 +78,13 @@ class RetentionPage:
     scope: Scope
     frame: PageFrame
     database: Database
+    pools: RequestPools
     store: EventStore
     settings: Settings
 
     async def show(self, forms: RetentionForms, *, status: int = 200) -> Response[str]:
         """The rendered page, with the forms in this state."""
-        loaded = await self.database.run(_load, self.database, self.store, self.scope, forms)
+        loaded = await self.pools.searches.run(self.scope, _load, self.database, self.store, self.scope, forms)
         return _page(self, loaded, forms, status)
 
 
@@ -85,11 +96,12 @@ async def provide_retention_page(
     user_scope: UserScopeDep,
     frame: FrameDep,
     database: DatabaseDep,
+    pools: PoolsDep,
     store: StoreDep,
     settings: SettingsDep,
 ) -> RetentionPage:
     """The Retention page of this request."""
-    return RetentionPage(filters_of(request).zone, user_scope, frame, database, store, settings)
+    return RetentionPage(filters_of(request).zone, user_scope, frame, database, pools, store, settings)
 
 
 @get(PATH, name="web.retention")

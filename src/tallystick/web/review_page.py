@@ -19,12 +19,22 @@ from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.search.page import Page
 from tallystick.web.compliance_page import PATH, period_words, review_row
-from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, Injected, StoreDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import (
+    DatabaseDep,
+    FinderDep,
+    FrameDep,
+    Injected,
+    PoolsDep,
+    StoreDep,
+    UserScopeDep,
+    WebRequest,
+)
 from tallystick.web.event_row import event_row
 from tallystick.web.filters import Filters
 from tallystick.web.form_request import FormRequestDep
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.templating import html, redirect
+from tallystick.work.request_pools import RequestPools
 
 ONE = PATH + "/reviews/{review_id:str}"
 SHOWN = 50
@@ -40,13 +50,14 @@ class ReviewPage:
     scope: Scope
     frame: PageFrame
     database: Database
+    pools: RequestPools
     finder: Finder
 
     async def show(
         self, *, cursor: str = "", problem: str = "", typed: str | None = None, status: int = 200
     ) -> Response[str]:
         """The rendered page; `typed` is the submitted conclusion, `cursor` the page of the event list."""
-        loaded = await self.database.run(self._load, cursor)
+        loaded = await self.pools.searches.run(self.scope, self._load, cursor)
         return _page(self.frame, loaded, cursor, problem, typed, status)
 
     def _load(self, cursor: str) -> ReviewDetails:
@@ -63,10 +74,15 @@ ReviewPageDep = Injected[ReviewPage]
 
 
 async def provide_review_page(
-    review_id: str, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, finder: FinderDep
+    review_id: str,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    pools: PoolsDep,
+    finder: FinderDep,
 ) -> ReviewPage:
     """The review page of this request."""
-    return ReviewPage(review_id, user_scope, frame, database, finder)
+    return ReviewPage(review_id, user_scope, frame, database, pools, finder)
 
 
 @get(ONE, name="web.review")
@@ -92,7 +108,7 @@ async def mark_finding(
         if form_request.text("act") == "remove":
             await form_request.write(review_changes.unmark_event, review_id, event_id, **form_request.context)
         else:
-            event = await form_request.database.run(find)
+            event = await form_request.pools.searches.run(form_request.scope, find)
             severity = form_request.text("severity") or "low"
             await form_request.write(
                 review_changes.mark_event, review_id, event, severity, form_request.text("note"), **form_request.context
@@ -126,8 +142,8 @@ async def write_review(
         )
 
     acts: dict[str, Callable[[], Awaitable[object]]] = {
-        "save": lambda: form_request.run(save),
-        "sign": lambda: form_request.run(sign),
+        "save": lambda: form_request.run(form_request.pools.short, save),
+        "sign": lambda: form_request.run(form_request.pools.searches, sign),
         "withdraw": lambda: form_request.write(review_changes.withdraw, review_id, **form_request.context),
     }
     act = acts.get(form_request.text("act"))

@@ -27,6 +27,7 @@ from tallystick.web.dependencies import (
     DatabaseDep,
     FrameDep,
     Injected,
+    PoolsDep,
     SessionTokenDep,
     StoreDep,
     UserScopeDep,
@@ -130,7 +131,7 @@ async def show_new(request: WebRequest, rule_form: RuleFormDep) -> Response[str]
 
 @post(NEW, name="web.alerts.make", status_code=303)
 async def make_rule(
-    form_request: FormRequestDep, rule_form: RuleFormDep, database: DatabaseDep, store: StoreDep
+    form_request: FormRequestDep, rule_form: RuleFormDep, database: DatabaseDep, pools: PoolsDep, store: StoreDep
 ) -> Response[str]:
     """Creates the rule, or back-tests it; `act` says which."""
     typed = _empty_form() | form_request.texts(*(name for name in FIELDS if name != "destinations"))
@@ -143,7 +144,9 @@ async def make_rule(
             days = int(typed["days"]) if typed["days"] in DAYS else 30
             work = partial(backtest, database, store, form_request.scope, definition, now - days * DAY_US, now)
             return await rule_form.show(
-                typed, tested=_backtest_summary(await database.run(work)), said=describe(definition)
+                typed,
+                tested=_backtest_summary(await pools.analyses.run(form_request.scope, work)),
+                said=describe(definition),
             )
         settings = RuleSettings(
             typed["name"] or "Rule", fields, typed["severity"], typed["runbook"], typed["destinations"].split()
@@ -156,7 +159,13 @@ async def make_rule(
 
 @get(PATH + "/{name:str}/backtest", name="web.alerts.backtest")
 async def show_backtest(
-    request: WebRequest, name: str, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, store: StoreDep
+    request: WebRequest,
+    name: str,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    database: DatabaseDep,
+    pools: PoolsDep,
+    store: StoreDep,
 ) -> Response[str]:
     """The back-test of a rule, or of a detection that is not enabled."""
     days_text = request.query_params.get("days", "30")
@@ -173,7 +182,7 @@ async def show_backtest(
         now = now_us()
         return title, describe(definition), backtest(database, store, user_scope, definition, now - days * DAY_US, now)
 
-    title, rule_words, result = await database.run(work)
+    title, rule_words, result = await pools.analyses.run(user_scope, work)
     return html(
         "backtest.html",
         frame=frame.at("alerts"),

@@ -80,7 +80,9 @@ async def _page_with_error(
 ) -> Response[str]:
     """The page that the form was on, with the error."""
     filters = _filters_of_form(form_request)
-    listing = await form_request.database.run(load_event_list, form_request.scope, finder, filters, None)
+    listing = await form_request.pools.searches.run(
+        form_request.scope, load_event_list, form_request.scope, finder, filters, None
+    )
     return html(
         "audit_logs.html",
         status=problem.status,

@@ -16,7 +16,7 @@ from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.search.grammar import parse
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, StoreDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, PoolsDep, StoreDep, UserScopeDep, WebRequest
 from tallystick.web.event_row import EventRow, event_row
 from tallystick.web.templating import html
 
@@ -59,13 +59,13 @@ class SecurityContent:
 
 @get(PATH, name="web.security")
 async def show_security(
-    request: WebRequest, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep, finder: FinderDep
+    request: WebRequest, user_scope: UserScopeDep, frame: FrameDep, pools: PoolsDep, finder: FinderDep
 ) -> Response[str]:
     """The Security page; the signs are loaded separately."""
     require_whole_trail(user_scope)
     days, zone = _days(request), filters_of(request).zone
     now = now_us()
-    content = await database.run(_load, finder, user_scope, days, now, zone)
+    content = await pools.searches.run(user_scope, _load, finder, user_scope, days, now, zone)
     return html(
         "security.html",
         frame=frame.at("security"),
@@ -80,7 +80,12 @@ async def show_security(
 
 @get(PATH + "/signs/{name:str}", name="web.security.sign")
 async def show_sign(
-    request: WebRequest, name: str, user_scope: UserScopeDep, database: DatabaseDep, store: StoreDep
+    request: WebRequest,
+    name: str,
+    user_scope: UserScopeDep,
+    database: DatabaseDep,
+    pools: PoolsDep,
+    store: StoreDep,
 ) -> Response[str]:
     """One sign, as a fragment: how often it occurred, for whom, and its events."""
     if name not in SIGNS:
@@ -88,7 +93,9 @@ async def show_sign(
     days, zone = _days(request), filters_of(request).zone
     definition = detection(name).definition
     now = now_us()
-    result: Backtest = await database.run(backtest, database, store, user_scope, definition, now - days * DAY_US, now)
+    result: Backtest = await pools.analyses.run(
+        user_scope, backtest, database, store, user_scope, definition, now - days * DAY_US, now
+    )
     last = [
         (second_words(one.at, zone), one, _events(definition.query, one.group, one.at, definition.window_us))
         for one in result.firings[::-1][:SHOWN]

@@ -11,7 +11,7 @@ from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import DatabaseDep, FinderDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, WebRequest
 from tallystick.web.filters import PATH, Filters, parse_filters
 from tallystick.web.templating import html
 
@@ -31,7 +31,7 @@ class Suggestion:
 
 @get(PATH + "/suggest/{name:str}", name="web.audit_logs.suggest")
 async def suggest_values(
-    request: WebRequest, name: str, user_scope: UserScopeDep, database: DatabaseDep, finder: FinderDep
+    request: WebRequest, name: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
 ) -> Response[str]:
     """Suggested values of `user` or `resource`, narrowed by the text typed in the menu."""
     field = FIELDS.get(name)
@@ -40,7 +40,9 @@ async def suggest_values(
     pairs = request.query_params.multi_items()
     typed = next((value.strip() for key, value in pairs if key == f"{name}_typed"), "")
     chosen = getattr(parse_filters([pair for pair in pairs if pair[0] == name]), name)
-    offers = await database.run(_suggestions, user_scope, finder, filters_of(request), field, typed, chosen)
+    offers = await pools.searches.run(
+        user_scope, _suggestions, user_scope, finder, filters_of(request), field, typed, chosen
+    )
     return html("offered.html", offers=offers, name=name, typed=typed)
 
 

@@ -1,0 +1,22 @@
+"""The thread pools of requests, by what they do."""
+
+from tallystick.work.fair_limiter import Shares
+from tallystick.work.fair_thread_pool import FairThreadPool
+
+SHORT_THREADS = 8
+ANALYSES = 2  # each may use a few hundred megabytes
+ANALYSIS_SECONDS = 20.0
+
+
+class RequestPools:
+    """Thread pools that requests share, each fair between organizations; recording, sign-in and workers have others.
+
+    `short`: reads and changes of the control database. `searches`: whatever reads the event store or computes over
+    events. `analyses`: back-tests and the tests of rule files, which take seconds.
+    """
+
+    def __init__(self, searches: int) -> None:
+        """`searches`: how many run at once."""
+        self.short = FairThreadPool(Shares.of(SHORT_THREADS, waiting=200), "requests")
+        self.searches = FairThreadPool(Shares.of(searches), "searches")
+        self.analyses = FairThreadPool(Shares.of(ANALYSES, waiting=20, seconds=ANALYSIS_SECONDS), "back-tests")
