@@ -189,14 +189,14 @@ def build(settings: Settings) -> Services:
     delivery_worker = DeliveryWorker(database, queues, own_actions)
     scheduler = Scheduler(database, exporter, lease, delivery_worker.wake, own_actions)
     evaluator = Evaluator(database, store, sequencer.recent, settings.public_url, delivery_worker.wake, own_actions)
-    hub = LiveHub(connections.live, connections.live_store)
+    hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     # Called after each commit with the organization and the new end of its log.
     sequencer.listeners += [
         hub.notify, lambda _org_id, _end: shipper.wake(), lambda _org_id, _end: evaluator.wake()
     ]  # fmt: skip
     # The sequencer stops before the shipper and the signer: what waits is committed, shipped and signed.
     workers: list[Worker] = [signer, shipper, sequencer, purger, eraser, exporter, checker, backup_worker]
-    workers += [scheduler, delivery_worker, BaselineWorker(database, store), evaluator]
+    workers += [scheduler, delivery_worker, BaselineWorker(database, store), evaluator, *hub.workers]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
     return Services(

@@ -251,6 +251,11 @@ class Settings:
     rate_limit: int = _setting(
         "1000", "Requests per second for each key. Bursts can be twice that. 0 means no limit.", _whole(0, 1_000_000)
     )
+    live_viewers: int = _setting(
+        "500",
+        "Live views that can be open at once. One organization can have a fifth of them, one key or person a tenth.",
+        _whole(10, 1_000_000),
+    )
     events_memory_mb: int = _setting(
         "1000",
         "Megabytes of memory that the embedded event store can use for queries and inserts.",

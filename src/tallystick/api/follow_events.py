@@ -16,8 +16,8 @@ from tallystick.api.query_parameters import LIVE, MOST_INDEX
 from tallystick.api.streaming_response import StreamingResponse
 from tallystick.clock import now_us
 from tallystick.errors import BadRequest, TallystickError
-from tallystick.events.output import event_of
-from tallystick.live.follow import LiveBatch, next_index
+from tallystick.live.batch import LiveBatch
+from tallystick.live.hub import next_index
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
@@ -61,20 +61,26 @@ async def follow_events(request: Request[Any, Any, Any], services: ApiServices) 
             code="bad_position",
             parameter="after",
         )
+    place = services.hub.admit(reader)
     messages = _messages(request, services, reader, query, after)
-    return StreamingResponse(messages, media_type=EVENT_STREAM, headers=LIVE_HEADERS)
+    return StreamingResponse(messages, media_type=EVENT_STREAM, headers=LIVE_HEADERS, ended=place.release)
 
 
-def message_of(kind: str, index: int, content: object) -> bytes:
+def message_of(kind: str, index: int, content: bytes) -> bytes:
     """One server-sent event; its id is where the stream continues after a lost connection."""
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (index, kind.encode(), encode(content))
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (index, kind.encode(), content)
+
+
+def position_message(index: int) -> bytes:
+    """The message that all events up to an index were checked."""
+    return message_of("position", index, encode({"through": index}))
 
 
 def messages_of(batch: LiveBatch) -> bytes:
     """The messages of a batch: its events, then the index up to which everything was evaluated."""
-    sent = [message_of("event", stored.index, event_of(stored)) for stored in batch.events]
+    sent = [message_of("event", event.index, event.json) for event in batch.events]
     if not batch.events or batch.events[-1].index < batch.through:
-        sent.append(message_of("position", batch.through, {"through": batch.through}))
+        sent.append(position_message(batch.through))
     return b"".join(sent)
 
 
@@ -89,15 +95,15 @@ def _after(request: Request[Any, Any, Any], parameters: Parameters) -> int | Non
 async def _messages(
     request: Request[Any, Any, Any], services: ApiServices, reader: Scope, query: Query, after: int
 ) -> AsyncGenerator[bytes]:
-    yield RETRY + message_of("position", after, {"through": after})
+    yield RETRY + position_message(after)
     checked = time.monotonic()
     try:
-        async with aclosing(services.hub.follow(reader, query, after)) as batches:
-            async for batch in batches:
+        async with aclosing(services.hub.follow(reader, query, after, messages_of)) as messages:
+            async for message in messages:
                 if time.monotonic() - checked >= CHECK_SECONDS:
                     await authorize_scope(request, services)
                     checked = time.monotonic()
-                yield await services.database.run(messages_of, batch)
+                yield message
     except TallystickError as error:
         content = {"status": error.status, "code": error.code, "detail": error.detail}
         yield b"event: problem\ndata: %s\n\n" % encode(content)

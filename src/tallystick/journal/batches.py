@@ -68,6 +68,15 @@ def read(connection: Connection, org_id: UUID, first: int, end: int, *, most: in
     return batches
 
 
+def first_index(connection: Connection, org_id: UUID, index: int) -> int | None:
+    """The first index of the first batch that holds `index` or what comes after it; None if there is none."""
+    holds = journal.c.first_index + journal.c.events > index
+    found: int | None = connection.execute(
+        select(func.min(journal.c.first_index)).where(journal.c.org_id == org_id, holds)
+    ).scalar()
+    return found
+
+
 def read_received_within(connection: Connection, org_id: UUID, from_us: int, to_us: int) -> list[Batch]:
     """The batches that may hold an event received in from_us ≤ time ≤ to_us."""
     statement = select(journal.c.first_index, journal.c.events, journal.c.body).where(

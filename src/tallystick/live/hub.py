@@ -1,109 +1,146 @@
-"""The hub of live views: wakes the followers of an organization when events are committed."""
+"""The hub of live views: admits viewers, and gives them the events of their query as they are committed."""
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator
 from uuid import UUID
+
+from sqlalchemy import select
 
 from tallystick import telemetry
 from tallystick.database.engine import Database
 from tallystick.errors import TooMany
-from tallystick.live.follow import Follower, LiveBatch, next_index
+from tallystick.ledger.tables import logs
+from tallystick.live.batch import LiveBatch
+from tallystick.live.channel import Channels, Encode, Subscription
+from tallystick.live.matching import LiveMatcher
+from tallystick.live.replay import LiveReplay
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
-from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
+from tallystick.work.background import Background
 
 HEARTBEAT_SECONDS = 15.0
-# Commits of other processes do not wake followers here, so these also look by themselves.
-POLL_SECONDS = 1.0
-# Commits come up to hundreds of times a second; a page need not be updated as often.
-GATHER_SECONDS = 0.1
-MOST_FOLLOWERS = 500
-MOST_ORGANIZATION_FOLLOWERS = 100  # so that one organization cannot use up all of MOST_FOLLOWERS
+MOST_VIEWERS = 500
+RETRY_SECONDS = 10
+
+
+def next_index(database: Database, org_id: UUID) -> int:
+    """Returns the index that the organization's next event will get."""
+    with database.read() as connection:
+        return int(connection.execute(select(logs.c.size).where(logs.c.org_id == org_id)).scalar() or 0)
 
 
 class LiveHub:
-    """The live views of one process. `notify` may be called from any thread, everything else on the event loop."""
+    """The live views of one process. `notify` may be called from any thread, everything else on the event loop.
 
-    def __init__(self, database: Database, store: EventStore) -> None:
+    At most `most_viewers` views are open: a fifth of them may be of one organization, a tenth of one key or person.
+    """
+
+    def __init__(self, database: Database, store: EventStore, most_viewers: int = MOST_VIEWERS) -> None:
         self._database = database
-        self._store = store
-        self._followers: dict[UUID, set[asyncio.Event]] = {}
+        self._most = most_viewers
+        self._open: Counter[UUID | tuple[UUID, str]] = Counter()  # by organization, and by its keys and people
         self._count = 0
-        self._closing = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closing = False
+        self._channels = Channels()
+        self._replay = LiveReplay(database, store, self._channels, self._wake)
+        self._matcher = LiveMatcher(database, self._channels, self._replay.wake)
+        self.workers: tuple[Background, ...] = (self._matcher, self._replay)
 
     def start(self) -> None:
         """Binds the hub to the running event loop, which serves the API and the pages."""
-        self._loop = asyncio.get_running_loop()
+        self._channels.bind(asyncio.get_running_loop())
 
     def notify(self, org_id: UUID, _end: int) -> None:
-        """Wakes the followers of an organization in which events were committed."""
-        loop = self._loop
-        if loop is not None and org_id in self._followers and not loop.is_closed():
-            loop.call_soon_threadsafe(self._wake, org_id)
+        """Says that events of an organization were committed; costs next to nothing, whoever views."""
+        if self._channels.has(org_id):
+            self._matcher.wake()
 
     def close(self) -> None:
         """Ends every live view, so that the server can stop."""
-        self._closing.set()
-        for org_id in list(self._followers):
-            self._wake(org_id)
+        self._is_closing = True
+        self._channels.end_all()
 
-    def _wake(self, org_id: UUID) -> None:
-        for follower in self._followers.get(org_id, ()):
-            follower.set()
+    def admit(self, scope: Scope) -> "ViewerPlace":
+        """Returns the place of one more view, to be released when it ends.
 
-    def follow(self, scope: Scope, query: Query, after: int | None) -> AsyncGenerator[LiveBatch]:
-        """Yields batches of matching events after index `after` (None: from now on), and an empty one at least every
-        HEARTBEAT_SECONDS.
-
-        A view survives an outage of the event store and continues when it is back. Raises TooMany
-        (`too_many_viewers`) at once, not in the generator, so that the caller can still answer with an error.
+        Raises TooMany (`too_many_viewers`) if all places are taken, or the share of the organization, key or person.
         """
-        followers = len(self._followers.get(scope.org_id, ()))
-        if self._count >= MOST_FOLLOWERS or followers >= MOST_ORGANIZATION_FOLLOWERS:
-            raise TooMany(
-                "Too many live views are open. Close one, or try again later.", code="too_many_viewers", retry_after=10
-            )
-        return self._follow(scope, query, after)
+        principal = (scope.org_id, scope.principal.id)
+        if (
+            self._count >= self._most
+            or self._open[scope.org_id] >= max(1, self._most // 5)
+            or self._open[principal] >= max(1, self._most // 10)
+        ):
+            detail = "Too many live views are open. Close one, or try again later."
+            raise TooMany(detail, code="too_many_viewers", retry_after=RETRY_SECONDS)
+        return ViewerPlace(self, scope.org_id, principal)
 
-    async def _follow(self, scope: Scope, query: Query, after: int | None) -> AsyncGenerator[LiveBatch]:
-        follower = Follower(self._database, self._store, scope, query)
-        position = (
-            after if after is not None else await self._database.run(next_index, self._database, scope.org_id) - 1
-        )
-        woken = asyncio.Event()
-        self._followers.setdefault(scope.org_id, set()).add(woken)
-        self._count += 1
+    def change_count(self, org_id: UUID, principal: tuple[UUID, str], by: int) -> None:
+        """Counts a view that begins (1) or ended (-1); for ViewerPlace."""
+        self._count += by
+        for one in (org_id, principal):
+            self._open[one] += by
+            if not self._open[one]:
+                del self._open[one]
         telemetry.live_viewers.set(self._count)
+
+    async def follow(self, scope: Scope, query: Query, after: int | None, encode: Encode) -> AsyncGenerator[bytes]:
+        """Yields the messages of batches of matching events after index `after` (None: from now on), and the message of
+        an empty batch at least every HEARTBEAT_SECONDS.
+
+        A view survives an outage of the event store and continues when it is back. A viewer that is slow to take its
+        messages is given the rest from the journal or the event store, once it has taken them.
+        """
+        position = after
+        if position is None:
+            position = await self._database.run(next_index, self._database, scope.org_id) - 1
+        subscription: Subscription | None = None
         last_yield_at = time.monotonic()
         try:
-            while not self._closing.is_set():
-                woken.clear()
-                batch = await self._read(follower, position)
-                moved = batch.through > position
-                position = batch.through
-                if batch.events or time.monotonic() - last_yield_at >= HEARTBEAT_SECONDS:
-                    last_yield_at = time.monotonic()
-                    yield batch
-                if moved:
+            while not self._is_closing:
+                if subscription is None:
+                    subscription = self._channels.subscribe(scope, query, position, encode)
+                    self._matcher.wake()
+                due = last_yield_at + HEARTBEAT_SECONDS - time.monotonic()
+                arrived = await subscription.next(max(0.0, due))
+                if arrived is None and subscription.is_ended:
+                    subscription = None
                     continue
-                try:
-                    await asyncio.wait_for(woken.wait(), POLL_SECONDS)
-                    await asyncio.sleep(GATHER_SECONDS)
-                except TimeoutError:
-                    pass
+                position, message = arrived or (position, b"")
+                if not message and due <= 0:
+                    message = encode(LiveBatch((), position))
+                if message:
+                    last_yield_at = time.monotonic()
+                    yield message
         finally:
-            self._followers[scope.org_id].discard(woken)
-            if not self._followers[scope.org_id]:
-                del self._followers[scope.org_id]
-            self._count -= 1
-            telemetry.live_viewers.set(self._count)
+            if subscription is not None:
+                self._channels.unsubscribe(scope.org_id, subscription)
 
-    async def _read(self, follower: Follower, position: int) -> LiveBatch:
-        try:
-            return await self._database.run(follower.read, position)
-        except StoreError:
-            await asyncio.sleep(POLL_SECONDS)
-            return LiveBatch([], position)
+    def _wake(self) -> None:
+        self._matcher.wake()
+
+
+class ViewerPlace:
+    """The place of an open live view, until `release` is called; further calls change nothing.
+
+    A place that is dropped is given back too: a client may go before its stream begins.
+    """
+
+    def __init__(self, hub: LiveHub, org_id: UUID, principal: tuple[UUID, str]) -> None:
+        self._hub = hub
+        self._org_id = org_id
+        self._principal = principal
+        self._is_open = True
+        hub.change_count(org_id, principal, 1)
+
+    def release(self) -> None:
+        """Give the place back."""
+        if self._is_open:
+            self._is_open = False
+            self._hub.change_count(self._org_id, self._principal, -1)
+
+    def __del__(self) -> None:
+        self.release()

@@ -7,15 +7,15 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from litestar import get
-from litestar.response import ServerSentEvent, ServerSentEventMessage
+from litestar.response import ServerSentEventMessage, Stream
 
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.scopes import require
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
-from tallystick.errors import BadRequest, TallystickError
-from tallystick.live.follow import LiveBatch
-from tallystick.live.hub import LiveHub
+from tallystick.errors import BadRequest, Forbidden, TallystickError, Unauthorized
+from tallystick.live.batch import LiveBatch
+from tallystick.live.hub import LiveHub, ViewerPlace
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
 from tallystick.web.dependencies import AuthenticatorDep, DatabaseDep, LiveHubDep, SessionTokenDep, WebRequest
@@ -27,6 +27,7 @@ MOST_ROWS = 500  # rows per message; the page shows no more
 CHECK_SECONDS = 15.0
 RETRY_MILLISECONDS = 1000
 TROUBLE_RETRY_MILLISECONDS = 10_000
+HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ class LiveView:
         require(scope, "events:read")
         return scope
 
-    async def messages(self) -> AsyncGenerator[ServerSentEventMessage, None]:
-        """All messages of the stream; if it fails, the last one says why."""
+    async def messages(self, place: ViewerPlace | None) -> AsyncGenerator[bytes, None]:
+        """All messages of the stream; if it fails, the last one says why. Gives `place` back at the end."""
         try:
             async with aclosing(self._follow()) as following:
                 async for message in following:
@@ -55,21 +56,48 @@ class LiveView:
         except TallystickError as problem:
             name = "signed-out" if problem.status in (401, 403) else "trouble"
             detail = json.dumps({"detail": problem.detail})
-            yield ServerSentEventMessage(event=name, data=detail, retry=TROUBLE_RETRY_MILLISECONDS)
+            yield ServerSentEventMessage(event=name, data=detail, retry=TROUBLE_RETRY_MILLISECONDS).encode()
+        finally:
+            if place is not None:
+                place.release()
 
-    async def _follow(self) -> AsyncGenerator[ServerSentEventMessage, None]:
+    async def _follow(self) -> AsyncGenerator[bytes, None]:
         scope = await self.scope()
         now = now_us()
         query = query_from(self.filters.parameters(now), now=now)
         checked = time.monotonic()
-        yield ServerSentEventMessage(comment="connected", retry=RETRY_MILLISECONDS)
-        async with aclosing(self.hub.follow(scope, query, self.after)) as batches:
-            async for batch in batches:
+        yield ServerSentEventMessage(comment="connected", retry=RETRY_MILLISECONDS).encode()
+        encode = RowsMessage(self.filters, query.needles)
+        async with aclosing(self.hub.follow(scope, query, self.after, encode)) as messages:
+            async for message in messages:
                 if time.monotonic() - checked >= CHECK_SECONDS:
                     if await self.scope() != scope:
                         return  # the browser reconnects, with the current scope
                     checked = time.monotonic()
-                yield await self.database.run(rows_message, batch, self.filters, query.needles)
+                yield message
+
+
+@dataclass(frozen=True, slots=True)
+class RowsMessage:
+    """Makes the message of a batch for viewers with these filters and highlighted words; equal ones share it."""
+
+    filters: Filters
+    needles: tuple[str, ...] = ()
+
+    def __call__(self, batch: LiveBatch) -> bytes:
+        """The message; its id is the index from which a broken stream resumes."""
+        newest = [event.stored for event in batch.events[-MOST_ROWS:]]
+        through = batch.through
+        if not newest:
+            position = ServerSentEventMessage(id=through, event="position", data=json.dumps({"through": through}))
+            return position.encode()
+        zone = self.filters.zone
+        rows = [
+            [stored.index, row_html(event_row(stored, zone, self.needles), self.filters, self.needles)]
+            for stored in reversed(newest)
+        ]
+        data = {"rows": rows, "skipped": len(batch.events) - len(newest), "through": through}
+        return ServerSentEventMessage(id=through, event="rows", data=json.dumps(data)).encode()
 
 
 @get(f"{PATH}/live", name="web.audit_logs.live")
@@ -79,28 +107,20 @@ async def follow_events(
     database: DatabaseDep,
     authenticator: AuthenticatorDep,
     hub: LiveHubDep,
-) -> ServerSentEvent:
+) -> Stream:
     """Streams the matching events after index `Last-Event-ID`, or `after`.
 
     A message `rows` holds `{"rows": [[index, HTML]…], "skipped": n, "through": index}`, newest first; `position` holds
-    the index up to which events were examined; `signed-out` or `trouble` is the last message.
+    the index up to which events were examined; `signed-out` or `trouble` is the last message. Too many views are
+    refused before the stream begins.
     """
     filters = parse_filters(request.query_params.multi_items())
     viewer = LiveView(database, authenticator, hub, session_token, filters, _after(request))
-    return ServerSentEvent(viewer.messages(), headers={"X-Accel-Buffering": "no"})
-
-
-def rows_message(batch: LiveBatch, filters: Filters, needles: tuple[str, ...] = ()) -> ServerSentEventMessage:
-    """A batch of events as one message; its id is the index from which a broken stream resumes."""
-    newest = batch.events[-MOST_ROWS:]
-    if not newest:
-        return ServerSentEventMessage(id=batch.through, event="position", data=json.dumps({"through": batch.through}))
-    rows = [
-        [stored.index, row_html(event_row(stored, filters.zone, needles), filters, needles)]
-        for stored in reversed(newest)
-    ]
-    data = {"rows": rows, "skipped": len(batch.events) - len(newest), "through": batch.through}
-    return ServerSentEventMessage(id=batch.through, event="rows", data=json.dumps(data))
+    try:
+        place = hub.admit(await viewer.scope())
+    except (Unauthorized, Forbidden):
+        place = None  # the stream says so
+    return Stream(viewer.messages(place), media_type="text/event-stream", headers=HEADERS)
 
 
 def _after(request: WebRequest) -> int | None:
