@@ -21,7 +21,7 @@ NEAR = 1_000  # events: a viewer joins a channel that is so far behind it, and l
 MOST_WAITING_BYTES = 1 << 20  # for one viewer; above it, the viewer continues later from where it is
 
 
-class Subscription:
+class LiveSubscription:
     """A viewer's place in a channel. Messages wait in it until the viewer takes them. Used on the event loop."""
 
     def __init__(self, position: int, encode: Encode) -> None:
@@ -74,7 +74,7 @@ class Channel:
         self.position = position
         self.is_replayed = False  # whether what comes next is in the event store
         self.width = NEAR  # of the next replayed range
-        self.subscriptions: set[Subscription] = set()
+        self.subscriptions: set[LiveSubscription] = set()
 
     @property
     def org_id(self) -> UUID:
@@ -104,9 +104,9 @@ class Channels:
         """Set the event loop that serves the viewers."""
         self._loop = loop
 
-    def subscribe(self, scope: Scope, query: Query, position: int, encode: Encode) -> Subscription:
+    def subscribe(self, scope: Scope, query: Query, position: int, encode: Encode) -> LiveSubscription:
         """Begin to follow the events after index `position`, in a channel that is there already if one is."""
-        subscription = Subscription(position, encode)
+        subscription = LiveSubscription(position, encode)
         made = Channel(scope, query, position)
         with self._lock:
             channels = self._channels.setdefault(scope.org_id, [])
@@ -118,7 +118,7 @@ class Channels:
             channels.append(made)
         return subscription
 
-    def unsubscribe(self, org_id: UUID, subscription: Subscription) -> None:
+    def unsubscribe(self, org_id: UUID, subscription: LiveSubscription) -> None:
         """End a viewer's subscription; a channel without viewers ends."""
         with self._lock:
             for channel in list(self._channels.get(org_id, ())):
@@ -146,7 +146,7 @@ class Channels:
         Each distinct message is encoded once, by the caller's thread.
         """
         with self._lock:
-            groups: defaultdict[tuple[Encode, int], list[Subscription]] = defaultdict(list)
+            groups: defaultdict[tuple[Encode, int], list[LiveSubscription]] = defaultdict(list)
             for subscription in channel.subscriptions:
                 # Who joined ahead of the channel has seen some of these events.
                 groups[subscription.encode, max(subscription.seen, channel.position)].append(subscription)
@@ -185,7 +185,9 @@ class Channels:
         for subscription in subscriptions:
             subscription.end()
 
-    def _deliver(self, channel: Channel, subscriptions: Iterable[Subscription], through: int, message: bytes) -> None:
+    def _deliver(
+        self, channel: Channel, subscriptions: Iterable[LiveSubscription], through: int, message: bytes
+    ) -> None:
         for subscription in subscriptions:
             if subscription.is_ended:
                 continue
@@ -193,7 +195,7 @@ class Channels:
             if subscription.is_full:
                 self._end(channel, [subscription])
 
-    def _end(self, channel: Channel, subscriptions: Iterable[Subscription]) -> None:
+    def _end(self, channel: Channel, subscriptions: Iterable[LiveSubscription]) -> None:
         for subscription in subscriptions:
             subscription.end()
             self.unsubscribe(channel.org_id, subscription)

@@ -13,7 +13,7 @@ from tallystick.database.engine import Database
 from tallystick.errors import TooMany
 from tallystick.ledger.tables import logs
 from tallystick.live.batch import LiveBatch
-from tallystick.live.channel import Channels, Encode, Subscription
+from tallystick.live.channel import Channels, Encode, LiveSubscription
 from tallystick.live.matching import LiveMatcher
 from tallystick.live.replay import LiveReplay
 from tallystick.query.conditions import Query
@@ -97,7 +97,7 @@ class LiveHub:
         position = after
         if position is None:
             position = await self._database.run(next_index, self._database, scope.org_id) - 1
-        subscription: Subscription | None = None
+        subscription: LiveSubscription | None = None
         last_yield_at = time.monotonic()
         try:
             while not self._is_closing:
