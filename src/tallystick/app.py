@@ -44,6 +44,8 @@ from tallystick.erasure.eraser import Eraser
 from tallystick.erasure.personal_data import personal_data
 from tallystick.errors import SettingsError
 from tallystick.exports.exporter import Exporter
+from tallystick.http.allowance import Allowance
+from tallystick.http.request import BoundedRequest
 from tallystick.ingest.pool import Pool
 from tallystick.ingest.reconcile import reconcile
 from tallystick.ingest.recorder import Recorder
@@ -74,10 +76,11 @@ from tallystick.work.request_pools import SHORT_THREADS, RequestPools
 
 logger = structlog.get_logger(__name__)
 
+MOST_BODY_BYTES = 256 << 20
 # The services that a handler can name as a parameter.
 INJECTED = (
     "settings", "database", "pools", "store", "authenticator", "sign_in", "recorder", "finder", "hub", "prover",
-    "checker", "exporter", "eraser", "destination_context", "delivery_worker",
+    "checker", "exporter", "eraser", "destination_context", "delivery_worker", "bodies",
 )  # fmt: skip
 
 
@@ -145,6 +148,8 @@ class Services:
     eraser: Eraser
     destination_context: DestinationContext
     delivery_worker: DeliveryWorker
+    # The bytes of all requests that are being read.
+    bodies: Allowance
     # In the order of their start; they are stopped in the reverse order.
     workers: tuple[Worker, ...]
     # Called at the start, once the databases are open and before any worker runs.
@@ -214,6 +219,7 @@ def build(settings: Settings) -> Services:
         eraser=eraser,
         destination_context=destination_context,
         delivery_worker=delivery_worker,
+        bodies=Allowance(MOST_BODY_BYTES, "More arrives than can be read. Send the request again later.", "overloaded"),
         workers=tuple(workers),
         preparations=(backup_worker.open, eraser.replay_at_start, signer.open),
     )
@@ -314,12 +320,13 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
     for_api = ApiServices(
         made.settings, made.connections.recording, made.database, made.pools, made.store, made.authenticator,
         made.recorder, made.finder, made.hub, made.prover, made.checker, made.eraser, made.exporter,
-        made.destination_context, made.delivery_worker,
+        made.destination_context, made.delivery_worker, made.bodies,
     )  # fmt: skip
     app = Litestar(
         route_handlers=[API, WEB],
         lifespan=[lifespan],
         dependencies={name: provide(getattr(made, name)) for name in INJECTED} | {"services": provide(for_api)},
+        request_class=BoundedRequest,
         exception_handlers={**HANDLERS, HTTPException: _no_handler},
         openapi_config=None,
         logging_config=None,  # telemetry.configure_logging decides

@@ -11,10 +11,10 @@ from litestar.testing import TestClient
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from tallystick.api import body
-from tallystick.api.dependencies import Allowance
 from tallystick.api.problems import HANDLERS
 from tallystick.errors import SettingsError, Unavailable
+from tallystick.http import body
+from tallystick.http.allowance import Allowance
 from tallystick.store.errors import StoreError, StoreRefusal, StoreTimeout
 from tests.api.api_client import problem
 

@@ -9,13 +9,14 @@ from litestar import Request
 from tallystick.access.audit import Caller
 from tallystick.access.transactions import ScopedTransactions
 from tallystick.api.authorization import authorize_scope, caller_of
-from tallystick.api.body import read_body
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters
 from tallystick.errors import BadRequest
+from tallystick.http.body import read_body
 from tallystick.query.scope import Scope
 
 T = TypeVar("T")
+MOST_JSON_BYTES = 4 << 20  # the largest is a review with all its findings
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it; PostgreSQL stores no such text
 
 
@@ -49,7 +50,7 @@ class AuthorizedRequest(ScopedTransactions):
 
         `what` names the object in the error message; an empty body is read as `empty`.
         """
-        async with read_body(self._request, self._bodies) as body:
+        async with read_body(self._request, self._bodies, self.scope.org_id, most=MOST_JSON_BYTES) as body:
             if _NUL.search(body):
                 raise BadRequest("Text must not contain the character U+0000.", code=code)
             try:

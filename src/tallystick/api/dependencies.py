@@ -7,8 +7,8 @@ from tallystick.database.engine import Database
 from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.delivery_worker import DeliveryWorker
 from tallystick.erasure.eraser import Eraser
-from tallystick.errors import Unavailable
 from tallystick.exports.exporter import Exporter
+from tallystick.http.allowance import Allowance
 from tallystick.ingest.recorder import Recorder
 from tallystick.integrity.checker import Checker
 from tallystick.ledger.prover import Prover
@@ -19,28 +19,8 @@ from tallystick.store.events import EventStore
 from tallystick.work.fair_limiter import FairLimiter, Shares
 from tallystick.work.request_pools import RequestPools
 
-MOST_BODY_BYTES = 256 << 20
 STREAMS = Shares(places=8, of_organization=3, of_principal=2, waiting=0)
 PUBLIC_READS_PER_SECOND = 50  # by one address, of public logs and links
-
-
-class Allowance:
-    """A budget that requests share, such as bytes of memory. Used on the event loop only, so that it needs no lock."""
-
-    def __init__(self, most: int, detail: str, code: str, *, retry_after: int = 1) -> None:
-        self._left = most
-        self._detail = detail
-        self._code = code
-        self._retry_after = retry_after
-
-    def take(self, amount: int) -> None:
-        """Take an amount, which must be given back; raises Unavailable if less is left."""
-        if amount > self._left:
-            raise Unavailable(self._detail, code=self._code, retry_after=self._retry_after)
-        self._left -= amount
-
-    def give_back(self, amount: int) -> None:
-        self._left += amount
 
 
 class ApiServices:
@@ -48,7 +28,7 @@ class ApiServices:
 
     Litestar resolves several dependencies in a task group, which takes longer than the rest of a small request; it
     would also inspect a dataclass. `recording_database` is for what recording waits for, such as keys. `bodies` limits
-    the bytes of requests being recorded; `streams` limits the results being streamed.
+    the bytes of requests being read; `streams` limits the results being streamed.
     """
 
     def __init__(
@@ -68,6 +48,7 @@ class ApiServices:
         exporter: Exporter,
         destination_context: DestinationContext,
         delivery_worker: DeliveryWorker,
+        bodies: Allowance,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -88,7 +69,5 @@ class ApiServices:
             PUBLIC_READS_PER_SECOND, detail="This address sends too many requests. Wait before the next one."
         )
         self.readiness = Readiness(database, store, settings.data_dir)
-        self.bodies = Allowance(
-            MOST_BODY_BYTES, "More events arrive than can be recorded. Send the request again later.", "overloaded"
-        )
+        self.bodies = bodies
         self.streams = FairLimiter(STREAMS, "streams", busy="too_many_streams")

@@ -7,13 +7,13 @@ from msgspec import UNSET, Meta, UnsetType
 
 from tallystick.api.answers import encoded_answer
 from tallystick.api.authorization import authorize_scope
-from tallystick.api.body import read_body
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.fields import EventId, LogIndex, RequestBody, ResponseBody, Time, doc
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters
 from tallystick.api.query_parameters import RECORD, WAITS
 from tallystick.events.incoming import EventInput
+from tallystick.http.body import read_body
 
 Events = Annotated[list[EventInput], Meta(extra_json_schema={"minItems": 1, "maxItems": 1000})]
 LATE = "Recorded, but the events cannot be found yet after 10 seconds."
@@ -68,7 +68,7 @@ async def record_events(request: Request[Any, Any, Any], services: ApiServices) 
     scope = await authorize_scope(request, services)
     wait = Parameters.of(request).choice("wait", WAITS)
     headers = request.headers
-    async with read_body(request, services.bodies) as body:
+    async with read_body(request, services.bodies, scope.org_id) as body:
         recorded = await services.recorder.record(
             scope, body, headers.get("content-type", ""), idempotency_key=headers.get("idempotency-key")
         )

@@ -8,6 +8,7 @@ from tallystick.access.names import clean_text
 from tallystick.cases import case_events, changes
 from tallystick.cases.case import LINES
 from tallystick.errors import BadRequest, Conflict
+from tallystick.http.forms import LONG_FORM
 from tallystick.query.scope import Scope
 from tallystick.web.case_pages import PATH, case_page
 from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, UserScopeDep, WebRequest
@@ -34,7 +35,7 @@ async def make_case(form_request: FormRequestDep, finder: FinderDep) -> Response
     return _back(form_request, await form_request.write(make, **form_request.context))
 
 
-@post(ONE, name="web.case.write")
+@post(ONE, name="web.case.write", opt={"form_bytes": LONG_FORM})
 async def write_case(
     request: WebRequest,
     case_id: str,

@@ -4,6 +4,7 @@
 the like from `providers.py`. The mark keeps Litestar from checking them against the request.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from litestar import Request
@@ -20,6 +21,7 @@ from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.delivery_worker import DeliveryWorker
 from tallystick.erasure.eraser import Eraser
 from tallystick.exports.exporter import Exporter
+from tallystick.http.allowance import Allowance
 from tallystick.ingest.recorder import Recorder
 from tallystick.integrity.checker import Checker
 from tallystick.ledger.prover import Prover
@@ -35,7 +37,9 @@ T = TypeVar("T")
 Injected = NamedDependency[SkipValidation[T]]
 
 WebRequest = Request[Any, Any, Any]
+FormReader = Callable[[], Awaitable[FormMultiDict]]
 AuthenticatorDep = Injected[Authenticator]
+BodiesDep = Injected[Allowance]
 CallerDep = Injected[Caller]
 CheckerDep = Injected[Checker]
 DatabaseDep = Injected[Database]
@@ -45,6 +49,7 @@ EraserDep = Injected[Eraser]
 ExporterDep = Injected[Exporter]
 FinderDep = Injected[Finder]
 FormDep = Injected[FormMultiDict]
+FormReaderDep = Injected[FormReader]
 FrameDep = Injected[PageFrame]
 LiveHubDep = Injected[LiveHub]
 PoolsDep = Injected[RequestPools]

@@ -17,11 +17,15 @@ from tallystick.web.templating import HEADERS, html, redirect
 logger = structlog.get_logger()
 
 REFUSED = "Nothing was changed"
+REFUSALS = (400, 403, 408, 413, 415)  # of a form
 TITLES = {
     400: "Invalid address",
     403: "Access denied",
     404: "Page not found",
     405: "Method not allowed",
+    408: "The request took too long",
+    413: "The request is too large",
+    415: "Unknown kind of request",
     429: "Too many requests",
     503: "Temporarily unavailable",
 }
@@ -50,7 +54,7 @@ def show_error(request: WebRequest, problem: Exception) -> Response[str]:
         logger.error("page_failed", path=request.url.path, exc_info=problem)
     retry = getattr(problem, "retry_after", None)
     headers = HEADERS | ({"Retry-After": str(retry)} if retry else {})
-    changes = request.method != "GET" and status == 403
+    changes = request.method != "GET" and status in REFUSALS
     title = REFUSED if changes else TITLES.get(status, "Something went wrong")
     again = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     may_help = request.method == "GET" and status in (429, 500, 503)

@@ -3,7 +3,6 @@
 from litestar.datastructures import FormMultiDict
 
 from tallystick.access.audit import Caller
-from tallystick.access.csrf import check_form_token
 from tallystick.access.transactions import ScopedTransactions
 from tallystick.database.engine import Database
 from tallystick.ingest.recorder import Recorder
@@ -15,7 +14,6 @@ from tallystick.web.dependencies import (
     Injected,
     PoolsDep,
     RecorderDep,
-    SessionTokenDep,
     UserScopeDep,
 )
 from tallystick.work.request_pools import RequestPools
@@ -57,13 +55,11 @@ FormRequestDep = Injected[FormRequest]
 
 async def provide_form_request(
     form: FormDep,
-    session_token: SessionTokenDep,
     user_scope: UserScopeDep,
     caller: CallerDep,
     database: DatabaseDep,
     pools: PoolsDep,
     recorder: RecorderDep,
 ) -> FormRequest:
-    """The submitted form; raises Forbidden (`bad_form_token`) unless its token belongs to this session."""
-    check_form_token(session_token, str(form.get("form_token", "")))
+    """The submitted form, whose token `provide_form` has checked."""
     return FormRequest(form, user_scope, caller, database, pools, recorder)

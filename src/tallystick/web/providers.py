@@ -1,6 +1,7 @@
 """Providers of the session, its scope, the page frame and the posted form, which Litestar injects into handlers."""
 
 from dataclasses import replace
+from functools import partial
 
 from litestar.datastructures import FormMultiDict
 
@@ -8,14 +9,16 @@ from tallystick import ids
 from tallystick.access import organizations, sessions
 from tallystick.access.audit import Caller
 from tallystick.access.client_address import client_address
-from tallystick.access.csrf import form_token, refuse_cross_site
+from tallystick.access.csrf import check_form_token, form_token, refuse_cross_site
 from tallystick.access.scopes import require
 from tallystick.access.sessions import Session, cookie_name
-from tallystick.errors import BadRequest
+from tallystick.http.forms import read_form
 from tallystick.query.scope import Scope
 from tallystick.web.dependencies import (
     AuthenticatorDep,
+    BodiesDep,
     DatabaseDep,
+    FormReader,
     RequestCallerDep,
     SessionDep,
     SessionTokenDep,
@@ -26,7 +29,11 @@ from tallystick.web.page_frame import PageFrame
 
 
 async def provide_token(request: WebRequest, settings: SettingsDep) -> str:
-    """The value of the session cookie; "" without one."""
+    """The value of the session cookie; "" without one. Raises Forbidden for a form that another site submits.
+
+    Every handler that acts for a session gets it through this provider, so none can skip the check.
+    """
+    refuse_cross_site(request.method, request.headers, settings.public_url)
     return request.cookies.get(cookie_name(settings.public_url), "")
 
 
@@ -63,16 +70,24 @@ async def provide_frame(session: SessionDep, session_token: SessionTokenDep, dat
     )
 
 
-async def provide_form(request: WebRequest, settings: SettingsDep) -> FormMultiDict:
-    """The posted form. Raises Forbidden for a cross-site request, BadRequest for a field with U+0000.
+async def provide_form(
+    request: WebRequest, session_token: SessionTokenDep, session: SessionDep, bodies: BodiesDep
+) -> FormMultiDict:
+    """The form that a signed-in person posted.
 
-    Handlers of POST read the form only through this provider, so none can skip the cross-site check.
+    Raises Unauthorized without a session, before anything of the form is read; Forbidden (`bad_form_token`) unless the
+    form's token belongs to the session; what `read_form` raises.
     """
-    refuse_cross_site(request.method, request.headers, settings.public_url)
-    form = await request.form()
-    if any("\0" in value for _, value in form.multi_items() if isinstance(value, str)):
-        raise BadRequest("No text may hold the character U+0000.", code="bad_form")
+    _ = session
+    form = await read_form(request, bodies)
+    check_form_token(session_token, str(form.get("form_token", "")))
     return form
+
+
+async def provide_form_reader(request: WebRequest, settings: SettingsDep, bodies: BodiesDep) -> FormReader:
+    """Reads the form of somebody who is not signed in. Raises Forbidden for a cross-site request."""
+    refuse_cross_site(request.method, request.headers, settings.public_url)
+    return partial(read_form, request, bodies)
 
 
 async def provide_request_caller(request: WebRequest, settings: SettingsDep) -> Caller:

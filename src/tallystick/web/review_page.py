@@ -14,6 +14,7 @@ from tallystick.compliance.signing import matches_signature
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Conflict
 from tallystick.events.record import StoredEvent
+from tallystick.http.forms import LONG_FORM
 from tallystick.ids import encode
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
@@ -119,7 +120,7 @@ async def mark_finding(
     return redirect(f"{PATH}/reviews/{review_id}{back}#findings")
 
 
-@post(ONE, name="web.review.write", status_code=303)
+@post(ONE, name="web.review.write", status_code=303, opt={"form_bytes": LONG_FORM})
 async def write_review(
     review_id: str, form_request: FormRequestDep, review_page: ReviewPageDep, store: StoreDep
 ) -> Response[str]:

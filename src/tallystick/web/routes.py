@@ -99,6 +99,7 @@ from tallystick.web.proof_line import download_proof, show_proof
 from tallystick.web.providers import (
     provide_caller,
     provide_form,
+    provide_form_reader,
     provide_frame,
     provide_request_caller,
     provide_session,
@@ -217,6 +218,7 @@ WEB = Router(
         "user_scope": Provide(provide_user_scope),
         "frame": Provide(provide_frame),
         "form": Provide(provide_form),
+        "form_reader": Provide(provide_form_reader),
         "request_caller": Provide(provide_request_caller),
         "caller": Provide(provide_caller),
         "form_request": Provide(provide_form_request),

@@ -14,7 +14,14 @@ from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Unavailable
 from tallystick.ledger import log
-from tallystick.web.dependencies import DatabaseDep, FormDep, RecorderDep, RequestCallerDep, SettingsDep, SignInDep
+from tallystick.web.dependencies import (
+    DatabaseDep,
+    FormReaderDep,
+    RecorderDep,
+    RequestCallerDep,
+    SettingsDep,
+    SignInDep,
+)
 from tallystick.web.filters import PATH
 from tallystick.web.sign_in import set_session_cookie
 from tallystick.web.templating import html, redirect
@@ -32,7 +39,7 @@ async def show_set_up(token: str, database: DatabaseDep) -> Response[str]:
 @post("/set-up/{token:str}", name="web.set_up.post")
 async def set_up(
     token: str,
-    form: FormDep,
+    form_reader: FormReaderDep,
     request_caller: RequestCallerDep,
     settings: SettingsDep,
     database: DatabaseDep,
@@ -40,8 +47,9 @@ async def set_up(
     recorder: RecorderDep,
 ) -> Response[str]:
     """Creates the organization, its log and its owner, and signs the owner in."""
-    fields = {name: str(form.get(name, "")).strip() for name in FIELDS}
     await database.run(_check_link, database, token)
+    form = await form_reader()
+    fields = {name: str(form.get(name, "")).strip() for name in FIELDS}
     try:
         owner = FirstOwner(
             slug=fields["slug"] or slug_of(fields["organization"]),
