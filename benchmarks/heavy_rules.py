@@ -7,7 +7,6 @@ took to stop while more of them waited.
 
 import argparse
 import itertools
-import json
 import random
 import signal
 import time
@@ -62,7 +61,7 @@ def main() -> None:
         rule = {"name": f"Rule {number}", "query": " OR ".join(itertools.islice(some, WORDS))}
         heavy.post("/v1/alert-rules", json=rule).raise_for_status()
     light.post("/v1/alert-rules", json={"name": "Light", "query": "action:light.alarm"}).raise_for_status()
-    heavy.post("/v1/alert-rules", json={"name": "Last", "query": "action:heavy.last"}).raise_for_status()
+    heavy.post("/v1/alert-rules", json={"name": "Last rule", "query": "action:heavy.last"}).raise_for_status()
     key = heavy.headers["Authorization"].removeprefix("Bearer ")
 
     def record() -> None:
@@ -72,15 +71,15 @@ def main() -> None:
         print(f"{given.events:,} events recorded in {time.perf_counter() - began:.2f} s", flush=True)
         heavy.post("/v1/audit-logs", json={"action": "heavy.last"}).raise_for_status()
 
-    def alerts(client: httpx.Client) -> Callable[[], bool]:
-        return lambda: bool(json.loads(client.get("/v1/alerts").content)["data"])
+    def has_alert(client: httpx.Client, rule: str) -> Callable[[], bool]:
+        return lambda: rule in client.get("/v1/alerts").text
 
     record()
     began = time.perf_counter()
     light.post("/v1/audit-logs", json={"action": "light.alarm"}).raise_for_status()
     print(f"the other organization's event recorded in {time.perf_counter() - began:.2f} s", flush=True)
-    print(f"its alert: {wait_until(alerts(light), given.patience)}", flush=True)
-    print(f"all events evaluated: {wait_until(alerts(heavy), given.patience)} later", flush=True)
+    print(f"its alert: {wait_until(has_alert(light, 'Light'), given.patience)}", flush=True)
+    print(f"all events evaluated: {wait_until(has_alert(heavy, 'Last rule'), given.patience)} later", flush=True)
     record()
     began = time.perf_counter()
     server._process.send_signal(signal.SIGTERM)
