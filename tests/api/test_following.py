@@ -1,5 +1,6 @@
 """GET /v1/audit-logs/live: each event once, in order, as it is recorded."""
 
+import contextlib
 import itertools
 import statistics
 import threading
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tallystick.live.hub import MOST_VIEWERS
 from tests.api.api_client import PATH, event, eventually, plain_client, problem
 
 
@@ -142,3 +144,19 @@ def test_views_that_are_left_are_counted_out(acme):
         with acme.live() as view:
             next(view)
     eventually(lambda: viewers() <= before)
+
+
+def test_a_view_too_many_of_one_key_is_refused_before_it_begins(acme):
+    with contextlib.ExitStack() as views:
+        for _ in range(MOST_VIEWERS // 10):
+            view = views.enter_context(acme.http.stream("GET", f"{PATH}/live"))
+            assert view.status_code == 200
+        refused = acme.http.get(f"{PATH}/live")
+        problem(refused, 429, "too_many_viewers")
+        assert int(refused.headers["Retry-After"]) >= 1
+    eventually(lambda: _is_admitted(acme))
+
+
+def _is_admitted(acme) -> bool:
+    with acme.http.stream("GET", f"{PATH}/live") as view:
+        return view.status_code == 200
