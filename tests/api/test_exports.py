@@ -32,7 +32,10 @@ def ask(asking: ApiClient, kind: str = "csv", **given):
 
 
 def finished(asking: ApiClient, kind: str = "csv", **given):
-    answer = ask(asking, kind, **given)
+    return until_finished(asking, ask(asking, kind, **given))
+
+
+def until_finished(asking: ApiClient, answer):
     assert answer.status_code == 202, answer.text
     one, deadline = answer.json(), time.monotonic() + 20
     while one["status"] in ("queued", "running"):
@@ -60,6 +63,31 @@ def test_the_file_and_the_streamed_answer_are_the_same(alice):
     one = finished(alice, "csv", action="project.*")
     streamed = alice.get(action="project.*", headers={"Accept": "text/csv"})
     assert alice.get(f"{EXPORTS}/{one['id']}/download").content == streamed.content
+
+
+@pytest.mark.parametrize("dialect", ["standard", "excel", "excel-semicolon"])
+def test_a_csv_with_all_columns_is_the_same_as_a_file_and_as_a_stream(alice, dialect):
+    wanted = {"format": "csv", "filter": {"action": "project.*"}, "columns": "all", "dialect": dialect}
+    one = until_finished(alice, alice.http.post(EXPORTS, content=json.dumps(wanted).encode()))
+    assert (one["columns"], one["dialect"]) == ("all", dialect)
+    content = alice.get(f"{EXPORTS}/{one['id']}/download").content
+    streamed = alice.get(
+        "/v1/audit-logs", headers={"Accept": "text/csv"}, action="project.*", columns="all", dialect=dialect
+    )
+    assert streamed.content == content
+    assert content.startswith(b"\xef\xbb\xbf") == (dialect != "standard")
+    assert b"details;event_id;index" in content or b"details,event_id,index" in content
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({"format": "json", "columns": "all"}, "columns"), ({"format": "csv", "dialect": "lotus"}, "dialect")],
+)
+def test_columns_and_dialect_are_for_csv_and_known(body, field, charlie):
+    refused = charlie.http.post(EXPORTS, content=json.dumps(body).encode())
+    assert problem(refused, 400, "bad_export")["field"] == field
+    refused = charlie.get("/v1/audit-logs", **{field: "all" if field == "columns" else "lotus"})
+    assert problem(refused, 400, "bad_parameter")["parameter"] == field
 
 
 def test_the_trail_says_who_asked_and_who_took(alice):

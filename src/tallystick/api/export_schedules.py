@@ -12,6 +12,8 @@ from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.fields import (
     Count,
+    CsvColumnsField,
+    CsvDialectField,
     PrincipalReference,
     RequestBody,
     ResponseBody,
@@ -78,6 +80,8 @@ class ExportScheduleInput(RequestBody):
     recipients: Recipients | UnsetType = UNSET
     name: Name = ""
     format: Format = "csv"
+    columns: CsvColumnsField = "default"
+    dialect: CsvDialectField = "standard"
     at: At = "07:00"
     weekday: Weekday = None
     day: Day = None
@@ -102,6 +106,8 @@ class ExportScheduleChange(RequestBody):
     frequency: Frequency | UnsetType = UNSET
     recipients: Recipients | UnsetType = UNSET
     format: Format | UnsetType = UNSET
+    columns: CsvColumnsField | UnsetType = UNSET
+    dialect: CsvDialectField | UnsetType = UNSET
     at: At | UnsetType = UNSET
     weekday: Weekday | UnsetType = UNSET
     day: Day | UnsetType = UNSET
@@ -168,6 +174,8 @@ class ScheduleResponse(ResponseBody):
     day: Annotated[int | None, doc("Day of a monthly schedule.")]
     timezone: Timezone
     format: Format
+    columns: CsvColumnsField
+    dialect: CsvDialectField
     filter: StoredFilter
     mode: Mode
     recipients: Annotated[list[str], doc("Addresses that have not unsubscribed.")]
@@ -193,6 +201,8 @@ class ScheduleResponse(ResponseBody):
             day=calendar.day if calendar.frequency == "monthly" else None,
             timezone=calendar.zone_name,
             format=schedule.format,
+            columns=schedule.layout.columns,
+            dialect=schedule.layout.dialect,
             filter={name: list(values) for name, values in schedule.filter.items()},
             mode=schedule.mode,
             recipients=[recipient.address for recipient in people if recipient.state != "unsubscribed"],

@@ -18,6 +18,8 @@ from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.fields import (
     Count,
+    CsvColumnsField,
+    CsvDialectField,
     FilterInput,
     LogSize,
     PrincipalReference,
@@ -72,6 +74,8 @@ class ExportInput(RequestBody):
 
     format: Annotated[str, doc("Format of the file.", enum=list(FORMATS))]
     filter: FilterInput | UnsetType = UNSET
+    columns: CsvColumnsField = "default"
+    dialect: CsvDialectField = "standard"
 
     def filter_values(self) -> dict[str, list[str]]:
         """The filter with lists as values; raises BadRequest (`bad_export`) for an unknown name."""
@@ -99,6 +103,8 @@ class ExportResponse(ResponseBody):
 
     id: Annotated[str, doc("`exp_` and 26 characters.")]
     format: Annotated[str, doc("Format of the file. Reports and their evidence are exports too.", enum=list(KINDS))]
+    columns: CsvColumnsField
+    dialect: CsvDialectField
     filter: StoredFilter
     position: LogSize
     status: Status
@@ -118,6 +124,8 @@ class ExportResponse(ResponseBody):
         return cls(
             id=export.public_id,
             format=export.format,
+            columns=export.layout.columns,
+            dialect=export.layout.dialect,
             filter={name: list(values) for name, values in export.filter.items()},
             position=export.position,
             status=export.state,
@@ -156,8 +164,9 @@ async def ask_export(request: Request[Any, Any, Any], services: ApiServices) -> 
     """
     authorized = await authorize(request, services)
     body = await authorized.body(ExportInput, "export", "bad_export")
+    layout = export_request.check_layout(body.format, body.columns, body.dialect, "bad_export")
     export = await authorized.write(
-        export_request.request_export, body.format, body.filter_values(), **authorized.context
+        export_request.request_export, body.format, body.filter_values(), layout=layout, **authorized.context
     )
     services.exporter.wake()
     return answer(ExportResponse.of(export))

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct
 
 from tallystick.query.scope import Principal
+from tallystick.render.csv_lines import COLUMNS, DIALECTS
 from tallystick.schedules.changes import FILTERS as SCHEDULE_NAMES
 from tallystick.search.filters import NAMES
 
@@ -50,6 +51,16 @@ Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 StoredFilter = Annotated[
     dict[str, list[str]], doc("Filters by parameter name of finding events, each with its values.")
 ]
+CSV_COLUMNS = (
+    "Columns of a CSV file: `default` are the seven of a summary; `all` adds the id, the index, the description and "
+    "all other fields behind them."
+)
+CSV_DIALECT = (
+    "`excel` is for Excel: a byte order mark, and a first line that names the separator, the comma. "
+    "`excel-semicolon` is for versions that cut at semicolons, or take no byte order mark before such a line."
+)
+CsvColumnsField = Annotated[str, doc(CSV_COLUMNS, enum=list(COLUMNS))]
+CsvDialectField = Annotated[str, doc(CSV_DIALECT, enum=list(DIALECTS))]
 _FILTERS = "Filters by parameter name of finding events: one value, or a list of which one must match. Without, all."
 FilterInput = Annotated[dict[str, str | list[str]], doc(_FILTERS, propertyNames={"enum": list(NAMES)})]
 # A schedule decides the period by itself.

@@ -15,7 +15,7 @@ from tallystick.api.negotiation import choose_media_type
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.api.query_parameters import COUNTS, DEFAULT_LISTED, FIND, MOST_INDEX, MOST_LISTED, MOST_OFFSET, ORDERS
-from tallystick.api.stream_events import WRITERS, stream_events
+from tallystick.api.stream_events import STREAMED, layout_of, stream_events
 from tallystick.clock import now_us, rfc3339
 from tallystick.erasure.records import records_of_event
 from tallystick.errors import BadRequest, NotFound
@@ -44,7 +44,7 @@ class EventPage(ResponseBody):
 
 @get(
     "/v1/audit-logs",
-    opt=_operation(parameters=FIND, media={media: {"type": "string"} for media in WRITERS}, problems=(406,)),
+    opt=_operation(parameters=FIND, media={media: {"type": "string"} for media in STREAMED}, problems=(406,)),
 )
 async def find_events(request: Request[Any, Any, Any], services: ApiServices) -> Response[EventPage]:
     """Find events.
@@ -53,11 +53,12 @@ async def find_events(request: Request[Any, Any, Any], services: ApiServices) ->
     the stream and `order` may be `desc` or `asc`, while `cursor`, `offset` and `after` are refused.
     """
     reader = await authorize_scope(request, services)
-    media = choose_media_type(request, (JSON, *WRITERS))
+    media = choose_media_type(request, (JSON, *STREAMED))
     parameters = Parameters.of(request)
     query = query_from(parameters.filters(), now=now_us())
     if media != JSON:
         return await stream_events(services, reader, query, parameters, media)
+    layout_of(parameters, media)
     page = await services.pools.searches.run(reader, _page, services.finder, reader, query, _paging(parameters))
     return encoded_answer(page)
 

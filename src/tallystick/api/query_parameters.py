@@ -3,10 +3,12 @@
 from typing import Any
 
 from tallystick.alerts.alert import STATES as ALERT_STATES
+from tallystick.api.fields import CSV_COLUMNS, CSV_DIALECT
 from tallystick.api.operation import Parameter
 from tallystick.cases.related_events import DEFAULT_SPAN, MOST_EVENTS
 from tallystick.cases.threads import RELATIONS
 from tallystick.events.catalogue import CATEGORIES, STATUSES
+from tallystick.render.csv_lines import COLUMNS, DIALECTS
 from tallystick.search.counts import MOST_BUCKETS, MOST_VALUES
 from tallystick.store.reading import VALUES
 
@@ -88,6 +90,8 @@ FIND = (
     ),
     _query("after", "With `order=recorded`: only events after this index.", _integer(-1, MOST_INDEX)),
     _query("count", "How to count; a count that takes longer than a second is `at_least`.", _choice(COUNTS)),
+    _query("columns", f"With `Accept: text/csv`. {CSV_COLUMNS}", _choice(COLUMNS)),
+    _query("dialect", f"With `Accept: text/csv`. {CSV_DIALECT}", _choice(DIALECTS)),
 )
 HISTOGRAM = (
     *FILTERS,

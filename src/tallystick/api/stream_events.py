@@ -1,6 +1,7 @@
 """Streams all events of a query: CSV, or NDJSON with every field."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
@@ -14,8 +15,8 @@ from tallystick.errors import TooMany, Unavailable
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
+from tallystick.render.csv_lines import COLUMNS, DIALECTS, CsvLayout, csv_header, csv_layout, csv_lines
 from tallystick.render.csv_lines import MEDIA_TYPE as CSV_MEDIA_TYPE
-from tallystick.render.csv_lines import csv_header, csv_lines
 from tallystick.render.json_lines import ndjson
 from tallystick.search.find import Finder
 from tallystick.store.windows import Direction, Place
@@ -38,22 +39,32 @@ async def stream_events(
     streams are open.
     """
     order, limit = _order_and_limit(parameters)
+    layout = layout_of(parameters, media)
+    write = partial(csv_lines, layout=layout) if media == CSV else ndjson
     place = await services.streams.take(reader)
-    stream = _EventStream(services.finder, reader, query, order, WRITERS[media], limit)
+    stream = _EventStream(services.finder, reader, query, order, write, limit)
     try:
         first = await services.pools.searches.run(reader, stream.next_block)
     except BaseException:
         place.release()
         raise
     return StreamingResponse(
-        _body(services, stream, csv_header() + first if media == CSV else first),
+        _body(services, stream, csv_header(layout) + first if media == CSV else first),
         media_type=CSV_MEDIA_TYPE if media == CSV else media,
         headers=HEADERS,
         ended=place.release,
     )
 
 
-WRITERS: dict[str, Writer] = {CSV: csv_lines, NDJSON: ndjson}
+STREAMED = (CSV, NDJSON)
+
+
+def layout_of(parameters: Parameters, media: str) -> CsvLayout:
+    """The columns and the dialect of a CSV stream; raises BadRequest (`bad_parameter`), also for any other answer."""
+    for name in ("columns", "dialect"):
+        if name in parameters and media != CSV:
+            raise bad_parameter(name, f"{name} is for CSV: request it with Accept: text/csv, or leave {name} out.")
+    return csv_layout(parameters.choice("columns", COLUMNS), parameters.choice("dialect", DIALECTS))
 
 
 def _order_and_limit(parameters: Parameters) -> tuple[Direction, int | None]:

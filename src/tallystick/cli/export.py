@@ -32,6 +32,27 @@ class ExportFormat(StrEnum):
     bundle = "bundle"
 
 
+class CsvColumnChoice(StrEnum):
+    """The columns of an exported CSV file."""
+
+    default = "default"
+    all = "all"
+
+
+class CsvDialectChoice(StrEnum):
+    """The program that an exported CSV file is for."""
+
+    standard = "standard"
+    excel = "excel"
+    excel_semicolon = "excel-semicolon"
+
+
+ColumnsOption = Annotated[
+    CsvColumnChoice, typer.Option(help="Columns of a CSV: the seven of a summary, or all fields behind them.")
+]
+DialectOption = Annotated[
+    CsvDialectChoice, typer.Option(help="The program a CSV is for: any, or Excel, cut at commas or at semicolons.")
+]
 FilterOption = Annotated[list[str] | None, typer.Option(help="Only this value. Can be repeated.")]
 
 
@@ -52,6 +73,8 @@ def export(
     resource: FilterOption = None,
     resource_type: FilterOption = None,
     ip: FilterOption = None,
+    columns: ColumnsOption = CsvColumnChoice.default,
+    dialect: DialectOption = CsvDialectChoice.standard,
     json: JsonOption = False,
 ) -> None:
     """Export matching events to a file of any size, and check its SHA-256.
@@ -67,9 +90,8 @@ def export(
     }  # fmt: skip
     filters: dict[str, Any] = {name: value for name, value in {**single, **repeated}.items() if value}
     client = Client.from_environment()
-    finished = wait_until_finished(
-        client, PATH, client.send("POST", PATH, {"format": kind.value, "filter": filters})["id"], "Exporting"
-    )
+    wanted = {"format": kind.value, "filter": filters, "columns": columns.value, "dialect": dialect.value}
+    finished = wait_until_finished(client, PATH, client.send("POST", PATH, wanted)["id"], "Exporting")
     target = output or Path(f"audit-log-{finished['requested_at'][:10]}-{finished['id']}.{SUFFIXES.get(kind, kind)}")
     path = f"{PATH}/{finished['id']}/download"
     if str(target) == "-":

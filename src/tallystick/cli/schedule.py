@@ -6,7 +6,14 @@ from typing import Annotated, Any
 import typer
 
 from tallystick.cli.client import Client
-from tallystick.cli.export import ExportFormat, FilterOption
+from tallystick.cli.export import (
+    ColumnsOption,
+    CsvColumnChoice,
+    CsvDialectChoice,
+    DialectOption,
+    ExportFormat,
+    FilterOption,
+)
 from tallystick.cli.terminal import JsonOption, counted, emit, id_argument, note, print_table, say
 
 app = typer.Typer()
@@ -58,6 +65,8 @@ def create(
     resource: FilterOption = None,
     resource_type: FilterOption = None,
     ip: FilterOption = None,
+    columns: ColumnsOption = CsvColumnChoice.default,
+    dialect: DialectOption = CsvDialectChoice.standard,
     json: JsonOption = False,
 ) -> None:
     """Schedule an export of matching events. The key needs the scope exports.
@@ -71,7 +80,8 @@ def create(
     wanted = {
         "frequency": frequency.value, "recipients": to or [], "format": kind.value, "at": at, "timezone": timezone,
         "weekday": weekday.lower() or None, "day": day, "mode": mode.value, "past": not from_now,
-        "to_directory": to_directory, "name": name, "filter": {key: value for key, value in given.items() if value},
+        "columns": columns.value, "dialect": dialect.value, "to_directory": to_directory, "name": name,
+        "filter": {key: value for key, value in given.items() if value},
     }  # fmt: skip
     _print_schedule(Client.from_environment().send("POST", PATH, wanted), json)
 

@@ -26,7 +26,7 @@ from tallystick.ledger.prover import Prover
 from tallystick.query.conditions import EVERYTHING, Query
 from tallystick.query.scope import Scope
 from tallystick.render.export_pdf import CoverPage
-from tallystick.render.writers import FORMATS
+from tallystick.render.writers import FORMATS, FileDescription
 from tallystick.search import scan
 from tallystick.search.filters import query_from
 from tallystick.store.events import EventStore
@@ -126,7 +126,7 @@ class ExportBuilder:
         ends = extent(self._store, scope, query)
         with closing(scan.newest_first(self._database, self._store, scope, query, one.position, one.first)) as found:
             blocks = seen.count_blocks(found, lambda event: _share_of_time(event, ends), watch, self._data_dir)
-            write(blocks, cast("BinaryIO", target), self._about(one, scope))
+            write(blocks, cast("BinaryIO", target), FileDescription(self._about(one, scope), one.layout))
 
     def _write_bundle(
         self,

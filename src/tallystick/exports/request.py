@@ -18,6 +18,7 @@ from tallystick.exports.words import describe_filter
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import EVERYTHING
 from tallystick.query.scope import Principal, Scope
+from tallystick.render.csv_lines import COLUMNS, DIALECTS, STANDARD, CsvLayout, csv_layout
 from tallystick.render.writers import FORMATS, FileFormat
 from tallystick.search.filters import NAMES, query_from
 
@@ -47,6 +48,7 @@ class Export:
     org_id: UUID
     export_id: UUID
     format: str
+    layout: CsvLayout
     filter: Mapping[str, Sequence[str]]
     first: int
     position: int
@@ -91,6 +93,7 @@ def request_export(
     now: int,
     caller: Caller = NOWHERE,
     first: int = 0,
+    layout: CsvLayout = STANDARD,
 ) -> Export:
     """Request an export of the events that the filter finds in the log as it is now, from index `first` on.
 
@@ -103,7 +106,17 @@ def request_export(
     kept = {name: list(given[name]) for name in NAMES if given.get(name)}
     text = _filter_text(kept)
     query_from(kept, now=now)
-    return queue_export(connection, scope, kind, text, now=now, caller=caller, first=first)
+    return queue_export(connection, scope, kind, text, now=now, caller=caller, first=first, layout=layout)
+
+
+def check_layout(kind: str, columns: str, dialect: str, code: str) -> CsvLayout:
+    """The layout of a CSV file, which other formats do not have; raises BadRequest with `code`."""
+    for field, value, choices in (("columns", columns, COLUMNS), ("dialect", dialect, DIALECTS)):
+        if value not in choices:
+            raise BadRequest(f"{field} must be one of {', '.join(choices)}.", code=code, field=field)
+        if kind != "csv" and value != choices[0]:
+            raise BadRequest(f"{field} belongs to the format csv. Leave it out, or choose csv.", code=code, field=field)
+    return csv_layout(columns, dialect)
 
 
 def queue_export(
@@ -115,6 +128,7 @@ def queue_export(
     now: int,
     caller: Caller = NOWHERE,
     first: int = 0,
+    layout: CsvLayout = STANDARD,
 ) -> Export:
     """Queue an export of one of KINDS; `text` is its filter as JSON, which the caller has checked.
 
@@ -133,6 +147,8 @@ def queue_export(
             org_id=scope.org_id,
             export_id=export_id,
             format=kind,
+            columns=layout.columns,
+            dialect=layout.dialect,
             filter=text,
             first=first,
             position=ledger_log.read(connection, scope.org_id).size,
@@ -234,6 +250,8 @@ def record_action(
     """Record an action on an export in the trail."""
     on = resource("export", one.export_id, PREFIX, f"{KINDS[one.format].words}: {describe_filter(one.filter)}"[:200])
     said = {"format": one.format, "filter": {name: list(values) for name, values in one.filter.items()}}
+    if one.layout != STANDARD:
+        said |= {"columns": one.layout.columns, "dialect": one.layout.dialect}
     more = {"position": one.position, **({"first": one.first} if one.first else {}), **(metadata or {})}
     record_own(connection, one.org_id, action, by=by, caller=caller, on=on, now=now, metadata=said | more)
 
@@ -249,6 +267,7 @@ def export_of(row: Row[Any]) -> Export:
         row.org_id,
         row.export_id,
         row.format,
+        csv_layout(row.columns, row.dialect),
         msgspec.json.decode(row.filter),
         row.first,
         row.position,

@@ -10,6 +10,8 @@ exports = Table(
     org_column(primary_key=True),
     Column("export_id", Uuid, primary_key=True),
     Column("format", String(20), nullable=False),
+    Column("columns", String(20), nullable=False, server_default="default"),  # of a CSV file
+    Column("dialect", String(20), nullable=False, server_default="standard"),
     Column("filter", Text, nullable=False),  # JSON: the requested names and values
     Column("first", BigInteger, nullable=False),  # only events from this index on
     Column("position", BigInteger, nullable=False),  # the log's size at the time of the request

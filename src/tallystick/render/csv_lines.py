@@ -1,49 +1,138 @@
-"""Events as CSV (RFC 4180): one summary line for each, in which a spreadsheet finds text and no formula.
+"""Events as CSV (RFC 4180): one line for each, a summary of seven columns or with more of its fields behind them.
 
-Times are RFC 3339 in UTC.
+Times are RFC 3339 in UTC. `csv_cells` keeps spreadsheets from calculating what events contain.
 """
 
-import re
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+import msgspec
 
 from tallystick.clock import rfc3339
 from tallystick.events.record import StoredEvent
-from tallystick.render.fields import erased_parts, parse_actor, parse_details, parse_target, parse_what, parse_who
+from tallystick.render.csv_cells import cell, json_cell
+from tallystick.render.fields import (
+    ActorFields,
+    DetailsFields,
+    ResourceFields,
+    WhatFields,
+    WhoFields,
+    encode_ids,
+    erased_parts,
+    parse_actor,
+    parse_details,
+    parse_target,
+    parse_what,
+    parse_who,
+    summary_of,
+)
 
+CsvColumns = Literal["default", "all"]
+CsvDialect = Literal["standard", "excel", "excel-semicolon"]
+COLUMNS: tuple[str, ...] = get_args(CsvColumns)
+DIALECTS: tuple[str, ...] = get_args(CsvDialect)
 HEADER = ("timestamp", "user_email", "action", "resource", "status", "ip_address", "details")
+MORE = (
+    "event_id", "index", "description", "summary", "category", "received_at", "actor_type", "actor_id", "actor_email",
+    "actor_name", "on_behalf_of", "resource_type", "resource_id", "resource_name", "user_agent", "session_id",
+    "request_id", "trace_id", "source", "external_id", "recorded_by", "redacted", "erased",
+)  # fmt: skip
 MEDIA_TYPE = "text/csv; charset=utf-8; header=present"
+BYTE_ORDER_MARK = "\ufeff"
 _DETAILS = ("changes", "request", "response", "metadata")
 # The beginnings of a details part that can be copied unchanged.
 _DETAILS_START = tuple(f'{{"{name}":'.encode() for name in _DETAILS)
 _OTHER = b'"redacted":'
-# Spreadsheets take a cell that begins so for a formula, also after spaces and in full-width form.
-_FORMULA = re.compile(r"\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-_SPECIAL = re.compile(r'[",\r\n]')
 END = "\r\n"
 
 
-def csv_header() -> bytes:
-    """The header line."""
-    return (",".join(HEADER) + END).encode()
+@dataclass(frozen=True, slots=True)
+class CsvLayout:
+    """The columns of a CSV file, and the spreadsheet that it is for."""
+
+    columns: CsvColumns = "default"
+    dialect: CsvDialect = "standard"
+
+    @property
+    def separator(self) -> str:
+        return ";" if self.dialect == "excel-semicolon" else ","
 
 
-def csv_lines(events: Sequence[StoredEvent]) -> bytes:
-    """One line for each event, with the details as JSON in its last cell."""
-    return "".join([_line(stored) for stored in events]).encode()
+STANDARD = CsvLayout()
 
 
-def _line(stored: StoredEvent) -> str:
-    # Not `csv`, which examines every character: all cells but the details repeat, so their quoting is cached.
+def csv_layout(columns: str, dialect: str) -> CsvLayout:
+    """The layout of two names that are known to be of COLUMNS and DIALECTS."""
+    return CsvLayout(cast("CsvColumns", columns), cast("CsvDialect", dialect))
+
+
+def csv_header(layout: CsvLayout = STANDARD) -> bytes:
+    """The header line; for Excel after a byte order mark and, in the dialect `excel`, a line that names the separator.
+
+    Excel cuts at the separator of the computer's region unless this line stands first.
+    """
+    names = HEADER + MORE if layout.columns == "all" else HEADER
+    start = "" if layout.dialect == "standard" else BYTE_ORDER_MARK
+    hint = f"sep=,{END}" if layout.dialect == "excel" else ""
+    return f"{start}{hint}{layout.separator.join(names)}{END}".encode()
+
+
+def csv_lines(events: Sequence[StoredEvent], layout: CsvLayout = STANDARD) -> bytes:
+    """One line for each event, with the details as JSON in its seventh cell."""
+    if layout.columns == "default":
+        return "".join([_line(stored, layout.separator) for stored in events]).encode()
+    pairs = zip(events, encode_ids(events), strict=True)
+    return "".join([_whole_line(stored, public_id, layout.separator) for stored, public_id in pairs]).encode()
+
+
+def _line(stored: StoredEvent, separator: str) -> str:
     what = parse_what(stored.what or b"{}")
     who = parse_who(stored.who or b"{}")
     actor, target = parse_actor(bytes(who.actor)), parse_target(stored.target)
+    return separator.join(_summary_cells(stored, what, who, actor, target, separator)) + END
+
+
+def _summary_cells(
+    stored: StoredEvent, what: WhatFields, who: WhoFields, actor: ActorFields, target: ResourceFields, separator: str
+) -> tuple[str, ...]:
+    # Not `csv`, which examines every character: all cells but the details repeat, so their quoting is cached.
     details = "" if "details" in erased_parts(stored) else _details(stored.details)
     return (
-        f"{what.timestamp or rfc3339(stored.occurred_at)},{cell(actor.email or actor.name or actor.id)},{what.action},"
-        f"{cell(target.name or target.id)},{what.status},{cell(who.context.ip_address)},"
-        f"{_quote(details) if details else ''}{END}"
+        what.timestamp or rfc3339(stored.occurred_at),
+        cell(actor.email or actor.name or actor.id),
+        what.action,
+        cell(target.name or target.id),
+        what.status,
+        cell(who.context.ip_address),
+        json_cell(details, separator) if details else "",
     )
+
+
+def _whole_line(stored: StoredEvent, public_id: bytes, separator: str) -> str:
+    what, who = parse_what(stored.what or b"{}"), parse_who(stored.who or b"{}")
+    actor, target = parse_actor(bytes(who.actor)), parse_target(stored.target)
+    details, context = parse_details(stored.details or b"{}"), who.context
+    recorder = parse_actor(bytes(what.recorded_by))
+    more = (
+        public_id.decode(), str(stored.index), cell(details.description),
+        cell(summary_of(what.action, what.status, bytes(who.actor), stored.target)), what.category,
+        rfc3339(stored.received_at), actor.type, cell(actor.id), cell(actor.email), cell(actor.name),
+        _json(bytes(actor.on_behalf_of), separator), cell(target.type), cell(target.id), cell(target.name),
+        cell(context.user_agent), cell(context.session_id), cell(context.request_id), cell(context.trace_id),
+        cell(context.source), cell(what.external_id), cell(recorder.name or recorder.id),
+        _list(details, separator), " ".join(erased_parts(stored)),
+    )  # fmt: skip
+    return separator.join((*_summary_cells(stored, what, who, actor, target, separator), *more)) + END
+
+
+def _json(raw: bytes, separator: str) -> str:
+    return json_cell(raw.decode(), separator) if raw else ""
+
+
+def _list(details: DetailsFields, separator: str) -> str:
+    """The paths of redacted values as a JSON list; empty for none."""
+    return _json(msgspec.json.encode(details.redacted), separator) if details.redacted else ""
 
 
 def _details(part: bytes) -> str:
@@ -54,15 +143,3 @@ def _details(part: bytes) -> str:
     values = [(name, bytes(getattr(details, name))) for name in _DETAILS]
     pieces = [f'"{name}":{value.decode()}' for name, value in values if len(value) > len(b"{}")]
     return f"{{{','.join(pieces)}}}" if pieces else ""
-
-
-@lru_cache(maxsize=16_384)
-def cell(text: str) -> str:
-    """The text as a cell, quoted if necessary, with an apostrophe before what a spreadsheet would calculate."""
-    shown = f"'{text}" if _FORMULA.match(text) else text
-    return _quote(shown) if _SPECIAL.search(shown) else shown
-
-
-def _quote(text: str) -> str:
-    doubled = text.replace('"', '""')
-    return f'"{doubled}"'

@@ -13,9 +13,10 @@ from tallystick.access.audit import NOWHERE, Caller, differences, record_own_for
 from tallystick.access.current_scope import require_owner
 from tallystick.access.scopes import require
 from tallystick.errors import BadRequest, Conflict, Forbidden
-from tallystick.exports.request import MAX_FILTER
+from tallystick.exports.request import MAX_FILTER, check_layout
 from tallystick.ledger import log as ledger_log
 from tallystick.query.scope import Scope
+from tallystick.render.csv_lines import STANDARD
 from tallystick.render.writers import FORMATS
 from tallystick.schedules import runs
 from tallystick.schedules.recipients import check_recipients, has_owner_consent, invalid, may_receive, new_row
@@ -48,6 +49,8 @@ class ScheduleSettings:
     day: int = 1
     zone: str = "UTC"
     format: str = "csv"
+    columns: str = "default"
+    dialect: str = "standard"
     filter: Mapping[str, Sequence[str]] | None = None
     recipients: Sequence[str] = ()
     mode: str = "new"
@@ -229,6 +232,8 @@ def settings_of(one: Schedule) -> ScheduleSettings:
         one.calendar.day,
         one.calendar.zone_name,
         one.format,
+        one.layout.columns,
+        one.layout.dialect,
         one.filter,
         [who.address for who in one.recipients if who.address != OPERATOR_STORAGE and who.state != "unsubscribed"],
         one.mode,
@@ -244,6 +249,7 @@ def _validate(wanted: ScheduleSettings, now: int) -> tuple[Calendar, dict[str, A
         raise invalid(problem.field, problem.detail) from None
     if wanted.format not in FORMATS:
         raise invalid("format", f"format must be one of {', '.join(FORMATS)}.")
+    check_layout(wanted.format, wanted.columns, wanted.dialect, "bad_schedule")
     try:
         name = names.name(wanted.name)
     except BadRequest as problem:
@@ -267,6 +273,8 @@ def _validate(wanted: ScheduleSettings, now: int) -> tuple[Calendar, dict[str, A
         "day": calendar.day,
         "zone": calendar.zone_name,
         "format": wanted.format,
+        "columns": wanted.columns,
+        "dialect": wanted.dialect,
         "filter": text,
     }
     return calendar, values
@@ -330,6 +338,7 @@ def _description(one: Schedule) -> dict[str, Any]:
         "when": one.calendar.words,
         "mode": one.mode,
         "format": one.format,
+        **({} if one.layout == STANDARD else {"columns": one.layout.columns, "dialect": one.layout.dialect}),
         "filter": {name: list(values) for name, values in one.filter.items()},
         "recipients": [who.address for who in one.recipients],
         "enabled": one.enabled,

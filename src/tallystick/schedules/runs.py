@@ -54,7 +54,9 @@ def restart(connection: Connection, schedule: Schedule, run: Row[Any], now: int)
     try:
         scope = _scope(connection, schedule, now)
         given = _filter(schedule, run.period)
-        export = request.request_export(connection, scope, schedule.format, given, now=now, first=run.first)
+        export = request.request_export(
+            connection, scope, schedule.format, given, now=now, first=run.first, layout=schedule.layout
+        )
     except TallystickError as problem:
         close(connection, schedule, run, now, error=problem.detail)
         return
@@ -185,7 +187,9 @@ def _start_one(
     }
     try:
         wanted = _filter(schedule, period)
-        export = request.request_export(connection, scope, schedule.format, wanted, now=now, first=first)
+        export = request.request_export(
+            connection, scope, schedule.format, wanted, now=now, first=first, layout=schedule.layout
+        )
     except TallystickError as problem:
         failed = {"state": "failed", "until": until, "error": problem.detail[:MAX_ERROR], "finished_at": now}
         connection.execute(insert(schedule_runs).values(values | failed))

@@ -14,6 +14,7 @@ from tallystick.errors import NotFound
 from tallystick.exports.request import PREFIX as EXPORT_PREFIX
 from tallystick.query.conditions import EVERYTHING
 from tallystick.query.scope import Principal, Scope
+from tallystick.render.csv_lines import CsvLayout, csv_layout
 from tallystick.schedules.tables import export_schedules, schedule_recipients, schedule_runs
 from tallystick.work.calendar import Calendar
 
@@ -74,6 +75,7 @@ class Schedule:
     name: str
     calendar: Calendar
     format: str
+    layout: CsvLayout
     filter: Mapping[str, Sequence[str]]
     mode: Mode
     enabled: bool
@@ -156,6 +158,7 @@ def _read_schedule(connection: Connection, row: Row[Any]) -> Schedule:
         row.name,
         Calendar(row.frequency, row.at, row.weekday, row.day, row.zone),
         row.format,
+        csv_layout(row.columns, row.dialect),
         msgspec.json.decode(row.filter),
         row.mode,
         row.enabled,

@@ -16,6 +16,8 @@ export_schedules = Table(
     Column("day", Integer, nullable=False),  # of the month; the last one where the month is shorter
     Column("zone", String(64), nullable=False),
     Column("format", String(20), nullable=False),
+    Column("columns", String(20), nullable=False, server_default="default"),  # of a CSV file
+    Column("dialect", String(20), nullable=False, server_default="standard"),
     Column("filter", Text, nullable=False),  # JSON: the names and values of finding events, without the period
     Column("mode", String(10), nullable=False),  # new, period
     Column("enabled", Boolean, nullable=False),

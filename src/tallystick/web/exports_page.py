@@ -18,6 +18,7 @@ from tallystick.exports.links import file_headers
 from tallystick.exports.request import KINDS, Export
 from tallystick.exports.words import describe_filter, describe_period
 from tallystick.query.scope import Scope
+from tallystick.render.csv_lines import STANDARD
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import (
     CallerDep,
@@ -96,8 +97,12 @@ async def show_list(
 async def request_export(form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
     """Requests an export of the list that `query` describes."""
     filters = parse_filters(parse_qsl(form_request.text("query")))
+    kind, layout = form_request.text("format"), STANDARD
+    if kind == "csv":  # the menu sends its choices for CSV with every format
+        columns, dialect = form_request.text("columns") or "default", form_request.text("dialect") or "standard"
+        layout = exporting.check_layout(kind, columns, dialect, "bad_export")
     await form_request.write(
-        exporting.request_export, form_request.text("format"), filters.parameters(now_us()), **form_request.context
+        exporting.request_export, kind, filters.parameters(now_us()), layout=layout, **form_request.context
     )
     exporter.wake()
     return redirect(PATH + (f"?tz={filters.zone_name}" if filters.zone_name != "UTC" else ""))

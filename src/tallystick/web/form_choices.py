@@ -6,6 +6,12 @@ ranges = RANGES
 categories = CATEGORIES
 statuses = STATUSES
 columns = COLUMNS
+csv_columns = {"default": "Summary", "all": "All"}
+csv_dialects = {
+    "standard": "any program",
+    "excel": "Excel",
+    "excel-semicolon": "Excel, with semicolons",
+}
 
 
 def date_input_type(value: str) -> str:

@@ -49,6 +49,7 @@ RESULT_LABELS = {
 }
 FIELDS = (
     "name", "frequency", "at", "weekday", "day", "zone", "format", "mode", "past", "recipients", "query", "to_storage",
+    "columns", "dialect",
 )  # fmt: skip
 
 
@@ -85,6 +86,7 @@ async def show_form(
         "name": "", "frequency": "daily", "at": "07:00", "weekday": "monday", "day": "1",
         "zone": filters.tz or frame.zone or "UTC", "format": "csv", "mode": "new", "past": "on",
         "recipients": user_scope.principal.email, "query": filters.href("")[1:], "to_storage": "",
+        "columns": "default", "dialect": "standard",
     }  # fmt: skip
     return _form(frame, user_scope, settings, session_token, typed, "")
 
@@ -109,6 +111,8 @@ async def show_edit(
         "day": str(saved.day),
         "zone": saved.zone,
         "format": saved.format,
+        "columns": saved.columns,
+        "dialect": saved.dialect,
         "mode": saved.mode,
         "recipients": "\n".join(saved.recipients),
         "query": "",
@@ -260,6 +264,9 @@ def _settings_from(typed: dict[str, str]) -> dict[str, Any]:
         "day": int(typed["day"]) if typed["day"].isdecimal() and len(typed["day"]) < 3 else 0,
         "zone": typed["zone"],
         "format": typed["format"],
+        # The form sends its choices for CSV with every format.
+        "columns": (typed["columns"] if typed["format"] == "csv" else "") or "default",
+        "dialect": (typed["dialect"] if typed["format"] == "csv" else "") or "standard",
         "recipients": typed["recipients"].replace(",", " ").replace(";", " ").split(),
         "to_storage": bool(typed["to_storage"]),
     }
