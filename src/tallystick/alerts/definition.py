@@ -8,6 +8,7 @@ import msgspec
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.errors import BadRequest
 from tallystick.query.conditions import And, Between, Condition, Not, Or
+from tallystick.query.own_records import require_own_records
 from tallystick.search.grammar import parse
 
 Kind = Literal["threshold", "sequence", "first_seen", "dormant", "off_hours", "silence"]
@@ -122,7 +123,7 @@ def parse_search(name: str, query: str) -> Condition:
         raise invalid_rule(name, f"A search can have at most {MOST_QUERY} characters.")
     if "\0" in query:
         raise invalid_rule(name, "A search cannot contain the character U+0000.")
-    condition = parse(query, now=0)
+    condition = require_own_records(parse(query, now=0))
     if _has_period(condition):
         raise invalid_rule(
             name, "A rule checks events as they arrive: leave after:, before: and on: out of its search."

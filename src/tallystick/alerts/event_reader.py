@@ -12,7 +12,8 @@ from tallystick.journal.batches import Batch
 from tallystick.journal.recent import Recent
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import Query
-from tallystick.search.scan import is_own_record, read_unstored
+from tallystick.query.own_records import is_own_record
+from tallystick.search.scan import read_unstored
 from tallystick.store.events import EventStore
 from tallystick.store.reading import by_index
 
@@ -83,4 +84,4 @@ def _indexed(batches: Sequence[Batch], first: int) -> list[IndexedRecord]:
 
 def is_evaluated(record: Record) -> bool:
     """Whether rules evaluate the event: not if Tallystick recorded it because of an alert."""
-    return record.action not in ALERT_ACTIONS or not is_own_record(record)
+    return record.action not in ALERT_ACTIONS or not is_own_record(record.what)

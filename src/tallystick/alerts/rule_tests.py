@@ -18,6 +18,7 @@ from tallystick.errors import BadRequest, Invalid
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import prepare
 from tallystick.events.record import Record
+from tallystick.query.own_records import RESERVED
 from tallystick.query.scope import TALLYSTICK, Principal
 
 MOST_EVENTS = 2000  # of one test
@@ -119,7 +120,8 @@ def expand_events(events: Sequence[TestEvent]) -> Iterator[tuple[EventInput, boo
             if number > MOST_EVENTS:
                 raise _bad(f"A test can have at most {MOST_EVENTS} events.")
             at = _check_range(_time_of(event.at) + round(place * event.every * SECOND_US))
-            yield _input(event, at), event.by_tallystick, at if event.received is None else _time_of(event.received)
+            by_tallystick = event.by_tallystick or event.action.startswith(RESERVED)
+            yield _input(event, at), by_tallystick, at if event.received is None else _time_of(event.received)
 
 
 def _input(event: TestEvent, at: int) -> EventInput:

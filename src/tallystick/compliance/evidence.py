@@ -1,9 +1,9 @@
 """Evidence for the questions of a report: exact counts below the report's position, and events to look at."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tallystick.clock import SECOND_US, rfc3339
@@ -13,6 +13,7 @@ from tallystick.events.output import event_of
 from tallystick.events.record import Record, StoredEvent
 from tallystick.query.case_folding import fold
 from tallystick.query.conditions import And, Query, exactly
+from tallystick.query.own_records import require_own_records
 from tallystick.query.scope import Scope
 from tallystick.render.compliance_report import EventLine, ExceptionReport, QuestionReport, ValueCount, ValueGroup
 from tallystick.search import scan
@@ -57,8 +58,7 @@ class Evidence:
 
     def query(self, search: str = "") -> Query:
         """Parses a search, limited to the report's period."""
-        given = {**self.period, "q": [search]} if search else self.period
-        return query_from(given, now=self.asked_at)
+        return question_query(self.period, search, self.asked_at)
 
     def statuses(self, query: Query) -> Counter[str]:
         """Counts events by status."""
@@ -204,6 +204,15 @@ class Evidence:
             return []
         matches = compile_match(with_mandatory_filter(self.scope, query))
         return [(index, record) for index, record in self.set_aside if index < self.position and matches(record)]
+
+
+def question_query(period: Mapping[str, Sequence[str]], search: str, now: int) -> Query:
+    """Returns the query for a search of a framework: in the period, and of Tallystick's actions only its own records.
+
+    `period` holds `start`, `end` and `tz` as query parameters; `now` in microseconds.
+    """
+    query = query_from({**period, "q": [search]} if search else period, now=now)
+    return replace(query, condition=require_own_records(query.condition))
 
 
 def event_line(stored: StoredEvent) -> EventLine:

@@ -11,8 +11,7 @@ from tallystick.clock import DAY_US, second_words, to_us
 from tallystick.compliance.evidence import Evidence
 from tallystick.events.output import event_of
 from tallystick.ledger.tables import logs
-from tallystick.query.conditions import Query, exactly
-from tallystick.query.scope import TALLYSTICK
+from tallystick.query.conditions import And, Query, RecordedByTallystick, exactly
 from tallystick.render.compliance_report import Gap
 from tallystick.retention import holds
 from tallystick.search.match import compile_match
@@ -103,16 +102,11 @@ def _pruned_before(evidence: Evidence) -> int:
 
     Reads the newest MOST_RECORDS records: from purge to purge the time grows, unless the retention was made longer.
     """
-    records = grouping.newest_events(
-        evidence.store, evidence.scope, Query(exactly("action", "audit_log.pruned")), evidence.position, MOST_RECORDS
-    )
+    pruned = Query(And((exactly("action", "audit_log.pruned"), RecordedByTallystick())))
+    records = grouping.newest_events(evidence.store, evidence.scope, pruned, evidence.position, MOST_RECORDS)
     latest = 0
     for record in records:
-        event = event_of(record)
-        by = event["recorded_by"]
-        # Only records of Tallystick itself: any sender may give an event this name.
-        if (by.get("type"), by.get("id")) == (TALLYSTICK.kind, TALLYSTICK.id):
-            latest = max(latest, _parse_time(str(event.get("metadata", {}).get("before", ""))))
+        latest = max(latest, _parse_time(str(event_of(record).get("metadata", {}).get("before", ""))))
     return latest
 
 

@@ -16,7 +16,7 @@ from tallystick.access import organizations
 from tallystick.access.scopes import require_whole_trail
 from tallystick.clock import SECOND_US, rfc3339, to_us, zone_of
 from tallystick.compliance import framework, gaps, reports
-from tallystick.compliance.evidence import Evidence
+from tallystick.compliance.evidence import Evidence, question_query
 from tallystick.compliance.review import PREFIX, Review, list_findings, list_signed_reviews, read_review
 from tallystick.compliance.signing import content_of
 from tallystick.database.engine import Database
@@ -31,7 +31,7 @@ from tallystick.ids import encode
 from tallystick.journal import set_aside
 from tallystick.ledger.bundle import BundleWriter, Selection
 from tallystick.ledger.prover import Prover
-from tallystick.query.conditions import And, Between, Or, Query, exactly
+from tallystick.query.conditions import And, Between, Or, Query, RecordedByTallystick, exactly
 from tallystick.query.scope import Scope
 from tallystick.render.compliance_pdf import report_pdf
 from tallystick.render.compliance_report import (
@@ -243,7 +243,7 @@ def evidence_query(report: ComplianceReport, resource_ids: list[str]) -> Query:
         for answer in control.answers
         for search in (answer.query, *(one.query for one in answer.exceptions))
     )
-    queries = [query_from({**period, "q": [search]}, now=asked_at) for search in searches]
+    queries = [question_query(period, search, asked_at) for search in searches]
     conditions = tuple(And((Between(query.start, query.end), query.condition)) for query in queries)
     counted = And((Between(within.start, within.end), Or(conditions)))
     return Query(Or((counted, _report_actions(resource_ids))))
@@ -251,7 +251,7 @@ def evidence_query(report: ComplianceReport, resource_ids: list[str]) -> Query:
 
 def _report_actions(resource_ids: list[str]) -> And:
     actions = exactly("action", "audit_log.report_generated", "audit_log.review_signed")
-    return And((actions, exactly("resource", *resource_ids)))
+    return And((actions, RecordedByTallystick(), exactly("resource", *resource_ids)))
 
 
 def _read_signed_reviews(connection: Connection, scope: Scope, report: ComplianceReport) -> list[Review]:

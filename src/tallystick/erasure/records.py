@@ -63,9 +63,6 @@ def _is_in_log(nodes: Nodes, event: StoredEvent) -> bool:
 def _parse_record(event: StoredEvent) -> ErasureRecord | None:
     if msgspec.json.decode(event.what)["action"] != "audit_log.subject_erased":
         return None
-    by = msgspec.json.decode(event.what)["recorded_by"]
-    if (by["type"], by["id"]) != ("system", "tallystick"):
-        return None
     said = msgspec.json.decode(event.details).get("metadata", {})
     try:
         return ErasureRecord(

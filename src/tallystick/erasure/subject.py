@@ -21,6 +21,7 @@ from tallystick.events.catalogue import LASTING
 from tallystick.events.record import Record, StoredEvent
 from tallystick.merkle.commitment import PARTS
 from tallystick.query.case_folding import fold
+from tallystick.query.own_records import is_own_record
 
 ERASED = "[erased]"
 MAX_ALSO = 20
@@ -129,7 +130,7 @@ class SubjectMatcher:
             found["who"] = kind
         if target and (self._is_person_id(target.get("id"), target.get("type")) or self._occurs_in(target)):
             found["target"] = "resource"
-        if what.get("action") in LASTING and what.get("recorded_by", {}).get("id") == "tallystick":
+        if what.get("action") in LASTING and is_own_record(event.what):
             return found
         if self._occurs_in(details):
             found["details"] = "details"

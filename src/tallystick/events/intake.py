@@ -24,7 +24,8 @@ from tallystick.events.output import SKEW
 from tallystick.events.problems import Problems
 from tallystick.events.record import Record
 from tallystick.merkle.commitment import ABSENT, SEED_BYTES, commit
-from tallystick.query.scope import Principal
+from tallystick.query.own_records import IMPORTED, RESERVED
+from tallystick.query.scope import TALLYSTICK, Principal
 
 MAX_EVENT = 64 * 1024  # bytes, the four parts together
 MAX_PATHS = 4 * MAX_EVENT  # characters: the paths of all values, which searching keeps beside the parts
@@ -112,6 +113,7 @@ class _Intake:
         self._latest = now + LATEST_AHEAD
         self._walk = walker_for(redacted_keys).walk
         self._actor, self._end_of_what = _recorder(recorded_by)
+        self._is_own = recorded_by == TALLYSTICK
         self._milliseconds = (received_at // 1000).to_bytes(6, "big")
         self._random = _random(count)
 
@@ -119,6 +121,7 @@ class _Intake:
         """Prepare the event, or add its problems."""
         received_at, action, timestamp, context = self._received_at, event.action, event.timestamp, event.context
         default_category, default_status, sound = _defaults(action)
+        sound = sound and (self._is_own or not action.startswith(RESERVED))
         resource = event.resource or _NO_RESOURCE
         resource_id, resource_name = resource.id or "", resource.name or ""
         ip = session_id = request_id = ""
@@ -180,6 +183,8 @@ class _Intake:
         add, timestamp, resource, context = self._problems.add, event.timestamp, event.resource, event.context
         if not _defaults(event.action)[2]:
             add(index, "action", "bad_action", BAD_ACTION)
+        elif event.action.startswith(RESERVED) and not self._is_own:
+            add(index, "action", "reserved_action", RESERVED_ACTION)
         if timestamp is not None and timestamp < EARLIEST:
             add(index, "timestamp", "timestamp_too_old", "This time is before 1990. Check the clock and the unit.")
         if timestamp is not None and timestamp > self._latest:
@@ -201,6 +206,10 @@ class _Intake:
 
 
 BAD_ACTION = "An action has the form `noun.verb` (a to z, 0 to 9 and _), such as `user.invited`."
+RESERVED_ACTION = (
+    f"Actions that begin with `{RESERVED}` are reserved: Tallystick itself records them. Choose another name. To bring "
+    f"in an export of Tallystick, use `tallystick import`, which names such records `{IMPORTED}{RESERVED}…`."
+)
 BAD_IP = "This is not an IPv4 or IPv6 address (without port or zone). Put other values in `context.source`."
 _NO_RESOURCE = Resource("")
 _NOBODY = OnBehalfOf("user")

@@ -10,6 +10,7 @@ CODES = {
     "unknown_value": "The value is not one of the allowed ones.",
     "too_long": "The text is too long for the field.",
     "bad_action": "The action does not have the form `noun.verb`.",
+    "reserved_action": "The action begins with `audit_log.`, which only Tallystick itself records.",
     "bad_timestamp": "The timestamp is not an RFC 3339 time with a time zone.",
     "timestamp_too_old": "The timestamp is before 1990.",
     "timestamp_in_future": "The timestamp is more than 24 hours ahead of the server's clock.",

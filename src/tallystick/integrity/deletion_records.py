@@ -13,7 +13,7 @@ from tallystick.ledger.nodes import DetachedNodes
 from tallystick.ledger.prover import entry_of_event
 from tallystick.merkle.commitment import ENTRY_BYTES, PARTS
 from tallystick.merkle.tiles import TILE_WIDTH
-from tallystick.query.scope import TALLYSTICK, Scope
+from tallystick.query.scope import Scope
 from tallystick.retention.index_set import IndexSet, parse_ranges
 from tallystick.retention.tables import prunings
 from tallystick.search.scan import explanatory_records
@@ -66,9 +66,6 @@ class DeletionRecords:
             if entry_of_event(event) != entry:
                 return  # altered: explains nothing, and is reported as a difference itself
             what, said = _object(event.what), _object(event.details).get("metadata") or {}
-            by = what.get("recorded_by")
-            if by != {"type": TALLYSTICK.kind, "id": TALLYSTICK.id, "name": TALLYSTICK.name}:
-                return
             # A record can only explain events that were recorded before it.
             found = [one for one in parse_ranges(str(said["indexes"])) if one[1] < event.index]
         except (KeyError, ValueError, msgspec.DecodeError):

@@ -71,6 +71,11 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedByTallystick:
+    """Tallystick itself recorded the event (`own_records.is_own_record`)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     condition: "Condition"
 
@@ -89,7 +94,7 @@ class Or:
     conditions: tuple["Condition", ...]
 
 
-Condition = Contains | Equals | InNetwork | AtPath | Between | Not | And | Or
+Condition = Contains | Equals | InNetwork | AtPath | Between | RecordedByTallystick | Not | And | Or
 
 EVERYTHING = And(())
 

@@ -20,12 +20,12 @@ from tallystick.journal import set_aside
 from tallystick.ledger.tables import logs
 from tallystick.outbox import write as outbox
 from tallystick.query.conditions import Condition, Query
+from tallystick.query.own_records import is_own_record
 from tallystick.query.scope import Scope
 from tallystick.retention import clock_guard, holds, index_set
 from tallystick.retention.archive import Archive, ArchivedStep, save_problem
 from tallystick.retention.tables import prunings, purges
 from tallystick.search.match import compile_match
-from tallystick.search.scan import is_own_record
 from tallystick.store import expiry
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
@@ -246,7 +246,9 @@ def _expired_set_aside(connection: Connection, org_id: UUID, before: int, free: 
     return [
         index
         for index, record in set_aside.of_organization(connection, org_id)
-        if record.occurred_at < before and not (record.action in LASTING and is_own_record(record)) and wanted(record)
+        if record.occurred_at < before
+        and not (record.action in LASTING and is_own_record(record.what))
+        and wanted(record)
     ]
 
 

@@ -23,7 +23,9 @@ from tallystick.query.conditions import (
     Not,
     Or,
     Query,
+    RecordedByTallystick,
 )
+from tallystick.query.own_records import is_own_record
 from tallystick.query.values import event_id_span as id_span
 from tallystick.query.values import fits, network_span
 from tallystick.search.event_block import EventBlock
@@ -72,6 +74,8 @@ def _compiled(condition: Condition) -> Selection:
             return _at_path(condition)
         case Between(start, end):
             return lambda block, rows: [row for row in rows if _is_between(block.records[row].occurred_at, start, end)]
+        case RecordedByTallystick():
+            return lambda block, rows: [row for row in rows if is_own_record(block.records[row].what)]
         case Not(inner):
             return _not(_compiled(inner))
         case And(conditions):

@@ -3,7 +3,6 @@
 from collections.abc import Generator, Iterator
 from contextlib import closing
 
-import msgspec
 from sqlalchemy import select
 
 from tallystick.database.engine import Database
@@ -11,8 +10,8 @@ from tallystick.events.catalogue import LASTING
 from tallystick.events.record import Record, StoredEvent
 from tallystick.journal import batches, set_aside
 from tallystick.ledger.tables import logs
-from tallystick.query.conditions import Equals, Query
-from tallystick.query.scope import TALLYSTICK, Scope
+from tallystick.query.conditions import And, Query, RecordedByTallystick, exactly
+from tallystick.query.scope import Scope
 from tallystick.search.match import compile_match
 from tallystick.search.paging import as_stored_event
 from tallystick.store.bounds import with_mandatory_filter
@@ -82,7 +81,7 @@ def _place(event: StoredEvent) -> tuple[int, int]:
 
 def explanatory_records(database: Database, store: EventStore, scope: Scope, end: int) -> Iterator[StoredEvent]:
     """Tallystick's own records below index `end` that explain missing events, ordered by index."""
-    query = Query(Equals("action", LASTING))
+    query = Query(And((exactly("action", *LASTING), RecordedByTallystick())))
     with database.read() as connection:
         row = select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)
         stored = min(int(connection.execute(row).scalar() or 0), end)
@@ -95,28 +94,10 @@ def explanatory_records(database: Database, store: EventStore, scope: Scope, end
         page = by_index(store, scope, query, after=after, through=stored - 1, limit=RECORDS_AT_ONCE)
         last = page[-1].index if len(page) == RECORDS_AT_ONCE else stored - 1
         found = {i: one for i, one in beside.items() if after < i <= last} | {event.index: event for event in page}
-        yield from (found[index] for index in sorted(found) if is_own_record(found[index]))
+        yield from (found[index] for index in sorted(found))
         after = last
     for block in in_order_of_index(database, store, scope, query, stored, end):
-        yield from filter(is_own_record, block)
-
-
-def is_own_record(event: StoredEvent | Record) -> bool:
-    """Whether Tallystick recorded the event. A sender may use the name of such a record; verifiers refuse those too."""
-    try:
-        by = msgspec.json.decode(event.what, type=_RecordedPart).recorded_by
-    except msgspec.DecodeError:
-        return False
-    return (by.kind, by.id) == (TALLYSTICK.kind, TALLYSTICK.id)
-
-
-class _RecordedBy(msgspec.Struct):
-    kind: str = msgspec.field(name="type")
-    id: str
-
-
-class _RecordedPart(msgspec.Struct):
-    recorded_by: _RecordedBy
+        yield from block
 
 
 def read_unstored(database: Database, scope: Scope, first: int, end: int) -> Iterator[tuple[int, Record]]:

@@ -21,7 +21,9 @@ from tallystick.query.conditions import (
     Not,
     Or,
     Query,
+    RecordedByTallystick,
 )
+from tallystick.query.own_records import END_OF_OWN_WHAT
 from tallystick.query.values import address_text, network_span
 from tallystick.query.values import event_id_span as id_span
 from tallystick.store.schema import FOLDED_VALUES, SEARCHED, folded, names
@@ -84,6 +86,8 @@ class _Writer:
             case Between(start, end):
                 bounds = [(">=", start), ("<", end)]
                 return _all(f"occurred_at {sign} {self.time(at)}" for sign, at in bounds if at is not None)
+            case RecordedByTallystick():
+                return f"endsWith(what, {self.bind(END_OF_OWN_WHAT.decode())})"
             case Not(inner):
                 return f"(NOT {self.write(inner, wanted=False)})"
             case And(conditions):
@@ -196,7 +200,7 @@ def _has_estimate(condition: Condition) -> bool:
 
 
 def _is_plain(condition: Condition) -> bool:
-    return isinstance(condition, Equals | InNetwork | Between)
+    return isinstance(condition, Equals | InNetwork | Between | RecordedByTallystick)
 
 
 def _like(pattern: str) -> str:

@@ -1,22 +1,14 @@
 """Recognizes an organization without events of its own, which is shown how to send the first one."""
 
-import msgspec
-
 from tallystick.database.engine import Database
 from tallystick.ledger import log
 from tallystick.query.conditions import Query
-from tallystick.query.scope import TALLYSTICK, Scope
+from tallystick.query.own_records import is_own_record
+from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 
 # A larger log certainly has events of others; in a smaller one, each event is examined.
 MOST_OWN = 200
-
-
-class _EventSource(msgspec.Struct):
-    recorded_by: dict[str, str]
-
-
-_decode = msgspec.json.Decoder(_EventSource).decode
 
 
 def first_run_index(database: Database, finder: Finder, scope: Scope) -> int | None:
@@ -29,6 +21,6 @@ def first_run_index(database: Database, finder: Finder, scope: Scope) -> int | N
     if size > MOST_OWN or scope.role == "member":
         return None
     page = finder.page(scope, Query(), limit=MOST_OWN, count="none")
-    if any(_decode(stored.what).recorded_by.get("id") != TALLYSTICK.id for stored in page.data):
+    if any(not is_own_record(stored.what) for stored in page.data):
         return None
     return page.searchable_through
