@@ -1,6 +1,7 @@
 """Each shipped detection on real recording: two organizations at once, late events, and times of another zone."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,10 +10,11 @@ import pytest
 
 from tallystick.alerts.rule_tests import RuleTest, expand_events, failures
 from tallystick.alerts.rules_file import RuleSpec, find_detection, shipped_detections
+from tallystick.query.own_records import RESERVED
 from tests.alerts.rule_driver import Watch
 
-# Rules that depend on the time of receiving, or on events that only Tallystick records: a sender cannot choose either.
-OTHERS = {"clock_skew", "source_silent", "integrity_failed"}
+# Rules that depend on the time of receiving, which a sender cannot choose.
+OTHERS = {"clock_skew", "source_silent"}
 INDIA = timezone(timedelta(hours=5, minutes=30))
 TRIALS = [(rule, test) for rule in shipped_detections() if rule.id not in OTHERS for test in rule.tests]
 
@@ -40,7 +42,11 @@ def test_two_organizations_late_events_and_zones_change_nothing(rule: RuleSpec, 
     events = [sent(test, zone) for zone in (UTC, INDIA)]  # type: ignore[arg-type]
     for start in range(0, len(events[0]), 50):
         for scope, those in zip(scopes, events, strict=True):
-            watch.spine.record(scope, *those[start : start + 50])
+            for is_own, some in groupby(those[start : start + 50], lambda one: one["action"].startswith(RESERVED)):
+                if is_own:
+                    [watch.spine.record_own(scope, one) for one in some]
+                else:
+                    watch.spine.record(scope, *some)
         watch.settle()
     for scope, made in zip(scopes, rules, strict=True):
         groups = [alert.group for alert in watch.alerts(scope) if alert.rule_id == made.rule_id]

@@ -88,8 +88,8 @@ def test_an_alerts_own_event_never_raises_one(watch):
 def test_a_sender_cannot_hide_behind_the_name_of_an_alerts_event(watch):
     scope = watch.spine.organization()
     watch.settle()
-    watch.rule(scope, "Named", query="action:audit_log.alert_triggered")
-    watch.spine.record(scope, {"action": "audit_log.alert_triggered", "actor": {"email": "eve@acme.com"}})
+    watch.rule(scope, "Named", query="user:eve@acme.com")
+    watch.spine.record_reserved(scope, {"action": "audit_log.alert_triggered", "actor": {"email": "eve@acme.com"}})
     watch.settle()
     assert [one.rule_name for one in watch.alerts(scope)] == ["Named"]
 

@@ -161,13 +161,21 @@ def test_an_own_record_of_a_purge_is_a_gap_and_no_other_event_of_that_name(desk,
     young = sqlite_spine.organization("young", days=90)
     now = clock.now_us()
     period = (rfc3339(now - 150 * DAY_US)[:10], rfc3339(now - DAY_US)[:10])
-    sqlite_spine.record(young, event("audit_log.pruned", rfc3339(now), metadata={"before": rfc3339(now)}))
+    sqlite_spine.record_reserved(young, event("audit_log.pruned", rfc3339(now), metadata={"before": rfc3339(now)}))
     assert "pruned" not in kinds(desk.report(young, period=period))
     sqlite_spine.record(young, *[event("user.login", at=rfc3339(now - 100 * DAY_US)) for _ in range(3)])
     sqlite_spine.ship()
     purge(sqlite_spine)
     says = next(gap.says for gap in desk.report(young, period=period).gaps if gap.kind == "pruned")
     assert "3 in total" in says
+
+
+def test_a_question_about_tallysticks_own_actions_counts_only_what_tallystick_recorded(desk, sqlite_spine, scope):
+    sqlite_spine.record_own(scope, event("audit_log.integrity_failed"))
+    sqlite_spine.record_reserved(scope, event("audit_log.integrity_failed"), event("audit_log.integrity_failed"))
+    sqlite_spine.ship()
+    found = answer(desk.report(scope), "CC7.2", "Which policy violations")
+    assert (found.count, found.exceptions[0].count) == (1, 1)
 
 
 def test_erased_parts_are_a_gap_and_an_erased_person_is_in_no_report(desk, sqlite_spine, scope, tmp_path):

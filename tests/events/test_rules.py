@@ -278,7 +278,8 @@ def test_every_code_that_is_documented_can_be_met():
     deep, long = nested(30), {"k" * 2000: 1}
     body = msgspec.json.encode(
         [
-            {"a": 1}, {"action": 5}, {"action": "x"}, {"action": "a.b", "status": "x", "description": "x" * 501},
+            {"a": 1}, {"action": 5}, {"action": "x"}, {"action": "audit_log.viewed"},
+            {"action": "a.b", "status": "x", "description": "x" * 501},
             {"action": "a.b", "timestamp": "x", "context": {"ip_address": "x"}, "changes": deep},
             {"action": "a.b", "timestamp": "1970-01-01T00:00:00Z", "changes": long},
             {"action": "a.b", "timestamp": "2999-01-01T00:00:00Z", "changes": {"x": [1] * 40_000}},

@@ -147,7 +147,7 @@ def test_attack_an_event_beyond_the_log(trail: Guarded) -> None:
 
 
 def test_attack_a_senders_own_purge_record_explains_nothing(trail: Guarded) -> None:
-    trail.spine.record(trail.scope, {"action": "audit_log.pruned", "metadata": {"indexes": "300"}})
+    trail.spine.record_reserved(trail.scope, {"action": "audit_log.pruned", "metadata": {"indexes": "300"}})
     trail.spine.ship()
     trail.tamper("ALTER TABLE events DELETE WHERE org_id = {org:UUID} AND seq = 300")
     assert [one.index for one in trail.round().problems] == [300]

@@ -244,7 +244,7 @@ def test_what_is_set_aside_under_the_name_of_a_record_goes_like_any_other(sqlite
     """A sender may call an event of its own as it likes: only Tallystick's own records last."""
     spine = sqlite_spine
     scope = spine.organization(days=30)
-    [sent] = spine.record(scope, {**event(31), "action": "audit_log.pruned"}).events
+    [sent] = spine.record_reserved(scope, {**event(31), "action": "audit_log.pruned"}).events
     [(index, record)] = [one for one in read_unstored(spine.database, scope, 0, 100) if one[0] == sent.index]
     spine.ship()
     spine.store.delete("org_id = {org:UUID} AND seq = {seq:UInt64}", {"org": str(scope.org_id), "seq": index})

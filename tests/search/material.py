@@ -23,7 +23,9 @@ from tallystick.query.conditions import (
     Not,
     Or,
     Query,
+    RecordedByTallystick,
 )
+from tallystick.query.own_records import END_OF_OWN_WHAT
 
 # Letters that fold in odd ways, that SQL, LIKE, regular expressions and drivers treat as their own, and plain ones.
 PIECES = (
@@ -49,6 +51,10 @@ NETWORKS = tuple(
     )
 )  # fmt: skip
 IDS = tuple(uuid7_bytes(1_705_329_045_000_000 + step, bytes([step % 251] * 10)) for step in (0, 1, 1000, 10**6, 10**9))
+WHATS = (
+    b"", b'{"action":"a.b"' + END_OF_OWN_WHAT, b'{"action":"a.b"' + END_OF_OWN_WHAT + b" ",
+    b'{"action":"a.b","recorded_by":{"type":"api_key","id":"key_1","name":"Tallystick"}}',
+)  # fmt: skip
 TIMES = tuple(1_705_329_045_000_000 + step for step in (0, 1, 2, 1_000_000, 86_400_000_000))
 
 text = st.lists(st.sampled_from(PIECES), max_size=4).map("".join)
@@ -96,6 +102,7 @@ def records(draw: st.DrawFn) -> Record:
         action=draw(st.sampled_from(("user.login", "deployment.failed", "deploy.a_b", "s3.get"))),
         category=draw(st.sampled_from(("authentication", "deployments", "other"))),
         status=draw(st.sampled_from(("success", "failed"))),
+        what=draw(st.sampled_from(WHATS)),
         ip_address=draw(st.sampled_from(ADDRESSES)),
         paths=tuple(at for at, _ in leaves),
         values=tuple(value for _, value in leaves),
@@ -166,6 +173,7 @@ def queries_about(rows: Sequence[Record]) -> st.SearchStrategy[Query]:
         st.builds(InNetwork, st.lists(st.sampled_from(NETWORKS), max_size=3).map(tuple)),
         st.builds(AtPath, st.sampled_from(paths) | path.map(fold), st.lists(needle, min_size=1, max_size=3).map(tuple)),
         st.builds(Between, times, times),
+        st.just(RecordedByTallystick()),
     )
     conditions = _joined(_joined(leaves))
     return st.builds(Query, conditions, st.none() | times, st.none() | times)

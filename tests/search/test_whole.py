@@ -78,10 +78,11 @@ def test_each_has_the_seed_that_opens_it(sqlite_spine: Spine):
 def test_a_senders_event_of_the_same_name_is_no_record(sqlite_spine: Spine, shipped):
     """A bundle would hold it as an explanation, and no verifier would take that bundle."""
     scope = sqlite_spine.organization()
-    sqlite_spine.record(scope, {"action": "audit_log.pruned"}, {"action": "audit_log.subject_erased"})
+    sqlite_spine.record_reserved(scope, {"action": "audit_log.pruned"}, {"action": "audit_log.subject_erased"})
+    sqlite_spine.record(scope, {"action": "organization.created"})
     if shipped:
         sqlite_spine.ship()
-    found = scan.explanatory_records(sqlite_spine.database, sqlite_spine.store, scope, 3)
+    found = scan.explanatory_records(sqlite_spine.database, sqlite_spine.store, scope, 4)
     assert [event.index for event in found] == [0]
 
 
