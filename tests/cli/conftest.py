@@ -25,3 +25,9 @@ def server(start_server: Starter) -> Iterator[Server]:
 def member(server: Server) -> Member:
     """A fresh organization of the server, with a key."""
     return Member(server, f"org{next(NUMBERS)}")
+
+
+@pytest.fixture
+def another_member(server: Server) -> Member:
+    """One more organization of the server, with a key."""
+    return Member(server, f"org{next(NUMBERS)}")

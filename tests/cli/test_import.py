@@ -130,6 +130,71 @@ def test_a_broken_file_is_named_and_the_others_are_read(member: Member, tmp_path
     assert "Traceback" not in done.stderr
 
 
+SENT = [
+    {
+        "action": "deployment.failed", "description": "terraform apply", "timestamp": "2024-01-15T14:30:45.120Z",
+        "status": "failed", "category": "deployments",
+        "actor": {"type": "user", "id": "usr_1", "email": "sarah@acme.com", "name": "Sarah\u202eLin",
+                  "on_behalf_of": {"type": "user", "id": "usr_2", "name": "יעל"}},
+        "resource": {"type": "project", "id": "prj_1", "name": 'api\ninfra, } ] " ['},
+        "context": {"ip_address": "192.0.2.1", "user_agent": "curl/8", "request_id": "r", "session_id": "s",
+                    "trace_id": "t", "source": "ci"},
+        "changes": {"error": "=1+1", "deep": [{"a": [1, 2.5, None, True]}]}, "request": {"token": "secret"},
+        "response": {"status": 422}, "metadata": {"team": "プラットフォーム"}, "external_id": "ci-4711",
+    },
+    {"action": "widget.frobbed", "timestamp": "2024-01-16T00:00:00Z", "actor": {"type": "system", "id": "cron"}},
+    *({"action": "project.viewed", "timestamp": f"2024-02-01T00:00:{n:02}Z", "metadata": {"n": n}} for n in range(30)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("form", ["json", "ndjson"])
+def test_our_own_export_imported_elsewhere_gives_the_same_events(
+    member: Member, another_member: Member, tmp_path: Path, form: str, packed: bool
+) -> None:
+    member.record(*SENT)
+    exporting = {"TALLYSTICK_API_KEY": member.new_key("exports", "events:read")}
+    path = tmp_path / "export"
+    only = ("--action", "deployment.*", "--action", "widget.*", "--action", "project.*")
+    assert member.run("export", "--format", form, *only, "-o", str(path), **exporting).returncode == 0
+    path.write_bytes(gzip.compress(path.read_bytes()) if packed else path.read_bytes())
+    expected = {"new": len(SENT), "known": 0, "conflicts": 0, "refused": 0}
+    assert counts(another_member, "--format", "tallystick", str(path)) == expected
+    assert counts(another_member, "--format", "tallystick", str(path)) == expected | {"new": 0, "known": len(SENT)}
+    assert another_member.total(action="project.viewed") == 30
+    there, here = ({one["timestamp"]: one for one in events_of(each)} for each in (another_member, member))
+    assert len(there) == len(SENT)
+    for at, event in here.items():
+        assert there[at].pop("external_id") == event.pop("external_id", event["id"])
+        for name in ("id", "index", "received_at", "recorded_by"):
+            assert there[at].pop(name) != event.pop(name, None) or name == "index"
+        # An event without an actor was recorded with the key as its actor, and keeps it.
+        assert there[at] == event
+
+
+def events_of(member: Member) -> list[dict[str, Any]]:
+    with member.server.client(member.key) as client:
+        answer = client.get("/v1/audit-logs", params={"action": ["deployment.*", "widget.*", "project.*"]},
+                            headers={"Accept": "application/x-ndjson"})  # fmt: skip
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def test_a_broken_array_is_said_and_the_events_before_it_are_recorded(member: Member, tmp_path: Path) -> None:
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps(numbered(3))[:-5])
+    done = member.run("import", "--format", "tallystick", str(path))
+    assert done.returncode == 1
+    assert done.stdout == "2 new, 0 known already, 1 refused\n"
+    assert "event 3: refused: the array ends within an event" in done.stderr
+
+
+def test_an_event_whose_actor_was_erased_is_refused_instead_of_recorded_with_another(member: Member) -> None:
+    erased = {"id": "evt_1", "action": "project.viewed", "actor": {}, "erased": ["who"]}
+    done = member.run("import", "--format", "tallystick", "-", input_text=json.dumps([erased, *numbered(1)]))
+    assert done.stdout == "1 new, 0 known already, 1 refused\n"
+    assert "parts of this event were erased (who)" in done.stderr
+
+
 def test_a_busy_server_is_asked_again(member: Member) -> None:
     member.url = Wire(member.server.port, busy=2).url
     assert counts(member, "--format", "tallystick", "-", input_text=lines(*numbered(5)))["new"] == 5

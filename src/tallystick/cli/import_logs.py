@@ -32,7 +32,7 @@ def import_logs(
     ],
     log_format: Annotated[
         LogFormat,
-        typer.Option("--format", help="tallystick: one event as JSON on each line. cloudtrail: AWS CloudTrail."),
+        typer.Option("--format", help="tallystick: NDJSON or JSON, as in exports. cloudtrail: AWS CloudTrail."),
     ],
     json: JsonOption = False,
 ) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from tallystick.events.importers import cloudtrail, ndjson
+from tallystick.events.importers import cloudtrail, json_array, ndjson
 
 GZIP_MAGIC = b"\x1f\x8b"
 STANDARD_INPUT = "-"
@@ -57,27 +57,56 @@ def read_file(name: str, log_format: str, advance: Callable[[int], None]) -> Ite
 def _read(name: str, raw: io.BufferedReader, log_format: str) -> Iterator[ParsedEvent]:
     shown = "standard input" if name == STANDARD_INPUT else name
     packed = raw.peek(2)[:2] == GZIP_MAGIC
-    stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw) if packed else raw)
-    with stream:
+    with _unpacked(raw) if packed else raw as stream:
         try:
-            yield from _lines(shown, stream) if log_format == "tallystick" else _records(shown, stream)
+            if log_format == "tallystick":
+                yield from _array(shown, stream) if _begins_array(stream) else _lines(shown, stream)
+            else:
+                yield from _records(shown, stream)
         except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
             yield ParsedEvent(shown, None, f"broken gzip ({problem}); what came before it was read")
 
 
+def _unpacked(raw: io.BufferedReader) -> io.BufferedReader:
+    return io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=raw)))
+
+
+def _begins_array(stream: io.BufferedReader) -> bool:
+    """Whether an array follows, as in a JSON export, and no lines; skips what may stand before it."""
+    if stream.peek(len(codecs.BOM_UTF8)).startswith(codecs.BOM_UTF8):
+        stream.read(len(codecs.BOM_UTF8))
+    return stream.peek(1).lstrip()[:1] == b"["
+
+
+def _array(name: str, stream: BinaryIO) -> Iterator[ParsedEvent]:
+    """The events of a JSON array; one that is no event is yielded as a problem, a broken array ends the file."""
+    number = 0
+    try:
+        for number, text in enumerate(json_array.objects(stream), 1):
+            yield _parse(f"{name}, event {number}", text)
+    except ValueError as problem:
+        yield ParsedEvent(f"{name}, event {number + 1}", None, f"{problem}; what came before it was read")
+
+
 def _lines(name: str, stream: BinaryIO) -> Iterator[ParsedEvent]:
     """The events of a file with one JSON object per line; invalid lines are yielded as problems."""
-    for number, line in enumerate(stream, 1):
-        text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-        if text.isspace():
-            continue
+    number = 0
+    while line := stream.readline(ndjson.MAX_EVENT_BYTES):
+        number += 1
         location = f"{name}:{number}"
-        try:
-            event = ndjson.event_of_line(text)
-        except ValueError as problem:
-            yield ParsedEvent(location, None, str(problem))
-        else:
-            yield ParsedEvent(location, event)
+        if len(line) == ndjson.MAX_EVENT_BYTES and not line.endswith(b"\n"):
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(ndjson.MAX_EVENT_BYTES)
+            yield ParsedEvent(location, None, f"the line has more than {ndjson.MAX_EVENT_BYTES >> 20} MiB")
+        elif not line.isspace():
+            yield _parse(location, line)
+
+
+def _parse(location: str, text: bytes) -> ParsedEvent:
+    try:
+        return ParsedEvent(location, ndjson.event_of_line(text))
+    except ValueError as problem:
+        return ParsedEvent(location, None, str(problem))
 
 
 def _records(name: str, stream: BinaryIO) -> Iterator[ParsedEvent]:

@@ -8,6 +8,7 @@ import msgspec
 from tallystick.events.output import ADDED
 
 _object = msgspec.json.Decoder(dict[str, Any]).decode
+MAX_EVENT_BYTES = 8 << 20  # of an event in a file; the server takes less
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -31,6 +32,8 @@ def event_of_line(line: bytes) -> dict[str, Any]:
         raise ValueError("nested too deep for an event") from None
     except ValueError as problem:  # msgspec's own, and bytes that are not UTF-8
         raise ValueError(f"not an event in JSON ({problem})") from None
+    if lost := [part for part in event.get("erased") or () if part in ("what", "who")]:
+        raise ValueError(f"parts of this event were erased ({', '.join(lost)}), so that it cannot be recorded again")
     if isinstance(event.get("id"), str):
         event.setdefault("external_id", event["id"])
     return {name: value for name, value in event.items() if name not in ADDED}
