@@ -1,12 +1,14 @@
 """Builds every service of a server process and wires them together; the only module that imports them all."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
+import anyio.to_thread
 import structlog
 from litestar import Litestar, Request, Response
 from litestar.di import Provide
@@ -72,6 +74,7 @@ from tallystick.store.events import EventStore
 from tallystick.web.error_pages import show_error, wants_page
 from tallystick.web.routes import WEB
 from tallystick.work import leases
+from tallystick.work.background import Worker, stop_workers
 from tallystick.work.request_pools import SHORT_THREADS, RequestPools
 
 logger = structlog.get_logger(__name__)
@@ -87,15 +90,7 @@ INJECTED = (
 RECORDING_THREADS = 4
 LIVE_THREADS = 2
 BACKGROUND_CLIENTS = 4
-
-
-class Worker(Protocol):
-    """Background work of a server process."""
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None:
-        """End after the step under way; blocks until then."""
+WORKER_SECONDS = 2.0  # for the step under way, after the stop
 
 
 class Connections:
@@ -150,7 +145,9 @@ class Services:
     delivery_worker: DeliveryWorker
     # The bytes of all requests that are being read.
     bodies: Allowance
-    # In the order of their start; they are stopped in the reverse order.
+    # Those that bring events into the trail and the store, in the order of their start; stopped in the reverse order.
+    recording_workers: tuple[Worker, ...]
+    # All others; they depend on the recording workers, and not on each other.
     workers: tuple[Worker, ...]
     # Called at the start, once the databases are open and before any worker runs.
     preparations: tuple[Callable[[], None], ...]
@@ -199,8 +196,7 @@ def build(settings: Settings) -> Services:
     sequencer.listeners += [
         hub.notify, lambda _org_id, _end: shipper.wake(), lambda _org_id, _end: evaluator.wake()
     ]  # fmt: skip
-    # The sequencer stops before the shipper and the signer: what waits is committed, shipped and signed.
-    workers: list[Worker] = [signer, shipper, sequencer, purger, eraser, exporter, checker, backup_worker]
+    workers: list[Worker] = [purger, eraser, exporter, checker, backup_worker]
     workers += [scheduler, delivery_worker, BaselineWorker(database, store), evaluator, *hub.workers]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
@@ -220,6 +216,8 @@ def build(settings: Settings) -> Services:
         destination_context=destination_context,
         delivery_worker=delivery_worker,
         bodies=Allowance(MOST_BODY_BYTES, "More arrives than can be read. Send the request again later.", "overloaded"),
+        # The sequencer stops before the shipper and the signer: what waits is committed, shipped and signed.
+        recording_workers=(signer, shipper, sequencer),
         workers=tuple(workers),
         preparations=(backup_worker.open, eraser.replay_at_start, signer.open),
     )
@@ -273,12 +271,33 @@ async def running(services: Services) -> AsyncIterator[None]:
         stack.callback(services.connections.close)
         stack.callback(services.finder.close)
         await database.run(_open, services)
-        for worker in services.workers:
+        # A thread of its own: those of requests may all be busy.
+        stop = partial(anyio.to_thread.run_sync, _stop, services, limiter=anyio.CapacityLimiter(1))
+        stack.push_async_callback(stop)
+        for worker in (*services.recording_workers, *services.workers):
             worker.start()
-            stack.push_async_callback(database.run, worker.stop)
         services.hub.start()
         stack.callback(services.hub.close)
         yield
+
+
+def begin_stop(services: Services, request_seconds: float) -> None:
+    """Let all work end that no request waits for; called on the event loop before open requests are waited for.
+
+    What still computes for a request after `request_seconds` is broken off.
+    """
+    services.hub.close()
+    for worker in services.workers:
+        worker.request_stop()
+    asyncio.get_running_loop().call_later(request_seconds, services.pools.stopping.set)
+
+
+def _stop(services: Services) -> None:
+    """Stop the workers: first those that may still record actions, so that these are committed."""
+    services.pools.stopping.set()
+    stop_workers(services.workers, WORKER_SECONDS)
+    for worker in reversed(services.recording_workers):
+        worker.stop()
 
 
 def _open(services: Services) -> None:

@@ -129,7 +129,7 @@ def test_recording_only_wakes_the_worker(viewing: Viewing, selections):
         viewing.matcher._woken.clear()
         viewing.record(scope, "an apple")
         assert selections == []
-        assert viewing.matcher._woken.is_set()
+        assert viewing.matcher._woken.wait(10)
         viewing.match()
         assert len(await viewer.indexes()) == 1
 

@@ -19,6 +19,7 @@ from tallystick.clock import DAY_US, from_us
 from tallystick.database.engine import Database
 from tallystick.query.scope import Scope
 from tallystick.store.events import EventStore
+from tallystick.work.stop_signal import until_stop
 
 MOST_SHOWN = 200
 MOST_GROUPS = 20
@@ -81,7 +82,7 @@ def backtest(
         detector = compiled.new_detector()
         if isinstance(detector, BaselineDetector):
             # As live, where the baseline worker reads as much of the past before the rule starts.
-            for hit in RuleHistory(database, store, scope, compiled, start - LOOK_BACK, start).hits():
+            for hit in until_stop(RuleHistory(database, store, scope, compiled, start - LOOK_BACK, start).hits()):
                 detector.learn(hit)
         summary = _from_detector(history, detector)
     days = {f"{from_us(day * DAY_US):%Y-%m-%d}": number for day, number in summary.days.items()}
@@ -125,7 +126,7 @@ def _from_detector(history: RuleHistory, detector: Detector) -> _FiringSummary:
     days: Counter[int] = Counter()
     groups: Counter[bytes] = Counter()
     last: deque[Firing] = deque(maxlen=MOST_SHOWN)  # bounded, since each firing holds its events
-    for firing, _ in run_detector(detector, history.hits()):
+    for firing, _ in run_detector(detector, until_stop(history.hits())):
         days[firing.at // DAY_US] += 1
         groups[firing.key] += 1
         last.append(firing)

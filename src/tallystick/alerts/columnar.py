@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tallystick.alerts.definition import RuleDefinition
 from tallystick.alerts.detectors import MOST_IDS
+from tallystick.work.stop_signal import check_stop, until_stop
 
 Column = npt.NDArray[np.int64]
 
@@ -46,7 +47,7 @@ def find_firings(definition: RuleDefinition, columns: HitColumns) -> list[Column
     at, seq, group = columns.at[order], columns.seq[order], columns.group[order]
     edges = np.flatnonzero(np.diff(group, prepend=-1, append=-1))
     firings: list[ColumnarFiring] = []
-    for start, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+    for start, end in until_stop(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
         times = at[start:end].tolist()
         positions = _firing_positions(times, definition.count, definition.window_us, definition.cooldown_us)
         firings += [
@@ -69,6 +70,7 @@ def event_ids_of(
     at, seq, group, ids = columns.at[near], columns.seq[near], columns.group[near], columns.ids[near]
     found = []
     for firing in firings:
+        check_stop()
         # A hit counts only those of its group with indexes up to its own: what came later was not known then.
         rows = np.flatnonzero((group == firing.group) & (seq <= firing.seq))
         rows = rows[np.lexsort((seq[rows], at[rows]))]
@@ -88,7 +90,7 @@ def _firing_positions(times: Sequence[int], count: int, window: int, cooldown: i
     past: list[int] = []
     fired_at: list[int] = []
     start = 0
-    for place, at in enumerate(times):
+    for place, at in enumerate(until_stop(times)):
         is_newest = not past or at >= past[-1]
         if is_newest:
             past.append(at)

@@ -23,6 +23,7 @@ from tallystick.query.scope import Scope
 from tallystick.search.scan import in_order_of_index, read_unstored
 from tallystick.store.columns import NAMES, ids_of, read_columns
 from tallystick.store.events import EventStore
+from tallystick.work.stop_signal import until_stop
 
 MOST_EVENTS = 2_000_000
 Mask = npt.NDArray[np.bool_]
@@ -104,12 +105,12 @@ class RuleHistory:
     def _stored_hits(self, step: RuleStep, condition: Condition) -> Iterator[Hit]:
         query = Query(condition, *self._period)
         for block in in_order_of_index(self._database, self._store, self._scope, query, 0, self._size):
-            for event in block:
+            for event in until_stop(block):
                 yield from self._hits_of(step, event.index, record_of(event))
 
     def _journal_hits(self) -> Iterator[Hit]:
         start, end = self._period
-        for index, record in read_unstored(self._database, self._scope, 0, self._size):
+        for index, record in until_stop(read_unstored(self._database, self._scope, 0, self._size)):
             if start <= record.occurred_at < end:
                 for step in self._compiled.steps:
                     yield from self._hits_of(step, index, record)
@@ -140,7 +141,7 @@ class RuleHistory:
         values = _NameColumn(table, f"n{len(fields) - 1}") if value_field else None
         keys = self._keys(groups)
         digests = (
-            [digest(self._compiled.rule_id, text.split("\0")[1]) if text else b"" for text in values.texts]
+            [digest(self._compiled.rule_id, text.split("\0")[1]) if text else b"" for text in until_stop(values.texts)]
             if values
             else []
         )
@@ -173,7 +174,7 @@ class RuleHistory:
         if groups is None:
             return [(self._compiled.ungrouped_key,)]
         keys = []
-        for text in groups.texts:
+        for text in until_stop(groups.texts):
             shown_name, *names = text.split("\0")
             keys.append(tuple(dict.fromkeys(digest(self._compiled.rule_id, name) for name in names or [""])))
             self.names[keys[-1][0]] = mask_secrets(shown_name)

@@ -20,6 +20,7 @@ from tallystick.events.intake import prepare
 from tallystick.events.record import Record
 from tallystick.query.own_records import RESERVED
 from tallystick.query.scope import TALLYSTICK, Principal
+from tallystick.work.stop_signal import check_stop, until_stop
 
 MOST_EVENTS = 2000  # of one test
 LONGEST = 10 * 366 * DAY_US  # before and after BASE_US
@@ -69,6 +70,7 @@ def failures(name: str, definition: RuleDefinition, tests: Sequence[RuleTest]) -
     """Runs the tests of a rule; returns a sentence for each that fails."""
     problems = []
     for test in tests:
+        check_stop()
         try:
             groups, text = _run_test(name, definition, test)
         except Invalid as problem:
@@ -88,7 +90,7 @@ def _run_test(name: str, definition: RuleDefinition, test: RuleTest) -> tuple[li
     """Returns the groups of the firings in order, and the sentence of the first."""
     compiled = CompiledRule(_RULE, definition)
     rule = Rule(UUID(int=0), _RULE, name, definition, "warning", "", "", (), True, None, 0, True, 1, "", 0)
-    events = list(enumerate(_records(test.events)))
+    events = list(enumerate(until_stop(_records(test.events))))
     detector = compiled.new_detector()
     firings: list[tuple[Firing, Record | None]] = evaluate_events(rule, compiled, detector, events).firings
     if isinstance(detector, SilenceDetector) and test.until is not None:

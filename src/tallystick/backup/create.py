@@ -28,6 +28,7 @@ from tallystick.retention.tables import prunings
 from tallystick.store import transfer as rows
 from tallystick.store.events import EventStore
 from tallystick.work import leases
+from tallystick.work.stop_signal import check_stop
 
 EVENTS = "events"
 UNFINISHED = ".partial"
@@ -154,6 +155,7 @@ class _EventCopier:
             _renew(self._database, self._holder)
             with NewFile(self._root, f"{EVENTS}/{org_id}/{number:06d}.arrow") as file:
                 for piece in rows.rows_of(self._store, scope, window, 0, end):
+                    check_stop()
                     file.write(piece)
             count = _count(self._root, file.entry(0))
             self.files.append(file.entry(count))

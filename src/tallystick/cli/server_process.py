@@ -2,17 +2,20 @@
 
 import asyncio
 import errno
+import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
+import structlog
 import uvicorn
 
-from tallystick.app import Services, build, create_app
+from tallystick.app import Services, begin_stop, build, create_app
 from tallystick.backup.data_dir_lock import write_address
 from tallystick.cli.terminal import CommandFailed
 from tallystick.settings import Settings
@@ -22,16 +25,19 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
 DEFAULT_PUBLIC_URL = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}"
 KEEP_ALIVE_SECONDS = 65  # longer than the 60 seconds for which most proxies keep an idle connection
-GRACE_SECONDS = 10
+GRACE_SECONDS = 10  # from SIGTERM to the end of the process
+REQUEST_SECONDS = 6  # of it, for the answers to open requests; long computations are broken off a second before
 BACKLOG = 2048
 # Interpreter switch interval: how long a computing thread (export, back-test) may delay recording. Default: 5 ms.
 SWITCH_SECONDS = 0.001
+
+logger = structlog.get_logger(__name__)
 
 BackgroundWork = Callable[[Services], Coroutine[Any, Any, None]]
 
 
 def run_server(settings: Settings, host: str, port: int, work: BackgroundWork) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes the requests in progress.
+    """Serves until SIGTERM or SIGINT, then finishes the requests in progress and ends within GRACE_SECONDS.
 
     `work` runs concurrently from the moment the server listens; it is cancelled when the server stops, and an
     exception in it stops the server. Raises CommandFailed if the port is taken, SettingsError if another
@@ -43,7 +49,7 @@ def run_server(settings: Settings, host: str, port: int, work: BackgroundWork) -
         config = uvicorn.Config(
             "", loop="uvloop", http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
             proxy_headers=False, server_header=False, backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=REQUEST_SECONDS,
         )  # fmt: skip
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             try:
@@ -97,12 +103,32 @@ async def _serve(
         task.add_done_callback(lambda done: server.handle_exit(signal.SIGTERM, None) if _failed(done) else None)
         beside.append(task)
 
-    server = _Server(config, listening, parts.hub.close)
+    def stopping() -> None:
+        begin_stop(parts, REQUEST_SECONDS - 1)
+        _end_after_grace()
+
+    server = _Server(config, listening, stopping)
     async with _stop_on_signals(server), app.lifespan():
         try:
             await server.serve(sockets=[listener])
         finally:
             await _cancel(beside)
+
+
+def _end_after_grace() -> None:
+    """End the process after GRACE_SECONDS even if a thread does not: it may wait for a database, or for a network.
+
+    Nothing is lost by that: the next start goes on with what was begun, as after a crash.
+    """
+
+    def end() -> None:
+        running = [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()]
+        logger.error("stopped_with_work_under_way", threads=running)
+        os._exit(0)
+
+    timer = threading.Timer(GRACE_SECONDS, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _failed(task: asyncio.Task[None]) -> bool:

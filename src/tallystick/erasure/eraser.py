@@ -94,6 +94,8 @@ class Eraser(Background):
             try:
                 busy = self._run_stage(row, now)
             except Exception as error:
+                if self.stopping.is_set():  # it was broken off, and did not fail
+                    raise
                 # A failing erasure is retried later, so that it does not hold up the others.
                 self._pauses.pause(row.erasure_id, now)
                 self._save_problem(row, error.detail if isinstance(error, TallystickError) else type(error).__name__)

@@ -195,6 +195,9 @@ class Exporter(Background):
             self._requeue(one, run)
             return
         except (StoreError, Unavailable, OSError) as problem:
+            if self.stopping.is_set():  # it was broken off, and did not fail
+                self._requeue(one, run)
+                return
             self._retry(one, run, _error_text(problem), now)
             return
         except TallystickError as problem:

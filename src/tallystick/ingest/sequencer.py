@@ -60,11 +60,19 @@ class Sequencer:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Commit what waits, then end the thread."""
+    def __str__(self) -> str:
+        return self._thread.name
+
+    def request_stop(self) -> None:
+        """Take no more events, commit what waits, and let the thread end."""
         self._stopping = True
         self._pool.close()
-        self._thread.join()
+
+    def stop(self) -> None:
+        """Commit what waits, then end the thread."""
+        self.request_stop()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         while True:

@@ -22,6 +22,7 @@ from tallystick.ledger.notes import checkpoint_body, signed_note
 from tallystick.ledger.tables import checkpoints, logs, signing_keys
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease
+from tallystick.work.stop_signal import is_stopping
 
 LEASE = "signer"
 LEASE_SECONDS = 30
@@ -124,6 +125,8 @@ class Signer(Background):
             sizes = connection.execute(select(logs.c.org_id, logs.c.size).where(logs.c.frozen_reason.is_(None))).all()
         grown = [row.org_id for row in sizes if row.size > self._signed.get(row.org_id, 0)]
         for start in range(0, len(grown), BATCH_LOGS):
+            if is_stopping():
+                break
             self.sign(grown[start : start + BATCH_LOGS])
         return bool(grown)
 

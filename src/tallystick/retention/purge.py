@@ -182,6 +182,8 @@ class Purger(Background):
         except OSError as error:
             problem = f"The archive cannot be written: {error.strerror or error}"
         except (StoreError, TallystickError) as error:
+            if self.stopping.is_set():  # it was broken off, and did not fail
+                raise
             problem = f"The archive cannot be written: {type(error).__name__}"
         with self._database.write() as connection:
             save_problem(connection, scope, problem, now=now)

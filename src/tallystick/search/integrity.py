@@ -17,6 +17,7 @@ from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.query.scope import Scope
 from tallystick.store.copied_columns import differing_columns, rows_with_copies
 from tallystick.store.events import EventStore
+from tallystick.work.stop_signal import check_stop
 
 SLICE = 2_000
 
@@ -38,6 +39,7 @@ def differences(database: Database, store: EventStore, scope: Scope, first: int,
     position, entries = -1, b""
     before = -1
     for start in range(first, end, SLICE):
+        check_stop()
         for event, copies in rows_with_copies(store, scope, start, min(start + SLICE, end)):
             if event.index // TILE_WIDTH != position:
                 position = event.index // TILE_WIDTH

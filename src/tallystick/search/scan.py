@@ -17,6 +17,7 @@ from tallystick.search.paging import as_stored_event
 from tallystick.store.bounds import with_mandatory_filter
 from tallystick.store.events import EventStore
 from tallystick.store.reading import by_index, stream_all
+from tallystick.work.stop_signal import check_stop
 
 STEP = 5_000
 WIDEST = 64  # steps: what one question reads is bounded, whatever it finds
@@ -36,6 +37,7 @@ def in_order_of_index(
     stored_end = int(found_end or 0)
     start, width = first, STEP
     while start < end:
+        check_stop()
         stop = min(start + STEP if start >= stored_end else min(start + width, stored_end), end)
         # The journal first: what leaves it meanwhile is in the store by then, and doubles are dropped.
         waiting = [(index, record) for index, record in read_unstored(database, scope, start, stop) if matches(record)]
@@ -66,6 +68,7 @@ def newest_first(
     )
     with closing(stream_all(store, scope, query, "desc", first=first, below=end)) as blocks:
         for block in blocks:
+            check_stop()
             if left and block:
                 later = [one for one in left if _place(one) > _place(block[-1])]
                 left = left[: len(left) - len(later)]
@@ -91,6 +94,7 @@ def explanatory_records(database: Database, store: EventStore, scope: Scope, end
     }
     after = -1
     while after < stored - 1:
+        check_stop()
         page = by_index(store, scope, query, after=after, through=stored - 1, limit=RECORDS_AT_ONCE)
         last = page[-1].index if len(page) == RECORDS_AT_ONCE else stored - 1
         found = {i: one for i, one in beside.items() if after < i <= last} | {event.index: event for event in page}

@@ -3,17 +3,50 @@
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from tallystick.errors import Outage, TallystickError
+from tallystick.errors import Outage, TallystickError, Unavailable
 from tallystick.work.leases import Lease
 from tallystick.work.stop_signal import stop_on
 
 # Errors that pass by themselves, or whose text says all that is to be known: logged without a traceback.
 EXPECTED = (Outage, SQLAlchemyError, TallystickError, OSError)
 logger = structlog.get_logger(__name__)
+
+
+class Worker(Protocol):
+    """Background work of a server process."""
+
+    def start(self) -> None: ...
+
+    def request_stop(self) -> None:
+        """Let the work end at its next step; returns at once."""
+
+    def stop(self) -> None:
+        """End after the step under way; blocks until then."""
+
+
+def stop_workers(workers: Sequence[Worker], seconds: float) -> bool:
+    """Stop workers that do not depend on each other, all at once; False if some had not ended after `seconds`.
+
+    What such a worker was doing is given up: it is begun again at the next start, as after a crash.
+    """
+    for worker in workers:
+        worker.request_stop()
+    threads = [threading.Thread(target=worker.stop, name=f"stop {worker}", daemon=True) for worker in workers]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    running = [str(worker) for worker, thread in zip(workers, threads, strict=True) if thread.is_alive()]
+    if running:
+        logger.warning("workers_given_up", workers=running)
+    return not running
 
 
 class Background(ABC):
@@ -33,6 +66,9 @@ class Background(ABC):
         self.stopping = threading.Event()
         self._woken = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def __str__(self) -> str:
+        return self._thread.name
 
     @abstractmethod
     def step(self) -> bool:
@@ -87,7 +123,8 @@ class Background(ABC):
         try:
             return self.step()
         except Exception as error:
-            self.log_failure(error)
+            if not (self.stopping.is_set() and isinstance(error, Unavailable)):  # it was broken off, and did not fail
+                self.log_failure(error)
             return None
 
     def _run(self) -> None:

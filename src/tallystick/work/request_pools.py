@@ -1,5 +1,7 @@
 """The thread pools of requests, by what they do."""
 
+import threading
+
 from tallystick.work.fair_limiter import Shares
 from tallystick.work.fair_thread_pool import FairThreadPool
 
@@ -16,7 +18,10 @@ class RequestPools:
     """
 
     def __init__(self, searches: int) -> None:
-        """`searches`: how many run at once."""
-        self.short = FairThreadPool(Shares.of(SHORT_THREADS, waiting=200), "requests")
-        self.searches = FairThreadPool(Shares.of(searches), "searches")
-        self.analyses = FairThreadPool(Shares.of(ANALYSES, waiting=20, seconds=ANALYSIS_SECONDS), "back-tests")
+        """`searches`: how many run at once. Whatever computes for long ends once `stopping` is set."""
+        self.stopping = threading.Event()
+        self.short = FairThreadPool(Shares.of(SHORT_THREADS, waiting=200), "requests", self.stopping)
+        self.searches = FairThreadPool(Shares.of(searches), "searches", self.stopping)
+        self.analyses = FairThreadPool(
+            Shares.of(ANALYSES, waiting=20, seconds=ANALYSIS_SECONDS), "back-tests", self.stopping
+        )
