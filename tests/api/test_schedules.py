@@ -5,7 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tallystick.access.scopes import operator_scope
+from tallystick.clock import now_us
 from tallystick.database.engine import Database
+from tallystick.schedules import changes
 from tests.api.api_client import ApiClient, Operator, event, eventually, plain_client, problem
 from tests.destinations.mail_server import Mailbox, open_mailbox
 from tests.fixtures.servers import Starter
@@ -37,7 +40,7 @@ def operator(start_server: Starter, mailbox, folder) -> Iterator[Operator]:
 
 @pytest.fixture(scope="module")
 def alice(operator) -> ApiClient:
-    """A key for all that the operator made, which is as good as an owner."""
+    """A key that may do everything that keys may."""
     made: ApiClient = operator.key(operator.organization().org_id, "events:read", "events:write", "exports", "admin")
     made.record(*[event("thing.done") for _ in range(5)])
     return made
@@ -51,6 +54,12 @@ def charlie(operator) -> ApiClient:
 
 def send(asking: ApiClient, method: str, path: str = "", **body):
     return asking.http.request(method, f"{SCHEDULES}{path}", content=json.dumps(body).encode())
+
+
+def approve(operator: Operator, asking: ApiClient, one):
+    """Let the recipients have it, as the operator does."""
+    with operator.database.write() as connection:
+        changes.consent(connection, operator_scope(asking.org_id), one["id"], now=now_us())
 
 
 def make(asking: ApiClient, **more):
@@ -75,8 +84,9 @@ def test_one_is_made_shown_and_listed(alice):
     assert one in alice.get(SCHEDULES).json()["data"]
 
 
-def test_it_is_run_now_and_the_mail_holds_what_is_new_each_event_once(alice, mailbox):
+def test_it_is_run_now_and_the_mail_holds_what_is_new_each_event_once(alice, mailbox, operator):
     one = make(alice, name="Run me", filter={"action": "thing.*"})
+    approve(operator, alice, one)
     mailbox[0].messages.clear()
     seen = []
     for number in range(2):
@@ -102,6 +112,7 @@ def test_a_file_can_go_to_the_directory_of_the_operator(alice, folder):
 
 def test_who_wants_no_more_says_so_with_one_click(alice, mailbox, operator):
     one = make(alice, name="Tired")
+    approve(operator, alice, one)
     mailbox[0].messages.clear()
     send(alice, "POST", f"/{one['id']}/run")
     message = mail_of(eventually(lambda: mailbox[0].messages)[0][1])
@@ -126,8 +137,10 @@ def test_strangers_get_nothing_before_an_owner_consents(alice, operator):
     one = make(exports_only)
     assert one["recipient_states"] == [{"address": OUTSIDER, "status": "waiting_for_consent"}]
     problem(send(exports_only, "POST", f"/{one['id']}/run"), 409, "no_recipients")
-    problem(send(exports_only, "POST", f"/{one['id']}/consent"), 403, "missing_permission")
-    agreed = send(alice, "POST", f"/{one['id']}/consent").json()
+    refused = problem(send(alice, "POST", f"/{one['id']}/consent"), 403, "person_required")
+    assert refused["page"] == "/exports"
+    approve(operator, alice, one)
+    agreed = alice.get(f"{SCHEDULES}/{one['id']}").json()
     assert agreed["recipient_states"] == [{"address": OUTSIDER, "status": "active"}]
     told = eventually(lambda: alice.page(action="audit_log.schedule_consented", resource=one["id"])["data"])
     assert told[0]["metadata"]["recipients"] == [OUTSIDER]

@@ -26,6 +26,9 @@ def test_a_webhook_is_made_tried_and_deleted(sending: Member) -> None:
     assert sending.run("destination", "disable", public_id).returncode == 0
     assert '"enabled":false' in sending.run("destination", "show", public_id).stdout.replace(" ", "")
     assert sending.run("destination", "enable", public_id).returncode == 0
+    assert "waits for an owner's approval" in sending.run("destination", "test", public_id).stderr
+    operator = {"TALLYSTICK_DATA_DIR": str(sending.server.data_dir)}
+    assert sending.run("destination", "approve", public_id, "--org", sending.slug, **operator).returncode == 0
     delivery = sending.run("destination", "test", public_id).stdout.strip()
     (line,) = sending.run("destination", "deliveries", public_id).stdout.splitlines()
     assert json.loads(line)["id"] == delivery
@@ -50,6 +53,6 @@ def test_what_is_no_id_never_becomes_a_path(sending: Member, public_id: str) -> 
 
 def test_mail_goes_to_several_and_a_webhook_to_one(sending: Member) -> None:
     made = sending.run("destination", "create", "email", "you@example.com", "me@example.com", "--json")
-    assert made.returncode == 1, "nobody of them is a member"
+    assert json.loads(made.stdout)["state"] == "waiting_for_approval", "nobody of them is a member"
     two = sending.run("destination", "create", "webhook", "https://a.example", "https://b.example")
     assert two.returncode == 2

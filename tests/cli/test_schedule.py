@@ -38,8 +38,8 @@ def test_it_waits_for_consent_and_then_runs(scheduling):
     assert "Waiting for an owner's approval: you@example.com" in made.stderr
     public_id = made.stdout.strip()
     assert "approval" in scheduling.run("schedule", "run", public_id).stderr
-    scheduling.key = scheduling.new_key("exports", "admin")
-    assert scheduling.run("schedule", "consent", public_id).returncode == 0
+    operator = {"TALLYSTICK_DATA_DIR": str(scheduling.server.data_dir)}
+    assert scheduling.run("schedule", "consent", public_id, "--org", scheduling.slug, **operator).returncode == 0
     assert scheduling.run("schedule", "run", public_id).returncode == 0
     assert json.loads(scheduling.run("schedule", "runs", public_id).stdout.splitlines()[0])["asked"] is True
 

@@ -51,10 +51,12 @@ def test_the_api_describes_and_validates_it(api):
     assert "does not take 'url', only loft, ring" in unknown.json()["detail"]
 
 
-def test_a_message_is_delivered_by_it_and_its_secret_is_not_shown(api, tmp_path):
+def test_a_message_is_delivered_by_it_and_its_secret_is_not_shown(api, alice, tmp_path):
     settings = {"loft": str(tmp_path), "ring": "NL-42"}
     made = api.post(DESTINATIONS, json={"kind": "pigeon", "name": "Homer", "settings": settings}).json()
     assert (made["settings"], made["secret"]) == ({"loft": str(tmp_path)}, None)
+    assert made["state"] == "waiting_for_approval"
+    approve(alice, made["id"])
     assert api.post(f"{DESTINATIONS}/{made['id']}/test").status_code == 202
     (delivery,) = eventually(
         lambda: [one for one in api.get(f"{DESTINATIONS}/{made['id']}/deliveries").json()["data"] if one["attempts"]]
@@ -63,6 +65,14 @@ def test_a_message_is_delivered_by_it_and_its_secret_is_not_shown(api, tmp_path)
     (letter,) = tmp_path.iterdir()
     assert letter.read_text().startswith("NL-42: This is a test of the destination Homer")
     assert "NL-42" not in api.get(DESTINATIONS).text
+
+
+def approve(owner, public_id):
+    """Press the button that the page offers."""
+    page = owner.get("/alerts").text
+    form = re.search(rf'action="/alerts/destinations/{public_id}/approve">(.*?)</form>', page)[1]
+    fields = dict(re.findall(r'name="(\w+)" value="(\w+)"', form))
+    assert owner.post(f"/alerts/destinations/{public_id}/approve", data=fields).status_code == 303
 
 
 def test_the_form_offers_it_and_creates_it(alice, tmp_path):

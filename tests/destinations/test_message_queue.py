@@ -19,7 +19,7 @@ from tallystick.destinations.kinds.webhook import webhook_headers
 from tallystick.destinations.message_queue import PAUSES
 from tallystick.destinations.tables import destinations as destinations_table
 from tallystick.destinations.tables import mails
-from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
+from tallystick.errors import BadRequest, Conflict, NotFound
 from tallystick.outbox.write import outbox
 from tests.destinations.destination_driver import HOUR, DeliveryDriver, message, owner_of
 from tests.destinations.mail_server import certificate, open_mailbox
@@ -190,10 +190,12 @@ def test_mail_is_the_notification_and_goes_again_only_to_who_has_not_got_it(spin
 def test_only_an_owner_sends_mail_out_of_the_organization(at):
     owner = owner_of(at)
     admin = person_scope(at.scope.org_id, owner.principal, "admin")
-    with at.database.write() as connection, pytest.raises(Forbidden):
-        changes.create(connection, admin, at.context, "email", "Out", {"to": ["x@else.com"]}, now=at.now)
     with at.database.write() as connection:
-        changes.create(connection, admin, at.context, "email", "In", {"to": ["maya@acme.com"]}, now=at.now)
+        out = changes.create(connection, admin, at.context, "email", "Out", {"to": ["x@else.com"]}, now=at.now)
+        inside = changes.create(connection, admin, at.context, "email", "In", {"to": ["maya@acme.com"]}, now=at.now)
+        own = changes.create(connection, owner, at.context, "email", "Own", {"to": ["x@else.com"]}, now=at.now)
+    approvals = [made.destination.approval for made in (out, inside, own)]
+    assert approvals == ["waiting", "", "approved"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tallystick import clock
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.destinations.local_directory import Directory
 from tallystick.errors import Conflict
-from tallystick.exports import links, request
+from tallystick.exports import links
 from tallystick.exports.tables import exports
 from tallystick.schedules import changes
 from tallystick.schedules.tables import (
@@ -80,9 +80,9 @@ def _sends_a_link(sqlite_spine: Spine, maya, controller, driver):
     assert len(content) < 20_000
     assert attached(message) is None
     assert "too large to attach" in text_of(message)
-    org_id, export_id = links.read_link("secret", token_in(message, "/v1/export-links"), now=clock.now_us())
     with sqlite_spine.database.read() as connection:
-        one = request.find_linked(connection, org_id, export_id)
+        one, link = links.follow(connection, "secret", token_in(message, "/v1/export-links"), now=clock.now_us())
+    assert link.recipient == "maya@acme.com"
     assert len(indexes(driver.exporter.path(one).read_bytes())) == one.rows >= 30
     assert [row.way for row in deliveries(sqlite_spine)] == ["link"]
 

@@ -110,8 +110,8 @@ def test_a_file_that_vanishes_while_it_is_sent_is_missing(driver, daily, monkeyp
     claims = claim_both(driver)
     load = driver.queue._load
 
-    def load_and_lose(connection, row):
-        file = load(connection, row)
+    def load_and_lose(connection, row, now):
+        file = load(connection, row, now)
         content = file.path.read_bytes()
         file.path.unlink()
         lost.append((file.path, content))

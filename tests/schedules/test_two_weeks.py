@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tallystick.clock import DAY_US, from_us
-from tallystick.exports import links, request
+from tallystick.exports import links
 from tallystick.work.calendar import Calendar
 from tests.destinations.mail_server import Mailbox, open_mailbox
 from tests.fixtures.spine import Spine
@@ -36,9 +36,9 @@ def file_of(spine: Spine, content: bytes, driver: ScheduleDriver) -> list[int]:
     """What a mail holds, or what its link leads to."""
     message = mail_of(content)
     if (file := attached(message)) is None:
-        org_id, export_id = links.read_link("secret", token_in(message, "/v1/export-links"), now=0)
         with spine.database.read() as connection:
-            file = driver.exporter.path(request.find_linked(connection, org_id, export_id)).read_bytes()
+            export, _ = links.follow(connection, "secret", token_in(message, "/v1/export-links"), now=0)
+        file = driver.exporter.path(export).read_bytes()
     return indexes(file)
 
 

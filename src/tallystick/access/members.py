@@ -38,6 +38,16 @@ def list_members(connection: Connection, scope: Scope) -> list[Member]:
     return [_member_of_row(row) for row in rows]
 
 
+def member_addresses(connection: Connection, org_id: UUID) -> set[str]:
+    """The addresses of the organization's members whose access is not disabled."""
+    members = (
+        select(people.c.email)
+        .join(memberships, memberships.c.user_id == people.c.user_id)
+        .where(memberships.c.org_id == org_id, memberships.c.disabled_at.is_(None), people.c.disabled_at.is_(None))
+    )
+    return set(connection.execute(members).scalars())
+
+
 def change_role(
     connection: Connection, scope: Scope, user_id: UUID, role: str, *, now: int, caller: Caller = NOWHERE
 ) -> Member:

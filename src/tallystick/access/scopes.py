@@ -108,7 +108,22 @@ def require_whole_trail(scope: Scope) -> None:
         )
 
 
+def is_owner(scope: Scope) -> bool:
+    """Whether an owner, or the operator, acts. A key never is one, whoever created it."""
+    return scope.role == "owner" or scope.principal.kind == "system"
+
+
+def require_person(scope: Scope, page: str) -> None:
+    """Forbidden (`person_required`, with the page where a person does it) if an API key acts."""
+    if scope.principal.kind == "api_key":
+        raise Forbidden(
+            f"An API key cannot decide this. An owner does it, signed in, on the page {page}.",
+            code="person_required",
+            page=page,
+        )
+
+
 def require_ownership(scope: Scope) -> None:
     """Forbidden (`owner_only`) unless an owner, or the operator, acts."""
-    if scope.role != "owner" and scope.principal.kind != "system":
+    if not is_owner(scope):
         raise Forbidden("Only an owner of the organization can do this. Ask one of them.", code="owner_only")

@@ -54,8 +54,15 @@ class DestinationResponse(ResponseBody):
     ]
     enabled: bool
     state: Annotated[
-        str, doc("`disabled` after too many failures, or by a person.", enum=["ok", "failing", "disabled"])
+        str,
+        doc(
+            "`waiting_for_approval` until an owner approves a destination outside the organization on the page Alerts; "
+            "nothing is sent before. `disabled` after too many failures, or by a person.",
+            enum=["ok", "failing", "disabled", "waiting_for_approval"],
+        ),
     ]
+    approved_by: Annotated[str | None, doc("The owner who approved it, or the operator; null if nobody had to.")]
+    approved_at: Time | None
     consecutive_failures: Count
     last_error: str | None
     last_success_at: Time | None
@@ -74,7 +81,9 @@ class DestinationResponse(ResponseBody):
             "name": destination.name,
             "settings": dict(destination.settings),
             "enabled": destination.enabled,
-            "state": destination.state,
+            "state": destination.shown_state,
+            "approved_by": destination.approved_by or None,
+            "approved_at": optional_rfc3339(destination.approved_at),
             "consecutive_failures": destination.failures,
             "last_error": destination.last_error or None,
             "last_success_at": optional_rfc3339(destination.last_success_at),
@@ -170,6 +179,7 @@ async def make_destination(
 ) -> Response[DestinationSecretResponse]:
     """Create a destination.
 
+    Every webhook and Slack channel, and every email address that belongs to no member, waits for an owner's approval.
     Webhooks are signed as Standard Webhooks specifies; the secret is only in this answer. Requests go to private
     addresses only if the operator allowed them.
     """
@@ -206,7 +216,7 @@ async def change_destination(request: Request[Any, Any, Any], services: ApiServi
     """Change a destination.
 
     Fields that are left out keep their value; `settings` are replaced as a whole. Enabling it sends what waits at
-    once.
+    once. Another address outside the organization waits for an owner's approval again.
     """
     authorized = await authorize(request, services)
     body = await authorized.body(DestinationChange, "destination", "bad_destination")
@@ -260,7 +270,7 @@ async def list_deliveries(request: Request[Any, Any, Any], services: ApiServices
     return answer(DeliveriesResponse([DeliveryResponse.of(delivery) for delivery in deliveries]))
 
 
-@post(PATH + "/{id:str}/deliveries/{delivery:str}/retry", status_code=202, opt=_operation())
+@post(PATH + "/{id:str}/deliveries/{delivery:str}/retry", status_code=202, opt=_operation(problems=(409,)))
 async def retry_delivery(request: Request[Any, Any, Any], services: ApiServices) -> Response[DeliveryStarted]:
     """Retry a delivery.
 

@@ -303,11 +303,11 @@ async def run_schedule(request: Request[Any, Any, Any], services: ApiServices) -
     return answer(ScheduleResponse.of(schedule))
 
 
-@post(PATH + "/{id:str}/consent", status_code=200, opt=_operation("admin"))
+@post(PATH + "/{id:str}/consent", status_code=200, opt=_operation())
 async def consent_to_schedule(request: Request[Any, Any, Any], services: ApiServices) -> Response[ScheduleResponse]:
     """Consent to recipients outside the organization.
 
-    Takes a key that an owner created. Recipients that wait for consent get the next file.
+    Only owners consent, on the page Exports: the answer to a key is 403 `person_required`.
     """
     authorized = await authorize(request, services)
     schedule = await authorized.write(changes.consent, authorized.id, **authorized.context)

@@ -37,7 +37,8 @@ from tallystick.clock import SECOND_US, optional_rfc3339, rfc3339
 from tallystick.errors import BadRequest
 from tallystick.exports import links
 from tallystick.exports import request as export_request
-from tallystick.exports.links import file_headers
+from tallystick.exports.download import file_headers
+from tallystick.exports.links import SharedLink
 from tallystick.exports.request import KINDS, Export
 from tallystick.query.scope import Principal, Scope
 from tallystick.render.writers import FORMATS
@@ -63,6 +64,7 @@ _FILE = "The file. `Repr-Digest` holds its SHA-256."
 _operation = partial(operation, "Exports", "exports")
 
 Status = Annotated[str, doc("Status.", enum=list(STATUSES))]
+LinkId = Annotated[str, doc("`lnk_` and 26 characters.")]
 Gone = Annotated[
     str | None, doc("Why a completed export has no file any more; null while it has one.", enum=[*GONE, None])
 ]
@@ -148,11 +150,52 @@ class ExportsResponse(ResponseBody):
     data: list[ExportResponse]
 
 
-class ExportLink(ResponseBody):
+class ExportLinkResponse(ResponseBody):
     """A link to the file of an export."""
 
+    id: LinkId
     url: Annotated[str, doc("Address of the file. Whoever has it can download the file without a key.")]
     expires_at: Time
+
+
+class ListedLinkResponse(ResponseBody):
+    """A link to the file of an export, without its address."""
+
+    id: LinkId
+    made_by: PrincipalReference
+    made_at: Time
+    recipient: Annotated[str | None, doc("Whom a scheduled export sent it to; null for a link that was asked for.")]
+    expires_at: Time
+    last_used_at: Time | None
+    status: Annotated[
+        str,
+        doc(
+            "`active`; `expired`; `ended` by somebody; `access_ended`: its maker or its recipient lost the access.",
+            enum=["active", "expired", "ended", "access_ended"],
+        ),
+    ]
+    ended_by: str | None
+    ended_at: Time | None
+
+    @classmethod
+    def of(cls, link: SharedLink, status: str) -> "ListedLinkResponse":
+        return cls(
+            id=link.public_id,
+            made_by=PrincipalReference.of(link.by),
+            made_at=rfc3339(link.made_at),
+            recipient=link.recipient or None,
+            expires_at=rfc3339(link.expires_at),
+            last_used_at=optional_rfc3339(link.last_used_at),
+            status=status,
+            ended_by=link.ended_by or None,
+            ended_at=optional_rfc3339(link.ended_at),
+        )
+
+
+class ExportLinksResponse(ResponseBody):
+    """Links to an export, newest first."""
+
+    data: list[ListedLinkResponse]
 
 
 @post(PATH, status_code=202, opt=_operation(body=ExportInput, problems=(409,)))
@@ -214,17 +257,39 @@ async def download_export(request: Request[Any, Any, Any], services: ApiServices
 
 
 @post(PATH + "/{id:str}/link", opt=_operation(body=ExportLinkInput, problems=(409,)))
-async def link_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[ExportLink]:
+async def link_export(request: Request[Any, Any, Any], services: ApiServices) -> Response[ExportLinkResponse]:
     """Create a link to an export.
 
-    Whoever has the link can download the file without a key until it expires. Deleting the export ends its links.
+    Whoever has the link can download the file without a key. It ends when it expires, when somebody ends it, with the
+    file, and when whoever made it loses the access to the file: a key that is revoked, expires or loses a scope.
     """
     authorized = await authorize(request, services)
     body = await authorized.body(ExportLinkInput, "link", "bad_export", empty=b"{}")
-    export, until = await authorized.write(_link, authorized.id, body.expires_in, **authorized.context)
-    token = links.make_link(services.settings.secret_key, export.org_id, export.export_id, until)
+    link = await authorized.write(_link, authorized.id, body.expires_in, **authorized.context)
+    token = links.token_of(services.settings.secret_key, link)
     url = f"{services.settings.public_url.rstrip('/')}/v1/export-links/{token}"
-    return answer(ExportLink(url, rfc3339(until)))
+    return answer(ExportLinkResponse(link.public_id, url, rfc3339(link.expires_at)))
+
+
+@get(PATH + "/{id:str}/links", opt=_operation())
+async def list_export_links(request: Request[Any, Any, Any], services: ApiServices) -> Response[ExportLinksResponse]:
+    """List the links to an export.
+
+    Newest first: who made each, when it expires and when it was last used. Links are listed for thirty days after they
+    expired.
+    """
+    authorized = await authorize(request, services)
+    return answer(await authorized.read(_links, authorized.id))
+
+
+@delete(PATH + "/{id:str}/links/{link:str}", opt=_operation(optional={"admin": "end a link of somebody else"}))
+async def end_export_link(request: Request[Any, Any, Any], services: ApiServices) -> None:
+    """End a link to an export.
+
+    It stays in the list. Repeating the request changes nothing.
+    """
+    authorized = await authorize(request, services)
+    await authorized.write(links.end_link, authorized.id, authorized.path("link"), **authorized.context)
 
 
 @get("/v1/export-links/{token:str}", opt=operation("Exports", answer=_FILE, media=_FILES, problems=(409,)))
@@ -237,18 +302,19 @@ async def follow_export_link(request: Request[Any, Any, Any], services: ApiServi
     caller = caller_of(request, services)
     services.public_reads.take(caller.address)
 
-    def find() -> Export:
+    def find() -> tuple[Export, SharedLink | None]:
         token = request.path_params["token"]
-        org_id, export_id = links.read_link(services.settings.secret_key, token, now=clock.now_us())
         with services.database.read() as connection:
-            return export_request.find_linked(connection, org_id, export_id)
+            return links.follow(connection, services.settings.secret_key, token, now=clock.now_us())
 
-    export = await services.database.run(find)
-    return await _file(services, export, log_scope(export.org_id).principal, caller)
+    export, link = await services.database.run(find)
+    return await _file(services, export, log_scope(export.org_id).principal, caller, link)
 
 
-async def _file(services: ApiServices, export: Export, by: Principal, caller: Caller) -> Response[Any]:
-    await services.database.run(services.exporter.begin_download, export, by, caller)
+async def _file(
+    services: ApiServices, export: Export, by: Principal, caller: Caller, link: SharedLink | None = None
+) -> Response[Any]:
+    await services.database.run(services.exporter.begin_download, export, by, caller, link)
     return File(
         path=services.exporter.path(export),
         media_type=KINDS[export.format].media_type,
@@ -259,20 +325,19 @@ async def _file(services: ApiServices, export: Export, by: Principal, caller: Ca
 
 def _link(
     connection: Connection, scope: Scope, public_id: str, seconds: int, *, now: int, caller: Caller
-) -> tuple[Export, int]:
-    """The export, and until when a link to it is valid."""
+) -> SharedLink:
+    """A new link that is valid for `seconds`, but not longer than the file is kept."""
     export = export_request.find_downloadable(connection, scope, public_id)
     most = ((export.expires_at or now) - now) // SECOND_US
     if not seconds >= LEAST_LINK_SECONDS:
         raise BadRequest(f"expires_in is {LEAST_LINK_SECONDS} or more.", code="bad_export", field="expires_in")
     until = now + min(seconds, most) * SECOND_US
-    export_request.record_action(
-        connection,
-        export,
-        "audit_log.export_linked",
-        by=scope.principal,
-        caller=caller,
-        now=now,
-        metadata={"expires_at": rfc3339(until)},
+    return links.make_link(connection, scope, export, until, now=now, caller=caller)
+
+
+def _links(connection: Connection, scope: Scope, public_id: str) -> ExportLinksResponse:
+    export, now = export_request.find_export(connection, scope, public_id), clock.now_us()
+    found = links.list_links(connection, scope, public_id)
+    return ExportLinksResponse(
+        [ListedLinkResponse.of(link, links.state_of(connection, export, link, now)) for link in found]
     )
-    return export, until

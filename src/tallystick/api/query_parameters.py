@@ -166,6 +166,7 @@ PATH_PARAMETERS = {
     "/v1/legal-holds/{id}": _path("id", "Id of a legal hold.", "hold_01hk6v2q8zfw0a3m5n7p9r1t3v"),
     "/v1/erasures/{id}": _path("id", "Id of an erasure.", "ers_01hk6v2q8zfw0a3m5n7p9r1t3v"),
     "/v1/exports/{id}": _path("id", "Id of an export.", _EXPORT),
+    "/v1/exports/{id}/links/{link}": _path("link", "Id of a link.", "lnk_01hk6v2q8zfw0a3m5n7p9r1t3v"),
     "/v1/export-links/{token}": _path("token", "The last part of the link.", "eyJ0…"),
     "/v1/export-schedules/{id}": _path("id", "Id of a scheduled export.", "sch_01hk6v2q8zfw0a3m5n7p9r1t3v"),
     "/v1/alert-rules/{id}": _path("id", "Id of an alert rule.", "rul_01hk6v2q8zfw0a3m5n7p9r1t3v"),

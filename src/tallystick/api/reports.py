@@ -20,7 +20,7 @@ from tallystick.clock import optional_rfc3339, rfc3339
 from tallystick.compliance import reports
 from tallystick.compliance.framework import Control, ExceptionSearch, Framework, Question
 from tallystick.compliance.reports import ReportRequest
-from tallystick.exports.links import file_headers
+from tallystick.exports.download import file_headers
 from tallystick.exports.request import Export, require_file
 from tallystick.render.compliance_pdf import report_pdf
 

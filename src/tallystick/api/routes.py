@@ -80,6 +80,8 @@ ROUTES: list[HTTPRouteHandler] = [
     exports.end_export,  # DELETE /v1/exports/{id}
     exports.download_export,  # GET /v1/exports/{id}/download
     exports.link_export,  # POST /v1/exports/{id}/link
+    exports.list_export_links,  # GET /v1/exports/{id}/links
+    exports.end_export_link,  # DELETE /v1/exports/{id}/links/{link}
     exports.follow_export_link,  # GET /v1/export-links/{token}
     export_schedules.list_schedules,  # GET /v1/export-schedules
     export_schedules.make_schedule,  # POST /v1/export-schedules

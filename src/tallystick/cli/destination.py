@@ -5,8 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
+from tallystick.access import organizations
+from tallystick.access.scopes import operator_scope
 from tallystick.cli.client import Client
+from tallystick.cli.control_database import CLI_CALLER, control_database
 from tallystick.cli.terminal import JsonOption, counted, emit, id_argument, note, print_table, say
+from tallystick.clock import now_us
+from tallystick.destinations.approval import approve as approve_destination
 from tallystick.destinations.kinds.registry import find_kind, kind_names
 
 app = typer.Typer()
@@ -39,6 +44,8 @@ def create(
         emit(made)
         return
     say(made["id"])
+    if made["state"] == "waiting_for_approval":
+        note("Nothing is sent there until an owner approves it on the page Alerts.")
     if made["secret"]:
         note(f"Signing secret, shown only once: {made['secret']}")
 
@@ -100,6 +107,15 @@ def disable(public_id: DestinationId) -> None:
     """Turn a destination off. This is recorded."""
     Client.from_environment().send("PATCH", f"{PATH}/{public_id}", {"enabled": False})
     note(f"{public_id} is off.")
+
+
+@destination.command()
+def approve(public_id: DestinationId, org: Annotated[str, typer.Option(help="The organization's short name.")]) -> None:
+    """Let messages go to a destination outside the organization, as the operator. Owners do it on the page Alerts."""
+    with control_database() as database, database.write() as connection:
+        scope = operator_scope(organizations.by_slug(connection, org).org_id)
+        approve_destination(connection, scope, public_id, None, now=now_us(), caller=CLI_CALLER)
+    note(f"{public_id} is approved.")
 
 
 @destination.command()

@@ -5,7 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from tallystick.access import organizations
+from tallystick.access.scopes import operator_scope
 from tallystick.cli.client import Client
+from tallystick.cli.control_database import CLI_CALLER, control_database
 from tallystick.cli.export import (
     ColumnsOption,
     CsvColumnChoice,
@@ -15,6 +18,8 @@ from tallystick.cli.export import (
     FilterOption,
 )
 from tallystick.cli.terminal import JsonOption, counted, emit, id_argument, note, print_table, say
+from tallystick.clock import now_us
+from tallystick.schedules import changes
 
 app = typer.Typer()
 schedule = typer.Typer(no_args_is_help=True, help="Send exports every day, week or month.")
@@ -131,9 +136,12 @@ def resume(public_id: ScheduleId, json: JsonOption = False) -> None:
 
 
 @schedule.command()
-def consent(public_id: ScheduleId, json: JsonOption = False) -> None:
-    """Approve recipients outside the organization. Needs a key with all scopes that an owner created."""
-    _print_schedule(Client.from_environment().send("POST", f"{PATH}/{public_id}/consent", None), json)
+def consent(public_id: ScheduleId, org: Annotated[str, typer.Option(help="The organization's short name.")]) -> None:
+    """Approve recipients outside the organization, as the operator. Owners do it on the page Exports."""
+    with control_database() as database, database.write() as connection:
+        scope = operator_scope(organizations.by_slug(connection, org).org_id)
+        changes.consent(connection, scope, public_id, now=now_us(), caller=CLI_CALLER)
+    note(f"Recipients of {public_id} get the next file.")
 
 
 @schedule.command()

@@ -10,12 +10,21 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from tallystick import ids
 from tallystick.access import names, organizations
-from tallystick.access.audit import NOWHERE, Caller, differences, record_own_for, resource
+from tallystick.access.audit import NOWHERE, Caller, differences, record_own_for
 from tallystick.access.scopes import require
 from tallystick.destinations import message_queue
 from tallystick.destinations.address_guard import Guard
+from tallystick.destinations.approval import approval_values, require_approval
 from tallystick.destinations.context import DestinationContext
-from tallystick.destinations.destination import DELIVERY_PREFIX, PREFIX, Destination, is_destination, show
+from tallystick.destinations.destination import (
+    DELIVERY_PREFIX,
+    PREFIX,
+    WAITING,
+    Destination,
+    destination_resource,
+    is_destination,
+    show,
+)
 from tallystick.destinations.kinds.kind import CheckedSettings, DestinationKind, SettingsCheck, invalid_settings
 from tallystick.destinations.kinds.registry import find_kind, kind_names, kind_of
 from tallystick.destinations.secrets import (
@@ -52,7 +61,9 @@ def create(
     now: int,
     caller: Caller = NOWHERE,
 ) -> NewSecret:
-    """Creates a destination. Raises BadRequest (`bad_destination`), Conflict (`too_many_destinations`), Forbidden."""
+    """Creates a destination. One outside the organization waits for an owner's approval, unless an owner creates it.
+
+    Raises BadRequest (`bad_destination`), Conflict (`too_many_destinations`), Forbidden."""
     require(scope, "alerts")
     kind = find_kind(kind_name)
     if kind is None:
@@ -80,6 +91,7 @@ def create(
             last_error="",
             made_by=scope.principal.label[:254],
             made_at=now,
+            **approval_values(scope, kind.outside(checked), frozenset(), now),
         )
     )
     created = show(connection, scope, ids.encode(PREFIX, destination_id.bytes))
@@ -87,7 +99,7 @@ def create(
         connection,
         scope,
         "audit_log.destination_created",
-        _resource(created),
+        destination_resource(created),
         now=now,
         caller=caller,
         metadata=_description(created),
@@ -107,8 +119,8 @@ def change(
 ) -> Destination:
     """Changes `name`, `enabled` or `settings`; settings replace all of the earlier ones.
 
-    Waiting messages use the new settings; enabling a destination sends them at once. Raises BadRequest, NotFound,
-    Forbidden.
+    Waiting messages use the new settings; enabling a destination sends them at once. Settings that lead to
+    another place outside the organization wait for an owner's approval. Raises BadRequest, NotFound, Forbidden.
     """
     require(scope, "alerts")
     organizations.lock_row(connection, scope.org_id)
@@ -118,8 +130,11 @@ def change(
     if "name" in given:
         values["name"] = _check_name(given["name"])
     if "settings" in given:
-        checked = _check_settings(connection, scope, context.guard, kind_of(before.kind), given["settings"])
-        checked.secrets.secrets = _read_secrets(connection, context, before).secrets
+        kind, earlier = kind_of(before.kind), _read_secrets(connection, context, before)
+        checked = _check_settings(connection, scope, context.guard, kind, given["settings"])
+        approved = kind.outside(CheckedSettings(dict(before.settings), earlier))
+        values |= approval_values(scope, kind.outside(checked), approved if before.approval != WAITING else set(), now)
+        checked.secrets.secrets = earlier.secrets
         values["settings"] = msgspec.json.encode(checked.shown).decode()
         values["sealed"] = seal_secrets(context.seal, before.org_id, before.destination_id, checked.secrets)
     if given.get("enabled", before.enabled) != before.enabled:
@@ -137,7 +152,7 @@ def change(
             connection,
             scope,
             "audit_log.destination_updated",
-            _resource(after),
+            destination_resource(after),
             now=now,
             caller=caller,
             changes=changes,
@@ -168,7 +183,7 @@ def rotate(
         connection,
         scope,
         "audit_log.destination_updated",
-        _resource(one),
+        destination_resource(one),
         now=now,
         caller=caller,
         changes={"secret": REDACTED},
@@ -188,7 +203,7 @@ def remove(connection: Connection, scope: Scope, public_id: str, *, now: int, ca
         connection,
         scope,
         "audit_log.destination_deleted",
-        _resource(one),
+        destination_resource(one),
         now=now,
         caller=caller,
         metadata=_description(one),
@@ -203,9 +218,13 @@ def remove(connection: Connection, scope: Scope, public_id: str, *, now: int, ca
 
 
 def send_test(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> str:
-    """Sends a test message; returns the id of its delivery. Raises Conflict (`destination_off`), NotFound."""
+    """Sends a test message; returns the id of its delivery.
+
+    Raises Conflict (`destination_off`, `waiting_for_approval`), NotFound.
+    """
     require(scope, "alerts")
     one = show(connection, scope, public_id)
+    require_approval(one)
     if not one.enabled:
         raise Conflict("This destination is off. Turn it on first.", code="destination_off")
     requested_by = scope.principal.label
@@ -213,16 +232,20 @@ def send_test(connection: Connection, scope: Scope, public_id: str, *, now: int,
         one.name, one.public_id, requested_by, message_id=f"test_{ids.new_uuid(now).hex}", now=now
     )
     delivery_id = message_queue.enqueue(connection, one.org_id, one.destination_id, message, now=now)
-    record_own_for(connection, scope, "audit_log.destination_tested", _resource(one), now=now, caller=caller)
+    record_own_for(connection, scope, "audit_log.destination_tested", destination_resource(one), now=now, caller=caller)
     return ids.encode(DELIVERY_PREFIX, delivery_id.bytes) if delivery_id else ""
 
 
 def retry(
     connection: Connection, scope: Scope, public_id: str, delivery: str, *, now: int, caller: Caller = NOWHERE
 ) -> None:
-    """Sends a delivery again that was given up, or at once if it waits. Raises NotFound (`no_such_delivery`)."""
+    """Sends a delivery again that was given up, or at once if it waits.
+
+    Raises NotFound (`no_such_delivery`), Conflict (`waiting_for_approval`).
+    """
     require(scope, "alerts")
     one = show(connection, scope, public_id)
+    require_approval(one)
     try:
         delivery_id = ids.parse_uuid(DELIVERY_PREFIX, delivery)
     except ValueError:
@@ -239,7 +262,7 @@ def retry(
         connection,
         scope,
         "audit_log.destination_tested",
-        _resource(one),
+        destination_resource(one),
         now=now,
         caller=caller,
         metadata={"again": delivery},
@@ -281,8 +304,5 @@ def _check_name(text: object) -> str:
 
 
 def _description(one: Destination) -> dict[str, Any]:
-    return {"name": one.name, "kind": one.kind, "settings": dict(one.settings), "enabled": one.enabled}
-
-
-def _resource(one: Destination) -> dict[str, str]:
-    return resource("destination", one.destination_id, PREFIX, one.name)
+    shown = {"name": one.name, "kind": one.kind, "settings": dict(one.settings), "enabled": one.enabled}
+    return shown | ({"approval": one.approval} if one.approval else {})

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +10,14 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from tallystick import ids
+from tallystick.access.audit import resource
 from tallystick.access.scopes import require, require_whole_trail
 from tallystick.destinations.tables import deliveries, delivery_attempts, destinations
 from tallystick.errors import NotFound
 from tallystick.query.scope import Scope
 
 PREFIX, DELIVERY_PREFIX = "dst", "dlv"
+WAITING = "waiting"
 MAX_LISTED = 100
 _settings = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -23,6 +26,8 @@ _settings = msgspec.json.Decoder(dict[str, Any]).decode
 class Destination:
     """A configured place that messages go to, and its health. `settings` are those that may be shown.
 
+    `approval` is "waiting" or "approved" (by an owner) where messages leave the organization, otherwise empty.
+    `revision` is another one after each change of the settings, secret ones too.
     `failures` counts failed attempts in a row; `waiting` and `given_up` count deliveries. Times in microseconds.
     """
 
@@ -39,8 +44,17 @@ class Destination:
     last_failure_at: int | None
     made_by: str
     made_at: int
+    approval: str
+    approved_by: str
+    approved_at: int | None
+    revision: str
     waiting: int
     given_up: int
+
+    @property
+    def shown_state(self) -> str:
+        """The state in words of the API."""
+        return "waiting_for_approval" if self.approval == WAITING else self.state
 
     @property
     def public_id(self) -> str:
@@ -85,6 +99,11 @@ def require_read(scope: Scope) -> None:
     """Raises Forbidden unless the scope reads the whole trail."""
     require(scope, "events:read" if scope.principal.kind == "user" else "alerts")
     require_whole_trail(scope)
+
+
+def destination_resource(one: Destination) -> dict[str, str]:
+    """The destination as the resource of an audit event."""
+    return resource("destination", one.destination_id, PREFIX, one.name)
 
 
 def list_destinations(connection: Connection, scope: Scope) -> list[Destination]:
@@ -193,6 +212,10 @@ def _read(row: Row[Any], numbers: Mapping[tuple[UUID, str], int]) -> Destination
         row.last_failure_at,
         row.made_by,
         row.made_at,
+        row.approval,
+        row.approved_by,
+        row.approved_at,
+        sha256(row.sealed).hexdigest()[:32],
         numbers.get((row.destination_id, "waiting"), 0),
         numbers.get((row.destination_id, "given_up"), 0),
     )

@@ -14,7 +14,7 @@ from tallystick.database.engine import Database
 from tallystick.destinations.backoff import Backoff
 from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.delivery_queue import AttemptOutcome, Claim, DeliveryQueue, DeliveryResult, Lane
-from tallystick.destinations.destination import is_destination
+from tallystick.destinations.destination import WAITING, is_destination
 from tallystick.destinations.destination_health import record_health
 from tallystick.destinations.kinds.kind import DeliveryTarget
 from tallystick.destinations.kinds.registry import kind_of
@@ -27,6 +27,7 @@ CLAIM_SECONDS = 400  # longer than any attempt takes: an email may take five min
 PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 KEPT = 30 * DAY_US
 CLOCK_SKEW_US = 900 * SECOND_US  # how far apart the clocks of two processes may be
+_MAY_SEND = and_(destinations.c.enabled, destinations.c.approval != WAITING)
 _decode_message = msgspec.json.Decoder(Message).decode
 _decode_recipients = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -34,11 +35,12 @@ _decode_recipients = msgspec.json.Decoder(tuple[str, ...]).decode
 def enqueue(connection: Connection, org_id: UUID, destination_id: UUID, message: Message, *, now: int) -> UUID | None:
     """Has the message sent once this transaction is committed; returns the id of the delivery.
 
-    None when the destination is disabled or deleted, or when a message of this id was sent to it already.
+    None when the destination is disabled, waits for an owner's approval or was deleted, or when a message of this id
+    was sent to it already.
     """
     mine = and_(deliveries.c.org_id == org_id, deliveries.c.destination_id == destination_id)
     failures = connection.execute(
-        select(destinations.c.failures).where(is_destination(org_id, destination_id), destinations.c.enabled)
+        select(destinations.c.failures).where(is_destination(org_id, destination_id), _MAY_SEND)
     ).scalar()
     duplicate = select(deliveries.c.delivery_id).where(mine, deliveries.c.message_id == message.id)
     if failures is None or connection.execute(duplicate).first() is not None:
@@ -94,7 +96,7 @@ class MessageQueue(DeliveryQueue):
             select(deliveries.c.org_id, deliveries.c.destination_id, destinations.c.failures)
             .join(destinations, same)
             .where(deliveries.c.state == "waiting", _is_due(now), _is_unclaimed(now))
-            .where(destinations.c.enabled)
+            .where(_MAY_SEND)
             .group_by(deliveries.c.org_id, deliveries.c.destination_id, destinations.c.failures)
             .order_by(func.min(deliveries.c.next_at))
         )
@@ -114,7 +116,7 @@ class MessageQueue(DeliveryQueue):
         row = claim.row
         with self._database.read() as connection:
             destination = _destination(connection, row)
-        if destination is None:
+        if destination is None or destination.approval == WAITING:  # deleted, or led elsewhere after the claim
             return None
         try:
             secrets = open_secrets(self._context.seal, row.org_id, row.destination_id, destination.sealed)

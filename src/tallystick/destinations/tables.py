@@ -42,6 +42,10 @@ destinations = Table(
     time_column("last_failure_at", nullable=True),
     Column("made_by", String(254), nullable=False),
     time_column("made_at"),
+    # Whether an owner let messages leave the organization: waiting, approved; empty where they do not leave it.
+    Column("approval", String(10), nullable=False),
+    Column("approved_by", String(254), nullable=False),
+    time_column("approved_at", nullable=True),
 )
 
 # The message is emptied once it is sent; a delivery that was given up keeps it, so that it can be sent again.

@@ -20,6 +20,7 @@ from tallystick.erasure.export_files import ExportFiles
 from tallystick.erasure.replaced_files import ReplacedFiles
 from tallystick.erasure.subject import SubjectMatcher
 from tallystick.erasure.tables import erasures
+from tallystick.exports.tables import export_links
 from tallystick.ingest.tables import idempotency_keys
 from tallystick.retention.tables import legal_holds
 from tallystick.saved.tables import saved_views
@@ -158,6 +159,7 @@ def personal_data(database: Database, data_dir: Path) -> list[PersonalData]:
             "scheduled exports", database, export_schedules, ("name", "filter", "stopped", "by_name", "by_email")
         ),
         TableTexts("recipients", database, schedule_recipients, ("address",), drop=True),
+        TableTexts("links", database, export_links, ("by_name", "by_email", "recipient", "ended_by")),
         TableTexts("consents", database, schedule_recipients, ("consent_by",)),
         TableTexts("scheduled runs", database, schedule_runs, ("error",)),
         TableTexts("deliveries", database, schedule_deliveries, ("address", "problem"), drop=True),
@@ -169,7 +171,9 @@ def personal_data(database: Database, data_dir: Path) -> list[PersonalData]:
             ("rule_name", "group_name", "sentence", "facts", "search", "acknowledged_by", "note"),
         ),
         TableTexts("alert rules", database, alert_rules, ("name", "shape", "runbook", "made_by")),
-        TableTexts("destinations", database, destinations, ("name", "settings", "last_error", "made_by")),
+        TableTexts(
+            "destinations", database, destinations, ("name", "settings", "last_error", "made_by", "approved_by")
+        ),
         TableTexts("queued alerts", database, deliveries, ("message", "left", "problem")),
         TableTexts("delivery attempts", database, delivery_attempts, ("problem",)),
         # An active hold keeps its query: redacted, it would hold other events.
@@ -192,7 +196,7 @@ def personal_data(database: Database, data_dir: Path) -> list[PersonalData]:
 # Tables whose deleted rows may leave bytes in the database file, for databases that do not overwrite them.
 SCRUBBED = (
     "cases", "case_events", "reviews", "review_findings", "review_reminders", "saved_views", "legal_holds",
-    "idempotency_keys", "external_ids", "erasures", "erasure_steps", "exports", "export_schedules",
+    "idempotency_keys", "external_ids", "erasures", "erasure_steps", "exports", "export_links", "export_schedules",
     "schedule_recipients", "schedule_runs", "schedule_deliveries", "outbox", "journal", "set_aside", "alerts",
     "alert_rules", "alert_hits", "alert_memory", "destinations", "deliveries", "delivery_attempts",
 )  # fmt: skip

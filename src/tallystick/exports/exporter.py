@@ -16,8 +16,9 @@ from tallystick.access.scopes import operator_scope
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.errors import TallystickError, Unavailable
-from tallystick.exports import files, request
+from tallystick.exports import files, links, request
 from tallystick.exports.builder import BuildFunction, DeletionState, EventsDeleted, ExportBuilder, ExportResult
+from tallystick.exports.links import SharedLink
 from tallystick.exports.request import COMPLETED_ACTIONS, EXPORTED, Export, is_export
 from tallystick.exports.tables import exports
 from tallystick.ledger.prover import Prover
@@ -85,17 +86,21 @@ class Exporter(Background):
         if not one.has_file:
             files.remove(self.path(one))
 
-    def begin_download(self, one: Export, by: Principal, caller: Caller) -> None:
-        """Record a download in the trail; call it before the first byte is sent."""
+    def begin_download(self, one: Export, by: Principal, caller: Caller, link: SharedLink | None = None) -> None:
+        """Record a download, and by which link, in the trail; call it before the first byte is sent."""
+        now = clock.now_us()
+        through = {} if link is None else {"link": link.public_id, "link_of": link.by.label}
         with self._database.write() as connection:
+            if link is not None:
+                links.note_use(connection, link, now)
             request.record_action(
                 connection,
                 one,
                 "audit_log.export_downloaded",
                 by=by,
                 caller=caller,
-                now=clock.now_us(),
-                metadata={"rows": one.rows, "sha256": one.sha256},
+                now=now,
+                metadata={"rows": one.rows, "sha256": one.sha256, **through},
             )
         self.on_own_action()
 
@@ -127,6 +132,7 @@ class Exporter(Background):
         with self._database.write() as connection:
             past = update(exports).where(there, exports.c.expires_at <= now)
             connection.execute(past.values(gone="expired"))
+            links.delete_old(connection, now)
         with self._database.read() as connection:
             wanted = select(exports).where(there | (exports.c.state == "running"))
             rows = [request.export_of(row) for row in connection.execute(wanted)]

@@ -220,14 +220,6 @@ def find_downloadable(connection: Connection, scope: Scope, public_id: str) -> E
     return require_file(find_export(connection, scope, public_id))
 
 
-def find_linked(connection: Connection, org_id: UUID, export_id: UUID) -> Export:
-    """The export of a signed link, without a scope: the link was made by somebody who may share it."""
-    row = connection.execute(select(exports).where(is_export(org_id, export_id))).first()
-    if row is None:
-        raise _no_export()
-    return require_file(export_of(row))
-
-
 def require_file(one: Export) -> Export:
     """Return the export if it has a file; Conflict (`export_not_ready`), NotFound (`export_gone`)."""
     if one.state in OPEN:

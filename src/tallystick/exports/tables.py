@@ -1,6 +1,6 @@
-"""Table of exports."""
+"""Tables of exports and of links to them."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, Uuid
 
 from tallystick.database.tables import metadata, org_column, time_column
 
@@ -38,4 +38,28 @@ exports = Table(
     time_column("finished_at", nullable=True),
     time_column("expires_at", nullable=True),
     Index("ix_exports_state", "state"),
+)
+
+export_links = Table(
+    "export_links",
+    metadata,
+    org_column(primary_key=True),
+    Column("link_id", Uuid, primary_key=True),
+    Column("export_id", Uuid, nullable=False),
+    # Who made it; on each use, this one's access is read again.
+    Column("by_kind", String(20), nullable=False),
+    Column("by_id", String(100), nullable=False),
+    Column("by_name", String(254), nullable=False),
+    Column("by_email", String(254), nullable=False),
+    Column("view", String(64), nullable=False),  # SHA-256 of the filter that the maker's scope had
+    # The schedule that sent it, and to whom; whether an owner let it go to an address outside the organization.
+    Column("schedule_id", Uuid),
+    Column("recipient", String(254), nullable=False),
+    Column("consented", Boolean, nullable=False),
+    time_column("made_at"),
+    time_column("expires_at"),
+    time_column("last_used_at", nullable=True),
+    time_column("ended_at", nullable=True),
+    Column("ended_by", String(254), nullable=False),
+    Index("ix_export_links_org_id_export_id", "org_id", "export_id"),
 )

@@ -10,16 +10,16 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from tallystick import ids
 from tallystick.access import names, organizations
 from tallystick.access.audit import NOWHERE, Caller, differences, record_own_for, resource
-from tallystick.access.current_scope import require_owner
-from tallystick.access.scopes import require
+from tallystick.access.scopes import is_owner, require, require_ownership, require_person
 from tallystick.errors import BadRequest, Conflict, Forbidden
+from tallystick.exports import links
 from tallystick.exports.request import MAX_FILTER, check_layout
 from tallystick.ledger import log as ledger_log
 from tallystick.query.scope import Scope
 from tallystick.render.csv_lines import STANDARD
 from tallystick.render.writers import FORMATS
 from tallystick.schedules import runs
-from tallystick.schedules.recipients import check_recipients, has_owner_consent, invalid, may_receive, new_row
+from tallystick.schedules.recipients import check_recipients, invalid, may_receive, new_row
 from tallystick.schedules.schedule import MODES, OPERATOR_STORAGE, PREFIX, Schedule, is_schedule, recipients_of, show
 from tallystick.schedules.tables import (
     export_schedules,
@@ -139,7 +139,7 @@ def change(
     connection.execute(update(export_schedules).where(is_schedule(before.org_id, before.schedule_id)).values(values))
     if {"recipients", "to_storage"} & given.keys():
         _set_recipients(connection, scope, before, wanted, calendar, now)
-    if values["filter"] != _filter_text(before.filter) and not has_owner_consent(connection, scope):
+    if values["filter"] != _filter_text(before.filter) and not is_owner(scope):
         # The owner's consent was to files of the earlier filter.
         outside = recipients_of(before.org_id, before.schedule_id) & (schedule_recipients.c.consent_by != "")
         again = update(schedule_recipients).where(outside, schedule_recipients.c.state == "active")
@@ -159,7 +159,10 @@ def change(
 
 
 def remove(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> None:
-    """Deletes a schedule with its history; its files stay exports until they expire. Raises NotFound, Forbidden."""
+    """Deletes a schedule with its history; its files stay exports until they expire, but their links end.
+
+    Raises NotFound, Forbidden.
+    """
     one = _lock_and_read(connection, scope, public_id)
     record_own_for(
         connection,
@@ -172,6 +175,7 @@ def remove(connection: Connection, scope: Scope, public_id: str, *, now: int, ca
     )
     mine = (schedule_runs.c.org_id == one.org_id) & (schedule_runs.c.schedule_id == one.schedule_id)
     sent = select(schedule_runs.c.run_id).where(mine)
+    links.end_recipient_links(connection, one.org_id, one.schedule_id, scope.principal.label, now)
     connection.execute(
         delete(schedule_deliveries).where(
             schedule_deliveries.c.org_id == one.org_id, schedule_deliveries.c.run_id.in_(sent)
@@ -182,11 +186,28 @@ def remove(connection: Connection, scope: Scope, public_id: str, *, now: int, ca
     connection.execute(delete(export_schedules).where(is_schedule(one.org_id, one.schedule_id)))
 
 
-def consent(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> Schedule:
-    """As an owner, approves the recipients outside the organization. Raises Forbidden (`owner_only`), NotFound."""
+def consent(
+    connection: Connection,
+    scope: Scope,
+    public_id: str,
+    revision: str | None = None,
+    *,
+    now: int,
+    caller: Caller = NOWHERE,
+) -> Schedule:
+    """As an owner who saw the schedule at `revision`, approves the recipients outside the organization.
+
+    Raises Forbidden (`person_required` for a key, `owner_only`), NotFound, Conflict (`schedule_changed`).
+    """
     organizations.lock_row(connection, scope.org_id)
     one = show(connection, scope, public_id)
-    require_owner(connection, scope)
+    require_person(scope, "/exports")
+    require_ownership(scope)
+    if revision is not None and revision != one.revision:
+        raise Conflict(
+            "Somebody changed this schedule after you opened the page. Look at it again before you approve it.",
+            code="schedule_changed",
+        )
     waiting = [who.address for who in one.recipients if who.state == "waiting"]
     if waiting:
         name = scope.principal.label[:254]
@@ -294,6 +315,9 @@ def _set_recipients(
         # Unsubscribed addresses are kept, so that nobody adds them again by mistake.
         if address not in addresses and one.state != "unsubscribed":
             connection.execute(delete(schedule_recipients).where(mine, schedule_recipients.c.address == address))
+            links.end_recipient_links(
+                connection, before.org_id, before.schedule_id, scope.principal.label, now, only=[address]
+            )
     until = max((one.until for one in before.recipients), default=None)
     if until is None:
         until = calendar.period_before(calendar.following(now)).start if before.mode == "period" else 0

@@ -14,8 +14,7 @@ from tallystick.clock import exact_time
 from tallystick.destinations.email_templates import Email, EmailTemplates
 from tallystick.destinations.file_storage import FileStorage
 from tallystick.destinations.smtp import EmailNotSent, MailServer, compose, send_content, to_bytes
-from tallystick.exports import links
-from tallystick.exports.links import file_name
+from tallystick.exports.download import file_name
 from tallystick.exports.request import KINDS, Export
 from tallystick.exports.words import describe_filter
 from tallystick.schedules import unsubscribe
@@ -47,14 +46,15 @@ class ExportFile:
 
 @dataclass(frozen=True, slots=True)
 class ExportMailer:
-    """Sends export files by email; `secret` signs the links, which begin with `public_url`."""
+    """Sends export files by email; `secret` signs the links to unsubscribe. All links begin with `public_url`."""
 
     mail_server: MailServer
     secret: str
     public_url: str
 
-    def send(self, file: ExportFile, address: str, now: int) -> DeliveryMethod:
-        """Sends one email: with the file if the server accepts it, otherwise with a link.
+    def send(self, file: ExportFile, address: str, now: int, file_link: Callable[[], str]) -> DeliveryMethod:
+        """Sends one email: with the file if the server accepts it, otherwise with a link to it,
+        whose token `file_link` makes.
 
         The same file sent again has the same Message-ID. Raises EmailNotSent, InvalidEmail.
         """
@@ -63,7 +63,7 @@ class ExportMailer:
         def write(most: int) -> bytes:
             limit = min(most or MAX_ATTACHED, MAX_ATTACHED)
             if (file.export.bytes or 0) * BASE64_GROWTH + HEADROOM <= limit:
-                content = to_bytes(self._message(file, address, now, attached=True))
+                content = to_bytes(self._message(file, address, now, link=None))
                 if len(content) <= limit:
                     methods.append("attached")
                     return content
@@ -71,7 +71,7 @@ class ExportMailer:
 
         def write_link(_most: int) -> bytes:
             methods.append("link")
-            return to_bytes(self._message(file, address, now, attached=False))
+            return to_bytes(self._message(file, address, now, link=f"{self._base}/v1/export-links/{file_link()}"))
 
         self._send(address, write, write_link)
         return methods[-1]
@@ -84,17 +84,17 @@ class ExportMailer:
                 raise
             asyncio.run(send_content(self.mail_server, address, write_smaller))
 
-    def _message(self, file: ExportFile, address: str, now: int, *, attached: bool) -> EmailMessage:
+    def _message(self, file: ExportFile, address: str, now: int, *, link: str | None) -> EmailMessage:
         token = unsubscribe.sign_token(self.secret, file.schedule.org_id, file.schedule.schedule_id, address)
-        unsubscribe_url = f"{self.public_url.rstrip('/')}/unsubscribe/{token}"
-        email = export_email(file, unsubscribe_url, None if attached else self._link(file))
+        unsubscribe_url = f"{self._base}/unsubscribe/{token}"
+        email = export_email(file, unsubscribe_url, link)
         # Of the export as well: a file that was made again is different content, thus a different message.
         content = file.export.export_id.bytes + address.encode()
         unique = f"{file.run_id.hex}.{sha256(content).hexdigest()[:16]}"
         message = compose(self.mail_server, address, email, at=now, message_id=unique)
         message["List-Unsubscribe"] = f"<{unsubscribe_url}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        if attached:
+        if link is None:
             main, _, sub = KINDS[file.export.format].media_type.partition(";")[0].partition("/")
             message.add_attachment(
                 file.path.read_bytes(),
@@ -105,10 +105,9 @@ class ExportMailer:
             )
         return message
 
-    def _link(self, file: ExportFile) -> str:
-        until = file.export.expires_at or 0
-        token = links.make_link(self.secret, file.export.org_id, file.export.export_id, until)
-        return f"{self.public_url.rstrip('/')}/v1/export-links/{token}"
+    @property
+    def _base(self) -> str:
+        return self.public_url.rstrip("/")
 
 
 def store_file(storage: FileStorage, file: ExportFile) -> DeliveryMethod:

@@ -1,6 +1,7 @@
 """The queue of export files on their way to the recipients of a schedule."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -15,8 +16,8 @@ from tallystick.destinations.delivery_queue import AttemptOutcome, Claim, Delive
 from tallystick.destinations.email_queue import EMAIL_BACKOFF
 from tallystick.destinations.file_storage import FileStorage
 from tallystick.destinations.smtp import EmailNotSent, InvalidEmail
-from tallystick.errors import TallystickError
-from tallystick.exports import request
+from tallystick.errors import Forbidden, TallystickError
+from tallystick.exports import links, request
 from tallystick.exports.exporter import Exporter
 from tallystick.exports.request import Export
 from tallystick.exports.tables import exports
@@ -118,7 +119,7 @@ class ExportQueue(DeliveryQueue):
     def send(self, claim: Claim, now: int) -> DeliveryResult:
         row = claim.row
         with self._database.read() as connection:
-            file = self._load(connection, row)
+            file = self._load(connection, row, now)
         if isinstance(file, DeliveryResult):
             return file
         try:
@@ -128,7 +129,9 @@ class ExportQueue(DeliveryQueue):
                 return DeliveryResult(method=store_file(self.storage, file))
             if self.mailer is None:
                 return DeliveryResult("email is not configured (TALLYSTICK_SMTP_URL)", permanent=True)
-            return DeliveryResult(method=self.mailer.send(file, row.address, now))
+            return DeliveryResult(
+                method=self.mailer.send(file, row.address, now, partial(self._file_link, file, row.address, now))
+            )
         except TargetError as error:
             return DeliveryResult(error.detail.rstrip("."))
         except EmailNotSent as error:
@@ -183,7 +186,7 @@ class ExportQueue(DeliveryQueue):
         connection.execute(delete(schedule_deliveries).where(of_old))
         connection.execute(delete(schedule_runs).where(old))
 
-    def _load(self, connection: Connection, row: Row[Any]) -> ExportFile | DeliveryResult:
+    def _load(self, connection: Connection, row: Row[Any], now: int) -> ExportFile | DeliveryResult:
         """The file to send; otherwise why there is none."""
         run = _run(connection, row)
         schedule = None if run is None else find(connection, row.org_id, run.schedule_id)
@@ -192,12 +195,27 @@ class ExportQueue(DeliveryQueue):
         recipient = next((one for one in schedule.recipients if one.address == row.address), None)
         if recipient is None or not may_receive(connection, row.org_id, recipient):
             return DeliveryResult("no longer receives it", permanent=True)
+        try:
+            runs.creator_scope(connection, schedule, now)
+        except Forbidden as problem:
+            return DeliveryResult(problem.detail.rstrip("."), permanent=True)
         export = export_of(connection, row)
         path = self._exporter.path(export)
         if not export.has_file or not path.exists():
             return FILE_MISSING
         organization = organizations.of_scope(connection, operator_scope(row.org_id)).name
         return ExportFile(schedule, run.run_id, export, path, organization, run.period, run.left_out)
+
+    def _file_link(self, file: ExportFile, address: str, now: int) -> str:
+        """The token of a link to the file for this recipient."""
+        schedule = file.schedule
+        consented = any(one.address == address and one.consent_by for one in schedule.recipients)
+        with self._database.write() as connection:
+            scope = runs.creator_scope(connection, schedule, now)
+            link = links.recipient_link(
+                connection, scope, file.export, schedule.schedule_id, address, consented=consented, now=now
+            )
+        return links.token_of(self.mailer.secret if self.mailer else "", link)
 
 
 def is_sending(now: int) -> ColumnElement[bool]:

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from tallystick.access import names
-from tallystick.access.current_scope import require_owner
-from tallystick.access.scopes import require
-from tallystick.access.tables import memberships, people
+from tallystick.access.members import member_addresses
+from tallystick.access.scopes import is_owner, require
 from tallystick.errors import BadRequest, Forbidden
 from tallystick.query.scope import Scope
 from tallystick.schedules.schedule import OPERATOR_STORAGE, Recipient
@@ -47,26 +46,9 @@ def check_recipients(scope: Scope, texts: Iterable[str], *, to_storage: bool) ->
     return found
 
 
-def has_owner_consent(connection: Connection, scope: Scope) -> bool:
-    """Whether the scope is an owner's, or of a key that an owner made."""
-    try:
-        require_owner(connection, scope)
-    except Forbidden:
-        return False
-    return True
-
-
 def is_member(connection: Connection, org_id: UUID, address: str) -> bool:
     """Whether the address belongs to a member whose access is not disabled, or is the operator's storage."""
-    if address == OPERATOR_STORAGE:
-        return True
-    wanted = (
-        select(people.c.user_id)
-        .join(memberships, memberships.c.user_id == people.c.user_id)
-        .where(memberships.c.org_id == org_id, people.c.email == address)
-        .where(memberships.c.disabled_at.is_(None), people.c.disabled_at.is_(None))
-    )
-    return connection.execute(wanted).first() is not None
+    return address == OPERATOR_STORAGE or address in member_addresses(connection, org_id)
 
 
 def may_receive(connection: Connection, org_id: UUID, recipient: Recipient) -> bool:
@@ -80,7 +62,7 @@ def new_row(
 ) -> dict[str, object]:
     """The row of a new recipient, who waits for consent if they are outside the organization."""
     inside = is_member(connection, scope.org_id, address)
-    agreed = not inside and has_owner_consent(connection, scope)
+    agreed = not inside and is_owner(scope)
     return {
         "org_id": scope.org_id,
         "schedule_id": schedule_id,

@@ -35,7 +35,7 @@ def start(connection: Connection, schedule: Schedule, now: int, *, asked: bool =
     `asked`: a person started it, not the calendar.
     """
     try:
-        scope = _scope(connection, schedule, now)
+        scope = creator_scope(connection, schedule, now)
     except Forbidden as problem:
         stop(connection, schedule, problem.detail, now)
         return
@@ -52,7 +52,7 @@ def start(connection: Connection, schedule: Schedule, now: int, *, asked: bool =
 def restart(connection: Connection, schedule: Schedule, run: Row[Any], now: int) -> None:
     """Exports the same events again for a run whose file was lost before every recipient had it."""
     try:
-        scope = _scope(connection, schedule, now)
+        scope = creator_scope(connection, schedule, now)
         given = _filter(schedule, run.period)
         export = request.request_export(
             connection, scope, schedule.format, given, now=now, first=run.first, layout=schedule.layout
@@ -137,7 +137,7 @@ def is_run(org_id: UUID, run_id: UUID) -> ColumnElement[bool]:
     return (schedule_runs.c.org_id == org_id) & (schedule_runs.c.run_id == run_id)
 
 
-def _scope(connection: Connection, schedule: Schedule, now: int) -> Scope:
+def creator_scope(connection: Connection, schedule: Schedule, now: int) -> Scope:
     """The current scope of the schedule's creator. Raises Forbidden when it is not what it was at creation."""
     if any(ERASED in value for values in schedule.filter.values() for value in values):
         raise Forbidden("Its filter named a person whose data has been erased.", code="access_ended")
@@ -226,7 +226,7 @@ def _start_next(connection: Connection, schedule: Schedule, addresses: set[str],
     if fresh is None:
         return
     try:
-        scope = _scope(connection, fresh, now)
+        scope = creator_scope(connection, fresh, now)
     except Forbidden as problem:
         stop(connection, fresh, problem.detail, now)
         return

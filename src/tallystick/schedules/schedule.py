@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, Literal
 from uuid import UUID
 
@@ -90,6 +91,12 @@ class Schedule:
     @property
     def public_id(self) -> str:
         return ids.encode(PREFIX, self.schedule_id.bytes)
+
+    @property
+    def revision(self) -> str:
+        """What an owner's consent is for: another one when the filter or the recipients that wait for it change."""
+        waiting = [one.address for one in self.recipients if one.state == "waiting"]
+        return sha256(msgspec.json.encode((dict(self.filter), waiting))).hexdigest()[:32]
 
 
 def list_schedules(connection: Connection, scope: Scope) -> list[Schedule]:

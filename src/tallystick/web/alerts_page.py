@@ -16,6 +16,7 @@ from tallystick.alerts.rules_file import RuleSpec, shipped_detections
 from tallystick.clock import now_us, second_words
 from tallystick.database.engine import Database
 from tallystick.destinations import changes as destination_changes
+from tallystick.destinations.approval import approve
 from tallystick.destinations.destination import Destination, list_destinations
 from tallystick.destinations.kinds.registry import kind_of
 from tallystick.errors import BadRequest, Conflict, Forbidden
@@ -43,7 +44,12 @@ PATH = "/alerts"
 SHOWN = 10
 DAY_SECONDS = 86_400
 TONES = {"info": "gone", "notice": "busy", "warning": "warn", "critical": "bad"}
-HEALTH = {"ok": ("Arrives", "good"), "failing": ("Fails", "bad"), "disabled": ("Off", "gone")}
+HEALTH = {
+    "waiting_for_approval": ("Waiting for approval", "warn"),
+    "ok": ("Arrives", "good"),
+    "failing": ("Fails", "bad"),
+    "disabled": ("Off", "gone"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +291,16 @@ async def change_destination(
     return await alerts_page.show(secret=secret) if secret else redirect(f"{PATH}#destinations")
 
 
+@post(PATH + "/destinations/{destination_id:str}/approve", name="web.alerts.place.approve", status_code=303)
+async def approve_destination(
+    destination_id: str, form_request: FormRequestDep, delivery_worker: DeliveryWorkerDep
+) -> Response[str]:
+    """Approves a destination outside the organization, as an owner who saw it on the page."""
+    await form_request.write(approve, destination_id, form_request.text("revision"), **form_request.context)
+    delivery_worker.wake()
+    return redirect(f"{PATH}#{destination_id}")
+
+
 def alert_row(alert: Alert, zone: tzinfo) -> AlertRow:
     """The row of an alert; times in `zone`."""
     search = dict(alert.search)
@@ -295,7 +311,7 @@ def alert_row(alert: Alert, zone: tzinfo) -> AlertRow:
 
 def _destination_row(destination: Destination, zone: tzinfo) -> DestinationRow:
     kind = kind_of(destination.kind)
-    state, tone = HEALTH[destination.state]
+    state, tone = HEALTH[destination.shown_state]
     delivered = second_words(destination.last_success_at, zone)
     return DestinationRow(
         destination, kind.label, kind.describe(destination.settings), kind.signs, state, tone, delivered

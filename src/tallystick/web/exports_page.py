@@ -8,13 +8,16 @@ from urllib.parse import parse_qsl
 from litestar import Response, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.response import File
+from sqlalchemy import Connection
 
 from tallystick.access.csrf import form_token
 from tallystick.clock import now_us, second_words
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest
+from tallystick.exports import links
 from tallystick.exports import request as exporting
-from tallystick.exports.links import file_headers
+from tallystick.exports.download import file_headers
+from tallystick.exports.links import SharedLink
 from tallystick.exports.request import KINDS, Export
 from tallystick.exports.words import describe_filter, describe_period
 from tallystick.query.scope import Scope
@@ -38,12 +41,30 @@ PATH = "/exports"
 SHOWN = 50
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 STATE_LABELS = {"queued": "Waiting", "running": "In progress", "failed": "Failed", "cancelled": "Cancelled"}
+LINK_LABELS = {
+    "active": "works",
+    "expired": "expired",
+    "ended": "ended",
+    "access_ended": "does not work: its maker or recipient lost the access",
+}
 REMOVAL_LABELS = {
     "expired": "Expired",
     "deleted": "Deleted",
     "erased": "Deleted because personal data was erased",
     "lost": "Missing: this server was restored without it",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRow:
+    """A link to an export as the page lists it: who made it, its state in words, and its times."""
+
+    link: SharedLink
+    by: str
+    state: str
+    expires: str
+    used: str
+    may_end: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +83,7 @@ class ExportRow:
     tone: str
     percent: int
     may_end: bool
+    links: tuple[LinkRow, ...]
 
 
 @get(PATH, name="web.exports")
@@ -119,6 +141,13 @@ async def end_export(export_id: str, form_request: FormRequestDep, exporter: Exp
     return redirect(PATH)
 
 
+@post(PATH + "/{export_id:str}/links/{link_id:str}", name="web.exports.end_link", status_code=303)
+async def end_export_link(export_id: str, link_id: str, form_request: FormRequestDep) -> Response[str]:
+    """Ends a link to an export."""
+    await form_request.write(links.end_link, export_id, link_id, **form_request.context)
+    return redirect(f"{PATH}#{export_id}")
+
+
 @get(PATH + "/{export_id:str}/download", name="web.exports.download")
 async def download_export(
     export_id: str, user_scope: UserScopeDep, caller: CallerDep, database: DatabaseDep, exporter: ExporterDep
@@ -144,12 +173,26 @@ async def _list_values(request: WebRequest, scope: Scope, database: Database, to
     filters = filters_of(request)
     before = request.query_params.get("before", "")
 
-    def load() -> list[Export]:
+    def load() -> tuple[list[Export], list[ExportRow]]:
         with database.read() as connection:
-            return exporting.list_exports(connection, scope, limit=SHOWN + 1, before=before)
+            exports = exporting.list_exports(connection, scope, limit=SHOWN + 1, before=before)
+            shown = exports[:SHOWN]
+            found = links.links_of(connection, [export for export in shown if export.has_file])
+            return exports, [
+                _export_row(
+                    export,
+                    scope,
+                    filters.zone,
+                    tuple(
+                        _link_row(connection, scope, export, link, filters.zone)
+                        for link in found
+                        if link.export_id == export.export_id
+                    ),
+                )
+                for export in shown
+            ]
 
-    exports = await database.run(load)
-    rows = [_export_row(export, scope, filters.zone) for export in exports[:SHOWN]]
+    exports, rows = await database.run(load)
     return {
         "exports": rows,
         "more": exports[SHOWN - 1].public_id if len(exports) > SHOWN else "",
@@ -160,7 +203,19 @@ async def _list_values(request: WebRequest, scope: Scope, database: Database, to
     }
 
 
-def _export_row(export: Export, scope: Scope, zone: tzinfo) -> ExportRow:
+def _link_row(connection: Connection, scope: Scope, export: Export, link: SharedLink, zone: tzinfo) -> LinkRow:
+    state = links.state_of(connection, export, link, now_us())
+    return LinkRow(
+        link=link,
+        by=link.by.label,
+        state=LINK_LABELS[state],
+        expires=second_words(link.expires_at, zone)[:16],
+        used=second_words(link.last_used_at, zone)[:16],
+        may_end=state in ("active", "access_ended") and links.may_end(scope, export, link),
+    )
+
+
+def _export_row(export: Export, scope: Scope, zone: tzinfo, links_of: tuple[LinkRow, ...]) -> ExportRow:
     state, tone = (
         STATE_LABELS.get(export.state, "Ready"),
         {"failed": "bad", "cancelled": "gone"}.get(export.state, "busy"),
@@ -183,6 +238,7 @@ def _export_row(export: Export, scope: Scope, zone: tzinfo) -> ExportRow:
         percent=export.progress // 10,
         may_end=(export.is_open or export.has_file)
         and (export.by.id == scope.principal.id or "admin" in scope.permissions),
+        links=links_of,
     )
 
 

@@ -8,7 +8,7 @@ from litestar import Response, get, post
 from tallystick.clock import second_words, to_us, zone_of
 from tallystick.compliance import reports
 from tallystick.compliance.reports import ReportRequest
-from tallystick.exports.links import file_headers
+from tallystick.exports.download import file_headers
 from tallystick.exports.request import Export, require_file
 from tallystick.render.compliance_pdf import answer_words, exception_words, report_pdf
 from tallystick.render.compliance_report import NO_EVIDENCE, ExceptionReport, ReportPeriod, ValueGroup

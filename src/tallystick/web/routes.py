@@ -34,6 +34,7 @@ GET  /exports/schedules/new, /{id}  the form of a scheduled export
                                                     POST /exports/schedules[/{id}]  make one; change, run, pause, delete
 GET  /unsubscribe/{token}       asks                POST             send no more to a recipient
 GET  /exports/list              the list alone      POST /exports/{export_id}  cancel it, or delete its file
+                                                    POST /exports/{export_id}/links/{link_id}  end a link
 GET  /exports/{export_id}/download  its file
 GET  /alerts                    what rules found, rules, detections, destinations
 GET  /alerts/{alert_id}         one alert           POST             acknowledge it
@@ -41,6 +42,7 @@ GET  /alerts/{rule or detection}/backtest  what it would have done
 GET  /alerts/rules/new          the form            POST             test it, make it; …/rules/{id} switch, mute, delete
                                                     POST /alerts/detections/{id}  switch it on
                                                     POST /alerts/destinations[/{id}]  make one; test, switch, delete
+                                                    POST /alerts/destinations/{id}/approve  let messages leave
 GET  /security                  failed sign-ins, permissions; /security/signs/{name} a sign to watch for
 GET  /compliance                reports, reviews    POST /compliance/reports, reviews, reminder
 GET  /compliance/reports/{report_id}  a report; …/progress, report.pdf, report.json  POST …/evidence  bundle its events
@@ -59,6 +61,7 @@ from litestar.exceptions import HTTPException
 from tallystick.errors import TallystickError
 from tallystick.web.alerts_page import (
     acknowledge_alert,
+    approve_destination,
     change_destination,
     change_rule,
     create_destination,
@@ -81,7 +84,14 @@ from tallystick.web.compliance_page import (
 )
 from tallystick.web.error_pages import show_error
 from tallystick.web.event_panel import show_event, show_related
-from tallystick.web.exports_page import download_export, end_export, request_export, show_exports, show_list
+from tallystick.web.exports_page import (
+    download_export,
+    end_export,
+    end_export_link,
+    request_export,
+    show_exports,
+    show_list,
+)
 from tallystick.web.facets import show_facets
 from tallystick.web.form_request import provide_form_request
 from tallystick.web.histogram import show_histogram
@@ -174,6 +184,7 @@ WEB = Router(
         request_export,
         end_export,
         download_export,
+        end_export_link,
         show_form,
         make_schedule,
         show_edit,
@@ -186,6 +197,7 @@ WEB = Router(
         change_rule,
         enable_detection,
         create_destination,
+        approve_destination,
         change_destination,
         show_new,
         make_rule,

@@ -154,7 +154,7 @@ async def change_schedule(
         "run": lambda: form_request.write(changes.run_now, schedule_id, **context),
         "pause": lambda: form_request.write(changes.change, schedule_id, {"enabled": False}, **context),
         "resume": lambda: form_request.write(changes.change, schedule_id, {"enabled": True}, **context),
-        "consent": lambda: form_request.write(changes.consent, schedule_id, **context),
+        "consent": lambda: form_request.write(changes.consent, schedule_id, form_request.text("revision"), **context),
         "delete": lambda: form_request.write(changes.remove, schedule_id, **context),
         "change": lambda: form_request.write(changes.change, schedule_id, _settings_from(typed), **context),
     }

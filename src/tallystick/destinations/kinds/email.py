@@ -2,15 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
-from uuid import UUID
-
-from sqlalchemy import Connection, select
 
 from tallystick.access import names
-from tallystick.access.current_scope import require_owner
-from tallystick.access.tables import memberships, people
+from tallystick.access.members import member_addresses
 from tallystick.destinations.delivery_queue import DeliveryResult
 from tallystick.destinations.email_templates import Email, EmailTemplates
 from tallystick.destinations.kinds.kind import (
@@ -33,13 +29,13 @@ TEMPLATES = EmailTemplates("tallystick.destinations")
 
 
 class EmailKind(DestinationKind):
-    """Email addresses. `outside` are those that an owner allowed though they belong to no member."""
+    """Email addresses. `outside` are those that belonged to no member when they were given."""
 
     name = "email"
     label = "Email"
     fields = (
         SettingField(
-            "to", "Addresses", "a list of addresses; those outside the organization need an owner", is_list=True
+            "to", "Addresses", "a list of addresses; others than members' wait for an owner's approval", is_list=True
         ),
     )
 
@@ -47,9 +43,10 @@ class EmailKind(DestinationKind):
         addresses = _check_addresses(settings.get("to"))
         members = member_addresses(request.connection, request.scope.org_id)
         outside = [address for address in addresses if address not in members]
-        if outside:
-            require_owner(request.connection, request.scope)
         return CheckedSettings({"to": addresses, "outside": outside}, DestinationSecrets())
+
+    def outside(self, checked: CheckedSettings) -> Set[str]:
+        return set(checked.shown["outside"])
 
     def describe(self, settings: Mapping[str, Any]) -> str:
         return ", ".join(settings["to"])
@@ -88,16 +85,6 @@ def alert_email(message: Message) -> Email:
     """The message as an email: its facts in a column, then the sentence and the links."""
     width = max((len(display_line(label)) for label, _ in message.facts), default=0) + 5
     return TEMPLATES.render("alert", message=message, width=width)
-
-
-def member_addresses(connection: Connection, org_id: UUID) -> set[str]:
-    """The addresses of the organization's members whose access is not disabled."""
-    members = (
-        select(people.c.email)
-        .join(memberships, memberships.c.user_id == people.c.user_id)
-        .where(memberships.c.org_id == org_id, memberships.c.disabled_at.is_(None), people.c.disabled_at.is_(None))
-    )
-    return set(connection.execute(members).scalars())
 
 
 def _check_addresses(given: object) -> list[str]:

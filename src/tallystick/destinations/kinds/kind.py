@@ -1,7 +1,7 @@
 """A kind of destination: what each module of this package implements."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -79,6 +79,14 @@ class DestinationKind(ABC):
     @abstractmethod
     def check(self, request: SettingsCheck, settings: Mapping[str, Any]) -> CheckedSettings:
         """Validates settings, whose names are known already. Raises BadRequest (`bad_destination`), Forbidden."""
+
+    def outside(self, checked: CheckedSettings) -> Set[str]:
+        """Identifies the places outside the organization that messages go to: an owner approves them.
+
+        Every place is outside, and other settings are another place: many services tell customers apart by a header.
+        """
+        secrets = checked.secrets
+        return {repr((checked.shown, secrets.url, sorted(secrets.headers.items()), sorted(secrets.values.items())))}
 
     @abstractmethod
     def describe(self, settings: Mapping[str, Any]) -> str:
