@@ -60,6 +60,17 @@ def test_a_shared_view_is_for_the_organization_and_for_nobody_else(do, names):
     assert names(JOHN) == []
 
 
+@pytest.mark.parametrize(
+    "query", ["user=p1%40acme.com", "q=p1", "resource=vault", "ip=192.0.2.7", "action=secret.read"]
+)
+def test_a_member_does_not_learn_from_a_shared_view_what_others_look_for(do, names, query):
+    view = do(saved_views.save_view, MAYA, "Failures", f"status=failed&{query}")
+    do(saved_views.share_view, MAYA, view.id, True)
+    assert [names(scope) for scope in (JOHN, AUDITOR)] == [[], ["Failures"]]
+    with pytest.raises(NotFound):
+        do(saved_views.delete_view, JOHN, view.id)
+
+
 def test_charlie_can_do_nothing_to_a_shared_view(do, names):
     view = do(saved_views.save_view, MAYA, "Failures", "status=failed")
     do(saved_views.share_view, MAYA, view.id, True)

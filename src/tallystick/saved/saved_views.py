@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, or_, select, update
@@ -11,6 +12,7 @@ from tallystick.access import organizations
 from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.scopes import require
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
+from tallystick.query.conditions import EVERYTHING
 from tallystick.query.scope import Scope
 from tallystick.saved.tables import saved_views
 
@@ -18,6 +20,8 @@ PREFIX = "view"
 MOST_NAME = 100
 MOST_QUERY = 20_000
 MOST_VIEWS = 100
+# Parameters of a search with fixed values; others name people, things or words.
+NAMING_NOTHING = frozenset({"status", "category", "range", "start", "end", "columns"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,13 @@ class SavedView:
 
 
 def list_views(connection: Connection, scope: Scope) -> list[SavedView]:
-    """Lists the person's own views and those shared in the organization, by name."""
+    """Lists the person's own views and those shared in the organization, by name.
+
+    A filtered reader sees only those shared ones whose search names nothing: others tell what people look for.
+    """
     rows = connection.execute(select(saved_views).where(_visible_clause(scope)))
-    return sorted((_view_of(row, scope) for row in rows), key=lambda view: (view.name.casefold(), not view.is_own))
+    shown = (_view_of(row, scope) for row in rows if _may_see(row, scope))
+    return sorted(shown, key=lambda view: (view.name.casefold(), not view.is_own))
 
 
 def save_view(
@@ -126,6 +134,12 @@ def _visible_clause(scope: Scope) -> ColumnElement[bool]:
     return (saved_views.c.org_id == scope.org_id) & own_or_shared
 
 
+def _may_see(row: Row[Any], scope: Scope) -> bool:
+    if scope.mandatory == EVERYTHING or row.owner_id == scope.principal.id:
+        return True
+    return {name for name, _ in parse_qsl(row.query)} <= NAMING_NOTHING
+
+
 def _own_clause(scope: Scope) -> ColumnElement[bool]:
     return (saved_views.c.org_id == scope.org_id) & (saved_views.c.owner_id == scope.principal.id)
 
@@ -133,7 +147,7 @@ def _own_clause(scope: Scope) -> ColumnElement[bool]:
 def _find(connection: Connection, scope: Scope, public_id: str) -> SavedView:
     statement = select(saved_views).where(_visible_clause(scope), saved_views.c.view_id == _parse_id(public_id))
     row = connection.execute(statement).first()
-    if row is None:
+    if row is None or not _may_see(row, scope):
         raise _view_not_found()
     return _view_of(row, scope)
 

@@ -37,6 +37,7 @@ from tallystick.web.dependencies import (
 )
 from tallystick.web.event_row import EventRow, event_row
 from tallystick.web.form_request import FormRequestDep
+from tallystick.web.page_access import ADMINS, OWNERS, WHOLE_TRAIL
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.templating import html, redirect
 
@@ -160,13 +161,13 @@ async def provide_alerts_page(
     return AlertsPage(user_scope, frame, database, session_token, request)
 
 
-@get(PATH, name="web.alerts")
+@get(PATH, name="web.alerts", opt=WHOLE_TRAIL)
 async def show_alerts(alerts_page: AlertsPageDep) -> Response[str]:
     """The Alerts page."""
     return await alerts_page.show()
 
 
-@get(PATH + "/{alert_id:str}", name="web.alert")
+@get(PATH + "/{alert_id:str}", name="web.alert", opt=WHOLE_TRAIL)
 async def show_alert(
     request: WebRequest,
     alert_id: str,
@@ -200,7 +201,7 @@ async def show_alert(
     )
 
 
-@post(PATH + "/{alert_id:str}", name="web.alert.acknowledge", status_code=303)
+@post(PATH + "/{alert_id:str}", name="web.alert.acknowledge", status_code=303, opt=ADMINS)
 async def acknowledge_alert(alert_id: str, form_request: FormRequestDep) -> Response[str]:
     """Acknowledges an alert."""
     await form_request.write(
@@ -210,7 +211,7 @@ async def acknowledge_alert(alert_id: str, form_request: FormRequestDep) -> Resp
     return redirect(PATH if back == "list" else f"{PATH}/{alert_id}")
 
 
-@post(PATH + "/rules/{rule_id:str}", name="web.alerts.rule", status_code=303)
+@post(PATH + "/rules/{rule_id:str}", name="web.alerts.rule", status_code=303, opt=ADMINS)
 async def change_rule(rule_id: str, form_request: FormRequestDep) -> Response[str]:
     """Switches a rule on or off, mutes or unmutes it, sets its destinations, or deletes it; `act` says which."""
     match form_request.text("act"):
@@ -232,14 +233,14 @@ async def change_rule(rule_id: str, form_request: FormRequestDep) -> Response[st
     return redirect(f"{PATH}#{rule_id}")
 
 
-@post(PATH + "/detections/{detection_id:str}", name="web.alerts.detection", status_code=303)
+@post(PATH + "/detections/{detection_id:str}", name="web.alerts.detection", status_code=303, opt=ADMINS)
 async def enable_detection(detection_id: str, form_request: FormRequestDep) -> Response[str]:
     """Enables a detection, which creates its rule."""
     rule = await form_request.write(rule_import.enable_detection, detection_id, **form_request.context)
     return redirect(f"{PATH}#{rule.public_id}")
 
 
-@post(PATH + "/destinations", name="web.alerts.place", status_code=303)
+@post(PATH + "/destinations", name="web.alerts.place", status_code=303, opt=ADMINS)
 async def create_destination(
     form_request: FormRequestDep, alerts_page: AlertsPageDep, destination_context: DestinationContextDep
 ) -> Response[str]:
@@ -258,7 +259,7 @@ async def create_destination(
     return redirect(f"{PATH}#destinations")
 
 
-@post(PATH + "/destinations/{destination_id:str}", name="web.alerts.place.change", status_code=303)
+@post(PATH + "/destinations/{destination_id:str}", name="web.alerts.place.change", status_code=303, opt=ADMINS)
 async def change_destination(
     destination_id: str,
     form_request: FormRequestDep,
@@ -291,7 +292,7 @@ async def change_destination(
     return await alerts_page.show(secret=secret) if secret else redirect(f"{PATH}#destinations")
 
 
-@post(PATH + "/destinations/{destination_id:str}/approve", name="web.alerts.place.approve", status_code=303)
+@post(PATH + "/destinations/{destination_id:str}/approve", name="web.alerts.place.approve", status_code=303, opt=OWNERS)
 async def approve_destination(
     destination_id: str, form_request: FormRequestDep, delivery_worker: DeliveryWorkerDep
 ) -> Response[str]:

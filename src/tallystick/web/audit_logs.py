@@ -17,10 +17,11 @@ from tallystick.web.dependencies import (
 from tallystick.web.event_list import EventList, count_events, load_event_list
 from tallystick.web.filters import PATH, Filters, parse_filters
 from tallystick.web.first_run import first_run_index
+from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import html
 
 
-@get(PATH, name="web.audit_logs")
+@get(PATH, name="web.audit_logs", opt=EVERY_ROLE)
 async def show_audit_logs(
     request: WebRequest,
     session: SessionDep,
@@ -44,7 +45,7 @@ async def show_audit_logs(
     return html("audit_logs.html", frame=frame, listing=listing, filters=filters, panel=None, open_id="")
 
 
-@get(f"{PATH}/rows", name="web.audit_logs.rows")
+@get(f"{PATH}/rows", name="web.audit_logs.rows", opt=EVERY_ROLE)
 async def show_rows(request: WebRequest, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep) -> Response[str]:
     """The list of events as a fragment; with a cursor, only the rows that follow."""
     filters = filters_of(request)
@@ -62,7 +63,7 @@ async def show_rows(request: WebRequest, user_scope: UserScopeDep, pools: PoolsD
     return html("results.html", headers=headers, listing=listing, filters=filters, open_id=open_id, fragment=True)
 
 
-@get(f"{PATH}/count", name="web.audit_logs.count")
+@get(f"{PATH}/count", name="web.audit_logs.count", opt=EVERY_ROLE)
 async def show_count(
     request: WebRequest, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
 ) -> Response[str]:

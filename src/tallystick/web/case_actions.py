@@ -13,12 +13,13 @@ from tallystick.query.scope import Scope
 from tallystick.web.case_pages import PATH, case_page
 from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, UserScopeDep, WebRequest
 from tallystick.web.form_request import FormRequest, FormRequestDep
+from tallystick.web.page_access import CASE_WRITERS
 from tallystick.web.templating import redirect
 
 ONE = PATH + "/{case_id:str}"
 
 
-@post(PATH, name="web.cases.make")
+@post(PATH, name="web.cases.make", opt=CASE_WRITERS)
 async def make_case(form_request: FormRequestDep, finder: FinderDep) -> Response[str]:
     """Creates a case with the chosen events, or adds them to an existing case."""
     event_ids = form_request.all("event")
@@ -35,7 +36,7 @@ async def make_case(form_request: FormRequestDep, finder: FinderDep) -> Response
     return _back(form_request, await form_request.write(make, **form_request.context))
 
 
-@post(ONE, name="web.case.write", opt={"form_bytes": LONG_FORM})
+@post(ONE, name="web.case.write", opt={"form_bytes": LONG_FORM} | CASE_WRITERS)
 async def write_case(
     request: WebRequest,
     case_id: str,
@@ -68,14 +69,14 @@ async def write_case(
     return _back(form_request, case_id)
 
 
-@post(ONE + "/state", name="web.case.state")
+@post(ONE + "/state", name="web.case.state", opt=CASE_WRITERS)
 async def set_state(case_id: str, form_request: FormRequestDep) -> Response[str]:
     """Closes or reopens a case."""
     await form_request.write(changes.set_closed, case_id, form_request.text("closed") == "yes", **form_request.context)
     return _back(form_request, case_id)
 
 
-@post(ONE + "/events/{event_id:str}", name="web.case.note")
+@post(ONE + "/events/{event_id:str}", name="web.case.note", opt=CASE_WRITERS)
 async def write_note(case_id: str, event_id: str, form_request: FormRequestDep) -> Response[str]:
     """Saves the note of an event in a case."""
     await form_request.write(
@@ -84,7 +85,7 @@ async def write_note(case_id: str, event_id: str, form_request: FormRequestDep) 
     return _back(form_request, case_id, anchor=f"#{event_id}")
 
 
-@post(ONE + "/events/{event_id:str}/remove", name="web.case.remove_event")
+@post(ONE + "/events/{event_id:str}/remove", name="web.case.remove_event", opt=CASE_WRITERS)
 async def remove_event(case_id: str, event_id: str, form_request: FormRequestDep) -> Response[str]:
     """Removes an event from a case."""
     await form_request.write(case_events.remove_event, case_id, event_id, **form_request.context)

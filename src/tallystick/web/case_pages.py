@@ -30,6 +30,7 @@ from tallystick.web.dependencies import (
     WebRequest,
 )
 from tallystick.web.investigate import timeline_entry
+from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import html
 from tallystick.work.request_pools import RequestPools
 
@@ -37,7 +38,7 @@ PATH = "/cases"
 MEDIA = {"pdf": "application/pdf", "md": "text/markdown"}
 
 
-@get(PATH, name="web.cases")
+@get(PATH, name="web.cases", opt=EVERY_ROLE)
 async def show_cases(
     request: WebRequest, user_scope: UserScopeDep, frame: FrameDep, database: DatabaseDep
 ) -> Response[str]:
@@ -63,7 +64,7 @@ async def show_cases(
     )
 
 
-@get(PATH + "/{case_id:str}", name="web.case")
+@get(PATH + "/{case_id:str}", name="web.case", opt=EVERY_ROLE)
 async def show_case(
     request: WebRequest,
     case_id: str,
@@ -77,7 +78,7 @@ async def show_case(
     return await case_page(request, case_id, user_scope, frame, database, pools, finder)
 
 
-@get([PATH + "/{case_id:str}/report.pdf", PATH + "/{case_id:str}/report.md"], name="web.case.report")
+@get([PATH + "/{case_id:str}/report.pdf", PATH + "/{case_id:str}/report.md"], name="web.case.report", opt=EVERY_ROLE)
 async def show_report(
     request: WebRequest,
     case_id: str,

@@ -15,6 +15,7 @@ from tallystick.search.tokens import is_quotable, quoted_if_needed
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, WebRequest
 from tallystick.web.filters import CATEGORIES, PATH, STATUSES, Filters
+from tallystick.web.page_access import EVERY_ROLE
 
 # Qualifier → the filter of the same meaning, which is also the field whose values are counted.
 FIELDS = {qualifier: name for name, qualifier in QUALIFIERS.items()}
@@ -23,7 +24,7 @@ MOST = 10
 MOST_ADDRESSES = 200  # addresses have no text pattern, so more of them are fetched and matched here
 
 
-@get(PATH + "/complete/{name:str}", name="web.audit_logs.complete")
+@get(PATH + "/complete/{name:str}", name="web.audit_logs.complete", opt=EVERY_ROLE)
 async def complete_value(
     request: WebRequest, name: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
 ) -> Response[list[dict[str, Any]]]:

@@ -36,6 +36,7 @@ from tallystick.web.dependencies import (
 from tallystick.web.exports_page import REMOVAL_LABELS, STATE_LABELS
 from tallystick.web.filters import parse_filters
 from tallystick.web.form_request import FormRequest, FormRequestDep
+from tallystick.web.page_access import ADMINS, WHOLE_TRAIL
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.templating import html, redirect
 
@@ -97,14 +98,14 @@ async def provide_compliance_page(
     return CompliancePage(user_scope, frame, database, settings)
 
 
-@get(PATH, name="web.compliance")
+@get(PATH, name="web.compliance", opt=WHOLE_TRAIL)
 async def show_compliance(request: WebRequest, compliance_page: CompliancePageDep) -> Response[str]:
     """The Compliance page; query parameters fill its forms."""
     typed = {name: request.query_params[name] for name in FIELDS if name in request.query_params}
     return await compliance_page.show(typed, {})
 
 
-@post(PATH + "/reports", name="web.compliance.ask", status_code=303)
+@post(PATH + "/reports", name="web.compliance.ask", status_code=303, opt=WHOLE_TRAIL)
 async def request_report(
     form_request: FormRequestDep, compliance_page: CompliancePageDep, exporter: ExporterDep, settings: SettingsDep
 ) -> Response[str]:
@@ -122,7 +123,7 @@ async def request_report(
     return redirect(f"{PATH}/reports/{report.public_id}")
 
 
-@post(PATH + "/reviews", name="web.compliance.review", status_code=303)
+@post(PATH + "/reviews", name="web.compliance.review", status_code=303, opt=WHOLE_TRAIL)
 async def start_review(form_request: FormRequestDep, compliance_page: CompliancePageDep) -> Response[str]:
     """Opens a review of a period and a search or saved view."""
     typed = _form_fields(form_request)
@@ -143,7 +144,7 @@ async def start_review(form_request: FormRequestDep, compliance_page: Compliance
     return redirect(f"{PATH}/reviews/{review.public_id}")
 
 
-@post(PATH + "/reminder", name="web.compliance.remind", status_code=303)
+@post(PATH + "/reminder", name="web.compliance.remind", status_code=303, opt=ADMINS)
 async def change_reminder(form_request: FormRequestDep, compliance_page: CompliancePageDep) -> Response[str]:
     """Sets or removes the weekly reminder."""
     typed = _form_fields(form_request)

@@ -23,6 +23,7 @@ from tallystick.web.dependencies import (
 from tallystick.web.event_list import EventList, load_event_list
 from tallystick.web.event_row import event_row
 from tallystick.web.filters import PATH, Filters
+from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.panel_content import EventPanel, event_panel
 from tallystick.web.templating import html
@@ -31,7 +32,7 @@ from tallystick.work.request_pools import RequestPools
 RELATED = 3  # events before and after
 
 
-@get(PATH + "/{event_id:str}", name="web.audit_logs.event")
+@get(PATH + "/{event_id:str}", name="web.audit_logs.event", opt=EVERY_ROLE)
 async def show_event(
     request: WebRequest,
     event_id: str,
@@ -60,7 +61,7 @@ async def show_event(
     return await _page_with_panel(request, frame, pools, finder, user_scope, filters, panel)
 
 
-@get(PATH + "/{event_id:str}/related", name="web.audit_logs.related")
+@get(PATH + "/{event_id:str}/related", name="web.audit_logs.related", opt=EVERY_ROLE)
 async def show_related(
     request: WebRequest, event_id: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
 ) -> Response[str]:

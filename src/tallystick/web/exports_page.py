@@ -34,6 +34,7 @@ from tallystick.web.dependencies import (
 )
 from tallystick.web.filters import parse_filters
 from tallystick.web.form_request import FormRequestDep
+from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.schedules_page import schedule_rows
 from tallystick.web.templating import html, redirect
 
@@ -86,7 +87,7 @@ class ExportRow:
     links: tuple[LinkRow, ...]
 
 
-@get(PATH, name="web.exports")
+@get(PATH, name="web.exports", opt=EVERY_ROLE)
 async def show_exports(
     request: WebRequest,
     user_scope: UserScopeDep,
@@ -107,7 +108,7 @@ async def show_exports(
     )
 
 
-@get(f"{PATH}/list", name="web.exports.list")
+@get(f"{PATH}/list", name="web.exports.list", opt=EVERY_ROLE)
 async def show_list(
     request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, session_token: SessionTokenDep
 ) -> Response[str]:
@@ -115,7 +116,7 @@ async def show_list(
     return html("exports_list.html", **await _list_values(request, user_scope, database, session_token))
 
 
-@post(PATH, name="web.exports.ask", status_code=303)
+@post(PATH, name="web.exports.ask", status_code=303, opt=EVERY_ROLE)
 async def request_export(form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
     """Requests an export of the list that `query` describes."""
     filters = parse_filters(parse_qsl(form_request.text("query")))
@@ -130,7 +131,7 @@ async def request_export(form_request: FormRequestDep, exporter: ExporterDep) ->
     return redirect(PATH + (f"?tz={filters.zone_name}" if filters.zone_name != "UTC" else ""))
 
 
-@post(PATH + "/{export_id:str}", name="web.exports.end", status_code=303)
+@post(PATH + "/{export_id:str}", name="web.exports.end", status_code=303, opt=EVERY_ROLE)
 async def end_export(export_id: str, form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
     """Cancels an export, or deletes its file."""
     if form_request.text("act") != "end":
@@ -141,14 +142,14 @@ async def end_export(export_id: str, form_request: FormRequestDep, exporter: Exp
     return redirect(PATH)
 
 
-@post(PATH + "/{export_id:str}/links/{link_id:str}", name="web.exports.end_link", status_code=303)
+@post(PATH + "/{export_id:str}/links/{link_id:str}", name="web.exports.end_link", status_code=303, opt=EVERY_ROLE)
 async def end_export_link(export_id: str, link_id: str, form_request: FormRequestDep) -> Response[str]:
     """Ends a link to an export."""
     await form_request.write(links.end_link, export_id, link_id, **form_request.context)
     return redirect(f"{PATH}#{export_id}")
 
 
-@get(PATH + "/{export_id:str}/download", name="web.exports.download")
+@get(PATH + "/{export_id:str}/download", name="web.exports.download", opt=EVERY_ROLE)
 async def download_export(
     export_id: str, user_scope: UserScopeDep, caller: CallerDep, database: DatabaseDep, exporter: ExporterDep
 ) -> File:

@@ -13,6 +13,7 @@ from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, WebRequest
 from tallystick.web.filter_links import FilterLinks, filter_links
 from tallystick.web.filters import LABELS, PATH, Filters, value_label
+from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import html
 
 FIELDS = ("user", "action", "category", "status", "resource", "ip")
@@ -28,7 +29,7 @@ class FacetRow:
     links: FilterLinks
 
 
-@get(PATH + "/facets/{name:str}", name="web.audit_logs.facets")
+@get(PATH + "/facets/{name:str}", name="web.audit_logs.facets", opt=EVERY_ROLE)
 async def show_facets(
     request: WebRequest, name: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
 ) -> Response[str]:

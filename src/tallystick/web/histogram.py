@@ -15,6 +15,7 @@ from tallystick.search.filters import query_from
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, WebRequest
 from tallystick.web.filters import PATH, Filters
+from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import html
 
 BUCKETS = 100
@@ -31,7 +32,7 @@ class HistogramBar:
     href: str
 
 
-@get(f"{PATH}/histogram", name="web.audit_logs.histogram")
+@get(f"{PATH}/histogram", name="web.audit_logs.histogram", opt=EVERY_ROLE)
 async def show_histogram(
     request: WebRequest, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
 ) -> Response[str]:

@@ -32,6 +32,7 @@ from tallystick.web.dependencies import (
     WebRequest,
 )
 from tallystick.web.form_request import FormRequestDep
+from tallystick.web.page_access import ADMINS, OWNERS, WHOLE_TRAIL
 from tallystick.web.templating import html, redirect
 
 PATH = "/integrity"
@@ -60,7 +61,7 @@ class CheckRow:
     percent: int
 
 
-@get(PATH, name="web.integrity")
+@get(PATH, name="web.integrity", opt=WHOLE_TRAIL)
 async def show_integrity(
     request: WebRequest,
     user_scope: UserScopeDep,
@@ -92,14 +93,14 @@ async def show_integrity(
     )
 
 
-@get(PATH + "/check", name="web.integrity.check")
+@get(PATH + "/check", name="web.integrity.check", opt=WHOLE_TRAIL)
 async def show_check(request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep) -> Response[str]:
     """The progress of the running check, as a fragment."""
     state = await database.run(_overview, database, user_scope)
     return html("integrity_check.html", found=state, **_check_values(state, filters_of(request).zone))
 
 
-@post(PATH + "/check", name="web.integrity.start")
+@post(PATH + "/check", name="web.integrity.start", opt=ADMINS)
 async def start_check(form_request: FormRequestDep, checker: CheckerDep) -> Response[str]:
     """Starts a check now."""
     await form_request.write(request_check, **form_request.context)
@@ -107,14 +108,14 @@ async def start_check(form_request: FormRequestDep, checker: CheckerDep) -> Resp
     return redirect(PATH)
 
 
-@post(PATH + "/public", name="web.integrity.public")
+@post(PATH + "/public", name="web.integrity.public", opt=OWNERS)
 async def publish_log(form_request: FormRequestDep) -> Response[str]:
     """Makes the log readable for everybody, or private again; only for owners."""
     await form_request.write(set_public, form_request.text("public") == "yes", **form_request.context)
     return redirect(f"{PATH}#public")
 
 
-@get(PATH + "/checkpoint", name="web.integrity.checkpoint")
+@get(PATH + "/checkpoint", name="web.integrity.checkpoint", opt=WHOLE_TRAIL)
 async def download_checkpoint(user_scope: UserScopeDep, database: DatabaseDep) -> Response[str]:
     """The last signed checkpoint as a file."""
     state = await database.run(_overview, database, user_scope)
@@ -128,7 +129,7 @@ async def download_checkpoint(user_scope: UserScopeDep, database: DatabaseDep) -
     )
 
 
-@get(f"{PATH}/{VERIFIER_NAME}", name="web.integrity.verifier")
+@get(f"{PATH}/{VERIFIER_NAME}", name="web.integrity.verifier", opt=WHOLE_TRAIL)
 async def download_verifier(user_scope: UserScopeDep) -> Raw[bytes]:
     """The stand-alone verifier as one file, of this server's version."""
     require(user_scope, "events:read")

@@ -23,6 +23,7 @@ from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, PoolsD
 from tallystick.web.event_panel import event_not_found, find_event
 from tallystick.web.event_row import EventRow, event_row
 from tallystick.web.filters import PATH, Filters
+from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import html
 
 SPANS = {
@@ -64,7 +65,7 @@ class Investigation:
     open_cases: list[Case]
 
 
-@get(PATH + "/{event_id:str}/investigate", name="web.investigate")
+@get(PATH + "/{event_id:str}/investigate", name="web.investigate", opt=EVERY_ROLE)
 async def investigate(
     request: WebRequest,
     event_id: str,

@@ -21,6 +21,7 @@ from tallystick.search.filters import query_from
 from tallystick.web.dependencies import AuthenticatorDep, DatabaseDep, LiveHubDep, SessionTokenDep, WebRequest
 from tallystick.web.event_row import event_row
 from tallystick.web.filters import PATH, Filters, parse_filters
+from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import row_html
 
 MOST_ROWS = 500  # rows per message; the page shows no more
@@ -100,7 +101,7 @@ class RowsMessage:
         return ServerSentEventMessage(id=through, event="rows", data=json.dumps(data)).encode()
 
 
-@get(f"{PATH}/live", name="web.audit_logs.live")
+@get(f"{PATH}/live", name="web.audit_logs.live", opt=EVERY_ROLE)
 async def follow_events(
     request: WebRequest,
     session_token: SessionTokenDep,

@@ -18,6 +18,7 @@ from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FinderDep, PoolsDep, ProverDep, UserScopeDep, WebRequest
 from tallystick.web.event_panel import event_not_found, find_event
 from tallystick.web.filters import PATH
+from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import html
 
 
@@ -33,7 +34,7 @@ class ProofLine:
     problem: str = ""
 
 
-@get(PATH + "/{event_id:str}/proof", name="web.audit_logs.proof")
+@get(PATH + "/{event_id:str}/proof", name="web.audit_logs.proof", opt=EVERY_ROLE)
 async def show_proof(
     request: WebRequest,
     event_id: str,
@@ -56,7 +57,7 @@ async def show_proof(
     return html("proof_line.html", proof=await pools.searches.run(user_scope, prove), filters=filters)
 
 
-@get(PATH + "/{event_id:str}/proof.json", name="web.audit_logs.proof_file")
+@get(PATH + "/{event_id:str}/proof.json", name="web.audit_logs.proof_file", opt=EVERY_ROLE)
 async def download_proof(
     event_id: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep, prover: ProverDep
 ) -> Response[bytes]:

@@ -25,6 +25,7 @@ from tallystick.web.dependencies import (
     SettingsDep,
     WebRequest,
 )
+from tallystick.web.page_access import require_page_role
 from tallystick.web.page_frame import PageFrame
 
 
@@ -44,9 +45,10 @@ async def provide_session(
     return await database.run(authenticator.session, session_token)
 
 
-async def provide_user_scope(session: SessionDep) -> Scope:
-    """The scope of the signed-in person. Raises Forbidden if it may not read events."""
+async def provide_user_scope(request: WebRequest, session: SessionDep) -> Scope:
+    """The scope of the signed-in person. Raises Forbidden if the page is not for this person's role."""
     require(session.scope, "events:read")
+    require_page_role(session.scope, request.route_handler.opt)
     return session.scope
 
 

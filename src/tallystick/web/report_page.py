@@ -16,6 +16,7 @@ from tallystick.web.compliance_page import PATH, find_report, period_words
 from tallystick.web.dependencies import CallerDep, DatabaseDep, ExporterDep, FrameDep, PoolsDep, UserScopeDep
 from tallystick.web.filters import Filters
 from tallystick.web.form_request import FormRequestDep
+from tallystick.web.page_access import WHOLE_TRAIL
 from tallystick.web.templating import html, redirect
 
 ONE = PATH + "/reports/{report_id:str}"
@@ -55,7 +56,7 @@ class ReportLinks:
         return Filters(q=query, range="custom", start=period.start, end=period.end, tz=period.zone)
 
 
-@get(ONE, name="web.compliance.report")
+@get(ONE, name="web.compliance.report", opt=WHOLE_TRAIL)
 async def show_report(
     report_id: str,
     user_scope: UserScopeDep,
@@ -92,7 +93,7 @@ async def show_report(
     )
 
 
-@get(ONE + "/progress", name="web.compliance.progress")
+@get(ONE + "/progress", name="web.compliance.progress", opt=WHOLE_TRAIL)
 async def show_progress(report_id: str, user_scope: UserScopeDep, database: DatabaseDep) -> Response[str]:
     """The progress of a report, as a fragment; reloads the page when the report is finished."""
     export = await database.run(find_report, database, user_scope, report_id)
@@ -100,7 +101,7 @@ async def show_progress(report_id: str, user_scope: UserScopeDep, database: Data
     return html("compliance_progress.html", headers=headers, one=export, percent=export.progress // 10)
 
 
-@get(ONE + "/report.pdf", name="web.compliance.pdf")
+@get(ONE + "/report.pdf", name="web.compliance.pdf", opt=WHOLE_TRAIL)
 async def download_pdf(
     report_id: str,
     user_scope: UserScopeDep,
@@ -123,7 +124,7 @@ async def download_pdf(
     )
 
 
-@get(ONE + "/report.json", name="web.compliance.json")
+@get(ONE + "/report.json", name="web.compliance.json", opt=WHOLE_TRAIL)
 async def download_json(
     report_id: str,
     user_scope: UserScopeDep,
@@ -145,7 +146,7 @@ async def download_json(
     return Response(content, media_type="application/json", headers=headers)
 
 
-@post(ONE + "/evidence", name="web.compliance.evidence", status_code=303)
+@post(ONE + "/evidence", name="web.compliance.evidence", status_code=303, opt=WHOLE_TRAIL)
 async def request_evidence(report_id: str, form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
     """Requests a bundle of the events behind the report; the file appears on the Exports page."""
     await form_request.write(reports.request_evidence, report_id, **form_request.context)

@@ -17,6 +17,7 @@ from tallystick.retention import holds
 from tallystick.retention.warning import set_warning_off
 from tallystick.web.dependencies import EraserDep
 from tallystick.web.form_request import FormRequestDep
+from tallystick.web.page_access import ADMINS, OWNERS
 from tallystick.web.retention_page import CHANGE, HOLD, PATH, RetentionForms, RetentionPageDep, plan_and_days
 from tallystick.web.templating import redirect
 
@@ -25,7 +26,7 @@ POLL_SECONDS = 0.05
 ERASURE = "erasure"
 
 
-@post(PATH, name="web.retention.change")
+@post(PATH, name="web.retention.change", opt=OWNERS)
 async def change_retention(form_request: FormRequestDep, retention_page: RetentionPageDep) -> Response[str]:
     """Changes the plan or the number of days."""
     typed = form_request.texts("plan", "days")
@@ -41,14 +42,14 @@ async def change_retention(form_request: FormRequestDep, retention_page: Retenti
     return redirect(PATH)
 
 
-@post(PATH + "/mail", name="web.retention.mail")
+@post(PATH + "/mail", name="web.retention.mail", opt=ADMINS)
 async def switch_mail(form_request: FormRequestDep) -> Response[str]:
     """Switches the mail to owners about expiring events on or off."""
     await form_request.write(set_warning_off, form_request.text("mail") == "off", **form_request.context)
     return redirect(PATH)
 
 
-@post(PATH + "/holds", name="web.retention.hold")
+@post(PATH + "/holds", name="web.retention.hold", opt=ADMINS)
 async def place_hold(form_request: FormRequestDep, retention_page: RetentionPageDep) -> Response[str]:
     """Places a legal hold."""
     typed = form_request.texts("name", "query", "start", "end")
@@ -59,14 +60,14 @@ async def place_hold(form_request: FormRequestDep, retention_page: RetentionPage
     return redirect(f"{PATH}#holds")
 
 
-@post(PATH + "/holds/{hold_id:str}/release", name="web.retention.release")
+@post(PATH + "/holds/{hold_id:str}/release", name="web.retention.release", opt=ADMINS)
 async def release_hold(hold_id: str, form_request: FormRequestDep) -> Response[str]:
     """Releases a legal hold, so that its expired events are deleted."""
     await form_request.write(holds.release, hold_id, **form_request.context)
     return redirect(f"{PATH}#holds")
 
 
-@post(PATH + "/erasures", name="web.retention.erase")
+@post(PATH + "/erasures", name="web.retention.erase", opt=ADMINS)
 async def request_erasure(
     form_request: FormRequestDep, retention_page: RetentionPageDep, eraser: EraserDep
 ) -> Response[str]:
@@ -95,7 +96,7 @@ async def request_erasure(
     return redirect(f"{PATH}#erasures")
 
 
-@post(PATH + "/erasures/{erasure_id:str}/{decision:str}", name="web.retention.decide")
+@post(PATH + "/erasures/{erasure_id:str}/{decision:str}", name="web.retention.decide", opt=ADMINS)
 async def decide_erasure(
     erasure_id: str, decision: str, form_request: FormRequestDep, retention_page: RetentionPageDep, eraser: EraserDep
 ) -> Response[str]:

@@ -34,6 +34,7 @@ from tallystick.web.dependencies import (
     UserScopeDep,
     WebRequest,
 )
+from tallystick.web.page_access import WHOLE_TRAIL
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.retention_text import deletion_text, event_count_text, expiry_text, release_text
 from tallystick.web.templating import html
@@ -104,7 +105,7 @@ async def provide_retention_page(
     return RetentionPage(filters_of(request).zone, user_scope, frame, database, pools, store, settings)
 
 
-@get(PATH, name="web.retention")
+@get(PATH, name="web.retention", opt=WHOLE_TRAIL)
 async def show_retention(request: WebRequest, retention_page: RetentionPageDep) -> Response[str]:
     """The page; with the fields of a form in the URL, a preview of it. Raises Forbidden for members."""
     names = ("plan", "days", "name", "query", "start", "end", "hold")

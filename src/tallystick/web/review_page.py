@@ -33,6 +33,7 @@ from tallystick.web.dependencies import (
 from tallystick.web.event_row import event_row
 from tallystick.web.filters import Filters
 from tallystick.web.form_request import FormRequestDep
+from tallystick.web.page_access import WHOLE_TRAIL
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.templating import html, redirect
 from tallystick.work.request_pools import RequestPools
@@ -86,13 +87,13 @@ async def provide_review_page(
     return ReviewPage(review_id, user_scope, frame, database, pools, finder)
 
 
-@get(ONE, name="web.review")
+@get(ONE, name="web.review", opt=WHOLE_TRAIL)
 async def show_review(request: WebRequest, review_page: ReviewPageDep) -> Response[str]:
     """The page of a review."""
     return await review_page.show(cursor=request.query_params.get("cursor", ""))
 
 
-@post(ONE + "/findings", name="web.review.mark", status_code=303)
+@post(ONE + "/findings", name="web.review.mark", status_code=303, opt=WHOLE_TRAIL)
 async def mark_finding(
     review_id: str, form_request: FormRequestDep, review_page: ReviewPageDep, finder: FinderDep
 ) -> Response[str]:
@@ -120,7 +121,7 @@ async def mark_finding(
     return redirect(f"{PATH}/reviews/{review_id}{back}#findings")
 
 
-@post(ONE, name="web.review.write", status_code=303, opt={"form_bytes": LONG_FORM})
+@post(ONE, name="web.review.write", status_code=303, opt={"form_bytes": LONG_FORM} | WHOLE_TRAIL)
 async def write_review(
     review_id: str, form_request: FormRequestDep, review_page: ReviewPageDep, store: StoreDep
 ) -> Response[str]:

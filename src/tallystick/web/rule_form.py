@@ -35,6 +35,7 @@ from tallystick.web.dependencies import (
 )
 from tallystick.web.filters import REPEATED, Filters
 from tallystick.web.form_request import FormRequestDep
+from tallystick.web.page_access import ADMINS, WHOLE_TRAIL
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.templating import html, redirect
 
@@ -122,14 +123,14 @@ async def provide_rule_form(
     return RuleForm(request, user_scope, frame, database, session_token)
 
 
-@get(NEW, name="web.alerts.new")
+@get(NEW, name="web.alerts.new", opt=ADMINS)
 async def show_new(request: WebRequest, rule_form: RuleFormDep) -> Response[str]:
     """The form, filled with the search and filters of the list that linked here."""
     typed = _empty_form() | {"query": rule_search_of(filters_of(request))}
     return await rule_form.show(typed)
 
 
-@post(NEW, name="web.alerts.make", status_code=303)
+@post(NEW, name="web.alerts.make", status_code=303, opt=ADMINS)
 async def make_rule(
     form_request: FormRequestDep, rule_form: RuleFormDep, database: DatabaseDep, pools: PoolsDep, store: StoreDep
 ) -> Response[str]:
@@ -157,7 +158,7 @@ async def make_rule(
     return redirect(f"{PATH}#{rule.public_id}")
 
 
-@get(PATH + "/{name:str}/backtest", name="web.alerts.backtest")
+@get(PATH + "/{name:str}/backtest", name="web.alerts.backtest", opt=WHOLE_TRAIL)
 async def show_backtest(
     request: WebRequest,
     name: str,

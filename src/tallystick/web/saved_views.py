@@ -14,13 +14,14 @@ from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, Sessio
 from tallystick.web.event_list import load_event_list
 from tallystick.web.filters import PATH, Filters, parse_filters
 from tallystick.web.form_request import FormRequest, FormRequestDep
+from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.templating import html, redirect
 
 SAVED = f"{PATH}/saved"
 
 
-@get(SAVED, name="web.audit_logs.saved")
+@get(SAVED, name="web.audit_logs.saved", opt=EVERY_ROLE)
 async def list_saved_views(
     request: WebRequest, user_scope: UserScopeDep, database: DatabaseDep, session_token: SessionTokenDep
 ) -> Response[str]:
@@ -43,7 +44,7 @@ async def list_saved_views(
     )
 
 
-@post(SAVED, name="web.audit_logs.save", status_code=303)
+@post(SAVED, name="web.audit_logs.save", status_code=303, opt=EVERY_ROLE)
 async def save_view(form_request: FormRequestDep, frame: FrameDep, finder: FinderDep) -> Response[str]:
     """Saves the list that `query` describes under a name."""
     filters = _filters_of_form(form_request)
@@ -55,7 +56,7 @@ async def save_view(form_request: FormRequestDep, frame: FrameDep, finder: Finde
     return redirect(filters.href())
 
 
-@post(SAVED + "/{view_id:str}", name="web.audit_logs.change_view", status_code=303)
+@post(SAVED + "/{view_id:str}", name="web.audit_logs.change_view", status_code=303, opt=EVERY_ROLE)
 async def change_view(view_id: str, form_request: FormRequestDep, frame: FrameDep, finder: FinderDep) -> Response[str]:
     """Renames, shares, unshares or deletes a view; `act` says which."""
     name, context = form_request.text("name"), form_request.context

@@ -34,6 +34,7 @@ from tallystick.web.dependencies import (
 )
 from tallystick.web.filters import Filters, parse_filters
 from tallystick.web.form_request import FormRequestDep
+from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.templating import html, redirect
 from tallystick.work.calendar import FREQUENCIES, WEEKDAYS
@@ -72,7 +73,7 @@ class ScheduleRow:
     may_change: bool
 
 
-@get(f"{PATH}/new", name="web.schedules.new")
+@get(f"{PATH}/new", name="web.schedules.new", opt=EVERY_ROLE)
 async def show_form(
     request: WebRequest,
     user_scope: UserScopeDep,
@@ -91,7 +92,7 @@ async def show_form(
     return _form(frame, user_scope, settings, session_token, typed, "")
 
 
-@get(PATH + "/{schedule_id:str}", name="web.schedules.edit")
+@get(PATH + "/{schedule_id:str}", name="web.schedules.edit", opt=EVERY_ROLE)
 async def show_edit(
     schedule_id: str,
     user_scope: UserScopeDep,
@@ -121,7 +122,7 @@ async def show_edit(
     return _form(frame, user_scope, settings, session_token, typed, "", schedule=schedule)
 
 
-@post(PATH, name="web.schedules.make", status_code=303)
+@post(PATH, name="web.schedules.make", status_code=303, opt=EVERY_ROLE)
 async def make_schedule(
     form_request: FormRequestDep, frame: FrameDep, session_token: SessionTokenDep, settings: SettingsDep
 ) -> Response[str]:
@@ -138,7 +139,7 @@ async def make_schedule(
     return redirect(f"{EXPORTS}#{schedule.public_id}")
 
 
-@post(PATH + "/{schedule_id:str}", name="web.schedules.change", status_code=303)
+@post(PATH + "/{schedule_id:str}", name="web.schedules.change", status_code=303, opt=EVERY_ROLE)
 async def change_schedule(
     schedule_id: str,
     form_request: FormRequestDep,

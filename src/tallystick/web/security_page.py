@@ -18,6 +18,7 @@ from tallystick.search.grammar import parse
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, PoolsDep, StoreDep, UserScopeDep, WebRequest
 from tallystick.web.event_row import EventRow, event_row
+from tallystick.web.page_access import WHOLE_TRAIL
 from tallystick.web.templating import html
 
 PATH = "/security"
@@ -57,7 +58,7 @@ class SecurityContent:
     changes_more: bool
 
 
-@get(PATH, name="web.security")
+@get(PATH, name="web.security", opt=WHOLE_TRAIL)
 async def show_security(
     request: WebRequest, user_scope: UserScopeDep, frame: FrameDep, pools: PoolsDep, finder: FinderDep
 ) -> Response[str]:
@@ -78,7 +79,7 @@ async def show_security(
     )
 
 
-@get(PATH + "/signs/{name:str}", name="web.security.sign")
+@get(PATH + "/signs/{name:str}", name="web.security.sign", opt=WHOLE_TRAIL)
 async def show_sign(
     request: WebRequest,
     name: str,

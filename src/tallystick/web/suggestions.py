@@ -13,6 +13,7 @@ from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, WebRequest
 from tallystick.web.filters import PATH, Filters, parse_filters
+from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import html
 
 MOST = 12
@@ -29,7 +30,7 @@ class Suggestion:
     is_chosen: bool
 
 
-@get(PATH + "/suggest/{name:str}", name="web.audit_logs.suggest")
+@get(PATH + "/suggest/{name:str}", name="web.audit_logs.suggest", opt=EVERY_ROLE)
 async def suggest_values(
     request: WebRequest, name: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
 ) -> Response[str]:
