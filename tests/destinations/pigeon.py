@@ -19,7 +19,7 @@ from tallystick.destinations.message import Message
 from tallystick.destinations.secrets import DestinationSecrets
 
 
-class PigeonKind(DestinationKind):
+class PigeonKind(DestinationKind[str]):
     """Carrier pigeons; each wears a ring that nobody else may know."""
 
     name = "pigeon"
@@ -38,9 +38,12 @@ class PigeonKind(DestinationKind):
     def describe(self, settings: Mapping[str, Any]) -> str:
         return f"flies to {settings['loft']}"
 
-    def send(self, target: DeliveryTarget, message: Message) -> DeliveryResult:
+    def write(self, message: Message) -> str:
+        return message.sentence
+
+    def send(self, target: DeliveryTarget, message: Message, content: str) -> DeliveryResult:
         letter = Path(target.settings["loft"]) / message.id
-        letter.write_text(f"{target.secrets.values['ring']}: {message.sentence}")
+        letter.write_text(f"{target.secrets.values['ring']}: {content}")
         return DeliveryResult()
 
 

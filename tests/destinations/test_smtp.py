@@ -1,23 +1,12 @@
 """What counts as an unreachable mail server, which all email rests for, and what concerns one message alone."""
 
-import asyncio
 import socket
 import threading
 from contextlib import contextmanager
-from email.message import EmailMessage
 
 import pytest
 
-from tallystick.clock import now_us
-from tallystick.destinations.email_templates import Email
-from tallystick.destinations.smtp import (
-    EmailNotSent,
-    InvalidEmail,
-    compose,
-    parse_mail_server,
-    send_content,
-    send_email,
-)
+from tallystick.destinations.smtp import EmailNotSent, parse_mail_server, send_email
 from tests.destinations.mail_server import certificate, open_mailbox
 
 SENDER, OWNER = "audit@example.com", "maya@acme.com"
@@ -47,9 +36,9 @@ def open_script(*answers: bytes):
         thread.join(5)
 
 
-def failure(server, write=lambda _most: b"Subject: x\r\n\r\ntext\r\n") -> EmailNotSent:
+def failure(server, content: bytes = b"Subject: x\r\n\r\ntext\r\n") -> EmailNotSent:
     with pytest.raises(EmailNotSent) as caught:
-        asyncio.run(send_content(server, OWNER, write))
+        send_email(server, OWNER, content)
     return caught.value
 
 
@@ -74,23 +63,3 @@ def test_a_server_that_hangs_up_on_one_message_is_reachable():
     assert not problem.unreachable
     assert not problem.permanent
     assert "broke off" in str(problem)
-
-
-@pytest.mark.parametrize("error", [FileNotFoundError("export"), InvalidEmail("To cannot be used"), TimeoutError()])
-def test_an_error_while_the_message_is_written_reaches_the_caller(error):
-    def write(_most: int) -> bytes:
-        raise error
-
-    with open_mailbox() as (_mailbox, port), pytest.raises(type(error)) as caught:
-        asyncio.run(send_content(server_at(port), OWNER, write))
-    assert caught.value is error
-
-
-def test_a_message_that_cannot_be_encoded_is_invalid(monkeypatch):
-    def fail(*_: object, **__: object) -> bytes:
-        raise UnicodeEncodeError("ascii", "ü", 0, 1, "ordinal not in range")
-
-    monkeypatch.setattr(EmailMessage, "as_bytes", fail)
-    message = compose(server_at(1), OWNER, Email("Subject", "text", "html"), at=now_us())
-    with pytest.raises(InvalidEmail):
-        asyncio.run(send_email(server_at(1), message))

@@ -130,6 +130,7 @@ def _write_alert(
         id=public_id, type="alert.fired", at=now, title=rule.name, sentence=sentence, severity=rule.severity,
         facts=tuple(facts), links=_links(rule, public_id, public_url),
         data=_webhook_data(rule, firing, public_id, group, sentence, now),
+        plain_title=f"Alert ({rule.definition.kind.replace('_', ' ')})",
     )  # fmt: skip
     for destination in _destination_ids(rule.destinations):
         message_queue.enqueue(connection, rule.org_id, destination, message, now=now)

@@ -275,7 +275,7 @@ def invalid(field: str, detail: str) -> BadRequest:
 
 
 def _check_settings(
-    connection: Connection, scope: Scope, guard: Guard, kind: DestinationKind, settings: Mapping[str, Any]
+    connection: Connection, scope: Scope, guard: Guard, kind: DestinationKind[Any], settings: Mapping[str, Any]
 ) -> CheckedSettings:
     known = [field.name for field in kind.fields]
     if unknown := sorted(set(settings) - set(known)):

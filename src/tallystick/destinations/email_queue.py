@@ -1,6 +1,5 @@
 """The queue of emails to people: reminders, warnings and notices that Tallystick itself writes."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,8 @@ from tallystick.clock import DAY_US
 from tallystick.destinations.backoff import Backoff
 from tallystick.destinations.delivery_queue import AttemptOutcome, Claim, DeliveryQueue, DeliveryResult, Lane
 from tallystick.destinations.email_templates import Email
-from tallystick.destinations.smtp import MAX_SECONDS, EmailNotSent, InvalidEmail, MailServer, compose, send_email
+from tallystick.destinations.mime import InvalidEmail, write_email
+from tallystick.destinations.smtp import MAX_SECONDS, EmailNotSent, MailServer, send_email
 from tallystick.destinations.tables import mails
 
 CLAIM_SECONDS = int(MAX_SECONDS) + 60  # longer than an email can take, so that no other process sends it too
@@ -108,7 +108,8 @@ class EmailQueue(DeliveryQueue):
             return DeliveryResult("email is not configured")
         try:
             email = Email(row.subject, row.text, row.html)
-            asyncio.run(send_email(self._mail_server, compose(self._mail_server, row.recipient, email, at=now)))
+            content = write_email(self._mail_server.sender, row.recipient, email, at=now)
+            send_email(self._mail_server, row.recipient, content)
         except InvalidEmail as error:
             return DeliveryResult(str(error), permanent=True)
         except EmailNotSent as error:

@@ -18,11 +18,15 @@ MAX_SUBJECT = 180
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """Subject and body of a message, the body as plain text and as HTML."""
+    """Subject and body of a message, the body as plain text and as HTML.
+
+    `plain_subject` is ASCII without a text of others: it stands for the subject where a message cannot be written.
+    """
 
     subject: str
     text: str
     html: str
+    plain_subject: str = "Message from Tallystick"
 
 
 class EmailTemplates:

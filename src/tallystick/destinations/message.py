@@ -9,7 +9,7 @@ class Message(msgspec.Struct, frozen=True):
     """A message. Its `id` is the same in every attempt, so that a receiver recognises a repeated one.
 
     `at` is a time in microseconds; `facts` are labels and values, `links` labels and URLs; `data` is the payload of
-    webhooks.
+    webhooks. `plain_title` is ASCII without a text of others, for a message that cannot be written as it is.
     """
 
     id: str
@@ -21,3 +21,20 @@ class Message(msgspec.Struct, frozen=True):
     facts: tuple[tuple[str, str], ...]
     links: tuple[tuple[str, str], ...]
     data: dict[str, Any]
+    plain_title: str = "Message from Tallystick"
+
+
+def plain_message(message: Message) -> Message:
+    """The same facts in ASCII under the plain title, for a receiver's format that cannot express them otherwise."""
+    return msgspec.structs.replace(
+        message,
+        title=message.plain_title,
+        sentence="This message could not be written in full.",
+        facts=tuple((_ascii(label), _ascii(value)) for label, value in message.facts),
+        links=tuple((_ascii(label), _ascii(url)) for label, url in message.links),
+        data={"id": message.id},
+    )
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode("ascii")

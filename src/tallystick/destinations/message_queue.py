@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import structlog
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, not_, or_, select, update
 
 from tallystick import ids
@@ -16,9 +17,9 @@ from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.delivery_queue import AttemptOutcome, Claim, DeliveryQueue, DeliveryResult, Lane
 from tallystick.destinations.destination import WAITING, is_destination
 from tallystick.destinations.destination_health import record_health
-from tallystick.destinations.kinds.kind import DeliveryTarget
+from tallystick.destinations.kinds.kind import DeliveryTarget, DestinationKind
 from tallystick.destinations.kinds.registry import kind_of
-from tallystick.destinations.message import Message
+from tallystick.destinations.message import Message, plain_message
 from tallystick.destinations.secrets import open_secrets
 from tallystick.destinations.tables import deliveries, delivery_attempts, destinations
 
@@ -30,6 +31,7 @@ CLOCK_SKEW_US = 900 * SECOND_US  # how far apart the clocks of two processes may
 _MAY_SEND = and_(destinations.c.enabled, destinations.c.approval != WAITING)
 _decode_message = msgspec.json.Decoder(Message).decode
 _decode_recipients = msgspec.json.Decoder(tuple[str, ...]).decode
+logger = structlog.get_logger(__name__)
 
 
 def enqueue(connection: Connection, org_id: UUID, destination_id: UUID, message: Message, *, now: int) -> UUID | None:
@@ -132,7 +134,13 @@ class MessageQueue(DeliveryQueue):
             at=now,
             remaining=_decode_recipients(row.left) if row.left else None,
         )
-        return kind_of(destination.kind).send(target, _decode_message(row.message))
+        kind, message = kind_of(destination.kind), _decode_message(row.message)
+        try:
+            content = _write(kind, message)
+        except Exception as error:
+            logger.exception("message_not_written", delivery=row.delivery_id.hex)
+            return DeliveryResult(f"The message cannot be written: {type(error).__name__}.", permanent=True)
+        return kind.send(target, message, content)
 
     def record(self, connection: Connection, outcome: AttemptOutcome) -> None:
         row, result, now = outcome.claim.row, outcome.result, outcome.at
@@ -168,6 +176,15 @@ class MessageQueue(DeliveryQueue):
     def delete_old(self, connection: Connection, now: int) -> None:
         connection.execute(delete(delivery_attempts).where(delivery_attempts.c.at < now - KEPT))
         connection.execute(delete(deliveries).where(deliveries.c.finished_at < now - KEPT))
+
+
+def _write(kind: DestinationKind[Any], message: Message) -> Any:
+    """The message in the form of its kind; if that fails for its text, in ASCII. Raises whatever fails then."""
+    try:
+        return kind.write(message)
+    except Exception as error:
+        logger.warning("message_written_plainly", kind=kind.name, error=type(error).__name__)
+        return kind.write(plain_message(message))
 
 
 def _destination(connection: Connection, row: Row[Any], *, lock: bool = False) -> Row[Any] | None:

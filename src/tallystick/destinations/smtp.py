@@ -1,50 +1,42 @@
-"""SMTP: composes a message and hands it to the mail server."""
+"""SMTP: hands a message to the mail server."""
 
 import asyncio
+import socket
 import ssl
-import unicodedata
-from collections.abc import Callable
+import time
 from contextlib import suppress
 from dataclasses import dataclass
-from email.errors import MessageError
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, make_msgid
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from tallystick.clock import from_us
-from tallystick.destinations.email_templates import Email
+from tallystick.destinations.name_lookup import MAX_ADDRESSES, look_up, own_host_name
 
 ANSWER_SECONDS = 30.0  # for each answer of the server
-MAX_SECONDS = 300.0  # for the whole conversation
-MAX_LINE = 990  # SMTP allows 998 bytes
-MAX_HEADER = 254
+MIN_SECONDS = 60.0  # for the whole conversation about a small message
+MAX_SECONDS = 300.0  # and about a large one
+SLOWEST_BYTES = 50_000  # a second, which a server must take
+QUIT_SECONDS = 5.0  # the message is accepted then
 TOO_LARGE, TOO_LARGE_NOW = 552, 452
 PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 Encryption = Literal["smtp", "smtps", "smtp+starttls"]
 
 
-class InvalidEmail(ValueError):
-    """The message cannot be composed: a line break in a header, or an invalid address."""
-
-
 class EmailNotSent(Exception):
     """The mail server did not accept the message; the text holds no secret.
 
-    `permanent`: it never will. `too_large`: it may accept a smaller one. `unreachable`: no connection was made.
+    `permanent`: it never will. `unreachable`: no connection was made. `refused`: it refused the size or the content,
+    so that it may accept another form of the message.
     """
 
     def __init__(
-        self, detail: str, *, permanent: bool = False, too_large: bool = False, unreachable: bool = False
+        self, detail: str, *, permanent: bool = False, unreachable: bool = False, refused: bool = False
     ) -> None:
         super().__init__(detail)
         self.permanent = permanent
-        self.too_large = too_large
         self.unreachable = unreachable
+        self.refused = refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,91 +72,91 @@ def parse_mail_server(url: str, sender: str) -> MailServer:
     )
 
 
-def compose(server: MailServer, recipient: str, email: Email, *, at: int, message_id: str = "") -> EmailMessage:
-    """Builds the MIME message, dated `at` (microseconds). Raises InvalidEmail for a value that would inject a header.
+def send_email(server: MailServer, recipient: str, content: bytes) -> None:
+    """Hands a message to the mail server, whose certificate is verified. Blocks. Raises EmailNotSent."""
+    asyncio.run(_send(server, recipient, content))
 
-    `message_id` is the part of the Message-ID before the @; by default it is a new one.
-    """
-    message = EmailMessage(policy=SMTP)
-    for name, value in (("From", server.sender), ("To", recipient), ("Subject", email.subject)):
-        if not value or any(map(_breaks_header, value)) or len(value) > MAX_HEADER:
-            raise InvalidEmail(f"{name} cannot be used in a header")
+
+async def _send(server: MailServer, recipient: str, content: bytes) -> None:
+    is_connected = is_accepted = False
     try:
-        message["From"] = Address("Tallystick", addr_spec=server.sender)
-        message["To"] = Address(addr_spec=recipient)
-        message["Subject"] = email.subject
-    except (ValueError, IndexError) as error:
-        raise InvalidEmail(f"invalid address: {type(error).__name__}") from None
-    message["Date"] = format_datetime(from_us(at))
-    domain = server.sender.rpartition("@")[2]
-    message["Message-ID"] = f"<{message_id}@{domain}>" if message_id else make_msgid(domain=domain)
-    message["Auto-Submitted"] = "auto-generated"  # so that no out-of-office message answers
-    message.set_content(email.text)
-    message.add_alternative(email.html, subtype="html")
-    return message
+        async with asyncio.timeout(min(MIN_SECONDS + len(content) / SLOWEST_BYTES, MAX_SECONDS)):
+            client = await _connect(server)
+            try:
+                is_connected = True
+                size = client.esmtp_extensions.get("size", "")
+                if size.isdecimal() and 0 < int(size) < len(content):
+                    raise aiosmtplib.SMTPDataError(TOO_LARGE, "larger than the server announces to take")
+                await client.sendmail(server.sender, [recipient], content)
+                is_accepted = True
+                with suppress(aiosmtplib.SMTPException):
+                    await client.quit(timeout=QUIT_SECONDS)
+            finally:
+                client.close()
+    except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+        if not is_accepted:
+            raise _problem(error, is_connected=is_connected) from None
 
 
-def _breaks_header(character: str) -> bool:
-    """Whether it is a control, a surrogate or a line separator. Joiners and formatting marks may stand in names."""
-    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-
-
-async def send_email(server: MailServer, message: EmailMessage) -> None:
-    """Hands the message to the mail server, whose certificate is verified. Raises EmailNotSent, InvalidEmail."""
-    try:
-        content = to_bytes(message)
-    except (MessageError, ValueError) as error:
-        raise InvalidEmail(f"the message cannot be encoded: {type(error).__name__}") from None
-    await send_content(server, str(message["To"]), lambda _most: content)
-
-
-def to_bytes(message: EmailMessage) -> bytes:
-    """The message as it is sent. Long header lines stay whole: a folded List-Unsubscribe would be no link."""
-    return message.as_bytes(policy=SMTP.clone(max_line_length=MAX_LINE))
-
-
-async def send_content(server: MailServer, recipient: str, write: Callable[[int], bytes]) -> None:
-    """Sends what `write` returns for the number of bytes that the server announces as its limit, 0 for none.
-
-    Raises EmailNotSent, and whatever `write` raises.
-    """
+async def _connect(server: MailServer) -> aiosmtplib.SMTP:
+    """A client that is connected, encrypted and signed in as the URL says."""
+    # Both blocking: nothing else happens in this loop, and the loop could not end before such a call.
+    local_name, connection = own_host_name(), _open_socket(server)
     encrypted = server.encryption != "smtp"
     client = aiosmtplib.SMTP(
         hostname=server.host,
-        port=server.port,
         username=server.user or None,
         password=server.password or None,
+        local_hostname=local_name,
         use_tls=server.encryption == "smtps",
         start_tls=server.encryption == "smtp+starttls",
         tls_context=ssl.create_default_context() if encrypted else None,
         timeout=ANSWER_SECONDS,
+        sock=connection,
     )
-    is_connected = False
-    write_error: Exception | None = None
     try:
-        async with asyncio.timeout(MAX_SECONDS), client:
-            with suppress(aiosmtplib.SMTPHeloError):  # an old server knows no EHLO, and announces no limit
-                await client.ehlo()
-            is_connected = True
-            size = client.esmtp_extensions.get("size", "")
-            try:
-                content = write(int(size) if size.isdecimal() else 0)
-            except Exception as error:
-                write_error = error
-                raise
-            await client.sendmail(server.sender, [recipient], content)
-    except aiosmtplib.SMTPAuthenticationError as error:
-        raise EmailNotSent(f"the mail server rejected the user name or password ({error.code})") from None
-    except aiosmtplib.SMTPRecipientsRefused as error:
-        codes = [one.code for one in error.recipients]
-        detail = f"the mail server rejected the recipient ({codes[0]})"
-        raise EmailNotSent(detail, permanent=min(codes) >= 500) from None
-    except aiosmtplib.SMTPResponseException as error:
-        too_large = error.code in (TOO_LARGE, TOO_LARGE_NOW)
-        detail = f"the mail server answered {error.code}"
-        raise EmailNotSent(detail, permanent=error.code >= 500, too_large=too_large) from None
-    except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-        if error is write_error:
-            raise
-        lost = "the connection to the mail server broke off" if is_connected else "the mail server cannot be reached"
-        raise EmailNotSent(f"{lost}: {type(error).__name__}", unreachable=not is_connected) from None
+        await client.connect()
+        with suppress(aiosmtplib.SMTPHeloError):  # an old server knows no EHLO, and announces no limit
+            await client.ehlo()
+    except BaseException:
+        client.close()
+        connection.close()
+        raise
+    return client
+
+
+def _open_socket(server: MailServer) -> socket.socket:
+    """A connection to the mail server. Raises OSError."""
+    ends_at = time.monotonic() + ANSWER_SECONDS
+    problem: OSError = TimeoutError()
+    for address in look_up(server.host, server.port, ANSWER_SECONDS)[:MAX_ADDRESSES]:
+        try:
+            connection = socket.create_connection((address, server.port), max(0.1, ends_at - time.monotonic()))
+        except OSError as error:
+            problem = error
+        else:
+            connection.setblocking(False)
+            return connection
+    raise problem
+
+
+def _problem(error: Exception, *, is_connected: bool) -> EmailNotSent:
+    """What an error means for the message."""
+    match error:
+        case aiosmtplib.SMTPAuthenticationError():
+            return EmailNotSent(f"the mail server rejected the user name or password ({error.code})")
+        case aiosmtplib.SMTPRecipientsRefused():
+            codes = [one.code for one in error.recipients]
+            return EmailNotSent(f"the mail server rejected the recipient ({codes[0]})", permanent=min(codes) >= 500)
+        case aiosmtplib.SMTPResponseException() if is_connected:
+            is_content = isinstance(error, aiosmtplib.SMTPDataError) and error.code >= 500
+            return EmailNotSent(
+                f"the mail server answered {error.code}",
+                permanent=error.code >= 500,
+                refused=is_content or error.code in (TOO_LARGE, TOO_LARGE_NOW),
+            )
+        case _:
+            lost = (
+                "the connection to the mail server broke off" if is_connected else "the mail server cannot be reached"
+            )
+            return EmailNotSent(f"{lost}: {type(error).__name__}", unreachable=not is_connected)

@@ -1,9 +1,7 @@
 """The email that delivers an export file, attached or as a link, and the file in the operator's storage."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.message import EmailMessage
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
@@ -13,7 +11,8 @@ from tallystick import ids
 from tallystick.clock import exact_time
 from tallystick.destinations.email_templates import Email, EmailTemplates
 from tallystick.destinations.file_storage import FileStorage
-from tallystick.destinations.smtp import EmailNotSent, MailServer, compose, send_content, to_bytes
+from tallystick.destinations.mime import Attachment, InvalidEmail, write_email
+from tallystick.destinations.smtp import EmailNotSent, MailServer, send_email
 from tallystick.exports.download import file_name
 from tallystick.exports.request import KINDS, Export
 from tallystick.exports.words import describe_filter
@@ -56,54 +55,41 @@ class ExportMailer:
         """Sends one email: with the file if the server accepts it, otherwise with a link to it,
         whose token `file_link` makes.
 
-        The same file sent again has the same Message-ID. Raises EmailNotSent, InvalidEmail.
+        The same file sent again has the same Message-ID. Raises EmailNotSent, InvalidEmail, OSError.
         """
-        methods: list[DeliveryMethod] = []
+        if (file.export.bytes or 0) * BASE64_GROWTH + HEADROOM <= MAX_ATTACHED:
+            media_type = KINDS[file.export.format].media_type.partition(";")[0]
+            attachment = Attachment(file_name(file.export), media_type, file.path.read_bytes())
+            try:
+                send_email(self.mail_server, address, self._write(file, address, now, attachment=attachment))
+            except (InvalidEmail, EmailNotSent) as error:
+                if isinstance(error, EmailNotSent) and not error.refused:
+                    raise
+            else:
+                return "attached"
+        link = f"{self._base}/v1/export-links/{file_link()}"
+        send_email(self.mail_server, address, self._write(file, address, now, link=link))
+        return "link"
 
-        def write(most: int) -> bytes:
-            limit = min(most or MAX_ATTACHED, MAX_ATTACHED)
-            if (file.export.bytes or 0) * BASE64_GROWTH + HEADROOM <= limit:
-                content = to_bytes(self._message(file, address, now, link=None))
-                if len(content) <= limit:
-                    methods.append("attached")
-                    return content
-            return write_link(most)
-
-        def write_link(_most: int) -> bytes:
-            methods.append("link")
-            return to_bytes(self._message(file, address, now, link=f"{self._base}/v1/export-links/{file_link()}"))
-
-        self._send(address, write, write_link)
-        return methods[-1]
-
-    def _send(self, address: str, write: Callable[[int], bytes], write_smaller: Callable[[int], bytes]) -> None:
-        try:
-            asyncio.run(send_content(self.mail_server, address, write))
-        except EmailNotSent as problem:
-            if not problem.too_large:
-                raise
-            asyncio.run(send_content(self.mail_server, address, write_smaller))
-
-    def _message(self, file: ExportFile, address: str, now: int, *, link: str | None) -> EmailMessage:
+    def _write(
+        self, file: ExportFile, address: str, now: int, *, attachment: Attachment | None = None, link: str | None = None
+    ) -> bytes:
         token = unsubscribe.sign_token(self.secret, file.schedule.org_id, file.schedule.schedule_id, address)
         unsubscribe_url = f"{self._base}/unsubscribe/{token}"
-        email = export_email(file, unsubscribe_url, link)
         # Of the export as well: a file that was made again is different content, thus a different message.
         content = file.export.export_id.bytes + address.encode()
-        unique = f"{file.run_id.hex}.{sha256(content).hexdigest()[:16]}"
-        message = compose(self.mail_server, address, email, at=now, message_id=unique)
-        message["List-Unsubscribe"] = f"<{unsubscribe_url}>"
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        if link is None:
-            main, _, sub = KINDS[file.export.format].media_type.partition(";")[0].partition("/")
-            message.add_attachment(
-                file.path.read_bytes(),
-                maintype=main,
-                subtype=sub,
-                filename=file_name(file.export),
-                params={"charset": "utf-8"} if main == "text" else None,
-            )
-        return message
+        return write_email(
+            self.mail_server.sender,
+            address,
+            export_email(file, unsubscribe_url, link),
+            at=now,
+            message_id=f"{file.run_id.hex}.{sha256(content).hexdigest()[:16]}",
+            headers={
+                "List-Unsubscribe": f"<{unsubscribe_url}>",
+                "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+            },
+            attachment=attachment,
+        )
 
     @property
     def _base(self) -> str:

@@ -15,7 +15,8 @@ from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.delivery_queue import AttemptOutcome, Claim, DeliveryQueue, DeliveryResult, Lane
 from tallystick.destinations.email_queue import EMAIL_BACKOFF
 from tallystick.destinations.file_storage import FileStorage
-from tallystick.destinations.smtp import EmailNotSent, InvalidEmail
+from tallystick.destinations.mime import InvalidEmail
+from tallystick.destinations.smtp import EmailNotSent
 from tallystick.errors import Forbidden, TallystickError
 from tallystick.exports import links, request
 from tallystick.exports.exporter import Exporter

@@ -1,8 +1,10 @@
 """Email: one message to each address, sent again only to those that did not get it."""
 
-import asyncio
 import time
 from collections.abc import Mapping, Set
+from dataclasses import replace
+from hashlib import sha256
+from html import escape
 from typing import Any
 
 from tallystick.access import names
@@ -18,8 +20,9 @@ from tallystick.destinations.kinds.kind import (
     invalid_settings,
 )
 from tallystick.destinations.message import Message
+from tallystick.destinations.mime import InvalidEmail, write_email
 from tallystick.destinations.secrets import DestinationSecrets
-from tallystick.destinations.smtp import EmailNotSent, InvalidEmail, compose, send_email
+from tallystick.destinations.smtp import EmailNotSent, MailServer, send_email
 from tallystick.display_text import display_line
 from tallystick.errors import BadRequest
 
@@ -28,7 +31,7 @@ MAX_SECONDS = 60.0  # after this long no further address is begun, so that the c
 TEMPLATES = EmailTemplates("tallystick.destinations")
 
 
-class EmailKind(DestinationKind):
+class EmailKind(DestinationKind[Email]):
     """Email addresses. `outside` are those that belonged to no member when they were given."""
 
     name = "email"
@@ -51,7 +54,10 @@ class EmailKind(DestinationKind):
     def describe(self, settings: Mapping[str, Any]) -> str:
         return ", ".join(settings["to"])
 
-    def send(self, target: DeliveryTarget, message: Message) -> DeliveryResult:
+    def write(self, message: Message) -> Email:
+        return alert_email(message)
+
+    def send(self, target: DeliveryTarget, message: Message, content: Email) -> DeliveryResult:
         server = target.context.mail_server
         if server is None:
             return DeliveryResult("Email is not configured. An operator can set TALLYSTICK_SMTP_URL.")
@@ -61,30 +67,55 @@ class EmailKind(DestinationKind):
         addresses = [address for address in wanted if address in allowed]
         if not addresses:
             return DeliveryResult("None of its addresses belongs to a member any more.", permanent=True)
-        email = alert_email(message)
-        problem, permanent, remaining = "", True, []
+        problem, permanent, unreachable, remaining = "", True, False, []
         ends_at = time.monotonic() + MAX_SECONDS
         for place, address in enumerate(addresses):
             if time.monotonic() > ends_at:
                 problem, permanent = "The mail server timed out before all recipients were served.", False
                 remaining += addresses[place:]
                 break
-            # The same in every attempt at this address, so that a repeated message is recognised.
-            unique = f"{message.id}.{place if target.remaining is None else address.partition('@')[0]}"
             try:
-                mime = compose(server, address, email, at=target.at, message_id=unique if unique.isascii() else "")
-                asyncio.run(send_email(server, mime))
+                _send_one(server, address, content, message, target.at)
             except (InvalidEmail, EmailNotSent) as error:
                 problem = str(error)
                 permanent = permanent and (isinstance(error, InvalidEmail) or error.permanent)
                 remaining.append(address)
-        return DeliveryResult(problem, permanent=bool(problem) and permanent, remaining=tuple(remaining))
+                if isinstance(error, EmailNotSent) and error.unreachable:
+                    unreachable = True
+                    remaining += addresses[place + 1 :]
+                    break
+        return DeliveryResult(
+            problem, permanent=bool(problem) and permanent, unreachable=unreachable, remaining=tuple(remaining)
+        )
 
 
 def alert_email(message: Message) -> Email:
     """The message as an email: its facts in a column, then the sentence and the links."""
     width = max((len(display_line(label)) for label, _ in message.facts), default=0) + 5
-    return TEMPLATES.render("alert", message=message, width=width)
+    email = TEMPLATES.render("alert", message=message, width=width)
+    return replace(email, plain_subject=message.plain_title)
+
+
+def _send_one(server: MailServer, address: str, email: Email, message: Message, at: int) -> None:
+    """Sends the email; without the text of the events where the mail server refuses it, such as for a word in it.
+
+    Raises EmailNotSent, InvalidEmail.
+    """
+    # The same in every attempt at this address, so that a repeated message is recognised.
+    unique = f"{message.id}.{sha256(address.encode()).hexdigest()[:16]}"
+    try:
+        send_email(server, address, write_email(server.sender, address, email, at=at, message_id=unique))
+    except EmailNotSent as error:
+        if not error.refused:
+            raise
+        email = _bare_email(message)
+        send_email(server, address, write_email(server.sender, address, email, at=at, message_id=unique))
+
+
+def _bare_email(message: Message) -> Email:
+    links = "".join(f"{display_line(label)}: {display_line(url)}\n" for label, url in message.links)
+    text = f"The mail server refused the full message.\n\n{links}"
+    return Email(message.plain_title, text, f"<pre>{escape(text)}</pre>\n")
 
 
 def _check_addresses(given: object) -> list[str]:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -16,6 +16,8 @@ from tallystick.destinations.message import Message
 from tallystick.destinations.secrets import DestinationSecrets
 from tallystick.errors import BadRequest
 from tallystick.query.scope import Scope
+
+ContentT = TypeVar("ContentT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,11 @@ class DeliveryTarget:
     remaining: tuple[str, ...] | None = None
 
 
-class DestinationKind(ABC):
-    """One kind of destination. A subclass sets the attributes and implements `check`, `describe` and `send`."""
+class DestinationKind(ABC, Generic[ContentT]):
+    """One kind of destination. A subclass sets the attributes and implements the abstract methods.
+
+    `ContentT` is the form that `write` gives a message, such as the bytes of a request.
+    """
 
     name: str  # as the API and the database call it
     label: str  # as people read it
@@ -93,8 +98,12 @@ class DestinationKind(ABC):
         """Where messages go, from the settings that may be shown."""
 
     @abstractmethod
-    def send(self, target: DeliveryTarget, message: Message) -> DeliveryResult:
-        """Sends the message once. Blocks for less than the claim of a delivery lasts."""
+    def write(self, message: Message) -> ContentT:
+        """The message in the form of this kind. What it raises ends the delivery, and concerns no other one."""
+
+    @abstractmethod
+    def send(self, target: DeliveryTarget, message: Message, content: ContentT) -> DeliveryResult:
+        """Sends the content once. Blocks for less than the claim of a delivery lasts."""
 
     def test_message(self, name: str, public_id: str, requested_by: str, message_id: str, now: int) -> Message:
         """The message of `Send a test`, to a destination called `name`."""

@@ -1,8 +1,9 @@
 """Slack: an incoming webhook of Slack, or of a service that accepts the same blocks."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -23,16 +24,18 @@ MAX_TEXT = 3000  # characters of a text block
 MAX_HEADER = 150
 MAX_NOTIFICATION = 500
 EMOJI = {
-    "info": ":information_source:",
-    "notice": ":speech_balloon:",
-    "warning": ":warning:",
-    "critical": ":rotating_light:",
+    "info": "ℹ️",
+    "notice": "💬",
+    "warning": "⚠️",
+    "critical": "🚨",
 }
 HEADERS = {"Content-Type": "application/json", "User-Agent": "Tallystick"}
+_MENTION = re.compile(r"(?<![\w.])@(?=\w)")  # of a group or channel; an email address has something before its @
+_URL_CHARACTERS = ":/?#[]@!$&'()*+,;=%~"
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-class SlackKind(DestinationKind):
+class SlackKind(DestinationKind[bytes]):
     """A Slack channel."""
 
     name = "slack"
@@ -47,31 +50,42 @@ class SlackKind(DestinationKind):
     def describe(self, settings: Mapping[str, Any]) -> str:
         return str(settings["url"])
 
-    def send(self, target: DeliveryTarget, message: Message) -> DeliveryResult:
-        return post_to(target, HEADERS, slack_body(message))
+    def write(self, message: Message) -> bytes:
+        return slack_body(message)
+
+    def send(self, target: DeliveryTarget, _message: Message, content: bytes) -> DeliveryResult:
+        return post_to(target, HEADERS, content)
 
 
 def slack_body(message: Message) -> bytes:
-    """The JSON body: blocks, and a text for notifications. Each fact is one line, whatever its value holds."""
+    """The JSON body: blocks, and a text for notifications. Each fact is one line, whatever its value holds.
+
+    The text of an event is never formatting, a link, an emoji code or a mention of a channel: blocks have it as plain
+    text, the notification without markup. Services that ignore this and read Markdown find no mention either.
+    """
     facts = "\n".join(f"{display_line(label)}: {display_line(value)}" for label, value in message.facts)
-    links = " · ".join(f"<{url}|{_escape(display_line(label))}>" for label, url in message.links)
+    links = " · ".join(f"<{_escape_url(url)}|{_escape(display_line(label))}>" for label, url in message.links)
     sentence = display_line(f"{EMOJI.get(message.severity, '')} {message.sentence}")
     title = display_line(message.title, MAX_HEADER)
     blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": title}},
-        # Plain text, so that the text of an event is never formatting, a link or a mention of a channel.
-        *(
-            {"type": "section", "text": {"type": "plain_text", "emoji": True, "text": text[:MAX_TEXT]}}
-            for text in (sentence, facts)
-            if text
-        ),
+        {"type": "header", "text": _plain_text(title)},
+        *({"type": "section", "text": _plain_text(text[:MAX_TEXT])} for text in (sentence, facts) if text),
     ]
     if links:
-        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": links}})
-    notification = display_line(f"{message.title}: {message.sentence}", MAX_NOTIFICATION)
-    return _encode({"text": _escape(notification), "blocks": blocks})
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": links, "verbatim": True}})
+    notification = _MENTION.sub("＠", display_line(f"{message.title}: {message.sentence}", MAX_NOTIFICATION))
+    return _encode({"text": _escape(notification), "mrkdwn": False, "link_names": False, "blocks": blocks})
+
+
+def _plain_text(text: str) -> dict[str, Any]:
+    return {"type": "plain_text", "emoji": False, "text": text}
 
 
 def _escape(text: str) -> str:
     """Escapes Slack's control characters (https://docs.slack.dev/messaging/formatting-message-text)."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _escape_url(url: str) -> str:
+    """A URL between `<` and `|`, which would end there at one of these characters."""
+    return _escape(quote(url, safe=_URL_CHARACTERS))

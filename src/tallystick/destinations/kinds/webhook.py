@@ -32,7 +32,7 @@ _RESERVED = frozenset(
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-class WebhookKind(DestinationKind):
+class WebhookKind(DestinationKind[bytes]):
     """A URL that receives signed JSON."""
 
     name = "webhook"
@@ -52,10 +52,12 @@ class WebhookKind(DestinationKind):
     def describe(self, settings: Mapping[str, Any]) -> str:
         return str(settings["url"])
 
-    def send(self, target: DeliveryTarget, message: Message) -> DeliveryResult:
-        body = webhook_body(message)
-        signed = webhook_headers(message, body, target.secrets.signing(target.at), at=target.at)
-        return post_to(target, {**target.secrets.headers, **signed}, body)
+    def write(self, message: Message) -> bytes:
+        return webhook_body(message)
+
+    def send(self, target: DeliveryTarget, message: Message, content: bytes) -> DeliveryResult:
+        signed = webhook_headers(message, content, target.secrets.signing(target.at), at=target.at)
+        return post_to(target, {**target.secrets.headers, **signed}, content)
 
 
 def webhook_body(message: Message) -> bytes:
