@@ -160,6 +160,18 @@ def test_slack_gets_blocks_in_which_nothing_is_markup(at, receiver):
     assert "<https://audit.example/alerts/alr_1|Show the events>" in said["blocks"][3]["text"]["text"]
 
 
+def test_no_service_that_takes_slacks_messages_finds_markup_or_a_mention_in_the_text_of_an_event():
+    hostile = "*bold* `code` :rotating_light: @channel .@here (@everyone) eve@evil.test"
+    links = (("Show <!here>", "https://audit.example/a"), ("What to do", "https://evil.test/|<!channel>x`*&y=1"))
+    said = json.loads(slack_body(message(title=hostile, sentence=hostile, facts=(("User", hostile),), links=links)))
+    assert (said["mrkdwn"], said["link_names"]) == (False, False)
+    assert all(block["text"] | {"emoji": False} == block["text"] for block in said["blocks"][:3])
+    assert "＠channel .＠here (＠everyone) eve@evil.test" in said["text"]
+    assert said["blocks"][3]["text"]["text"] == (
+        "<https://audit.example/a|Show &lt;!here&gt;> · <https://evil.test/%7C%3C!channel%3Ex%60*&amp;y=1|What to do>"
+    )
+
+
 def test_mail_is_the_notification_and_goes_again_only_to_who_has_not_got_it(spine):
     with open_mailbox() as (mailbox, port):
         at = DeliveryDriver(spine, port=port)

@@ -30,7 +30,7 @@ EMOJI = {
     "critical": "🚨",
 }
 HEADERS = {"Content-Type": "application/json", "User-Agent": "Tallystick"}
-_MENTION = re.compile(r"(?<![\w.])@(?=\w)")  # of a group or channel; an email address has something before its @
+_MENTION = re.compile(r"(?<!\w)@(?=\w)")  # of a group or channel; an email address has something before its @
 _URL_CHARACTERS = ":/?#[]@!$&'()*+,;=%~"
 _encode = msgspec.json.Encoder(order="sorted").encode
 
