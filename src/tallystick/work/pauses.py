@@ -7,6 +7,7 @@ import structlog
 
 from tallystick.clock import SECOND_US
 from tallystick.work.background import EXPECTED
+from tallystick.work.stop_signal import is_stopping
 
 T = TypeVar("T")
 ItemT = TypeVar("ItemT", bound=Hashable)
@@ -41,10 +42,15 @@ class Pauses(Generic[ItemT]):
         return {item for item in list(self._until) if self.is_paused(item, now)}
 
     def attempt(self, item: ItemT, now: int, work: Callable[[], T]) -> T | None:
-        """The result of `work`; None if it failed: the item is paused, and `<name>_failed_for_one` logged."""
+        """The result of `work`; None if it failed: the item is paused, and `<name>_failed_for_one` logged.
+
+        While the server stops the error is raised.
+        """
         try:
             done = work()
         except Exception as error:
+            if is_stopping():  # it was broken off, and did not fail
+                raise
             self.fail(item, now, error)
             return None
         self._until.pop(item, None)

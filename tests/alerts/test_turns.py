@@ -1,0 +1,134 @@
+"""Organizations take turns: none waits for what another's rules, baselines or groups cost."""
+
+from itertools import count
+
+from tallystick.alerts import evaluation, evaluator, silence_checks
+from tallystick.clock import SECOND_US
+from tests.alerts.rule_driver import BASE, Watch, failed
+
+ONCE = {"query": "action:user.login_failed"}
+
+
+def mine(watch: Watch, scope, rule):
+    return [alert for alert in watch.alerts(scope) if alert.rule_id == rule.rule_id]
+
+
+def next_index(watch: Watch, scope) -> int:
+    return next((one.at[0] for one in watch.evaluator._waiting(0) if one.org_id == scope.org_id), -1)
+
+
+def short_turns(monkeypatch, *, events: int = 16) -> None:
+    """A turn ends after its first block, which has so many events."""
+    monkeypatch.setattr(evaluator, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(evaluation, "FIRST_BLOCK", events)
+
+
+def test_a_backlog_of_one_organization_delays_anothers_alert_by_one_turn(sqlite_watch, monkeypatch):
+    watch = sqlite_watch
+    heavy, light = watch.spine.organization("heavy"), watch.spine.organization("light")
+    watch.settle()
+    watch.rule(heavy, "Heavy", query="word")
+    alarm = watch.rule(light, "Alarm", query="action:alarm.raised")
+    short_turns(monkeypatch)
+    watch.spine.record(heavy, *[{"action": "thing.done"} for _ in range(200)])
+    watch.evaluator.step()
+    watch.spine.record(light, {"action": "alarm.raised"})
+    watch.evaluator.step()
+    assert len(mine(watch, light, alarm)) == 1
+    assert 0 < next_index(watch, heavy) < watch.spine.size(heavy.org_id)
+
+
+def test_a_turn_keeps_its_progress_and_evaluates_each_event_once(sqlite_watch, monkeypatch):
+    watch = sqlite_watch
+    scope = watch.spine.organization()
+    watch.settle()
+    rule = watch.rule(scope, "Guessing", **ONCE, count=5, window_seconds=60, group_by="user")
+    short_turns(monkeypatch, events=3)
+    watch.spine.record(scope, *[failed(number, f"user{number % 4}@acme.com") for number in range(40)])
+    positions = []
+    while watch.evaluator.step():
+        positions.append(next_index(watch, scope))
+        if len(positions) == 5:
+            watch.evaluator.stop()
+            watch = Watch(watch.spine)
+    assert len(positions) > 8
+    # Each user has 10 events: the fifth to the tenth fire.
+    assert sorted(alert.number for alert in mine(watch, scope, rule)) == sorted([5, 6, 7, 8, 9, 10] * 4)
+
+
+def test_a_transaction_writes_a_bounded_number_of_alerts_and_none_is_lost_or_doubled(sqlite_watch, monkeypatch):
+    monkeypatch.setattr(evaluator, "MOST_FIRINGS", 10)
+    watch = sqlite_watch
+    scope = watch.spine.organization()
+    watch.settle()
+    rule = watch.rule(scope, **ONCE)
+    watch.spine.record(scope, *[failed(number) for number in range(100)])
+    fired = []
+    while watch.evaluator.step():
+        fired.append(len(mine(watch, scope, rule)))
+    assert max(after - before for before, after in zip([0, *fired], fired, strict=False)) <= 10
+    assert fired[-1] == 100
+    assert len({alert.event_ids for alert in mine(watch, scope, rule)}) == 100
+
+
+def test_hits_of_many_rules_end_a_turn(sqlite_watch, monkeypatch):
+    monkeypatch.setattr(evaluation, "MOST_HITS", 100)
+    monkeypatch.setattr(evaluation, "FIRST_BLOCK", 4)
+    watch = sqlite_watch
+    scope = watch.spine.organization()
+    watch.settle()
+    rules = [watch.rule(scope, f"Rule {number}", **ONCE, count=1000, window_seconds=60) for number in range(10)]
+    watch.spine.record(scope, *[failed(number) for number in range(200)])
+    first = next_index(watch, scope)
+    watch.evaluator.step()
+    assert len(rules) * 4 <= (next_index(watch, scope) - first) * len(rules) <= 200
+
+
+def test_silence_is_found_in_one_organization_while_another_is_behind(sqlite_watch, monkeypatch):
+    watch = sqlite_watch
+    quiet, busy = watch.spine.organization("quiet"), watch.spine.organization("busy")
+    watch.settle(BASE)
+    rule = watch.rule(quiet, kind="silence", query="action:user.login_failed", window_seconds=60, group_by="user")
+    watch.spine.record(quiet, failed(0))
+    watch.settle(BASE)
+    short_turns(monkeypatch, events=1)
+    watch.spine.record(busy, *[failed(number) for number in range(50)])
+    later = count(BASE + 10**6 * 10**6, 10 * SECOND_US)
+    while watch.evaluator.step(next(later)) and not mine(watch, quiet, rule):
+        pass
+    assert len(mine(watch, quiet, rule)) == 1
+    assert next_index(watch, busy) >= 0
+
+
+def test_more_silent_groups_than_one_check_reads_are_all_found_once(sqlite_watch, monkeypatch):
+    monkeypatch.setattr(silence_checks, "GROUPS_AT_ONCE", 3)
+    watch = sqlite_watch
+    scope = watch.spine.organization()
+    watch.settle(BASE)
+    rule = watch.rule(scope, kind="silence", query="action:user.login_failed", window_seconds=60, group_by="user")
+    watch.spine.record(scope, *[failed(number, f"user{number}@acme.com") for number in range(10)])
+    watch.settle(BASE)
+    for seconds in range(10**6, 10**6 + 100, 10):
+        watch.settle(BASE + seconds * SECOND_US)
+    assert sorted(alert.group for alert in mine(watch, scope, rule)) == [f"user{one}@acme.com" for one in range(10)]
+
+
+def test_baselines_are_built_in_turns_by_organization(sqlite_watch, monkeypatch):
+    monkeypatch.setattr("tallystick.alerts.baseline.TURN_SECONDS", 0.0)
+    monkeypatch.setattr("tallystick.search.scan.STEP", 2)
+    watch = sqlite_watch
+    heavy, light = watch.spine.organization("heavy"), watch.spine.organization("light")
+    watch.spine.record(heavy, *[failed(number, f"user{number}@acme.com") for number in range(60)])
+    watch.spine.record(light, failed(0), failed(1, ip="192.0.2.8"))
+    watch.settle()
+    rules = [watch.rule(scope, kind="first_seen", **ONCE, group_by="user", new="ip") for scope in (heavy, light)]
+    steps = 0
+    while watch.baselines.step() and light.org_id in watch.baselines._waiting():
+        steps += 1
+    assert heavy.org_id in watch.baselines._waiting()
+    while watch.baselines.step():
+        pass
+    watch.spine.record(heavy, failed(100, "user7@acme.com", ip="198.51.100.1"))
+    watch.spine.record(light, failed(100, ip="198.51.100.1"))
+    watch.settle()
+    assert [len(mine(watch, scope, rule)) for scope, rule in zip((heavy, light), rules, strict=True)] == [1, 1]
