@@ -1,7 +1,7 @@
 """The client's IP address, also behind proxies that the operator trusts."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
 _MOST_HOPS = 50
@@ -26,6 +26,11 @@ def read_address(text: str) -> IPv4Address | IPv6Address | None:
 def within(address: IPv4Address | IPv6Address, networks: Iterable[Network]) -> bool:
     """Whether the address lies in one of the networks."""
     return any(address in network for network in networks)
+
+
+def client_network(address: str) -> str:
+    """The network that counts as one client: an IPv6 customer has a whole /64."""
+    return str(ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
 
 def client_address(peer: str, forwarded_for: str, trusted_proxies: Iterable[Network]) -> tuple[str, str]:

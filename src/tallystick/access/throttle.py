@@ -7,12 +7,12 @@ a count of its own, so that guessing from elsewhere cannot lock the person out.
 
 import hashlib
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import Literal
 
 from sqlalchemy import Connection, case, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tallystick.access.client_address import client_network
 from tallystick.access.tables import sign_in_attempts
 from tallystick.clock import DAY_US, SECOND_US
 
@@ -74,7 +74,7 @@ def _subjects(connection: Connection, email: str, address: str, now: int) -> lis
     known = _known_subject(email, address)
     is_known = _read_count(connection, known)[1] > now
     account = known.replace("known:", "pair:") if is_known else f"account:{_digest(email)}"
-    by_address = [(f"address:{_network(address)}", ADDRESS_TRIES)] if address else []
+    by_address = [(f"address:{client_network(address)}", ADDRESS_TRIES)] if address else []
     return [*by_address, (account, ACCOUNT_TRIES)]
 
 
@@ -103,17 +103,12 @@ def _increment(connection: Connection, subject: str, now: int, window_us: int = 
 
 
 def _known_subject(email: str, address: str) -> str:
-    return f"known:{_digest(email, _network(address))}"
+    return f"known:{_digest(email, client_network(address))}"
 
 
 def _digest(*texts: str) -> str:
     """Stored instead of the text, so that unknown addresses are not kept and every subject has one size."""
     return hashlib.sha256("\0".join(texts).encode(errors="replace")).hexdigest()
-
-
-def _network(address: str) -> str:
-    """An IPv6 customer has a whole /64, so it counts as one address."""
-    return str(ip_network(f"{address}/64", strict=False)) if ":" in address else address
 
 
 def _seconds(microseconds: int) -> int:

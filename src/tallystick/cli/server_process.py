@@ -2,7 +2,9 @@
 
 import asyncio
 import errno
+import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -10,6 +12,8 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
+from math import ceil
 from typing import Any
 
 import structlog
@@ -18,15 +22,21 @@ import uvicorn
 from tallystick.app import Services, begin_stop, build, create_app
 from tallystick.backup.data_dir_lock import write_address
 from tallystick.cli.terminal import CommandFailed
+from tallystick.http.connection import BoundedConnection, ConnectionLimits, Connections
 from tallystick.settings import Settings
 from tallystick.telemetry import configure_logging
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
 DEFAULT_PUBLIC_URL = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}"
-KEEP_ALIVE_SECONDS = 65  # longer than the 60 seconds for which most proxies keep an idle connection
+MOST_CONNECTIONS = 4096
+ADDRESS_SHARE = 8  # an address can have one part in so many of them
+MOST_FILES = 16_384
+OTHER_FILES = 512  # that the databases, exports and outgoing requests can have open beside connections
 GRACE_SECONDS = 10  # from SIGTERM to the end of the process
 REQUEST_SECONDS = 6  # of it, for the answers to open requests; long computations are broken off a second before
+TICKS_PER_SECOND = 10
+HSTS_SECONDS = 365 * 86_400
 BACKLOG = 2048
 # Interpreter switch interval: how long a computing thread (export, back-test) may delay recording. Default: 5 ms.
 SWITCH_SECONDS = 0.001
@@ -46,17 +56,38 @@ def run_server(settings: Settings, host: str, port: int, work: BackgroundWork) -
     configure_logging(settings.log_level)
     sys.setswitchinterval(SWITCH_SECONDS)
     with _listen(host, port) as listener:
-        config = uvicorn.Config(
-            "", loop="uvloop", http="httptools", ws="none", lifespan="off", log_config=None, access_log=False,
-            proxy_headers=False, server_header=False, backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS, timeout_graceful_shutdown=REQUEST_SECONDS,
-        )  # fmt: skip
+        most = max(ADDRESS_SHARE, min(MOST_CONNECTIONS, _open_files() - OTHER_FILES))
+        connections = Connections(ConnectionLimits(most, most // ADDRESS_SHARE, settings.trusted_proxies))
+        public = _with_public_url(settings, host, port)
+        config = make_config(connections, public.public_url)
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             try:
-                public = _with_public_url(settings, host, port)
-                runner.run(_serve(public, config, listener, work, _local_url(host, port)))
+                runner.run(_serve(public, config, connections, listener, work, _local_url(host, port)))
             except BaseExceptionGroup as group:
                 raise _unwrap_group(group) from None
+
+
+def make_config(connections: Connections, public_url: str) -> uvicorn.Config:
+    """The configuration of uvicorn, without the application."""
+    # Browsers heed this only on https, and then refuse to come back without it.
+    secure = [("Strict-Transport-Security", f"max-age={HSTS_SECONDS}")] if public_url.startswith("https://") else []
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of every head that it cannot parse
+    protocol: Any = partial(BoundedConnection, connections)
+    return uvicorn.Config(
+        "", loop="uvloop", http=protocol, ws="none", lifespan="off", log_config=None, access_log=False,
+        proxy_headers=False, server_header=False, backlog=BACKLOG, headers=secure,
+        timeout_keep_alive=ceil(connections.limits.idle_seconds), timeout_graceful_shutdown=REQUEST_SECONDS,
+    )  # fmt: skip
+
+
+def _open_files() -> int:
+    """How many files the process can have open, after raising its limit as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(MOST_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return MOST_FILES if soft == resource.RLIM_INFINITY else soft
 
 
 def _unwrap_group(error: BaseException) -> BaseException:
@@ -66,19 +97,32 @@ def _unwrap_group(error: BaseException) -> BaseException:
     return error
 
 
-class _Server(uvicorn.Server):
-    """Calls `on_listening` once connections are accepted, `on_stopping` before open connections are waited for."""
+class BoundedServer(uvicorn.Server):
+    """Calls `on_listening` once connections are accepted, `on_stopping` before open connections are waited for.
+
+    Once a second, connections whose clients take too long are ended.
+    """
 
     def __init__(
-        self, config: uvicorn.Config, on_listening: Callable[[], None], on_stopping: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        connections: Connections,
+        on_listening: Callable[[], None],
+        on_stopping: Callable[[], None],
     ) -> None:
         super().__init__(config)
+        self._connections = connections
         self._on_listening = on_listening
         self._on_stopping = on_stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self._on_listening()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % TICKS_PER_SECOND == 0:
+            self._connections.sweep()
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_stopping()
@@ -90,7 +134,12 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(
-    settings: Settings, config: uvicorn.Config, listener: socket.socket, work: BackgroundWork, url: str
+    settings: Settings,
+    config: uvicorn.Config,
+    connections: Connections,
+    listener: socket.socket,
+    work: BackgroundWork,
+    url: str,
 ) -> None:
     parts = build(settings)
     app = create_app(settings, parts)
@@ -107,7 +156,7 @@ async def _serve(
         begin_stop(parts, REQUEST_SECONDS - 1)
         _end_after_grace()
 
-    server = _Server(config, listening, stopping)
+    server = BoundedServer(config, connections, listening, stopping)
     async with _stop_on_signals(server), app.lifespan():
         try:
             await server.serve(sockets=[listener])
