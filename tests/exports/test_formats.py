@@ -72,13 +72,31 @@ def test_the_pdf_says_what_it_is_and_holds_each_event(sqlite_spine: Spine, trail
     assert "Europe/Berlin" in pages[0]
     assert f"{len(AWKWARD)} (9 success, 9 failed)" in pages[0]
     assert "test.example/log/" in pages[0]
-    assert "Page 1 of 2" in pages[0]
+    assert "Page 1 of 3" in pages[0]
     table = "".join(pages[1:])
     assert "Timestamp" in table
     assert "IP address" in table
     assert table.count("thing.done") + table.count("thing.failed") == len(AWKWARD)
     for text in ("plain", "11:00:00", "東京", "Ελληνικά", "Кириллица"):
         assert text in table
+
+
+def test_the_pdf_holds_descriptions_and_details_and_says_what_it_leaves_out(sqlite_spine: Spine, tmp_path):
+    scope = sqlite_spine.organization()
+    forged = "terraform\nStatus: success\u202egnp"
+    changes = {"error": "Policy violation: S3 encryption required", "to": "กรุงเทพ"}
+    sqlite_spine.record(
+        scope,
+        {"action": "thing.done", "description": forged, "changes": changes, "metadata": {"team": "platform"}},
+        {"action": "thing.done", "metadata": {"long": "x " * 5000}},
+    )
+    text = text_of(made(sqlite_spine, scope, exporter(sqlite_spine, tmp_path), "pdf", **FILTER))
+    assert "terraform Status: success⟨U+202E⟩gnp" in text
+    flat = " ".join(text.split())
+    assert '"error": "Policy violation: S3 encryption required"' in flat
+    assert '"metadata": {"team": "platform"}' in flat
+    assert "กรุงเทพ" in text
+    assert "more characters, which the other formats hold" in flat
 
 
 def test_the_pdf_repeats_its_head_and_counts_its_pages(sqlite_spine: Spine, tmp_path):

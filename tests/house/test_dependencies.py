@@ -14,7 +14,7 @@ from tests.house.tree import ROOT, modules, name, parsed
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Used without an import of ours: by a URL, by name, or by a library for us.
-INDIRECT = {"httptools", "uvloop", "psycopg", "tzdata", "chdb-core"}
+INDIRECT = {"httptools", "uvloop", "psycopg", "tzdata", "chdb-core", "uharfbuzz"}
 
 
 def _plain(requirement: str) -> str:

@@ -97,7 +97,7 @@ def _summary_cells(
     stored: StoredEvent, what: WhatFields, who: WhoFields, actor: ActorFields, target: ResourceFields, separator: str
 ) -> tuple[str, ...]:
     # Not `csv`, which examines every character: all cells but the details repeat, so their quoting is cached.
-    details = "" if "details" in erased_parts(stored) else _details(stored.details)
+    details = "" if "details" in erased_parts(stored) else details_json(stored.details)
     return (
         what.timestamp or rfc3339(stored.occurred_at),
         cell(actor.email or actor.name or actor.id),
@@ -135,7 +135,7 @@ def _list(details: DetailsFields, separator: str) -> str:
     return _json(msgspec.json.encode(details.redacted), separator) if details.redacted else ""
 
 
-def _details(part: bytes) -> str:
+def details_json(part: bytes) -> str:
     """Changes, request, response and metadata as one JSON object; "" when there are none."""
     if part.startswith(_DETAILS_START) and _OTHER not in part:
         return part.decode()

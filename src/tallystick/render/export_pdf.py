@@ -1,4 +1,4 @@
-"""Events as a PDF: a cover page with filter and period, then a table."""
+"""Events as a PDF: a cover page with filter and period, then a table, with description and details below each row."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -6,12 +6,16 @@ from datetime import UTC, tzinfo
 from functools import lru_cache
 from typing import BinaryIO
 
+import msgspec
+
 from tallystick.clock import from_us
+from tallystick.display_text import display_line
 from tallystick.errors import BadRequest
 from tallystick.events.record import StoredEvent
-from tallystick.render.fields import parse_actor, parse_target, parse_what, parse_who
+from tallystick.render.csv_lines import details_json
+from tallystick.render.fields import parse_actor, parse_details, parse_target, parse_what, parse_who
 from tallystick.render.fonts import Face
-from tallystick.render.lines import TextLine, line_of, wrap
+from tallystick.render.lines import TextLine, line_of, wrap, wrap_code
 from tallystick.render.pages import ACCENT, FAINT, INK, LEADING, MARGIN, RED, ROOM, TOP, Imprint, Pages
 
 MAX_ROWS = 250_000
@@ -21,6 +25,9 @@ GAP = 6.0
 MAX_LINES = 2
 MIN_TRUNCATED = 2  # one character and the ellipsis
 MAX_CELL = 600  # characters that are laid out: more than two lines hold in any script
+MAX_DETAILS = 4000  # characters of an event's details that are printed; the other formats hold all
+SMALL = 6.5
+INDENT = 80.0
 LABEL = 92.0
 COUNTS_FORM = "counted"
 COLUMNS: tuple[tuple[str, float, Face], ...] = (
@@ -134,10 +141,18 @@ class _Table:
             wrap_cell(who.context.ip_address, 4),
             wrap_cell(what.status.capitalize(), 5),
         )
+        below = _details_lines(stored)
         height = max(map(len, cells)) * CELL * LEADING + 3
-        self._pages.ensure_room(height)
+        self._pages.ensure_room(height + min(len(below), MAX_LINES) * CELL * LEADING)
         self._draw(cells, failed)
         self._pages.space(height)
+        for line in below:
+            self._pages.ensure_room(line.size * LEADING)
+            self._pages.space(line.size * LEADING)
+            colour = INK if line.size == CELL else FAINT
+            self._pages.draw(line, MARGIN + INDENT, self._pages.y + 2, colour, is_repeated=False)
+        if below:
+            self._pages.space(2)
         self._pages.rule()
 
     def counts(self) -> str:
@@ -164,6 +179,24 @@ class _Table:
             left += width
         self._pages.space(8 * LEADING + 5)
         self._pages.rule()
+
+
+def _details_lines(stored: StoredEvent) -> list[TextLine]:
+    """The description of an event, then its details as JSON."""
+    lines: list[TextLine] = []
+    if description := parse_details(stored.details or b"{}").description:
+        lines += _description_lines(description)
+    if details := details_json(stored.details):
+        text = msgspec.json.format(details, indent=0)
+        left = len(text) - MAX_DETAILS
+        shown = text if left <= 0 else f"{text[:MAX_DETAILS]}… {left:,} more characters, which the other formats hold"
+        lines += wrap_code(display_line(shown), SMALL, ROOM - INDENT)
+    return lines
+
+
+@lru_cache(maxsize=4096)
+def _description_lines(text: str) -> tuple[TextLine, ...]:
+    return tuple(wrap(display_line(text), "sans", CELL, ROOM - INDENT))
 
 
 @lru_cache(maxsize=16_384)

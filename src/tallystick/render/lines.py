@@ -3,20 +3,22 @@
 import re
 from dataclasses import dataclass
 from itertools import groupby
+from unicodedata import category
 
 import arabic_reshaper
 from bidi import get_display
 
 from tallystick.display_text import code_point, display_block
-from tallystick.render.fonts import Face, font_for, width
+from tallystick.render.fonts import Face, font_for, is_shaped, width
 
 # Words, spaces, and single characters of scripts without spaces, which may be wrapped anywhere.
 _ANYWHERE = r"\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef"
 _PIECES = re.compile(rf"\s+|[{_ANYWHERE}]|[^\s{_ANYWHERE}]+")
 FIRST_MEASURED = 64  # characters: about a line
 _RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
-# What only chooses the shape of its neighbours, and has none of its own.
-_SHAPING = re.compile(r"[\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0020-\U000e007f\U000e0100-\U000e01ef]")
+# What only chooses the shape of its neighbours, and has none of its own: joiners, selectors and tags.
+_JOINERS = "\u200c\u200d"
+_SHAPING = re.compile(rf"[{_JOINERS}\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0020-\U000e007f\U000e0100-\U000e01ef]")
 _shaper = arabic_reshaper.ArabicReshaper({"delete_harakat": False})
 
 
@@ -44,7 +46,13 @@ class TextLine:
 def line_of(text: str, face: Face, size: float) -> TextLine:
     """The whole text as one line, newlines as spaces."""
     seen = _visual_order(_printable(" ".join(text.split("\n"))))
-    letters = [(font_for(face, letter), letter) for letter in seen]
+    letters: list[tuple[str, str]] = []
+    for letter in seen:
+        before = letters[-1][0] if letters else ""
+        if not _SHAPING.match(letter):
+            letters.append((font_for(face, letter), letter))
+        elif letter in _JOINERS and before and is_shaped(before):
+            letters.append((before, letter))
     runs = []
     for font, group in groupby(letters, key=lambda one: one[0]):
         together = "".join(letter for _, letter in group)
@@ -60,6 +68,21 @@ def wrap(text: str, face: Face, size: float, room: float) -> list[TextLine]:
     for paragraph in _printable(text).split("\n"):
         found += _paragraph(paragraph.rstrip(), face, size, room)
     return found
+
+
+def wrap_code(text: str, size: float, room: float) -> list[TextLine]:
+    """Wrap a text of one paragraph in the fixed-width font, behind a blank if possible."""
+    shown = _printable(text)
+    if not shown.isascii():  # characters of other fonts have other widths
+        return wrap(text, "mono", size, room)
+    font = font_for("mono", "0")
+    letter = width(font, "0", size)
+    most, lines = int(room / letter), []
+    while len(shown) > most:
+        cut = shown.rfind(" ", most // 2, most) + 1 or most
+        lines.append(shown[:cut])
+        shown = shown[cut:]
+    return [TextLine((TextRun(font, line, len(line) * letter),), size) for line in (*lines, shown)]
 
 
 def _paragraph(text: str, face: Face, size: float, room: float) -> list[TextLine]:
@@ -96,6 +119,9 @@ def _fitting_length(piece: str, face: Face, size: float, room: float) -> int:
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    # A mark stays with its character.
+    while low > 1 and low < len(piece) and (category(piece[low])[0] == "M" or _SHAPING.match(piece[low])):
+        low -= 1
     return low
 
 
@@ -109,4 +135,4 @@ def _visual_order(text: str) -> str:
     if _RIGHT_TO_LEFT.search(text):
         shown = get_display(_shaper.reshape(text), base_dir="L")
         text = shown if isinstance(shown, str) else shown.decode()
-    return _SHAPING.sub("", text)
+    return text

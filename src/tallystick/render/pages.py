@@ -10,8 +10,8 @@ from reportlab.lib.colors import Color, HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from tallystick.render.fonts import Face
-from tallystick.render.lines import TextLine, line_of
+from tallystick.render.fonts import Face, is_shaped, shape
+from tallystick.render.lines import TextLine, TextRun, line_of
 
 rl_config.useA85 = 0  # ASCII85 would make files a quarter larger, for channels that are not 8-bit clean
 
@@ -97,8 +97,8 @@ class Pages:
         """Draw a short text as one line at `y`."""
         self.add_lines([line_of(text, face, size)], colour=colour)
 
-    def draw(self, line: TextLine, x: float, y: float, colour: Color = INK) -> None:
-        """Draw one line with its baseline at `y`."""
+    def draw(self, line: TextLine, x: float, y: float, colour: Color = INK, *, is_repeated: bool = True) -> None:
+        """Draw one line with its baseline at `y`; the layout of texts that are not repeated is not cached."""
         code = [_colour(colour)]
         for run in line.runs:
             # Laying out a text takes most of the time, and tables repeat the same texts: cache the result.
@@ -106,9 +106,10 @@ class Pages:
             shown = self._shown.get(key)
             if shown is None:
                 shown = self._operators(*key)
-                if len(self._shown) < MAX_CACHED_TEXTS:
+                if is_repeated and len(self._shown) < MAX_CACHED_TEXTS:
                     self._shown[key] = shown
-            code.append(f"BT 1 0 0 1 {x:.2f} {y:.2f} Tm {shown}")
+            drawn = f"BT 1 0 0 1 {x:.2f} {y:.2f} Tm {shown}"
+            code.append(f"{start}{drawn} EMC" if (start := _spoken(run)) else drawn)
             x += run.width
         self._canvas._code.append(f"q {' '.join(code)} Q")
 
@@ -116,7 +117,7 @@ class Pages:
         """The PDF operators that draw a text, without its position."""
         placed = self._canvas.beginText(0, 0)
         placed.setFont(font, size)
-        placed.textOut(text)
+        placed.textOut(shape(font, text, size))
         return str(placed.getCode()).partition(" Tm ")[2]
 
     def rule(self, colour: Color = HAIRLINE) -> None:
@@ -182,6 +183,16 @@ class Pages:
         self._canvas.showPage()
 
 
+def _spoken(run: TextRun) -> str:
+    """The operator that says what the glyphs up to `EMC` mean, for readers that copy or search them; usually empty.
+
+    Only shaped glyphs and characters beyond U+FFFF need it: their own entries in the fonts say something else.
+    """
+    if not is_shaped(run.font) and (run.text.isascii() or max(run.text) <= "\uffff"):
+        return ""
+    return f"/Span <</ActualText <FEFF{run.text.encode('utf-16-be').hex().upper()}>>> BDC "
+
+
 @cache
 def _colour(colour: Color) -> str:
     """The PDF operator that sets the fill colour; in upper case, the stroke colour."""
@@ -192,7 +203,10 @@ def _draw(canvas: Canvas, line: TextLine, x: float, y: float, colour: Color) -> 
     canvas.setFillColor(colour)
     for run in line.runs:
         canvas.setFont(run.font, line.size)
-        canvas.drawString(x, y, run.text)
+        start = _spoken(run)
+        canvas._code.append(start)
+        canvas.drawString(x, y, shape(run.font, run.text, line.size))
+        canvas._code.append("EMC" if start else "")
         x += run.width
 
 
