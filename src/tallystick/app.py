@@ -169,7 +169,11 @@ def build(settings: Settings) -> Services:
     database, store, recording = connections.background, connections.background_store, connections.recording
     pool, shipper = Pool(), Shipper(database, store)
     sequencer = Sequencer(recording, pool, redacted_keys=settings.redacted_keys)
-    recorder = Recorder(recording, pool, sequencer, redacted_keys=settings.redacted_keys, data_dir=settings.data_dir)
+    pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
+    recorder = Recorder(
+        recording, pool, sequencer, redacted_keys=settings.redacted_keys, data_dir=settings.data_dir,
+        find_events=partial(_find_held, pools, finder),
+    )  # fmt: skip
     signer = Signer(database, Keyring(settings.secret_key, settings.public_host), settings.data_dir)
     prover = Prover(connections.requests, signer)
     exporter = _exporter(settings, database, store, prover, recorder)
@@ -203,11 +207,11 @@ def build(settings: Settings) -> Services:
     return Services(
         settings=settings,
         connections=connections,
-        pools=RequestPools(settings.events_clients),
+        pools=pools,
         authenticator=Authenticator(recording, rate_limit=RateLimit(settings.rate_limit)),
         sign_in=SignIn(connections.requests),
         recorder=recorder,
-        finder=Finder(connections.requests, connections.store),
+        finder=finder,
         hub=hub,
         prover=prover,
         checker=checker,
@@ -221,6 +225,14 @@ def build(settings: Settings) -> Services:
         workers=tuple(workers),
         preparations=(backup_worker.open, eraser.replay_at_start, signer.open),
     )
+
+
+async def _find_held(
+    pools: RequestPools, finder: Finder, org_id: UUID, event_ids: Sequence[bytes]
+) -> Mapping[bytes, StoredEvent]:
+    """The events of an import that the organization holds already, whatever the importing key may read."""
+    scope = operator_scope(org_id)
+    return await pools.searches.run(scope, finder.several, scope, event_ids)
 
 
 def _exporter(

@@ -1,12 +1,13 @@
 """Sends events to the server in batches; a refused event does not affect the others of its batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
 
 from tallystick.cli.client import ApiError, Client
+from tallystick.events.importers.own_export import is_imported_record
 
 MOST_EVENTS = 1000
 MOST_BYTES = 8 << 20
@@ -18,13 +19,15 @@ NDJSON = "application/x-ndjson"
 class ImportCounts:
     """How many events were recorded, known already, or refused.
 
-    `conflicts` counts those of `known` whose external id was recorded with different content.
+    `conflicts` counts those of `known` whose external id was recorded with different content. `imported`: records of
+    another Tallystick about itself, recorded under `imported.audit_log.…`, which are not counted in `new`.
     """
 
     new: int = 0
     known: int = 0
     conflicts: int = 0
     refused: int = 0
+    imported: int = 0
 
 
 class QueuedEvent(NamedTuple):
@@ -32,6 +35,7 @@ class QueuedEvent(NamedTuple):
 
     location: str
     line: bytes
+    is_imported_record: bool
 
 
 class EventSender:
@@ -55,7 +59,7 @@ class EventSender:
             return
         if len(self._waiting) == MOST_EVENTS or self._size + len(line) + 1 > MOST_BYTES:
             self.flush()
-        self._waiting.append(QueuedEvent(location, line))
+        self._waiting.append(QueuedEvent(location, line, is_imported_record(str(event.get("action")))))
         self._size += len(line) + 1
 
     def refuse(self, location: str, problem: str) -> None:
@@ -81,11 +85,15 @@ class EventSender:
                     self.refuse(batch[index].location, problem)
                 batch = [waiting for index, waiting in enumerate(batch) if index not in bad]
             else:
-                self._count(answer["events"])
+                self._count(batch, answer["events"])
                 return
 
-    def _count(self, recorded: list[dict[str, Any]]) -> None:
-        known = sum(bool(event.get("duplicate")) for event in recorded)
-        self.counts.known += known
-        self.counts.new += len(recorded) - known
-        self.counts.conflicts += sum(bool(event.get("conflict")) for event in recorded)
+    def _count(self, batch: Sequence[QueuedEvent], recorded: list[dict[str, Any]]) -> None:
+        for sent, event in zip(batch, recorded, strict=True):
+            if event.get("duplicate"):
+                self.counts.known += 1
+                self.counts.conflicts += bool(event.get("conflict"))
+            elif sent.is_imported_record:
+                self.counts.imported += 1
+            else:
+                self.counts.new += 1

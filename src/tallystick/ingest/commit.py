@@ -14,7 +14,7 @@ from tallystick.errors import Conflict, TallystickError
 from tallystick.events.intake import Prepared
 from tallystick.events.record import Record
 from tallystick.ingest.own_actions import take_prepared
-from tallystick.ingest.submission import Recorded, RecordingAnswer, Submission
+from tallystick.ingest.submission import KnownEvent, Recorded, RecordingAnswer, Submission
 from tallystick.ingest.tables import external_ids, idempotency_keys
 from tallystick.journal import batches
 from tallystick.journal.batches import Batch
@@ -59,14 +59,6 @@ class _Draft:
         if received > self.latest:
             self.latest = received
         return index
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    event_id: bytes
-    index: int
-    occurred_at: int
-    digest: bytes
 
 
 def commit(
@@ -133,7 +125,7 @@ def body_digest(body: bytes) -> bytes:
     return hashlib.sha256(body).digest()
 
 
-def _record(draft: _Draft, prepared: Prepared, known: dict[str, _Known], org_id: UUID, expired_before: int) -> Recorded:
+def _record(draft: _Draft, prepared: Prepared, known: dict[str, KnownEvent], org_id: UUID, expired_before: int) -> Recorded:
     record = prepared.record
     external_id = prepared.external_id
     if external_id:
@@ -143,7 +135,7 @@ def _record(draft: _Draft, prepared: Prepared, known: dict[str, _Known], org_id:
             return Recorded(ids.encode("evt", first.event_id), first.index, rfc3339(first.occurred_at), True, conflict)
     index = draft.add(prepared)
     if external_id:
-        known[external_id] = _Known(record.id, index, record.occurred_at, prepared.digest)
+        known[external_id] = KnownEvent(record.id, index, record.occurred_at, prepared.digest)
         draft.external.append(
             {
                 "org_id": org_id, "external_id": external_id, "log_index": index, "event_id": record.id,
@@ -171,9 +163,9 @@ def _repeat(first: tuple[bytes, bytes], submission: Submission) -> RecordingAnsw
     return RecordingAnswer(recorded, True, max((one.index for one in recorded), default=-1))
 
 
-def _known_external_ids(connection: Connection, org_id: UUID, submissions: Iterable[Submission]) -> dict[str, _Known]:
+def _known_external_ids(connection: Connection, org_id: UUID, submissions: Iterable[Submission]) -> dict[str, KnownEvent]:
     wanted = list({one.external_id for sub in submissions for one in sub.prepared if one.external_id})
-    known: dict[str, _Known] = {}
+    known = {external_id: held for sub in submissions for external_id, held in sub.held.items()}
     for start in range(0, len(wanted), _LOOKUP):
         rows = connection.execute(
             select(external_ids).where(
@@ -181,7 +173,7 @@ def _known_external_ids(connection: Connection, org_id: UUID, submissions: Itera
             )
         )
         for row in rows:
-            known[row.external_id] = _Known(row.event_id, row.log_index, row.occurred_at, row.digest)
+            known[row.external_id] = KnownEvent(row.event_id, row.log_index, row.occurred_at, row.digest)
     return known
 
 

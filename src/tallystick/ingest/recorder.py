@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -14,9 +15,10 @@ from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, TallystickError, Unavailable
 from tallystick.events.intake import Prepared, read_request
 from tallystick.ingest.commit import body_digest
+from tallystick.ingest.held_events import FindEvents, event_ids_of, held_events
 from tallystick.ingest.pool import Pool
 from tallystick.ingest.sequencer import Sequencer
-from tallystick.ingest.submission import RecordingAnswer, Submission
+from tallystick.ingest.submission import KnownEvent, RecordingAnswer, Submission
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import Scope
 
@@ -39,12 +41,14 @@ class Recorder:
         *,
         redacted_keys: frozenset[str],
         data_dir: Path,
+        find_events: FindEvents,
     ) -> None:
         self._database = database
         self._pool = pool
         self._sequencer = sequencer
         self._redacted_keys = redacted_keys
         self._data_dir = data_dir
+        self._find_events = find_events
         self._preparing = anyio.CapacityLimiter(MOST_PREPARING)
         self._disk_checked_at = 0.0
         self._disk_free = True
@@ -61,6 +65,7 @@ class Recorder:
         self._check_disk()
         try:
             prepared = await self._prepare(scope, body, content_type)
+            held = await self._held(scope, prepared)
         except TallystickError as error:
             telemetry.ingest_refused_total.labels(error.code).inc()
             raise
@@ -68,7 +73,7 @@ class Recorder:
         future: asyncio.Future[RecordingAnswer] = loop.create_future()
         digest = body_digest(body) if idempotency_key is not None else b""
         submission = Submission(
-            scope.org_id, prepared, future, loop, idempotency_key=idempotency_key, body_digest=digest
+            scope.org_id, prepared, future, loop, idempotency_key=idempotency_key, body_digest=digest, held=held
         )
         try:
             self._pool.join(submission)
@@ -110,6 +115,14 @@ class Recorder:
         if len(body) <= SMALL_BODY:
             return prepare()
         return await anyio.to_thread.run_sync(prepare, limiter=self._preparing)
+
+    async def _held(self, scope: Scope, prepared: Sequence[Prepared]) -> Mapping[str, KnownEvent]:
+        """Those of the events that come from an export of this very log; only imports make the event store be asked."""
+        event_ids = event_ids_of(prepared)
+        if not event_ids:
+            return {}
+        found = await self._find_events(scope.org_id, list(event_ids.values()))
+        return held_events(prepared, event_ids, found)
 
     def _stored_end(self, org_id: UUID) -> int:
         with self._database.read() as connection:

@@ -1,7 +1,7 @@
 """A request on its way to the commit, and its answer."""
 
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -33,10 +33,22 @@ class RecordingAnswer(msgspec.Struct):
         return msgspec.json.encode({"events": self.events, "duplicate": self.duplicate})
 
 
-class Submission:
-    """The prepared events of one request in the pool; `future` resolves to a RecordingAnswer or an error."""
+class KnownEvent(msgspec.Struct, frozen=True, gc=False):
+    """The event that an external id stands for; `digest` is that of its input, b"" if it cannot be compared."""
 
-    __slots__ = ("body_digest", "future", "idempotency_key", "loop", "org_id", "prepared", "size")
+    event_id: bytes
+    index: int
+    occurred_at: int
+    digest: bytes
+
+
+class Submission:
+    """The prepared events of one request in the pool; `future` resolves to a RecordingAnswer or an error.
+
+    `held` are those that the log holds already without an external id, by the external id that they came with.
+    """
+
+    __slots__ = ("body_digest", "future", "held", "idempotency_key", "loop", "org_id", "prepared", "size")
 
     def __init__(
         self,
@@ -47,6 +59,7 @@ class Submission:
         *,
         idempotency_key: str | None = None,
         body_digest: bytes = b"",
+        held: Mapping[str, KnownEvent] = {},  # noqa: B006
     ) -> None:
         self.org_id = org_id
         self.prepared = prepared
@@ -54,4 +67,5 @@ class Submission:
         self.loop = loop
         self.idempotency_key = idempotency_key
         self.body_digest = body_digest
+        self.held = held
         self.size = sum([len(one.frame) for one in prepared])

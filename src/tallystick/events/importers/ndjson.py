@@ -5,7 +5,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from tallystick.events.output import ADDED
+from tallystick.events.importers.own_export import event_to_send
 
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 MAX_EVENT_BYTES = 8 << 20  # of an event in a file; the server takes less
@@ -24,8 +24,7 @@ def read(stream: BinaryIO) -> Iterator[dict[str, Any]]:
 
 
 def event_of_line(line: bytes) -> dict[str, Any]:
-    """One event as it would be sent; fields that a server added are left out, except that its id becomes the
-    `external_id` of an event without one. Raises ValueError."""
+    """One event as `own_export.event_to_send` gives it. Raises ValueError."""
     try:
         event = _object(line)
     except RecursionError:
@@ -34,6 +33,4 @@ def event_of_line(line: bytes) -> dict[str, Any]:
         raise ValueError(f"not an event in JSON ({problem})") from None
     if lost := [part for part in event.get("erased") or () if part in ("what", "who")]:
         raise ValueError(f"parts of this event were erased ({', '.join(lost)}), so that it cannot be recorded again")
-    if isinstance(event.get("id"), str):
-        event.setdefault("external_id", event["id"])
-    return {name: value for name, value in event.items() if name not in ADDED}
+    return event_to_send(event)
