@@ -1,7 +1,7 @@
 """Builds every service of a server process and wires them together; the only module that imports them all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +16,7 @@ from litestar.exceptions import HTTPException
 
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
+from tallystick.access.scopes import operator_scope
 from tallystick.access.secret import SecretBox
 from tallystick.access.sign_in import SignIn
 from tallystick.alerts.baseline import BaselineWorker
@@ -45,6 +46,7 @@ from tallystick.erasure.deletions import deletion_state, is_erasing
 from tallystick.erasure.eraser import Eraser
 from tallystick.erasure.personal_data import personal_data
 from tallystick.errors import SettingsError
+from tallystick.events.record import StoredEvent
 from tallystick.exports.exporter import Exporter
 from tallystick.http.allowance import Allowance
 from tallystick.http.request import BoundedRequest

@@ -48,7 +48,7 @@ def test_archived_events_are_found_again_once_however_often_they_are_restored(me
     again = json.loads(member.run("archive", "restore", kept.bundle, "--key", kept.key, "--json").stdout)
     assert (again["new"], again["known"], again["refused"]) == (0, 30, 0)
     assert member.total(q="action:project.updated") == 30
-    assert member.total(q="action:audit_log.archive_restored") == 2
+    assert member.total(q="action:archive.restored") == 2
     assert member.total(q='"piece 17."') == 1
 
 
@@ -95,7 +95,7 @@ def test_a_bucket_that_gives_nothing_is_told(
     done = member.run("archive", "restore", where, "--key", kept.key, **usual | environ)
     assert done.returncode == 1
     assert said in done.stderr
-    assert member.total(q="action:audit_log.archive_restored") == 0
+    assert member.total(q="action:archive.restored") == 0
 
 
 def test_a_bundle_that_was_changed_is_not_restored(member: Member, kept: Kept) -> None:
@@ -104,7 +104,7 @@ def test_a_bundle_that_was_changed_is_not_restored(member: Member, kept: Kept) -
     Path(kept.bundle).write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
     done = member.run("archive", "restore", kept.bundle, "--key", kept.key)
     assert done.returncode == 1
-    assert member.total(q="action:audit_log.archive_restored") == 0
+    assert member.total(q="action:archive.restored") == 0
 
 
 def test_events_do_not_go_back_into_the_trail_they_come_from(

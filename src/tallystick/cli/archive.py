@@ -18,6 +18,7 @@ from tallystick.clock import rfc3339
 from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.storage_settings import storage_at
 from tallystick.display_text import display_line
+from tallystick.events.importers.own_export import rename_reserved_action
 from tallystick.settings import Settings
 from tallystick.verify.command import FAILS, OPTIONS, USAGE, UsageError, format_reports
 from tallystick.verify.command import verify as check
@@ -59,7 +60,7 @@ def restore(
     if json:
         emit(tally)
     else:
-        say(f"{tally.new:,} new, {tally.known:,} known already, {tally.refused:,} refused")
+        say(tally.words)
     if tally.refused:
         raise typer.Exit(FAILS)
 
@@ -86,7 +87,7 @@ def event_from_line(line: dict[str, Any]) -> dict[str, Any]:
     if target:
         event["resource"] = target
     kept = {name: value for name, value in before.items() if value is not None}
-    return event | {"metadata": metadata | {"archived": kept}}
+    return rename_reserved_action(event) | {"metadata": metadata | {"archived": kept}}
 
 
 def _record(client: Client, names: Sequence[str]) -> ImportCounts:
@@ -107,8 +108,9 @@ def _record(client: Client, names: Sequence[str]) -> ImportCounts:
                 _add(sender, f"{name}, line {number}", line)
     sender.flush()
     tally = sender.counts
-    said = {"origins": sorted(origins), "new": tally.new, "known": tally.known, "refused": tally.refused}
-    client.record(msgspec.json.encode({"action": "audit_log.archive_restored", "metadata": said}), NDJSON)
+    said = {"origins": sorted(origins), "new": tally.new, "known": tally.known, "refused": tally.refused,
+            "imported": tally.imported}  # fmt: skip
+    client.record(msgspec.json.encode({"action": "archive.restored", "metadata": said}), NDJSON)
     return tally
 
 

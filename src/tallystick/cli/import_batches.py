@@ -29,6 +29,15 @@ class ImportCounts:
     refused: int = 0
     imported: int = 0
 
+    @property
+    def words(self) -> str:
+        """`30 new, 0 known already, 0 refused`, and what stands beside these."""
+        different = f" ({self.conflicts:,} with different content: the first version is kept)" if self.conflicts else ""
+        counts = f"{self.new:,} new, {self.known:,} known already{different}, {self.refused:,} refused"
+        records = "record of another audit log" if self.imported == 1 else "records of another audit log"
+        beside = f"; {self.imported:,} {records} about itself, kept as imported.audit_log.*" if self.imported else ""
+        return counts + beside
+
 
 class QueuedEvent(NamedTuple):
     """An encoded event that waits for its batch; `location` is the file and line that it was read from."""

@@ -85,5 +85,4 @@ def _print_counts(tally: ImportCounts, json: bool) -> None:
     if json:
         emit(tally)
         return
-    conflicts = f" ({tally.conflicts:,} with different content: the first version is kept)" if tally.conflicts else ""
-    say(f"{tally.new:,} new, {tally.known:,} known already{conflicts}, {tally.refused:,} refused")
+    say(tally.words)

@@ -6,6 +6,7 @@ from typing import Any
 
 from tallystick.display_text import display_line
 from tallystick.events.catalogue import CATALOGUE
+from tallystick.query.own_records import IMPORTED, RESERVED
 
 # In a template {actor} and {resource} stand for names, {subject} for the resource or else the actor.
 # `{resource|a user}` says what stands there without a resource; a mere `{resource}` vanishes.
@@ -32,6 +33,8 @@ def summary(action: str, status: str, actor: Named, resource: Named) -> str:
     `display_line`: the sentence is for people, and the fields of the event keep what was sent.
     """
     known = CATALOGUE.get(action)
+    if action.startswith(IMPORTED + RESERVED):
+        return f"Imported record: {summary(action.removeprefix(IMPORTED), status, actor, resource)}"
     sentence = known.sentence if known else f"{{actor}} did {action}" + (" on {resource}" if _name(resource) else "")
     doer, thing = _actor(actor), _name(resource)
     # So that one sees where the name of a thing ends; people are known by two words.

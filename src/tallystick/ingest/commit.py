@@ -125,7 +125,9 @@ def body_digest(body: bytes) -> bytes:
     return hashlib.sha256(body).digest()
 
 
-def _record(draft: _Draft, prepared: Prepared, known: dict[str, KnownEvent], org_id: UUID, expired_before: int) -> Recorded:
+def _record(
+    draft: _Draft, prepared: Prepared, known: dict[str, KnownEvent], org_id: UUID, expired_before: int
+) -> Recorded:
     record = prepared.record
     external_id = prepared.external_id
     if external_id:
@@ -163,7 +165,9 @@ def _repeat(first: tuple[bytes, bytes], submission: Submission) -> RecordingAnsw
     return RecordingAnswer(recorded, True, max((one.index for one in recorded), default=-1))
 
 
-def _known_external_ids(connection: Connection, org_id: UUID, submissions: Iterable[Submission]) -> dict[str, KnownEvent]:
+def _known_external_ids(
+    connection: Connection, org_id: UUID, submissions: Iterable[Submission]
+) -> dict[str, KnownEvent]:
     wanted = list({one.external_id for sub in submissions for one in sub.prepared if one.external_id})
     known = {external_id: held for sub in submissions for external_id, held in sub.held.items()}
     for start in range(0, len(wanted), _LOOKUP):

@@ -16,7 +16,6 @@ from tallystick.events.intake import Prepared, prepare
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.ingest.submission import KnownEvent
-from tallystick.query.own_records import IMPORTED
 from tallystick.query.scope import Principal
 
 FindEvents = Callable[[UUID, Sequence[bytes]], Awaitable[Mapping[bytes, StoredEvent]]]

@@ -59,7 +59,7 @@ class Submission:
         *,
         idempotency_key: str | None = None,
         body_digest: bytes = b"",
-        held: Mapping[str, KnownEvent] = {},  # noqa: B006
+        held: Mapping[str, KnownEvent] = {},
     ) -> None:
         self.org_id = org_id
         self.prepared = prepared

@@ -1,4 +1,4 @@
-"""Events of an export of Tallystick as they are sent again: without what a server added, and under names of their own."""
+"""Events of an export of Tallystick as they are sent again: without what a server added, under names a key may use."""
 
 from typing import Any
 
