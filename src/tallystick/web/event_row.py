@@ -10,6 +10,7 @@ from tallystick.clock import from_us, rfc3339
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.events.words import first_present
+from tallystick.query.own_records import is_own_record
 from tallystick.web.filters import CATEGORIES
 from tallystick.web.match_snippet import match_snippet
 
@@ -37,6 +38,7 @@ class EventRow:
     status: str
     status_words: str
     match_snippet: str
+    is_own_record: bool
 
 
 def event_row(stored: StoredEvent, zone: tzinfo, needles: tuple[str, ...] = ()) -> EventRow:
@@ -67,6 +69,7 @@ def event_row(stored: StoredEvent, zone: tzinfo, needles: tuple[str, ...] = ()) 
         status=event["status"],
         status_words=status_words,
         match_snippet=match_snippet(event, (user, action, description, resource_shown, address, status_words), needles),
+        is_own_record=is_own_record(stored.what),
     )
 
 

@@ -16,6 +16,7 @@ from tallystick.events.changes import Change, changes_of
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.events.words import actor_words, first_present, resource_words
+from tallystick.query.own_records import is_own_record
 from tallystick.web.event_row import EventRow, event_row
 from tallystick.web.filter_links import NO_LINKS, FilterLinks, filter_links
 from tallystick.web.filters import CATEGORIES, PATH, Filters
@@ -143,6 +144,7 @@ class _FactReader:
         """The values for following a trace or checking an event's origin."""
         event, context = self.event, self.event.get("context", {})
         recorded_by = event.get("recorded_by", {})
+        recorder_words = "Tallystick itself" if is_own_record(stored.what) else actor_words(recorded_by)
         category, source, trace = event["category"], context.get("source", ""), context.get("trace_id", "")
         external, received = event.get("external_id", ""), exact_time(stored.received_at, self.filters.zone)
         return _without_empty(
@@ -154,7 +156,7 @@ class _FactReader:
             Fact("Trace ID", trace, trace, is_code=True),
             Fact("External ID", external, external, is_code=True),
             Fact("Received", received, event["received_at"]),
-            Fact("Recorded by", actor_words(recorded_by), recorded_by.get("id", "")),
+            Fact("Recorded by", recorder_words, recorded_by.get("id", "")),
             Fact("Ledger index", f"{stored.index:,}", str(stored.index)),
         )
 
