@@ -173,9 +173,8 @@ def build(settings: Settings) -> Services:
     sequencer = Sequencer(recording, pool, redacted_keys=settings.redacted_keys)
     pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
     recorder = Recorder(
-        recording, pool, sequencer, redacted_keys=settings.redacted_keys, data_dir=settings.data_dir,
-        find_events=partial(_find_held, pools, finder),
-    )  # fmt: skip
+        recording, pool, sequencer, settings.redacted_keys, settings.data_dir, partial(_find_held, pools, finder)
+    )
     signer = Signer(database, Keyring(settings.secret_key, settings.public_host), settings.data_dir)
     prover = Prover(connections.requests, signer)
     exporter = _exporter(settings, database, store, prover, recorder)

@@ -120,8 +120,7 @@ class _Intake:
     def take(self, index: int, event: EventInput) -> None:
         """Prepare the event, or add its problems."""
         received_at, action, timestamp, context = self._received_at, event.action, event.timestamp, event.context
-        default_category, default_status, sound = _defaults(action)
-        sound = sound and (self._is_own or not action.startswith(RESERVED))
+        default_category, default_status, sound = _defaults(action, self._is_own)
         resource = event.resource or _NO_RESOURCE
         resource_id, resource_name = resource.id or "", resource.name or ""
         ip = session_id = request_id = ""
@@ -181,9 +180,9 @@ class _Intake:
 
     def _refuse(self, index: int, event: EventInput) -> None:
         add, timestamp, resource, context = self._problems.add, event.timestamp, event.resource, event.context
-        if not _defaults(event.action)[2]:
+        if not _defaults(event.action, True)[2]:
             add(index, "action", "bad_action", BAD_ACTION)
-        elif event.action.startswith(RESERVED) and not self._is_own:
+        elif not _defaults(event.action, self._is_own)[2]:
             add(index, "action", "reserved_action", RESERVED_ACTION)
         if timestamp is not None and timestamp < EARLIEST:
             add(index, "timestamp", "timestamp_too_old", "This time is before 1990. Check the clock and the unit.")
@@ -229,9 +228,12 @@ def _recorder(by: Principal) -> tuple[Actor, str]:
 
 
 @lru_cache(maxsize=4096)
-def _defaults(action: str) -> tuple[Category, Status, bool]:
-    """Category and status of events of this action that give none; and whether it is a valid action."""
-    sound = ACTION.fullmatch(action) is not None
+def _defaults(action: str, is_own: bool) -> tuple[Category, Status, bool]:
+    """Category and status of events of this action that give none; and whether the recorder may use it.
+
+    `is_own`: Tallystick itself records the event.
+    """
+    sound = ACTION.fullmatch(action) is not None and (is_own or not action.startswith(RESERVED))
     return (category_of(action), status_of(action), True) if sound else ("other", "success", False)
 
 

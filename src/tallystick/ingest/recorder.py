@@ -38,7 +38,6 @@ class Recorder:
         database: Database,
         pool: Pool,
         sequencer: Sequencer,
-        *,
         redacted_keys: frozenset[str],
         data_dir: Path,
         find_events: FindEvents,
@@ -65,7 +64,7 @@ class Recorder:
         self._check_disk()
         try:
             prepared = await self._prepare(scope, body, content_type)
-            held = await self._held(scope, prepared)
+            held = await self._look_up_imports(scope, prepared)
         except TallystickError as error:
             telemetry.ingest_refused_total.labels(error.code).inc()
             raise
@@ -116,7 +115,7 @@ class Recorder:
             return prepare()
         return await anyio.to_thread.run_sync(prepare, limiter=self._preparing)
 
-    async def _held(self, scope: Scope, prepared: Sequence[Prepared]) -> Mapping[str, KnownEvent]:
+    async def _look_up_imports(self, scope: Scope, prepared: Sequence[Prepared]) -> Mapping[str, KnownEvent]:
         """Those of the events that come from an export of this very log; only imports make the event store be asked."""
         event_ids = event_ids_of(prepared)
         if not event_ids:
