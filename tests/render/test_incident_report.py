@@ -124,3 +124,20 @@ def test_markdown_lets_nothing_of_an_event_become_markup(animal):
 def test_markdown_shows_the_letters_that_were_there(animal):
     rendered = html.unescape(re.sub(r"\\([^\w\s])", r"\1", plain(animal)))
     assert rendered == " ".join(animal.replace("\u202e", "⟨U+202E⟩").split())
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\v", "\x85", "\u2028"], ids=ascii)
+def test_a_value_with_a_line_break_writes_no_line_of_its_own(end):
+    forged = f"prod{end}Status: success"
+    event = IncidentEvent(
+        forged, forged, forged, True, forged, ((forged, forged),), (forged,), "a note\nof two lines"
+    )  # fmt: skip
+    report = IncidentReport(
+        forged, forged, ((forged, forged),), (("Issue", "two\nlines"),), (event,), (), forged, forged
+    )
+    markdown = incident_markdown(report).splitlines()
+    assert [line for line in markdown if line.startswith("Status: success")] == []
+    shown = [line.strip() for line in text_of(incident_pdf(report)).splitlines()]
+    assert [line for line in shown if line.startswith("Status: success")] == []
+    assert {"> a note", "> of two lines"} <= set(markdown)
+    assert {"a note", "of two lines", "lines"} <= set(shown)

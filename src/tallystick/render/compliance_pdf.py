@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
+from tallystick.display_text import display_line
 from tallystick.render.compliance_report import (
     NO_EVIDENCE,
     ComplianceReport,
@@ -16,7 +17,7 @@ from tallystick.render.compliance_report import (
 )
 from tallystick.render.export_pdf import truncate
 from tallystick.render.fonts import Face
-from tallystick.render.lines import line_of, wrap
+from tallystick.render.lines import line_of, wrap, wrap_block
 from tallystick.render.pages import ACCENT, FAINT, INK, LEADING, MARGIN, RED, ROOM, Imprint, Pages
 
 BODY = 9.5
@@ -24,6 +25,7 @@ SMALL = 8.0
 CELL = 7.0
 LABEL = 92.0
 INDENT = 12.0
+MAX_CELL = 200  # characters of a cell, before it is cut to its width
 MAX_TEXT = 4000  # characters of a text that are printed
 COLUMNS: tuple[tuple[str, float, Face, float], ...] = (
     ("Timestamp", 84, "sans", CELL),
@@ -206,7 +208,7 @@ def _samples(pages: Pages, words: str, samples: Sequence[EventLine], zone: tzinf
             sample.id,
         )
         for (_, width, face, size), text in zip(COLUMNS, cells, strict=True):
-            flat = text[:200].replace("\n", " ")
+            flat = display_line(text, MAX_CELL)
             pages.draw(truncate(flat, face, size, width - 5), left, foot, RED if failed and face == "mono" else INK)
             left += width
         pages.space(CELL * LEADING + 2)
@@ -240,7 +242,7 @@ def _review(pages: Pages, review: ReviewLine, report: ComplianceReport, zone: tz
     for word, other in (("Corrects", review.corrects), ("Corrected by", review.corrected_by)):
         if other:
             pages.add_lines(wrap(f"{word} {other}", "sans", SMALL, ROOM), colour=RED)
-    pages.add_lines(wrap(review.conclusion[:MAX_TEXT], "sans", BODY, ROOM))
+    pages.add_lines(wrap_block(review.conclusion[:MAX_TEXT], "sans", BODY, ROOM))
     for finding in review.findings:
         words = f"{finding.severity}: {finding.note[:MAX_TEXT]}" if finding.note else finding.severity
         pages.add_lines(wrap(f"{words} ({finding.event})", "sans", SMALL, ROOM - INDENT), MARGIN + INDENT)
@@ -256,7 +258,7 @@ def _control_words(about: str, report: ComplianceReport) -> str:
 def _origin(pages: Pages, report: ComplianceReport) -> None:
     _heading(pages, "Verification")
     if report.checkpoint:
-        pages.add_lines(wrap(report.checkpoint.strip(), "mono", 6.5, ROOM))
+        pages.add_lines(wrap_block(report.checkpoint.strip(), "mono", 6.5, ROOM))
         pages.space(4)
     words = (
         "All events counted here are in the log that this checkpoint covers. This document is a summary and proves "

@@ -9,13 +9,12 @@ from typing import BinaryIO
 import msgspec
 
 from tallystick.clock import from_us
-from tallystick.display_text import display_line
 from tallystick.errors import BadRequest
 from tallystick.events.record import StoredEvent
 from tallystick.render.csv_lines import details_json
 from tallystick.render.fields import parse_actor, parse_details, parse_target, parse_what, parse_who
 from tallystick.render.fonts import Face
-from tallystick.render.lines import TextLine, line_of, wrap, wrap_code
+from tallystick.render.lines import TextLine, line_of, wrap, wrap_block, wrap_code
 from tallystick.render.pages import ACCENT, FAINT, INK, LEADING, MARGIN, RED, ROOM, TOP, Imprint, Pages
 
 MAX_ROWS = 250_000
@@ -92,7 +91,7 @@ def _cover(pages: Pages, about: CoverPage) -> None:
         pages.space(8)
         pages.rule()
         pages.space(8)
-        _labelled(pages, "Checkpoint", wrap(about.checkpoint.strip(), "mono", 7, ROOM - LABEL))
+        _labelled(pages, "Checkpoint", wrap_block(about.checkpoint.strip(), "mono", 7, ROOM - LABEL))
         words = (
             "All events listed here are in the log that this checkpoint covers. This document is a summary and no "
             "proof by itself: export a bundle of the same events to get the proofs."
@@ -190,13 +189,13 @@ def _details_lines(stored: StoredEvent) -> list[TextLine]:
         text = msgspec.json.format(details, indent=0)
         left = len(text) - MAX_DETAILS
         shown = text if left <= 0 else f"{text[:MAX_DETAILS]}… {left:,} more characters, which the other formats hold"
-        lines += wrap_code(display_line(shown), SMALL, ROOM - INDENT)
+        lines += wrap_code(shown, SMALL, ROOM - INDENT)
     return lines
 
 
 @lru_cache(maxsize=4096)
 def _description_lines(text: str) -> tuple[TextLine, ...]:
-    return tuple(wrap(display_line(text), "sans", CELL, ROOM - INDENT))
+    return tuple(wrap(text, "sans", CELL, ROOM - INDENT))
 
 
 @lru_cache(maxsize=16_384)
@@ -204,8 +203,7 @@ def wrap_cell(text: str, column: int) -> tuple[TextLine, ...]:
     """Wrap the text to the width of a column, to at most two lines, with an ellipsis if it is longer; cached."""
     _, width, face = COLUMNS[column]
     room = width - GAP
-    shown = text.replace("\n", " ") if len(text) <= MAX_CELL else text[:MAX_CELL].replace("\n", " ")
-    lines = wrap(shown, face, CELL, room)
+    lines = wrap(text[:MAX_CELL], face, CELL, room)
     if len(lines) <= MAX_LINES and len(text) <= MAX_CELL:
         return tuple(lines)
     rest = " ".join("".join(run.text for run in line.runs) for line in lines[MAX_LINES - 1 : MAX_LINES])

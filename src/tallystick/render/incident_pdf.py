@@ -1,7 +1,7 @@
 """The incident report as a PDF."""
 
 from tallystick.render.incident_report import NO_EVENTS, NOT_WRITTEN, IncidentEvent, IncidentReport
-from tallystick.render.lines import line_of, wrap
+from tallystick.render.lines import TextLine, line_of, wrap, wrap_block
 from tallystick.render.pages import ACCENT, FAINT, INK, LEADING, MARGIN, RED, ROOM, Imprint, Pages
 
 LABEL = 92.0
@@ -17,12 +17,13 @@ def incident_pdf(report: IncidentReport) -> bytes:
     pages.add_lines(wrap(report.title, "bold", 17, ROOM))
     pages.space(6)
     for label, text in report.about:
-        _labelled(pages, label, text, SMALL)
+        _labelled(pages, label, wrap(text, "sans", SMALL, ROOM - LABEL))
     pages.space(10)
     pages.rule()
     for label, text in report.lines:
         pages.space(5)
-        _labelled(pages, f"{label}:", text or NOT_WRITTEN, BODY, is_faint=not text, is_bold=True)
+        lines = wrap_block(text or NOT_WRITTEN, "sans", BODY, ROOM - LABEL)
+        _labelled(pages, f"{label}:", lines, is_faint=not text, is_bold=True)
         pages.space(5)
         pages.rule()
     _heading(pages, "Timeline", f"Times in {report.zone}")
@@ -44,10 +45,10 @@ def _heading(pages: Pages, words: str, aside: str) -> None:
 
 
 def _labelled(
-    pages: Pages, label: str, text: str, size: float, *, is_faint: bool = False, is_bold: bool = False
+    pages: Pages, label: str, lines: list[TextLine], *, is_faint: bool = False, is_bold: bool = False
 ) -> None:
     """A label on the left, beside the first line of its text."""
-    lines = wrap(text, "sans", size, ROOM - LABEL)
+    size = lines[0].size
     pages.ensure_room(min(len(lines), 3) * size * LEADING)
     first = pages.y - size * LEADING + size * (LEADING - 1) / 2
     pages.draw(line_of(label, "bold" if is_bold else "sans", size), MARGIN, first, INK if is_bold else FAINT)
@@ -57,7 +58,7 @@ def _labelled(
 def _event_lines(pages: Pages, event: IncidentEvent) -> None:
     left, room = MARGIN + INDENT, ROOM - INDENT
     summary = wrap(event.summary, "sans", BODY, room)
-    note = wrap(event.note, "sans", BODY, room - 10) if event.note else []
+    note = wrap_block(event.note, "sans", BODY, room - 10) if event.note else []
     facts = wrap(" · ".join(f"{label} {text}" for label, text in event.facts), "mono", 7, room)
     pages.ensure_room((len(summary) + min(len(note), 4) + 1) * BODY * LEADING + len(facts) * 7 * LEADING + 12)
     pages.space(6)

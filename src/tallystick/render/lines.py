@@ -8,7 +8,7 @@ from unicodedata import category
 import arabic_reshaper
 from bidi import get_display
 
-from tallystick.display_text import code_point, display_block
+from tallystick.display_text import code_point, display_block, display_line
 from tallystick.render.fonts import Face, font_for, is_shaped, width
 
 # Words, spaces, and single characters of scripts without spaces, which may be wrapped anywhere.
@@ -45,7 +45,7 @@ class TextLine:
 
 def line_of(text: str, face: Face, size: float) -> TextLine:
     """The whole text as one line, newlines as spaces."""
-    seen = _visual_order(_printable(" ".join(text.split("\n"))))
+    seen = _visual_order(_printable(text).replace("\n", " "))
     letters: list[tuple[str, str]] = []
     for letter in seen:
         before = letters[-1][0] if letters else ""
@@ -63,7 +63,15 @@ def line_of(text: str, face: Face, size: float) -> TextLine:
 
 
 def wrap(text: str, face: Face, size: float, room: float) -> list[TextLine]:
-    """Wrap the text to lines of at most `room` points, at spaces if possible; one empty line for an empty text."""
+    """Wrap the text as one paragraph, whatever line breaks it has, to lines of at most `room` points.
+
+    Lines are broken at spaces if possible; an empty text is one empty line.
+    """
+    return _paragraph(display_line(text), face, size, room)
+
+
+def wrap_block(text: str, face: Face, size: float, room: float) -> list[TextLine]:
+    """Wrap a text that has lines of its own, such as a note that a person wrote, paragraph by paragraph."""
     found: list[TextLine] = []
     for paragraph in _printable(text).split("\n"):
         found += _paragraph(paragraph.rstrip(), face, size, room)
@@ -72,7 +80,7 @@ def wrap(text: str, face: Face, size: float, room: float) -> list[TextLine]:
 
 def wrap_code(text: str, size: float, room: float) -> list[TextLine]:
     """Wrap a text of one paragraph in the fixed-width font, behind a blank if possible."""
-    shown = _printable(text)
+    shown = display_line(text)
     if not shown.isascii():  # characters of other fonts have other widths
         return wrap(text, "mono", size, room)
     font = font_for("mono", "0")
