@@ -96,9 +96,12 @@ async def show_histogram(request: Request[Any, Any, Any], services: ApiServices)
     reader = await authorize_scope(request, services)
     parameters = Parameters.of(request)
     buckets = parameters.integer("buckets", 1, MOST_BUCKETS) or DEFAULT_BUCKETS
-    query = query_from(parameters.filters(), now=now_us())
-    histogram = await services.pools.searches.run(reader, services.finder.histogram, reader, query, buckets=buckets)
-    return answer(msgspec.convert(histogram, HistogramResponse))
+
+    def count() -> dict[str, Any]:
+        query = query_from(parameters.filters(), now=now_us())
+        return services.finder.histogram(reader, query, buckets=buckets)
+
+    return answer(msgspec.convert(await services.pools.searches.run(reader, count), HistogramResponse))
 
 
 @get("/v1/audit-logs/facets", opt=_operation(parameters=FACETS))
@@ -113,9 +116,12 @@ async def show_facets(request: Request[Any, Any, Any], services: ApiServices) ->
         raise bad_parameter("field", f"field is required: one of {', '.join(VALUES)}.")
     field = parameters.choice("field", tuple(VALUES))
     limit = parameters.integer("limit", 1, MOST_VALUES) or DEFAULT_VALUES
-    query = query_from(parameters.filters(), now=now_us())
-    facets = await services.pools.searches.run(reader, services.finder.facets, reader, query, field, limit=limit)
-    return answer(msgspec.convert(facets, FacetsResponse))
+
+    def count() -> dict[str, Any]:
+        query = query_from(parameters.filters(), now=now_us())
+        return services.finder.facets(reader, query, field, limit=limit)
+
+    return answer(msgspec.convert(await services.pools.searches.run(reader, count), FacetsResponse))
 
 
 @get("/v1/actions", opt=_operation())

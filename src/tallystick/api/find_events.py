@@ -21,7 +21,6 @@ from tallystick.erasure.records import records_of_event
 from tallystick.errors import BadRequest, NotFound
 from tallystick.events.record import StoredEvent
 from tallystick.merkle.remains import parts_of
-from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
@@ -55,11 +54,10 @@ async def find_events(request: Request[Any, Any, Any], services: ApiServices) ->
     reader = await authorize_scope(request, services)
     media = choose_media_type(request, (JSON, *STREAMED))
     parameters = Parameters.of(request)
-    query = query_from(parameters.filters(), now=now_us())
     if media != JSON:
-        return await stream_events(services, reader, query, parameters, media)
+        return await stream_events(services, reader, parameters, media)
     layout_of(parameters, media)
-    page = await services.pools.searches.run(reader, _page, services.finder, reader, query, _paging(parameters))
+    page = await services.pools.searches.run(reader, _page, services.finder, reader, parameters)
     return encoded_answer(page)
 
 
@@ -130,8 +128,8 @@ def _paging(parameters: Parameters) -> dict[str, Any]:
     }
 
 
-def _page(finder: Finder, reader: Scope, query: Query, paging: dict[str, Any]) -> bytes:
-    page = finder.page(reader, query, **paging)
+def _page(finder: Finder, reader: Scope, parameters: Parameters) -> bytes:
+    page = finder.page(reader, query_from(parameters.filters(), now=now_us()), **_paging(parameters))
     return encode(
         EventPage(
             data=[event_response(stored) for stored in page.data],

@@ -11,6 +11,7 @@ from tallystick.api.answers import HEADERS
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.api.streaming_response import StreamingResponse
+from tallystick.clock import now_us
 from tallystick.errors import TooMany, Unavailable
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Query
@@ -18,6 +19,7 @@ from tallystick.query.scope import Scope
 from tallystick.render.csv_lines import COLUMNS, DIALECTS, CsvLayout, csv_header, csv_layout, csv_lines
 from tallystick.render.csv_lines import MEDIA_TYPE as CSV_MEDIA_TYPE
 from tallystick.render.json_lines import ndjson
+from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
 from tallystick.store.windows import Direction, Place
 
@@ -28,9 +30,7 @@ BLOCK_EVENTS = 1000
 Writer = Callable[[Sequence[StoredEvent]], bytes]
 
 
-async def stream_events(
-    services: ApiServices, reader: Scope, query: Query, parameters: Parameters, media: str
-) -> Response[Any]:
+async def stream_events(services: ApiServices, reader: Scope, parameters: Parameters, media: str) -> Response[Any]:
     """Stream all events of a query, block by block, in bounded memory. Between two blocks it occupies nothing but its
     place among the streams.
 
@@ -42,7 +42,7 @@ async def stream_events(
     layout = layout_of(parameters, media)
     write = partial(csv_lines, layout=layout) if media == CSV else ndjson
     place = await services.streams.take(reader)
-    stream = _EventStream(services.finder, reader, query, order, write, limit)
+    stream = _EventStream(services.finder, reader, parameters, order, write, limit)
     try:
         first = await services.pools.searches.run(reader, stream.next_block)
     except BaseException:
@@ -81,11 +81,18 @@ class _EventStream:
     """Reads and writes a query's events block by block; at most `limit` of them, if given."""
 
     def __init__(
-        self, finder: Finder, reader: Scope, query: Query, order: Direction, write: Writer, limit: int | None
+        self,
+        finder: Finder,
+        reader: Scope,
+        parameters: Parameters,
+        order: Direction,
+        write: Writer,
+        limit: int | None,
     ) -> None:
         self._finder = finder
         self.reader = reader
-        self._query = query
+        self._parameters = parameters
+        self._query: Query | None = None
         self._order = order
         self._write = write
         self._left = limit
@@ -94,6 +101,8 @@ class _EventStream:
 
     def next_block(self) -> bytes:
         """The next block as written, b"" without events; sets `has_ended` with the last one. Blocks."""
+        if self._query is None:
+            self._query = query_from(self._parameters.filters(), now=now_us())
         need = BLOCK_EVENTS if self._left is None else min(BLOCK_EVENTS, self._left)
         events, self._reached = self._finder.block(self.reader, self._query, self._order, self._reached, need)
         if self._left is not None:

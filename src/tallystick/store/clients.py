@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from tallystick.errors import SettingsError
+from tallystick.store.engine_priority import ENGINE_PRIORITY
 from tallystick.store.errors import StoreError, translate
 
 
@@ -79,6 +80,7 @@ class Clients:
     def __init__(self, url: str, bounds: Bounds) -> None:
         self._url = url
         self._bounds = bounds
+        self._embedded = url.startswith("chdb:")
         self._lock = threading.Lock()
         self._idle: list[Client] = []
         self._free = threading.Semaphore(bounds.clients)
@@ -101,6 +103,8 @@ class Clients:
                     raise translate(error) from error
                 raise
             self._give_back(client)
+        if self._embedded:
+            ENGINE_PRIORITY.apply()
 
     def _take(self) -> Client:
         with self._lock:
