@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
-from tallystick.errors import BadRequest, TooLarge, UnsupportedMedia
+from tallystick.errors import BadRequest, Invalid, TooLarge, UnsupportedMedia
 from tallystick.events.body import MAX_BODY, MAX_EVENTS
+from tallystick.events.problems import MAX_SUGGESTIONS
 from tests.events.sending import NDJSON, problems, read
 
 EVENT = b'{"action":"user.login"}'
@@ -123,3 +124,72 @@ def test_a_repeated_key_keeps_its_last_value_and_hides_nothing():
     assert prepared.record.action == "user.login"
     assert prepared.record.details == b'{"changes":{"x":"last"}}'
     assert prepared.record.values == ("last",)
+
+
+# More than 512 KiB with more than 200,000 values.
+DENSE = b'{"action":"a.b","metadata":{"n":[' + b",".join([b"1"] * 600) + b"]}}"
+
+
+def dense(count: int, content_type: str, *others: bytes) -> bytes:
+    texts = [DENSE] * count + list(others)
+    return b"\n".join(texts) if content_type == NDJSON else b'{"events":[' + b",".join(texts) + b"]}"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", NDJSON])
+def test_a_large_body_of_many_values_is_read_like_any_other(content_type):
+    recorded = read(dense(600, content_type, OTHER), content_type)
+    assert [prepared.record.action for prepared in recorded] == ["a.b"] * 600 + ["user.logout"]
+    assert recorded[0].record.details == read(DENSE)[0].record.details
+    bad = [
+        b'{"action":"x"}',
+        b'{"action":"a.b","metadata":{"x":"\\ud800"}}',
+        b"5",
+        b'{"action":"a.b","metadata":{"x":1e999}}',
+    ]
+    assert problems(dense(600, content_type, *bad), content_type) == [
+        (600, "action", "bad_action"),
+        (601, "metadata.x", "lone_surrogate"),
+        (602, "", "wrong_type"),
+        (603, "metadata.x", "number_out_of_range"),
+    ]
+
+
+@pytest.mark.parametrize("element", [b"1", b"[]", b"{}", EVENT])
+@pytest.mark.parametrize("around", [(b"[", b"]"), (b'{"events":[', b"]}")])
+def test_millions_of_elements_are_refused_with_the_first_that_is_too_many(element, around):
+    body = around[0] + b",".join([element] * (9_000_000 // (len(element) + 1))) + around[1]
+    with pytest.raises(TooLarge) as refusal:
+        read(body)
+    assert refusal.value.code == "too_many_events"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", NDJSON])
+@pytest.mark.parametrize("value", [b"1", b"[]", b'{"a":1}'])
+def test_an_event_of_millions_of_values_is_refused_before_it_is_decoded(value, content_type):
+    event = b'{"action":"a.b","metadata":{"n":[' + b",".join([value] * (9_000_000 // (len(value) + 1))) + b"]}}"
+    assert problems(event, content_type) == [(0, "", "event_too_large")]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (dense(900, "application/json")[:-1], "bad_json"),
+        (dense(900, "application/json")[:-1] + b',"evnets":1}', "bad_body"),
+        (b'{"events":{"x":[' + b",".join([b"[]"] * 1_000_000) + b"]}}", "bad_body"),
+        (b"[" * 9_000_000, "too_deep"),
+    ],
+    ids=["cut off", "something beside the events", "events that are no list", "brackets without end"],
+)
+def test_a_large_body_that_cannot_be_read_is_refused_with_the_reason(body, code):
+    with pytest.raises(BadRequest) as refusal:
+        read(body)
+    assert refusal.value.code == code
+
+
+def test_names_are_suggested_for_the_first_unknown_fields_only():
+    body = b'{"action":"a.b",' + b",".join(b'"resourc%d":1' % number for number in range(1000)) + b"}"
+    with pytest.raises(Invalid) as refusal:
+        read(body)
+    said = [error["detail"] for error in refusal.value.extra["errors"]]
+    assert len(said) == 1000
+    assert sum("did you mean" in detail for detail in said) == MAX_SUGGESTIONS

@@ -46,3 +46,38 @@ def test_bodies_of_many_empty_members_hold_up_nobody(siege: Siege, encoding: str
         assert (answer.status_code, answer.json()["code"]) in [(400, "bad_encoding"), (503, "overloaded")]
 
     siege.withstand(post, at_once=AT_ONCE)
+
+
+@pytest.mark.full_size
+@pytest.mark.parametrize(
+    ("begin", "element", "end"),
+    [
+        (b'{"events":[', b"[]", b"]}"),
+        (b'{"action":"a.b","metadata":{"a":[', b"[]", b"]}}"),
+        (b'{"action":"a.b",', b'"resourc":1', b"}"),
+    ],
+    ids=["elements", "values of one event", "unknown fields"],
+)
+def test_bodies_of_millions_of_small_values_hold_up_nobody(siege: Siege, begin: bytes, element: bytes, end: bytes):
+    content = begin + b",".join([element] * (FORM_BYTES // (len(element) + 1))) + end
+
+    def post(client: httpx.Client, _number: int) -> None:
+        for path in ("/v1/audit-logs", "/v1/alert-rules"):
+            answer = client.post(path, content=content)
+            assert answer.status_code in (400, 413, 422, 503), answer.text[:500]
+
+    siege.withstand(post, at_once=AT_ONCE)
+
+
+@pytest.mark.full_size
+@pytest.mark.parametrize(
+    "text",
+    ["rules: [" + "x, " * 600_000 + "]", "rules: [" + "word " * 400_000 + "]", "rules: [" + "1:" * 900_000 + "1]"],
+    ids=["values", "one long text", "one long number"],
+)
+def test_rule_files_of_two_megabytes_hold_up_nobody(siege: Siege, text: str):
+    def post(client: httpx.Client, _number: int) -> httpx.Response | None:
+        answer = client.post("/v1/alert-rules/import", content=text, headers={"Content-Type": "application/yaml"})
+        return None if answer.status_code == 400 else answer
+
+    siege.withstand(post, at_once=AT_ONCE)

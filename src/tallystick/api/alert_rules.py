@@ -21,7 +21,7 @@ from tallystick.alerts.definition import (
 from tallystick.alerts.rule import Rule, describe, list_rules, read_rule
 from tallystick.alerts.rules_file import write_rules
 from tallystick.api.answers import answer, encoded_answer
-from tallystick.api.authorized_request import authorize
+from tallystick.api.authorized_request import MOST_JSON_BYTES, authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.fields import RequestBody, ResponseBody, Time, doc, given_fields
 from tallystick.api.operation import operation
@@ -272,7 +272,7 @@ async def import_alert_rules(request: Request[Any, Any, Any], services: ApiServi
     file must pass.
     """
     authorized = await authorize(request, services)
-    async with read_body(request, services.bodies, authorized.scope.org_id) as body:
+    async with read_body(request, services.bodies, authorized.scope.org_id, most=MOST_JSON_BYTES) as body:
         text = bytes(body).decode(errors="replace")
     written = await authorized.run(services.pools.analyses, rule_import.parse_and_test, text)
     rules = await authorized.write(rule_import.import_rules, written, **authorized.context)

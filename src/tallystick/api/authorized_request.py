@@ -11,12 +11,14 @@ from tallystick.access.transactions import ScopedTransactions
 from tallystick.api.authorization import authorize_scope, caller_of
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters
-from tallystick.errors import BadRequest
+from tallystick.errors import BadRequest, TooLarge
 from tallystick.http.body import read_body
 from tallystick.query.scope import Scope
 
 T = TypeVar("T")
 MOST_JSON_BYTES = 4 << 20  # the largest is a review with all its findings
+# Marks that begin or separate values. Decoding stops the event loop: this many at most take some milliseconds.
+MOST_MARKS = 50_000
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it; PostgreSQL stores no such text
 
 
@@ -51,6 +53,8 @@ class AuthorizedRequest(ScopedTransactions):
         `what` names the object in the error message; an empty body is read as `empty`.
         """
         async with read_body(self._request, self._bodies, self.scope.org_id, most=MOST_JSON_BYTES) as body:
+            if sum(map(body.count, b",[{")) > MOST_MARKS:
+                raise TooLarge("The body has too many values. Split it into several requests.")
             if _NUL.search(body):
                 raise BadRequest("Text must not contain the character U+0000.", code=code)
             try:

@@ -1,11 +1,14 @@
 """A request's body: one event, `{"events": […]}`, a list of events, or NDJSON with an event on each line.
 
-The whole body is decoded into the typed events at once. Only when that fails is it parsed again,
-leniently, to say what is wrong with which event.
+A body is decoded into the typed events at once. Only when that fails is it parsed again, leniently, to say what is
+wrong with which event. A large body of many values is first split into the texts of its events, and each is decoded
+when its turn comes: decoding holds the interpreter's lock, and 10 MB of small values would keep all other threads
+waiting for seconds.
 """
 
 import json
 import re
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from math import isfinite
 from typing import Any, TypeVar
@@ -13,13 +16,18 @@ from typing import Any, TypeVar
 import msgspec
 
 from tallystick.errors import BadRequest, TooLarge, UnsupportedMedia
-from tallystick.events.examine import TOO_DEEP, OutOfRange, Unreadable, examine, kind_of
+from tallystick.events.examine import READABLE_ACTION, TOO_DEEP, OutOfRange, Unreadable, examine, kind_of
 from tallystick.events.incoming import EventInput
 from tallystick.events.problems import Problems, excerpt
 
 T = TypeVar("T")
 MAX_BODY = 10 * 1024 * 1024
 MAX_EVENTS = 1000
+# What is longer and has more of the marks that begin or separate values is not decoded at once. An event that can be
+# stored has at most 64 KiB and 32,768 values; every character can be written as an escape of six bytes.
+LARGE = 512 * 1024
+MANY_MARKS = 200_000
+MOST_MARKS_AT_ONCE = 1_000_000  # of a body that cannot be split, to say exactly what is wrong with it
 MAX_LINES = 100_000  # blank ones are skipped, but not without end
 MAX_DIGITS = 4300  # of an integer with its sign, as for the typed decoder
 JSON = "application/json"
@@ -31,10 +39,32 @@ _BATCH = re.compile(rb'\s*\{\s*"events"\s*:')
 _LIST = re.compile(rb"\s*\[")
 
 
+TOO_MANY_VALUES = (
+    f"An event of more than {LARGE} bytes as sent cannot have this many values. Remove or split its details."
+)
+
+
 class _Batch(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     events: list[EventInput]
 
 
+# A list of at most MAX_EVENTS texts of JSON: as a struct, of which msgspec refuses one element more at once, where it
+# would first make all elements of a list.
+_Texts = msgspec.defstruct(
+    "_Texts",
+    [(f"event{number}", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for number in range(MAX_EVENTS)],
+    array_like=True,
+    forbid_unknown_fields=True,
+    gc=False,
+)
+
+
+class _TextBatch(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    events: _Texts  # type: ignore[valid-type]
+
+
+_texts = msgspec.json.Decoder(_Texts).decode
+_text_batch = msgspec.json.Decoder(_TextBatch).decode
 _event = msgspec.json.Decoder(EventInput).decode
 _events = msgspec.json.Decoder(list[EventInput]).decode
 _batch = msgspec.json.Decoder(_Batch).decode
@@ -53,9 +83,10 @@ def media_type(content_type: str) -> str:
     return name or JSON
 
 
-def read_body(body: bytes, content_type: str, problems: Problems) -> list[EventInput]:
-    """The events of a body, at least one, in order; problems of their form are added to `problems`, and such an event
-    holds what could be read of it.
+def read_body(body: bytes, content_type: str, problems: Problems) -> Collection[EventInput]:
+    """The events of a body, at least one, in order, to be iterated over once: those of a large body are decoded then.
+
+    Problems of their form are added to `problems`, and such an event holds what could be read of it.
 
     Raises UnsupportedMedia; TooLarge (`too_large`, `too_many_events`); BadRequest (`bad_json`, `bad_body`, `no_events`,
     `too_deep`).
@@ -64,6 +95,9 @@ def read_body(body: bytes, content_type: str, problems: Problems) -> list[EventI
     if len(body) > MAX_BODY:
         raise TooLarge(f"A request can have at most {MAX_BODY} bytes, uncompressed. Split it.")
     body = body.removeprefix(_BOM)
+    texts = _split(body, media) if _is_dense(body) else None
+    if texts is not None:
+        return _LargeBody(_counted(texts), problems)
     events = None if _NUL in body else _decoded(body, media)
     if events is not None:
         return _counted(events)
@@ -80,6 +114,65 @@ def _decoded(body: bytes, media: str) -> list[EventInput] | None:
         return _events(body) if _LIST.match(body) else [_event(body)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+class _LargeBody(Collection[EventInput]):
+    """The events of a large body, each decoded from its text when it is iterated to."""
+
+    def __init__(self, texts: Sequence[bytes], problems: Problems) -> None:
+        self._texts = texts
+        self._problems = problems
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def __contains__(self, _event: object) -> bool:
+        return False
+
+    def __iter__(self) -> Iterator[EventInput]:
+        for index, text in enumerate(self._texts):
+            yield self._decode(index, bytes(text))
+
+    def _decode(self, index: int, text: bytes) -> EventInput:
+        if _is_dense(text):
+            self._problems.add(index, "", "event_too_large", TOO_MANY_VALUES)
+            return EventInput(READABLE_ACTION)
+        if _NUL not in text:
+            try:
+                return _event(text)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                pass
+        return examine(_parsed_line(text), index, self._problems)
+
+
+def _is_dense(text: bytes) -> bool:
+    return len(text) > LARGE and _marks(text) > MANY_MARKS
+
+
+def _marks(text: bytes) -> int:
+    return sum(map(text.count, b",[{"))
+
+
+def _split(body: bytes, media: str) -> list[bytes] | None:
+    """The text of each event of a body; None if it is better read at once, to say what is wrong with it."""
+    if media == NDJSON:
+        return _lines(body)
+    is_batch = _BATCH.match(body)
+    if not is_batch and not _LIST.match(body):
+        return [body]
+    try:
+        texts: msgspec.Struct = _text_batch(body).events if is_batch else _texts(body)
+    except msgspec.ValidationError as refusal:
+        if "at most length" in str(refusal):
+            raise _too_many("more") from None
+        raise BadRequest(f"The body must hold nothing but events: {refusal}.", code="bad_body") from None
+    except RecursionError:
+        raise BadRequest(TOO_DEEP, code="too_deep") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as refusal:
+        if _marks(body) <= MOST_MARKS_AT_ONCE:
+            return None
+        raise BadRequest(f"The body is not valid JSON: {refusal}.", code="bad_json") from None
+    return [text for text in msgspec.structs.astuple(texts) if text is not msgspec.UNSET]
 
 
 def _counted(events: list[T]) -> list[T]:

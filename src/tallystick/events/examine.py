@@ -5,7 +5,6 @@ with errors come here.
 """
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -116,8 +115,8 @@ class _Examination:
         return readable
 
     def _unknown(self, name: str, rules: dict[str, FieldRule], prefix: str) -> None:
-        near = get_close_matches(name[:SHOWN_LENGTH], rules, n=1)
-        advice = f"did you mean `{prefix}{near[0]}`?" if near else "put your own fields in `metadata`."
+        near = self._problems.suggest(name[:SHOWN_LENGTH], tuple(rules))
+        advice = f"did you mean `{prefix}{near}`?" if near else "put your own fields in `metadata`."
         self._add(prefix + name, "unknown_field", f"Unknown field; {advice}")
 
     def _value(self, field: str, value: Any, rule: FieldRule) -> Any:

@@ -5,7 +5,7 @@ Each recorded event passes here, so this module is written for speed.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -91,7 +91,7 @@ def prepare(
     return _prepare(sent, problems, _Intake(received_at, recorded_by, redacted_keys, len(sent), problems))
 
 
-def _prepare(events: Sequence[EventInput], problems: Problems, intake: "_Intake") -> list[Prepared]:
+def _prepare(events: Collection[EventInput], problems: Problems, intake: "_Intake") -> list[Prepared]:
     for index, event in enumerate(events):
         intake.take(index, event)
     if problems:

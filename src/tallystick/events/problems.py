@@ -1,5 +1,7 @@
 """Problems of the events of a request, as returned: index, field, stable code, advice."""
 
+from difflib import get_close_matches
+
 from tallystick.errors import Invalid
 
 # Every code that a problem of an event can have.
@@ -26,6 +28,7 @@ CODES = {
     "invalid_event": "The event cannot be read.",
 }
 MAX_PROBLEMS = 1000
+MAX_SUGGESTIONS = 20
 SHOWN_LENGTH = 100  # of what the client wrote
 
 
@@ -34,6 +37,7 @@ class Problems:
 
     def __init__(self) -> None:
         self.found: list[dict[str, str | int]] = []
+        self._suggestions: dict[tuple[str, tuple[str, ...]], str] = {}
 
     def __bool__(self) -> bool:
         return bool(self.found)
@@ -50,6 +54,14 @@ class Problems:
         """`index` counts the events of the request from 0; `field` is a path (`actor.email`), "" for all of it."""
         if not self.full:
             self.found.append({"index": index, "field": excerpt(field), "code": code, "detail": detail})
+
+    def suggest(self, name: str, known: tuple[str, ...]) -> str:
+        """The known name that is most like an unknown one, or "". Looks for MAX_SUGGESTIONS names: it takes long."""
+        if (name, known) not in self._suggestions:
+            if len(self._suggestions) >= MAX_SUGGESTIONS:
+                return ""
+            self._suggestions[name, known] = next(iter(get_close_matches(name, known, 1)), "")
+        return self._suggestions[name, known]
 
     def error(self) -> Invalid:
         """The error that names all of them, in order of index."""

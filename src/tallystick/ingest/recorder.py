@@ -24,7 +24,7 @@ from tallystick.query.scope import Scope
 
 WAIT_SECONDS = 10.0
 # Below this a body is prepared faster than a thread takes it over.
-SMALL_BODY = 16 << 10
+SMALL_BODY = 4 << 10
 LEAST_FREE_BYTES = 256 << 20
 MOST_PREPARING = 2
 _KEY_LENGTH = 255
@@ -63,14 +63,13 @@ class Recorder:
             raise BadRequest(f"Idempotency-Key must have 1 to {_KEY_LENGTH} characters.", code="bad_idempotency_key")
         self._check_disk()
         try:
-            prepared = await self._prepare(scope, body, content_type)
+            prepared, digest = await self._prepare(scope, body, content_type, with_digest=idempotency_key is not None)
             held = await self._look_up_imports(scope, prepared)
         except TallystickError as error:
             telemetry.ingest_refused_total.labels(error.code).inc()
             raise
         loop = asyncio.get_running_loop()
         future: asyncio.Future[RecordingAnswer] = loop.create_future()
-        digest = body_digest(body) if idempotency_key is not None else b""
         submission = Submission(
             scope.org_id, prepared, future, loop, idempotency_key=idempotency_key, body_digest=digest, held=held
         )
@@ -101,15 +100,18 @@ class Recorder:
         """Call after a write to the outbox: its events enter the trail at once."""
         self._pool.poke()
 
-    async def _prepare(self, scope: Scope, body: bytes, content_type: str) -> list[Prepared]:
-        def prepare() -> list[Prepared]:
-            return read_request(
+    async def _prepare(
+        self, scope: Scope, body: bytes, content_type: str, *, with_digest: bool
+    ) -> tuple[list[Prepared], bytes]:
+        def prepare() -> tuple[list[Prepared], bytes]:
+            prepared = read_request(
                 body,
                 content_type,
                 received_at=clock.now_us(),
                 recorded_by=scope.principal,
                 redacted_keys=self._redacted_keys,
             )
+            return prepared, body_digest(body) if with_digest else b""
 
         if len(body) <= SMALL_BODY:
             return prepare()
