@@ -65,3 +65,12 @@ def test_a_command_without_arguments_shows_its_help():
     done = run_here("user", environ={})
     assert (done.returncode, done.stderr) == (2, "")
     assert "Usage: tallystick user" in done.stdout
+
+
+def test_a_name_adds_no_row_to_a_table_and_turns_none(monkeypatch):
+    monkeypatch.setattr(terminal, "stdout", Console(width=200, file=io.StringIO(), highlight=False))
+    terminal.print_table(("User", "Resource"), [("eve@acme.com", "prod\nceo@acme.com  vault\u2028x\u202egnp\x1b[2J")])
+    rows = terminal.stdout.file.getvalue().splitlines()
+    assert [" ".join(row.split()) for row in rows] == [
+        "User Resource", "eve@acme.com prod ceo@acme.com vault x⟨U+202E⟩gnp⟨U+001B⟩[2J",
+    ]  # fmt: skip
