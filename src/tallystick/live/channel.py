@@ -143,7 +143,8 @@ class Channels:
     def publish(self, channel: Channel, events: list[LiveEvent], through: int) -> None:
         """Move a channel to index `through`, and give the matching events before it to its viewers.
 
-        Each distinct message is encoded once, by the caller's thread.
+        Each distinct message is encoded once, by the caller's thread. An error of an encoder is raised once the viewers
+        of the others have their messages.
         """
         with self._lock:
             groups: defaultdict[tuple[Encode, int], list[LiveSubscription]] = defaultdict(list)
@@ -152,15 +153,19 @@ class Channels:
                 groups[subscription.encode, max(subscription.seen, channel.position)].append(subscription)
                 subscription.seen = max(subscription.seen, through)
             channel.position = through
+        failure: Exception | None = None
         for (encode, seen), subscriptions in groups.items():
             unseen = [event for event in events if event.index > seen]
             try:
                 message = encode(LiveBatch(unseen, through)) if unseen else b""
-            except Exception:
+            except Exception as error:
+                failure = error
                 self._call(self._end, channel, subscriptions)  # they subscribe again from what they were given last
-                raise
+                continue
             if through > seen:
                 self._call(self._deliver, channel, subscriptions, through, message)
+        if failure is not None:
+            raise failure
 
     def merge(self, org_id: UUID) -> None:
         """Make one channel of those of one query at one position; called by the worker that moves them."""
