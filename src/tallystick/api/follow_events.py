@@ -13,9 +13,9 @@ from tallystick.api.dependencies import ApiServices
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters, parse_integer
 from tallystick.api.query_parameters import LIVE, MOST_INDEX
-from tallystick.api.streaming_response import StreamingResponse
 from tallystick.clock import now_us
 from tallystick.errors import BadRequest, TallystickError
+from tallystick.http.streaming_response import StreamingResponse
 from tallystick.live.batch import LiveBatch
 from tallystick.live.hub import next_index
 from tallystick.query.conditions import Query

@@ -10,10 +10,10 @@ from litestar import Response
 from tallystick.api.answers import HEADERS
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters, bad_parameter
-from tallystick.api.streaming_response import StreamingResponse
 from tallystick.clock import now_us
 from tallystick.errors import TooMany, Unavailable
 from tallystick.events.record import StoredEvent
+from tallystick.http.streaming_response import StreamingResponse
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.render.csv_lines import COLUMNS, DIALECTS, CsvLayout, csv_header, csv_layout, csv_lines

@@ -2,20 +2,22 @@
 
 import json
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from typing import Any
 
-from litestar import get
-from litestar.response import ServerSentEventMessage, Stream
+from litestar import Response, get
+from litestar.response import ServerSentEventMessage
 
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.scopes import require
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Forbidden, TallystickError, Unauthorized
+from tallystick.http.streaming_response import StreamingResponse, do_nothing
 from tallystick.live.batch import LiveBatch
-from tallystick.live.hub import LiveHub, ViewerPlace
+from tallystick.live.hub import LiveHub
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
 from tallystick.web.dependencies import AuthenticatorDep, DatabaseDep, LiveHubDep, SessionTokenDep, WebRequest
@@ -48,8 +50,8 @@ class LiveView:
         require(scope, "events:read")
         return scope
 
-    async def messages(self, place: ViewerPlace | None) -> AsyncGenerator[bytes, None]:
-        """All messages of the stream; if it fails, the last one says why. Gives `place` back at the end."""
+    async def messages(self) -> AsyncGenerator[bytes, None]:
+        """All messages of the stream; if it fails, the last one says why."""
         try:
             async with aclosing(self._follow()) as following:
                 async for message in following:
@@ -58,9 +60,6 @@ class LiveView:
             name = "signed-out" if problem.status in (401, 403) else "trouble"
             detail = json.dumps({"detail": problem.detail})
             yield ServerSentEventMessage(event=name, data=detail, retry=TROUBLE_RETRY_MILLISECONDS).encode()
-        finally:
-            if place is not None:
-                place.release()
 
     async def _follow(self) -> AsyncGenerator[bytes, None]:
         scope = await self.scope()
@@ -108,7 +107,7 @@ async def follow_events(
     database: DatabaseDep,
     authenticator: AuthenticatorDep,
     hub: LiveHubDep,
-) -> Stream:
+) -> Response[Any]:
     """Streams the matching events after index `Last-Event-ID`, or `after`.
 
     A message `rows` holds `{"rows": [[index, HTML]…], "skipped": n, "through": index}`, newest first; `position` holds
@@ -117,11 +116,10 @@ async def follow_events(
     """
     filters = parse_filters(request.query_params.multi_items())
     viewer = LiveView(database, authenticator, hub, session_token, filters, _after(request))
-    try:
-        place = hub.admit(await viewer.scope())
-    except (Unauthorized, Forbidden):
-        place = None  # the stream says so
-    return Stream(viewer.messages(place), media_type="text/event-stream", headers=HEADERS)
+    ended: Callable[[], None] = do_nothing
+    with suppress(Unauthorized, Forbidden):  # the stream says so
+        ended = hub.admit(await viewer.scope()).release
+    return StreamingResponse(viewer.messages(), media_type="text/event-stream", headers=HEADERS, ended=ended)
 
 
 def _after(request: WebRequest) -> int | None:

@@ -13,8 +13,8 @@ STALLED_SECONDS = 120.0
 logger = structlog.get_logger()
 
 
-def _do_nothing() -> None:
-    pass
+def do_nothing() -> None:
+    """What is called at the end of a stream that holds nothing."""
 
 
 class StreamingResponse(Response[Any]):
@@ -29,7 +29,7 @@ class StreamingResponse(Response[Any]):
         *,
         media_type: str,
         headers: Mapping[str, str],
-        ended: Callable[[], None] = _do_nothing,
+        ended: Callable[[], None] = do_nothing,
     ) -> None:
         super().__init__(b"", media_type=media_type, headers=dict(headers))
         self._chunks = chunks
