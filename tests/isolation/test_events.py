@@ -1,4 +1,4 @@
-"""Alice's key never sees Bob's events, whatever is asked for, and however."""
+"""A key never sees the events of another organization, whatever is asked for, and however."""
 
 import itertools
 import json
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.api_client import PATH, ApiClient, event, problem
+from tests.api.api_client import PATH, ApiClient, Operator, event, problem
 
 # What both write is the same but for the owner's name, so that every filter that finds one finds the other.
 FILTERS: dict[str, list[str]] = {
@@ -40,17 +40,17 @@ def story(owner: str, number: int) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def alice(organization) -> ApiClient:
+def alice(operator: Operator) -> ApiClient:
     """Alice owns."""
-    made: ApiClient = organization()
+    made = operator.organization()
     made.record(*[story("alice", number) for number in range(5)])
     return made
 
 
 @pytest.fixture(scope="module")
-def bob(organization) -> ApiClient:
+def bob(operator: Operator) -> ApiClient:
     """Bob belongs elsewhere."""
-    made: ApiClient = organization()
+    made = operator.organization()
     made.record(*[story("bob", number) for number in range(9)])
     return made
 
