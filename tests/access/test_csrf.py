@@ -15,6 +15,8 @@ PUBLIC = "https://audit.example.com"
         {"sec-fetch-site": "same-origin"},
         {"sec-fetch-site": "none"},
         {"sec-fetch-site": "same-origin", "origin": "null"},
+        {"sec-fetch-site": "same-origin", "origin": "https://audit.example.com", "host": "internal:8765"},
+        {"sec-fetch-site": "same-origin", "origin": "http://127.0.0.1:8765", "host": "127.0.0.1:8765"},
         {"origin": "https://audit.example.com", "host": "internal:8765"},
         {"origin": "http://127.0.0.1:8765", "host": "127.0.0.1:8765"},
     ],
@@ -28,6 +30,9 @@ def test_a_request_from_our_own_pages_passes(headers):
     [
         {},
         {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-origin", "origin": "https://evil.example.com", "host": "audit.example.com"},
+        {"sec-fetch-site": "none", "origin": "https://evil.example.com", "host": "audit.example.com"},
+        {"sec-fetch-site": "same-origin", "origin": "http://[", "host": "audit.example.com"},
         {"sec-fetch-site": "same-site", "origin": "https://audit.example.com"},
         {"origin": "https://evil.example.com", "host": "audit.example.com"},
         {"origin": "http://audit.example.com", "host": "internal:8765"},

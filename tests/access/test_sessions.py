@@ -177,12 +177,12 @@ def test_the_cookie_is_bound_to_the_host_under_https():
 
 def test_the_cookie_works_without_tls_on_ones_own_machine():
     assert sessions.set_cookie("x", "http://127.0.0.1:8765") == (
-        "sid=x; Path=/; Max-Age=604800; HttpOnly; SameSite=Lax"
+        "tallystick_sid=x; Path=/; Max-Age=604800; HttpOnly; SameSite=Lax"
     )
 
 
 def test_an_empty_token_takes_the_cookie_away():
-    assert "sid=; Path=/; Max-Age=0;" in sessions.set_cookie("", "http://127.0.0.1:8765")
+    assert "tallystick_sid=; Path=/; Max-Age=0;" in sessions.set_cookie("", "http://127.0.0.1:8765")
 
 
 def test_the_other_organizations_of_a_person_are_those_it_could_go_on_in(town):

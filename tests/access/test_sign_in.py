@@ -10,12 +10,14 @@ import sqlalchemy as sa
 import structlog.testing
 from argon2 import PasswordHasher, extract_parameters
 
-from tallystick.access import members, passwords, people, sessions, tables, throttle
+from tallystick.access import members, passwords, people, remembered_device, sessions, tables, throttle
 from tallystick.access.scopes import operator_scope
 from tallystick.access.sign_in import MOST_AT_ONCE, SignIn
-from tallystick.access.throttle import ACCOUNT_TRIES
+from tallystick.access.throttle import ACCOUNT_TRIES, ADDRESS_TRIES, SignInAttempt
 from tallystick.errors import TooMany, Unauthorized, Unavailable
 from tests.access.town import CHEAP, MINUTE, OFFICE, PASSWORD, at_once
+
+SECRET_KEY = "x" * 32
 
 
 def enter(town, email="bob@acme.com", password=PASSWORD, **named):
@@ -143,7 +145,7 @@ def test_an_unknown_account_is_throttled_like_a_known_one(small_town):
     for email in ("bob@acme.com", "nobody@acme.com"):
         with small_town.database.write() as connection:
             for _ in range(ACCOUNT_TRIES):
-                throttle.count_attempt(connection, email, OFFICE.address, small_town.clock.now)
+                throttle.count_attempt(connection, SignInAttempt(email, OFFICE.address), small_town.clock.now)
         with pytest.raises(TooMany) as refusal:
             enter(small_town, email, "wrong password")
         answers.append((refusal.value.detail, refusal.value.retry_after))
@@ -197,3 +199,54 @@ def test_more_than_can_wait_are_asked_to_come_again(small_town):
     outcomes = asyncio.run(crowd())
     assert [type(outcome) for outcome in outcomes] == [Unauthorized] * MOST_AT_ONCE + [Unavailable] * 2
     assert refused(small_town, "bob@acme.com", "wrong password", door=door)[0] == "sign_in_failed"
+
+
+def remembered(town, email):
+    """The browser in which this account signed in."""
+    cookie = remembered_device.new_cookie(SECRET_KEY, email, town.clock.now)
+    return remembered_device.read_cookie(SECRET_KEY, cookie, town.clock.now)
+
+
+def lock(town, address, email="nobody@acme.com"):
+    """Use up what an address, or with one email address its account, is allowed."""
+    with town.database.write() as connection:
+        for number in range(ADDRESS_TRIES + 1):
+            one = SignInAttempt(f"{number}{email}", address)
+            throttle.count_attempt(connection, one, town.clock.now)
+        for number in range(ACCOUNT_TRIES + 1):
+            throttle.count_attempt(connection, SignInAttempt(email, f"203.0.113.{number}"), town.clock.now)
+
+
+def test_a_remembered_browser_lets_its_account_in_from_a_closed_address_and_though_it_is_guessed_at(small_town):
+    lock(small_town, OFFICE.address, "bob@acme.com")
+    with pytest.raises(TooMany):
+        enter(small_town)
+    with pytest.raises(TooMany):
+        enter(small_town, device=remembered(small_town, "another@acme.com"))
+    assert read(small_town, enter(small_town, device=remembered(small_town, "bob@acme.com"))) is not None
+
+
+def test_who_signed_in_from_an_address_before_gets_in_though_it_is_closed_for_others(small_town):
+    enter(small_town)
+    lock(small_town, OFFICE.address)
+    assert read(small_town, enter(small_town)) is not None
+
+
+def test_an_address_where_nobody_is_known_is_refused_before_the_form_is_read(small_town):
+    door = SignIn(small_town.database, now=small_town.clock)
+
+    def look(*, is_shared=False):
+        asyncio.run(door.refuse_closed_address(OFFICE, is_shared=is_shared))
+
+    look()
+    lock(small_town, OFFICE.address)
+    with pytest.raises(TooMany):
+        look()
+    look(is_shared=True)
+
+
+def test_an_address_where_somebody_is_known_is_not(small_town):
+    enter(small_town)
+    lock(small_town, OFFICE.address)
+    door = SignIn(small_town.database, now=small_town.clock)
+    asyncio.run(door.refuse_closed_address(OFFICE, is_shared=False))

@@ -4,15 +4,20 @@ import pytest
 import sqlalchemy as sa
 
 from tallystick.access import tables, throttle
-from tallystick.access.throttle import ACCOUNT_TRIES, ADDRESS_TRIES
+from tallystick.access.throttle import ACCOUNT_TRIES, ADDRESS_TRIES, SHARED_ACCOUNTS, SLOW_US, SignInAttempt
 from tests.access.town import DAY, MINUTE, at_once
 
 HERE, THERE = "192.0.2.10", "198.51.100.7"
 
 
-def tries(town, most, email="bob@acme.com", address=HERE):
+def tries(gate, most, email="bob@acme.com", address=HERE, **more):
     """How many of `most` tries are admitted."""
-    return sum(not town.do_now(throttle.count_attempt, email, address).retry_after for _ in range(most))
+    return sum(not gate.do_now(throttle.count_attempt, email, address, **more).retry_after for _ in range(most))
+
+
+def flood(gate, address=HERE, **more):
+    """Somebody tries more accounts that do not exist than an address is allowed."""
+    return sum(tries(gate, 1, email=f"nobody{number}@acme.com", address=address, **more) for number in range(60))
 
 
 @pytest.fixture
@@ -24,13 +29,17 @@ class Gate:
     def __init__(self, town):
         self.town = town
 
-    def do_now(self, act, email, address):
+    def do_now(self, act, email, address, **more):
         with self.town.database.write() as connection:
-            return act(connection, email, address, self.town.clock.now)
+            return act(connection, SignInAttempt(email, address, **more), self.town.clock.now)
 
-    def closed(self, email="bob@acme.com", address=HERE):
+    def closed(self, email="bob@acme.com", address=HERE, **more):
         with self.town.database.read() as connection:
-            return throttle.seconds_closed(connection, email, address, self.town.clock.now)
+            return throttle.seconds_closed(connection, SignInAttempt(email, address, **more), self.town.clock.now)
+
+    def sign_in(self, email, address=HERE, **more):
+        """A right password, whatever was counted."""
+        self.do_now(throttle.reset_after_success, email, address, **more)
 
 
 def test_an_account_allows_so_many_tries_from_wherever(gate):
@@ -134,3 +143,51 @@ def test_counts_that_are_over_are_swept_away_in_small_steps(gate):
             throttle.sweep(connection, gate.town.clock.now, most=2)
             left.append(connection.scalar(sa.select(sa.func.count()).select_from(tables.sign_in_attempts)))
     assert left == [2, 1, 1]
+
+
+def test_a_flood_from_an_address_does_not_lock_out_who_signed_in_from_there_before(gate):
+    gate.sign_in("bob@acme.com")
+    assert flood(gate) == ADDRESS_TRIES
+    assert gate.closed("somebody.new@acme.com") > 0
+    assert gate.closed("bob@acme.com") == 0
+    assert tries(gate, ACCOUNT_TRIES + 1, "bob@acme.com") == ACCOUNT_TRIES
+
+
+def test_a_remembered_browser_is_let_in_whatever_others_try_from_wherever(gate):
+    flood(gate)
+    for number in range(ACCOUNT_TRIES + 1):
+        tries(gate, 1, address=f"203.0.113.{number}")
+    gate.sign_in("bob@acme.com")
+    tries(gate, ACCOUNT_TRIES + 1)  # from the same address, where the account is known
+    assert gate.closed() > 0
+    assert gate.closed(device_id="laptop") == 0
+    assert tries(gate, ACCOUNT_TRIES + 1, device_id="laptop") == ACCOUNT_TRIES
+    assert gate.closed(device_id="another") == 0
+
+
+def test_an_address_that_many_accounts_share_is_slowed_down_instead_of_locked(gate):
+    for number in range(SHARED_ACCOUNTS):
+        gate.sign_in(f"colleague{number}@acme.com")
+    assert flood(gate) == ADDRESS_TRIES + 1
+    assert 0 < gate.closed("new@acme.com") <= SLOW_US // 1_000_000
+    gate.town.clock.pass_by(SLOW_US)
+    assert gate.closed("new@acme.com") == 0
+    assert tries(gate, 2, "new@acme.com") == 1
+
+
+def test_one_account_that_signs_in_often_does_not_make_an_address_shared(gate):
+    for _ in range(3 * SHARED_ACCOUNTS):
+        gate.sign_in("bob@acme.com")
+    assert flood(gate) == ADDRESS_TRIES
+    gate.town.clock.pass_by(SLOW_US)
+    assert gate.closed("new@acme.com") > SLOW_US // 1_000_000
+
+
+def test_behind_a_proxy_that_nobody_named_an_address_is_slowed_down_and_accounts_stay_counted(gate):
+    assert flood(gate, is_shared=True) == ADDRESS_TRIES + 1
+    for _ in range(2 * ACCOUNT_TRIES):
+        gate.town.clock.pass_by(SLOW_US)
+        tries(gate, 1, "bob@acme.com", is_shared=True)
+    gate.town.clock.pass_by(SLOW_US)
+    assert gate.closed("bob@acme.com", is_shared=True) > SLOW_US // 1_000_000
+    assert gate.closed("new@acme.com", is_shared=True) == 0

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from tallystick.access.sessions import cookie_name
 from tests.fixtures.servers import Server, Starter
 from tests.web import axe
 from tests.web.happenings import Event, routine, story, zoo
@@ -40,7 +41,8 @@ class Town:
         if email not in self.sessions:
             form, headers = {"email": email, "password": PASSWORD}, {"Origin": self.server.url}
             answer = httpx.post(f"{self.server.url}/sign-in", data=form, headers=headers)
-            (self.sessions[email],) = answer.cookies.items()
+            name = cookie_name(self.server.url)
+            self.sessions[email] = (name, answer.cookies[name])
         return self.sessions[email]
 
     def event(self, query: str) -> dict[str, Any]:

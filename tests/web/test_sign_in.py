@@ -51,8 +51,12 @@ def test_the_sign_in_leads_only_to_pages_of_ours(town, wanted):
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites(town):
-    cookie = _post(town, "/sign-in", {"email": "alice@acme.com", "password": PASSWORD}).headers["set-cookie"]
-    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+    answer = _post(town, "/sign-in", {"email": "alice@acme.com", "password": PASSWORD})
+    session, device = (_parts(cookie) for cookie in answer.headers.get_list("set-cookie"))
+    assert session[0].startswith("tallystick_sid=")
+    assert {"httponly", "samesite=lax", "path=/"} <= set(session)
+    assert device[0].startswith("tallystick_device=")
+    assert {"httponly", "samesite=strict", "path=/"} <= set(device)
 
 
 def test_with_https_the_browser_binds_the_cookie_to_host_and_tls(start_server):
@@ -63,17 +67,59 @@ def test_with_https_the_browser_binds_the_cookie_to_host_and_tls(start_server):
         data={"email": "alice@acme.com", "password": PASSWORD},
         headers={"Origin": "https://audit.example.com"},
     )
-    cookie = answer.headers["set-cookie"]
-    assert cookie.startswith("__Host-")
-    assert {"Secure", "HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+    session, device = (_parts(cookie) for cookie in answer.headers.get_list("set-cookie"))
+    assert session[0].startswith("__Host-sid=")
+    assert device[0].startswith("__Host-device=")
+    for cookie in (session, device):
+        assert {"secure", "httponly", "path=/"} <= set(cookie)
+
+
+def _parts(cookie: str) -> list[str]:
+    """A cookie's name and value, then its attributes in lower case."""
+    value, *attributes = cookie.split("; ")
+    return [value, *map(str.lower, attributes)]
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-out"])
-@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "https://["},
+        {},
+    ],
+)
 def test_a_form_that_another_site_sends_is_refused(town, path, headers):
     answer = httpx.post(town.server.url + path, data={"email": "alice@acme.com", "password": PASSWORD}, headers=headers)
     assert answer.status_code == 403
     assert "set-cookie" not in answer.headers
+
+
+def test_pages_say_what_browsers_may_not_give_them(town):
+    policy = httpx.get(f"{town.server.url}/sign-in").headers["permissions-policy"]
+    assert {"camera=()", "geolocation=()", "microphone=()"} <= set(policy.split(", "))
+
+
+def test_one_visitor_does_not_lock_a_whole_company_out_behind_a_proxy_that_nobody_named(start_server):
+    server = start_server()
+    settle(server.data_dir, "acme", "Acme", {"alice@acme.com": "owner", "new@acme.com": "member"})
+    headers = {"Origin": server.url, "X-Forwarded-For": "192.0.2.7"}
+
+    def sign_in(email, password=PASSWORD):
+        with httpx.Client(base_url=server.url, headers=headers) as browser:
+            return browser.post("/sign-in", data={"email": email, "password": password})
+
+    assert sign_in("alice@acme.com").status_code == 303
+    statuses = {sign_in(f"nobody{number}@acme.com", "x").status_code for number in range(40)}
+    assert statuses == {401, 429}
+    assert sign_in("alice@acme.com").status_code == 303
+    deadline = time.monotonic() + 20
+    while (answer := sign_in("new@acme.com")).status_code != 303 and time.monotonic() < deadline:
+        assert int(answer.headers["retry-after"]) <= 2
+        time.sleep(0.1)
+    assert answer.status_code == 303
 
 
 def test_signing_out_takes_the_token_of_the_session(alice):

@@ -53,3 +53,12 @@ def client_address(peer: str, forwarded_for: str, trusted_proxies: Iterable[Netw
             break
         hop = before
     return str(hop), peer
+
+
+def is_unknown_proxy(peer: str, forwarded_for: str, trusted_proxies: Iterable[Network]) -> bool:
+    """Whether the connection comes from a proxy that the operator did not name, with many clients behind it.
+
+    Any client can write X-Forwarded-For and seem to be one: this must not open anything.
+    """
+    hop = read_address(peer)
+    return bool(forwarded_for) and hop is not None and not within(hop, trusted_proxies)

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from tallystick.errors import Forbidden
 
@@ -14,23 +13,25 @@ _ADVICE = "Nothing was changed. Open Tallystick, reload the page, and try again.
 def refuse_cross_site(method: str, headers: Mapping[str, str], public_url: str) -> None:
     """Forbidden (`cross_site`) unless an unsafe request comes from our own pages.
 
-    `headers` finds names in lower case. Browsers that send Sec-Fetch-Site decide it by that; for
-    others Origin must be the public URL or the host that was asked. Neither: refused, since only a
-    browser sends our cookie, and every browser sends one of them.
+    `headers` finds names in lower case. An Origin must be the public URL or the host that was asked, and Sec-Fetch-Site
+    must not name another site. Neither: refused, since only a browser sends our cookie, and every browser sends one of
+    them.
     """
     if method in SAFE_METHODS:
         return
-    site = headers.get("sec-fetch-site")
-    if site is not None:
-        if site in ("same-origin", "none"):
-            return
-    else:
-        origin = urlsplit(headers.get("origin", ""))
-        if origin.netloc and origin.scheme in ("http", "https"):
-            ours = urlsplit(public_url)
-            if (origin.scheme, origin.netloc) == (ours.scheme, ours.netloc) or origin.netloc == headers.get("host"):
-                return
-    raise Forbidden(f"This request came from another site. {_ADVICE}", code="cross_site")
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin", "")
+    is_own_site = site in ("same-origin", "none")
+    is_own = is_own_site if origin in ("", "null") else _is_own_origin(origin, headers.get("host"), public_url)
+    if not is_own or (site is not None and not is_own_site):
+        raise Forbidden(
+            f"This request came from another site. {_ADVICE} If this is its usual address, ask the operator to check "
+            "TALLYSTICK_PUBLIC_URL.",
+            code="cross_site",
+        )
+
+
+def _is_own_origin(origin: str, host: str | None, public_url: str) -> bool:
+    return origin == public_url.lower() or (bool(host) and origin in (f"http://{host}", f"https://{host}"))
 
 
 def form_token(session_token: str) -> str:

@@ -40,8 +40,11 @@ class Session:
 
 
 def cookie_name(public_url: str) -> str:
-    """The cookie's name. With https it begins with `__Host-`, so that browsers bind it to this host and to TLS."""
-    return "__Host-sid" if public_url.startswith("https://") else "sid"
+    """The cookie's name. With https it begins with `__Host-`, so that browsers bind it to this host and to TLS.
+
+    Without, it is shared with all other programs on this host, and so says whose it is.
+    """
+    return "__Host-sid" if public_url.startswith("https://") else "tallystick_sid"
 
 
 def set_cookie(token: str, public_url: str) -> str:

@@ -20,9 +20,11 @@ from sqlalchemy import Connection, select, update
 from tallystick.access import names, passwords, sessions, throttle
 from tallystick.access.audit import NOWHERE, Caller, record_own
 from tallystick.access.passwords import HashedPassword
+from tallystick.access.remembered_device import RememberedDevice
 from tallystick.access.scopes import user_principal
 from tallystick.access.secret import Secret
 from tallystick.access.tables import memberships, people
+from tallystick.access.throttle import SignInAttempt
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, TooMany, Unauthorized, Unavailable
@@ -61,21 +63,43 @@ class SignIn:
         self._inside = 0
         self._hashing = ThreadPoolExecutor(1, thread_name_prefix="hashing", initializer=_leave_a_core)
 
-    async def sign_in(self, email: str, password: str, *, caller: Caller = NOWHERE, previous: str = "") -> Secret:
+    async def sign_in(
+        self,
+        email: str,
+        password: str,
+        *,
+        caller: Caller = NOWHERE,
+        previous: str = "",
+        device: RememberedDevice | None = None,
+        is_shared: bool = False,
+    ) -> Secret:
         """The cookie value of a new session, in the organization joined first; the session `previous` ends.
 
-        Raises Unauthorized (`sign_in_failed`), TooMany (`too_many_sign_ins`), Unavailable (`sign_in_busy`).
+        `device` is the browser, if an account signed in there before; `is_shared` says that the address may be
+        anybody's. Raises Unauthorized (`sign_in_failed`), TooMany (`too_many_sign_ins`), Unavailable (`sign_in_busy`).
         """
-        return await self._run(partial(self._sign_in, email, password, caller, previous))
+        folded = _folded(email)
+        device_id = device.device_id if device is not None and device.is_of(folded) else ""
+        attempt = SignInAttempt(folded, caller.address, device_id, is_shared)
+        return await self._run(partial(self._sign_in, attempt, password, caller, previous))
+
+    async def refuse_closed_address(self, caller: Caller, *, is_shared: bool) -> None:
+        """Raise TooMany before the form is read, from an address where no account is known and none would be admitted.
+
+        Not for a remembered browser. Raises Unavailable (`sign_in_busy`).
+        """
+        wait = await self._run(partial(self._address_seconds_closed, caller.address, is_shared=is_shared))
+        if wait:
+            raise _too_many(wait)
 
     async def hashed(self, password: str) -> HashedPassword:
         """Hash a new password within the same bounds; call it before a transaction begins."""
         return await self._run(partial(self._hash, passwords.hash_password, password))
 
-    def _sign_in(self, email: str, password: str, caller: Caller, previous: str) -> Secret:
-        account = self._admit(email, caller)
+    def _sign_in(self, attempt: SignInAttempt, password: str, caller: Caller, previous: str) -> Secret:
+        account = self._admit(attempt, caller)
         right = self._hash(passwords.verify_password, account.password_hash, password)
-        token = self._enter(account, caller, previous) if right else None
+        token = self._enter(account, attempt, caller, previous) if right else None
         if token is None:
             self._refuse(account, caller)
             raise Unauthorized(
@@ -86,6 +110,13 @@ class SignIn:
         if account.password_hash is not None and passwords.needs_rehash(account.password_hash):
             self._renew_hash(account.password_hash, account.user_id, password)
         return token
+
+    def _address_seconds_closed(self, address: str, *, is_shared: bool) -> int:
+        now = self._now()
+        with self._database.read() as connection:
+            if not address or throttle.is_known_address(connection, address, now):
+                return 0
+            return throttle.address_seconds_closed(connection, address, now, is_shared=is_shared)
 
     async def _run(self, work: Callable[[], T]) -> T:
         if self._inside >= MOST_AT_ONCE:
@@ -101,26 +132,25 @@ class SignIn:
     def _hash(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return self._hashing.submit(function, *args, **kwargs).result()
 
-    def _admit(self, email: str, caller: Caller) -> _Account:
+    def _admit(self, attempt: SignInAttempt, caller: Caller) -> _Account:
         """Count the attempt and look the account up: the same statements whether it exists or not."""
         now = self._now()
-        folded = _folded(email)
         with self._database.read() as connection:
-            wait = throttle.seconds_closed(connection, folded, caller.address, now)
+            wait = throttle.seconds_closed(connection, attempt, now)
         if wait:  # a flood is answered without taking the lock of writers
             raise _too_many(wait)
         with self._database.write() as connection:
-            verdict = throttle.count_attempt(connection, folded, caller.address, now)
-            account = _find(connection, folded)
+            verdict = throttle.count_attempt(connection, attempt, now)
+            account = _find(connection, attempt.email)
             if verdict.closes == "account":
                 _tell_organizations(connection, account, "user.login_blocked", caller, now)
         if verdict.closes:
-            logger.warning("sign_in_blocked", what=verdict.closes, address=caller.address, email=folded)
+            logger.warning("sign_in_blocked", what=verdict.closes, address=caller.address, email=attempt.email)
         if verdict.retry_after:
             raise _too_many(verdict.retry_after)
         return account
 
-    def _enter(self, account: _Account, caller: Caller, previous: str) -> Secret | None:
+    def _enter(self, account: _Account, attempt: SignInAttempt, caller: Caller, previous: str) -> Secret | None:
         """Begin the session; None if the account lost its access or changed its password meanwhile."""
         now = self._now()
         with self._database.write() as connection:
@@ -129,7 +159,7 @@ class SignIn:
                 return None
             if fresh.password_hash != account.password_hash:
                 return None
-            throttle.reset_after_success(connection, account.email, caller.address, now)
+            throttle.reset_after_success(connection, attempt, now)
             sessions.forget(connection, previous)
             token = sessions.begin(connection, fresh.user_id, fresh.org_ids[0], now=now, caller=caller)
             sessions.sweep(connection, now)

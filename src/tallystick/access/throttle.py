@@ -1,8 +1,15 @@
 """Throttling of sign-in attempts, counted in the database for all nodes together.
 
 An attempt is counted before the password is checked, so that concurrent ones cannot slip through, and given back if it
-was right. Counted are the account, known or not, and the address. An address from which an account signed in lately has
-a count of its own, so that guessing from elsewhere cannot lock the person out.
+was right. What is counted depends on where it comes from:
+
+- a browser in which the account signed in before: that browser's attempts for the account, and nothing else;
+- an address from which the account signed in lately: the attempts from there for the account, and nothing else;
+- anywhere else: all attempts for the account, known or not, and all attempts from the address.
+
+So guessing locks nobody out of the places where they sign in. An address that many accounts share, such as that of a
+company or of a proxy that the operator did not name, is not locked for those who come new either: its attempts are
+slowed down, and the count of the account decides.
 """
 
 import hashlib
@@ -20,8 +27,23 @@ ACCOUNT_TRIES = 10
 ADDRESS_TRIES = 30
 WINDOW_US = 900 * SECOND_US
 KNOWN_US = 30 * DAY_US
+SHARED_ACCOUNTS = 3  # that signed in from an address lately; then others are expected to do so too
+SLOW_US = 2 * SECOND_US
 
 _subject, _attempts, _until = sign_in_attempts.c.subject, sign_in_attempts.c.attempts, sign_in_attempts.c.until
+
+
+@dataclass(frozen=True, slots=True)
+class SignInAttempt:
+    """An attempt: for which account, from which address, and from which remembered browser of the account.
+
+    `is_shared`: the address is that of a proxy which the operator did not name, so that it may be anybody's.
+    """
+
+    email: str
+    address: str
+    device_id: str = ""
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,35 +54,57 @@ class ThrottleResult:
     closes: Literal["", "account", "address"] = ""
 
 
-def seconds_closed(connection: Connection, email: str, address: str, now: int) -> int:
+def seconds_closed(connection: Connection, attempt: SignInAttempt, now: int) -> int:
     """Seconds until attempts are admitted again, without counting one."""
-    for subject, most in _subjects(connection, email, address, now):
-        attempts, until = _read_count(connection, subject)
-        if until > now and attempts > most:
-            return _seconds(until - now)
-    return 0
+    own = _own_subject(connection, attempt, now)
+    if own is None:
+        closed = address_seconds_closed(connection, attempt.address, now, is_shared=attempt.is_shared)
+        if closed:
+            return closed
+    return _seconds_left(connection, own or _account_subject(attempt), ACCOUNT_TRIES, now)
 
 
-def count_attempt(connection: Connection, email: str, address: str, now: int) -> ThrottleResult:
+def address_seconds_closed(connection: Connection, address: str, now: int, *, is_shared: bool) -> int:
+    """Seconds until an address admits attempts of accounts and browsers that are not known there."""
+    closed = _seconds_left(connection, _address_subject(address), ADDRESS_TRIES, now) if address else 0
+    if closed and (is_shared or _is_shared(connection, address, now)):
+        return _seconds_left(connection, _slow_subject(address), 0, now)
+    return closed
+
+
+def is_known_address(connection: Connection, address: str, now: int) -> bool:
+    """Whether any account signed in from this address lately."""
+    return _read_count(connection, _shared_subject(address))[1] > now
+
+
+def count_attempt(connection: Connection, attempt: SignInAttempt, now: int) -> ThrottleResult:
     """Count one attempt. Of two concurrent ones for the last place one gets it: the row decides."""
-    for subject, most in _subjects(connection, email, address, now):
-        attempts, until = _increment(connection, subject, now)
-        if attempts > most:
-            what: Literal["account", "address"] = "address" if subject.startswith("address:") else "account"
-            return ThrottleResult(_seconds(until - now), what if attempts == most + 1 else "")
+    own = _own_subject(connection, attempt, now)
+    if own is None and attempt.address:  # the address comes first, so that all take locks in one order
+        result = _count_address(connection, attempt, now)
+        if result.retry_after:
+            return result
+    attempts, until = _increment(connection, own or _account_subject(attempt), now)
+    if attempts > ACCOUNT_TRIES:
+        return ThrottleResult(_seconds(until - now), "account" if attempts == ACCOUNT_TRIES + 1 else "")
     return ThrottleResult()
 
 
-def reset_after_success(connection: Connection, email: str, address: str, now: int) -> None:
+def reset_after_success(connection: Connection, attempt: SignInAttempt, now: int) -> None:
     """After a right password: reset the account's count, take the attempt back, remember the address."""
-    for subject, _ in _subjects(connection, email, address, now):
-        if subject.startswith("address:"):
-            connection.execute(
-                update(sign_in_attempts).where(_subject == subject, _attempts > 0).values(attempts=_attempts - 1)
-            )
-        else:
-            connection.execute(delete(sign_in_attempts).where(_subject == subject))
-    _increment(connection, _known_subject(email, address), now, KNOWN_US)
+    own = _own_subject(connection, attempt, now)
+    if own is None and attempt.address:
+        connection.execute(
+            update(sign_in_attempts)
+            .where(_subject == _address_subject(attempt.address), _attempts > 0)
+            .values(attempts=_attempts - 1)
+        )
+    connection.execute(delete(sign_in_attempts).where(_subject == (own or _account_subject(attempt))))
+    if not attempt.address:
+        return
+    times, _ = _increment(connection, _known_subject(attempt), now, KNOWN_US)
+    if times == 1:
+        _increment(connection, _shared_subject(attempt.address), now, KNOWN_US)
 
 
 def sweep(connection: Connection, now: int, most: int = 100) -> None:
@@ -69,13 +113,32 @@ def sweep(connection: Connection, now: int, most: int = 100) -> None:
     connection.execute(delete(sign_in_attempts).where(_subject.in_(over)))
 
 
-def _subjects(connection: Connection, email: str, address: str, now: int) -> list[tuple[str, int]]:
-    """The subjects of an attempt and their limits. The address comes first, so that all take locks in one order."""
-    known = _known_subject(email, address)
-    is_known = _read_count(connection, known)[1] > now
-    account = known.replace("known:", "pair:") if is_known else f"account:{_digest(email)}"
-    by_address = [(f"address:{client_network(address)}", ADDRESS_TRIES)] if address else []
-    return [*by_address, (account, ACCOUNT_TRIES)]
+def _count_address(connection: Connection, attempt: SignInAttempt, now: int) -> ThrottleResult:
+    attempts, until = _increment(connection, _address_subject(attempt.address), now)
+    if attempts <= ADDRESS_TRIES:
+        return ThrottleResult()
+    if attempt.is_shared or _is_shared(connection, attempt.address, now):
+        at_once, until = _increment(connection, _slow_subject(attempt.address), now, SLOW_US)
+        return ThrottleResult(_seconds(until - now) if at_once > 1 else 0)
+    return ThrottleResult(_seconds(until - now), "address" if attempts == ADDRESS_TRIES + 1 else "")
+
+
+def _own_subject(connection: Connection, attempt: SignInAttempt, now: int) -> str | None:
+    """What is counted for an account in a browser, or at an address, where it signed in before; None elsewhere."""
+    if attempt.device_id:
+        return f"device:{_digest(attempt.email, attempt.device_id)}"
+    known = _known_subject(attempt)
+    return known.replace("known:", "pair:") if _read_count(connection, known)[1] > now else None
+
+
+def _is_shared(connection: Connection, address: str, now: int) -> bool:
+    accounts, until = _read_count(connection, _shared_subject(address))
+    return until > now and accounts >= SHARED_ACCOUNTS
+
+
+def _seconds_left(connection: Connection, subject: str, most: int, now: int) -> int:
+    attempts, until = _read_count(connection, subject)
+    return _seconds(until - now) if until > now and attempts > most else 0
 
 
 def _read_count(connection: Connection, subject: str) -> tuple[int, int]:
@@ -102,8 +165,25 @@ def _increment(connection: Connection, subject: str, now: int, window_us: int = 
     return row.attempts, row.until
 
 
-def _known_subject(email: str, address: str) -> str:
-    return f"known:{_digest(email, client_network(address))}"
+def _known_subject(attempt: SignInAttempt) -> str:
+    return f"known:{_digest(attempt.email, client_network(attempt.address))}"
+
+
+def _account_subject(attempt: SignInAttempt) -> str:
+    return f"account:{_digest(attempt.email)}"
+
+
+def _address_subject(address: str) -> str:
+    return f"address:{client_network(address)}"
+
+
+def _shared_subject(address: str) -> str:
+    """Its count is the number of accounts that signed in from there lately."""
+    return f"shared:{client_network(address)}"
+
+
+def _slow_subject(address: str) -> str:
+    return f"slow:{client_network(address)}"
 
 
 def _digest(*texts: str) -> str:

@@ -11,6 +11,7 @@ from tallystick.access.scopes import narrowed, require
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.operation import operation_of
 from tallystick.errors import Unauthorized
+from tallystick.http.request import forwarded_for
 from tallystick.query.scope import Scope
 
 SHORT = 200  # longer values of X-Forwarded-For are not cached
@@ -58,7 +59,7 @@ def _address(request: Request[Any, Any, Any], services: ApiServices) -> str:
     """The client's address, as far as trusted proxies tell; "" over a socket without addresses."""
     client = request.scope["client"]
     peer = client[0] if client else ""
-    forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
+    forwarded = forwarded_for(request)
     if len(forwarded) > SHORT:
         return client_address(peer, forwarded, services.settings.trusted_proxies)[0]
     return _client(peer, forwarded, services.settings.trusted_proxies)

@@ -55,3 +55,8 @@ class BoundedRequest(Request[Any, Any, Any]):
     async def msgpack(self) -> NoReturn:
         """Refused as `body`."""
         raise AssertionError("read a body with `read_body`")
+
+
+def forwarded_for(request: Request[Any, Any, Any]) -> str:
+    """The X-Forwarded-For header, lines joined by commas; "" without one."""
+    return ",".join(request.headers.getall("x-forwarded-for", []))

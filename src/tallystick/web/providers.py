@@ -13,6 +13,7 @@ from tallystick.access.csrf import check_form_token, form_token, refuse_cross_si
 from tallystick.access.scopes import require
 from tallystick.access.sessions import Session, cookie_name
 from tallystick.http.forms import read_form
+from tallystick.http.request import forwarded_for
 from tallystick.query.scope import Scope
 from tallystick.web.dependencies import (
     AuthenticatorDep,
@@ -95,7 +96,7 @@ async def provide_form_reader(request: WebRequest, settings: SettingsDep, bodies
 async def provide_request_caller(request: WebRequest, settings: SettingsDep) -> Caller:
     """Client address and user agent of the request, for the audit events that it causes."""
     peer = request.client.host if request.client else ""
-    forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
+    forwarded = forwarded_for(request)
     address, peer = client_address(peer, forwarded, settings.trusted_proxies)
     return Caller(address=address, peer=peer, user_agent=request.headers.get("user-agent", ""), source="web")
 

@@ -23,7 +23,7 @@ from tallystick.web.dependencies import (
     SignInDep,
 )
 from tallystick.web.filters import PATH
-from tallystick.web.sign_in import set_session_cookie
+from tallystick.web.sign_in import remember_device, set_session_cookie
 from tallystick.web.templating import html, redirect
 
 FIELDS = ("organization", "slug", "name", "email")
@@ -62,7 +62,7 @@ async def set_up(
     except (BadRequest, Unavailable) as problem:
         return _page(fields, problem.detail, problem.status)
     recorder.own_actions_waiting()
-    return set_session_cookie(redirect(PATH), cookie, settings)
+    return remember_device(set_session_cookie(redirect(PATH), cookie, settings), owner.email, settings)
 
 
 def slug_of(name: str) -> str:

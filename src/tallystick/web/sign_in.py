@@ -5,10 +5,12 @@ from uuid import UUID
 from litestar import Response, get, post
 
 from tallystick import ids
-from tallystick.access import organizations, sessions
-from tallystick.clock import now_us
+from tallystick.access import names, organizations, remembered_device, sessions
+from tallystick.access.client_address import is_unknown_proxy
+from tallystick.clock import SECOND_US, now_us
 from tallystick.database.engine import Database
-from tallystick.errors import NotFound, TallystickError, TooMany
+from tallystick.errors import NotFound, TooMany, Unauthorized, Unavailable
+from tallystick.http.request import forwarded_for
 from tallystick.settings import Settings
 from tallystick.web.dependencies import (
     DatabaseDep,
@@ -44,6 +46,7 @@ async def show_sign_in(request: WebRequest, session_token: SessionTokenDep, data
 
 @post("/sign-in", name="web.sign_in.post")
 async def submit_sign_in(
+    request: WebRequest,
     form_reader: FormReaderDep,
     session_token: SessionTokenDep,
     request_caller: RequestCallerDep,
@@ -52,14 +55,25 @@ async def submit_sign_in(
     recorder: RecorderDep,
 ) -> Response[str]:
     """Begins a session, or shows the form with the reason for refusal."""
-    form = await form_reader()
-    email, target = str(form.get("email", "")), _redirect_target(str(form.get("next", "")))
+    value = request.cookies.get(remembered_device.cookie_name(settings.public_url), "")
+    device = remembered_device.read_cookie(settings.secret_key, value, now_us()) if value else None
+    is_shared = is_unknown_proxy(request_caller.peer, forwarded_for(request), settings.trusted_proxies)
+    email, target = "", PATH
     try:
+        if device is None:
+            await sign_in.refuse_closed_address(request_caller, is_shared=is_shared)
+        form = await form_reader()
+        email, target = str(form.get("email", "")), _redirect_target(str(form.get("next", "")))
         token = await sign_in.sign_in(
-            email, str(form.get("password", "")), caller=request_caller, previous=session_token
+            email,
+            str(form.get("password", "")),
+            caller=request_caller,
+            previous=session_token,
+            device=device,
+            is_shared=is_shared,
         )
-    except TallystickError as problem:
-        headers = {"Retry-After": str(problem.retry_after)} if isinstance(problem, TooMany) else {}
+    except (Unauthorized, TooMany, Unavailable) as problem:
+        headers = {} if isinstance(problem, Unauthorized) else {"Retry-After": str(problem.retry_after)}
         return html(
             "sign_in.html",
             status=problem.status,
@@ -71,7 +85,7 @@ async def submit_sign_in(
         )
     finally:
         recorder.own_actions_waiting()
-    return set_session_cookie(redirect(target), token, settings)
+    return remember_device(set_session_cookie(redirect(target), token, settings), email, settings)
 
 
 @post("/sign-out", name="web.sign_out")
@@ -122,6 +136,19 @@ async def switch_organization(
 def set_session_cookie(response: Response[str], token: str, settings: Settings) -> Response[str]:
     """Sets the session cookie; an empty token deletes it."""
     response.headers["Set-Cookie"] = sessions.set_cookie(token, settings.public_url)
+    return response
+
+
+def remember_device(response: Response[str], email: str, settings: Settings) -> Response[str]:
+    """Sets the cookie by which this browser is known at the account's next sign-in."""
+    response.set_cookie(
+        key=remembered_device.cookie_name(settings.public_url),
+        value=remembered_device.new_cookie(settings.secret_key, names.email(email), now_us()),
+        max_age=remembered_device.REMEMBERED_US // SECOND_US,
+        httponly=True,
+        secure=settings.public_url.startswith("https://"),
+        samesite="strict",
+    )
     return response
 
 
