@@ -36,7 +36,7 @@ from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
 from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.context import DestinationContext
-from tallystick.destinations.delivery_worker import DeliveryWorker
+from tallystick.destinations.delivery_worker import DeliveryWorker, MailServerRest
 from tallystick.destinations.email_queue import EmailQueue
 from tallystick.destinations.message_queue import MessageQueue
 from tallystick.destinations.secrets import PURPOSE
@@ -92,6 +92,7 @@ INJECTED = (
 RECORDING_THREADS = 4
 LIVE_THREADS = 2
 BACKGROUND_CLIENTS = 4
+LOCK_MILLISECONDS = 1000  # for which background work waits for a row that another transaction has locked
 WORKER_SECONDS = 2.0  # for the step under way, after the stop
 
 
@@ -106,7 +107,7 @@ class Connections:
         url = settings.database_url
         self.requests = Database(url, pool_size=12, threads=SHORT_THREADS)
         self.recording = Database(url, pool_size=8, threads=RECORDING_THREADS)
-        self.background = Database(url, pool_size=20)
+        self.background = Database(url, pool_size=20, lock_milliseconds=LOCK_MILLISECONDS)
         self.live = Database(url, pool_size=LIVE_THREADS, threads=LIVE_THREADS)
         bounds = Bounds(
             # Each search may count beside it.
@@ -144,7 +145,9 @@ class Services:
     exporter: Exporter
     eraser: Eraser
     destination_context: DestinationContext
+    # Of the messages to destinations, which requests wake.
     delivery_worker: DeliveryWorker
+    delivery_workers: tuple[DeliveryWorker, ...]
     # The bytes of all requests that are being read.
     bodies: Allowance
     # Those that bring events into the trail and the store, in the order of their start; stopped in the reverse order.
@@ -188,21 +191,22 @@ def build(settings: Settings) -> Services:
     )
     own_actions = recorder.own_actions_waiting
     lease, export_mailer = schedule_lease(database), _export_mailer(settings, mail_server)
-    queues = [
-        MessageQueue(database, destination_context),
-        EmailQueue(mail_server),
-        ExportQueue(database, exporter, lease, export_mailer, export_storage(settings)),
-    ]
-    delivery_worker = DeliveryWorker(database, queues, own_actions)
-    scheduler = Scheduler(database, exporter, lease, delivery_worker.wake, own_actions)
-    evaluator = Evaluator(database, store, sequencer.recent, settings.public_url, delivery_worker.wake, own_actions)
+    exports = ExportQueue(database, exporter, lease, export_mailer, export_storage(settings))
+    mail_rest = MailServerRest()
+    message_worker, email_worker, export_worker = (
+        DeliveryWorker(database, queue, mail_rest, own_actions)
+        for queue in (MessageQueue(database, destination_context), EmailQueue(mail_server), exports)
+    )
+    scheduler = Scheduler(database, exporter, lease, export_worker.wake, own_actions)
+    evaluator = Evaluator(database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions)
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     # Called after each commit with the organization and the new end of its log.
     sequencer.listeners += [
         hub.notify, lambda _org_id, _end: shipper.wake(), lambda _org_id, _end: evaluator.wake()
     ]  # fmt: skip
     workers: list[Worker] = [purger, eraser, exporter, checker, backup_worker]
-    workers += [scheduler, delivery_worker, BaselineWorker(database, store), evaluator, *hub.workers]
+    workers += [scheduler, message_worker, email_worker, export_worker]
+    workers += [BaselineWorker(database, store), evaluator, *hub.workers]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
     return Services(
@@ -219,7 +223,8 @@ def build(settings: Settings) -> Services:
         exporter=exporter,
         eraser=eraser,
         destination_context=destination_context,
-        delivery_worker=delivery_worker,
+        delivery_worker=message_worker,
+        delivery_workers=(message_worker, email_worker, export_worker),
         bodies=Allowance(MOST_BODY_BYTES, "More arrives than can be read. Send the request again later.", "overloaded"),
         # The sequencer stops before the shipper and the signer: what waits is committed, shipped and signed.
         recording_workers=(signer, shipper, sequencer),
@@ -326,7 +331,8 @@ def _open(services: Services) -> None:
     if services.database.is_sqlite:
         with services.database.write() as connection:
             leases.forget_all(connection)
-            services.delivery_worker.release_claims(connection, now_us())
+            for worker in services.delivery_workers:
+                worker.release_claims(connection, now_us())
     reconcile(services.database, services.store)
     for prepare in services.preparations:
         prepare()

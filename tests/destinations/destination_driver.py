@@ -31,7 +31,7 @@ class DeliveryDriver:
         self.scope = spine.organization(slug if port is None else "mailed")
         server = None if port is None else parse_mail_server(f"smtp://127.0.0.1:{port}", "audit@example.com")
         self.context = DestinationContext(SecretBox("secret", PURPOSE), guard, server)
-        self.worker = DeliveryWorker(spine.database, [MessageQueue(spine.database, self.context)])
+        self.worker = DeliveryWorker(spine.database, MessageQueue(spine.database, self.context))
         self.now = clock.now_us()
 
     def make(self, url: str = "", kind: str = "webhook", **settings: object):

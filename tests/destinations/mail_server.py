@@ -19,7 +19,7 @@ from tests.fixtures.network import find_free_port
 class Mailbox:
     """Takes mail, or answers `answer` to each; `messages` are what was taken, with the recipients.
 
-    It takes none for those that are `refused`, and none of more than `most` bytes.
+    It takes none for those that are `refused`, none of more than `most` bytes, and none with what it `refuses`.
     """
 
     def __init__(self) -> None:
@@ -27,6 +27,7 @@ class Mailbox:
         self.answer = "250 OK"
         self.refused: set[str] = set()
         self.most = 1 << 25
+        self.refuses: bytes | None = None
         self.logins: list[tuple[bytes, bytes]] = []
 
     async def handle_RCPT(  # noqa: N802
@@ -40,6 +41,8 @@ class Mailbox:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         if len(envelope.content or b"") > self.most:
             return "552 too large"
+        if self.refuses is not None and self.refuses in (envelope.content or b""):
+            return "554 looks like spam"
         if self.answer.startswith("250"):
             assert isinstance(envelope.content, bytes)
             self.messages.append((list(envelope.rcpt_tos), envelope.content))

@@ -9,7 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Receiver:
-    """Keeps what arrives; answers `status` with `headers`, after `wait` seconds, or drips for ever."""
+    """Keeps what arrives; answers `status` with `headers`, after `wait` seconds, or drips for ever.
+
+    To a body that holds what it `refuses`, it answers `refusal`.
+    """
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/hooks/audit"
@@ -18,6 +21,8 @@ class Receiver:
         self.headers: dict[str, str] = {}
         self.wait = 0.0
         self.drips = False
+        self.refuses: bytes | None = None
+        self.refusal = 403
 
 
 @contextmanager
@@ -30,7 +35,8 @@ def open_receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             if made.drips:
                 with_patience(self)
                 return
-            self.send_response(made.status)
+            is_refused = made.refuses is not None and made.refuses in body
+            self.send_response(made.refusal if is_refused else made.status)
             for name, value in made.headers.items():
                 self.send_header(name, value)
             self.end_headers()

@@ -16,7 +16,7 @@ from tests.destinations.receiver import open_receiver
 def test_two_workers_send_it_once_and_one_that_died_is_followed(at, receiver):
     made = at.make(receiver.url)
     at.put(made)
-    other = DeliveryWorker(at.database, [MessageQueue(at.database, at.context)])
+    other = DeliveryWorker(at.database, MessageQueue(at.database, at.context))
     at.worker.step(at.now)
     assert not other.step(at.now)
     at.worker.wait_for_attempts()

@@ -7,8 +7,7 @@ from structlog.testing import capture_logs
 
 from tallystick.clock import SECOND_US
 from tallystick.destinations import delivery_worker
-from tallystick.destinations.delivery_worker import RECORD_RETRY_SECONDS, RECORD_TRIES, DeliveryWorker
-from tallystick.destinations.email_queue import EmailQueue
+from tallystick.destinations.delivery_worker import RECORD_RETRY_SECONDS, RECORD_TRIES
 from tallystick.destinations.message_queue import MessageQueue
 from tallystick.destinations.tables import deliveries, delivery_attempts
 from tests.destinations.destination_driver import HOUR
@@ -88,18 +87,6 @@ def test_old_rows_that_cannot_be_deleted_hold_up_no_delivery(at, receiver, monke
     assert at.state(made) == ["sent"]
 
 
-def test_at_the_end_an_error_in_one_queue_loses_no_outcome_of_another(at, receiver, monkeypatch):
-    queues = [EmailQueue(None), MessageQueue(at.database, at.context)]
-    worker = DeliveryWorker(at.database, queues)
-    made = at.make(receiver.url)
-    at.put(made)
-    worker.step(at.now)
-    worker.wait_for_attempts()
-    monkeypatch.setattr(worker._runs[0], "_finished_attempts", fail)
-    worker.close()
-    assert at.state(made) == ["sent"]
-
-
 def test_at_the_end_an_outcome_that_fails_once_is_recorded_with_the_next_try(at, receiver, monkeypatch):
     made = send_one(at, receiver)
     record, seen = MessageQueue.record, []
@@ -139,20 +126,6 @@ def test_the_log_says_which_delivery_met_an_unexpected_error(at, receiver, monke
         delivery_id = connection.execute(select(deliveries.c.delivery_id)).scalar_one()
     [line] = [one for one in logs if one["event"] == "delivery_failed"]
     assert (line["queue"], line["delivery_id"]) == ("messages", delivery_id.hex)
-
-
-def test_when_two_queues_fail_both_errors_are_logged(at, monkeypatch):
-    worker = DeliveryWorker(at.database, [EmailQueue(None), MessageQueue(at.database, at.context)])
-    for run, error in zip(worker._runs, ("first", "second"), strict=True):
-
-        def fail_with(*_: object, error: str = error) -> None:
-            raise RuntimeError(error)
-
-        monkeypatch.setattr(run, "step", fail_with)
-    with capture_logs() as logs:
-        assert worker.try_step() is None
-    worker.close()
-    assert [str(one["exc_info"]) for one in logs] == ["first", "second"]
 
 
 def test_the_step_that_records_an_attempt_begins_the_next_one(at, receiver, monkeypatch):

@@ -1,8 +1,4 @@
-"""One worker for all queues: what hangs or fails in one of them holds up nothing else."""
-
-import socket
-import threading
-from contextlib import contextmanager
+"""The worker of a queue: what fails in one delivery holds up nothing else."""
 
 import pytest
 from sqlalchemy import select
@@ -15,30 +11,8 @@ from tallystick.destinations.email_templates import Email
 from tallystick.destinations.message_queue import MessageQueue
 from tallystick.destinations.smtp import parse_mail_server
 from tallystick.destinations.tables import mails
-from tests.api.api_client import eventually
-from tests.destinations.mail_server import open_mailbox
 
 EMAIL = Email("Subject", "text", "<p>text</p>")
-
-
-@contextmanager
-def open_silence():
-    """The port of a server that accepts connections and never says a word; all end with it."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        accepted: list[socket.socket] = []
-
-        def accept() -> None:
-            while True:
-                try:
-                    accepted.append(listening.accept()[0])
-                except OSError:
-                    return
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield listening.getsockname()[1], accepted
-        listening.shutdown(socket.SHUT_RDWR)
-        for connection in accepted:
-            connection.close()
 
 
 def email_states(database):
@@ -51,26 +25,9 @@ def put_email(at, recipient="maya@acme.com"):
         email_queue.enqueue(connection, at.scope.org_id, recipient, EMAIL, now=at.now)
 
 
-def test_a_mail_server_that_hangs_holds_up_no_webhook(at, receiver):
-    with open_silence() as (port, accepted):
-        server = parse_mail_server(f"smtp://127.0.0.1:{port}", "audit@example.com")
-        worker = DeliveryWorker(at.database, [EmailQueue(server), MessageQueue(at.database, at.context)])
-        made = at.make(receiver.url)
-        put_email(at)
-        worker.step(at.now)
-        assert eventually(lambda: accepted)
-        at.put(made)
-        worker.step(at.now)
-        assert eventually(lambda: receiver.requests)
-        assert eventually(lambda: worker.step(at.now) or at.state(made) == ["sent"])
-        assert email_states(at.database) == ["waiting"]
-    worker.close()
-    assert at.state(made) == ["sent"]
-
-
 def test_an_unreachable_mail_server_rests_before_other_email_is_attempted(at):
     server = parse_mail_server("smtp://127.0.0.1:1", "audit@example.com")
-    worker = DeliveryWorker(at.database, [EmailQueue(server)])
+    worker = DeliveryWorker(at.database, EmailQueue(server))
     put_email(at)
     assert worker.step(at.now)
     worker.wait_for_attempts()
@@ -99,26 +56,6 @@ def test_an_error_of_our_own_in_one_delivery_undoes_nothing_of_another(at, recei
     at.go()
     assert at.state(whole) == ["sent"]
     assert at.state(broken) == ["waiting"], "nothing of it was recorded"
-
-
-def test_a_queue_that_fails_holds_up_no_other(at, receiver, monkeypatch):
-    with open_mailbox() as (mailbox, port):
-        server = parse_mail_server(f"smtp://127.0.0.1:{port}", "audit@example.com")
-        worker = DeliveryWorker(at.database, [MessageQueue(at.database, at.context), EmailQueue(server)])
-
-        def fail(*_: object) -> None:
-            raise RuntimeError("broken")
-
-        monkeypatch.setattr(MessageQueue, "due", fail)
-        put_email(at)
-        with pytest.raises(RuntimeError):
-            worker.step(at.now)
-        worker.wait_for_attempts()
-        with pytest.raises(RuntimeError):
-            worker.step(at.now)
-        worker.close()
-        assert len(mailbox.messages) == 1
-        assert email_states(at.database) == ["sent"]
 
 
 def test_outcomes_that_could_not_be_committed_are_recorded_with_the_next_step(at, receiver, monkeypatch):

@@ -35,7 +35,7 @@ class Sender:
 
     def __init__(self, database: Database, url: str) -> None:
         self.queue = EmailQueue(parse_mail_server(url, SENDER))
-        self.worker = DeliveryWorker(database, [self.queue])
+        self.worker = DeliveryWorker(database, self.queue)
 
     def step(self, now: int | None = None) -> bool:
         now = now_us() if now is None else now

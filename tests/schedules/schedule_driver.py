@@ -50,7 +50,7 @@ class ScheduleDriver:
         mailer = None if server is None else ExportMailer(server, "secret", URL)
         lease = schedule_lease(spine.database)
         self.queue = ExportQueue(spine.database, self.exporter, lease, mailer, place)
-        self.worker = DeliveryWorker(spine.database, [self.queue])
+        self.worker = DeliveryWorker(spine.database, self.queue)
         self.scheduler = Scheduler(spine.database, self.exporter, lease)
 
     def deliver(self, now: int) -> bool:

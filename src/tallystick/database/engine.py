@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
 P = ParamSpec("P")
@@ -24,8 +25,12 @@ class Database:
     threads and connections are its own: work that must not wait for other work has a Database of its own.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 8, threads: int = 8) -> None:
-        """Up to twice `pool_size` connections, half of which stay open; `threads` for `run`."""
+    def __init__(self, url: str, *, pool_size: int = 8, threads: int = 8, lock_milliseconds: int = 0) -> None:
+        """Up to twice `pool_size` connections, half of which stay open; `threads` for `run`.
+
+        On PostgreSQL a statement waits at most `lock_milliseconds` for a row that another transaction has locked, and
+        fails then (`is_lock_timeout`); 0: for ever.
+        """
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         if not self.is_sqlite:
@@ -44,6 +49,8 @@ class Database:
         )
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
+        elif lock_milliseconds:
+            event.listen(self.engine, "connect", partial(_limit_locks, lock_milliseconds))
         self._threads = anyio.CapacityLimiter(threads)
 
     @contextmanager
@@ -78,6 +85,17 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def is_lock_timeout(error: Exception) -> bool:
+    """Whether a statement failed because another transaction had locked a row for too long."""
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) == "55P03"
+
+
+def _limit_locks(milliseconds: int, connection: Any, _record: Any) -> None:
+    connection.autocommit = True
+    connection.execute(f"SET lock_timeout = {milliseconds}")
+    connection.autocommit = False
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

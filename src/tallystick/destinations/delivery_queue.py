@@ -52,10 +52,22 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A delivery that this process alone may attempt, until the claim expires."""
+    """A delivery that this process alone may attempt, until the claim expires at `until` (microseconds)."""
 
     lane: Lane
     row: Row[Any]
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowUpdate:
+    """What an attempt did to its row: the time of the next attempt in microseconds, None when there is none.
+
+    `is_written` is False when the attempt failed after its claim had expired: then the row is another process's.
+    """
+
+    is_written: bool
+    next_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,7 @@ class DeliveryQueue(ABC):
     backoff: Backoff
     max_at_once: int
     max_of_organization: int  # so that no organization takes every place
+    max_of_channel: int  # by email or otherwise, so that a mail server that hangs does not take every place
     max_failing: int  # lanes whose last attempt failed: dead receivers must not take every place either
 
     @abstractmethod
@@ -106,8 +119,8 @@ class DeliveryQueue(ABC):
     def record(self, connection: Connection, outcome: AttemptOutcome) -> None:
         """Records an attempt and everything that follows from it."""
 
-    def update_row(self, connection: Connection, outcome: AttemptOutcome) -> int | None:
-        """Updates the row after an attempt, without what else follows; returns the time of the next attempt.
+    def update_row(self, connection: Connection, outcome: AttemptOutcome) -> RowUpdate:
+        """Updates the row after an attempt, without what else follows.
 
         The worker calls it by itself when `record` fails again and again: what was sent is not sent a second time.
         """
@@ -145,19 +158,20 @@ class DeliveryQueue(ABC):
             self.table.c.attempts == row.attempts,
             column.is_not_distinct_from(getattr(row, self.claim_column)),
         )
-        values = {self.claim_column: now + self.claim_seconds * SECOND_US, **self.claim_values()}
+        until = now + self.claim_seconds * SECOND_US
+        values = {self.claim_column: until, **self.claim_values()}
         updated = connection.execute(update(self.table).where(unchanged).values(values))
-        return Claim(lane, row) if updated.rowcount else None
+        return Claim(lane, row, until) if updated.rowcount else None
 
     def release_claims(self, connection: Connection, _now: int) -> None:
         """Releases every claim, when no other process can be running: whoever made it is dead."""
         column = self.table.c[self.claim_column]
         connection.execute(update(self.table).where(column.is_not(None)).values({column: None}))
 
-    def record_attempt(self, connection: Connection, outcome: AttemptOutcome, **values: Any) -> int | None:
+    def record_attempt(self, connection: Connection, outcome: AttemptOutcome, **values: Any) -> RowUpdate:
         """Counts the attempt, releases the claim, and settles the row: delivered, given up, or due again.
 
-        Returns the time of the next attempt in microseconds, None when there is none. `values` are further columns.
+        `values` are further columns.
         """
         row, result, now = outcome.claim.row, outcome.result, outcome.at
         attempts = row.attempts + 1
@@ -171,12 +185,16 @@ class DeliveryQueue(ABC):
             values["next_at"] = next_at
         else:
             values |= {"state": self.given_up_state if result.problem else "sent", "finished_at": now}
-        still = self.is_row(row)
-        if result.problem:
-            # If the claim expired meanwhile, a failure must not undo what another process recorded as sent.
-            still = and_(still, self.table.c.state == "waiting")
-        connection.execute(update(self.table).where(still).values(values))
-        return next_at
+        # What was sent is sent. A failure is written only while the claim holds: it must undo neither what another
+        # process recorded, nor the claim of one that is sending.
+        mine = self.is_claimed(outcome.claim) if result.problem else self.is_row(row)
+        updated = connection.execute(update(self.table).where(mine).values(values))
+        return RowUpdate(bool(updated.rowcount), next_at)
+
+    def is_claimed(self, claim: Claim) -> ColumnElement[bool]:
+        """The condition that finds the row of a claim while it holds."""
+        still = self.table.c[self.claim_column] == claim.until
+        return and_(self.is_row(claim.row), self.table.c.state == "waiting", still)
 
     def row_ids(self, row: Row[Any]) -> dict[str, str]:
         """The ids that identify a row in the log, without addresses."""

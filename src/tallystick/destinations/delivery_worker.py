@@ -1,11 +1,13 @@
-"""The delivery worker: attempts what is due in every queue, without letting one receiver hold up another."""
+"""The delivery worker: attempts what is due in a queue, without letting one receiver hold up another."""
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from functools import partial
+from threading import Thread
 from typing import TypeVar
+from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection
@@ -13,95 +15,67 @@ from sqlalchemy.exc import OperationalError
 
 from tallystick import clock
 from tallystick.clock import SECOND_US
-from tallystick.database.engine import Database
+from tallystick.database.engine import Database, is_lock_timeout
 from tallystick.destinations.delivery_queue import AttemptOutcome, Claim, DeliveryQueue, DeliveryResult, Lane
 from tallystick.work.background import Background
 from tallystick.work.pauses import Pauses
 
 IDLE_SECONDS = 1.0
 PAUSE_SECONDS = 60  # how long a lane rests after an error of our own, and the mail server when it is unreachable
+LOCK_PAUSE_SECONDS = 10  # how long an organization rests whose rows another transaction has locked
 DELETE_OLD_EVERY = 3600 * SECOND_US
 RECORD_TRIES = 3  # then only the row is updated
 RECORD_RETRY_SECONDS = 10  # short, so that all tries fit into the time that a claim holds
+CLOSE_SECONDS = 1.0  # what is being sent at the end may take so long; then its claim expires
 CLOSE_TRIES = RECORD_TRIES + 2
 CLOSE_RETRY_SECONDS = 0.2
-MAIL_SERVER = "mail server"
 UNEXPECTED_ERROR = DeliveryResult("An unexpected error occurred.")
 T = TypeVar("T")
 logger = structlog.get_logger(__name__)
 
 
+class MailServerRest:
+    """Until when no email is sent, since the mail server was unreachable. Shared by the workers of all queues."""
+
+    def __init__(self) -> None:
+        self._period = (0, 0)
+
+    def begin(self, now: int) -> None:
+        """Rests from `now` (microseconds) on."""
+        self._period = (now, now + PAUSE_SECONDS * SECOND_US)
+
+    def is_over(self, now: int) -> bool:
+        """Whether email may be sent. A clock that was set back ends the rest."""
+        since, until = self._period
+        return not since <= now < until
+
+
 class DeliveryWorker(Background):
-    """Delivers from several queues: each has threads of its own, all share claims, back-off and this loop."""
+    """Delivers from one queue, each attempt in a thread of its own.
+
+    Each queue has a worker: an attempt or a transaction that hangs in one of them holds up no other.
+    """
 
     def __init__(
         self,
         database: Database,
-        queues: Sequence[DeliveryQueue],
+        queue: DeliveryQueue,
+        mail_rest: MailServerRest | None = None,
         own_actions_waiting: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__("deliveries", idle_seconds=IDLE_SECONDS)
-        self._pauses: Pauses[Hashable] = Pauses("deliveries", seconds=PAUSE_SECONDS)
-        self._own_actions_waiting = own_actions_waiting
-        self._runs = [_QueueRun(database, queue, self._pauses, self.wake) for queue in queues]
-
-    def step(self, now: int | None = None) -> bool:
-        """Records the attempts that finished and begins those that are due; False when there were none."""
-        now = clock.now_us() if now is None else now
-        worked, recorded = False, False
-        failure: Exception | None = None
-        for run in self._runs:
-            try:
-                outcomes, claims = run.step(now)
-            except Exception as error:  # the other queues go on; Background logs the last one
-                if failure is not None:
-                    self.log_failure(failure)
-                failure = error
-            else:
-                worked = worked or bool(outcomes or claims)
-                recorded = recorded or bool(outcomes)
-        if recorded:
-            self._own_actions_waiting()
-        if failure is not None:
-            raise failure
-        return worked
-
-    def release_claims(self, connection: Connection, now: int) -> None:
-        """At the start of the only process there can be: releases the claims of one that died while it sent."""
-        for run in self._runs:
-            run.queue.release_claims(connection, now)
-
-    def wait_for_attempts(self) -> None:
-        """Blocks until no attempt is in progress."""
-        for run in self._runs:
-            run.wait()
-
-    def close(self) -> None:
-        """Waits for the attempts in progress and records them; what is due is attempted after the next start."""
-        for run in self._runs:
-            run.close()
-        recorded = [run.record_all(clock.now_us()) for run in self._runs]
-        if any(recorded):
-            self._own_actions_waiting()
-
-
-class _QueueRun:
-    """The attempts in progress of one queue."""
-
-    def __init__(
-        self, database: Database, queue: DeliveryQueue, pauses: Pauses[Hashable], wake: Callable[[], None]
-    ) -> None:
+        super().__init__(f"{queue.name} deliveries", idle_seconds=IDLE_SECONDS)
         self._database = database
         self.queue = queue
-        self._pauses = pauses
-        self._wake = wake
-        self._threads = ThreadPoolExecutor(queue.max_at_once, thread_name_prefix=queue.name)
+        self._mail_rest = mail_rest or MailServerRest()
+        self._own_actions_waiting = own_actions_waiting
+        self._pauses: Pauses[Hashable] = Pauses("deliveries", seconds=PAUSE_SECONDS)
         self._in_progress: dict[Hashable, tuple[Lane, Future[AttemptOutcome | None]]] = {}
         self._failed_records: Counter[Hashable] = Counter()  # by lane
         self._deleted_at = 0
 
-    def step(self, now: int) -> tuple[list[AttemptOutcome], list[Claim]]:
-        """Records finished attempts and begins those that are due; returns what was recorded and begun."""
+    def step(self, now: int | None = None) -> bool:
+        """Records the attempts that finished and begins those that are due; False when there were none."""
+        now = clock.now_us() if now is None else now
         outcomes = self._finished_attempts(now)
         lanes = self._choose(outcomes, now)
         recorded: list[AttemptOutcome] = []
@@ -111,52 +85,46 @@ class _QueueRun:
             with self._database.write() as connection:
                 recorded = self._record(connection, outcomes, now)
                 unrecorded = {one.claim.lane.key for one in outcomes} - {one.claim.lane.key for one in recorded}
-                for lane in lanes:
-                    if lane.key in unrecorded:
-                        continue
-                    work = partial(self.queue.claim, connection, lane, now)
-                    claim = self._isolate(connection, self._item(lane), now, work)
-                    claims += [claim] if claim else []
+                claims = self._claim(connection, [lane for lane in lanes if lane.key not in unrecorded], now)
             self._forget(recorded, now)
         for claim in claims:
             self._begin(claim, now)
         self._delete_old(now)
-        return recorded, claims
+        return bool(recorded or claims)
 
-    def record_all(self, now: int) -> bool:
-        """Records the finished attempts before the process ends, trying several times; whether any was recorded.
+    def release_claims(self, connection: Connection, now: int) -> None:
+        """At the start of the only process there can be: releases the claims of one that died while it sent."""
+        self.queue.release_claims(connection, now)
 
-        Errors are logged. An attempt that cannot be recorded is repeated after the next start.
-        """
-        count = 0
+    def wait_for_attempts(self, seconds: float | None = None) -> None:
+        """Blocks until no attempt is in progress, at most for `seconds` if they are given."""
+        wait([future for _, future in self._in_progress.values()], seconds)
+
+    def close(self) -> None:
+        """Waits a moment for the attempts in progress and records them; what hangs is attempted again later."""
+        self.wait_for_attempts(CLOSE_SECONDS)
         for tries in range(CLOSE_TRIES):
             if tries:
                 time.sleep(CLOSE_RETRY_SECONDS)
+            now = clock.now_us()
             try:
-                count += self._record_finished(now)
+                self._record_finished(now)
             except Exception as error:
-                self._pauses.fail((self.queue.name, "record"), now, error)
-            if not self._in_progress:
+                self._pauses.fail("record", now, error)
+            if not any(future.done() for _, future in self._in_progress.values()):
                 break
-        else:
-            logger.error("deliveries_not_recorded", queue=self.queue.name, count=len(self._in_progress))
-        return count > 0
+        if self._in_progress:
+            logger.warning("deliveries_not_recorded", queue=self.queue.name, count=len(self._in_progress))
+        super().close()
 
-    def _record_finished(self, now: int) -> int:
-        """Records finished attempts without beginning any; how many were recorded."""
+    def _record_finished(self, now: int) -> None:
+        """Records finished attempts without beginning any."""
         outcomes = self._finished_attempts(now, with_paused=True)
         if not outcomes:
-            return 0
+            return
         with self._database.write() as connection:
             recorded = self._record(connection, outcomes, now)
         self._forget(recorded, now)
-        return len(recorded)
-
-    def wait(self) -> None:
-        wait([future for _, future in self._in_progress.values()])
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=True)
 
     def _finished_attempts(self, now: int, *, with_paused: bool = False) -> list[AttemptOutcome]:
         """The attempts that are over; each stays in progress until its outcome is committed.
@@ -165,14 +133,14 @@ class _QueueRun:
         """
         finished: list[AttemptOutcome] = []
         for key, (lane, future) in list(self._in_progress.items()):
-            if not future.done() or (self._pauses.is_paused(self._record_item(lane), now) and not with_paused):
+            if not future.done() or (self._pauses.is_paused(("record", lane.key), now) and not with_paused):
                 continue
             outcome = future.result()
             if outcome is None:
                 del self._in_progress[key]
                 continue
             if outcome.result.unreachable:
-                self._pauses.pause(MAIL_SERVER, now)
+                self._mail_rest.begin(now)
             finished.append(outcome)
         return finished
 
@@ -181,10 +149,12 @@ class _QueueRun:
         recorded: list[AttemptOutcome] = []
         for outcome in outcomes:
             lane = outcome.claim.lane
+            if self._pauses.is_paused(lane.org_id, now):
+                continue
             work = partial(self._record_one, connection, outcome)
-            if self._isolate(connection, self._record_item(lane), now, work, seconds=RECORD_RETRY_SECONDS):
+            if self._isolate(connection, lane, "record", now, work, seconds=RECORD_RETRY_SECONDS):
                 recorded.append(outcome)
-            else:
+            elif not self._pauses.is_paused(lane.org_id, now):
                 self._failed_records[lane.key] += 1
         return recorded
 
@@ -196,12 +166,23 @@ class _QueueRun:
             self.queue.update_row(connection, outcome)
         return True
 
+    def _claim(self, connection: Connection, lanes: Sequence[Lane], now: int) -> list[Claim]:
+        claims: list[Claim] = []
+        for lane in lanes:
+            if self._pauses.is_paused(lane.org_id, now):
+                continue
+            claim = self._isolate(connection, lane, "claim", now, partial(self.queue.claim, connection, lane, now))
+            claims += [claim] if claim else []
+        return claims
+
     def _forget(self, recorded: Sequence[AttemptOutcome], now: int) -> None:
         for outcome in recorded:
             lane = outcome.claim.lane
             del self._in_progress[lane.key]
             self._failed_records.pop(lane.key, None)
-            self._pauses.attempt(self._item(lane), now, partial(self.queue.after_commit, outcome))
+            self._pauses.attempt(("claim", lane.key), now, partial(self.queue.after_commit, outcome))
+        if recorded:
+            self._own_actions_waiting()
 
     def _delete_old(self, now: int) -> None:
         """Deletes old rows about once an hour, in a transaction of its own: its errors hold up no delivery."""
@@ -213,66 +194,62 @@ class _QueueRun:
             with self._database.write() as connection:
                 self.queue.delete_old(connection, now)
 
-        self._pauses.attempt((self.queue.name, "old rows"), now, delete)
+        self._pauses.attempt("old rows", now, delete)
 
     def _choose(self, outcomes: Sequence[AttemptOutcome], now: int) -> list[Lane]:
-        """The lanes to attempt now, within the limits for one organization and for failing receivers.
+        """The lanes to attempt now: of each organization in turn, and within the limits of the queue.
 
         The lanes of `outcomes`, which the same transaction records first, count as free.
         """
         with self._database.read() as connection:
             due = self.queue.due(connection, now)
-        email_rests = self._pauses.is_paused(MAIL_SERVER, now)
         finished = {outcome.claim.lane.key for outcome in outcomes}
-        busy = {key: lane for key, (lane, _) in self._in_progress.items() if key not in finished}
-        of_organization = Counter(lane.org_id for lane in busy.values())
-        failing = sum(lane.has_failed for lane in busy.values())
-        chosen: list[Lane] = []
-        for lane in due:
-            if len(busy) + len(chosen) >= self.queue.max_at_once:
-                break
-            if (
-                lane.key in busy
-                or (lane.by_email and email_rests)
-                or of_organization[lane.org_id] >= self.queue.max_of_organization
-                or (lane.has_failed and failing >= self.queue.max_failing)
-                or self._pauses.is_paused(self._item(lane), now)
-            ):
-                continue
-            of_organization[lane.org_id] += 1
-            failing += lane.has_failed
-            chosen.append(lane)
+        busy = [lane for key, (lane, _) in self._in_progress.items() if key not in finished]
+        chosen = choose_lanes(self.queue, busy, [lane for lane in due if self._is_ready(lane, now)])
         return chosen if chosen and self.queue.may_work(now) else []
 
-    def _isolate(
-        self, connection: Connection, item: Hashable, now: int, work: Callable[[], T], *, seconds: int | None = None
-    ) -> T | None:
-        """Does the work within a savepoint: an error undoes nothing of the others, and the item pauses.
+    def _is_ready(self, lane: Lane, now: int) -> bool:
+        if lane.by_email and not self._mail_rest.is_over(now):
+            return False
+        return not (self._pauses.is_paused(("claim", lane.key), now) or self._pauses.is_paused(lane.org_id, now))
 
-        An error of the database itself is raised: the transaction is lost, and the next step repeats all of it.
+    def _isolate(
+        self,
+        connection: Connection,
+        lane: Lane,
+        action: str,
+        now: int,
+        work: Callable[[], T],
+        *,
+        seconds: int | None = None,
+    ) -> T | None:
+        """Does the work within a savepoint: an error undoes nothing of the others, and the lane pauses.
+
+        If another transaction has locked a row that it needs, its organization pauses. Any other error of the database
+        itself is raised: the transaction is lost, and the next step repeats all of it.
         """
         savepoint = connection.begin_nested()
         try:
             done = work()
         except Exception as error:
-            if isinstance(error, OperationalError) or connection.invalidated:
+            is_locked = is_lock_timeout(error)
+            if connection.invalidated or (isinstance(error, OperationalError) and not is_locked):
                 raise
             savepoint.rollback()
-            self._pauses.fail(item, now, error, seconds=seconds)
+            if is_locked:
+                self._pauses.fail(lane.org_id, now, error, seconds=LOCK_PAUSE_SECONDS)
+            else:
+                self._pauses.fail((action, lane.key), now, error, seconds=seconds)
             return None
         savepoint.commit()
         return done
 
-    def _item(self, lane: Lane) -> Hashable:
-        return (self.queue.name, lane.key)
-
-    def _record_item(self, lane: Lane) -> Hashable:
-        return (self.queue.name, lane.key, "record")
-
     def _begin(self, claim: Claim, now: int) -> None:
-        future = self._threads.submit(self._attempt, claim, now)
+        future: Future[AttemptOutcome | None] = Future()
         self._in_progress[claim.lane.key] = (claim.lane, future)
-        future.add_done_callback(lambda _: self._wake())
+        future.add_done_callback(lambda _: self.wake())
+        # A daemon: the process may end while a receiver hangs.
+        Thread(target=lambda: future.set_result(self._attempt(claim, now)), name=self.queue.name, daemon=True).start()
 
     def _attempt(self, claim: Claim, now: int) -> AttemptOutcome | None:
         """One attempt; None when the delivery no longer exists. An unexpected error counts as a failed attempt."""
@@ -285,3 +262,30 @@ class _QueueRun:
             result = UNEXPECTED_ERROR
         milliseconds = round((time.monotonic() - began) * 1000)
         return None if result is None else AttemptOutcome(claim, result, now, milliseconds)
+
+
+def choose_lanes(queue: DeliveryQueue, busy: Sequence[Lane], due: Sequence[Lane]) -> list[Lane]:
+    """Of the lanes that are due, longest waiting first, those that may be attempted beside the busy ones.
+
+    Organizations take turns: the one with the fewest attempts comes next.
+    """
+    active = list(busy)
+    busy_keys = {lane.key for lane in busy}
+    of_organization: Counter[UUID] = Counter(lane.org_id for lane in busy)
+    waiting: dict[UUID, deque[Lane]] = {}
+    for lane in due:
+        if lane.key not in busy_keys:
+            waiting.setdefault(lane.org_id, deque()).append(lane)
+    while waiting and len(active) < queue.max_at_once:
+        org_id = min(waiting, key=lambda one: of_organization[one])
+        if of_organization[org_id] >= queue.max_of_organization:
+            break
+        lane = waiting[org_id].popleft()
+        if not waiting[org_id]:
+            del waiting[org_id]
+        of_channel = sum(one.by_email == lane.by_email for one in active)
+        failing = sum(one.has_failed for one in active)
+        if of_channel < queue.max_of_channel and not (lane.has_failed and failing >= queue.max_failing):
+            active.append(lane)
+            of_organization[org_id] += 1
+    return active[len(busy) :]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import Connection, Row, and_, or_, select, update
 
 from tallystick.access.audit import NOWHERE, record_own, resource
 from tallystick.access.tables import memberships, people
@@ -38,11 +38,13 @@ def _record_success(connection: Connection, destination: Row[Any], now: int) -> 
     if destination.state == "failing":
         _record_event(connection, destination, "audit_log.destination_recovered", now)
     if destination.failures:
-        # It works again: what was postponed is due now.
+        # It works again: what was postponed is due now. After a single failure that message itself keeps its pause,
+        # since the receiver may refuse it alone.
         waiting = and_(
             deliveries.c.org_id == destination.org_id,
             deliveries.c.destination_id == destination.destination_id,
             deliveries.c.state == "waiting",
+            or_(deliveries.c.attempts == 0, destination.failures > 1),
         )
         connection.execute(update(deliveries).where(waiting).values(next_at=now))
 

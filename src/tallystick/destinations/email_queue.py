@@ -6,12 +6,19 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, delete, insert, or_, select
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select
 
 from tallystick import ids
 from tallystick.clock import DAY_US
 from tallystick.destinations.backoff import Backoff
-from tallystick.destinations.delivery_queue import AttemptOutcome, Claim, DeliveryQueue, DeliveryResult, Lane
+from tallystick.destinations.delivery_queue import (
+    AttemptOutcome,
+    Claim,
+    DeliveryQueue,
+    DeliveryResult,
+    Lane,
+    RowUpdate,
+)
 from tallystick.destinations.email_templates import Email
 from tallystick.destinations.mime import InvalidEmail, write_email
 from tallystick.destinations.smtp import MAX_SECONDS, EmailNotSent, MailServer, send_email
@@ -19,7 +26,7 @@ from tallystick.destinations.tables import mails
 
 CLAIM_SECONDS = int(MAX_SECONDS) + 60  # longer than an email can take, so that no other process sends it too
 KEPT = 30 * DAY_US
-MAX_READ = 1000
+MAX_READ = 20  # of an organization at once
 # The same for all email: after 1, 4 and 16 minutes, then every hour for a day.
 EMAIL_BACKOFF = Backoff((60, 240, 960, 3600), give_up_after=DAY_US)
 logger = structlog.get_logger(__name__)
@@ -74,21 +81,25 @@ class EmailQueue(DeliveryQueue):
     given_up_state = "given_up"
     problem_length = 200
     backoff = EMAIL_BACKOFF
-    max_at_once = 4
+    max_at_once = 8
     max_of_organization = 2
-    max_failing = 2
+    max_of_channel = 8
+    max_failing = 4
 
     def __init__(self, mail_server: MailServer | None) -> None:
         self._mail_server = mail_server
 
     def due(self, connection: Connection, now: int) -> Sequence[Lane]:
         unclaimed = or_(mails.c.claimed_until.is_(None), mails.c.claimed_until < now)
-        rows = connection.execute(
-            select(mails.c.org_id, mails.c.mail_id, mails.c.attempts)
+        # A thousand emails of one organization must not hide those of others.
+        place = func.row_number().over(partition_by=mails.c.org_id, order_by=mails.c.next_at)
+        waiting = (
+            select(mails.c.org_id, mails.c.mail_id, mails.c.attempts, mails.c.next_at, place.label("place"))
             .where(mails.c.state == "waiting", mails.c.next_at <= now, unclaimed)
-            .order_by(mails.c.next_at)
-            .limit(MAX_READ)
+            .subquery()
         )
+        first = select(waiting).where(waiting.c.place <= MAX_READ).order_by(waiting.c.next_at)
+        rows = connection.execute(first)
         return [Lane(row.org_id, row.mail_id, has_failed=row.attempts > 0, by_email=True) for row in rows]
 
     def next_row(self, connection: Connection, lane: Lane, now: int) -> Row[Any] | None:
@@ -118,23 +129,23 @@ class EmailQueue(DeliveryQueue):
 
     def record(self, connection: Connection, outcome: AttemptOutcome) -> None:
         row = outcome.claim.row
-        next_at = self.update_row(connection, outcome)
+        updated = self.update_row(connection, outcome)
         if outcome.result.problem:
             logger.warning(
                 "mail_not_sent",
                 mail=row.mail_id.hex,
                 attempts=row.attempts + 1,
                 problem=outcome.result.problem,
-                given_up=next_at is None,
+                given_up=updated.next_at is None,
             )
 
-    def update_row(self, connection: Connection, outcome: AttemptOutcome) -> int | None:
-        next_at = self.record_attempt(connection, outcome)
-        if next_at is None:
+    def update_row(self, connection: Connection, outcome: AttemptOutcome) -> RowUpdate:
+        updated = self.record_attempt(connection, outcome)
+        if updated.is_written and updated.next_at is None:
             # Nothing personal is kept of an email that is finished.
             emptied = mails.update().where(self.is_row(outcome.claim.row))
             connection.execute(emptied.values(recipient="", subject="", text="", html=""))
-        return next_at
+        return updated
 
     def delete_old(self, connection: Connection, now: int) -> None:
         connection.execute(delete(mails).where(mails.c.finished_at < now - KEPT))

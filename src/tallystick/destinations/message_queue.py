@@ -14,7 +14,14 @@ from tallystick.clock import DAY_US, SECOND_US
 from tallystick.database.engine import Database
 from tallystick.destinations.backoff import Backoff
 from tallystick.destinations.context import DestinationContext
-from tallystick.destinations.delivery_queue import AttemptOutcome, Claim, DeliveryQueue, DeliveryResult, Lane
+from tallystick.destinations.delivery_queue import (
+    AttemptOutcome,
+    Claim,
+    DeliveryQueue,
+    DeliveryResult,
+    Lane,
+    RowUpdate,
+)
 from tallystick.destinations.destination import WAITING, is_destination
 from tallystick.destinations.destination_health import record_health
 from tallystick.destinations.kinds.kind import DeliveryTarget, DestinationKind
@@ -26,6 +33,7 @@ from tallystick.destinations.tables import deliveries, delivery_attempts, destin
 CLAIM_SECONDS = 400  # longer than any attempt takes: an email may take five minutes
 # The pauses that Standard Webhooks proposes; then the message is given up.
 PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+PROBE_PAUSES = (5, 300)
 KEPT = 30 * DAY_US
 CLOCK_SKEW_US = 900 * SECOND_US  # how far apart the clocks of two processes may be
 _MAY_SEND = and_(destinations.c.enabled, destinations.c.approval != WAITING)
@@ -41,16 +49,21 @@ def enqueue(connection: Connection, org_id: UUID, destination_id: UUID, message:
     was sent to it already.
     """
     mine = and_(deliveries.c.org_id == org_id, deliveries.c.destination_id == destination_id)
-    failures = connection.execute(
-        select(destinations.c.failures).where(is_destination(org_id, destination_id), _MAY_SEND)
-    ).scalar()
+    destination = connection.execute(
+        select(destinations.c.failures, destinations.c.last_failure_at).where(
+            is_destination(org_id, destination_id), _MAY_SEND
+        )
+    ).first()
     duplicate = select(deliveries.c.delivery_id).where(mine, deliveries.c.message_id == message.id)
-    if failures is None or connection.execute(duplicate).first() is not None:
+    if destination is None or connection.execute(duplicate).first() is not None:
         return None
     next_at = now
-    if failures:  # what waits for a failing destination waits together
+    if destination.failures:  # what waits for a failing destination waits together
         waiting = select(func.min(deliveries.c.next_at)).where(mine, deliveries.c.state == "waiting")
-        next_at = max(now, connection.execute(waiting).scalar() or now)
+        probe_at = min(
+            _probe_at(destination.failures, destination.last_failure_at), _probe_at(destination.failures, now)
+        )
+        next_at = max(now, min(connection.execute(waiting).scalar() or now, probe_at))
     delivery_id = ids.new_uuid(now)
     connection.execute(
         insert(deliveries).values(
@@ -83,6 +96,7 @@ class MessageQueue(DeliveryQueue):
     backoff = Backoff(PAUSES, jitter=0.1)
     max_at_once = 16
     max_of_organization = 4
+    max_of_channel = 10
     max_failing = 8
 
     def __init__(self, database: Database, context: DestinationContext) -> None:
@@ -95,14 +109,17 @@ class MessageQueue(DeliveryQueue):
             destinations.c.destination_id == deliveries.c.destination_id,
         )
         rows = connection.execute(
-            select(deliveries.c.org_id, deliveries.c.destination_id, destinations.c.failures)
+            select(deliveries.c.org_id, deliveries.c.destination_id, destinations.c.failures, destinations.c.kind)
             .join(destinations, same)
             .where(deliveries.c.state == "waiting", _is_due(now), _is_unclaimed(now))
             .where(_MAY_SEND)
-            .group_by(deliveries.c.org_id, deliveries.c.destination_id, destinations.c.failures)
+            .group_by(deliveries.c.org_id, deliveries.c.destination_id, destinations.c.failures, destinations.c.kind)
             .order_by(func.min(deliveries.c.next_at))
         )
-        return [Lane(row.org_id, row.destination_id, has_failed=row.failures > 0) for row in rows]
+        return [
+            Lane(row.org_id, row.destination_id, has_failed=row.failures > 0, by_email=kind_of(row.kind).by_email)
+            for row in rows
+        ]
 
     def next_row(self, connection: Connection, lane: Lane, now: int) -> Row[Any] | None:
         mine = and_(deliveries.c.org_id == lane.org_id, deliveries.c.destination_id == lane.lane_id)
@@ -111,8 +128,9 @@ class MessageQueue(DeliveryQueue):
         if connection.execute(in_progress).first() is not None:
             return None
         waiting = and_(mine, deliveries.c.state == "waiting", _is_due(now), _is_unclaimed(now))
-        oldest = select(deliveries).where(waiting).order_by(deliveries.c.delivery_id).limit(1)
-        return connection.execute(oldest).first()
+        # After a failure another message is attempted: the receiver may refuse that one alone.
+        order = (deliveries.c.attempts, deliveries.c.delivery_id) if lane.has_failed else (deliveries.c.delivery_id,)
+        return connection.execute(select(deliveries).where(waiting).order_by(*order).limit(1)).first()
 
     def send(self, claim: Claim, now: int) -> DeliveryResult | None:
         row = claim.row
@@ -160,12 +178,14 @@ class MessageQueue(DeliveryQueue):
                 problem=result.problem[: self.problem_length],
             )
         )
-        next_at = self.update_row(connection, outcome)
-        if next_at is not None:
-            _postpone(connection, row, next_at)
-        record_health(connection, destination, result, now, final=next_at is None)
+        updated = self.update_row(connection, outcome)
+        if result.problem and not updated.is_written:
+            return  # its claim expired, and another process knows more
+        if updated.next_at is not None:
+            _postpone(connection, row, _probe_at(destination.failures + 1, now, result.retry_after))
+        record_health(connection, destination, result, now, final=updated.next_at is None)
 
-    def update_row(self, connection: Connection, outcome: AttemptOutcome) -> int | None:
+    def update_row(self, connection: Connection, outcome: AttemptOutcome) -> RowUpdate:
         values: dict[str, Any] = {}
         if not outcome.result.problem:
             values = {"message": "", "left": ""}
@@ -196,6 +216,15 @@ def _next_attempt(connection: Connection, row: Row[Any]) -> int:
     """The number of the next attempt; those before a manual retry count too."""
     mine = and_(delivery_attempts.c.org_id == row.org_id, delivery_attempts.c.delivery_id == row.delivery_id)
     return (connection.execute(select(func.max(delivery_attempts.c.attempt)).where(mine)).scalar() or 0) + 1
+
+
+def _probe_at(failures: int, failed_at: int, retry_after: int | None = None) -> int:
+    """When another message of a destination is attempted after so many failures in a row, the last at `failed_at`.
+
+    However long the pause of the message that failed has become, the others wait for five minutes at most.
+    """
+    pause = PROBE_PAUSES[min(failures, len(PROBE_PAUSES)) - 1]
+    return failed_at + max(pause, retry_after or 0) * SECOND_US
 
 
 def _postpone(connection: Connection, row: Row[Any], next_at: int) -> None:

@@ -12,7 +12,14 @@ from tallystick.access.scopes import operator_scope
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.destinations.address_guard import TargetError
-from tallystick.destinations.delivery_queue import AttemptOutcome, Claim, DeliveryQueue, DeliveryResult, Lane
+from tallystick.destinations.delivery_queue import (
+    AttemptOutcome,
+    Claim,
+    DeliveryQueue,
+    DeliveryResult,
+    Lane,
+    RowUpdate,
+)
 from tallystick.destinations.email_queue import EMAIL_BACKOFF
 from tallystick.destinations.file_storage import FileStorage
 from tallystick.destinations.mime import InvalidEmail
@@ -50,9 +57,10 @@ class ExportQueue(DeliveryQueue):
     given_up_state = "failed"
     problem_length = 300
     backoff = EMAIL_BACKOFF
-    max_at_once = 4
+    max_at_once = 6
     max_of_organization = 2
-    max_failing = 2
+    max_of_channel = 4
+    max_failing = 3
 
     def __init__(
         self,
@@ -153,15 +161,17 @@ class ExportQueue(DeliveryQueue):
             connection.execute(delete(schedule_runs).where(runs.is_run(row.org_id, row.run_id)))
             return
         if result == FILE_MISSING:
-            released = update(schedule_deliveries).where(self.is_row(row), schedule_deliveries.c.state == "waiting")
-            connection.execute(released.values(next_at=row.next_at, way=""))
+            released = update(schedule_deliveries).where(self.is_claimed(outcome.claim))
+            is_released = connection.execute(released.values(next_at=row.next_at, way="")).rowcount
             # Otherwise the run was closed, or the other lane missed the same file and has restarted the run.
-            if run.state == "sending" and run.export_id == row.export_id:
+            if is_released and run.state == "sending" and run.export_id == row.export_id:
                 runs.restart(connection, schedule, run, now)
             return
-        self.update_row(connection, outcome)
+        updated = self.update_row(connection, outcome)
         if result.problem:
             logger.warning("schedule_not_delivered", schedule=schedule.public_id, problem=result.problem)
+            if not updated.is_written:
+                return  # its claim expired, and another process knows more
         else:
             runs.mark_served(connection, schedule, run, row.address, until=row.until)
         mine = (schedule_deliveries.c.org_id == row.org_id) & (schedule_deliveries.c.run_id == row.run_id)
@@ -169,7 +179,7 @@ class ExportQueue(DeliveryQueue):
         if connection.execute(waiting).first() is None:
             runs.close(connection, schedule, run, now)
 
-    def update_row(self, connection: Connection, outcome: AttemptOutcome) -> int | None:
+    def update_row(self, connection: Connection, outcome: AttemptOutcome) -> RowUpdate:
         return self.record_attempt(connection, outcome, way=outcome.result.method)
 
     def after_commit(self, outcome: AttemptOutcome) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from tallystick import ids
+from tallystick.access import organizations
 from tallystick.access.audit import NOWHERE, record_own, resource
 from tallystick.access.current_scope import current_scope
 from tallystick.access.scopes import require
@@ -51,6 +52,11 @@ def start(connection: Connection, schedule: Schedule, now: int, *, asked: bool =
 
 def restart(connection: Connection, schedule: Schedule, run: Row[Any], now: int) -> None:
     """Exports the same events again for a run whose file was lost before every recipient had it."""
+    organizations.lock_row(connection, schedule.org_id)
+    unchanged = is_run(run.org_id, run.run_id) & schedule_runs.c.state.in_(OPEN)
+    unchanged &= schedule_runs.c.export_id == run.export_id
+    if connection.execute(select(schedule_runs.c.run_id).where(unchanged).with_for_update()).first() is None:
+        return  # closed or restarted since it was read: nobody would use another file
     try:
         scope = creator_scope(connection, schedule, now)
         given = _filter(schedule, run.period)
@@ -63,8 +69,7 @@ def restart(connection: Connection, schedule: Schedule, run: Row[Any], now: int)
     values: dict[str, Any] = {"state": "making", "export_id": export.export_id}
     if schedule.mode == "new":
         values["until"] = export.position
-    still_open = is_run(run.org_id, run.run_id) & schedule_runs.c.state.in_(OPEN)
-    connection.execute(update(schedule_runs).where(still_open).values(values))
+    connection.execute(update(schedule_runs).where(is_run(run.org_id, run.run_id)).values(values))
 
 
 def has_open(connection: Connection, schedule: Schedule) -> bool:

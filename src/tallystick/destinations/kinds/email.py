@@ -36,6 +36,7 @@ class EmailKind(DestinationKind[Email]):
 
     name = "email"
     label = "Email"
+    by_email = True
     fields = (
         SettingField(
             "to", "Addresses", "a list of addresses; others than members' wait for an owner's approval", is_list=True

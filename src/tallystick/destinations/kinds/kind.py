@@ -80,6 +80,7 @@ class DestinationKind(ABC, Generic[ContentT]):
     label: str  # as people read it
     fields: tuple[SettingField, ...]
     signs: bool = False  # whether it has a signing secret, which can be rotated
+    by_email: bool = False  # whether it sends through the mail server
 
     @abstractmethod
     def check(self, request: SettingsCheck, settings: Mapping[str, Any]) -> CheckedSettings:
