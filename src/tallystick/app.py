@@ -11,6 +11,7 @@ from uuid import UUID
 import anyio.to_thread
 import structlog
 from litestar import Litestar, Request, Response
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
@@ -367,6 +368,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
         request_class=BoundedRequest,
         exception_handlers={**HANDLERS, HTTPException: _no_handler},
         openapi_config=None,
+        state=State({"public_url": settings.public_url}),
         logging_config=None,  # telemetry.configure_logging decides
         debug=False,
     )

@@ -16,6 +16,7 @@ from tallystick.database.engine import Database
 from tallystick.ledger import log
 from tests.api.described import check_described
 from tests.fixtures.quiet import without_rules
+from tests.fixtures.signed_in import SignedIn
 
 PATH = "/v1/audit-logs"
 PATIENCE_SECONDS = 20.0
@@ -104,6 +105,11 @@ class Operator:
         with self.database.write() as connection:
             token = keys.create_key(connection, operator_scope(org_id), "test", wanted, now=now_us(), **more)
         return ApiClient(self._url, org_id, str(token))
+
+    def signed_in(self, org_id: UUID, email: str, role: str = "owner") -> SignedIn:
+        """A new member of an organization, in a browser."""
+        with self.database.write() as connection:
+            return SignedIn(connection, self._url, org_id, email, role)
 
 
 def messages(lines: Iterator[str]) -> Iterator[Event]:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.api.api_client import PATH, ApiClient, event, eventually, problem
+from tests.fixtures.signed_in import SignedIn
 
 ERASURES = "/v1/erasures"
 SUBJECT = {"subject": {"email": "sarah@acme.com"}, "reason": "Request 17"}
@@ -21,9 +22,14 @@ def alice(organization, operator) -> ApiClient:
 
 
 @pytest.fixture(scope="module")
-def second(alice, operator) -> ApiClient:
-    """Another key of the same organization."""
-    return admin(operator, alice)
+def maya(alice, operator) -> SignedIn:
+    """An owner of the same organization, in a browser."""
+    return operator.signed_in(alice.org_id, "maya@erasures.example")
+
+
+@pytest.fixture(scope="module")
+def nico(alice, operator) -> SignedIn:
+    return operator.signed_in(alice.org_id, "nico@erasures.example", "admin")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,7 @@ def sarahs(**more: object):
     return event("user.login", actor={"email": "sarah@acme.com", "name": "Sarah Lin"}, **more)
 
 
-def test_an_erasure_is_looked_at_confirmed_by_another_and_done(alice, second):
+def test_an_erasure_that_a_key_requests_is_confirmed_by_two_people_and_done(alice, maya, nico):
     recorded = alice.record(sarahs(description="kept"), event("user.invited", description="sarah@acme.com")).pop(0)
     asked = ask(alice, also=["Sarah Lin"])
     assert asked.status_code == 201, asked.text
@@ -48,11 +54,15 @@ def test_an_erasure_is_looked_at_confirmed_by_another_and_done(alice, second):
     assert erasure["preview"]["names"] == {"email": ["sarah@acme.com"], "name": ["Sarah Lin"]}
     assert erasure["also"] == ["Sarah Lin"]
     here = f"{ERASURES}/{erasure['id']}"
-    problem(alice.http.post(f"{here}/confirm"), 403, "second_person_needed")
-    confirmed = second.http.post(f"{here}/confirm")
-    assert (confirmed.status_code, confirmed.json()["state"]) == (200, "confirmed")
+    page = f"/retention/erasures/{erasure['id']}/confirm"
+    assert maya.post(page).status_code == 303
+    first = alice.get(here).json()
+    assert (first["state"], first["first_confirmed_by"]["name"]) == ("ready", "maya@erasures.example")
+    assert maya.post(page).status_code == 403
+    assert nico.post(page).status_code == 303
+    confirmed = alice.get(here).json()
+    assert confirmed["confirmed_by"]["name"] == "nico@erasures.example"
     problem(alice.http.post(f"{here}/cancel"), 409, "erasure_over")
-    assert second.http.post(f"{here}/confirm").status_code == 200
 
     path = f"{PATH}/{recorded['id']}"
     whole = eventually(lambda: alice.get(path).json() if "erased" in alice.get(path).json() else None)
@@ -66,8 +76,21 @@ def test_an_erasure_is_looked_at_confirmed_by_another_and_done(alice, second):
     eventually(lambda: alice.get(here).json()["subject"] is None)
     assert "sarah" not in alice.get(ERASURES).text.lower()
     assert alice.actions(action="audit_log.erasure_*") == [
-        "audit_log.erasure_confirmed", "audit_log.erasure_requested",
+        "audit_log.erasure_confirmed", "audit_log.erasure_confirmed", "audit_log.erasure_requested",
     ]  # fmt: skip
+
+
+def test_no_key_confirms_whoever_requested_it_and_is_told_where_a_person_does(alice, maya, operator, running):
+    by_key = ask(alice, subject={"email": "kim@acme.com"}).json()["id"]
+    maya.post("/retention/erasures", email="lou@acme.com", reason="Request 20")
+    by_person = next(
+        one["id"] for one in alice.get(ERASURES).json()["data"] if (one["subject"] or {}).get("email") == "lou@acme.com"
+    )
+    for key in (alice, admin(operator, alice)):
+        for erasure_id in (by_key, by_person):
+            refused = problem(key.http.post(f"{ERASURES}/{erasure_id}/confirm"), 403, "person_required")
+            assert refused["page"] == f"{running.url}/retention#erasures"
+            assert key.http.post(f"{ERASURES}/{erasure_id}/cancel").status_code == 200
 
 
 def test_a_request_can_be_cancelled_and_is_forgotten(alice):
@@ -75,7 +98,6 @@ def test_a_request_can_be_cancelled_and_is_forgotten(alice):
     cancelled = alice.http.post(f"{ERASURES}/{erasure['id']}/cancel")
     assert (cancelled.json()["state"], cancelled.json()["subject"]) == ("cancelled", None)
     assert alice.http.post(f"{ERASURES}/{erasure['id']}/cancel").json() == cancelled.json()
-    problem(alice.http.post(f"{ERASURES}/{erasure['id']}/confirm"), 409, "erasure_over")
 
 
 def test_another_organization_sees_and_decides_nothing(alice, charlie):

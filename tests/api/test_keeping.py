@@ -28,17 +28,23 @@ def place(asking: ApiClient, **more: object):
     return asking.http.post(HOLDS, content=json.dumps(HOLD | more).encode())
 
 
-def test_a_hold_is_placed_shown_listed_and_released(alice):
+def test_a_hold_is_placed_shown_and_listed_and_no_key_releases_it(alice, running):
     placed = place(alice)
     assert placed.status_code == 201
     hold = placed.json()
     assert {name: hold[name] for name in HOLD} == HOLD
     assert alice.get(f"{HOLDS}/{hold['id']}").json() == hold
     assert hold in alice.get(HOLDS).json()["data"]
-    released = alice.http.post(f"{HOLDS}/{hold['id']}/release")
-    assert released.status_code == 200
-    assert released.json()["released_at"] is not None
-    assert alice.http.post(f"{HOLDS}/{hold['id']}/release").json() == released.json()
+    refused = problem(alice.http.post(f"{HOLDS}/{hold['id']}/release"), 403, "person_required")
+    assert refused["page"] == f"{running.url}/retention?look=release&hold={hold['id']}#holds"
+    assert alice.get(f"{HOLDS}/{hold['id']}").json() == hold
+
+
+def test_a_person_releases_a_hold_and_the_api_says_so(alice, operator):
+    hold = place(alice).json()
+    maya = operator.signed_in(alice.org_id, "maya@keeping.example")
+    assert maya.post(f"/retention/holds/{hold['id']}/release").status_code == 303
+    assert alice.http.post(f"{HOLDS}/{hold['id']}/release").json()["released_at"] is not None
 
 
 def test_retention_says_what_is_kept_and_how_much_is_held(alice):
@@ -92,23 +98,33 @@ def change(asking: ApiClient, path: str = "", **more: object):
     return asking.http.post(f"/v1/retention{path}", content=json.dumps(more).encode())
 
 
-def test_a_change_is_previewed_and_then_made(organization, operator):
+def test_a_longer_retention_is_previewed_and_then_made(organization, operator):
     asking = organization()
     owner = operator.key(asking.org_id, "admin", "events:read", "events:write")
-    said = change(owner, "/preview", plan="pro").json()
-    assert (said["plan"], said["retention_days"]) == ("pro", 90)
+    said = change(owner, "/preview", retention_days=4000).json()
+    assert (said["plan"], said["retention_days"]) == ("enterprise", 4000)
     assert said["before"] == {"plan": "enterprise", "retention_days": 3650}
     assert said["deletes"] == {"events": 0, "never_exported": 0, "relation": "exact", "oldest": None}
-    assert owner.get("/v1/retention").json()["plan"] == "enterprise"
-    assert change(owner, plan="pro").status_code == 200
-    kept = owner.get("/v1/retention").json()
-    assert (kept["plan"], kept["days"], kept["kept_days"]) == ("pro", 90, 3650)
+    assert owner.get("/v1/retention").json()["days"] == 3650
+    assert change(owner, retention_days=4000).status_code == 200
+    assert owner.get("/v1/retention").json()["days"] == 4000
+
+
+@pytest.mark.parametrize(("wanted", "query"), [({"plan": "free"}, "plan=free"), ({"retention_days": 400}, "days=400")])
+def test_no_key_shortens_the_retention_and_is_told_where_a_person_does(wanted, query, organization, operator, running):
+    asking = organization()
+    key = operator.key(asking.org_id, "admin", "events:read", "events:write")
+    refused = problem(change(key, **wanted), 403, "person_required")
+    assert refused["page"] == f"{running.url}/retention?look=change&{query}#change"
+    kept = key.get("/v1/retention").json()
+    assert (kept["plan"], kept["days"]) == ("enterprise", 3650)
+    assert key.actions(action="audit_log.retention_*") == []
 
 
 def test_a_plan_ends_where_it_ends(organization, operator):
     asking = organization()
     owner = operator.key(asking.org_id, "admin")
-    assert change(owner, plan="free").status_code == 200
+    assert operator.signed_in(asking.org_id, "owner@plan.example").post("/retention", plan="free").status_code == 303
     problem(change(owner, plan="enterprise"), 403, "plan_ends")
     problem(change(owner, "/preview", retention_days=30), 403, "plan_ends")
 
@@ -118,7 +134,7 @@ def test_who_may_not_change_the_retention_may_not_preview_it_either(alice, charl
     for path in ("", "/preview"):
         problem(change(reader, path, retention_days=400), 403, "missing_permission")
     before = alice.get("/v1/retention").json()["days"]
-    assert change(charlie, retention_days=400).status_code == 200
+    assert change(charlie, retention_days=4000).status_code == 200
     assert alice.get("/v1/retention").json()["days"] == before
 
 

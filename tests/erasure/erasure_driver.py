@@ -4,10 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
+from sqlalchemy import insert, select
 
-from tallystick import clock
+from tallystick import clock, ids
+from tallystick.access.scopes import user_principal
+from tallystick.access.tables import memberships, people
 from tallystick.erasure import request
 from tallystick.erasure.eraser import Eraser
 from tallystick.erasure.personal_data import personal_data
@@ -20,8 +24,27 @@ from tallystick.search.scan import in_order_of_index
 from tests.fixtures.spine import Spine
 
 SARAH = Subject("sarah@acme.com")
-MAYA = Principal("user", "usr_maya", "Maya", "maya@acme.com")
-NICO = Principal("user", "usr_nico", "Nico", "nico@acme.com")
+MAYA = user_principal(UUID(int=1), "maya@acme.com", "Maya")
+NICO = user_principal(UUID(int=2), "nico@acme.com", "Nico")
+
+
+def join(spine: Spine, scope: Scope, *principals: Principal) -> None:
+    """Make people members of an organization, Maya its owner; nothing of it stands in the trail."""
+    with spine.database.write() as connection:
+        for principal in principals:
+            user_id = ids.parse_uuid("usr", principal.id)
+            if connection.execute(select(people).where(people.c.user_id == user_id)).first() is None:
+                person = {"user_id": user_id, "email": principal.email, "name": principal.name, "created_at": 0}
+                connection.execute(insert(people).values(person))
+            mine = (memberships.c.org_id == scope.org_id) & (memberships.c.user_id == user_id)
+            if connection.execute(select(memberships).where(mine)).first() is None:
+                row = {
+                    "org_id": scope.org_id,
+                    "user_id": user_id,
+                    "role": "owner" if principal is MAYA else "admin",
+                    "joined_at": 0,
+                }
+                connection.execute(insert(memberships).values(row))
 
 
 def event(action: str = "project.updated", **more: object) -> dict[str, object]:
@@ -59,7 +82,9 @@ def run(spine: Spine, work: Eraser, *, later: int = 0) -> None:
 
 
 def ask(spine: Spine, scope: Scope, subject: Subject = SARAH, reason: str = "Request 17", by: Principal = MAYA) -> str:
-    """The id of a new request."""
+    """The id of a new request, by a person who becomes a member, or by a key."""
+    if by.kind == "user":
+        join(spine, scope, by)
     with spine.database.write() as connection:
         return request.request_erasure(
             connection, replace(scope, principal=by), subject, reason, now=clock.now_us()
@@ -67,6 +92,9 @@ def ask(spine: Spine, scope: Scope, subject: Subject = SARAH, reason: str = "Req
 
 
 def confirm(spine: Spine, scope: Scope, public_id: str, by: Principal = NICO) -> Erasure:
+    """The request after a person agreed, who becomes a member, or the operator did."""
+    if by.kind == "user":
+        join(spine, scope, by)
     with spine.database.write() as connection:
         return request.confirm(connection, replace(scope, principal=by), public_id, now=clock.now_us())
 

@@ -28,7 +28,7 @@ from tallystick.schedules import changes as schedules
 from tallystick.schedules.changes import ScheduleSettings
 from tallystick.schedules.tables import export_schedules, schedule_recipients
 from tests.alerts.rule_driver import Watch
-from tests.erasure.erasure_driver import MAYA, ask, by_sarah, erase, eraser, event, run, show
+from tests.erasure.erasure_driver import MAYA, ask, by_sarah, erase, eraser, event, join, run, show
 from tests.fixtures.spine import Spine
 
 WHO = Subject("sarah@acme.com", also=("Sarah Lin",))
@@ -41,6 +41,7 @@ def write(spine: Spine, slug: str):
     spine.record(scope, event(), key="sarah@acme.com/1")
     (recorded,) = spine.record(scope, by_sarah()).events
     spine.ship()
+    join(spine, scope, MAYA)
     with spine.database.write() as connection:
         case = changes.open_case(connection, scope, "Sarah Lin and the rest", now=now)
         changes.write_lines(connection, scope, case.public_id, 1, {"issue": "sarah@acme.com did it"}, now=now)
@@ -100,7 +101,7 @@ def test_every_place_is_counted_first_and_rewritten_then(spine: Spine, tmp_path:
     assert preview is not None
     assert preview.places == {
         "cases": 1, "notes": 1, "reviews": 0, "findings": 0, "review reminders": 0, "saved views": 2,
-        "released holds": 1, "export files": 0, "idempotency keys": 1, "earlier erasures": 0,
+        "released holds": 1, "export files": 0, "decisions": 0, "idempotency keys": 1, "earlier erasures": 0,
         "scheduled exports": 1, "recipients": 1, "links": 0, "consents": 0, "scheduled runs": 0, "deliveries": 0,
         "replaced files": 0, "alerts": 1, "alert rules": 2, "rule memory": 1, "destinations": 1,
         "queued alerts": 1, "delivery attempts": 0,

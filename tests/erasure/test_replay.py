@@ -171,7 +171,7 @@ def test_a_record_that_stands_in_the_store_and_not_in_the_log_erases_nothing(
     spine.sequencer.tick([])
     spine.ship()
     index = spine.size(scope.org_id) - 1
-    metadata = record_metadata(f"{index - 1}", 1, mask_of(["details"]), "forged", "ers_forged", ["a", "b"])
+    metadata = record_metadata(f"{index - 1}", 1, mask_of(["details"]), "forged", "ers_forged", ["a", "b", ""])
     forged = (
         "ALTER TABLE events UPDATE action = 'audit_log.subject_erased', "
         "what = replaceAll(what, 'audit_log.viewed', 'audit_log.subject_erased'), details = {details:String} "

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tallystick import ids
 from tallystick.access.audit import NOWHERE, Caller, record_own
+from tallystick.access.role_holders import remember_owner
 from tallystick.access.scopes import Role, parse_role, require, require_ownership, user_principal
 from tallystick.access.tables import memberships, organizations, people, sessions
 from tallystick.errors import Conflict, NotFound
@@ -60,6 +61,7 @@ def change_role(
         require_ownership(scope)
     if member.role == "owner":
         _keep_an_owner(connection, scope.org_id, but=user_id)
+        remember_owner(connection, scope.org_id, user_id, now=now)
     connection.execute(update(memberships).where(*_is_member_row(scope, user_id)).values(role=after))
     changes = {"role": {"before": member.role, "after": after}}
     _record_change(connection, scope.org_id, "user.role_changed", member, scope.principal, now, caller, changes)

@@ -1,10 +1,12 @@
-"""Organizations: their names, plans, and retention."""
+"""Organizations: their names and plans, and how long their events are kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlencode
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -12,6 +14,17 @@ from tallystick import ids
 from tallystick.access import names
 from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.current_scope import require_owner
+from tallystick.access.decisions import (
+    Decision,
+    DecisionKind,
+    cancel_decision,
+    confirm_decision,
+    decides_alone,
+    find_pending,
+    request_decision,
+    show_decision,
+)
+from tallystick.access.scopes import require, require_person
 from tallystick.access.tables import organizations
 from tallystick.clock import DAY_US
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
@@ -22,6 +35,17 @@ Plan = Literal["free", "pro", "enterprise"]
 # Days that events are kept on each plan, unless the operator says otherwise.
 PLANS: Mapping[Plan, int] = {"free": 7, "pro": 90, "enterprise": 365}
 MOST_DAYS = 36_500
+# A shorter retention or a smaller plan.
+RETENTION = DecisionKind("retention", frozenset({"owner"}), "/retention", "retention_change", "organization", "org")
+
+
+class RetentionProposal(msgspec.Struct, frozen=True):
+    """Plan and days that a decision would set, and those in force when it was requested."""
+
+    plan: str
+    days: int
+    plan_before: str
+    days_before: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +63,10 @@ class Organization:
     @property
     def public_id(self) -> str:
         return ids.encode("org", self.org_id.bytes)
+
+    def is_longer_than(self, plan: Plan, days: int) -> bool:
+        """Whether its plan is larger than this one, or its retention longer."""
+        return self.retention_days > days or PLANS[self.plan] > PLANS[plan]
 
 
 def create(
@@ -148,11 +176,8 @@ def resolve_retention(
     the operator's. Raises Forbidden (`owner_only`, `plan_ends`), BadRequest (`bad_plan`, `bad_retention`).
     """
     require_owner(connection, scope)
-    if plan is None and days is None:
-        raise BadRequest("Give a plan or a number of days.", code="bad_retention", field="retention_days")
     now = of_scope(connection, scope)
-    wanted = now.plan if plan is None else _parse_plan(plan)
-    number = PLANS[wanted] if days is None else _parse_days(days)
+    wanted, number = _parse_retention(now, days, plan)
     if scope.principal.kind == "system" or (wanted, number) == (now.plan, now.retention_days):
         return wanted, number
     gives = PLANS[wanted]
@@ -180,29 +205,81 @@ def set_retention(
     now: int,
     caller: Caller = NOWHERE,
 ) -> Organization:
-    """Set the retention to `days` (1 to 36,500), or to the plan's; `chosen` says who may set what.
+    """Set the retention to `days` (1 to 36,500), or to the plan's; `resolve_retention` says who may set what.
 
-    Events that become too old by it are deleted a day later, so that a mistake can be undone.
+    Fewer days or a smaller plan take a person, and where there are two owners a second one: then this requests a
+    decision, and the organization stays as it is. Events that become too old are deleted a day later, so that a
+    mistake can be undone. Raises also Forbidden (`person_required`), Conflict (`decision_pending`).
     """
-    require_owner(connection, scope)
+    require(scope, "admin")
     lock_row(connection, scope.org_id)
-    new_plan, new_days = resolve_retention(connection, scope, days, plan)
     before = of_scope(connection, scope)
+    shortens = before.is_longer_than(*_parse_retention(before, days, plan))
+    if shortens:  # before it is asked whether a key is an owner's: no key decides this
+        query = urlencode({"look": "change", **({"plan": plan} if plan else {}), **({"days": days} if days else {})})
+        require_person(scope, f"{RETENTION.page}?{query}#change")
+    new_plan, new_days = resolve_retention(connection, scope, days, plan)
     if (before.plan, before.retention_days) == (new_plan, new_days):
         return before
-    values: dict[str, Any] = {"plan": new_plan, "retention_days": new_days}
-    if before.retention_days != new_days:
+    if not shortens or decides_alone(connection, scope, RETENTION, page=RETENTION.page, now=now):
+        return _write_retention(connection, scope, before, new_plan, new_days, now, caller)
+    proposal = RetentionProposal(new_plan, new_days, before.plan, before.retention_days)
+    request_decision(
+        connection, scope, RETENTION, scope.org_id,
+        title=before.name, proposal=msgspec.json.encode(proposal).decode(),
+        changes=_retention_changes(before, new_plan, new_days), now=now, caller=caller,
+    )  # fmt: skip
+    return before
+
+
+def confirm_retention(
+    connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE
+) -> Decision:
+    """Confirm a requested retention as another owner, and set it. Errors of `confirm_decision`; NotFound
+    (`no_decision`), Conflict (`decision_outdated`) if the retention has changed since the request."""
+    lock_row(connection, scope.org_id)
+    decision = show_decision(connection, scope, public_id, RETENTION.name)
+    wanted = retention_proposal(decision)
+    before = of_scope(connection, scope)
+    confirmed = confirm_decision(connection, scope, RETENTION, decision, now=now, caller=caller)
+    if (before.plan, before.retention_days) != (wanted.plan_before, wanted.days_before):
+        raise Conflict(
+            "The retention has changed since this was requested. Request it again.", code="decision_outdated"
+        )
+    if confirmed.state == "confirmed":
+        _write_retention(connection, scope, before, _parse_plan(wanted.plan), wanted.days, now, caller)
+    return confirmed
+
+
+def retention_proposal(decision: Decision) -> RetentionProposal:
+    """What a decision of the kind RETENTION would set."""
+    return msgspec.json.decode(decision.proposal, type=RetentionProposal)
+
+
+def _write_retention(
+    connection: Connection, scope: Scope, before: Organization, plan: Plan, days: int, now: int, caller: Caller
+) -> Organization:
+    values: dict[str, Any] = {"plan": plan, "retention_days": days}
+    if before.retention_days != days:
         values |= {"longer_days": effective_retention_days(connection, scope.org_id, now), "longer_until": now + DAY_US}
     connection.execute(update(organizations).where(organizations.c.org_id == scope.org_id).values(values))
-    # The days are said even where they stay: whoever verifies the log reads from here how many were in force.
-    changes: dict[str, Any] = {"retention_days": {"before": before.retention_days, "after": new_days}}
-    if before.plan != new_plan:
-        changes["plan"] = {"before": before.plan, "after": new_plan}
     record_own(
         connection, scope.org_id, "audit_log.retention_changed",
-        by=scope.principal, caller=caller, now=now, on=_resource(before), changes=changes,
+        by=scope.principal, caller=caller, now=now, on=_resource(before),
+        changes=_retention_changes(before, plan, days),
     )  # fmt: skip
+    outdated = find_pending(connection, scope, RETENTION, scope.org_id)
+    if outdated is not None:
+        cancel_decision(connection, scope, RETENTION, outdated, now=now, caller=caller)
     return of_scope(connection, scope)
+
+
+def _retention_changes(before: Organization, plan: Plan, days: int) -> dict[str, Any]:
+    """The days are said even where they stay: whoever verifies the log reads from here how many were in force."""
+    changes: dict[str, Any] = {"retention_days": {"before": before.retention_days, "after": days}}
+    if before.plan != plan:
+        changes["plan"] = {"before": before.plan, "after": plan}
+    return changes
 
 
 def _resource(organization: Organization) -> dict[str, str]:
@@ -211,6 +288,13 @@ def _resource(organization: Organization) -> dict[str, str]:
 
 def _organization_of_row(row: Row[Any]) -> Organization:
     return Organization(**{name: row._mapping[name] for name in Organization.__slots__})
+
+
+def _parse_retention(now: Organization, days: int | None, plan: str | None) -> tuple[Plan, int]:
+    if plan is None and days is None:
+        raise BadRequest("Give a plan or a number of days.", code="bad_retention", field="retention_days")
+    wanted = now.plan if plan is None else _parse_plan(plan)
+    return wanted, PLANS[wanted] if days is None else _parse_days(days)
 
 
 def _parse_plan(text: str) -> Plan:

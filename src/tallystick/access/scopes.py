@@ -114,10 +114,10 @@ def is_owner(scope: Scope) -> bool:
 
 
 def require_person(scope: Scope, page: str) -> None:
-    """Forbidden (`person_required`, with the page where a person does it) if an API key acts."""
+    """Forbidden (`person_required`) if an API key acts; `page` is the path of the page where a person does it."""
     if scope.principal.kind == "api_key":
         raise Forbidden(
-            f"An API key cannot decide this. An owner does it, signed in, on the page {page}.",
+            "An API key cannot decide this. A person does it, signed in, on the page that `page` links to.",
             code="person_required",
             page=page,
         )

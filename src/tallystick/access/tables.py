@@ -41,6 +41,41 @@ memberships = Table(
     time_column("joined_at"),
 )
 
+# When somebody last ceased to be an owner by a change of role: the number of owners looks back (`decisions`).
+former_owners = Table(
+    "former_owners",
+    metadata,
+    Column("org_id", Uuid, ForeignKey("organizations.org_id"), primary_key=True),
+    Column("user_id", Uuid, ForeignKey("people.user_id"), primary_key=True),
+    time_column("ended_at"),
+)
+
+# Changes that wait, or waited, until enough people agree.
+decisions = Table(
+    "decisions",
+    metadata,
+    org_column(primary_key=True),
+    Column("decision_id", Uuid, primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("target_id", Uuid, nullable=False),  # what is decided about: an organization, a hold, an erasure
+    Column("title", String(254), nullable=False),  # its name
+    Column("proposal", Text, nullable=False),  # JSON, as the kind has it; no personal data
+    Column("state", String(20), nullable=False),
+    Column("requested_by", String(40), nullable=False),
+    Column("requested_by_name", String(254), nullable=False),
+    time_column("requested_at"),
+    time_column("expires_at"),
+    # The first person who agreed: who requested it, unless that was an API key.
+    Column("first_by", String(40), nullable=False),
+    Column("first_by_name", String(254), nullable=False),
+    time_column("first_at", nullable=True),
+    # Who confirmed or cancelled it, and when it was over.
+    Column("ended_by", String(40), nullable=False),
+    Column("ended_by_name", String(254), nullable=False),
+    time_column("ended_at", nullable=True),
+    Index("ix_decisions_state_expires_at", "state", "expires_at"),
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

@@ -86,6 +86,9 @@ class ErasureResponse(ResponseBody):
     requested_by: NamedReference
     requested_at: Time
     expires_at: Time | None
+    first_confirmed_by: Annotated[
+        NamedReference | None, doc("The first of the two people who confirm what an API key requested.")
+    ]
     confirmed_by: NamedReference | None
     confirmed_at: Time | None
     finished_at: Time | None
@@ -97,7 +100,7 @@ class ErasureResponse(ResponseBody):
     @classmethod
     def of(cls, erasure: Erasure) -> "ErasureResponse":
         subject, preview = erasure.subject, erasure.preview
-        confirmed = erasure.confirmed_by
+        first, confirmed = erasure.first_by, erasure.confirmed_by
         return cls(
             id=erasure.public_id,
             state=erasure.state,
@@ -107,6 +110,9 @@ class ErasureResponse(ResponseBody):
             requested_by=NamedReference(erasure.requested_by, erasure.requested_by_name),
             requested_at=rfc3339(erasure.requested_at),
             expires_at=optional_rfc3339(erasure.expires_at),
+            first_confirmed_by=None
+            if first in ("", erasure.requested_by)
+            else NamedReference(first, erasure.first_by_name),
             confirmed_by=NamedReference(confirmed, erasure.confirmed_by_name) if confirmed else None,
             confirmed_at=optional_rfc3339(erasure.confirmed_at),
             finished_at=optional_rfc3339(erasure.finished_at),
@@ -139,9 +145,9 @@ class ErasuresResponse(ResponseBody):
 async def ask_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[ErasureResponse]:
     """Request an erasure.
 
-    Searches for a person as actor, as resource and in details. Nothing is erased before a second person confirms;
-    an unconfirmed request expires after seven days. The answer waits up to five seconds for the preview: while
-    `state` is `looking`, get the erasure again.
+    Searches for a person as actor, as resource and in details. Nothing is erased before two people agree: whoever
+    requests it and another person, or two who confirm the request of a key. Unconfirmed, it expires after seven days.
+    The answer waits up to five seconds for the preview: while `state` is `looking`, get the erasure again.
     """
     authorized = await authorize(request, services)
     body = await authorized.body(ErasureInput, "erasure", "bad_erasure")
@@ -177,13 +183,12 @@ async def show_erasure(request: Request[Any, Any, Any], services: ApiServices) -
 async def confirm_erasure(request: Request[Any, Any, Any], services: ApiServices) -> Response[ErasureResponse]:
     """Confirm an erasure.
 
-    Takes another person than the one who requested it. Events that are recorded afterwards are not erased.
-    Confirming again changes nothing.
+    Only people confirm. The answer to an API key is 403 `person_required`, with the page where a person does it.
     """
     authorized = await authorize(request, services)
-    confirmed = await authorized.write(erasure_request.confirm, authorized.id, **authorized.context)
-    services.eraser.wake()
-    return answer(ErasureResponse.of(confirmed))
+    return answer(
+        ErasureResponse.of(await authorized.write(erasure_request.confirm, authorized.id, **authorized.context))
+    )
 
 
 @post("/v1/erasures/{id:str}/cancel", status_code=200, opt=_operation(problems=(409,)))

@@ -101,7 +101,8 @@ async def show_hold(request: Request[Any, Any, Any], services: ApiServices) -> R
 async def release_hold(request: Request[Any, Any, Any], services: ApiServices) -> Response[HoldResponse]:
     """Release a legal hold.
 
-    Retention applies to its events again. Releasing again changes nothing.
+    Only people release a hold. The answer to an API key is 403 `person_required`, with the page where a person does
+    it; for a hold that is released already, it is the hold.
     """
     authorized = await authorize(request, services)
     return answer(HoldResponse.of(await authorized.write(holds.release, authorized.id, **authorized.context)))

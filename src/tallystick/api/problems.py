@@ -39,10 +39,8 @@ def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
             code="database_down",
             retry_after=2,
         )
-    if isinstance(error, TallystickError) and error.status < 500:
-        return _known_problem(error)
-    if isinstance(error, Unavailable):
-        return _known_problem(error)
+    if isinstance(error, Unavailable) or (isinstance(error, TallystickError) and error.status < 500):
+        return _known_problem(request, error)
     if isinstance(error, HTTPException) and error.status_code < 500:
         return _routing_problem(error)
     return _unknown_problem(request, error)
@@ -59,8 +57,10 @@ def problem_members(
     return members | dict(extra or {})
 
 
-def _known_problem(error: TallystickError) -> Response[Any]:
-    headers = {}
+def _known_problem(request: Request[Any, Any, Any], error: TallystickError) -> Response[Any]:
+    headers, extra = {}, dict(error.extra)
+    if "page" in extra:  # a path, which becomes a link
+        extra["page"] = request.app.state.public_url.rstrip("/") + extra["page"]
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
@@ -69,7 +69,7 @@ def _known_problem(error: TallystickError) -> Response[Any]:
         headers["WWW-Authenticate"] = f"Bearer{rejected}"
     if error.code == "unsupported_encoding":
         headers["Accept-Encoding"] = "gzip, zstd, identity"
-    content = problem_members(error.status, error.code, error.title, error.detail, error.extra)
+    content = problem_members(error.status, error.code, error.title, error.detail, extra)
     return _answer(content, headers)
 
 

@@ -152,8 +152,8 @@ async def preview_retention(request: Request[Any, Any, Any], services: ApiServic
 async def change_retention(request: Request[Any, Any, Any], services: ApiServices) -> Response[RetentionChange]:
     """Change the retention.
 
-    Takes a key that an owner or the operator created. A shorter retention takes effect a day later, so that a
-    mistake can be undone. The answer is that of the preview.
+    Takes a key that an owner or the operator created. Fewer days and a smaller plan are for people: the answer is 403
+    `person_required` then, with the page where an owner does it. The answer is that of the preview.
     """
     authorized = await authorize(request, services)
     body = await _input(authorized)

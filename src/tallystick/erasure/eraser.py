@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import Row, select, update
 
 from tallystick import clock
+from tallystick.access.decisions import are_decisions_late, expire_decisions
 from tallystick.database.engine import Database
 from tallystick.database.scrub import scrub
 from tallystick.erasure import stages
@@ -16,8 +17,8 @@ from tallystick.erasure.replay import replay
 from tallystick.erasure.request import (
     ARCHIVE,
     ERASE,
+    ERASURE,
     LOOK,
-    OPEN_DAYS,
     PLACES,
     SCRUB,
     SEARCH,
@@ -127,14 +128,9 @@ class Eraser(Background):
             connection.execute(update(erasures).where(*still).values(waits_for=waits_for[:300]))
 
     def _expire(self, now: int) -> None:
-        late = (
-            erasures.c.state.in_(("looking", "ready")),
-            erasures.c.requested_at <= now - OPEN_DAYS * clock.DAY_US,
-        )
-        wanted = select(erasures.c.org_id, erasures.c.erasure_id).where(*late)
         with self._database.read() as connection:
-            if connection.execute(wanted).first() is None:
+            if not are_decisions_late(connection, (ERASURE,), now=now):
                 return
         with self._database.write() as connection:
-            for row in connection.execute(wanted.with_for_update()).all():
-                forget(connection, row.org_id, row.erasure_id, "expired", now)
+            for org_id, decision in expire_decisions(connection, (ERASURE,), now=now):
+                forget(connection, org_id, decision.target_id, "expired", now)

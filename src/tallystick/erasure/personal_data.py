@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, func, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
+from tallystick.access.tables import decisions
 from tallystick.alerts.fields import digest
 from tallystick.alerts.tables import alert_hits, alert_memory, alert_rules, alerts
 from tallystick.cases.tables import case_events, cases
@@ -186,6 +187,7 @@ def personal_data(database: Database, data_dir: Path) -> list[PersonalData]:
         ),
         ExportFiles(database, data_dir),
         TableTexts("idempotency keys", database, idempotency_keys, ("key",), drop=True),
+        TableTexts("decisions", database, decisions, ("title", "requested_by_name", "first_by_name", "ended_by_name")),
         TableTexts(
             "earlier erasures", database, erasures, ("requested_by_name", "confirmed_by_name"), erasures.c.stage == ""
         ),
@@ -196,7 +198,7 @@ def personal_data(database: Database, data_dir: Path) -> list[PersonalData]:
 # Tables whose deleted rows may leave bytes in the database file, for databases that do not overwrite them.
 SCRUBBED = (
     "cases", "case_events", "reviews", "review_findings", "review_reminders", "saved_views", "legal_holds",
-    "idempotency_keys", "external_ids", "erasures", "erasure_steps", "exports", "export_links", "export_schedules",
-    "schedule_recipients", "schedule_runs", "schedule_deliveries", "outbox", "journal", "set_aside", "alerts",
+    "idempotency_keys", "external_ids", "erasures", "erasure_steps", "decisions", "exports", "export_links",
+    "export_schedules", "schedule_recipients", "schedule_runs", "schedule_deliveries", "outbox", "journal", "set_aside", "alerts",
     "alert_rules", "alert_hits", "alert_memory", "destinations", "deliveries", "delivery_attempts",
 )  # fmt: skip

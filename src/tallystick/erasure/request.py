@@ -1,29 +1,43 @@
-"""Erasure requests: request, confirm as a second person, cancel, list."""
+"""Erasure requests: request, confirm as two people, cancel, list."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, case, delete, func, insert, select, update
 
 from tallystick import ids
 from tallystick.access import organizations
-from tallystick.access.audit import NOWHERE, Caller, record_own
-from tallystick.access.scopes import require
-from tallystick.access.tables import api_keys, memberships, people
-from tallystick.clock import DAY_US
+from tallystick.access.audit import NOWHERE, Caller
+from tallystick.access.decisions import (
+    DecisionKind,
+    cancel_decision,
+    confirm_decision,
+    find_pending,
+    request_decision,
+)
+from tallystick.access.scopes import require, require_person
+from tallystick.access.tables import decisions, memberships, people
 from tallystick.erasure.search import SubjectMatches
 from tallystick.erasure.subject import Subject, SubjectMatcher, validate_subject
 from tallystick.erasure.tables import erasure_steps, erasures
-from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
+from tallystick.errors import BadRequest, Conflict, NotFound
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import TALLYSTICK, Principal, Scope
 
 PREFIX = "ers"
 MAX_REASON = 500
 MAX_OPEN = 20
-OPEN_DAYS = 7
+ERASURE = DecisionKind(
+    "erasure",
+    frozenset({"owner", "admin"}),
+    "/retention#erasures",
+    "erasure",
+    "erasure",
+    PREFIX,
+    always_two=True,
+)
 
 State = Literal["looking", "ready", "confirmed", "completed", "cancelled", "expired"]
 # The stages, in order: LOOK makes the preview; the erasure runs from WAIT on, and after a restore without SEARCH.
@@ -42,7 +56,11 @@ class ErasurePreview(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """One request. Times in µs since 1970; `subject` and `preview` are None once it is over."""
+    """One request. Times in µs since 1970; `subject` and `preview` are None once it is over.
+
+    `first_by` is the first of the two people who agreed: whoever requested it, unless that was an API key. `expires_at`
+    is None once it is confirmed or over.
+    """
 
     erasure_id: UUID
     state: State
@@ -52,6 +70,10 @@ class Erasure:
     requested_by: str
     requested_by_name: str
     requested_at: int
+    expires_at: int | None
+    first_by: str
+    first_by_name: str
+    first_at: int | None
     confirmed_by: str
     confirmed_by_name: str
     confirmed_at: int | None
@@ -64,11 +86,6 @@ class Erasure:
     @property
     def public_id(self) -> str:
         return ids.encode(PREFIX, self.erasure_id.bytes)
-
-    @property
-    def expires_at(self) -> int | None:
-        """The time at which an unconfirmed request expires; None for others."""
-        return self.requested_at + OPEN_DAYS * DAY_US if self.state in ("looking", "ready") else None
 
 
 def request_erasure(
@@ -121,44 +138,42 @@ def request_erasure(
             waits_for="",
         )
     )
-    _record(connection, scope, "audit_log.erasure_requested", erasure_id, now, caller)
+    request_decision(connection, scope, ERASURE, erasure_id, now=now, caller=caller)
     return show(connection, scope, ids.encode(PREFIX, erasure_id.bytes))
 
 
 def confirm(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> Erasure:
-    """Confirm a request as a second person. Events recorded from now on are not searched.
+    """Agree to a request. With the second of two people it is confirmed: later events are not searched then.
 
-    Raises Forbidden (`second_person_needed`), Conflict (`still_looking`, `erasure_over`).
+    The operator is the second person where the organization has no two who may. Raises Forbidden (`person_required`,
+    `second_person_needed`), Conflict (`still_looking`, `erasure_over`).
     """
     require(scope, "admin")
     organizations.lock_row(connection, scope.org_id)
     erasure = show(connection, scope, public_id)
+    require_person(scope, ERASURE.page)
     if erasure.state == "confirmed":
         return erasure
     if erasure.state == "looking":
         raise Conflict("The trail is still being searched. Confirm when the preview is ready.", code="still_looking")
-    if erasure.state != "ready" or now >= (erasure.expires_at or 0):
+    decision = find_pending(connection, scope, ERASURE, erasure.erasure_id)
+    if erasure.state != "ready" or decision is None or now >= decision.expires_at:
         raise _already_over(erasure)
-    if _is_same(connection, scope, erasure):
-        raise Forbidden(
-            "You cannot confirm an erasure that you requested. Ask a second owner or admin.",
-            code="second_person_needed",
+    if confirm_decision(connection, scope, ERASURE, decision, now=now, caller=caller).state == "confirmed":
+        end = connection.execute(select(logs.c.size).where(logs.c.org_id == scope.org_id)).scalar_one()
+        connection.execute(
+            update(erasures)
+            .where(is_erasure(scope.org_id, erasure.erasure_id))
+            .values(
+                state="confirmed",
+                stage=WAIT,
+                place="",
+                confirmed_by=scope.principal.id,
+                confirmed_by_name=_name(scope.principal),
+                confirmed_at=now,
+                end_index=end,
+            )
         )
-    end = connection.execute(select(logs.c.size).where(logs.c.org_id == scope.org_id)).scalar_one()
-    connection.execute(
-        update(erasures)
-        .where(is_erasure(scope.org_id, erasure.erasure_id))
-        .values(
-            state="confirmed",
-            stage=WAIT,
-            place="",
-            confirmed_by=scope.principal.id,
-            confirmed_by_name=_name(scope.principal),
-            confirmed_at=now,
-            end_index=end,
-        )
-    )
-    _record(connection, scope, "audit_log.erasure_confirmed", erasure.erasure_id, now, caller)
     return show(connection, scope, public_id)
 
 
@@ -169,10 +184,11 @@ def cancel(connection: Connection, scope: Scope, public_id: str, *, now: int, ca
     erasure = show(connection, scope, public_id)
     if erasure.state == "cancelled":
         return erasure
-    if erasure.state not in ("looking", "ready"):
+    decision = find_pending(connection, scope, ERASURE, erasure.erasure_id)
+    if erasure.state not in ("looking", "ready") or decision is None:
         raise _already_over(erasure)
+    cancel_decision(connection, scope, ERASURE, decision, now=now, caller=caller)
     forget(connection, scope.org_id, erasure.erasure_id, "cancelled", now)
-    _record(connection, scope, "audit_log.erasure_cancelled", erasure.erasure_id, now, caller)
     return show(connection, scope, public_id)
 
 
@@ -183,17 +199,31 @@ def show(connection: Connection, scope: Scope, public_id: str) -> Erasure:
         erasure_id = ids.parse_uuid(PREFIX, public_id)
     except ValueError:
         raise _not_found() from None
-    row = connection.execute(select(erasures).where(is_erasure(scope.org_id, erasure_id))).first()
+    row = connection.execute(_erasures().where(is_erasure(scope.org_id, erasure_id))).first()
     if row is None:
         raise _not_found()
     return _erasure_of(row)
+
+
+def organization_of(connection: Connection, public_id: str) -> UUID:
+    """The id of the organization that an erasure belongs to, for the operator; NotFound (`no_erasure`)."""
+    try:
+        erasure_id = ids.parse_uuid(PREFIX, public_id)
+    except ValueError:
+        raise _not_found() from None
+    org_id: UUID | None = connection.execute(
+        select(erasures.c.org_id).where(erasures.c.erasure_id == erasure_id)
+    ).scalar()
+    if org_id is None:
+        raise _not_found()
+    return org_id
 
 
 def list_erasures(connection: Connection, scope: Scope, *, most: int = 1000) -> list[Erasure]:
     """All requests in any state, newest first."""
     require(scope, "admin")
     mine = erasures.c.org_id == scope.org_id
-    statement = select(erasures).where(mine).order_by(erasures.c.requested_at.desc()).limit(most)
+    statement = _erasures().where(mine).order_by(erasures.c.requested_at.desc()).limit(most)
     return [_erasure_of(row) for row in connection.execute(statement)]
 
 
@@ -226,36 +256,27 @@ def account_of(connection: Connection, org_id: UUID, subject: Subject) -> dict[s
     return None if row is None else {"id": ids.encode("usr", row.user_id.bytes), "role": row.role}
 
 
-def _is_same(connection: Connection, scope: Scope, erasure: Erasure) -> bool:
-    """Whether the same person made the request, as far as the server can tell, also through a key of theirs."""
-    return erasure.requested_by == scope.principal.id or bool(
-        _people_behind(connection, scope.org_id, scope.principal.id)
-        & _people_behind(connection, scope.org_id, erasure.requested_by)
+def first_person(connection: Connection, org_id: UUID, erasure_id: UUID) -> str:
+    """The id of the first of two people who confirmed what an API key requested; empty if a person requested it."""
+    said = select(decisions.c.first_by).where(
+        decisions.c.org_id == org_id,
+        decisions.c.kind == ERASURE.name,
+        decisions.c.target_id == erasure_id,
+        decisions.c.first_by != decisions.c.requested_by,
     )
+    return connection.execute(said).scalar() or ""
 
 
-def _people_behind(connection: Connection, org_id: UUID, principal_id: str) -> set[str]:
-    """The e-mail address of a person; of a key its id, those of the keys that created it, and the creator's address.
-
-    The loop ends at a person, at the operator, or at a key seen before.
-    """
-    user_id = _user_id(principal_id)
-    if user_id is not None:
-        return set(connection.execute(select(people.c.email).where(people.c.user_id == user_id)).scalars())
-    found: set[str] = set()
-    maker = principal_id
-    while maker not in found and (key_id := _key_id(maker)) is not None:
-        found.add(maker)
-        mine = (api_keys.c.org_id == org_id) & (api_keys.c.key_id == key_id)
-        maker = connection.execute(select(api_keys.c.created_by).where(mine)).scalar() or ""
-    return found | ({maker} if "@" in maker else set())  # not the operator, who creates keys for many people
-
-
-def _key_id(public_id: str) -> UUID | None:
-    try:
-        return ids.parse_uuid("key", public_id)
-    except ValueError:
-        return None
+def _erasures() -> Select[Any]:
+    """Erasures with their decisions. Those of a restored backup, and of earlier versions, may have none."""
+    agreed = (decisions.c.org_id == erasures.c.org_id) & (decisions.c.target_id == erasures.c.erasure_id)
+    return select(
+        erasures,
+        case((decisions.c.state == "pending", decisions.c.expires_at)).label("expires_at"),
+        func.coalesce(decisions.c.first_by, "").label("first_by"),
+        func.coalesce(decisions.c.first_by_name, "").label("first_by_name"),
+        decisions.c.first_at,
+    ).outerjoin(decisions, agreed & (decisions.c.kind == ERASURE.name))
 
 
 def _user_id(public_id: str) -> UUID | None:
@@ -283,12 +304,6 @@ def _erasure_of(row: Row[Any]) -> Erasure:
     subject = msgspec.json.decode(row.subject, type=Subject) if row.subject else None
     preview = msgspec.json.decode(row.found, type=ErasurePreview) if row.found else None
     return Erasure(**known, subject=subject, preview=preview)
-
-
-def _record(connection: Connection, scope: Scope, action: str, erasure_id: UUID, now: int, caller: Caller) -> None:
-    """Record an action on the request in the trail, without naming the person."""
-    on = {"type": "erasure", "id": ids.encode(PREFIX, erasure_id.bytes)}
-    record_own(connection, scope.org_id, action, by=scope.principal, caller=caller, on=on, now=now)
 
 
 # `requested_by` and `confirmed_by` of an erasure that is replayed after a restore.

@@ -36,6 +36,7 @@ from tallystick.erasure.request import (
     TELL,
     ErasurePreview,
     account_of,
+    first_person,
     is_erasure,
 )
 from tallystick.erasure.search import ARCHIVE as ARCHIVED
@@ -245,7 +246,11 @@ class ErasureStages:
 
 
 def record_metadata(text: str, events: int, parts: int, reason: str, erasure: str, by: Sequence[str]) -> dict[str, Any]:
-    """The metadata of an erasure record; the verifier reads `indexes` and `parts`."""
+    """The metadata of an erasure record; the verifier reads `indexes` and `parts`.
+
+    `by` are who requested and who confirmed it, and the first of two who confirmed, empty if there was one.
+    """
+    first = {"first_confirmed_by": by[2]} if by[2] else {}
     return {
         "indexes": text,
         "events": events,
@@ -253,6 +258,7 @@ def record_metadata(text: str, events: int, parts: int, reason: str, erasure: st
         "reason": reason,
         "erasure": erasure,
         "requested_by": by[0],
+        **first,
         "confirmed_by": by[1],
     }
 
@@ -281,7 +287,8 @@ def _start_again(connection: Connection, row: ErasureRow) -> None:
 def _write_record(connection: Connection, row: ErasureRow, step: ErasureRow, now: int) -> int:
     again = row.requested_by == AGAIN
     matcher = _matcher(row)
-    by = [matcher.redact(who) if row.subject else who for who in (row.requested_by, row.confirmed_by)]
+    agreed = (row.requested_by, row.confirmed_by, first_person(connection, row.org_id, row.erasure_id))
+    by = [matcher.redact(who) if row.subject else who for who in agreed]
     if matcher.subject.id in by:
         by = [ERASED if who == matcher.subject.id else who for who in by]
     public_id = row.requested_by_name if again else ids.encode(PREFIX, row.erasure_id.bytes)

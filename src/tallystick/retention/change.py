@@ -33,6 +33,11 @@ class RetentionPreview:
     def changes(self) -> bool:
         return (self.before.plan, self.before.retention_days) != (self.plan, self.days)
 
+    @property
+    def shortens(self) -> bool:
+        """Whether the plan is smaller or the retention shorter than before, which only people decide."""
+        return self.before.is_longer_than(self.plan, self.days)
+
 
 def preview_change(
     database: Database, store: EventStore, scope: Scope, days: int | None, plan: str | None, *, now: int

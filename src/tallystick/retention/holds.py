@@ -10,6 +10,14 @@ from sqlalchemy import Connection, Row, insert, select, update
 from tallystick import ids
 from tallystick.access import organizations
 from tallystick.access.audit import NOWHERE, Caller, record_own, resource
+from tallystick.access.decisions import (
+    Decision,
+    DecisionKind,
+    confirm_decision,
+    decides_alone,
+    request_decision,
+    show_decision,
+)
 from tallystick.access.scopes import require, require_whole_trail
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
@@ -29,6 +37,14 @@ MAX_NAME = 100
 MAX_TEXT = 2000
 MAX_ACTIVE = 100
 BUDGET_SECONDS = 1.5
+RELEASE = DecisionKind(
+    "hold_release",
+    frozenset({"owner", "admin"}),
+    "/retention",
+    "legal_hold_release",
+    "legal_hold",
+    PREFIX,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +115,42 @@ def count(
 
 
 def release(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> Hold:
-    """Release a hold, so that its events expire again; idempotent. NotFound (`no_hold`)."""
+    """Release a hold, so that its events expire again; idempotent.
+
+    It takes a person, and where the organization has two owners a second one: then this requests a decision, and the
+    hold stays. Raises NotFound (`no_hold`), Forbidden (`person_required`), Conflict (`decision_pending`).
+    """
     require(scope, "admin")
     organizations.lock_row(connection, scope.org_id)
     hold = show(connection, scope, public_id)
     if hold.released_at is not None:
         return hold
+    page = f"{RELEASE.page}?look=release&hold={public_id}#holds"
+    if decides_alone(connection, scope, RELEASE, page=page, now=now):
+        return _release(connection, scope, hold, now, caller)
+    request_decision(connection, scope, RELEASE, hold.hold_id, title=hold.name, now=now, caller=caller)
+    return hold
+
+
+def confirm_release(
+    connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE
+) -> Decision:
+    """Confirm the requested release of a hold as a second person, and release it. NotFound (`no_decision`); errors of
+    `confirm_decision`."""
+    organizations.lock_row(connection, scope.org_id)
+    decision = show_decision(connection, scope, public_id, RELEASE.name)
+    confirmed = confirm_decision(connection, scope, RELEASE, decision, now=now, caller=caller)
+    if confirmed.state == "confirmed":
+        hold = show(connection, scope, ids.encode(PREFIX, decision.target_id.bytes))
+        _release(connection, scope, hold, now, caller)
+    return confirmed
+
+
+def _release(connection: Connection, scope: Scope, hold: Hold, now: int, caller: Caller) -> Hold:
     mine = (legal_holds.c.org_id == scope.org_id) & (legal_holds.c.hold_id == hold.hold_id)
     connection.execute(update(legal_holds).where(mine).values(released_at=now))
     _record(connection, scope, "audit_log.legal_hold_released", hold, now, caller, {})
-    return show(connection, scope, public_id)
+    return show(connection, scope, hold.public_id)
 
 
 def show(connection: Connection, scope: Scope, public_id: str) -> Hold:

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from tallystick import clock, ids, telemetry
 from tallystick.access import organizations
+from tallystick.access.decisions import expire_decisions
+from tallystick.access.organizations import RETENTION
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.database.engine import Database
@@ -110,6 +112,7 @@ class Purger(Background):
         if not self.may_work(now):
             return False
         with self._database.write() as connection:
+            expire_decisions(connection, (RETENTION, holds.RELEASE), now=now)
             paused = self._pauses.paused(now)
             announced = _next_recorded(connection, paused)
             due = _next_due(connection, now, paused) if announced is None else announced.org_id

@@ -8,12 +8,14 @@ from sqlalchemy import Connection
 
 from tallystick.access import organizations
 from tallystick.access.audit import Caller
+from tallystick.access.decisions import show_decision
 from tallystick.erasure import request as erasures
 from tallystick.erasure.request import Erasure
 from tallystick.erasure.subject import Subject
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.query.scope import Scope
 from tallystick.retention import holds
+from tallystick.retention.decide import KINDS, cancel_requested, confirm_requested
 from tallystick.retention.warning import set_warning_off
 from tallystick.web.dependencies import EraserDep
 from tallystick.web.form_request import FormRequestDep
@@ -37,7 +39,7 @@ async def change_retention(form_request: FormRequestDep, retention_page: Retenti
 
     try:
         await form_request.write(change, **form_request.context)
-    except (BadRequest, Forbidden) as problem:
+    except (BadRequest, Conflict, Forbidden) as problem:
         return await retention_page.show(RetentionForms("", typed, {CHANGE: problem.detail}), status=problem.status)
     return redirect(PATH)
 
@@ -61,10 +63,30 @@ async def place_hold(form_request: FormRequestDep, retention_page: RetentionPage
 
 
 @post(PATH + "/holds/{hold_id:str}/release", name="web.retention.release", opt=ADMINS)
-async def release_hold(hold_id: str, form_request: FormRequestDep) -> Response[str]:
-    """Releases a legal hold, so that its expired events are deleted."""
-    await form_request.write(holds.release, hold_id, **form_request.context)
+async def release_hold(hold_id: str, form_request: FormRequestDep, retention_page: RetentionPageDep) -> Response[str]:
+    """Releases a legal hold, so that its expired events are deleted, or asks a second person to confirm that."""
+    try:
+        await form_request.write(holds.release, hold_id, **form_request.context)
+    except Conflict as problem:
+        return await retention_page.show(RetentionForms("", {}, {HOLD: problem.detail}), status=problem.status)
     return redirect(f"{PATH}#holds")
+
+
+@post(PATH + "/requests/{decision_id:str}/{decision:str}", name="web.retention.request", opt=ADMINS)
+async def decide_request(
+    decision_id: str, decision: str, form_request: FormRequestDep, retention_page: RetentionPageDep
+) -> Response[str]:
+    """Confirms a requested retention or release, as a second person, or cancels it."""
+    decide = {"confirm": confirm_requested, "cancel": cancel_requested}.get(decision)
+    if decide is None:
+        raise BadRequest("Confirm or cancel the request.", code="bad_request")
+    kind = (await form_request.read(show_decision, decision_id, *KINDS)).kind
+    try:
+        await form_request.write(decide, decision_id, **form_request.context)
+    except (Conflict, Forbidden) as problem:
+        form = HOLD if kind == holds.RELEASE.name else CHANGE
+        return await retention_page.show(RetentionForms("", {}, {form: problem.detail}), status=problem.status)
+    return redirect(f"{PATH}#holds" if kind == holds.RELEASE.name else PATH)
 
 
 @post(PATH + "/erasures", name="web.retention.erase", opt=ADMINS)

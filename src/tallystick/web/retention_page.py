@@ -36,6 +36,7 @@ from tallystick.web.dependencies import (
 )
 from tallystick.web.page_access import WHOLE_TRAIL
 from tallystick.web.page_frame import PageFrame
+from tallystick.web.retention_requests import RetentionRequests, load_requests
 from tallystick.web.retention_text import deletion_text, event_count_text, expiry_text, release_text
 from tallystick.web.templating import html
 from tallystick.work.request_pools import RequestPools
@@ -68,6 +69,7 @@ class RetentionContent:
     change: RetentionPreview | None = None
     would_hold: tuple[int, bool] | None = None
     would_free: ExpiryCount | None = None
+    requests: RetentionRequests | None = None
     problems: dict[str, str] = field(default_factory=dict)
 
 
@@ -140,6 +142,9 @@ def _page(page: RetentionPage, loaded: RetentionContent, forms: RetentionForms, 
         support_url=f"mailto:{support}" if "@" in support and "://" not in support else _web_url(support),
         may_admin="admin" in scope.permissions,
         is_owner=scope.role == "owner",
+        requests=loaded.requests,
+        would_set=deletion_text(loaded.requests.change) if loaded.requests and loaded.requests.change else (),
+        proposal=loaded.requests.proposal if loaded.requests else None,
         me=scope.principal.id,
         at=lambda moment: second_words(moment, zone),
     )
@@ -159,6 +164,8 @@ def _load(database: Database, store: EventStore, scope: Scope, forms: RetentionF
             last_email(connection, scope.org_id),
             archive_state(connection, scope),
         )
+    if "admin" in scope.permissions:
+        loaded.requests = load_requests(database, store, scope)
     loaded.problems = dict(forms.problems)
     try:
         if forms.look == CHANGE:

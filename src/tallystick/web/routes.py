@@ -121,6 +121,7 @@ from tallystick.web.report_page import show_report as show_compliance_report
 from tallystick.web.retention_actions import (
     change_retention,
     decide_erasure,
+    decide_request,
     place_hold,
     release_hold,
     request_erasure,
@@ -179,6 +180,7 @@ WEB = Router(
         release_hold,
         request_erasure,
         decide_erasure,
+        decide_request,
         show_exports,
         show_list,
         request_export,
