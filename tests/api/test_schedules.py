@@ -138,7 +138,7 @@ def test_strangers_get_nothing_before_an_owner_consents(alice, operator):
     assert one["recipient_states"] == [{"address": OUTSIDER, "status": "waiting_for_consent"}]
     problem(send(exports_only, "POST", f"/{one['id']}/run"), 409, "no_recipients")
     refused = problem(send(alice, "POST", f"/{one['id']}/consent"), 403, "person_required")
-    assert refused["page"] == "/exports"
+    assert refused["page"].endswith("/exports")
     approve(operator, alice, one)
     agreed = alice.get(f"{SCHEDULES}/{one['id']}").json()
     assert agreed["recipient_states"] == [{"address": OUTSIDER, "status": "active"}]

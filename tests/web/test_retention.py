@@ -16,14 +16,20 @@ from tests.web.happenings import routine
 from tests.web.settling import settle
 
 PAGE = "/retention"
-NICO, AUDITOR, MEMBER, CHARLIE = "nico@acme.com", "audit@acme.com", "john@acme.com", "charlie@other.example"
+EMMA, NICO, AUDITOR, MEMBER, CHARLIE = (
+    "emma@acme.com",
+    "nico@acme.com",
+    "audit@acme.com",
+    "john@acme.com",
+    "charlie@other.example",
+)
 
 
 @pytest.fixture(scope="module")
 def town(start_server: Starter):
     """A town of its own, since plans are changed here: events of last week and of years ago."""
     server = start_server(TALLYSTICK_SUPPORT_CONTACT="support@example.com")
-    people = {"alice@acme.com": "owner", NICO: "admin", AUDITOR: "auditor", MEMBER: "member"}
+    people = {"alice@acme.com": "owner", EMMA: "owner", NICO: "admin", AUDITOR: "auditor", MEMBER: "member"}
     acme_key = settle(server.data_dir, "acme", "Acme", people)
     other_key = settle(server.data_dir, "other", "Other & Sons", {CHARLIE: "owner"})
     with server.client(acme_key) as acme, server.client(other_key) as other:
@@ -44,6 +50,13 @@ def alice_asks(town):
 @pytest.fixture
 def nico_asks(town):
     with client(town, NICO) as asking:
+        yield asking
+
+
+@pytest.fixture
+def emma_asks(town):
+    """A second owner."""
+    with client(town, EMMA) as asking:
         yield asking
 
 
@@ -112,14 +125,50 @@ def test_a_bad_number_of_days_is_refused_beside_its_form(alice_asks, days):
     assert "Enterprise · 36,500 days" in seen(alice_asks.get(PAGE))
 
 
-def test_a_hold_is_looked_at_placed_and_released(alice_asks, town):
+def requested(page, what: str) -> str:
+    """The id of the request that the page offers to confirm or to cancel."""
+    (found,) = re.findall(rf"/retention/requests/(dec_\w+)/{what}", page.text)
+    return found
+
+
+def test_a_hold_is_looked_at_placed_and_its_release_confirmed_by_another(alice_asks, nico_asks):
     look = {"look": "hold", "name": "Case 7", "query": "user:sarah1@acme.com"}
     assert "This hold keeps 15 events recorded so far" in seen(alice_asks.get(PAGE, params=look))
     hold_id = placed(alice_asks, "Case 7")
     said = seen(alice_asks.get(PAGE, params={"look": "release", "hold": hold_id}))
     assert "nothing is deleted now" in said
+    assert "a second person must confirm this. The hold stays until then." in said
     assert post(alice_asks, f"/holds/{hold_id}/release").status_code == 303
+    page = alice_asks.get(PAGE)
+    assert "Waiting for a second person Requested by alice@acme.com" in seen(page)
+    assert "Released" not in seen(page)
+    asked = requested(page, "cancel")
+    assert f"/requests/{asked}/confirm" not in page.text
+    assert post(alice_asks, f"/requests/{asked}/confirm").status_code == 403
+    assert post(nico_asks, f"/holds/{hold_id}/release").status_code == 409
+    assert requested(nico_asks.get(PAGE), "confirm") == asked
+    assert post(nico_asks, f"/requests/{asked}/confirm").status_code == 303
     assert "Released" in seen(alice_asks.get(PAGE))
+    assert post(nico_asks, f"/requests/{asked}/confirm").status_code == 409
+
+
+def test_a_shorter_retention_waits_for_a_second_owner_and_is_cancelled(alice_asks, emma_asks, nico_asks):
+    look = {"look": "change", "plan": "enterprise", "days": "400"}
+    assert "Ask a second owner to confirm" in seen(alice_asks.get(PAGE, params=look))
+    assert post(alice_asks, plan="enterprise", days="400").status_code == 303
+    page = seen(alice_asks.get(PAGE))
+    assert "Enterprise, 36,500 days → Enterprise, 400 days Waiting for a second owner" in page
+    assert "Enterprise · 36,500 days" in page
+    asked = requested(emma_asks.get(PAGE), "confirm")
+    for other in (alice_asks.get(PAGE), nico_asks.get(PAGE)):
+        assert f"/requests/{asked}/confirm" not in other.text
+    refused = post(nico_asks, f"/requests/{asked}/confirm")
+    assert (refused.status_code, "takes the role owner" in seen(refused)) == (403, True)
+    again = post(alice_asks, plan="pro")
+    assert (again.status_code, "waits for a second person" in seen(again)) == (409, True)
+    assert post(emma_asks, f"/requests/{asked}/cancel").status_code == 303
+    assert "Waiting for a second owner" not in seen(alice_asks.get(PAGE))
+    assert "Enterprise · 36,500 days" in seen(alice_asks.get(PAGE))
 
 
 def test_a_mistake_in_a_holds_search_is_said_and_what_was_typed_stays(alice_asks):
@@ -194,6 +243,7 @@ def test_charlie_sees_and_changes_nothing_of_acme(alice_asks, charlie_asks, town
         ("/holds", {"name": "x", "query": "failed"}),
         ("/erasures", {"email": "x@acme.com", "reason": "Request 19"}),
         ("/erasures/ers_00000000000000000000000000/confirm", {}),
+        ("/requests/dec_00000000000000000000000000/confirm", {}),
         ("/holds/hold_00000000000000000000000000/release", {}),
     ],
 )
@@ -240,12 +290,18 @@ def test_the_page_has_no_barrier_in_either_theme_nor_on_a_phone(as_person, axe_s
     assert violations_in_every_look(page, axe_script) == []
 
 
-def test_in_a_browser_a_change_takes_two_steps_and_says_until_when_it_can_be_put_right(as_person):
+def test_in_a_browser_a_shorter_retention_takes_two_owners_and_can_be_put_right_for_a_day(as_person):
     page = as_person()
     page.get_by_role("link", name="Retention", exact=True).click()
     page.get_by_label("Days (enterprise only)").fill("3000")
     page.get_by_role("button", name="Preview change").click()
     expect(page.locator(".look")).to_contain_text("Enterprise, 36,500 days → Enterprise, 3,000 days")
-    page.get_by_role("button", name="Keep 3,000 days").click()
-    expect(page.locator(".fact").first).to_have_text("Enterprise · 3,000 days")
-    expect(page.locator(".known").first).to_contain_text("events of the last 36,500 days are still kept")
+    page.get_by_role("button", name="Ask a second owner to confirm").click()
+    expect(page.locator(".look")).to_contain_text("Waiting for a second owner")
+    expect(page.locator(".fact").first).to_have_text("Enterprise · 36,500 days")
+    emma = as_person(EMMA)
+    emma.goto(PAGE)
+    emma.get_by_text("Confirm…").first.click()
+    emma.get_by_role("button", name="Keep 3,000 days").click()
+    expect(emma.locator(".fact").first).to_have_text("Enterprise · 3,000 days")
+    expect(emma.locator(".known").first).to_contain_text("events of the last 36,500 days are still kept")

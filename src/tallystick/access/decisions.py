@@ -46,6 +46,11 @@ class DecisionKind:
     target_prefix: str
     always_two: bool = False
 
+    @property
+    def who(self) -> str:
+        """Its roles in words: `owner or admin`."""
+        return " or ".join(sorted(self.roles, reverse=True))
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -164,7 +169,7 @@ def confirm_decision(
     first = decision.first_by if decision.first_by in deciders else ""
     if first == who.id:
         raise Forbidden(
-            "You have agreed to this already, by requesting or confirming it. Ask a second person to confirm it.",
+            f"You have agreed to this already, by requesting or confirming it. Ask a second {kind.who} to confirm it.",
             code="second_person_needed",
         )
     name = who.label[:MAX_NAME]
@@ -266,8 +271,7 @@ def _people_needed(connection: Connection, org_id: UUID, kind: DecisionKind, now
 def _require_role(connection: Connection, scope: Scope, kind: DecisionKind) -> None:
     """Read in this transaction: the role of the session may have ended since the request began."""
     if scope.principal.id not in people_with_role(connection, scope.org_id, kind.roles):
-        roles = " or ".join(sorted(kind.roles, reverse=True))
-        raise Forbidden(f"This takes the role {roles}. Ask somebody who has it.", code="missing_permission")
+        raise Forbidden(f"This takes the role {kind.who}. Ask somebody who has it.", code="missing_permission")
 
 
 def _find(connection: Connection, scope: Scope, *conditions: ColumnElement[bool]) -> Decision | None:
