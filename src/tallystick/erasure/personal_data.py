@@ -199,6 +199,6 @@ def personal_data(database: Database, data_dir: Path) -> list[PersonalData]:
 SCRUBBED = (
     "cases", "case_events", "reviews", "review_findings", "review_reminders", "saved_views", "legal_holds",
     "idempotency_keys", "external_ids", "erasures", "erasure_steps", "decisions", "exports", "export_links",
-    "export_schedules", "schedule_recipients", "schedule_runs", "schedule_deliveries", "outbox", "journal", "set_aside", "alerts",
-    "alert_rules", "alert_hits", "alert_memory", "destinations", "deliveries", "delivery_attempts",
+    "export_schedules", "schedule_recipients", "schedule_runs", "schedule_deliveries", "outbox", "journal", "set_aside",
+    "alerts", "alert_rules", "alert_hits", "alert_memory", "destinations", "deliveries", "delivery_attempts",
 )  # fmt: skip
