@@ -1,8 +1,6 @@
 """API keys: `tsk_` + 30 random base-62 characters + 6 of their CRC32. Shown once; only the SHA-256 is stored."""
 
-import re
 import secrets
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -20,11 +18,10 @@ from tallystick.access.secret import Secret, token_digest
 from tallystick.access.tables import api_keys
 from tallystick.clock import rfc3339
 from tallystick.errors import BadRequest, NotFound
+from tallystick.events.key_text import ALPHABET, PREFIX, check_digits, is_key_text
 from tallystick.query.scope import Permission, Principal, Scope
 
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 MOST_NETWORKS = 50
-_FORM = re.compile(r"tsk_([0-9A-Za-z]{30})([0-9A-Za-z]{6})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +123,7 @@ def list_keys(connection: Connection, scope: Scope) -> list[ApiKey]:
 
 def is_well_formed(token: str) -> bool:
     """Whether the text has the form and check digits of a key. Other texts need no look-up."""
-    match = _FORM.fullmatch(token)
-    return match is not None and _check_digits(match[1]) == match[2]
+    return is_key_text(token)
 
 
 def find_by_token(connection: Connection, token: str) -> ApiKey | None:
@@ -157,17 +153,7 @@ def _maker(principal: Principal) -> str:
 
 def _new_token() -> Secret:
     random = "".join(secrets.choice(ALPHABET) for _ in range(30))
-    return Secret(f"tsk_{random}{_check_digits(random)}")
-
-
-def _check_digits(text: str) -> str:
-    """CRC32 in base 62, six digits: tells a mistyped key from an unknown one without a look-up."""
-    value = zlib.crc32(text.encode())
-    digits = ""
-    for _ in range(6):
-        value, digit = divmod(value, 62)
-        digits = ALPHABET[digit] + digits
-    return digits
+    return Secret(f"{PREFIX}{random}{check_digits(random)}")
 
 
 def _networks(texts: Iterable[str]) -> tuple[Network, ...]:

@@ -1,11 +1,17 @@
-"""Walks an event's details once: secrets are redacted, every value is listed with its path."""
+"""Walks an event's details once: secrets are redacted, every value is listed with its path.
 
-from functools import lru_cache
+A secret is the value of a key on the list of names, the value of an entry that has such a name (`{"name":
+"Authorization", "value": …}`, `["Authorization", …]` in a list of pairs), and an API key of Tallystick in any text.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
 
 from tallystick.events.incoming import Details, EventInput
+from tallystick.events.key_text import PREFIX, replace_keys
 from tallystick.settings import normalised
 
 REDACTED = "[redacted]"
@@ -16,6 +22,21 @@ MAX_VALUES = 32_768  # no more fit into an event, since each takes two bytes at 
 # Clients repeat the same keys; what is known about one is kept, within bounds that no client can exceed.
 MAX_KNOWN = 20_000
 MAX_KNOWN_PATH = 256
+KEY_BEGINS = PREFIX.encode()
+MAX_NAMES = 4096  # of entries, whose answer is kept
+LONGEST_NAME = 100  # of a secret; longer texts are not compared
+
+# The members of an entry that name something, as `normalised` writes them: a header, parameter, tag, changed field.
+_NAME_WORDS = ("name", "key", "header", "field", "parameter", "property", "attribute", "variable")
+_NAMES = frozenset((*_NAME_WORDS, *(word + end for word in _NAME_WORDS for end in ("name", "key"))))
+# The members that hold its value.
+_VALUES = frozenset(
+    {
+        "value", "values", "val", "content", "before", "after", "old", "new", "oldvalue", "newvalue",
+        "previous", "current", "previousvalue", "currentvalue", "from", "to", "fromstring", "tostring",
+        "stringvalue", "parametervalue", "headervalue", "fieldvalue", "attributevalue", "propertyvalue",
+    }
+)  # fmt: skip
 
 _encode = msgspec.json.Encoder().encode
 
@@ -35,13 +56,14 @@ Found = tuple[list[str], list[str], list[str]]
 
 
 class _Key:
-    """A path in the details without list positions, and whether its value is a secret."""
+    """A path in the details without list positions, whether its value is a secret, or may be the name of one."""
 
-    __slots__ = ("below", "path", "secret")
+    __slots__ = ("below", "names", "path", "secret")
 
-    def __init__(self, path: str, secret: bool) -> None:
+    def __init__(self, path: str, *, secret: bool, names: bool) -> None:
         self.path = path
         self.secret = secret
+        self.names = names
         self.below: dict[str, _Key] = {}
 
 
@@ -50,11 +72,14 @@ class Walker:
 
     def __init__(self, redacted_keys: frozenset[str]) -> None:
         self._redacted_keys = redacted_keys
+        self._is_secret = lru_cache(maxsize=MAX_NAMES)(lambda name: normalised(name) in redacted_keys)
         self._forget()
 
     def _forget(self) -> None:
         self._known = 0
-        self._roots = tuple(_Key(name, False) for name in ("changes", "request", "response", "metadata"))
+        self._roots = tuple(
+            _Key(name, secret=False, names=False) for name in ("changes", "request", "response", "metadata")
+        )
 
     def walk(self, event: EventInput, found: Found) -> None:
         """Redact the secrets in the event's details (in place), and add their values to `found`.
@@ -75,7 +100,7 @@ class Walker:
         paths, values, redacted = found
         if depth > MAX_DEPTH or len(mapping) + len(values) > MAX_VALUES:
             raise Unfit("too_deep" if depth > MAX_DEPTH else "too_many_values", place)
-        below = at.below
+        before, places_before, below, names_secret = len(values), len(redacted), at.below, False
         for key, value in mapping.items():
             try:
                 child = below[key]
@@ -88,6 +113,8 @@ class Walker:
                 paths.append(child.path)
                 values.append(REDACTED)
             elif kind is str:
+                if child.names and len(value) <= LONGEST_NAME and self._is_secret(value):
+                    names_secret = True
                 paths.append(child.path)
                 values.append(value)
             elif kind is dict:
@@ -97,9 +124,11 @@ class Walker:
             elif value is not None:
                 paths.append(child.path)
                 values.append(str(value) if kind is int else _encode(value).decode())
+        if names_secret:
+            self._redact_entry(mapping, at, place, (before, places_before), found)
 
     def _list(self, items: list[Any], at: _Key, place: str, depth: int, found: Found) -> None:
-        paths, values, _ = found
+        paths, values, redacted = found
         if depth > MAX_DEPTH or len(items) + len(values) > MAX_VALUES:
             raise Unfit("too_deep" if depth > MAX_DEPTH else "too_many_values", place)
         path = at.path
@@ -111,22 +140,76 @@ class Walker:
             elif kind is dict:
                 self._object(value, at, f"{place}.{position}", depth + 1, found)
             elif kind is list:
+                if len(value) == 2 and self._names_secret(value[0]) and value[1] is not None:
+                    value[1] = REDACTED
+                    redacted.append(f"{place}.{position}.1")
                 self._list(value, at, f"{place}.{position}", depth + 1, found)
             elif value is not None:
                 paths.append(path)
                 values.append(str(value) if kind is int else _encode(value).decode())
 
+    def _redact_entry(self, mapping: Details, at: _Key, place: str, since: tuple[int, int], found: Found) -> None:
+        """Redact the value of an entry such as `{"name": "Authorization", "value": …}`.
+
+        Its parts are in `found` already, `since` these lengths of the lists: what is redacted takes their place.
+        """
+        paths, values, redacted = found
+        before, places_before = since
+        for key, value in mapping.items():
+            if value is None or value is REDACTED or normalised(key) not in _VALUES:
+                continue
+            path, whole = f"{at.path}.{key}", f"{place}.{key}"
+            kept = [pair for pair in zip(paths[before:], values[before:], strict=True) if not _is_below(pair[0], path)]
+            paths[before:], values[before:] = [one for one, _ in kept] + [path], [one for _, one in kept] + [REDACTED]
+            redacted[places_before:] = [one for one in redacted[places_before:] if not _is_below(one, whole)] + [whole]
+            mapping[key] = REDACTED  # the dict keeps its size, so going on is safe
+
+    def _names_secret(self, name: object) -> bool:
+        return type(name) is str and len(name) <= LONGEST_NAME and self._is_secret(name)
+
     def _learn(self, at: _Key, key: str, place: str) -> _Key:
         path = f"{at.path}.{key}"
         if len(path) > MAX_PATH:
             raise Unfit("path_too_long", place)
-        child = _Key(path, normalised(key) in self._redacted_keys)
+        child = _Key(path, secret=normalised(key) in self._redacted_keys, names=normalised(key) in _NAMES)
         if len(path) <= MAX_KNOWN_PATH:
             self._known += 1
             if self._known > MAX_KNOWN:
                 self._forget()
             at.below[key] = child
         return child
+
+
+def _is_below(path: str, top: str) -> bool:
+    return path == top or path.startswith(f"{top}.")
+
+
+def redact_keys(event: EventInput) -> list[str]:
+    """Redact API keys of Tallystick in all texts of an event, in place; their paths.
+
+    It looks at every text, so call it only when there is one: the encoded event tells in a moment (`KEY_BEGINS`).
+    """
+    redacted: list[str] = []
+    for name in ("description", "actor", "resource", "context", "changes", "request", "response", "metadata"):
+        _replace_keys(getattr(event, name), name, partial(setattr, event, name), redacted)
+    return redacted
+
+
+def _replace_keys(value: Any, place: str, keep: Callable[[Any], None], redacted: list[str]) -> None:
+    if type(value) is str:
+        clean = replace_keys(value, REDACTED)
+        if clean != value:
+            keep(clean)
+            redacted.append(place)
+    elif type(value) is dict:
+        for key, below in value.items():  # its keys stay, so going on is safe
+            _replace_keys(below, f"{place}.{key}", partial(value.__setitem__, key), redacted)
+    elif type(value) is list:
+        for position, below in enumerate(value):
+            _replace_keys(below, f"{place}.{position}", partial(value.__setitem__, position), redacted)
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            _replace_keys(getattr(value, name), f"{place}.{name}", partial(setattr, value, name), redacted)
 
 
 @lru_cache(maxsize=8)

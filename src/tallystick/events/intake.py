@@ -17,7 +17,7 @@ import msgspec
 from tallystick.clock import from_us, to_us
 from tallystick.events.body import read_body
 from tallystick.events.catalogue import Category, Status, category_of, status_of
-from tallystick.events.details import MAX_PATH, MAX_VALUES, Unfit, walker_for
+from tallystick.events.details import KEY_BEGINS, MAX_PATH, MAX_VALUES, Unfit, redact_keys, walker_for
 from tallystick.events.examine import TOO_DEEP, examine
 from tallystick.events.incoming import Actor, Context, Details, EventInput, OnBehalfOf, Resource
 from tallystick.events.output import SKEW
@@ -117,8 +117,8 @@ class _Intake:
         self._milliseconds = (received_at // 1000).to_bytes(6, "big")
         self._random = _random(count)
 
-    def take(self, index: int, event: EventInput) -> None:
-        """Prepare the event, or add its problems."""
+    def take(self, index: int, event: EventInput, keys_at: Sequence[str] = ()) -> None:
+        """Prepare the event, or add its problems. `keys_at` are the places of API keys that were redacted in it."""
         received_at, action, timestamp, context = self._received_at, event.action, event.timestamp, event.context
         default_category, default_status, sound = _defaults(action, self._is_own)
         resource = event.resource or _NO_RESOURCE
@@ -137,7 +137,7 @@ class _Intake:
             occurred_at, stamp, sound = 0, "", False
         paths: list[str] = []
         values: list[str] = []
-        redacted: list[str] = []
+        redacted = list(keys_at)
         try:
             self._walk(event, (paths, values, redacted))
         except Unfit as unfit:
@@ -163,6 +163,9 @@ class _Intake:
         if size > MAX_EVENT or (len(paths) > FEW_PATHS and sum(map(len, paths)) > MAX_PATHS):
             self._too_large(index, size)
         if self._problems.found:
+            return
+        if (KEY_BEGINS in target or KEY_BEGINS in who or KEY_BEGINS in details) and (found := redact_keys(event)):
+            self.take(index, event, found)  # once: afterwards none is left
             return
         at = len(self.prepared) * RANDOM_EACH
         event_id = self._milliseconds + self._random[at : at + RANDOM_ID]
