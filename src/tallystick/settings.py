@@ -128,6 +128,10 @@ def _networks(text: str) -> tuple[Network, ...]:
     return tuple(_network(item) for item in _items(text))
 
 
+def _readers(text: str) -> tuple[Network, ...]:
+    return _networks({"none": "", "all": "0.0.0.0/0 ::/0"}.get(text.lower(), text))
+
+
 def _targets(text: str) -> tuple[Network | str, ...]:
     """CIDRs as networks, everything else as a host name in lower case."""
     return tuple(_network(item) if "/" in item or ":" in item else _host_or_address(item) for item in _items(text))
@@ -266,6 +270,11 @@ class Settings:
     )
     events_threads: int = _setting("2", "Threads that one statement of the event store can use.", _whole(1, 256))
     events_clients: int = _setting("4", "Statements that the event store runs concurrently.", _whole(2, 64))
+    metrics_networks: tuple[Network, ...] = _setting(
+        "127.0.0.0/8 ::1/128", "CIDRs of the machines that can read `/metrics` without a token, or `all`, or `none`.",
+        _readers, shown="this machine",
+    )  # fmt: skip
+    metrics_token: str = _setting("", "Bearer token with which others can read `/metrics`.", _secret, shown="none")
     log_level: str = _setting(
         "info", "Log level: debug, info, warning or error.", _one_of("debug", "info", "warning", "error")
     )
@@ -304,7 +313,8 @@ class Settings:
         return urlsplit(self.public_url).hostname or "localhost"
 
     def __repr__(self) -> str:
-        hidden = {"secret_key": MASKED, "s3_secret_key": MASKED if self.s3_secret_key else ""} | {
+        optional = {name: MASKED if getattr(self, name) else "" for name in ("s3_secret_key", "metrics_token")}
+        hidden = {"secret_key": MASKED, **optional} | {
             name: _masked(getattr(self, name) or "") for name in ("database_url", "events_url", "smtp_url")
         }
         shown = (f"{item.name}={hidden.get(item.name, getattr(self, item.name))!r}" for item in fields(self))

@@ -61,7 +61,11 @@ def metrics_page() -> str:
     return f"""# Metrics
 
 {NOTE}
-`GET /metrics` answers in the Prometheus text format, without a key: keep it to your own network at the proxy.
+`GET /metrics` answers in the Prometheus text format. It takes no API key. By default only this machine can read it; set
+`TALLYSTICK_METRICS_NETWORKS` to the network of your Prometheus server, or `TALLYSTICK_METRICS_TOKEN` to a token that it
+sends (`authorization: {{credentials: …}}` in its scrape configuration). `TALLYSTICK_METRICS_NETWORKS=none` without a
+token closes it. A request through a proxy that is not in `TALLYSTICK_TRUSTED_PROXIES` needs the token.
+
 Beside these it holds what the client library tells of any process (`process_resident_memory_bytes` and the like).
 
 {table(("name", "kind", "meaning"), rows)}"""

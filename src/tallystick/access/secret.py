@@ -82,3 +82,8 @@ def open_link(secret: str, purpose: bytes, text: str) -> bytes | None:
 
 def _mark(secret: str, purpose: bytes, said: bytes) -> bytes:
     return hmac.digest(secret.encode(), purpose + said, "sha256")
+
+
+def doctor_token(secret: str) -> str:
+    """The bearer token by which a server knows `tallystick doctor` of its own installation, for its metrics."""
+    return sign_link(secret, b"tallystick doctor", b"")

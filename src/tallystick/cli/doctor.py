@@ -12,7 +12,13 @@ from tallystick.clock import now_us
 from tallystick.display_text import display_line
 from tallystick.doctor.check_result import CheckGrade, CheckResult, fine, problem
 from tallystick.doctor.control_database import check_database
-from tallystick.doctor.environment import check_archive, check_data_directory, check_event_store, check_mail
+from tallystick.doctor.environment import (
+    check_archive,
+    check_data_directory,
+    check_event_store,
+    check_mail,
+    check_proxies,
+)
 from tallystick.errors import SettingsError
 from tallystick.retention import clock_guard
 from tallystick.settings import Settings
@@ -56,6 +62,7 @@ def _run_checks() -> list[CheckResult]:
         *check_data_directory(settings),
         *check_database(settings),
         *check_event_store(settings),
+        *check_proxies(settings),
         *check_archive(settings),
         *check_mail(settings),
     ]

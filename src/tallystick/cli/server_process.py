@@ -23,6 +23,7 @@ from tallystick.app import Services, begin_stop, build, create_app
 from tallystick.backup.data_dir_lock import write_address
 from tallystick.cli.terminal import CommandFailed
 from tallystick.http.connection import BoundedConnection, ConnectionLimits, Connections
+from tallystick.http.unknown_proxies import UnknownProxies
 from tallystick.settings import Settings
 from tallystick.telemetry import configure_logging
 
@@ -57,7 +58,8 @@ def run_server(settings: Settings, host: str, port: int, work: BackgroundWork) -
     sys.setswitchinterval(SWITCH_SECONDS)
     with _listen(host, port) as listener:
         most = max(ADDRESS_SHARE, min(MOST_CONNECTIONS, _open_files() - OTHER_FILES))
-        connections = Connections(ConnectionLimits(most, most // ADDRESS_SHARE, settings.trusted_proxies))
+        limits = ConnectionLimits(most, most // ADDRESS_SHARE, settings.trusted_proxies)
+        connections = Connections(limits, UnknownProxies(settings.data_dir).note)
         public = _with_public_url(settings, host, port)
         config = make_config(connections, public.public_url)
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

@@ -3,6 +3,7 @@
 import shutil
 import smtplib
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -11,7 +12,9 @@ import httpx
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from tallystick.access.client_address import read_address, within
 from tallystick.access.scopes import operator_scope
+from tallystick.access.secret import doctor_token
 from tallystick.backup.create import expected_events
 from tallystick.backup.data_dir_lock import is_locked, lock_data_dir, server_address
 from tallystick.backup.restore import refuse_interrupted
@@ -20,6 +23,7 @@ from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.storage_settings import archive_storage
 from tallystick.doctor.check_result import CheckResult, fine, problem, warning
 from tallystick.errors import SettingsError
+from tallystick.http.unknown_proxies import recent_peers
 from tallystick.ingest.recorder import LEAST_FREE_BYTES
 from tallystick.ledger.tables import logs
 from tallystick.retention.archive import has_marker
@@ -30,6 +34,7 @@ from tallystick.store.events import EventStore
 
 LOW_SPACE_BYTES = 4 * LEAST_FREE_BYTES
 TIMEOUT_SECONDS = 5
+SHOWN_PEERS = 3
 STUCK = "A change of its table fails and blocks later ones"
 STUCK_ADVICE = (
     "Its table system.mutations says why (latest_fail_reason): an erasure or a purge waits. Make room, or restore; "
@@ -134,7 +139,8 @@ def _check_through_server(settings: Settings) -> CheckResult:
     try:
         answer = httpx.get(url, timeout=TIMEOUT_SECONDS)
         checks = answer.json().get("checks", {})
-        metrics = httpx.get(f"{address}/metrics", timeout=TIMEOUT_SECONDS).text
+        own = {"Authorization": f"Bearer {doctor_token(settings.secret_key)}"}
+        metrics = httpx.get(f"{address}/metrics", headers=own, timeout=TIMEOUT_SECONDS).text
     except (httpx.HTTPError, ValueError, AttributeError):
         advice = "Wait until it has started. If this continues, check the server's log."
         return warning("event store", f"A server is running, but {url} does not answer.", advice)
@@ -143,6 +149,23 @@ def _check_through_server(settings: Settings) -> CheckResult:
     if "\ntallystick_store_changes_failing 1" in metrics:
         return problem("event store", f"{STUCK}.", STUCK_ADVICE)
     return fine("event store", "Answers the running server.")
+
+
+def check_proxies(settings: Settings) -> Iterator[CheckResult]:
+    """Checks that the server trusts the proxies through which requests come."""
+    seen = {peer: read_address(peer) for peer in recent_peers(settings.data_dir, time.time())}
+    unknown = [peer for peer, hop in seen.items() if hop is not None and not within(hop, settings.trusted_proxies)]
+    if unknown:
+        peers = ", ".join(unknown[:SHOWN_PEERS])
+        peers += f" and {len(unknown) - SHOWN_PEERS} others" if len(unknown) > SHOWN_PEERS else ""
+        yield warning(
+            "proxies",
+            f"In the last day, requests with X-Forwarded-For came from {peers}, which the server does not trust: all "
+            "clients behind it count as one address.",
+            "If it is your proxy, add it to TALLYSTICK_TRUSTED_PROXIES. If not, somebody wrote the header: ignore it.",
+        )
+    else:
+        yield fine("proxies", "In the last day, no request came through a proxy that is not trusted.")
 
 
 def check_archive(settings: Settings) -> Iterator[CheckResult]:

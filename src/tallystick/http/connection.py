@@ -45,11 +45,22 @@ class ConnectionLimits:
     stalled_seconds: float = 60.0
 
 
+def _do_nothing(_peer: str) -> None:
+    pass
+
+
 class Connections:
     """The open connections of one server. `sweep` ends those that exceed a limit of time; call it every second."""
 
-    def __init__(self, limits: ConnectionLimits, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: ConnectionLimits,
+        note_unknown_proxy: Callable[[str], None] = _do_nothing,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`note_unknown_proxy` is called with the address of a peer that sends X-Forwarded-For and is not trusted."""
         self.limits = limits
+        self.note_unknown_proxy = note_unknown_proxy
         self.now = now
         self._open: set[BoundedConnection] = set()
         self._of_network: Counter[str] = Counter()
@@ -213,13 +224,18 @@ class BoundedConnection(HttpToolsProtocol):
         """Raise, which ends the connection, if the head that was parsed exceeds a limit."""
         if len(self.url.partition(b"?")[0]) > MOST_PATH_BYTES:
             self._refusal = HTTPStatus.REQUEST_URI_TOO_LONG
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        size, is_forwarded = len(self.url), False
+        for name, value in self.headers:
+            size += len(name) + len(value) + 4
+            is_forwarded |= name == b"x-forwarded-for"
         if size > MOST_HEAD_BYTES or len(self.headers) > MOST_HEADERS:
             self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         if len(self.pipeline) >= MOST_PIPELINED:
             self._refusal = HTTPStatus.TOO_MANY_REQUESTS
         if self._refusal:
             raise ValueError(self._refusal.phrase)
+        if is_forwarded and self.network and self.client:
+            self._connections.note_unknown_proxy(self.client[0])
 
     def _refuse(self, status: HTTPStatus, text: str = "") -> None:
         """Close the connection, with an answer if none is being sent."""
