@@ -20,7 +20,7 @@ from tallystick.http.connection import (
     MOST_PIPELINED,
     MOST_UNREAD_BYTES,
     ConnectionLimits,
-    Connections,
+    OpenConnections,
 )
 from tests.http.raw import connect, head, read_all, read_status
 
@@ -58,7 +58,7 @@ class Running:
 
     url: str
     server: BoundedServer
-    connections: Connections
+    connections: OpenConnections
 
     def open_count(self) -> int:
         return len(self.server.server_state.connections)
@@ -73,7 +73,7 @@ class Running:
 
 @contextlib.contextmanager
 def running(limits: ConnectionLimits) -> Iterator[Running]:
-    connections = Connections(limits)
+    connections = OpenConnections(limits)
     config = make_config(connections, "http://127.0.0.1")
     config.app = application
     config.timeout_graceful_shutdown = 1

@@ -39,7 +39,6 @@ CODES: dict[str, tuple[int, str]] = {
     "address_not_allowed": (401, "The API key cannot be used from this address."),
     "missing_permission": (403, "The API key lacks the scope that the endpoint requires; `permission` names it."),
     "owner_only": (403, "Only an owner may do this, or a key that an owner or the operator created."),
-    "person_required": (403, "Only a person can decide this; `page` is where."),
     "metrics_closed": (403, "The operator's settings do not let this machine read the metrics."),
     "plan_ends": (403, "The plan does not allow it; the operator of the server can change the plan or the days."),
     "not_your_export": (403, "Somebody else requested this export; ending it takes `admin`."),

@@ -22,7 +22,7 @@ import uvicorn
 from tallystick.app import Services, begin_stop, build, create_app
 from tallystick.backup.data_dir_lock import write_address
 from tallystick.cli.terminal import CommandFailed
-from tallystick.http.connection import BoundedConnection, ConnectionLimits, Connections
+from tallystick.http.connection import BoundedConnection, ConnectionLimits, OpenConnections
 from tallystick.http.unknown_proxies import UnknownProxies
 from tallystick.settings import Settings
 from tallystick.telemetry import configure_logging
@@ -59,7 +59,7 @@ def run_server(settings: Settings, host: str, port: int, work: BackgroundWork) -
     with _listen(host, port) as listener:
         most = max(ADDRESS_SHARE, min(MOST_CONNECTIONS, _open_files() - OTHER_FILES))
         limits = ConnectionLimits(most, most // ADDRESS_SHARE, settings.trusted_proxies)
-        connections = Connections(limits, UnknownProxies(settings.data_dir).note)
+        connections = OpenConnections(limits, UnknownProxies(settings.data_dir).note)
         public = _with_public_url(settings, host, port)
         config = make_config(connections, public.public_url)
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
@@ -69,7 +69,7 @@ def run_server(settings: Settings, host: str, port: int, work: BackgroundWork) -
                 raise _unwrap_group(group) from None
 
 
-def make_config(connections: Connections, public_url: str) -> uvicorn.Config:
+def make_config(connections: OpenConnections, public_url: str) -> uvicorn.Config:
     """The configuration of uvicorn, without the application."""
     # Browsers heed this only on https, and then refuse to come back without it.
     secure = [("Strict-Transport-Security", f"max-age={HSTS_SECONDS}")] if public_url.startswith("https://") else []
@@ -108,7 +108,7 @@ class BoundedServer(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
-        connections: Connections,
+        connections: OpenConnections,
         on_listening: Callable[[], None],
         on_stopping: Callable[[], None],
     ) -> None:
@@ -138,7 +138,7 @@ class BoundedServer(uvicorn.Server):
 async def _serve(
     settings: Settings,
     config: uvicorn.Config,
-    connections: Connections,
+    connections: OpenConnections,
     listener: socket.socket,
     work: BackgroundWork,
     url: str,

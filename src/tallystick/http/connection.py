@@ -1,4 +1,4 @@
-"""Connections of clients to the server, within limits of time, size and number."""
+"""OpenConnections of clients to the server, within limits of time, size and number."""
 
 import asyncio
 import time
@@ -49,7 +49,7 @@ def _do_nothing(_peer: str) -> None:
     pass
 
 
-class Connections:
+class OpenConnections:
     """The open connections of one server. `sweep` ends those that exceed a limit of time; call it every second."""
 
     def __init__(
@@ -119,7 +119,7 @@ class Connections:
 class BoundedConnection(HttpToolsProtocol):
     """One connection. uvicorn parses and answers its requests; this class ends it when a limit is exceeded."""
 
-    def __init__(self, connections: Connections, **of_uvicorn: Any) -> None:
+    def __init__(self, connections: OpenConnections, **of_uvicorn: Any) -> None:
         super().__init__(**of_uvicorn)
         self._connections = connections
         self._limits = connections.limits
