@@ -59,11 +59,11 @@ class Siege:
         self.bystander = server.key(server.organization("bystander"), "events:write", "events:read")
         self._calls = 0
 
-    def record_events(self, count: int, **fields: object) -> None:
+    def record_events(self, count: int, *, batch: int = BATCH, **fields: object) -> None:
         """Record `count` events as mallory, and wait until queries see them. `{n}` in a text is the event's number."""
         with self.server.client(self.mallory) as client:
-            for first in range(0, count, BATCH):
-                numbers = range(first, min(first + BATCH, count))
+            for first in range(0, count, batch):
+                numbers = range(first, min(first + batch, count))
                 events = [{"action": "project.updated"} | _numbered(fields, number) for number in numbers]
                 client.post("/v1/audit-logs", json={"events": events}).raise_for_status()
             last = {"action": "project.viewed"}
@@ -72,6 +72,8 @@ class Siege:
     def withstand(self, attack: Attack, *, at_once: int) -> Outcome:
         """Repeat the attack in `at_once` threads until the bystander has recorded its events; check all answers."""
         outcome = Outcome(quiet=self._record_as_bystander(MEASURED))
+        if FULL:
+            time.sleep(REST_SECONDS)  # what recording needed for the attack's events comes back first
         before, ended = resident_bytes(self.server), threading.Event()
         with ThreadPoolExecutor(at_once) as threads:
             attackers = [threads.submit(self._repeat, attack, ended, outcome) for _ in range(at_once)]

@@ -50,8 +50,10 @@ class EventReader:
         journal_from = waiting[0].first if waiting else size
         if first < journal_from:
             end = min(journal_from, first + most)
+            rows = by_index(self._store, operator_scope(org_id), Query(), after=first - 1, through=end - 1)
+            end = rows.reached + 1
             found = {i: record for i, record in aside if first <= i < end}
-            for event in by_index(self._store, operator_scope(org_id), Query(), after=first - 1, through=end - 1):
+            for event in rows.events:
                 found.setdefault(event.index, record_of(event))
             return sorted(found.items()), end
         return _indexed(waiting, first), waiting[-1].end if waiting else first
@@ -63,8 +65,12 @@ class EventReader:
         """
         scope = operator_scope(org_id)
         found = dict(read_unstored(self.database, scope, first, end))
-        for event in by_index(self._store, scope, query, after=first - 1, through=end - 1):
-            found.setdefault(event.index, record_of(event))
+        after = first - 1
+        while after < end - 1:
+            rows = by_index(self._store, scope, query, after=after, through=end - 1)
+            for event in rows.events:
+                found.setdefault(event.index, record_of(event))
+            after = rows.reached
         return sorted(found.items())
 
     def read_event(self, org_id: UUID, index: int) -> Record | None:

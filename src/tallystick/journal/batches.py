@@ -17,6 +17,7 @@ from tallystick.journal.tables import journal
 
 # Cheap enough to stay far below the cost of the events, and a fifth of the bytes for the disk to sync.
 _LEVEL = 1
+MOST_BYTES = 8 << 20
 _LARGEST_BODY = 256 << 20
 _REMOVE = delete(journal).where(
     journal.c.org_id == bindparam("org"), journal.c.first_index + journal.c.events <= bindparam("stored_end")
@@ -49,7 +50,10 @@ def write(connection: Connection, org_id: UUID, first: int, frames: Sequence[byt
 
 
 def read(connection: Connection, org_id: UUID, first: int, end: int, *, most: int | None = None) -> list[Batch]:
-    """The whole batches that hold any index of first ≤ index < end, in order; at most about `most` events."""
+    """The whole batches that hold any index of first ≤ index < end, in order.
+
+    With `most`, at most about as many events, and fewer where these have more than MOST_BYTES.
+    """
     statement = (
         select(journal.c.first_index, journal.c.events, journal.c.body)
         .where(journal.c.org_id == org_id, journal.c.first_index < end)
@@ -59,11 +63,12 @@ def read(connection: Connection, org_id: UUID, first: int, end: int, *, most: in
     if most is not None:
         statement = statement.limit(most)  # a batch holds an event at least; some drivers fetch all that is found
     batches: list[Batch] = []
-    held = 0
+    held, size = 0, 0
     for row in connection.execute(statement):
         batches.append(_batch(org_id, row))
         held += row.events
-        if most is not None and held >= most:
+        size += sum(len(record.details) for record in batches[-1].records)
+        if most is not None and (held >= most or size >= MOST_BYTES):
             break
     return batches
 

@@ -75,10 +75,9 @@ class LiveReplay(Background):
             return
         through = min(waiting - 1, position + channel.width)
         rows = by_index(self._store, channel.scope, channel.query, after=position, through=through, limit=MOST_EVENTS)
-        if len(rows) == MOST_EVENTS:
-            through = rows[-1].index
-        channel.width = min(2 * channel.width, WIDEST) if len(rows) < MOST_EVENTS // 4 else NEAR
-        found = {row.index: row for row in rows}
+        channel.width = min(2 * channel.width, WIDEST) if len(rows.events) < MOST_EVENTS // 4 else NEAR
+        through = min(through, rows.reached)
+        found = {row.index: row for row in rows.events}
         matches = compile_match(with_mandatory_filter(channel.scope, channel.query)) if aside else None
         for index, record in aside:
             if position < index <= through and index not in found and matches is not None and matches(record):

@@ -140,7 +140,7 @@ class Finder:
         )  # fmt: skip
         if len(found.rows) >= need:
             return Block(found.rows, (found.rows[-1].occurred_at, found.rows[-1].index))
-        if not found.complete:
+        if not found.complete:  # by time or by bytes
             return Block(found.rows, found.reached)
         aside = [as_stored_event(index, record) for index, record in self._aside(scope, query)]
         return Block([*found.rows, *aside], None)

@@ -6,6 +6,7 @@ from tallystick.events.record import Record, StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.page import Position
+from tallystick.store.bounded_rows import MOST_BYTES, size_of
 from tallystick.store.events import EventStore
 from tallystick.store.reading import by_index, in_order
 from tallystick.store.windows import Budget, Direction, Place
@@ -69,10 +70,10 @@ def by_time(
         return data[: asked.limit], Position(asked.mark, last.occurred_at, last.index).encode(), False
     if found.complete:
         return data, None, False
-    # The time ran out: the cursor carries the part of the offset that is still to be skipped.
+    # The time ran out, or the bytes are used up: the cursor carries the part of the offset that is still to be skipped.
     left = found.offset + max(0, start - len(merged))
     at = found.reached or (0, -1)
-    return data, Position(asked.mark, at[0], at[1], left).encode(), len(data) < asked.limit
+    return data, Position(asked.mark, at[0], at[1], left).encode(), len(data) < asked.limit and not found.is_cut
 
 
 def page_by_index(store: EventStore, asked: PageRequest, after: int, through: int, budget: Budget) -> Outcome:
@@ -81,14 +82,23 @@ def page_by_index(store: EventStore, asked: PageRequest, after: int, through: in
     # The store is sorted by time, not by index: a range of indexes costs about the same however few of its events
     # match. So ranges grow fourfold while too few matches come, and the first is read whatever the time, so that a
     # client that follows the cursor always gets on.
-    at, step = after, max(asked.limit * 4, 1000)
-    while at < through and len(data) <= asked.limit and (at == after or budget.remaining() > LEAST_SECONDS):
+    at, step, bytes_left = after, max(asked.limit * 4, 1000), MOST_BYTES
+    while (
+        at < through
+        and len(data) <= asked.limit
+        and bytes_left > 0
+        and (at == after or budget.remaining() > LEAST_SECONDS)
+    ):
         end = min(through, at + step)
-        data += by_index(store, asked.scope, asked.query, after=at, through=end, limit=asked.limit + 1)
-        at, step = end, step * 4
+        rows = by_index(
+            store, asked.scope, asked.query, after=at, through=end, limit=asked.limit + 1, most_bytes=bytes_left
+        )
+        data += rows.events
+        bytes_left -= sum(map(size_of, rows.events))
+        at, step = rows.reached, step * 4
     data = sorted({one.index: one for one in data if one.index <= at}.values(), key=lambda one: one.index)
     if len(data) > asked.limit:
         return data[: asked.limit], Position(asked.mark, 0, data[asked.limit - 1].index).encode(), False
     if at < through:
-        return data, Position(asked.mark, 0, at).encode(), len(data) < asked.limit
+        return data, Position(asked.mark, 0, at).encode(), len(data) < asked.limit and bytes_left > 0
     return data, None, False

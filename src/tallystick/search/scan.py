@@ -42,11 +42,10 @@ def in_order_of_index(
         # The journal first: what leaves it meanwhile is in the store by then, and doubles are dropped.
         waiting = [(index, record) for index, record in read_unstored(database, scope, start, stop) if matches(record)]
         stored = by_index(store, scope, query, after=start - 1, through=stop - 1, limit=STEP)
-        width = min(width * 2, WIDEST * STEP) if len(stored) < STEP // 4 else STEP
-        if len(stored) == STEP:
-            stop = stored[-1].index + 1
+        width = min(width * 2, WIDEST * STEP) if len(stored.events) < STEP // 4 else STEP
+        stop = min(stop, stored.reached + 1)
         found = {index: as_stored_event(index, record) for index, record in waiting if index < stop}
-        for event in stored:
+        for event in stored.events:
             found.setdefault(event.index, event)
         if found:
             yield [found[index] for index in sorted(found)]
@@ -96,8 +95,9 @@ def explanatory_records(database: Database, store: EventStore, scope: Scope, end
     while after < stored - 1:
         check_stop()
         page = by_index(store, scope, query, after=after, through=stored - 1, limit=RECORDS_AT_ONCE)
-        last = page[-1].index if len(page) == RECORDS_AT_ONCE else stored - 1
-        found = {i: one for i, one in beside.items() if after < i <= last} | {event.index: event for event in page}
+        last = page.reached
+        found = {i: one for i, one in beside.items() if after < i <= last}
+        found |= {event.index: event for event in page.events}
         yield from (found[index] for index in sorted(found))
         after = last
     for block in in_order_of_index(database, store, scope, query, stored, end):

@@ -37,6 +37,8 @@ READING = {
     "use_text_index_postings_cache": 1,
     # Parts are read one after the other in the order of time, instead of all at once.
     "read_in_order_two_level_merge_threshold": 1,
+    # Of rows that are sorted only those that are wanted are kept in memory, however large they are.
+    "max_bytes_before_remerge_sort": 32 << 20,
 }
 
 

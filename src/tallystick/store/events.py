@@ -33,7 +33,7 @@ ENGINE = MergeTree ORDER BY org_id"""
 Parameters = dict[str, Any]
 LEAST_SECONDS = 0.01
 _PIECE = 1 << 20
-_STREAMED = 8192  # rows of a streamed block: a fourth of the memory of the engine's own choice
+_STREAMED = 1024  # rows of a streamed block: the largest events have 64 MB
 _ROWS = 4096  # in a block: the largest events fill a quarter of a gigabyte
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
+from tallystick.store.bounded_rows import MOST_BYTES, BoundedRows, bounded_rows, size_of
 from tallystick.store.bounds import Bounded, compile_bounded
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
@@ -35,10 +36,14 @@ IDS_AT_ONCE = 50
 
 @dataclass(slots=True)
 class ReadResult:
-    """The rows read. If incomplete: `reached` is the last place read, `offset` the matches still to skip from there."""
+    """The rows read. If incomplete: `reached` is the last place read, `offset` the matches still to skip from there.
+
+    `is_cut`: incomplete since the rows have bounded_rows.MOST_BYTES, not since the time ran out.
+    """
 
     rows: list[StoredEvent] = field(default_factory=list)
     complete: bool = False
+    is_cut: bool = False
     reached: Place | None = None
     offset: int = 0
 
@@ -59,7 +64,8 @@ def in_order(
     need: int,
     budget: Budget,
 ) -> ReadResult:
-    """Up to `need` rows after `start`, in timestamp order, skipping the first `offset` matches."""
+    """Up to `need` rows after `start`, in timestamp order, skipping the first `offset` matches; fewer where they would
+    have more than bounded_rows.MOST_BYTES."""
     bound = compile_bounded(scope, query)
     # An indexed query is answered in one statement nearly always. Where it is not (a rare word of common trigrams),
     # half of the time is left for windows, which always come some way.
@@ -71,7 +77,7 @@ def in_order(
         except StoreTimeout:
             pass
         else:
-            return ReadResult(rows, True)
+            return ReadResult(rows.events, True) if not rows.is_cut else _cut(rows.events)
     found = ReadResult(reached=start, offset=offset)
     windows = Windows(store, span_of(scope, query), direction, start)
 
@@ -82,27 +88,56 @@ def in_order(
             if matches <= found.offset:
                 found.offset -= matches
                 return False
-        wanted = need - len(found.rows)
-        found.rows += _rows(store, bound, window, direction, found.offset, wanted, seconds)
+        wanted, bytes_left = need - len(found.rows), MOST_BYTES - sum(map(size_of, found.rows))
+        rows = _rows(store, bound, window, direction, found.offset, wanted, seconds, bytes_left)
+        found.rows += rows.events
+        found.is_cut = rows.is_cut
         found.offset = 0
-        return len(found.rows) >= need
+        return rows.is_cut or len(found.rows) >= need
 
     windows.run(budget, read)
+    if found.is_cut:
+        return _cut(found.rows)
     found.complete = windows.complete or len(found.rows) >= need
     found.reached = windows.reached
     return found
 
 
+def _cut(rows: list[StoredEvent]) -> ReadResult:
+    return ReadResult(rows, is_cut=True, reached=(rows[-1].occurred_at, rows[-1].index))
+
+
+class IndexedRows(NamedTuple):
+    """Rows in order of index, and the index through which all that match were read."""
+
+    events: list[StoredEvent]
+    reached: int
+
+
 def by_index(
-    store: EventStore, scope: Scope, query: Query, *, after: int, through: int, limit: int | None = None
-) -> list[StoredEvent]:
-    """Rows with after < index ≤ through, ordered by index."""
+    store: EventStore,
+    scope: Scope,
+    query: Query,
+    *,
+    after: int,
+    through: int,
+    limit: int | None = None,
+    most_bytes: int = MOST_BYTES,
+) -> IndexedRows:
+    """Rows with after < index ≤ through, ordered by index; at most `limit`, and fewer where they would have more than
+    `most_bytes`."""
     bound = compile_bounded(scope, query)
-    return store.read(
+    need = through - after if limit is None else limit
+    rows = bounded_rows(
+        store,
         f"{bound.where} AND seq > {{after:Int64}} AND seq <= {{through:Int64}}",
-        "ORDER BY seq" + (" LIMIT {need:UInt64}" if limit is not None else ""),
-        bound.parameters | {"after": after, "through": through} | ({} if limit is None else {"need": limit}),
+        "ORDER BY seq",
+        bound.parameters | {"after": after, "through": through},
+        need=max(0, need),
+        most_bytes=most_bytes,
     )
+    is_part = rows.is_cut or len(rows.events) >= need > 0
+    return IndexedRows(rows.events, rows.events[-1].index if is_part else through)
 
 
 def by_ids(store: EventStore, scope: Scope, times: Mapping[bytes, int]) -> Iterator[StoredEvent]:
@@ -214,10 +249,12 @@ def _rows(
     offset: int,
     need: int,
     seconds: float | None,
-) -> list[StoredEvent]:
+    most_bytes: int = MOST_BYTES,
+) -> BoundedRows:
     where, parameters = narrowed(bound, window, direction)
-    tail = f"{order_by(direction)} LIMIT {{need:UInt64}} OFFSET {{skip:UInt64}}"
-    return store.read(where, tail, parameters | {"need": need, "skip": offset}, seconds=seconds)
+    return bounded_rows(
+        store, where, order_by(direction), parameters, need=need, skip=offset, most_bytes=most_bytes, seconds=seconds
+    )
 
 
 def _count(store: EventStore, bound: Bounded, window: Window, direction: Direction, seconds: float | None) -> int:
