@@ -201,10 +201,7 @@ def build(settings: Settings) -> Services:
     scheduler = Scheduler(database, exporter, lease, export_worker.wake, own_actions)
     evaluator = Evaluator(database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions)
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
-    # Called after each commit with the organization and the new end of its log.
-    sequencer.listeners += [
-        hub.notify, lambda _org_id, _end: shipper.wake(), lambda _org_id, _end: evaluator.wake()
-    ]  # fmt: skip
+    _listen_to_commits(sequencer, hub, shipper, evaluator)
     workers: list[Worker] = [purger, eraser, exporter, checker, backup_worker]
     workers += [scheduler, message_worker, email_worker, export_worker]
     workers += [BaselineWorker(database, store), evaluator, *hub.workers]
@@ -232,6 +229,13 @@ def build(settings: Settings) -> Services:
         workers=tuple(workers),
         preparations=(backup_worker.open, eraser.replay_at_start, signer.open),
     )
+
+
+def _listen_to_commits(sequencer: Sequencer, hub: LiveHub, shipper: Shipper, evaluator: Evaluator) -> None:
+    """Each is called after each commit with the organization and the new end of its log."""
+    sequencer.listeners += [
+        hub.notify, lambda _org_id, _end: shipper.wake(), lambda _org_id, _end: evaluator.wake()
+    ]  # fmt: skip
 
 
 async def _find_held(
