@@ -26,6 +26,7 @@ from tallystick.access import keys, organizations
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
+from tallystick.destinations.approval import approve
 from tallystick.ledger import log
 
 ORGANIZATIONS, RULES = 50, 4
@@ -68,6 +69,8 @@ def organizations_of(server: Measured, url: str) -> list[httpx.Client]:
             key = keys.create_key(connection, operator_scope(made.org_id), "bench", SCOPES, now=now_us())
         client = httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
         place = client.post("/v1/destinations", json={"kind": "webhook", "settings": {"url": url}}).json()["id"]
+        with database.write() as connection:
+            approve(connection, operator_scope(made.org_id), place, None, now=now_us())
         rules = [
             {"name": "Trigger", "query": "action:bench.trigger", "destinations": [place]},
             {"name": "Guessing", "query": "action:user.login_failed", "count": 50, "window_seconds": 60,

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import pytest
 from standardwebhooks import Webhook
 
+from tallystick.access.scopes import operator_scope
 from tallystick.clock import now_us, rfc3339
 from tallystick.database.engine import Database
+from tallystick.destinations.approval import approve
 from tests.api.api_client import ApiClient, Operator, event, eventually, plain_client, problem
 from tests.destinations.receiver import Receiver, open_receiver
 from tests.fixtures.servers import Starter
@@ -57,9 +59,11 @@ def alerts_of(asking: ApiClient, rule: dict[str, object]):
     return asking.get(ALERTS, rule=rule["id"]).json()["data"]
 
 
-def test_an_event_becomes_an_alert_and_reaches_a_webhook_within_seconds(alice, receiver):
+def test_an_event_becomes_an_alert_and_reaches_a_webhook_within_seconds(alice, operator, receiver):
     settings = {"url": receiver.url}
     place = send(alice, "POST", DESTINATIONS, {"kind": "webhook", "name": "Ops", "settings": settings}).json()
+    with operator.database.write() as connection:
+        approve(connection, operator_scope(alice.org_id), place["id"], None, now=now_us())
     rule = make(alice, name="Broken", destinations=[place["id"]], severity="critical", group_by="resource")
     (recorded,) = alice.record(event("thing.broken", resource={"type": "thing", "name": "press"}))
     (one,) = eventually(lambda: alerts_of(alice, rule))

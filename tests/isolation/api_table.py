@@ -30,12 +30,15 @@ POST   /v1/retention/preview                             admin                 2
 GET    /v1/legal-holds                                   admin,events:read     200
 POST   /v1/legal-holds                                   admin                 201
 GET    /v1/legal-holds/{id}                              admin,events:read     200
-POST   /v1/legal-holds/{id}/release                      admin                 200
+POST   /v1/legal-holds/{id}/release                      admin                 403
+GET    /v1/decisions                                     admin                 200
+GET    /v1/decisions/{id}                                admin                 200
+POST   /v1/decisions/{id}/cancel                         admin                 200
 GET    /v1/erasures                                      admin,events:read     200
 POST   /v1/erasures                                      admin,events:read     201
 GET    /v1/erasures/{id}                                 admin,events:read     200
-POST   /v1/erasures/{id}/confirm                         admin,events:read     200
-POST   /v1/erasures/{id}/cancel                          admin,events:read     409
+POST   /v1/erasures/{id}/confirm                         admin,events:read     403
+POST   /v1/erasures/{id}/cancel                          admin,events:read     200
 GET    /v1/exports                                       exports               200
 POST   /v1/exports                                       exports               202
 GET    /v1/exports/{id}                                  exports               200
@@ -106,7 +109,7 @@ _RULE = {"name": "Made", "query": "action:thing.done", "count": 1, "window_secon
 _PERIOD = {"start": "2024-01-01", "end": "2024-01-31"}
 BODIES: dict[str, Any] = {
     "POST /v1/audit-logs": {"action": "thing.done"},
-    "POST /v1/retention": {"retention_days": 36_000},
+    "POST /v1/retention": {"retention_days": 36_500},
     "POST /v1/retention/preview": {"retention_days": 36_000},
     "POST /v1/legal-holds": {"name": "Case 7", "query": "status:failed"},
     "POST /v1/erasures": {"subject": {"email": "nobody@acme.example"}, "reason": "Request 17"},

@@ -8,11 +8,13 @@ from typing import Any
 import httpx
 from sqlalchemy import select, update
 
+from tallystick import ids
 from tallystick.access import keys, members, organizations, people, sessions
 from tallystick.access.csrf import form_token
+from tallystick.access.decisions import request_decision
 from tallystick.access.scopes import PERMISSIONS, operator_scope, person_scope
 from tallystick.access.sessions import cookie_name
-from tallystick.access.tables import api_keys, memberships
+from tallystick.access.tables import api_keys, decisions, memberships
 from tallystick.alerts.tables import alert_rules, alerts
 from tallystick.cases import changes as case_changes
 from tallystick.cases.tables import cases
@@ -24,6 +26,7 @@ from tallystick.destinations.tables import destinations
 from tallystick.erasure.tables import erasures
 from tallystick.exports.tables import export_links, exports
 from tallystick.ledger import log
+from tallystick.retention.holds import RELEASE
 from tallystick.retention.tables import legal_holds
 from tallystick.saved import saved_views
 from tallystick.saved.tables import saved_views as saved_views_table
@@ -34,8 +37,8 @@ from tests.fixtures.servers import Server
 PATIENCE_SECONDS = 30
 ROLES = ("owner", "admin", "auditor", "member")
 # What nobody else may change; without the columns that background work changes.
-KEPT = (alert_rules, cases, export_links, export_schedules, legal_holds, memberships, review_findings, review_reminders,
-        reviews, saved_views_table, schedule_recipients)  # fmt: skip
+KEPT = (alert_rules, cases, decisions, export_links, export_schedules, legal_holds, memberships, review_findings,
+        review_reminders, reviews, saved_views_table, schedule_recipients)  # fmt: skip
 KEPT_COLUMNS = (
     *(destinations.c[name] for name in ("destination_id", "name", "settings", "sealed", "enabled", "approval")),
     *(api_keys.c[name] for name in ("key_id", "scopes", "revoked_at")),
@@ -137,6 +140,10 @@ class Prepared:
                 "/v1/export-schedules", frequency="daily", recipients=[f"owner@{self.slug}.example"]
             )
             self.ids["hold"] = post("/v1/legal-holds", name="Hold", query="action:never.done")
+            held = ids.parse_uuid("hold", post("/v1/legal-holds", name="Other", query="action:never.done"))
+            with self.database.write() as connection:
+                decision = request_decision(connection, owner, RELEASE, held, now=now_us())
+            self.ids["decision"] = decision.public_id
             self.ids["erasure"] = post("/v1/erasures", subject={"email": "no@where.example"}, reason="Request 1")
             period = {"start": "2024-01-01", "end": "2024-01-31"}
             self.ids["review"] = post("/v1/reviews", period=period)

@@ -119,7 +119,7 @@ def send(
 ) -> httpx.Response:
     """The answer to a request for the organization's things; a form is filled in so that it would be accepted."""
     ids = IDS.get(row.name, {})
-    path = re.sub(r"\{(\w+?)(_id)?\}", lambda match: ids.get(match[1]) or f"{{{match[1]}}}", row.path)
+    path = re.sub(r"\{(\w+?)(_id)?\}", lambda match: ids.get(match[0][1:-1]) or f"{{{match[1]}}}", row.path)
     given = {"Origin": organization.server.url, "Cookie": "; ".join(map("=".join, cookies.items()))} | (headers or {})
     content = None
     if row.method == "POST":

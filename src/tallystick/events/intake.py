@@ -17,7 +17,7 @@ import msgspec
 from tallystick.clock import from_us, to_us
 from tallystick.events.body import read_body
 from tallystick.events.catalogue import Category, Status, category_of, status_of
-from tallystick.events.details import KEY_BEGINS, MAX_PATH, MAX_VALUES, Unfit, redact_keys, walker_for
+from tallystick.events.details import KEY_BEGINS, MAX_PATH, MAX_VALUES, Found, Unfit, redact_keys, walker_for
 from tallystick.events.examine import TOO_DEEP, examine
 from tallystick.events.incoming import Actor, Context, Details, EventInput, OnBehalfOf, Resource
 from tallystick.events.output import SKEW
@@ -135,14 +135,9 @@ class _Intake:
             occurred_at, stamp = to_us(timestamp), _stamp(timestamp)
         else:
             occurred_at, stamp, sound = 0, "", False
-        paths: list[str] = []
-        values: list[str] = []
-        redacted = list(keys_at)
-        try:
-            self._walk(event, (paths, values, redacted))
-        except Unfit as unfit:
-            self._problems.add(index, unfit.place, unfit.code, _UNFIT[unfit.code])
-            event.changes = event.request = event.response = event.metadata = None  # may be too deep to be encoded
+        found: Found = ([], [], list(keys_at))
+        paths, values, redacted = found
+        self._walk_details(index, event, found)
         if not sound:
             self._refuse(index, event)
         external_id = event.external_id or ""
@@ -164,8 +159,8 @@ class _Intake:
             self._too_large(index, size)
         if self._problems.found:
             return
-        if (KEY_BEGINS in target or KEY_BEGINS in who or KEY_BEGINS in details) and (found := redact_keys(event)):
-            self.take(index, event, found)  # once: afterwards none is left
+        if (KEY_BEGINS in target or KEY_BEGINS in who or KEY_BEGINS in details) and (places := redact_keys(event)):
+            self.take(index, event, places)  # once: afterwards none is left
             return
         at = len(self.prepared) * RANDOM_EACH
         event_id = self._milliseconds + self._random[at : at + RANDOM_ID]
@@ -180,6 +175,13 @@ class _Intake:
         )  # fmt: skip
         ahead = occurred_at > received_at + SKEW
         self.prepared.append(Prepared(record, external_id, digest, _msgpack(record), ahead))
+
+    def _walk_details(self, index: int, event: EventInput, found: Found) -> None:
+        try:
+            self._walk(event, found)
+        except Unfit as unfit:
+            self._problems.add(index, unfit.place, unfit.code, _UNFIT[unfit.code])
+            event.changes = event.request = event.response = event.metadata = None  # may be too deep to be encoded
 
     def _refuse(self, index: int, event: EventInput) -> None:
         add, timestamp, resource, context = self._problems.add, event.timestamp, event.resource, event.context
