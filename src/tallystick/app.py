@@ -33,6 +33,7 @@ from tallystick.clock import now_us
 from tallystick.compliance.reminder import ReminderWorker
 from tallystick.compliance.report_builder import ReportBuilder
 from tallystick.compliance.reports import EVIDENCE, REPORT
+from tallystick.data_access.recorder import DataAccessRecorder
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
 from tallystick.destinations.address_guard import Guard
@@ -86,7 +87,7 @@ MOST_BODY_BYTES = 256 << 20
 # The services that a handler can name as a parameter.
 INJECTED = (
     "settings", "database", "pools", "store", "authenticator", "sign_in", "recorder", "finder", "hub", "prover",
-    "checker", "exporter", "eraser", "destination_context", "delivery_worker", "bodies",
+    "checker", "exporter", "eraser", "destination_context", "delivery_worker", "bodies", "data_access",
 )  # fmt: skip
 
 
@@ -149,6 +150,7 @@ class Services:
     # Of the messages to destinations, which requests wake.
     delivery_worker: DeliveryWorker
     delivery_workers: tuple[DeliveryWorker, ...]
+    data_access: DataAccessRecorder
     # The bytes of all requests that are being read.
     bodies: Allowance
     # Those that bring events into the trail and the store, in the order of their start; stopped in the reverse order.
@@ -186,12 +188,11 @@ def build(settings: Settings) -> Services:
     eraser = _eraser(settings, database, store, archive)
     checker, backup_worker = Checker(database, store), BackupWorker(database, store)
     purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
-    mail_server = parse_mail_server(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
-    destination_context = DestinationContext(
-        SecretBox(settings.secret_key, PURPOSE), Guard(settings.allowed_targets), mail_server
-    )
+    destination_context = _destination_context(settings)
+    mail_server = destination_context.mail_server
     own_actions = recorder.own_actions_waiting
-    lease, export_mailer = schedule_lease(database), _export_mailer(settings, mail_server)
+    lease, data_access = schedule_lease(database), DataAccessRecorder(database, own_actions)
+    export_mailer = _export_mailer(settings, mail_server)
     exports = ExportQueue(database, exporter, lease, export_mailer, export_storage(settings))
     mail_rest = MailServerRest()
     message_worker, email_worker, export_worker = (
@@ -202,7 +203,7 @@ def build(settings: Settings) -> Services:
     evaluator = Evaluator(database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions)
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluator)
-    workers: list[Worker] = [purger, eraser, exporter, checker, backup_worker]
+    workers: list[Worker] = [data_access, purger, eraser, exporter, checker, backup_worker]
     workers += [scheduler, message_worker, email_worker, export_worker]
     workers += [BaselineWorker(database, store), evaluator, *hub.workers]
     if settings.smtp_url:
@@ -223,6 +224,7 @@ def build(settings: Settings) -> Services:
         destination_context=destination_context,
         delivery_worker=message_worker,
         delivery_workers=(message_worker, email_worker, export_worker),
+        data_access=data_access,
         bodies=Allowance(MOST_BODY_BYTES, "More arrives than can be read. Send the request again later.", "overloaded"),
         # The sequencer stops before the shipper and the signer: what waits is committed, shipped and signed.
         recording_workers=(signer, shipper, sequencer),
@@ -268,6 +270,12 @@ def _archive(settings: Settings, database: Database, store: EventStore, prover: 
 def _eraser(settings: Settings, database: Database, store: EventStore, archive: Archive | None) -> Eraser:
     archive_eraser = ArchiveEraser(archive) if archive else None
     return Eraser(database, store, settings.data_dir, personal_data(database, settings.data_dir), archive_eraser)
+
+
+def _destination_context(settings: Settings) -> DestinationContext:
+    """What deliveries need: the box of secrets, the guard of targets, and the mail server, if there is one."""
+    mail_server = parse_mail_server(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
+    return DestinationContext(SecretBox(settings.secret_key, PURPOSE), Guard(settings.allowed_targets), mail_server)
 
 
 def _export_mailer(settings: Settings, mail_server: MailServer | None) -> ExportMailer | None:
@@ -363,7 +371,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
     for_api = ApiServices(
         made.settings, made.connections.recording, made.database, made.pools, made.store, made.authenticator,
         made.recorder, made.finder, made.hub, made.prover, made.checker, made.eraser, made.exporter,
-        made.destination_context, made.delivery_worker, made.bodies,
+        made.destination_context, made.delivery_worker, made.bodies, made.data_access,
     )  # fmt: skip
     app = Litestar(
         route_handlers=[API, WEB],

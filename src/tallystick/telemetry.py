@@ -59,6 +59,10 @@ http_request_seconds = Histogram(
     "tallystick_http_request_seconds", "Time to answer, by route, method and status", ["route", "method", "status"],
     buckets=SECONDS, registry=registry,
 )  # fmt: skip
+unknown_keys_total = Counter(
+    "tallystick_unknown_keys", "Requests with an API key that does not exist or is mistyped, by reason", ["reason"],
+    registry=registry,
+)  # fmt: skip
 live_viewers = Gauge("tallystick_live_viewers", "Live views connected", registry=registry)
 checkpoints_signed_total = Counter("tallystick_checkpoints_signed", "Checkpoints signed", registry=registry)
 log_frozen = Gauge("tallystick_log_frozen", "Logs frozen because their root does not match", registry=registry)

@@ -17,6 +17,7 @@ from tallystick.access.scopes import api_key_scope
 from tallystick.access.secret import token_digest
 from tallystick.access.sessions import Session
 from tallystick.access.tables import api_keys
+from tallystick.access.unknown_keys import UnknownKeys
 from tallystick.clock import SECOND_US, now_us, rfc3339
 from tallystick.database.engine import Database
 from tallystick.errors import Unauthorized
@@ -54,6 +55,7 @@ class Authenticator:
         self._seen: dict[bytes, _CachedKey] = {}
         self._used: dict[UUID, int] = {}
         self._rejected: dict[tuple[UUID, str], int] = {}
+        self._unknown = UnknownKeys(now)
 
     def cached_scope(self, token: str, address: str) -> Scope | None:
         """The key's scope if it was read within the last five seconds, else None: then call `key_scope` in a thread."""
@@ -74,10 +76,12 @@ class Authenticator:
         if scope is not None:
             return scope
         if not keys.is_well_formed(token):
+            self._unknown.note("malformed", token, address)
             raise _unknown_key()
         with self._database.read() as connection:
             key = keys.find_by_token(connection, token)
         if key is None:
+            self._unknown.note("unknown", token, address)
             raise _unknown_key()
         now = self._now()
         objection = _objection(key, address, now)

@@ -32,6 +32,8 @@ async def authorize_scope(request: Request[Any, Any, Any], services: ApiServices
     if scope is None:
         scope = await services.recording_database.run(services.authenticator.key_scope, token, address)
     require(scope, *declared.permissions)
+    if "events:read" in declared.permissions:
+        services.data_access.note_request(scope, address)
     return narrowed(scope, declared.usable)
 
 

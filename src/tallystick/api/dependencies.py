@@ -3,6 +3,7 @@
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
 from tallystick.api.readiness import Readiness
+from tallystick.data_access.recorder import DataAccessRecorder
 from tallystick.database.engine import Database
 from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.delivery_worker import DeliveryWorker
@@ -49,6 +50,7 @@ class ApiServices:
         destination_context: DestinationContext,
         delivery_worker: DeliveryWorker,
         bodies: Allowance,
+        data_access: DataAccessRecorder,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -70,4 +72,5 @@ class ApiServices:
         )
         self.readiness = Readiness(database, store, settings.data_dir)
         self.bodies = bodies
+        self.data_access = data_access
         self.streams = FairLimiter(STREAMS, "streams", busy="too_many_streams")

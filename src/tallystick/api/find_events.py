@@ -7,7 +7,7 @@ from litestar import Request, Response, get
 
 from tallystick import ids
 from tallystick.api.answers import JSON, encode, encoded_answer
-from tallystick.api.authorization import authorize_scope
+from tallystick.api.authorization import authorize_scope, caller_of
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.event_schema import EventErasure, EventResponse, event_response
 from tallystick.api.fields import ResponseBody, SearchableThrough, Time, doc
@@ -55,7 +55,7 @@ async def find_events(request: Request[Any, Any, Any], services: ApiServices) ->
     media = choose_media_type(request, (JSON, *STREAMED))
     parameters = Parameters.of(request)
     if media != JSON:
-        return await stream_events(services, reader, parameters, media)
+        return await stream_events(services, reader, caller_of(request, services), parameters, media)
     layout_of(parameters, media)
     page = await services.pools.searches.run(reader, _page, services.finder, reader, parameters)
     return encoded_answer(page)

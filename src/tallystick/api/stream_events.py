@@ -7,10 +7,12 @@ from typing import Any
 import anyio
 from litestar import Response
 
+from tallystick.access.audit import Caller
 from tallystick.api.answers import HEADERS
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.clock import now_us
+from tallystick.data_access.recorder import is_read_of
 from tallystick.errors import TooMany, Unavailable
 from tallystick.events.record import StoredEvent
 from tallystick.http.streaming_response import StreamingResponse
@@ -30,9 +32,11 @@ BLOCK_EVENTS = 1000
 Writer = Callable[[Sequence[StoredEvent]], bytes]
 
 
-async def stream_events(services: ApiServices, reader: Scope, parameters: Parameters, media: str) -> Response[Any]:
+async def stream_events(
+    services: ApiServices, reader: Scope, caller: Caller, parameters: Parameters, media: str
+) -> Response[Any]:
     """Stream all events of a query, block by block, in bounded memory. Between two blocks it occupies nothing but its
-    place among the streams.
+    place among the streams. Recorded in the trail before the first byte, as an export is.
 
     An error before the first block is answered as one; an error after it breaks the connection, so that no client
     takes a part for the whole. Raises TooMany (`too_many_requests`) and Unavailable (`too_many_streams`) if too many
@@ -45,6 +49,9 @@ async def stream_events(services: ApiServices, reader: Scope, parameters: Parame
     stream = _EventStream(services.finder, reader, parameters, order, write, limit)
     try:
         first = await services.pools.searches.run(reader, stream.next_block)
+        if stream.has_news or not stream.has_ended:
+            record = services.data_access.record_stream
+            await services.pools.short.run(reader, record, reader, caller, parameters.filters(), media)
     except BaseException:
         place.release()
         raise
@@ -98,6 +105,7 @@ class _EventStream:
         self._left = limit
         self._reached: Place | None = None
         self.has_ended = False
+        self.has_news = False  # more was read than the records of this reader's own reading
 
     def next_block(self) -> bytes:
         """The next block as written, b"" without events; sets `has_ended` with the last one. Blocks."""
@@ -109,6 +117,7 @@ class _EventStream:
             events = events[: self._left]
             self._left -= len(events)
         self.has_ended = self._reached is None or self._left == 0
+        self.has_news = self.has_news or not all(is_read_of(self.reader.principal, event) for event in events)
         return self._write(events) if events else b""
 
 

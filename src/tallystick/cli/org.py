@@ -16,6 +16,7 @@ from tallystick.backup.restart_log import restart_frozen_log
 from tallystick.cli.control_database import CLI_CALLER, control_database
 from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say, stdout
 from tallystick.clock import now_us, rfc3339
+from tallystick.data_access.setting import set_view_recording
 from tallystick.ledger import log
 from tallystick.ledger.keys import Keyring
 from tallystick.settings import Settings
@@ -33,6 +34,14 @@ class Plan(StrEnum):
     free = "free"
     pro = "pro"
     enterprise = "enterprise"
+
+
+class ViewChoice(StrEnum):
+    """How much of what people look at is recorded."""
+
+    off = "off"
+    usual = "usual"
+    every = "every"
 
 
 @org.command()
@@ -90,6 +99,27 @@ def plan(
 ) -> None:
     """Change the plan and its retention. A shorter retention takes effect a day later."""
     _set_retention(slug, None, plan, json)
+
+
+@org.command("views")
+def set_views(
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="The organization's short name.")],
+    record: Annotated[
+        ViewChoice,
+        typer.Argument(
+            metavar="RECORD",
+            help="off, usual (what rested, the same once in ten minutes) or every (each view that rested).",
+        ),
+    ],
+) -> None:
+    """Set how much of what people look at is recorded in the trail.
+
+    Requests of API keys are counted by the day, and exports and streams are recorded, whatever is set here.
+    """
+    with control_database() as database, database.write() as connection:
+        scope = operator_scope(organizations.by_slug(connection, slug).org_id)
+        set_view_recording(connection, scope, record, now=now_us(), caller=CLI_CALLER)
+    say(f"{slug}: views are recorded: {record}")
 
 
 def _set_retention(slug: str, days: int | None, plan: Plan | None, json: bool) -> None:

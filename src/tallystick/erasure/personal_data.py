@@ -15,6 +15,7 @@ from tallystick.alerts.fields import digest
 from tallystick.alerts.tables import alert_hits, alert_memory, alert_rules, alerts
 from tallystick.cases.tables import case_events, cases
 from tallystick.compliance.tables import review_findings, review_reminders, reviews
+from tallystick.data_access.tables import data_access_counts
 from tallystick.database.engine import Database
 from tallystick.destinations.tables import deliveries, delivery_attempts, destinations
 from tallystick.erasure.export_files import ExportFiles
@@ -29,7 +30,7 @@ from tallystick.schedules.tables import export_schedules, schedule_deliveries, s
 
 BATCH_ROWS = 500
 JSON = frozenset(
-    {"filter", "recipients", "facts", "search", "shape", "message", "left", "settings"}
+    {"filter", "recipients", "facts", "search", "shape", "message", "left", "settings", "reader"}
 )  # columns that hold it
 
 
@@ -185,6 +186,7 @@ def personal_data(database: Database, data_dir: Path) -> list[PersonalData]:
             ("name", "query", "placed_by"),
             legal_holds.c.released_at.is_not(None),
         ),
+        TableTexts("counts of reads", database, data_access_counts, ("reader",)),
         ExportFiles(database, data_dir),
         TableTexts("idempotency keys", database, idempotency_keys, ("key",), drop=True),
         TableTexts("decisions", database, decisions, ("title", "requested_by_name", "first_by_name", "ended_by_name")),

@@ -33,6 +33,7 @@ from tallystick.web.dependencies import (
     PoolsDep,
     SessionTokenDep,
     UserScopeDep,
+    ViewerDep,
     WebRequest,
 )
 from tallystick.web.event_row import EventRow, event_row
@@ -177,6 +178,7 @@ async def show_alert(
     pools: PoolsDep,
     finder: FinderDep,
     session_token: SessionTokenDep,
+    viewer: ViewerDep,
 ) -> Response[str]:
     """The page of one alert, with its events."""
     zone = filters_of(request).zone
@@ -188,6 +190,7 @@ async def show_alert(
         return alert, [event_row(events[raw], zone, ()) for raw in alert.event_ids if raw in events]
 
     alert, rows = await pools.searches.run(user_scope, load)
+    viewer.note_page("alert", alert_id)
     return html(
         "alert.html",
         frame=frame.at("alerts"),

@@ -12,6 +12,7 @@ from tallystick.web.dependencies import (
     SessionDep,
     SettingsDep,
     UserScopeDep,
+    ViewerDep,
     WebRequest,
 )
 from tallystick.web.event_list import EventList, count_events, load_event_list
@@ -31,6 +32,7 @@ async def show_audit_logs(
     pools: PoolsDep,
     finder: FinderDep,
     settings: SettingsDep,
+    viewer: ViewerDep,
 ) -> Response[str]:
     """The whole page; before the first event, instructions for sending one."""
     filters = filters_of(request)
@@ -42,17 +44,23 @@ async def show_audit_logs(
     listing = await pools.searches.run(
         user_scope, load_event_list, user_scope, finder, filters, request.query_params.get("cursor")
     )
+    if listing.error is None:
+        viewer.note_list(filters, found=listing.count)
     return html("audit_logs.html", frame=frame, listing=listing, filters=filters, panel=None, open_id="")
 
 
 @get(f"{PATH}/rows", name="web.audit_logs.rows", opt=EVERY_ROLE)
-async def show_rows(request: WebRequest, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep) -> Response[str]:
+async def show_rows(
+    request: WebRequest, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep, viewer: ViewerDep
+) -> Response[str]:
     """The list of events as a fragment; with a cursor, only the rows that follow."""
     filters = filters_of(request)
     cursor = request.query_params.get("cursor")
     listing: EventList = await pools.searches.run(
         user_scope, partial(load_event_list, rows_first=True), user_scope, finder, filters, cursor
     )
+    if listing.error is None:
+        viewer.note_list(filters, found=listing.count)
     if cursor is not None:
         return html("older_rows.html", listing=listing, filters=filters, open_id="")
     if listing.error is not None:  # the shown list stays until the search is valid
@@ -65,10 +73,11 @@ async def show_rows(request: WebRequest, user_scope: UserScopeDep, pools: PoolsD
 
 @get(f"{PATH}/count", name="web.audit_logs.count", opt=EVERY_ROLE)
 async def show_count(
-    request: WebRequest, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
+    request: WebRequest, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep, viewer: ViewerDep
 ) -> Response[str]:
     """The number of events of the list, which is counted after the rows are shown."""
     listing = await pools.searches.run(user_scope, count_events, user_scope, finder, filters_of(request))
+    viewer.note_list(filters_of(request), found=listing.count, repeats=True)
     return html("count_words.html", listing=listing)
 
 

@@ -27,6 +27,7 @@ from tallystick.web.dependencies import (
     RecorderDep,
     SettingsDep,
     UserScopeDep,
+    ViewerDep,
     WebRequest,
 )
 from tallystick.web.investigate import timeline_entry
@@ -73,9 +74,12 @@ async def show_case(
     database: DatabaseDep,
     pools: PoolsDep,
     finder: FinderDep,
+    viewer: ViewerDep,
 ) -> Response[str]:
     """The page of one case: the lines of its report, its timeline with notes, and gaps."""
-    return await case_page(request, case_id, user_scope, frame, database, pools, finder)
+    page = await case_page(request, case_id, user_scope, frame, database, pools, finder)
+    viewer.note_page("case", case_id)
+    return page
 
 
 @get([PATH + "/{case_id:str}/report.pdf", PATH + "/{case_id:str}/report.md"], name="web.case.report", opt=EVERY_ROLE)

@@ -13,7 +13,7 @@ from tallystick.search import find
 from tallystick.search.filters import QUALIFIERS, query_from
 from tallystick.search.tokens import is_quotable, quoted_if_needed
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, ViewerDep, WebRequest
 from tallystick.web.filters import CATEGORIES, PATH, STATUSES, Filters
 from tallystick.web.page_access import EVERY_ROLE
 
@@ -26,13 +26,14 @@ MOST_ADDRESSES = 200  # addresses have no text pattern, so more of them are fetc
 
 @get(PATH + "/complete/{name:str}", name="web.audit_logs.complete", opt=EVERY_ROLE)
 async def complete_value(
-    request: WebRequest, name: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
+    request: WebRequest, name: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep, viewer: ViewerDep
 ) -> Response[list[dict[str, Any]]]:
     """Values that contain `typed`, as `[{"text": "user:sarah@acme.com", "count": 4}…]`; `q` is the rest."""
     if name not in FIELDS:
         raise BadRequest(f"Values can be suggested for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     typed = request.query_params.get("typed", "")[:200].strip().strip('"*')
     values = await pools.searches.run(user_scope, _values, finder, user_scope, filters_of(request), FIELDS[name], typed)
+    viewer.note_list(filters_of(request), repeats=True)
     offers = [{"text": f"{name}:{quoted_if_needed(value)}", "count": count} for value, count in values]
     return Response(offers, media_type=MediaType.JSON)
 

@@ -16,6 +16,7 @@ from tallystick.access.audit import Caller
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.sessions import Session
 from tallystick.access.sign_in import SignIn
+from tallystick.data_access.recorder import DataAccessRecorder
 from tallystick.database.engine import Database
 from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.delivery_worker import DeliveryWorker
@@ -31,6 +32,7 @@ from tallystick.search.find import Finder
 from tallystick.settings import Settings
 from tallystick.store.events import EventStore
 from tallystick.web.page_frame import PageFrame
+from tallystick.web.viewer import Viewer
 from tallystick.work.request_pools import RequestPools
 
 T = TypeVar("T")
@@ -42,6 +44,7 @@ AuthenticatorDep = Injected[Authenticator]
 BodiesDep = Injected[Allowance]
 CallerDep = Injected[Caller]
 CheckerDep = Injected[Checker]
+DataAccessDep = Injected[DataAccessRecorder]
 DatabaseDep = Injected[Database]
 DeliveryWorkerDep = Injected[DeliveryWorker]
 DestinationContextDep = Injected[DestinationContext]
@@ -57,6 +60,7 @@ ProverDep = Injected[Prover]
 RecorderDep = Injected[Recorder]
 RequestCallerDep = Injected[Caller]
 UserScopeDep = Injected[Scope]
+ViewerDep = Injected[Viewer]
 SessionDep = Injected[Session]
 SessionTokenDep = Injected[str]
 SettingsDep = Injected[Settings]

@@ -18,6 +18,7 @@ from tallystick.web.dependencies import (
     SettingsDep,
     StoreDep,
     UserScopeDep,
+    ViewerDep,
     WebRequest,
 )
 from tallystick.web.event_list import EventList, load_event_list
@@ -43,6 +44,7 @@ async def show_event(
     finder: FinderDep,
     settings: SettingsDep,
     store: StoreDep,
+    viewer: ViewerDep,
 ) -> Response[str]:
     """The panel for htmx, else the page with the panel open. 404 if the event does not exist or may not be seen."""
     filters = filters_of(request)
@@ -52,22 +54,25 @@ async def show_event(
         if in_page:
             return html("panel_missing.html", filters=filters)
         raise event_not_found()
+    viewer.note_event(event_id)
     erasures: list[ErasureRecord] = []
     if stored.remains:
         erasures = await pools.searches.run(user_scope, records_of_event, database, store, user_scope, stored.index)
     panel = event_panel(stored, filters, settings.public_url, erasures)
     if in_page:
         return html("panel.html", panel=panel, filters=filters)
+    viewer.note_list(filters)
     return await _page_with_panel(request, frame, pools, finder, user_scope, filters, panel)
 
 
 @get(PATH + "/{event_id:str}/related", name="web.audit_logs.related", opt=EVERY_ROLE)
 async def show_related(
-    request: WebRequest, event_id: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
+    request: WebRequest, event_id: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep, viewer: ViewerDep
 ) -> Response[str]:
     """The events around an event, as a short list for its panel."""
     filters = filters_of(request)
     found = await pools.searches.run(user_scope, _related, finder, user_scope, event_id)
+    viewer.note_event(event_id, repeats=True)
     rows = [(event_row(one.stored, filters.zone), one.relations) for one in found.events]
     return html("related.html", rows=rows, found=found, filters=filters, event_id=event_id)
 

@@ -10,7 +10,7 @@ from tallystick.query.scope import Scope
 from tallystick.search import find
 from tallystick.search.filters import query_from
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, ViewerDep, WebRequest
 from tallystick.web.filter_links import FilterLinks, filter_links
 from tallystick.web.filters import LABELS, PATH, Filters, value_label
 from tallystick.web.page_access import EVERY_ROLE
@@ -31,13 +31,14 @@ class FacetRow:
 
 @get(PATH + "/facets/{name:str}", name="web.audit_logs.facets", opt=EVERY_ROLE)
 async def show_facets(
-    request: WebRequest, name: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
+    request: WebRequest, name: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep, viewer: ViewerDep
 ) -> Response[str]:
     """The most frequent values of one field among the filtered events."""
     if name not in FIELDS:
         raise BadRequest(f"Values can be counted for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     filters = filters_of(request)
     values, is_partial = await pools.searches.run(user_scope, _facet_values, finder, user_scope, filters, name)
+    viewer.note_list(filters, repeats=True)
     return html("facets.html", values=values, partial=is_partial, label=LABELS[name], most=MOST)
 
 

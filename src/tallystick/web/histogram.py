@@ -13,7 +13,7 @@ from tallystick.query.scope import Scope
 from tallystick.search import find
 from tallystick.search.filters import query_from
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, ViewerDep, WebRequest
 from tallystick.web.filters import PATH, Filters
 from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import html
@@ -34,11 +34,12 @@ class HistogramBar:
 
 @get(f"{PATH}/histogram", name="web.audit_logs.histogram", opt=EVERY_ROLE)
 async def show_histogram(
-    request: WebRequest, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
+    request: WebRequest, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep, viewer: ViewerDep
 ) -> Response[str]:
     """The histogram as data for the script and as a table; empty if the search is invalid."""
     filters = filters_of(request)
     counted = await pools.searches.run(user_scope, _load, finder, user_scope, filters)
+    viewer.note_list(filters, repeats=True)
     bars = [_bar(bucket, counted["interval_seconds"], filters) for bucket in counted["buckets"]] if counted else []
     points = _points(counted, filters.zone) if counted else ""
     totals = {name: sum(getattr(bar, name) for bar in bars) for name in ("success", "failed")}

@@ -19,7 +19,7 @@ from tallystick.events.record import StoredEvent
 from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, PoolsDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, PoolsDep, UserScopeDep, ViewerDep, WebRequest
 from tallystick.web.event_panel import event_not_found, find_event
 from tallystick.web.event_row import EventRow, event_row
 from tallystick.web.filters import PATH, Filters
@@ -74,6 +74,7 @@ async def investigate(
     database: DatabaseDep,
     pools: PoolsDep,
     finder: FinderDep,
+    viewer: ViewerDep,
 ) -> Response[str]:
     """The timeline around an event, and a form that creates a case from it."""
     filters = filters_of(request)
@@ -83,6 +84,7 @@ async def investigate(
     investigation = await pools.searches.run(
         user_scope, _load, database, finder, user_scope, event_id, filters, by, spans
     )
+    viewer.note_event(event_id)
     return html(
         "investigate.html",
         frame=frame.at("audit-logs"),

@@ -20,11 +20,20 @@ from tallystick.live.batch import LiveBatch
 from tallystick.live.hub import LiveHub
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
-from tallystick.web.dependencies import AuthenticatorDep, DatabaseDep, LiveHubDep, SessionTokenDep, WebRequest
+from tallystick.web.dependencies import (
+    AuthenticatorDep,
+    DataAccessDep,
+    DatabaseDep,
+    LiveHubDep,
+    RequestCallerDep,
+    SessionTokenDep,
+    WebRequest,
+)
 from tallystick.web.event_row import event_row
 from tallystick.web.filters import PATH, Filters, parse_filters
 from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import row_html
+from tallystick.web.viewer import Viewer
 
 MOST_ROWS = 500  # rows per message; the page shows no more
 CHECK_SECONDS = 15.0
@@ -107,6 +116,8 @@ async def follow_events(
     database: DatabaseDep,
     authenticator: AuthenticatorDep,
     hub: LiveHubDep,
+    data_access: DataAccessDep,
+    request_caller: RequestCallerDep,
 ) -> Response[Any]:
     """Streams the matching events after index `Last-Event-ID`, or `after`.
 
@@ -118,7 +129,9 @@ async def follow_events(
     viewer = LiveView(database, authenticator, hub, session_token, filters, _after(request))
     ended: Callable[[], None] = do_nothing
     with suppress(Unauthorized, Forbidden):  # the stream says so
-        ended = hub.admit(await viewer.scope()).release
+        scope = await viewer.scope()
+        ended = hub.admit(scope).release
+        Viewer(data_access, scope, request_caller).note_list(filters, repeats=True)
     return StreamingResponse(viewer.messages(), media_type="text/event-stream", headers=HEADERS, ended=ended)
 
 

@@ -15,7 +15,7 @@ from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.verify.tree import Unproven, check_inclusion, leaf_hash
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import DatabaseDep, FinderDep, PoolsDep, ProverDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import DatabaseDep, FinderDep, PoolsDep, ProverDep, UserScopeDep, ViewerDep, WebRequest
 from tallystick.web.event_panel import event_not_found, find_event
 from tallystick.web.filters import PATH
 from tallystick.web.page_access import EVERY_ROLE
@@ -59,7 +59,7 @@ async def show_proof(
 
 @get(PATH + "/{event_id:str}/proof.json", name="web.audit_logs.proof_file", opt=EVERY_ROLE)
 async def download_proof(
-    event_id: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep, prover: ProverDep
+    event_id: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep, prover: ProverDep, viewer: ViewerDep
 ) -> Response[bytes]:
     """The proof with the event's parts as JSON, as the API returns it and `tallystick verify` reads it."""
 
@@ -72,7 +72,9 @@ async def download_proof(
         return msgspec.json.encode(document | {"proof": proof_text(proof, event)})
 
     headers = {"Content-Disposition": f'attachment; filename="{event_id}.proof.json"'}
-    return Response(await pools.searches.run(user_scope, build), media_type="application/json", headers=headers)
+    content = await pools.searches.run(user_scope, build)
+    viewer.note_event(event_id, repeats=True)
+    return Response(content, media_type="application/json", headers=headers)
 
 
 def _prove(database: Database, finder: Finder, prover: Prover, scope: Scope, event_id: str) -> ProofLine:

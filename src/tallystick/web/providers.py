@@ -18,16 +18,20 @@ from tallystick.query.scope import Scope
 from tallystick.web.dependencies import (
     AuthenticatorDep,
     BodiesDep,
+    CallerDep,
+    DataAccessDep,
     DatabaseDep,
     FormReader,
     RequestCallerDep,
     SessionDep,
     SessionTokenDep,
     SettingsDep,
+    UserScopeDep,
     WebRequest,
 )
 from tallystick.web.page_access import require_page_role
 from tallystick.web.page_frame import PageFrame
+from tallystick.web.viewer import Viewer
 
 
 async def provide_token(request: WebRequest, settings: SettingsDep) -> str:
@@ -51,6 +55,11 @@ async def provide_user_scope(request: WebRequest, session: SessionDep) -> Scope:
     require(session.scope, "events:read")
     require_page_role(session.scope, request.route_handler.opt)
     return session.scope
+
+
+async def provide_viewer(user_scope: UserScopeDep, caller: CallerDep, data_access: DataAccessDep) -> Viewer:
+    """Notes for the signed-in person what a page shows."""
+    return Viewer(data_access, user_scope, caller)
 
 
 async def provide_frame(session: SessionDep, session_token: SessionTokenDep, database: DatabaseDep) -> PageFrame:

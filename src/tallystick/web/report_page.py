@@ -13,7 +13,7 @@ from tallystick.exports.request import Export, require_file
 from tallystick.render.compliance_pdf import answer_words, exception_words, report_pdf
 from tallystick.render.compliance_report import NO_EVIDENCE, ExceptionReport, ReportPeriod, ValueGroup
 from tallystick.web.compliance_page import PATH, find_report, period_words
-from tallystick.web.dependencies import CallerDep, DatabaseDep, ExporterDep, FrameDep, PoolsDep, UserScopeDep
+from tallystick.web.dependencies import CallerDep, DatabaseDep, ExporterDep, FrameDep, PoolsDep, UserScopeDep, ViewerDep
 from tallystick.web.filters import Filters
 from tallystick.web.form_request import FormRequestDep
 from tallystick.web.page_access import WHOLE_TRAIL
@@ -64,6 +64,7 @@ async def show_report(
     database: DatabaseDep,
     pools: PoolsDep,
     exporter: ExporterDep,
+    viewer: ViewerDep,
 ) -> Response[str]:
     """The report, or its progress."""
     export = await database.run(find_report, database, user_scope, report_id)
@@ -77,6 +78,7 @@ async def show_report(
         return html("compliance_making.html", **around, percent=export.progress // 10, why=_missing_reason(export))
     report = await pools.searches.run(user_scope, reports.load_report, export, exporter.path(export))
     zone = zone_of(report.period.zone)
+    viewer.note_page("report", report_id)
     return html(
         "compliance_report.html",
         **around,

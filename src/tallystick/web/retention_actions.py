@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from tallystick.access import organizations
 from tallystick.access.audit import Caller
 from tallystick.access.decisions import show_decision
+from tallystick.data_access.setting import set_view_recording
 from tallystick.erasure import request as erasures
 from tallystick.erasure.request import Erasure
 from tallystick.erasure.subject import Subject
@@ -49,6 +50,13 @@ async def switch_mail(form_request: FormRequestDep) -> Response[str]:
     """Switches the mail to owners about expiring events on or off."""
     await form_request.write(set_warning_off, form_request.text("mail") == "off", **form_request.context)
     return redirect(PATH)
+
+
+@post(PATH + "/views", name="web.retention.views", opt=OWNERS)
+async def change_view_recording(form_request: FormRequestDep) -> Response[str]:
+    """Changes how much of what people look at is recorded."""
+    await form_request.write(set_view_recording, form_request.text("views"), **form_request.context)
+    return redirect(f"{PATH}#views")
 
 
 @post(PATH + "/holds", name="web.retention.hold", opt=ADMINS)

@@ -8,6 +8,7 @@ from litestar import Response, get
 from tallystick.access.organizations import MOST_DAYS, PLANS, Organization, of_scope
 from tallystick.access.scopes import require_whole_trail
 from tallystick.clock import now_us, second_words
+from tallystick.data_access.setting import ViewRecording, read_view_recording
 from tallystick.database.engine import Database
 from tallystick.destinations.email_queue import EmailState, last_email
 from tallystick.erasure import request as erasures
@@ -42,6 +43,12 @@ from tallystick.web.templating import html
 from tallystick.work.request_pools import RequestPools
 
 PATH = "/retention"
+VIEW_CHOICES: dict[ViewRecording, str] = {"off": "Off", "usual": "Once in ten minutes", "every": "Every view"}
+VIEW_RECORDING: dict[ViewRecording, str] = {
+    "off": "What people look at is not recorded.",
+    "usual": "Searches shown for five seconds and opened events are recorded, the same one once in ten minutes.",
+    "every": "Searches shown for five seconds and opened events are recorded, each time.",
+}
 # Names of the forms in the query string: a preview is a GET, and changes nothing.
 CHANGE, HOLD, RELEASE = "change", "hold", "release"
 
@@ -66,6 +73,7 @@ class RetentionContent:
     wish: WarningSetting
     last_mail: EmailState | None
     archive: ArchiveState
+    views: ViewRecording
     change: RetentionPreview | None = None
     would_hold: tuple[int, bool] | None = None
     would_free: ExpiryCount | None = None
@@ -145,6 +153,8 @@ def _page(page: RetentionPage, loaded: RetentionContent, forms: RetentionForms, 
         requests=loaded.requests,
         would_set=deletion_text(loaded.requests.change) if loaded.requests and loaded.requests.change else (),
         proposal=loaded.requests.proposal if loaded.requests else None,
+        view_choices=VIEW_CHOICES,
+        view_recording=VIEW_RECORDING,
         me=scope.principal.id,
         at=lambda moment: second_words(moment, zone),
     )
@@ -163,6 +173,7 @@ def _load(database: Database, store: EventStore, scope: Scope, forms: RetentionF
             warning_setting(connection, scope.org_id),
             last_email(connection, scope.org_id),
             archive_state(connection, scope),
+            read_view_recording(connection, scope.org_id),
         )
     if "admin" in scope.permissions:
         loaded.requests = load_requests(database, store, scope)

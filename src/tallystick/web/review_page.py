@@ -28,6 +28,7 @@ from tallystick.web.dependencies import (
     PoolsDep,
     StoreDep,
     UserScopeDep,
+    ViewerDep,
     WebRequest,
 )
 from tallystick.web.event_row import event_row
@@ -88,9 +89,11 @@ async def provide_review_page(
 
 
 @get(ONE, name="web.review", opt=WHOLE_TRAIL)
-async def show_review(request: WebRequest, review_page: ReviewPageDep) -> Response[str]:
+async def show_review(request: WebRequest, review_page: ReviewPageDep, viewer: ViewerDep) -> Response[str]:
     """The page of a review."""
-    return await review_page.show(cursor=request.query_params.get("cursor", ""))
+    page = await review_page.show(cursor=request.query_params.get("cursor", ""))
+    viewer.note_page("review", review_page.review_id)
+    return page
 
 
 @post(ONE + "/findings", name="web.review.mark", status_code=303, opt=WHOLE_TRAIL)

@@ -27,6 +27,7 @@ GET  /cases/{case_id}/report.pdf, report.md  the incident report
 GET  /retention                 what is kept, goes, is held, is erased; and what a change would do
                                                     POST /retention         change it
                                                     POST /retention/mail    tell the owners or not
+                                                    POST /retention/views   record what people look at, or not
                                                     POST /retention/holds[/{id}/release]  place, release
                                                     POST /retention/erasures[/{id}/confirm, /cancel]  ask, decide
 GET  /exports                   the exports         POST /exports    ask for one
@@ -115,11 +116,13 @@ from tallystick.web.providers import (
     provide_session,
     provide_token,
     provide_user_scope,
+    provide_viewer,
 )
 from tallystick.web.report_page import download_json, download_pdf, request_evidence, show_progress
 from tallystick.web.report_page import show_report as show_compliance_report
 from tallystick.web.retention_actions import (
     change_retention,
+    change_view_recording,
     decide_erasure,
     decide_request,
     place_hold,
@@ -175,6 +178,7 @@ WEB = Router(
         show_report,
         show_retention,
         change_retention,
+        change_view_recording,
         switch_mail,
         place_hold,
         release_hold,
@@ -230,6 +234,7 @@ WEB = Router(
         "session_token": Provide(provide_token),
         "session": Provide(provide_session),
         "user_scope": Provide(provide_user_scope),
+        "viewer": Provide(provide_viewer),
         "frame": Provide(provide_frame),
         "form": Provide(provide_form),
         "form_reader": Provide(provide_form_reader),

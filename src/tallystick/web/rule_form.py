@@ -31,6 +31,7 @@ from tallystick.web.dependencies import (
     SessionTokenDep,
     StoreDep,
     UserScopeDep,
+    ViewerDep,
     WebRequest,
 )
 from tallystick.web.filters import REPEATED, Filters
@@ -167,6 +168,7 @@ async def show_backtest(
     database: DatabaseDep,
     pools: PoolsDep,
     store: StoreDep,
+    viewer: ViewerDep,
 ) -> Response[str]:
     """The back-test of a rule, or of a detection that is not enabled."""
     days_text = request.query_params.get("days", "30")
@@ -184,6 +186,7 @@ async def show_backtest(
         return title, describe(definition), backtest(database, store, user_scope, definition, now - days * DAY_US, now)
 
     title, rule_words, result = await pools.analyses.run(user_scope, work)
+    viewer.note_page("backtest", name)
     return html(
         "backtest.html",
         frame=frame.at("alerts"),

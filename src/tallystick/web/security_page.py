@@ -16,7 +16,16 @@ from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.search.grammar import parse
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, PoolsDep, StoreDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import (
+    DatabaseDep,
+    FinderDep,
+    FrameDep,
+    PoolsDep,
+    StoreDep,
+    UserScopeDep,
+    ViewerDep,
+    WebRequest,
+)
 from tallystick.web.event_row import EventRow, event_row
 from tallystick.web.page_access import WHOLE_TRAIL
 from tallystick.web.templating import html
@@ -60,13 +69,19 @@ class SecurityContent:
 
 @get(PATH, name="web.security", opt=WHOLE_TRAIL)
 async def show_security(
-    request: WebRequest, user_scope: UserScopeDep, frame: FrameDep, pools: PoolsDep, finder: FinderDep
+    request: WebRequest,
+    user_scope: UserScopeDep,
+    frame: FrameDep,
+    pools: PoolsDep,
+    finder: FinderDep,
+    viewer: ViewerDep,
 ) -> Response[str]:
     """The Security page; the signs are loaded separately."""
     require_whole_trail(user_scope)
     days, zone = _days(request), filters_of(request).zone
     now = now_us()
     content = await pools.searches.run(user_scope, _load, finder, user_scope, days, now, zone)
+    viewer.note_page("security")
     return html(
         "security.html",
         frame=frame.at("security"),
@@ -87,6 +102,7 @@ async def show_sign(
     database: DatabaseDep,
     pools: PoolsDep,
     store: StoreDep,
+    viewer: ViewerDep,
 ) -> Response[str]:
     """One sign, as a fragment: how often it occurred, for whom, and its events."""
     if name not in SIGNS:
@@ -101,6 +117,7 @@ async def show_sign(
         (second_words(one.at, zone), one, _events(definition.query, one.group, one.at, definition.window_us))
         for one in result.firings[::-1][:SHOWN]
     ]
+    viewer.note_page("security")
     return html("security_sign.html", name=name, found=result, last=last, days=days)
 
 

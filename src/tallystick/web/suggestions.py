@@ -11,7 +11,7 @@ from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, ViewerDep, WebRequest
 from tallystick.web.filters import PATH, Filters, parse_filters
 from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import html
@@ -32,7 +32,7 @@ class Suggestion:
 
 @get(PATH + "/suggest/{name:str}", name="web.audit_logs.suggest", opt=EVERY_ROLE)
 async def suggest_values(
-    request: WebRequest, name: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep
+    request: WebRequest, name: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep, viewer: ViewerDep
 ) -> Response[str]:
     """Suggested values of `user` or `resource`, narrowed by the text typed in the menu."""
     field = FIELDS.get(name)
@@ -44,6 +44,7 @@ async def suggest_values(
     offers = await pools.searches.run(
         user_scope, _suggestions, user_scope, finder, filters_of(request), field, typed, chosen
     )
+    viewer.note_list(filters_of(request), repeats=True)
     return html("offered.html", offers=offers, name=name, typed=typed)
 
 

@@ -1,0 +1,37 @@
+"""The signed-in person as a reader of the trail: what a page shows is noted, so that the trail says who saw it."""
+
+from dataclasses import dataclass, replace
+
+from tallystick.access.audit import Caller
+from tallystick.data_access.recorder import DataAccessRecorder
+from tallystick.query.scope import Scope
+from tallystick.web.filters import Filters
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Notes what a page shows; call it once the content was read without an error. Nothing here blocks.
+
+    `repeats`: the content stands beside a list or an event that is noted itself, such as its counts.
+    """
+
+    recorder: DataAccessRecorder
+    scope: Scope
+    caller: Caller
+
+    def note_list(self, filters: Filters, *, found: str = "", repeats: bool = False) -> None:
+        """The events that the filters find, or values of them; `found` is their number in words."""
+        given: dict[str, list[str]] = {}
+        is_dated = filters.range == "custom"
+        for name, value in replace(filters, live="", limit="", columns="").pairs():
+            if is_dated or name not in ("start", "end", "tz"):
+                given.setdefault(name, []).append(value)
+        self.recorder.note_list(self.scope, self.caller, given, found=found, repeats=repeats)
+
+    def note_event(self, event_id: str, *, repeats: bool = False) -> None:
+        """One event, whole."""
+        self.recorder.note_event(self.scope, self.caller, event_id, repeats=repeats)
+
+    def note_page(self, kind: str, public_id: str = "") -> None:
+        """Something else that is made of events: `kind` is case, review, report, alert or security."""
+        self.recorder.note_list(self.scope, self.caller, {kind: [public_id or "all"]})

@@ -1,0 +1,1 @@
+"""Data access: who read the trail."""
