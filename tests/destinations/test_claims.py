@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import update
+import pytest
+from sqlalchemy import select, update
 
 from tallystick.clock import SECOND_US
+from tallystick.destinations.delivery_queue import AttemptOutcome, DeliveryResult
 from tallystick.destinations.delivery_worker import DeliveryWorker
 from tallystick.destinations.message_queue import CLAIM_SECONDS, MessageQueue
 from tallystick.destinations.tables import deliveries as deliveries_table
@@ -45,6 +47,45 @@ def test_a_failure_that_comes_late_does_not_undo_what_another_process_sent(at, r
         connection.execute(update(deliveries_table).values(state="sent", attempts=1, claimed_until=None))
     at.worker.step(at.now)
     assert at.state(made) == ["sent"]
+
+
+@pytest.mark.parametrize("status", [410, 500])
+def test_a_failure_that_comes_late_does_not_end_the_claim_of_who_sends_meanwhile(at, receiver, status):
+    made = at.make(receiver.url)
+    at.put(made)
+    receiver.status = status
+    at.worker.step(at.now)
+    at.worker.wait_for_attempts()
+    late = at.now + (CLAIM_SECONDS + 1) * SECOND_US
+    with at.database.write() as connection:
+        queue = MessageQueue(at.database, at.context)
+        (lane,) = queue.due(connection, late)
+        claim = queue.claim(connection, lane, late)
+    at.worker.step(late)
+    with at.database.read() as connection:
+        row = connection.execute(select(deliveries_table)).one()
+    assert (row.state, row.claimed_until, row.attempts) == ("waiting", claim.until, 0)
+    assert (at.health(made).enabled, at.health(made).failures) == (True, 0), "the other process knows more"
+    with at.database.write() as connection:
+        queue.record(connection, AttemptOutcome(claim, DeliveryResult(), late, 1))
+    assert at.state(made) == ["sent"]
+
+
+def test_a_success_that_comes_late_is_recorded_and_the_failure_of_who_sent_again_changes_nothing(at, receiver):
+    made = at.make(receiver.url)
+    at.put(made)
+    at.worker.step(at.now)
+    at.worker.wait_for_attempts()
+    late = at.now + (CLAIM_SECONDS + 1) * SECOND_US
+    with at.database.write() as connection:
+        queue = MessageQueue(at.database, at.context)
+        (lane,) = queue.due(connection, late)
+        claim = queue.claim(connection, lane, late)
+    at.worker.step(late)
+    with at.database.write() as connection:
+        queue.record(connection, AttemptOutcome(claim, DeliveryResult("broken"), late, 1))
+    assert at.state(made) == ["sent"]
+    assert at.health(made).failures == 0
 
 
 def test_a_clock_that_was_ahead_and_is_set_back_keeps_nothing_waiting(at, receiver):
