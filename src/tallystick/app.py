@@ -255,7 +255,7 @@ def _exporter(
     maker = ReportBuilder(database, store, prover, settings.data_dir, settings.compliance_dir, going)
     made = Exporter(
         database, store, prover, settings.data_dir, note=exported_ranges.add_ranges, deletions=going,
-        builders={REPORT: maker.report, EVIDENCE: maker.evidence},
+        builders={REPORT: maker.report, EVIDENCE: maker.evidence}, most_bytes=settings.exports_mb * 1_000_000,
     )  # fmt: skip
     made.on_own_action = recorder.own_actions_waiting
     made.is_recording = recorder.is_busy

@@ -269,12 +269,20 @@ class Settings:
         "250", "Megabytes for all caches of the embedded event store.", _whole(10, 1_000_000)
     )
     events_threads: int = _setting("2", "Threads that one statement of the event store can use.", _whole(1, 256))
-    events_clients: int = _setting("4", "Statements that the event store runs concurrently.", _whole(2, 64))
+    events_clients: int = _setting(
+        "4", "Searches that run concurrently at most; fewer where there are few cores.", _whole(2, 64)
+    )
     metrics_networks: tuple[Network, ...] = _setting(
         "127.0.0.0/8 ::1/128", "CIDRs of the machines that can read `/metrics` without a token, or `all`, or `none`.",
         _readers, shown="this machine",
     )  # fmt: skip
     metrics_token: str = _setting("", "Bearer token with which others can read `/metrics`.", _secret, shown="none")
+    exports_mb: int = _setting(
+        "10000",
+        "Megabytes that the export files of one organization can have, reports and evidence included; never more than "
+        "a tenth of what is free on the disk.",
+        _whole(1, 1_000_000_000),
+    )
     log_level: str = _setting(
         "info", "Log level: debug, info, warning or error.", _one_of("debug", "info", "warning", "error")
     )

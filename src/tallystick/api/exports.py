@@ -207,6 +207,7 @@ async def ask_export(request: Request[Any, Any, Any], services: ApiServices) -> 
     """
     authorized = await authorize(request, services)
     body = await authorized.body(ExportInput, "export", "bad_export")
+    await authorized.read(services.exporter.check_space)
     layout = export_request.check_layout(body.format, body.columns, body.dialect, "bad_export")
     export = await authorized.write(
         export_request.request_export, body.format, body.filter_values(), layout=layout, **authorized.context

@@ -193,6 +193,7 @@ async def ask_report(request: Request[Any, Any, Any], services: ApiServices) -> 
     """
     authorized = await authorize(request, services)
     body = await authorized.body(ReportInput, "report", "bad_report")
+    await authorized.read(services.exporter.check_space)
     wanted = ReportRequest(body.framework, body.start, body.end, body.tz)
     report = await authorized.write(
         reports.request_report, wanted, services.settings.compliance_dir, **authorized.context
@@ -251,6 +252,7 @@ async def ask_evidence(request: Request[Any, Any, Any], services: ApiServices) -
     Starts an export: a bundle of the events that the report counts with their proofs, the report and its reviews.
     """
     authorized = await authorize(request, services)
+    await authorized.read(services.exporter.check_space)
     export = await authorized.write(reports.request_evidence, authorized.id, **authorized.context)
     services.exporter.wake()
     return answer(ExportResponse.of(export))

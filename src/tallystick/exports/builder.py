@@ -73,7 +73,10 @@ class ExportBuilder:
         data_dir: Path,
         deletions: DeletionState,
         builders: Mapping[str, BuildFunction],
+        most_bytes: int,
     ) -> None:
+        """`most_bytes`: of all export files of one organization."""
+        self._most_bytes = most_bytes
         self._builders = builders
         self._deletions = deletions
         self._database = database
@@ -84,10 +87,11 @@ class ExportBuilder:
     def build(self, one: Export, watch: ProgressCallback, *, now: int) -> ExportResult:
         """Write the file of an export; TallystickError when it must not or cannot be written, EventsDeleted."""
         files.check_free_space(self._data_dir)
+        space = self.space_left(one.org_id)
         scope = self._scope(one, now)
         marks = bytearray(one.position) if KINDS[one.format].is_whole and one.position <= MAX_MARKED else None
         seen = _EventCounter(marks)
-        with files.write_file(files.path_of(self._data_dir, one.org_id, one.export_id)) as target:
+        with files.write_file(files.path_of(self._data_dir, one.org_id, one.export_id), space) as target:
             if one.format in self._builders:
                 rows = self._builders[one.format](one, scope, target, watch)
             elif one.format == "bundle":
@@ -97,6 +101,10 @@ class ExportBuilder:
                 rows = seen.rows
             watch(1000)
         return ExportResult(rows, target.bytes, target.sha256, _ranges(marks))
+
+    def space_left(self, org_id: UUID) -> int:
+        """The bytes that the organization's next file may have; Conflict (`no_export_space`)."""
+        return files.space_left(self._data_dir, org_id, self._most_bytes)
 
     def _scope(self, one: Export, now: int) -> Scope:
         """The requester's scope; Forbidden when the role is not the one of the request."""

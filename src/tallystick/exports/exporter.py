@@ -40,6 +40,7 @@ PAUSE_SECONDS = 30
 DELETION_PAUSE_SECONDS = 5
 MAX_RUNS = 3
 KEEP_DAYS = 7
+MOST_BYTES = 10_000_000_000
 logger = structlog.get_logger(__name__)
 
 RecordRanges = Callable[[Connection, Scope, Iterable[tuple[int, int]]], None]
@@ -63,13 +64,15 @@ class Exporter(Background):
         note: RecordRanges = lambda *_: None,
         deletions: DeletionState = lambda _: (False, None),
         builders: Mapping[str, BuildFunction] | None = None,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
-        """`builders` are for the kinds that are not formats of events, such as reports."""
+        """`builders` are for the kinds that are not formats of events, such as reports; `most_bytes` is the limit of
+        all files of one organization."""
         lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
         super().__init__("exports", idle_seconds=IDLE_SECONDS, lease=lease)
         self._database = database
         self._data_dir = data_dir
-        self._maker = ExportBuilder(database, store, prover, data_dir, deletions, builders or {})
+        self._maker = ExportBuilder(database, store, prover, data_dir, deletions, builders or {}, most_bytes)
         self._last_org = UUID(int=0)
         self._pauses = Pauses[UUID]("exports", seconds=PAUSE_SECONDS)  # by export: its last run met an outage
         self._tidied = 0.0
@@ -80,6 +83,10 @@ class Exporter(Background):
     def path(self, one: Export) -> Path:
         """The path of a finished export's file."""
         return files.path_of(self._data_dir, one.org_id, one.export_id)
+
+    def check_space(self, _connection: Connection, scope: Scope) -> None:
+        """Raise Conflict (`no_export_space`) if the organization's files leave no space for another one."""
+        self._maker.space_left(scope.org_id)
 
     def remove_ended_file(self, one: Export) -> None:
         """Delete the file of an export that was ended; if it is being built, that stops within a second."""

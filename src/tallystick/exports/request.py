@@ -23,7 +23,8 @@ from tallystick.render.writers import FORMATS, FileFormat
 from tallystick.search.filters import NAMES, query_from
 
 PREFIX = "exp"
-MAX_WAITING = 1000
+MAX_WAITING = 200
+MAX_WAITING_OF_ONE = 120  # person or key; the exports of schedules count as their creator's
 MAX_FILTER = 20_000
 MAX_LISTED = 200
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
@@ -136,12 +137,12 @@ def queue_export(
     """
     require(scope, "exports")
     organizations.lock_row(connection, scope.org_id)
-    waiting = exports.c.state.in_(OPEN)
-    number = select(func.count()).select_from(exports).where(exports.c.org_id == scope.org_id, waiting)
-    if connection.execute(number).scalar_one() >= MAX_WAITING:
-        raise Conflict(f"{MAX_WAITING:,} exports are already waiting. Cancel some first.", code="too_many_exports")
-    export_id = ids.new_uuid(now)
     who = scope.principal
+    waiting = (exports.c.org_id == scope.org_id) & exports.c.state.in_(OPEN)
+    for of_whom, limit in ((waiting, MAX_WAITING), (waiting & (exports.c.by_id == who.id), MAX_WAITING_OF_ONE)):
+        if connection.execute(select(func.count()).select_from(exports).where(of_whom)).scalar_one() >= limit:
+            raise Conflict(f"{limit:,} exports are already waiting. Cancel some first.", code="too_many_exports")
+    export_id = ids.new_uuid(now)
     connection.execute(
         insert(exports).values(
             org_id=scope.org_id,

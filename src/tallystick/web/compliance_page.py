@@ -113,6 +113,7 @@ async def request_report(
     typed = _form_fields(form_request)
     request = ReportRequest(*(typed.get(name, "") for name in ("framework", "start", "end", "tz")))
     try:
+        await form_request.read(exporter.check_space)
         report = await form_request.write(
             reports.request_report, request, settings.compliance_dir, **form_request.context
         )

@@ -124,6 +124,7 @@ async def request_export(form_request: FormRequestDep, exporter: ExporterDep) ->
     if kind == "csv":  # the menu sends its choices for CSV with every format
         columns, dialect = form_request.text("columns") or "default", form_request.text("dialect") or "standard"
         layout = exporting.check_layout(kind, columns, dialect, "bad_export")
+    await form_request.read(exporter.check_space)
     await form_request.write(
         exporting.request_export, kind, filters.parameters(now_us()), layout=layout, **form_request.context
     )

@@ -151,6 +151,7 @@ async def download_json(
 @post(ONE + "/evidence", name="web.compliance.evidence", status_code=303, opt=WHOLE_TRAIL)
 async def request_evidence(report_id: str, form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
     """Requests a bundle of the events behind the report; the file appears on the Exports page."""
+    await form_request.read(exporter.check_space)
     await form_request.write(reports.request_evidence, report_id, **form_request.context)
     exporter.wake()
     return redirect("/exports")
