@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from tallystick.alerts import evaluation, evaluator, silence_checks
+from tallystick.alerts import evaluation, evaluator, rule_compiler, silence_checks
 from tallystick.clock import SECOND_US
 from tests.alerts.rule_driver import BASE, Watch, failed
 
@@ -20,7 +20,8 @@ def next_index(watch: Watch, scope) -> int:
 def short_turns(monkeypatch, *, events: int = 16) -> None:
     """A turn ends after its first block, which has so many events."""
     monkeypatch.setattr(evaluator, "TURN_SECONDS", 0.0)
-    monkeypatch.setattr(evaluation, "FIRST_BLOCK", events)
+    monkeypatch.setattr(evaluation, "LEAST_BLOCK", events)
+    monkeypatch.setattr(evaluation, "LARGEST_BLOCK", events)
 
 
 def test_a_backlog_of_one_organization_delays_anothers_alert_by_one_turn(sqlite_watch, monkeypatch):
@@ -73,7 +74,7 @@ def test_a_transaction_writes_a_bounded_number_of_alerts_and_none_is_lost_or_dou
 
 def test_hits_of_many_rules_end_a_turn(sqlite_watch, monkeypatch):
     monkeypatch.setattr(evaluation, "MOST_HITS", 100)
-    monkeypatch.setattr(evaluation, "FIRST_BLOCK", 4)
+    monkeypatch.setattr(evaluation, "LARGEST_BLOCK", 4)
     watch = sqlite_watch
     scope = watch.spine.organization()
     watch.settle()
@@ -132,3 +133,28 @@ def test_baselines_are_built_in_turns_by_organization(sqlite_watch, monkeypatch)
     watch.spine.record(light, failed(100, ip="198.51.100.1"))
     watch.settle()
     assert [len(mine(watch, scope, rule)) for scope, rule in zip((heavy, light), rules, strict=True)] == [1, 1]
+
+
+def test_many_new_rules_are_compiled_in_turns_and_the_others_not_again(sqlite_watch, monkeypatch):
+    compiled: list[str] = []
+    compile_rule = rule_compiler.CompiledRule
+    monkeypatch.setattr(
+        rule_compiler, "CompiledRule", lambda *given: compiled.append(given[1].query) or compile_rule(*given)
+    )
+    watch = sqlite_watch
+    heavy, light = watch.spine.organization("heavy"), watch.spine.organization("light")
+    watch.settle()
+    rules = [watch.rule(heavy, f"Rule {number}", query=f"action:thing.done -w{number}") for number in range(20)]
+    alarm = watch.rule(light, "Alarm", query="action:alarm.raised")
+    compiled.clear()
+    monkeypatch.setattr(evaluator, "TURN_SECONDS", 0.0)
+    watch.spine.record(heavy, {"action": "thing.done"})
+    watch.spine.record(light, {"action": "alarm.raised"})
+    watch.evaluator.step()
+    watch.evaluator.step()
+    assert len(mine(watch, light, alarm)) == 1, "another organization waits for no rule but its own"
+    assert not mine(watch, heavy, rules[0])
+    while watch.evaluator.step():
+        pass
+    assert len(mine(watch, heavy, rules[0])) == 1
+    assert len([query for query in compiled if "thing.done" in query]) == 20

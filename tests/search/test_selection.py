@@ -4,6 +4,7 @@ import random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tallystick.events.record import Record
 from tallystick.query.case_folding import fold
@@ -11,6 +12,7 @@ from tallystick.query.conditions import And, AtPath, Condition, Contains, Equals
 from tallystick.search import match
 from tallystick.search.event_block import EventBlock
 from tallystick.search.match import compile_match, compile_selection
+from tallystick.search.word_index import MOST_OF_GRAM, WordIndex
 from tests.fixtures.sizes import size
 from tests.search.material import PIECES, cases, record
 
@@ -45,6 +47,8 @@ def test_a_block_of_events_is_judged_as_each_event_alone(case: tuple[list[Record
         matches = compile_match(query)
         expected = [row for row, one in enumerate(rows) if matches(one)]
         assert compile_selection(query)(block, block.rows) == expected, query
+        indexed = EventBlock(rows, WordIndex(word for one in asked for word in match._words_of(one.condition)))
+        assert compile_selection(query)(indexed, indexed.rows) == expected, query
 
 
 @pytest.mark.usefixtures("each_search")
@@ -93,3 +97,30 @@ def test_text_is_looked_at_only_where_the_columns_fit(monkeypatch):
     condition = And((Contains("word"), Not(Contains("absent")), Equals("action", ("thing.done7",))))
     assert selected(condition, rows) == [7]
     assert set(looked) == {7}
+
+
+@given(
+    texts=st.lists(st.lists(st.sampled_from(PIECES), max_size=12).map("".join), max_size=8),
+    words=st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=4).map("".join), max_size=40),
+)
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=EXAMPLES == 50)
+def test_the_index_finds_each_of_its_words_wherever_it_occurs(texts: list[str], words: list[str]):
+    index = WordIndex(words)
+    expected = {
+        word: [row for row, text in enumerate(texts) if word in text]
+        for word in index.words
+        if any(word in text for text in texts)
+    }
+    assert index.rows_by_word(texts) == expected
+
+
+def test_an_index_leaves_out_words_that_are_too_short_or_too_much_alike():
+    alike = [f"{'same' * 3}{number % 2}" for number in range(2)] + [
+        "same" * number for number in range(1, 5 * MOST_OF_GRAM)
+    ]
+    index = WordIndex([*alike, "abc", "é", "word"])
+    assert {"word", "samesamesame0"} <= set(index.words)
+    assert len(index.words & set(alike)) < len(alike)
+    assert not index.words & {"abc", "é"}
+    assert WordIndex([]).rows_by_word(["text", ""]) == {}
+    assert index.rows_by_word([]) == {}

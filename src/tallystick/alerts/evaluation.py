@@ -19,9 +19,9 @@ from tallystick.work.stop_signal import TimeSlice, check_stop, until_stop
 
 MOST_EVENTS = 5_000
 MOST_HITS = 5_000  # of all rules in a batch; its transaction keeps recording waiting
-FIRST_BLOCK, LARGEST_BLOCK = 16, 1_000  # events
+LEAST_BLOCK, LARGEST_BLOCK = 64, 1_000  # events; each block has costs that do not depend on its length
 BLOCK_BYTES = 256 << 10
-BLOCK_SECONDS = 0.1
+BLOCK_SECONDS = 0.2
 Position = tuple[int, int]
 """The next index to evaluate, and the latest time (microseconds) of an event below it."""
 
@@ -56,13 +56,10 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one turn of an organization may take: at most `events` events, and `seconds` to find their hits."""
+    """What one turn of an organization may take: `events` events, the hits of which are found until `time` is over."""
 
-    events: int = MOST_EVENTS
-    seconds: float = 60.0
-
-
-WHOLE_BATCH = Turn()
+    events: int
+    time: TimeSlice
 
 
 def evaluate_batch(
@@ -70,8 +67,8 @@ def evaluate_batch(
     rules: RuleSet,
     org_id: UUID,
     at: Position,
-    cached: tuple[Detectors, int] | None = None,
-    turn: Turn = WHOLE_BATCH,
+    cached: tuple[Detectors, int] | None,
+    turn: Turn,
 ) -> BatchResult:
     """Evaluates an organization's next events from its position on. `cached`: detectors that have reached it.
 
@@ -81,7 +78,7 @@ def evaluate_batch(
     first, newest_at = at
     known, loaded = cached or ({}, 0)
     events, next_index = reader.read_next(org_id, first, most=turn.events)
-    hits, number = _collect_hits(rules, events[: turn.events], TimeSlice(turn.seconds))
+    hits, number = _collect_hits(rules, events[: turn.events], turn)
     if number < len(events):
         events = events[:number]
         next_index = events[-1][0] + 1
@@ -105,7 +102,7 @@ def evaluate_batch(
     return BatchResult(org_id, first, next_index, max(at[1], newest_at), rules.versions, results, detectors, loaded)
 
 
-def _collect_hits(rules: RuleSet, events: Sequence[IndexedRecord], turn: TimeSlice) -> tuple[dict[int, list[Hit]], int]:
+def _collect_hits(rules: RuleSet, events: Sequence[IndexedRecord], turn: Turn) -> tuple[dict[int, list[Hit]], int]:
     """Returns the hits by the rule's position, and how many of the events were evaluated.
 
     Events are evaluated block by block. Blocks are small where many rules match or texts are long, so that no block
@@ -113,8 +110,8 @@ def _collect_hits(rules: RuleSet, events: Sequence[IndexedRecord], turn: TimeSli
     """
     hits: dict[int, list[Hit]] = {}
     found = number = 0
-    width = FIRST_BLOCK
-    while number < len(events) and not (number and (turn.is_over() or found >= MOST_HITS)):
+    width = min(max(turn.events // 2, LEAST_BLOCK), LARGEST_BLOCK)
+    while number < len(events) and not (number and (turn.time.is_over() or found >= MOST_HITS)):
         began, before = time.monotonic(), found
         block = _block(events, number, width)
         for place, some in rules.hits(block):
@@ -123,7 +120,7 @@ def _collect_hits(rules: RuleSet, events: Sequence[IndexedRecord], turn: TimeSli
         number += len(block)
         # As if the next events hit as often as these, and take as long.
         by_hits = (MOST_HITS - found) * len(block) // max(1, found - before)
-        by_time = int(BLOCK_SECONDS * len(block) / max(0.001, time.monotonic() - began))
+        by_time = max(LEAST_BLOCK, int(BLOCK_SECONDS * len(block) / max(0.001, time.monotonic() - began)))
         width = max(1, min(2 * len(block), LARGEST_BLOCK, by_hits, by_time))
     return hits, number
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from tallystick import clock
 from tallystick.access import organizations
@@ -14,10 +14,9 @@ from tallystick.alerts import rule_import
 from tallystick.alerts.evaluation import MOST_EVENTS, BatchResult, Position, Turn, evaluate_batch
 from tallystick.alerts.evaluator_cache import DetectorCache, Detectors
 from tallystick.alerts.event_reader import EventReader
-from tallystick.alerts.rule import rule_of
-from tallystick.alerts.rule_set import RuleSet
+from tallystick.alerts.rule_compiler import RuleCompiler
 from tallystick.alerts.silence_checks import SilenceChecks
-from tallystick.alerts.tables import alert_hits, alert_positions, alert_rules
+from tallystick.alerts.tables import alert_hits, alert_positions
 from tallystick.alerts.write_results import write_results
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
@@ -33,6 +32,8 @@ IDLE_SECONDS = 1.0  # commits of other processes do not wake this one
 GATHER_SECONDS = 0.2
 LEASE_SECONDS = 60
 PAUSE_SECONDS = 5
+FIRST_EVENTS = 128  # of an organization's first turn
+LEAST_EVENTS = 16
 TURN_SECONDS = 0.25  # of one organization in a step
 STEP_SECONDS = 0.5
 REST_SHARE = 0.25  # of the time of a step, while more events wait: recording needs the interpreter too
@@ -72,10 +73,10 @@ class Evaluator(Background):
         self._public_url = public_url
         self._deliver = deliver
         self._outbox_written = outbox_written
-        self._rules: dict[UUID, tuple[list[Row[Any]], RuleSet]] = {}  # compiled from these rows
+        self._compiler = RuleCompiler(database)
         self._pauses = Pauses[UUID]("alerts", seconds=PAUSE_SECONDS)
         self._silence = SilenceChecks(database, self._reader, public_url)
-        self._most_events: dict[UUID, int] = {}  # of organizations whose events raise many alerts
+        self._most_events: dict[UUID, int] = {}  # of an organization's next turn, as many as the last one could take
         self._last_step: dict[UUID, int] = {}  # number of the step that last evaluated an organization
         self._steps = 0
         self._is_far_behind = False
@@ -97,7 +98,7 @@ class Evaluator(Background):
         if alerts:
             self._deliver()
             self._outbox_written()
-        return bool(batches) or self._silence.is_unfinished
+        return bool(batches) or self._is_far_behind or self._silence.is_unfinished
 
     def _waiting(self, now: int) -> list[_Waiting]:
         """Returns the organizations with new events."""
@@ -127,23 +128,6 @@ class Evaluator(Background):
                     connection.execute(insert(alert_positions).values(row))
                 rule_import.install_default_rules(connection, org_id, new=not known, now=now)
 
-    def _compile(self, org_id: UUID) -> RuleSet:
-        with self._database.read() as connection:
-            current = list(
-                connection.execute(
-                    select(alert_rules)
-                    .where(alert_rules.c.org_id == org_id, alert_rules.c.enabled, alert_rules.c.learnt)
-                    .order_by(alert_rules.c.rule_id)
-                )
-            )
-        rows, rules = self._rules.get(org_id, (None, None))
-        if rules is None or rows != current:
-            rules = RuleSet([rule_of(row) for row in current], rules)
-            self._rules[org_id] = current, rules
-            # An erasure changes the version of every rule. Recent events in memory may still name the person.
-            self._reader.recent.forget(org_id)
-        return rules
-
     def _evaluate_waiting(self, waiting: list[_Waiting], now: int) -> list[BatchResult]:
         """Gives organizations a turn each, until the step has taken STEP_SECONDS; the others come first next time.
 
@@ -151,38 +135,42 @@ class Evaluator(Background):
         """
         self._steps += 1
         batches: list[BatchResult] = []
-        slice_, taken = TimeSlice(STEP_SECONDS), 0
-        for one in waiting:
-            if taken and slice_.is_over():
+        slice_ = TimeSlice(STEP_SECONDS)
+        for place, one in enumerate(waiting):
+            if place and slice_.is_over():
                 break
-            taken += 1
             self._last_step[one.org_id] = self._steps
             batch = self._evaluate(one, now)
             if batch is not None:
                 batches.append(batch)
-        sizes = {one.org_id: one.size for one in waiting}
-        is_cut = any(batch.next_index < sizes[batch.org_id] for batch in batches)
-        self._is_far_behind = is_cut or taken < len(waiting)
+        reached = {batch.org_id: batch.next_index for batch in batches}
+        self._is_far_behind = any(reached.get(one.org_id, 0) < one.size for one in waiting)
         return batches
 
     def _evaluate(self, one: _Waiting, now: int) -> BatchResult | None:
         """Evaluates one organization's batch; a failure pauses this organization and holds up no other."""
         return self._pauses.attempt(one.org_id, now, partial(self._take_turn, one))
 
-    def _take_turn(self, one: _Waiting) -> BatchResult:
-        rules = self._compile(one.org_id)
-        most = self._most_events.pop(one.org_id, MOST_EVENTS)
+    def _take_turn(self, one: _Waiting) -> BatchResult | None:
+        turn = TimeSlice(TURN_SECONDS)
+        rules, have_changed = self._compiler.rules(one.org_id, turn)
+        if have_changed:
+            # An erasure changes the version of every rule. Recent events in memory may still name the person.
+            self._reader.recent.forget(one.org_id)
+        if rules is None:
+            return None
+        most = self._most_events.get(one.org_id, FIRST_EVENTS)
         cached: tuple[Detectors, int] | None = self._cache.take(one.org_id, one.at[0])
         while True:
-            batch = evaluate_batch(self._reader, rules, one.org_id, one.at, cached, Turn(most, TURN_SECONDS))
+            batch = evaluate_batch(self._reader, rules, one.org_id, one.at, cached, Turn(most, turn))
             firings = sum(len(result.firings) for result in batch.results)
             events = min(most, batch.next_index - batch.first)
             if firings <= MOST_FIRINGS or events <= 1:
                 break
             # Evaluated again, fewer events. The detectors have processed the hits and are of no use.
             most, cached = max(1, events * MOST_FIRINGS // firings // 2), None
-        if most < MOST_EVENTS:
-            self._most_events[one.org_id] = 2 * most
+        # What is read and not evaluated is read again: no more than the next turn is likely to take.
+        self._most_events[one.org_id] = min(MOST_EVENTS, max(LEAST_EVENTS, 2 * events))
         return batch
 
     def _write(self, batches: list[BatchResult], now: int) -> int:

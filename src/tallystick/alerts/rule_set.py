@@ -10,7 +10,7 @@ from tallystick.alerts.rule import Rule
 from tallystick.events.record import Record
 from tallystick.query.conditions import Condition
 from tallystick.search.event_block import EventBlock
-from tallystick.search.match import Rows
+from tallystick.search.match import Rows, index_words
 
 MOST_KINDS = 10_000
 EventKind = tuple[str, str, str]
@@ -18,20 +18,11 @@ EventKind = tuple[str, str, str]
 
 
 class RuleSet:
-    """The enabled rules of one organization, compiled. `before` is the set that this one replaces.
+    """The enabled rules of one organization, compiled."""
 
-    Rules whose definition is that of a rule in `before` are not compiled again.
-    """
-
-    def __init__(self, rules: Sequence[Rule], before: "RuleSet | None" = None) -> None:
-        known = {rule.rule_id: (rule.definition, compiled) for rule, compiled in (before.rules if before else ())}
-        self.rules: list[tuple[Rule, CompiledRule]] = []
-        for rule in rules:
-            definition, compiled = known.get(rule.rule_id, (None, None))
-            if compiled is None or definition != rule.definition:
-                compiled = CompiledRule(rule.rule_id, rule.definition)
-            self.rules.append((rule, compiled))
-        self.versions = {(rule.rule_id, rule.version) for rule in rules}
+    def __init__(self, rules: Sequence[tuple[Rule, CompiledRule]]) -> None:
+        self.rules = rules
+        self.versions = {(rule.rule_id, rule.version) for rule, _ in rules}
         # Most organizations send few kinds of events and most rules name an action, so that the prefilters of all
         # rules are evaluated once for each kind instead of once for each event.
         self._by_kind: dict[EventKind, list[int]] = {}
@@ -40,6 +31,8 @@ class RuleSet:
         self._conditions = [
             [numbers.setdefault(step.condition, len(numbers)) for step in compiled.steps] for _, compiled in self.rules
         ]
+
+        self._index = index_words(numbers)
 
     def candidates(self, record: Record) -> list[int]:
         """Returns the positions in `rules` of those that may match events of this kind."""
@@ -55,7 +48,7 @@ class RuleSet:
     def hits(self, events: Sequence[IndexedRecord]) -> Iterator[tuple[int, list[Hit]]]:
         """Yields the position in `rules` and the hits, in index order, of each rule that matches some of the events."""
         evaluated = [event for event in events if is_evaluated(event[1])]
-        block = EventBlock([record for _, record in evaluated])
+        block = EventBlock([record for _, record in evaluated], self._index)
         fields = [EventFields(record) for record in block.records]
         rows_of: dict[int, Rows] = {}
         for row, record in enumerate(block.records):

@@ -11,6 +11,7 @@ from tallystick.events.record import Record, StoredEvent
 from tallystick.journal.batches import Batch
 from tallystick.search.event_block import EventBlock
 from tallystick.search.paging import as_stored_event
+from tallystick.search.word_index import WordIndex
 
 BLOCK_EVENTS = 500
 BLOCK_BYTES = 256 << 10
@@ -44,10 +45,10 @@ class LiveBatch:
 class LiveBlock:
     """Consecutive events of an organization with after < index ≤ through."""
 
-    def __init__(self, first: int, records: Sequence[Record]) -> None:
+    def __init__(self, first: int, records: Sequence[Record], index: WordIndex | None) -> None:
         self.after = first - 1
         self.through = first + len(records) - 1
-        self.events = EventBlock(records)
+        self.events = EventBlock(records, index)
         self._shown: dict[int, LiveEvent] = {}
 
     def event(self, row: int) -> LiveEvent:
@@ -59,8 +60,11 @@ class LiveBlock:
         return shown
 
 
-def blocks_of(batches: Sequence[Batch], after: int) -> list[LiveBlock]:
-    """The events of consecutive batches with an index above `after`, in blocks of BLOCK_EVENTS and BLOCK_BYTES."""
+def blocks_of(batches: Sequence[Batch], after: int, index: WordIndex | None) -> list[LiveBlock]:
+    """The events of consecutive batches with an index above `after`, in blocks of BLOCK_EVENTS and BLOCK_BYTES.
+
+    `index` holds the words of queries that they will be matched with.
+    """
     blocks: list[LiveBlock] = []
     for batch in batches:
         records: list[Record] = []
@@ -68,10 +72,10 @@ def blocks_of(batches: Sequence[Batch], after: int) -> list[LiveBlock]:
         for record in batch.records[first - batch.first :]:
             length = len(record.what) + len(record.target) + len(record.who) + len(record.details)
             if records and (len(records) >= BLOCK_EVENTS or size + length > BLOCK_BYTES):
-                blocks.append(LiveBlock(first, records))
+                blocks.append(LiveBlock(first, records, index))
                 first, records, size = first + len(records), [], 0
             records.append(record)
             size += length
         if records:
-            blocks.append(LiveBlock(first, records))
+            blocks.append(LiveBlock(first, records, index))
     return blocks

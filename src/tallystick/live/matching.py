@@ -1,6 +1,6 @@
 """Finds in newly committed events what viewers follow, in a thread of its own, away from recording."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -12,6 +12,8 @@ from tallystick.journal import batches
 from tallystick.ledger.tables import logs
 from tallystick.live.batch import LiveBlock, blocks_of
 from tallystick.live.channel import Channels
+from tallystick.search.match import index_words
+from tallystick.search.word_index import WordIndex
 from tallystick.work.background import Background
 from tallystick.work.pauses import Pauses
 from tallystick.work.stop_signal import TimeSlice, is_stopping
@@ -37,6 +39,7 @@ class LiveMatcher(Background):
         self._channels = channels
         self._replay = replay
         self._blocks: dict[UUID, list[LiveBlock]] = {}
+        self._indexes: dict[UUID, tuple[set[Hashable], WordIndex | None]] = {}
         self._pauses = Pauses[UUID]("live", seconds=PAUSE_SECONDS)
         self._steps = 0
 
@@ -47,6 +50,7 @@ class LiveMatcher(Background):
         """Give each organization with viewers a turn; False if nothing was committed."""
         org_ids = self._channels.organizations()
         self._blocks = {org_id: blocks for org_id, blocks in self._blocks.items() if org_id in org_ids}
+        self._indexes = {org_id: index for org_id, index in self._indexes.items() if org_id in org_ids}
         if not org_ids:
             return False
         self._steps += 1
@@ -87,6 +91,17 @@ class LiveMatcher(Background):
         self._blocks[org_id] = [block for block in self._blocks.get(org_id, []) if block.through > last]
         return moved
 
+    def _index(self, org_id: UUID) -> WordIndex | None:
+        """The words of the organization's channels. Channels that come later match without it."""
+        channels = self._channels.of(org_id, replayed=False)
+        keys, index = self._indexes.get(org_id, (None, None))
+        if keys != (now := {channel.key for channel in channels}):
+            index = index_words(
+                one for channel in channels for one in (channel.scope.mandatory, channel.query.condition)
+            )
+            self._indexes[org_id] = now, index
+        return index
+
     def _block(self, org_id: UUID, position: int, size: int) -> LiveBlock | None:
         """The block that holds the event after `position`; None if the journal does not hold it any more."""
         known = self._blocks.get(org_id, [])
@@ -97,6 +112,6 @@ class LiveMatcher(Background):
             waiting = batches.read(connection, org_id, position + 1, size, most=READ_EVENTS)
         if not waiting or waiting[0].first > position + 1:
             return None
-        read = blocks_of(waiting, position)
+        read = blocks_of(waiting, position, self._index(org_id))
         self._blocks[org_id] = [*known, *read][-MOST_BLOCKS:]
         return read[0]

@@ -9,6 +9,7 @@ from tallystick.events.record import Record
 from tallystick.query.case_folding import fold
 from tallystick.query.conditions import STANDS_IN, Field
 from tallystick.query.values import number
+from tallystick.search.word_index import WordIndex
 from tallystick.store.schema import SEARCHED
 
 _searched = attrgetter(*SEARCHED)
@@ -19,15 +20,20 @@ Details = tuple[list[str], list[str]]
 
 
 class EventBlock:
-    """Events in index order. A *row* is the position of an event in the block. For one thread at a time."""
+    """Events in index order. A *row* is the position of an event in the block. For one thread at a time.
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    `index` holds words of the queries that the block will be matched with.
+    """
+
+    def __init__(self, records: Sequence[Record], index: WordIndex | None = None) -> None:
         self.records = records
+        self.index = index
         self.rows = list(range(len(records)))
         self._texts: list[str | None] = [None] * len(records)
         self._details: list[Details | None] = [None] * len(records)
         self._names: dict[Field, list[frozenset[str]]] = {}
         self._addresses: list[int | None] | None = None
+        self._rows_by_word: dict[str, list[int]] | None = None
 
     def text(self, row: int) -> str:
         """Everything that a bare word is searched in, folded, joined by NUL, which no value and no needle contains."""
@@ -36,6 +42,13 @@ class EventBlock:
             record = self.records[row]
             text = self._texts[row] = fold("\0".join((*_searched(record), *record.values)))
         return text
+
+    def rows_with(self, word: str) -> Sequence[int]:
+        """The rows whose text contains a word of `index`."""
+        if self._rows_by_word is None:
+            texts = [self.text(row) for row in self.rows]
+            self._rows_by_word = {} if self.index is None else self.index.rows_by_word(texts)
+        return self._rows_by_word.get(word, ())
 
     def names(self, field: Field) -> list[frozenset[str]]:
         """The folded values of a field, by row; none for a row that lacks it."""

@@ -4,7 +4,8 @@ Equivalent to the SQL of `store.query_sql`; a property test compares the two.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import compress
 from operator import or_
 
@@ -29,6 +30,7 @@ from tallystick.query.own_records import is_own_record
 from tallystick.query.values import event_id_span as id_span
 from tallystick.query.values import fits, network_span
 from tallystick.search.event_block import EventBlock
+from tallystick.search.word_index import WordIndex
 
 Match = Callable[[Record], bool]
 Rows = list[int]
@@ -36,8 +38,9 @@ Rows = list[int]
 Selection = Callable[[EventBlock, Rows], Rows]
 """Returns those of the given rows whose events match."""
 
-# From so many comparisons of a word with a text on, one pass of a combined expression over all texts costs less.
-COMBINED_FROM = 2_000
+# From so many characters compared with a further word on, one pass of a combined expression over all texts costs less.
+COMBINED_FROM = 400_000
+INDEXED_FROM = 50  # words of several queries
 MOST_PATTERN = 10_000  # characters of one combined expression
 
 
@@ -82,6 +85,23 @@ def _compiled(condition: Condition) -> Selection:
             return _all(conditions)
         case Or(conditions):
             return _any(conditions)
+
+
+def index_words(conditions: Iterable[Condition]) -> WordIndex | None:
+    """An index of the words of these conditions for the blocks that they are matched on; None for a few words."""
+    words = {word for condition in conditions for word in _words_of(condition)}
+    return WordIndex(words) if len(words) >= INDEXED_FROM else None
+
+
+def _words_of(condition: Condition) -> Iterator[str]:
+    match condition:
+        case Contains(needle):
+            yield needle
+        case Not(inner):
+            yield from _words_of(inner)
+        case And(conditions) | Or(conditions):
+            for one in conditions:
+                yield from _words_of(one)
 
 
 def _is_between(at: int, start: int | None, end: int | None) -> bool:
@@ -170,46 +190,59 @@ def _cost(condition: Condition) -> int:
 def _contains(needles: Sequence[str]) -> Selection:
     """The events whose text contains any of the words.
 
-    Many words in many texts are found by one expression for all words, in time proportional to the texts, and without
-    holding the interpreter lock.
+    Words that the block's index holds are looked up there. Many others in many texts are found by one expression for
+    all words, in time proportional to the texts, and without holding the interpreter lock.
     """
-    words = sorted(set(needles), key=lambda one: (len(one), one))
-    patterns = list(_patterns(words))
+    words = tuple(sorted(set(needles), key=lambda one: (len(one), one)))
 
     def select(block: EventBlock, rows: Rows) -> Rows:
-        if len(rows) * len(words) < COMBINED_FROM:
-            return [row for row in rows if _holds_any(block.text(row), words)]
-        try:
-            texts = pa.array([block.text(row) for row in rows], pa.string())
-        except UnicodeEncodeError:  # half of a surrogate pair: no text for the engine of expressions
-            return [row for row in rows if _holds_any(block.text(row), words)]
-        found = [False] * len(rows)
-        for pattern in patterns:
-            found = list(map(or_, found, pc.match_substring_regex(texts, pattern).to_pylist()))
-        return list(compress(rows, found))
+        if block.index is None:
+            return _search(block, rows, words)
+        others = tuple(word for word in words if word not in block.index.words)
+        found = {row for word in words if word in block.index.words for row in block.rows_with(word)}
+        if others:
+            found.update(_search(block, [row for row in rows if row not in found], others))
+        return [row for row in rows if row in found] if found else []
 
     return select
+
+
+def _search(block: EventBlock, rows: Rows, words: tuple[str, ...]) -> Rows:
+    texts = [block.text(row) for row in rows]
+    if sum(map(len, texts)) * (len(words) - 1) < COMBINED_FROM:
+        return [row for row, text in zip(rows, texts, strict=True) if _holds_any(text, words)]
+    try:
+        column = pa.array(texts, pa.string())
+    except UnicodeEncodeError:  # half of a surrogate pair: no text for the engine of expressions
+        return [row for row, text in zip(rows, texts, strict=True) if _holds_any(text, words)]
+    found = [False] * len(rows)
+    for pattern in _patterns(words, MOST_PATTERN):
+        found = list(map(or_, found, pc.match_substring_regex(column, pattern).to_pylist()))
+    return list(compress(rows, found))
 
 
 def _holds_any(text: str, words: Sequence[str]) -> bool:
     return any(map(text.__contains__, words))
 
 
-def _patterns(words: Sequence[str]) -> Iterator[str]:
-    """Expressions of RE2 that together match whatever contains any of the words."""
+@lru_cache(maxsize=1_000)
+def _patterns(words: tuple[str, ...], longest: int) -> list[str]:
+    """Expressions of RE2 of about `longest` characters that together match whatever contains any of the words."""
+    patterns: list[str] = []
     chunk: list[str] = []
     length = 0
     for word in words:
         if not _is_encodable(word):
             continue  # in no text that can be encoded
         escaped = re.escape(word)
-        if chunk and length + len(escaped) > MOST_PATTERN:
-            yield "|".join(chunk)
+        if chunk and length + len(escaped) > longest:
+            patterns.append("|".join(chunk))
             chunk, length = [], 0
         chunk.append(escaped)
         length += len(escaped)
     if chunk:
-        yield "|".join(chunk)
+        patterns.append("|".join(chunk))
+    return patterns
 
 
 def _is_encodable(word: str) -> bool:
