@@ -84,7 +84,7 @@ POST /retention/holds                            oa
 POST /retention/holds/{hold_id}/release          oa
 POST /retention/erasures                         oa
 POST /retention/erasures/{erasure_id}/{decision} oa
-POST /retention/requests/{decision_id}/{decision} oa
+POST /retention/requests/{request_id}/{decision}  oa
 GET  /integrity                                  oau
 GET  /integrity/check                            oau
 POST /integrity/check                            oa
@@ -165,5 +165,5 @@ IDS: dict[str, dict[str, str]] = {
     "POST /alerts/detections/{detection_id}": {"detection_id": "brute_force"},
     "GET /security/signs/{name}": {"name": "failed_sign_ins"},
     "POST /retention/erasures/{erasure_id}/{decision}": {"decision": "cancel"},
-    "POST /retention/requests/{decision_id}/{decision}": {"decision": "cancel"},
+    "POST /retention/requests/{request_id}/{decision}": {"decision": "cancel"},
 }

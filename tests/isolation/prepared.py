@@ -143,7 +143,7 @@ class Prepared:
             held = ids.parse_uuid("hold", post("/v1/legal-holds", name="Other", query="action:never.done"))
             with self.database.write() as connection:
                 decision = request_decision(connection, owner, RELEASE, held, now=now_us())
-            self.ids["decision"] = decision.public_id
+            self.ids |= {"decision": decision.public_id, "request": decision.public_id}
             self.ids["erasure"] = post("/v1/erasures", subject={"email": "no@where.example"}, reason="Request 1")
             period = {"start": "2024-01-01", "end": "2024-01-31"}
             self.ids["review"] = post("/v1/reviews", period=period)

@@ -19,7 +19,7 @@ from tallystick.errors import Forbidden, NotFound, TallystickError
 from tallystick.events.catalogue import CATALOGUE
 from tallystick.query.scope import Scope
 from tallystick.retention import holds
-from tallystick.retention.decide import cancel_requested, confirm_requested
+from tallystick.retention.decide import cancel_request, confirm_request
 from tests.access.town import DAY, MINUTE, Town, at_once, build
 
 Change = tuple[Callable[[Town, Scope], Any], Callable[[Town], bool]]
@@ -126,10 +126,10 @@ def test_of_two_owners_one_requests_and_the_other_confirms(held: Town, change: C
     act(held, alice)
     (asked,) = decisions(held)
     assert (asked.state, asked.requested_by_name, is_done(held)) == ("pending", "alice@acme.com", False)
-    assert refusal(lambda: held.do(confirm_requested, alice, asked.public_id)) == "second_person_needed"
-    assert refusal(lambda: held.do(confirm_requested, key_of(held, emma), asked.public_id)) == "person_required"
+    assert refusal(lambda: held.do(confirm_request, alice, asked.public_id)) == "second_person_needed"
+    assert refusal(lambda: held.do(confirm_request, key_of(held, emma), asked.public_id)) == "person_required"
     assert not is_done(held)
-    held.do(confirm_requested, emma, asked.public_id)
+    held.do(confirm_request, emma, asked.public_id)
     assert is_done(held)
     (ended,) = decisions(held)
     assert (ended.state, ended.ended_by_name) == ("confirmed", "emma@acme.com")
@@ -140,10 +140,10 @@ def test_everything_stands_in_the_trail(held: Town, change: Change) -> None:
     act, _ = change
     alice, emma = scope_of(held, held.alice), scope_of(held, add(held, "emma@acme.com"))
     act(held, alice)
-    held.do(cancel_requested, emma, decisions(held)[0].public_id)
+    held.do(cancel_request, emma, decisions(held)[0].public_id)
     held.clock.pass_by(MINUTE)
     act(held, alice)
-    held.do(confirm_requested, emma, decisions(held)[0].public_id)
+    held.do(confirm_request, emma, decisions(held)[0].public_id)
     told = [
         (one["action"].rpartition("_")[2], one["actor"]["email"].partition("@")[0])
         for one in held.told(held.acme)
@@ -174,7 +174,7 @@ def test_an_owner_who_lately_ceased_to_be_one_still_counts(town: Town, how: str)
     shorten(town, alice)
     assert (is_shorter(town), [one.state for one in decisions(town)]) == (False, ["pending"])
     town.clock.pass_by(2 * MINUTE)
-    town.do(cancel_requested, alice, decisions(town)[0].public_id)
+    town.do(cancel_request, alice, decisions(town)[0].public_id)
     shorten(town, alice)
     assert is_shorter(town)
 
@@ -192,11 +192,11 @@ def test_an_admin_confirms_a_release_and_no_retention(held: Town) -> None:
     alice, dora = scope_of(held, held.alice), scope_of(held, add(held, "dora@acme.com", "admin"))
     add(held, "emma@acme.com")
     shorten(held, alice)
-    assert refusal(lambda: held.do(confirm_requested, dora, decisions(held)[0].public_id)) == "missing_permission"
-    held.do(cancel_requested, dora, decisions(held)[0].public_id)
+    assert refusal(lambda: held.do(confirm_request, dora, decisions(held)[0].public_id)) == "missing_permission"
+    held.do(cancel_request, dora, decisions(held)[0].public_id)
     held.clock.pass_by(MINUTE)
     let_go(held, alice)
-    held.do(confirm_requested, dora, decisions(held)[0].public_id)
+    held.do(confirm_request, dora, decisions(held)[0].public_id)
     assert is_let_go(held)
 
 
@@ -207,13 +207,13 @@ def test_roles_are_those_at_the_moment_of_the_confirmation(held: Town) -> None:
     asked = decisions(held)[0].public_id
     operator = operator_scope(held.acme.org_id)
     held.do(members.change_role, operator, of_fred.user_id, "admin")
-    assert refusal(lambda: held.do(confirm_requested, fred, asked)) == "missing_permission"  # his session began before
+    assert refusal(lambda: held.do(confirm_request, fred, asked)) == "missing_permission"  # his session began before
     held.do(members.change_role, operator, of_emma.user_id, "admin")
-    held.do(confirm_requested, alice, asked)
+    held.do(confirm_request, alice, asked)
     assert (is_shorter(held), decisions(held)[0].first_by_name) == (False, "alice@acme.com")  # Emma counts no more
-    assert refusal(lambda: held.do(confirm_requested, alice, asked)) == "second_person_needed"
+    assert refusal(lambda: held.do(confirm_request, alice, asked)) == "second_person_needed"
     held.do(members.change_role, operator, of_fred.user_id, "owner")
-    held.do(confirm_requested, fred, asked)
+    held.do(confirm_request, fred, asked)
     assert is_shorter(held)
 
 
@@ -242,7 +242,7 @@ def test_a_retention_that_changed_meanwhile_ends_the_request(small_town: Town) -
     small_town.do(organizations.set_retention, alice, 400)
     (asked,) = decisions(small_town)
     assert asked.state == "cancelled"
-    assert refusal(lambda: small_town.do(confirm_requested, emma, asked.public_id)) == "decision_over"
+    assert refusal(lambda: small_town.do(confirm_request, emma, asked.public_id)) == "decision_over"
     assert days(small_town) == 400
 
 
@@ -262,11 +262,11 @@ def test_a_request_ends_by_itself_and_can_be_made_again(held: Town, change: Chan
     asked = decisions(held)[0]
     assert asked.expires_at - asked.requested_at == OPEN_DAYS * DAY
     held.clock.pass_by(OPEN_DAYS * DAY)
-    assert refusal(lambda: held.do(confirm_requested, emma, asked.public_id)) == "decision_over"
+    assert refusal(lambda: held.do(confirm_request, emma, asked.public_id)) == "decision_over"
     held.do(expire_decisions, (RETENTION, holds.RELEASE))
     assert [one.state for one in decisions(held)] == ["expired"]
     assert held.told(held.acme)[-1]["action"].endswith("_expired")
-    assert refusal(lambda: held.do(cancel_requested, emma, asked.public_id)) == "decision_over"
+    assert refusal(lambda: held.do(cancel_request, emma, asked.public_id)) == "decision_over"
     act(held, alice)
     assert sorted(one.state for one in decisions(held)) == ["expired", "pending"]
     assert not is_done(held)
@@ -279,9 +279,9 @@ def test_of_confirming_cancelling_and_expiring_at_once_one_wins(town: Town) -> N
 
     def act(number: int) -> object:
         if number % 3 == 0:
-            return town.do(confirm_requested, emma, asked)
+            return town.do(confirm_request, emma, asked)
         if number % 3 == 1:
-            return town.do(cancel_requested, alice, asked)
+            return town.do(cancel_request, alice, asked)
         with town.database.write() as connection:
             return expire_decisions(connection, (RETENTION,), now=town.clock.now + OPEN_DAYS * DAY)
 
@@ -300,7 +300,7 @@ def test_of_two_confirmations_at_once_one_wins(town: Town) -> None:
     alice, emma = scope_of(town, town.alice), scope_of(town, add(town, "emma@acme.com"))
     shorten(town, alice)
     asked = decisions(town)[0].public_id
-    outcomes = at_once(4, lambda _: town.do(confirm_requested, emma, asked))
+    outcomes = at_once(4, lambda _: town.do(confirm_request, emma, asked))
     assert sorted(getattr(one, "code", "done") for one in outcomes) == ["decision_over"] * 3 + ["done"]
 
 
@@ -319,7 +319,7 @@ def test_another_organization_finds_and_decides_nothing(held: Town) -> None:
     asked = decisions(held)[0].public_id
     with held.database.read() as connection:
         assert list_decisions(connection, charlie) == []
-    for act in (confirm_requested, cancel_requested):
+    for act in (confirm_request, cancel_request):
         with pytest.raises(NotFound):
             held.do(act, charlie, asked)
     assert decisions(held)[0].state == "pending"

@@ -47,7 +47,7 @@ class DecisionKind:
     always_two: bool = False
 
     @property
-    def who(self) -> str:
+    def role_text(self) -> str:
         """Its roles in words: `owner or admin`."""
         return " or ".join(sorted(self.roles, reverse=True))
 
@@ -169,7 +169,7 @@ def confirm_decision(
     first = decision.first_by if decision.first_by in deciders else ""
     if first == who.id:
         raise Forbidden(
-            f"You have agreed to this already, by requesting or confirming it. Ask a second {kind.who} to confirm it.",
+            f"You have agreed to this already, by requesting or confirming it. Ask a second {kind.role_text}.",
             code="second_person_needed",
         )
     name = who.label[:MAX_NAME]
@@ -271,7 +271,7 @@ def _people_needed(connection: Connection, org_id: UUID, kind: DecisionKind, now
 def _require_role(connection: Connection, scope: Scope, kind: DecisionKind) -> None:
     """Read in this transaction: the role of the session may have ended since the request began."""
     if scope.principal.id not in people_with_role(connection, scope.org_id, kind.roles):
-        raise Forbidden(f"This takes the role {kind.who}. Ask somebody who has it.", code="missing_permission")
+        raise Forbidden(f"This takes the role {kind.role_text}. Ask somebody who has it.", code="missing_permission")
 
 
 def _find(connection: Connection, scope: Scope, *conditions: ColumnElement[bool]) -> Decision | None:

@@ -7,8 +7,9 @@ from litestar import Request, Response, get, post
 from sqlalchemy import Connection
 
 from tallystick import ids
+from tallystick.access import decisions
 from tallystick.access.audit import Caller
-from tallystick.access.decisions import Decision, list_decisions, show_decision
+from tallystick.access.decisions import Decision
 from tallystick.access.organizations import RETENTION, retention_proposal
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import authorize
@@ -20,7 +21,7 @@ from tallystick.clock import optional_rfc3339, rfc3339
 from tallystick.erasure import request as erasure_request
 from tallystick.erasure.request import ERASURE
 from tallystick.query.scope import Scope
-from tallystick.retention.decide import KINDS, cancel_requested
+from tallystick.retention.decide import KINDS, cancel_request
 
 PATH = "/v1/decisions"
 STATES = ("pending", "confirmed", "cancelled", "expired")
@@ -82,26 +83,26 @@ class DecisionsResponse(ResponseBody):
 
 
 @get(PATH, opt=_operation())
-async def list_requested(request: Request[Any, Any, Any], services: ApiServices) -> Response[DecisionsResponse]:
+async def list_decisions(request: Request[Any, Any, Any], services: ApiServices) -> Response[DecisionsResponse]:
     """List decisions.
 
     Erasures, shorter retentions and releases of legal holds that wait, or waited, for a second person; newest first.
     People confirm them on the page Retention.
     """
     authorized = await authorize(request, services)
-    found = await authorized.read(list_decisions)
+    found = await authorized.read(decisions.list_decisions)
     return answer(DecisionsResponse([DecisionResponse.of(decision) for decision in found]))
 
 
 @get(PATH + "/{id:str}", opt=_operation())
-async def show_requested(request: Request[Any, Any, Any], services: ApiServices) -> Response[DecisionResponse]:
+async def show_decision(request: Request[Any, Any, Any], services: ApiServices) -> Response[DecisionResponse]:
     """Get a decision."""
     authorized = await authorize(request, services)
-    return answer(DecisionResponse.of(await authorized.read(show_decision, authorized.id)))
+    return answer(DecisionResponse.of(await authorized.read(decisions.show_decision, authorized.id)))
 
 
 @post(PATH + "/{id:str}/cancel", status_code=200, opt=_operation(problems=(409,)))
-async def cancel(request: Request[Any, Any, Any], services: ApiServices) -> Response[DecisionResponse]:
+async def cancel_decision(request: Request[Any, Any, Any], services: ApiServices) -> Response[DecisionResponse]:
     """Cancel a decision.
 
     Possible while it is pending; nothing is changed then. Cancelling again changes nothing.
@@ -111,9 +112,9 @@ async def cancel(request: Request[Any, Any, Any], services: ApiServices) -> Resp
 
 
 def _cancel(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller) -> Decision:
-    decision = show_decision(connection, scope, public_id)
+    decision = decisions.show_decision(connection, scope, public_id)
     if decision.kind != ERASURE.name:
-        return cancel_requested(connection, scope, public_id, now=now, caller=caller)
+        return cancel_request(connection, scope, public_id, now=now, caller=caller)
     target = ids.encode(ERASURE.target_prefix, decision.target_id.bytes)
     erasure_request.cancel(connection, scope, target, now=now, caller=caller)
-    return show_decision(connection, scope, public_id)
+    return decisions.show_decision(connection, scope, public_id)

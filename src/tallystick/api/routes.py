@@ -74,9 +74,9 @@ ROUTES: list[HTTPRouteHandler] = [
     erasures.show_erasure,  # GET /v1/erasures/{id}
     erasures.confirm_erasure,  # POST /v1/erasures/{id}/confirm
     erasures.cancel_erasure,  # POST /v1/erasures/{id}/cancel
-    decisions.list_requested,  # GET /v1/decisions
-    decisions.show_requested,  # GET /v1/decisions/{id}
-    decisions.cancel,  # POST /v1/decisions/{id}/cancel
+    decisions.list_decisions,  # GET /v1/decisions
+    decisions.show_decision,  # GET /v1/decisions/{id}
+    decisions.cancel_decision,  # POST /v1/decisions/{id}/cancel
     # Exports
     exports.list_exports,  # GET /v1/exports
     exports.ask_export,  # POST /v1/exports

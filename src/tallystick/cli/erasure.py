@@ -1,4 +1,4 @@
-"""`tallystick erasure`: shows and confirms erasures as the operator, where an organization has no two people for it."""
+"""`tallystick erasure`: shows and confirms erasures, as the operator."""
 
 from typing import Annotated, Any
 
@@ -14,7 +14,9 @@ from tallystick.erasure.request import Erasure
 from tallystick.query.scope import Scope
 
 app = typer.Typer()
-erasure = typer.Typer(no_args_is_help=True, help="Show and confirm erasures, as the second person.")
+erasure = typer.Typer(
+    no_args_is_help=True, help="Show and confirm erasures, where an organization has no two people for it."
+)
 app.add_typer(erasure, name="erasure")
 
 ErasureId = Annotated[

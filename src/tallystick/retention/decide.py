@@ -13,7 +13,7 @@ KINDS = {kind.name: kind for kind in (RETENTION, RELEASE)}
 CONFIRM = {RETENTION.name: confirm_retention, RELEASE.name: confirm_release}
 
 
-def confirm_requested(
+def confirm_request(
     connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE
 ) -> Decision:
     """Agree to a request as a second person, which makes the change. NotFound (`no_decision`); errors of its kind."""
@@ -21,7 +21,7 @@ def confirm_requested(
     return confirm(connection, scope, public_id, now=now, caller=caller)
 
 
-def cancel_requested(
+def cancel_request(
     connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE
 ) -> Decision:
     """Cancel a request; idempotent. NotFound (`no_decision`), Conflict (`decision_over`)."""

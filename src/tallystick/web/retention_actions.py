@@ -16,7 +16,7 @@ from tallystick.erasure.subject import Subject
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.query.scope import Scope
 from tallystick.retention import holds
-from tallystick.retention.decide import KINDS, cancel_requested, confirm_requested
+from tallystick.retention.decide import KINDS, cancel_request, confirm_request
 from tallystick.retention.warning import set_warning_off
 from tallystick.web.dependencies import EraserDep
 from tallystick.web.form_request import FormRequestDep
@@ -80,17 +80,17 @@ async def release_hold(hold_id: str, form_request: FormRequestDep, retention_pag
     return redirect(f"{PATH}#holds")
 
 
-@post(PATH + "/requests/{decision_id:str}/{decision:str}", name="web.retention.request", opt=ADMINS)
+@post(PATH + "/requests/{request_id:str}/{decision:str}", name="web.retention.request", opt=ADMINS)
 async def decide_request(
-    decision_id: str, decision: str, form_request: FormRequestDep, retention_page: RetentionPageDep
+    request_id: str, decision: str, form_request: FormRequestDep, retention_page: RetentionPageDep
 ) -> Response[str]:
     """Confirms a requested retention or release, as a second person, or cancels it."""
-    decide = {"confirm": confirm_requested, "cancel": cancel_requested}.get(decision)
+    decide = {"confirm": confirm_request, "cancel": cancel_request}.get(decision)
     if decide is None:
         raise BadRequest("Confirm or cancel the request.", code="bad_request")
-    kind = (await form_request.read(show_decision, decision_id, *KINDS)).kind
+    kind = (await form_request.read(show_decision, request_id, *KINDS)).kind
     try:
-        await form_request.write(decide, decision_id, **form_request.context)
+        await form_request.write(decide, request_id, **form_request.context)
     except (Conflict, Forbidden) as problem:
         form = HOLD if kind == holds.RELEASE.name else CHANGE
         return await retention_page.show(RetentionForms("", {}, {form: problem.detail}), status=problem.status)
