@@ -21,7 +21,7 @@ from tallystick.events.incoming import EventInput
 from tallystick.events.intake import read_request
 from tallystick.merkle.commitment import commit
 from tallystick.query.scope import Principal
-from tallystick.settings import REDACTED_KEYS
+from tallystick.setting_values import REDACTED_KEYS
 
 KEY = Principal("api_key", "key_01j9zv3k5xf8e9m2q4r6t8w0ya", "ci")
 PEOPLE = ("sarah@acme.example", "john@acme.example", "mei@acme.example", "ravi@acme.example")

@@ -15,7 +15,7 @@ from tallystick.events.intake import read_request
 from tallystick.events.record import Record
 from tallystick.ingest.shipments import MOST_EVENTS
 from tallystick.query.scope import Principal
-from tallystick.settings import REDACTED_KEYS
+from tallystick.setting_values import REDACTED_KEYS
 from tallystick.store.events import EventStore
 
 MEASURED_BY = Principal("api_key", "key_bench", "bench")

@@ -10,168 +10,39 @@ import secrets
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tallystick.durable import sync_file
 from tallystick.errors import SettingsError
+from tallystick.setting_values import (
+    SECRET_LENGTH,
+    Network,
+    read_archive,
+    read_database_url,
+    read_endpoint,
+    read_folder,
+    read_mail_from,
+    read_networks,
+    read_one_of,
+    read_optional,
+    read_path,
+    read_public_url,
+    read_reader_networks,
+    read_redacted_keys,
+    read_secret,
+    read_smtp_url,
+    read_targets,
+    read_text,
+    read_url,
+    read_whole_number,
+)
 
 PREFIX = "TALLYSTICK_"
 TOML_NAME = "tallystick.toml"
 KEPT_FILE = "secret.key"
-SECRET_LENGTH = 32
 MASKED = "***"
-
-Network = IPv4Network | IPv6Network
-
-# Whole names, after `normalised`: `secretId` and `password_policy` are evidence and stay.
-REDACTED_KEYS = (
-    "password", "passwd", "passphrase", "newpassword", "oldpassword", "currentpassword", "passwordhash",
-    "secret", "clientsecret", "secretkey", "secretaccesskey", "secretstring", "privatekey", "signingkey",
-    "token", "accesstoken", "refreshtoken", "idtoken", "authtoken", "bearertoken", "sessiontoken", "securitytoken",
-    "apikey", "xapikey", "authorization", "proxyauthorization", "cookie", "setcookie",
-)  # fmt: skip
-
-
-def normalised(key: str) -> str:
-    """A key of the details as the redaction list is compared: without case, `-` and `_`."""
-    return key.lower().replace("-", "").replace("_", "")
-
-
-def _text(text: str) -> str:
-    return text
-
-
-def _optional(text: str) -> str | None:
-    return text or None
-
-
-def _path(text: str) -> Path:
-    path = Path(text).expanduser().absolute()
-    if set("?#%") & set(str(path)):
-        raise ValueError("use a path without ? # or %, because it becomes part of a URL")
-    return path
-
-
-def _archive(text: str) -> Path | str | None:
-    """A directory as its path, a bucket as its URL."""
-    if "://" not in text:
-        return Path(text).expanduser().absolute() if text else None
-    url = urlsplit(text)
-    if url.scheme != "s3" or not url.hostname or url.query or url.fragment or "@" in url.netloc or ":" in url.netloc:
-        raise ValueError("use a directory, or s3://bucket/prefix; the server and keys are separate settings")
-    return f"s3://{url.netloc}/{url.path.strip('/')}"
-
-
-def _endpoint(text: str) -> str:
-    url = urlsplit(text)
-    if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/") or url.query or "@" in url.netloc:
-        raise ValueError("use only scheme, host and port, such as https://s3.eu-central-1.amazonaws.com")
-    return f"{url.scheme}://{url.netloc}"
-
-
-def _folder(text: str) -> Path | None:
-    return Path(text).expanduser().absolute() if text else None
-
-
-def _url(*schemes: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text and urlsplit(text).scheme not in schemes:
-            raise ValueError("use a URL that begins with " + " or ".join(f"{scheme}://" for scheme in schemes))
-        return text
-
-    return read
-
-
-def _database_url(text: str) -> str:
-    """SQLAlchemy drivers may be named (`postgresql+psycopg://`); the product chooses its own all the same."""
-    if text and urlsplit(text).scheme.split("+")[0] not in ("sqlite", "postgresql", "postgres"):
-        raise ValueError("use postgresql://user:password@host/name, or leave it out for SQLite in the data directory")
-    return text.replace("postgres://", "postgresql://", 1) if text.startswith("postgres://") else text
-
-
-def _public_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
-        raise ValueError("use only scheme, host and port, such as https://audit.example.com")
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _smtp_url(text: str) -> str | None:
-    url = _url("smtp", "smtps", "smtp+starttls")(text)
-    if url and not urlsplit(url).hostname:
-        raise ValueError("include the host: smtp+starttls://user:password@mail.example.com:587")
-    return url or None
-
-
-def _mail_from(text: str) -> str:
-    name, at, host = text.rpartition("@")
-    if text and not (name and at and host and text.isascii() and text.isprintable() and not set(text) & set(" <>,;")):
-        raise ValueError("use a plain email address, such as audit@example.com")
-    return text
-
-
-def _items(text: str) -> list[str]:
-    return [item for item in text.replace(",", " ").split() if item]
-
-
-def _network(text: str) -> Network:
-    try:
-        return ip_network(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a network; use CIDRs such as 10.0.0.0/8, separated by commas") from None
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    return tuple(_network(item) for item in _items(text))
-
-
-def _readers(text: str) -> tuple[Network, ...]:
-    return _networks({"none": "", "all": "0.0.0.0/0 ::/0"}.get(text.lower(), text))
-
-
-def _targets(text: str) -> tuple[Network | str, ...]:
-    """CIDRs as networks, everything else as a host name in lower case."""
-    return tuple(_network(item) if "/" in item or ":" in item else _host_or_address(item) for item in _items(text))
-
-
-def _host_or_address(text: str) -> Network | str:
-    try:
-        return ip_network(text)
-    except ValueError:
-        if not all(part and part.replace("-", "").isalnum() for part in text.split(".")):
-            raise ValueError(f"{text!r} is neither a CIDR nor a host name") from None
-        return text.lower()
-
-
-def _keys(text: str) -> frozenset[str]:
-    return frozenset(REDACTED_KEYS) | {normalised(item) for item in _items(text)}
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
-            raise ValueError(f"use a whole number from {low} to {high}")
-        return int(text)
-
-    return read
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text.lower() not in choices:
-            raise ValueError("use one of " + ", ".join(choices))
-        return text.lower()
-
-    return read
-
-
-def _secret(text: str) -> str:
-    if text and len(text) < SECRET_LENGTH:
-        raise ValueError(f"use at least {SECRET_LENGTH} random characters, such as the output of: openssl rand -hex 32")
-    return text
 
 
 def _setting(default: str, meaning: str, read: Callable[[str], Any], *, shown: str | None = None) -> Any:
@@ -186,105 +57,112 @@ class Settings:
     """Every setting, read and checked. The `repr` shows no secret."""
 
     data_dir: Path = _setting(
-        "./data", "Directory for all embedded data: SQLite, the event store, the secret key.", _path
+        "./data", "Directory for all embedded data: SQLite, the event store, the secret key.", read_path
     )
     database_url: str = _setting(
-        "", "The control database: SQLite, or `postgresql://user:password@host/name`.", _database_url,
+        "", "The control database: SQLite, or `postgresql://user:password@host/name`.", read_database_url,
         shown="SQLite in the data directory",
     )  # fmt: skip
     events_url: str = _setting(
         "", "The event store: embedded (`chdb:///path`), `clickhouse://…`, or `clickhouses://…` for TLS.",
-        _url("chdb", "clickhouse", "clickhouses"), shown="`chdb://<data directory>/events`",
+        read_url("chdb", "clickhouse", "clickhouses"), shown="`chdb://<data directory>/events`",
     )  # fmt: skip
     public_url: str = _setting(
         "http://127.0.0.1:8765",
         "URL at which people reach the server. With https, cookies are `__Host-` and Secure.",
-        _public_url,
+        read_public_url,
     )
     secret_key: str = _setting(
         "", f"At least {SECRET_LENGTH} random characters that encrypt stored secrets. Required with PostgreSQL.",
-        _secret, shown="created once, kept in the data directory (0600)",
+        read_secret, shown="created once, kept in the data directory (0600)",
     )  # fmt: skip
     smtp_url: str | None = _setting(
         "",
         "Mail server, `smtps://` or `smtp+starttls://user:password@host:port`; `smtp://` sends unencrypted.",
-        _smtp_url,
+        read_smtp_url,
         shown="none; no email is sent",
     )
     mail_from: str = _setting(
-        "", "Sender address of emails.", _mail_from, shown="tallystick@ and the host of the public URL"
+        "", "Sender address of emails.", read_mail_from, shown="tallystick@ and the host of the public URL"
     )
     trusted_proxies: tuple[Network, ...] = _setting(
-        "", "CIDRs of proxies whose `X-Forwarded-For` is trusted. Both addresses are stored.", _networks, shown="none"
+        "",
+        "CIDRs of proxies whose `X-Forwarded-For` is trusted. Both addresses are stored.",
+        read_networks,
+        shown="none",
     )
     allowed_targets: tuple[Network | str, ...] = _setting(
         "",
         "CIDRs and hosts with private or loopback addresses that outgoing requests can reach, such as an S3 server.",
-        _targets,
+        read_targets,
         shown="none",
     )
     support_contact: str | None = _setting(
         "",
         "Contact for longer retention: an email address or a URL, such as `support@example.com`.",
-        _optional,
+        read_optional,
         shown="none",
     )
     archive_dir: Path | str | None = _setting(
         "", "A directory, or `s3://bucket/prefix`: expired events are written there, with their proofs, "
         "before they are deleted.",
-        _archive, shown="none; nothing is archived",
+        read_archive, shown="none; nothing is archived",
     )  # fmt: skip
     export_dir: Path | str | None = _setting(
-        "", "A directory, or `s3://bucket/prefix`, where scheduled exports can save their files.", _archive,
+        "", "A directory, or `s3://bucket/prefix`, where scheduled exports can save their files.", read_archive,
         shown="none; they are sent only by email",
     )  # fmt: skip
     s3_endpoint: str = _setting(
-        "https://s3.amazonaws.com", "The S3 server of buckets named here, Amazon's or another's.", _endpoint
+        "https://s3.amazonaws.com", "The S3 server of buckets named here, Amazon's or another's.", read_endpoint
     )
-    s3_region: str = _setting("us-east-1", "The region of these buckets.", _text)
-    s3_access_key: str = _setting("", "The access key for these buckets.", _text, shown="none")
-    s3_secret_key: str = _setting("", "The secret key for these buckets.", _text, shown="none")
+    s3_region: str = _setting("us-east-1", "The region of these buckets.", read_text)
+    s3_access_key: str = _setting("", "The access key for these buckets.", read_text, shown="none")
+    s3_secret_key: str = _setting("", "The secret key for these buckets.", read_text, shown="none")
     compliance_dir: Path | None = _setting(
-        "", "A directory of TOML files with your own questions for compliance reports.", _folder,
+        "", "A directory of TOML files with your own questions for compliance reports.", read_folder,
         shown="none; reports use the built-in questions",
     )  # fmt: skip
     redacted_keys: frozenset[str] = _setting(
-        "", "Additional keys whose values are replaced by `[redacted]`; case, `-` and `_` are ignored.", _keys,
-        shown="none beyond the built-in list",
+        "", "Additional keys whose values are replaced by `[redacted]`; case, `-` and `_` are ignored.",
+        read_redacted_keys, shown="none beyond the built-in list",
     )  # fmt: skip
     rate_limit: int = _setting(
-        "1000", "Requests per second for each key. Bursts can be twice that. 0 means no limit.", _whole(0, 1_000_000)
+        "1000",
+        "Requests per second for each key. Bursts can be twice that. 0 means no limit.",
+        read_whole_number(0, 1_000_000),
     )
     live_viewers: int = _setting(
         "500",
         "Live views that can be open at once. One organization can have a fifth of them, one key or person a tenth.",
-        _whole(10, 1_000_000),
+        read_whole_number(10, 1_000_000),
     )
     events_memory_mb: int = _setting(
         "1000",
         "Megabytes of memory that the embedded event store can use for queries and inserts.",
-        _whole(200, 1_000_000),
+        read_whole_number(200, 1_000_000),
     )
     events_cache_mb: int = _setting(
-        "250", "Megabytes for all caches of the embedded event store.", _whole(10, 1_000_000)
+        "250", "Megabytes for all caches of the embedded event store.", read_whole_number(10, 1_000_000)
     )
-    events_threads: int = _setting("2", "Threads that one statement of the event store can use.", _whole(1, 256))
+    events_threads: int = _setting(
+        "2", "Threads that one statement of the event store can use.", read_whole_number(1, 256)
+    )
     events_clients: int = _setting(
-        "4", "Searches that run concurrently at most; fewer where there are few cores.", _whole(2, 64)
+        "4", "Searches that run concurrently at most; fewer where there are few cores.", read_whole_number(2, 64)
     )
     metrics_networks: tuple[Network, ...] = _setting(
         "127.0.0.0/8 ::1/128", "CIDRs of the machines that can read `/metrics` without a token, or `all`, or `none`.",
-        _readers, shown="this machine",
+        read_reader_networks, shown="this machine",
     )  # fmt: skip
-    metrics_token: str = _setting("", "Bearer token with which others can read `/metrics`.", _secret, shown="none")
+    metrics_token: str = _setting("", "Bearer token with which others can read `/metrics`.", read_secret, shown="none")
     exports_mb: int = _setting(
         "10000",
         "Megabytes that the export files of one organization can have, reports and evidence included; never more than "
         "a tenth of what is free on the disk.",
-        _whole(1, 1_000_000_000),
+        read_whole_number(1, 1_000_000_000),
     )
     log_level: str = _setting(
-        "info", "Log level: debug, info, warning or error.", _one_of("debug", "info", "warning", "error")
+        "info", "Log level: debug, info, warning or error.", read_one_of("debug", "info", "warning", "error")
     )
 
     @classmethod
@@ -388,7 +266,7 @@ def _kept_secret(data_dir: Path, database_url: str, make: bool) -> str:
             f"{PREFIX}DATA_DIR: {data_dir} cannot be used ({problem.strerror}). "
             "Choose a directory that this user can write to."
         ) from None
-    return _secret(secret)
+    return read_secret(secret)
 
 
 def _create_secret(kept: Path) -> None:

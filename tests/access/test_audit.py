@@ -12,7 +12,7 @@ from tallystick.events.catalogue import CATALOGUE
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import prepare
 from tallystick.outbox import write as outbox
-from tallystick.settings import REDACTED_KEYS
+from tallystick.setting_values import REDACTED_KEYS
 from tests.access.town import NOW
 from tests.house.tree import PACKAGE
 

@@ -49,9 +49,7 @@ def test_an_unknown_key_is_logged_by_its_end_and_address_and_never_whole(door: D
     assert counted("unknown") == before + 1
 
 
-@pytest.mark.parametrize(
-    "typed", ["hunter2", "correct horse battery staple", "tsk_short", "geheim-für-alle"]
-)
+@pytest.mark.parametrize("typed", ["hunter2", "correct horse battery staple", "tsk_short", "geheim-für-alle"])
 def test_what_may_be_a_password_is_not_told_at_all(door: Door, typed: str) -> None:
     before = counted("malformed")
     door.use(typed)

@@ -21,7 +21,7 @@ from tallystick.ledger.signer import Signer
 from tallystick.ledger.tables import logs, tiles
 from tallystick.outbox import write as outbox
 from tallystick.query.conditions import Query
-from tallystick.settings import REDACTED_KEYS
+from tallystick.setting_values import REDACTED_KEYS
 
 SECRET, HOST = "k" * 40, "audit.example.com"
 

@@ -10,7 +10,7 @@ from tallystick.errors import Invalid
 from tallystick.events.incoming import Moment
 from tallystick.events.intake import Prepared, read_request
 from tallystick.query.scope import Principal
-from tallystick.settings import REDACTED_KEYS
+from tallystick.setting_values import REDACTED_KEYS
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"

@@ -7,7 +7,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from tallystick import settings, telemetry
+from tallystick import setting_values, settings, telemetry
 from tallystick.cli.app import assemble
 from tallystick.events.catalogue import CATALOGUE
 from tests.house.access_page import access_page
@@ -22,7 +22,7 @@ def settings_page() -> str:
         (f"`{name}`", default if "`" in default or " " in default or default == "none" else f"`{default}`", meaning)
         for name, default, meaning in settings.table()
     ]
-    built_in = ", ".join(f"`{key}`" for key in settings.REDACTED_KEYS)
+    built_in = ", ".join(f"`{key}`" for key in setting_values.REDACTED_KEYS)
     return f"""# Settings
 
 {NOTE}

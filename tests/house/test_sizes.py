@@ -25,7 +25,19 @@ def test_no_function_is_longer_than_60_lines():
 
 # Lines of `src/tallystick/**/*.py` without comments and docstrings. Who adds a capability first looks for what it makes
 # needless; what remains is named here with its lines, and why it is worth them, in the commit that needs them.
-CODE_LINES = {"everything up to the first release": 46128}
+CODE_LINES = {
+    "everything up to the first release": 46128,
+    # Each kind of attack on the server has a mechanism that bounds it; nothing that was there did.
+    "bounded bodies, forms, connections and their notices (http, events, ingest)": 1070,
+    "threads, connections and turns for each kind of work, shared by organization (work, store, search)": 740,
+    "one evaluation of a query for all its viewers and rules (live, alerts)": 680,
+    "deliveries and exports that hold up nobody (destinations, exports, schedules)": 520,
+    "decisions of two people (access, retention, erasure, their pages and commands)": 760,
+    "approval of destinations, links that end with their maker's access (exports, access, web)": 500,
+    "a trace of what is read (data_access)": 520,
+    "a table of scopes and of roles from the routes, sign-ins that lock nobody else out (access, api, web)": 640,
+    "foreign text shown by one function; CSV for Excel, PDF with details, JSON imports (render, display_text, web)": 630,
+}
 
 
 def _code_lines(path) -> int:

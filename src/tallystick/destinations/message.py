@@ -25,7 +25,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 def plain_message(message: Message) -> Message:
-    """The same facts in ASCII under the plain title, for a receiver's format that cannot express them otherwise."""
+    """Facts of a message in ASCII under the plain title, for a format that cannot express them otherwise."""
     return msgspec.structs.replace(
         message,
         title=message.plain_title,

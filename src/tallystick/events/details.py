@@ -12,7 +12,7 @@ import msgspec
 
 from tallystick.events.incoming import Details, EventInput
 from tallystick.events.key_text import PREFIX, replace_keys
-from tallystick.settings import normalised
+from tallystick.setting_values import normalised
 
 REDACTED = "[redacted]"
 MAX_DEPTH = 20  # objects and lists inside one another, the event itself being the first

@@ -32,7 +32,7 @@ COUNT_WORKERS = 2
 Aside = list[tuple[int, Record]]
 
 
-class Block(NamedTuple):
+class StreamBlock(NamedTuple):
     """Events of a stream, and the place after which it continues; None at the end."""
 
     events: list[StoredEvent]
@@ -129,7 +129,7 @@ class Finder:
         """The top values of a field: {field, values: [{value, count}], partial}."""
         return counts.facets(self._store, scope, query, self._aside(scope, query), field, limit=limit)
 
-    def block(self, scope: Scope, query: Query, order: Direction, after: Place | None, need: int) -> Block:
+    def block(self, scope: Scope, query: Query, order: Direction, after: Place | None, need: int) -> StreamBlock:
         """The next block of every match in order, of at most `need` events; `after` is the place of the block before.
 
         Takes about as long as a page, so that a stream lets others have their turn between two blocks. Set-aside
@@ -139,11 +139,11 @@ class Finder:
             self._store, scope, query, order, start=after, offset=0, need=need, budget=Budget(SECONDS)
         )  # fmt: skip
         if len(found.rows) >= need:
-            return Block(found.rows, (found.rows[-1].occurred_at, found.rows[-1].index))
+            return StreamBlock(found.rows, (found.rows[-1].occurred_at, found.rows[-1].index))
         if not found.complete:  # by time or by bytes
-            return Block(found.rows, found.reached)
+            return StreamBlock(found.rows, found.reached)
         aside = [as_stored_event(index, record) for index, record in self._aside(scope, query)]
-        return Block([*found.rows, *aside], None)
+        return StreamBlock([*found.rows, *aside], None)
 
     def earliest(
         self, scope: Scope, query: Query, conditions: Sequence[Condition], *, seconds: float

@@ -54,7 +54,7 @@ class EventStore:
         self._identity: UUID | None = None
 
     def with_readers(self, clients: int) -> "EventStore":
-        """The same store with reading clients of its own, for work that others must not wait for."""
+        """This event store with reading clients of its own, for work that others must not wait for."""
         return EventStore(self._url, replace(self._bounds, clients=clients), writers=self._writers)
 
     def open(self) -> None:

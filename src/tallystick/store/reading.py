@@ -108,7 +108,7 @@ def _cut(rows: list[StoredEvent]) -> ReadResult:
 
 
 class IndexedRows(NamedTuple):
-    """Rows in order of index, and the index through which all that match were read."""
+    """Rows in order of index, and the index through which every match was read."""
 
     events: list[StoredEvent]
     reached: int

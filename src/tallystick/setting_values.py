@@ -1,0 +1,162 @@
+"""Reads the text of settings.
+
+Each function returns the value, or raises ValueError with what to write instead.
+"""
+
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SECRET_LENGTH = 32
+
+Network = IPv4Network | IPv6Network
+
+# Whole names, after `normalised`: `secretId` and `password_policy` are evidence and stay.
+REDACTED_KEYS = (
+    "password", "passwd", "passphrase", "newpassword", "oldpassword", "currentpassword", "passwordhash",
+    "secret", "clientsecret", "secretkey", "secretaccesskey", "secretstring", "privatekey", "signingkey",
+    "token", "accesstoken", "refreshtoken", "idtoken", "authtoken", "bearertoken", "sessiontoken", "securitytoken",
+    "apikey", "xapikey", "authorization", "proxyauthorization", "cookie", "setcookie",
+)  # fmt: skip
+
+
+def normalised(key: str) -> str:
+    """A key of the details as the redaction list is compared: without case, `-` and `_`."""
+    return key.lower().replace("-", "").replace("_", "")
+
+
+def read_text(text: str) -> str:
+    return text
+
+
+def read_optional(text: str) -> str | None:
+    return text or None
+
+
+def read_path(text: str) -> Path:
+    path = Path(text).expanduser().absolute()
+    if set("?#%") & set(str(path)):
+        raise ValueError("use a path without ? # or %, because it becomes part of a URL")
+    return path
+
+
+def read_archive(text: str) -> Path | str | None:
+    """A directory as its path, a bucket as its URL."""
+    if "://" not in text:
+        return Path(text).expanduser().absolute() if text else None
+    url = urlsplit(text)
+    if url.scheme != "s3" or not url.hostname or url.query or url.fragment or "@" in url.netloc or ":" in url.netloc:
+        raise ValueError("use a directory, or s3://bucket/prefix; the server and keys are separate settings")
+    return f"s3://{url.netloc}/{url.path.strip('/')}"
+
+
+def read_endpoint(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/") or url.query or "@" in url.netloc:
+        raise ValueError("use only scheme, host and port, such as https://s3.eu-central-1.amazonaws.com")
+    return f"{url.scheme}://{url.netloc}"
+
+
+def read_folder(text: str) -> Path | None:
+    return Path(text).expanduser().absolute() if text else None
+
+
+def read_url(*schemes: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text and urlsplit(text).scheme not in schemes:
+            raise ValueError("use a URL that begins with " + " or ".join(f"{scheme}://" for scheme in schemes))
+        return text
+
+    return read
+
+
+def read_database_url(text: str) -> str:
+    """SQLAlchemy drivers may be named (`postgresql+psycopg://`); the product chooses its own all the same."""
+    if text and urlsplit(text).scheme.split("+")[0] not in ("sqlite", "postgresql", "postgres"):
+        raise ValueError("use postgresql://user:password@host/name, or leave it out for SQLite in the data directory")
+    return text.replace("postgres://", "postgresql://", 1) if text.startswith("postgres://") else text
+
+
+def read_public_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
+        raise ValueError("use only scheme, host and port, such as https://audit.example.com")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def read_smtp_url(text: str) -> str | None:
+    url = read_url("smtp", "smtps", "smtp+starttls")(text)
+    if url and not urlsplit(url).hostname:
+        raise ValueError("include the host: smtp+starttls://user:password@mail.example.com:587")
+    return url or None
+
+
+def read_mail_from(text: str) -> str:
+    name, at, host = text.rpartition("@")
+    if text and not (name and at and host and text.isascii() and text.isprintable() and not set(text) & set(" <>,;")):
+        raise ValueError("use a plain email address, such as audit@example.com")
+    return text
+
+
+def read_items(text: str) -> list[str]:
+    return [item for item in text.replace(",", " ").split() if item]
+
+
+def read_network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a network; use CIDRs such as 10.0.0.0/8, separated by commas") from None
+
+
+def read_networks(text: str) -> tuple[Network, ...]:
+    return tuple(read_network(item) for item in read_items(text))
+
+
+def read_reader_networks(text: str) -> tuple[Network, ...]:
+    return read_networks({"none": "", "all": "0.0.0.0/0 ::/0"}.get(text.lower(), text))
+
+
+def read_targets(text: str) -> tuple[Network | str, ...]:
+    """CIDRs as networks, everything else as a host name in lower case."""
+    return tuple(
+        read_network(item) if "/" in item or ":" in item else read_host_or_address(item) for item in read_items(text)
+    )
+
+
+def read_host_or_address(text: str) -> Network | str:
+    try:
+        return ip_network(text)
+    except ValueError:
+        if not all(part and part.replace("-", "").isalnum() for part in text.split(".")):
+            raise ValueError(f"{text!r} is neither a CIDR nor a host name") from None
+        return text.lower()
+
+
+def read_redacted_keys(text: str) -> frozenset[str]:
+    return frozenset(REDACTED_KEYS) | {normalised(item) for item in read_items(text)}
+
+
+def read_whole_number(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            raise ValueError(f"use a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def read_one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError("use one of " + ", ".join(choices))
+        return text.lower()
+
+    return read
+
+
+def read_secret(text: str) -> str:
+    if text and len(text) < SECRET_LENGTH:
+        raise ValueError(f"use at least {SECRET_LENGTH} random characters, such as the output of: openssl rand -hex 32")
+    return text
