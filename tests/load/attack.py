@@ -56,8 +56,10 @@ class Siege:
         """`scopes`: of mallory's key, beside reading and writing events."""
         self.server = server
         self.mallory = server.key(server.organization("mallory"), "events:write", "events:read", *scopes)
-        self.bystander = server.key(server.organization("bystander"), "events:write", "events:read")
+        self.bystander = server.key(server.organization("bystander"), "events:write", "events:read", "alerts")
         self._calls = 0
+        with server.client(self.bystander) as client:
+            client.post("/v1/alert-rules", json={"name": "Alarm", "query": "action:alarm.raised"}).raise_for_status()
 
     def record_events(self, count: int, *, batch: int = BATCH, **fields: object) -> None:
         """Record `count` events as mallory, and wait until queries see them. `{n}` in a text is the event's number."""
@@ -79,6 +81,7 @@ class Siege:
             attackers = [threads.submit(self._repeat, attack, ended, outcome) for _ in range(at_once)]
             try:
                 outcome.beside += self._record_as_bystander(MEASURED, pause=PAUSE_SECONDS)
+                self.assert_alert_arrives()
             finally:
                 ended.set()
             for attacker in attackers:
@@ -86,6 +89,16 @@ class Siege:
         if FULL:
             self._assert_full_size(outcome, before)
         return outcome
+
+    def assert_alert_arrives(self) -> None:
+        """Record an event that the bystander's rule matches; its alert is there within RECORD_SECONDS."""
+        with self.server.client(self.bystander) as client:
+            client.timeout = httpx.Timeout(RECORD_SECONDS)
+            answer = client.post("/v1/audit-logs", json={"action": "alarm.raised"}).raise_for_status().json()
+            deadline = time.monotonic() + RECORD_SECONDS
+            while answer["events"][0]["id"] not in client.get("/v1/alerts", params={"limit": 1000}).text:
+                assert time.monotonic() < deadline, "the attack holds the bystander's alert up"
+                time.sleep(0.2)
 
     def _repeat(self, attack: Attack, ended: threading.Event, outcome: Outcome) -> None:
         with self.server.client(self.mallory) as client:
