@@ -156,6 +156,18 @@ class TestTooLarge:
         problem(sound.post(bomb(encoding), headers={"Content-Encoding": encoding}), 413, "too_large")
         assert memory_of(running) - before < 100 * MEGABYTE
 
+    @pytest.mark.parametrize(
+        ("encoding", "member"), [("gzip", gzip.compress(b"")), ("zstd", zstandard.compress(b""))], ids=["gzip", "zstd"]
+    )
+    def test_many_empty_members_are_given_up_at_a_thousand(self, sound, encoding, member):
+        packed = member * 200_000
+        problem(sound.post(packed, headers={"Content-Encoding": encoding}), 400, "bad_encoding")
+
+    def test_a_form_of_more_than_64_kb_is_refused(self, sound):
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
+        assert sound.http.post("/sign-in", content=b"a=&" * 3_000_000, headers=headers).status_code == 413
+        assert sound.http.post("/sign-in", content=b"a=&" * 2_000, headers=headers).status_code == 400
+
 
 def bomb(encoding: str) -> bytes:
     """Two hundred megabytes of zeros."""

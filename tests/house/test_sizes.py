@@ -25,7 +25,10 @@ def test_no_function_is_longer_than_60_lines():
 
 # Lines of `src/tallystick/**/*.py` without comments and docstrings. Who adds a capability first looks for what it makes
 # needless; what remains is named here with its lines, and why it is worth them, in the commit that needs them.
-CODE_LINES = {"everything up to the first release": 46128}
+CODE_LINES = {
+    "everything up to the first release": 46128,
+    "bodies and forms within bounds, without the framework's parser that keeps every form": 43,
+}
 
 
 def _code_lines(path) -> int:

@@ -22,6 +22,10 @@ MOST_BYTES = 10 << 20
 MOST_PACKED_BYTES = MOST_BYTES + (1 << 16)
 # This much is decompressed before other tasks run on the event loop: about a millisecond's work.
 STEP = 256 << 10
+# Compressed input goes to the decompressor in slices of this many bytes.
+SLICE = 64 << 10
+# gzip members or zstd frames of one body: each costs a new decompressor and a turn of the event loop.
+MOST_MEMBERS = 1000
 # A body that takes longer to arrive occupies memory that other requests wait for.
 MOST_SECONDS = 120.0
 # RFC 9659: receivers of zstd over HTTP must support a window of 8 MB and need not support more.
@@ -85,7 +89,7 @@ class _Decompressor(Protocol):
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+    def decompress(self, data: bytes | memoryview, max_length: int, /) -> bytes: ...
     def pending(self) -> bytes | None:
         """The input to pass again; None if more output is buffered, b"" if more input is needed."""
 
@@ -102,7 +106,7 @@ class _Gzip:
     def unused_data(self) -> bytes:
         return self._member.unused_data
 
-    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+    def decompress(self, data: bytes | memoryview, max_length: int, /) -> bytes:
         return self._member.decompress(data, max_length)
 
     def pending(self) -> bytes | None:
@@ -121,7 +125,7 @@ class _Zstd:
     def unused_data(self) -> bytes:
         return self._frame.unused_data
 
-    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+    def decompress(self, data: bytes | memoryview, max_length: int, /) -> bytes:
         return self._frame.decompress(data, max_length)
 
     def pending(self) -> bytes | None:
@@ -173,33 +177,48 @@ async def _read(receive: Receive, most: int, taken: _Reservation) -> bytes:
 
 async def _unpacked(packed: bytes, packing: Callable[[], _Decompressor], taken: _Reservation) -> bytes:
     """All members concatenated, as both formats define; data after the last member is refused."""
+    if not packed:
+        raise _broken("is empty")
     unpacked = bytearray()
-    rest = packed
+    rest = memoryview(packed)
+    members = 0
     try:
-        while True:
+        while rest:
+            members += 1
+            if members > MOST_MEMBERS:
+                raise _broken(f"has more than {MOST_MEMBERS:,} members")
             rest = await _unpack_member(packing(), rest, unpacked, taken)
-            if not rest:
-                return bytes(unpacked)
+            await asyncio.sleep(0)
+        return bytes(unpacked)
     except (zlib.error, zstd.ZstdError, EOFError):
         raise _broken("is damaged or followed by other data") from None
 
 
-async def _unpack_member(stage: _Decompressor, data: bytes, unpacked: bytearray, taken: _Reservation) -> bytes:
-    """Append one member to `unpacked`; returns the data after it."""
-    if not data:
-        raise _broken("is empty")
+async def _unpack_member(
+    stage: _Decompressor, data: memoryview, unpacked: bytearray, taken: _Reservation
+) -> memoryview:
+    """Append one member to `unpacked`; returns the data after it.
+
+    The input goes in slices, because a decompressor copies all input that it has not used: with the whole rest
+    of the body as input, many short members would cost the square of their number.
+    """
+    position = 0
+    waiting: bytes | None = b""
     while True:
-        step = stage.decompress(data, min(STEP, MOST_BYTES + 1 - len(unpacked)))
+        piece: bytes | memoryview = waiting or b""
+        if waiting == b"":
+            piece = data[position : position + SLICE]
+            position += len(piece)
+        step = stage.decompress(piece, min(STEP, MOST_BYTES + 1 - len(unpacked)))
         taken.take(len(step))
         unpacked += step
         if len(unpacked) > MOST_BYTES:
             raise _too_large()
         if stage.eof:
-            return stage.unused_data
+            return data[position - len(stage.unused_data) :]
         waiting = stage.pending()
-        if waiting == b"" and len(step) < STEP:
+        if waiting == b"" and position == len(data) and len(step) < STEP:
             raise _broken("ends too early")
-        data = waiting or b""
         await asyncio.sleep(0)
 
 

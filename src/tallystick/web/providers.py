@@ -1,6 +1,8 @@
 """Providers of the session, its scope, the page frame and the posted form, which Litestar injects into handlers."""
 
+import asyncio
 from dataclasses import replace
+from urllib.parse import parse_qsl
 
 from litestar.datastructures import FormMultiDict
 
@@ -11,7 +13,7 @@ from tallystick.access.client_address import client_address
 from tallystick.access.csrf import form_token, refuse_cross_site
 from tallystick.access.scopes import require
 from tallystick.access.sessions import Session, cookie_name
-from tallystick.errors import BadRequest
+from tallystick.errors import BadRequest, TooLarge
 from tallystick.query.scope import Scope
 from tallystick.web.dependencies import (
     AuthenticatorDep,
@@ -23,6 +25,11 @@ from tallystick.web.dependencies import (
     WebRequest,
 )
 from tallystick.web.page_frame import PageFrame
+
+MOST_FORM_BYTES = 64 << 10
+MOST_FORM_FIELDS = 1000
+# A form that takes longer to arrive is given up.
+FORM_SECONDS = 30.0
 
 
 async def provide_token(request: WebRequest, settings: SettingsDep) -> str:
@@ -69,10 +76,39 @@ async def provide_form(request: WebRequest, settings: SettingsDep) -> FormMultiD
     Handlers of POST read the form only through this provider, so none can skip the cross-site check.
     """
     refuse_cross_site(request.method, request.headers, settings.public_url)
-    form = await request.form()
-    if any("\0" in value for _, value in form.multi_items() if isinstance(value, str)):
+    form = await _read_form(request)
+    if any("\0" in value for _, value in form.multi_items()):
         raise BadRequest("No text may hold the character U+0000.", code="bad_form")
     return form
+
+
+async def _read_form(request: WebRequest) -> FormMultiDict:
+    """The fields of a URL-encoded body; of any other content type, none.
+
+    Not `request.form()`: Litestar's parser keeps the last thousand bodies as the keys of a cache, passwords included.
+    Raises TooLarge (`too_large`), BadRequest (`bad_form`, `disconnected`).
+    """
+    if request.content_type[0] != "application/x-www-form-urlencoded":
+        return FormMultiDict([])
+    body = bytearray()
+    more = True
+    try:
+        async with asyncio.timeout(FORM_SECONDS):
+            while more:
+                message = await request.receive()
+                if message["type"] != "http.request":
+                    raise BadRequest("The form did not arrive. Send it again.", code="disconnected")
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+                if len(body) > MOST_FORM_BYTES:
+                    raise TooLarge(f"A form has at most {MOST_FORM_BYTES >> 10} kB. Shorten its texts.")
+    except TimeoutError:
+        raise BadRequest("The form took too long to arrive. Send it again.", code="disconnected") from None
+    try:
+        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FORM_FIELDS, errors="strict")
+    except ValueError:
+        raise BadRequest(f"A form has at most {MOST_FORM_FIELDS:,} fields, in UTF-8.", code="bad_form") from None
+    return FormMultiDict(fields)
 
 
 async def provide_request_caller(request: WebRequest, settings: SettingsDep) -> Caller:
