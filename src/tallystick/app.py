@@ -27,6 +27,7 @@ from tallystick.api.metrics import measure_requests
 from tallystick.api.problems import HANDLERS, problem
 from tallystick.api.routes import API
 from tallystick.backup.data_dir_lock import lock_data_dir
+from tallystick.backup.file_modes import close_to_others
 from tallystick.backup.request import BackupWorker
 from tallystick.backup.restore import refuse_interrupted
 from tallystick.clock import now_us
@@ -295,7 +296,7 @@ def _warner(settings: Settings, database: Database, store: EventStore) -> Callab
 async def running(services: Services) -> AsyncIterator[None]:
     """Open the databases, reconcile them, run the workers; at the end stop them in an order that loses nothing."""
     settings, database = services.settings, services.database
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         stack.enter_context(lock_data_dir(settings.data_dir))
         refuse_interrupted(settings.data_dir)
@@ -332,6 +333,8 @@ def _stop(services: Services) -> None:
 
 
 def _open(services: Services) -> None:
+    # Before SQLite makes its two files: they get the modes of the database.
+    close_to_others(services.settings)
     # The store first: one that this version cannot use is refused before the control database is changed.
     try:
         services.store.open()

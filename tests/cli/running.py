@@ -40,6 +40,8 @@ def run_here(*arguments: str, environ: Mapping[str, str], input_text: str = "") 
     outside = {name: value for name, value in os.environ.items() if not name.startswith("TALLYSTICK_")}
     said, complained = io.StringIO(), io.StringIO()
     status = 0
+    umask = os.umask(0o077)
+    os.umask(umask)
     with (
         mock.patch.dict(os.environ, outside | dict(environ), clear=True),
         mock.patch("sys.argv", ["tallystick", *arguments]),
@@ -51,6 +53,8 @@ def run_here(*arguments: str, environ: Mapping[str, str], input_text: str = "") 
             main()
         except SystemExit as ended:
             status = int(ended.code or 0)
+        finally:
+            os.umask(umask)  # the command line sets it, for its process
     return Done(status, said.getvalue(), complained.getvalue())
 
 

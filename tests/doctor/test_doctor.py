@@ -1,6 +1,7 @@
 """What the doctor says: one thing made wrong after the other."""
 
 import dataclasses
+import os
 
 import pytest
 from sqlalchemy import update
@@ -30,6 +31,14 @@ from tallystick.settings import Settings
 from tallystick.store import erasing, expiry
 from tallystick.store.errors import StoreError
 from tests.erasure.erasure_driver import ask, by_sarah, confirm, eraser, run, show
+
+
+@pytest.fixture(autouse=True)
+def private_umask():
+    """New files are for their owner alone, as the command line sees to."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture

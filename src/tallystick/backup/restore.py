@@ -128,7 +128,7 @@ def _start(
     settings: Settings, directory: Path, manifest: BackupManifest, *, replace: bool, again: RestoreMarker | None
 ) -> RestoreMarker:
     """Refuse to overwrite existing data, then write the marker."""
-    database_file, events_folder = _local_paths(settings)
+    database_file, events_folder = local_paths(settings)
     filled = again is not None and again.moved  # the store's events come from the interrupted restore
     if (database_file is None or not replace) and (what := _control_content(settings)) is not None:
         raise Conflict(f"{what} {ADVICE}")
@@ -148,7 +148,7 @@ def _write_marker(data_dir: Path, begun: RestoreMarker) -> None:
 
 def _control_content(settings: Settings) -> str | None:
     """A sentence on what the control database contains already, or None when it is empty."""
-    database_file, _ = _local_paths(settings)
+    database_file, _ = local_paths(settings)
     if database_file is not None and not database_file.exists():
         return None
     database = Database(settings.database_url, pool_size=1)
@@ -165,7 +165,7 @@ def _control_content(settings: Settings) -> str | None:
 
 
 def _store_content(settings: Settings) -> str | None:
-    _, events_folder = _local_paths(settings)
+    _, events_folder = local_paths(settings)
     if events_folder is not None and not events_folder.exists():
         return None
     store = EventStore(settings.events_url)
@@ -176,7 +176,7 @@ def _store_content(settings: Settings) -> str | None:
         store.close()
 
 
-def _local_paths(settings: Settings) -> tuple[Path | None, Path | None]:
+def local_paths(settings: Settings) -> tuple[Path | None, Path | None]:
     """The SQLite file and the folder of the embedded event store; None for one on a server."""
     url, events = make_url(settings.database_url), urlsplit(settings.events_url)
     file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
@@ -194,7 +194,7 @@ def _move_aside(settings: Settings, begun: RestoreMarker) -> list[str]:
     """Rename existing data; idempotent, so that an interrupted restore continues. Returns the new paths."""
     if not begun.aside:
         return []
-    database_file, events_folder = _local_paths(settings)
+    database_file, events_folder = local_paths(settings)
     moves: list[tuple[Path, Path]] = []
     if events_folder is not None:
         moves.append((events_folder, events_folder.with_name(events_folder.name + begun.aside)))

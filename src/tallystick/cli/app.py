@@ -1,5 +1,6 @@
 """The command `tallystick`: imports and runs the module of a command, and prints expected errors with advice."""
 
+import os
 import re
 import sys
 from importlib import import_module
@@ -48,6 +49,9 @@ server at TALLYSTICK_URL with the API key in TALLYSTICK_API_KEY.
 
 def main() -> None:
     """Run the command line and exit with 0, 1 (failed) or 2 (usage)."""
+    # Nothing that Tallystick writes is for other accounts of the machine, whatever the environment says: in the data
+    # directory, in backups and archives, in files to download; by native code of the event store and SQLite too.
+    os.umask(0o077)
     arguments = sys.argv[1:]
     try:
         sys.exit(assemble(arguments)(standalone_mode=False) or 0)

@@ -1,9 +1,11 @@
 """`tallystick export`: requests an export, waits for it, downloads the file and checks its SHA-256."""
 
 import hashlib
+import stat
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
@@ -128,11 +130,16 @@ def wait_until_finished(client: Client, path: str, public_id: str, doing: str) -
 
 
 def write_atomically(target: Path, fill: Callable[[BinaryIO], None]) -> None:
-    """Fills a file under a temporary name, and renames it to `target` only if `fill` succeeds."""
+    """Fills a file under a temporary name, and renames it to `target` only if `fill` succeeds.
+
+    A new file is for its owner alone; one that is replaced keeps its mode.
+    """
     unfinished = target.with_name(target.name + ".part")
     try:
         with unfinished.open("wb") as file:
             fill(file)
+        with suppress(OSError):
+            unfinished.chmod(stat.S_IMODE(target.stat().st_mode))
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -36,7 +36,7 @@ class Database:
         if not self.is_sqlite:
             parsed = parsed.set(drivername="postgresql+psycopg")
         elif parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.engine: Engine = create_engine(
             parsed,
             poolclass=QueuePool,

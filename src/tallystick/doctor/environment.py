@@ -2,9 +2,8 @@
 
 import shutil
 import smtplib
-import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +16,7 @@ from tallystick.access.scopes import operator_scope
 from tallystick.access.secret import doctor_token
 from tallystick.backup.create import expected_events
 from tallystick.backup.data_dir_lock import is_locked, lock_data_dir, server_address
+from tallystick.backup.file_modes import open_to_others
 from tallystick.backup.restore import refuse_interrupted
 from tallystick.database.engine import Database
 from tallystick.destinations.address_guard import TargetError
@@ -35,6 +35,7 @@ from tallystick.store.events import EventStore
 LOW_SPACE_BYTES = 4 * LEAST_FREE_BYTES
 TIMEOUT_SECONDS = 5
 SHOWN_PEERS = 3
+SHOWN_PATHS = 3
 STUCK = "A change of its table fails and blocks later ones"
 STUCK_ADVICE = (
     "Its table system.mutations says why (latest_fail_reason): an erasure or a purge waits. Make room, or restore; "
@@ -48,21 +49,18 @@ def check_data_directory(settings: Settings) -> Iterator[CheckResult]:
     if not place.is_dir():
         yield problem(name, f"{place} does not exist.", "Create it, or set TALLYSTICK_DATA_DIR.")
         return
-    loose = [
-        path.name
-        for path in (place, place / KEPT_FILE)
-        if path.exists() and stat.S_IMODE(path.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO)
-    ]
+    loose = list(open_to_others(settings))
     if not settings.secret_key:
         yield problem(
             name,
             f"{place / KEPT_FILE} does not exist.",
             "The server creates it only when it first starts. Restore it from where you keep it.",
         )
-    if KEPT_FILE in loose:
-        yield problem(name, f"Other users can read {place / KEPT_FILE}.", f"chmod 600 {place / KEPT_FILE}")
+    if kept := [path for path in loose if path.name.startswith(KEPT_FILE)]:
+        yield problem(name, f"Other users can read {_named(kept)}.", f"chmod 600 {kept[0]}")
     elif loose:
-        yield warning(name, f"Other users can read {place}.", f"chmod 700 {place}")
+        words = f"Other users have rights to {_named(loose)}."
+        yield warning(name, words, f"The server takes them away when it starts. By hand: chmod -R go= {loose[0]}")
     else:
         yield fine(name, f"Only its owner can read {place}.")
     try:
@@ -77,6 +75,12 @@ def check_data_directory(settings: Settings) -> Iterator[CheckResult]:
         yield warning("disk", words, "Below 0.3 GB recording is refused. Free up space.")
     else:
         yield fine("disk", words)
+
+
+def _named(paths: Sequence[Path]) -> str:
+    """The first of the paths, and how many there are beside."""
+    more = len(paths) - SHOWN_PATHS
+    return ", ".join(map(str, paths[:SHOWN_PATHS])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def check_event_store(settings: Settings) -> Iterator[CheckResult]:
