@@ -36,7 +36,8 @@ CODE_LINES = {
     "approval of destinations, links that end with their maker's access (exports, access, web)": 500,
     "a trace of what is read (data_access)": 520,
     "a table of scopes and of roles from the routes, sign-ins that lock nobody else out (access, api, web)": 640,
-    "foreign text shown by one function; CSV for Excel, PDF with details, JSON imports (render, display_text, web)": 630,
+    "foreign text shown by one function; CSV for Excel, PDF with details, imports (render, display_text, web)": 630,
+    "a data directory that is closed to other accounts (backup, doctor, cli)": 68,
 }
 
 
