@@ -85,6 +85,7 @@ POST /retention/holds/{hold_id}/release          oa
 POST /retention/erasures                         oa
 POST /retention/erasures/{erasure_id}/{decision} oa
 POST /retention/requests/{request_id}/{decision}  oa
+POST /retention/views                            o
 GET  /integrity                                  oau
 GET  /integrity/check                            oau
 POST /integrity/check                            oa
@@ -153,6 +154,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /compliance/reminder": {"act": "remove"},
     "POST /retention": {"days": "400"},
     "POST /retention/mail": {"act": "off"},
+    "POST /retention/views": {"recording": "all"},
     "POST /retention/holds": {"name": "Case 7", "query": "status:failed"},
     "POST /retention/erasures": {"email": "nobody@where.example", "reason": "Request 17"},
 }

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from tests.api.api_client import PATH, ApiClient, Operator, event, problem
 
+BOBS_EVENTS = 300  # many more than Alice has, whatever of her reading is recorded meanwhile
+
 # What both write is the same but for the owner's name, so that every filter that finds one finds the other.
 FILTERS: dict[str, list[str]] = {
     "start": ["2024-01-01", "2024-01-15T00:00:00Z"],
@@ -30,7 +32,7 @@ def story(owner: str, number: int) -> dict[str, Any]:
     return event(
         "deployment.failed",
         description=f"the secret of {owner}",
-        timestamp=f"2024-01-15T12:{number:02}:00Z",
+        timestamp=f"2024-01-15T12:{number % 60:02}:00Z",
         actor={"id": "usr_both", "email": "both@example.com", "name": f"{owner} Both"},
         resource={"type": "vpc", "id": "vpc-1", "name": "vpc-production"},
         context={"ip_address": "192.0.2.7", "session_id": "ses_1", "request_id": "req_1"},
@@ -51,7 +53,7 @@ def alice(operator: Operator) -> ApiClient:
 def bob(operator: Operator) -> ApiClient:
     """Bob belongs elsewhere."""
     made = operator.organization()
-    made.record(*[story("bob", number) for number in range(9)])
+    made.record(*[story("bob", number) for number in range(BOBS_EVENTS)])
     return made
 
 
@@ -61,14 +63,12 @@ def only_alices(answer: Any) -> None:
     assert "of bob" not in answer.text
     assert "bob Both" not in answer.text
     if answer.status_code == 200 and answer.headers["content-type"] == "application/json":
-        assert answer.json().get("total", 0) in (None, *range(8)), (
-            "Alice has five events, and two of her organization's"
-        )
+        assert (answer.json().get("total") or 0) < BOBS_EVENTS
 
 
 def test_the_same_external_ids_are_nobody_elses_duplicates(alice, bob):
     assert {one["changes"]["owner"] for one in alice.page(action="deployment.*")["data"]} == {"alice"}
-    assert len(bob.actions(action="deployment.failed")) == 9
+    assert bob.page(action="deployment.failed", count="exact")["total"] == BOBS_EVENTS
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in FILTERS.items() for value in values])
@@ -120,7 +120,7 @@ def test_no_index_reaches_over(alice, bob):
 @pytest.mark.parametrize("field", ["user", "action", "category", "status", "resource", "resource_type", "ip"])
 def test_no_facet_counts_over(alice, bob, field):
     values = alice.get(f"{PATH}/facets", field=field).json()["values"]
-    assert max(one["count"] for one in values) <= 7
+    assert max(one["count"] for one in values) < BOBS_EVENTS
 
 
 def test_no_histogram_counts_over(alice, bob):

@@ -140,7 +140,7 @@ def test_a_part_that_survives_an_erasure_cannot_be_changed(trail):
 
 @pytest.mark.parametrize("action", ["audit_log.pruned", "audit_log.subject_erased"])
 def test_attack_a_customer_records_the_record(trail, action):
-    """Anybody with a key may send an event of that name; it is not Tallystick's own."""
+    """Anybody with a key could send an event of that name before they were reserved; it is not Tallystick's own."""
     metadata = {"indexes": "1-5", "before": OLD, "parts": "what,target,who,details"}
     at = trail.record({"action": action, "metadata": metadata})
     report = trail.check(trail.bundle(without=range(1, 6), records=[0, at]))

@@ -5,7 +5,6 @@ from datetime import UTC
 import msgspec
 import pytest
 
-from tallystick.api.stream_events import WRITERS
 from tallystick.cases.threads import relations_of, threads_of
 from tallystick.erasure.records import ErasureRecord
 from tallystick.erasure.redact_events import without_parts
@@ -16,6 +15,8 @@ from tallystick.events.record import StoredEvent
 from tallystick.ledger.prover import entry_of_event
 from tallystick.merkle.remains import parts_of
 from tallystick.query.scope import Principal
+from tallystick.render.csv_lines import csv_layout, csv_lines
+from tallystick.render.json_lines import ndjson
 from tallystick.search.paging import as_stored_event
 from tallystick.web.event_row import event_row
 from tallystick.web.filters import Filters
@@ -54,7 +55,7 @@ def test_what_is_gone_is_said_and_what_is_left_is_shown(mask: int) -> None:
     panel = event_panel(stored, filters, "https://audit.example.com", told)
     shown = row_html(panel.row, filters) + render("panel.html", panel=panel, filters=filters)
     everything = shown + msgspec.json.encode(event_of(stored)).decode()
-    everything += "".join(writer([stored]).decode() for writer in WRITERS.values())
+    everything += (ndjson([stored]) + csv_lines([stored], csv_layout("all", "standard"))).decode()
     for part, texts in SAID.items():
         for text in texts:
             assert (text in everything) is (part not in parts_of(mask)), (part, text)

@@ -3,9 +3,18 @@
 import re
 
 import httpx
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.settling import PASSWORD, settle
+
+
+@pytest.fixture(scope="module", autouse=True)
+def views_unrecorded(town):
+    """What Alice looks at is not recorded: these tests count what arrives."""
+    town.server.command("org", "views", "acme", "off")
+    yield
+    town.server.command("org", "views", "acme", "usual")
 
 
 def test_a_new_event_appears_without_a_reload(alice, town):

@@ -20,7 +20,7 @@ MOST_HEAD_BYTES = 64 << 10
 MOST_PATH_BYTES = 4 << 10
 MOST_PIPELINED = 16
 # What a client can still send of a body after the answer, so that it reads the answer instead of a reset.
-MOST_UNREAD_BYTES = 1 << 20
+MOST_UNREAD_BYTES = 16 << 20
 # A client that takes an answer makes room for this much within `stalled_seconds`.
 LEAST_PROGRESS_BYTES = 60 << 10
 LOG_EVERY_SECONDS = 60.0
