@@ -32,6 +32,7 @@ from tallystick.ledger.signer import Signer
 from tallystick.ledger.tables import logs
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
+from tallystick.secret_keys import SecretKeys
 from tallystick.store.clients import Bounds
 from tallystick.store.events import EventStore
 from tallystick.store.reading import stream_all
@@ -106,7 +107,7 @@ def measure(home: Path, count: int, pdf: int) -> dict[str, object]:
     upgrade(database)
     store = EventStore(f"chdb://{home}/events", Bounds())
     store.open()
-    signer = Signer(database, Keyring("secret", "bench.example"), home)
+    signer = Signer(database, Keyring(SecretKeys("secret"), "bench.example"), home)
     signer.open()
     exporter = Exporter(database, store, Prover(database, signer), home)
     scopes = {size: organization(database, store, f"bench{size}", size) for size in {count, pdf}}

@@ -30,6 +30,7 @@ from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.query.scope import Principal
 from tallystick.search.paging import as_stored_event
+from tallystick.secret_keys import SecretKeys
 
 BATCH = 1_000
 # The kernel's own high-water mark, in KiB: ru_maxrss of a child would include what its parent had.
@@ -60,7 +61,7 @@ def write(path: Path, count: int) -> tuple[str, float]:
             log = ledger.lock(connection, org_id)
             ledger.append(connection, log, [one.record.entry for one in prepared])
         held.append([as_stored_event(index, one.record) for index, one in enumerate(prepared, log.size)])
-    signer = Signer(database, Keyring("x" * 64, "bench.example.com"), path.parent)
+    signer = Signer(database, Keyring(SecretKeys("x" * 64), "bench.example.com"), path.parent)
     signer.open()
     prover, scope = Prover(database, signer), operator_scope(org_id)
     began = time.perf_counter()

@@ -42,9 +42,9 @@ from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.delivery_worker import DeliveryWorker, MailServerRest
 from tallystick.destinations.email_queue import EmailQueue
 from tallystick.destinations.message_queue import MessageQueue
-from tallystick.destinations.secrets import PURPOSE
 from tallystick.destinations.smtp import MailServer, parse_mail_server
 from tallystick.destinations.storage_settings import archive_storage, export_storage
+from tallystick.destinations.tables import destinations
 from tallystick.erasure.deletions import deletion_state, is_erasing
 from tallystick.erasure.eraser import Eraser
 from tallystick.erasure.personal_data import personal_data
@@ -182,7 +182,7 @@ def build(settings: Settings) -> Services:
     recorder = Recorder(
         recording, pool, sequencer, settings.redacted_keys, settings.data_dir, partial(_find_held, pools, finder)
     )
-    signer = Signer(database, Keyring(settings.secret_key, settings.public_host), settings.data_dir)
+    signer = Signer(database, Keyring(settings.secret_keys, settings.public_host), settings.data_dir)
     prover = Prover(connections.requests, signer)
     exporter = _exporter(settings, database, store, prover, recorder)
     archive = _archive(settings, database, store, prover)
@@ -276,12 +276,13 @@ def _eraser(settings: Settings, database: Database, store: EventStore, archive: 
 def _destination_context(settings: Settings) -> DestinationContext:
     """What deliveries need: the box of secrets, the guard of targets, and the mail server, if there is one."""
     mail_server = parse_mail_server(settings.smtp_url, settings.mail_from) if settings.smtp_url else None
-    return DestinationContext(SecretBox(settings.secret_key, PURPOSE), Guard(settings.allowed_targets), mail_server)
+    box = SecretBox(settings.secret_keys, destinations.c.sealed)
+    return DestinationContext(box, Guard(settings.allowed_targets), mail_server)
 
 
 def _export_mailer(settings: Settings, mail_server: MailServer | None) -> ExportMailer | None:
     """Sends scheduled exports by email, where a mail server is configured."""
-    return None if mail_server is None else ExportMailer(mail_server, settings.secret_key, settings.public_url)
+    return None if mail_server is None else ExportMailer(mail_server, settings.secret_keys, settings.public_url)
 
 
 def _warner(settings: Settings, database: Database, store: EventStore) -> Callable[[UUID, int], object]:
@@ -335,6 +336,8 @@ def _stop(services: Services) -> None:
 def _open(services: Services) -> None:
     # Before SQLite makes its two files: they get the modes of the database.
     close_to_others(services.settings)
+    if services.settings.secret_keys.previous:
+        logger.warning("previous_secret_key_accepted", advice="See tallystick doctor for what still needs it.")
     # The store first: one that this version cannot use is refused before the control database is changed.
     try:
         services.store.open()

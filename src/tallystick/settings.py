@@ -5,17 +5,15 @@ Each setting is declared once, with its default, its meaning and how its text is
 """
 
 import difflib
-import os
-import secrets
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tallystick.durable import sync_file
 from tallystick.errors import SettingsError
+from tallystick.secret_keys import SecretKeys, read_or_create_key, read_previous_key
 from tallystick.setting_values import (
     SECRET_LENGTH,
     Network,
@@ -41,7 +39,6 @@ from tallystick.setting_values import (
 
 PREFIX = "TALLYSTICK_"
 TOML_NAME = "tallystick.toml"
-KEPT_FILE = "secret.key"
 MASKED = "***"
 
 
@@ -75,6 +72,11 @@ class Settings:
     secret_key: str = _setting(
         "", f"At least {SECRET_LENGTH} random characters that encrypt stored secrets. Required with PostgreSQL.",
         read_secret, shown="created once, kept in the data directory (0600)",
+    )  # fmt: skip
+    secret_key_old: str = _setting(
+        "", "The previous secret key, until `tallystick secret rotate` has encrypted the stored secrets with the new "
+        "one. Links that it signed work as long as it is given.",
+        read_secret, shown="none; `secret.key.old` of the data directory, if the key is kept there",
     )  # fmt: skip
     smtp_url: str | None = _setting(
         "",
@@ -164,6 +166,7 @@ class Settings:
     log_level: str = _setting(
         "info", "Log level: debug, info, warning or error.", read_one_of("debug", "info", "warning", "error")
     )
+    secret_keys: SecretKeys  # of `secret_key` and `secret_key_old`, or kept in the data directory
 
     @classmethod
     def load(cls, environ: Mapping[str, str], toml_path: Path | None = None, *, make: bool = True) -> "Settings":
@@ -174,7 +177,7 @@ class Settings:
         """
         from_file = _read_toml(toml_path)
         values: dict[str, Any] = {}
-        for declared in fields(cls):
+        for declared in _declared():
             name = PREFIX + declared.name.upper()
             text = environ.get(name, from_file.get(declared.name, "")).strip() or declared.metadata["default"]
             try:
@@ -190,8 +193,12 @@ class Settings:
                 raise SettingsError(
                     f"{PREFIX}{place.upper()}: a bucket needs {PREFIX}S3_ACCESS_KEY and {PREFIX}S3_SECRET_KEY too."
                 )
-        values["secret_key"] = values["secret_key"] or _kept_secret(data_dir, values["database_url"], make)
-        return cls(**values)
+        previous, is_kept = [values["secret_key_old"]], not values["secret_key"]
+        if is_kept:
+            values["secret_key"], kept_before = _kept_keys(data_dir, values["database_url"], make)
+            previous.append(kept_before)
+        others = tuple(key for key in previous if key not in ("", values["secret_key"]))
+        return cls(secret_keys=SecretKeys(values["secret_key"], others, is_kept=is_kept), **values)
 
     @property
     def public_host(self) -> str:
@@ -199,17 +206,24 @@ class Settings:
         return urlsplit(self.public_url).hostname or "localhost"
 
     def __repr__(self) -> str:
-        optional = {name: MASKED if getattr(self, name) else "" for name in ("s3_secret_key", "metrics_token")}
+        optional = {
+            name: MASKED if getattr(self, name) else "" for name in ("s3_secret_key", "metrics_token", "secret_key_old")
+        }
         hidden = {"secret_key": MASKED, **optional} | {
             name: _masked(getattr(self, name) or "") for name in ("database_url", "events_url", "smtp_url")
         }
-        shown = (f"{item.name}={hidden.get(item.name, getattr(self, item.name))!r}" for item in fields(self))
+        shown = (f"{item.name}={hidden.get(item.name, getattr(self, item.name))!r}" for item in _declared())
         return f"Settings({', '.join(shown)})"
+
+
+def _declared() -> list[Field[Any]]:
+    """The declared settings, in order."""
+    return [item for item in fields(Settings) if item.metadata]
 
 
 def table() -> list[tuple[str, str, str]]:
     """Every setting in order: its name in the environment, its default as shown, its meaning."""
-    return [(PREFIX + item.name.upper(), item.metadata["shown"], item.metadata["meaning"]) for item in fields(Settings)]
+    return [(PREFIX + item.name.upper(), item.metadata["shown"], item.metadata["meaning"]) for item in _declared()]
 
 
 def _masked(url: str) -> str:
@@ -235,7 +249,7 @@ def _read_toml(path: Path | None) -> dict[str, str]:
         raise SettingsError(
             f'{path}: invalid TOML ({problem}). Use lines such as data_dir = "/var/lib/tallystick".'
         ) from None
-    known = [item.name for item in fields(Settings)]
+    known = [item.name for item in _declared()]
     for name in content:
         if name not in known:
             close = difflib.get_close_matches(name, known, 1)
@@ -246,39 +260,17 @@ def _read_toml(path: Path | None) -> dict[str, str]:
     }
 
 
-def _kept_secret(data_dir: Path, database_url: str, make: bool) -> str:
-    """The secret that this data directory keeps, made at the first call; two processes get the same one."""
+def _kept_keys(data_dir: Path, database_url: str, make: bool) -> tuple[str, str]:
+    """The secret key that this data directory keeps, made at the first call, and the previous one or an empty text."""
     if not database_url.startswith("sqlite"):
         raise SettingsError(
             f"{PREFIX}SECRET_KEY: required with PostgreSQL, and the same on every node. "
             "Use the output of: openssl rand -hex 32."
         )
-    kept = data_dir / KEPT_FILE
     try:
-        if not make and not kept.exists():
-            return ""
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not kept.exists():
-            _create_secret(kept)
-        secret = kept.read_text(encoding="ascii").strip()
+        return read_secret(read_or_create_key(data_dir, make=make)), read_secret(read_previous_key(data_dir))
     except OSError as problem:
         raise SettingsError(
             f"{PREFIX}DATA_DIR: {data_dir} cannot be used ({problem.strerror}). "
             "Choose a directory that this user can write to."
         ) from None
-    return read_secret(secret)
-
-
-def _create_secret(kept: Path) -> None:
-    """Whole or not at all, and never over another process's: written aside, then linked to its name."""
-    aside = kept.with_name(f"{KEPT_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(SECRET_LENGTH) + "\n")
-            sync_file(file)
-        os.link(aside, kept)
-    except FileExistsError:
-        return
-    finally:
-        aside.unlink()

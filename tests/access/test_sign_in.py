@@ -15,6 +15,7 @@ from tallystick.access.scopes import operator_scope
 from tallystick.access.sign_in import MOST_AT_ONCE, SignIn
 from tallystick.access.throttle import ACCOUNT_TRIES, ADDRESS_TRIES, SignInAttempt
 from tallystick.errors import TooMany, Unauthorized, Unavailable
+from tallystick.secret_keys import SecretKeys
 from tests.access.town import CHEAP, MINUTE, OFFICE, PASSWORD, at_once
 
 SECRET_KEY = "x" * 32
@@ -203,8 +204,8 @@ def test_more_than_can_wait_are_asked_to_come_again(small_town):
 
 def remembered(town, email):
     """The browser in which this account signed in."""
-    cookie = remembered_device.new_cookie(SECRET_KEY, email, town.clock.now)
-    return remembered_device.read_cookie(SECRET_KEY, cookie, town.clock.now)
+    cookie = remembered_device.new_cookie(SecretKeys(SECRET_KEY), email, town.clock.now)
+    return remembered_device.read_cookie(SecretKeys(SECRET_KEY), cookie, town.clock.now)
 
 
 def lock(town, address, email="nobody@acme.com"):

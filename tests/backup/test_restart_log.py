@@ -21,6 +21,7 @@ from tallystick.ledger.signer import Signer
 from tallystick.ledger.tables import logs, tiles
 from tallystick.outbox import write as outbox
 from tallystick.query.conditions import Query
+from tallystick.secret_keys import SecretKeys
 from tallystick.setting_values import REDACTED_KEYS
 
 SECRET, HOST = "k" * 40, "audit.example.com"
@@ -38,7 +39,7 @@ def frozen(spine):
     spine.record(scope, {"action": "project.updated"}, {"action": "project.updated"})
     spine.ship()
     with spine.database.write() as connection:
-        Keyring(SECRET, HOST).prepare(connection, scope.org_id, now=now_us())
+        Keyring(SecretKeys(SECRET), HOST).prepare(connection, scope.org_id, now=now_us())
         ledger_log.freeze(connection, scope.org_id, "it is older")
     return scope
 
@@ -78,13 +79,13 @@ def test_the_first_record_under_the_new_name_says_what_was_lost(spine, frozen, t
 
 def test_what_is_signed_then_has_the_new_name_alone(spine, tmp_path):
     scope = spine.organization()
-    signer = Signer(spine.database, Keyring(SECRET, HOST), tmp_path)
+    signer = Signer(spine.database, Keyring(SecretKeys(SECRET), HOST), tmp_path)
     signer.open()
     old = signer.checkpoint(scope.org_id)
     with spine.database.write() as connection:
         ledger_log.freeze(connection, scope.org_id, "it is older")
     done = go_on(spine, tmp_path)
-    again = Signer(spine.database, Keyring(SECRET, HOST), tmp_path)
+    again = Signer(spine.database, Keyring(SecretKeys(SECRET), HOST), tmp_path)
     again.open()
     new = again.checkpoint(scope.org_id)
     assert old.note.splitlines()[0] == done.old_origin

@@ -13,6 +13,7 @@ from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.retention.archive import Archive, ArchivedStep
+from tallystick.secret_keys import SecretKeys
 from tests.cli.running import Member
 from tests.fixtures.s3_server import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.fixtures.spine import Spine
@@ -25,7 +26,7 @@ class Kept:
 
     def __init__(self, spine: Spine, folder: Path) -> None:
         self.spine = spine
-        signer = Signer(spine.database, Keyring(SECRET, "audit.example.com"), folder)
+        signer = Signer(spine.database, Keyring(SecretKeys(SECRET), "audit.example.com"), folder)
         signer.open()
         prover = Prover(spine.database, signer)
         scope = spine.organization(days=30)

@@ -15,6 +15,7 @@ from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.query.scope import Scope
 from tallystick.render.compliance_report import ComplianceReport, QuestionReport
+from tallystick.secret_keys import SecretKeys
 from tests.fixtures.spine import Spine
 
 CALLER = Caller(address="192.0.2.1", peer="192.0.2.1", source="api")
@@ -28,7 +29,7 @@ class Desk:
         data_dir.mkdir(exist_ok=True)
         self.spine = spine
         self.folder = folder
-        signer = Signer(spine.database, Keyring("secret", "test.example"), data_dir)
+        signer = Signer(spine.database, Keyring(SecretKeys("secret"), "test.example"), data_dir)
         signer.open()
         self.prover = Prover(spine.database, signer)
         going = lambda _: (False, None)  # noqa: E731

@@ -14,9 +14,10 @@ from tallystick.destinations.delivery_worker import DeliveryWorker
 from tallystick.destinations.destination import list_deliveries, show
 from tallystick.destinations.message import Message
 from tallystick.destinations.message_queue import MessageQueue
-from tallystick.destinations.secrets import PURPOSE
 from tallystick.destinations.smtp import parse_mail_server
+from tallystick.destinations.tables import destinations
 from tallystick.search.scan import read_unstored
+from tallystick.secret_keys import SecretKeys
 
 LOCAL = Guard((ip_network("127.0.0.0/8"), "localhost"))
 HOUR = 3600 * SECOND_US
@@ -30,7 +31,7 @@ class DeliveryDriver:
         self.database = spine.database
         self.scope = spine.organization(slug if port is None else "mailed")
         server = None if port is None else parse_mail_server(f"smtp://127.0.0.1:{port}", "audit@example.com")
-        self.context = DestinationContext(SecretBox("secret", PURPOSE), guard, server)
+        self.context = DestinationContext(SecretBox(SecretKeys("secret"), destinations.c.sealed), guard, server)
         self.worker = DeliveryWorker(spine.database, MessageQueue(spine.database, self.context))
         self.now = clock.now_us()
 

@@ -55,7 +55,7 @@ def log(settings):
     with database.write() as connection:
         made = organizations.create(connection, "acme", "", "enterprise", None, now=now_us())
         ledger_log.create(connection, made.org_id, now=now_us())
-        Keyring(settings.secret_key, "localhost").prepare(connection, made.org_id, now=now_us())
+        Keyring(settings.secret_keys, "localhost").prepare(connection, made.org_id, now=now_us())
         found = ledger_log.read(connection, made.org_id)
     database.close()
     return found
@@ -197,14 +197,14 @@ def test_an_archive_that_is_out_of_reach_is_a_problem(tmp_path, free_port):
 
 def test_a_server_is_asked_where_it_listens_and_not_at_the_public_url(settings, free_port):
     with lock_data_dir(settings.data_dir):
-        write_address(settings.data_dir, f"http://127.0.0.1:{free_port}")
+        write_address(settings.data_dir, f"http://127.0.0.1:{free_port}", "mark")
         (finding,) = check_event_store(settings)
     assert f"http://127.0.0.1:{free_port}/readyz does not answer" in finding.words
 
 
 def test_an_address_is_that_of_the_server_that_runs_now(settings):
     with lock_data_dir(settings.data_dir):
-        write_address(settings.data_dir, "http://127.0.0.1:1234")
+        write_address(settings.data_dir, "http://127.0.0.1:1234", "mark")
         assert server_address(settings.data_dir) == "http://127.0.0.1:1234"
     assert server_address(settings.data_dir) is None
     with lock_data_dir(settings.data_dir):

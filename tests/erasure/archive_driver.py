@@ -19,6 +19,7 @@ from tallystick.query.scope import Scope
 from tallystick.retention.archive import Archive
 from tallystick.retention.archive_erasure import ArchiveEraser
 from tallystick.retention.purge import Purger
+from tallystick.secret_keys import SecretKeys
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
 from tallystick.verify.report import Report
@@ -36,7 +37,7 @@ class Kept:
 
     def __init__(self, spine: Spine, folder: Path, objects: FileStorage) -> None:
         self.spine, self.folder, self.objects = spine, folder, objects
-        signer = Signer(spine.database, Keyring(SECRET, "audit.example.com"), folder)
+        signer = Signer(spine.database, Keyring(SecretKeys(SECRET), "audit.example.com"), folder)
         signer.open()
         self.prover = Prover(spine.database, signer)
         self.archive = Archive(objects, folder, spine.database, spine.store, self.prover)

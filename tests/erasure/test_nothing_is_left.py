@@ -31,6 +31,7 @@ from tallystick.saved.saved_views import save_view
 from tallystick.search.integrity import differences
 from tallystick.search.scan import explanatory_records as explaining
 from tallystick.search.scan import in_order_of_index
+from tallystick.secret_keys import SecretKeys
 from tallystick.verify.notes import Key
 from tallystick.verify.proofs import check_proof
 from tallystick.verify.report import Report
@@ -147,7 +148,7 @@ def test_half_expires_a_person_is_erased_and_all_the_rest_proves_itself(
     spine.sequencer.tick([])
     scope = operator_scope(org_id)
     first = filled(spine, scope)
-    signer = Signer(spine.database, Keyring(SECRET, "audit.example.com"), tmp_path)
+    signer = Signer(spine.database, Keyring(SecretKeys(SECRET), "audit.example.com"), tmp_path)
     signer.open()
     prover = Prover(spine.database, signer)
     vkeys = prover.vkeys(scope)

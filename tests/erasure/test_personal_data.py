@@ -15,7 +15,6 @@ from tallystick.cases.tables import case_events, cases
 from tallystick.destinations import changes as places_of_alerts
 from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.context import DestinationContext
-from tallystick.destinations.secrets import PURPOSE
 from tallystick.destinations.tables import deliveries, destinations
 from tallystick.erasure.personal_data import personal_data
 from tallystick.erasure.subject import Subject, SubjectMatcher
@@ -27,6 +26,7 @@ from tallystick.saved.tables import saved_views
 from tallystick.schedules import changes as schedules
 from tallystick.schedules.changes import ScheduleSettings
 from tallystick.schedules.tables import export_schedules, schedule_recipients
+from tallystick.secret_keys import SecretKeys
 from tests.alerts.rule_driver import Watch
 from tests.erasure.erasure_driver import MAYA, ask, by_sarah, erase, eraser, event, join, run, show
 from tests.fixtures.spine import Spine
@@ -53,7 +53,7 @@ def write(spine: Spine, slug: str):
         given = {"user": ["sarah@acme.com"], "q": ["failed\tsarah@acme.com"]}
         wanted = ScheduleSettings("Of Sarah Lin", "daily", filter=given, recipients=["sarah@acme.com"])
         schedules.create(connection, scope, wanted, now=now)
-        context = DestinationContext(SecretBox("secret", PURPOSE), Guard())
+        context = DestinationContext(SecretBox(SecretKeys("secret"), destinations.c.sealed), Guard())
         mail = places_of_alerts.create(
             connection, scope, context, "email", "Sarah Lin's", {"to": ["sarah@acme.com"]}, now=now
         ).destination

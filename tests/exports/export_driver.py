@@ -18,6 +18,7 @@ from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.query.scope import Scope
+from tallystick.secret_keys import SecretKeys
 from tests.fixtures.spine import Spine
 
 # Each with something that a format could trip over.
@@ -48,7 +49,7 @@ def awkward() -> list[dict[str, Any]]:
 def exporter(spine: Spine, data_dir: Path, **more: Any) -> Exporter:
     """One whose steps are called by hand."""
     data_dir.mkdir(exist_ok=True)
-    signer = Signer(spine.database, Keyring("secret", "test.example"), data_dir)
+    signer = Signer(spine.database, Keyring(SecretKeys("secret"), "test.example"), data_dir)
     signer.open()
     return Exporter(spine.database, spine.store, Prover(spine.database, signer), data_dir, **more)
 

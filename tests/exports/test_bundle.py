@@ -9,6 +9,7 @@ from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.retention.purge import Purger
+from tallystick.secret_keys import SecretKeys
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
 from tallystick.verify.report import Report
@@ -18,7 +19,7 @@ from tests.retention.test_purge import event, purge
 
 
 def checked(spine: Spine, scope, tmp_path, content: bytes) -> Report:
-    signer = Signer(spine.database, Keyring("secret", "test.example"), tmp_path)
+    signer = Signer(spine.database, Keyring(SecretKeys("secret"), "test.example"), tmp_path)
     signer.open()
     keys = [Key.read(line) for line in Prover(spine.database, signer).vkeys(scope)]
     report = Report("bundle")

@@ -14,6 +14,7 @@ from tallystick.access.tables import api_keys
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.errors import Forbidden, NotFound
 from tallystick.exports import links
+from tallystick.secret_keys import SecretKeys
 from tests.exports.export_driver import ask, exporter, show
 from tests.exports.test_exporter import person, told
 from tests.fixtures.spine import Spine
@@ -49,14 +50,15 @@ class LinkDriver:
         with self.spine.database.write() as connection:
             return export, links.make_link(connection, scope, export, self.now + 2 * DAY_US, now=self.now)
 
-    def follow(self, token: str, later: int = 0, secret: str = SECRET):
+    def follow(self, token: str, later: int = 0, secret: str = SECRET, previous: str = ""):
         with self.spine.database.read() as connection:
-            return links.follow(connection, secret, token, now=self.now + later)[0].public_id
+            keys = SecretKeys(secret, (previous,) if previous else ())
+            return links.follow(connection, keys, token, now=self.now + later)[0].public_id
 
     def refuses(self, link, later: int = 0) -> bool:
         """Whether the link has ended."""
         with pytest.raises(NotFound) as over:
-            self.follow(links.token_of(SECRET, link), later)
+            self.follow(links.token_of(SecretKeys(SECRET), link), later)
         return over.value.code == "link_over"
 
 
@@ -65,15 +67,24 @@ def at(sqlite_spine: Spine, tmp_path) -> LinkDriver:
     return LinkDriver(sqlite_spine, tmp_path)
 
 
+def test_a_link_works_after_a_rotation_until_the_previous_key_is_removed(at):
+    export, link = at.link(at.key("exports")[1])
+    token = links.token_of(SecretKeys(SECRET), link)
+    assert at.follow(token, secret="new", previous=SECRET) == export.public_id
+    assert links.token_of(SecretKeys("new", (SECRET,)), link) != token
+    with pytest.raises(NotFound):
+        at.follow(token, secret="new")
+
+
 def test_a_link_leads_to_its_export_until_its_time(at):
     export, link = at.link(at.key("exports")[1])
-    token = links.token_of(SECRET, link)
+    token = links.token_of(SecretKeys(SECRET), link)
     assert at.follow(token, 2 * DAY_US - 2 * SECOND_US) == export.public_id
     assert at.refuses(link, 2 * DAY_US)
 
 
 def test_no_letter_of_a_link_can_be_changed(at):
-    token = links.token_of(SECRET, at.link(at.key("exports")[1])[1])
+    token = links.token_of(SecretKeys(SECRET), at.link(at.key("exports")[1])[1])
     for place in range(len(token)):
         for letter in "A_":
             if token[place] != letter:
@@ -90,7 +101,7 @@ def test_what_is_no_link_is_none(at, text):
 def test_another_server_signs_other_links(at):
     _, link = at.link(at.key("exports")[1])
     with pytest.raises(NotFound, match="not valid"):
-        at.follow(links.token_of(SECRET, link), secret="other")
+        at.follow(links.token_of(SecretKeys(SECRET), link), secret="other")
 
 
 def test_a_link_ends_when_its_key_is_revoked(at):
@@ -106,7 +117,7 @@ def test_a_link_ends_when_its_key_expires(at):
     _, link = at.link(scope)
     with at.spine.database.write() as connection:
         connection.execute(update(api_keys).where(api_keys.c.key_id == key.key_id).values(expires_at=at.now + DAY_US))
-    assert at.follow(links.token_of(SECRET, link), DAY_US - 1)
+    assert at.follow(links.token_of(SecretKeys(SECRET), link), DAY_US - 1)
     assert at.refuses(link, DAY_US)
 
 
@@ -141,7 +152,7 @@ def test_a_link_to_a_file_of_the_whole_trail_ends_when_its_person_sees_less(at):
 def test_a_link_ends_when_the_filter_of_its_maker_is_another(at):
     _, scope = person(at.spine, at.scope, "member")
     _, link = at.link(scope)
-    assert at.follow(links.token_of(SECRET, link))
+    assert at.follow(links.token_of(SecretKeys(SECRET), link))
     with at.spine.database.write() as connection:
         connection.execute(update(links.export_links).values(view="0" * 64))
     assert at.refuses(link)
@@ -175,7 +186,7 @@ def test_a_link_of_an_earlier_version_ends_with_the_access_of_who_requested_the_
     key, scope = at.key("exports")
     export, _ = at.link(scope)
     payload = struct.pack(">16s16sQ", export.org_id.bytes, export.export_id.bytes, at.now // SECOND_US + 3600)
-    token = sign_link(SECRET, b"tallystick/export-link/v1\0", payload)
+    token = sign_link(SecretKeys(SECRET), b"tallystick/export-link/v1\0", payload)
     assert at.follow(token) == export.public_id
     with at.spine.database.write() as connection:
         keys.revoke_key(connection, at.scope, key.key_id, now=at.now)
@@ -195,7 +206,7 @@ def test_a_link_sent_by_a_schedule_ends_when_its_recipient_is_no_member_any_more
         )
         members.set_disabled(connection, at.scope, member.user_id, True, now=at.now)
     assert at.refuses(inside)
-    assert at.follow(links.token_of(SECRET, outside))
+    assert at.follow(links.token_of(SecretKeys(SECRET), outside))
 
 
 def test_the_links_that_a_schedule_sent_end_with_it(at):
@@ -205,7 +216,7 @@ def test_the_links_that_a_schedule_sent_end_with_it(at):
         link = links.recipient_link(
             connection, maker, export, export.export_id, "sarah@acme.com", consented=False, now=at.now
         )
-    assert at.follow(links.token_of(SECRET, link))
+    assert at.follow(links.token_of(SecretKeys(SECRET), link))
     with at.spine.database.write() as connection:
         links.end_recipient_links(connection, at.scope.org_id, export.export_id, "maya@acme.com", at.now)
     assert at.refuses(link)
@@ -231,4 +242,4 @@ def test_another_organization_neither_lists_nor_ends_a_link(at):
             links.list_links(connection, stranger, export.public_id)
         with pytest.raises(NotFound):
             links.end_link(connection, stranger, export.public_id, link.public_id, now=at.now)
-    assert at.follow(links.token_of(SECRET, link)) == export.public_id
+    assert at.follow(links.token_of(SecretKeys(SECRET), link)) == export.public_id

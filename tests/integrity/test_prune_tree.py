@@ -10,6 +10,7 @@ from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.ledger.tables import tiles
 from tallystick.retention.purge import Purger
+from tallystick.secret_keys import SecretKeys
 from tests.fixtures.spine import Spine
 
 OLD = 900
@@ -32,7 +33,7 @@ def test_entries_whose_events_all_went_follow_after_the_tail(sqlite_spine: Spine
     while purger.step():
         spine.sequencer.tick([])
         spine.ship()
-    signer = Signer(spine.database, Keyring("s" * 64, "audit.example.com"), tmp_path)
+    signer = Signer(spine.database, Keyring(SecretKeys("s" * 64), "audit.example.com"), tmp_path)
     signer.open()
     signer.checkpoint(scope.org_id)
     now = clock.now_us()

@@ -11,6 +11,7 @@ from sqlalchemy import delete, insert, select, update
 from tallystick import clock
 from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope, person_scope
+from tallystick.backup.secret_rotation import reseal
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.errors import Forbidden, Unavailable
@@ -22,6 +23,7 @@ from tallystick.ledger.signer import Signer, last_checkpoint
 from tallystick.ledger.tables import checkpoints, logs, signing_keys
 from tallystick.outbox.write import outbox
 from tallystick.query.scope import Principal
+from tallystick.secret_keys import SecretKeys
 from tallystick.verify.notes import Key, open_checkpoint
 from tests.ledger.test_append import append, entries_of
 
@@ -37,7 +39,7 @@ def new_organization(database: Database, slug: str = "acme") -> UUID:
 
 
 def signer_on(database: Database, data_dir: Path, secret: str = SECRET) -> Signer:
-    made = Signer(database, Keyring(secret, HOST), data_dir)
+    made = Signer(database, Keyring(SecretKeys(secret), HOST), data_dir)
     made.open()
     return made
 
@@ -106,10 +108,37 @@ def test_an_orderly_stop_signs_what_grew_until_then(sqlite_database: Database, t
     assert last.size == 3
 
 
+def test_a_rotation_of_the_secret_key_changes_no_signing_key(database: Database, tmp_path: Path) -> None:
+    org_id, before = new_organization(database), signer_on(database, tmp_path)
+    append(database, org_id, entries_of(5))
+    old_note, old_keys = before.checkpoint(org_id).note, [key.vkey for key in before.keys(org_id)]
+    keys = SecretKeys("b" * 64, (SECRET,))
+    with database.write() as connection:
+        assert reseal(connection, keys) == {"previous": 1}
+        assert reseal(connection, keys) == {"current": 1}
+    after = signer_on(database, tmp_path, "b" * 64)
+    append(database, org_id, entries_of(3, first=5))
+    assert [key.vkey for key in after.keys(org_id)] == old_keys
+    assert [opened(after, org_id, note).size for note in (old_note, after.checkpoint(org_id, covering=7).note)] == [
+        5,
+        8,
+    ]
+    with pytest.raises(Unavailable, match="cannot be decrypted"):
+        before.keys(org_id)
+
+
+def test_what_no_key_decrypts_stays_as_it_is(sqlite_database: Database, tmp_path: Path) -> None:
+    signer_on(sqlite_database, tmp_path).keys(new_organization(sqlite_database))
+    with sqlite_database.write() as connection:
+        sealed = connection.execute(select(signing_keys.c.sealed)).scalar_one()
+        assert reseal(connection, SecretKeys("b" * 64, ("c" * 64,))) == {"lost": 1}
+        assert connection.execute(select(signing_keys.c.sealed)).scalar_one() == sealed
+
+
 def test_the_origin_stays_when_the_public_url_changes(sqlite_database: Database, tmp_path: Path) -> None:
     org_id = new_organization(sqlite_database)
     before = signer_on(sqlite_database, tmp_path).keys(org_id)[0].vkey
-    moved = Signer(sqlite_database, Keyring(SECRET, "elsewhere.example.com"), tmp_path)
+    moved = Signer(sqlite_database, Keyring(SecretKeys(SECRET), "elsewhere.example.com"), tmp_path)
     assert moved.keys(org_id)[0].vkey == before
 
 
@@ -264,7 +293,7 @@ class TestKeys:
         org_id, signer = new_organization(database), signer_on(database, tmp_path)
         before = signer.keys(org_id)[0]
         now = clock.now_us()
-        ring = Keyring(SECRET, HOST)
+        ring = Keyring(SecretKeys(SECRET), HOST)
         with database.write() as connection:
             made = ring.rotate(connection, operator_scope(org_id), now=now)
         append(database, org_id, entries_of(1))
@@ -283,7 +312,7 @@ class TestKeys:
         org_id, signer = new_organization(sqlite_database), signer_on(sqlite_database, tmp_path)
         before = signer.keys(org_id)[0]
         with sqlite_database.write() as connection:
-            made = Keyring(SECRET, HOST).rotate(connection, operator_scope(org_id), now=clock.now_us())
+            made = Keyring(SecretKeys(SECRET), HOST).rotate(connection, operator_scope(org_id), now=clock.now_us())
             told = b"".join(connection.execute(select(outbox.c.event)).scalars())
         assert b"audit_log.signing_key_rotated" in told
         assert before.vkey.encode() in told
@@ -295,7 +324,7 @@ class TestKeys:
         org_id = new_organization(sqlite_database)
         scope = person_scope(org_id, Principal("user", "usr_1", "Bob", "bob@example.com"), role)
         with pytest.raises(Forbidden), sqlite_database.write() as connection:
-            Keyring(SECRET, HOST).rotate(connection, scope, now=1)
+            Keyring(SecretKeys(SECRET), HOST).rotate(connection, scope, now=1)
 
     def test_each_log_has_a_key_of_its_own(self, sqlite_database: Database, tmp_path: Path) -> None:
         signer = signer_on(sqlite_database, tmp_path)

@@ -21,6 +21,7 @@ from tallystick.query.scope import Scope
 from tallystick.retention import exported_ranges
 from tallystick.retention.archive import MARKER_FILE, Archive, ArchivedStep, archive_state
 from tallystick.retention.purge import PAUSE_SECONDS, Purger
+from tallystick.secret_keys import SecretKeys
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
 from tallystick.verify.report import Report
@@ -38,7 +39,7 @@ class Keeper:
     def __init__(self, spine: Spine, folder: Path, objects: FileStorage | None = None) -> None:
         self.spine = spine
         self.home = folder / "archive"
-        signer = Signer(spine.database, Keyring(SECRET, "audit.example.com"), folder)
+        signer = Signer(spine.database, Keyring(SecretKeys(SECRET), "audit.example.com"), folder)
         signer.open()
         self.prover = Prover(spine.database, signer)
         self.archive = Archive(objects or Directory(self.home), folder, spine.database, spine.store, self.prover)

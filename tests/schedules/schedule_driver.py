@@ -29,6 +29,7 @@ from tallystick.schedules.export_queue import ExportQueue
 from tallystick.schedules.schedule import Schedule, show
 from tallystick.schedules.scheduler import Scheduler, schedule_lease
 from tallystick.schedules.tables import schedule_deliveries
+from tallystick.secret_keys import SecretKeys
 from tests.exports.export_driver import exporter
 from tests.fixtures.spine import Spine
 
@@ -47,7 +48,7 @@ class ScheduleDriver:
         self.spine = spine
         self.exporter: Exporter = exporter(spine, data_dir)
         server = None if port is None else parse_mail_server(f"smtp://127.0.0.1:{port}", "audit@example.com")
-        mailer = None if server is None else ExportMailer(server, "secret", URL)
+        mailer = None if server is None else ExportMailer(server, SecretKeys("secret"), URL)
         lease = schedule_lease(spine.database)
         self.queue = ExportQueue(spine.database, self.exporter, lease, mailer, place)
         self.worker = DeliveryWorker(spine.database, self.queue)

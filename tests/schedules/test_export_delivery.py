@@ -18,6 +18,7 @@ from tallystick.schedules.tables import (
     schedule_recipients,
     schedule_runs,
 )
+from tallystick.secret_keys import SecretKeys
 from tests.destinations.mail_server import open_mailbox
 from tests.fixtures.s3_server import S3Server
 from tests.fixtures.spine import Spine
@@ -81,7 +82,9 @@ def _sends_a_link(sqlite_spine: Spine, maya, controller, driver):
     assert attached(message) is None
     assert "too large to attach" in text_of(message)
     with sqlite_spine.database.read() as connection:
-        one, link = links.follow(connection, "secret", token_in(message, "/v1/export-links"), now=clock.now_us())
+        one, link = links.follow(
+            connection, SecretKeys("secret"), token_in(message, "/v1/export-links"), now=clock.now_us()
+        )
     assert link.recipient == "maya@acme.com"
     assert len(indexes(driver.exporter.path(one).read_bytes())) == one.rows >= 30
     assert [row.way for row in deliveries(sqlite_spine)] == ["link"]

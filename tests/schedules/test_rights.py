@@ -14,6 +14,7 @@ from tallystick.schedules import changes, unsubscribe
 from tallystick.schedules.schedule import list_schedules
 from tallystick.schedules.tables import schedule_deliveries, schedule_recipients
 from tallystick.search.filters import query_from
+from tallystick.secret_keys import SecretKeys
 from tests.fixtures.spine import Spine
 from tests.schedules.schedule_driver import at, attached, lines, mail_of, owner, schedule, shown
 
@@ -168,15 +169,15 @@ def test_unsubscribing_ends_it_for_one_and_no_other_link_does(sqlite_spine: Spin
     maya = owner(sqlite_spine, scope)
     owner(sqlite_spine, scope, "tom@acme.com", "admin")
     made = schedule(sqlite_spine, maya, NOW, recipients=["maya@acme.com", "tom@acme.com"])
-    token = unsubscribe.sign_token("secret", made.org_id, made.schedule_id, "tom@acme.com")
+    token = unsubscribe.sign_token(SecretKeys("secret"), made.org_id, made.schedule_id, "tom@acme.com")
     with sqlite_spine.database.write() as connection:
-        elsewhere = unsubscribe.sign_token("other", made.org_id, made.schedule_id, "tom@acme.com")
-        nobody = unsubscribe.sign_token("secret", made.org_id, made.schedule_id, "x@acme.com")
+        elsewhere = unsubscribe.sign_token(SecretKeys("other"), made.org_id, made.schedule_id, "tom@acme.com")
+        nobody = unsubscribe.sign_token(SecretKeys("secret"), made.org_id, made.schedule_id, "x@acme.com")
         for wrong in (token[:-2], token + "AA", elsewhere, nobody, "ü", ""):
             with pytest.raises(NotFound):
-                unsubscribe.unsubscribe(connection, "secret", wrong, now=NOW)
+                unsubscribe.unsubscribe(connection, SecretKeys("secret"), wrong, now=NOW)
         for _ in range(2):
-            unsubscribe.unsubscribe(connection, "secret", token, now=NOW)
+            unsubscribe.unsubscribe(connection, SecretKeys("secret"), token, now=NOW)
     driver.settle(NOW + DAY_US)
     assert [to for to, _ in mailbox[0].messages] == [["maya@acme.com"]]
     with sqlite_spine.database.read() as connection:

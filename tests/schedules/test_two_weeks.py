@@ -6,6 +6,7 @@ import pytest
 
 from tallystick.clock import DAY_US, from_us
 from tallystick.exports import links
+from tallystick.secret_keys import SecretKeys
 from tallystick.work.calendar import Calendar
 from tests.destinations.mail_server import Mailbox, open_mailbox
 from tests.fixtures.spine import Spine
@@ -37,7 +38,7 @@ def file_of(spine: Spine, content: bytes, driver: ScheduleDriver) -> list[int]:
     message = mail_of(content)
     if (file := attached(message)) is None:
         with spine.database.read() as connection:
-            export, _ = links.follow(connection, "secret", token_in(message, "/v1/export-links"), now=0)
+            export, _ = links.follow(connection, SecretKeys("secret"), token_in(message, "/v1/export-links"), now=0)
         file = driver.exporter.path(export).read_bytes()
     return indexes(file)
 

@@ -25,6 +25,7 @@ from tallystick.ledger.signer import Signer
 from tallystick.merkle.commitment import part_commitments, salts
 from tallystick.query.scope import TALLYSTICK, Principal
 from tallystick.search.paging import as_stored_event
+from tallystick.secret_keys import SecretKeys
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key, SignedCheckpoint
 from tallystick.verify.report import Report
@@ -44,7 +45,7 @@ class Trail:
             org_id = organizations.create(connection, slug, now=NOW, retention_days=365).org_id
             ledger.create(connection, org_id, now=NOW)
         self.scope = operator_scope(org_id)
-        self.signer = Signer(database, Keyring(SECRET, "audit.example.com"), data_dir)
+        self.signer = Signer(database, Keyring(SecretKeys(SECRET), "audit.example.com"), data_dir)
         self.signer.open()
         self.prover = Prover(database, self.signer)
         self.writer = BundleWriter(database, self.prover)

@@ -14,6 +14,7 @@ from tallystick.ledger.prover import Prover, evidence, proof_text
 from tallystick.ledger.signer import Signer
 from tallystick.query.conditions import Query
 from tallystick.search.scan import explanatory_records, in_order_of_index
+from tallystick.secret_keys import SecretKeys
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
 from tallystick.verify.proofs import check_proof
@@ -41,7 +42,7 @@ class Trail:
         spine.ship()
         self.first = sent[0].index
         self.work = eraser(spine, folder)
-        signer = Signer(spine.database, Keyring(SECRET, "audit.example.com"), folder)
+        signer = Signer(spine.database, Keyring(SecretKeys(SECRET), "audit.example.com"), folder)
         signer.open()
         self.prover = Prover(spine.database, signer)
         self.keys = [Key.read(line) for line in self.prover.vkeys(self.scope)]

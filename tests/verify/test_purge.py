@@ -17,6 +17,7 @@ from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.integrity import differences
 from tallystick.search.scan import explanatory_records, in_order_of_index
+from tallystick.secret_keys import SecretKeys
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
 from tallystick.verify.proofs import check_proof
@@ -38,7 +39,7 @@ class Trail:
         spine.ship()
         self.old = [one.index for one in sent.events[1::2]]
         self.young = [one.index for one in sent.events[0::2]]
-        self.signer = Signer(spine.database, Keyring(SECRET, "audit.example.com"), folder)
+        self.signer = Signer(spine.database, Keyring(SecretKeys(SECRET), "audit.example.com"), folder)
         self.signer.open()
         self.prover = Prover(spine.database, self.signer)
         self.signer.checkpoint(self.scope.org_id, covering=COUNT)

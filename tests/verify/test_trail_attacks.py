@@ -14,6 +14,7 @@ from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.integrity import differences
 from tallystick.search.scan import in_order_of_index
+from tallystick.secret_keys import SecretKeys
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
 from tallystick.verify.proofs import check_proof
@@ -33,7 +34,7 @@ class Guarded:
         for number in range(COUNT - 1):
             spine.record(self.scope, story(number))
         spine.ship()
-        self.signer = Signer(spine.database, Keyring(SECRET, "audit.example.com"), data_dir)
+        self.signer = Signer(spine.database, Keyring(SecretKeys(SECRET), "audit.example.com"), data_dir)
         self.signer.open()
         self.prover = Prover(spine.database, self.signer)
         self.signer.checkpoint(self.scope.org_id, covering=COUNT)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tallystick.access.secret import Secret, open_link, sign_link
 from tallystick.clock import DAY_US
+from tallystick.secret_keys import SecretKeys
 
 REMEMBERED_US = 90 * DAY_US
 _PURPOSE = b"tallystick remembered device"
@@ -32,15 +33,15 @@ def cookie_name(public_url: str) -> str:
     return "__Host-device" if public_url.startswith("https://") else "tallystick_device"
 
 
-def new_cookie(secret_key: str, email: str, now: int) -> Secret:
+def new_cookie(keys: SecretKeys, email: str, now: int) -> Secret:
     """The cookie's value that makes a browser remembered for an account; `now` in microseconds."""
     said = os.urandom(_ID_BYTES) + now.to_bytes(_TIME_BYTES, "big") + _digest(email)
-    return Secret(sign_link(secret_key, _PURPOSE, said))
+    return Secret(sign_link(keys, _PURPOSE, said))
 
 
-def read_cookie(secret_key: str, value: str, now: int) -> RememberedDevice | None:
+def read_cookie(keys: SecretKeys, value: str, now: int) -> RememberedDevice | None:
     """The device of a cookie's value; None unless it was signed here, within the last 90 days."""
-    said = open_link(secret_key, _PURPOSE, value)
+    said = open_link(keys, _PURPOSE, value)
     if said is None or len(said) != _ID_BYTES + _TIME_BYTES + _DIGEST_BYTES:
         return None
     since = int.from_bytes(said[_ID_BYTES : _ID_BYTES + _TIME_BYTES], "big")

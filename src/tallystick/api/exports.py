@@ -267,7 +267,7 @@ async def link_export(request: Request[Any, Any, Any], services: ApiServices) ->
     authorized = await authorize(request, services)
     body = await authorized.body(ExportLinkInput, "link", "bad_export", empty=b"{}")
     link = await authorized.write(_link, authorized.id, body.expires_in, **authorized.context)
-    token = links.token_of(services.settings.secret_key, link)
+    token = links.token_of(services.settings.secret_keys, link)
     url = f"{services.settings.public_url.rstrip('/')}/v1/export-links/{token}"
     return answer(ExportLinkResponse(link.public_id, url, rfc3339(link.expires_at)))
 
@@ -306,7 +306,7 @@ async def follow_export_link(request: Request[Any, Any, Any], services: ApiServi
     def find() -> tuple[Export, SharedLink | None]:
         token = request.path_params["token"]
         with services.database.read() as connection:
-            return links.follow(connection, services.settings.secret_key, token, now=clock.now_us())
+            return links.follow(connection, services.settings.secret_keys, token, now=clock.now_us())
 
     export, link = await services.database.run(find)
     return await _file(services, export, log_scope(export.org_id).principal, caller, link)

@@ -81,7 +81,7 @@ async def show_metrics(request: Request[Any, Any, Any], services: ApiServices) -
 
 def _can_read_metrics(request: Request[Any, Any, Any], settings: Settings) -> bool:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    tokens = [doctor_token(settings.secret_key), *([settings.metrics_token] if settings.metrics_token else [])]
+    tokens = [doctor_token(settings.secret_keys), *([settings.metrics_token] if settings.metrics_token else [])]
     if scheme.lower() == "bearer" and any(compare_digest(token.strip().encode(), one.encode()) for one in tokens):
         return True
     client, forwarded = request.scope["client"], forwarded_for(request)

@@ -76,9 +76,9 @@ def rows_of(root: Path, manifest: BackupManifest, name: str) -> Iterator[dict[st
             yield from (dict(zip(names, row, strict=True)) for row in lines)
 
 
-def decode_bytes(text: str) -> bytes:
-    """Bytes from a value in a file of the backup."""
-    return b64decode(text)
+def decode(text: str, column: sa.Column[Any]) -> Any:
+    """The id or the bytes of a value in a file of the backup, as the column has it."""
+    return UUID(hex=text) if isinstance(column.type, sa.Uuid) else b64decode(text)
 
 
 def table_name(file: FileEntry) -> str:

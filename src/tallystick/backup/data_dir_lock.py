@@ -1,4 +1,4 @@
-"""The lock of the data directory: one server or one restore at a time, and where that server listens."""
+"""The lock of the data directory: one server or one restore at a time; where it listens, and the mark of its key."""
 
 import fcntl
 import os
@@ -28,16 +28,25 @@ def lock_data_dir(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def write_address(data_dir: Path, url: str) -> None:
-    """Record where the server listens; for the process that holds the lock."""
+def write_address(data_dir: Path, url: str, key_mark: str) -> None:
+    """Record where the server listens and the mark of its secret key; for the process that holds the lock."""
     with (data_dir / LOCK).open("a") as file:
-        file.write(f"\n{url}")
+        file.write(f"\n{url}\n{key_mark}")
 
 
 def server_address(data_dir: Path) -> str | None:
     """The URL at which the process that holds the lock listens; None where it recorded none."""
+    return _recorded_line(data_dir, 1)
+
+
+def server_key_mark(data_dir: Path) -> str | None:
+    """The mark of the secret key of the server that holds the lock; None where it recorded none."""
+    return _recorded_line(data_dir, 2)
+
+
+def _recorded_line(data_dir: Path, number: int) -> str | None:
     lines = (data_dir / LOCK).read_text().splitlines() if is_locked(data_dir) else []
-    return lines[1] if len(lines) > 1 else None
+    return lines[number] if len(lines) > number else None
 
 
 def is_locked(data_dir: Path) -> bool:

@@ -20,9 +20,11 @@ import msgspec
 from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.engine import make_url
 
+from tallystick.access.secret import DecryptionFailed, SecretBox
 from tallystick.backup import control_database
 from tallystick.backup.create import EVENTS
 from tallystick.backup.manifest import BackupManifest, check_files, files_in, open_file, read_manifest
+from tallystick.backup.secret_rotation import SEALED_COLUMNS
 from tallystick.backup.tables import backups
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
@@ -30,8 +32,8 @@ from tallystick.database.migrate import is_before_first_release, knows, revision
 from tallystick.durable import replace_file, sync_folder
 from tallystick.errors import Conflict, SettingsError
 from tallystick.ledger.high_water import HighWaterMarks
-from tallystick.ledger.keys import Keyring
-from tallystick.settings import KEPT_FILE, Settings
+from tallystick.secret_keys import KEPT_FILE
+from tallystick.settings import Settings
 from tallystick.store import transfer as rows
 from tallystick.store.events import EventStore
 
@@ -212,15 +214,19 @@ def _move_aside(settings: Settings, begun: RestoreMarker) -> list[str]:
 
 
 def _check_secret(settings: Settings, directory: Path, manifest: BackupManifest) -> None:
-    keyring = Keyring(settings.secret_key, settings.public_host)
-    for row in control_database.rows_of(directory, manifest, "signing_keys"):
-        public, sealed = control_database.decode_bytes(row["public"]), control_database.decode_bytes(row["sealed"])
-        if not keyring.can_open(UUID(hex=row["org_id"]), public, sealed):
-            raise Conflict(
-                "The signing keys in the backup were sealed with another secret key, which backups do not contain. "
-                f"Provide the one of the original server: {settings.data_dir / KEPT_FILE}, or TALLYSTICK_SECRET_KEY. "
-                "If it is lost, restore with --without-key; nothing can be signed after that."
-            )
+    for column in SEALED_COLUMNS:
+        table, box, place = column.table, SecretBox(settings.secret_keys, column), column.info["sealing"].place
+        for row in control_database.rows_of(directory, manifest, table.name):
+            values = {name: control_database.decode(row[name], table.columns[name]) for name in (*place, column.name)}
+            try:
+                box.open(values.pop(column.name), *values.values())
+            except DecryptionFailed:
+                raise Conflict(
+                    "The stored secrets in the backup were encrypted with another secret key, which backups do not "
+                    f"contain. Provide the one of the original server: {settings.data_dir / KEPT_FILE}, or "
+                    "TALLYSTICK_SECRET_KEY; after a rotation, the previous one as TALLYSTICK_SECRET_KEY_OLD. "
+                    "If it is lost, restore with --without-key; nothing can be signed after that."
+                ) from None
 
 
 def _is_restored(database: Database, backup_id: UUID) -> bool:

@@ -20,6 +20,7 @@ COMMANDS = {
     "org": ("org", "Create and list organizations, and set their retention."),
     "user": ("user", "Add people to organizations."),
     "key": ("key", "Create API keys."),
+    "secret": ("secret", "Rotate the secret key, with which the server encrypts its stored secrets."),
     "erasure": ("erasure", "Show and confirm erasures, where an organization has no two people for it."),
     "import": ("import_logs", "Import log files, and report how many events were new, known already, or refused."),
     "send": ("send", "Record one event and print its id."),
@@ -41,7 +42,7 @@ SEARCHING = ("search", "tail")  # their arguments are words to search for
 _NOT_ONE_OF = re.compile("(?:Value error, )?(?P<given>'.*') is not one of (?P<choices>'.+')[.]", re.DOTALL)
 ABOUT = """Tallystick records who did what and when, finds it in milliseconds, and can prove that nothing was changed.
 
-Start with "tallystick demo". serve, demo, org, user, key, erasure, backup and doctor use the data directory and
+Start with "tallystick demo". serve, demo, org, user, key, secret, erasure, backup and doctor use the data directory and
 databases of this machine; import, send, search, export, schedule, alert, destination, report, review and tail call the
 server at TALLYSTICK_URL with the API key in TALLYSTICK_API_KEY.
 """

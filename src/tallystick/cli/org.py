@@ -144,7 +144,7 @@ def rotate_signing_key(
 ) -> None:
     """Rotate the signing key of the log. The previous key also signs for another 30 days."""
     settings = Settings.load(os.environ)
-    keyring = Keyring(settings.secret_key, settings.public_host)
+    keyring = Keyring(settings.secret_keys, settings.public_host)
     with control_database() as database, database.write() as connection:
         scope = operator_scope(organizations.by_slug(connection, slug).org_id)
         made = keyring.rotate(connection, scope, now=now_us(), caller=CLI_CALLER)

@@ -24,6 +24,7 @@ from tallystick.backup.data_dir_lock import write_address
 from tallystick.cli.terminal import CommandFailed
 from tallystick.http.connection import BoundedConnection, ConnectionLimits, OpenConnections
 from tallystick.http.unknown_proxies import UnknownProxies
+from tallystick.secret_keys import key_mark
 from tallystick.settings import Settings
 from tallystick.telemetry import configure_logging
 
@@ -149,7 +150,7 @@ async def _serve(
     beside: list[asyncio.Task[None]] = []
 
     def listening() -> None:
-        write_address(settings.data_dir, url)  # for `tallystick doctor`
+        write_address(settings.data_dir, url, key_mark(settings.secret_keys.current))  # for commands of the operator
         task = asyncio.get_running_loop().create_task(work(parts))
         task.add_done_callback(lambda done: server.handle_exit(signal.SIGTERM, None) if _failed(done) else None)
         beside.append(task)

@@ -1,6 +1,8 @@
 """The metadata that all packages' tables belong to, and shared column types."""
 
-from sqlalchemy import BigInteger, Column, MetaData, Uuid
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Uuid
 
 metadata = MetaData(
     naming_convention={
@@ -20,3 +22,16 @@ def org_column(*, primary_key: bool = False) -> Column:  # type: ignore[type-arg
 def time_column(name: str, *, nullable: bool = False) -> Column:  # type: ignore[type-arg]
     """A time in microseconds since 1970 UTC."""
     return Column(name, BigInteger, nullable=nullable)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """How the values of a column are encrypted: the purpose of their key, and the columns that name a value's place."""
+
+    purpose: bytes
+    place: tuple[str, ...]
+
+
+def sealed_column(purpose: bytes, *place: str) -> Column:  # type: ignore[type-arg]
+    """Bytes that are encrypted with the secret key: by `access/secret.py`, and anew by `backup/secret_rotation.py`."""
+    return Column("sealed", LargeBinary, nullable=False, info={"sealing": Sealing(purpose, place)})

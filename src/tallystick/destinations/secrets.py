@@ -9,7 +9,6 @@ import msgspec
 from tallystick.access.secret import SecretBox
 from tallystick.clock import DAY_US
 
-PURPOSE = b"tallystick/destination/v1"
 SECRET_BYTES = 32
 OVERLAP_US = DAY_US
 
@@ -54,9 +53,9 @@ def rotate_secret(private: DestinationSecrets, now: int) -> DestinationSecrets:
 
 def seal_secrets(seal: SecretBox, org_id: UUID, destination_id: UUID, private: DestinationSecrets) -> bytes:
     """The secrets encrypted for this destination alone."""
-    return seal.seal(msgspec.json.encode(private), org_id.bytes + destination_id.bytes)
+    return seal.seal(msgspec.json.encode(private), org_id, destination_id)
 
 
 def open_secrets(seal: SecretBox, org_id: UUID, destination_id: UUID, kept: bytes) -> DestinationSecrets:
-    """Decrypts them. Raises DecryptionFailed when they were sealed with another secret of the server."""
-    return msgspec.json.decode(seal.open(kept, org_id.bytes + destination_id.bytes), type=DestinationSecrets)
+    """Decrypts them. Raises DecryptionFailed when they were sealed with a secret key that is not given."""
+    return msgspec.json.decode(seal.open(kept, org_id, destination_id), type=DestinationSecrets)

@@ -1,8 +1,8 @@
 """Tables of emails, of destinations, and of the deliveries to them."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint, Uuid
+from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint, Uuid
 
-from tallystick.database.tables import metadata, org_column, time_column
+from tallystick.database.tables import metadata, org_column, sealed_column, time_column
 
 # Recipient, subject and body are emptied once the email is sent or given up.
 mails = Table(
@@ -33,7 +33,7 @@ destinations = Table(
     Column("kind", String(20), nullable=False),
     Column("name", String(100), nullable=False),
     Column("settings", Text, nullable=False),  # JSON
-    Column("sealed", LargeBinary, nullable=False),
+    sealed_column(b"tallystick/destination/v1", "org_id", "destination_id"),
     Column("enabled", Boolean, nullable=False),
     Column("state", String(10), nullable=False),  # ok, failing, disabled
     Column("failures", Integer, nullable=False),  # attempts in a row

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick.access.tables import organizations
 from tallystick.backup import request
+from tallystick.backup.secret_rotation import LOST, PREVIOUS, count_sealed
 from tallystick.clock import DAY_US, SECOND_US, now_us, rfc3339
 from tallystick.database.engine import Database
 from tallystick.database.migrate import newest, revision_of
@@ -19,10 +20,10 @@ from tallystick.integrity.rounds import count_differences
 from tallystick.journal import batches, set_aside
 from tallystick.journal.tables import journal
 from tallystick.ledger.high_water import HighWaterMarks
-from tallystick.ledger.keys import Keyring
-from tallystick.ledger.tables import checkpoints, logs, signing_keys
+from tallystick.ledger.tables import checkpoints, logs
 from tallystick.retention import clock_guard
 from tallystick.retention.tables import prunings
+from tallystick.secret_keys import PREVIOUS_FILE
 from tallystick.settings import Settings
 from tallystick.work.leases import leases
 
@@ -88,16 +89,26 @@ def _check_clock(connection: Connection, _settings: Settings) -> Iterator[CheckR
 def _check_secret_key(connection: Connection, settings: Settings) -> Iterator[CheckResult]:
     if not settings.secret_key:
         return  # reported by the check of the data directory
-    keyring = Keyring(settings.secret_key, settings.public_host)
-    rows = connection.execute(select(signing_keys.c.org_id, signing_keys.c.public, signing_keys.c.sealed)).all()
-    shut = sum(not keyring.can_open(*row) for row in rows)
-    if shut:
-        words = f"Cannot open {shut} of {len(rows)} signing keys, so nothing is signed with them."
-        yield problem(
-            "secret key", words, "Give the server the secret.key (or TALLYSTICK_SECRET_KEY) that it had before."
+    name, counts = "secret key", count_sealed(connection, settings.secret_keys)
+    if counts[LOST]:
+        words = (
+            f"Cannot decrypt {counts[LOST]:,} of {counts.total():,} stored secrets: nothing is signed with these keys, "
+            "nothing is sent to these destinations."
         )
-    else:
-        yield fine("secret key", f"Opens all {len(rows)} signing keys.")
+        advice = (
+            "Give the server the secret.key (or TALLYSTICK_SECRET_KEY) that it had before. After a rotation, give it "
+            "as TALLYSTICK_SECRET_KEY_OLD and run: tallystick secret rotate"
+        )
+        yield problem(name, words, advice)
+    if counts[PREVIOUS]:
+        words = f"{counts[PREVIOUS]:,} of {counts.total():,} stored secrets are still encrypted with the previous key."
+        yield warning(name, words, "Run, with the server stopped if it keeps the key itself: tallystick secret rotate")
+    elif settings.secret_keys.previous and not counts[LOST]:
+        words = "The previous key encrypts nothing here any more, but links that it signed are still accepted."
+        advice = f"Keep it with the backups that need it, and remove TALLYSTICK_SECRET_KEY_OLD or {PREVIOUS_FILE}."
+        yield warning(name, words, advice)
+    elif not counts[LOST]:
+        yield fine(name, f"Decrypts all {counts.total():,} stored secrets.")
 
 
 def _check_logs(connection: Connection, settings: Settings) -> Iterator[CheckResult]:

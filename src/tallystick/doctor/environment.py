@@ -27,7 +27,8 @@ from tallystick.http.unknown_proxies import recent_peers
 from tallystick.ingest.recorder import LEAST_FREE_BYTES
 from tallystick.ledger.tables import logs
 from tallystick.retention.archive import has_marker
-from tallystick.settings import KEPT_FILE, Settings
+from tallystick.secret_keys import KEPT_FILE
+from tallystick.settings import Settings
 from tallystick.store import erasing, transfer
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
@@ -143,7 +144,7 @@ def _check_through_server(settings: Settings) -> CheckResult:
     try:
         answer = httpx.get(url, timeout=TIMEOUT_SECONDS)
         checks = answer.json().get("checks", {})
-        own = {"Authorization": f"Bearer {doctor_token(settings.secret_key)}"}
+        own = {"Authorization": f"Bearer {doctor_token(settings.secret_keys)}"}
         metrics = httpx.get(f"{address}/metrics", headers=own, timeout=TIMEOUT_SECONDS).text
     except (httpx.HTTPError, ValueError, AttributeError):
         advice = "Wait until it has started. If this continues, check the server's log."

@@ -25,6 +25,7 @@ from tallystick.exports.request import Export
 from tallystick.exports.tables import export_links, exports
 from tallystick.query.conditions import EVERYTHING
 from tallystick.query.scope import Principal, Scope
+from tallystick.secret_keys import SecretKeys
 
 PREFIX = "lnk"
 KEEP_US = 30 * DAY_US  # how long links are listed after they expired
@@ -87,19 +88,19 @@ def recipient_link(
     return _insert(connection, scope, export, export.expires_at or now, now, **more)
 
 
-def token_of(secret: str, link: SharedLink) -> str:
+def token_of(keys: SecretKeys, link: SharedLink) -> str:
     """The token in the address of a link."""
     payload = _PAYLOAD.pack(link.org_id.bytes, link.link_id.bytes, link.expires_at // SECOND_US)
-    return sign_link(secret, _PURPOSE, payload)
+    return sign_link(keys, _PURPOSE, payload)
 
 
-def follow(connection: Connection, secret: str, token: str, *, now: int) -> tuple[Export, SharedLink | None]:
+def follow(connection: Connection, keys: SecretKeys, token: str, *, now: int) -> tuple[Export, SharedLink | None]:
     """The export of a token, and its link; None for a link of an earlier version, which has no row.
 
     Raises NotFound (`no_link` if invalid, `link_over` if it expired, was ended, or its maker lost the access to the
     file; `export_gone`), Conflict (`export_not_ready`).
     """
-    said, earlier = open_link(secret, _PURPOSE, token), open_link(secret, _EARLIER_PURPOSE, token)
+    said, earlier = open_link(keys, _PURPOSE, token), open_link(keys, _EARLIER_PURPOSE, token)
     payload = said or earlier
     if payload is None:
         raise NotFound("This link is not valid. Check that it was copied completely.", code="no_link")

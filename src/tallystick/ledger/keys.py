@@ -19,9 +19,9 @@ from tallystick.ledger.log import Log, read
 from tallystick.ledger.notes import vkey
 from tallystick.ledger.tables import checkpoints, logs, signing_keys
 from tallystick.query.scope import Scope
+from tallystick.secret_keys import SecretKeys
 
 OVERLAP_DAYS = 30
-_PURPOSE = b"tallystick/signing-key/v1"
 _SIGNING = (
     select(signing_keys.c.public, signing_keys.c.sealed, signing_keys.c.signs_until, logs.c.origin)
     .join(logs, logs.c.org_id == signing_keys.c.org_id)
@@ -47,17 +47,9 @@ class SigningKey:
 class Keyring:
     """Encrypts and decrypts signing keys with the server's secret; keeps no key in memory."""
 
-    def __init__(self, secret: str, host: str) -> None:
+    def __init__(self, keys: SecretKeys, host: str) -> None:
         self._host = host
-        self._seal = SecretBox(secret, _PURPOSE)
-
-    def can_open(self, org_id: UUID, public: bytes, sealed: bytes) -> bool:
-        """Whether the key was encrypted with this secret."""
-        try:
-            self._open(org_id, public, sealed)
-        except Unavailable:
-            return False
-        return True
+        self._seal = SecretBox(keys, signing_keys.c.sealed)
 
     def active_keys(self, connection: Connection, org_id: UUID, *, now: int) -> Sequence[SigningKey]:
         """The keys that sign at `now`, the current one first; empty until `prepare` creates the first."""
@@ -108,12 +100,12 @@ class Keyring:
     def _make(self, connection: Connection, org_id: UUID, *, now: int) -> None:
         private = Ed25519PrivateKey.generate()
         public = private.public_key().public_bytes_raw()
-        sealed = self._seal.seal(private.private_bytes_raw(), org_id.bytes + public)
+        sealed = self._seal.seal(private.private_bytes_raw(), org_id, public)
         connection.execute(insert(signing_keys).values(org_id=org_id, public=public, sealed=sealed, made_at=now))
 
     def _open(self, org_id: UUID, public: bytes, sealed: bytes) -> Ed25519PrivateKey:
         try:
-            raw = self._seal.open(sealed, org_id.bytes + public)
+            raw = self._seal.open(sealed, org_id, public)
         except DecryptionFailed:
             raise Unavailable(
                 "The key that signs this log cannot be decrypted. The operator must start the server with the "

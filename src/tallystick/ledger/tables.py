@@ -9,7 +9,7 @@ rows, never the last one of a log; rows of higher levels are never deleted.
 
 from sqlalchemy import BigInteger, Column, LargeBinary, SmallInteger, String, Table, Text
 
-from tallystick.database.tables import metadata, org_column, time_column
+from tallystick.database.tables import metadata, org_column, sealed_column, time_column
 
 logs = Table(
     "logs",
@@ -53,7 +53,7 @@ signing_keys = Table(
     metadata,
     org_column(primary_key=True),
     Column("public", LargeBinary(32), primary_key=True),
-    Column("sealed", LargeBinary, nullable=False),
+    sealed_column(b"tallystick/signing-key/v1", "org_id", "public"),
     time_column("made_at"),
     time_column("signs_until", nullable=True),
 )

@@ -18,6 +18,7 @@ from tallystick.exports.request import KINDS, Export
 from tallystick.exports.words import describe_filter
 from tallystick.schedules import unsubscribe
 from tallystick.schedules.schedule import Schedule
+from tallystick.secret_keys import SecretKeys
 from tallystick.work.calendar import MOST_PERIODS
 
 MAX_ATTACHED = 10_000_000  # bytes of the whole email: few servers accept more than twice that
@@ -45,10 +46,10 @@ class ExportFile:
 
 @dataclass(frozen=True, slots=True)
 class ExportMailer:
-    """Sends export files by email; `secret` signs the links to unsubscribe. All links begin with `public_url`."""
+    """Sends export files by email; `keys` sign the links to unsubscribe. All links begin with `public_url`."""
 
     mail_server: MailServer
-    secret: str
+    keys: SecretKeys
     public_url: str
 
     def send(self, file: ExportFile, address: str, now: int, file_link: Callable[[], str]) -> DeliveryMethod:
@@ -74,7 +75,7 @@ class ExportMailer:
     def _write(
         self, file: ExportFile, address: str, now: int, *, attachment: Attachment | None = None, link: str | None = None
     ) -> bytes:
-        token = unsubscribe.sign_token(self.secret, file.schedule.org_id, file.schedule.schedule_id, address)
+        token = unsubscribe.sign_token(self.keys, file.schedule.org_id, file.schedule.schedule_id, address)
         unsubscribe_url = f"{self._base}/unsubscribe/{token}"
         # Of the export as well: a file that was made again is different content, thus a different message.
         content = file.export.export_id.bytes + address.encode()

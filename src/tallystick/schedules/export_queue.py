@@ -34,6 +34,7 @@ from tallystick.schedules.export_email import ExportFile, ExportMailer, store_fi
 from tallystick.schedules.recipients import may_receive
 from tallystick.schedules.schedule import OPEN, OPERATOR_STORAGE, find
 from tallystick.schedules.tables import schedule_deliveries, schedule_runs
+from tallystick.secret_keys import SecretKeys
 from tallystick.work.leases import Lease
 
 CLAIM_SECONDS = 900  # longer than an email can take; after a crash the delivery is attempted again then
@@ -226,7 +227,7 @@ class ExportQueue(DeliveryQueue):
             link = links.recipient_link(
                 connection, scope, file.export, schedule.schedule_id, address, consented=consented, now=now
             )
-        return links.token_of(self.mailer.secret if self.mailer else "", link)
+        return links.token_of(self.mailer.keys if self.mailer else SecretKeys(""), link)
 
 
 def is_sending(now: int) -> ColumnElement[bool]:

@@ -14,6 +14,7 @@ from tallystick.access.secret import open_link, sign_link
 from tallystick.errors import NotFound
 from tallystick.schedules.schedule import PREFIX, find, recipients_of
 from tallystick.schedules.tables import schedule_recipients
+from tallystick.secret_keys import SecretKeys
 
 _PURPOSE = b"tallystick/unsubscribe/v1\0"
 _PAYLOAD = struct.Struct(">16s16s16s")
@@ -30,14 +31,14 @@ class Subscription:
     is_over: bool
 
 
-def sign_token(secret: str, org_id: UUID, schedule_id: UUID, address: str) -> str:
+def sign_token(keys: SecretKeys, org_id: UUID, schedule_id: UUID, address: str) -> str:
     """The token of a link, which does not contain the address."""
-    return sign_link(secret, _PURPOSE, _PAYLOAD.pack(org_id.bytes, schedule_id.bytes, _digest(address)))
+    return sign_link(keys, _PURPOSE, _PAYLOAD.pack(org_id.bytes, schedule_id.bytes, _digest(address)))
 
 
-def read_token(connection: Connection, secret: str, text: str) -> Subscription:
+def read_token(connection: Connection, keys: SecretKeys, text: str) -> Subscription:
     """The subscription of a token. Raises NotFound (`no_link`) for a forged one, or without such a recipient."""
-    said = open_link(secret, _PURPOSE, text)
+    said = open_link(keys, _PURPOSE, text)
     if said is None:
         raise _no_link()
     org_id, schedule_id, digest = _PAYLOAD.unpack(said)
@@ -50,9 +51,11 @@ def read_token(connection: Connection, secret: str, text: str) -> Subscription:
     raise _no_link()
 
 
-def unsubscribe(connection: Connection, secret: str, text: str, *, now: int, caller: Caller = NOWHERE) -> Subscription:
+def unsubscribe(
+    connection: Connection, keys: SecretKeys, text: str, *, now: int, caller: Caller = NOWHERE
+) -> Subscription:
     """Sends nothing to this recipient any more; a repeated call changes nothing. Raises NotFound (`no_link`)."""
-    found = read_token(connection, secret, text)
+    found = read_token(connection, keys, text)
     mine = recipients_of(found.org_id, found.schedule_id) & (schedule_recipients.c.address == found.address)
     ended = update(schedule_recipients).where(mine, schedule_recipients.c.state != "unsubscribed")
     if connection.execute(ended.values(state="unsubscribed")).rowcount:

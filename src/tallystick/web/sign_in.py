@@ -56,7 +56,7 @@ async def submit_sign_in(
 ) -> Response[str]:
     """Begins a session, or shows the form with the reason for refusal."""
     value = request.cookies.get(remembered_device.cookie_name(settings.public_url), "")
-    device = remembered_device.read_cookie(settings.secret_key, value, now_us()) if value else None
+    device = remembered_device.read_cookie(settings.secret_keys, value, now_us()) if value else None
     is_shared = is_unknown_proxy(request_caller.peer, forwarded_for(request), settings.trusted_proxies)
     email, target = "", PATH
     try:
@@ -143,7 +143,7 @@ def remember_device(response: Response[str], email: str, settings: Settings) -> 
     """Sets the cookie by which this browser is known at the account's next sign-in."""
     response.set_cookie(
         key=remembered_device.cookie_name(settings.public_url),
-        value=remembered_device.new_cookie(settings.secret_key, names.email(email), now_us()),
+        value=remembered_device.new_cookie(settings.secret_keys, names.email(email), now_us()),
         max_age=remembered_device.REMEMBERED_US // SECOND_US,
         httponly=True,
         secure=settings.public_url.startswith("https://"),

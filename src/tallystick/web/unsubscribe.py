@@ -20,7 +20,7 @@ async def show_unsubscribe(token: str, database: DatabaseDep, settings: Settings
 
     def look() -> Subscription:
         with database.read() as connection:
-            return unsubscribe_link.read_token(connection, settings.secret_key, token)
+            return unsubscribe_link.read_token(connection, settings.secret_keys, token)
 
     return html("unsubscribe.html", one=await database.run(look))
 
@@ -35,8 +35,8 @@ async def unsubscribe(
 
     def act() -> Subscription:
         with database.write() as connection:
-            unsubscribe_link.unsubscribe(connection, settings.secret_key, token, now=now_us(), caller=request_caller)
-            return unsubscribe_link.read_token(connection, settings.secret_key, token)
+            unsubscribe_link.unsubscribe(connection, settings.secret_keys, token, now=now_us(), caller=request_caller)
+            return unsubscribe_link.read_token(connection, settings.secret_keys, token)
 
     subscription = await database.run(act)
     recorder.own_actions_waiting()

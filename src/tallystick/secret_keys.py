@@ -1,0 +1,84 @@
+"""The secret key of an installation and its previous one, and the files of the data directory that keep them.
+
+A rotation writes the present key into `secret.key.old`, then a new one into `secret.key`, each completely or not at
+all, and only then encrypts the stored secrets anew. So after a crash at any point, every stored secret can be decrypted
+with one of the two.
+"""
+
+import hmac
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tallystick.durable import replace_file, sync_file
+
+KEPT_FILE = "secret.key"
+PREVIOUS_FILE = "secret.key.old"
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKeys:
+    """The secret key, which encrypts and signs, and previous ones, which only decrypt and verify. The `repr` has none.
+
+    `is_kept`: in the data directory, not in the settings.
+    """
+
+    current: str = field(repr=False)
+    previous: tuple[str, ...] = field(default=(), repr=False)
+    is_kept: bool = False
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """The current key, then the previous ones."""
+        return (self.current, *self.previous)
+
+
+def read_or_create_key(data_dir: Path, *, make: bool) -> str:
+    """The key that the data directory keeps, created at the first call; two processes get the same one.
+
+    Without `make`, empty if there is none. Raises OSError.
+    """
+    kept = data_dir / KEPT_FILE
+    if not make and not kept.exists():
+        return ""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not kept.exists():
+        _create_key(kept)
+    return kept.read_text(encoding="ascii").strip()
+
+
+def read_previous_key(data_dir: Path) -> str:
+    """The key that a rotation replaced; empty if there was none or the file was deleted since. Raises OSError."""
+    kept = data_dir / PREVIOUS_FILE
+    return kept.read_text(encoding="ascii").strip() if kept.exists() else ""
+
+
+def replace_key(data_dir: Path, current: str) -> str:
+    """Keep the current key as the previous one, and a new one as the current; returns the new one. Raises OSError."""
+    created = secrets.token_hex(KEY_BYTES)
+    for name, key in ((PREVIOUS_FILE, current), (KEPT_FILE, created)):
+        with replace_file(data_dir / name, data_dir / f"{name}.new") as file:
+            file.write(f"{key}\n".encode("ascii"))
+    return created
+
+
+def key_mark(key: str) -> str:
+    """Text that is the same for the same key and tells nothing about it."""
+    return hmac.digest(key.encode(), b"tallystick key mark", "sha256").hex()[:16]
+
+
+def _create_key(kept: Path) -> None:
+    """Whole or not at all, and never over another process's: written aside, then linked to its name."""
+    aside = kept.with_name(f"{KEPT_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+            sync_file(file)
+        os.link(aside, kept)
+    except FileExistsError:
+        return
+    finally:
+        aside.unlink()
