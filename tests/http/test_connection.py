@@ -14,6 +14,7 @@ import pytest
 
 from tallystick.cli.server_process import BoundedServer, make_config
 from tallystick.http.connection import (
+    MOST_FRAMING_BYTES,
     MOST_HEAD_BYTES,
     MOST_HEADERS,
     MOST_PATH_BYTES,
@@ -247,6 +248,42 @@ def test_requests_can_be_sent_ahead_but_not_without_end(patient: Running):
     with connect(patient.url) as client:
         client.sendall(head("GET", "/") * 1000)
         assert read_all(client).count(OK) <= MOST_PIPELINED + 1
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [b"0\r\nX: " + b"x" * 4096, b"0\r\n" + b"X: x\r\n" * 600, b"1;x=" + b"x" * 4096],
+    ids=["a trailer that does not end", "trailers", "an extension that does not end"],
+)
+def test_what_comes_with_a_chunked_body_beside_its_bytes_is_limited(patient: Running, framing: bytes):
+    with connect(patient.url) as client, pytest.raises(ConnectionError):
+        client.sendall(head("POST", "/waiting", Transfer_Encoding="chunked") + b"3\r\nabc\r\n" + framing)
+        for _ in range(100 * MOST_FRAMING_BYTES // 4096):
+            client.sendall(framing[-4096:])
+            time.sleep(0.001)
+
+
+def test_a_body_of_many_small_chunks_arrives(patient: Running):
+    with connect(patient.url) as client:
+        client.sendall(head("POST", "/waiting", Transfer_Encoding="chunked"))
+        for _ in range(MOST_FRAMING_BYTES // 100):
+            client.sendall(b"1\r\nx\r\n" * 50)
+        client.sendall(b"0\r\nX: x\r\n\r\n")
+        assert patient.open_count() == 1
+    patient.wait_for_count(0)
+
+
+def test_answers_that_clients_do_not_take_have_bounded_memory():
+    limits = replace(PATIENT, most_unsent_bytes=80 << 20)
+    with running(limits) as bounded, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(bounded.url)) for _ in range(6)]
+        for client in clients:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.sendall(head("GET", "/large"))
+        bounded.wait_for_count(2)
+        with connect(bounded.url) as newcomer:
+            newcomer.sendall(head("GET", "/", Connection="close"))
+            assert read_all(newcomer).startswith(OK)
 
 
 def test_one_address_gets_its_share_of_connections_and_a_trusted_proxy_more():

@@ -155,14 +155,24 @@ class Walker:
         """
         paths, values, redacted = found
         before, places_before = since
-        for key, value in mapping.items():
-            if value is None or value is REDACTED or normalised(key) not in _VALUES:
-                continue
-            path, whole = f"{at.path}.{key}", f"{place}.{key}"
-            kept = [pair for pair in zip(paths[before:], values[before:], strict=True) if not _is_below(pair[0], path)]
-            paths[before:], values[before:] = [one for one, _ in kept] + [path], [one for _, one in kept] + [REDACTED]
-            redacted[places_before:] = [one for one in redacted[places_before:] if not _is_below(one, whole)] + [whole]
-            mapping[key] = REDACTED  # the dict keeps its size, so going on is safe
+        secret = dict.fromkeys(
+            key
+            for key, value in mapping.items()
+            if value is not None and value is not REDACTED and normalised(key) in _VALUES
+        )
+        if not secret:
+            return
+        # One pass, however many values the entry has. No name of a value has a dot, so what follows tells whose it is.
+        within = len(at.path) + 1
+        parts = zip(paths[before:], values[before:], strict=True)
+        kept = [(path, value) for path, value in parts if _first_key(path, within) not in secret]
+        paths[before:] = [*(path for path, _ in kept), *(f"{at.path}.{key}" for key in secret)]
+        values[before:] = [*(value for _, value in kept), *(REDACTED for _ in secret)]
+        within = len(place) + 1
+        others = [one for one in redacted[places_before:] if _first_key(one, within) not in secret]
+        redacted[places_before:] = [*others, *(f"{place}.{key}" for key in secret)]
+        for key in secret:
+            mapping[key] = REDACTED
 
     def _names_secret(self, name: object) -> bool:
         return type(name) is str and len(name) <= LONGEST_NAME and self._is_secret(name)
@@ -180,8 +190,10 @@ class Walker:
         return child
 
 
-def _is_below(path: str, top: str) -> bool:
-    return path == top or path.startswith(f"{top}.")
+def _first_key(path: str, start: int) -> str:
+    """The key of a path that begins at `start`."""
+    end = path.find(".", start)
+    return path[start:] if end < 0 else path[start:end]
 
 
 def redact_keys(event: EventInput) -> list[str]:

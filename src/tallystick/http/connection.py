@@ -21,6 +21,12 @@ MOST_PATH_BYTES = 4 << 10
 MOST_PIPELINED = 16
 # What a client can still send of a body after the answer, so that it reads the answer instead of a reset.
 MOST_UNREAD_BYTES = 16 << 20
+# Between two bytes of a body: the lengths of chunks, their extensions, and the trailers after the last. Chunks need some
+# twenty; trailers are kept until the body is complete, and a long one is copied for each piece of it that arrives.
+MOST_FRAMING_BYTES = 64 << 10
+# Of all answers that clients have not taken yet; what is sent in small parts is not counted.
+MOST_UNSENT_BYTES = 256 << 20
+COUNTED_UNSENT_BYTES = 64 << 10
 # A client that takes an answer makes room for this much within `stalled_seconds`.
 LEAST_PROGRESS_BYTES = 60 << 10
 LOG_EVERY_SECONDS = 60.0
@@ -43,6 +49,7 @@ class ConnectionLimits:
     idle_seconds: float = 65.0  # after an answer; longer than the 60 seconds for which most proxies keep a connection
     unread_seconds: float = 5.0  # for the rest of a body that was not read
     stalled_seconds: float = 60.0
+    most_unsent_bytes: int = MOST_UNSENT_BYTES
 
 
 def _do_nothing(_peer: str) -> None:
@@ -109,6 +116,24 @@ class OpenConnections:
         now = self.now()
         for connection in list(self._open):
             connection.check(now)
+        self.make_room()
+
+    def make_room(self) -> None:
+        """Cut clients off while answers that were not taken occupy more memory than they may.
+
+        Of the address whose connections hold most, the one that has taken nothing for the longest time.
+        """
+        unsent: dict[str, dict[BoundedConnection, int]] = {}
+        for connection in self._open:
+            if (size := connection.unsent_bytes()) >= COUNTED_UNSENT_BYTES:
+                unsent.setdefault(connection.network, {})[connection] = size
+        held = {network: sum(sizes.values()) for network, sizes in unsent.items()}
+        while sum(held.values()) > self.limits.most_unsent_bytes:
+            largest = max(held, key=held.__getitem__)
+            slowest = min(unsent[largest], key=lambda one: one.unsent_since)
+            self._log_refusal(slowest, "unsent bytes")
+            held[largest] -= unsent[largest].pop(slowest)
+            slowest.transport.abort()
 
     def _log_refusal(self, connection: "BoundedConnection", limit: str) -> None:
         if self.now() - self._logged_at >= LOG_EVERY_SECONDS:
@@ -130,8 +155,18 @@ class BoundedConnection(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._unread_bytes = 0
+        self._framing_bytes = 0
         self._refusal: HTTPStatus | None = None
-        self._unsent = (0, 0.0)  # bytes of the answer that the client did not take, and since when
+        self._unsent = (0, connections.now())  # bytes of the answer that the client did not take, and since when
+
+    @property
+    def unsent_since(self) -> float:
+        """When the client last took enough of the answer that it has not taken completely."""
+        return self._unsent[1]
+
+    def unsent_bytes(self) -> int:
+        """How much of answers the client has not taken; 0 for a connection that is being closed."""
+        return 0 if self.transport.is_closing() else self.transport.get_write_buffer_size()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -155,17 +190,25 @@ class BoundedConnection(HttpToolsProtocol):
             if self._unread_bytes > MOST_UNREAD_BYTES:
                 self.transport.abort()
                 return
+        else:
+            self._framing_bytes += len(data)
         super().data_received(data)
+        if self._framing_bytes > MOST_FRAMING_BYTES and not self._in_head:
+            self.transport.abort()
         if self._in_head and self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         self._check_head()
         self._in_head = self._is_first = False
-        self._head_bytes = self._unread_bytes = 0
+        self._head_bytes = self._unread_bytes = self._framing_bytes = 0
         self._connections.end_waiting(self)
         super().on_headers_complete()
         self._active += 1
+
+    def on_body(self, body: bytes) -> None:
+        self._framing_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -175,6 +218,8 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._active -= 1
+        if self.unsent_bytes() >= COUNTED_UNSENT_BYTES:
+            self._connections.make_room()
         super().on_response_complete()
         self._note_waiting()
 
