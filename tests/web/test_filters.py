@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tallystick.clock import DAY_US, to_us
-from tallystick.web.filters import CATEGORIES, RANGES, parse_filters
+from tallystick.errors import BadRequest
+from tallystick.web.filters import CATEGORIES, MOST_BYTES, MOST_VALUES, PAGE_SIZE, RANGES, parse_filters, read_filters
 
 NOW = to_us(datetime(2024, 3, 31, 22, 30, tzinfo=UTC))  # half past midnight of the next day in Berlin
 
@@ -90,3 +91,24 @@ def test_the_choices_are_those_people_know():
         "Authentication", "Users", "Projects", "Deployments", "Integrations", "Policies",
         "Workflows", "Settings", "Other",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [("user", f"{number}@x.test") for number in range(MOST_VALUES + 1)],
+        [(name, str(number)) for name in ("user", "ip", "action") for number in range(MOST_VALUES // 2)],
+        [("q", "x" * (MOST_BYTES + 1))],
+        [("tz", "x" * (MOST_BYTES + 1))],
+    ],
+    ids=["one filter", "several filters", "search", "zone"],
+)
+def test_filters_that_would_make_a_page_too_large_are_refused(pairs):
+    with pytest.raises(BadRequest) as refused:
+        read_filters(pairs)
+    assert refused.value.code == "query_too_long"
+    assert read_filters(pairs[:100] if len(pairs) > 1 else [("q", "x")])
+
+
+def test_a_number_of_rows_with_thousands_of_digits_is_no_number():
+    assert parse_filters([("limit", "9" * 5000)]).rows == PAGE_SIZE

@@ -21,8 +21,8 @@ MOST_PATH_BYTES = 4 << 10
 MOST_PIPELINED = 16
 # What a client can still send of a body after the answer, so that it reads the answer instead of a reset.
 MOST_UNREAD_BYTES = 16 << 20
-# Between two bytes of a body: the lengths of chunks, their extensions, and the trailers after the last. Chunks need some
-# twenty; trailers are kept until the body is complete, and a long one is copied for each piece of it that arrives.
+# Between two bytes of a body: the lengths of chunks, their extensions, and the trailers after the last. A chunk needs
+# some twenty; trailers are kept until the body is complete, and a long one is copied for each piece of it.
 MOST_FRAMING_BYTES = 64 << 10
 # Of all answers that clients have not taken yet; what is sent in small parts is not counted.
 MOST_UNSENT_BYTES = 256 << 20

@@ -1,7 +1,5 @@
 """The Audit Logs page, and its list of events as a fragment for htmx."""
 
-from functools import partial
-
 from litestar import Response, get
 
 from tallystick.web.dependencies import (
@@ -16,7 +14,7 @@ from tallystick.web.dependencies import (
     WebRequest,
 )
 from tallystick.web.event_list import EventList, count_events, load_event_list
-from tallystick.web.filters import PATH, Filters, parse_filters
+from tallystick.web.filters import PATH, Filters, read_filters
 from tallystick.web.first_run import first_run_index
 from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import html
@@ -41,12 +39,16 @@ async def show_audit_logs(
         if through is not None:
             url, slug = settings.public_url, session.slug
             return html("first_run.html", frame=frame, url=url, slug=slug, through=through)
-    listing = await pools.searches.run(
-        user_scope, load_event_list, user_scope, finder, filters, request.query_params.get("cursor")
-    )
+
+    def load() -> tuple[EventList, Response[str]]:
+        listing = load_event_list(user_scope, finder, filters, request.query_params.get("cursor"))
+        return listing, html("audit_logs.html", frame=frame, listing=listing, filters=filters, panel=None, open_id="")
+
+    # A page of a thousand rows takes long to write: not on the event loop, where all requests wait for it.
+    listing, page = await pools.searches.run(user_scope, load)
     if listing.error is None:
         viewer.note_list(filters, found=listing.count)
-    return html("audit_logs.html", frame=frame, listing=listing, filters=filters, panel=None, open_id="")
+    return page
 
 
 @get(f"{PATH}/rows", name="web.audit_logs.rows", opt=EVERY_ROLE)
@@ -56,12 +58,19 @@ async def show_rows(
     """The list of events as a fragment; with a cursor, only the rows that follow."""
     filters = filters_of(request)
     cursor = request.query_params.get("cursor")
-    listing: EventList = await pools.searches.run(
-        user_scope, partial(load_event_list, rows_first=True), user_scope, finder, filters, cursor
-    )
+
+    def load() -> tuple[EventList, Response[str]]:
+        listing = load_event_list(user_scope, finder, filters, cursor, rows_first=True)
+        return listing, _rows(request, filters, listing)
+
+    listing, page = await pools.searches.run(user_scope, load)
     if listing.error is None:
         viewer.note_list(filters, found=listing.count)
-    if cursor is not None:
+    return page
+
+
+def _rows(request: WebRequest, filters: Filters, listing: EventList) -> Response[str]:
+    if request.query_params.get("cursor") is not None:
         return html("older_rows.html", listing=listing, filters=filters, open_id="")
     if listing.error is not None:  # the shown list stays until the search is valid
         headers = {"HX-Reswap": "none"}
@@ -83,7 +92,7 @@ async def show_count(
 
 def filters_of(request: WebRequest) -> Filters:
     """The filters in the URL of a request."""
-    return parse_filters(request.query_params.multi_items())
+    return read_filters(request.query_params.multi_items())
 
 
 def _history(request: WebRequest, url: str) -> dict[str, str]:

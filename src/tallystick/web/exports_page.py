@@ -32,7 +32,7 @@ from tallystick.web.dependencies import (
     UserScopeDep,
     WebRequest,
 )
-from tallystick.web.filters import parse_filters
+from tallystick.web.filters import read_filters
 from tallystick.web.form_request import FormRequestDep
 from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.schedules_page import schedule_rows
@@ -119,7 +119,7 @@ async def show_list(
 @post(PATH, name="web.exports.ask", status_code=303, opt=EVERY_ROLE)
 async def request_export(form_request: FormRequestDep, exporter: ExporterDep) -> Response[str]:
     """Requests an export of the list that `query` describes."""
-    filters = parse_filters(parse_qsl(form_request.text("query")))
+    filters = read_filters(parse_qsl(form_request.text("query")))
     kind, layout = form_request.text("format"), STANDARD
     if kind == "csv":  # the menu sends its choices for CSV with every format
         columns, dialect = form_request.text("columns") or "default", form_request.text("dialect") or "standard"

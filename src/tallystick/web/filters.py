@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from tallystick.clock import from_us
+from tallystick.errors import BadRequest
 from tallystick.web.search_terms import terms_of
 
 PATH = "/audit-logs"
@@ -45,6 +46,11 @@ LABELS = {
     "resource_type": "Resource type",
     "ip": "IP Address",
 }
+# As in the API. A page has a link for each value that leads to the list without it, and one for each row, and each link
+# holds all the others.
+MOST_VALUES = 200
+MOST_BYTES = 32 << 10
+MOST_DIGITS = 9  # of a number in an address
 PAGE_SIZE = 50
 MOST_ROWS = 1000
 COLUMNS = {
@@ -105,7 +111,8 @@ class Filters:
     @property
     def rows(self) -> int:
         """The number of rows per page, 1 to 1,000."""
-        return min(max(int(self.limit), 1), MOST_ROWS) if self.limit.isdecimal() else PAGE_SIZE
+        is_number = self.limit.isdecimal() and len(self.limit) <= MOST_DIGITS
+        return min(max(int(self.limit), 1), MOST_ROWS) if is_number else PAGE_SIZE
 
     def pairs(self) -> list[tuple[str, str]]:
         """The query parameters of the filters, in a fixed order, without empty ones."""
@@ -252,6 +259,18 @@ def parse_filters(pairs: Iterable[tuple[str, str]]) -> Filters:
     single = {name: values[name][-1] for name in SINGLE if name in values}
     repeated = {name: tuple(dict.fromkeys(values[name])) for name in REPEATED if name in values}
     return _with_valid_period(single, repeated)
+
+
+def read_filters(pairs: Iterable[tuple[str, str]]) -> Filters:
+    """Parses the filters that somebody sent; raises BadRequest (`query_too_long`) if a page of them would be too large.
+
+    What was saved is not refused: see `parse_filters`.
+    """
+    filters = parse_filters(pairs)
+    if len(filters.pairs()) > MOST_VALUES or len(_query_string(filters)) > MOST_BYTES:
+        detail = f"The filters can have at most {MOST_VALUES} values and {MOST_BYTES >> 10} KiB. Remove some."
+        raise BadRequest(detail, code="query_too_long")
+    return filters
 
 
 def _with_valid_period(single: dict[str, str], repeated: Mapping[str, tuple[str, ...]]) -> Filters:

@@ -30,7 +30,7 @@ from tallystick.web.dependencies import (
     WebRequest,
 )
 from tallystick.web.event_row import event_row
-from tallystick.web.filters import PATH, Filters, parse_filters
+from tallystick.web.filters import PATH, Filters, read_filters
 from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import row_html
 from tallystick.web.viewer import Viewer
@@ -125,7 +125,7 @@ async def follow_events(
     the index up to which events were examined; `signed-out` or `trouble` is the last message. Too many views are
     refused before the stream begins.
     """
-    filters = parse_filters(request.query_params.multi_items())
+    filters = read_filters(request.query_params.multi_items())
     viewer = LiveView(database, authenticator, hub, session_token, filters, _after(request))
     ended: Callable[[], None] = do_nothing
     with suppress(Unauthorized, Forbidden):  # the stream says so

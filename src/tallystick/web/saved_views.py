@@ -12,7 +12,7 @@ from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, SessionTokenDep, UserScopeDep, WebRequest
 from tallystick.web.event_list import load_event_list
-from tallystick.web.filters import PATH, Filters, parse_filters
+from tallystick.web.filters import PATH, Filters, parse_filters, read_filters
 from tallystick.web.form_request import FormRequest, FormRequestDep
 from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.page_frame import PageFrame
@@ -98,7 +98,7 @@ async def _page_with_error(
 
 def _filters_of_form(form_request: FormRequest) -> Filters:
     """The filters of the page that the form was on, from its field `query`; redirects go nowhere else."""
-    return parse_filters(parse_qsl(form_request.text("query")))
+    return read_filters(parse_qsl(form_request.text("query")))
 
 
 def _view_href(view: saved_views.SavedView, filters: Filters) -> str:

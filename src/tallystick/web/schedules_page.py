@@ -32,7 +32,7 @@ from tallystick.web.dependencies import (
     UserScopeDep,
     WebRequest,
 )
-from tallystick.web.filters import Filters, parse_filters
+from tallystick.web.filters import Filters, read_filters
 from tallystick.web.form_request import FormRequestDep
 from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.page_frame import PageFrame
@@ -128,7 +128,7 @@ async def make_schedule(
 ) -> Response[str]:
     """Creates a schedule from the form."""
     typed = form_request.texts(*FIELDS)
-    filter_values = _filter_of(parse_filters(parse_qsl(typed["query"])))
+    filter_values = _filter_of(read_filters(parse_qsl(typed["query"])))
     try:
         new_settings = ScheduleSettings(
             **_settings_from(typed), filter=filter_values, mode=typed["mode"], past=bool(typed["past"])
@@ -234,7 +234,7 @@ def _form(
     status: int = 200,
     schedule: Schedule | None = None,
 ) -> Response[str]:
-    filter_values = schedule.filter if schedule else _filter_of(parse_filters(parse_qsl(typed["query"])))
+    filter_values = schedule.filter if schedule else _filter_of(read_filters(parse_qsl(typed["query"])))
     return html(
         "schedule_form.html",
         status=status,

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from tallystick.search.grammar import MOST_TERMS
 from tallystick.search.tokens import QueryMistake, Token, tokens_of
 
 _JOINTS = ("AND", "OR")
@@ -16,14 +17,17 @@ class Term(NamedTuple):
 
 
 def terms_of(query: str) -> list[Term]:
-    """The terms that are joined by AND; the whole search as one term if it has a top-level OR or is invalid."""
+    """The terms that are joined by AND; the whole search as one term if it has a top-level OR or is invalid.
+
+    A search of more terms than it can have is not parsed here; it is one term too.
+    """
     if not query.strip():
         return []
     try:
         pieces = _pieces(query, tokens_of(query))
     except QueryMistake:
         pieces = []
-    if not pieces:
+    if not pieces or len(pieces) > MOST_TERMS:
         return [Term(query.strip(), False, "")]
     texts = [query[start:end] for start, _, end in pieces]
     return [
