@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from argon2 import PasswordHasher, extract_parameters
 
 from tallystick.access import members, passwords, people, remembered_device, sessions, tables, throttle
 from tallystick.access.scopes import operator_scope
-from tallystick.access.sign_in import MOST_AT_ONCE, SignIn
+from tallystick.access.sign_in import MOST_OF_ADDRESS, SignIn
 from tallystick.access.throttle import ACCOUNT_TRIES, ADDRESS_TRIES, SignInAttempt
 from tallystick.errors import TooMany, Unauthorized, Unavailable
 from tallystick.secret_keys import SecretKeys
@@ -193,13 +194,24 @@ def test_more_than_can_wait_are_asked_to_come_again(small_town):
     door = SignIn(small_town.database, now=small_town.clock)
 
     async def crowd():
-        emails = ("alice@acme.com", "bob@acme.com", "charlie@other.org") * MOST_AT_ONCE
-        tries = [door.sign_in(email, "wrong password", caller=OFFICE) for email in emails[: MOST_AT_ONCE + 2]]
+        emails = ("alice@acme.com", "bob@acme.com", "charlie@other.org") * MOST_OF_ADDRESS
+        tries = [door.sign_in(email, "wrong password", caller=OFFICE) for email in emails[: MOST_OF_ADDRESS + 2]]
         return await asyncio.gather(*tries, return_exceptions=True)
 
     outcomes = asyncio.run(crowd())
-    assert [type(outcome) for outcome in outcomes] == [Unauthorized] * MOST_AT_ONCE + [Unavailable] * 2
+    assert [type(outcome) for outcome in outcomes] == [Unauthorized] * MOST_OF_ADDRESS + [Unavailable] * 2
     assert refused(small_town, "bob@acme.com", "wrong password", door=door)[0] == "sign_in_failed"
+
+
+def test_a_flood_from_one_address_leaves_places_to_others(small_town):
+    door = SignIn(small_town.database, now=small_town.clock)
+
+    async def crowd():
+        flood = [door.sign_in(f"{n}@acme.com", "wrong", caller=OFFICE) for n in range(5 * MOST_OF_ADDRESS)]
+        mine = door.sign_in("bob@acme.com", PASSWORD, caller=replace(OFFICE, address="198.51.100.7"))
+        return await asyncio.gather(*flood, mine, return_exceptions=True)
+
+    assert read(small_town, asyncio.run(crowd())[-1]) is not None
 
 
 def remembered(town, email):

@@ -5,6 +5,7 @@ the same work. Only someone who knows the password learns anything.
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from sqlalchemy import Connection, select, update
 
 from tallystick.access import names, passwords, sessions, throttle
 from tallystick.access.audit import NOWHERE, Caller, record_own
+from tallystick.access.client_address import client_network
 from tallystick.access.passwords import HashedPassword
 from tallystick.access.remembered_device import RememberedDevice
 from tallystick.access.scopes import user_principal
@@ -33,7 +35,8 @@ from tallystick.query.scope import Principal
 P = ParamSpec("P")
 T = TypeVar("T")
 THREADS = 2  # beside the one that hashes
-MOST_AT_ONCE = 10  # running and waiting: a flood is refused
+MOST_AT_ONCE = 20  # running and waiting: a flood is refused
+MOST_OF_ADDRESS = 10  # of them, so that a flood from one address leaves places to others
 
 logger = structlog.get_logger()
 
@@ -60,7 +63,7 @@ class SignIn:
         self._database = database
         self._now = now
         self._threads = anyio.CapacityLimiter(THREADS)
-        self._inside = 0
+        self._inside: Counter[str] = Counter()  # running and waiting, by the client's network
         self._hashing = ThreadPoolExecutor(1, thread_name_prefix="hashing", initializer=_leave_a_core)
 
     async def sign_in(
@@ -81,20 +84,21 @@ class SignIn:
         folded = _folded(email)
         device_id = device.device_id if device is not None and device.is_of(folded) else ""
         attempt = SignInAttempt(folded, caller.address, device_id, is_shared)
-        return await self._run(partial(self._sign_in, attempt, password, caller, previous))
+        return await self._run(caller.address, partial(self._sign_in, attempt, password, caller, previous))
 
     async def refuse_closed_address(self, caller: Caller, *, is_shared: bool) -> None:
         """Raise TooMany before the form is read, from an address where no account is known and none would be admitted.
 
         Not for a remembered browser. Raises Unavailable (`sign_in_busy`).
         """
-        wait = await self._run(partial(self._address_seconds_closed, caller.address, is_shared=is_shared))
+        look = partial(self._address_seconds_closed, caller.address, is_shared=is_shared)
+        wait = await self._run(caller.address, look)
         if wait:
             raise _too_many(wait)
 
     async def hashed(self, password: str) -> HashedPassword:
         """Hash a new password within the same bounds; call it before a transaction begins."""
-        return await self._run(partial(self._hash, passwords.hash_password, password))
+        return await self._run("", partial(self._hash, passwords.hash_password, password))
 
     def _sign_in(self, attempt: SignInAttempt, password: str, caller: Caller, previous: str) -> Secret:
         account = self._admit(attempt, caller)
@@ -118,16 +122,19 @@ class SignIn:
                 return 0
             return throttle.address_seconds_closed(connection, address, now, is_shared=is_shared)
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        if self._inside >= MOST_AT_ONCE:
+    async def _run(self, address: str, work: Callable[[], T]) -> T:
+        network = client_network(address)
+        if self._inside.total() >= MOST_AT_ONCE or self._inside[network] >= MOST_OF_ADDRESS:
             raise Unavailable(
                 "Too many people are signing in right now. Try again in a moment.", code="sign_in_busy", retry_after=2
             )
-        self._inside += 1
+        self._inside[network] += 1
         try:
             return await anyio.to_thread.run_sync(work, limiter=self._threads)
         finally:
-            self._inside -= 1
+            self._inside[network] -= 1
+            if not self._inside[network]:
+                del self._inside[network]
 
     def _hash(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return self._hashing.submit(function, *args, **kwargs).result()

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
-import anyio.to_thread
 from sqlalchemy import select
 
 from tallystick import clock, telemetry
@@ -21,12 +20,15 @@ from tallystick.ingest.sequencer import Sequencer
 from tallystick.ingest.submission import KnownEvent, RecordingAnswer, Submission
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import Scope
+from tallystick.work.fair_limiter import Shares
+from tallystick.work.fair_thread_pool import FairThreadPool
 
 WAIT_SECONDS = 10.0
 # Below this a body is prepared faster than a thread takes it over.
 SMALL_BODY = 4 << 10
 LEAST_FREE_BYTES = 256 << 20
-MOST_PREPARING = 2
+# Preparing computes: two threads at once for one organization, and one that is left to others.
+PREPARING = Shares(places=3, of_organization=2, of_principal=2, waiting=800)
 _KEY_LENGTH = 255
 
 
@@ -48,7 +50,7 @@ class Recorder:
         self._redacted_keys = redacted_keys
         self._data_dir = data_dir
         self._find_events = find_events
-        self._preparing = anyio.CapacityLimiter(MOST_PREPARING)
+        self._preparing = FairThreadPool(PREPARING, "recording requests")
         self._disk_checked_at = 0.0
         self._disk_free = True
 
@@ -57,7 +59,8 @@ class Recorder:
     ) -> RecordingAnswer:
         """Record a request's events, all or none. On return they are on disk, ordered and in the log.
 
-        `body` is unpacked. Raises Invalid, BadRequest, TooLarge, UnsupportedMedia, Conflict or Unavailable.
+        `body` is unpacked. Raises Invalid, BadRequest, TooLarge, UnsupportedMedia, Conflict, TooMany or
+        Unavailable.
         """
         if idempotency_key is not None and not 1 <= len(idempotency_key) <= _KEY_LENGTH:
             raise BadRequest(f"Idempotency-Key must have 1 to {_KEY_LENGTH} characters.", code="bad_idempotency_key")
@@ -115,7 +118,7 @@ class Recorder:
 
         if len(body) <= SMALL_BODY:
             return prepare()
-        return await anyio.to_thread.run_sync(prepare, limiter=self._preparing)
+        return await self._preparing.run(scope, prepare)
 
     async def _look_up_imports(self, scope: Scope, prepared: Sequence[Prepared]) -> Mapping[str, KnownEvent]:
         """Those of the events that come from an export of this very log; only imports make the event store be asked."""
