@@ -13,6 +13,7 @@ from tallystick.access.scopes import api_key_scope, person_scope, user_principal
 from tallystick.clock import DAY_US, SECOND_US, rfc3339
 from tallystick.data_access import recorder as data_access
 from tallystick.data_access.counts import GRACE_US, HOUR_US
+from tallystick.data_access.open_views import MOST_FILTER
 from tallystick.data_access.recorder import MOST_IN_AN_HOUR, DataAccessRecorder, is_read_of
 from tallystick.data_access.setting import read_view_recording, set_view_recording
 from tallystick.database.engine import Database
@@ -141,6 +142,44 @@ def test_counts_and_values_beside_a_list_add_nothing_to_it(desk: Desk) -> None:
     desk.at(6)
     [event] = desk.told()
     assert event["metadata"] == {"filter": {"q": ["deploy"]}, "found": "12 events"}
+
+
+def test_values_of_another_filter_than_the_open_lists_are_a_view_of_their_own(desk: Desk) -> None:
+    desk.look("nothing", 0)
+    desk.at(6)
+    desk.told()
+    desk.look("nothing", 10)
+    desk.look("user:ceo@acme.com", 11, repeats=True)
+    desk.look("nothing", 12)
+    desk.at(30)
+    assert desk.searches() == ["user:ceo@acme.com"]
+
+
+def test_values_of_the_filter_before_that_come_late_add_nothing(desk: Desk) -> None:
+    desk.look("depl", 0)
+    desk.look("deploy", 1)
+    desk.look("depl", 2, repeats=True)
+    desk.at(30)
+    assert desk.searches() == ["deploy"]
+
+
+def test_counts_that_come_before_their_list_add_nothing_to_it(desk: Desk) -> None:
+    desk.look("deploy", 0, repeats=True)
+    desk.look("deploy", 1)
+    desk.at(30)
+    assert desk.searches() == ["deploy"]
+
+
+def test_a_filter_that_was_replaced_is_counted_also_by_one_that_was_recorded_just_now(desk: Desk) -> None:
+    for repeats in (False, True):
+        desk.look(f"nothing {repeats}", 0, repeats=repeats)
+        desk.at(6)
+        desk.told()
+        desk.look("user:ceo@acme.com", 10, repeats=repeats)
+        desk.look(f"nothing {repeats}", 11, repeats=repeats)
+        desk.at(30)
+        [event] = desk.told()
+        assert event["metadata"]["passed"] == 1
 
 
 def test_values_alone_are_a_view_too(desk: Desk) -> None:
@@ -284,10 +323,25 @@ def test_the_setting_of_one_organization_is_no_other_ones(desk: Desk) -> None:
         assert read_view_recording(connection, other.org_id) == "usual"
 
 
-def test_a_long_filter_is_recorded_as_long(desk: Desk) -> None:
-    desk.look("x" * 10_000, 0)
+def test_no_value_of_a_filter_is_hidden_by_others_however_long(desk: Desk) -> None:
+    padding = [f"{number}{'x' * 300}" for number in range(99)]
+    desk.recorder.note_list(desk.person(), OFFICE, {"user": [*padding, "zoe@acme.com"], "q": ["y" * 100_000 + "end"]})
     desk.at(6)
-    assert desk.searches() == ["(a filter of more than 8,000 characters)"]
+    [event] = desk.told()
+    recorded = event["metadata"]["filter"]
+    assert "zoe@acme.com" in recorded["user"]
+    assert len(recorded["user"]) == 100
+    assert recorded["q"][0].endswith("yend")
+    assert len(msgspec.json.encode(recorded)) <= MOST_FILTER
+
+
+def test_the_record_of_the_longest_filter_fits_into_an_event(desk: Desk) -> None:
+    given = {name: ["\x01" * 40] * 100 + ["a" * 5000] for name in ("user", "action", "ip", "q", "resource")}
+    desk.recorder.record_stream(desk.key(), OFFICE, given, "text/csv")
+    [event] = desk.told()
+    recorded = event["metadata"]["filter"]
+    assert len(msgspec.json.encode(recorded)) <= MOST_FILTER
+    assert all(values[-1].startswith("(and ") for values in recorded.values())
 
 
 def test_a_reader_knows_the_records_of_its_own_reading() -> None:

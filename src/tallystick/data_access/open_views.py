@@ -15,7 +15,9 @@ from tallystick.query.scope import Principal
 REST_US = 5 * SECOND_US
 # Whoever changes the filter without pause is recorded with the one of the moment, and how many there were.
 LONGEST_RESTLESS_US = 30 * SECOND_US
-MOST_FILTER = 8000  # characters that are recorded
+MOST_FILTER = 16_000  # bytes that are recorded
+LEAST_VALUE = 20  # characters that are recorded of each value of a longer filter
+MOST_VALUES = 1000
 
 Filter = Mapping[str, Sequence[str]]
 
@@ -24,8 +26,9 @@ Filter = Mapping[str, Sequence[str]]
 class View:
     """A view of a list of events (`filter`) or of one event (`event_id`). Times in microseconds.
 
-    `passed` counts the filters that this one replaced before they rested; `found` says in words how many events it
-    shows, if that is known. `repeats`: what the view shows is beside another view, so that it is never more than usual.
+    `passed` counts the filters that this one replaced before they rested, and `replaced` is the digest of the last of
+    them; `found` says in words how many events it shows, if that is known. `repeats`: what the view shows stands beside
+    a list or an event, such as its counts.
     """
 
     org_id: UUID
@@ -36,6 +39,7 @@ class View:
     filter: Filter = field(default_factory=dict)
     event_id: str = ""
     passed: int = 0
+    replaced: bytes = b""
     found: str = ""
     repeats: bool = False
 
@@ -53,10 +57,23 @@ class View:
 
 
 def recorded_filter(given: Filter) -> dict[str, list[str]]:
-    """A filter as an event holds it: the parameters that have values, or what says that they are too long."""
+    """A filter as an event holds it: the parameters that have values.
+
+    Of one that is too long, values are there with their beginning and end, so that a long one hides no other one; and
+    if there are too many of them even so, the first ones of each parameter, with the number of the others.
+    """
+    length, most = MOST_FILTER, MOST_VALUES
     whole = {name: list(values) for name, values in given.items() if values}
-    is_short = len(msgspec.json.encode(whole)) <= MOST_FILTER
-    return whole if is_short else {"q": [f"(a filter of more than {MOST_FILTER:,} characters)"]}
+    while len(msgspec.json.encode(whole)) > MOST_FILTER:
+        length, most = max(length // 2, LEAST_VALUE), most if length > LEAST_VALUE else most // 2
+        whole = {name: _shortened(values, length, most) for name, values in given.items() if values}
+    return whole
+
+
+def _shortened(values: Sequence[str], length: int, most: int) -> list[str]:
+    head, tail = length - length // 2, length // 2
+    shown = [value if len(value) <= length else f"{value[:head]}…{value[-tail:]}" for value in values[:most]]
+    return [*shown, f"(and {len(values) - most} more)"] if len(values) > most else shown
 
 
 def normalized(given: Filter) -> Filter:
@@ -66,29 +83,44 @@ def normalized(given: Filter) -> Filter:
 
 
 class OpenViews:
-    """The view that each reader has open and that has not rested yet. Not thread-safe."""
+    """The views that each reader has open and that have not rested yet: one of a list, and one beside it at most.
+
+    Not thread-safe.
+    """
 
     def __init__(self) -> None:
-        self._open: dict[tuple[UUID, str], View] = {}
+        self._open: dict[tuple[UUID, str, bool], View] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
     def put(self, view: View) -> View | None:
-        """The reader looks at this now. Returns the reader's view so far, if it rested or has to be recorded anyway."""
-        key = (view.org_id, view.reader.id)
+        """The reader looks at this now. Returns the reader's view so far, if it rested or has to be recorded anyway.
+
+        What stands beside a list is that of the list, or of the filter that the list had just before. Anything else is
+        a view of its own, whatever list is open.
+        """
+        key = (view.org_id, view.reader.id, view.repeats)
+        of_list, beside = (view.org_id, view.reader.id, False), (view.org_id, view.reader.id, True)
+        shown = self._open.get(of_list)
+        if view.repeats and shown is not None and view.digest in (shown.digest, shown.replaced):
+            if view.digest == shown.digest and view.found:
+                self._open[of_list] = replace(shown, found=view.found)
+            return None
         before = self._open.get(key)
         if before is not None and before.digest == view.digest:
-            self._open[key] = replace(before, found=view.found or before.found, repeats=before.repeats and view.repeats)
+            self._open[key] = replace(before, found=view.found or before.found)
             return None
-        if before is not None and view.repeats:
-            return None  # beside the one that is open
+        if not view.repeats and (first := self._open.get(beside)) is not None and first.digest == view.digest:
+            del self._open[beside]  # its counts came before the list
+            view = replace(view, began=first.began, at=first.at, passed=first.passed)
         self._open[key] = view
         if before is None:
             return None
         if view.at - before.at >= REST_US or view.at - before.began >= LONGEST_RESTLESS_US:
             return before
-        self._open[key] = replace(view, began=before.began, passed=before.passed + 1)
+        passed = before.passed + view.passed + 1
+        self._open[key] = replace(view, began=before.began, passed=passed, replaced=before.digest)
         return None
 
     def take_rested(self, now: int, *, all_of_them: bool = False) -> list[View]:

@@ -166,7 +166,8 @@ class DataAccessRecorder(Background):
             return False
         key = (view.org_id, view.reader.id, view.digest)
         last = self._recorded_at.get(key, -AGAIN_US)
-        if now - last < AGAIN_US and (setting == "usual" or view.repeats):
+        # One that replaced others is recorded, since nothing else says that there were others.
+        if now - last < AGAIN_US and (setting == "usual" or view.repeats) and not view.passed:
             return False
         if len(self._recorded_at) >= MOST_WAITING:
             self._recorded_at = {one: at for one, at in self._recorded_at.items() if now - at < AGAIN_US}
