@@ -78,6 +78,21 @@ def test_a_key_that_only_writes_is_not_counted_as_a_reader(operator: Operator, a
     assert len(readers) == 1
 
 
+def test_a_live_view_that_begins_at_the_first_event_is_recorded_as_a_stream(acme: ApiClient) -> None:
+    acme.record(event("project.created"))
+    with acme.live(after=-1, action="project.*"):
+        [told] = eventually(lambda: streams_of(acme))
+    assert told["metadata"]["format"] == "text/event-stream"
+    assert told["metadata"]["filter"] == {"action": ["project.*"]}
+
+
+def test_a_live_view_that_goes_on_where_it_was_is_not_recorded_as_a_stream(acme: ApiClient) -> None:
+    [*_, last] = acme.record(*[event("project.created")] * 3)
+    with acme.live(after=last["index"] - 1), acme.live():
+        acme.record(event("project.created"))
+    assert streams_of(acme) == []
+
+
 def test_charlie_reads_nothing_of_what_others_read(acme: ApiClient, organization) -> None:
     charlie = organization()
     acme.record(event("project.created"))

@@ -21,8 +21,16 @@ HOW = "Send the header `Authorization: Bearer tsk_…` with an API key."
 async def authorize_scope(request: Request[Any, Any, Any], services: ApiServices) -> Scope:
     """The scope of the request's API key, which has the permissions that the endpoint declares, and no others.
 
-    Raises Unauthorized, Forbidden (`missing_permission`), TooMany.
+    A request that reads events is counted. Raises Unauthorized, Forbidden (`missing_permission`), TooMany.
     """
+    scope = await scope_of(request, services)
+    if "events:read" in operation_of(request).permissions:
+        services.data_access.note_request(scope, _address(request, services))
+    return scope
+
+
+async def scope_of(request: Request[Any, Any, Any], services: ApiServices) -> Scope:
+    """The scope as `authorize_scope` gives it, of a request that was counted already. Raises the same."""
     declared = operation_of(request)
     if not declared.permissions:
         raise AssertionError("this endpoint takes no key")
@@ -32,8 +40,6 @@ async def authorize_scope(request: Request[Any, Any, Any], services: ApiServices
     if scope is None:
         scope = await services.recording_database.run(services.authenticator.key_scope, token, address)
     require(scope, *declared.permissions)
-    if "events:read" in declared.permissions:
-        services.data_access.note_request(scope, address)
     return narrowed(scope, declared.usable)
 
 

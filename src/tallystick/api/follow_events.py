@@ -8,7 +8,7 @@ from typing import Any
 from litestar import Request, Response, get
 
 from tallystick.api.answers import HEADERS, encode
-from tallystick.api.authorization import authorize_scope
+from tallystick.api.authorization import authorize_scope, caller_of, scope_of
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters, parse_integer
@@ -17,7 +17,7 @@ from tallystick.clock import now_us
 from tallystick.errors import BadRequest, TallystickError
 from tallystick.http.streaming_response import StreamingResponse
 from tallystick.live.batch import LiveBatch
-from tallystick.live.hub import next_index
+from tallystick.live.hub import is_stream, next_index
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
@@ -46,7 +46,8 @@ async def follow_events(request: Request[Any, Any, Any], services: ApiServices) 
     Server-sent events without end: `event: event` with an event as data; `event: position` with `{"through": index}`
     at the beginning, in between and every 15 seconds; `event: problem` before the server ends the stream. Each event
     comes once, in order of index. The id of a message is an index from which `Last-Event-ID` or `after` continues,
-    without loss or repetition.
+    without loss or repetition. A request that begins at the first event, or more than 1,000 events back, is recorded in
+    the trail as an export is.
     """
     reader = await authorize_scope(request, services)
     parameters = Parameters.of(request)
@@ -62,6 +63,11 @@ async def follow_events(request: Request[Any, Any, Any], services: ApiServices) 
             parameter="after",
         )
     place = services.hub.admit(reader)
+    if is_stream(after, end):
+        record = services.data_access.record_stream
+        await services.pools.short.run(
+            reader, record, reader, caller_of(request, services), parameters.filters(), EVENT_STREAM
+        )
     messages = _messages(request, services, reader, query, after)
     return StreamingResponse(messages, media_type=EVENT_STREAM, headers=LIVE_HEADERS, ended=place.release)
 
@@ -101,7 +107,7 @@ async def _messages(
         async with aclosing(services.hub.follow(reader, query, after, messages_of)) as messages:
             async for message in messages:
                 if time.monotonic() - checked >= CHECK_SECONDS:
-                    await authorize_scope(request, services)
+                    await scope_of(request, services)
                     checked = time.monotonic()
                 yield message
     except TallystickError as error:

@@ -24,12 +24,21 @@ from tallystick.work.background import Background
 HEARTBEAT_SECONDS = 15.0
 MOST_VIEWERS = 500
 RETRY_SECONDS = 10
+MOST_MISSED = 1_000  # events that a view may have missed since it was open; no more than a page of a search holds
 
 
 def next_index(database: Database, org_id: UUID) -> int:
     """Returns the index that the organization's next event will get."""
     with database.read() as connection:
         return int(connection.execute(select(logs.c.size).where(logs.c.org_id == org_id)).scalar() or 0)
+
+
+def is_stream(after: int, end: int) -> bool:
+    """Whether a view that begins after index `after` reads the log so far, as a stream does, before it follows it.
+
+    `end` is the index of the next event. A view that was interrupted goes on shortly before it.
+    """
+    return -1 <= after < end - 1 and (after == -1 or end - 1 - after > MOST_MISSED)
 
 
 class LiveHub:

@@ -17,7 +17,7 @@ from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Forbidden, TallystickError, Unauthorized
 from tallystick.http.streaming_response import StreamingResponse, do_nothing
 from tallystick.live.batch import LiveBatch
-from tallystick.live.hub import LiveHub
+from tallystick.live.hub import LiveHub, is_stream, next_index
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
 from tallystick.web.dependencies import (
@@ -25,6 +25,7 @@ from tallystick.web.dependencies import (
     DataAccessDep,
     DatabaseDep,
     LiveHubDep,
+    PoolsDep,
     RequestCallerDep,
     SessionTokenDep,
     WebRequest,
@@ -116,6 +117,7 @@ async def follow_events(
     database: DatabaseDep,
     authenticator: AuthenticatorDep,
     hub: LiveHubDep,
+    pools: PoolsDep,
     data_access: DataAccessDep,
     request_caller: RequestCallerDep,
 ) -> Response[Any]:
@@ -123,15 +125,19 @@ async def follow_events(
 
     A message `rows` holds `{"rows": [[index, HTML]…], "skipped": n, "through": index}`, newest first; `position` holds
     the index up to which events were examined; `signed-out` or `trouble` is the last message. Too many views are
-    refused before the stream begins.
+    refused before the stream begins. One that begins far back is recorded as a stream.
     """
     filters = read_filters(request.query_params.multi_items())
     viewer = LiveView(database, authenticator, hub, session_token, filters, _after(request))
     ended: Callable[[], None] = do_nothing
     with suppress(Unauthorized, Forbidden):  # the stream says so
         scope = await viewer.scope()
-        ended = hub.admit(scope).release
+        place = hub.admit(scope)
+        ended = place.release
         Viewer(data_access, scope, request_caller).note_list(filters, repeats=True)
+        if viewer.after is not None and is_stream(viewer.after, await database.run(next_index, database, scope.org_id)):
+            given, media = filters.parameters(now_us()), "text/event-stream"
+            await pools.short.run(scope, data_access.record_stream, scope, request_caller, given, media)
     return StreamingResponse(viewer.messages(), media_type="text/event-stream", headers=HEADERS, ended=ended)
 
 
