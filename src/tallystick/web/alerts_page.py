@@ -41,6 +41,7 @@ from tallystick.web.form_request import FormRequestDep
 from tallystick.web.page_access import ADMINS, OWNERS, WHOLE_TRAIL
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.templating import html, redirect
+from tallystick.web.viewer import Viewer
 
 PATH = "/alerts"
 SHOWN = 10
@@ -109,7 +110,7 @@ class AlertsContent:
 class AlertsPage:
     """Renders the Alerts page, also after an invalid form, with the error and the submitted values."""
 
-    scope: Scope
+    viewer: Viewer
     frame: PageFrame
     database: Database
     token: str
@@ -122,7 +123,10 @@ class AlertsPage:
         zone = filters_of(self.request).zone
         query = self.request.query_params
         state, before = query.get("state", "open"), query.get("before", "")
-        loaded = await self.database.run(_load, self.database, self.scope, state, before)
+        scope = self.viewer.scope
+        loaded = await self.database.run(_load, self.database, scope, state, before)
+        if loaded.alerts:
+            self.viewer.note_page("alerts", before=[before])
         names = {one.public_id: one.name for one in loaded.destinations}
         alerts_found = loaded.alerts
         return html(
@@ -139,8 +143,8 @@ class AlertsPage:
             destinations=[_destination_row(one, zone) for one in loaded.destinations],
             kinds=destination_form.kind_choices(),
             inputs=destination_form.input_fields(typed or {}),
-            may="alerts" in self.scope.permissions,
-            role=self.scope.role,
+            may="alerts" in scope.permissions,
+            role=scope.role,
             problem=problem,
             secret=secret,
             typed=typed or {"kind": "", "name": ""},
@@ -153,13 +157,13 @@ AlertsPageDep = Injected[AlertsPage]
 
 async def provide_alerts_page(
     request: WebRequest,
-    user_scope: UserScopeDep,
+    viewer: ViewerDep,
     frame: FrameDep,
     database: DatabaseDep,
     session_token: SessionTokenDep,
 ) -> AlertsPage:
     """The Alerts page of this request."""
-    return AlertsPage(user_scope, frame, database, session_token, request)
+    return AlertsPage(viewer, frame, database, session_token, request)
 
 
 @get(PATH, name="web.alerts", opt=WHOLE_TRAIL)

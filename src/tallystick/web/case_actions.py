@@ -11,7 +11,7 @@ from tallystick.errors import BadRequest, Conflict
 from tallystick.http.forms import LONG_FORM
 from tallystick.query.scope import Scope
 from tallystick.web.case_pages import PATH, case_page
-from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, ViewerDep, WebRequest
 from tallystick.web.form_request import FormRequest, FormRequestDep
 from tallystick.web.page_access import CASE_WRITERS
 from tallystick.web.templating import redirect
@@ -41,7 +41,7 @@ async def write_case(
     request: WebRequest,
     case_id: str,
     form_request: FormRequestDep,
-    user_scope: UserScopeDep,
+    viewer: ViewerDep,
     frame: FrameDep,
     database: DatabaseDep,
     finder: FinderDep,
@@ -57,7 +57,7 @@ async def write_case(
         return await case_page(
             request,
             case_id,
-            user_scope,
+            viewer,
             frame,
             database,
             form_request.pools,

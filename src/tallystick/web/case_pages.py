@@ -33,6 +33,7 @@ from tallystick.web.dependencies import (
 from tallystick.web.investigate import timeline_entry
 from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import html
+from tallystick.web.viewer import Viewer
 from tallystick.work.request_pools import RequestPools
 
 PATH = "/cases"
@@ -69,7 +70,6 @@ async def show_cases(
 async def show_case(
     request: WebRequest,
     case_id: str,
-    user_scope: UserScopeDep,
     frame: FrameDep,
     database: DatabaseDep,
     pools: PoolsDep,
@@ -77,9 +77,7 @@ async def show_case(
     viewer: ViewerDep,
 ) -> Response[str]:
     """The page of one case: the lines of its report, its timeline with notes, and gaps."""
-    page = await case_page(request, case_id, user_scope, frame, database, pools, finder)
-    viewer.note_page("case", case_id)
-    return page
+    return await case_page(request, case_id, viewer, frame, database, pools, finder)
 
 
 @get([PATH + "/{case_id:str}/report.pdf", PATH + "/{case_id:str}/report.md"], name="web.case.report", opt=EVERY_ROLE)
@@ -115,7 +113,7 @@ async def show_report(
 async def case_page(
     request: WebRequest,
     case_id: str,
-    scope: Scope,
+    viewer: Viewer,
     frame: Any,
     database: Database,
     pools: RequestPools,
@@ -126,8 +124,9 @@ async def case_page(
     status: int = 200,
 ) -> Response[str]:
     """The page of a case. With a `problem`, the form shows the `typed` text and the saved text beside it."""
-    filters = filters_of(request)
+    filters, scope = filters_of(request), viewer.scope
     case, timeline = await pools.searches.run(scope, _load, database, finder, scope, case_id)
+    viewer.note_page("case", case_id)
     entries = [
         (
             event.case_event,

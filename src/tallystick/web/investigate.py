@@ -85,6 +85,7 @@ async def investigate(
         user_scope, _load, database, finder, user_scope, event_id, filters, by, spans
     )
     viewer.note_event(event_id)
+    viewer.note_page("timeline", event_id, by=by, **{name: [span] for name, span in spans.items()})
     return html(
         "investigate.html",
         frame=frame.at("audit-logs"),

@@ -32,7 +32,7 @@ from tallystick.web.dependencies import (
     PoolsDep,
     SettingsDep,
     StoreDep,
-    UserScopeDep,
+    ViewerDep,
     WebRequest,
 )
 from tallystick.web.page_access import WHOLE_TRAIL
@@ -40,6 +40,7 @@ from tallystick.web.page_frame import PageFrame
 from tallystick.web.retention_requests import RetentionRequests, load_requests
 from tallystick.web.retention_text import deletion_text, event_count_text, expiry_text, release_text
 from tallystick.web.templating import html
+from tallystick.web.viewer import Viewer
 from tallystick.work.request_pools import RequestPools
 
 PATH = "/retention"
@@ -86,7 +87,7 @@ class RetentionPage:
     """Renders the Retention page, also after an invalid form."""
 
     zone: tzinfo
-    scope: Scope
+    viewer: Viewer
     frame: PageFrame
     database: Database
     pools: RequestPools
@@ -95,7 +96,12 @@ class RetentionPage:
 
     async def show(self, forms: RetentionForms, *, status: int = 200) -> Response[str]:
         """The rendered page, with the forms in this state."""
-        loaded = await self.pools.searches.run(self.scope, _load, self.database, self.store, self.scope, forms)
+        scope = self.viewer.scope
+        loaded = await self.pools.searches.run(scope, _load, self.database, self.store, scope, forms)
+        if loaded.would_hold:  # a number of events of any search
+            typed = forms.typed
+            searched = {"q": typed.get("query", ""), "start": typed.get("start", ""), "end": typed.get("end", "")}
+            self.viewer.note_page("legal_hold", "new", **{name: [text] for name, text in searched.items()})
         return _page(self, loaded, forms, status)
 
 
@@ -104,7 +110,7 @@ RetentionPageDep = Injected[RetentionPage]
 
 async def provide_retention_page(
     request: WebRequest,
-    user_scope: UserScopeDep,
+    viewer: ViewerDep,
     frame: FrameDep,
     database: DatabaseDep,
     pools: PoolsDep,
@@ -112,7 +118,7 @@ async def provide_retention_page(
     settings: SettingsDep,
 ) -> RetentionPage:
     """The Retention page of this request."""
-    return RetentionPage(filters_of(request).zone, user_scope, frame, database, pools, store, settings)
+    return RetentionPage(filters_of(request).zone, viewer, frame, database, pools, store, settings)
 
 
 @get(PATH, name="web.retention", opt=WHOLE_TRAIL)
@@ -125,7 +131,7 @@ async def show_retention(request: WebRequest, retention_page: RetentionPageDep) 
 
 
 def _page(page: RetentionPage, loaded: RetentionContent, forms: RetentionForms, status: int) -> Response[str]:
-    zone, settings, scope = page.zone, page.settings, page.scope
+    zone, settings, scope = page.zone, page.settings, page.viewer.scope
     status = 400 if loaded.problems and status == 200 else status
     found, support = loaded.found, settings.support_contact or ""
     return html(

@@ -16,7 +16,6 @@ from tallystick.errors import BadRequest, Conflict
 from tallystick.events.record import StoredEvent
 from tallystick.http.forms import LONG_FORM
 from tallystick.ids import encode
-from tallystick.query.scope import Scope
 from tallystick.search.find import Finder
 from tallystick.search.page import Page
 from tallystick.web.compliance_page import PATH, period_words, review_row
@@ -27,7 +26,6 @@ from tallystick.web.dependencies import (
     Injected,
     PoolsDep,
     StoreDep,
-    UserScopeDep,
     ViewerDep,
     WebRequest,
 )
@@ -37,6 +35,7 @@ from tallystick.web.form_request import FormRequestDep
 from tallystick.web.page_access import WHOLE_TRAIL
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.templating import html, redirect
+from tallystick.web.viewer import Viewer
 from tallystick.work.request_pools import RequestPools
 
 ONE = PATH + "/reviews/{review_id:str}"
@@ -50,7 +49,7 @@ class ReviewPage:
     """Renders the page of a review, also after an invalid form."""
 
     review_id: str
-    scope: Scope
+    viewer: Viewer
     frame: PageFrame
     database: Database
     pools: RequestPools
@@ -60,15 +59,17 @@ class ReviewPage:
         self, *, cursor: str = "", problem: str = "", typed: str | None = None, status: int = 200
     ) -> Response[str]:
         """The rendered page; `typed` is the submitted conclusion, `cursor` the page of the event list."""
-        loaded = await self.pools.searches.run(self.scope, self._load, cursor)
+        loaded = await self.pools.searches.run(self.viewer.scope, self._load, cursor)
+        self.viewer.note_page("review", self.review_id)
         return _page(self.frame, loaded, cursor, problem, typed, status)
 
     def _load(self, cursor: str) -> ReviewDetails:
+        scope = self.viewer.scope
         with self.database.read() as connection:
-            review = read_review(connection, self.scope, self.review_id)
-            findings = list_findings(connection, self.scope, review)
+            review = read_review(connection, scope, self.review_id)
+            findings = list_findings(connection, scope, review)
         page = self.finder.page(
-            self.scope, review.query, limit=SHOWN, cursor=cursor or None, count="exact", question=review.public_id
+            scope, review.query, limit=SHOWN, cursor=cursor or None, count="exact", question=review.public_id
         )
         return review, findings, page
 
@@ -78,22 +79,20 @@ ReviewPageDep = Injected[ReviewPage]
 
 async def provide_review_page(
     review_id: str,
-    user_scope: UserScopeDep,
+    viewer: ViewerDep,
     frame: FrameDep,
     database: DatabaseDep,
     pools: PoolsDep,
     finder: FinderDep,
 ) -> ReviewPage:
     """The review page of this request."""
-    return ReviewPage(review_id, user_scope, frame, database, pools, finder)
+    return ReviewPage(review_id, viewer, frame, database, pools, finder)
 
 
 @get(ONE, name="web.review", opt=WHOLE_TRAIL)
-async def show_review(request: WebRequest, review_page: ReviewPageDep, viewer: ViewerDep) -> Response[str]:
+async def show_review(request: WebRequest, review_page: ReviewPageDep) -> Response[str]:
     """The page of a review."""
-    page = await review_page.show(cursor=request.query_params.get("cursor", ""))
-    viewer.note_page("review", review_page.review_id)
-    return page
+    return await review_page.show(cursor=request.query_params.get("cursor", ""))
 
 
 @post(ONE + "/findings", name="web.review.mark", status_code=303, opt=WHOLE_TRAIL)

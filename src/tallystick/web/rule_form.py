@@ -133,7 +133,12 @@ async def show_new(request: WebRequest, rule_form: RuleFormDep) -> Response[str]
 
 @post(NEW, name="web.alerts.make", status_code=303, opt=ADMINS)
 async def make_rule(
-    form_request: FormRequestDep, rule_form: RuleFormDep, database: DatabaseDep, pools: PoolsDep, store: StoreDep
+    form_request: FormRequestDep,
+    rule_form: RuleFormDep,
+    database: DatabaseDep,
+    pools: PoolsDep,
+    store: StoreDep,
+    viewer: ViewerDep,
 ) -> Response[str]:
     """Creates the rule, or back-tests it; `act` says which."""
     typed = _empty_form() | form_request.texts(*(name for name in FIELDS if name != "destinations"))
@@ -145,11 +150,9 @@ async def make_rule(
             now = now_us()
             days = int(typed["days"]) if typed["days"] in DAYS else 30
             work = partial(backtest, database, store, form_request.scope, definition, now - days * DAY_US, now)
-            return await rule_form.show(
-                typed,
-                tested=_backtest_summary(await pools.analyses.run(form_request.scope, work)),
-                said=describe(definition),
-            )
+            tested = _backtest_summary(await pools.analyses.run(form_request.scope, work))
+            viewer.note_page("backtest", "new", q=[typed["query"]], group_by=[typed["group_by"]])
+            return await rule_form.show(typed, tested=tested, said=describe(definition))
         settings = RuleSettings(
             typed["name"] or "Rule", fields, typed["severity"], typed["runbook"], typed["destinations"].split()
         )

@@ -10,13 +10,22 @@ from tallystick.errors import BadRequest, Conflict
 from tallystick.saved import saved_views
 from tallystick.search.find import Finder
 from tallystick.web.audit_logs import filters_of
-from tallystick.web.dependencies import DatabaseDep, FinderDep, FrameDep, SessionTokenDep, UserScopeDep, WebRequest
+from tallystick.web.dependencies import (
+    DatabaseDep,
+    FinderDep,
+    FrameDep,
+    SessionTokenDep,
+    UserScopeDep,
+    ViewerDep,
+    WebRequest,
+)
 from tallystick.web.event_list import load_event_list
 from tallystick.web.filters import PATH, Filters, parse_filters, read_filters
 from tallystick.web.form_request import FormRequest, FormRequestDep
 from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.page_frame import PageFrame
 from tallystick.web.templating import html, redirect
+from tallystick.web.viewer import Viewer
 
 SAVED = f"{PATH}/saved"
 
@@ -45,19 +54,23 @@ async def list_saved_views(
 
 
 @post(SAVED, name="web.audit_logs.save", status_code=303, opt=EVERY_ROLE)
-async def save_view(form_request: FormRequestDep, frame: FrameDep, finder: FinderDep) -> Response[str]:
+async def save_view(
+    form_request: FormRequestDep, frame: FrameDep, finder: FinderDep, viewer: ViewerDep
+) -> Response[str]:
     """Saves the list that `query` describes under a name."""
     filters = _filters_of_form(form_request)
     query = urlencode(filters.for_saved_view().pairs())
     try:
         await form_request.write(saved_views.save_view, form_request.text("name"), query, **form_request.context)
     except (BadRequest, Conflict) as problem:
-        return await _page_with_error(problem, form_request, frame, finder)
+        return await _page_with_error(problem, form_request, frame, finder, viewer)
     return redirect(filters.href())
 
 
 @post(SAVED + "/{view_id:str}", name="web.audit_logs.change_view", status_code=303, opt=EVERY_ROLE)
-async def change_view(view_id: str, form_request: FormRequestDep, frame: FrameDep, finder: FinderDep) -> Response[str]:
+async def change_view(
+    view_id: str, form_request: FormRequestDep, frame: FrameDep, finder: FinderDep, viewer: ViewerDep
+) -> Response[str]:
     """Renames, shares, unshares or deletes a view; `act` says which."""
     name, context = form_request.text("name"), form_request.context
     acts: dict[str, Callable[[], Awaitable[object]]] = {
@@ -72,18 +85,20 @@ async def change_view(view_id: str, form_request: FormRequestDep, frame: FrameDe
     try:
         await act()
     except (BadRequest, Conflict) as problem:
-        return await _page_with_error(problem, form_request, frame, finder)
+        return await _page_with_error(problem, form_request, frame, finder, viewer)
     return redirect(_filters_of_form(form_request).href())
 
 
 async def _page_with_error(
-    problem: BadRequest | Conflict, form_request: FormRequest, frame: PageFrame, finder: Finder
+    problem: BadRequest | Conflict, form_request: FormRequest, frame: PageFrame, finder: Finder, viewer: Viewer
 ) -> Response[str]:
     """The page that the form was on, with the error."""
     filters = _filters_of_form(form_request)
     listing = await form_request.pools.searches.run(
         form_request.scope, load_event_list, form_request.scope, finder, filters, None
     )
+    if listing.error is None:
+        viewer.note_list(filters, found=listing.count)
     return html(
         "audit_logs.html",
         status=problem.status,

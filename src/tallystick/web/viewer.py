@@ -1,5 +1,6 @@
 """The signed-in person as a reader of the trail: what a page shows is noted, so that the trail says who saw it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tallystick.access.audit import Caller
@@ -11,6 +12,8 @@ from tallystick.web.filters import Filters
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """Notes what a page shows; call it once the content was read without an error. Nothing here blocks.
+
+    Whatever renders events or what is made of them has one, also where it answers a form with an error.
 
     `repeats`: the content stands beside a list or an event that is noted itself, such as its counts.
     """
@@ -32,6 +35,7 @@ class Viewer:
         """One event, whole."""
         self.recorder.note_event(self.scope, self.caller, event_id, repeats=repeats)
 
-    def note_page(self, kind: str, public_id: str = "") -> None:
-        """Something else that is made of events: `kind` is case, review, report, alert or security."""
-        self.recorder.note_list(self.scope, self.caller, {kind: [public_id or "all"]})
+    def note_page(self, kind: str, public_id: str = "", **more: Sequence[str]) -> None:
+        """Something else that is made of events: `kind` is alert, alerts, backtest, case, legal_hold, report, review,
+        security or timeline; `more` are further parameters of it, in the form of a filter."""
+        self.recorder.note_list(self.scope, self.caller, {kind: [public_id or "all"], **more})
