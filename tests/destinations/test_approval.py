@@ -10,6 +10,7 @@ from tallystick.destinations.message_queue import MessageQueue
 from tallystick.destinations.tables import deliveries
 from tallystick.errors import Conflict, Forbidden
 from tallystick.ids import new_uuid
+from tallystick.outbox import write as outbox
 from tests.destinations.destination_driver import LOCAL, DeliveryDriver, owner_of
 from tests.destinations.mail_server import open_mailbox
 
@@ -147,6 +148,20 @@ def test_mail_to_members_goes_at_once_and_to_others_with_an_approval(spine):
         assert sorted(address for to, _ in mailbox.messages for address in to) == [
             "maya@acme.com", "maya@acme.com", "tom@partner.example",
         ]  # fmt: skip
+
+
+def test_addresses_go_out_and_come_back_and_the_trail_says_what_that_means_for_the_approval(approvals):
+    at, inside, outside = approvals.at, ["maya@acme.com"], ["tom@partner.example"]
+    with at.database.write() as connection:
+        made = changes.create(connection, approvals.key, at.context, "email", "Mail", {"to": inside}, now=at.now)
+    for to, approval in (
+        (outside, {"before": None, "after": "waiting"}),
+        (inside, {"before": "waiting", "after": None}),
+    ):
+        approvals.change(approvals.key, made, settings={"to": to})
+        with at.database.write() as connection:
+            *_, last = outbox.take(connection, at.scope.org_id, 1000)
+        assert last.event["changes"]["approval"] == approval
 
 
 def test_a_message_for_a_place_that_waits_is_not_kept(approvals, receiver):

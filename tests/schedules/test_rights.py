@@ -7,7 +7,7 @@ from tallystick.access import members, people
 from tallystick.access.scopes import person_scope
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
-from tallystick.errors import Forbidden, NotFound
+from tallystick.errors import Conflict, Forbidden, NotFound
 from tallystick.events.output import event_of
 from tallystick.ids import decode
 from tallystick.schedules import changes, unsubscribe
@@ -109,6 +109,51 @@ def test_what_an_owner_consented_to_is_not_widened_without_one(sqlite_spine: Spi
     assert change(tom, filter={}) == {OUTSIDER: "waiting", "tom@acme.com": "active"}
     driver.settle(NOW + DAY_US)
     assert [to for to, _ in mailbox[0].messages] == [["tom@acme.com"]]
+
+
+@pytest.mark.parametrize("given", [{"format": "ndjson"}, {"columns": "all"}, {"zone": "Pacific/Kiritimati"}])
+def test_what_is_said_of_each_event_is_not_widened_without_an_owner_either(sqlite_spine: Spine, scope, given):
+    maya, tom = owner(sqlite_spine, scope), owner(sqlite_spine, scope, "tom@acme.com", "admin")
+    made = schedule(sqlite_spine, maya, NOW, recipients=[OUTSIDER, "tom@acme.com"], format="csv")
+    with sqlite_spine.database.write() as connection:
+        after = changes.change(connection, tom, made.public_id, given, now=NOW)
+        assert {one.address: one.state for one in after.recipients}[OUTSIDER] == "waiting"
+        with pytest.raises(Conflict) as seen_before:
+            changes.consent(connection, maya, made.public_id, made.revision, now=NOW)
+        assert seen_before.value.code == "schedule_changed"
+
+
+def test_another_form_of_the_same_file_and_another_time_keep_the_consent(sqlite_spine: Spine, scope):
+    maya, tom = owner(sqlite_spine, scope), owner(sqlite_spine, scope, "tom@acme.com", "admin")
+    made = schedule(sqlite_spine, maya, NOW, recipients=[OUTSIDER], format="csv")
+    with sqlite_spine.database.write() as connection:
+        after = changes.change(connection, tom, made.public_id, {"dialect": "excel", "at": "09:00"}, now=NOW)
+    assert [one.state for one in after.recipients] == ["active"]
+
+
+def test_consent_to_what_a_member_sees_is_none_to_what_an_admin_sees(sqlite_spine: Spine, scope, mailbox, driver):
+    maya, tom = owner(sqlite_spine, scope), owner(sqlite_spine, scope, "tom@acme.com", "admin")
+    hers = schedule(sqlite_spine, owner(sqlite_spine, scope, "sarah@acme.com", "member"), NOW)
+    with sqlite_spine.database.write() as connection:
+        changes.change(connection, tom, hers.public_id, {"recipients": ["sarah@acme.com", OUTSIDER]}, now=NOW)
+        changes.consent(connection, maya, hers.public_id, now=NOW)
+    driver.settle(NOW + DAY_US)
+    assert shown(sqlite_spine, maya, hers.public_id).stopped
+    with sqlite_spine.database.write() as connection:
+        changes.change(connection, tom, hers.public_id, {"enabled": True}, now=NOW + DAY_US)
+        changes.run_now(connection, tom, hers.public_id, now=NOW + DAY_US)
+    driver.settle(NOW + DAY_US)
+    assert [to for to, _ in mailbox[0].messages] == [["sarah@acme.com"]]
+
+
+def test_the_trail_says_what_a_schedule_says_more_or_less(sqlite_spine: Spine, scope):
+    maya = owner(sqlite_spine, scope)
+    made = schedule(sqlite_spine, maya, NOW, format="csv")
+    for before, after in ((None, "all"), ("all", None)):
+        with sqlite_spine.database.write() as connection:
+            changes.change(connection, maya, made.public_id, {"columns": after or "default"}, now=NOW)
+        changed = told(sqlite_spine, scope, "audit_log.schedule_updated")["changes"]["columns"]
+        assert changed == {"before": before, "after": after}
 
 
 def test_an_owner_consents_by_scheduling_and_that_is_kept(sqlite_spine: Spine, scope):

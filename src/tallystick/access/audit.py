@@ -97,8 +97,9 @@ def record_own_for(
 
 
 def differences(was: Mapping[str, Any], is_now: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The fields whose values differ, as `{name: {"before": …, "after": …}}`."""
-    return {name: {"before": was[name], "after": is_now[name]} for name in was if was[name] != is_now[name]}
+    """The fields whose values differ, as `{name: {"before": …, "after": …}}`; null where a field is missing."""
+    pairs = {name: {"before": was.get(name), "after": is_now.get(name)} for name in {**was, **is_now}}
+    return {name: pair for name, pair in pairs.items() if pair["before"] != pair["after"]}
 
 
 def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:

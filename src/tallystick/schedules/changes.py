@@ -139,8 +139,8 @@ def change(
     connection.execute(update(export_schedules).where(is_schedule(before.org_id, before.schedule_id)).values(values))
     if {"recipients", "to_storage"} & given.keys():
         _set_recipients(connection, scope, before, wanted, calendar, now)
-    if values["filter"] != _filter_text(before.filter) and not is_owner(scope):
-        # The owner's consent was to files of the earlier filter.
+    if show(connection, scope, public_id).content != before.content and not is_owner(scope):
+        # The owner's consent was to files of the earlier content.
         outside = recipients_of(before.org_id, before.schedule_id) & (schedule_recipients.c.consent_by != "")
         again = update(schedule_recipients).where(outside, schedule_recipients.c.state == "active")
         connection.execute(again.values(state="waiting", consent_by="", consent_at=None))

@@ -94,9 +94,14 @@ class Schedule:
 
     @property
     def revision(self) -> str:
-        """What an owner's consent is for: another one when the filter or the recipients that wait for it change."""
+        """What an owner's consent is for: another one when the content or the recipients that wait for it change."""
         waiting = [one.address for one in self.recipients if one.state == "waiting"]
-        return sha256(msgspec.json.encode((dict(self.filter), waiting))).hexdigest()[:32]
+        return sha256(msgspec.json.encode((self.content, waiting))).hexdigest()[:32]
+
+    @property
+    def content(self) -> tuple[Any, ...]:
+        """What decides which events its files hold, and how much of each: an owner consents to this."""
+        return dict(self.filter), self.format, self.layout.columns, self.calendar.zone_name, self.by.id, self.role
 
 
 def list_schedules(connection: Connection, scope: Scope) -> list[Schedule]:
