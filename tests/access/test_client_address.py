@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from tallystick.access.client_address import client_address
+from tallystick.access.client_address import client_address, is_shared_proxy
 
 PROXIES = tuple(map(ip_network, ("10.0.0.0/8", "fd00::/8")))
 
@@ -47,3 +47,19 @@ def test_a_peer_without_address_has_none_whatever_the_header_says():
 
 def test_a_header_of_a_hundred_thousand_hops_is_read_in_no_time():
     assert client_address("10.0.0.1", "10.0.0.2," * 100_000 + "10.0.0.3", PROXIES)[0] == "10.0.0.2"
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "shared"),
+    [
+        pytest.param("198.18.0.7", "203.0.113.9", True, id="a proxy inside that nobody named"),
+        pytest.param("::1", "203.0.113.9", True, id="on the same machine"),
+        pytest.param("10.0.0.1", "203.0.113.9", False, id="a trusted one"),
+        pytest.param("127.0.0.1", "", False, id="no proxy"),
+        pytest.param("93.184.215.14", "203.0.113.9", False, id="a stranger who writes the header"),
+        pytest.param("2606:2800::1", "203.0.113.9", False, id="over IPv6"),
+        pytest.param("", "203.0.113.9", False, id="no address"),
+    ],
+)
+def test_no_stranger_becomes_a_proxy_that_is_never_locked_by_writing_a_header(peer, forwarded, shared):
+    assert is_shared_proxy(peer, forwarded, PROXIES) is shared

@@ -62,3 +62,13 @@ def is_unknown_proxy(peer: str, forwarded_for: str, trusted_proxies: Iterable[Ne
     """
     hop = read_address(peer)
     return bool(forwarded_for) and hop is not None and not within(hop, trusted_proxies)
+
+
+def is_shared_proxy(peer: str, forwarded_for: str, trusted_proxies: Iterable[Network]) -> bool:
+    """Whether to take the peer for an unknown proxy through which many people sign in.
+
+    Not a peer from the internet: whoever guesses passwords there could write the header too, to be slowed down instead
+    of locked out. A proxy that stands there is known by the accounts that sign in through it.
+    """
+    hop = read_address(peer)
+    return hop is not None and not hop.is_global and is_unknown_proxy(peer, forwarded_for, trusted_proxies)

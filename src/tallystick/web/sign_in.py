@@ -6,7 +6,7 @@ from litestar import Response, get, post
 
 from tallystick import ids
 from tallystick.access import names, organizations, remembered_device, sessions
-from tallystick.access.client_address import is_unknown_proxy
+from tallystick.access.client_address import is_shared_proxy
 from tallystick.clock import SECOND_US, now_us
 from tallystick.database.engine import Database
 from tallystick.errors import NotFound, TooMany, Unauthorized, Unavailable
@@ -57,7 +57,7 @@ async def submit_sign_in(
     """Begins a session, or shows the form with the reason for refusal."""
     value = request.cookies.get(remembered_device.cookie_name(settings.public_url), "")
     device = remembered_device.read_cookie(settings.secret_keys, value, now_us()) if value else None
-    is_shared = is_unknown_proxy(request_caller.peer, forwarded_for(request), settings.trusted_proxies)
+    is_shared = is_shared_proxy(request_caller.peer, forwarded_for(request), settings.trusted_proxies)
     email, target = "", PATH
     try:
         if device is None:
