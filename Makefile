@@ -80,12 +80,15 @@ vendor-check:
 docs: env-dev  ## write the pages of docs/ that come from the code
 	$(BIN)/python -m tests.house.pages
 
+# The product is installed without what its libraries require for things it does not do: examples in Litestar's own API
+# description (polyfactory, faker), data frames (pandas). tests/cli/test_lean_installation.py runs without them.
 # openapi-python-client bounds typer for its own command line, which no test uses: the product's typer stays.
 lock:  ## write requirements*.txt anew from pyproject.toml
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet uv
 	echo typer > build/lock/overrides.txt
-	cd . && for set in "requirements.txt --extra build" \
+	printf "%s ; python_version < '3'\n" faker polyfactory pandas > build/lock/left-out.txt
+	cd . && for set in "requirements.txt --extra build --override build/lock/left-out.txt" \
 		"requirements-dev.txt --extra build --extra dev --constraint requirements.txt --override build/lock/overrides.txt"; do \
 		env -u PIP_FIND_LINKS build/lock/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 \
 			--generate-hashes --no-header --no-emit-index-url --no-emit-find-links $(ARGS) pyproject.toml --output-file $$set > /dev/null; \
@@ -100,7 +103,7 @@ $(BIN)/python:
 
 $(VENV)/.product: requirements.txt pyproject.toml | $(BIN)/python
 	@echo "Installing the product into $(VENV) (about a minute the first time)"
-	$(PIP) install --quiet --require-hashes --requirement requirements.txt
+	$(PIP) install --quiet --no-deps --require-hashes --requirement requirements.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

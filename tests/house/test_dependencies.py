@@ -6,7 +6,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 
 import pytest
 
@@ -15,6 +15,10 @@ from tests.house.tree import ROOT, modules, name, parsed
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Used without an import of ours: by a URL, by name, or by a library for us.
 INDIRECT = {"httptools", "uvloop", "psycopg", "tzdata", "chdb-core", "uharfbuzz"}
+
+# Required by our libraries for what we do not use, and by their names in Python; see `lock` in the Makefile. That the
+# product runs without them is shown by tests/cli/test_lean_installation.py.
+LEFT_OUT = {"faker": "faker", "polyfactory": "polyfactory", "pandas": "pandas", "python-dateutil": "dateutil"}
 
 
 def _plain(requirement: str) -> str:
@@ -56,6 +60,21 @@ def test_every_locked_requirement_has_an_exact_version_and_hashes_and_no_address
 def test_the_tests_run_on_the_versions_of_the_product():
     product, tests = _locked("requirements.txt"), _locked("requirements-dev.txt")
     assert [one for one in product if product[one].splitlines()[0] != tests[one].splitlines()[0]] == []
+
+
+def test_the_lock_of_the_product_leaves_out_what_nothing_here_uses():
+    assert _locked("requirements.txt").keys() & LEFT_OUT.keys() == set()
+
+
+def test_the_lock_of_the_product_holds_nothing_that_nothing_requires():
+    """Beside what is declared, everything is required by something that is locked, on some platform."""
+    locked = _locked("requirements.txt").keys()
+    required = {_plain(one) for name in locked & _names() for one in requires(name) or ()}
+    assert locked - required - _declared("build") == set()
+
+
+def _names() -> set[str]:
+    return {_plain(name) for names in packages_distributions().values() for name in names}
 
 
 def _imported() -> dict[str, str]:
