@@ -32,24 +32,30 @@ async def complete_value(
     if name not in FIELDS:
         raise BadRequest(f"Values can be suggested for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     typed = request.query_params.get("typed", "")[:200].strip().strip('"*')
-    values = await pools.searches.run(user_scope, _values, finder, user_scope, filters_of(request), FIELDS[name], typed)
-    viewer.note_list(filters_of(request), repeats=True)
+    values, shown = await pools.searches.run(
+        user_scope, _values, finder, user_scope, filters_of(request), FIELDS[name], typed
+    )
+    viewer.note_list(shown, repeats=True)
     offers = [{"text": f"{name}:{quoted_if_needed(value)}", "count": count} for value, count in values]
     return Response(offers, media_type=MediaType.JSON)
 
 
 def _values(
     finder: find.Finder, scope: Scope, filters: Filters, field: str, typed: str
-) -> list[tuple[str, int | None]]:
+) -> tuple[list[tuple[str, int | None]], Filters]:
+    """Values with their counts, and the filters whose events have them."""
     narrows = typed and field not in ("ip", *FIXED_VALUES)
     filtered = filters.with_values(field, (f"*{typed}*",) if narrows else ())
-    counts = _counts(finder, scope, filtered, field) or _counts(finder, scope, filtered.with_search(""), field)
+    counts = _counts(finder, scope, filtered, field)
+    if not counts:  # values of all events, instead of none
+        filters = filters.with_search("")
+        counts = _counts(finder, scope, filtered.with_search(""), field)
     fixed = [(value, counts.get(value)) for value in FIXED_VALUES.get(field, ())]
     values = fixed or list(counts.items())
     folded = fold(typed)
     fitting = [pair for pair in values if folded in fold(pair[0]) and is_quotable(pair[0])]
     fitting.sort(key=lambda pair: not fold(pair[0]).startswith(folded))  # prefix matches first
-    return fitting[:MOST]
+    return fitting[:MOST], filters
 
 
 def _counts(finder: find.Finder, scope: Scope, filters: Filters, field: str) -> dict[str, int]:

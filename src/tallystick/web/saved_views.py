@@ -97,8 +97,7 @@ async def _page_with_error(
     listing = await form_request.pools.searches.run(
         form_request.scope, load_event_list, form_request.scope, finder, filters, None
     )
-    if listing.error is None:
-        viewer.note_list(filters, found=listing.count)
+    viewer.note_list(filters, found=listing.count)
     return html(
         "audit_logs.html",
         status=problem.status,

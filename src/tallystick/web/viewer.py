@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tallystick.access.audit import Caller
+from tallystick.clock import now_us
 from tallystick.data_access.recorder import DataAccessRecorder
+from tallystick.errors import BadRequest
 from tallystick.query.scope import Scope
+from tallystick.search.filters import query_from
 from tallystick.web.filters import Filters
 
 
@@ -23,7 +26,15 @@ class Viewer:
     caller: Caller
 
     def note_list(self, filters: Filters, *, found: str = "", repeats: bool = False) -> None:
-        """The events that the filters find, or values of them; `found` is their number in words."""
+        """The events that the filters find, or values of them; `found` is their number in words.
+
+        Filters that are not valid find nothing: they are not noted.
+        """
+        now = now_us()
+        try:
+            query_from(filters.parameters(now), now=now)
+        except BadRequest:
+            return
         given: dict[str, list[str]] = {}
         is_dated = filters.range == "custom"
         for name, value in replace(filters, live="", limit="", columns="").pairs():
