@@ -24,6 +24,7 @@ from tallystick.search.filters import query_from
 
 # A revoked key may see events for this long.
 CHECK_SECONDS = 5.0
+COUNT_SECONDS = 3600.0  # a view that stays open counts as one request an hour
 RETRY = b"retry: 1000\n\n"
 # X-Accel-Buffering: a proxy that buffers the answer would delay the events.
 EVENT_STREAM = "text/event-stream"
@@ -102,13 +103,17 @@ async def _messages(
     request: Request[Any, Any, Any], services: ApiServices, reader: Scope, query: Query, after: int
 ) -> AsyncGenerator[bytes]:
     yield RETRY + position_message(after)
-    checked = time.monotonic()
+    checked = counted = time.monotonic()
     try:
         async with aclosing(services.hub.follow(reader, query, after, messages_of)) as messages:
             async for message in messages:
-                if time.monotonic() - checked >= CHECK_SECONDS:
+                now = time.monotonic()
+                if now - counted >= COUNT_SECONDS:
+                    await authorize_scope(request, services)
+                    checked = counted = now
+                elif now - checked >= CHECK_SECONDS:
                     await scope_of(request, services)
-                    checked = time.monotonic()
+                    checked = now
                 yield message
     except TallystickError as error:
         content = {"status": error.status, "code": error.code, "detail": error.detail}

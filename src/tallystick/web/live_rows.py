@@ -38,6 +38,7 @@ from tallystick.web.viewer import Viewer
 
 MOST_ROWS = 500  # rows per message; the page shows no more
 CHECK_SECONDS = 15.0
+NOTE_SECONDS = 3600.0  # a view that stays open is noted again
 RETRY_MILLISECONDS = 1000
 TROUBLE_RETRY_MILLISECONDS = 10_000
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -45,7 +46,7 @@ HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 @dataclass(frozen=True, slots=True)
 class LiveView:
-    """An open live view."""
+    """An open live view; `note` notes that the person of a scope looks at it."""
 
     database: Database
     authenticator: Authenticator
@@ -53,6 +54,7 @@ class LiveView:
     token: str
     filters: Filters
     after: int | None
+    note: Callable[[Scope], None]
 
     async def scope(self) -> Scope:
         """The current scope of the session. Raises Unauthorized or Forbidden if it has ended or may not read events."""
@@ -75,7 +77,7 @@ class LiveView:
         scope = await self.scope()
         now = now_us()
         query = query_from(self.filters.parameters(now), now=now)
-        checked = time.monotonic()
+        checked = noted = time.monotonic()
         yield ServerSentEventMessage(comment="connected", retry=RETRY_MILLISECONDS).encode()
         encode = RowsMessage(self.filters, query.needles)
         async with aclosing(self.hub.follow(scope, query, self.after, encode)) as messages:
@@ -84,6 +86,9 @@ class LiveView:
                     if await self.scope() != scope:
                         return  # the browser reconnects, with the current scope
                     checked = time.monotonic()
+                    if checked - noted >= NOTE_SECONDS:
+                        self.note(scope)
+                        noted = checked
                 yield message
 
 
@@ -128,13 +133,17 @@ async def follow_events(
     refused before the stream begins. One that begins far back is recorded as a stream.
     """
     filters = read_filters(request.query_params.multi_items())
-    viewer = LiveView(database, authenticator, hub, session_token, filters, _after(request))
+
+    def note(scope: Scope) -> None:
+        Viewer(data_access, scope, request_caller).note_list(filters, repeats=True)
+
+    viewer = LiveView(database, authenticator, hub, session_token, filters, _after(request), note)
     ended: Callable[[], None] = do_nothing
     with suppress(Unauthorized, Forbidden):  # the stream says so
         scope = await viewer.scope()
         place = hub.admit(scope)
         ended = place.release
-        Viewer(data_access, scope, request_caller).note_list(filters, repeats=True)
+        note(scope)
         if viewer.after is not None and is_stream(viewer.after, await database.run(next_index, database, scope.org_id)):
             given, media = filters.parameters(now_us()), "text/event-stream"
             await pools.short.run(scope, data_access.record_stream, scope, request_caller, given, media)
