@@ -14,7 +14,6 @@ from tallystick.clock import SECOND_US
 from tallystick.data_access.counts import (
     EVENT_VIEWED,
     EXPORTED,
-    HOUR_US,
     VIEWED,
     Kind,
     add_count,
@@ -32,7 +31,8 @@ IDLE_SECONDS = 1.0
 FLUSH_US = 10 * SECOND_US
 ENDED_US = 60 * SECOND_US  # how often periods that are over are looked for
 AGAIN_US = 600 * SECOND_US
-MOST_IN_AN_HOUR = 120  # events of one reader, of each kind
+MOST_AT_ONCE = 120  # events of one reader, of each kind; then one more each ONE_MORE_US, whatever it reads
+ONE_MORE_US = 30 * SECOND_US
 MOST_WAITING = 10_000  # views in memory; further ones are only counted
 _READS = frozenset({VIEWED, EVENT_VIEWED, EXPORTED})
 
@@ -55,7 +55,7 @@ class DataAccessRecorder(Background):
         self._rested: list[View] = []
         self._counted: Counter[tuple[Kind, UUID, Principal, str]] = Counter()
         self._recorded_at: dict[tuple[UUID, str, bytes], int] = {}
-        self._hourly: Counter[tuple[Kind, Reader, int]] = Counter()
+        self._left: dict[tuple[Kind, Reader], tuple[float, int]] = {}  # how many events, at what time
         self._flushed_at = self._looked_at = 0
 
     def note_list(self, scope: Scope, caller: Caller, given: Filter, *, found: str = "", repeats: bool = False) -> None:
@@ -85,7 +85,7 @@ class DataAccessRecorder(Background):
         """Record that a stream of events begins; call it before the first byte. Blocks."""
         now = clock.now_us()
         with self._lock:
-            is_within = self._take_from_hour("streams", scope.org_id, scope.principal, now)
+            is_within = self._take("streams", scope.org_id, scope.principal, now)
         with self._database.write() as connection:
             if is_within:
                 said = {"format": media, "streamed": True, "filter": recorded_filter(given)}
@@ -153,7 +153,7 @@ class DataAccessRecorder(Background):
             if not self._is_wanted(view, settings[view.org_id], now):
                 continue
             with self._lock:
-                is_within = self._take_from_hour("views", view.org_id, view.reader, now)
+                is_within = self._take("views", view.org_id, view.reader, now)
             if is_within:
                 number += 1
                 _record_view(connection, view)
@@ -175,16 +175,18 @@ class DataAccessRecorder(Background):
             self._recorded_at[key] = now
         return True
 
-    def _take_from_hour(self, kind: Kind, org_id: UUID, reader: Principal, now: int) -> bool:
-        """Whether the reader may have one more event in this hour. Call it under the lock."""
-        hour = now // HOUR_US
-        key = (kind, (org_id, reader.id), hour)
-        self._hourly[key] += 1
-        if self._hourly[key] > MOST_IN_AN_HOUR:
-            return False
-        if self._hourly[key] == 1:
-            self._hourly = Counter({one: number for one, number in self._hourly.items() if one[2] == hour})
-        return True
+    def _take(self, kind: Kind, org_id: UUID, reader: Principal, now: int) -> bool:
+        """Whether the reader may have one more event now. Call it under the lock."""
+
+        def left(found: tuple[float, int]) -> float:
+            return min(MOST_AT_ONCE, found[0] + max(0, now - found[1]) / ONE_MORE_US)
+
+        key = (kind, (org_id, reader.id))
+        number = left(self._left.get(key, (MOST_AT_ONCE, now)))
+        if len(self._left) >= MOST_WAITING:
+            self._left = {one: found for one, found in self._left.items() if left(found) < MOST_AT_ONCE}
+        self._left[key] = (number - 1 if number >= 1 else number, now)
+        return number >= 1
 
 
 def _record_view(connection: Connection, view: View) -> None:
