@@ -50,7 +50,7 @@ from tallystick.erasure.eraser import Eraser
 from tallystick.erasure.personal_data import personal_data
 from tallystick.errors import SettingsError
 from tallystick.events.record import StoredEvent
-from tallystick.exports.exporter import Exporter
+from tallystick.exports.exporter import MAX_OPEN, Exporter
 from tallystick.http.allowance import Allowance
 from tallystick.http.request import BoundedRequest
 from tallystick.ingest.pool import Pool
@@ -94,7 +94,7 @@ INJECTED = (
 
 RECORDING_THREADS = 4
 LIVE_THREADS = 2
-BACKGROUND_CLIENTS = 4
+BACKGROUND_CLIENTS = 3 + MAX_OPEN  # an export that is begun holds one
 LOCK_MILLISECONDS = 1000  # for which background work waits for a row that another transaction has locked
 WORKER_SECONDS = 2.0  # for the step under way, after the stop
 

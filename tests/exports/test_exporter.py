@@ -75,6 +75,32 @@ def test_while_something_waits_to_be_recorded_it_goes_on_slower_and_is_whole(sql
     assert indexes(work.path(show(sqlite_spine, scope, public_id)).read_bytes()) == list(range(31))
 
 
+def test_a_long_export_lets_those_of_other_organizations_come_before_it(
+    sqlite_spine: Spine, scope, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tallystick.exports.exporter.TURN_SECONDS", 0)
+    others = [sqlite_spine.organization(f"other-{number}") for number in range(2)]
+    sqlite_spine.ship()
+    waiting: list[str] = []
+
+    def build(one, _scope, target, watch) -> int:
+        for _ in range(5):
+            watch(1)
+        states = [show(sqlite_spine, other, public_id).state for other, public_id in zip(others, waiting, strict=True)]
+        target.write(" ".join(states).encode())
+        return 0
+
+    work = exporter(sqlite_spine, tmp_path, builders={"report": build})
+    with sqlite_spine.database.write() as connection:
+        long = request.queue_export(connection, scope, "report", "{}", now=clock.now_us())
+        mine = request.queue_export(connection, scope, "report", "{}", now=clock.now_us())
+    waiting += [ask(sqlite_spine, other) for other in others]
+    while show(sqlite_spine, scope, long.public_id).is_open:
+        assert work.step()
+    assert work.path(show(sqlite_spine, scope, long.public_id)).read_bytes() == b"completed completed"
+    assert show(sqlite_spine, scope, mine.public_id).state == "queued"
+
+
 def test_it_waits_until_all_of_that_is_stored(sqlite_spine: Spine, scope, tmp_path):
     work = exporter(sqlite_spine, tmp_path)
     sqlite_spine.record(scope, EVENT)

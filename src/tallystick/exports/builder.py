@@ -29,10 +29,12 @@ from tallystick.render.export_pdf import CoverPage
 from tallystick.render.writers import FORMATS, FileDescription
 from tallystick.search import scan
 from tallystick.search.filters import query_from
+from tallystick.store.bounded_rows import size_of
 from tallystick.store.events import EventStore
 from tallystick.store.reading import extent
 
 STEP_EVENTS = 2_000  # events between two checks of whether the export was cancelled
+STEP_BYTES = 256 << 10  # and bytes of them: a PDF of large events takes seconds for each megabyte
 MAX_RANGES = 200
 MAX_MARKED = 100_000_000  # entries of the log, a byte each in memory; for larger logs no ranges are stored
 _MARKED_RUN = re.compile(rb"\x01+")
@@ -220,8 +222,7 @@ class _EventCounter:
     ) -> Iterator[Sequence[StoredEvent]]:
         """Pass the events on in pieces, and report progress after each: `share` gives it from the last event."""
         for block in blocks:
-            for start in range(0, len(block), STEP_EVENTS):
-                piece = block[start : start + STEP_EVENTS]
+            for piece in _pieces(block):
                 yield piece
                 self.rows += len(piece)
                 if self._marks is not None:
@@ -229,6 +230,16 @@ class _EventCounter:
                         self._marks[event.index] = not event.remains
                 files.check_free_space(data_dir)
                 watch(min(share(piece[-1]), 999))
+
+
+def _pieces(events: Sequence[StoredEvent]) -> Iterator[Sequence[StoredEvent]]:
+    """The events in pieces of at most STEP_EVENTS and about STEP_BYTES."""
+    start = size = 0
+    for end, event in enumerate(events, 1):
+        size += size_of(event)
+        if size >= STEP_BYTES or end - start >= STEP_EVENTS or end == len(events):
+            yield events[start:end]
+            start, size = end, 0
 
 
 def _share_of_time(event: StoredEvent, ends: tuple[int, int] | None) -> int:

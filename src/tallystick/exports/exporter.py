@@ -1,4 +1,4 @@
-"""The background worker of exports: builds them one after the other, and deletes expired files."""
+"""The background worker of exports: builds them in turns by organization, and deletes expired files."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -39,6 +39,8 @@ CLEANUP_SECONDS = 60.0
 PAUSE_SECONDS = 30
 DELETION_PAUSE_SECONDS = 5
 MAX_RUNS = 3
+TURN_SECONDS = 20.0  # after which an export that is being built lets one of another organization come before it
+MAX_OPEN = 3  # exports that are begun: each holds a connection to the event store
 KEEP_DAYS = 7
 MOST_BYTES = 10_000_000_000
 logger = structlog.get_logger(__name__)
@@ -74,6 +76,7 @@ class Exporter(Background):
         self._data_dir = data_dir
         self._maker = ExportBuilder(database, store, prover, data_dir, deletions, builders or {}, most_bytes)
         self._last_org = UUID(int=0)
+        self._open: list[UUID] = []  # the organizations of the exports that are begun, the one being built last
         self._pauses = Pauses[UUID]("exports", seconds=PAUSE_SECONDS)  # by export: its last run met an outage
         self._tidied = 0.0
         self._note = note
@@ -154,7 +157,7 @@ class Exporter(Background):
                     connection.execute(update(exports).where(is_export(one.org_id, one.export_id)).values(gone="lost"))
 
     def _next(self, now: int) -> Export | None:
-        """The oldest export of the next organization that has one whose events are all stored.
+        """The oldest export of the next organization that has one whose events are all stored, and none begun.
 
         A running one is included: the process that built it is gone, since this one holds the lease.
         """
@@ -162,7 +165,7 @@ class Exporter(Background):
             select(exports)
             .join(logs, logs.c.org_id == exports.c.org_id)
             .where(exports.c.state.in_(request.OPEN), logs.c.stored_end >= exports.c.position)
-            .where(exports.c.export_id.not_in(self._pauses.paused(now)))
+            .where(exports.c.export_id.not_in(self._pauses.paused(now)), exports.c.org_id.not_in(self._open))
             .order_by(exports.c.org_id, exports.c.export_id)
             .limit(1)
         )
@@ -196,10 +199,10 @@ class Exporter(Background):
             if not connection.execute(begun.values(state="running", run=run, progress=0)).rowcount:
                 return
         began = time.monotonic()
+        self._open.append(one.org_id)
         try:
-            made = self._maker.build(
-                one, _ProgressWatch(self._database, one, run, self._renew, self.is_recording).report, now=now
-            )
+            watch = _ProgressWatch(self._database, one, run, self._renew, self.is_recording, self._let_others)
+            made = self._maker.build(one, watch.report, now=now)
         except ExportCancelled:
             self._requeue(one, run)
             return
@@ -220,8 +223,16 @@ class Exporter(Background):
             logger.exception("export_failed", export=one.public_id)
             self._fail(one, run, "An unexpected error occurred. The server's log has the details.", now)
             return
+        finally:
+            self._open.pop()
         self._finish(one, run, made)
         telemetry.export_seconds.labels(one.format).observe(time.monotonic() - began)
+
+    def _let_others(self) -> None:
+        """Build an export of another organization before the one that is begun goes on."""
+        now = clock.now_us()
+        if len(self._open) < MAX_OPEN and (one := self._next(now)) is not None:
+            self._build(one, now)
 
     def _renew(self) -> bool:
         """Renew the lease; False when the export must stop."""
@@ -294,17 +305,25 @@ class _ProgressWatch:
     """Saves the progress of a running export, and raises ExportCancelled when it must stop.
 
     While events wait to be recorded, the export pauses for as long as it worked since the last call, so that it takes
-    at most half of the processor.
+    at most half of the processor. After each TURN_SECONDS it lets another organization's export come before it.
     """
 
     def __init__(
-        self, database: Database, one: Export, run: int, renew: Callable[[], bool], is_recording: Callable[[], bool]
+        self,
+        database: Database,
+        one: Export,
+        run: int,
+        renew: Callable[[], bool],
+        is_recording: Callable[[], bool],
+        let_others: Callable[[], None],
     ) -> None:
         self._database = database
         self._one = one
         self._run = run
         self._renew = renew
         self._is_recording = is_recording
+        self._let_others = let_others
+        self._turn_from = time.monotonic()
         self._worked_from = time.monotonic()
         self._next = 0.0
 
@@ -312,6 +331,9 @@ class _ProgressWatch:
         """Save the progress in thousandths, at most once a second; ExportCancelled."""
         if self._is_recording():
             time.sleep(min(time.monotonic() - self._worked_from, MAX_REST_SECONDS))
+        if time.monotonic() - self._turn_from > TURN_SECONDS:
+            self._let_others()
+            self._turn_from = time.monotonic()
         self._worked_from = time.monotonic()
         if time.monotonic() < self._next and progress < 1000:
             return
