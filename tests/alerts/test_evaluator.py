@@ -1,7 +1,11 @@
 """Live evaluation: each event once, in index order, whatever is restarted, late or changed meanwhile."""
 
+import asyncio
+
+import pytest
 from sqlalchemy import select
 
+from tallystick.alerts import changes
 from tallystick.alerts.tables import alert_hits, alert_positions
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.query.conditions import Query, exactly
@@ -194,3 +198,49 @@ def test_hits_go_when_their_events_do(sqlite_watch):
     with watch.spine.database.read() as connection:
         assert connection.execute(select(alert_hits)).all() == []
         assert connection.execute(select(alert_positions.c.next_index)).scalar_one() == watch.spine.size(scope.org_id)
+
+
+class InTransactions:
+    """Counts how many hits of a rule each transaction leaves."""
+
+    def __init__(self, watch, scope, rule):
+        self.watch, self.scope, self.rule, self.left = watch, scope, rule, []
+
+    async def write(self, function, *arguments):
+        with self.watch.spine.database.write() as connection:
+            found = function(connection, self.scope, *arguments)
+            of_rule = select(alert_hits).where(alert_hits.c.rule_id == self.rule.rule_id)
+            self.left.append(len(connection.execute(of_rule).all()))
+        return found
+
+
+@pytest.mark.parametrize("given", [None, {"definition": {**FIVE, "count": 6}}], ids=["removed", "changed"])
+def test_the_state_of_a_rule_goes_in_short_transactions_when_it_does(sqlite_watch, monkeypatch, given):
+    monkeypatch.setattr("tallystick.alerts.rule_state.PART_ROWS", 2)
+    watch, scope = sqlite_watch, sqlite_watch.spine.organization()
+    watch.settle()
+    rule, other = watch.rule(scope, **FIVE), watch.rule(scope, "Other", **FIVE)
+    watch.spine.record(scope, *(failed(number) for number in range(4)))
+    watch.settle()
+    transactions = InTransactions(watch, scope, rule)
+    asyncio.run(changes.drop_state(transactions, rule.public_id, given))
+    assert transactions.left == [2, 0, 0]
+    goes_on = InTransactions(watch, scope, other)
+    asyncio.run(changes.drop_state(goes_on, other.public_id, {"name": "Another", "severity": "critical"}))
+    assert goes_on.left == [4], "a rule that goes on keeps its state"
+
+
+def test_old_hits_go_a_part_in_each_step(sqlite_watch, monkeypatch):
+    monkeypatch.setattr("tallystick.alerts.rule_state.PART_ROWS", 2)
+    watch, scope = sqlite_watch, sqlite_watch.spine.organization(days=7)
+    watch.settle()
+    watch.rule(scope, **FIVE)
+    watch.spine.record(scope, *(failed(number) for number in range(3)))
+    watch.settle()
+    left = []
+    for _ in range(2):
+        watch.spine.record(scope, {"action": "user.login", "actor": {"email": "jo@acme.com"}})
+        watch.evaluator.step(BASE + 400 * DAY_US)
+        with watch.spine.database.read() as connection:
+            left.append(len(connection.execute(select(alert_hits)).all()))
+    assert left[0] - left[1] == 2

@@ -11,6 +11,7 @@ from tallystick import ids
 from tallystick.access import names, organizations
 from tallystick.access.audit import NOWHERE, Caller, differences, record_own_for, resource
 from tallystick.access.scopes import require
+from tallystick.access.transactions import ScopedTransactions
 from tallystick.alerts import rule_state
 from tallystick.alerts.compiled_rule import CompiledRule
 from tallystick.alerts.definition import LONGEST, SEVERITIES, RuleDefinition, invalid_rule, parse_definition
@@ -100,7 +101,7 @@ def change(
     before = read_rule(connection, scope, public_id)
     settings = replace(settings_of(before), **given)
     definition, values = _validate(connection, scope, settings)
-    restarts = settings.enabled and (not before.enabled or definition != before.definition)
+    restarts = _restarts(before, settings, definition)
     # The evaluator discards a batch whose rules have other versions now: see write_results.
     version = before.version + (restarts or settings.enabled != before.enabled)
     values |= {"version": version, "changed_at": now}
@@ -120,6 +121,31 @@ def change(
         action = "audit_log.alert_rule_disabled" if is_disabled else "audit_log.alert_rule_updated"
         _record(connection, scope, action, after, now, caller, changes=changes)
     return after
+
+
+async def drop_state(transactions: ScopedTransactions, public_id: str, given: Mapping[str, Any] | None = None) -> None:
+    """Deletes the state of a rule in short transactions; call it before `remove`, or before `change` with the same
+    `given`, which then have little left to delete. A rule that goes on keeps its state.
+
+    A rule can have millions of hits, and while one transaction deletes them nothing can be recorded on SQLite.
+    """
+    while await transactions.write(_drop_part, public_id, given):
+        pass
+
+
+def _drop_part(connection: Connection, scope: Scope, public_id: str, given: Mapping[str, Any] | None) -> bool:
+    require(scope, "alerts")
+    rule = read_rule(connection, scope, public_id)
+    if given is not None:
+        settings = replace(settings_of(rule), **given)
+        if not _restarts(rule, settings, parse_definition(dict(settings.definition))):
+            return False
+    return rule_state.delete_part(connection, rule.org_id, rule.rule_id)
+
+
+def _restarts(before: Rule, settings: RuleSettings, definition: RuleDefinition) -> bool:
+    """Whether a rule with these settings starts without state."""
+    return settings.enabled and (not before.enabled or definition != before.definition)
 
 
 def mute(

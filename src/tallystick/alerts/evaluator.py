@@ -6,17 +6,17 @@ from typing import NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from tallystick import clock
 from tallystick.access import organizations
-from tallystick.alerts import rule_import
+from tallystick.alerts import rule_import, rule_state
 from tallystick.alerts.evaluation import MOST_EVENTS, BatchResult, Position, Turn, evaluate_batch
 from tallystick.alerts.evaluator_cache import DetectorCache, Detectors
 from tallystick.alerts.event_reader import EventReader
 from tallystick.alerts.rule_compiler import RuleCompiler
 from tallystick.alerts.silence_checks import SilenceChecks
-from tallystick.alerts.tables import alert_hits, alert_positions
+from tallystick.alerts.tables import alert_positions
 from tallystick.alerts.write_results import write_results
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
@@ -197,9 +197,13 @@ class Evaluator(Background):
         return sum(alerts.values())
 
     def _prune(self, connection: Connection, org_ids: list[UUID], now: int) -> None:
-        """Deletes, once a day, hits older than the events that are kept: no late event can share a window with them."""
+        """Deletes, once a day, hits older than the events that are kept: no late event can share a window with them.
+
+        A part of them in each step.
+        """
         due = alert_positions.c.org_id.in_(org_ids) & (alert_positions.c.pruned_at < now - DAY_US)
         for org_id in connection.execute(select(alert_positions.c.org_id).where(due)).scalars().all():
-            connection.execute(update(alert_positions).where(alert_positions.c.org_id == org_id).values(pruned_at=now))
             kept = min(organizations.effective_retention_days(connection, org_id, now) * DAY_US, LONGEST_KEPT_US)
-            connection.execute(delete(alert_hits).where(alert_hits.c.org_id == org_id, alert_hits.c.at < now - kept))
+            if not rule_state.delete_old_hits(connection, org_id, now - kept):
+                mine = alert_positions.c.org_id == org_id
+                connection.execute(update(alert_positions).where(mine).values(pruned_at=now))

@@ -238,6 +238,7 @@ async def change_alert_rule(request: Request[Any, Any, Any], services: ApiServic
     changed = body.display()
     if definition != before.definition:
         changed["definition"] = _without_null(definition)
+    await changes.drop_state(authorized, authorized.id, changed)
     rule = await authorized.write(changes.change, authorized.id, changed, **authorized.context)
     return answer(AlertRuleResponse.of(rule))
 
@@ -249,6 +250,7 @@ async def delete_alert_rule(request: Request[Any, Any, Any], services: ApiServic
     Its alerts stay.
     """
     authorized = await authorize(request, services)
+    await changes.drop_state(authorized, authorized.id)
     await authorized.write(changes.remove, authorized.id, **authorized.context)
 
 

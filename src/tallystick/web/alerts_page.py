@@ -223,7 +223,9 @@ async def change_rule(rule_id: str, form_request: FormRequestDep) -> Response[st
     """Switches a rule on or off, mutes or unmutes it, sets its destinations, or deletes it; `act` says which."""
     match form_request.text("act"):
         case "on" | "off" as act:
-            await form_request.write(changes.change, rule_id, {"enabled": act == "on"}, **form_request.context)
+            given = {"enabled": act == "on"}
+            await changes.drop_state(form_request, rule_id, given)
+            await form_request.write(changes.change, rule_id, given, **form_request.context)
         case "mute" | "unmute" as act:
             await form_request.write(changes.mute, rule_id, DAY_SECONDS if act == "mute" else 0, **form_request.context)
         case "send":
@@ -231,6 +233,7 @@ async def change_rule(rule_id: str, form_request: FormRequestDep) -> Response[st
                 changes.change, rule_id, {"destinations": form_request.all("destinations")}, **form_request.context
             )
         case "delete":
+            await changes.drop_state(form_request, rule_id)
             await form_request.write(changes.remove, rule_id, **form_request.context)
             return redirect(f"{PATH}#rules")
         case _:
