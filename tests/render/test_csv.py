@@ -14,12 +14,12 @@ from tallystick.render.csv_lines import HEADER, MORE, CsvLayout, csv_header, csv
 from tallystick.search.filters import query_from
 from tests.fixtures.spine import Spine
 
-SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
+SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
 CUTS = [",", ";", "|", "\t"]
 FORMULAS = [
     "=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\r=1", "\n=1", "\uff1d1", "\xa0=1", "\ufeff=1", "\u200b=1", '"=1',
     ";=1+1", "a;=1+1", "a; =1", 'a;"=1', "a|=1", "a\t=1", "a\n=1", "a\u2028=1", "a,=1", "'=1", ";\uff20SUM(A1)",
-    "\x01=1", "a\x85=1",
+    "\x01=1", "a\x85=1", "\ufe661+1", "\u061c=1", "a;\u2028;=1", 'a;";""=1',
 ]  # fmt: skip
 LETTERS = st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from(SIGNS + ";,|\t\r\n\"' a\xa0"))
 TEXTS = st.text(LETTERS, max_size=30)
@@ -33,7 +33,7 @@ def pieces(line: str, cut: str) -> list[str]:
 
 def formulas(found: list[str]) -> list[str]:
     """The cells that begin with a sign, blanks, quotes and unseen characters aside."""
-    bare = (one.lstrip(' \t\r\n\v\f"\\\xa0\u200b\ufeff\x01') for one in found)
+    bare = (one.lstrip(' \t\r\n\v\f"\\\xa0\u061c\u200b\ufeff\x01') for one in found)
     return [one for one in bare if one.startswith(tuple(SIGNS))]
 
 
@@ -80,6 +80,16 @@ def test_details_keep_their_value_in_every_dialect(text):
         written = json_cell(json.dumps({text: [text, -1]}, ensure_ascii=False), separator)
         (read,) = next(csv.reader(io.StringIO(written + "\r\n", newline=""), delimiter=separator))
         assert json.loads(read) == {text: [text, -1]}
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("blanks", ["\u2028", "\x85", ";\xa0", '"', "'", "\\"], ids=ascii)
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_the_largest_event_of_one_character_is_written_at_once(blanks, separator):
+    # A search that went on to the end from each of them would take minutes, and nothing else would run meanwhile.
+    details = json.dumps({"changes": {"to": blanks * 60_000}}, ensure_ascii=False)
+    (read,) = next(csv.reader(io.StringIO(json_cell(details, separator), newline=""), delimiter=separator))
+    assert json.loads(read) == json.loads(details)
 
 
 EVENT = {
