@@ -80,22 +80,25 @@ def main(arguments: Sequence[str]) -> int:
             given.files, given.key, checkpoint=given.checkpoint, url=given.url, events=given.event, save=given.save
         )
     except UsageError as error:
-        sys.stderr.write(f"Error: {error}.\n")
+        sys.stderr.write(f"Error: {_printable(str(error))}.\n")
         return USAGE
     except (Unreachable, OSError) as error:
-        sys.stderr.write(f"Error: {error}.\n")
+        sys.stderr.write(f"Error: {_printable(str(error))}.\n")
         return FAILS
     sys.stdout.write(format_reports(reports, as_json=given.json) + "\n")
     return HOLDS if all(report.holds for report in reports) else FAILS
 
 
 def format_reports(reports: Sequence[Report], *, as_json: bool) -> str:
-    """The reports as text or JSON. Characters that are not printable are escaped."""
+    """The reports as text or JSON. In each line, characters that are not printable are escaped, line breaks too."""
     if as_json:
         holds = all(report.holds for report in reports)
         return json.dumps({"holds": holds, "reports": [report.as_json() for report in reports]})
-    text = "\n".join(line for report in reports for line in report.lines())
-    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
+    return "\n".join(_printable(line) for report in reports for line in report.lines())
+
+
+def _printable(line: str) -> str:
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
 def read_keys(given: Sequence[str]) -> list[Key]:
