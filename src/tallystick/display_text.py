@@ -6,6 +6,7 @@ what cannot be seen by its code point, as `⟨U+202E⟩`. Ordinary text of every
 is read has this form: text that is stored, searched, copied or exported as data keeps its bytes.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -155,6 +156,18 @@ def _selects(line: str, at: int, before: str) -> bool:
     if selector < "\ufe00":
         return bool(_MONGOLIAN.match(before))
     return bool(_HAN.match(before)) and (selector >= "\U000e0100" or selector <= "\ufe02")
+
+
+def escape_json(text: str) -> str:
+    """JSON of the same value without a character that cannot be seen, for terminals and logs.
+
+    JSON itself escapes neither the controls from U+0080 on, by which terminals take commands too, nor line separators.
+    """
+    return text if text.isprintable() else "".join(map(_json_letter, text))
+
+
+def _json_letter(letter: str) -> str:
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]
 
 
 class ExactText(str):

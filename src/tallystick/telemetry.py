@@ -18,6 +18,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from tallystick.display_text import escape_json
+
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SECRET_NAME = re.compile(r"password|secret|token|authorization|cookie|api_?key|credential", re.IGNORECASE)
@@ -141,4 +143,4 @@ def mask_secrets(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> 
 
 
 def _json(line: Any, **_options: Any) -> str:
-    return msgspec.json.encode(line, enc_hook=str).decode()
+    return escape_json(msgspec.json.encode(line, enc_hook=str).decode())

@@ -27,6 +27,12 @@ def test_a_new_organization_has_its_log(operator: Run) -> None:
     assert len(json.loads(operator("org", "list", "--json").stdout)) == 1
 
 
+def test_the_name_of_an_organization_is_no_markup(operator: Run) -> None:
+    name = "[link=https://evil.example]Acme[/link] [/nothing]"
+    operator("org", "create", "acme", "--name", name)
+    assert name in operator("org", "list").stdout
+
+
 def test_retention_is_changed(operator: Run) -> None:
     operator("org", "create", "acme")
     assert "3,650" in operator("org", "retention", "acme", "3650").stdout

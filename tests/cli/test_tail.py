@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tallystick.cli.client import stream_lines
 from tallystick.cli.tail import parse_event_stream
 from tests.cli.running import Member, wait_for
 from tests.cli.wire import Wire
@@ -29,7 +30,10 @@ class Tail:
             )  # fmt: skip
 
     def events(self) -> list[Event]:
-        return [json.loads(line) for line in self._output.read_text().splitlines()]
+        return [json.loads(line) for line in self.text().splitlines()]
+
+    def text(self) -> str:
+        return self._output.read_text()
 
     def actions(self) -> list[str]:
         return [event["action"] for event in self.events()]
@@ -87,6 +91,25 @@ def test_a_broken_connection_loses_and_doubles_nothing(member: Member, start_tai
     wait_for(lambda: len(tail.events()) >= 31)
     wire.close()
     assert tail.actions() == [f"step.n{number}" for number in range(31)]
+
+
+@pytest.mark.parametrize("separator", ["\x85", "\u2028", "\u2029"], ids=ascii)
+def test_a_line_break_in_a_name_ends_no_message(
+    member: Member, start_tail: Callable[..., Tail], separator: str
+) -> None:
+    name = f'prod{separator}{separator}event: event{separator}data: {{"index": 9}}'
+    member.record(*steps(0, 1))
+    tail = start_tail(member, "step")
+    wait_for(lambda: len(tail.events()) == 1)
+    member.record({"action": "step.n1", "resource": {"type": "project", "name": name}}, *steps(2, 3))
+    wait_for(lambda: len(tail.events()) == 3)
+    assert tail.events()[1]["resource"]["name"] == name
+    assert separator not in tail.text()
+
+
+def test_the_lines_of_a_stream_end_at_lf_and_crlf_alone() -> None:
+    chunks = ["id: 1\r", "\ndata: a\u2028b\x85\x0bc\n\nda", "ta: d\r\n"]
+    assert list(stream_lines(chunk.encode() for chunk in chunks)) == ["id: 1", "data: a\u2028b\x85\x0bc", "", "data: d"]
 
 
 def test_an_interrupt_ends_it_quietly(member: Member, start_tail: Callable[..., Tail]) -> None:

@@ -1,6 +1,8 @@
 """Tables that fit the terminal, and usage errors that say what to write."""
 
 import io
+import json
+import sys
 
 import pytest
 from rich.console import Console
@@ -65,6 +67,29 @@ def test_a_command_without_arguments_shows_its_help():
     done = run_here("user", environ={})
     assert (done.returncode, done.stderr) == (2, "")
     assert "Usage: tallystick user" in done.stdout
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_json_is_the_same_value_without_a_character_that_a_terminal_obeys(monkeypatch, stream):
+    value = {"name": "a\x9b2J\x7f\u202eb\u2028\x85\U000e0041 é 漢 😀"}
+    monkeypatch.setattr(sys, "stdout", output := stream())
+    terminal.emit(value)
+    assert json.loads(output.getvalue()) == value
+    assert output.getvalue().removesuffix("\n").isprintable()
+    assert "é 漢 😀" in output.getvalue()
+
+
+def test_a_result_is_unchanged_in_a_file_and_readable_on_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", file := io.StringIO())
+    terminal.say("a\x9b2J\u202e\n b")
+    monkeypatch.setattr(sys, "stdout", screen := Terminal())
+    terminal.say("a\x9b2J\u202e\n b")
+    assert (file.getvalue(), screen.getvalue()) == ("a\x9b2J\u202e\n b\n", "a⟨U+009B⟩2J⟨U+202E⟩\n b\n")
 
 
 def test_a_name_adds_no_row_to_a_table_and_turns_none(monkeypatch):

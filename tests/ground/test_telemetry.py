@@ -30,6 +30,15 @@ def test_a_happening_is_one_json_line_with_its_values(lines):
     assert (line["event"], line["events"], line["level"], line["at"][-1]) == ("shipment stored", 12, "info", "Z")
 
 
+def test_no_character_of_a_value_ends_a_line_or_moves_a_cursor(capsys, lines):
+    text = "a\x9b2J\u202e\u2028\x85b"
+    (line,) = lines(lambda log: log.info("refused", peer=text))
+    assert line["peer"] == text
+    telemetry.configure_logging("info")
+    structlog.get_logger().info("refused", peer=text)
+    assert capsys.readouterr().err.removesuffix("\n").isprintable()
+
+
 def test_lines_below_the_level_are_left_out(lines):
     assert lines(lambda log: log.debug("detail")) == []
 

@@ -27,6 +27,7 @@ CHECK_SECONDS = 5.0
 COUNT_SECONDS = 3600.0  # a view that stays open counts as one request an hour
 RETRY = b"retry: 1000\n\n"
 # X-Accel-Buffering: a proxy that buffers the answer would delay the events.
+SEPARATORS = tuple((letter.encode(), rb"\u%04x" % ord(letter)) for letter in "\x85\u2028\u2029")
 EVENT_STREAM = "text/event-stream"
 LIVE_HEADERS = HEADERS | {"X-Accel-Buffering": "no"}
 
@@ -74,7 +75,12 @@ async def follow_events(request: Request[Any, Any, Any], services: ApiServices) 
 
 
 def message_of(kind: str, index: int, content: bytes) -> bytes:
-    """One server-sent event; its id is where the stream continues after a lost connection."""
+    """One server-sent event; its id is where the stream continues after a lost connection.
+
+    Separators that many client libraries take for the end of a line are escaped in its JSON.
+    """
+    for separator, escaped in SEPARATORS:
+        content = content.replace(separator, escaped)
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (index, kind.encode(), content)
 
 

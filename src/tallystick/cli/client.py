@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -144,7 +144,7 @@ class Client:
                 answer.read()
                 self._answer(answer)
             self._reached = True
-            yield answer.iter_lines()
+            yield stream_lines(answer.iter_bytes())
 
     @contextmanager
     def _advice(self) -> Iterator[None]:
@@ -182,6 +182,17 @@ class Client:
         if "column" in content:
             detail += f" (At character {content['column']} of the query.)"
         raise ApiError(answer.status_code, detail, code, content.get("errors") or [])
+
+
+def stream_lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a text, which end with LF or CRLF alone.
+
+    `iter_lines` of the response would also cut at separators that stand in the text of events.
+    """
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line.removesuffix(b"\r").decode() for line in lines)
 
 
 def _retry_after(answer: httpx.Response) -> float | None:

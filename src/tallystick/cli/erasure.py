@@ -9,6 +9,7 @@ from tallystick.access.scopes import operator_scope
 from tallystick.cli.control_database import CLI_CALLER, control_database
 from tallystick.cli.terminal import JsonOption, emit, note, say
 from tallystick.clock import now_us, optional_rfc3339
+from tallystick.display_text import display_line
 from tallystick.erasure import request
 from tallystick.erasure.request import Erasure
 from tallystick.query.scope import Scope
@@ -56,9 +57,10 @@ def _print(found: Erasure, json: bool) -> None:
         emit(_erasure_json(found))
         return
     say(f"{found.public_id}  {found.state}")
-    say(f"requested by {found.requested_by_name}: {found.reason}")
+    say(display_line(f"requested by {found.requested_by_name}: {found.reason}"))
     if found.subject is not None:
-        say(f"erases {', '.join(filter(None, (found.subject.email, found.subject.id, *found.subject.also)))}")
+        identity = (found.subject.email, found.subject.id, *found.subject.also)
+        say(display_line(f"erases {', '.join(filter(None, identity))}"))
     if found.preview is not None:
         say(f"{found.preview.trail.events:,} events lose data, {found.preview.trail.held:,} under a legal hold do not")
 

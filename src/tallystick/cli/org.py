@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from tallystick.access import organizations
 from tallystick.access.organizations import Organization
@@ -14,7 +13,7 @@ from tallystick.access.scopes import operator_scope
 from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.backup.restart_log import restart_frozen_log
 from tallystick.cli.control_database import CLI_CALLER, control_database
-from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say, stdout
+from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, print_table, say
 from tallystick.clock import now_us, rfc3339
 from tallystick.data_access.setting import set_view_recording
 from tallystick.ledger import log
@@ -75,10 +74,8 @@ def list_organizations(json: JsonOption = False) -> None:
     if not found:
         note("No organizations yet. Create one: tallystick org create SLUG")
         return
-    table = Table("Slug", "Name", "Plan", "Days kept", "Id", box=None, pad_edge=False)
-    for one in found:
-        table.add_row(one.slug, one.name, one.plan, str(one.retention_days), one.public_id)
-    stdout.print(table)
+    rows = ((one.slug, one.name, one.plan, str(one.retention_days), one.public_id) for one in found)
+    print_table(("Slug", "Name", "Plan", "Days kept", "Id"), rows, whole=("Slug", "Id"))
 
 
 @org.command()

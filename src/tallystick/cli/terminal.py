@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from tallystick.display_text import display_block, display_line
+from tallystick.display_text import display_block, display_line, escape_json
 
 GAP, INDENT = 2, 4  # terminal columns between cells, and before the further lines of a row
 WIDE = 400  # columns if stdout is no terminal, so that lines in a file or pipe are not cut
@@ -36,13 +36,13 @@ class CommandFailed(Exception):
 
 
 def say(text: str) -> None:
-    """Prints a result as one line on standard output, unchanged."""
-    _write(text + "\n")
+    """Prints a result on standard output: unchanged in a file or pipe, as `display_block` on a terminal."""
+    _write((display_block(text) if sys.stdout.isatty() else text) + "\n")
 
 
 def emit(value: Any) -> None:
-    """Prints a result as one line of JSON on standard output."""
-    _write(msgspec.json.encode(value).decode() + "\n")
+    """Prints a result as one line of JSON on standard output, with unseen characters escaped."""
+    _write(escape_json(msgspec.json.encode(value).decode()) + "\n")
 
 
 def note(text: str) -> None:
