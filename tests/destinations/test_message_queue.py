@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 from tallystick.access.scopes import person_scope
 from tallystick.access.tables import memberships
 from tallystick.clock import SECOND_US
-from tallystick.destinations import changes, http_client
+from tallystick.destinations import changes, http_client, message_queue
 from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.destination import list_deliveries, list_destinations, show
 from tallystick.destinations.kinds.slack import slack_body
@@ -59,6 +59,25 @@ def test_the_same_id_goes_once(at, receiver):
     at.put(made)
     at.go()
     assert len(receiver.requests) == 1
+
+
+def test_a_rule_that_fires_without_end_leaves_room_to_others_and_no_end_of_messages_waits(at, receiver, monkeypatch):
+    monkeypatch.setattr("tallystick.destinations.message_queue.MOST_WAITING", 8)
+    made = at.make(receiver.url)
+
+    def put(name: str, source: str) -> None:
+        with at.database.write() as connection:
+            ids = made.destination.org_id, made.destination.destination_id
+            message_queue.enqueue(connection, *ids, message(name), now=at.now, source=source)
+
+    for number in range(20):
+        put(f"loud_{number}", "rul_loud")
+    put("quiet", "rul_quiet")
+    at.put(made, "test")
+    assert sorted(at.state(made)) == ["given_up"] * 16 + ["waiting"] * 6
+    at.go()
+    assert {json.loads(body)["data"]["id"] for _, body in receiver.requests} >= {"loud_0", "quiet", "test"}
+    assert sorted(at.state(made)) == ["given_up"] * 16 + ["sent"] * 6
 
 
 def test_a_failure_is_tried_again_with_the_same_id_and_told_once_when_it_lasts(at, receiver):

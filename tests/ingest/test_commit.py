@@ -1,9 +1,12 @@
 """The commit: indexes, duplicates, keys."""
 
 import pytest
+from sqlalchemy import func, select
 
-from tallystick.clock import now_us
+from tallystick.clock import DAY_US, now_us
 from tallystick.errors import Conflict
+from tallystick.ingest.commit import IDEMPOTENCY_DAYS, forget_old_keys
+from tallystick.ingest.tables import idempotency_keys
 from tallystick.ledger import check
 from tallystick.outbox import write as outbox
 from tallystick.search.scan import read_unstored
@@ -116,3 +119,21 @@ def test_an_own_action_that_cannot_be_recorded_whole_keeps_who_did_it_and_on_wha
     ((_, record),) = read_unstored(sqlite_spine.database, scope, size, size + 10)
     assert (record.action, record.actor_email, record.resource_id) == (event["action"], "maya@acme.com", "rul_1")
     assert "problem" in record.paths[0]
+
+
+def test_old_idempotency_keys_are_deleted_in_small_steps(sqlite_spine: Spine) -> None:
+    scope = sqlite_spine.organization()
+    for number in range(3):
+        sqlite_spine.record(scope, event(number), key=f"k{number}")
+    later = now_us() + (IDEMPOTENCY_DAYS + 1) * DAY_US
+    with sqlite_spine.database.write() as connection:
+        assert [forget_old_keys(connection, later, most=2) for _ in range(2)] == [True, False]
+        assert connection.scalar(select(func.count()).select_from(idempotency_keys)) == 0
+
+
+def test_while_old_keys_are_left_each_look_deletes_some(sqlite_spine: Spine, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = [True, True, False]
+    monkeypatch.setattr("tallystick.ingest.sequencer.forget_old_keys", lambda *_: left.pop(0))
+    for _ in range(5):
+        sqlite_spine.sequencer.tick([])
+    assert left == []

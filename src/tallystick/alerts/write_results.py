@@ -133,7 +133,7 @@ def _write_alert(
         plain_title=f"Alert ({rule.definition.kind.replace('_', ' ')})",
     )  # fmt: skip
     for destination in _destination_ids(rule.destinations):
-        message_queue.enqueue(connection, rule.org_id, destination, message, now=now)
+        message_queue.enqueue(connection, rule.org_id, destination, message, now=now, source=rule.public_id)
 
 
 def _links(rule: Rule, public_id: str, public_url: str) -> tuple[tuple[str, str], ...]:

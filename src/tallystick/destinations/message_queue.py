@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, func, insert, not_, or_, select, update
 
 from tallystick import ids
 from tallystick.access.secret import DecryptionFailed
@@ -34,6 +34,9 @@ CLAIM_SECONDS = 400  # longer than any attempt takes: an email may take five min
 # The pauses that Standard Webhooks proposes; then the message is given up.
 PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 PROBE_PAUSES = (5, 300)
+# For one destination. Each attempt that fails postpones all of them, and recording waits for that.
+MOST_WAITING = 1_000
+TOO_MANY = "Not sent: too many messages waited for this destination. The alert is in the list of alerts."
 KEPT = 30 * DAY_US
 CLOCK_SKEW_US = 900 * SECOND_US  # how far apart the clocks of two processes may be
 _MAY_SEND = and_(destinations.c.enabled, destinations.c.approval != WAITING)
@@ -42,11 +45,14 @@ _decode_recipients = msgspec.json.Decoder(tuple[str, ...]).decode
 logger = structlog.get_logger(__name__)
 
 
-def enqueue(connection: Connection, org_id: UUID, destination_id: UUID, message: Message, *, now: int) -> UUID | None:
+def enqueue(
+    connection: Connection, org_id: UUID, destination_id: UUID, message: Message, *, now: int, source: str = ""
+) -> UUID | None:
     """Has the message sent once this transaction is committed; returns the id of the delivery.
 
     None when the destination is disabled, waits for an owner's approval or was deleted, or when a message of this id
-    was sent to it already.
+    was sent to it already. A message that is one too many of those that wait is given up at once: no `source` (the id
+    of a rule) has more of them than it leaves to others, so that a rule that fires without end mutes no other.
     """
     mine = and_(deliveries.c.org_id == org_id, deliveries.c.destination_id == destination_id)
     destination = connection.execute(
@@ -64,6 +70,7 @@ def enqueue(connection: Connection, org_id: UUID, destination_id: UUID, message:
             _probe_at(destination.failures, destination.last_failure_at), _probe_at(destination.failures, now)
         )
         next_at = max(now, min(connection.execute(waiting).scalar() or now, probe_at))
+    is_full = _is_full(connection, mine, source)
     delivery_id = ids.new_uuid(now)
     connection.execute(
         insert(deliveries).values(
@@ -73,14 +80,25 @@ def enqueue(connection: Connection, org_id: UUID, destination_id: UUID, message:
             message_id=message.id,
             message=msgspec.json.encode(message).decode(),
             left="",
-            state="waiting",
+            state="given_up" if is_full else "waiting",
             attempts=0,
-            problem="",
+            problem=TOO_MANY if is_full else "",
             made_at=now,
             next_at=next_at,
+            finished_at=now if is_full else None,
+            source=source,
         )
     )
     return delivery_id
+
+
+def _is_full(connection: Connection, of_destination: ColumnElement[bool], source: str) -> bool:
+    """Whether one more message of the source leaves less to other sources than it has itself."""
+    is_waiting = and_(of_destination, deliveries.c.state == "waiting")
+    waiting = select(deliveries.c.source).where(is_waiting).limit(MOST_WAITING).subquery()
+    mine = func.count(case((waiting.c.source == source, 1)))
+    number, of_source = connection.execute(select(func.count(), mine).select_from(waiting)).one()
+    return bool(MOST_WAITING - number <= of_source)
 
 
 class MessageQueue(DeliveryQueue):

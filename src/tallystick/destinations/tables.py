@@ -65,8 +65,10 @@ deliveries = Table(
     time_column("next_at"),
     time_column("claimed_until", nullable=True),
     time_column("finished_at", nullable=True),
+    Column("source", String(40), nullable=False, server_default=""),  # id of the rule that sends it, or empty
     UniqueConstraint("org_id", "destination_id", "message_id"),
     Index("ix_deliveries_state_next_at", "state", "next_at"),
+    Index("ix_deliveries_waiting", "org_id", "destination_id", "state", "source"),
 )
 
 delivery_attempts = Table(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, tuple_
 
 from tallystick import ids
 from tallystick.clock import DAY_US, rfc3339
@@ -107,17 +107,18 @@ def commit(
     return Committed(answers, Batch(org_id, log.size, draft.records), sum(map(len, draft.frames)))
 
 
-def forget_old_keys(connection: Connection, now: int, most: int = 1000) -> None:
-    """Delete idempotency keys older than seven days, a few at a time, so that nothing waits for it."""
+def forget_old_keys(connection: Connection, now: int, most: int = 1000) -> bool:
+    """Delete idempotency keys older than seven days, a few at a time, so that nothing waits for it.
+
+    Returns whether more may be left: they are deleted as fast as requests can make them, or they would stay for ever.
+    """
     old = (
         select(idempotency_keys.c.org_id, idempotency_keys.c.key)
         .where(idempotency_keys.c.answered_at < now - IDEMPOTENCY_DAYS * DAY_US)
         .limit(most)
     )
-    for row in connection.execute(old).all():
-        connection.execute(
-            delete(idempotency_keys).where(idempotency_keys.c.org_id == row.org_id, idempotency_keys.c.key == row.key)
-        )
+    key = tuple_(idempotency_keys.c.org_id, idempotency_keys.c.key)
+    return connection.execute(delete(idempotency_keys).where(key.in_(old))).rowcount == most
 
 
 def body_digest(body: bytes) -> bytes:

@@ -174,9 +174,9 @@ class Sequencer:
         now = clock.now_us()
         if now - self._swept_at < SWEEP_SECONDS * clock.SECOND_US:
             return
-        self._swept_at = now
         with self._database.write() as connection:
-            forget_old_keys(connection, now)
+            if not forget_old_keys(connection, now):
+                self._swept_at = now
 
     def _settle(self, outcomes: Sequence[tuple[Submission, Outcome]]) -> None:
         """Resolve the waiting requests, with one call per event loop."""
