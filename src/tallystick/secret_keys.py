@@ -38,7 +38,7 @@ class SecretKeys:
 def read_or_create_key(data_dir: Path, *, make: bool) -> str:
     """The key that the data directory keeps, created at the first call; two processes get the same one.
 
-    Without `make`, empty if there is none. Raises OSError.
+    Without `make`, empty if there is none. Raises OSError, ValueError if the file holds no key.
     """
     kept = data_dir / KEPT_FILE
     if not make and not kept.exists():
@@ -46,13 +46,13 @@ def read_or_create_key(data_dir: Path, *, make: bool) -> str:
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not kept.exists():
         _create_key(kept)
-    return kept.read_text(encoding="ascii").strip()
+    return _read_key(kept)
 
 
 def read_previous_key(data_dir: Path) -> str:
-    """The key that a rotation replaced; empty if there was none or the file was deleted since. Raises OSError."""
+    """The key that a rotation replaced; empty if there is no such file. Raises as `read_or_create_key`."""
     kept = data_dir / PREVIOUS_FILE
-    return kept.read_text(encoding="ascii").strip() if kept.exists() else ""
+    return _read_key(kept) if kept.exists() else ""
 
 
 def replace_key(data_dir: Path, current: str) -> str:
@@ -67,6 +67,14 @@ def replace_key(data_dir: Path, current: str) -> str:
 def key_mark(key: str) -> str:
     """Text that is the same for the same key and tells nothing about it."""
     return hmac.digest(key.encode(), b"tallystick key mark", "sha256").hex()[:16]
+
+
+def _read_key(kept: Path) -> str:
+    key = kept.read_text(encoding="utf-8", errors="replace").strip()
+    # Of an empty key, anybody can derive all others.
+    if len(key) < KEY_BYTES:
+        raise ValueError(f"{kept} holds no secret key of at least {KEY_BYTES} characters.")
+    return key
 
 
 def _create_key(kept: Path) -> None:

@@ -268,7 +268,9 @@ def _kept_keys(data_dir: Path, database_url: str, make: bool) -> tuple[str, str]
             "Use the output of: openssl rand -hex 32."
         )
     try:
-        return read_secret(read_or_create_key(data_dir, make=make)), read_secret(read_previous_key(data_dir))
+        return read_or_create_key(data_dir, make=make), read_previous_key(data_dir)
+    except ValueError as problem:
+        raise SettingsError(f"{problem} Put the key back from where you keep it.") from None
     except OSError as problem:
         raise SettingsError(
             f"{PREFIX}DATA_DIR: {data_dir} cannot be used ({problem.strerror}). "

@@ -83,6 +83,16 @@ def test_processes_that_start_together_get_one_secret_key(here):
     assert (len(keys), [path.name for path in (here / "data").iterdir()]) == (1, ["secret.key"])
 
 
+@pytest.mark.parametrize("content", [b"", b"\n", b"short\n", b"\xff\xfe"])
+@pytest.mark.parametrize("name", ["secret.key", "secret.key.old"])
+def test_a_key_file_without_a_key_is_refused_by_name(here, name, content):
+    """An empty key would be one that everybody knows."""
+    Settings.load({})
+    (here / "data" / name).write_bytes(content)
+    with pytest.raises(SettingsError, match=f"data/{name} holds no secret key"):
+        Settings.load({})
+
+
 def test_a_given_secret_key_touches_no_disk(here):
     assert Settings.load({"TALLYSTICK_SECRET_KEY": SECRET}).secret_key == SECRET
     assert list(here.iterdir()) == []
