@@ -20,7 +20,7 @@ COMMANDS = {
     "org": ("org", "Create and list organizations, and set their retention."),
     "user": ("user", "Add people to organizations."),
     "key": ("key", "Create API keys."),
-    "secret": ("secret", "Rotate the secret key, with which the server encrypts its stored secrets."),
+    "secret": ("secret", "Rotate the secret key, which encrypts the stored secrets."),
     "erasure": ("erasure", "Show and confirm erasures, where an organization has no two people for it."),
     "import": ("import_logs", "Import log files, and report how many events were new, known already, or refused."),
     "send": ("send", "Record one event and print its id."),

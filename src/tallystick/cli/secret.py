@@ -16,7 +16,7 @@ from tallystick.secret_keys import PREVIOUS_FILE, key_mark, replace_key
 from tallystick.settings import Settings
 
 app = typer.Typer()
-secret = typer.Typer(no_args_is_help=True, help="Rotate the secret key.")
+secret = typer.Typer(no_args_is_help=True, help="Rotate the secret key, which encrypts the stored secrets.")
 app.add_typer(secret, name="secret")
 
 HOW = (
