@@ -39,6 +39,25 @@ def test_what_fires_is_an_alert_and_an_event_of_the_trail(watch):
     assert told(watch, scope, "audit_log.alert_triggered") == len(watch.alerts(scope))
 
 
+@pytest.mark.parametrize(
+    ("kind", "label", "value"),
+    [
+        ("project", "Project", "vault"), ("user", "Resource", "vault (user)"),
+        ("severity", "Resource", "vault (severity)"),
+        ("IP_address", "Resource", "vault (IP_address)"), ("Approved by\nUser", "Resource", "vault (Approved by User)"),
+    ],
+)  # fmt: skip
+def test_the_type_of_a_resource_is_no_label_that_a_sender_chose(watch, kind, label, value):
+    scope = watch.spine.organization()
+    watch.settle()
+    rule = watch.rule(scope, "Guessing", query="action:user.login_failed")
+    watch.spine.record(scope, failed(resource={"type": kind, "name": "vault"}))
+    watch.settle()
+    (one,) = [one for one in watch.alerts(scope) if one.rule_id == rule.rule_id]
+    assert one.facts[0] == (label, value)
+    assert [known for known, _ in one.facts[1:]] == ["Time", "User", "Action", "IP address"]
+
+
 def test_an_organization_begins_with_the_rules_that_are_on_by_default_and_its_first_events_count(watch):
     scope = watch.spine.organization()
     watch.spine.record(scope, *[failed(number) for number in range(5)])

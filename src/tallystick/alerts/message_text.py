@@ -11,6 +11,12 @@ from tallystick.display_text import display_line
 from tallystick.events.record import Record
 
 MOST_TEXT = 200
+# Types of resources that are labels of facts. A sender chooses the type: any other one as a label could state a fact of
+# its own (`Severity: none`) or repeat one of ours (`User: …`).
+LABELLED_TYPES = frozenset({
+    "api_key", "deployment", "integration", "organization", "policy", "project", "role", "service_account", "team",
+    "webhook", "workflow",
+})  # fmt: skip
 PARAMETERS: tuple[Field, ...] = ("user", "ip", "resource", "action")
 
 
@@ -37,8 +43,7 @@ def facts(firing: Firing, record: Record | None, group: str) -> list[tuple[str, 
     """
     found: list[tuple[str, str]] = []
     if record is not None:
-        kind = record.resource_type.replace("_", " ").capitalize() or "Resource"
-        found.append((kind, display_name("resource", record)))
+        found.append(_resource_fact(record))
     found.append(("Time", second_words(firing.at, UTC)))
     if record is not None:
         found += [("User", display_name("user", record)), ("Action", record.action), ("IP address", record.ip_address)]
@@ -47,6 +52,14 @@ def facts(firing: Firing, record: Record | None, group: str) -> list[tuple[str, 
     if firing.number > 1:
         found.append(("Events", f"{firing.number:,}, {_period(firing)}"))
     return [(display_line(label, MOST_TEXT), display_line(text, MOST_TEXT)) for label, text in found if text]
+
+
+def _resource_fact(record: Record) -> tuple[str, str]:
+    """`Project: api-infrastructure`, or `Resource: secrets (vault)` for a type of the sender's own."""
+    name, kind = display_name("resource", record), record.resource_type
+    if kind in LABELLED_TYPES:
+        return kind.replace("_", " ").capitalize(), name
+    return "Resource", f"{display_line(name, MOST_TEXT // 2)} ({display_line(kind)})" if name and kind else name
 
 
 def search_parameters(rule: Rule, firing: Firing, group: str) -> dict[str, str]:
