@@ -23,6 +23,7 @@ _BLANK_RUNS = re.compile(r"[\t\n\r\v\f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u2
 # Assigned characters that look like nothing and yet count as letters, marks or symbols.
 _LOOKS_EMPTY = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufffc\U00016fe4\U0001d159")
 _SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_LINK = re.compile(r":(?=//)|(?<=\bmailto):|(?<=\bwww)\.", re.IGNORECASE)
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _MARKS = frozenset(("Mn", "Me"))
 # Format characters that have a shape: the number and verse signs of Arabic, Syriac and Kaithi.
@@ -156,6 +157,11 @@ def _selects(line: str, at: int, before: str) -> bool:
     if selector < "\ufe00":
         return bool(_MONGOLIAN.match(before))
     return bool(_HAN.match(before)) and (selector >= "\U000e0100" or selector <= "\ufe02")
+
+
+def defang_links(text: str) -> str:
+    """The text without what mail and chat programs make links of on their own: `https[:]//evil.example`, `www[.]`."""
+    return _LINK.sub(lambda found: f"[{found[0]}]", text)
 
 
 def escape_json(text: str) -> str:

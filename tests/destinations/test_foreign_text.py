@@ -42,3 +42,23 @@ def test_slack_shows_one_line_for_each_fact(end):
     ]  # fmt: skip
     assert "⟨U+202E⟩" in sentence
     assert "\\u202e" not in json.dumps(said)
+
+
+LINKS = ["https://evil.example/reset", "HTTP://evil.example", "www.evil.example", "mailto:eve@evil.example"]
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_no_name_is_a_link_of_an_email_and_what_tallystick_links_to_stays_one(link):
+    said = message(title=link, sentence=f"{link} failed", facts=(("User", link), ("Project", f"[Reset]({link})")))
+    email = alert_email(said)
+    shown = link.replace("://", "[:]//").replace("www.", "www[.]").replace("mailto:", "mailto[:]")
+    for text in (email.subject, email.text, email.html):
+        assert link not in text
+        assert shown in text
+    assert "https://audit.example/alerts/alr_1\n" in email.text
+    assert 'href="https://audit.example/alerts/alr_1"' in email.html
+
+
+def test_a_service_that_reads_markdown_finds_no_link():
+    said = json.loads(slack_body(message(title="[Reset](evil.example)", sentence="![x](evil.example/y.png)")))
+    assert "](" not in said["text"]

@@ -1,5 +1,6 @@
 """The form in which people read text that others wrote."""
 
+import json
 import re
 from unicodedata import category, normalize
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tallystick.display_text import display_block, display_line
+from tallystick.display_text import defang_links, display_block, display_line, escape_json
 
 FLAG = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 ORDINARY = {
@@ -81,6 +82,20 @@ def test_a_line_break_of_any_kind_is_a_blank_on_a_line_and_a_break_in_a_block(en
 def test_runs_of_blanks_are_one_on_a_line_and_stay_in_a_block():
     assert display_line(" a \t b\u2003c \xa0 d\u2028 ") == "a b c d"
     assert display_block('{\n  "a": 1,\n\t"b": 2\n}') == '{\n  "a": 1,\n\t"b": 2\n}'
+
+
+def test_an_address_is_defanged_and_nothing_else():
+    told = "see https://a.example, WWW.b.example, mailto:c@d.example; d: 1, a//b, sarah@acme.com, 2001:db8::1"
+    assert defang_links(told) == (
+        "see https[:]//a.example, WWW[.]b.example, mailto[:]c@d.example; d: 1, a//b, sarah@acme.com, 2001:db8::1"
+    )
+
+
+@given(st.text())
+def test_json_without_unseen_characters_has_the_same_value(text):
+    escaped = escape_json(json.dumps(text, ensure_ascii=False))
+    assert escaped.isprintable()
+    assert json.loads(escaped) == text
 
 
 def test_a_flood_of_combining_marks_is_counted():

@@ -2,7 +2,8 @@
 
 A message named `reminder` has three templates: `reminder.subject.txt`, `reminder.txt` and `reminder.html`. The HTML
 templates extend `email.html` of this package. Values are escaped in HTML only, and printed on one line everywhere
-(`display_line`), so that no name adds lines of its own to a message.
+(`display_line`), so that no name adds lines of its own to a message. Only what passes the filter `url` is a link:
+addresses in other values are defanged.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from tallystick.display_text import ExactText, display_line, display_value
+from tallystick.display_text import ExactText, defang_links, display_line, display_value
 
 LAYOUTS = "tallystick.destinations"
 MAX_SUBJECT = 180
@@ -37,12 +38,12 @@ class EmailTemplates:
             loader=ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, LAYOUTS))]),
             autoescape=select_autoescape(("html",)),
             undefined=StrictUndefined,
-            finalize=display_value,
+            finalize=_display_value,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        self._environment.filters |= {"exact": ExactText, "line": display_line}
+        self._environment.filters |= {"exact": ExactText, "line": display_line, "url": _own_url}
 
     def render(self, template: str, /, **values: Any) -> Email:
         """Renders a message; its subject becomes one line of at most 180 characters."""
@@ -53,3 +54,13 @@ class EmailTemplates:
 
     def _render(self, template: str, values: dict[str, Any]) -> str:
         return self._environment.get_template(template).render(values)
+
+
+def _display_value(value: object) -> object:
+    shown = display_value(value)
+    return defang_links(shown) if type(shown) is str else shown
+
+
+def _own_url(url: str) -> ExactText:
+    """A URL of Tallystick or of a rule, which stays a link."""
+    return ExactText(display_line(url))

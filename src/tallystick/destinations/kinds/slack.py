@@ -61,7 +61,8 @@ def slack_body(message: Message) -> bytes:
     """The JSON body: blocks, and a text for notifications. Each fact is one line, whatever its value holds.
 
     The text of an event is never formatting, a link, an emoji code or a mention of a channel: blocks have it as plain
-    text, the notification without markup. Services that ignore this and read Markdown find no mention either.
+    text, the notification without markup. Services that ignore this and read Markdown find no mention and no text with
+    a link behind it.
     """
     facts = "\n".join(f"{display_line(label)}: {display_line(value)}" for label, value in message.facts)
     links = " · ".join(f"<{_escape_url(url)}|{_escape(display_line(label))}>" for label, url in message.links)
@@ -73,7 +74,8 @@ def slack_body(message: Message) -> bytes:
     ]
     if links:
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": links, "verbatim": True}})
-    notification = _MENTION.sub("＠", display_line(f"{message.title}: {message.sentence}", MAX_NOTIFICATION))
+    notification = display_line(f"{message.title}: {message.sentence}", MAX_NOTIFICATION)
+    notification = _MENTION.sub("＠", notification).replace("](", "] (")
     return _encode({"text": _escape(notification), "mrkdwn": False, "link_names": False, "blocks": blocks})
 
 
