@@ -14,6 +14,14 @@ def text_of(document: bytes) -> str:
     return subprocess.run(command, input=document, capture_output=True, check=True, timeout=60).stdout.decode()
 
 
+def information_of(document: bytes) -> dict[str, str]:
+    """What a reader shows about the document, such as its title; skipped without poppler."""
+    if shutil.which("pdfinfo") is None:
+        pytest.skip("poppler is missing: apt-get install poppler-utils")
+    said = subprocess.run(["pdfinfo", "-"], input=document, capture_output=True, check=True, timeout=60).stdout.decode()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in said.splitlines())}
+
+
 def ink_of(document: bytes, page: int = 1) -> int:
     """How many dots of a page are darker than the paper, as poppler draws it."""
     if shutil.which("pdftoppm") is None:

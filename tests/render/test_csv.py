@@ -4,11 +4,13 @@ import csv
 import io
 import json
 
+import msgspec
 import pyarrow.csv
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tallystick.query.own_records import END_OF_OWN_WHAT
 from tallystick.render.csv_cells import cell, json_cell
 from tallystick.render.csv_lines import HEADER, MORE, CsvLayout, csv_header, csv_lines
 from tallystick.search.filters import query_from
@@ -131,6 +133,16 @@ def test_all_columns_stand_behind_the_seven_of_the_summary(stored, dialect):
     assert row["event_id"].startswith("evt_")
     assert json.loads(row["redacted"]) == ["changes.token"]
     assert json.loads(row["on_behalf_of"]) == {"type": "user", "id": "u2"}
+
+
+def test_a_key_that_is_named_tallystick_is_told_from_tallystick_itself(stored):
+    layout = CsvLayout("all")
+    own, key = (
+        msgspec.structs.replace(stored[0], what=stored[0].what.partition(b',"recorded_by":')[0] + recorder)
+        for recorder in (END_OF_OWN_WHAT, b',"recorded_by":{"type":"api_key","id":"key_1","name":"Tallystick"}}')
+    )
+    rows = read_back(csv_header(layout) + csv_lines([own, key], layout), ",")
+    assert [row["recorded_by"] for row in rows] == ["Tallystick", "Tallystick (key_1)"]
 
 
 def test_the_default_is_the_seven_columns_without_a_mark(stored):

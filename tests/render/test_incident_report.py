@@ -9,7 +9,7 @@ import pytest
 from tallystick.render.incident_markdown import incident_markdown, plain
 from tallystick.render.incident_pdf import incident_pdf
 from tallystick.render.incident_report import NO_EVENTS, NOT_WRITTEN, IncidentEvent, IncidentReport
-from tests.render.reading import ink_of, text_of
+from tests.render.reading import information_of, ink_of, text_of
 from tests.web.happenings import ZOO
 
 SEED = (
@@ -75,6 +75,12 @@ def test_every_page_says_whose_it_is_when_it_was_made_and_which_of_how_many():
         assert "Acme" in page
         assert "Generated 2024-01-15 15:00:00 UTC by Tallystick" in page
         assert REPORT.title in page
+
+
+def test_the_title_of_a_pdf_in_a_window_turns_nothing():
+    document = incident_pdf(replace(REPORT, title="case\u202egnp.exe", organization="Acme\u2028\u2800"))
+    about = information_of(document)
+    assert (about["Title"], about["Author"]) == ("case⟨U+202E⟩gnp.exe", "Acme ⟨U+2800⟩")
 
 
 @pytest.mark.parametrize("length", [200, 20_000])

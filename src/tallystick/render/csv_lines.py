@@ -11,6 +11,7 @@ import msgspec
 
 from tallystick.clock import rfc3339
 from tallystick.events.record import StoredEvent
+from tallystick.query.own_records import is_own_record
 from tallystick.render.csv_cells import cell, json_cell
 from tallystick.render.fields import (
     ActorFields,
@@ -120,10 +121,17 @@ def _whole_line(stored: StoredEvent, public_id: bytes, separator: str) -> str:
         rfc3339(stored.received_at), actor.type, cell(actor.id), cell(actor.email), cell(actor.name),
         _json(bytes(actor.on_behalf_of), separator), cell(target.type), cell(target.id), cell(target.name),
         cell(context.user_agent), cell(context.session_id), cell(context.request_id), cell(context.trace_id),
-        cell(context.source), cell(what.external_id), cell(recorder.name or recorder.id),
+        cell(context.source), cell(what.external_id), cell(_recorder_words(stored.what, recorder)),
         _list(details, separator), " ".join(erased_parts(stored)),
     )  # fmt: skip
     return separator.join((*_summary_cells(stored, what, who, actor, target, separator), *more)) + END
+
+
+def _recorder_words(what: bytes, recorder: ActorFields) -> str:
+    """`Tallystick`, or `Backend (key_…)`: the id tells a key that somebody named Tallystick from Tallystick itself."""
+    if is_own_record(what) or not (recorder.name and recorder.id):
+        return recorder.name or recorder.id
+    return f"{recorder.name} ({recorder.id})"
 
 
 def _json(raw: bytes, separator: str) -> str:

@@ -10,6 +10,7 @@ from reportlab.lib.colors import Color, HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
+from tallystick.display_text import display_line
 from tallystick.render.fonts import Face, is_shaped, shape
 from tallystick.render.lines import TextLine, TextRun, line_of
 
@@ -49,8 +50,8 @@ class Pages:
         self._imprint = imprint
         self._file = io.BytesIO()
         self._canvas = Canvas(self._file, pagesize=A4, lang="en", pageCompression=1)
-        self._canvas.setTitle(imprint.title)
-        self._canvas.setAuthor(imprint.organization)
+        self._canvas.setTitle(display_line(imprint.title))
+        self._canvas.setAuthor(display_line(imprint.organization))
         self._canvas.setCreator("Tallystick")
         self._number = 0
         self._shown: dict[tuple[str, float, str], str] = {}
