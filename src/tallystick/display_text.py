@@ -185,3 +185,9 @@ class ExactText(str):
 def display_value(value: object) -> object:
     """What a template prints for a value: text on one line as `display_line`, unless it is marked-up or exact."""
     return display_line(value) if type(value) is str else value
+
+
+def display_message_value(value: object) -> object:
+    """What a template of a message prints for a value: as `display_value`, with links in text defanged."""
+    shown = display_value(value)
+    return defang_links(shown) if type(shown) is str else shown

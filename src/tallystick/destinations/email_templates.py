@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from tallystick.display_text import ExactText, defang_links, display_line, display_value
+from tallystick.display_text import ExactText, display_line, display_message_value
 
 LAYOUTS = "tallystick.destinations"
 MAX_SUBJECT = 180
@@ -38,7 +38,7 @@ class EmailTemplates:
             loader=ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, LAYOUTS))]),
             autoescape=select_autoescape(("html",)),
             undefined=StrictUndefined,
-            finalize=_display_value,
+            finalize=display_message_value,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
@@ -54,11 +54,6 @@ class EmailTemplates:
 
     def _render(self, template: str, values: dict[str, Any]) -> str:
         return self._environment.get_template(template).render(values)
-
-
-def _display_value(value: object) -> object:
-    shown = display_value(value)
-    return defang_links(shown) if type(shown) is str else shown
 
 
 def _own_url(url: str) -> ExactText:
