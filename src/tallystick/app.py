@@ -201,12 +201,14 @@ def build(settings: Settings) -> Services:
         for queue in (MessageQueue(database, destination_context), EmailQueue(mail_server), exports)
     )
     scheduler = Scheduler(database, exporter, lease, export_worker.wake, own_actions)
-    evaluator = Evaluator(database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions)
+    of_evaluator = database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions
+    evaluator = Evaluator(*of_evaluator)
+    slow_evaluator = Evaluator(*of_evaluator, beside=evaluator)
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluator)
     workers: list[Worker] = [data_access, purger, eraser, exporter, checker, backup_worker]
     workers += [scheduler, message_worker, email_worker, export_worker]
-    workers += [BaselineWorker(database, store), evaluator, *hub.workers]
+    workers += [BaselineWorker(database, store), evaluator, slow_evaluator, *hub.workers]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
     return Services(

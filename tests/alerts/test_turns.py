@@ -1,5 +1,6 @@
 """Organizations take turns: none waits for what another's rules, baselines or groups cost."""
 
+import time
 from itertools import count
 
 from tallystick.alerts import evaluation, evaluator, rule_compiler, silence_checks
@@ -37,6 +38,34 @@ def test_a_backlog_of_one_organization_delays_anothers_alert_by_one_turn(sqlite_
     watch.evaluator.step()
     assert len(mine(watch, light, alarm)) == 1
     assert 0 < next_index(watch, heavy) < watch.spine.size(heavy.org_id)
+
+
+def test_an_organization_whose_rules_need_much_state_holds_up_no_other(sqlite_watch, monkeypatch):
+    watch = sqlite_watch
+    heavy, light = watch.spine.organization("heavy"), watch.spine.organization("light")
+    watch.settle()
+    beside = Watch(watch.spine, beside=watch.evaluator)
+    heavy_rules = [watch.rule(heavy, f"Heavy {number}", **ONCE, count=2, window_seconds=60) for number in range(3)]
+    alarm = watch.rule(light, "Alarm", query="action:alarm.raised")
+    monkeypatch.setattr(evaluator, "SLOW_SECONDS", 0.2)
+    load = evaluation.load_state
+
+    def load_slowly(connection, rule, *arguments):
+        if rule.org_id == heavy.org_id:
+            time.sleep(0.3)
+        return load(connection, rule, *arguments)
+
+    monkeypatch.setattr(evaluation, "load_state", load_slowly)
+    watch.spine.record(heavy, failed(), failed(1))
+    watch.spine.record(light, {"action": "alarm.raised"})
+    watch.evaluator.step()
+    assert len(mine(watch, light, alarm)) == 1
+    assert not any(mine(watch, heavy, rule) for rule in heavy_rules)
+    watch.evaluator.step()
+    assert not any(mine(watch, heavy, rule) for rule in heavy_rules), "it is left to the evaluator of slow ones"
+    beside.evaluator.step()
+    assert all(len(mine(watch, heavy, rule)) == 1 for rule in heavy_rules)
+    beside.stop()
 
 
 def test_a_turn_keeps_its_progress_and_evaluates_each_event_once(sqlite_watch, monkeypatch):

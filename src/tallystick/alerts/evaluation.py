@@ -56,10 +56,18 @@ class BatchResult:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one turn of an organization may take: `events` events, the hits of which are found until `time` is over."""
+    """What one turn of an organization may take: `events` events, the hits of which are found until `time` is over.
+
+    Where rules need so much state that it is not loaded when `limit` is over, the turn is given up: SlowTurn.
+    """
 
     events: int
     time: TimeSlice
+    limit: TimeSlice | None = None
+
+
+class SlowTurn(Exception):
+    """A turn takes longer than others can wait for it."""
 
 
 def evaluate_batch(
@@ -74,6 +82,7 @@ def evaluate_batch(
 
     First all hits are collected, so that each rule loads the state of all its groups with a few statements; then each
     detector processes its hits in index order. Where the turn is over, the batch ends: at least one event is evaluated.
+    Raises SlowTurn.
     """
     first, newest_at = at
     known, loaded = cached or ({}, 0)
@@ -87,6 +96,8 @@ def evaluate_batch(
     results = []
     for place in sorted(hits):
         check_stop()
+        if turn.limit is not None and turn.limit.is_over():
+            raise SlowTurn
         rule, compiled = rules.rules[place]
         detector = detectors.setdefault((rule.rule_id, rule.version), compiled.new_detector())
         detector.begin_batch()

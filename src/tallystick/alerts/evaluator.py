@@ -1,5 +1,6 @@
 """The background worker that evaluates new events: a batch of each organization, then one transaction."""
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from sqlalchemy import Connection, insert, select, update
 from tallystick import clock
 from tallystick.access import organizations
 from tallystick.alerts import rule_import, rule_state
-from tallystick.alerts.evaluation import MOST_EVENTS, BatchResult, Position, Turn, evaluate_batch
+from tallystick.alerts.evaluation import MOST_EVENTS, BatchResult, Position, SlowTurn, Turn, evaluate_batch
 from tallystick.alerts.evaluator_cache import DetectorCache, Detectors
 from tallystick.alerts.event_reader import EventReader
 from tallystick.alerts.rule_compiler import RuleCompiler
@@ -35,6 +36,9 @@ PAUSE_SECONDS = 5
 FIRST_EVENTS = 128  # of an organization's first turn
 LEAST_EVENTS = 16
 TURN_SECONDS = 0.25  # of one organization in a step
+# An organization whose turn takes longer, since its rules need much state, is evaluated by a worker of its own kind.
+SLOW_SECONDS = 1.0
+STAY_SECONDS = 60.0  # for so long its turns must have been quick before it is evaluated with the others again
 STEP_SECONDS = 0.5
 REST_SHARE = 0.25  # of the time of a step, while more events wait: recording needs the interpreter too
 MOST_FIRINGS = 200  # of one organization in a step: their transaction keeps recording waiting
@@ -64,9 +68,22 @@ class Evaluator(Background):
         public_url: str,
         deliver: Callable[[], None],
         outbox_written: Callable[[], None],
+        *,
+        beside: "Evaluator | None" = None,
     ) -> None:
+        """`beside`: the evaluator of the same process for all others, of which this takes over the slow organizations.
+
+        Until there is one beside it, an evaluator evaluates slow organizations too.
+        """
         lease = Lease(database, "alerts", seconds=LEASE_SECONDS)
-        super().__init__("alerts", idle_seconds=IDLE_SECONDS, breath_seconds=GATHER_SECONDS, lease=lease)
+        name = "alerts" if beside is None else "slow_alerts"
+        super().__init__(name, idle_seconds=IDLE_SECONDS, breath_seconds=GATHER_SECONDS, lease=lease)
+        self._is_slow = beside is not None
+        # The slow organizations, and when each had a slow turn last; shared by both evaluators.
+        self._slow: dict[UUID, float] | None = None
+        if beside is not None:
+            self._slow = beside._slow = {}
+            self._lease = beside._lease
         self._database = database
         self._reader = EventReader(database, store, recent)
         self._cache = DetectorCache()
@@ -90,11 +107,12 @@ class Evaluator(Background):
         if not self.may_work(now):
             return False
         waiting = self._waiting(now)
-        ready = [one for one in waiting if not self._pauses.is_paused(one.org_id, now)]
+        mine = [one for one in waiting if self._is_mine(one.org_id)]
+        ready = [one for one in mine if not self._pauses.is_paused(one.org_id, now)]
         ready.sort(key=lambda one: self._last_step.get(one.org_id, 0))
         batches = self._evaluate_waiting(ready, now)
         alerts = self._write(batches, now) if batches else 0
-        alerts += self._silence.check(now, {one.org_id for one in waiting})
+        alerts += 0 if self._is_slow else self._silence.check(now, {one.org_id for one in waiting})
         if alerts:
             self._deliver()
             self._outbox_written()
@@ -111,11 +129,14 @@ class Evaluator(Background):
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         new = [row.org_id for row in rows if row.newest_at is None or row.newest_at < 0]
-        if new:
+        if new and not self._is_slow:
             self._start(new, now)
         return [
             _Waiting(row.org_id, (row.next_index, row.newest_at), row.size) for row in rows if row.org_id not in new
         ]
+
+    def _is_mine(self, org_id: UUID) -> bool:
+        return self._slow is None or (org_id in self._slow) == self._is_slow
 
     def _start(self, org_ids: list[UUID], now: int) -> None:
         """Gives organizations their default rules and a position: new ones, and those from before there were rules."""
@@ -149,9 +170,28 @@ class Evaluator(Background):
 
     def _evaluate(self, one: _Waiting, now: int) -> BatchResult | None:
         """Evaluates one organization's batch; a failure pauses this organization and holds up no other."""
-        return self._pauses.attempt(one.org_id, now, partial(self._take_turn, one))
+        began = time.monotonic()
+        batch = self._pauses.attempt(one.org_id, now, partial(self._take_turn, one))
+        ended = time.monotonic()
+        if self._slow is not None and self._is_slow:
+            if ended - began > SLOW_SECONDS / 4:
+                self._slow[one.org_id] = ended
+            elif ended - self._slow[one.org_id] > STAY_SECONDS:
+                del self._slow[one.org_id]
+        return batch
 
     def _take_turn(self, one: _Waiting) -> BatchResult | None:
+        """Evaluates an organization's batch; None if there is no result, as when the organization turns out slow."""
+        limit = None if self._slow is None or self._is_slow else TimeSlice(SLOW_SECONDS)
+        try:
+            return self._evaluate_turn(one, limit)
+        except SlowTurn:
+            logger.info("alerts_slow", org_id=str(one.org_id))
+            if self._slow is not None:
+                self._slow[one.org_id] = time.monotonic()
+            return None
+
+    def _evaluate_turn(self, one: _Waiting, limit: TimeSlice | None) -> BatchResult | None:
         turn = TimeSlice(TURN_SECONDS)
         rules, have_changed = self._compiler.rules(one.org_id, turn)
         if have_changed:
@@ -162,7 +202,7 @@ class Evaluator(Background):
         most = self._most_events.get(one.org_id, FIRST_EVENTS)
         cached: tuple[Detectors, int] | None = self._cache.take(one.org_id, one.at[0])
         while True:
-            batch = evaluate_batch(self._reader, rules, one.org_id, one.at, cached, Turn(most, turn))
+            batch = evaluate_batch(self._reader, rules, one.org_id, one.at, cached, Turn(most, turn, limit))
             firings = sum(len(result.firings) for result in batch.results)
             events = min(most, batch.next_index - batch.first)
             if firings <= MOST_FIRINGS or events <= 1:
