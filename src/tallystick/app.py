@@ -201,14 +201,12 @@ def build(settings: Settings) -> Services:
         for queue in (MessageQueue(database, destination_context), EmailQueue(mail_server), exports)
     )
     scheduler = Scheduler(database, exporter, lease, export_worker.wake, own_actions)
-    of_evaluator = database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions
-    evaluator = Evaluator(*of_evaluator)
-    slow_evaluator = Evaluator(*of_evaluator, beside=evaluator)
+    evaluators = _evaluators(database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions)
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
-    _listen_to_commits(sequencer, hub, shipper, evaluator)
+    _listen_to_commits(sequencer, hub, shipper, evaluators[0])
     workers: list[Worker] = [data_access, purger, eraser, exporter, checker, backup_worker]
     workers += [scheduler, message_worker, email_worker, export_worker]
-    workers += [BaselineWorker(database, store), evaluator, slow_evaluator, *hub.workers]
+    workers += [BaselineWorker(database, store), *evaluators, *hub.workers]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
     return Services(
@@ -234,6 +232,12 @@ def build(settings: Settings) -> Services:
         workers=tuple(workers),
         preparations=(backup_worker.open, eraser.replay_at_start, signer.open),
     )
+
+
+def _evaluators(*services: Any) -> tuple[Evaluator, Evaluator]:
+    """The evaluator of most organizations, which is woken by commits, and the one of those whose rules take long."""
+    evaluator = Evaluator(*services)
+    return evaluator, Evaluator(*services, beside=evaluator)
 
 
 def _listen_to_commits(sequencer: Sequencer, hub: LiveHub, shipper: Shipper, evaluator: Evaluator) -> None:
