@@ -80,6 +80,15 @@ def test_the_list_and_the_panel_show_the_name_and_copy_it_whole(alice, town):
     assert "\u202e" not in alice.locator("#event-json").inner_text()
 
 
+def test_the_search_box_offers_the_name_as_it_is_shown_and_completes_it_whole(alice, town):
+    town.record({"action": "disguise.offered", "resource": {"type": "project", "name": NAME}})
+    alice.goto("/audit-logs?q=action:disguise.offered")
+    alice.locator("#q").fill("action:disguise.offered resource:prod")
+    offered = alice.locator("#offers li")
+    expect(offered.locator("bdi")).to_have_text(f'resource:"{SHOWN}"')
+    assert offered.get_attribute("data-text") == f'resource:"{NAME}"'
+
+
 def test_a_filter_by_such_a_name_finds_its_events(town):
     town.record({"action": "disguise.kept", "resource": {"type": "project", "name": NAME}})
     name, value = town.session("alice@acme.com")

@@ -6,6 +6,7 @@ from litestar import Response, get
 from litestar.enums import MediaType
 
 from tallystick.clock import now_us
+from tallystick.display_text import display_line
 from tallystick.errors import BadRequest
 from tallystick.query.case_folding import fold
 from tallystick.query.scope import Scope
@@ -28,7 +29,10 @@ MOST_ADDRESSES = 200  # addresses have no text pattern, so more of them are fetc
 async def complete_value(
     request: WebRequest, name: str, user_scope: UserScopeDep, pools: PoolsDep, finder: FinderDep, viewer: ViewerDep
 ) -> Response[list[dict[str, Any]]]:
-    """Values that contain `typed`, as `[{"text": "user:sarah@acme.com", "count": 4}…]`; `q` is the rest."""
+    """Values that contain `typed`, as `[{"text": "user:sarah@acme.com", "count": 4}…]`; `q` is the rest.
+
+    `shown` is there as well if the list must show another text, with unseen characters by their code points.
+    """
     if name not in FIELDS:
         raise BadRequest(f"Values can be suggested for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     typed = request.query_params.get("typed", "")[:200].strip().strip('"*')
@@ -36,8 +40,13 @@ async def complete_value(
         user_scope, _values, finder, user_scope, filters_of(request), FIELDS[name], typed
     )
     viewer.note_list(shown, repeats=True)
-    offers = [{"text": f"{name}:{quoted_if_needed(value)}", "count": count} for value, count in values]
+    offers = [_offer(f"{name}:{quoted_if_needed(value)}", count) for value, count in values]
     return Response(offers, media_type=MediaType.JSON)
+
+
+def _offer(text: str, count: int | None) -> dict[str, Any]:
+    shown = display_line(text)
+    return {"text": text, "count": count} | ({"shown": shown} if shown != text else {})
 
 
 def _values(

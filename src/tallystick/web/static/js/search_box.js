@@ -64,7 +64,7 @@ async function loadValues(name, typed, number) {
   if (!answer?.ok || number !== requestNumber) return;
   const values = await answer.json();
   if (number !== requestNumber || document.activeElement !== box()) return;
-  show(values.map(({ text, count }) => ({ text, hint: count == null ? "" : count.toLocaleString("en") })));
+  show(values.map(({ count, ...value }) => ({ ...value, hint: count == null ? "" : count.toLocaleString("en") })));
 }
 
 function show(completions) {
@@ -79,10 +79,10 @@ function show(completions) {
   if (place >= 0) highlight(place + 1); // a late answer keeps what somebody is about to choose
 }
 
-function option({ text, hint }, place) {
+function option({ text, shown, hint }, place) {
   const element = Object.assign(document.createElement("li"), { id: `offer-${place}`, role: "option" });
   element.dataset.text = text;
-  const words = Object.assign(document.createElement("bdi"), { textContent: text });
+  const words = Object.assign(document.createElement("bdi"), { textContent: shown ?? text });
   const aside = Object.assign(document.createElement("span"), { className: "hint", textContent: hint ?? "" });
   element.append(words, " ", aside);
   return element;
