@@ -39,6 +39,17 @@ def test_what_fires_is_an_alert_and_an_event_of_the_trail(watch):
     assert told(watch, scope, "audit_log.alert_triggered") == len(watch.alerts(scope))
 
 
+def test_a_name_states_nothing_in_the_sentence_of_an_alert(watch):
+    scope = watch.spine.organization()
+    watch.settle()
+    rule = watch.rule(scope, "Guessing", query="action:user.login_failed", says="{user} failed at {resource}.")
+    name = "vault. False alarm, says alice. Somebody"
+    watch.spine.record(scope, failed(user="eve@acme.com", resource={"type": "project", "name": name}))
+    watch.settle()
+    (one,) = [one for one in watch.alerts(scope) if one.rule_id == rule.rule_id]
+    assert one.sentence == f"eve@acme.com failed at “{name}”."
+
+
 @pytest.mark.parametrize(
     ("kind", "label", "value"),
     [

@@ -9,6 +9,7 @@ from tallystick.alerts.rule import Rule
 from tallystick.clock import SECOND_US, rfc3339, second_words
 from tallystick.display_text import display_line
 from tallystick.events.record import Record
+from tallystick.events.summary import quote_name
 
 MOST_TEXT = 200
 # Types of resources that are labels of facts. A sender chooses the type: any other one as a label could state a fact of
@@ -17,6 +18,7 @@ LABELLED_TYPES = frozenset({
     "api_key", "deployment", "integration", "organization", "policy", "project", "role", "service_account", "team",
     "webhook", "workflow",
 })  # fmt: skip
+NAMES = ("user", "resource", "group", "value")  # placeholders for what a sender named
 PARAMETERS: tuple[Field, ...] = ("user", "ip", "resource", "action")
 
 
@@ -120,7 +122,8 @@ def _placeholders(rule: Rule, firing: Firing, record: Record | None, group: str)
             "value": display_name(definition.new, record) if definition.new else "",
         }
     # Braces in a value would be taken for placeholders.
-    return {name: display_line(text, MOST_TEXT).replace("{", "(") for name, text in given.items()}
+    shown = {name: display_line(text, MOST_TEXT).replace("{", "(") for name, text in given.items()}
+    return shown | {name: quote_name(shown[name]) for name in NAMES}
 
 
 def _period(firing: Firing) -> str:

@@ -23,6 +23,10 @@ _ANYONE = {
 
 _PEOPLE = ("user", "member", "person", "customer")
 
+MAX_NAME_WORDS = 5  # a name of more words is quoted
+_SENTENCE = re.compile(r"[;:!?“”„]|\w{4}\. ")  # but not the full stop of an initial, or of Dr. and Mrs.
+_SINGLE_QUOTES = str.maketrans("“”„", "‘’‚")
+
 Named = Mapping[str, Any]
 
 
@@ -38,7 +42,7 @@ def summary(action: str, status: str, actor: Named, resource: Named) -> str:
     sentence = known.sentence if known else f"{{actor}} did {action}" + (" on {resource}" if _name(resource) else "")
     doer, thing = _actor(actor), _name(resource)
     # So that one sees where the name of a thing ends; people are known by two words.
-    named = f"“{thing}”" if " " in thing and resource.get("type") not in _PEOPLE else thing
+    named = quote_name(thing) if resource.get("type") in _PEOPLE else _quoted(thing) if " " in thing else thing
     themselves = bool(thing) and thing in (actor.get("id"), actor.get("email"), actor.get("name"))
 
     def fill(blank: re.Match[str]) -> str:
@@ -60,9 +64,20 @@ def summary(action: str, status: str, actor: Named, resource: Named) -> str:
 
 
 def _actor(actor: Named) -> str:
-    doer = _name(actor) or _ANYONE.get(actor.get("type", ""), "someone")
+    doer = quote_name(_name(actor)) or _ANYONE.get(actor.get("type", ""), "someone")
     behalf = actor.get("on_behalf_of")
-    return f"{doer} on behalf of {_name(behalf) or 'someone'}" if behalf else doer
+    return f"{doer} on behalf of {quote_name(_name(behalf)) or 'someone'}" if behalf else doer
+
+
+def quote_name(name: str) -> str:
+    """The name as it stands in a sentence: in quotes if it could be read as words of it (`Bob agreed. Alice`)."""
+    words = name.count(" ") + 1
+    return _quoted(name) if words > MAX_NAME_WORDS or (words > 1 and _SENTENCE.search(name)) else name
+
+
+def _quoted(name: str) -> str:
+    """The name in quotes, which nothing in it closes."""
+    return f"“{name.translate(_SINGLE_QUOTES)}”"
 
 
 def _name(named: Named) -> str:
