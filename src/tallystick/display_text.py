@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from unicodedata import category
+from unicodedata import category, name
 
 MAX_MARKS = 5  # combining marks on one character; more would cover the lines above and below it
 MAX_CACHED = 256  # characters of a text whose form is kept
@@ -22,6 +22,8 @@ _BLANKS = " \xa0\u202f\u3000"
 _BLANK_RUNS = re.compile(r"[\t\n\r\v\f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000 ]+")
 # Assigned characters that look like nothing and yet count as letters, marks or symbols.
 _LOOKS_EMPTY = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufffc\U00016fe4\U0001d159")
+# Marks that only join letters of their own script, and look like nothing behind others.
+_STACKERS = frozenset("\u2d7f\U00010a3f\U0001107f\U0001193e\U00011a47\U00011a99\U00011d45\U00011d97")
 _SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _LINK = re.compile(r":(?=//)|(?<=\bmailto):|(?<=\bwww)\.", re.IGNORECASE)
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
@@ -127,6 +129,8 @@ def _mark(line: str, at: int, before: str, marks: int) -> tuple[str, int, int]:
     A mark without a character before it would change a character of ours.
     """
     if not before or (len(before) > 1 and not before.startswith(_BLACK_FLAG)):
+        return code_point(line[at]), 0, at
+    if line[at] in _STACKERS and name(before, "").partition(" ")[0] != name(line[at]).partition(" ")[0]:
         return code_point(line[at]), 0, at
     if marks < MAX_MARKS:
         return line[at], marks + 1, at

@@ -40,6 +40,7 @@ def test_an_address_is_kept_in_one_form(typed, kept):
         "", "sarah", "@acme.com", "sarah@", "sa rah@acme.com", "a@b@c", ".a@b.c", "a..b@c.d", "a@-b.c", "a@b..c",
         "*@acme.com", "s*h@acme.com", "sarah@*.com", '"a b"@c.d', "müller@acme.com", "\N{KELVIN SIGN}im@acme.com",
         "a@b.c\0", "a" * 65 + "@b.c", "a@" + "b" * 64 + ".c", f"a@{'b.' * 127}c", "a@b.c\nbcc: d@e.f",
+        "=?a@b.c", "a=?=@b.c",
     ],
 )  # fmt: skip
 def test_an_address_that_cannot_be_told_apart_or_is_none_is_refused(text):

@@ -92,6 +92,12 @@ def test_a_result_is_unchanged_in_a_file_and_readable_on_a_terminal(monkeypatch)
     assert (file.getvalue(), screen.getvalue()) == ("a\x9b2J\u202e\n b\n", "a⟨U+009B⟩2J⟨U+202E⟩\n b\n")
 
 
+def test_the_name_of_an_emoji_stays_as_it_is():
+    with terminal.stderr.capture() as printed_text:
+        terminal.fail("arn:fire:prod [bold]x[/bold]")
+    assert printed_text.get() == "Error: arn:fire:prod [bold]x[/bold]\n"
+
+
 def test_a_name_adds_no_row_to_a_table_and_turns_none(monkeypatch):
     monkeypatch.setattr(terminal, "stdout", Console(width=200, file=io.StringIO(), highlight=False))
     terminal.print_table(("User", "Resource"), [("eve@acme.com", "prod\nceo@acme.com  vault\u2028x\u202egnp\x1b[2J")])

@@ -27,6 +27,7 @@ ORDINARY = {
     "Thai": "น้ำที่กรุงเทพฯ",
     "Tibetan": "བོད་སྐད་ ཧཱུྃ",
     "Khmer": "ភាសាខ្មែរ",
+    "Tifinagh": "\u2d5c\u2d7f\u2d5c",
     "Korean": "한국어 테스트",
     "Japanese": "山田\u3000太郎 ガギグ 葛\U000e0100城",
     "Chinese": "北京市𠮷野家",
@@ -39,7 +40,7 @@ ORDINARY = {
 HIDDEN = (
     "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\u200b\u2060\ufeff\u00ad\u180e"
     "\u2061\u2064\ufff9\ufffa\ufffb\U000e0041\U000e007f\U000e0001\x00\x07\x1b\x7f\x9b\x1c\x1f\ud800\ue000\uffff\u0378"
-    "\u3164\u115f\u1160\uffa0\u2800\u034f\u17b4\U0001d173\U000f0000\ufe00\ufe0f\U000e0100\u200c\u200d\ufffc"
+    "\u3164\u115f\u1160\uffa0\u2800\u034f\u17b4\U0001d173\U000f0000\ufe00\ufe0f\U000e0100\u200c\u200d\ufffc\u2d7f\U0001107f\U00011a47\U00011a99"
 )
 BREAKS = ("\n", "\r", "\r\n", "\v", "\f", "\x85", "\u2028", "\u2029")
 # Any character, and often one of those that decide about others.

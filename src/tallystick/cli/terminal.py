@@ -19,8 +19,8 @@ from tallystick.display_text import display_block, display_line, escape_json
 GAP, INDENT = 2, 4  # terminal columns between cells, and before the further lines of a row
 WIDE = 400  # columns if stdout is no terminal, so that lines in a file or pipe are not cut
 
-stderr = Console(stderr=True, highlight=False)
-stdout = Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+stderr = Console(stderr=True, highlight=False, emoji=False)
+stdout = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDE)
 Event = dict[str, Any]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 STATUS_STYLES = {"failed": "bold red", "success": "green"}
