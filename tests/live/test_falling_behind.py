@@ -1,6 +1,7 @@
 """Viewers that are behind, slow or expensive lose nothing, and hold nobody up."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -119,6 +120,36 @@ def test_every_organization_has_its_turn_in_each_step(viewing: Viewing, monkeypa
         assert sorted(await indexes_of_all(many)) == [[]] * 9 + [theirs]
         viewing.match()
         assert sum(await indexes_of_all(many), []) == theirs * 9  # noqa: RUF017
+
+    viewing.run(test)
+
+
+def test_messages_of_many_kinds_end_a_turn_and_no_viewer_misses_any(viewing: Viewing, monkeypatch):
+    """Viewers of one query that show it differently: each form of a message is made by itself."""
+    monkeypatch.setattr(matching.TimeSlice, "is_over", _over_after_one())
+    acme, beta = viewing.spine.organization(), viewing.spine.organization("beta")
+    made: list[int] = []
+
+    def form(number: int) -> Callable[[LiveBatch], bytes]:
+        def encode(batch: LiveBatch) -> bytes:
+            made.append(number)
+            return indexes_of(batch)
+
+        return encode
+
+    async def test() -> None:
+        acme_end, beta_end = (viewing.spine.size(scope.org_id) - 1 for scope in (acme, beta))
+        many = [await viewing.view(acme, "apple", acme_end, form(number)) for number in range(10)]
+        one = await viewing.view(beta, "apple", beta_end)
+        theirs, ours = viewing.record(acme, "apple", "apple"), viewing.record(beta, "apple")
+        viewing.matcher.step()
+        assert len(made) == 1
+        assert await one.indexes() == ours
+        given = await indexes_of_all(many)
+        for _ in range(10):
+            viewing.match()
+            given = [seen + new for seen, new in zip(given, await indexes_of_all(many), strict=True)]
+        assert given == [theirs] * 10
 
     viewing.run(test)
 

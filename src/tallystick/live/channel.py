@@ -13,6 +13,7 @@ from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.match import Selection, compile_selection
 from tallystick.store.bounds import with_mandatory_filter
+from tallystick.work.stop_signal import TimeSlice
 
 Encode = Callable[[LiveBatch], bytes]
 """Makes the message of a batch. Viewers with equal (and hashable) functions are given the same bytes."""
@@ -140,10 +141,11 @@ class Channels:
         with self._lock:
             return [channel for channel in self._channels.get(org_id, ()) if channel.is_replayed == replayed]
 
-    def publish(self, channel: Channel, events: list[LiveEvent], through: int) -> None:
+    def publish(self, channel: Channel, events: list[LiveEvent], through: int, turn: TimeSlice) -> None:
         """Move a channel to index `through`, and give the matching events before it to its viewers.
 
-        Each distinct message is encoded once, by the caller's thread. An error of an encoder is raised once the viewers
+        Each distinct message is encoded once, by the caller's thread. Where there are so many that the turn is over,
+        the viewers of the others subscribe again from where they are. An error of an encoder is raised once the viewers
         of the others have their messages.
         """
         with self._lock:
@@ -154,7 +156,10 @@ class Channels:
                 subscription.seen = max(subscription.seen, through)
             channel.position = through
         failure: Exception | None = None
-        for (encode, seen), subscriptions in groups.items():
+        for place, ((encode, seen), subscriptions) in enumerate(groups.items()):
+            if place and events and turn.is_over():
+                self._call(self._end, channel, subscriptions)
+                continue
             unseen = [event for event in events if event.index > seen]
             try:
                 message = encode(LiveBatch(unseen, through)) if unseen else b""

@@ -84,7 +84,7 @@ class LiveMatcher(Background):
                 self._replay()
                 continue
             rows = channel.select(block.events, block.events.rows[channel.position - block.after :])
-            self._channels.publish(channel, [block.event(row) for row in rows], block.through)
+            self._channels.publish(channel, [block.event(row) for row in rows], block.through, turn)
             moved = True
         self._channels.merge(org_id)
         last = min((channel.position for channel in channels if not channel.is_replayed), default=size)

@@ -18,8 +18,10 @@ from tallystick.store.events import EventStore
 from tallystick.store.reading import by_index
 from tallystick.work.background import Background
 from tallystick.work.pauses import Pauses
+from tallystick.work.stop_signal import TimeSlice
 
 IDLE_SECONDS = 60.0  # the matcher wakes it
+TURN_SECONDS = 0.5  # of one reading; further messages of it are made in the next ones
 REST_SHARE = 1.0  # of the time of a step
 PAUSE_SECONDS = 2
 MOST_EVENTS = 200  # of one reading
@@ -82,4 +84,6 @@ class LiveReplay(Background):
         for index, record in aside:
             if position < index <= through and index not in found and matches is not None and matches(record):
                 found[index] = as_stored_event(index, record)
-        self._channels.publish(channel, [LiveEvent(found[index]) for index in sorted(found)], through)
+        self._channels.publish(
+            channel, [LiveEvent(found[index]) for index in sorted(found)], through, TimeSlice(TURN_SECONDS)
+        )
