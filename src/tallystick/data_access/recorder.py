@@ -55,7 +55,7 @@ class DataAccessRecorder(Background):
         self._rested: list[View] = []
         self._counted: Counter[tuple[Kind, UUID, Principal, str]] = Counter()
         self._recorded_at: dict[tuple[UUID, str, bytes], int] = {}
-        self._left: dict[tuple[Kind, Reader], tuple[float, int]] = {}  # how many events, at what time
+        self._allowances: dict[tuple[Kind, Reader], tuple[float, int]] = {}  # how many events, at what time
         self._flushed_at = self._looked_at = 0
 
     def note_list(self, scope: Scope, caller: Caller, given: Filter, *, found: str = "", repeats: bool = False) -> None:
@@ -178,14 +178,16 @@ class DataAccessRecorder(Background):
     def _take(self, kind: Kind, org_id: UUID, reader: Principal, now: int) -> bool:
         """Whether the reader may have one more event now. Call it under the lock."""
 
-        def left(found: tuple[float, int]) -> float:
-            return min(MOST_AT_ONCE, found[0] + max(0, now - found[1]) / ONE_MORE_US)
+        def current_allowance(known: tuple[float, int]) -> float:
+            return min(MOST_AT_ONCE, known[0] + max(0, now - known[1]) / ONE_MORE_US)
 
         key = (kind, (org_id, reader.id))
-        number = left(self._left.get(key, (MOST_AT_ONCE, now)))
-        if len(self._left) >= MOST_WAITING:
-            self._left = {one: found for one, found in self._left.items() if left(found) < MOST_AT_ONCE}
-        self._left[key] = (number - 1 if number >= 1 else number, now)
+        number = current_allowance(self._allowances.get(key, (MOST_AT_ONCE, now)))
+        if len(self._allowances) >= MOST_WAITING:
+            self._allowances = {
+                one: known for one, known in self._allowances.items() if current_allowance(known) < MOST_AT_ONCE
+            }
+        self._allowances[key] = (number - 1 if number >= 1 else number, now)
         return number >= 1
 
 
