@@ -196,6 +196,21 @@ def note_attempt(connection: Connection, shipment: Shipment, error: str | None) 
     return replace(shipment, attempts=shipment.attempts + 1)
 
 
+def without(ranges: Sequence[Range], left_out: Sequence[Range]) -> tuple[Range, ...]:
+    """The ranges without those of `left_out`, each of which lies within one of them; both in ascending order."""
+    kept: list[Range] = []
+    for part in ranges:
+        at = part.first
+        for cut in left_out:
+            if cut.org_id == part.org_id and part.first <= cut.first < part.end:
+                if cut.first > at:
+                    kept.append(Range(part.org_id, at, cut.first))
+                at = cut.end
+        if at < part.end:
+            kept.append(Range(part.org_id, at, part.end))
+    return tuple(kept)
+
+
 def halves(shipment: Shipment) -> list[tuple[Range, ...]]:
     """The shipment's ranges in two parts of equal size, cutting through a range where needed."""
     left: list[Range] = []

@@ -1,6 +1,7 @@
 """The shipper: the worker that copies the journal into the event store; one process at a time, by lease."""
 
 import time
+from dataclasses import replace
 
 import structlog
 
@@ -9,9 +10,10 @@ from tallystick.database.engine import Database
 from tallystick.ingest import shipments
 from tallystick.ingest.shipments import Range, Shipment
 from tallystick.journal import batches, set_aside
+from tallystick.store import read_back
 from tallystick.store.errors import StoreError, StoreRefusal
 from tallystick.store.events import EventStore
-from tallystick.store.rows import Group
+from tallystick.store.rows import Group, table_of
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease
 
@@ -42,6 +44,7 @@ class Shipper(Background):
         self._opened = False
         self._settled: Shipment | None = None
         self._last_count = 0
+        self._begun_anew = 0  # shipments in a row that could not be read back
 
     def breath(self, _took: float) -> float:
         return self._breath_seconds if self._last_count < SMALL_SHIPMENT else 0.0
@@ -78,19 +81,56 @@ class Shipper(Background):
         if fixed is None:
             self._measure()
             return False
-        shipment, groups = fixed
+        self._send(*fixed)
+        return True
+
+    def _send(self, shipment: Shipment, groups: list[Group]) -> None:
+        """Insert a shipment; it counts as stored once all of it was read back."""
         try:
-            self._store.insert(groups, shipment.token)
+            before = read_back.inserted_parts(self._store)
+            sent = self._store.insert(groups, shipment.token)
+            parts = sorted(read_back.inserted_parts(self._store) - before)
+            self._detach_broken(parts)
+            read_back.check_rows(self._store, groups, sent, parts)
+        except read_back.NotReadBack as error:
+            self._begin_anew(shipment, error)
         except StoreError as error:
             self._failed(shipment, error)
-            return True
-        self._mark_stored(shipment)
-        return True
+        else:
+            self._mark_stored(shipment)
+
+    def _begin_anew(self, shipment: Shipment, error: StoreError) -> None:
+        """Fix what is missing of a shipment under another token: the store may remember the token and not the rows."""
+        missing = self._missing(shipment)
+        present = shipments.without(shipment.ranges, missing)
+        with self._database.write() as connection:
+            shipments.note_attempt(connection, shipment, str(error))
+            if missing:
+                store_id = self._store.identity()
+                shipments.replace_by(connection, shipment, [missing, present], store_id=store_id, now=clock.now_us())
+        telemetry.shipments_total.labels("not_read_back").inc()
+        logger.warning("not_read_back", error=str(error)[:500])
+        self._begun_anew += 1
+        if self._begun_anew > 1 or not missing:
+            raise error
+
+    def _detach_broken(self, parts: list[str]) -> None:
+        """Raise NotReadBack if files of the parts that an insert made are damaged, and take these parts out.
+
+        All of their rows are in the journal still. Where they stayed, every search over them would fail.
+        """
+        broken = read_back.broken_parts(self._store, parts)
+        for part in broken:
+            read_back.detach_part(self._store, part)
+            logger.error("part_detached", part=part)
+        if broken:
+            raise read_back.NotReadBack(f"the event store wrote damaged files: {', '.join(broken)}")
 
     def _mark_stored(self, shipment: Shipment) -> None:
         # Settled with the next shipment's fixing: one transaction and one flush less. A crash in between
         # finds the shipment open and all its rows in the store.
         self._settled = shipment
+        self._begun_anew = 0
         self._last_count = shipment.count
         telemetry.store_up.set(1)
         telemetry.shipments_total.labels("stored").inc()
@@ -98,6 +138,7 @@ class Shipper(Background):
     def _send_again(self, shipment: Shipment) -> None:
         """A shipment that may have been sent before: ask which rows arrived before sending the others."""
         missing = self._missing(shipment)
+        self._check_present(shipment, missing)
         if not missing:
             self._mark_stored(shipment)
             return
@@ -110,17 +151,15 @@ class Shipper(Background):
             return
         with self._database.read() as connection:
             groups = shipments.load(connection, shipment)
-        try:
-            self._store.insert(groups, shipment.token)
-        except StoreError as error:
-            self._failed(shipment, error)
-            return
-        if self._missing(shipment):
-            # The store remembers the token and not the rows: only another token brings them in.
-            with self._database.write() as connection:
-                shipments.replace_by(connection, shipment, [shipment.ranges], store_id=store_id, now=clock.now_us())
-            return
-        self._mark_stored(shipment)
+        self._send(shipment, groups)
+
+    def _check_present(self, shipment: Shipment, missing: tuple[Range, ...]) -> None:
+        """Raise NotReadBack if a part of the shipment that arrived earlier is not in the store as it was sent."""
+        present = replace(shipment, ranges=shipments.without(shipment.ranges, missing))
+        if present.count:
+            with self._database.read() as connection:
+                groups = shipments.load(connection, present)
+            read_back.check_rows(self._store, groups, table_of(groups))
 
     def _missing(self, shipment: Shipment) -> tuple[Range, ...]:
         missing: list[Range] = []

@@ -13,7 +13,7 @@ from tallystick.errors import SettingsError
 from tallystick.events.record import StoredEvent
 from tallystick.store.clients import Bounds, Clients
 from tallystick.store.errors import StoreTimeout
-from tallystick.store.rows import ROW_COLUMNS, Group, arrow_of
+from tallystick.store.rows import ROW_COLUMNS, Group, arrow_stream, table_of
 from tallystick.store.schema import ADDED_LATER, COLUMNS, CREATE_EVENTS, CREATE_SETTINGS
 
 _READ = (
@@ -74,9 +74,13 @@ class EventStore:
                 self._identity = client.query("SELECT min(id) FROM store_identity").result_rows[0][0]
         return self._identity
 
-    def insert(self, groups: Sequence[Group], token: str) -> None:
-        """Insert rows; on return they are on disk. The same rows under the same token again change nothing."""
-        data = arrow_of(groups)
+    def insert(self, groups: Sequence[Group], token: str) -> pa.Table:
+        """Insert rows, and return them. The same rows under the same token again change nothing.
+
+        The engine has written them, and asked for them to be on disk: `read_back` checks that they are.
+        """
+        sent = table_of(groups)
+        data = arrow_stream(sent)
         with self._writers.borrow() as client:
             client.raw_insert(
                 "events",
@@ -85,6 +89,7 @@ class EventStore:
                 fmt="ArrowStream",
                 settings={"insert_deduplication_token": token, "insert_deduplicate": 1},
             )
+        return sent
 
     def present(self, org_id: UUID, first: int, end: int) -> set[int]:
         """Which of the indexes first ≤ index < end are stored."""
@@ -159,12 +164,12 @@ class EventStore:
             finally:
                 source.close()
 
-    def table(self, statement: str, parameters: Parameters) -> pa.Table:
-        """All rows of a statement as an Arrow table."""
+    def table(self, statement: str, parameters: Parameters, *, dictionaries: bool = True) -> pa.Table:
+        """All rows of a statement as an Arrow table; without `dictionaries`, texts are plain bytes in every column."""
         with self._readers.borrow() as client:
             settings = {
-                "output_format_arrow_string_as_string": 1,
-                "output_format_arrow_low_cardinality_as_dictionary": 1,
+                "output_format_arrow_string_as_string": int(dictionaries),
+                "output_format_arrow_low_cardinality_as_dictionary": int(dictionaries),
             }
             found: pa.Table = client.query_arrow(statement, parameters=parameters, settings=settings)
             return found

@@ -50,8 +50,16 @@ def _lists(values: list[tuple[str, ...]]) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), flat)
 
 
-def arrow_of(groups: Iterable[Group]) -> bytes:
-    """The groups as one Arrow IPC stream whose columns are ROW_COLUMNS."""
+def arrow_stream(table: pa.Table) -> bytes:
+    """A table as an Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def table_of(groups: Iterable[Group]) -> pa.Table:
+    """The groups as a table whose columns are ROW_COLUMNS."""
     organizations: list[bytes] = []
     indexes: list[int] = []
     records: list[Record] = []
@@ -74,8 +82,4 @@ def arrow_of(groups: Iterable[Group]) -> bytes:
         columns[name] = pa.array([getattr(r, name) for r in records], pa.binary())
     for name in _COPIED_TEXT:
         columns[name] = pa.array([getattr(r, name) for r in records], pa.string())
-    table = pa.table({name: columns[name] for name in ROW_COLUMNS})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
+    return pa.table({name: columns[name] for name in ROW_COLUMNS})

@@ -1,0 +1,120 @@
+"""Reads inserted rows back: whether each column holds what was sent, and whether the files of the new parts are whole.
+
+An insert that returned is no proof of that: the engine reported success for parts with empty files on a disk that had
+been full for a moment.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tallystick.store.errors import StoreError
+from tallystick.store.events import EventStore
+from tallystick.store.rows import ROW_COLUMNS, Group
+from tallystick.store.schema import SEARCHED, folded
+
+# What a row holds of the sent columns; `details_values` only feeds `search_text`.
+_KEPT = tuple(name for name in ROW_COLUMNS if name != "details_values")
+# The text for search begins with copies; its other values are compared by the integrity check.
+_SEARCHED_TEXT = folded("concat(" + ",'\\0',".join(SEARCHED) + ",'\\0')")
+RANGES_AT_ONCE = 50  # in one statement
+
+
+class NotReadBack(StoreError):
+    """Rows that were inserted cannot be read as they were sent."""
+
+
+def inserted_parts(store: EventStore) -> frozenset[str]:
+    """The names of the active parts that came by an insert: no merge or mutation has made them."""
+    rows = store.rows(
+        "SELECT name FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND active "
+        "AND level = 0 AND max_block_number = min_block_number",
+        {},
+    )
+    return frozenset(row[0] for row in rows)
+
+
+def check_rows(store: EventStore, groups: Sequence[Group], sent: pa.Table, parts: Sequence[str] = ()) -> None:
+    """Raise NotReadBack unless the store holds every row exactly once and as it was sent.
+
+    `sent`: the rows of the groups. `parts`: those that the insert made, if they are known. They are read first, as one
+    statement for any number of organizations; if they have been merged meanwhile, the ranges of indexes are read.
+    """
+    held = _read(store, "_part IN {parts:Array(String)}", {"parts": list(parts)}) if parts else None
+    if held is not None and held.num_rows == sent.num_rows:
+        _compare(sent, held)
+        return
+    row = 0
+    for start in range(0, len(groups), RANGES_AT_ONCE):
+        some = groups[start : start + RANGES_AT_ONCE]
+        count = sum(len(records) for _, _, records in some)
+        _compare(sent.slice(row, count), _read(store, *_ranges(some)))
+        row += count
+
+
+def _compare(sent: pa.Table, held: pa.Table) -> None:
+    if held.num_rows != sent.num_rows:
+        raise NotReadBack(f"{held.num_rows} of {sent.num_rows} rows that were inserted can be read")
+    sent, held = _sorted(sent), _sorted(held)
+    for name in _KEPT:
+        if not _bytes(held[name]).equals(_bytes(sent[name])):
+            raise NotReadBack(f"the column {name} does not hold what was inserted")
+    if pc.min(held["is_searchable"]).as_py() == 0:
+        raise NotReadBack("the column search_text does not hold what was inserted")
+
+
+def _read(store: EventStore, where: str, parameters: dict[str, Any]) -> pa.Table:
+    columns = [f"UUIDToNum({name})" if name in ("org_id", "id") else name for name in _KEPT]
+    statement = f"SELECT {', '.join(columns)}, startsWith(search_text, {_SEARCHED_TEXT}) FROM events WHERE {where}"
+    return store.table(statement, parameters, dictionaries=False).rename_columns([*_KEPT, "is_searchable"])
+
+
+def _ranges(groups: Sequence[Group]) -> tuple[str, dict[str, Any]]:
+    conditions: list[str] = []
+    parameters: dict[str, Any] = {}
+    for number, (org_id, first, records) in enumerate(groups):
+        conditions.append(
+            f"(org_id = {{org{number}:UUID}} AND seq >= {{first{number}:UInt64}} AND seq < {{end{number}:UInt64}})"
+        )
+        parameters |= {f"org{number}": str(org_id), f"first{number}": first, f"end{number}": first + len(records)}
+    return " OR ".join(conditions), parameters
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    keys = pa.table({"org_id": table["org_id"].cast(pa.binary()), "seq": table["seq"]})
+    return table.take(pc.sort_indices(keys, sort_keys=[("org_id", "ascending"), ("seq", "ascending")]))
+
+
+def _bytes(column: pa.ChunkedArray) -> pa.Array:
+    """The values of a column with every text as bytes."""
+    values = column.combine_chunks()
+    if pa.types.is_list(values.type):
+        return pa.ListArray.from_arrays(values.offsets, _bytes(pa.chunked_array([values.values])))
+    is_text = pa.types.is_string(values.type) or pa.types.is_fixed_size_binary(values.type)
+    return values.cast(pa.binary()) if is_text else values
+
+
+def broken_parts(store: EventStore, parts: Sequence[str]) -> list[str]:
+    """Those of the parts whose files are damaged or incomplete, indexes included, by their checksums."""
+    return [name for name in parts if not _is_whole(store, name)]
+
+
+def _is_whole(store: EventStore, name: str) -> bool:
+    try:
+        rows = store.rows(f"CHECK TABLE events PART {_quoted(name)} SETTINGS check_query_single_value_result = 0", {})
+    except StoreError as error:
+        if "NO_SUCH_DATA_PART" in str(error):  # merged meanwhile, which reads it whole
+            return True
+        raise
+    return all(int(row[1]) for row in rows)
+
+
+def detach_part(store: EventStore, name: str) -> None:
+    """Take a damaged part out of the table; its files stay in the folder `detached` of the table."""
+    store.change(f"ALTER TABLE events DETACH PART {_quoted(name)}")
+
+
+def _quoted(name: str) -> str:
+    return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
