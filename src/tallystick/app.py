@@ -80,6 +80,7 @@ from tallystick.web.error_pages import show_error, wants_page
 from tallystick.web.routes import WEB
 from tallystick.work import leases
 from tallystick.work.background import Worker, stop_workers
+from tallystick.work.disk_space import DiskSpace
 from tallystick.work.request_pools import SHORT_THREADS, RequestPools
 
 logger = structlog.get_logger(__name__)
@@ -136,6 +137,7 @@ class Services:
     """The services of one server process: those that a request may ask for by name, and the background workers."""
 
     settings: Settings
+    disk: DiskSpace
     connections: Connections
     pools: RequestPools
     authenticator: Authenticator
@@ -176,15 +178,14 @@ def build(settings: Settings) -> Services:
     """Build the services from the settings; nothing is opened, nothing runs yet."""
     connections = Connections(settings)
     database, store, recording = connections.background, connections.background_store, connections.recording
-    pool, shipper = Pool(), Shipper(database, store)
+    disk = DiskSpace(settings.data_dir, settings.least_free_mb << 20)
+    pool, shipper = Pool(), Shipper(database, store, disk=disk if store.embedded else None)
     sequencer = Sequencer(recording, pool, redacted_keys=settings.redacted_keys)
     pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
-    recorder = Recorder(
-        recording, pool, sequencer, settings.redacted_keys, settings.data_dir, partial(_find_held, pools, finder)
-    )
+    recorder = Recorder(recording, pool, sequencer, settings.redacted_keys, disk, partial(_find_held, pools, finder))
     signer = Signer(database, Keyring(settings.secret_keys, settings.public_host), settings.data_dir)
     prover = Prover(connections.requests, signer)
-    exporter = _exporter(settings, database, store, prover, recorder)
+    exporter = _exporter(settings, database, store, prover, recorder, disk)
     archive = _archive(settings, database, store, prover)
     eraser = _eraser(settings, database, store, archive)
     checker, backup_worker = Checker(database, store), BackupWorker(database, store)
@@ -211,6 +212,7 @@ def build(settings: Settings) -> Services:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
     return Services(
         settings=settings,
+        disk=disk,
         connections=connections,
         pools=pools,
         authenticator=Authenticator(recording, rate_limit=RateLimit(settings.rate_limit)),
@@ -256,13 +258,14 @@ async def _find_held(
 
 
 def _exporter(
-    settings: Settings, database: Database, store: EventStore, prover: Prover, recorder: Recorder
+    settings: Settings, database: Database, store: EventStore, prover: Prover, recorder: Recorder, disk: DiskSpace
 ) -> Exporter:
     going = partial(deletion_state, database)
-    maker = ReportBuilder(database, store, prover, settings.data_dir, settings.compliance_dir, going)
+    maker = ReportBuilder(database, store, prover, settings.data_dir, settings.compliance_dir, going, disk)
     made = Exporter(
         database, store, prover, settings.data_dir, note=exported_ranges.add_ranges, deletions=going,
-        builders={REPORT: maker.report, EVIDENCE: maker.evidence}, most_bytes=settings.exports_mb * 1_000_000,
+        builders={REPORT: maker.report, EVIDENCE: maker.evidence}, disk=disk,
+        most_bytes=settings.exports_mb * 1_000_000,
     )  # fmt: skip
     made.on_own_action = recorder.own_actions_waiting
     made.is_recording = recorder.is_busy
@@ -383,7 +386,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
     for_api = ApiServices(
         made.settings, made.connections.recording, made.database, made.pools, made.store, made.authenticator,
         made.recorder, made.finder, made.hub, made.prover, made.checker, made.eraser, made.exporter,
-        made.destination_context, made.delivery_worker, made.bodies, made.data_access,
+        made.destination_context, made.delivery_worker, made.bodies, made.data_access, made.disk,
     )  # fmt: skip
     app = Litestar(
         route_handlers=[API, WEB],

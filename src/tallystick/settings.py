@@ -157,6 +157,12 @@ class Settings:
         read_reader_networks, shown="this machine",
     )  # fmt: skip
     metrics_token: str = _setting("", "Bearer token with which others can read `/metrics`.", read_secret, shown="none")
+    least_free_mb: int = _setting(
+        "1024",
+        "Megabytes that stay free on the disk of the data directory. Below that, new events are recorded but not "
+        "searchable, and exports and backups wait; below a quarter of it, recording is refused.",
+        read_whole_number(4, 1_000_000_000),
+    )
     exports_mb: int = _setting(
         "10000",
         "Megabytes that the export files of one organization can have, reports and evidence included; never more than "

@@ -16,6 +16,7 @@ from tallystick.ledger.signer import Signer
 from tallystick.query.scope import Scope
 from tallystick.render.compliance_report import ComplianceReport, QuestionReport
 from tallystick.secret_keys import SecretKeys
+from tallystick.work.disk_space import DiskSpace
 from tests.fixtures.spine import Spine
 
 CALLER = Caller(address="192.0.2.1", peer="192.0.2.1", source="api")
@@ -33,7 +34,9 @@ class Desk:
         signer.open()
         self.prover = Prover(spine.database, signer)
         going = lambda _: (False, None)  # noqa: E731
-        maker = ReportBuilder(spine.database, spine.store, self.prover, data_dir, folder, going, breath_seconds=0)
+        maker = ReportBuilder(
+            spine.database, spine.store, self.prover, data_dir, folder, going, DiskSpace(data_dir), breath_seconds=0
+        )
         others = {REPORT: maker.report, EVIDENCE: maker.evidence}
         self.exporter = Exporter(spine.database, spine.store, self.prover, data_dir, builders=others)
 

@@ -9,6 +9,7 @@ from tallystick.access.scopes import api_key_scope
 from tallystick.errors import Conflict
 from tallystick.exports import files, request
 from tallystick.ids import new_uuid
+from tallystick.work.disk_space import DiskSpace
 from tests.exports.export_driver import ask, exporter, show
 from tests.fixtures.spine import Spine
 
@@ -27,7 +28,7 @@ def scope(sqlite_spine: Spine):
 
 def free(monkeypatch, number):
     """Let the disk have so many free bytes beside those that recording needs."""
-    monkeypatch.setattr(files.shutil, "disk_usage", lambda _path: Usage(0, 0, number + files.MIN_FREE_BYTES))
+    monkeypatch.setattr(DiskSpace, "free", lambda disk: number + disk.least_bytes)
 
 
 def keep_file(data_dir, org_id, size):
@@ -70,19 +71,19 @@ def test_another_organizations_export_is_made_whatever_the_first_one_keeps(sqlit
 def test_each_organization_may_have_a_tenth_of_what_is_free_for_it(monkeypatch, tmp_path):
     first, second = new_uuid(0), new_uuid(0)
     free(monkeypatch, 100_000)
-    assert files.space_left(tmp_path, first, GIGABYTE) == 10_000
+    assert files.space_left(tmp_path, first, GIGABYTE, DiskSpace(tmp_path)) == 10_000
     keep_file(tmp_path, first, 10_000)
     free(monkeypatch, 90_000)
     with pytest.raises(Conflict):
-        files.space_left(tmp_path, first, GIGABYTE)
-    assert files.space_left(tmp_path, second, GIGABYTE) == 9_000
-    assert files.space_left(tmp_path, second, 500) == 500
+        files.space_left(tmp_path, first, GIGABYTE, DiskSpace(tmp_path))
+    assert files.space_left(tmp_path, second, GIGABYTE, DiskSpace(tmp_path)) == 9_000
+    assert files.space_left(tmp_path, second, 500, DiskSpace(tmp_path)) == 500
 
 
 def test_a_disk_without_free_space_refuses_everybody_in_words(monkeypatch, tmp_path):
     free(monkeypatch, -1)
     with pytest.raises(Conflict) as refusal:
-        files.space_left(tmp_path, new_uuid(0), GIGABYTE)
+        files.space_left(tmp_path, new_uuid(0), GIGABYTE, DiskSpace(tmp_path))
     assert refusal.value.code == "no_export_space"
 
 

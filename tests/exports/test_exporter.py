@@ -19,6 +19,7 @@ from tallystick.exports.tables import exports
 from tallystick.retention import exported_ranges
 from tallystick.search.filters import query_from
 from tallystick.store.errors import StoreError
+from tallystick.work.disk_space import DiskSpace
 from tests.exports.export_driver import ask, exporter, made, rows_of, show
 from tests.fixtures.spine import Spine
 
@@ -192,15 +193,15 @@ def test_cancelling_ends_it_while_it_is_made_and_leaves_no_file(sqlite_spine: Sp
     work = exporter(sqlite_spine, tmp_path)
     public_id = ask(sqlite_spine, scope, "ndjson")
     begun, go_on = threading.Event(), threading.Event()
-    check = files.check_free_space
+    check = DiskSpace.check
 
-    def pause(data_dir):
-        check(data_dir)
+    def pause(disk):
+        check(disk)
         if begun.is_set():
             go_on.wait(10)
         begun.set()
 
-    monkeypatch.setattr(files, "check_free_space", pause)
+    monkeypatch.setattr(DiskSpace, "check", pause)
     running = threading.Thread(target=work.step)
     running.start()
     begun.wait(10)
@@ -239,8 +240,7 @@ def test_a_row_whose_file_is_lost_says_so(sqlite_spine: Spine, scope, tmp_path):
 
 
 def test_a_full_disk_is_said_and_nothing_is_left(sqlite_spine: Spine, scope, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "MIN_FREE_BYTES", 1 << 62)
-    work = exporter(sqlite_spine, tmp_path)
+    work = exporter(sqlite_spine, tmp_path, disk=DiskSpace(tmp_path, 1 << 62))
     public_id = ask(sqlite_spine, scope)
     now = clock.now_us()
     for run in range(MAX_RUNS):

@@ -28,3 +28,22 @@ def test_a_store_with_other_columns_is_left_alone_and_the_error_says_what_to_do(
     command = [sys.executable, "-c", OPENED, f"chdb://{tmp_path}/events"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert "made by another version" in done.stdout, done.stderr
+
+
+EARLIER = """
+import sys
+from tallystick.store.events import EventStore
+from tallystick.store.schema import TABLE_SETTINGS
+store = EventStore(sys.argv[1])
+store.open()
+store.change("ALTER TABLE events RESET SETTING min_rows_to_fsync_after_merge")
+store.open()
+made = store.rows("SELECT create_table_query FROM system.tables WHERE name = 'events'", {})[0][0]
+print(all(f"{name} = {value}" in made for name, value in TABLE_SETTINGS.items()))
+"""
+
+
+def test_a_store_of_an_earlier_version_gets_the_settings_of_this_one(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", EARLIER, f"chdb://{tmp_path}/events"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "True", done.stderr

@@ -17,6 +17,7 @@ from tallystick.live.hub import LiveHub
 from tallystick.search.find import Finder
 from tallystick.settings import Settings
 from tallystick.store.events import EventStore
+from tallystick.work.disk_space import DiskSpace
 from tallystick.work.fair_limiter import FairLimiter, Shares
 from tallystick.work.request_pools import RequestPools
 
@@ -51,6 +52,7 @@ class ApiServices:
         delivery_worker: DeliveryWorker,
         bodies: Allowance,
         data_access: DataAccessRecorder,
+        disk: DiskSpace,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -70,7 +72,7 @@ class ApiServices:
         self.public_reads = RateLimit(
             PUBLIC_READS_PER_SECOND, detail="This address sends too many requests. Wait before the next one."
         )
-        self.readiness = Readiness(database, store, settings.data_dir)
+        self.readiness = Readiness(database, store, disk)
         self.bodies = bodies
         self.data_access = data_access
         self.streams = FairLimiter(STREAMS, "streams", busy="too_many_streams")

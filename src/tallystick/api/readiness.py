@@ -1,9 +1,7 @@
 """Readiness of the server: control database, event store and disk."""
 
-import shutil
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -13,10 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick import telemetry
 from tallystick.database.engine import Database
-from tallystick.ingest.recorder import LEAST_FREE_BYTES
 from tallystick.store import erasing
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
+from tallystick.work.disk_space import DiskSpace
 
 SECONDS = 3.0
 # The endpoint takes no key: results are cached for this long.
@@ -28,10 +26,10 @@ logger = structlog.get_logger()
 class Readiness:
     """Checks each part for at most SECONDS. A check that hangs is not started again until it ends."""
 
-    def __init__(self, database: Database, store: EventStore, data_dir: Path) -> None:
+    def __init__(self, database: Database, store: EventStore, disk: DiskSpace) -> None:
         self._database = database
         self._store = store
-        self._data_dir = data_dir
+        self._disk = disk
         self._running: set[str] = set()
         self._lock = anyio.Lock()
         self._threads = anyio.CapacityLimiter(3)
@@ -77,6 +75,5 @@ class Readiness:
         telemetry.store_changes_failing.set(bool(erasing.failure_of_changes(self._store)))
 
     def _check_disk(self) -> None:
-        free = shutil.disk_usage(self._data_dir).free
-        if free < LEAST_FREE_BYTES:
-            raise OSError(f"{free} bytes are free; {LEAST_FREE_BYTES} are required")
+        if not self._disk.may_record():
+            raise OSError(f"{self._disk.free()} bytes are free; {self._disk.least_for_recording} are required")

@@ -47,6 +47,7 @@ from tallystick.search import scan
 from tallystick.search.filters import query_from
 from tallystick.store import grouping
 from tallystick.store.events import EventStore
+from tallystick.work.disk_space import DiskSpace
 
 LEAST_UNREVIEWED_US = 60 * SECOND_US
 BREATH_SECONDS = 0.01  # between two questions, so that pages waiting for the event store come first
@@ -63,6 +64,7 @@ class ReportBuilder:
         data_dir: Path,
         folder: Path | None,
         deletions: DeletionState,
+        disk: DiskSpace,
         *,
         breath_seconds: float = BREATH_SECONDS,
     ) -> None:
@@ -73,6 +75,7 @@ class ReportBuilder:
         self._data_dir = data_dir
         self._folder = folder
         self._deletions = deletions
+        self._disk = disk
 
     def report(self, export: Export, scope: Scope, target: HashedFile, watch: ProgressCallback) -> int:
         """Writes a report as JSON; returns the number of events in its period."""
@@ -113,7 +116,7 @@ class ReportBuilder:
             )
             for block in chain(counted, later):
                 yield block
-                files.check_free_space(self._data_dir)
+                self._disk.check()
                 watch(min(1000 * block[-1].index // end, 999))
 
         selection = Selection(

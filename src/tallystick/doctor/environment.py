@@ -1,6 +1,5 @@
 """Checks of the data directory, the disk, the event store, the archive and the mail server."""
 
-import shutil
 import smtplib
 import time
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,6 @@ from tallystick.destinations.storage_settings import archive_storage
 from tallystick.doctor.check_result import CheckResult, fine, problem, warning
 from tallystick.errors import SettingsError
 from tallystick.http.unknown_proxies import recent_peers
-from tallystick.ingest.recorder import LEAST_FREE_BYTES
 from tallystick.ledger.tables import logs
 from tallystick.retention.archive import has_marker
 from tallystick.secret_keys import KEPT_FILE
@@ -32,8 +30,8 @@ from tallystick.settings import Settings
 from tallystick.store import erasing, transfer
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
+from tallystick.work.disk_space import DiskSpace
 
-LOW_SPACE_BYTES = 4 * LEAST_FREE_BYTES
 TIMEOUT_SECONDS = 5
 SHOWN_PEERS = 3
 SHOWN_PATHS = 3
@@ -68,12 +66,14 @@ def check_data_directory(settings: Settings) -> Iterator[CheckResult]:
         refuse_interrupted(place)
     except SettingsError as half:
         yield problem("restore", half.detail, "Run the restore again.")
-    free = shutil.disk_usage(place).free
+    disk = DiskSpace(place, settings.least_free_mb << 20)
+    free = disk.free()
     words = f"{free / 1e9:,.1f} GB are free."
-    if free < LEAST_FREE_BYTES:
+    if not disk.may_record():
         yield problem("disk", words, "Recording is refused until there is more space. Free some up.")
-    elif free < LOW_SPACE_BYTES:
-        yield warning("disk", words, "Below 0.3 GB recording is refused. Free up space.")
+    elif not disk.may_work():
+        advice = f"Below {disk.least_for_recording / 1e9:,.1f} GB recording is refused. Free up space."
+        yield warning("disk", f"{words} New events are not searchable, and exports and backups wait.", advice)
     else:
         yield fine("disk", words)
 

@@ -32,6 +32,7 @@ from tallystick.search.filters import query_from
 from tallystick.store.bounded_rows import size_of
 from tallystick.store.events import EventStore
 from tallystick.store.reading import extent
+from tallystick.work.disk_space import DiskSpace
 
 STEP_EVENTS = 2_000  # events between two checks of whether the export was cancelled
 STEP_BYTES = 256 << 10  # and bytes of them: a PDF of large events takes seconds for each megabyte
@@ -76,9 +77,11 @@ class ExportBuilder:
         deletions: DeletionState,
         builders: Mapping[str, BuildFunction],
         most_bytes: int,
+        disk: DiskSpace,
     ) -> None:
         """`most_bytes`: of all export files of one organization."""
         self._most_bytes = most_bytes
+        self._disk = disk
         self._builders = builders
         self._deletions = deletions
         self._database = database
@@ -88,7 +91,7 @@ class ExportBuilder:
 
     def build(self, one: Export, watch: ProgressCallback, *, now: int) -> ExportResult:
         """Write the file of an export; TallystickError when it must not or cannot be written, EventsDeleted."""
-        files.check_free_space(self._data_dir)
+        self._disk.check()
         space = self.space_left(one.org_id)
         scope = self._scope(one, now)
         marks = bytearray(one.position) if KINDS[one.format].is_whole and one.position <= MAX_MARKED else None
@@ -106,7 +109,7 @@ class ExportBuilder:
 
     def space_left(self, org_id: UUID) -> int:
         """The bytes that the organization's next file may have; Conflict (`no_export_space`)."""
-        return files.space_left(self._data_dir, org_id, self._most_bytes)
+        return files.space_left(self._data_dir, org_id, self._most_bytes, self._disk)
 
     def _scope(self, one: Export, now: int) -> Scope:
         """The requester's scope; Forbidden when the role is not the one of the request."""
@@ -135,7 +138,7 @@ class ExportBuilder:
             raise TallystickError(f"The format {one.format} cannot be written newest first.")
         ends = extent(self._store, scope, query)
         with closing(scan.newest_first(self._database, self._store, scope, query, one.position, one.first)) as found:
-            blocks = seen.count_blocks(found, lambda event: _share_of_time(event, ends), watch, self._data_dir)
+            blocks = seen.count_blocks(found, lambda event: _share_of_time(event, ends), watch, self._disk)
             write(blocks, cast("BinaryIO", target), FileDescription(self._about(one, scope), one.layout))
 
     def _write_bundle(
@@ -163,7 +166,7 @@ class ExportBuilder:
         )
         end = max(one.position, 1)
         found = scan.in_order_of_index(self._database, self._store, scope, query, one.first, one.position)
-        blocks = seen.count_blocks(found, lambda event: 1000 * event.index // end, watch, self._data_dir)
+        blocks = seen.count_blocks(found, lambda event: 1000 * event.index // end, watch, self._disk)
         records: Iterable[StoredEvent] = (
             # Also records above the position: they explain what was deleted since the request.
             scan.explanatory_records(self._database, self._store, scope, self._signed_size(scope, one.position))
@@ -218,7 +221,7 @@ class _EventCounter:
         blocks: Iterable[Sequence[StoredEvent]],
         share: Callable[[StoredEvent], int],
         watch: ProgressCallback,
-        data_dir: Path,
+        disk: DiskSpace,
     ) -> Iterator[Sequence[StoredEvent]]:
         """Pass the events on in pieces, and report progress after each: `share` gives it from the last event."""
         for block in blocks:
@@ -228,7 +231,7 @@ class _EventCounter:
                 if self._marks is not None:
                     for event in piece:
                         self._marks[event.index] = not event.remains
-                files.check_free_space(data_dir)
+                disk.check()
                 watch(min(share(piece[-1]), 999))
 
 

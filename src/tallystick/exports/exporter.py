@@ -27,6 +27,7 @@ from tallystick.query.scope import Principal, Scope
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 from tallystick.work.background import Background
+from tallystick.work.disk_space import DiskSpace
 from tallystick.work.leases import Lease
 from tallystick.work.pauses import Pauses
 
@@ -67,6 +68,7 @@ class Exporter(Background):
         deletions: DeletionState = lambda _: (False, None),
         builders: Mapping[str, BuildFunction] | None = None,
         most_bytes: int = MOST_BYTES,
+        disk: DiskSpace | None = None,
     ) -> None:
         """`builders` are for the kinds that are not formats of events, such as reports; `most_bytes` is the limit of
         all files of one organization."""
@@ -74,7 +76,9 @@ class Exporter(Background):
         super().__init__("exports", idle_seconds=IDLE_SECONDS, lease=lease)
         self._database = database
         self._data_dir = data_dir
-        self._maker = ExportBuilder(database, store, prover, data_dir, deletions, builders or {}, most_bytes)
+        self._maker = ExportBuilder(
+            database, store, prover, data_dir, deletions, builders or {}, most_bytes, disk or DiskSpace(data_dir)
+        )
         self._last_org = UUID(int=0)
         self._open: list[UUID] = []  # the organizations of the exports that are begun, the one being built last
         self._pauses = Pauses[UUID]("exports", seconds=PAUSE_SECONDS)  # by export: its last run met an outage

@@ -1,7 +1,6 @@
 """The files of exports: exports/<organization>/<export> in the data directory, readable by the server alone."""
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +8,13 @@ from typing import BinaryIO
 from uuid import UUID
 
 from tallystick.durable import replace_file
-from tallystick.errors import Conflict, Unavailable
+from tallystick.errors import Conflict
+from tallystick.work.disk_space import DiskSpace
 
 FOLDER = "exports"
 UNFINISHED = ".part"
 SHARE = 10  # of what is free on the disk, one organization's files may take this part
 SPACE_ADVICE = "Delete some, wait until they expire, or export fewer events."
-MIN_FREE_BYTES = 1 << 30  # recording stops when less than half of it is free
 
 
 def path_of(data_dir: Path, org_id: UUID, export_id: UUID) -> Path:
@@ -104,14 +103,14 @@ def list_files(data_dir: Path) -> Iterator[Path]:
     yield from (path for path in folder.glob("*/*") if path.is_file())
 
 
-def space_left(data_dir: Path, org_id: UUID, most_bytes: int) -> int:
+def space_left(data_dir: Path, org_id: UUID, most_bytes: int, disk: DiskSpace) -> int:
     """How many bytes more the export files of an organization may have.
 
     All of them may have `most_bytes`, and a tenth of what the disk has for export files beside those of other
     organizations: so none of these can use up the disk. Raises Conflict (`no_export_space`) if nothing is left.
     """
     kept = sum(_size(path) for path in (data_dir / FOLDER / org_id.hex).glob("*"))
-    free = max(0, shutil.disk_usage(data_dir).free - MIN_FREE_BYTES)
+    free = max(0, disk.free() - disk.least_bytes)
     share = min(most_bytes, (free + kept) // SHARE)
     if kept >= share:
         raise Conflict(
@@ -131,12 +130,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:  # deleted meanwhile
         return 0
-
-
-def check_free_space(data_dir: Path) -> None:
-    """Raise Unavailable (`no_room`) when the disk is nearly full."""
-    if shutil.disk_usage(data_dir).free < MIN_FREE_BYTES:
-        raise Unavailable(
-            f"Less than {MIN_FREE_BYTES >> 20:,} MiB are free on the server's disk. The operator must free up space.",
-            code="no_room",
-        )

@@ -1,10 +1,8 @@
 """The recorder: records the events of a request."""
 
 import asyncio
-import shutil
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import select
@@ -20,13 +18,13 @@ from tallystick.ingest.sequencer import Sequencer
 from tallystick.ingest.submission import KnownEvent, RecordingAnswer, Submission
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import Scope
+from tallystick.work.disk_space import DiskSpace
 from tallystick.work.fair_limiter import Shares
 from tallystick.work.fair_thread_pool import FairThreadPool
 
 WAIT_SECONDS = 10.0
 # Below this a body is prepared faster than a thread takes it over.
 SMALL_BODY = 4 << 10
-LEAST_FREE_BYTES = 256 << 20
 # Preparing computes: two threads at once for one organization, and one that is left to others.
 PREPARING = Shares(places=3, of_organization=2, of_principal=2, waiting=800)
 _KEY_LENGTH = 255
@@ -41,18 +39,16 @@ class Recorder:
         pool: Pool,
         sequencer: Sequencer,
         redacted_keys: frozenset[str],
-        data_dir: Path,
+        disk: DiskSpace,
         find_events: FindEvents,
     ) -> None:
         self._database = database
         self._pool = pool
         self._sequencer = sequencer
         self._redacted_keys = redacted_keys
-        self._data_dir = data_dir
+        self._disk = disk
         self._find_events = find_events
         self._preparing = FairThreadPool(PREPARING, "recording requests")
-        self._disk_checked_at = 0.0
-        self._disk_free = True
 
     async def record(
         self, scope: Scope, body: bytes, content_type: str, *, idempotency_key: str | None = None
@@ -134,9 +130,5 @@ class Recorder:
         return int(found or 0)
 
     def _check_disk(self) -> None:
-        now = time.monotonic()
-        if now - self._disk_checked_at > 1:
-            self._disk_checked_at = now
-            self._disk_free = shutil.disk_usage(self._data_dir).free >= LEAST_FREE_BYTES
-        if not self._disk_free:
+        if not self._disk.may_record():
             raise Unavailable("The server's disk is full; nothing was recorded.", code="disk_full", retry_after=30)

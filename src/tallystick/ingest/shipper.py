@@ -15,6 +15,7 @@ from tallystick.store.errors import StoreError, StoreRefusal
 from tallystick.store.events import EventStore
 from tallystick.store.rows import Group, table_of
 from tallystick.work.background import Background
+from tallystick.work.disk_space import DiskSpace
 from tallystick.work.leases import Lease
 
 LEASE = "shipper"
@@ -34,8 +35,20 @@ logger = structlog.get_logger(__name__)
 class Shipper(Background):
     """Copies events from the journal to the event store, in index order by organization. Only search waits for it."""
 
-    def __init__(self, database: Database, store: EventStore, *, gather_seconds: float = GATHER_SECONDS) -> None:
-        """`gather_seconds`: how long it waits after a small shipment for more events to come."""
+    def __init__(
+        self,
+        database: Database,
+        store: EventStore,
+        *,
+        gather_seconds: float = GATHER_SECONDS,
+        disk: DiskSpace | None = None,
+    ) -> None:
+        """`gather_seconds`: how long it waits after a small shipment for more events to come.
+
+        `disk`: of an embedded event store, which gets nothing while space is short.
+        """
+        self._disk = disk
+        self._is_short_of_space = False
         lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
         super().__init__("shipping", idle_seconds=IDLE_SECONDS, breath_seconds=gather_seconds, lease=lease)
         self._database = database
@@ -67,6 +80,9 @@ class Shipper(Background):
         if not self._opened:
             self._store.open()  # a cluster may have been away when the server started
             self._opened = True
+        if self._waits_for_space():
+            self._measure()
+            return False
         store_id = self._store.identity()
         with self._database.write() as connection:
             now = clock.now_us()
@@ -83,6 +99,15 @@ class Shipper(Background):
             return False
         self._send(*fixed)
         return True
+
+    def _waits_for_space(self) -> bool:
+        """Whether the disk has too little space; merges, which need twice the space of their parts, wait as well."""
+        is_short = self._disk is not None and not self._disk.may_work()
+        if is_short != self._is_short_of_space:
+            self._store.allow_merges(not is_short)
+            self._is_short_of_space = is_short
+            logger.warning("shipping_waits_for_disk_space" if is_short else "shipping_goes_on")
+        return is_short
 
     def _send(self, shipment: Shipment, groups: list[Group]) -> None:
         """Insert a shipment; it counts as stored once all of it was read back."""

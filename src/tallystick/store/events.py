@@ -14,7 +14,7 @@ from tallystick.events.record import StoredEvent
 from tallystick.store.clients import Bounds, Clients
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.rows import ROW_COLUMNS, Group, arrow_stream, table_of
-from tallystick.store.schema import ADDED_LATER, COLUMNS, CREATE_EVENTS, CREATE_SETTINGS
+from tallystick.store.schema import ADDED_LATER, COLUMNS, CREATE_EVENTS, CREATE_SETTINGS, TABLE_SETTINGS_SQL
 
 _READ = (
     "SELECT seq, UUIDToNum(id), toUnixTimestamp64Micro(received_at), toUnixTimestamp64Micro(occurred_at), "
@@ -63,6 +63,8 @@ class EventStore:
             for statement in (CREATE_EVENTS, CREATE_IDENTITY, CREATE_PROBE, CREATE_ERASING, CREATE_REPLAYED):
                 client.command(statement, settings=CREATE_SETTINGS)
             _check_columns(client)
+            # An earlier version made the table with other settings.
+            client.command(f"ALTER TABLE events MODIFY SETTING {TABLE_SETTINGS_SQL}")
             client.command(
                 "INSERT INTO store_identity SELECT generateUUIDv4() WHERE (SELECT count() FROM store_identity) = 0"
             )
@@ -186,6 +188,11 @@ class EventStore:
         """Delete rows; on return no query sees them. Uses a reading client, so that recording goes on beside it."""
         with self._readers.borrow() as client:
             client.command(f"DELETE FROM events WHERE {where}", parameters=parameters)
+
+    def allow_merges(self, is_allowed: bool) -> None:
+        """Let the engine merge parts of the table, or not until it is allowed again or the process starts anew."""
+        with self._readers.borrow() as client:
+            client.command(f"SYSTEM {'START' if is_allowed else 'STOP'} MERGES events")
 
     def change(self, statement: str, parameters: Parameters | None = None) -> None:
         """Run a statement that alters a table, to its end. Uses a reading client, as `delete` does."""

@@ -66,7 +66,15 @@ ADDED_LATER = frozenset({"remains"})
 
 # Years as partitions: a quarter of a year in one part is found in faster than in four, and deletion goes by
 # row. 256 rows to a granule: the exact test of a word reads whole granules.
-# What is merged is on disk, so that the parts it came from need not stay for many minutes.
+# What an insert, a merge or a mutation writes is synchronized to the disk before it replaces anything, so that the
+# parts that it came from need not stay for many minutes.
+TABLE_SETTINGS = {
+    "fsync_after_insert": 1, "fsync_part_directory": 1,
+    "min_rows_to_fsync_after_merge": 1, "min_compressed_bytes_to_fsync_after_merge": 1,
+    "old_parts_lifetime": 30, "cleanup_delay_period": 10, "max_cleanup_delay_period": 20,
+    "non_replicated_deduplication_window": 10_000,
+}  # fmt: skip
+TABLE_SETTINGS_SQL = ", ".join(f"{name} = {value}" for name, value in TABLE_SETTINGS.items())
 CREATE_SETTINGS = {"allow_suspicious_low_cardinality_types": 1}
 CREATE_EVENTS = f"""
 CREATE TABLE IF NOT EXISTS events (
@@ -82,8 +90,5 @@ CREATE TABLE IF NOT EXISTS events (
 ) ENGINE = MergeTree
 PARTITION BY toYear(occurred_at)
 ORDER BY (org_id, occurred_at, seq)
-SETTINGS index_granularity = 256,
-    fsync_after_insert = 1, fsync_part_directory = 1, old_parts_lifetime = 30,
-    cleanup_delay_period = 10, max_cleanup_delay_period = 20,
-    non_replicated_deduplication_window = 10000
+SETTINGS index_granularity = 256, {TABLE_SETTINGS_SQL}
 """
