@@ -76,13 +76,12 @@ class EventStore:
                 self._identity = client.query("SELECT min(id) FROM store_identity").result_rows[0][0]
         return self._identity
 
-    def insert(self, groups: Sequence[Group], token: str) -> pa.Table:
-        """Insert rows, and return them. The same rows under the same token again change nothing.
+    def insert(self, groups: Sequence[Group], token: str) -> None:
+        """Insert rows. The same rows under the same token again change nothing.
 
-        The engine has written them, and asked for them to be on disk: `read_back` checks that they are.
+        On return the engine has written them and synchronized its files; `read_back` checks that they are whole.
         """
-        sent = table_of(groups)
-        data = arrow_stream(sent)
+        data = arrow_stream(table_of(groups))
         with self._writers.borrow() as client:
             client.raw_insert(
                 "events",
@@ -91,7 +90,6 @@ class EventStore:
                 fmt="ArrowStream",
                 settings={"insert_deduplication_token": token, "insert_deduplicate": 1},
             )
-        return sent
 
     def present(self, org_id: UUID, first: int, end: int) -> set[int]:
         """Which of the indexes first ≤ index < end are stored."""

@@ -1,4 +1,4 @@
-"""Reads inserted rows back: whether each column holds what was sent, and whether the files of the new parts are whole.
+"""Reads inserted rows back: whether the files of the new parts are whole, or whether each column holds what was sent.
 
 An insert that returned is no proof of that: the engine reported success for parts with empty files on a disk that had
 been full for a moment.
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
-from tallystick.store.rows import ROW_COLUMNS, Group
+from tallystick.store.rows import ROW_COLUMNS, Group, table_of
 from tallystick.store.schema import SEARCHED, folded
 
 # What a row holds of the sent columns; `details_values` only feeds `search_text`.
@@ -26,32 +26,24 @@ class NotReadBack(StoreError):
     """Rows that were inserted cannot be read as they were sent."""
 
 
-def inserted_parts(store: EventStore) -> frozenset[str]:
-    """The names of the active parts that came by an insert: no merge or mutation has made them."""
+def inserted_parts(store: EventStore) -> dict[str, int]:
+    """The number of rows of each active part that came by an insert: no merge or mutation has made it."""
     rows = store.rows(
-        "SELECT name FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND active "
+        "SELECT name, rows FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND active "
         "AND level = 0 AND max_block_number = min_block_number",
         {},
     )
-    return frozenset(row[0] for row in rows)
+    return {row[0]: row[1] for row in rows}
 
 
-def check_rows(store: EventStore, groups: Sequence[Group], sent: pa.Table, parts: Sequence[str] = ()) -> None:
-    """Raise NotReadBack unless the store holds every row exactly once and as it was sent.
+def check_rows(store: EventStore, groups: Sequence[Group]) -> None:
+    """Raise NotReadBack unless the store holds every row exactly once, with each column as it was sent.
 
-    `sent`: the rows of the groups. `parts`: those that the insert made, if they are known. They are read first, as one
-    statement for any number of organizations; if they have been merged meanwhile, the ranges of indexes are read.
+    Costs about a third of an insert: for rows of which it is not known which part has them, or since when.
     """
-    held = _read(store, "_part IN {parts:Array(String)}", {"parts": list(parts)}) if parts else None
-    if held is not None and held.num_rows == sent.num_rows:
-        _compare(sent, held)
-        return
-    row = 0
     for start in range(0, len(groups), RANGES_AT_ONCE):
         some = groups[start : start + RANGES_AT_ONCE]
-        count = sum(len(records) for _, _, records in some)
-        _compare(sent.slice(row, count), _read(store, *_ranges(some)))
-        row += count
+        _compare(table_of(some), _read(store, *_ranges(some)))
 
 
 def _compare(sent: pa.Table, held: pa.Table) -> None:
@@ -97,7 +89,10 @@ def _bytes(column: pa.ChunkedArray) -> pa.Array:
 
 
 def broken_parts(store: EventStore, parts: Sequence[str]) -> list[str]:
-    """Those of the parts whose files are damaged or incomplete, indexes included, by their checksums."""
+    """Those of the parts whose files are damaged or incomplete, indexes included.
+
+    The engine reads each file and compares it with the checksum that it computed while it wrote it.
+    """
     return [name for name in parts if not _is_whole(store, name)]
 
 
