@@ -34,6 +34,7 @@ from tallystick.clock import now_us
 from tallystick.compliance.reminder import ReminderWorker
 from tallystick.compliance.report_builder import ReportBuilder
 from tallystick.compliance.reports import EVIDENCE, REPORT
+from tallystick.connections import Connections
 from tallystick.data_access.recorder import DataAccessRecorder
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
@@ -50,7 +51,7 @@ from tallystick.erasure.eraser import Eraser
 from tallystick.erasure.personal_data import personal_data
 from tallystick.errors import SettingsError
 from tallystick.events.record import StoredEvent
-from tallystick.exports.exporter import MAX_OPEN, Exporter
+from tallystick.exports.exporter import Exporter
 from tallystick.http.allowance import Allowance
 from tallystick.http.request import BoundedRequest
 from tallystick.ingest.pool import Pool
@@ -71,9 +72,8 @@ from tallystick.retention.warning import warn
 from tallystick.schedules.export_email import ExportMailer
 from tallystick.schedules.export_queue import ExportQueue
 from tallystick.schedules.scheduler import Scheduler, schedule_lease
-from tallystick.search.find import COUNT_WORKERS, Finder
+from tallystick.search.find import Finder
 from tallystick.settings import Settings
-from tallystick.store.clients import Bounds
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 from tallystick.web.error_pages import show_error, wants_page
@@ -81,7 +81,7 @@ from tallystick.web.routes import WEB
 from tallystick.work import leases
 from tallystick.work.background import Worker, stop_workers
 from tallystick.work.disk_space import DiskSpace
-from tallystick.work.request_pools import SHORT_THREADS, RequestPools
+from tallystick.work.request_pools import RequestPools
 
 logger = structlog.get_logger(__name__)
 
@@ -93,43 +93,7 @@ INJECTED = (
 )  # fmt: skip
 
 
-RECORDING_THREADS = 4
-LIVE_THREADS = 2
-BACKGROUND_CLIENTS = 3 + MAX_OPEN  # an export that is begun holds one
-LOCK_MILLISECONDS = 1000  # for which background work waits for a row that another transaction has locked
 WORKER_SECONDS = 2.0  # for the step under way, after the stop
-
-
-class Connections:
-    """The control database and the event store, with connections of its own for each kind of work.
-
-    So no work waits for a connection or a thread that other work holds: neither recording for searches, nor searches
-    for exports. Connections are made when they are needed.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        url = settings.database_url
-        self.requests = Database(url, pool_size=12, threads=SHORT_THREADS)
-        self.recording = Database(url, pool_size=8, threads=RECORDING_THREADS)
-        self.background = Database(url, pool_size=20, lock_milliseconds=LOCK_MILLISECONDS)
-        self.live = Database(url, pool_size=LIVE_THREADS, threads=LIVE_THREADS)
-        bounds = Bounds(
-            # Each search may count beside it.
-            settings.events_clients + COUNT_WORKERS,
-            settings.events_threads,
-            settings.events_memory_mb,
-            settings.events_cache_mb,
-        )
-        self.store = EventStore(settings.events_url, bounds)
-        self.background_store = self.store.with_readers(BACKGROUND_CLIENTS)
-        self.live_store = self.store.with_readers(LIVE_THREADS)
-
-    def close(self) -> None:
-        """Close all of them."""
-        for store in (self.live_store, self.background_store, self.store):
-            store.close()
-        for database in (self.live, self.background, self.recording, self.requests):
-            database.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ CODE_LINES = {
     "a table of scopes and of roles from the routes, sign-ins that lock nobody else out (access, api, web)": 646,
     "foreign text shown by one function; CSV for Excel, PDF with details, imports (render, display_text, web)": 720,
     "a data directory that is closed to other accounts (backup, doctor, cli)": 68,
+    "inserts that are read back, and a floor of free space (store, ingest, work)": 235,
     "a rotation of the secret key (secret_keys, backup, cli, doctor)": 270,
 }
 

@@ -1,0 +1,46 @@
+"""The connections of a server process to its control database and its event store."""
+
+from tallystick.database.engine import Database
+from tallystick.exports.exporter import MAX_OPEN
+from tallystick.search.find import COUNT_WORKERS
+from tallystick.settings import Settings
+from tallystick.store.clients import Bounds
+from tallystick.store.events import EventStore
+from tallystick.work.request_pools import SHORT_THREADS
+
+RECORDING_THREADS = 4
+LIVE_THREADS = 2
+BACKGROUND_CLIENTS = 3 + MAX_OPEN  # an export that is begun holds one
+LOCK_MILLISECONDS = 1000  # for which background work waits for a row that another transaction has locked
+
+
+class Connections:
+    """The control database and the event store, with connections of its own for each kind of work.
+
+    So no work waits for a connection or a thread that other work holds: neither recording for searches, nor searches
+    for exports. Connections are made when they are needed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        url = settings.database_url
+        self.requests = Database(url, pool_size=12, threads=SHORT_THREADS)
+        self.recording = Database(url, pool_size=8, threads=RECORDING_THREADS)
+        self.background = Database(url, pool_size=20, lock_milliseconds=LOCK_MILLISECONDS)
+        self.live = Database(url, pool_size=LIVE_THREADS, threads=LIVE_THREADS)
+        bounds = Bounds(
+            # Each search may count beside it.
+            settings.events_clients + COUNT_WORKERS,
+            settings.events_threads,
+            settings.events_memory_mb,
+            settings.events_cache_mb,
+        )
+        self.store = EventStore(settings.events_url, bounds)
+        self.background_store = self.store.with_readers(BACKGROUND_CLIENTS)
+        self.live_store = self.store.with_readers(LIVE_THREADS)
+
+    def close(self) -> None:
+        """Close all of them."""
+        for store in (self.live_store, self.background_store, self.store):
+            store.close()
+        for database in (self.live, self.background, self.recording, self.requests):
+            database.close()
