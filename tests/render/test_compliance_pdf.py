@@ -1,6 +1,7 @@
 """The compliance report as a PDF: whatever stands in the trail, it is shown as text, and fits."""
 
 import pytest
+from msgspec.structs import replace
 
 from tallystick.render.compliance_pdf import report_pdf
 from tallystick.render.compliance_report import (
@@ -83,6 +84,12 @@ def test_nothing_in_the_trail_breaks_it(text):
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_every_script_are_drawn(name):
     assert ink_of(report_pdf(report_of(name))) > ink_of(report_pdf(report_of(" "))) + 500
+
+
+def test_the_end_of_a_long_conclusion_is_there():
+    (review,) = report_of("x").reviews
+    long = replace(review, conclusion="All is well. " * 700 + "Except for the vault.")
+    assert "Except for the vault." in text_of(report_pdf(replace(report_of("x"), reviews=(long,))))
 
 
 def test_html_is_text_and_times_are_in_the_zone_of_the_period():

@@ -9,6 +9,7 @@ from typing import Any
 from tallystick.clock import SECOND_US, rfc3339
 from tallystick.compliance import framework
 from tallystick.database.engine import Database
+from tallystick.display_text import ELLIPSIS
 from tallystick.events.output import event_of
 from tallystick.events.record import Record, StoredEvent
 from tallystick.query.case_folding import fold
@@ -84,7 +85,7 @@ class Evidence:
             statuses["success"],
             statuses["failed"],
             self._count_users(query) if total else 0,
-            tuple(ValueCount(value[:MOST_CELL], number) for value, number in by_user),
+            tuple(ValueCount(_cell(value), number) for value, number in by_user),
             tuple(ValueCount(value, number) for value, number in _by_count(actions)[:MOST_TOP]),
             len(actions),
             self._newest(_with_status(query, "failed"), MOST_FAILURES) if statuses["failed"] else (),
@@ -122,7 +123,7 @@ class Evidence:
         large.sort(key=lambda pair: (-pair[1], -pair[0][1], pair[0][0]))
         groups = tuple(
             ValueGroup(
-                value[:MOST_CELL], number, search.per or "user", rfc3339(hour * HOUR_US), rfc3339((hour + 1) * HOUR_US)
+                _cell(value), number, search.per or "user", rfc3339(hour * HOUR_US), rfc3339((hour + 1) * HOUR_US)
             )
             for (value, hour), number in large[:MOST_EXCEPTIONAL]
         )
@@ -137,7 +138,7 @@ class Evidence:
         other = self._count(self.query(search.without), (column,), lambda record: (value_of(record),))
         rest = [(key[0], number) for key, number in found.items() if key[0] and key not in other]
         rest.sort(key=lambda pair: (-pair[1], pair[0]))
-        groups = tuple(ValueGroup(value[:MOST_CELL], number, "resource") for value, number in rest[:MOST_EXCEPTIONAL])
+        groups = tuple(ValueGroup(_cell(value), number, "resource") for value, number in rest[:MOST_EXCEPTIONAL])
         return ExceptionReport(
             search.says, search.query, len(rest), "resource", (), groups, len(groups) == len(rest), True
         )
@@ -223,12 +224,12 @@ def event_line(stored: StoredEvent) -> EventLine:
         event["id"],
         event["index"],
         rfc3339(stored.occurred_at),
-        str(actor.get("email") or actor.get("name") or actor.get("id") or "")[:MOST_CELL],
+        _cell(str(actor.get("email") or actor.get("name") or actor.get("id") or "")),
         event["action"],
-        str(resource.get("name") or resource.get("id") or "")[:MOST_CELL],
+        _cell(str(resource.get("name") or resource.get("id") or "")),
         str(event.get("context", {}).get("ip_address", "")),
         event["status"],
-        event["summary"][:MOST_CELL],
+        _cell(event["summary"]),
     )
 
 
@@ -245,3 +246,7 @@ def _with_status(query: Query, status: str) -> Query:
 
 def _by_count(counts: Counter[str]) -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _cell(value: str) -> str:
+    return value if len(value) <= MOST_CELL else value[: MOST_CELL - len(ELLIPSIS)] + ELLIPSIS

@@ -17,7 +17,7 @@ from tallystick.render.compliance_report import (
 )
 from tallystick.render.export_pdf import truncate
 from tallystick.render.fonts import Face
-from tallystick.render.lines import line_of, wrap, wrap_block
+from tallystick.render.lines import line_of, wrap, wrap_beginning, wrap_block
 from tallystick.render.pages import ACCENT, FAINT, INK, LEADING, MARGIN, RED, ROOM, Imprint, Pages
 
 BODY = 9.5
@@ -26,7 +26,7 @@ CELL = 7.0
 LABEL = 92.0
 INDENT = 12.0
 MAX_CELL = 200  # characters of a cell, before it is cut to its width
-MAX_TEXT = 4000  # characters of a text that are printed
+MAX_LINES = 60  # of one value
 COLUMNS: tuple[tuple[str, float, Face, float], ...] = (
     ("Timestamp", 84, "sans", CELL),
     ("User", 88, "sans", CELL),
@@ -242,9 +242,9 @@ def _review(pages: Pages, review: ReviewLine, report: ComplianceReport, zone: tz
     for word, other in (("Corrects", review.corrects), ("Corrected by", review.corrected_by)):
         if other:
             pages.add_lines(wrap(f"{word} {other}", "sans", SMALL, ROOM), colour=RED)
-    pages.add_lines(wrap_block(review.conclusion[:MAX_TEXT], "sans", BODY, ROOM))
+    pages.add_lines(wrap_block(review.conclusion, "sans", BODY, ROOM))
     for finding in review.findings:
-        words = f"{finding.severity}: {finding.note[:MAX_TEXT]}" if finding.note else finding.severity
+        words = f"{finding.severity}: {finding.note}" if finding.note else finding.severity
         pages.add_lines(wrap(f"{words} ({finding.event})", "sans", SMALL, ROOM - INDENT), MARGIN + INDENT)
     pages.add_lines(wrap(f"{review.id} · SHA-256 {review.sha256}", "mono", 6.5, ROOM), colour=FAINT)
 
@@ -281,7 +281,7 @@ def _heading(pages: Pages, words: str, aside: str = "") -> None:
 
 
 def _labelled(pages: Pages, label: str, text: str) -> None:
-    lines = wrap(text[:MAX_TEXT], "sans", BODY, ROOM - LABEL)
+    lines = wrap_beginning(text, "sans", BODY, ROOM - LABEL, MAX_LINES)
     pages.ensure_room(min(len(lines), 4) * BODY * LEADING)
     foot = pages.y - BODY * LEADING + BODY * (LEADING - 1) / 2
     pages.draw(line_of(label, "sans", BODY), MARGIN, foot, FAINT)

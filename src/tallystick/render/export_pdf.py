@@ -14,7 +14,7 @@ from tallystick.events.record import StoredEvent
 from tallystick.render.csv_lines import details_json
 from tallystick.render.fields import parse_actor, parse_details, parse_target, parse_what, parse_who
 from tallystick.render.fonts import Face
-from tallystick.render.lines import TextLine, line_of, wrap, wrap_block, wrap_code
+from tallystick.render.lines import TextLine, line_of, wrap, wrap_beginning, wrap_block, wrap_code
 from tallystick.render.pages import ACCENT, FAINT, INK, LEADING, MARGIN, RED, ROOM, TOP, Imprint, Pages
 
 MAX_ROWS = 250_000
@@ -22,6 +22,7 @@ BODY = 9.5
 CELL = 7.0
 GAP = 6.0
 MAX_LINES = 2
+MAX_COVER_LINES = 40  # of one value
 MIN_TRUNCATED = 2  # one character and the ellipsis
 MAX_CELL = 600  # characters that are laid out: more than two lines hold in any script
 MAX_DETAILS = 4000  # characters of an event's details that are printed; the other formats hold all
@@ -86,7 +87,7 @@ def _cover(pages: Pages, about: CoverPage) -> None:
     foot = _labelled(pages, "Events", [line_of("", "sans", BODY)])
     pages.reserve(COUNTS_FORM, MARGIN + LABEL, foot)
     for label, text in said:
-        _labelled(pages, label, wrap(text, "sans", BODY, ROOM - LABEL)[:40])
+        _labelled(pages, label, wrap_beginning(text, "sans", BODY, ROOM - LABEL, MAX_COVER_LINES))
     if about.checkpoint:
         pages.space(8)
         pages.rule()

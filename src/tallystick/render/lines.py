@@ -70,6 +70,17 @@ def wrap(text: str, face: Face, size: float, room: float) -> list[TextLine]:
     return _paragraph(display_line(text), face, size, room)
 
 
+def wrap_beginning(text: str, face: Face, size: float, room: float, most: int) -> list[TextLine]:
+    """As `wrap`, at most `most` lines of the text; a text with more ends with a line that says so.
+
+    A filter that was cut in silence would hide what it leaves out.
+    """
+    lines = wrap(text, face, size, room)
+    if len(lines) <= most:
+        return lines
+    return [*lines[:most], *wrap(f"… {len(lines) - most:,} more lines are left out here.", face, size, room)]
+
+
 def wrap_block(text: str, face: Face, size: float, room: float) -> list[TextLine]:
     """Wrap a text that has lines of its own, such as a note that a person wrote, paragraph by paragraph."""
     found: list[TextLine] = []

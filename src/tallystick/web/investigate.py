@@ -13,6 +13,7 @@ from tallystick.cases.related_events import DEFAULT_SPAN, RelatedEvents, find_re
 from tallystick.cases.threads import RELATIONS, Thread, threads_of
 from tallystick.clock import second_words
 from tallystick.database.engine import Database
+from tallystick.display_text import display_line
 from tallystick.events.changes import changes_of
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
@@ -38,6 +39,7 @@ SPANS = {
 NEAREST = 100  # events before and after
 MOST_PRESELECTED = 25  # a timeline of at most so many events has all of them ticked
 MOST_CHANGES = 3
+MOST_CHANGE = 200  # characters of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def timeline_entry(
     """The entry of an event, with the first of its changes; times in `zone`."""
     event = event_of(stored)
     changes = [
-        f"{change.path}: {change.before + ' → ' if change.before else ''}{change.after}"[:200]
+        display_line(f"{change.path}: {change.before + ' → ' if change.before else ''}{change.after}", MOST_CHANGE)
         for change in changes_of(event.get("changes", {}))
     ]
     return TimelineEntry(event_row(stored, zone), event["summary"], changes[:MOST_CHANGES], same, marks)
