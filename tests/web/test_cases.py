@@ -135,6 +135,14 @@ def test_a_report_is_a_file_named_for_its_case_and_its_making_is_recorded(alice_
         assert "Policy violation: S3 encryption required" in shown
 
 
+def test_a_report_says_where_it_leaves_out_the_rest_of_a_change(alice_asks, town):
+    town.record({"action": "change.vast", "changes": {"policy": "\U000e0041" * 10_000 + "end"}})
+    path = make(alice_asks, town.acme.get("/v1/audit-logs", params={"q": "action:change.vast"}).json()["data"][0]["id"])
+    written = alice_asks.get(f"{path}/report.md").text
+    assert "6,011 more characters, which the event holds" in written
+    assert "6,011 more characters" in " ".join(text_of(alice_asks.get(f"{path}/report.pdf").content).split())
+
+
 def test_markup_in_every_field_of_an_event_and_a_case_is_shown_as_text(alice_asks, town):
     zoo = town.acme.get("/v1/audit-logs", params={"q": "action:zoo.visited", "limit": 50}).json()["data"]
     path = make(alice_asks, *[event["id"] for event in zoo], title=ZOO[0])

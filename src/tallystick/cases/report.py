@@ -20,6 +20,7 @@ from tallystick.render.incident_pdf import incident_pdf
 from tallystick.render.incident_report import IncidentEvent, IncidentReport
 
 Format = Literal["pdf", "md"]
+MOST_FACT = 4000  # characters: laying out the largest events of a case would take minutes
 
 
 def report_of(case: Case, timeline: Timeline, organization: str, zone: tzinfo, now: int) -> IncidentReport:
@@ -86,10 +87,15 @@ def _incident_event(event: TimelineEvent, zone: tzinfo) -> IncidentEvent:
         status="Failed" if recorded["status"] == "failed" else "Success",
         is_failed=recorded["status"] == "failed",
         summary=recorded["summary"],
-        facts=tuple((label, text) for label, text in facts.items() if text),
+        facts=tuple((label, _beginning(text)) for label, text in facts.items() if text),
         marks=event.marks,
         note=event.case_event.note,
     )
+
+
+def _beginning(text: str) -> str:
+    left = len(text) - MOST_FACT
+    return text if left <= 0 else f"{text[:MOST_FACT]}… {left:,} more characters, which the event holds"
 
 
 def _change_text(value: object) -> str:
