@@ -92,10 +92,12 @@ def test_a_result_is_unchanged_in_a_file_and_readable_on_a_terminal(monkeypatch)
     assert (file.getvalue(), screen.getvalue()) == ("a\x9b2J\u202e\n b\n", "a⟨U+009B⟩2J⟨U+202E⟩\n b\n")
 
 
-def test_the_name_of_an_emoji_stays_as_it_is():
+@pytest.mark.parametrize("text", ["arn:fire:prod", "[bold]x[/bold]", "C:\\[/]\\[x", "end\\"])
+def test_neither_markup_nor_the_name_of_an_emoji_means_anything_in_a_message(text):
     with terminal.stderr.capture() as printed_text:
-        terminal.fail("arn:fire:prod [bold]x[/bold]")
-    assert printed_text.get() == "Error: arn:fire:prod [bold]x[/bold]\n"
+        terminal.fail(text)
+        terminal.note(text)
+    assert printed_text.get() == f"Error: {text}\n{text}\n"
 
 
 def test_a_name_adds_no_row_to_a_table_and_turns_none(monkeypatch):

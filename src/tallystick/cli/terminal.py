@@ -10,7 +10,6 @@ import msgspec
 import typer
 from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -47,12 +46,12 @@ def emit(value: Any) -> None:
 
 def note(text: str) -> None:
     """Prints a message on standard error, with unseen characters by their code points."""
-    stderr.print(escape(display_block(text)), soft_wrap=True)
+    stderr.print(Text(display_block(text)), soft_wrap=True)
 
 
 def fail(detail: str) -> int:
     """Prints an error on standard error and returns the exit status 1."""
-    stderr.print(f"[bold red]Error:[/] {escape(display_line(detail))}", soft_wrap=True)
+    stderr.print(Text.assemble(("Error:", "bold red"), f" {display_line(detail)}"), soft_wrap=True)
     return 1
 
 
