@@ -15,6 +15,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
+from tallystick import __version__
 from tallystick.access.authenticate import Authenticator
 from tallystick.access.rate_limit import RateLimit
 from tallystick.access.scopes import operator_scope
@@ -37,7 +38,7 @@ from tallystick.compliance.reports import EVIDENCE, REPORT
 from tallystick.connections import Connections
 from tallystick.data_access.recorder import DataAccessRecorder
 from tallystick.database.engine import Database
-from tallystick.database.migrate import upgrade
+from tallystick.database.migrate import revision_of, upgrade
 from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.delivery_worker import DeliveryWorker, MailServerRest
@@ -54,6 +55,7 @@ from tallystick.events.record import StoredEvent
 from tallystick.exports.exporter import Exporter
 from tallystick.http.allowance import Allowance
 from tallystick.http.request import BoundedRequest
+from tallystick.http.request_log import log_requests
 from tallystick.ingest.pool import Pool
 from tallystick.ingest.reconcile import reconcile
 from tallystick.ingest.recorder import Recorder
@@ -326,6 +328,9 @@ def _open(services: Services) -> None:
             for worker in services.delivery_workers:
                 worker.release_claims(connection, now_us())
     reconcile(services.database, services.store)
+    with services.database.read() as connection:
+        revision = revision_of(connection)
+    logger.info("started", version=__version__, revision=revision, settings=services.settings.shown())
     for prepare in services.preparations:
         prepare()
 
@@ -363,5 +368,6 @@ def create_app(settings: Settings, services: Services | None = None) -> Litestar
         logging_config=None,  # telemetry.configure_logging decides
         debug=False,
     )
-    app.asgi_handler = measure_requests(app.asgi_handler)
+    measured = measure_requests(app.asgi_handler)
+    app.asgi_handler = log_requests(measured, settings.trusted_proxies, access_log=settings.access_log == "on")
     return app

@@ -169,6 +169,10 @@ class Settings:
         "a tenth of what is free on the disk.",
         read_whole_number(1, 1_000_000_000),
     )
+    access_log: str = _setting(
+        "off", "Whether each request is logged, on or off: method, route, status, address and time.",
+        read_one_of("on", "off"),
+    )  # fmt: skip
     log_level: str = _setting(
         "info", "Log level: debug, info, warning or error.", read_one_of("debug", "info", "warning", "error")
     )
@@ -211,15 +215,18 @@ class Settings:
         """The host of `public_url`, without a port."""
         return urlsplit(self.public_url).hostname or "localhost"
 
-    def __repr__(self) -> str:
+    def shown(self) -> dict[str, str]:
+        """The settings by name, without their secrets."""
         optional = {
             name: MASKED if getattr(self, name) else "" for name in ("s3_secret_key", "metrics_token", "secret_key_old")
         }
         hidden = {"secret_key": MASKED, **optional} | {
             name: _masked(getattr(self, name) or "") for name in ("database_url", "events_url", "smtp_url")
         }
-        shown = (f"{item.name}={hidden.get(item.name, getattr(self, item.name))!r}" for item in _declared())
-        return f"Settings({', '.join(shown)})"
+        return {item.name: str(hidden.get(item.name, getattr(self, item.name))) for item in _declared()}
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.shown().items())})"
 
 
 def _declared() -> list[Field[Any]]:

@@ -15,6 +15,7 @@ from tallystick.api.problems import HANDLERS
 from tallystick.errors import SettingsError, Unavailable
 from tallystick.http import body
 from tallystick.http.allowance import Allowance
+from tallystick.http.request_log import log_requests
 from tallystick.store.errors import StoreError, StoreRefusal, StoreTimeout
 from tests.api.api_client import problem
 
@@ -29,6 +30,7 @@ def answer_to(error: Exception) -> Any:
         raise error
 
     app = Litestar([fail], exception_handlers=HANDLERS, openapi_config=None, logging_config=None)
+    app.asgi_handler = log_requests(app.asgi_handler, (), access_log=False)
     with TestClient(app) as client:
         return client.get("/failing/part")
 

@@ -77,7 +77,9 @@ def test_skippable_frames_are_skipped():
 
 
 @pytest.mark.parametrize(
-    ("encoding", "member"), [("gzip", gzip.compress(b"")), ("zstd", zstd.compress(b"")), ("zstd", SKIPPABLE)]
+    ("encoding", "member"),
+    [("gzip", gzip.compress(b"")), ("zstd", zstd.compress(b"")), ("zstd", SKIPPABLE)],
+    ids=["gzip", "zstd", "skippable"],
 )
 def test_a_body_has_a_bounded_number_of_members_also_of_empty_ones(encoding, member):
     full = PACK[encoding](b"{}")

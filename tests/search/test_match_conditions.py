@@ -15,7 +15,7 @@ from tallystick.query.conditions import And, AtPath, Condition, Contains, Equals
 from tallystick.search.match import compile_match
 from tallystick.store.clients import Bounds, connect
 from tallystick.store.query_sql import sql_for
-from tallystick.store.rows import ROW_COLUMNS, arrow_of
+from tallystick.store.rows import ROW_COLUMNS, arrow_stream, table_of
 from tallystick.store.schema import CREATE_EVENTS, CREATE_SETTINGS
 from tests.fixtures.sizes import size
 from tests.search.material import ADDRESSES, IDS, NETWORKS, PIECES, TIMES, cases, record
@@ -41,7 +41,7 @@ class Judge:
         half = len(rows) // 2
         for first, members in ((0, rows[:half]), (half, rows[half:])):
             if members:
-                block = arrow_of([(ORGANIZATION, first, members)])
+                block = arrow_stream(table_of([(ORGANIZATION, first, members)]))
                 self.client.raw_insert("judged", list(ROW_COLUMNS), block, fmt="ArrowStream")
 
     def finds(self, asked: Sequence[Query]) -> list[set[int]]:

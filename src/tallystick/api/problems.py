@@ -1,6 +1,5 @@
 """Errors as `application/problem+json` (RFC 9457)."""
 
-import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -96,7 +95,7 @@ def _store_problem(request: Request[Any, Any, Any], error: StoreError) -> Unavai
 
 
 def _unknown_problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    request_id = f"req_{secrets.token_hex(10)}"
+    request_id = request.scope["request_id"]  # type: ignore[typeddict-item]
     path = _template(request)
     logger.error("request_failed", request_id=request_id, method=request.method, path=path, exc_info=error)
     content = problem_members(500, "internal", "Internal error", _BROKEN, {"request_id": request_id})
