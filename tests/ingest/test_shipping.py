@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from tallystick import clock
+from tallystick.events.intake import MAX_EVENT
 from tallystick.ids import decode
 from tallystick.ingest import shipments
 from tallystick.ingest.shipper import Shipper
@@ -199,3 +200,33 @@ def test_two_shippers_never_send_at_once(spine: Spine) -> None:
     assert not other.step()
     spine.ship()
     assert spine.indexes(scope.org_id) == list(range(spine.size(scope.org_id)))
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("MOST_EVENTS", 10), ("MOST_BYTES", MAX_EVENT + 4000)], ids=["events", "bytes"]
+)
+def test_a_backlog_of_one_organization_delays_no_others_events(sqlite_spine: Spine, monkeypatch, name: str, most: int):
+    many, few = sqlite_spine.organization("many"), sqlite_spine.organization("few")
+    sqlite_spine.ship()
+    monkeypatch.setattr(shipments, name, most)
+    sqlite_spine.record(many, *(event(number, request={"text": "x" * 2000}) for number in range(100)))
+    theirs = sqlite_spine.record(few, event(1), event(2))
+    before = len(sqlite_spine.indexes(many.org_id))
+    assert sqlite_spine.shipper.step()
+    assert theirs.last_index in sqlite_spine.indexes(few.org_id)
+    assert before < len(sqlite_spine.indexes(many.org_id)) < before + 100
+    sqlite_spine.ship()
+    assert len(sqlite_spine.indexes(many.org_id)) == sqlite_spine.size(many.org_id)
+
+
+def test_no_organization_waits_for_ever_beside_many_small_ones(sqlite_spine: Spine, monkeypatch):
+    others = [sqlite_spine.organization(f"small-{number}") for number in range(4)]
+    large = sqlite_spine.organization("large")
+    sqlite_spine.ship()
+    monkeypatch.setattr(shipments, "MOST_EVENTS", 10)
+    sqlite_spine.record(large, *(event(number) for number in range(50)))
+    for other in others:
+        sqlite_spine.record(other, *(event(number) for number in range(8)))
+    before = len(sqlite_spine.indexes(large.org_id))
+    sqlite_spine.shipper.step()
+    assert len(sqlite_spine.indexes(large.org_id)) == before + 2

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from tallystick import ids
 from tallystick.clock import DAY_US, from_us
+from tallystick.events.intake import MAX_EVENT
 from tallystick.events.record import Record
 from tallystick.ingest.tables import shipment_ranges, shipments
 from tallystick.journal import batches
@@ -57,11 +58,28 @@ class _Load:
         self.events = 0
         self.bytes = 0
         self.months: set[int] = set()
+        self._most_events = MOST_EVENTS
+        self._most_bytes = MOST_BYTES
+
+    def share(self, organizations: int) -> None:
+        """Let the next of so many organizations have an equal part of what is left."""
+        self._most_events = self.events + -(-(MOST_EVENTS - self.events) // organizations)
+        self._most_bytes = self.bytes + (MOST_BYTES - self.bytes) // organizations
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room that an event always fits into."""
+        return self.events >= MOST_EVENTS or bool(self.events and self.bytes + MAX_EVENT > MOST_BYTES)
+
+    @property
+    def events_left(self) -> int:
+        """How many events the organization can still add."""
+        return self._most_events - self.events
 
     def takes(self, record: Record) -> bool:
         month = _month(record.occurred_at // DAY_US)
         size = len(record.what) + len(record.target) + len(record.who) + len(record.details)
-        full = self.events >= MOST_EVENTS or self.bytes + size > MOST_BYTES
+        full = self.events >= self._most_events or self.bytes + size > self._most_bytes
         if self.events and (full or (month not in self.months and len(self.months) >= MOST_MONTHS)):
             return False
         self.events += 1
@@ -71,19 +89,25 @@ class _Load:
 
 
 def fix_next(connection: Connection, *, store_id: UUID, now: int) -> tuple[Shipment, list[Group]] | None:
-    """Fix the next shipment from the journal, beyond earlier ones; None if there is nothing to ship."""
+    """Fix the next shipment from the journal, beyond earlier ones; None if there is nothing to ship.
+
+    Organizations share it, those first that have the least waiting: so a backlog of one delays no other's events.
+    """
     waiting = connection.execute(
         select(logs.c.org_id, logs.c.fixed_end, logs.c.size)
         .where(logs.c.size > logs.c.fixed_end)
-        .order_by(logs.c.fixed_end - logs.c.size)
+        .order_by(logs.c.size - logs.c.fixed_end)
     ).all()
     load = _Load()
     ranges: list[Range] = []
     groups: list[Group] = []
-    for row in waiting:
+    for place, row in enumerate(waiting):
+        if load.is_full:
+            break
+        load.share(len(waiting) - place)
         records = _records(connection, row.org_id, row.fixed_end, row.size, load)
         if not records:
-            break
+            continue
         ranges.append(Range(row.org_id, row.fixed_end, row.fixed_end + len(records)))
         groups.append((row.org_id, row.fixed_end, records))
     if not ranges:
@@ -100,7 +124,7 @@ def _records(connection: Connection, org_id: UUID, first: int, end: int, load: _
     taken: list[Record] = []
     at = first
     while at < end:
-        found = batches.read(connection, org_id, at, end, most=READ_AT_ONCE)
+        found = batches.read(connection, org_id, at, end, most=min(READ_AT_ONCE, max(1, load.events_left)))
         if not found:
             return taken
         for batch in found:
