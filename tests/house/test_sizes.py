@@ -39,6 +39,7 @@ CODE_LINES = {
     "foreign text shown by one function; CSV for Excel, PDF with details, imports (render, display_text, web)": 720,
     "a data directory that is closed to other accounts (backup, doctor, cli)": 68,
     "inserts that are read back, and a floor of free space (store, ingest, work)": 235,
+    "ids of requests, an access log, and a line at the start (http, app, settings)": 70,
     "a rotation of the secret key (secret_keys, backup, cli, doctor)": 270,
 }
 

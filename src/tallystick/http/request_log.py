@@ -21,8 +21,8 @@ def log_requests(app: ASGIApp, trusted_proxies: Sequence[Network], *, access_log
     """`app` with an id for each request, `req_…`; the `X-Request-Id` of a trusted proxy is used as it is.
 
     With `access_log`, one line is logged when an answer has ended or its client has gone: `request_served` with the
-    method, the route, the status, the client's address and the seconds. Paths and queries hold tokens of links, and what
-    people search for: the route is their template, such as `/v1/audit-logs/{id}`.
+    method, the route, the status, the client's address and the seconds. The route is the template of the path, such as
+    `/v1/audit-logs/{id}`: paths and queries hold tokens of links, and what people search for.
     """
 
     async def identify(scope: Any, receive: Any, send: Any) -> None:
