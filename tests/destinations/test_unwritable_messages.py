@@ -136,6 +136,19 @@ def test_a_message_that_the_receiver_refuses_holds_up_no_other(at, receiver, sta
     assert at.state(made)[0] == "sent", "it waited five minutes at most"
 
 
+@pytest.mark.parametrize("kind", ["webhook", "slack"])
+def test_a_receiver_that_refuses_the_text_of_an_event_gets_the_alert_without_it(at, receiver, kind):
+    receiver.refuses = b"<script>" if kind == "webhook" else b"script"
+    made = at.make(receiver.url, kind=kind)
+    at.put(made, "alr_1", data={"name": "<script>"}, facts=(("User", "<script>"),), plain_title=PLAIN_TITLE)
+    at.go()
+    at.go(6 * SECOND_US)
+    assert at.state(made) == ["waiting"]
+    at.go(340 * SECOND_US)
+    assert at.state(made) == ["sent"]
+    assert b"alr_1" in receiver.requests[-1][1]
+
+
 def test_an_error_of_our_own_with_one_message_holds_up_no_other(at, receiver, monkeypatch):
     send = WebhookKind.send
 

@@ -36,5 +36,16 @@ def plain_message(message: Message) -> Message:
     )
 
 
+def bare_message(message: Message) -> Message:
+    """The message without a text of events, for a receiver that refuses the full one, such as for a word in it."""
+    return msgspec.structs.replace(
+        message,
+        title=message.plain_title,
+        sentence="The receiver refused the full message.",
+        facts=(),
+        data={"id": message.id},
+    )
+
+
 def _ascii(text: str) -> str:
     return text.encode("ascii", "backslashreplace").decode("ascii")

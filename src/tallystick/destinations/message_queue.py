@@ -26,10 +26,13 @@ from tallystick.destinations.destination import WAITING, is_destination
 from tallystick.destinations.destination_health import record_health
 from tallystick.destinations.kinds.kind import DeliveryTarget, DestinationKind
 from tallystick.destinations.kinds.registry import kind_of
-from tallystick.destinations.message import Message, plain_message
+from tallystick.destinations.message import Message, bare_message, plain_message
 from tallystick.destinations.secrets import open_secrets
 from tallystick.destinations.tables import deliveries, delivery_attempts, destinations
 
+# Statuses with which a receiver, or a filter in front of it, refuses what a request contains.
+REFUSALS = frozenset({400, 403, 406, 413, 415, 422, 451})
+BARE_AFTER = 2  # attempts: until then the refusal may be a matter of minutes
 CLAIM_SECONDS = 400  # longer than any attempt takes: an email may take five minutes
 # The pauses that Standard Webhooks proposes; then the message is given up.
 PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -154,6 +157,7 @@ class MessageQueue(DeliveryQueue):
         row = claim.row
         with self._database.read() as connection:
             destination = _destination(connection, row)
+            is_refused = row.attempts >= BARE_AFTER and _last_status(connection, row) in REFUSALS
         if destination is None or destination.approval == WAITING:  # deleted, or led elsewhere after the claim
             return None
         try:
@@ -171,6 +175,7 @@ class MessageQueue(DeliveryQueue):
             remaining=_decode_recipients(row.left) if row.left else None,
         )
         kind, message = kind_of(destination.kind), _decode_message(row.message)
+        message = bare_message(message) if is_refused else message
         try:
             content = _write(kind, message)
         except Exception as error:
@@ -234,6 +239,13 @@ def _next_attempt(connection: Connection, row: Row[Any]) -> int:
     """The number of the next attempt; those before a manual retry count too."""
     mine = and_(delivery_attempts.c.org_id == row.org_id, delivery_attempts.c.delivery_id == row.delivery_id)
     return (connection.execute(select(func.max(delivery_attempts.c.attempt)).where(mine)).scalar() or 0) + 1
+
+
+def _last_status(connection: Connection, row: Row[Any]) -> int | None:
+    mine = and_(delivery_attempts.c.org_id == row.org_id, delivery_attempts.c.delivery_id == row.delivery_id)
+    newest = select(delivery_attempts.c.status).where(mine).order_by(delivery_attempts.c.attempt.desc()).limit(1)
+    status: int | None = connection.execute(newest).scalar()
+    return status
 
 
 def _probe_at(failures: int, failed_at: int, retry_after: int | None = None) -> int:
