@@ -330,7 +330,7 @@ def _open(services: Services) -> None:
     reconcile(services.database, services.store)
     with services.database.read() as connection:
         revision = revision_of(connection)
-    logger.info("started", version=__version__, revision=revision, settings=services.settings.shown())
+    logger.info("started", version=__version__, revision=revision, settings=services.settings.masked_values())
     for prepare in services.preparations:
         prepare()
 

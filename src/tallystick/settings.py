@@ -215,7 +215,7 @@ class Settings:
         """The host of `public_url`, without a port."""
         return urlsplit(self.public_url).hostname or "localhost"
 
-    def shown(self) -> dict[str, str]:
+    def masked_values(self) -> dict[str, str]:
         """The settings by name, without their secrets."""
         optional = {
             name: MASKED if getattr(self, name) else "" for name in ("s3_secret_key", "metrics_token", "secret_key_old")
@@ -226,7 +226,7 @@ class Settings:
         return {item.name: str(hidden.get(item.name, getattr(self, item.name))) for item in _declared()}
 
     def __repr__(self) -> str:
-        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.shown().items())})"
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.masked_values().items())})"
 
 
 def _declared() -> list[Field[Any]]:

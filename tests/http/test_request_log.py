@@ -49,7 +49,7 @@ def test_the_access_log_has_the_id_and_neither_query_nor_token(logging_server):
         "127.0.0.1",
     )
     assert "jane" not in json.dumps(line)
-    httpx.get(f"{logging_server.url}/exports/shared/very-secret-token")
+    httpx.get(f"{logging_server.url}/setup/very-secret-token")
     assert "very-secret-token" not in logging_server.log.read_text()
 
 
