@@ -1,5 +1,6 @@
 """What goes to destinations: signed, tried again, given up, never held up by another that is dead."""
 
+import asyncio
 import json
 from email import message_from_bytes
 from email.policy import default
@@ -17,8 +18,8 @@ from tallystick.destinations.destination import list_deliveries, list_destinatio
 from tallystick.destinations.kinds.slack import slack_body
 from tallystick.destinations.kinds.webhook import webhook_headers
 from tallystick.destinations.message_queue import PAUSES
+from tallystick.destinations.tables import deliveries, mails
 from tallystick.destinations.tables import destinations as destinations_table
-from tallystick.destinations.tables import mails
 from tallystick.errors import BadRequest, Conflict, NotFound
 from tallystick.outbox.write import outbox
 from tests.destinations.destination_driver import HOUR, DeliveryDriver, message, owner_of
@@ -331,3 +332,39 @@ def test_over_tls_the_certificate_and_its_name_are_verified(sqlite_spine, tmp_pa
         assert at.state(named) == ["sent"]
         assert "SSLError" in at.health(by_address).last_error, "it is signed for another name"
     assert len(receiver.requests) == 1
+
+
+class InTransactions:
+    """Counts how many deliveries each transaction leaves."""
+
+    def __init__(self, at):
+        self.at, self.left = at, []
+
+    async def write(self, function, *arguments):
+        with self.at.database.write() as connection:
+            found = function(connection, self.at.scope, *arguments)
+            self.left.append(len(connection.execute(select(deliveries)).all()))
+        return found
+
+
+def test_deliveries_are_deleted_in_short_transactions(at, receiver, monkeypatch):
+    monkeypatch.setattr("tallystick.destinations.delivery_queue.MOST_DELETED", 2)
+    made, transactions = at.make(receiver.url), InTransactions(at)
+    for number in range(3):
+        at.put(made, f"alr_{number}")
+    at.go()
+    asyncio.run(changes.drop_deliveries(transactions, made.destination.public_id))
+    assert transactions.left == [3, 1, 0], "the attempts first, then the deliveries"
+
+
+def test_old_deliveries_go_a_part_in_each_step(at, receiver, monkeypatch):
+    monkeypatch.setattr("tallystick.destinations.delivery_queue.MOST_DELETED", 2)
+    made = at.make(receiver.url)
+    for number in range(3):
+        at.put(made, f"alr_{number}")
+    at.go()
+    left = []
+    for _ in range(3):
+        at.worker.step(at.now + 31 * 24 * HOUR)
+        left.append(len(at.state(made)))
+    assert left == [1, 0, 0]

@@ -234,6 +234,7 @@ async def delete_destination(request: Request[Any, Any, Any], services: ApiServi
     Deliveries that wait for it are deleted too.
     """
     authorized = await authorize(request, services)
+    await changes.drop_deliveries(authorized, authorized.id)
     await authorized.write(changes.remove, authorized.id, **authorized.context)
 
 

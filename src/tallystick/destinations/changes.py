@@ -12,10 +12,12 @@ from tallystick import ids
 from tallystick.access import names, organizations
 from tallystick.access.audit import NOWHERE, Caller, differences, record_own_for
 from tallystick.access.scopes import require
+from tallystick.access.transactions import ScopedTransactions
 from tallystick.destinations import message_queue
 from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.approval import approval_values, require_approval
 from tallystick.destinations.context import DestinationContext
+from tallystick.destinations.delivery_queue import delete_some
 from tallystick.destinations.destination import (
     DELIVERY_PREFIX,
     PREFIX,
@@ -215,6 +217,27 @@ def remove(connection: Connection, scope: Scope, public_id: str, *, now: int, ca
     connection.execute(delete(delivery_attempts).where(attempts))
     connection.execute(delete(deliveries).where(mine))
     connection.execute(delete(destinations).where(this))
+
+
+async def drop_deliveries(transactions: ScopedTransactions, public_id: str) -> None:
+    """Deletes the finished deliveries of a destination in short transactions; call it before `remove`.
+
+    There may be a month of them, and while one transaction deletes them nothing can be recorded on SQLite.
+    """
+    while await transactions.write(_drop_part, public_id):
+        pass
+
+
+def _drop_part(connection: Connection, scope: Scope, public_id: str) -> bool:
+    require(scope, "alerts")
+    one = show(connection, scope, public_id)
+    mine = (deliveries.c.org_id == one.org_id) & (deliveries.c.destination_id == one.destination_id)
+    finished = select(deliveries.c.delivery_id).where(mine, deliveries.c.finished_at.is_not(None))
+    of_finished = (delivery_attempts.c.org_id == one.org_id) & delivery_attempts.c.delivery_id.in_(finished)
+    # The attempts first: without its delivery, nothing tells of which destination one was.
+    return delete_some(connection, delivery_attempts, of_finished) or delete_some(
+        connection, deliveries, mine & deliveries.c.finished_at.is_not(None)
+    )
 
 
 def send_test(connection: Connection, scope: Scope, public_id: str, *, now: int, caller: Caller = NOWHERE) -> str:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, select, tuple_, update
 
 from tallystick.clock import SECOND_US
 from tallystick.destinations.backoff import Backoff
+
+MOST_DELETED = 5_000  # rows of one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +140,12 @@ class DeliveryQueue(ABC):
         """Called once the outcome is committed."""
         return
 
-    def delete_old(self, _connection: Connection, _now: int) -> None:
-        """Deletes what finished long ago; called about once an hour."""
-        return
+    def delete_old(self, _connection: Connection, _now: int) -> bool:
+        """Deletes some of what finished long ago; called about once an hour, and again while it returns True.
+
+        Returns whether more may be left: on SQLite, recording waits for each transaction.
+        """
+        return False
 
     def claim(self, connection: Connection, lane: Lane, now: int) -> Claim | None:
         """Claims the next row of a lane; None when nothing is left to claim.
@@ -203,3 +208,10 @@ class DeliveryQueue(ABC):
     def is_row(self, row: Row[Any]) -> ColumnElement[bool]:
         """The condition that finds a row again."""
         return and_(*(self.table.c[name] == getattr(row, name) for name in self.key))
+
+
+def delete_some(connection: Connection, table: Table, condition: ColumnElement[bool]) -> bool:
+    """Deletes at most MOST_DELETED rows for which the condition holds; whether more may be left."""
+    key = tuple(table.primary_key)
+    some = select(*key).where(condition).limit(MOST_DELETED)
+    return connection.execute(delete(table).where(tuple_(*key).in_(some))).rowcount == MOST_DELETED

@@ -185,16 +185,16 @@ class DeliveryWorker(Background):
             self._own_actions_waiting()
 
     def _delete_old(self, now: int) -> None:
-        """Deletes old rows about once an hour, in a transaction of its own: its errors hold up no delivery."""
+        """Deletes old rows about once an hour, in transactions of its own: their errors hold up no delivery."""
         if 0 <= now - self._deleted_at < DELETE_OLD_EVERY:
             return
-        self._deleted_at = now
 
-        def delete() -> None:
+        def delete() -> bool:
             with self._database.write() as connection:
-                self.queue.delete_old(connection, now)
+                return self.queue.delete_old(connection, now)
 
-        self._pauses.attempt("old rows", now, delete)
+        if not self._pauses.attempt("old rows", now, delete):
+            self._deleted_at = now
 
     def _choose(self, outcomes: Sequence[AttemptOutcome], now: int) -> list[Lane]:
         """The lanes to attempt now: of each organization in turn, and within the limits of the queue.

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select
+from sqlalchemy import Connection, Row, func, insert, or_, select
 
 from tallystick import ids
 from tallystick.clock import DAY_US
@@ -18,6 +18,7 @@ from tallystick.destinations.delivery_queue import (
     DeliveryResult,
     Lane,
     RowUpdate,
+    delete_some,
 )
 from tallystick.destinations.email_templates import Email
 from tallystick.destinations.mime import InvalidEmail, write_email
@@ -147,5 +148,5 @@ class EmailQueue(DeliveryQueue):
             connection.execute(emptied.values(recipient="", subject="", text="", html=""))
         return updated
 
-    def delete_old(self, connection: Connection, now: int) -> None:
-        connection.execute(delete(mails).where(mails.c.finished_at < now - KEPT))
+    def delete_old(self, connection: Connection, now: int) -> bool:
+        return delete_some(connection, mails, mails.c.finished_at < now - KEPT)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, not_, or_, select, update
 
 from tallystick import ids
 from tallystick.access.secret import DecryptionFailed
@@ -21,6 +21,7 @@ from tallystick.destinations.delivery_queue import (
     DeliveryResult,
     Lane,
     RowUpdate,
+    delete_some,
 )
 from tallystick.destinations.destination import WAITING, is_destination
 from tallystick.destinations.destination_health import record_health
@@ -216,9 +217,9 @@ class MessageQueue(DeliveryQueue):
             values = {"left": msgspec.json.encode(outcome.result.remaining).decode()}
         return self.record_attempt(connection, outcome, **values)
 
-    def delete_old(self, connection: Connection, now: int) -> None:
-        connection.execute(delete(delivery_attempts).where(delivery_attempts.c.at < now - KEPT))
-        connection.execute(delete(deliveries).where(deliveries.c.finished_at < now - KEPT))
+    def delete_old(self, connection: Connection, now: int) -> bool:
+        attempts = delete_some(connection, delivery_attempts, delivery_attempts.c.at < now - KEPT)
+        return delete_some(connection, deliveries, deliveries.c.finished_at < now - KEPT) or attempts
 
 
 def _write(kind: DestinationKind[Any], message: Message) -> Any:

@@ -192,11 +192,12 @@ class ExportQueue(DeliveryQueue):
             export = export_of(connection, outcome.claim.row)
         self._exporter.finish_download(export)
 
-    def delete_old(self, connection: Connection, now: int) -> None:
+    def delete_old(self, connection: Connection, now: int) -> bool:
         old = (schedule_runs.c.finished_at < now - KEPT) & schedule_runs.c.state.not_in(OPEN)
         of_old = schedule_deliveries.c.run_id.in_(select(schedule_runs.c.run_id).where(old))
         connection.execute(delete(schedule_deliveries).where(of_old))
         connection.execute(delete(schedule_runs).where(old))
+        return False  # schedules are few, and their runs seldom
 
     def _load(self, connection: Connection, row: Row[Any], now: int) -> ExportFile | DeliveryResult:
         """The file to send; otherwise why there is none."""

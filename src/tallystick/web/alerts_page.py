@@ -293,6 +293,7 @@ async def change_destination(
             )
             secret = rotated.secret or ""
         case "delete":
+            await destination_changes.drop_deliveries(form_request, destination_id)
             await form_request.write(destination_changes.remove, destination_id, **form_request.context)
         case _:
             raise BadRequest(
