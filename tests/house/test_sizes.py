@@ -28,10 +28,10 @@ def test_no_function_is_longer_than_60_lines():
 CODE_LINES = {
     "everything up to the first release": 46128,
     # Each kind of attack on the server has a mechanism that bounds it; nothing that was there did.
-    "bounded bodies, forms, filters, answers, connections and their notices (http, events, ingest, web)": 1182,
+    "bounded bodies, forms, filters, answers, connections and their notices (http, events, ingest, web)": 1202,
     "threads, connections and turns for each kind of work, shared by organization (work, store, search)": 740,
     "one evaluation of a query for all its viewers and rules (live, alerts)": 768,
-    "deliveries and exports that hold up nobody (destinations, exports, schedules)": 594,
+    "deliveries and exports that hold up nobody (destinations, exports, schedules)": 634,
     "decisions of two people (access, retention, erasure, their pages and commands)": 760,
     "approval of destinations, links that end with their maker's access (exports, access, web)": 504,
     "a trace of what is read (data_access, live, web)": 628,
