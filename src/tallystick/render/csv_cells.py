@@ -8,6 +8,7 @@ do not see the quotes around a cell: the text behind a separator or line break w
 import re
 from functools import lru_cache
 
+MAX_CACHED = 256  # characters of a text whose cell is kept
 _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
 # Characters that spreadsheets skip at the beginning of a cell, or that cannot be seen there.
 _SKIPPED = r"\s\x00-\x1f\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\"'"
@@ -30,11 +31,18 @@ _JSON_FORMULA = _json_formula(_JSON_CUTS)
 _JSON_FORMULA_ANYWHERE = _json_formula(rf"{_JSON_CUTS},\"")
 
 
-@lru_cache(maxsize=16_384)
 def cell(text: str) -> str:
     """The text as a cell, quoted if necessary, with an apostrophe before what a spreadsheet would calculate."""
+    return _cached_cell(text) if len(text) <= MAX_CACHED else _cell(text)
+
+
+def _cell(text: str) -> str:
     shown = _FORMULA.sub("'", text)
     return quote(shown) if _SPECIAL.search(shown) else shown
+
+
+# Names repeat; long texts would fill the memory.
+_cached_cell = lru_cache(maxsize=16_384)(_cell)
 
 
 def json_cell(text: str, separator: str = ",") -> str:

@@ -15,6 +15,7 @@ from tallystick.events.summary import summary
 from tallystick.ids import ALPHABET
 from tallystick.merkle.remains import lost_parts
 
+MAX_CACHED = 512  # bytes of JSON for which a result is kept
 _NOTHING = Raw(b"{}")
 _ABSENT = Raw(b"")
 _LETTERS = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)
@@ -89,24 +90,38 @@ _decode_target = msgspec.json.Decoder(ResourceFields).decode
 _object = msgspec.json.Decoder(dict[str, object]).decode
 
 
-@lru_cache(maxsize=16_384)
 def parse_actor(raw: bytes) -> ActorFields:
-    """Parse an actor's JSON; cached, since the same few make up most events."""
-    return _decode_actor(raw)
+    """Parse an actor's JSON; cached unless it is long, since the same few make up most events."""
+    return _cached_actor(raw) if len(raw) <= MAX_CACHED else _decode_actor(raw)
 
 
-@lru_cache(maxsize=16_384)
 def parse_target(part: bytes) -> ResourceFields:
-    """Parse the `target` part; cached."""
-    return _decode_target(part or b"{}")
+    """Parse the `target` part; cached unless it is long."""
+    return _cached_target(part or b"{}") if len(part) <= MAX_CACHED else _decode_target(part)
 
 
-@lru_cache(maxsize=32_768)
+_cached_actor = lru_cache(maxsize=16_384)(_decode_actor)
+_cached_target = lru_cache(maxsize=16_384)(_decode_target)
+
+
 def summary_of(action: str, status: str, actor: bytes, target: bytes) -> str:
-    """The one-sentence summary of an event; cached."""
+    """The one-sentence summary of an event; cached unless its names are long."""
+    find = _cached_summary if is_cached(actor, target) else _summary
+    return find(action, status, actor, target)
+
+
+def is_cached(actor: bytes, target: bytes) -> bool:
+    """Whether what is made of an actor and a target may be kept: long names would fill the memory."""
+    return len(actor) + len(target) <= MAX_CACHED
+
+
+def _summary(action: str, status: str, actor: bytes, target: bytes) -> str:
     if not action:
         return "What happened was erased"
     return summary(action, status, _object(actor), _object(target or b"{}"))
+
+
+_cached_summary = lru_cache(maxsize=32_768)(_summary)
 
 
 def encode_ids(events: Sequence[StoredEvent]) -> list[bytes]:

@@ -9,7 +9,7 @@ from tallystick.clock import rfc3339
 from tallystick.events.catalogue import CATALOGUE
 from tallystick.events.output import SKEW, event_of
 from tallystick.events.record import StoredEvent
-from tallystick.render.fields import encode_ids, summary_of
+from tallystick.render.fields import encode_ids, is_cached, summary_of
 
 _json = msgspec.json.encode
 
@@ -37,11 +37,18 @@ def _time(at_us: int) -> bytes:
     return rfc3339(at_us).encode()
 
 
-@lru_cache(maxsize=32_768)
 def _known_and_summary(action: str, status: str, actor: bytes, target: bytes) -> bytes:
-    """The fields `known` and `summary`; cached, since few combinations make up most events."""
+    """The fields `known` and `summary`; cached unless names are long, since few combinations make up most events."""
+    write = _cached_known_and_summary if is_cached(actor, target) else _write_known_and_summary
+    return write(action, status, actor, target)
+
+
+def _write_known_and_summary(action: str, status: str, actor: bytes, target: bytes) -> bytes:
     known = b"true" if action in CATALOGUE else b"false"
     return b',"known":%b,"summary":%b' % (known, _json(summary_of(action, status, actor, target)))
+
+
+_cached_known_and_summary = lru_cache(maxsize=32_768)(_write_known_and_summary)
 
 
 def json_lines(events: Sequence[StoredEvent]) -> list[bytes]:

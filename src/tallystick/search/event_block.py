@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter, itemgetter
+from typing import Any
 
 from tallystick.events.record import Record
 from tallystick.query.case_folding import fold
@@ -13,10 +14,17 @@ from tallystick.search.word_index import WordIndex
 from tallystick.store.schema import SEARCHED
 
 _searched = attrgetter(*SEARCHED)
-# The values of actors, actions and resources come back in event after event.
-_fold = lru_cache(maxsize=16_384)(fold)
+MAX_CACHED = 256  # characters of a value whose folded form is kept
 Details = tuple[list[str], list[str]]
 """Folded paths in ascending order, and the folded value at each."""
+
+
+def _fold(value: Any) -> str:
+    return _cached_fold(value) if len(value) <= MAX_CACHED else fold(value)
+
+
+# The values of actors, actions and resources come back in event after event; long ones would fill the memory.
+_cached_fold = lru_cache(maxsize=16_384)(fold)
 
 
 class EventBlock:
