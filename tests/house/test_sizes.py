@@ -36,7 +36,7 @@ CODE_LINES = {
     "approval of destinations, links that end with their maker's access (exports, access, web)": 504,
     "a trace of what is read (data_access, live, web)": 628,
     "a table of scopes and of roles from the routes, sign-ins that lock nobody else out (access, api, web)": 646,
-    "foreign text shown by one function; CSV for Excel, PDF with details, imports (render, display_text, web)": 744,
+    "foreign text shown by one function; CSV for Excel, PDF with details, imports (render, display_text, web)": 770,
     "a data directory that is closed to other accounts (backup, doctor, cli)": 68,
     "inserts that are read back, and a floor of free space (store, ingest, work)": 235,
     "ids of requests, an access log, and a line at the start (http, app, settings)": 70,
