@@ -172,3 +172,15 @@ def test_many_entries_that_name_secrets_take_time_in_proportion():
     Walker(frozenset({"cookie"})).walk(EventInput("a.b", metadata=many), found)
     assert len(found[2]) == 16_000
     assert time.monotonic() - began < 10
+
+
+def test_an_entry_of_thousands_of_values_takes_time_in_proportion():
+    """Each of the 4,900 names means `value`: all are redacted in one pass, well within the ten seconds of a test."""
+    names = ["-" * before + "v" + "_" * within + "alue" for before in range(70) for within in range(70)]
+    entry = {"name": "cookie"} | dict.fromkeys(names, SECRET)
+    found: tuple[list[str], list[str], list[str]] = ([], [], [])
+    began = time.monotonic()
+    Walker(frozenset({"cookie"})).walk(EventInput("a.b", metadata={"h": [dict(entry) for _ in range(5)]}), found)
+    assert len(found[2]) == 5 * len(names)
+    assert SECRET not in found[1]
+    assert time.monotonic() - began < 10
