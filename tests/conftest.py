@@ -1,5 +1,9 @@
 """Fixtures of the whole suite; each lives in tests/fixtures, in a file named for what it gives."""
 
+from hypothesis import settings
+
+from tests.fixtures.sizes import FULL
+
 pytest_plugins = [
     "tests.fixtures.completeness",
     "tests.fixtures.distribution",
@@ -12,3 +16,7 @@ pytest_plugins = [
     "tests.fixtures.s3_server",
     "tests.fixtures.browser",
 ]
+
+# Every run has the same examples, `make chaos` new ones; a limit of seconds would only speak of the machine.
+settings.register_profile("tallystick", deadline=None, derandomize=not FULL)
+settings.load_profile("tallystick")
