@@ -122,3 +122,11 @@ def test_the_changelog_lists_versions_from_new_to_old_in_sentences():
     entries = re.findall(r"^- (.*(?:\n  .*)*)", text, re.MULTILINE)
     assert entries
     assert [entry for entry in entries if not re.match(r"[A-Z`]", entry) or not entry.rstrip().endswith(".")] == []
+
+
+def test_every_test_that_a_page_names_exists():
+    named = {
+        (name(page), path) for page in sources(".md") for path in re.findall(r"`(tests/[\w/.]+)", page.read_text())
+    }
+    assert len(named) > 40
+    assert sorted(path for path in named if not (ROOT / path[1]).exists()) == []
