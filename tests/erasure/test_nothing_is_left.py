@@ -129,7 +129,7 @@ def indexes(said: dict[str, list[list[int]]], category: str) -> set[int]:
 
 def finished(spine: Spine, scope: Scope, work: Eraser, public_id: str) -> None:
     """Until the last byte is off the disk."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while shown(spine, scope, public_id).state != "completed":
         run(spine, work)
         assert time.monotonic() < deadline

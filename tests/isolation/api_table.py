@@ -115,7 +115,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/erasures": {"subject": {"email": "nobody@acme.example"}, "reason": "Request 17"},
     "POST /v1/exports": {"format": "csv"},
     "POST /v1/exports/{id}/link": {},
-    "POST /v1/export-schedules": {"frequency": "daily", "recipients": ["owner@spare.example"]},
+    "POST /v1/export-schedules": {"frequency": "daily", "recipients": ["owner@{slug}.example"]},
     "PATCH /v1/export-schedules/{id}": {"name": "Other"},
     "POST /v1/alert-rules": _RULE,
     "PATCH /v1/alert-rules/{id}": {"name": "Other"},
@@ -130,7 +130,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/reviews": {"period": _PERIOD},
     "POST /v1/reviews/{id}/findings": {"event": "{event}"},
     "POST /v1/reviews/{id}/sign": {"conclusion": "All explained."},
-    "PUT /v1/review-reminder": {"weekday": 0, "at": "09:00", "recipients": ["owner@spare.example"]},
+    "PUT /v1/review-reminder": {"weekday": 0, "at": "09:00", "recipients": ["owner@{slug}.example"]},
 }
 # The query that a path cannot do without.
 QUERIES = {

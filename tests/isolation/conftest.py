@@ -12,10 +12,10 @@ from tests.isolation.prepared import Prepared
 
 @pytest.fixture(scope="package")
 def town(start_server: Starter) -> Iterator[dict[str, Prepared]]:
-    """Acme, Beta and Spare."""
+    """Acme and Beta, and those that tests add."""
     server = start_server()
     database = Database(f"sqlite:///{server.data_dir / 'tallystick.db'}")
-    made = {slug: Prepared(server, database, slug) for slug in ("acme", "beta", "spare")}
+    made = {slug: Prepared(server, database, slug) for slug in ("acme", "beta")}
     for organization in made.values():
         organization.furnish()
     yield made
@@ -40,7 +40,11 @@ def beta(town: dict[str, Prepared]) -> Prepared:
     return town["beta"]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def spare(town: dict[str, Prepared]) -> Prepared:
-    """One whose things may be used up."""
-    return town["spare"]
+    """One whose things may be used up, for each module anew."""
+    acme = town["acme"]
+    made = Prepared(acme.server, acme.database, f"spare-{len(town)}")
+    made.furnish()
+    town[made.slug] = made
+    return made

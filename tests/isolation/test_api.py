@@ -111,8 +111,9 @@ def bearer(key: str) -> dict[str, str]:
 
 
 def filled(text: str, organization: Prepared) -> str:
-    """The text with the organization's ids in place of their names."""
-    return re.sub(r"\{(\w+)\}", lambda match: organization.ids.get(match[1], match[0]), text)
+    """The text with the organization's slug and ids in place of their names."""
+    named = organization.ids | {"slug": organization.slug}
+    return re.sub(r"\{(\w+)\}", lambda match: named.get(match[1], match[0]), text)
 
 
 def send(row: ApiRow, organization: Prepared, headers: dict[str, str]) -> httpx.Response:

@@ -8,7 +8,6 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope
@@ -29,6 +28,7 @@ from tallystick.secret_keys import SecretKeys
 from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key, SignedCheckpoint
 from tallystick.verify.report import Report
+from tests.fixtures.reserved_actions import unreserved_actions
 
 NOW = 1_705_329_045_120_000
 SENDER = Principal("api_key", "key_1", "ci")
@@ -58,7 +58,7 @@ class Trail:
     def record(self, *events: Line, by: Principal = SENDER, at: int = NOW) -> int:
         """Record these events; the index of the last."""
         inputs = [EventInput(**event) for event in events]
-        with patch("tallystick.events.intake.RESERVED", "\0"):  # as before its actions were reserved
+        with unreserved_actions():
             prepared = prepare(inputs, received_at=at, recorded_by=by, redacted_keys=frozenset())
         self._append([one.record for one in prepared])
         return len(self.events) - 1

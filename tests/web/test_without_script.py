@@ -24,7 +24,7 @@ def test_the_form_filters_by_itself(plain):
 
 
 def test_older_and_back_are_links(plain):
-    plain.goto("/audit-logs?q=vpc-prod")
+    plain.goto("/audit-logs?q=vpc-prod+-action:audit_log.*")
     seen = set()
     for _ in range(ROUTINE // 50):
         seen |= {row.get_attribute("data-index") for row in plain.locator("#rows tr").all()}
@@ -33,7 +33,7 @@ def test_older_and_back_are_links(plain):
     seen |= {row.get_attribute("data-index") for row in plain.locator("#rows tr").all()}
     assert len(seen) == ROUTINE
     plain.get_by_role("link", name="Back to newest").click()
-    expect(plain).to_have_url(re.compile(r"\?q=vpc-prod$"))
+    expect(plain).to_have_url(re.compile(r"\?q=vpc-prod[^&]*$"))
 
 
 def test_a_row_leads_to_its_event_and_back(plain):
