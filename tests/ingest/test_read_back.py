@@ -136,3 +136,7 @@ def test_what_is_left_of_ranges_and_what_is_left_out_are_the_whole(cut):
     indexes = sorted(index for one in (*kept, *left_out) for index in range(one.first, one.end))
     assert indexes == list(range(part.first, part.end))
     assert all(one.first < one.end for one in kept)
+
+
+def test_a_damaged_part_that_the_engine_has_taken_out_itself_is_no_error(sqlite_spine):
+    read_back.detach_part(sqlite_spine.store, "2024_999_999_0")
