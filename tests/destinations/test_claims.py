@@ -49,19 +49,25 @@ def test_a_failure_that_comes_late_does_not_undo_what_another_process_sent(at, r
     assert at.state(made) == ["sent"]
 
 
+def overtaken(at: DeliveryDriver):
+    """Send, and record the outcome late: another process has claimed it meanwhile; its queue, claim and time."""
+    at.worker.step(at.now)
+    at.worker.wait_for_attempts()
+    late = at.now + (CLAIM_SECONDS + 1) * SECOND_US
+    queue = MessageQueue(at.database, at.context)
+    with at.database.write() as connection:
+        (lane,) = queue.due(connection, late)
+        claim = queue.claim(connection, lane, late)
+    at.worker.step(late)
+    return queue, claim, late
+
+
 @pytest.mark.parametrize("status", [410, 500])
 def test_a_failure_that_comes_late_does_not_end_the_claim_of_who_sends_meanwhile(at, receiver, status):
     made = at.make(receiver.url)
     at.put(made)
     receiver.status = status
-    at.worker.step(at.now)
-    at.worker.wait_for_attempts()
-    late = at.now + (CLAIM_SECONDS + 1) * SECOND_US
-    with at.database.write() as connection:
-        queue = MessageQueue(at.database, at.context)
-        (lane,) = queue.due(connection, late)
-        claim = queue.claim(connection, lane, late)
-    at.worker.step(late)
+    queue, claim, late = overtaken(at)
     with at.database.read() as connection:
         row = connection.execute(select(deliveries_table)).one()
     assert (row.state, row.claimed_until, row.attempts) == ("waiting", claim.until, 0)
@@ -74,14 +80,7 @@ def test_a_failure_that_comes_late_does_not_end_the_claim_of_who_sends_meanwhile
 def test_a_success_that_comes_late_is_recorded_and_the_failure_of_who_sent_again_changes_nothing(at, receiver):
     made = at.make(receiver.url)
     at.put(made)
-    at.worker.step(at.now)
-    at.worker.wait_for_attempts()
-    late = at.now + (CLAIM_SECONDS + 1) * SECOND_US
-    with at.database.write() as connection:
-        queue = MessageQueue(at.database, at.context)
-        (lane,) = queue.due(connection, late)
-        claim = queue.claim(connection, lane, late)
-    at.worker.step(late)
+    queue, claim, late = overtaken(at)
     with at.database.write() as connection:
         queue.record(connection, AttemptOutcome(claim, DeliveryResult("broken"), late, 1))
     assert at.state(made) == ["sent"]
