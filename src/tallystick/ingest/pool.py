@@ -75,8 +75,11 @@ class Pool:
             self._poked = True
             self._changed.notify()
 
-    def take(self, seconds: float) -> tuple[Sequence[Submission], bool]:
-        """The submissions to commit next, and whether `poke` was called; waits at most `seconds` for either."""
+    def take(self, seconds: float, most_events: int = EVENTS_PER_TICK) -> tuple[Sequence[Submission], bool]:
+        """The submissions to commit next, and whether `poke` was called; waits at most `seconds` for either.
+
+        They hold at most `most_events` events, or are one submission.
+        """
         with self._changed:
             if not (self._queues or self._poked or self._closed):
                 self._changed.wait(seconds)
@@ -86,7 +89,7 @@ class Pool:
                 org_id, queue = next(iter(self._queues.items()))
                 submission = queue.waiting[0]
                 held += len(submission.prepared)
-                if taken and held > EVENTS_PER_TICK:
+                if taken and held > most_events:
                     break
                 taken.append(queue.waiting.popleft())
                 for one in (queue, self._all):

@@ -16,7 +16,7 @@ from tallystick.access import organizations
 from tallystick.database.engine import Database
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.ingest.commit import Committed, commit, forget_old_keys
-from tallystick.ingest.pool import Pool
+from tallystick.ingest.pool import EVENTS_PER_TICK, Pool
 from tallystick.ingest.submission import RecordingAnswer, Submission
 from tallystick.journal.recent import Recent
 from tallystick.ledger import log as ledger_log
@@ -24,6 +24,9 @@ from tallystick.outbox import write as outbox
 
 IDLE_SECONDS = 1.0  # how soon actions that another process put into the outbox are seen
 SWEEP_SECONDS = 60
+# How long a commit of many requests may take: whoever sends meanwhile waits for its end and then for the next one.
+TICK_SECONDS = 0.05
+LEAST_EVENTS_PER_TICK = 500
 logger = structlog.get_logger(__name__)
 
 Outcome = RecordingAnswer | TallystickError
@@ -55,6 +58,7 @@ class Sequencer:
         self._stopping = False
         self._swept_at = 0
         self._looked_at = time.monotonic()
+        self._events_per_tick = EVENTS_PER_TICK
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
 
     def start(self) -> None:
@@ -76,7 +80,7 @@ class Sequencer:
 
     def _run(self) -> None:
         while True:
-            submissions, poked = self._pool.take(self._idle_seconds)
+            submissions, poked = self._pool.take(self._idle_seconds, self._events_per_tick)
             now = time.monotonic()
             look = poked or now - self._looked_at >= self._idle_seconds
             if look:
@@ -86,8 +90,16 @@ class Sequencer:
             except Exception:
                 # The loop must outlive whatever happens: a dead sequencer would refuse everything for ever.
                 logger.exception("tick_failed")
+            self._adapt(sum(len(one.prepared) for one in submissions), time.monotonic() - now)
             if self._stopping and not submissions:
                 return
+
+    def _adapt(self, events: int, seconds: float) -> None:
+        """Bound the next commit by what this one reached: small ticks say nothing, as each has a flush of its own."""
+        if events >= LEAST_EVENTS_PER_TICK:
+            within = int(events * TICK_SECONDS / max(seconds, 0.001))
+            bound = (self._events_per_tick + within) // 2
+            self._events_per_tick = min(max(bound, LEAST_EVENTS_PER_TICK), EVENTS_PER_TICK)
 
     def tick(self, submissions: Sequence[Submission], *, look_at_outbox: bool = True) -> None:
         """Commit these submissions and the own events in the outbox."""
