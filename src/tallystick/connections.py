@@ -24,7 +24,7 @@ class Connections:
     def __init__(self, settings: Settings) -> None:
         url = settings.database_url
         self.requests = Database(url, pool_size=12, threads=SHORT_THREADS)
-        self.recording = Database(url, pool_size=8, threads=RECORDING_THREADS)
+        self.recording = Database(url, pool_size=8, threads=RECORDING_THREADS, precedence=True)
         self.background = Database(url, pool_size=20, lock_milliseconds=LOCK_MILLISECONDS)
         self.live = Database(url, pool_size=LIVE_THREADS, threads=LIVE_THREADS)
         bounds = Bounds(

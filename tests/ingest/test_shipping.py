@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from tallystick import clock
+from tallystick.errors import Conflict
 from tallystick.events.intake import MAX_EVENT
 from tallystick.ids import decode
 from tallystick.ingest import shipments
@@ -127,9 +128,22 @@ def test_an_event_that_is_set_aside_is_found_counted_and_read(sqlite_spine: Spin
 def fixed(spine: Spine) -> tuple[shipments.Shipment, list[tuple[UUID, int, list[object]]]]:
     """Fix a shipment as the shipper does, and then die."""
     with spine.database.write() as connection:
-        found = shipments.fix_next(connection, store_id=spine.store.identity(), now=clock.now_us())
-    assert found is not None
-    return found  # type: ignore[return-value]
+        groups = shipments.next_groups(connection)
+        shipment = shipments.fix(connection, groups, store_id=spine.store.identity(), now=clock.now_us())
+    return shipment, groups  # type: ignore[return-value]
+
+
+def test_what_another_shipment_has_fixed_meanwhile_is_not_fixed_again(spine: Spine) -> None:
+    scope = spine.organization()
+    spine.record(scope, event(1))
+    with spine.database.read() as connection:
+        groups = shipments.next_groups(connection)
+    fixed(spine)
+    with pytest.raises(Conflict), spine.database.write() as connection:
+        shipments.fix(connection, groups, store_id=spine.store.identity(), now=clock.now_us())
+    restarted(spine)
+    spine.ship()
+    assert spine.indexes(scope.org_id) == list(range(spine.size(scope.org_id)))
 
 
 def restarted(spine: Spine) -> None:

@@ -1,7 +1,7 @@
 """Database connections and transactions."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
+
+from tallystick.database.write_turns import turns_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,11 +27,13 @@ class Database:
     threads and connections are its own: work that must not wait for other work has a Database of its own.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 8, threads: int = 8, lock_milliseconds: int = 0) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 8, threads: int = 8, lock_milliseconds: int = 0, precedence: bool = False
+    ) -> None:
         """Up to twice `pool_size` connections, half of which stay open; `threads` for `run`.
 
         On PostgreSQL a statement waits at most `lock_milliseconds` for a row that another transaction has locked, and
-        fails then (`is_lock_timeout`); 0: for ever.
+        fails then (`is_lock_timeout`); 0: for ever. On SQLite `precedence` shortens the wait for the turn to write.
         """
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
@@ -51,12 +55,14 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite)
         elif lock_milliseconds:
             event.listen(self.engine, "connect", partial(_limit_locks, lock_milliseconds))
+        self._turns = turns_of(parsed.database) if self.is_sqlite else None
+        self._precedence = precedence
         self._threads = anyio.CapacityLimiter(threads)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that may write; committed at the end, rolled back on an exception."""
-        with self.engine.connect() as connection:
+        with self._turn(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
@@ -65,6 +71,11 @@ class Database:
                 connection.rollback()
                 raise
             connection.commit()
+
+    def _turn(self) -> AbstractContextManager[None]:
+        if self._turns is None:
+            return nullcontext()
+        return self._turns.turn(precedence=self._precedence, seconds=BUSY_MILLISECONDS / 1000)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from tallystick import ids
 from tallystick.clock import DAY_US, from_us
+from tallystick.errors import Conflict
 from tallystick.events.intake import MAX_EVENT
 from tallystick.events.record import Record
 from tallystick.ingest.tables import shipment_ranges, shipments
@@ -23,7 +24,11 @@ MOST_BYTES = 32 << 20
 # years; counting months keeps far below the bound, and keeps one insert from spreading over a decade.
 MOST_MONTHS = 50
 READ_AT_ONCE = 1000  # events of the journal
-_FIX = update(logs).where(logs.c.org_id == bindparam("org")).values(fixed_end=bindparam("end"))
+_FIX = (
+    update(logs)
+    .where(logs.c.org_id == bindparam("org"), logs.c.fixed_end == bindparam("first"))
+    .values(fixed_end=bindparam("end"))
+)
 _STORE = update(logs).where(logs.c.org_id == bindparam("org")).values(stored_end=bindparam("end"))
 
 
@@ -88,10 +93,11 @@ class _Load:
         return True
 
 
-def fix_next(connection: Connection, *, store_id: UUID, now: int) -> tuple[Shipment, list[Group]] | None:
-    """Fix the next shipment from the journal, beyond earlier ones; None if there is nothing to ship.
+def next_groups(connection: Connection) -> list[Group]:
+    """What the next shipment carries: records of the journal beyond earlier shipments; empty if there are none.
 
     Organizations share it, those first that have the least waiting: so a backlog of one delays no other's events.
+    Decoding takes long, and needs no lock: a batch of the journal never changes, and only the shipper fixes shipments.
     """
     waiting = connection.execute(
         select(logs.c.org_id, logs.c.fixed_end, logs.c.size)
@@ -99,24 +105,25 @@ def fix_next(connection: Connection, *, store_id: UUID, now: int) -> tuple[Shipm
         .order_by(logs.c.size - logs.c.fixed_end)
     ).all()
     load = _Load()
-    ranges: list[Range] = []
     groups: list[Group] = []
     for place, row in enumerate(waiting):
         if load.is_full:
             break
         load.share(len(waiting) - place)
         records = _records(connection, row.org_id, row.fixed_end, row.size, load)
-        if not records:
-            continue
-        ranges.append(Range(row.org_id, row.fixed_end, row.fixed_end + len(records)))
-        groups.append((row.org_id, row.fixed_end, records))
-    if not ranges:
-        return None
-    shipment = _write(connection, tuple(ranges), store_id=store_id, now=now)
-    connection.execute(
-        _FIX, [{"org": part.org_id, "end": part.end} for part in sorted(ranges, key=attrgetter("org_id"))]
-    )
-    return shipment, groups
+        if records:
+            groups.append((row.org_id, row.fixed_end, records))
+    return groups
+
+
+def fix(connection: Connection, groups: Sequence[Group], *, store_id: UUID, now: int) -> Shipment:
+    """Fix a shipment of what `next_groups` gave. Raises Conflict if another one has fixed any of it meanwhile."""
+    ranges = tuple(Range(org_id, first, first + len(records)) for org_id, first, records in groups)
+    for part in sorted(ranges, key=attrgetter("org_id")):  # in the order in which the sequencer locks them
+        fixed = connection.execute(_FIX, {"org": part.org_id, "first": part.first, "end": part.end})
+        if fixed.rowcount != 1:
+            raise Conflict(f"index {part.first} is in another shipment already", code="already_shipped")
+    return _write(connection, ranges, store_id=store_id, now=now)
 
 
 def _records(connection: Connection, org_id: UUID, first: int, end: int, load: _Load) -> list[Record]:

@@ -84,20 +84,24 @@ class Shipper(Background):
             self._measure()
             return False
         store_id = self._store.identity()
+        with self._database.read() as connection:
+            groups = shipments.next_groups(connection)
+            has_work = bool(groups or self._settled or shipments.oldest_open(connection))
+        if not has_work:
+            self._measure()
+            return False
+        fixed = None
         with self._database.write() as connection:
-            now = clock.now_us()
             if self._settled is not None:
                 shipments.settle(connection, self._settled)
             unfinished = shipments.oldest_open(connection)
-            fixed = None if unfinished else shipments.fix_next(connection, store_id=store_id, now=now)
+            if groups and unfinished is None:
+                fixed = shipments.fix(connection, groups, store_id=store_id, now=clock.now_us())
         self._settled = None
         if unfinished is not None:
             self._send_again(unfinished)
-            return True
-        if fixed is None:
-            self._measure()
-            return False
-        self._send(*fixed)
+        elif fixed is not None:
+            self._send(fixed, groups)
         return True
 
     def _waits_for_space(self) -> bool:
