@@ -62,6 +62,7 @@ from tallystick.ingest.recorder import Recorder
 from tallystick.ingest.sequencer import Sequencer
 from tallystick.ingest.shipper import Shipper
 from tallystick.integrity.checker import Checker
+from tallystick.integrity.missing_events import MissingEvents
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
@@ -155,6 +156,7 @@ def build(settings: Settings) -> Services:
     archive = _archive(settings, database, store, prover)
     eraser = _eraser(settings, database, store, archive)
     checker, backup_worker = Checker(database, store), BackupWorker(database, store)
+    missing_events = MissingEvents(database, store)
     purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
     destination_context = _destination_context(settings)
     mail_server = destination_context.mail_server
@@ -171,9 +173,8 @@ def build(settings: Settings) -> Services:
     evaluators = _evaluators(database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions)
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
-    workers: list[Worker] = [data_access, purger, eraser, exporter, checker, backup_worker]
-    workers += [scheduler, message_worker, email_worker, export_worker]
-    workers += [BaselineWorker(database, store), *evaluators, *hub.workers]
+    workers: list[Worker] = [data_access, purger, eraser, exporter, checker, missing_events, backup_worker, scheduler]
+    workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store), *evaluators, *hub.workers]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
     return Services(
@@ -198,7 +199,7 @@ def build(settings: Settings) -> Services:
         # The sequencer stops before the shipper and the signer: what waits is committed, shipped and signed.
         recording_workers=(signer, shipper, sequencer),
         workers=tuple(workers),
-        preparations=(backup_worker.open, eraser.replay_at_start, signer.open),
+        preparations=(missing_events.open, backup_worker.open, eraser.replay_at_start, signer.open),
     )
 
 

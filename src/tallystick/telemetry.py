@@ -69,6 +69,9 @@ live_viewers = Gauge("tallystick_live_viewers", "Live views connected", registry
 checkpoints_signed_total = Counter("tallystick_checkpoints_signed", "Checkpoints signed", registry=registry)
 log_frozen = Gauge("tallystick_log_frozen", "Logs frozen because their root does not match", registry=registry)
 
+store_missing_events = Gauge(
+    "tallystick_store_missing_events", "Events that were stored and that the event store lacks now", registry=registry
+)
 store_changes_failing = Gauge(
     "tallystick_store_changes_failing", "1 while the event store fails to carry out a change of its table, else 0",
     registry=registry,

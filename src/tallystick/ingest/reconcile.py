@@ -1,6 +1,6 @@
 """Reconciliation at the start: do journal, shipments, Merkle tree and event store agree?
 
-Contradictions are logged, or freeze the log of the organization.
+Contradictions freeze the log of the organization. Events that the store lacks are found by `integrity.missing_events`.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from sqlalchemy import Connection, func, select
 from tallystick import clock, telemetry
 from tallystick.database.engine import Database
 from tallystick.ingest.tables import shipment_ranges
-from tallystick.journal import set_aside
 from tallystick.journal.tables import journal
 from tallystick.ledger import log as ledger_log
 from tallystick.ledger.check import check_edge
@@ -25,11 +24,10 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Inconsistency:
-    """An inconsistency of an organization's log. `freezes`: nothing more may be recorded in it."""
+    """An inconsistency of an organization's log, in which nothing more may be recorded."""
 
     org_id: UUID
     problem: str
-    freezes: bool
 
 
 def reconcile(database: Database, store: EventStore) -> list[Inconsistency]:
@@ -38,38 +36,31 @@ def reconcile(database: Database, store: EventStore) -> list[Inconsistency]:
         holdings = store.holdings()
     except StoreError as error:
         logger.warning("store_not_checked", error=str(error)[:500])
-        holdings = None
+        holdings = {}
     findings: list[Inconsistency] = []
     with database.write() as connection:
-        aside = set_aside.counts(connection)
-        rows = connection.execute(
-            select(logs.c.org_id, logs.c.size, logs.c.fixed_end, logs.c.stored_end, logs.c.frozen_reason, logs.c.pruned)
-        ).all()
+        columns = (logs.c.org_id, logs.c.size, logs.c.fixed_end, logs.c.stored_end, logs.c.frozen_reason)
+        rows = connection.execute(select(*columns)).all()
         for row in rows:
             problem = contradiction(connection, row.org_id, row.size, row.fixed_end, row.stored_end)
-            held, highest = (holdings or {}).get(row.org_id, (0, -1))
+            _held, highest = holdings.get(row.org_id, (0, -1))
             if problem is None and highest >= row.size:
                 problem = (
                     f"the event store holds index {highest}, the log ends before {row.size}: "
                     "the control database is older than the event store"
                 )
             if problem is not None:
-                findings.append(Inconsistency(row.org_id, problem, True))
+                findings.append(Inconsistency(row.org_id, problem))
                 ledger_log.freeze(connection, row.org_id, problem)
                 continue
             if row.frozen_reason is None:
                 ledger_log.mark(connection, ledger_log.lock(connection, row.org_id), now=clock.now_us())
-            missing = row.stored_end - held - aside.get(row.org_id, 0) - row.pruned
-            if holdings is not None and missing > 0:
-                findings.append(
-                    Inconsistency(row.org_id, f"{missing} events that were stored are not in the store", False)
-                )
         frozen = connection.execute(
             select(func.count()).select_from(logs).where(logs.c.frozen_reason.is_not(None))
         ).scalar_one()
     telemetry.log_frozen.set(frozen)
     for finding in findings:
-        logger.error("reconcile", org_id=str(finding.org_id), problem=finding.problem, freezes=finding.freezes)
+        logger.error("reconcile", org_id=str(finding.org_id), problem=finding.problem)
     return findings
 
 

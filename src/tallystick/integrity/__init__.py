@@ -5,5 +5,6 @@ after a restart the check continues where it was. A difference is checked twice 
 the trail, in the server's log, by a metric and on the page. A missing event must be explained by a record in the
 log, and an event that a finished purge deleted must be gone. After a round without differences, old checkpoints
 and the entries of events that were deleted long ago are removed.
-Tables: integrity_rounds, public_logs. Work: one thread, of all processes one at a time.
+Beside it, the numbers of rows are compared a few times a minute; ranges of missing events are kept by `journal`.
+Tables: integrity_rounds, public_logs. Work: two threads, each of all processes one at a time.
 """

@@ -21,6 +21,7 @@ from tallystick.store.copied_columns import highest_index, indexes_held
 from tallystick.store.events import EventStore
 
 SLICE = 8 * TILE_WIDTH
+MISSING = "the event is missing, and no record explains it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class LogChecker:
         expired = 0
         if missing:
             expired, unexplained = self._explain_missing(missing)
-            problems += [Problem(index, "the event is missing, and no record explains it") for index in unexplained]
+            problems += [Problem(index, MISSING) for index in unexplained]
         return SliceResult(sorted(problems), len(held), expired, len(stripped))
 
     def _unerased_parts(self, held: dict[int, bytes]) -> list[Problem]:

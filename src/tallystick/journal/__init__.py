@@ -2,5 +2,6 @@
 
 Promises: a batch is written in the transaction that gives its indexes and extends the tree; it is deleted when all its
 indexes are stored; an event that the store never accepts is set aside here, where it stays readable and provable.
-Readers read the journal first, then the store. Tables: journal, set_aside.
+Readers read the journal first, then the store. What the store has lost is named here, too. Tables: journal, set_aside,
+missing_ranges.
 """

@@ -1,6 +1,6 @@
 """Tables of the journal."""
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String, Table, Text
 
 from tallystick.database.tables import metadata, org_column, time_column
 
@@ -25,4 +25,17 @@ set_aside = Table(
     Column("record", LargeBinary, nullable=False),
     Column("reason", Text, nullable=False),
     time_column("set_aside_at"),
+)
+
+# Ranges of indexes that the event store lacks though it held them; `events` of them are missing, the others expired.
+missing_ranges = Table(
+    "missing_ranges",
+    metadata,
+    org_column(primary_key=True),
+    Column("first_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_index", BigInteger, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    time_column("received_before"),  # all of them
+    time_column("noticed_at"),
+    Column("noticed_by", String(40), nullable=False),
 )

@@ -29,6 +29,24 @@ class IndexSet:
         at = bisect_right(self._first, first) - 1
         return at >= 0 and last <= self._last[at]
 
+    def outside(self, first: int, last: int) -> list[Range]:
+        """The ranges of the indexes from first to last that are not in the set, ascending."""
+        found: list[Range] = []
+        at = first
+        for place in range(max(bisect_right(self._first, first) - 1, 0), len(self._first)):
+            if self._first[place] > last:
+                break
+            if self._first[place] > at:
+                found.append((at, self._first[place] - 1))
+            at = max(at, self._last[place] + 1)
+        if at <= last:
+            found.append((at, last))
+        return found
+
+    def count(self) -> int:
+        """The number of indexes in the set."""
+        return sum(last - first + 1 for first, last in zip(self._first, self._last, strict=True))
+
     def ranges(self) -> list[Range]:
         """The ranges, ascending; no two of them touch."""
         return list(zip(self._first, self._last, strict=True))
@@ -47,7 +65,12 @@ def merge_ranges(ranges: Iterable[Range]) -> list[Range]:
 
 def format_indexes(indexes: Iterable[int]) -> str:
     """The set as text, ascending, adjacent indexes joined into ranges."""
-    return ",".join(_text(first, last) for first, last in _ranges_of(indexes))
+    return format_ranges(_ranges_of(indexes))
+
+
+def format_ranges(ranges: Iterable[Range]) -> str:
+    """The ranges as such a text."""
+    return ",".join(_text(first, last) for first, last in ranges)
 
 
 def parse_indexes(text: str) -> list[int]:

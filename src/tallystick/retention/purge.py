@@ -26,7 +26,7 @@ from tallystick.query.own_records import is_own_record
 from tallystick.query.scope import Scope
 from tallystick.retention import clock_guard, holds, index_set
 from tallystick.retention.archive import Archive, ArchivedStep, save_problem
-from tallystick.retention.tables import prunings, purges
+from tallystick.retention.tables import prunings, purged_indexes, purges
 from tallystick.search.match import compile_match
 from tallystick.store import expiry
 from tallystick.store.errors import StoreError
@@ -208,6 +208,10 @@ class Purger(Background):
                 delete(prunings).where(prunings.c.org_id == pruning.org_id, prunings.c.pruning_id == pruning.pruning_id)
             )
             if removed.rowcount:
+                values = {"indexes": pruning.indexes, "events": pruning.events}
+                connection.execute(
+                    insert(purged_indexes).values(org_id=pruning.org_id, pruning_id=pruning.pruning_id, **values)
+                )
                 connection.execute(
                     update(logs).where(logs.c.org_id == pruning.org_id).values(pruned=logs.c.pruned + pruning.events)
                 )

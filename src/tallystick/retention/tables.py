@@ -26,6 +26,16 @@ prunings = Table(
     time_column("made_at"),
 )
 
+# The events that purges deleted: what a row of `prunings` becomes once its events are gone.
+purged_indexes = Table(
+    "purged_indexes",
+    metadata,
+    org_column(primary_key=True),
+    Column("pruning_id", Uuid, primary_key=True),
+    Column("indexes", Text, nullable=False),
+    Column("events", BigInteger, nullable=False),
+)
+
 legal_holds = Table(
     "legal_holds",
     metadata,

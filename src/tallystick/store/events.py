@@ -102,9 +102,9 @@ class EventStore:
         return {row[0] for row in rows}
 
     def holdings(self) -> dict[UUID, tuple[int, int]]:
-        """For each organization the number of distinct stored indexes, and the highest."""
+        """For each organization the number of rows, and the highest index; memory grows with the organizations."""
         with self._writers.borrow() as client:
-            rows = client.query("SELECT org_id, uniqExact(seq), max(seq) FROM events GROUP BY org_id").result_rows
+            rows = client.query("SELECT org_id, count(), max(seq) FROM events GROUP BY org_id").result_rows
         return {row[0]: (row[1], row[2]) for row in rows}
 
     def accepts_writes(self) -> bool:

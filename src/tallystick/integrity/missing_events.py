@@ -1,0 +1,180 @@
+"""Finds events that are missing from the event store, and keeps the ranges of their indexes.
+
+Numbers of rows are compared first, by organization, then by block of indexes; only blocks that differ are read index
+by index. So memory is bounded, whatever the size of a log.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select
+
+from tallystick import clock, telemetry
+from tallystick.access import organizations
+from tallystick.access.scopes import operator_scope
+from tallystick.clock import SECOND_US
+from tallystick.database.engine import Database
+from tallystick.integrity.explained_gaps import ExplainedGaps
+from tallystick.journal import missing_ranges, set_aside
+from tallystick.journal.missing_ranges import MAX_RANGES, IndexGap
+from tallystick.ledger import log as ledger_log
+from tallystick.ledger.tables import logs
+from tallystick.query.scope import Scope
+from tallystick.retention.index_set import IndexSet
+from tallystick.retention.tables import prunings
+from tallystick.store.copied_columns import count_by_block, indexes_held
+from tallystick.store.errors import StoreError
+from tallystick.store.events import EventStore
+from tallystick.store.transfer import count_below
+from tallystick.work.background import Background
+from tallystick.work.leases import Lease
+from tallystick.work.stop_signal import check_stop
+
+LEASE = "missing_events"
+LEASE_SECONDS = 120
+ROUND_SECONDS = 20.0
+# After a search that does not explain the number of rows, the next one of a log whose number stays the same.
+UNEXPLAINED_SECONDS = 600
+BLOCK = 1 << 12
+WINDOW = 1 << 22  # indexes whose blocks one statement counts
+logger = structlog.get_logger(__name__)
+
+
+class MissingEvents(Background):
+    """Compares the numbers of rows in the store with those that the control database expects, a few times a minute.
+
+    An organization whose numbers differ is searched; a range that is there again leaves the state by that.
+    """
+
+    def __init__(self, database: Database, store: EventStore) -> None:
+        lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
+        super().__init__("missing_events", idle_seconds=ROUND_SECONDS, lease=lease)
+        self._database = database
+        self._store = store
+        self._searched: dict[UUID, tuple[int, int | None]] = {}  # the deficit, and when to search again in any case
+
+    def open(self) -> None:
+        """At the start: mark organizations that lack more events than is known, before the first search reads them.
+
+        Until they are searched, their whole log counts as the range. Does nothing while the store does not answer.
+        """
+        with self._database.read() as connection:
+            known = missing_ranges.count_missing(connection)
+            purging = select(prunings.c.org_id, func.sum(prunings.c.events)).group_by(prunings.c.org_id)
+            under_way = {row[0]: int(row[1]) for row in connection.execute(purging)}
+        try:
+            deficits = self._deficits()
+        except StoreError as error:
+            logger.warning("store_not_checked", error=str(error)[:500])
+            return
+        for org_id, (deficit, end) in deficits.items():
+            if (least := deficit - under_way.get(org_id, 0)) > known.get(org_id, 0):
+                _save(self._database, org_id, [IndexGap(0, end - 1, least)], by="start")
+        self._measure()
+
+    def step(self, now: int | None = None) -> bool:
+        """Compare all organizations and search those that differ; always False: nothing is left to do."""
+        now = clock.now_us() if now is None else now
+        self._measure()
+        if self.may_work(now):
+            with self._database.read() as connection:
+                known = missing_ranges.count_missing(connection)
+            for org_id, (deficit, _end) in self._deficits().items():
+                if self._is_due(org_id, deficit, org_id in known, now):
+                    self._search(org_id, deficit, now)
+            self._measure()
+        return False
+
+    def _search(self, org_id: UUID, deficit: int, now: int) -> None:
+        gaps = _find_and_save(self._database, self._store, org_id, by="event_store_check")
+        is_explained = sum(gap.events for gap in gaps) == deficit
+        self._searched[org_id] = deficit, None if is_explained else now + UNEXPLAINED_SECONDS * SECOND_US
+
+    def _is_due(self, org_id: UUID, deficit: int, is_known: bool, now: int) -> bool:
+        if org_id not in self._searched:
+            return deficit != 0 or is_known
+        before, again_at = self._searched[org_id]
+        return deficit != before or (again_at is not None and now >= again_at)
+
+    def _deficits(self) -> dict[UUID, tuple[int, int]]:
+        """How many rows of each organization the store lacks below its `stored_end`, which comes with it."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(logs.c.org_id, logs.c.stored_end, logs.c.pruned)).all()
+            aside = set_aside.counts(connection)
+        held = self._store.holdings()
+        deficits: dict[UUID, tuple[int, int]] = {}
+        for row in rows:
+            number, highest = held.get(row.org_id, (0, -1))
+            if highest >= row.stored_end:  # rows of a shipment that is not settled yet
+                number = count_below(self._store, operator_scope(row.org_id), row.stored_end)
+            deficits[row.org_id] = row.stored_end - aside.get(row.org_id, 0) - row.pruned - number, row.stored_end
+        return deficits
+
+    def _measure(self) -> None:
+        with self._database.read() as connection:
+            telemetry.store_missing_events.set(sum(missing_ranges.count_missing(connection).values()))
+
+
+def mark_missing(database: Database, store: EventStore, org_id: UUID, indexes: Sequence[int]) -> None:
+    """Search the log for all that is missing, unless these missing events are known already."""
+    with database.read() as connection:
+        known = IndexSet((one.first, one.last) for one in missing_ranges.read_missing(connection, org_id))
+    if any(index not in known for index in indexes):
+        _find_and_save(database, store, org_id, by="integrity_check")
+
+
+def _find_and_save(database: Database, store: EventStore, org_id: UUID, *, by: str) -> list[IndexGap]:
+    gaps = find_missing(database, store, operator_scope(org_id))
+    _save(database, org_id, gaps, by=by)
+    return gaps
+
+
+def find_missing(database: Database, store: EventStore, scope: Scope) -> list[IndexGap]:
+    """The ranges of indexes that should be stored and are not, ascending; not many more than MAX_RANGES."""
+    with database.read() as connection:
+        end = ledger_log.read(connection, scope.org_id).stored_end
+    explained = ExplainedGaps(database, store, scope)
+    found: list[IndexGap] = []
+    for start in range(0, end, WINDOW):
+        check_stop()
+        for gap in _missing_within(store, scope, start, min(start + WINDOW, end), explained):
+            found.append(gap)
+            if len(found) > 10 * MAX_RANGES:
+                found = missing_ranges.join_closest(found, 5 * MAX_RANGES)
+    return missing_ranges.join_closest(found, MAX_RANGES)
+
+
+def _missing_within(
+    store: EventStore, scope: Scope, first: int, end: int, explained: ExplainedGaps
+) -> Iterator[IndexGap]:
+    counts = count_by_block(store, scope, first, end, BLOCK)
+    explained.refresh()
+    for block in range(first // BLOCK, -(-end // BLOCK)):
+        start, stop = block * BLOCK, min((block + 1) * BLOCK, end)
+        expected = explained.settled.outside(start, stop - 1)
+        count = counts.get(block, 0)
+        if count == sum(last - first + 1 for first, last in expected):
+            continue
+        gaps: Iterable[tuple[int, int]] = [(start, stop - 1)]
+        if count:
+            check_stop()
+            held = indexes_held(store, scope, start, stop)
+            explained.refresh()
+            gaps = ((index, index) for index in range(start, stop) if index not in held)
+        for gap in gaps:
+            for lowest, highest in explained.all.outside(*gap):
+                yield IndexGap(lowest, highest, highest - lowest + 1)
+
+
+def _save(database: Database, org_id: UUID, gaps: list[IndexGap], *, by: str) -> None:
+    with database.write() as connection:
+        organizations.lock_row(connection, org_id)
+        has_changed = missing_ranges.replace_missing(connection, org_id, gaps, now=clock.now_us(), by=by)
+    if has_changed:
+        events = sum(gap.events for gap in gaps)
+        line = {"org_id": str(org_id), "events": events, "ranges": [(gap.first, gap.last) for gap in gaps[:10]]}
+        if events:
+            logger.error("events_missing", by=by, **line)
+        else:
+            logger.info("no_event_missing", org_id=str(org_id))
