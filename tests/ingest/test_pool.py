@@ -8,6 +8,7 @@ import pytest
 
 from tallystick.errors import Unavailable
 from tallystick.ingest.pool import EVENTS_PER_TICK, Pool
+from tallystick.ingest.sequencer import LEAST_EVENTS_PER_TICK, TICK_SECONDS, events_of_next_tick
 from tallystick.ingest.submission import Submission
 
 ALICE, BOB, CHARLIE = (UUID(int=number) for number in (1, 2, 3))
@@ -71,3 +72,15 @@ def test_a_request_is_among_the_next_to_be_committed_whatever_another_organizati
     mine = submission(BOB, 1)
     pool.join(mine)
     assert mine in pool.take(0)[0]
+
+
+def test_a_disk_that_was_slow_once_bounds_no_later_commit_of_requests_just_below_the_bound():
+    most = events_of_next_tick(LEAST_EVENTS_PER_TICK, LEAST_EVENTS_PER_TICK, 10 * TICK_SECONDS)
+    assert most == LEAST_EVENTS_PER_TICK
+    for _ in range(20):
+        most = events_of_next_tick(most, LEAST_EVENTS_PER_TICK - 1, TICK_SECONDS / 10)
+    assert most > 4 * LEAST_EVENTS_PER_TICK
+
+
+def test_a_small_commit_that_waited_for_the_disk_bounds_no_later_one():
+    assert events_of_next_tick(EVENTS_PER_TICK, 1, 10 * TICK_SECONDS) == EVENTS_PER_TICK

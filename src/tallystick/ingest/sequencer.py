@@ -90,16 +90,10 @@ class Sequencer:
             except Exception:
                 # The loop must outlive whatever happens: a dead sequencer would refuse everything for ever.
                 logger.exception("tick_failed")
-            self._adapt(sum(len(one.prepared) for one in submissions), time.monotonic() - now)
+            events = sum(len(one.prepared) for one in submissions)
+            self._events_per_tick = events_of_next_tick(self._events_per_tick, events, time.monotonic() - now)
             if self._stopping and not submissions:
                 return
-
-    def _adapt(self, events: int, seconds: float) -> None:
-        """Bound the next commit by what this one reached: small ticks say nothing, as each has a flush of its own."""
-        if events >= LEAST_EVENTS_PER_TICK:
-            within = int(events * TICK_SECONDS / max(seconds, 0.001))
-            bound = (self._events_per_tick + within) // 2
-            self._events_per_tick = min(max(bound, LEAST_EVENTS_PER_TICK), EVENTS_PER_TICK)
 
     def tick(self, submissions: Sequence[Submission], *, look_at_outbox: bool = True) -> None:
         """Commit these submissions and the own events in the outbox."""
@@ -199,6 +193,15 @@ class Sequencer:
             # A loop that is closed has nobody waiting any more.
             with suppress(RuntimeError):
                 mine[0][0].loop.call_soon_threadsafe(_resolve, mine)
+
+
+def events_of_next_tick(most: int, events: int, seconds: float) -> int:
+    """How many events the next commit may hold, after one of `events` events, bounded by `most`, took `seconds`."""
+    within = int(events * TICK_SECONDS / max(seconds, 0.001))
+    # A small commit is hardly more than its disk flush: it can say that more would fit, and never that less would.
+    if events < LEAST_EVENTS_PER_TICK and within <= most:
+        return most
+    return min(max((most + within) // 2, LEAST_EVENTS_PER_TICK), EVENTS_PER_TICK)
 
 
 def _resolve(outcomes: Sequence[tuple[Submission, Outcome]]) -> None:
