@@ -1,5 +1,7 @@
 """A disk that fills up: the event store stops long before recording must, and both go on when there is space again."""
 
+import shutil
+
 import pytest
 
 from tallystick.errors import Unavailable
@@ -55,3 +57,18 @@ def test_below_a_quarter_of_the_least_free_space_recording_is_refused_in_words(s
     with pytest.raises(Unavailable, match="disk is full") as refusal:
         sqlite_spine.record(scope, event(2))
     assert refusal.value.code == "disk_full"
+
+
+def test_a_disk_that_is_measured_for_the_first_time_is_not_full_for_others_meanwhile(tmp_path, monkeypatch):
+    disk, usage, seen = DiskSpace(tmp_path, 0), shutil.disk_usage(tmp_path), []
+    disk.least_for_recording = 1
+
+    def measure(_directory):
+        if not seen:
+            seen.append("measuring")
+            seen.append(disk.may_record())
+        return usage
+
+    monkeypatch.setattr(shutil, "disk_usage", measure)
+    assert disk.may_record()
+    assert seen == ["measuring", True]

@@ -29,8 +29,8 @@ class DiskSpace:
         """The number of free bytes."""
         now = time.monotonic()
         if now - self._measured_at >= CHECK_SECONDS:
-            self._measured_at = now
             self._free = shutil.disk_usage(self._directory).free
+            self._measured_at = now  # last: another thread that reads this takes the number as it is
         return self._free
 
     def may_record(self) -> bool:
