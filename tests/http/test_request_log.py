@@ -63,6 +63,15 @@ def test_the_id_of_a_trusted_proxy_is_used_if_it_is_one(logging_server, start_se
     untrusting.stop()
 
 
+def test_the_access_log_believes_no_address_in_a_header_that_the_client_wrote_before_that_of_the_proxy(logging_server):
+    forwarded = [("X-Forwarded-For", "198.51.100.1"), ("X-Forwarded-For", "203.0.113.9")]
+    answer = httpx.get(f"{logging_server.url}/healthz", headers=forwarded)
+    (line,) = [
+        one for one in lines(logging_server, "request_served") if one["request_id"] == answer.headers["x-request-id"]
+    ]
+    assert line["address"] == "203.0.113.9"
+
+
 def test_the_log_begins_with_version_revision_and_settings_without_secrets(logging_server):
     (line,) = lines(logging_server, "started")
     assert line["version"] == __version__

@@ -21,8 +21,9 @@ def log_requests(app: ASGIApp, trusted_proxies: Sequence[Network], *, access_log
     """`app` with an id for each request, `req_…`; the `X-Request-Id` of a trusted proxy is used as it is.
 
     With `access_log`, one line is logged when an answer has ended or its client has gone: `request_served` with the
-    method, the route, the status, the client's address and the seconds. The route is the template of the path, such as
-    `/v1/audit-logs/{id}`: paths and queries hold tokens of links, and what people search for.
+    method, the route, the status (0 if no answer began), the client's address and the seconds. The route is the
+    template of the path, such as `/v1/audit-logs/{id}`: paths and queries hold tokens of links, and what people search
+    for.
     """
 
     async def identify(scope: Any, receive: Any, send: Any) -> None:
@@ -68,4 +69,5 @@ def _address(scope: Any, trusted_proxies: Iterable[Network]) -> str:
 
 
 def _header(scope: Any, name: bytes) -> bytes:
-    return next((value for key, value in scope["headers"] if key == name), b"")
+    """The values of a header joined by commas, as the address of the client is read from all of them."""
+    return b",".join(value for key, value in scope["headers"] if key == name)
