@@ -224,6 +224,18 @@ def test_memory_is_bounded_whoever_looks_at_whatever(desk: Desk) -> None:
     assert events[-1]["metadata"]["views"] == 950
 
 
+def test_a_step_goes_through_what_limits_readers_once_however_many_views_it_writes(desk: Desk) -> None:
+    with (
+        patch.object(data_access, "MOST_WAITING", 50),
+        patch.object(data_access, "_current_allowance", wraps=data_access._current_allowance) as allowance,
+    ):
+        for number in range(150):
+            desk.recorder.note_event(desk.person(f"reader-{number}"), OFFICE, "evt_1")
+            if number % 50 == 49:
+                desk.at(number)
+    assert allowance.call_count <= 150 + 50 + 100
+
+
 def test_the_requests_of_a_key_are_one_count_a_day(desk: Desk) -> None:
     for minute in range(0, 1440, 10):
         desk.now = START + minute * 60 * SECOND_US

@@ -122,6 +122,7 @@ class DataAccessRecorder(Background):
             self._rested = []
             is_due = all_of_them or now - self._flushed_at >= FLUSH_US
             counted, self._counted = (self._counted, Counter()) if is_due else (Counter(), self._counted)
+        self._forget_past(now)
         look = now - self._looked_at >= ENDED_US
         if not views and not counted and not look:
             return
@@ -143,9 +144,22 @@ class DataAccessRecorder(Background):
         if number:
             self._wake_recorder()
 
+    def _forget_past(self, now: int) -> None:
+        """Forget what limits nothing any more. Once for all views of a step, since it goes through all that is kept."""
+        if len(self._recorded_at) >= MOST_WAITING:
+            self._recorded_at = {key: at for key, at in self._recorded_at.items() if now - at < AGAIN_US}
+        with self._lock:
+            if len(self._allowances) >= MOST_WAITING:
+                self._allowances = {
+                    key: known
+                    for key, known in self._allowances.items()
+                    if _current_allowance(known, now) < MOST_AT_ONCE
+                }
+
     def _write_views(self, connection: Connection, views: Sequence[View], now: int) -> int:
         """Write those that the organization's setting wants and that are not repeated too soon; returns how many."""
         settings: dict[UUID, ViewRecording] = {}
+        further: Counter[tuple[UUID, Principal, str]] = Counter()
         number = 0
         for view in views:
             if view.org_id not in settings:
@@ -158,7 +172,9 @@ class DataAccessRecorder(Background):
                 number += 1
                 _record_view(connection, view)
             else:
-                add_count(connection, view.org_id, view.reader, "views", 1, address=view.caller.address, now=now)
+                further[view.org_id, view.reader, view.caller.address] += 1
+        for (org_id, reader, address), more in further.items():
+            add_count(connection, org_id, reader, "views", more, address=address, now=now)
         return number
 
     def _is_wanted(self, view: View, setting: ViewRecording, now: int) -> bool:
@@ -169,26 +185,21 @@ class DataAccessRecorder(Background):
         # One that replaced others is recorded, since nothing else says that there were others.
         if now - last < AGAIN_US and (setting == "usual" or view.repeats) and not view.passed:
             return False
-        if len(self._recorded_at) >= MOST_WAITING:
-            self._recorded_at = {one: at for one, at in self._recorded_at.items() if now - at < AGAIN_US}
         if len(self._recorded_at) < 10 * MOST_WAITING:
             self._recorded_at[key] = now
         return True
 
     def _take(self, kind: Kind, org_id: UUID, reader: Principal, now: int) -> bool:
         """Whether the reader may have one more event now. Call it under the lock."""
-
-        def current_allowance(known: tuple[float, int]) -> float:
-            return min(MOST_AT_ONCE, known[0] + max(0, now - known[1]) / ONE_MORE_US)
-
         key = (kind, (org_id, reader.id))
-        number = current_allowance(self._allowances.get(key, (MOST_AT_ONCE, now)))
-        if len(self._allowances) >= MOST_WAITING:
-            self._allowances = {
-                one: known for one, known in self._allowances.items() if current_allowance(known) < MOST_AT_ONCE
-            }
+        number = _current_allowance(self._allowances.get(key, (MOST_AT_ONCE, now)), now)
         self._allowances[key] = (number - 1 if number >= 1 else number, now)
         return number >= 1
+
+
+def _current_allowance(known: tuple[float, int], now: int) -> float:
+    number, at = known
+    return min(MOST_AT_ONCE, number + max(0, now - at) / ONE_MORE_US)
 
 
 def _record_view(connection: Connection, view: View) -> None:
