@@ -80,6 +80,12 @@ class Unavailable(TallystickError):
         self.retry_after = retry_after
 
 
+class Damaged(TallystickError):
+    """Stored data is damaged: the same request fails until an operator repairs it."""
+
+    status, code, title = 503, "store_damaged", "Event store damaged"
+
+
 class SettingsError(TallystickError):
     """An unusable setting or state; the operator has to change it."""
 

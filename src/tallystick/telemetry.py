@@ -72,6 +72,9 @@ log_frozen = Gauge("tallystick_log_frozen", "Logs frozen because their root does
 store_missing_events = Gauge(
     "tallystick_store_missing_events", "Events that were stored and that the event store lacks now", registry=registry
 )
+store_damaged_parts = Gauge(
+    "tallystick_store_damaged_parts", "Data parts of the event store with damaged files", registry=registry
+)
 store_changes_failing = Gauge(
     "tallystick_store_changes_failing", "1 while the event store fails to carry out a change of its table, else 0",
     registry=registry,

@@ -16,7 +16,7 @@ from tallystick.errors import SettingsError, Unavailable
 from tallystick.http import body
 from tallystick.http.allowance import Allowance
 from tallystick.http.request_log import log_requests
-from tallystick.store.errors import StoreError, StoreRefusal, StoreTimeout
+from tallystick.store.errors import StoreDamaged, StoreError, StoreRefusal, StoreTimeout
 from tests.api.api_client import problem
 
 SECRET = "password=hunter2"
@@ -47,6 +47,13 @@ def test_what_nobody_expected_is_a_problem_with_an_id_that_the_log_has_too(error
     (line,) = lines
     assert (line["request_id"], line["path"]) == (members["request_id"], "/failing/{part}")
     assert line["exc_info"] is error
+
+
+def test_damage_is_no_reason_to_ask_again_later():
+    answer = answer_to(StoreDamaged(SECRET, "2026_1_1_0"))
+    problem(answer, 503, "store_damaged")
+    assert "retry-after" not in answer.headers
+    assert SECRET not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from tallystick.doctor.environment import (
     missing_events,
 )
 from tallystick.errors import Unavailable
+from tallystick.integrity.tables import damaged_parts
+from tallystick.journal.missing_ranges import IndexGap, replace_missing
 from tallystick.ledger import log as ledger_log
 from tallystick.ledger.high_water import HighWaterMark, HighWaterMarks
 from tallystick.ledger.keys import Keyring
@@ -180,6 +182,22 @@ def test_a_change_that_the_store_fails_to_carry_out_is_told_with_its_reason(sqli
     assert erasing.failure_of_changes(store) == ""
     run(sqlite_spine, work, later=61 * SECOND_US)
     assert show(sqlite_spine, scope, public_id).waits_for == ""
+
+
+def test_missing_events_are_named_by_their_indexes(settings, log):
+    gaps = [IndexGap(3, 3, 1), IndexGap(7, 9, 3)]
+    change(settings, lambda connection: replace_missing(connection, log.org_id, gaps, now=now_us(), by="start"))
+    (finding,) = [one for one in check_database(settings) if one.grade is CheckGrade.PROBLEM]
+    assert "acme lacks 4 events" in finding.words
+    assert "indexes 3, 7-9." in finding.words
+    assert "backup restore" in finding.advice
+
+
+def test_a_damaged_part_is_named(settings, log):
+    values = {"part": "2026_1_1_0", "problem": "Checksum doesn't match", "noticed_at": now_us()}
+    change(settings, lambda connection: connection.execute(damaged_parts.insert().values(values)))
+    (finding,) = [one for one in check_database(settings) if one.grade is CheckGrade.PROBLEM]
+    assert "2026_1_1_0" in finding.words
 
 
 def test_an_archive_that_is_out_of_reach_is_a_problem(tmp_path, free_port):

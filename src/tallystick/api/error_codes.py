@@ -118,6 +118,7 @@ CODES: dict[str, tuple[int, str]] = {
     "review_changed": (503, "Somebody else changed the review at the same moment; try again."),
     "database_down": (503, "The control database does not respond."),
     "store_down": (503, "The event store does not respond. Recording continues, reading does not."),
+    "store_damaged": (503, "The event store holds damaged data that the answer needs; the operator must act."),
     "server_busy": (503, "The server runs as many searches, back-tests or requests as it can."),
     "query_timeout": (503, "The event store took too long."),
     "too_many_streams": (503, "The server streams as many results as it can at once."),

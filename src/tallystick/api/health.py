@@ -29,10 +29,16 @@ class HealthResponse(ResponseBody):
 
 
 class ReadinessResponse(ResponseBody):
-    """The server is ready."""
+    """The server is ready, or records events while some cannot be found."""
 
-    status: Literal["ready"]
-    checks: Annotated[dict[str, bool], doc("Result of each check: `database`, `disk` and `events`.")]
+    status: Annotated[Literal["ready", "degraded"], doc("`degraded`: see the failed checks; recording continues.")]
+    checks: Annotated[
+        dict[str, bool],
+        doc(
+            "Result of each check: `database`, `disk`, `events` (the event store answers and is not damaged) and "
+            "`events_complete` (it has all events that it should have)."
+        ),
+    ]
 
 
 @get("/healthz", opt=_operation())
@@ -48,12 +54,12 @@ async def show_health() -> Response[HealthResponse]:
 async def show_readiness(services: ApiServices) -> Response[ReadinessResponse]:
     """Check readiness.
 
-    Checks the control database, the event store and the disk. Recording continues without the event store: route
-    recording by `/healthz` if it is to continue then.
+    Checks the control database, the event store and the disk. 503 only where nothing can be recorded: without the
+    event store, or with missing events, the server is `degraded`.
     """
     checks = dict(await services.readiness.checks())
-    if all(checks.values()):
-        return answer(ReadinessResponse("ready", checks))
+    if checks["database"] and checks["disk"]:
+        return answer(ReadinessResponse("ready" if all(checks.values()) else "degraded", checks))
     failing = ", ".join(name for name, passed in checks.items() if not passed)
     detail = f"Failed checks: {failing}. See the server's log."
     content = problem_members(503, "not_ready", "Not ready", detail, {"checks": checks})

@@ -12,8 +12,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from tallystick.api.answers import encode, encoded_answer
-from tallystick.errors import TallystickError, Unavailable
-from tallystick.store.errors import StoreError, StoreTimeout
+from tallystick.errors import Damaged, TallystickError, Unavailable
+from tallystick.store.errors import StoreDamaged, StoreError, StoreTimeout
 
 MEDIA_TYPE = "application/problem+json"
 logger = structlog.get_logger()
@@ -38,7 +38,7 @@ def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
             code="database_down",
             retry_after=2,
         )
-    if isinstance(error, Unavailable) or (isinstance(error, TallystickError) and error.status < 500):
+    if isinstance(error, Unavailable | Damaged) or (isinstance(error, TallystickError) and error.status < 500):
         return _known_problem(request, error)
     if isinstance(error, HTTPException) and error.status_code < 500:
         return _routing_problem(error)
@@ -81,8 +81,13 @@ def _routing_problem(error: HTTPException) -> Response[Any]:
     return _answer(problem_members(status, code, phrase, detail), headers)
 
 
-def _store_problem(request: Request[Any, Any, Any], error: StoreError) -> Unavailable:
+def _store_problem(request: Request[Any, Any, Any], error: StoreError) -> TallystickError:
     logger.warning("event_store_failed", path=_template(request), error=str(error)[:500])
+    if isinstance(error, StoreDamaged):
+        return Damaged(
+            "The event store holds damaged data, and this answer would need it. Recording continues. Trying again does "
+            "not help: the operator finds the data part and what to do with tallystick doctor."
+        )
     if isinstance(error, StoreTimeout):
         return Unavailable(
             "The event store took too long. Narrow the time range with start and end, or try again.",

@@ -1,4 +1,4 @@
-"""Readiness of the server: control database, event store and disk."""
+"""Readiness of the server: control database, event store, missing events and disk."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +11,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick import telemetry
 from tallystick.database.engine import Database
+from tallystick.integrity.damaged_parts import count_damaged
+from tallystick.journal.missing_ranges import count_missing
 from tallystick.store import erasing
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
@@ -32,17 +34,18 @@ class Readiness:
         self._disk = disk
         self._running: set[str] = set()
         self._lock = anyio.Lock()
-        self._threads = anyio.CapacityLimiter(3)
+        self._threads = anyio.CapacityLimiter(4)
         self._results: dict[str, bool] = {}
         self._checked_at = -CACHE_SECONDS
 
     async def checks(self) -> Mapping[str, bool]:
-        """The result of each check: `database`, `disk` and `events`."""
+        """The result of each check: `database`, `disk`, `events` and `events_complete`."""
         async with self._lock:
             if time.monotonic() - self._checked_at >= CACHE_SECONDS:
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._run, "database", self._check_database)
                     group.start_soon(self._run, "events", self._check_store)
+                    group.start_soon(self._run, "events_complete", self._check_missing)
                     group.start_soon(self._run, "disk", self._check_disk)
                 self._checked_at = time.monotonic()
             return dict(sorted(self._results.items()))
@@ -72,7 +75,15 @@ class Readiness:
 
     def _check_store(self) -> None:
         self._store.ping()
+        with self._database.read() as connection:
+            if damaged := count_damaged(connection):
+                raise StoreError(f"{damaged} data parts are damaged")
         telemetry.store_changes_failing.set(bool(erasing.failure_of_changes(self._store)))
+
+    def _check_missing(self) -> None:
+        with self._database.read() as connection:
+            if missing := sum(count_missing(connection).values()):
+                raise StoreError(f"{missing} events are missing")
 
     def _check_disk(self) -> None:
         if not self._disk.may_record():

@@ -1,7 +1,7 @@
 """Checks of the control database: clock, secret key, logs, journal, background work and the last backup."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, func, select, text
@@ -16,8 +16,10 @@ from tallystick.database.engine import Database
 from tallystick.database.migrate import newest, revision_of
 from tallystick.doctor.check_result import CheckResult, fine, problem, warning
 from tallystick.erasure.tables import erasures
+from tallystick.integrity.damaged_parts import read_damaged
 from tallystick.integrity.rounds import count_differences
 from tallystick.journal import batches, set_aside
+from tallystick.journal.missing_ranges import MissingRange, count_missing, read_missing
 from tallystick.journal.tables import journal
 from tallystick.ledger.high_water import HighWaterMarks
 from tallystick.ledger.tables import checkpoints, logs
@@ -29,6 +31,14 @@ from tallystick.work.leases import leases
 
 Check = Callable[[Connection, Settings], Iterator[CheckResult]]
 CLOCK_TOLERANCE_US = 5 * SECOND_US
+MISSING_ADVICE = (
+    "Leave the event store as it is and look at its disk. A backup may contain them: tallystick backup restore DIR. "
+    "Until they are there again, answers about this organization are marked as partial."
+)
+DAMAGED_ADVICE = (
+    "Recording continues; what reads this part fails. Check the disk, then restore the newest backup: "
+    "tallystick backup restore DIR"
+)
 JOURNAL_DELAY_US = 300 * SECOND_US
 
 
@@ -141,6 +151,23 @@ def _check_logs(connection: Connection, settings: Settings) -> Iterator[CheckRes
         yield problem("integrity", f"The last check found {differences} differences.", advice)
 
 
+def _check_missing_events(connection: Connection, _settings: Settings) -> Iterator[CheckResult]:
+    names = {row.org_id: row.slug for row in connection.execute(select(organizations.c.org_id, organizations.c.slug))}
+    for org_id, events in count_missing(connection).items():
+        ranges = read_missing(connection, org_id)
+        since = rfc3339(min(one.noticed_at for one in ranges))
+        words = f"{names[org_id]} lacks {events:,} events since {since}: indexes {_in_words(ranges)}."
+        yield problem("missing events", words, MISSING_ADVICE)
+    for part in read_damaged(connection):
+        words = f"The data part {part.part} is damaged since {rfc3339(part.noticed_at)}: {part.problem[:200]}"
+        yield problem("damaged events", words, DAMAGED_ADVICE)
+
+
+def _in_words(ranges: Sequence[MissingRange]) -> str:
+    shown = ", ".join(str(one.first) if one.first == one.last else f"{one.first}-{one.last}" for one in ranges[:10])
+    return shown + (f" and {len(ranges) - 10:,} more ranges" if len(ranges) > 10 else "")
+
+
 def _check_journal(connection: Connection, _settings: Settings) -> Iterator[CheckResult]:
     events, size = batches.size(connection)
     oldest = connection.execute(select(func.min(journal.c.received_from))).scalar()
@@ -190,6 +217,7 @@ CHECKS: tuple[Check, ...] = (
     _check_clock,
     _check_secret_key,
     _check_logs,
+    _check_missing_events,
     _check_journal,
     _check_background_work,
     _check_backup,

@@ -150,7 +150,9 @@ def _check_through_server(settings: Settings) -> CheckResult:
         advice = "Wait until it has started. If this continues, check the server's log."
         return warning("event store", f"A server is running, but {url} does not answer.", advice)
     if not checks.get("events"):
-        return problem("event store", "The server reports that it does not answer.", "See the server's log.")
+        return problem(
+            "event store", "The server reports that it does not answer, or is damaged.", "See the server's log."
+        )
     if "\ntallystick_store_changes_failing 1" in metrics:
         return problem("event store", f"{STUCK}.", STUCK_ADVICE)
     return fine("event store", "Answers the running server.")

@@ -15,6 +15,7 @@ from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import SECOND_US
 from tallystick.database.engine import Database
+from tallystick.integrity.damaged_parts import count_damaged, note_damaged
 from tallystick.integrity.explained_gaps import ExplainedGaps
 from tallystick.journal import missing_ranges, set_aside
 from tallystick.journal.missing_ranges import MAX_RANGES, IndexGap
@@ -77,6 +78,7 @@ class MissingEvents(Background):
         """Compare all organizations and search those that differ; always False: nothing is left to do."""
         now = clock.now_us() if now is None else now
         self._measure()
+        note_damaged(self._database, self._store)
         if self.may_work(now):
             with self._database.read() as connection:
                 known = missing_ranges.count_missing(connection)
@@ -114,6 +116,7 @@ class MissingEvents(Background):
     def _measure(self) -> None:
         with self._database.read() as connection:
             telemetry.store_missing_events.set(sum(missing_ranges.count_missing(connection).values()))
+            telemetry.store_damaged_parts.set(count_damaged(connection))
 
 
 def mark_missing(database: Database, store: EventStore, org_id: UUID, indexes: Sequence[int]) -> None:

@@ -1,6 +1,6 @@
 """Tables of the integrity check and of public logs."""
 
-from sqlalchemy import Column, LargeBinary, Table
+from sqlalchemy import Column, LargeBinary, String, Table, Text
 
 from tallystick.database.tables import metadata, org_column, time_column
 
@@ -21,4 +21,13 @@ public_logs = Table(
     metadata,
     org_column(primary_key=True),
     time_column("since"),
+)
+
+# Data parts of the event store whose files the engine found damaged, with its words.
+damaged_parts = Table(
+    "damaged_parts",
+    metadata,
+    Column("part", String(300), primary_key=True),
+    Column("problem", Text, nullable=False),
+    time_column("noticed_at"),
 )

@@ -13,7 +13,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from tallystick.errors import SettingsError
 from tallystick.store.engine_priority import ENGINE_PRIORITY
-from tallystick.store.errors import StoreError, translate
+from tallystick.store.errors import StoreDamaged, StoreError, translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,9 @@ def connect(url: str, bounds: Bounds) -> Client:
 class Clients:
     """Lends each client to one thread at a time; a caller waits while all are lent."""
 
-    def __init__(self, url: str, bounds: Bounds) -> None:
+    def __init__(self, url: str, bounds: Bounds, damage: dict[str, str] | None = None) -> None:
+        """`damage`: where a damaged data part that a statement meets is noted, with the engine's message."""
+        self._damage = {} if damage is None else damage
         self._url = url
         self._bounds = bounds
         self._embedded = url.startswith("chdb:")
@@ -102,11 +104,16 @@ class Clients:
             except BaseException as error:
                 client.close()
                 if isinstance(error, ClickHouseError):
-                    raise translate(error) from error
+                    raise self._noted(translate(error)) from error
                 raise
             self._give_back(client)
         if self._embedded:
             ENGINE_PRIORITY.apply()
+
+    def _noted(self, error: StoreError) -> StoreError:
+        if isinstance(error, StoreDamaged):
+            self._damage[error.part] = str(error)[:500]
+        return error
 
     def _take(self) -> Client:
         with self._lock:

@@ -1,5 +1,7 @@
 """Errors of the event store."""
 
+import re
+
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
 from tallystick.errors import Outage
@@ -25,6 +27,21 @@ REFUSALS = frozenset(
         469,  # VIOLATED_CONSTRAINT
     }
 )
+# Codes that speak of files on the disk, where the message names a data part: `<partition>_<first>_<last>_<level>`.
+DAMAGES = frozenset(
+    {
+        32,  # ATTEMPT_TO_READ_AFTER_EOF
+        33,  # CANNOT_READ_ALL_DATA
+        40,  # CHECKSUM_DOESNT_MATCH
+        107,  # FILE_DOESNT_EXIST
+        226,  # NO_FILE_IN_DATA_PART
+        228,  # BAD_SIZE_OF_FILE_IN_DATA_PART
+        246,  # CORRUPTED_DATA
+        271,  # CANNOT_DECOMPRESS
+        432,  # UNKNOWN_CODEC
+    }
+)
+_PART = re.compile(r"reading from part \S*?/(\d+_\d+_\d+_\d+(?:_\d+)?)/")
 TIMEOUTS = frozenset({159, 160, 209, 394})
 
 
@@ -40,11 +57,21 @@ class StoreRefusal(StoreError):
     """The store will never accept these rows as they are."""
 
 
+class StoreDamaged(StoreError):
+    """A data part of the store has damaged files: what reads from it fails until the part is replaced."""
+
+    def __init__(self, message: str, part: str) -> None:
+        super().__init__(message)
+        self.part = part
+
+
 def translate(error: ClickHouseError) -> StoreError:
     """The driver's error as one of this module."""
     code = getattr(error, "code", None)
     if code in TIMEOUTS:
         return StoreTimeout(str(error))
+    if code in DAMAGES and (found := _PART.search(str(error))):
+        return StoreDamaged(str(error), found.group(1))
     if isinstance(error, DatabaseError) and code in REFUSALS:
         return StoreRefusal(str(error))
     return StoreError(str(error))

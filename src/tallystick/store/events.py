@@ -43,19 +43,28 @@ class EventStore:
     Writing has a client of its own, so that no query delays new events on their way into the store.
     """
 
-    def __init__(self, url: str, bounds: Bounds | None = None, *, writers: Clients | None = None) -> None:
-        """`writers`: those of another EventStore of the same store, to share them."""
+    def __init__(
+        self,
+        url: str,
+        bounds: Bounds | None = None,
+        *,
+        writers: Clients | None = None,
+        damage: dict[str, str] | None = None,
+    ) -> None:
+        """`writers`, `damage`: those of another EventStore of the same store, to share them."""
         self._url = url
         self._bounds = bounds or Bounds()
         self.embedded = url.startswith("chdb:")
-        self._readers = Clients(url, self._bounds)
-        self._writers = writers or Clients(url, replace(self._bounds, clients=1))
+        # The damaged data parts that statements met, each with the engine's message.
+        self.damage: dict[str, str] = {} if damage is None else damage
+        self._readers = Clients(url, self._bounds, self.damage)
+        self._writers = writers or Clients(url, replace(self._bounds, clients=1), self.damage)
         self._pinger = Clients(url, replace(self._bounds, clients=1))
         self._identity: UUID | None = None
 
     def with_readers(self, clients: int) -> "EventStore":
         """This event store with reading clients of its own, for work that others must not wait for."""
-        return EventStore(self._url, replace(self._bounds, clients=clients), writers=self._writers)
+        return EventStore(self._url, replace(self._bounds, clients=clients), writers=self._writers, damage=self.damage)
 
     def open(self) -> None:
         """Create the missing tables. Safe to call again, and from several nodes."""

@@ -89,6 +89,12 @@ def _bytes(column: pa.ChunkedArray) -> pa.Array:
     return values.cast(pa.binary()) if is_text else values
 
 
+def active_parts(store: EventStore) -> set[str]:
+    """The names of the data parts that statements read."""
+    statement = "SELECT name FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND active"
+    return {row[0] for row in store.rows(statement, {})}
+
+
 def broken_parts(store: EventStore, parts: Sequence[str]) -> list[str]:
     """Those of the parts whose files are damaged or incomplete, indexes included.
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from tallystick.errors import TallystickError
-from tallystick.store.errors import StoreError
+from tallystick.store.errors import StoreDamaged, StoreError
 from tallystick.web.dependencies import WebRequest
 from tallystick.web.filters import PATH
 from tallystick.web.templating import HEADERS, html, redirect
@@ -38,6 +38,10 @@ ADVICE = {
     404: "If you followed a link to an event, it may be older than your organization's retention.",
 }
 STORE_DOWN = "The event store is not responding. Events are still recorded and nothing is lost. Try again in a moment."
+STORE_DAMAGED = (
+    "Some stored events are damaged and cannot be read. New events are still recorded. Trying again does not help: "
+    "tell the operator of this server."
+)
 DATABASE_DOWN = "The control database is not responding. Try again in a moment. If this continues, tell the operator."
 BROKEN = (
     "Something failed on the server; its log has the details. Try again in a moment. "
@@ -78,7 +82,7 @@ def wants_page(request: WebRequest) -> bool:
 def _status_and_detail(problem: Exception) -> tuple[int, str]:
     if isinstance(problem, StoreError):
         logger.warning("event_store_failed", error=str(problem)[:500])
-        return 503, STORE_DOWN
+        return 503, STORE_DAMAGED if isinstance(problem, StoreDamaged) else STORE_DOWN
     if isinstance(problem, OperationalError | NoConnection):
         logger.error("control_database_failed", error=str(problem)[:500])
         return 503, DATABASE_DOWN

@@ -1,4 +1,4 @@
-"""Ranges of events that the event store lacks, and the events that purges deleted."""
+"""Ranges of events that the event store lacks, the events that purges deleted, and damaged data parts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the two tables. The purges of earlier versions are added when a check needs them."""
+    """Add the tables. The purges of earlier versions are added when a check needs them."""
     op.create_table(
         "missing_ranges",
         sa.Column("org_id", sa.Uuid(), nullable=False),
@@ -29,4 +29,11 @@ def upgrade() -> None:
         sa.Column("indexes", sa.Text(), nullable=False),
         sa.Column("events", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("org_id", "pruning_id", name=op.f("pk_purged_indexes")),
+    )
+    op.create_table(
+        "damaged_parts",
+        sa.Column("part", sa.String(length=300), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column("noticed_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("part", name=op.f("pk_damaged_parts")),
     )
