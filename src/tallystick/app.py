@@ -67,6 +67,9 @@ from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
 from tallystick.live.hub import LiveHub
+from tallystick.monitoring.database_probe import DatabaseProbe
+from tallystick.monitoring.process_monitor import ProcessMonitor
+from tallystick.monitoring.store_probe import StoreProbe
 from tallystick.retention import exported_ranges
 from tallystick.retention.archive import Archive
 from tallystick.retention.archive_erasure import ArchiveEraser
@@ -162,8 +165,7 @@ def build(settings: Settings) -> Services:
     mail_server = destination_context.mail_server
     own_actions = recorder.own_actions_waiting
     lease, data_access = schedule_lease(database), DataAccessRecorder(database, own_actions)
-    export_mailer = _export_mailer(settings, mail_server)
-    exports = ExportQueue(database, exporter, lease, export_mailer, export_storage(settings))
+    exports = ExportQueue(database, exporter, lease, _export_mailer(settings, mail_server), export_storage(settings))
     mail_rest = MailServerRest()
     message_worker, email_worker, export_worker = (
         DeliveryWorker(database, queue, mail_rest, own_actions)
@@ -177,6 +179,7 @@ def build(settings: Settings) -> Services:
     workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store), *evaluators, *hub.workers]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
+    workers += _monitors(connections, pools, disk, (signer, shipper, sequencer, *workers))
     return Services(
         settings=settings,
         disk=disk,
@@ -201,6 +204,16 @@ def build(settings: Settings) -> Services:
         workers=tuple(workers),
         preparations=(missing_events.open, backup_worker.open, eraser.replay_at_start, signer.open),
     )
+
+
+def _monitors(
+    connections: Connections, pools: RequestPools, disk: DiskSpace, workers: Sequence[Worker]
+) -> tuple[Worker, ...]:
+    """The workers that measure what the metrics say of the databases, of the other workers, and of this process."""
+    store_probe, database_probe = StoreProbe(connections.probe_store), DatabaseProbe(connections.background)
+    measured = (*workers, store_probe, database_probe)
+    monitor = ProcessMonitor(disk, connections.databases, pools, measured, store_probe, database_probe)
+    return store_probe, database_probe, monitor
 
 
 def _evaluators(*services: Any) -> tuple[Evaluator, Evaluator]:

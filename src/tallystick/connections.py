@@ -37,10 +37,18 @@ class Connections:
         self.store = EventStore(settings.events_url, bounds)
         self.background_store = self.store.with_readers(BACKGROUND_CLIENTS)
         self.live_store = self.store.with_readers(LIVE_THREADS)
+        self.probe_store = self.store.with_readers(1)
+
+    @property
+    def databases(self) -> dict[str, Database]:
+        """The control database by the kind of work."""
+        return {
+            "requests": self.requests, "recording": self.recording, "background": self.background, "live": self.live
+        }  # fmt: skip
 
     def close(self) -> None:
         """Close all of them."""
-        for store in (self.live_store, self.background_store, self.store):
+        for store in (self.probe_store, self.live_store, self.background_store, self.store):
             store.close()
-        for database in (self.live, self.background, self.recording, self.requests):
+        for database in self.databases.values():
             database.close()

@@ -41,6 +41,23 @@ journal_bytes = Gauge("tallystick_journal_bytes", "Bytes of the journal", regist
 searchable_lag_events = Gauge(
     "tallystick_searchable_lag_events", "Events committed that no query sees yet", registry=registry
 )
+searchable_lag_seconds = Gauge(
+    "tallystick_searchable_lag_seconds", "For how long the event store has been behind", registry=registry
+)
+alerts_lag_events = Gauge(
+    "tallystick_alerts_lag_events", "Events committed that no alert rule has seen yet", registry=registry
+)
+alerts_lag_seconds = Gauge(
+    "tallystick_alerts_lag_seconds", "For how long the alert rules have been behind", registry=registry
+)
+measured_seconds = Gauge(
+    "tallystick_measured_timestamp_seconds",
+    "When the control database was last measured, in seconds since 1970", registry=registry,
+)  # fmt: skip
+disk_free_bytes = Gauge("tallystick_disk_free_bytes", "Free bytes on the disk of the data directory", registry=registry)
+disk_least_free_bytes = Gauge(
+    "tallystick_disk_least_free_bytes", "Free bytes below which only recording goes on, as set", registry=registry
+)
 shipments_total = Counter(
     "tallystick_shipments", "Shipments to the event store, by outcome", ["outcome"], registry=registry
 )
@@ -56,7 +73,10 @@ set_aside_total = Counter("tallystick_set_aside", "Events that the store refused
 set_aside_events = Gauge(
     "tallystick_set_aside_events", "Events that the store refused, held in the journal", registry=registry
 )
-store_up = Gauge("tallystick_store_up", "1 when the event store answered last time, else 0", registry=registry)
+store_up = Gauge("tallystick_store_up", "1 while the event store answers within 10 seconds, else 0", registry=registry)
+database_up = Gauge(
+    "tallystick_database_up", "1 while the control database answers within 10 seconds, else 0", registry=registry
+)
 http_request_seconds = Histogram(
     "tallystick_http_request_seconds", "Time to answer, by route, method and status", ["route", "method", "status"],
     buckets=SECONDS, registry=registry,
@@ -67,7 +87,45 @@ unknown_keys_total = Counter(
 )  # fmt: skip
 live_viewers = Gauge("tallystick_live_viewers", "Live views connected", registry=registry)
 checkpoints_signed_total = Counter("tallystick_checkpoints_signed", "Checkpoints signed", registry=registry)
+signing_failures_total = Counter(
+    "tallystick_signing_failures", "Checkpoints that could not be signed", registry=registry
+)
 log_frozen = Gauge("tallystick_log_frozen", "Logs frozen because their root does not match", registry=registry)
+background_failing = Gauge(
+    "tallystick_background_failing", "Failed steps of background work in a row, by worker", ["worker"],
+    registry=registry,
+)  # fmt: skip
+background_failures_total = Counter(
+    "tallystick_background_failures", "Steps of background work that failed, as a whole or for one item, by worker",
+    ["worker"], registry=registry,
+)  # fmt: skip
+background_step_seconds = Gauge(
+    "tallystick_background_step_seconds", "For how long the step under way has run, 0 between steps, by worker",
+    ["worker"], registry=registry,
+)  # fmt: skip
+node_role = Gauge(
+    "tallystick_node_role", "1 on the node that does this work for all, else 0, by role", ["role"], registry=registry
+)
+pool_used = Gauge("tallystick_pool_used", "Connections or threads in use, by pool", ["pool"], registry=registry)
+pool_size = Gauge("tallystick_pool_size", "Connections or threads at most, by pool", ["pool"], registry=registry)
+destinations_by_state = Gauge(
+    "tallystick_destinations", "Destinations of alerts that do not work: failing, or disabled by that, by state",
+    ["state"], registry=registry,
+)  # fmt: skip
+deliveries_waiting = Gauge(
+    "tallystick_deliveries_waiting", "Alerts, emails and scheduled exports not delivered yet, by queue", ["queue"],
+    registry=registry,
+)  # fmt: skip
+deliveries_oldest_seconds = Gauge(
+    "tallystick_deliveries_oldest_seconds", "Age of the oldest delivery that waits, by queue", ["queue"],
+    registry=registry,
+)  # fmt: skip
+deliveries_given_up = Gauge(
+    "tallystick_deliveries_given_up", "Deliveries given up within the last day, by queue", ["queue"], registry=registry
+)
+schedules_late_seconds = Gauge(
+    "tallystick_schedules_late_seconds", "For how long the longest waiting schedule has been due", registry=registry
+)
 
 store_missing_events = Gauge(
     "tallystick_store_missing_events", "Events that were stored and that the event store lacks now", registry=registry

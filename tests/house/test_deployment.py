@@ -1,5 +1,6 @@
 """The files for deployment agree with the product."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ import subprocess
 import pytest
 import yaml
 
-from tallystick import settings
+from tallystick import settings, telemetry
 from tallystick.cli.server_process import DEFAULT_PORT, GRACE_SECONDS, MOST_FILES
 from tests.house.tree import ROOT
 
@@ -69,3 +70,43 @@ def test_systemd_takes_the_unit(tmp_path):
     )
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+RULES = yaml.safe_load(_text("deploy/prometheus/rules.yaml"))["groups"][0]["rules"]
+DASHBOARD = json.loads(_text("deploy/grafana/tallystick.json"))
+# What Prometheus writes for each kind of metric, behind the name that the product declares.
+SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
+
+
+def _measured() -> set[str]:
+    families = list(telemetry.registry.collect())
+    return {family.name + suffix for family in families for suffix in SUFFIXES[family.type]}
+
+
+def _named(expression: str) -> set[str]:
+    return set(re.findall(r"\b(?:tallystick|process)_\w+", expression))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_every_rule_is_about_a_metric_that_exists_and_has_its_page_in_the_runbook(rule):
+    assert _named(rule["expr"]) - _measured() == set()
+    page, _, anchor = rule["annotations"]["runbook"].partition("#")
+    assert anchor == rule["alert"].lower()
+    assert f"\n## {rule['alert']}\n" in _text(page)
+    assert rule["labels"]["severity"] in ("critical", "warning")
+
+
+def test_every_chapter_of_the_runbook_is_about_a_rule():
+    assert re.findall(r"^## (.+)$", _text("docs/operate/runbook.md"), re.MULTILINE) == [rule["alert"] for rule in RULES]
+
+
+def test_every_panel_of_the_dashboard_is_about_metrics_that_exist():
+    expressions = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", ())]
+    assert len(expressions) > 30
+    assert {one for expression in expressions for one in _named(expression)} - _measured() == set()
+
+
+def test_every_gauge_is_on_the_dashboard_or_in_a_rule():
+    shown = _text("deploy/prometheus/rules.yaml") + _text("deploy/grafana/tallystick.json")
+    gauges = [one.name for one in telemetry.registry.collect() if one.type == "gauge" and "tallystick_" in one.name]
+    assert [name for name in gauges if name not in shown] == []

@@ -42,6 +42,7 @@ CODE_LINES = {
     "ids of requests, an access log, and a line at the start (http, app, settings)": 70,
     "a rotation of the secret key (secret_keys, backup, cli, doctor)": 270,
     "events that the store lacks, found and named (integrity, journal, store, search, exports, web)": 640,
+    "metrics that are measured on a timer by every node (monitoring, telemetry, work)": 298,
 }
 
 

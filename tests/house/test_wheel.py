@@ -30,14 +30,14 @@ def _run(*command: str | Path) -> str:
 def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     _run(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ROOT)
-    (built,) = folder.glob("*.whl")
+    built: Path = next(folder.glob("*.whl"))
     return built
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory, wheel) -> Path:
     """An environment with the wheel; its libraries are those of the tests, in full size those of the lock alone."""
-    home = tmp_path_factory.mktemp("installed") / "environment"
+    home: Path = tmp_path_factory.mktemp("installed") / "environment"
     venv.create(home, with_pip=False)
     python = home / "bin" / "python"
     if FULL:

@@ -7,11 +7,10 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from tallystick import telemetry
 from tallystick.backup.create import Progress, create_backup
 from tallystick.backup.manifest import BackupManifest
 from tallystick.backup.tables import backups
-from tallystick.clock import SECOND_US, now_us
+from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.errors import Unavailable
 from tallystick.ids import new_uuid
@@ -115,8 +114,6 @@ class BackupWorker(Background):
         with self._database.read() as connection:
             wanted = select(backups).where(backups.c.state == WANTED).order_by(backups.c.wanted_at).limit(1)
             row = connection.execute(wanted).one_or_none()
-            last = last_finished_at(connection)
-        telemetry.last_backup_seconds.set((last or 0) // SECOND_US)
         if row is None:
             return False
         with self._database.write() as connection:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import anyio
 import anyio.to_thread
@@ -93,6 +93,11 @@ class Database:
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `function(*args, **kwargs)`, called in one of this database's threads."""
         return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._threads)
+
+    def connections(self) -> tuple[int, int]:
+        """How many connections are in use, and how many can be."""
+        pool = cast("QueuePool", self.engine.pool)
+        return pool.checkedout(), 2 * pool.size()
 
     def close(self) -> None:
         self.engine.dispose()

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -174,17 +173,11 @@ class Exporter(Background):
             .limit(1)
         )
         with self._database.read() as connection:
-            telemetry.exports_waiting.set(self._waiting(connection))
             row = (
                 connection.execute(ready.where(exports.c.org_id > self._last_org)).first()
                 or connection.execute(ready).first()
             )
         return None if row is None else request.export_of(row)
-
-    @staticmethod
-    def _waiting(connection: Any) -> int:
-        states = select(exports.c.export_id).where(exports.c.state.in_(request.OPEN))
-        return len(connection.execute(states.limit(10_000)).all())
 
     def _build(self, one: Export, now: int) -> None:
         self._last_org = one.org_id

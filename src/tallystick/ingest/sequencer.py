@@ -172,7 +172,6 @@ class Sequencer:
             with self._database.write() as connection:
                 for work in works:
                     ledger_log.freeze(connection, work.org_id, error.detail)
-            telemetry.log_frozen.inc()
         telemetry.ingest_refused_total.labels(answer.code).inc()
         self._settle([(submission, answer) for work in works for submission in work.submissions])
 

@@ -1,6 +1,5 @@
 """The shipper: the worker that copies the journal into the event store; one process at a time, by lease."""
 
-import time
 from dataclasses import replace
 
 import structlog
@@ -9,7 +8,7 @@ from tallystick import clock, telemetry
 from tallystick.database.engine import Database
 from tallystick.ingest import shipments
 from tallystick.ingest.shipments import Range, Shipment
-from tallystick.journal import batches, set_aside
+from tallystick.journal import set_aside
 from tallystick.store import read_back
 from tallystick.store.errors import StoreError, StoreRefusal
 from tallystick.store.events import EventStore
@@ -53,7 +52,6 @@ class Shipper(Background):
         super().__init__("shipping", idle_seconds=IDLE_SECONDS, breath_seconds=gather_seconds, lease=lease)
         self._database = database
         self._store = store
-        self._measured_at = 0.0
         self._opened = False
         self._settled: Shipment | None = None
         self._last_count = 0
@@ -67,7 +65,6 @@ class Shipper(Background):
 
     def log_failure(self, error: Exception) -> None:
         if isinstance(error, StoreError):
-            telemetry.store_up.set(0)
             logger.warning("store_failed", error=str(error)[:500])
         else:
             super().log_failure(error)
@@ -75,20 +72,17 @@ class Shipper(Background):
     def step(self) -> bool:
         """Ship one shipment; False if there is none. After a StoreError it stays fixed and is sent again."""
         if not self.may_work(clock.now_us()):
-            self._measure()
             return False
         if not self._opened:
             self._store.open()  # a cluster may have been away when the server started
             self._opened = True
         if self._waits_for_space():
-            self._measure()
             return False
         store_id = self._store.identity()
         with self._database.read() as connection:
             groups = shipments.next_groups(connection)
             has_work = bool(groups or self._settled or shipments.oldest_open(connection))
         if not has_work:
-            self._measure()
             return False
         fixed = None
         with self._database.write() as connection:
@@ -163,7 +157,6 @@ class Shipper(Background):
         self._settled = shipment
         self._begun_anew = 0
         self._last_count = shipment.count
-        telemetry.store_up.set(1)
         telemetry.shipments_total.labels("stored").inc()
 
     def _send_again(self, shipment: Shipment) -> None:
@@ -236,14 +229,3 @@ class Shipper(Background):
         telemetry.set_aside_total.inc()
         telemetry.shipments_total.labels("set_aside").inc()
         logger.error("event_set_aside", org_id=str(part.org_id), index=part.first, error=str(error)[:500])
-
-    def _measure(self) -> None:
-        if time.monotonic() - self._measured_at < 1:
-            return
-        self._measured_at = time.monotonic()
-        with self._database.read() as connection:
-            events, size = batches.size(connection)
-            telemetry.set_aside_events.set(sum(set_aside.counts(connection).values()))
-        telemetry.journal_events.set(events)
-        telemetry.journal_bytes.set(size)
-        telemetry.searchable_lag_events.set(events)

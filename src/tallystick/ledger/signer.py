@@ -164,6 +164,7 @@ class Signer(Background):
             if isinstance(problem, LedgerDamaged):
                 self._freeze(org_id, problem.detail)
             else:
+                telemetry.signing_failures_total.inc()
                 logger.warning("not_signed", org_id=str(org_id), code=problem.code)
             if len(org_ids) == 1:
                 raise problem
@@ -232,7 +233,6 @@ class Signer(Background):
         logger.error("log_frozen", org_id=str(org_id), reason=reason)
         with self._database.write() as connection:
             ledger_log.freeze(connection, org_id, reason)
-        telemetry.log_frozen.inc()
 
 
 def last_checkpoint(connection: Connection, org_id: UUID) -> Checkpoint | None:

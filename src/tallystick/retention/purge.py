@@ -97,7 +97,6 @@ class Purger(Background):
         if not believed and not self._is_doubting:
             logger.error("purge_waits_for_the_clock", advice="see: tallystick doctor")
         self._is_doubting = not believed
-        telemetry.purge_clock_doubted.set(not believed)
         return believed
 
     def step(self, now: int | None = None) -> bool:

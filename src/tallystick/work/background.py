@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from tallystick import telemetry
 from tallystick.errors import Outage, TallystickError, Unavailable
 from tallystick.work.leases import Lease
 from tallystick.work.stop_signal import stop_on
@@ -63,6 +64,8 @@ class Background(ABC):
         self._idle_seconds = idle_seconds
         self._breath_seconds = breath_seconds
         self._lease = lease
+        self.failures = 0  # failed steps in a row
+        self.step_began_at: float | None = None  # `time.monotonic()` of the step under way
         self.stopping = threading.Event()
         self._woken = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -77,6 +80,10 @@ class Background(ABC):
     def may_work(self, now: int) -> bool:
         """Whether this process holds the worker's lease at `now` (microseconds); True for a worker without one."""
         return self._lease is None or self._lease.hold(now)
+
+    def has_role(self) -> bool | None:
+        """Whether this process holds the worker's lease; None for a worker without one."""
+        return None if self._lease is None else self._lease.is_held
 
     def breath(self, _took: float) -> float:
         """Seconds to wait after a step that found work and took `_took` seconds."""
@@ -124,19 +131,20 @@ class Background(ABC):
             return self.step()
         except Exception as error:
             if not (self.stopping.is_set() and isinstance(error, Unavailable)):  # it was broken off, and did not fail
+                telemetry.background_failures_total.labels(str(self)).inc()
                 self.log_failure(error)
             return None
 
     def _run(self) -> None:
         stop_on(self.stopping)
-        failures = 0
         while not self.stopping.is_set():
-            began = time.monotonic()
+            self.step_began_at = began = time.monotonic()
             found_work = self.try_step()
-            failures = failures + 1 if found_work is None else 0
+            self.step_began_at = None
+            self.failures = self.failures + 1 if found_work is None else 0
             if found_work:
                 self.stopping.wait(self.breath(time.monotonic() - began))
-            elif failures and (pause := self.retry_pause(failures)):
+            elif self.failures and (pause := self.retry_pause(self.failures)):
                 self.stopping.wait(pause)
             else:
                 self._woken.wait(self._idle_seconds)

@@ -60,6 +60,16 @@ class FairLimiter:
         self._held: Counter[UUID | tuple[UUID, str]] = Counter()  # by organization and by principal
         self._waiting: dict[UUID, deque[_Waiter]] = {}  # in the order of the organizations' turns
 
+    @property
+    def places(self) -> int:
+        """How many places there are."""
+        return self._shares.places
+
+    @property
+    def in_use(self) -> int:
+        """How many places are in use."""
+        return self._shares.places - self._free
+
     @asynccontextmanager
     async def place(self, scope: Scope) -> AsyncIterator[None]:
         """Hold a place during the block; waits for it.

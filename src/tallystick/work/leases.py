@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Column, Connection, String, Table, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.database.tables import metadata, time_column
 
@@ -71,6 +72,11 @@ class Lease:
                 return False
         self._renewed_at = now
         return True
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the lease was had when it was last asked for, and has not run out since."""
+        return self._renewed_at is not None and 0 <= now_us() - self._renewed_at < self._seconds * 1_000_000
 
     def end(self) -> None:
         """Release the lease early."""

@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from tallystick import telemetry
 from tallystick.clock import SECOND_US
 from tallystick.work.background import EXPECTED
 from tallystick.work.stop_signal import is_stopping
@@ -18,6 +19,7 @@ class Pauses(Generic[ItemT]):
     """Which items (organizations, exports, …) are paused, and until when. Not thread-safe: one per worker thread."""
 
     def __init__(self, name: str, *, seconds: int) -> None:
+        self._name = name
         self._failure_event = f"{name}_failed_for_one"
         self._seconds = seconds
         self._until: dict[ItemT, tuple[int, int]] = {}  # item: paused since, until (microseconds)
@@ -58,6 +60,7 @@ class Pauses(Generic[ItemT]):
 
     def fail(self, item: ItemT, now: int, error: Exception, *, seconds: int | None = None) -> None:
         """Log the error of an item as `<name>_failed_for_one`, and pause the item as `pause` does."""
+        telemetry.background_failures_total.labels(self._name).inc()
         if isinstance(error, EXPECTED):
             logger.warning(self._failure_event, who=str(item), error=str(error)[:500])
         else:

@@ -1,0 +1,1 @@
+"""Metrics that are measured on a timer."""
