@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from tallystick import clock
 from tallystick.access import keys, members, people
@@ -100,6 +101,41 @@ def test_a_long_export_lets_those_of_other_organizations_come_before_it(
         assert work.step()
     assert work.path(show(sqlite_spine, scope, long.public_id)).read_bytes() == b"completed completed"
     assert show(sqlite_spine, scope, mine.public_id).state == "queued"
+
+
+def test_an_export_that_cannot_be_finished_fails_none_that_let_it_come_before(
+    sqlite_spine: Spine, scope, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tallystick.exports.exporter.TURN_SECONDS", 0)
+    other = sqlite_spine.organization("other")
+    sqlite_spine.ship()
+
+    def finish(one, *arguments) -> None:
+        if one.org_id == other.org_id:
+            raise OperationalError("UPDATE exports", {}, Exception("database is locked"))
+        finish_any(one, *arguments)
+
+    work = exporter(sqlite_spine, tmp_path, builders={"report": lambda _one, _scope, _target, watch: watch(1) or 0})
+    finish_any = work._finish
+    monkeypatch.setattr(work, "_finish", finish)
+    with sqlite_spine.database.write() as connection:
+        long = request.queue_export(connection, scope, "report", "{}", now=clock.now_us())
+    public_id = ask(sqlite_spine, other)
+    work._last_org = other.org_id
+    while show(sqlite_spine, scope, long.public_id).is_open:
+        assert work.step()
+    assert show(sqlite_spine, scope, long.public_id).state == "completed"
+    assert show(sqlite_spine, other, public_id).is_open
+
+
+def test_an_export_that_met_an_outage_of_the_control_database_is_built_again(sqlite_spine: Spine, scope, tmp_path):
+    def deletions(_org_id):
+        raise OperationalError("SELECT", {}, Exception("the connection was closed"))
+
+    work = exporter(sqlite_spine, tmp_path, deletions=deletions)
+    public_id = ask(sqlite_spine, scope, "bundle")
+    work.step()
+    assert show(sqlite_spine, scope, public_id).state == "queued"
 
 
 def test_it_waits_until_all_of_that_is_stored(sqlite_spine: Spine, scope, tmp_path):

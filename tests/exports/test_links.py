@@ -171,6 +171,17 @@ def test_a_link_can_be_ended_by_whoever_made_it_and_the_trail_says_so(at):
     assert event["metadata"]["link"] == link.public_id
 
 
+def test_a_link_can_be_ended_however_many_were_made_after_it(at, monkeypatch):
+    monkeypatch.setattr(links.request, "MAX_LISTED", 1)
+    _, scope = at.key("exports")
+    export, link = at.link(scope)
+    with at.spine.database.write() as connection:
+        newer = links.make_link(connection, scope, export, link.expires_at, now=at.now + 1000)
+        assert links.list_links(connection, scope, export.public_id) == [newer]
+        links.end_link(connection, scope, export.public_id, link.public_id, now=at.now)
+    assert at.refuses(link)
+
+
 def test_a_link_of_others_is_ended_with_admin_alone(at):
     _, maker = at.key("exports")
     export, link = at.link(maker)

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 import structlog
 from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick import clock, telemetry
 from tallystick.access.audit import Caller
@@ -207,7 +208,7 @@ class Exporter(Background):
             self._pauses.pause(one.export_id, now, seconds=DELETION_PAUSE_SECONDS)
             self._requeue(one, run)
             return
-        except (StoreError, Unavailable, OSError) as problem:
+        except (StoreError, SQLAlchemyError, Unavailable, OSError) as problem:
             if self.stopping.is_set():  # it was broken off, and did not fail
                 self._requeue(one, run)
                 return
@@ -229,7 +230,10 @@ class Exporter(Background):
         """Build an export of another organization before the one that is begun goes on."""
         now = clock.now_us()
         if len(self._open) < MAX_OPEN and (one := self._next(now)) is not None:
-            self._build(one, now)
+            try:
+                self._build(one, now)
+            except Exception as error:  # of this one; the one that is begun goes on
+                self._pauses.fail(one.export_id, now, error)
 
     def _renew(self) -> bool:
         """Renew the lease; False when the export must stop."""
@@ -347,6 +351,8 @@ class _ProgressWatch:
 def _error_text(problem: Exception) -> str:
     if isinstance(problem, TallystickError):
         return problem.detail
-    return (
-        "The event store did not respond." if isinstance(problem, StoreError) else f"Writing to disk failed: {problem}."
-    )
+    if isinstance(problem, StoreError):
+        return "The event store did not respond."
+    if isinstance(problem, SQLAlchemyError):
+        return "The control database did not respond."
+    return f"Writing to disk failed: {problem}."

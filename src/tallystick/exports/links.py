@@ -180,10 +180,14 @@ def end_link(
     Forbidden (`not_your_export`) for a link of others to an export of others without `admin`; NotFound (`no_link`).
     """
     export = request.find_export(connection, scope, public_id)
-    links = {link.public_id: link for link in links_of(connection, [export])}
-    link = links.get(link_id)
-    if link is None:
+    try:
+        mine = _of_export(export) & (export_links.c.link_id == ids.parse_uuid(PREFIX, link_id))
+        row = connection.execute(select(export_links).where(mine)).first()
+    except ValueError:
+        row = None
+    if row is None:
         raise NotFound("This export has no such link.", code="no_link")
+    link = _link_of(row)
     if not may_end(scope, export, link):
         raise Forbidden("This link belongs to someone else. Ask an owner or admin.", code="not_your_export")
     if _end(connection, _is_link(link), scope.principal.label, now):
