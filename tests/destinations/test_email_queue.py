@@ -158,6 +158,18 @@ def test_of_two_processes_one_sends_a_mail_and_one_that_dies_lets_the_other_send
         assert len(mailbox.messages) == 1
 
 
+def test_a_clock_that_was_ahead_and_is_set_back_keeps_no_mail_waiting(sqlite_database):
+    ahead = now_us() + DAY_US
+    put(sqlite_database, now=ahead)
+    dead = Sender(sqlite_database, "smtp://127.0.0.1:1")
+    with sqlite_database.write() as connection:
+        [lane] = dead.queue.due(connection, ahead)
+        assert dead.queue.claim(connection, lane, ahead)
+    with open_mailbox() as (mailbox, port):
+        assert Sender(sqlite_database, f"smtp://127.0.0.1:{port}").step()
+        assert len(mailbox.messages) == 1
+
+
 def test_a_mail_of_a_transaction_that_is_undone_is_not_sent(database):
     with pytest.raises(RuntimeError), database.write() as connection:
         email_queue.enqueue(connection, new_uuid(now_us()), OWNER, EMAIL, now=now_us())

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, or_, select, tuple_, update
 
 from tallystick.clock import SECOND_US
 from tallystick.destinations.backoff import Backoff
 
 MOST_DELETED = 5_000  # rows of one transaction
+CLOCK_SKEW_US = 900 * SECOND_US  # how far apart the clocks of two processes may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +201,20 @@ class DeliveryQueue(ABC):
         """The condition that finds the row of a claim while it holds."""
         still = self.table.c[self.claim_column] == claim.until
         return and_(self.is_row(claim.row), self.table.c.state == "waiting", still)
+
+    def is_due(self, now: int) -> ColumnElement[bool]:
+        """The condition that finds what to attempt at `now` (microseconds), unless another process attempts it.
+
+        A first attempt dated in the future was enqueued while the clock was ahead.
+        """
+        columns = self.table.c
+        is_ahead = and_(columns.attempts == 0, columns.made_at > now + CLOCK_SKEW_US)
+        return and_(columns.state == "waiting", or_(columns.next_at <= now, is_ahead), self.is_unclaimed(now))
+
+    def is_unclaimed(self, now: int) -> ColumnElement[bool]:
+        """The condition that no claim holds. One of the far future was made before the clock was set back."""
+        until = self.table.c[self.claim_column]
+        return or_(until.is_(None), until < now, until > now + self.claim_seconds * SECOND_US + CLOCK_SKEW_US)
 
     def row_ids(self, row: Row[Any]) -> dict[str, str]:
         """The ids that identify a row in the log, without addresses."""

@@ -246,10 +246,11 @@ class DeliveryWorker(Background):
 
     def _begin(self, claim: Claim, now: int) -> None:
         future: Future[AttemptOutcome | None] = Future()
-        self._in_progress[claim.lane.key] = (claim.lane, future)
         future.add_done_callback(lambda _: self.wake())
         # A daemon: the process may end while a receiver hangs.
         Thread(target=lambda: future.set_result(self._attempt(claim, now)), name=self.queue.name, daemon=True).start()
+        # Only now: a thread that the system refuses must not block its lane for ever.
+        self._in_progress[claim.lane.key] = (claim.lane, future)
 
     def _attempt(self, claim: Claim, now: int) -> AttemptOutcome | None:
         """One attempt; None when the delivery no longer exists. An unexpected error counts as a failed attempt."""

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, func, insert, or_, select
+from sqlalchemy import Connection, Row, func, insert, select
 
 from tallystick import ids
 from tallystick.clock import DAY_US
@@ -91,12 +91,11 @@ class EmailQueue(DeliveryQueue):
         self._mail_server = mail_server
 
     def due(self, connection: Connection, now: int) -> Sequence[Lane]:
-        unclaimed = or_(mails.c.claimed_until.is_(None), mails.c.claimed_until < now)
         # A thousand emails of one organization must not hide those of others.
         place = func.row_number().over(partition_by=mails.c.org_id, order_by=mails.c.next_at)
         waiting = (
             select(mails.c.org_id, mails.c.mail_id, mails.c.attempts, mails.c.next_at, place.label("place"))
-            .where(mails.c.state == "waiting", mails.c.next_at <= now, unclaimed)
+            .where(self.is_due(now))
             .subquery()
         )
         first = select(waiting).where(waiting.c.place <= MAX_READ).order_by(waiting.c.next_at)
@@ -104,11 +103,8 @@ class EmailQueue(DeliveryQueue):
         return [Lane(row.org_id, row.mail_id, has_failed=row.attempts > 0, by_email=True) for row in rows]
 
     def next_row(self, connection: Connection, lane: Lane, now: int) -> Row[Any] | None:
-        unclaimed = or_(mails.c.claimed_until.is_(None), mails.c.claimed_until < now)
         return connection.execute(
-            select(mails)
-            .where(mails.c.org_id == lane.org_id, mails.c.mail_id == lane.lane_id)
-            .where(mails.c.state == "waiting", mails.c.next_at <= now, unclaimed)
+            select(mails).where(mails.c.org_id == lane.org_id, mails.c.mail_id == lane.lane_id, self.is_due(now))
         ).first()
 
     def send(self, claim: Claim, now: int) -> DeliveryResult:

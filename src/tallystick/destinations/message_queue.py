@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, not_, select, update
 
 from tallystick import ids
 from tallystick.access.secret import DecryptionFailed
@@ -42,7 +42,6 @@ PROBE_PAUSES = (5, 300)
 MOST_WAITING = 1_000
 TOO_MANY = "Not sent: too many messages waited for this destination. The alert is in the list of alerts."
 KEPT = 30 * DAY_US
-CLOCK_SKEW_US = 900 * SECOND_US  # how far apart the clocks of two processes may be
 _MAY_SEND = and_(destinations.c.enabled, destinations.c.approval != WAITING)
 _decode_message = msgspec.json.Decoder(Message).decode
 _decode_recipients = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -133,8 +132,7 @@ class MessageQueue(DeliveryQueue):
         rows = connection.execute(
             select(deliveries.c.org_id, deliveries.c.destination_id, destinations.c.failures, destinations.c.kind)
             .join(destinations, same)
-            .where(deliveries.c.state == "waiting", _is_due(now), _is_unclaimed(now))
-            .where(_MAY_SEND)
+            .where(self.is_due(now), _MAY_SEND)
             .group_by(deliveries.c.org_id, deliveries.c.destination_id, destinations.c.failures, destinations.c.kind)
             .order_by(func.min(deliveries.c.next_at))
         )
@@ -146,13 +144,12 @@ class MessageQueue(DeliveryQueue):
     def next_row(self, connection: Connection, lane: Lane, now: int) -> Row[Any] | None:
         mine = and_(deliveries.c.org_id == lane.org_id, deliveries.c.destination_id == lane.lane_id)
         # Another process may be sending to this destination: one attempt at a time.
-        in_progress = select(deliveries.c.delivery_id).where(mine, not_(_is_unclaimed(now))).limit(1)
+        in_progress = select(deliveries.c.delivery_id).where(mine, not_(self.is_unclaimed(now))).limit(1)
         if connection.execute(in_progress).first() is not None:
             return None
-        waiting = and_(mine, deliveries.c.state == "waiting", _is_due(now), _is_unclaimed(now))
         # After a failure another message is attempted: the receiver may refuse that one alone.
         order = (deliveries.c.attempts, deliveries.c.delivery_id) if lane.has_failed else (deliveries.c.delivery_id,)
-        return connection.execute(select(deliveries).where(waiting).order_by(*order).limit(1)).first()
+        return connection.execute(select(deliveries).where(mine, self.is_due(now)).order_by(*order).limit(1)).first()
 
     def send(self, claim: Claim, now: int) -> DeliveryResult | None:
         row = claim.row
@@ -267,15 +264,3 @@ def _postpone(connection: Connection, row: Row[Any], next_at: int) -> None:
         deliveries.c.next_at < next_at,
     )
     connection.execute(update(deliveries).where(others).values(next_at=next_at))
-
-
-def _is_unclaimed(now: int) -> ColumnElement[bool]:
-    """No claim holds. One of the far future was made before the clock was set back."""
-    until = deliveries.c.claimed_until
-    return or_(until.is_(None), until < now, until > now + CLAIM_SECONDS * SECOND_US + CLOCK_SKEW_US)
-
-
-def _is_due(now: int) -> ColumnElement[bool]:
-    """Its time has come. A first attempt dated in the future was enqueued while the clock was ahead."""
-    first = and_(deliveries.c.attempts == 0, deliveries.c.made_at > now + CLOCK_SKEW_US)
-    return or_(deliveries.c.next_at <= now, first)
