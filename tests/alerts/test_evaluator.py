@@ -246,7 +246,7 @@ class InTransactions:
 
 @pytest.mark.parametrize("given", [None, {"definition": {**FIVE, "count": 6}}], ids=["removed", "changed"])
 def test_the_state_of_a_rule_goes_in_short_transactions_when_it_does(sqlite_watch, monkeypatch, given):
-    monkeypatch.setattr("tallystick.alerts.rule_state.PART_ROWS", 2)
+    monkeypatch.setattr("tallystick.database.deletion.MOST_DELETED", 2)
     watch, scope = sqlite_watch, sqlite_watch.spine.organization()
     watch.settle()
     rule, other = watch.rule(scope, **FIVE), watch.rule(scope, "Other", **FIVE)
@@ -261,7 +261,7 @@ def test_the_state_of_a_rule_goes_in_short_transactions_when_it_does(sqlite_watc
 
 
 def test_old_hits_go_a_part_in_each_step(sqlite_watch, monkeypatch):
-    monkeypatch.setattr("tallystick.alerts.rule_state.PART_ROWS", 2)
+    monkeypatch.setattr("tallystick.database.deletion.MOST_DELETED", 2)
     watch, scope = sqlite_watch, sqlite_watch.spine.organization(days=7)
     watch.settle()
     watch.rule(scope, **FIVE)

@@ -348,7 +348,7 @@ class InTransactions:
 
 
 def test_deliveries_are_deleted_in_short_transactions(at, receiver, monkeypatch):
-    monkeypatch.setattr("tallystick.destinations.delivery_queue.MOST_DELETED", 2)
+    monkeypatch.setattr("tallystick.database.deletion.MOST_DELETED", 2)
     made, transactions = at.make(receiver.url), InTransactions(at)
     for number in range(3):
         at.put(made, f"alr_{number}")
@@ -358,7 +358,7 @@ def test_deliveries_are_deleted_in_short_transactions(at, receiver, monkeypatch)
 
 
 def test_old_deliveries_go_a_part_in_each_step(at, receiver, monkeypatch):
-    monkeypatch.setattr("tallystick.destinations.delivery_queue.MOST_DELETED", 2)
+    monkeypatch.setattr("tallystick.database.deletion.MOST_DELETED", 2)
     made = at.make(receiver.url)
     for number in range(3):
         at.put(made, f"alr_{number}")

@@ -21,12 +21,12 @@ from tallystick.alerts.detectors import (
 from tallystick.alerts.rule import Rule
 from tallystick.alerts.tables import alert_hits, alert_memory, alerts
 from tallystick.clock import DAY_US
+from tallystick.database.deletion import delete_some
 from tallystick.database.engine import Database
 
 KEYS_PER_QUERY = 300
 NEARBY_US = DAY_US
 NEVER = 1 << 62
-PART_ROWS = 5_000  # deleted in one transaction: on SQLite, recording waits for it
 
 Spans = dict[bytes, tuple[int, int]]
 """The earliest and latest time (microseconds) of the hits of each group key in a batch."""
@@ -138,23 +138,13 @@ def delete_state(connection: Connection, org_id: UUID, rule_id: UUID) -> None:
 
 
 def delete_part(connection: Connection, org_id: UUID, rule_id: UUID) -> bool:
-    """Deletes at most PART_ROWS rows of the state of a rule; whether more may be left."""
-    of_rule = ((alert_hits, ("key", "seq", "step")), (alert_memory, ("key", "value")))
-    clauses = [(table, names, _rule_clause(table, org_id, rule_id)) for table, names in of_rule]
-    return any(_delete_some(connection, *one) == PART_ROWS for one in clauses)
+    """Deletes a part of the state of a rule; whether more may be left."""
+    return any(delete_some(connection, one, _rule_clause(one, org_id, rule_id)) for one in (alert_hits, alert_memory))
 
 
 def delete_old_hits(connection: Connection, org_id: UUID, before: int) -> bool:
-    """Deletes at most PART_ROWS hits of the organization that are older than `before`; whether more may be left."""
-    clause = (alert_hits.c.org_id == org_id) & (alert_hits.c.at < before)
-    return _delete_some(connection, alert_hits, ("rule_id", "key", "seq", "step"), clause) == PART_ROWS
-
-
-def _delete_some(connection: Connection, table: Any, names: Sequence[str], clause: ColumnElement[bool]) -> int:
-    """Deletes at most PART_ROWS rows of one organization, found by these columns of their key; returns how many."""
-    columns = [table.c[name] for name in names]
-    some = select(*columns).where(clause).limit(PART_ROWS)
-    return connection.execute(delete(table).where(clause, tuple_(*columns).in_(some))).rowcount
+    """Deletes a part of the organization's hits that are older than `before`; whether more may be left."""
+    return delete_some(connection, alert_hits, (alert_hits.c.org_id == org_id) & (alert_hits.c.at < before))
 
 
 def load_silent_groups(database: Database, rule: Rule, detector: SilenceDetector, *, before: int, most: int) -> None:

@@ -13,11 +13,11 @@ from tallystick.access import names, organizations
 from tallystick.access.audit import NOWHERE, Caller, differences, record_own_for
 from tallystick.access.scopes import require
 from tallystick.access.transactions import ScopedTransactions
+from tallystick.database.deletion import delete_some
 from tallystick.destinations import message_queue
 from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.approval import approval_values, require_approval
 from tallystick.destinations.context import DestinationContext
-from tallystick.destinations.delivery_queue import delete_some
 from tallystick.destinations.destination import (
     DELIVERY_PREFIX,
     PREFIX,

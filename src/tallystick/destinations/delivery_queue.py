@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, update
 
 from tallystick.clock import SECOND_US
 from tallystick.destinations.backoff import Backoff
 
-MOST_DELETED = 5_000  # rows of one transaction
 CLOCK_SKEW_US = 900 * SECOND_US  # how far apart the clocks of two processes may be
 
 
@@ -223,10 +222,3 @@ class DeliveryQueue(ABC):
     def is_row(self, row: Row[Any]) -> ColumnElement[bool]:
         """The condition that finds a row again."""
         return and_(*(self.table.c[name] == getattr(row, name) for name in self.key))
-
-
-def delete_some(connection: Connection, table: Table, condition: ColumnElement[bool]) -> bool:
-    """Deletes at most MOST_DELETED rows for which the condition holds; whether more may be left."""
-    key = tuple(table.primary_key)
-    some = select(*key).where(condition).limit(MOST_DELETED)
-    return connection.execute(delete(table).where(tuple_(*key).in_(some))).rowcount == MOST_DELETED

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, func, insert, select
 
 from tallystick import ids
 from tallystick.clock import DAY_US
+from tallystick.database.deletion import delete_some
 from tallystick.destinations.backoff import Backoff
 from tallystick.destinations.delivery_queue import (
     AttemptOutcome,
@@ -18,7 +19,6 @@ from tallystick.destinations.delivery_queue import (
     DeliveryResult,
     Lane,
     RowUpdate,
-    delete_some,
 )
 from tallystick.destinations.email_templates import Email
 from tallystick.destinations.mime import InvalidEmail, write_email

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert,
 from tallystick import ids
 from tallystick.access.secret import DecryptionFailed
 from tallystick.clock import DAY_US, SECOND_US
+from tallystick.database.deletion import delete_some
 from tallystick.database.engine import Database
 from tallystick.destinations.backoff import Backoff
 from tallystick.destinations.context import DestinationContext
@@ -21,7 +22,6 @@ from tallystick.destinations.delivery_queue import (
     DeliveryResult,
     Lane,
     RowUpdate,
-    delete_some,
 )
 from tallystick.destinations.destination import WAITING, is_destination
 from tallystick.destinations.destination_health import record_health

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, tuple_
+from sqlalchemy import Connection, delete, insert, select
 
 from tallystick import ids
 from tallystick.clock import DAY_US, rfc3339
+from tallystick.database.deletion import delete_some
 from tallystick.errors import Conflict, TallystickError
 from tallystick.events.intake import Prepared
 from tallystick.events.record import Record
@@ -112,13 +113,9 @@ def forget_old_keys(connection: Connection, now: int, most: int = 1000) -> bool:
 
     Returns whether more may be left: they are deleted as fast as requests can make them, or they would stay for ever.
     """
-    old = (
-        select(idempotency_keys.c.org_id, idempotency_keys.c.key)
-        .where(idempotency_keys.c.answered_at < now - IDEMPOTENCY_DAYS * DAY_US)
-        .limit(most)
+    return delete_some(
+        connection, idempotency_keys, idempotency_keys.c.answered_at < now - IDEMPOTENCY_DAYS * DAY_US, most
     )
-    key = tuple_(idempotency_keys.c.org_id, idempotency_keys.c.key)
-    return connection.execute(delete(idempotency_keys).where(key.in_(old))).rowcount == most
 
 
 def body_digest(body: bytes) -> bytes:
