@@ -243,7 +243,7 @@ def _exporter(
     going = partial(deletion_state, database)
     maker = ReportBuilder(database, store, prover, settings.data_dir, settings.compliance_dir, going, disk)
     made = Exporter(
-        database, store, prover, settings.data_dir, note=exported_ranges.add_ranges, deletions=going,
+        database, store, prover, settings.data_dir, record_ranges=exported_ranges.add_ranges, deletions=going,
         builders={REPORT: maker.report, EVIDENCE: maker.evidence}, disk=disk,
         most_bytes=settings.exports_mb * 1_000_000,
     )  # fmt: skip

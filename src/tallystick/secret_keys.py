@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tallystick.durable import replace_file, sync_file
+from tallystick.setting_values import SECRET_LENGTH
 
 KEPT_FILE = "secret.key"
 PREVIOUS_FILE = "secret.key.old"
-KEY_BYTES = 32
+KEY_BYTES = 32  # of a new key, which is written as twice as many characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,9 @@ def key_mark(key: str) -> str:
 
 def _read_key(kept: Path) -> str:
     key = kept.read_text(encoding="utf-8", errors="replace").strip()
-    # Of an empty key, anybody can derive all others.
-    if len(key) < KEY_BYTES:
-        raise ValueError(f"{kept} holds no secret key of at least {KEY_BYTES} characters.")
+    # From an empty key, anybody can derive every other one.
+    if len(key) < SECRET_LENGTH:
+        raise ValueError(f"{kept} holds no secret key of at least {SECRET_LENGTH} characters.")
     return key
 
 

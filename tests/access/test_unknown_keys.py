@@ -74,5 +74,5 @@ def test_the_log_is_thinned_and_says_how_much_it_left_out(door: Door) -> None:
     assert len(door.lines) == MOST_LINES
     door.now += 60 * SECOND_US
     door.use(str(keys._new_token()))
-    assert door.lines[-1]["untold_before"] == 200 - MOST_LINES
+    assert door.lines[-1]["unlogged_before"] == 200 - MOST_LINES
     assert counted("unknown") == before + 201

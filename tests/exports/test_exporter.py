@@ -286,7 +286,7 @@ def test_a_full_disk_is_said_and_nothing_is_left(sqlite_spine: Spine, scope, tmp
 
 
 def test_what_left_in_full_is_noted_when_it_was_taken(sqlite_spine: Spine, scope, tmp_path):
-    work = exporter(sqlite_spine, tmp_path, note=exported_ranges.add_ranges)
+    work = exporter(sqlite_spine, tmp_path, record_ranges=exported_ranges.add_ranges)
     for kind in ("csv", "ndjson"):
         public_id = ask(sqlite_spine, scope, kind)
         assert work.step()

@@ -29,25 +29,25 @@ class RememberedDevice:
 
 
 def cookie_name(public_url: str) -> str:
-    """The cookie's name."""
+    """The name of the cookie; over HTTPS one that no other host of the domain can set."""
     return "__Host-device" if public_url.startswith("https://") else "tallystick_device"
 
 
 def new_cookie(keys: SecretKeys, email: str, now: int) -> Secret:
     """The cookie's value that makes a browser remembered for an account; `now` in microseconds."""
-    said = os.urandom(_ID_BYTES) + now.to_bytes(_TIME_BYTES, "big") + _digest(email)
-    return Secret(sign_link(keys, _PURPOSE, said))
+    payload = os.urandom(_ID_BYTES) + now.to_bytes(_TIME_BYTES, "big") + _digest(email)
+    return Secret(sign_link(keys, _PURPOSE, payload))
 
 
 def read_cookie(keys: SecretKeys, value: str, now: int) -> RememberedDevice | None:
     """The device of a cookie's value; None unless it was signed here, within the last 90 days."""
-    said = open_link(keys, _PURPOSE, value)
-    if said is None or len(said) != _ID_BYTES + _TIME_BYTES + _DIGEST_BYTES:
+    payload = open_link(keys, _PURPOSE, value)
+    if payload is None or len(payload) != _ID_BYTES + _TIME_BYTES + _DIGEST_BYTES:
         return None
-    since = int.from_bytes(said[_ID_BYTES : _ID_BYTES + _TIME_BYTES], "big")
+    since = int.from_bytes(payload[_ID_BYTES : _ID_BYTES + _TIME_BYTES], "big")
     if not 0 <= now - since < REMEMBERED_US:
         return None
-    return RememberedDevice(said[:_ID_BYTES].hex(), said[-_DIGEST_BYTES:])
+    return RememberedDevice(payload[:_ID_BYTES].hex(), payload[-_DIGEST_BYTES:])
 
 
 def _digest(email: str) -> bytes:

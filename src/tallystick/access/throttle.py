@@ -48,7 +48,7 @@ class SignInAttempt:
 
 @dataclass(frozen=True, slots=True)
 class ThrottleResult:
-    """`retry_after`: seconds to wait, 0 to go ahead; `closes`: what this was the first refused attempt for."""
+    """`retry_after`: seconds to wait, 0 to go ahead; `closes`: for what the attempt was the first one refused."""
 
     retry_after: int = 0
     closes: Literal["", "account", "address"] = ""

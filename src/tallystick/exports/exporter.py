@@ -64,7 +64,7 @@ class Exporter(Background):
         prover: Prover,
         data_dir: Path,
         *,
-        note: RecordRanges = lambda *_: None,
+        record_ranges: RecordRanges = lambda *_: None,
         deletions: DeletionState = lambda _: (False, None),
         builders: Mapping[str, BuildFunction] | None = None,
         most_bytes: int = MOST_BYTES,
@@ -76,14 +76,14 @@ class Exporter(Background):
         super().__init__("exports", idle_seconds=IDLE_SECONDS, lease=lease)
         self._database = database
         self._data_dir = data_dir
-        self._maker = ExportBuilder(
+        self._builder = ExportBuilder(
             database, store, prover, data_dir, deletions, builders or {}, most_bytes, disk or DiskSpace(data_dir)
         )
         self._last_org = UUID(int=0)
         self._open: list[UUID] = []  # the organizations of the exports that are begun, the one being built last
         self._pauses = Pauses[UUID]("exports", seconds=PAUSE_SECONDS)  # by export: its last run met an outage
-        self._tidied = 0.0
-        self._note = note
+        self._cleaned_up_at = 0.0
+        self._record_ranges = record_ranges
         self.is_recording: Callable[[], bool] = lambda: False  # events wait to be recorded: exports pause for them
         self.on_own_action: Callable[[], None] = lambda: None  # called when the server's own actions wait in the outbox
 
@@ -93,7 +93,7 @@ class Exporter(Background):
 
     def check_space(self, _connection: Connection, scope: Scope) -> None:
         """Raise Conflict (`no_export_space`) if the organization's files leave no space for another one."""
-        self._maker.space_left(scope.org_id)
+        self._builder.space_left(scope.org_id)
 
     def remove_ended_file(self, one: Export) -> None:
         """Delete the file of an export that was ended; if it is being built, that stops within a second."""
@@ -122,7 +122,7 @@ class Exporter(Background):
         """Store the ranges of a file as exported; call it after the last byte was sent."""
         if one.ranges:
             with self._database.write() as connection:
-                self._note(
+                self._record_ranges(
                     connection, operator_scope(one.org_id), msgspec.json.decode(one.ranges, type=list[tuple[int, int]])
                 )
 
@@ -131,9 +131,9 @@ class Exporter(Background):
         now = clock.now_us() if now is None else now
         if not self.may_work(now):
             return False
-        if time.monotonic() - self._tidied > CLEANUP_SECONDS or not self._tidied:
+        if time.monotonic() - self._cleaned_up_at > CLEANUP_SECONDS or not self._cleaned_up_at:
             self.clean_up(now)
-            self._tidied = time.monotonic()
+            self._cleaned_up_at = time.monotonic()
         one = self._next(now)
         if one is None:
             return False
@@ -200,7 +200,7 @@ class Exporter(Background):
         self._open.append(one.org_id)
         try:
             watch = _ProgressWatch(self._database, one, run, self._renew, self.is_recording, self._let_others)
-            made = self._maker.build(one, watch.report, now=now)
+            made = self._builder.build(one, watch.report, now=now)
         except ExportCancelled:
             self._requeue(one, run)
             return

@@ -100,8 +100,8 @@ def follow(connection: Connection, keys: SecretKeys, token: str, *, now: int) ->
     Raises NotFound (`no_link` if invalid, `link_over` if it expired, was ended, or its maker lost the access to the
     file; `export_gone`), Conflict (`export_not_ready`).
     """
-    said, earlier = open_link(keys, _PURPOSE, token), open_link(keys, _EARLIER_PURPOSE, token)
-    payload = said or earlier
+    current, earlier = open_link(keys, _PURPOSE, token), open_link(keys, _EARLIER_PURPOSE, token)
+    payload = current or earlier
     if payload is None:
         raise NotFound("This link is not valid. Check that it was copied completely.", code="no_link")
     org_bytes, row_bytes, until = _PAYLOAD.unpack(payload)
@@ -109,7 +109,7 @@ def follow(connection: Connection, keys: SecretKeys, token: str, *, now: int) ->
     if until * SECOND_US <= now:
         raise _over()
     link = None
-    if said is not None:
+    if current is not None:
         mine = (export_links.c.org_id == org_id) & (export_links.c.link_id == row_id)
         row = connection.execute(select(export_links).where(mine)).first()
         if row is None or row.ended_at is not None:

@@ -1,4 +1,4 @@
-"""OpenConnections of clients to the server, within limits of time, size and number."""
+"""The connections of clients to the server, within limits of time, size and number."""
 
 import asyncio
 import time
@@ -52,17 +52,13 @@ class ConnectionLimits:
     most_unsent_bytes: int = MOST_UNSENT_BYTES
 
 
-def _do_nothing(_peer: str) -> None:
-    pass
-
-
 class OpenConnections:
     """The open connections of one server. `sweep` ends those that exceed a limit of time; call it every second."""
 
     def __init__(
         self,
         limits: ConnectionLimits,
-        note_unknown_proxy: Callable[[str], None] = _do_nothing,
+        note_unknown_proxy: Callable[[str], None] = lambda _peer: None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`note_unknown_proxy` is called with the address of a peer that sends X-Forwarded-For and is not trusted."""
@@ -144,8 +140,8 @@ class OpenConnections:
 class BoundedConnection(HttpToolsProtocol):
     """One connection. uvicorn parses and answers its requests; this class ends it when a limit is exceeded."""
 
-    def __init__(self, connections: OpenConnections, **of_uvicorn: Any) -> None:
-        super().__init__(**of_uvicorn)
+    def __init__(self, connections: OpenConnections, **options: Any) -> None:
+        super().__init__(**options)
         self._connections = connections
         self._limits = connections.limits
         self.network = ""  # of the client; "" if it is exempt from the limit of its address
@@ -161,11 +157,11 @@ class BoundedConnection(HttpToolsProtocol):
 
     @property
     def unsent_since(self) -> float:
-        """When the client last took enough of the answer that it has not taken completely."""
+        """Since when the client has taken less than LEAST_PROGRESS_BYTES of the answer, in seconds of `now`."""
         return self._unsent[1]
 
     def unsent_bytes(self) -> int:
-        """How much of answers the client has not taken; 0 for a connection that is being closed."""
+        """The size of what the client has not taken of its answers; 0 for a connection that is being closed."""
         return 0 if self.transport.is_closing() else self.transport.get_write_buffer_size()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

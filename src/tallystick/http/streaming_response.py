@@ -10,11 +10,11 @@ from litestar import Response
 # A client that has read nothing for this long is disconnected: it occupies resources that others wait for.
 STALLED_SECONDS = 120.0
 
-logger = structlog.get_logger()
+logger = structlog.get_logger(__name__)
 
 
 def do_nothing() -> None:
-    """What is called at the end of a stream that holds nothing."""
+    """For the end of a stream that holds no place: there is nothing to release."""
 
 
 class StreamingResponse(Response[Any]):

@@ -26,8 +26,8 @@ from tallystick.destinations.smtp import EmailNotSent, MailServer, send_email
 from tallystick.display_text import display_line
 from tallystick.errors import BadRequest
 
-MAX_ADDRESSES = 20
-MAX_SECONDS = 60.0  # after this long no further address is begun, so that the claim does not expire
+MAX_RECIPIENTS = 20
+SENDING_SECONDS = 60.0  # after this long no further address is begun, so that the claim does not expire
 TEMPLATES = EmailTemplates("tallystick.destinations")
 
 
@@ -69,7 +69,7 @@ class EmailKind(DestinationKind[Email]):
         if not addresses:
             return DeliveryResult("None of its addresses belongs to a member any more.", permanent=True)
         problem, permanent, unreachable, remaining = "", True, False, []
-        ends_at = time.monotonic() + MAX_SECONDS
+        ends_at = time.monotonic() + SENDING_SECONDS
         for place, address in enumerate(addresses):
             if time.monotonic() > ends_at:
                 problem, permanent = "The mail server timed out before all recipients were served.", False
@@ -122,10 +122,10 @@ def _bare_email(message: Message) -> Email:
 def _check_addresses(given: object) -> list[str]:
     if (
         not isinstance(given, list)
-        or not 1 <= len(given) <= MAX_ADDRESSES
+        or not 1 <= len(given) <= MAX_RECIPIENTS
         or not all(isinstance(one, str) for one in given)
     ):
-        raise invalid_settings(f"to must be a list of 1 to {MAX_ADDRESSES} email addresses.")
+        raise invalid_settings(f"to must be a list of 1 to {MAX_RECIPIENTS} email addresses.")
     try:
         return list(dict.fromkeys(names.email(text) for text in given))
     except BadRequest as problem:
