@@ -4,10 +4,11 @@ import pytest
 from sqlalchemy import func, select
 
 from tallystick.clock import DAY_US, now_us
-from tallystick.errors import Conflict
+from tallystick.errors import Conflict, TallystickError, Unavailable
 from tallystick.ingest.commit import IDEMPOTENCY_DAYS, forget_old_keys
 from tallystick.ingest.tables import idempotency_keys
 from tallystick.ledger import check
+from tallystick.ledger.log import LedgerDamaged
 from tallystick.outbox import write as outbox
 from tallystick.search.scan import read_unstored
 from tests.fixtures.spine import Spine
@@ -137,3 +138,29 @@ def test_while_old_keys_are_left_each_look_deletes_some(sqlite_spine: Spine, mon
     for _ in range(5):
         sqlite_spine.sequencer.tick([])
     assert left == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError(), LedgerDamaged("its tree contradicts itself")])
+def test_every_request_is_answered_whatever_fails_in_its_commit(
+    sqlite_spine: Spine, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    scope = sqlite_spine.organization()
+
+    def fail(*_arguments: object, **_named: object) -> None:
+        raise error
+
+    monkeypatch.setattr("tallystick.ingest.sequencer.commit", fail)
+    monkeypatch.setattr("tallystick.ingest.sequencer.ledger_log.freeze", fail)
+    with pytest.raises(TallystickError):
+        sqlite_spine.record(scope, event(1))
+    monkeypatch.undo()
+    assert not sqlite_spine.record(scope, event(1)).duplicate
+
+
+def test_every_request_is_answered_where_its_commit_cannot_begin(
+    sqlite_spine: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = sqlite_spine.organization()
+    monkeypatch.setattr(sqlite_spine.sequencer, "_works", lambda *_: 1 / 0)
+    with pytest.raises(Unavailable):
+        sqlite_spine.record(scope, event(1))

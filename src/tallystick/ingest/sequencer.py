@@ -99,8 +99,8 @@ class Sequencer:
         """Commit these submissions and the own events in the outbox."""
         try:
             works = self._works(submissions, look_at_outbox)
-        except SQLAlchemyError as error:
-            logger.error("database_failed", error=str(error))
+        except Exception as error:
+            logger.error("database_failed", error=str(error), exc_info=not isinstance(error, SQLAlchemyError))
             self._settle([(submission, _database_down()) for submission in submissions])
             return
         # SQLite has one writer and one disk flush for all; PostgreSQL orders by the row lock of each log.
@@ -167,13 +167,16 @@ class Sequencer:
         """Answer submissions that were not committed, and freeze a log that contradicts itself."""
         logger.error("commit_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
         answer: TallystickError = _database_down()
-        if isinstance(error, ledger_log.LedgerDamaged):
-            answer = error
-            with self._database.write() as connection:
-                for work in works:
-                    ledger_log.freeze(connection, work.org_id, error.detail)
-        telemetry.ingest_refused_total.labels(answer.code).inc()
-        self._settle([(submission, answer) for work in works for submission in work.submissions])
+        try:
+            if isinstance(error, ledger_log.LedgerDamaged):
+                answer = error
+                with self._database.write() as connection:
+                    for work in works:
+                        ledger_log.freeze(connection, work.org_id, error.detail)
+                telemetry.log_frozen.inc()
+        finally:  # also where the log cannot be frozen: a request without an answer would wait for ever
+            telemetry.ingest_refused_total.labels(answer.code).inc()
+            self._settle([(submission, answer) for work in works for submission in work.submissions])
 
     def _sweep(self) -> None:
         now = clock.now_us()
