@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from tallystick.api.answers import answer
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import Count, ResponseBody, Time, doc
+from tallystick.api.fields import Count, MissingRanges, ResponseBody, Time, doc
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.api.query_parameters import DEFAULT_BUCKETS, DEFAULT_VALUES, FACETS, HISTOGRAM
@@ -21,7 +21,7 @@ from tallystick.search.counts import MOST_BUCKETS, MOST_VALUES
 from tallystick.search.filters import query_from
 from tallystick.store.reading import VALUES
 
-Partial = Annotated[bool, doc("The time limit was reached before all events were counted.")]
+Partial = Annotated[bool, doc("The time limit was reached before all events were counted, or events are `missing`.")]
 _operation = partial(operation, "Searching", "events:read")
 
 
@@ -41,6 +41,7 @@ class HistogramResponse(ResponseBody):
     interval_seconds: Annotated[int, Meta(description="Length of an interval.", ge=1)]
     buckets: list[HistogramBucket]
     partial: Partial
+    missing: MissingRanges = UNSET
 
 
 class FacetValue(ResponseBody):
@@ -56,6 +57,7 @@ class FacetsResponse(ResponseBody):
     field: Annotated[str, doc("The field.", enum=list(VALUES))]
     values: Annotated[list[FacetValue], doc("Most frequent first.")]
     partial: Partial
+    missing: MissingRanges = UNSET
 
 
 class ActionResponse(ResponseBody):
@@ -85,6 +87,7 @@ class ActionsResponse(ResponseBody):
 
     data: list[ActionResponse]
     partial: Annotated[bool, doc("Not every event or action could be counted.")]
+    missing: MissingRanges = UNSET
 
 
 @get("/v1/audit-logs/histogram", opt=_operation(parameters=HISTOGRAM))
@@ -99,7 +102,7 @@ async def show_histogram(request: Request[Any, Any, Any], services: ApiServices)
 
     def count() -> dict[str, Any]:
         query = query_from(parameters.filters(), now=now_us())
-        return services.finder.histogram(reader, query, buckets=buckets)
+        return _marked(services.finder.histogram(reader, query, buckets=buckets))
 
     return answer(msgspec.convert(await services.pools.searches.run(reader, count), HistogramResponse))
 
@@ -119,7 +122,7 @@ async def show_facets(request: Request[Any, Any, Any], services: ApiServices) ->
 
     def count() -> dict[str, Any]:
         query = query_from(parameters.filters(), now=now_us())
-        return services.finder.facets(reader, query, field, limit=limit)
+        return _marked(services.finder.facets(reader, query, field, limit=limit))
 
     return answer(msgspec.convert(await services.pools.searches.run(reader, count), FacetsResponse))
 
@@ -135,6 +138,13 @@ async def list_actions(request: Request[Any, Any, Any], services: ApiServices) -
     counted = await services.pools.searches.run(
         reader, services.finder.facets, reader, Query(), "action", limit=MOST_VALUES
     )
+    counted = _marked(counted)
     events = {value["value"]: value["count"] for value in counted["values"]}
     data = [ActionResponse.of(action, events.get(action, 0)) for action in sorted(CATALOGUE.keys() | events.keys())]
-    return answer(ActionsResponse(data, counted["partial"] or len(events) >= MOST_VALUES))
+    is_partial = counted["partial"] or len(events) >= MOST_VALUES
+    return answer(ActionsResponse(data, is_partial, counted.get("missing", UNSET)))
+
+
+def _marked(counted: dict[str, Any]) -> dict[str, Any]:
+    """Counts are partial also where events are missing."""
+    return counted | {"partial": counted["partial"] or "missing" in counted}

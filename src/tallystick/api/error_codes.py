@@ -73,6 +73,10 @@ CODES: dict[str, tuple[int, str]] = {
     "not_acceptable": (406, "The answer is not available in a media type that `Accept` names."),
     "too_slow": (408, "The body did not arrive within two minutes."),
     "idempotency_conflict": (409, "The Idempotency-Key was used with another body."),
+    "events_missing": (
+        409,
+        "The event store lacks events that belong here; `missing` has their ranges of indexes.",
+    ),
     "export_not_ready": (409, "The export is not finished."),
     "destination_changed": (409, "Somebody changed the destination after an owner looked at it."),
     "schedule_running": (409, "The scheduled export is already running."),

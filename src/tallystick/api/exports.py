@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Request, Response, delete, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.response import File
@@ -22,6 +23,7 @@ from tallystick.api.fields import (
     CsvDialectField,
     FilterInput,
     LogSize,
+    MissingRanges,
     PrincipalReference,
     RequestBody,
     ResponseBody,
@@ -78,6 +80,9 @@ class ExportInput(RequestBody):
     filter: FilterInput | UnsetType = UNSET
     columns: CsvColumnsField = "default"
     dialect: CsvDialectField = "standard"
+    allow_missing: Annotated[
+        bool, doc("Export without the events that the event store lacks, instead of 409 `events_missing`.")
+    ] = False
 
     def filter_values(self) -> dict[str, list[str]]:
         """The filter with lists as values; raises BadRequest (`bad_export`) for an unknown name."""
@@ -120,6 +125,7 @@ class ExportResponse(ResponseBody):
     requested_at: Time
     finished_at: Time | None
     expires_at: Annotated[Time | None, doc("When the file is deleted.")]
+    missing: MissingRanges = UNSET
 
     @classmethod
     def of(cls, export: Export) -> "ExportResponse":
@@ -141,6 +147,7 @@ class ExportResponse(ResponseBody):
             requested_at=rfc3339(export.asked_at),
             finished_at=optional_rfc3339(export.finished_at),
             expires_at=optional_rfc3339(export.expires_at),
+            missing=msgspec.json.decode(export.missing) if export.missing else UNSET,
         )
 
 
@@ -210,7 +217,12 @@ async def ask_export(request: Request[Any, Any, Any], services: ApiServices) -> 
     await authorized.read(services.exporter.check_space)
     layout = export_request.check_layout(body.format, body.columns, body.dialect, "bad_export")
     export = await authorized.write(
-        export_request.request_export, body.format, body.filter_values(), layout=layout, **authorized.context
+        export_request.request_export,
+        body.format,
+        body.filter_values(),
+        layout=layout,
+        allow_missing=body.allow_missing,
+        **authorized.context,
     )
     services.exporter.wake()
     return answer(ExportResponse.of(export))

@@ -1,13 +1,16 @@
 """Types of the fields that many answers and bodies have, and the base classes of both."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from tallystick.query.scope import Principal
 from tallystick.render.csv_lines import COLUMNS, DIALECTS
 from tallystick.schedules.changes import FILTERS as SCHEDULE_NAMES
 from tallystick.search.filters import NAMES
+
+Item = TypeVar("Item")
 
 
 class ResponseBody(Struct, forbid_unknown_fields=True):
@@ -16,6 +19,11 @@ class ResponseBody(Struct, forbid_unknown_fields=True):
 
 class RequestBody(Struct, forbid_unknown_fields=True):
     """A JSON object that the API takes; unknown fields are refused."""
+
+
+def or_unset(items: Sequence[Item]) -> list[Item] | UnsetType:
+    """The items; UNSET, which leaves a field out of an answer, if there are none."""
+    return list(items) or UNSET
 
 
 def doc(description: str, **schema: Any) -> Meta:
@@ -42,6 +50,10 @@ Count = Annotated[int, Meta(ge=0)]
 LogIndex = Annotated[Count, doc("Position in the organization's log, counted from 0 without gaps.")]
 SearchableThrough = Annotated[
     int, Meta(description="Every event up to this index could be found; -1 if there is none.", ge=-1)
+]
+MissingRanges = Annotated[
+    list[Annotated[tuple[int, int], doc("First and last index of a range.")]] | UnsetType,
+    doc("Ranges of indexes that the event store lacks, among them events that belong here; absent if there are none."),
 ]
 LogSize = Annotated[
     int, Meta(description="Size of the log at the request: only events with a lower index are included.", ge=0)

@@ -4,23 +4,34 @@ from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
+from msgspec import UNSET
 
 from tallystick import ids
 from tallystick.api.answers import JSON, encode, encoded_answer
 from tallystick.api.authorization import authorize_scope, caller_of
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.event_schema import EventErasure, EventResponse, event_response
-from tallystick.api.fields import ResponseBody, SearchableThrough, Time, doc
+from tallystick.api.fields import MissingRanges, ResponseBody, SearchableThrough, Time, doc, or_unset
 from tallystick.api.negotiation import choose_media_type
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters, bad_parameter
-from tallystick.api.query_parameters import COUNTS, DEFAULT_LISTED, FIND, MOST_INDEX, MOST_LISTED, MOST_OFFSET, ORDERS
+from tallystick.api.query_parameters import (
+    ALLOW_MISSING,
+    COUNTS,
+    DEFAULT_LISTED,
+    FIND,
+    MOST_INDEX,
+    MOST_LISTED,
+    MOST_OFFSET,
+    ORDERS,
+)
 from tallystick.api.stream_events import STREAMED, layout_of, stream_events
 from tallystick.clock import now_us, rfc3339
 from tallystick.erasure.records import records_of_event
 from tallystick.errors import BadRequest, NotFound
 from tallystick.events.record import StoredEvent
 from tallystick.merkle.remains import parts_of
+from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
@@ -36,20 +47,25 @@ class EventPage(ResponseBody):
     total: Annotated[int | None, doc("Number of events in all; null with `count=none`.")]
     total_relation: Annotated[Relation | None, doc("How exact `total` is; null with `count=none`.")]
     next_cursor: Annotated[str | None, doc("`cursor` of the next page, with the same parameters; null at the end.")]
-    partial: Annotated[bool, doc("The time limit was reached before all events were searched; the cursor continues.")]
+    partial: Annotated[
+        bool,
+        doc("The time limit was reached before all events were searched, and the cursor continues; or see `missing`."),
+    ]
     searchable_through: SearchableThrough
     retention_start: Annotated[Time, doc("Older events are no longer kept.")]
+    missing: MissingRanges = UNSET
 
 
 @get(
     "/v1/audit-logs",
-    opt=_operation(parameters=FIND, media={media: {"type": "string"} for media in STREAMED}, problems=(406,)),
+    opt=_operation(parameters=FIND, media={media: {"type": "string"} for media in STREAMED}, problems=(406, 409)),
 )
 async def find_events(request: Request[Any, Any, Any], services: ApiServices) -> Response[EventPage]:
     """Find events.
 
     Newest first. With `Accept: text/csv` or `Accept: application/x-ndjson`, all events are streamed; `limit` may cut
-    the stream and `order` may be `desc` or `asc`, while `cursor`, `offset` and `after` are refused.
+    the stream and `order` may be `desc` or `asc`, while `cursor`, `offset` and `after` are refused. Streams and
+    `order=recorded` do not skip events that the event store lacks: 409 `events_missing`, unless `allow_missing`.
     """
     reader = await authorize_scope(request, services)
     media = choose_media_type(request, (JSON, *STREAMED))
@@ -94,6 +110,12 @@ def find_event(finder: Finder, reader: Scope, event_id: str) -> StoredEvent:
             f"Event {event_id[:60]!r} not found: the id of an event is evt_ and 26 characters.", code="no_event"
         ) from None
     stored = finder.find_one(reader, raw)
+    if stored is None and (missing := finder.missing(reader, Query(start=ids.milliseconds_of(raw) * 1000))):
+        raise NotFound(
+            f"Event {event_id} not found. It may be one of those that the event store lacks.",
+            code="no_event",
+            missing=missing,
+        )
     if stored is None:
         raise NotFound(
             f"Event {event_id} not found in this organization, or it is past its retention.", code="no_event"
@@ -125,6 +147,7 @@ def _paging(parameters: Parameters) -> dict[str, Any]:
         "count": parameters.choice("count", COUNTS),
         "after": after,
         "question": parameters.question(),
+        "allow_missing": parameters.choice("allow_missing", ALLOW_MISSING) == "true",
     }
 
 
@@ -136,8 +159,9 @@ def _page(finder: Finder, reader: Scope, parameters: Parameters) -> bytes:
             total=page.total,
             total_relation=page.total_relation,
             next_cursor=page.next_cursor,
-            partial=page.partial,
+            partial=page.partial or bool(page.missing),
             searchable_through=page.searchable_through,
             retention_start=rfc3339(page.retention_start),
+            missing=or_unset(page.missing),
         )
     )

@@ -12,7 +12,7 @@ from tallystick.errors import BadRequest
 from tallystick.search.filters import NAMES
 
 # A cursor continues only with the parameters that it was made with; these may change from page to page.
-_PASSING = frozenset({"cursor", "limit", "offset", "count", "order"})
+_PASSING = frozenset({"cursor", "limit", "offset", "count", "order", "allow_missing"})
 
 MOST_QUERY_BYTES = 32 << 10
 MOST_PARAMETERS = 200

@@ -19,6 +19,7 @@ DEFAULT_LISTED = 50
 DEFAULT_BUCKETS = 60
 DEFAULT_VALUES = 20
 ORDERS = ("desc", "asc", "recorded")
+ALLOW_MISSING = ("false", "true")
 COUNTS = ("estimate", "exact", "none")
 WAITS = ("recorded", "searchable")
 REVIEW_STATUSES = ("open", "signed", "withdrawn")
@@ -90,6 +91,12 @@ FIND = (
     ),
     _query("after", "With `order=recorded`: only events after this index.", _integer(-1, MOST_INDEX)),
     _query("count", "How to count; a count that takes longer than a second is `at_least`.", _choice(COUNTS)),
+    _query(
+        "allow_missing",
+        "With `order=recorded`, CSV and NDJSON: `true` leaves out events that the event store lacks, instead of 409 "
+        "`events_missing`.",
+        _choice(ALLOW_MISSING),
+    ),
     _query("columns", f"With `Accept: text/csv`. {CSV_COLUMNS}", _choice(COLUMNS)),
     _query("dialect", f"With `Accept: text/csv`. {CSV_DIALECT}", _choice(DIALECTS)),
 )

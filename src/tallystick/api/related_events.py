@@ -4,12 +4,13 @@ from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
+from msgspec import UNSET
 
 from tallystick.api.answers import encode, encoded_answer
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.event_schema import EventResponse, event_response
-from tallystick.api.fields import EventId, ResponseBody, SearchableThrough, Time, doc
+from tallystick.api.fields import EventId, MissingRanges, ResponseBody, SearchableThrough, Time, doc, or_unset
 from tallystick.api.find_events import find_event
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters
@@ -47,6 +48,7 @@ class RelatedResponse(ResponseBody):
     partial: Annotated[bool, doc("The time limit was reached before the whole span was read; events may be missing.")]
     searchable_through: SearchableThrough
     retention_start: Annotated[Time, doc("Older events are no longer kept.")]
+    missing: MissingRanges = UNSET
 
 
 @get("/v1/audit-logs/{id:str}/related", opt=operation("Searching", "events:read", parameters=RELATED))
@@ -79,8 +81,9 @@ def _timeline(services: ApiServices, reader: Scope, event_id: str, options: dict
             data=[RelatedEvent(list(one.relations), event_response(one.stored)) for one in found.events],
             more_before=found.more_before,
             more_after=found.more_after,
-            partial=found.partial,
+            partial=found.partial or bool(found.missing),
             searchable_through=found.searchable_through,
             retention_start=rfc3339(found.retention_start),
+            missing=or_unset(found.missing),
         )
     )

@@ -11,11 +11,13 @@ from tallystick.access.audit import Caller
 from tallystick.api.answers import HEADERS
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.parameters import Parameters, bad_parameter
+from tallystick.api.query_parameters import ALLOW_MISSING
 from tallystick.clock import now_us
 from tallystick.data_access.recorder import is_read_of
 from tallystick.errors import TooMany, Unavailable
 from tallystick.events.record import StoredEvent
 from tallystick.http.streaming_response import StreamingResponse
+from tallystick.journal.missing_ranges import refuse_missing
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.render.csv_lines import COLUMNS, DIALECTS, CsvLayout, csv_header, csv_layout, csv_lines
@@ -39,14 +41,15 @@ async def stream_events(
     place among the streams. Recorded in the trail before the first byte, as an export is.
 
     An error before the first block is answered as one; an error after it breaks the connection, so that no client
-    takes a part for the whole. Raises TooMany (`too_many_requests`) and Unavailable (`too_many_streams`) if too many
-    streams are open.
+    takes a part for the whole. Raises Conflict (`events_missing`); TooMany (`too_many_requests`) and Unavailable
+    (`too_many_streams`) if too many streams are open.
     """
     order, limit = _order_and_limit(parameters)
+    allow_missing = parameters.choice("allow_missing", ALLOW_MISSING) == "true"
     layout = layout_of(parameters, media)
     write = partial(csv_lines, layout=layout) if media == CSV else ndjson
     place = await services.streams.take(reader)
-    stream = _EventStream(services.finder, reader, parameters, order, write, limit)
+    stream = _EventStream(services.finder, reader, parameters, order, write, limit, allow_missing)
     try:
         first = await services.pools.searches.run(reader, stream.next_block)
         if stream.has_news or not stream.has_ended:
@@ -95,6 +98,7 @@ class _EventStream:
         order: Direction,
         write: Writer,
         limit: int | None,
+        allow_missing: bool,
     ) -> None:
         self._finder = finder
         self.reader = reader
@@ -103,6 +107,7 @@ class _EventStream:
         self._order = order
         self._write = write
         self._left = limit
+        self._allow_missing = allow_missing
         self._reached: Place | None = None
         self.has_ended = False
         self.has_news = False  # more was read than the records of this reader's own reading
@@ -116,6 +121,9 @@ class _EventStream:
         if self._left is not None:
             events = events[: self._left]
             self._left -= len(events)
+        # Asked after each block: a hole that is noticed meanwhile breaks the stream off.
+        if not self._allow_missing:
+            refuse_missing(self._finder.missing(self.reader, self._query))
         self.has_ended = self._reached is None or self._left == 0
         self.has_news = self.has_news or not all(is_read_of(self.reader.principal, event) for event in events)
         return self._write(events) if events else b""

@@ -7,6 +7,7 @@ from tallystick.cases.threads import RELATIONS, Relation, Thread, relations_of, 
 from tallystick.errors import BadRequest
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
+from tallystick.journal.missing_ranges import IndexRange
 from tallystick.query.conditions import Or, Query
 from tallystick.query.scope import Scope
 from tallystick.search.dates import parse_duration
@@ -43,6 +44,7 @@ class RelatedEvents:
     partial: bool
     searchable_through: int
     retention_start: int
+    missing: Sequence[IndexRange]
 
 
 def find_related_events(
@@ -84,6 +86,7 @@ def find_related_events(
         partial=earlier.partial or later.partial,
         searchable_through=earlier.searchable_through,
         retention_start=earlier.retention_start,
+        missing=earlier.missing,
     )
 
 

@@ -77,6 +77,9 @@ def export(
     ip: FilterOption = None,
     columns: ColumnsOption = CsvColumnChoice.default,
     dialect: DialectOption = CsvDialectChoice.standard,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Export without the events that the event store lacks.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Export matching events to a file of any size, and check its SHA-256.
@@ -92,7 +95,13 @@ def export(
     }  # fmt: skip
     filters: dict[str, Any] = {name: value for name, value in {**single, **repeated}.items() if value}
     client = Client.from_environment()
-    wanted = {"format": kind.value, "filter": filters, "columns": columns.value, "dialect": dialect.value}
+    wanted: dict[str, Any] = {
+        "format": kind.value,
+        "filter": filters,
+        "columns": columns.value,
+        "dialect": dialect.value,
+    }
+    wanted["allow_missing"] = allow_missing
     finished = wait_until_finished(client, PATH, client.send("POST", PATH, wanted)["id"], "Exporting")
     target = output or Path(f"audit-log-{finished['requested_at'][:10]}-{finished['id']}.{SUFFIXES.get(kind, kind)}")
     path = f"{PATH}/{finished['id']}/download"
@@ -102,6 +111,8 @@ def export(
         write_atomically(target, lambda file: download(client, path, finished["sha256"], file))
     if json:
         emit(finished)
+    if "missing" in finished:
+        note(f"The event store lacks events that may belong here. Ranges of their indexes: {finished['missing']}")
     note(f"{finished['rows']:,} events, {finished['bytes']:,} bytes, SHA-256 {finished['sha256']}: {target}")
 
 

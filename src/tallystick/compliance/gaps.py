@@ -10,6 +10,7 @@ from tallystick.access import organizations
 from tallystick.clock import DAY_US, second_words, to_us
 from tallystick.compliance.evidence import Evidence
 from tallystick.events.output import event_of
+from tallystick.journal.missing_ranges import count_missing
 from tallystick.ledger.tables import logs
 from tallystick.query.conditions import And, Query, RecordedByTallystick, exactly
 from tallystick.render.compliance_report import Gap
@@ -26,6 +27,7 @@ class LogStatus:
     """The state of an organization's log and retention in the control database. Times in microseconds.
 
     `pruned` counts the events that the purge deleted since the log began; `frozen_reason` is empty unless frozen.
+    `missing` counts the events that the event store lacks.
     """
 
     log_began_at: int
@@ -33,6 +35,7 @@ class LogStatus:
     frozen_reason: str
     kept_days: int
     active_holds: int
+    missing: int
 
 
 def read_log_status(connection: Connection, evidence: Evidence, now: int) -> LogStatus:
@@ -45,6 +48,7 @@ def read_log_status(connection: Connection, evidence: Evidence, now: int) -> Log
         row.frozen_reason or "",
         organizations.effective_retention_days(connection, scope.org_id, now),
         len(holds.active(connection, scope)),
+        count_missing(connection).get(scope.org_id, 0),
     )
 
 
@@ -58,6 +62,12 @@ def find_gaps(evidence: Evidence, status: LogStatus, zone: tzinfo, now: int) -> 
             "future",
             f"The period ends at {second_words(end, zone)}. The report was requested before that, at "
             f"{second_words(evidence.asked_at, zone)}, and does not cover the time after it.",
+        )
+    if status.missing:
+        yield Gap(
+            "missing",
+            f"The event store lacks {status.missing:,} recorded events of this organization, which may belong to the "
+            "period: the answers do not count them. The operator of the server can restore them.",
         )
     yield from _erased(evidence, query)
     yield from _set_aside(evidence, query)

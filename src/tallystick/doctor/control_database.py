@@ -1,7 +1,7 @@
 """Checks of the control database: clock, secret key, logs, journal, background work and the last backup."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sqlalchemy import Connection, func, select, text
@@ -19,7 +19,7 @@ from tallystick.erasure.tables import erasures
 from tallystick.integrity.damaged_parts import read_damaged
 from tallystick.integrity.rounds import count_differences
 from tallystick.journal import batches, set_aside
-from tallystick.journal.missing_ranges import MissingRange, count_missing, read_missing
+from tallystick.journal.missing_ranges import count_missing, format_missing, read_missing
 from tallystick.journal.tables import journal
 from tallystick.ledger.high_water import HighWaterMarks
 from tallystick.ledger.tables import checkpoints, logs
@@ -155,17 +155,12 @@ def _check_missing_events(connection: Connection, _settings: Settings) -> Iterat
     names = {row.org_id: row.slug for row in connection.execute(select(organizations.c.org_id, organizations.c.slug))}
     for org_id, events in count_missing(connection).items():
         ranges = read_missing(connection, org_id)
-        since = rfc3339(min(one.noticed_at for one in ranges))
-        words = f"{names[org_id]} lacks {events:,} events since {since}: indexes {_in_words(ranges)}."
+        since, pairs = rfc3339(min(one.noticed_at for one in ranges)), [(one.first, one.last) for one in ranges]
+        words = f"{names[org_id]} lacks {events:,} events since {since}: indexes {format_missing(pairs)}."
         yield problem("missing events", words, MISSING_ADVICE)
     for part in read_damaged(connection):
         words = f"The data part {part.part} is damaged since {rfc3339(part.noticed_at)}: {part.problem[:200]}"
         yield problem("damaged events", words, DAMAGED_ADVICE)
-
-
-def _in_words(ranges: Sequence[MissingRange]) -> str:
-    shown = ", ".join(str(one.first) if one.first == one.last else f"{one.first}-{one.last}" for one in ranges[:10])
-    return shown + (f" and {len(ranges) - 10:,} more ranges" if len(ranges) > 10 else "")
 
 
 def _check_journal(connection: Connection, _settings: Settings) -> Iterator[CheckResult]:

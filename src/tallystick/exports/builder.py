@@ -12,7 +12,7 @@ import msgspec
 
 from tallystick.access import organizations
 from tallystick.access.current_scope import current_scope
-from tallystick.access.scopes import require
+from tallystick.access.scopes import operator_scope, require
 from tallystick.clock import second_words, zone_of
 from tallystick.database.engine import Database
 from tallystick.errors import Forbidden, TallystickError, Unavailable
@@ -21,6 +21,7 @@ from tallystick.exports import files
 from tallystick.exports.files import HashedFile
 from tallystick.exports.request import KINDS, Export
 from tallystick.exports.words import describe_filter, describe_period
+from tallystick.journal.missing_ranges import IndexRange, missing_within, refuse_missing
 from tallystick.ledger.bundle import BundleWriter, Selection
 from tallystick.ledger.prover import Prover
 from tallystick.query.conditions import EVERYTHING, Query
@@ -57,12 +58,16 @@ class EventsDeleted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """A finished file: number of events, size, SHA-256 (hex), and the exported `ranges` (first, last) as JSON."""
+    """A finished file: number of events, size, SHA-256 (hex), and the exported `ranges` (first, last) as JSON.
+
+    `missing`: the ranges whose events it may lack, since the event store does.
+    """
 
     rows: int
     bytes: int
     sha256: str
     ranges: str
+    missing: Sequence[IndexRange] = ()
 
 
 class ExportBuilder:
@@ -96,6 +101,7 @@ class ExportBuilder:
         scope = self._scope(one, now)
         marks = bytearray(one.position) if KINDS[one.format].is_whole and one.position <= MAX_MARKED else None
         seen = _EventCounter(marks)
+        self._missing(one)
         with files.write_file(files.path_of(self._data_dir, one.org_id, one.export_id), space) as target:
             if one.format in self._builders:
                 rows = self._builders[one.format](one, scope, target, watch)
@@ -105,7 +111,21 @@ class ExportBuilder:
                 self._write_events(one, scope, query_from(one.filter, now=one.asked_at), target, seen, watch)
                 rows = seen.rows
             watch(1000)
-        return ExportResult(rows, target.bytes, target.sha256, _ranges(marks))
+            missing = self._missing(one)  # also what was noticed meanwhile
+        return ExportResult(rows, target.bytes, target.sha256, _ranges(marks), missing)
+
+    def _missing(self, one: Export) -> list[IndexRange]:
+        """The missing ranges that a file of events meets; Conflict (`events_missing`) unless the export allows them."""
+        if one.format in self._builders:  # they say themselves what they lack
+            return []
+        start = query_from(one.filter, now=one.asked_at).start
+        with self._database.read() as connection:
+            missing = missing_within(
+                connection, operator_scope(one.org_id), first=one.first, end=one.position, start=start
+            )
+        if not one.allow_missing:
+            refuse_missing(missing)
+        return missing
 
     def space_left(self, org_id: UUID) -> int:
         """The bytes that the organization's next file may have; Conflict (`no_export_space`)."""

@@ -21,6 +21,7 @@ from tallystick.exports.builder import BuildFunction, DeletionState, EventsDelet
 from tallystick.exports.links import SharedLink
 from tallystick.exports.request import COMPLETED_ACTIONS, EXPORTED, Export, is_export
 from tallystick.exports.tables import exports
+from tallystick.journal.missing_ranges import format_missing
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import Principal, Scope
@@ -248,6 +249,7 @@ class Exporter(Background):
             "bytes": made.bytes,
             "sha256": made.sha256,
             "ranges": made.ranges,
+            "missing": msgspec.json.encode(made.missing).decode() if made.missing else "",
             "finished_at": now,
             "expires_at": now + KEEP_DAYS * DAY_US,
         }
@@ -256,6 +258,7 @@ class Exporter(Background):
             is_mine = connection.execute(update(exports).where(mine).values(values)).rowcount == 1
             if is_mine:
                 metadata = {"rows": made.rows, "bytes": made.bytes, "sha256": made.sha256}
+                metadata |= {"missing": format_missing(made.missing)} if made.missing else {}
                 caller = Caller(address=one.address, peer=one.address, source=one.source)
                 action = COMPLETED_ACTIONS.get(one.format, EXPORTED)
                 request.record_action(connection, one, action, by=one.by, caller=caller, now=now, metadata=metadata)

@@ -15,6 +15,7 @@ from tallystick.access.scopes import require
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tallystick.exports.tables import exports
 from tallystick.exports.words import describe_filter
+from tallystick.journal.missing_ranges import missing_within, refuse_missing
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import EVERYTHING
 from tallystick.query.scope import Principal, Scope
@@ -61,6 +62,8 @@ class Export:
     bytes: int | None
     sha256: str
     ranges: str
+    allow_missing: bool
+    missing: str
     error: str
     by: Principal
     role: str
@@ -95,10 +98,13 @@ def request_export(
     caller: Caller = NOWHERE,
     first: int = 0,
     layout: CsvLayout = STANDARD,
+    allow_missing: bool = False,
 ) -> Export:
     """Request an export of the events that the filter finds in the log as it is now, from index `first` on.
 
-    Raises BadRequest (`bad_export`, or the code of a mistake in the filter), Conflict (`too_many_exports`), Forbidden.
+    Unless `allow_missing`, it is refused where the event store lacks events that may belong to it.
+    Raises BadRequest (`bad_export`, or the code of a mistake in the filter), Conflict (`too_many_exports`,
+    `events_missing`), Forbidden.
     """
     require(scope, "exports")
     if kind not in FORMATS:
@@ -106,8 +112,12 @@ def request_export(
         raise BadRequest(f"Unknown format {kind[:40]!r}. Choose one of {known}.", code="bad_export", field="format")
     kept = {name: list(given[name]) for name in NAMES if given.get(name)}
     text = _filter_text(kept)
-    query_from(kept, now=now)
-    return queue_export(connection, scope, kind, text, now=now, caller=caller, first=first, layout=layout)
+    query = query_from(kept, now=now)
+    if not allow_missing:
+        refuse_missing(missing_within(connection, scope, first=first, start=query.start))
+    return queue_export(
+        connection, scope, kind, text, now=now, caller=caller, first=first, layout=layout, allow_missing=allow_missing
+    )
 
 
 def check_layout(kind: str, columns: str, dialect: str, code: str) -> CsvLayout:
@@ -130,6 +140,7 @@ def queue_export(
     caller: Caller = NOWHERE,
     first: int = 0,
     layout: CsvLayout = STANDARD,
+    allow_missing: bool = False,
 ) -> Export:
     """Queue an export of one of KINDS; `text` is its filter as JSON, which the caller has checked.
 
@@ -159,6 +170,8 @@ def queue_export(
             progress=0,
             sha256="",
             ranges="",
+            allow_missing=allow_missing,
+            missing="",
             error="",
             by_kind=who.kind,
             by_id=who.id,
@@ -272,6 +285,8 @@ def export_of(row: Row[Any]) -> Export:
         row.bytes,
         row.sha256,
         row.ranges,
+        row.allow_missing,
+        row.missing,
         row.error,
         Principal(row.by_kind, row.by_id, row.by_name, row.by_email),
         row.by_role,

@@ -1,6 +1,6 @@
 """Tables of exports and of links to them."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Text, Uuid, false
 
 from tallystick.database.tables import metadata, org_column, time_column
 
@@ -25,6 +25,8 @@ exports = Table(
     Column("bytes", BigInteger),
     Column("sha256", String(64), nullable=False),
     Column("ranges", Text, nullable=False),  # the ranges of indexes that were exported completely
+    Column("allow_missing", Boolean, nullable=False, server_default=false()),  # without the events that are missing
+    Column("missing", Text, nullable=False, server_default=""),  # their ranges, as `ranges`
     Column("error", Text, nullable=False),
     # The requester, with the role that must still be the same when the export is built.
     Column("by_kind", String(20), nullable=False),

@@ -6,9 +6,15 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from tallystick.clock import MICROSECOND
+from tallystick.errors import Conflict
+from tallystick.events.intake import LATEST_AHEAD
 from tallystick.journal.tables import missing_ranges
+from tallystick.query.scope import Scope
 
 MAX_RANGES = 200  # of an organization
+IndexRange = tuple[int, int]
+"""The first and the last index of a range."""
 
 
 class IndexGap(NamedTuple):
@@ -38,6 +44,39 @@ def read_missing(connection: Connection, org_id: UUID) -> list[MissingRange]:
     notice = (known.received_before, known.noticed_at, known.noticed_by)
     rows = connection.execute(select(*columns, *notice).where(known.org_id == org_id).order_by(known.first_index))
     return [MissingRange(*row) for row in rows]
+
+
+def missing_within(
+    connection: Connection, scope: Scope, *, first: int = 0, end: int | None = None, start: int | None = None
+) -> list[IndexRange]:
+    """The missing ranges that an answer meets: of indexes first ≤ index < end, and whatever its filter, since nobody
+    knows what is missing. `start`: the answer's earliest timestamp, in microseconds; events that were received before
+    cannot have it.
+    """
+    return [
+        (one.first, one.last)
+        for one in read_missing(connection, scope.org_id)
+        if one.last >= first
+        and (end is None or one.first < end)
+        and (start is None or start < one.received_before + LATEST_AHEAD // MICROSECOND)
+    ]
+
+
+def refuse_missing(ranges: Sequence[IndexRange]) -> None:
+    """Raise Conflict (`events_missing`) with the ranges, if there are any."""
+    if ranges:
+        raise Conflict(
+            f"The event store lacks events of this organization: indexes {format_missing(ranges)}. The operator can "
+            "restore them. To go on without them, set allow_missing to true.",
+            code="events_missing",
+            missing=[list(pair) for pair in ranges],
+        )
+
+
+def format_missing(ranges: Sequence[IndexRange], most: int = 10) -> str:
+    """The first ranges as text: `3, 7-9`; says how many more there are."""
+    shown = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges[:most])
+    return shown + (f" and {len(ranges) - most:,} more ranges" if len(ranges) > most else "")
 
 
 def count_missing(connection: Connection) -> dict[UUID, int]:

@@ -12,6 +12,7 @@ from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.events.record import Record, StoredEvent
 from tallystick.journal import batches, set_aside
+from tallystick.journal.missing_ranges import IndexRange, missing_within, refuse_missing
 from tallystick.ledger.tables import logs
 from tallystick.query.conditions import Condition, Query
 from tallystick.query.scope import Scope
@@ -62,14 +63,20 @@ class Finder:
         count: str = "estimate",
         after: int | None = None,
         question: str | None = None,
+        allow_missing: bool = True,
     ) -> Page:
-        """One page. `question` is what must be equal when the cursor comes back; default: the query itself."""
+        """One page. `question` is what must be equal when the cursor comes back; default: the query itself.
+
+        Unless `allow_missing`, a page in order of recording that meets missing events is refused with Conflict
+        (`events_missing`).
+        """
         budget = Budget(SECONDS)
         mark = fingerprint(scope.org_id, order, question if question is not None else repr(query))
         position = decode(cursor, mark) if cursor else None
         with self._database.read() as connection:
             through, retention_start = self._index_state(connection, scope)
             aside = _aside(connection, scope, query)
+            missing = missing_within(connection, scope, start=query.start)
         total: Future[tuple[int, Relation]] | None = None
         if count != "none":
             seconds = SECONDS if count == "exact" else COUNT_SECONDS
@@ -80,6 +87,10 @@ class Finder:
         if order == "recorded":
             begin = position.index if position else (-1 if after is None else after)
             data, cursor_out, partial = page_by_index(self._store, asked, begin, through, budget)
+            reached = decode(cursor_out, mark).index if cursor_out else through
+            missing = [pair for pair in missing if pair[1] > begin and pair[0] <= reached]
+            if not allow_missing:
+                refuse_missing(missing)
         else:
             left = position.offset if position else offset
             place = (position.occurred_at, position.index) if position and position.index >= 0 else None
@@ -87,13 +98,22 @@ class Finder:
         number, relation = total.result() if total is not None else (None, None)
         if number is not None:
             number = max(number + len(aside), len(data))
-        return Page(data, number, relation, cursor_out, partial, through, retention_start)
+        if missing and relation == "exact":
+            relation = "at_least"
+        return Page(data, number, relation, cursor_out, partial, through, retention_start, missing)
 
     def total(self, scope: Scope, query: Query) -> tuple[int, Relation]:
         """The number of matching events, as exactly as the time allows."""
         aside = self._aside(scope, query)
         number, relation = counts.total(self._store, scope, query, exact=False, seconds=COUNT_SECONDS)
+        if relation == "exact" and self.missing(scope, query):
+            relation = "at_least"
         return number + len(aside), relation
+
+    def missing(self, scope: Scope, query: Query) -> list[IndexRange]:
+        """The missing ranges that an answer to the query meets."""
+        with self._database.read() as connection:
+            return missing_within(connection, scope, start=query.start)
 
     def find_one(self, scope: Scope, event_id: bytes) -> StoredEvent | None:
         """The event, also right after it was recorded; None if this scope has no such event."""
@@ -122,12 +142,21 @@ class Finder:
         return found | {event.id: event for event in by_ids(self._store, scope, left)}
 
     def histogram(self, scope: Scope, query: Query, *, buckets: int = 60) -> dict[str, Any]:
-        """Counts over time by status: {start, end, interval_seconds, buckets: [{start, success, failed}], partial}."""
-        return counts.histogram(self._store, scope, query, self._aside(scope, query), buckets=buckets)
+        """Counts over time by status: {start, end, interval_seconds, buckets: [{start, success, failed}], partial}.
+
+        With `missing`, ranges of indexes, where events that might be counted are missing; `partial` is of time alone.
+        """
+        counted = counts.histogram(self._store, scope, query, self._aside(scope, query), buckets=buckets)
+        return self._marked(scope, query, counted)
 
     def facets(self, scope: Scope, query: Query, field: str, *, limit: int = 20) -> dict[str, Any]:
-        """The top values of a field: {field, values: [{value, count}], partial}."""
-        return counts.facets(self._store, scope, query, self._aside(scope, query), field, limit=limit)
+        """The top values of a field: {field, values: [{value, count}], partial}; `missing` as in a histogram."""
+        counted = counts.facets(self._store, scope, query, self._aside(scope, query), field, limit=limit)
+        return self._marked(scope, query, counted)
+
+    def _marked(self, scope: Scope, query: Query, counted: dict[str, Any]) -> dict[str, Any]:
+        missing = self.missing(scope, query)
+        return counted | {"missing": missing} if missing else counted
 
     def block(self, scope: Scope, query: Query, order: Direction, after: Place | None, need: int) -> StreamBlock:
         """The next block of every match in order, of at most `need` events; `after` is the place of the block before.

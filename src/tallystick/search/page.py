@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -10,6 +11,7 @@ import msgspec
 
 from tallystick.errors import BadRequest
 from tallystick.events.record import StoredEvent
+from tallystick.journal.missing_ranges import IndexRange
 
 Order = Literal["desc", "asc", "recorded"]
 Relation = Literal["exact", "estimate", "at_least"]
@@ -20,7 +22,8 @@ class Page:
     """A page of results. `partial`: the time ran out before the page was full; `next_cursor` continues.
 
     `searchable_through` is the highest index up to which every event was stored or set aside before the page was read
-    (-1 for none); `retention_start` is in microseconds since 1970 UTC.
+    (-1 for none); `retention_start` is in microseconds since 1970 UTC. `missing`: ranges of indexes that the store
+    lacks, whose events the page might hold.
     """
 
     data: list[StoredEvent]
@@ -30,6 +33,7 @@ class Page:
     partial: bool
     searchable_through: int
     retention_start: int
+    missing: Sequence[IndexRange] = ()
 
 
 class Position(msgspec.Struct, array_like=True, frozen=True):

@@ -1,4 +1,5 @@
-"""Ranges of events that the event store lacks, the events that purges deleted, and damaged data parts."""
+"""Ranges of events that the event store lacks, the events that purges deleted, damaged data parts, and exports without
+what is missing."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the tables. The purges of earlier versions are added when a check needs them."""
+    """Add the tables and columns. The purges of earlier versions are added when a check needs them."""
     op.create_table(
         "missing_ranges",
         sa.Column("org_id", sa.Uuid(), nullable=False),
@@ -30,6 +31,8 @@ def upgrade() -> None:
         sa.Column("events", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("org_id", "pruning_id", name=op.f("pk_purged_indexes")),
     )
+    op.add_column("exports", sa.Column("allow_missing", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("exports", sa.Column("missing", sa.Text(), server_default="", nullable=False))
     op.create_table(
         "damaged_parts",
         sa.Column("part", sa.String(length=300), nullable=False),
