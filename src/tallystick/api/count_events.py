@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta
 from tallystick.api.answers import answer
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import Count, MissingRanges, ResponseBody, Time, doc
+from tallystick.api.fields import Count, MissingRanges, ResponseBody, Time, doc, index_pairs
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters, bad_parameter
 from tallystick.api.query_parameters import DEFAULT_BUCKETS, DEFAULT_VALUES, FACETS, HISTOGRAM
@@ -142,7 +142,7 @@ async def list_actions(request: Request[Any, Any, Any], services: ApiServices) -
     events = {value["value"]: value["count"] for value in counted["values"]}
     data = [ActionResponse.of(action, events.get(action, 0)) for action in sorted(CATALOGUE.keys() | events.keys())]
     is_partial = counted["partial"] or len(events) >= MOST_VALUES
-    return answer(ActionsResponse(data, is_partial, counted.get("missing", UNSET)))
+    return answer(ActionsResponse(data, is_partial, index_pairs(counted.get("missing", ()))))
 
 
 def _marked(counted: dict[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,15 @@
 """Types of the fields that many answers and bodies have, and the base classes of both."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from tallystick.journal.missing_ranges import IndexRange
 from tallystick.query.scope import Principal
 from tallystick.render.csv_lines import COLUMNS, DIALECTS
 from tallystick.schedules.changes import FILTERS as SCHEDULE_NAMES
 from tallystick.search.filters import NAMES
-
-Item = TypeVar("Item")
 
 
 class ResponseBody(Struct, forbid_unknown_fields=True):
@@ -21,9 +20,9 @@ class RequestBody(Struct, forbid_unknown_fields=True):
     """A JSON object that the API takes; unknown fields are refused."""
 
 
-def or_unset(items: Sequence[Item]) -> list[Item] | UnsetType:
-    """The items; UNSET, which leaves a field out of an answer, if there are none."""
-    return list(items) or UNSET
+def index_pairs(ranges: Sequence[IndexRange]) -> list[list[int]] | UnsetType:
+    """The ranges as an answer has them; UNSET, which leaves the field out, if there are none."""
+    return [list(pair) for pair in ranges] or UNSET
 
 
 def doc(description: str, **schema: Any) -> Meta:
@@ -51,8 +50,9 @@ LogIndex = Annotated[Count, doc("Position in the organization's log, counted fro
 SearchableThrough = Annotated[
     int, Meta(description="Every event up to this index could be found; -1 if there is none.", ge=-1)
 ]
+IndexPair = Annotated[list[Count], Meta(description="First and last index of a range.", min_length=2, max_length=2)]
 MissingRanges = Annotated[
-    list[Annotated[tuple[int, int], doc("First and last index of a range.")]] | UnsetType,
+    list[IndexPair] | UnsetType,
     doc("Ranges of indexes that the event store lacks, among them events that belong here; absent if there are none."),
 ]
 LogSize = Annotated[

@@ -10,7 +10,7 @@ from tallystick.api.answers import encode, encoded_answer
 from tallystick.api.authorization import authorize_scope
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.event_schema import EventResponse, event_response
-from tallystick.api.fields import EventId, MissingRanges, ResponseBody, SearchableThrough, Time, doc, or_unset
+from tallystick.api.fields import EventId, MissingRanges, ResponseBody, SearchableThrough, Time, doc, index_pairs
 from tallystick.api.find_events import find_event
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters
@@ -84,6 +84,6 @@ def _timeline(services: ApiServices, reader: Scope, event_id: str, options: dict
             partial=found.partial or bool(found.missing),
             searchable_through=found.searchable_through,
             retention_start=rfc3339(found.retention_start),
-            missing=or_unset(found.missing),
+            missing=index_pairs(found.missing),
         )
     )

@@ -26,8 +26,10 @@ class IndexGap(NamedTuple):
 
 
 class MissingRange(NamedTuple):
-    """A gap that was noticed, when (µs since 1970) and by what. All of its events were received before
-    `received_before`."""
+    """A gap that was noticed, when (µs since 1970) and by what.
+
+    All of its events were received before `received_before`.
+    """
 
     first: int
     last: int
@@ -49,9 +51,9 @@ def read_missing(connection: Connection, org_id: UUID) -> list[MissingRange]:
 def missing_within(
     connection: Connection, scope: Scope, *, first: int = 0, end: int | None = None, start: int | None = None
 ) -> list[IndexRange]:
-    """The missing ranges that an answer meets: of indexes first ≤ index < end, and whatever its filter, since nobody
-    knows what is missing. `start`: the answer's earliest timestamp, in microseconds; events that were received before
-    cannot have it.
+    """The missing ranges that an answer over the indexes first ≤ index < end meets, whatever its filter.
+
+    `start`: the answer's earliest timestamp, in microseconds; no event that was received long before it can have it.
     """
     return [
         (one.first, one.last)
