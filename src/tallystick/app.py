@@ -149,7 +149,7 @@ def build(settings: Settings) -> Services:
     connections = Connections(settings)
     database, store, recording = connections.background, connections.background_store, connections.recording
     disk = DiskSpace(settings.data_dir, settings.least_free_mb << 20)
-    pool, shipper = Pool(), Shipper(database, store, disk=disk if store.embedded else None)
+    pool, shipper = Pool(), Shipper(database, store, connections.store_identity, disk=disk)
     sequencer = Sequencer(recording, pool, redacted_keys=settings.redacted_keys)
     pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
     recorder = Recorder(recording, pool, sequencer, settings.redacted_keys, disk, partial(_find_held, pools, finder))
@@ -341,12 +341,21 @@ def _open(services: Services) -> None:
             leases.forget_all(connection)
             for worker in services.delivery_workers:
                 worker.release_claims(connection, now_us())
-    reconcile(services.database, services.store)
+    reconcile(services.database, services.store if _has_its_store(services) else None)
     with services.database.read() as connection:
         revision = revision_of(connection)
     logger.info("started", version=__version__, revision=revision, settings=services.settings.masked_values())
     for prepare in services.preparations:
         prepare()
+
+
+def _has_its_store(services: Services) -> bool:
+    """Whether the event store answers and is the one of the control database; SettingsError if it is another node's."""
+    try:
+        return services.connections.store_identity.check() is not None
+    except StoreError as error:
+        logger.warning("store_not_checked", error=str(error)[:500])
+        return False
 
 
 def _no_handler(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

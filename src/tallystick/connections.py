@@ -1,7 +1,9 @@
 """The connections of a server process to its control database and its event store."""
 
+from tallystick.backup.create import expected_events
 from tallystick.database.engine import Database
 from tallystick.exports.exporter import MAX_OPEN
+from tallystick.ingest.store_identity import StoreIdentity
 from tallystick.search.find import COUNT_WORKERS
 from tallystick.settings import Settings
 from tallystick.store.clients import Bounds
@@ -37,6 +39,7 @@ class Connections:
         self.store = EventStore(settings.events_url, bounds)
         self.background_store = self.store.with_readers(BACKGROUND_CLIENTS)
         self.live_store = self.store.with_readers(LIVE_THREADS)
+        self.store_identity = StoreIdentity(self.background, self.background_store, settings.data_dir, expected_events)
         self.probe_store = self.store.with_readers(1)
 
     @property

@@ -73,6 +73,11 @@ set_aside_total = Counter("tallystick_set_aside", "Events that the store refused
 set_aside_events = Gauge(
     "tallystick_set_aside_events", "Events that the store refused, held in the journal", registry=registry
 )
+store_is_other = Gauge(
+    "tallystick_store_is_other",
+    "1 while the event store is not the one of the control database, so that nothing is written to it, else 0",
+    registry=registry,
+)
 store_up = Gauge("tallystick_store_up", "1 while the event store answers within 10 seconds, else 0", registry=registry)
 database_up = Gauge(
     "tallystick_database_up", "1 while the control database answers within 10 seconds, else 0", registry=registry

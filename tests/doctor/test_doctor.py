@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import update
@@ -22,6 +23,8 @@ from tallystick.doctor.environment import (
     missing_events,
 )
 from tallystick.errors import Unavailable
+from tallystick.ingest.store_identity import OTHER_NODE, OTHER_STORE, adopt_next
+from tallystick.ingest.tables import store_identity
 from tallystick.integrity.tables import damaged_parts
 from tallystick.journal.missing_ranges import IndexGap, replace_missing
 from tallystick.ledger import log as ledger_log
@@ -158,6 +161,20 @@ def test_a_store_with_fewer_events_than_the_log_says_is_a_problem(sqlite_spine, 
     assert missing_events(settings, sqlite_spine.store) == 0
     expiry.delete_indexes(sqlite_spine.store, scope, [sent[1].index, sent[3].index])
     assert missing_events(settings, sqlite_spine.store) == 2
+
+
+def test_a_new_event_store_is_a_problem_with_what_to_do(settings, log):
+    change(settings, lambda connection: adopt_next(connection, settings.data_dir, embedded=True))
+    change(settings, lambda connection: connection.execute(update(store_identity).values(store_id=uuid4())))
+    (finding,) = check_event_store(settings)  # the folder of the store does not exist
+    assert finding.words == OTHER_STORE
+    assert "tallystick store adopt" in finding.advice
+
+
+def test_an_event_store_of_another_node_is_a_problem(settings, log, tmp_path):
+    change(settings, lambda connection: adopt_next(connection, tmp_path / "other", embedded=True))
+    (finding,) = check_event_store(settings)
+    assert finding.words == OTHER_NODE
 
 
 def test_a_change_that_the_store_fails_to_carry_out_is_told_with_its_reason(sqlite_spine, tmp_path):

@@ -37,7 +37,7 @@ def test_below_the_least_free_space_events_are_recorded_and_wait_in_the_journal(
         spine.record(scope, event(number))
         spine.ship()
     spine.shipper.close()
-    spine.shipper = Shipper(spine.database, spine.store, disk=DiskSpace(tmp_path, LEAST))
+    spine.shipper = Shipper(spine.database, spine.store, spine.identity, disk=DiskSpace(tmp_path, LEAST))
     free[0] = LEAST - 1
     spine.record(scope, event(1), event(2))
     assert spine.shipper.step() is False

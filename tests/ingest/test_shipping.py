@@ -129,7 +129,7 @@ def fixed(spine: Spine) -> tuple[shipments.Shipment, list[tuple[UUID, int, list[
     """Fix a shipment as the shipper does, and then die."""
     with spine.database.write() as connection:
         groups = shipments.next_groups(connection)
-        shipment = shipments.fix(connection, groups, store_id=spine.store.identity(), now=clock.now_us())
+        shipment = shipments.fix(connection, groups, store_id=spine.store.identities()[0], now=clock.now_us())
     return shipment, groups  # type: ignore[return-value]
 
 
@@ -140,14 +140,14 @@ def test_what_another_shipment_has_fixed_meanwhile_is_not_fixed_again(spine: Spi
         groups = shipments.next_groups(connection)
     fixed(spine)
     with pytest.raises(Conflict), spine.database.write() as connection:
-        shipments.fix(connection, groups, store_id=spine.store.identity(), now=clock.now_us())
+        shipments.fix(connection, groups, store_id=spine.store.identities()[0], now=clock.now_us())
     restarted(spine)
     spine.ship()
     assert spine.indexes(scope.org_id) == list(range(spine.size(scope.org_id)))
 
 
 def restarted(spine: Spine) -> None:
-    spine.shipper = Shipper(spine.database, spine.store)
+    spine.shipper = Shipper(spine.database, spine.store, spine.identity)
 
 
 def test_a_crash_before_the_insert_loses_nothing(spine: Spine) -> None:
@@ -209,7 +209,7 @@ def test_a_backfill_over_150_months_passes(sqlite_spine: Spine) -> None:
 def test_two_shippers_never_send_at_once(spine: Spine) -> None:
     scope = spine.organization()
     spine.record(scope, *(event(n) for n in range(10)))
-    other = Shipper(spine.database, spine.store)
+    other = Shipper(spine.database, spine.store, spine.identity)
     assert spine.shipper.step()
     assert not other.step()
     spine.ship()

@@ -31,6 +31,8 @@ from tallystick.database.engine import Database
 from tallystick.database.migrate import is_before_first_release, knows, revision_of, upgrade
 from tallystick.durable import replace_file, sync_folder
 from tallystick.errors import Conflict, SettingsError
+from tallystick.ingest.store_identity import write_node_id
+from tallystick.ingest.tables import store_identity
 from tallystick.ledger.high_water import HighWaterMarks
 from tallystick.secret_keys import KEPT_FILE
 from tallystick.settings import Settings
@@ -114,6 +116,7 @@ def restore_backup(
             progress("control database", 0, 0)
             _fill_control(database, directory, manifest)
         upgrade(database)
+        _restore_node_id(database, settings)
     finally:
         database.close()
     (settings.data_dir / MARKER_FILE).unlink()
@@ -242,6 +245,8 @@ def _fill_store(settings: Settings, directory: Path, manifest: BackupManifest, p
     try:
         store.open()
         rows.clear(store)
+        if (store_id := _store_id(directory, manifest)) is not None:
+            store.take_identity(store_id)
         done = 0
         for count in _insert(store, directory, manifest):
             done += count
@@ -250,6 +255,20 @@ def _fill_store(settings: Settings, directory: Path, manifest: BackupManifest, p
             raise Conflict(f"The event store contains {there} events after {manifest.events} were written. Try again.")
     finally:
         store.close()
+
+
+def _store_id(directory: Path, manifest: BackupManifest) -> UUID | None:
+    """The id of the event store that was copied; None in a backup of a version without such ids."""
+    ids = [row["store_id"] for row in control_database.rows_of(directory, manifest, store_identity.name)]
+    return UUID(hex=ids[0]) if ids and ids[0] else None
+
+
+def _restore_node_id(database: Database, settings: Settings) -> None:
+    """Let this data directory be the node that the backup's control database names."""
+    with database.read() as connection:
+        node_id = connection.execute(select(store_identity.c.node_id)).scalar()
+    if node_id is not None:
+        write_node_id(settings.data_dir, node_id)
 
 
 def _insert(store: EventStore, directory: Path, manifest: BackupManifest) -> Iterator[int]:

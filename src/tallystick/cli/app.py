@@ -32,6 +32,7 @@ COMMANDS = {
     "report": ("report", "Create a compliance report for a period: gaps, controls, questions and their evidence."),
     "review": ("review", "List, show and sign reviews of the audit log."),
     "verify": ("verify", "Verify a bundle or a proof offline, or a running server, with a key that you already have."),
+    "store": ("store", "Accept another event store, where the one used before is lost."),
     "archive": ("archive", "Make archived events searchable again."),
     "backup": ("backup", "Create and restore backups."),
     "doctor": ("doctor", "Check settings, data directory, databases, clock, logs, pending work, and the last backup."),
@@ -42,9 +43,9 @@ SEARCHING = ("search", "tail")  # their arguments are words to search for
 _NOT_ONE_OF = re.compile("(?:Value error, )?(?P<given>'.*') is not one of (?P<choices>'.+')[.]", re.DOTALL)
 ABOUT = """Tallystick records who did what and when, finds it in milliseconds, and can prove that nothing was changed.
 
-Start with "tallystick demo". serve, demo, org, user, key, secret, erasure, backup and doctor use the data directory and
-databases of this machine; import, send, search, export, schedule, alert, destination, report, review and tail call the
-server at TALLYSTICK_URL with the API key in TALLYSTICK_API_KEY.
+Start with "tallystick demo". serve, demo, org, user, key, secret, erasure, store, backup and doctor use the data
+directory and databases of this machine; import, send, search, export, schedule, alert, destination, report, review and
+tail call the server at TALLYSTICK_URL with the API key in TALLYSTICK_API_KEY.
 """
 
 

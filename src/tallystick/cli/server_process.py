@@ -22,8 +22,10 @@ import uvicorn
 from tallystick.app import Services, begin_stop, build, create_app
 from tallystick.backup.data_dir_lock import write_address
 from tallystick.cli.terminal import CommandFailed
+from tallystick.errors import SettingsError
 from tallystick.http.connection import BoundedConnection, ConnectionLimits, OpenConnections
 from tallystick.http.unknown_proxies import UnknownProxies
+from tallystick.ingest.store_identity import StoreIdentity
 from tallystick.secret_keys import key_mark
 from tallystick.settings import Settings
 from tallystick.telemetry import configure_logging
@@ -151,9 +153,10 @@ async def _serve(
 
     def listening() -> None:
         write_address(settings.data_dir, url, key_mark(settings.secret_keys.current))  # for commands of the operator
-        task = asyncio.get_running_loop().create_task(work(parts))
-        task.add_done_callback(lambda done: server.handle_exit(signal.SIGTERM, None) if _failed(done) else None)
-        beside.append(task)
+        loop = asyncio.get_running_loop()
+        for task in map(loop.create_task, (work(parts), _end_on_other_node(parts.connections.store_identity))):
+            task.add_done_callback(lambda done: server.handle_exit(signal.SIGTERM, None) if _failed(done) else None)
+            beside.append(task)
 
     def stopping() -> None:
         begin_stop(parts, REQUEST_SECONDS - 1)
@@ -165,6 +168,20 @@ async def _serve(
             await server.serve(sockets=[listener])
         finally:
             await _cancel(beside)
+
+
+async def _end_on_other_node(identity: StoreIdentity) -> None:
+    """Raise the error for which the server must end, when another node has taken its place."""
+    loop, failed = asyncio.get_running_loop(), asyncio.Event()
+    failures: list[SettingsError] = []
+
+    def fail(error: SettingsError) -> None:
+        failures.append(error)
+        loop.call_soon_threadsafe(failed.set)
+
+    identity.on_other_node = fail
+    await failed.wait()
+    raise failures[0]
 
 
 def _end_after_grace() -> None:

@@ -44,8 +44,8 @@ JOURNAL_DELAY_US = 300 * SECOND_US
 
 def check_database(settings: Settings) -> Iterator[CheckResult]:
     """Checks that the control database answers and has the current schema, then runs CHECKS on its content."""
-    name, url = "control database", make_url(settings.database_url)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+    name = "control database"
+    if does_not_exist(settings):
         yield warning(name, "Does not exist yet.", "The server creates it when it first starts.")
         return
     database = Database(settings.database_url, pool_size=1)
@@ -68,6 +68,12 @@ def check_database(settings: Settings) -> Iterator[CheckResult]:
         yield problem(name, f"Not usable: {str(error)[:300]}", "Check TALLYSTICK_DATABASE_URL and that it is up.")
     finally:
         database.close()
+
+
+def does_not_exist(settings: Settings) -> bool:
+    """Whether the control database is a SQLite file that does not exist yet: connecting would make it."""
+    url = make_url(settings.database_url)
+    return url.get_backend_name() == "sqlite" and not Path(url.database or "").exists()
 
 
 def _check_clock(connection: Connection, _settings: Settings) -> Iterator[CheckResult]:

@@ -21,8 +21,16 @@ from tallystick.database.engine import Database
 from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.storage_settings import archive_storage
 from tallystick.doctor.check_result import CheckResult, fine, problem, warning
+from tallystick.doctor.control_database import does_not_exist
 from tallystick.errors import SettingsError
 from tallystick.http.unknown_proxies import recent_peers
+from tallystick.ingest.store_identity import (
+    OTHER_NODE,
+    OTHER_NODE_ADVICE,
+    OTHER_STORE,
+    OTHER_STORE_ADVICE,
+    does_belong,
+)
 from tallystick.ledger.tables import logs
 from tallystick.retention.archive import has_marker
 from tallystick.secret_keys import KEPT_FILE
@@ -92,7 +100,8 @@ def check_event_store(settings: Settings) -> Iterator[CheckResult]:
         return
     if settings.events_url.startswith("chdb:"):
         if not (folder := urlsplit(settings.events_url).path) or not Path(unquote(folder)).is_dir():
-            yield warning(name, "Does not exist yet.", "The server creates it when it first starts.")
+            nothing_yet = warning(name, "Does not exist yet.", "The server creates it when it first starts.")
+            yield _check_identity(settings, None) or nothing_yet
             return
         with lock_data_dir(settings.data_dir):
             yield _check_opened_store(settings)
@@ -104,6 +113,8 @@ def _check_opened_store(settings: Settings) -> CheckResult:
     store = EventStore(settings.events_url)
     try:
         store.ping()
+        if belonging := _check_identity(settings, store):
+            return belonging
         if why := erasing.failure_of_changes(store):
             return problem("event store", f"{STUCK}: {why[:300]}", STUCK_ADVICE)
         if count := missing_events(settings, store):
@@ -115,6 +126,24 @@ def _check_opened_store(settings: Settings) -> CheckResult:
         return problem("event store", f"No answer: {str(error)[:300]}", advice)
     finally:
         store.close()
+
+
+def _check_identity(settings: Settings, store: EventStore | None) -> CheckResult | None:
+    """The result if the event store (None: there is none) is not the one of the control database; else None."""
+    if does_not_exist(settings):
+        return None
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        data_dir = settings.data_dir if settings.events_url.startswith("chdb:") else None
+        if does_belong(database, store.identities() if store is not None else (), data_dir):
+            return None
+        return problem("event store", OTHER_STORE, OTHER_STORE_ADVICE)
+    except SettingsError:
+        return problem("event store", OTHER_NODE, OTHER_NODE_ADVICE)
+    except SQLAlchemyError:  # reported by the check of the control database
+        return None
+    finally:
+        database.close()
 
 
 def missing_events(settings: Settings, store: EventStore) -> int:
@@ -153,6 +182,8 @@ def _check_through_server(settings: Settings) -> CheckResult:
         return problem(
             "event store", "The server reports that it does not answer, or is damaged.", "See the server's log."
         )
+    if "\ntallystick_store_is_other 1" in metrics:
+        return problem("event store", OTHER_STORE, OTHER_STORE_ADVICE)
     if "\ntallystick_store_changes_failing 1" in metrics:
         return problem("event store", f"{STUCK}.", STUCK_ADVICE)
     return fine("event store", "Answers the running server.")

@@ -30,10 +30,13 @@ class Inconsistency:
     problem: str
 
 
-def reconcile(database: Database, store: EventStore) -> list[Inconsistency]:
-    """Check every log and freeze those that contradict themselves. Does not wait for a store that is down."""
+def reconcile(database: Database, store: EventStore | None) -> list[Inconsistency]:
+    """Check every log and freeze those that contradict themselves. Does not wait for a store that is down.
+
+    `store`: None if it is another one than the events belong to.
+    """
     try:
-        holdings = store.holdings()
+        holdings = store.holdings() if store is not None else {}
     except StoreError as error:
         logger.warning("store_not_checked", error=str(error)[:500])
         holdings = {}

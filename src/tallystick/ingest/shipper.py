@@ -1,21 +1,26 @@
 """The shipper: the worker that copies the journal into the event store; one process at a time, by lease."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from uuid import UUID
 
 import structlog
+from sqlalchemy import Connection
 
 from tallystick import clock, telemetry
 from tallystick.database.engine import Database
 from tallystick.ingest import shipments
 from tallystick.ingest.shipments import Range, Shipment
+from tallystick.ingest.store_identity import StoreIdentity
 from tallystick.journal import set_aside
-from tallystick.store import read_back
+from tallystick.store import doubled, read_back
 from tallystick.store.errors import StoreError, StoreRefusal
 from tallystick.store.events import EventStore
 from tallystick.store.rows import Group
 from tallystick.work.background import Background
 from tallystick.work.disk_space import DiskSpace
-from tallystick.work.leases import Lease
+from tallystick.work.leases import Lease, LeaseLost
 
 LEASE = "shipper"
 LEASE_SECONDS = 30
@@ -38,22 +43,26 @@ class Shipper(Background):
         self,
         database: Database,
         store: EventStore,
+        identity: StoreIdentity,
         *,
         gather_seconds: float = GATHER_SECONDS,
         disk: DiskSpace | None = None,
     ) -> None:
         """`gather_seconds`: how long it waits after a small shipment for more events to come.
 
-        `disk`: of an embedded event store, which gets nothing while space is short.
+        `disk`: of an event store that is embedded; it gets nothing while space is short.
         """
-        self._disk = disk
+        self._disk = disk if store.embedded else None
         self._is_short_of_space = False
-        lease = Lease(database, LEASE, seconds=LEASE_SECONDS)
-        super().__init__("shipping", idle_seconds=IDLE_SECONDS, breath_seconds=gather_seconds, lease=lease)
+        self._held = Lease(database, LEASE, seconds=LEASE_SECONDS)
+        super().__init__("shipping", idle_seconds=IDLE_SECONDS, breath_seconds=gather_seconds, lease=self._held)
         self._database = database
         self._store = store
+        self._identity = identity
         self._opened = False
         self._settled: Shipment | None = None
+        self._inserted: tuple[Range, ...] = ()  # which may be in the store, and are not yet noted as stored
+        self._late: tuple[Range, ...] = ()  # which were inserted after another process had taken over
         self._last_count = 0
         self._begun_anew = 0  # shipments in a row that could not be read back
 
@@ -65,38 +74,67 @@ class Shipper(Background):
 
     def log_failure(self, error: Exception) -> None:
         if isinstance(error, StoreError):
+            self._identity.forget()
             logger.warning("store_failed", error=str(error)[:500])
         else:
             super().log_failure(error)
 
     def step(self) -> bool:
         """Ship one shipment; False if there is none. After a StoreError it stays fixed and is sent again."""
-        if not self.may_work(clock.now_us()):
+        store_id = self._accepted_store()
+        if store_id is not None:
+            self._remove_late()
+        if store_id is None or not self.may_work(clock.now_us()) or self._waits_for_space():
             return False
-        if not self._opened:
-            self._store.open()  # a cluster may have been away when the server started
-            self._opened = True
-        if self._waits_for_space():
-            return False
-        store_id = self._store.identity()
+        try:
+            return self._ship_next(store_id)
+        except LeaseLost:
+            self._late, self._inserted, self._settled = (*self._late, *self._inserted), (), None
+            raise
+
+    def _ship_next(self, store_id: UUID) -> bool:
         with self._database.read() as connection:
             groups = shipments.next_groups(connection)
             has_work = bool(groups or self._settled or shipments.oldest_open(connection))
         if not has_work:
             return False
         fixed = None
-        with self._database.write() as connection:
+        with self._write() as connection:
             if self._settled is not None:
                 shipments.settle(connection, self._settled)
             unfinished = shipments.oldest_open(connection)
             if groups and unfinished is None:
                 fixed = shipments.fix(connection, groups, store_id=store_id, now=clock.now_us())
-        self._settled = None
+        self._settled, self._inserted = None, ()
         if unfinished is not None:
-            self._send_again(unfinished)
+            self._send_again(unfinished, store_id)
         elif fixed is not None:
             self._send(fixed, groups)
         return True
+
+    def _accepted_store(self) -> UUID | None:
+        """The id of the event store; None if it is not the one that the events belong to."""
+        if not self._opened:
+            self._store.open()  # a server may have been away when this one started
+            self._opened = True
+        return self._identity.check()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        """A transaction of the holder of the lease: LeaseLost if this process has stood still and lost it."""
+        with self._database.write() as connection:
+            self._held.require(connection)
+            yield connection
+
+    def _remove_late(self) -> None:
+        """Remove what this process inserted too late, where the process that took over had sent it as well."""
+        self._remove_doubled(self._late)
+        self._late = ()
+
+    def _remove_doubled(self, ranges: Sequence[Range]) -> None:
+        for part in ranges:
+            if count := doubled.remove(self._store, part.org_id, part.first, part.end):
+                logger.warning("doubled_events_removed", org_id=str(part.org_id), first=part.first, events=count)
 
     def _waits_for_space(self) -> bool:
         """Whether the disk has too little space; merges, which need twice the space of their parts, wait as well."""
@@ -111,6 +149,8 @@ class Shipper(Background):
         """Insert a shipment; it counts as stored once all of it was read back."""
         try:
             before = read_back.inserted_parts(self._store)
+            with self._write():  # as late as possible: an insert cannot be taken back
+                self._inserted = shipment.ranges
             self._store.insert(groups, shipment.token)
             after = read_back.inserted_parts(self._store)
             parts = {name: rows for name, rows in after.items() if name not in before}
@@ -128,11 +168,12 @@ class Shipper(Background):
         """Fix what is missing of a shipment under another token: the store may remember the token and not the rows."""
         missing = self._missing(shipment)
         present = shipments.without(shipment.ranges, missing)
-        with self._database.write() as connection:
+        with self._write() as connection:
             shipments.note_attempt(connection, shipment, str(error))
             if missing:
-                store_id = self._store.identity()
-                shipments.replace_by(connection, shipment, [missing, present], store_id=store_id, now=clock.now_us())
+                shipments.replace_by(
+                    connection, shipment, [missing, present], store_id=shipment.store_id, now=clock.now_us()
+                )
         telemetry.shipments_total.labels("not_read_back").inc()
         logger.warning("not_read_back", error=str(error)[:500])
         self._begun_anew += 1
@@ -159,18 +200,17 @@ class Shipper(Background):
         self._last_count = shipment.count
         telemetry.shipments_total.labels("stored").inc()
 
-    def _send_again(self, shipment: Shipment) -> None:
+    def _send_again(self, shipment: Shipment, store_id: UUID) -> None:
         """A shipment that may have been sent before: ask which rows arrived before sending the others."""
         missing = self._missing(shipment)
         self._check_present(shipment, missing)
         if not missing:
             self._mark_stored(shipment)
             return
-        store_id = self._store.identity()
         whole = missing == shipment.ranges and shipment.store_id == store_id
         if not whole:
             # Half a stored batch under its old token would double, or vanish: the rest is fixed anew.
-            with self._database.write() as connection:
+            with self._write() as connection:
                 shipments.replace_by(connection, shipment, [missing], store_id=store_id, now=clock.now_us())
             return
         with self._database.read() as connection:
@@ -181,6 +221,7 @@ class Shipper(Background):
         """Raise NotReadBack if a part of the shipment that arrived earlier is not in the store as it was sent."""
         present = replace(shipment, ranges=shipments.without(shipment.ranges, missing))
         if present.count:
+            self._remove_doubled(present.ranges)  # the process that had the lease before may have sent it late
             with self._database.read() as connection:
                 groups = shipments.load(connection, present)
             read_back.check_rows(self._store, groups)
@@ -202,7 +243,7 @@ class Shipper(Background):
 
     def _failed(self, shipment: Shipment, error: StoreError) -> None:
         """Raise the error again if the store is failing; if the shipment is bad, narrow it down to the bad event."""
-        with self._database.write() as connection:
+        with self._write() as connection:
             shipment = shipments.note_attempt(connection, shipment, str(error))
         telemetry.shipments_total.labels("failed").inc()
         refused = isinstance(error, StoreRefusal)
@@ -211,9 +252,9 @@ class Shipper(Background):
         missing = self._missing(shipment)
         rest = Shipment(shipment.id, shipment.token, shipment.store_id, shipment.attempts, missing)
         if rest.count > 1:
-            with self._database.write() as connection:
+            with self._write() as connection:
                 shipments.replace_by(
-                    connection, shipment, shipments.halves(rest), store_id=self._store.identity(), now=clock.now_us()
+                    connection, shipment, shipments.halves(rest), store_id=shipment.store_id, now=clock.now_us()
                 )
         elif rest.count == 1 and (refused or shipment.attempts >= TRIES_OF_ONE_EVENT):
             self._set_aside(rest, error)
@@ -222,7 +263,7 @@ class Shipper(Background):
 
     def _set_aside(self, shipment: Shipment, error: StoreError) -> None:
         part = shipment.ranges[0]
-        with self._database.write() as connection:
+        with self._write() as connection:
             groups: list[Group] = shipments.load(connection, shipment)
             set_aside.put(connection, part.org_id, part.first, groups[0][2][0], str(error), clock.now_us())
             shipments.settle(connection, shipment)

@@ -27,6 +27,16 @@ idempotency_keys = Table(
     Index("ix_idempotency_keys_answered_at", "answered_at"),
 )
 
+# One row: which event store the events of this database are in, and which node has it, if it is embedded.
+# No id of a store: the next one that is opened is accepted as it is.
+store_identity = Table(
+    "store_identity",
+    metadata,
+    Column("identity_id", Integer, primary_key=True, autoincrement=False),
+    Column("store_id", Uuid),
+    Column("node_id", Uuid),
+)
+
 # A shipment is fixed before it is sent: which indexes, under which token. Ranges of one organization
 # are given out in index order; a shipment is `open` until every row of it is known to be in the store.
 shipments = Table(

@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 from tallystick.errors import SettingsError
 from tallystick.events.record import StoredEvent
 from tallystick.store.clients import Bounds, Clients
-from tallystick.store.errors import StoreTimeout
+from tallystick.store.errors import StoreError, StoreTimeout
 from tallystick.store.rows import ROW_COLUMNS, Group, arrow_stream, table_of
 from tallystick.store.schema import ADDED_LATER, COLUMNS, CREATE_EVENTS, CREATE_SETTINGS, TABLE_SETTINGS_SQL
 
@@ -37,34 +37,41 @@ _STREAMED = 1024  # rows of a streamed block: the largest events have 64 MB
 _ROWS = 4096  # in a block: the largest events fill a quarter of a gigabyte
 
 
+class WriteGuard:
+    """Refuses to change events while `refusal` has a reason: the store is not the one that this installation uses."""
+
+    def __init__(self) -> None:
+        self.refusal = ""
+
+    def check(self) -> None:
+        """Raise StoreError if events must not be changed."""
+        if self.refusal:
+            raise StoreError(self.refusal)
+
+
 class EventStore:
     """The searchable events. Every method blocks and may raise StoreError; call them from worker threads.
 
     Writing has a client of its own, so that no query delays new events on their way into the store.
     """
 
-    def __init__(
-        self,
-        url: str,
-        bounds: Bounds | None = None,
-        *,
-        writers: Clients | None = None,
-        damage: dict[str, str] | None = None,
-    ) -> None:
-        """`writers`, `damage`: those of another EventStore of the same store, to share them."""
+    def __init__(self, url: str, bounds: Bounds | None = None, *, shared: "EventStore | None" = None) -> None:
+        """`shared`: another EventStore of the same store, whose writing client, guard and damage this one uses."""
         self._url = url
         self._bounds = bounds or Bounds()
         self.embedded = url.startswith("chdb:")
         # The damaged data parts that statements met, each with the engine's message.
-        self.damage: dict[str, str] = {} if damage is None else damage
+        self.damage: dict[str, str] = shared.damage if shared else {}
+        self.guard: WriteGuard = shared.guard if shared else WriteGuard()
         self._readers = Clients(url, self._bounds, self.damage)
-        self._writers = writers or Clients(url, replace(self._bounds, clients=1), self.damage)
+        self._writers: Clients = (
+            shared._writers if shared else Clients(url, replace(self._bounds, clients=1), self.damage)
+        )
         self._pinger = Clients(url, replace(self._bounds, clients=1))
-        self._identity: UUID | None = None
 
     def with_readers(self, clients: int) -> "EventStore":
         """This event store with reading clients of its own, for work that others must not wait for."""
-        return EventStore(self._url, replace(self._bounds, clients=clients), writers=self._writers, damage=self.damage)
+        return EventStore(self._url, replace(self._bounds, clients=clients), shared=self)
 
     def open(self) -> None:
         """Create the missing tables. Safe to call again, and from several nodes."""
@@ -78,18 +85,23 @@ class EventStore:
                 "INSERT INTO store_identity SELECT generateUUIDv4() WHERE (SELECT count() FROM store_identity) = 0"
             )
 
-    def identity(self) -> UUID:
-        """The store's id. It changes with a restore or a move, after which its memory of tokens cannot be relied on."""
-        if self._identity is None:
-            with self._writers.borrow() as client:
-                self._identity = client.query("SELECT min(id) FROM store_identity").result_rows[0][0]
-        return self._identity
+    def identities(self) -> list[UUID]:
+        """The store's id, in rare cases several, ascending: two servers that made the tables at once gave one each."""
+        with self._writers.borrow() as client:
+            return [row[0] for row in client.query("SELECT DISTINCT id FROM store_identity ORDER BY id").result_rows]
+
+    def take_identity(self, store_id: UUID) -> None:
+        """Give the store this id in place of its own: it is filled from a backup of the store that had it."""
+        with self._writers.borrow() as client:
+            client.command("TRUNCATE TABLE store_identity")
+            client.command("INSERT INTO store_identity SELECT {id:UUID}", parameters={"id": str(store_id)})
 
     def insert(self, groups: Sequence[Group], token: str) -> None:
         """Insert rows. The same rows under the same token again change nothing.
 
         On return the engine has written them and synchronized its files; `read_back` checks that they are whole.
         """
+        self.guard.check()
         data = arrow_stream(table_of(groups))
         with self._writers.borrow() as client:
             client.raw_insert(
@@ -185,6 +197,7 @@ class EventStore:
 
     def insert_raw(self, columns: Sequence[str], data: bytes, token: str) -> None:
         """Insert rows given as an Arrow stream; the same rows under the same token again change nothing."""
+        self.guard.check()
         with self._writers.borrow() as client:
             settings = {"insert_deduplication_token": token, "insert_deduplicate": 1}
             client.raw_insert(
@@ -193,6 +206,7 @@ class EventStore:
 
     def delete(self, where: str, parameters: Parameters) -> None:
         """Delete rows; on return no query sees them. Uses a reading client, so that recording goes on beside it."""
+        self.guard.check()
         with self._readers.borrow() as client:
             client.command(f"DELETE FROM events WHERE {where}", parameters=parameters)
 
@@ -203,6 +217,7 @@ class EventStore:
 
     def change(self, statement: str, parameters: Parameters | None = None) -> None:
         """Run a statement that alters a table, to its end. Uses a reading client, as `delete` does."""
+        self.guard.check()
         with self._readers.borrow() as client:
             client.command(statement, parameters=parameters or {}, settings={"mutations_sync": 2})
 

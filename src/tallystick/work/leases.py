@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.database.tables import metadata, time_column
+from tallystick.errors import Outage
 
 logger = structlog.get_logger(__name__)
 
@@ -30,6 +31,10 @@ leases = Table(
     Column("holder", String(100), nullable=False),
     time_column("until"),
 )
+
+
+class LeaseLost(Outage):
+    """Another process has taken the lease over: nothing that was begun under it may be finished."""
 
 
 def hold(connection: Connection, name: str, holder: str, *, now: int, seconds: int) -> bool:
@@ -77,6 +82,16 @@ class Lease:
     def is_held(self) -> bool:
         """Whether the lease was had when it was last asked for, and has not run out since."""
         return self._renewed_at is not None and 0 <= now_us() - self._renewed_at < self._seconds * 1_000_000
+
+    def require(self, connection: Connection) -> None:
+        """Raise LeaseLost if another process took the lease; else nobody takes it before this transaction has ended.
+
+        A process may have stood still since it asked `hold`, for longer than the lease.
+        """
+        mine = select(leases.c.name).where(leases.c.name == self._name, leases.c.holder == self._holder)
+        if connection.execute(mine.with_for_update()).first() is None:
+            self._renewed_at = None
+            raise LeaseLost(f"another process has taken the lease {self._name} over")
 
     def end(self) -> None:
         """Release the lease early."""
