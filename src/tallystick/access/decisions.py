@@ -207,7 +207,9 @@ def expire_decisions(connection: Connection, kinds: Sequence[DecisionKind], *, n
     """End the pending decisions of these kinds whose time is over: (organization, decision). Takes the locks itself."""
     by_name, late = {kind.name: kind for kind in kinds}, _late(kinds, now)
     found: list[tuple[UUID, Decision]] = []
-    for org_id in connection.execute(select(decisions.c.org_id).where(late).distinct()).scalars().all():
+    # In one order, so that two processes that do this at once do not wait for each other in a circle.
+    org_ids = select(decisions.c.org_id).where(late).distinct().order_by(decisions.c.org_id)
+    for org_id in connection.execute(org_ids).scalars().all():
         connection.execute(select(organizations.c.org_id).where(organizations.c.org_id == org_id).with_for_update())
         for row in connection.execute(select(decisions).where(decisions.c.org_id == org_id, late)).all():
             decision = _decision_of_row(row)

@@ -65,7 +65,7 @@ def require_approval(one: Destination) -> None:
     if one.approval == WAITING:
         raise Conflict(
             "This destination is outside the organization and waits for an owner's approval on the page Alerts. "
-            "Nothing is sent before.",
+            "Nothing is sent until then.",
             code="waiting_for_approval",
         )
 

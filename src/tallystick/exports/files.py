@@ -37,8 +37,8 @@ class HashedFile:
     def write(self, data: bytes) -> int:
         if self.bytes + len(data) > self._most_bytes:
             raise Conflict(
-                f"The file has more than the {megabytes(self._most_bytes)} that are left for the organization's export "
-                f"files. {SPACE_ADVICE}",
+                f"The file is larger than what is left for the organization's export files, "
+                f"{megabytes(self._most_bytes)}. {SPACE_ADVICE}",
                 code="no_export_space",
             )
         self._file.write(data)
@@ -114,7 +114,8 @@ def space_left(data_dir: Path, org_id: UUID, most_bytes: int, disk: DiskSpace) -
     share = min(most_bytes, (free + kept) // SHARE)
     if kept >= share:
         raise Conflict(
-            f"The organization's export files have {megabytes(kept)}, and may have {megabytes(share)}. {SPACE_ADVICE}",
+            f"The organization's export files take {megabytes(kept)}, of {megabytes(share)} that they may take. "
+            f"{SPACE_ADVICE}",
             code="no_export_space",
         )
     return share - kept

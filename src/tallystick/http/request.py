@@ -26,7 +26,7 @@ class BoundedRequest(Request[Any, Any, Any]):
         try:
             pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
         except ValueError:
-            detail = f"An address can have at most {MOST_PARAMETERS:,} parameters."
+            detail = f"A URL can have at most {MOST_PARAMETERS:,} query parameters."
             raise BadRequest(detail, code="too_many_parameters") from None
         return MultiDict(pairs)
 

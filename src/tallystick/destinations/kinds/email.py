@@ -39,7 +39,7 @@ class EmailKind(DestinationKind[Email]):
     by_email = True
     fields = (
         SettingField(
-            "to", "Addresses", "a list of addresses; others than members' wait for an owner's approval", is_list=True
+            "to", "Addresses", "a list of addresses; those of non-members wait for an owner's approval", is_list=True
         ),
     )
 
