@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from tallystick import ids
 from tallystick.access.audit import NOWHERE, Caller, record_own
@@ -109,13 +109,6 @@ def read_alert(connection: Connection, scope: Scope, public_id: str) -> Alert:
     if row is None:
         raise _not_found(public_id)
     return _alert_of(row)
-
-
-def count_open_alerts(connection: Connection, scope: Scope) -> int:
-    """Counts the alerts that nobody has acknowledged."""
-    require_read(scope)
-    number = select(func.count()).where(alerts.c.org_id == scope.org_id, alerts.c.state == "open")
-    return int(connection.execute(number).scalar_one())
 
 
 def acknowledge(

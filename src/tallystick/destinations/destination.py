@@ -127,11 +127,6 @@ def show(connection: Connection, scope: Scope, public_id: str) -> Destination:
     return _read(row, _count_deliveries(connection, scope.org_id))
 
 
-def destination_names(connection: Connection, scope: Scope) -> dict[str, str]:
-    """The name of each destination by its id."""
-    return {one.public_id: one.name for one in list_destinations(connection, scope)}
-
-
 def destination_ids(connection: Connection, scope: Scope, public_ids: Sequence[str]) -> list[UUID]:
     """The row ids of these destinations. Raises NotFound (`no_such_destination`), also for another organization's."""
     wanted = [_parse_id(public_id) for public_id in public_ids]
