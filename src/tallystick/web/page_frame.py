@@ -22,7 +22,8 @@ class PageFrame:
     """What the frame shows.
 
     `zone` is the organization's time zone, `current_page` the name of the page that the navigation marks,
-    `other_organizations` the id and name of the other organizations of the person.
+    `other_organizations` the id and name of the other organizations of the person. `missing_events` is the number of
+    the organization's events that the event store lacks, `missing_indexes` the ranges of their indexes as text.
     """
 
     organization: str
@@ -32,6 +33,8 @@ class PageFrame:
     form_token: str
     other_organizations: tuple[tuple[str, str], ...] = ()
     current_page: str = "audit-logs"
+    missing_events: int = 0
+    missing_indexes: str = ""
 
     @property
     def navigation(self) -> tuple[tuple[str, str, str], ...]:

@@ -14,6 +14,7 @@ from tallystick.access.scopes import require
 from tallystick.access.sessions import Session, cookie_name
 from tallystick.http.forms import read_form
 from tallystick.http.request import forwarded_for
+from tallystick.journal.missing_ranges import MissingRange, format_missing, read_missing
 from tallystick.query.scope import Scope
 from tallystick.web.dependencies import (
     AuthenticatorDep,
@@ -65,13 +66,14 @@ async def provide_viewer(user_scope: UserScopeDep, caller: CallerDep, data_acces
 async def provide_frame(session: SessionDep, session_token: SessionTokenDep, database: DatabaseDep) -> PageFrame:
     """The frame of a whole page: navigation, organization switch and account menu."""
 
-    def load() -> tuple[str, tuple[tuple[str, str], ...]]:
+    def load() -> tuple[str, tuple[tuple[str, str], ...], list[MissingRange]]:
         with database.read() as connection:
             zone = organizations.of_scope(connection, session.scope).zone
             others = sessions.organizations_beside(connection, session)
-            return zone, tuple((ids.encode("org", org_id.bytes), name) for org_id, name in others)
+            missing = read_missing(connection, session.scope.org_id)
+            return zone, tuple((ids.encode("org", org_id.bytes), name) for org_id, name in others), missing
 
-    zone, other_organizations = await database.run(load)
+    zone, other_organizations, missing = await database.run(load)
     return PageFrame(
         organization=session.organization,
         person=session.scope.principal.email,
@@ -79,6 +81,8 @@ async def provide_frame(session: SessionDep, session_token: SessionTokenDep, dat
         zone=zone,
         form_token=form_token(session_token),
         other_organizations=other_organizations,
+        missing_events=sum(one.events for one in missing),
+        missing_indexes=format_missing([(one.first, one.last) for one in missing], most=5),
     )
 
 

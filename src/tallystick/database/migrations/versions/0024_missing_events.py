@@ -1,5 +1,4 @@
-"""Ranges of events that the event store lacks, the events that purges deleted, damaged data parts, and exports without
-what is missing."""
+"""Ranges of missing events, the events that purges deleted, damaged data parts, and exports without missing events."""
 
 import sqlalchemy as sa
 from alembic import op
