@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tallystick.durable import replace_file, sync_file
+from tallystick.durable import replace_file, sync_file, sync_folder
 from tallystick.setting_values import SECRET_LENGTH
 
 KEPT_FILE = "secret.key"
@@ -87,6 +87,7 @@ def _create_key(kept: Path) -> None:
             file.write(secrets.token_hex(KEY_BYTES) + "\n")
             sync_file(file)
         os.link(aside, kept)
+        sync_folder(kept.parent)  # before anything is encrypted with it
     except FileExistsError:
         return
     finally:

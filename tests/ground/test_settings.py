@@ -1,5 +1,6 @@
 """Settings are read once, checked at once, and explain themselves."""
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
@@ -75,6 +76,18 @@ def test_the_secret_key_is_made_once_and_is_for_its_owner_only(here):
 def test_a_data_directory_that_is_made_is_for_its_owner_only(here):
     Settings.load({})
     assert stat.S_IMODE((here / "data").stat().st_mode) == 0o700
+
+
+def test_a_new_secret_key_survives_a_power_cut_once_it_is_used(here, monkeypatch):
+    synced: list[set[str]] = []  # what a folder held when it was forced to the disk
+
+    def sync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            synced.append(set(os.listdir(descriptor)))
+
+    monkeypatch.setattr("tallystick.durable.os.fsync", sync)
+    assert Settings.load({}).secret_key
+    assert any("secret.key" in names for names in synced)
 
 
 def test_processes_that_start_together_get_one_secret_key(here):
