@@ -137,8 +137,8 @@ def test_an_opened_event_is_recorded_by_its_id_at_once_and_once_in_ten_minutes(d
 
 def test_counts_and_values_beside_a_list_add_nothing_to_it(desk: Desk) -> None:
     desk.look("deploy", 0)
-    desk.look("deploy", 1, found="12 events", repeats=True)
-    desk.look("depl", 2, repeats=True)
+    desk.look("deploy", 1, found="12 events", is_supplement=True)
+    desk.look("depl", 2, is_supplement=True)
     desk.at(6)
     [event] = desk.told()
     assert event["metadata"] == {"filter": {"q": ["deploy"]}, "found": "12 events"}
@@ -149,7 +149,7 @@ def test_values_of_another_filter_than_the_open_lists_are_a_view_of_their_own(de
     desk.at(6)
     desk.told()
     desk.look("nothing", 10)
-    desk.look("user:ceo@acme.com", 11, repeats=True)
+    desk.look("user:ceo@acme.com", 11, is_supplement=True)
     desk.look("nothing", 12)
     desk.at(30)
     assert desk.searches() == ["user:ceo@acme.com"]
@@ -158,32 +158,32 @@ def test_values_of_another_filter_than_the_open_lists_are_a_view_of_their_own(de
 def test_values_of_the_filter_before_that_come_late_add_nothing(desk: Desk) -> None:
     desk.look("depl", 0)
     desk.look("deploy", 1)
-    desk.look("depl", 2, repeats=True)
+    desk.look("depl", 2, is_supplement=True)
     desk.at(30)
     assert desk.searches() == ["deploy"]
 
 
 def test_counts_that_come_before_their_list_add_nothing_to_it(desk: Desk) -> None:
-    desk.look("deploy", 0, repeats=True)
+    desk.look("deploy", 0, is_supplement=True)
     desk.look("deploy", 1)
     desk.at(30)
     assert desk.searches() == ["deploy"]
 
 
 def test_a_filter_that_was_replaced_is_counted_also_by_one_that_was_recorded_just_now(desk: Desk) -> None:
-    for repeats in (False, True):
-        desk.look(f"nothing {repeats}", 0, repeats=repeats)
+    for is_supplement in (False, True):
+        desk.look(f"nothing {is_supplement}", 0, is_supplement=is_supplement)
         desk.at(6)
         desk.told()
-        desk.look("user:ceo@acme.com", 10, repeats=repeats)
-        desk.look(f"nothing {repeats}", 11, repeats=repeats)
+        desk.look("user:ceo@acme.com", 10, is_supplement=is_supplement)
+        desk.look(f"nothing {is_supplement}", 11, is_supplement=is_supplement)
         desk.at(30)
         [event] = desk.told()
         assert event["metadata"]["passed"] == 1
 
 
 def test_values_alone_are_a_view_too(desk: Desk) -> None:
-    desk.look("deploy", 0, repeats=True)
+    desk.look("deploy", 0, is_supplement=True)
     desk.at(6)
     assert desk.searches() == ["deploy"]
 

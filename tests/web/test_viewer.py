@@ -31,7 +31,7 @@ def notes() -> Notes:
 
 @pytest.mark.parametrize("filters", [Filters(q='"open'), Filters(ip=("nonsense",)), Filters(user=("\0",))])
 def test_a_search_that_is_not_valid_shows_nothing_and_is_not_noted(notes, filters):
-    Viewer(notes, SCOPE, NOWHERE).note_list(filters, repeats=True)
+    Viewer(notes, SCOPE, NOWHERE).note_list(filters, is_supplement=True)
     assert notes.lists == []
 
 

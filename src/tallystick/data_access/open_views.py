@@ -13,7 +13,7 @@ from tallystick.clock import SECOND_US
 from tallystick.query.scope import Principal
 
 REST_US = 5 * SECOND_US
-# Whoever changes the filter without pause is recorded with the one of the moment, and how many there were.
+# Who changes the filter for so long without a pause is recorded with the present one, and the number of the others.
 LONGEST_RESTLESS_US = 30 * SECOND_US
 MOST_FILTER = 16_000  # bytes that are recorded
 LEAST_VALUE = 20  # characters that are recorded of each value of a longer filter
@@ -27,8 +27,8 @@ class View:
     """A view of a list of events (`filter`) or of one event (`event_id`). Times in microseconds.
 
     `passed` counts the filters that this one replaced before they rested, and `replaced` is the digest of the last of
-    them; `found` says in words how many events it shows, if that is known. `repeats`: what the view shows stands beside
-    a list or an event, such as its counts.
+    them; `found` says in words how many events it shows, if that is known. `is_supplement`: what the view shows belongs
+    to a list or an event that is noted itself, such as its counts.
     """
 
     org_id: UUID
@@ -41,7 +41,7 @@ class View:
     passed: int = 0
     replaced: bytes = b""
     found: str = ""
-    repeats: bool = False
+    is_supplement: bool = False
 
     @property
     def digest(self) -> bytes:
@@ -83,7 +83,7 @@ def normalized(given: Filter) -> Filter:
 
 
 class OpenViews:
-    """The views that each reader has open and that have not rested yet: one of a list, and one beside it at most.
+    """The views that each reader has open and that have not rested yet: at most a list and a supplement of another one.
 
     Not thread-safe.
     """
@@ -95,15 +95,15 @@ class OpenViews:
         return len(self._open)
 
     def put(self, view: View) -> View | None:
-        """The reader looks at this now. Returns the reader's view so far, if it rested or has to be recorded anyway.
+        """Note what the reader looks at now. Returns what the reader looked at before, if that is to be recorded.
 
-        What stands beside a list is that of the list, or of the filter that the list had just before. Anything else is
-        a view of its own, whatever list is open.
+        A supplement of the open list, or of the filter that the list had just before, adds nothing to it. Any other one
+        is a view of its own, whatever list is open.
         """
-        key = (view.org_id, view.reader.id, view.repeats)
-        of_list, beside = (view.org_id, view.reader.id, False), (view.org_id, view.reader.id, True)
+        key = (view.org_id, view.reader.id, view.is_supplement)
+        of_list, of_supplement = (view.org_id, view.reader.id, False), (view.org_id, view.reader.id, True)
         shown = self._open.get(of_list)
-        if view.repeats and shown is not None and view.digest in (shown.digest, shown.replaced):
+        if view.is_supplement and shown is not None and view.digest in (shown.digest, shown.replaced):
             if view.digest == shown.digest and view.found:
                 self._open[of_list] = replace(shown, found=view.found)
             return None
@@ -111,8 +111,9 @@ class OpenViews:
         if before is not None and before.digest == view.digest:
             self._open[key] = replace(before, found=view.found or before.found)
             return None
-        if not view.repeats and (first := self._open.get(beside)) is not None and first.digest == view.digest:
-            del self._open[beside]  # its counts came before the list
+        first = None if view.is_supplement else self._open.get(of_supplement)
+        if first is not None and first.digest == view.digest:
+            del self._open[of_supplement]  # its counts came before the list
             view = replace(view, began=first.began, at=first.at, passed=first.passed)
         self._open[key] = view
         if before is None:

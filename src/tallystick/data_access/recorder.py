@@ -58,21 +58,23 @@ class DataAccessRecorder(Background):
         self._allowances: dict[tuple[Kind, Reader], tuple[float, int]] = {}  # how many events, at what time
         self._flushed_at = self._looked_at = 0
 
-    def note_list(self, scope: Scope, caller: Caller, given: Filter, *, found: str = "", repeats: bool = False) -> None:
+    def note_list(
+        self, scope: Scope, caller: Caller, given: Filter, *, found: str = "", is_supplement: bool = False
+    ) -> None:
         """Somebody looks at the events that a filter finds, or at a page made of events. Never blocks."""
         now = clock.now_us()
         shown = normalized(given)
-        view = View(scope.org_id, scope.principal, caller, now, now, shown, found=found, repeats=repeats)
+        view = View(scope.org_id, scope.principal, caller, now, now, shown, found=found, is_supplement=is_supplement)
         with self._lock:
             if len(self._open) < MOST_WAITING:
                 self._add(self._open.put(view))
             else:
                 self._add(view)
 
-    def note_event(self, scope: Scope, caller: Caller, event_id: str, *, repeats: bool = False) -> None:
+    def note_event(self, scope: Scope, caller: Caller, event_id: str, *, is_supplement: bool = False) -> None:
         """Somebody opened an event. Never blocks."""
         now = clock.now_us()
-        view = View(scope.org_id, scope.principal, caller, now, now, event_id=event_id, repeats=repeats)
+        view = View(scope.org_id, scope.principal, caller, now, now, event_id=event_id, is_supplement=is_supplement)
         with self._lock:
             self._add(view)
 
@@ -183,7 +185,7 @@ class DataAccessRecorder(Background):
         key = (view.org_id, view.reader.id, view.digest)
         last = self._recorded_at.get(key, -AGAIN_US)
         # One that replaced others is recorded, since nothing else says that there were others.
-        if now - last < AGAIN_US and (setting == "usual" or view.repeats) and not view.passed:
+        if now - last < AGAIN_US and (setting == "usual" or view.is_supplement) and not view.passed:
             return False
         if len(self._recorded_at) < 10 * MOST_WAITING:
             self._recorded_at[key] = now

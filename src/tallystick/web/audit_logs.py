@@ -84,7 +84,7 @@ async def show_count(
 ) -> Response[str]:
     """The number of events of the list, which is counted after the rows are shown."""
     listing = await pools.searches.run(user_scope, count_events, user_scope, finder, filters_of(request))
-    viewer.note_list(filters_of(request), found=listing.count, repeats=True)
+    viewer.note_list(filters_of(request), found=listing.count, is_supplement=True)
     return html("count_words.html", listing=listing)
 
 

@@ -39,7 +39,7 @@ async def complete_value(
     values, shown = await pools.searches.run(
         user_scope, _values, finder, user_scope, filters_of(request), FIELDS[name], typed
     )
-    viewer.note_list(shown, repeats=True)
+    viewer.note_list(shown, is_supplement=True)
     offers = [_offer(f"{name}:{quoted_if_needed(value)}", count) for value, count in values]
     return Response(offers, media_type=MediaType.JSON)
 

@@ -72,7 +72,7 @@ async def show_related(
     """The events around an event, as a short list for its panel."""
     filters = filters_of(request)
     found = await pools.searches.run(user_scope, _related, finder, user_scope, event_id)
-    viewer.note_event(event_id, repeats=True)
+    viewer.note_event(event_id, is_supplement=True)
     rows = [(event_row(one.stored, filters.zone), one.relations) for one in found.events]
     return html("related.html", rows=rows, found=found, filters=filters, event_id=event_id)
 

@@ -38,7 +38,7 @@ async def show_facets(
         raise BadRequest(f"Values can be counted for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     filters = filters_of(request)
     values, is_partial = await pools.searches.run(user_scope, _facet_values, finder, user_scope, filters, name)
-    viewer.note_list(filters, repeats=True)
+    viewer.note_list(filters, is_supplement=True)
     return html("facets.html", values=values, partial=is_partial, label=LABELS[name], most=MOST)
 
 

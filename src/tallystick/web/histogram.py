@@ -39,7 +39,7 @@ async def show_histogram(
     """The histogram as data for the script and as a table; empty if the search is invalid."""
     filters = filters_of(request)
     counted = await pools.searches.run(user_scope, _load, finder, user_scope, filters)
-    viewer.note_list(filters, repeats=True)
+    viewer.note_list(filters, is_supplement=True)
     bars = [_bar(bucket, counted["interval_seconds"], filters) for bucket in counted["buckets"]] if counted else []
     points = _points(counted, filters.zone) if counted else ""
     totals = {name: sum(getattr(bar, name) for bar in bars) for name in ("success", "failed")}

@@ -135,7 +135,7 @@ async def follow_events(
     filters = read_filters(request.query_params.multi_items())
 
     def note(scope: Scope) -> None:
-        Viewer(data_access, scope, request_caller).note_list(filters, repeats=True)
+        Viewer(data_access, scope, request_caller).note_list(filters, is_supplement=True)
 
     viewer = LiveView(database, authenticator, hub, session_token, filters, _after(request), note)
     ended: Callable[[], None] = do_nothing

@@ -73,7 +73,7 @@ async def download_proof(
 
     headers = {"Content-Disposition": f'attachment; filename="{event_id}.proof.json"'}
     content = await pools.searches.run(user_scope, build)
-    viewer.note_event(event_id, repeats=True)
+    viewer.note_event(event_id, is_supplement=True)
     return Response(content, media_type="application/json", headers=headers)
 
 

@@ -44,7 +44,7 @@ async def suggest_values(
     offers = await pools.searches.run(
         user_scope, _suggestions, user_scope, finder, filters_of(request), field, typed, chosen
     )
-    viewer.note_list(filters_of(request), repeats=True)
+    viewer.note_list(filters_of(request), is_supplement=True)
     return html("offered.html", offers=offers, name=name, typed=typed)
 
 

@@ -18,14 +18,14 @@ class Viewer:
 
     Whatever renders events or what is made of them has one, also where it answers a form with an error.
 
-    `repeats`: the content stands beside a list or an event that is noted itself, such as its counts.
+    `is_supplement`: the content belongs to a list or an event that is noted itself, such as its counts.
     """
 
     recorder: DataAccessRecorder
     scope: Scope
     caller: Caller
 
-    def note_list(self, filters: Filters, *, found: str = "", repeats: bool = False) -> None:
+    def note_list(self, filters: Filters, *, found: str = "", is_supplement: bool = False) -> None:
         """The events that the filters find, or values of them; `found` is their number in words.
 
         Filters that are not valid find nothing: they are not noted.
@@ -40,11 +40,11 @@ class Viewer:
         for name, value in replace(filters, live="", limit="", columns="").pairs():
             if is_dated or name not in ("start", "end", "tz"):
                 given.setdefault(name, []).append(value)
-        self.recorder.note_list(self.scope, self.caller, given, found=found, repeats=repeats)
+        self.recorder.note_list(self.scope, self.caller, given, found=found, is_supplement=is_supplement)
 
-    def note_event(self, event_id: str, *, repeats: bool = False) -> None:
+    def note_event(self, event_id: str, *, is_supplement: bool = False) -> None:
         """One event, whole."""
-        self.recorder.note_event(self.scope, self.caller, event_id, repeats=repeats)
+        self.recorder.note_event(self.scope, self.caller, event_id, is_supplement=is_supplement)
 
     def note_page(self, kind: str, public_id: str = "", **more: Sequence[str]) -> None:
         """Something else that is made of events: `kind` is alert, alerts, backtest, case, legal_hold, report, review,
