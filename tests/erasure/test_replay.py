@@ -182,3 +182,33 @@ def test_a_record_that_stands_in_the_store_and_not_in_the_log_erases_nothing(
     assert len(list(explaining(spine.database, spine.store, scope, index + 1))) == 2
     assert erasure_records(spine.database, spine.store, scope, index + 1) == []
     assert replay(spine.database, spine.store, tmp_path) == 0
+
+
+def test_a_start_asks_the_store_once_however_many_organizations_there_are(
+    sqlite_spine: Spine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spine = sqlite_spine
+    spine.record(spine.organization("stored"), event())
+    spine.ship()
+    spine.record(spine.organization("waiting"), event())
+    asked: list[str] = []
+    rows = spine.store.rows
+    monkeypatch.setattr(
+        spine.store, "rows", lambda sql, *rest, **options: asked.append(sql) or rows(sql, *rest, **options)
+    )
+    assert replay(spine.database, spine.store, tmp_path, whole=False) == 0
+    assert len(asked) == 1
+
+
+def test_an_erasure_whose_record_is_not_stored_yet_is_carried_out_again(
+    sqlite_spine: Spine, scope: Scope, tmp_path: Path
+) -> None:
+    spine = sqlite_spine
+    copy_rows(spine, scope)
+    erase(spine, scope, eraser(spine, tmp_path))
+    told = records(spine, scope)[0]
+    restore_rows(spine, scope)
+    spine.store.delete("org_id = {org:UUID} AND action = 'audit_log.subject_erased'", {"org": str(scope.org_id)})
+    spine.record_own(scope, {"action": "audit_log.subject_erased", "metadata": told})
+    (tmp_path / erasure_list.FILE).unlink()
+    assert replay(spine.database, spine.store, tmp_path) == 1

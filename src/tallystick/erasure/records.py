@@ -17,6 +17,7 @@ from tallystick.retention import index_set
 from tallystick.search.scan import explanatory_records
 from tallystick.store.events import EventStore
 
+ACTION = "audit_log.subject_erased"
 logger = structlog.get_logger(__name__)
 
 
@@ -61,7 +62,7 @@ def _is_in_log(nodes: Nodes, event: StoredEvent) -> bool:
 
 
 def _parse_record(event: StoredEvent) -> ErasureRecord | None:
-    if msgspec.json.decode(event.what)["action"] != "audit_log.subject_erased":
+    if msgspec.json.decode(event.what)["action"] != ACTION:
         return None
     said = msgspec.json.decode(event.details).get("metadata", {})
     try:

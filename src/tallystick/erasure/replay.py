@@ -14,11 +14,13 @@ from sqlalchemy import select
 from tallystick.access.scopes import operator_scope
 from tallystick.database.engine import Database
 from tallystick.erasure import erasure_list
-from tallystick.erasure.records import ErasureRecord, erasure_records
+from tallystick.erasure.records import ACTION, ErasureRecord, erasure_records
 from tallystick.erasure.redact_events import indexes_with_parts
 from tallystick.erasure.steps import MAX_RECORD_TEXT, schedule_replay
+from tallystick.journal import set_aside
 from tallystick.ledger.tables import logs
 from tallystick.retention import index_set
+from tallystick.search.scan import read_unstored
 from tallystick.store import erasing
 from tallystick.store.events import EventStore
 
@@ -31,12 +33,26 @@ def replay(database: Database, store: EventStore, data_dir: Path, *, whole: bool
     The server's eraser does the work, since records must be in the log first, and all events stored. Call it with
     `whole` after a restore; without, at each start, it skips the records that the store is known to have applied.
     """
-    with database.read() as connection:
-        organizations = list(connection.execute(select(logs.c.org_id, logs.c.size)).all())
     listed: dict[UUID, list[erasure_list.ErasureListLine]] = {}
     for line in erasure_list.read(data_dir):
         listed.setdefault(line.org_id, []).append(line)
-    return sum(_replay(database, store, org_id, size, listed.get(org_id, ()), whole) for org_id, size in organizations)
+    erased = erasing.organizations_with(store, ACTION) | listed.keys()
+    with database.read() as connection:
+        erased |= set_aside.counts(connection).keys()
+        organizations = connection.execute(select(logs.c.org_id, logs.c.size, logs.c.stored_end)).all()
+    return sum(
+        _replay(database, store, org_id, size, listed.get(org_id, ()), whole)
+        for org_id, size, stored_end in organizations
+        if org_id in erased or _is_told_in_journal(database, org_id, stored_end, size)
+    )
+
+
+def _is_told_in_journal(database: Database, org_id: UUID, stored_end: int, size: int) -> bool:
+    """Whether an event that is not stored yet may be a record of an erasure."""
+    return stored_end < size and any(
+        ACTION.encode() in record.what
+        for _index, record in read_unstored(database, operator_scope(org_id), stored_end, size)
+    )
 
 
 def _replay(

@@ -5,6 +5,7 @@ The SQL computes the same remains as `merkle.remains.after_losing`; a test compa
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from tallystick.events.record import StoredEvent
 from tallystick.merkle.commitment import PARTS
@@ -131,6 +132,12 @@ def is_off_the_disk(store: EventStore, since: int) -> bool:
         {"since": since},
     )
     return bool(rows[0][0] == 0)
+
+
+def organizations_with(store: EventStore, action: str) -> set[UUID]:
+    """The organizations that have stored events with this action."""
+    rows = store.rows("SELECT DISTINCT org_id FROM events WHERE action = {action:String}", {"action": action})
+    return {row[0] for row in rows}
 
 
 def replayed_through(store: EventStore, scope: Scope) -> int:
