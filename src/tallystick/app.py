@@ -219,7 +219,7 @@ def _monitors(
 def _evaluators(*services: Any) -> tuple[Evaluator, Evaluator]:
     """The evaluator of most organizations, which is woken by commits, and the one of those whose rules take long."""
     evaluator = Evaluator(*services)
-    return evaluator, Evaluator(*services, beside=evaluator)
+    return evaluator, Evaluator(*services, main=evaluator)
 
 
 def _listen_to_commits(sequencer: Sequencer, hub: LiveHub, shipper: Shipper, evaluator: Evaluator) -> None:

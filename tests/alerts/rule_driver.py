@@ -29,11 +29,11 @@ def failed(seconds: float = 0, user: str = "sarah@acme.com", ip: str = "192.0.2.
 class Watch:
     """One process that evaluates: the one that also records (`recording`), or another."""
 
-    def __init__(self, spine: Spine, *, recording: bool = False, beside: Evaluator | None = None) -> None:
+    def __init__(self, spine: Spine, *, recording: bool = False, main: Evaluator | None = None) -> None:
         self.spine = spine
         recent = spine.sequencer.recent if recording else Recent()
         of_evaluator = spine.database, spine.store, recent, URL, lambda: None, lambda: None
-        self.evaluator = Evaluator(*of_evaluator, beside=beside)
+        self.evaluator = Evaluator(*of_evaluator, main=main)
         self.baselines = BaselineWorker(spine.database, spine.store)
 
     def stop(self) -> None:

@@ -44,7 +44,7 @@ def test_an_organization_whose_rules_need_much_state_holds_up_no_other(sqlite_wa
     watch = sqlite_watch
     heavy, light = watch.spine.organization("heavy"), watch.spine.organization("light")
     watch.settle()
-    beside = Watch(watch.spine, beside=watch.evaluator)
+    beside = Watch(watch.spine, main=watch.evaluator)
     heavy_rules = [watch.rule(heavy, f"Heavy {number}", **ONCE, count=2, window_seconds=60) for number in range(3)]
     alarm = watch.rule(light, "Alarm", query="action:alarm.raised")
     monkeypatch.setattr(evaluator, "SLOW_SECONDS", 0.2)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from tallystick.alerts.compiled_rule import CompiledRule
+from tallystick.alerts.detector_cache import Detectors
 from tallystick.alerts.detectors import QUERY, THEN, Detector, Firing, Hit, SequenceDetector, run_detector
-from tallystick.alerts.evaluator_cache import Detectors
 from tallystick.alerts.event_reader import EventReader, IndexedRecord, is_evaluated
 from tallystick.alerts.fields import EventFields
 from tallystick.alerts.rule import Rule

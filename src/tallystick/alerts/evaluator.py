@@ -12,8 +12,8 @@ from sqlalchemy import Connection, insert, select, update
 from tallystick import clock
 from tallystick.access import organizations
 from tallystick.alerts import rule_import, rule_state
+from tallystick.alerts.detector_cache import DetectorCache, Detectors
 from tallystick.alerts.evaluation import MOST_EVENTS, BatchResult, Position, SlowTurn, Turn, evaluate_batch
-from tallystick.alerts.evaluator_cache import DetectorCache, Detectors
 from tallystick.alerts.event_reader import EventReader
 from tallystick.alerts.rule_compiler import RuleCompiler
 from tallystick.alerts.silence_checks import SilenceChecks
@@ -69,21 +69,21 @@ class Evaluator(Background):
         deliver: Callable[[], None],
         outbox_written: Callable[[], None],
         *,
-        beside: "Evaluator | None" = None,
+        main: "Evaluator | None" = None,
     ) -> None:
-        """`beside`: the evaluator of the same process for all others, of which this takes over the slow organizations.
+        """`main`: the evaluator of this process from which this one takes over the organizations that turn out slow.
 
-        Until there is one beside it, an evaluator evaluates slow organizations too.
+        An evaluator that has no second one evaluates these too.
         """
         lease = Lease(database, "alerts", seconds=LEASE_SECONDS)
-        name = "alerts" if beside is None else "slow_alerts"
+        name = "alerts" if main is None else "slow_alerts"
         super().__init__(name, idle_seconds=IDLE_SECONDS, breath_seconds=GATHER_SECONDS, lease=lease)
-        self._is_slow = beside is not None
+        self._is_slow = main is not None
         # The slow organizations, and when each had a slow turn last; shared by both evaluators.
         self._slow: dict[UUID, float] | None = None
-        if beside is not None:
-            self._slow = beside._slow = {}
-            self._lease = beside._lease
+        if main is not None:
+            self._slow = main._slow = {}
+            self._lease = main._lease
         self._database = database
         self._reader = EventReader(database, store, recent)
         self._cache = DetectorCache()

@@ -1,4 +1,4 @@
-"""Export requests: request, find, list, cancel and delete exports; and the words that describe their filters."""
+"""Exports as they are requested, found, listed, cancelled and deleted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

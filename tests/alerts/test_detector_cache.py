@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from tallystick.alerts import evaluator_cache
-from tallystick.alerts.evaluator_cache import DetectorCache
+from tallystick.alerts import detector_cache
+from tallystick.alerts.detector_cache import DetectorCache
 from tallystick.erasure.personal_data import personal_data
 from tallystick.erasure.subject import Subject, SubjectMatcher
 from tests.alerts.rule_driver import Watch, failed
@@ -22,8 +22,8 @@ def test_detectors_are_kept_for_one_position_and_given_out_once():
 
 
 def test_oversized_and_least_recently_used_detectors_are_evicted(monkeypatch):
-    monkeypatch.setattr(evaluator_cache, "MOST_HITS", 100)
-    monkeypatch.setattr(evaluator_cache, "MOST_ORGANIZATION_HITS", 60)
+    monkeypatch.setattr(detector_cache, "MOST_HITS", 100)
+    monkeypatch.setattr(detector_cache, "MOST_ORGANIZATION_HITS", 60)
     kept = DetectorCache()
     kept.keep(ONE, 1, {}, 61)
     assert kept.take(ONE, 1) == ({}, 0)
