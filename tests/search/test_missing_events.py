@@ -16,6 +16,8 @@ from tallystick.query.conditions import Equals, Query
 from tallystick.query.scope import Scope
 from tallystick.render.json_lines import ndjson
 from tallystick.store import expiry
+from tallystick.web.event_list import load_event_list
+from tallystick.web.filters import read_filters
 from tests.fixtures.spine import Spine
 
 pytestmark = pytest.mark.one_engine
@@ -59,6 +61,14 @@ def test_a_count_over_a_hole_is_not_exact(holed: Holed) -> None:
     page = holed.page(holed.acme, count="exact")
     assert (page["total"], page["total_relation"]) == (9, "at_least")
     assert holed.spine.finder.total(holed.acme, Query()) == (9, "at_least")
+
+
+def test_a_list_over_a_hole_claims_neither_an_exact_count_nor_that_nothing_matches(holed: Holed) -> None:
+    listed = load_event_list(holed.acme, holed.spine.finder, read_filters([]), None)
+    assert listed.count == "at least 9 events"
+    empty = load_event_list(holed.acme, holed.spine.finder, read_filters([("q", "nowhere")]), None)
+    assert (empty.count, empty.is_count_deferred) == ("", False)
+    assert empty.empty_text.startswith("No events found. Some events are missing")
 
 
 def test_another_organization_is_told_nothing(holed: Holed) -> None:

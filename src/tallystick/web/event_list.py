@@ -76,12 +76,14 @@ def load_event_list(
         return EventList(filters=filters, error=filter_error_of(problem))
     rows = [event_row(stored, filters.zone, query.needles) for stored in page.data]
     if cursor is None and page.next_cursor is None and not page.partial:  # this page is the whole list
-        page = replace(page, total=len(rows), total_relation="exact")
+        # Without events of a missing range, nobody knows how many there are.
+        total = len(rows) if rows or not page.missing else None
+        page = replace(page, total=total, total_relation="at_least" if page.missing else "exact")
     elif page.partial and page.total_relation == "exact" and page.total == len(rows) and cursor is None:
         page = replace(page, partial=False, next_cursor=None)  # the count shows that the list is complete
     elif page.partial and page.total == 0:
         page = replace(page, total=None, total_relation=None)
-    later = rows_first and cursor is None and page.total is None and not page.partial
+    later = rows_first and cursor is None and page.next_cursor is not None and page.total is None and not page.partial
     return EventList(
         filters=filters,
         rows=rows,
@@ -142,6 +144,8 @@ def _retention_text(query: Query, page: Page, filters: Filters) -> str:
 def _empty_text(scope: Scope, finder: Finder, filters: Filters, query: Query, page: Page, now: int) -> str:
     if page.partial:
         return "Nothing found so far."
+    if page.missing:
+        return "No events found. Some events are missing, see above: they may match."
     if not filters.is_filtered:
         return "No events have been recorded yet."
     if query.end is not None and query.end <= page.retention_start:
