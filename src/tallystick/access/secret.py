@@ -87,9 +87,9 @@ class SecretBox:
         )
 
 
-def sign_link(keys: SecretKeys, purpose: bytes, said: bytes) -> str:
-    """The text of a link: `said` and its HMAC, in URL-safe base 64. The HMAC is valid for one `purpose` only."""
-    return urlsafe_b64encode(said + _mark(keys.current, purpose, said)).rstrip(b"=").decode()
+def sign_link(keys: SecretKeys, purpose: bytes, payload: bytes) -> str:
+    """The text of a link: `payload` and its HMAC, in URL-safe base 64. The HMAC is valid for one `purpose` only."""
+    return urlsafe_b64encode(payload + _mark(keys.current, purpose, payload)).rstrip(b"=").decode()
 
 
 def open_link(keys: SecretKeys, purpose: bytes, text: str) -> bytes | None:
@@ -98,14 +98,14 @@ def open_link(keys: SecretKeys, purpose: bytes, text: str) -> bytes | None:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except ValueError:
         return None
-    said, mark = raw[:-MARK_BYTES], raw[-MARK_BYTES:]
-    known = any(hmac.compare_digest(mark, _mark(secret, purpose, said)) for secret in keys.every)
+    payload, mark = raw[:-MARK_BYTES], raw[-MARK_BYTES:]
+    known = any(hmac.compare_digest(mark, _mark(secret, purpose, payload)) for secret in keys.every)
     # Only the one way of writing it, so that what was cut or lengthened is another link.
-    return said if known and urlsafe_b64encode(raw).rstrip(b"=").decode() == text else None
+    return payload if known and urlsafe_b64encode(raw).rstrip(b"=").decode() == text else None
 
 
-def _mark(secret: str, purpose: bytes, said: bytes) -> bytes:
-    return hmac.digest(secret.encode(), purpose + said, "sha256")
+def _mark(secret: str, purpose: bytes, payload: bytes) -> bytes:
+    return hmac.digest(secret.encode(), purpose + payload, "sha256")
 
 
 def doctor_token(keys: SecretKeys) -> str:

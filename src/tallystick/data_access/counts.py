@@ -51,7 +51,7 @@ def record_ended_periods(connection: Connection, now: int) -> int:
     # Deleted first: of several processes, one gets each row.
     ended = connection.execute(delete(data_access_counts).where(is_over).returning(data_access_counts)).all()
     for row in ended:
-        said: dict[str, Any] = {
+        metadata: dict[str, Any] = {
             row.kind: row.number,
             "since": rfc3339(row.start),
             "until": rfc3339(row.start + PERIODS[row.kind]),
@@ -60,6 +60,6 @@ def record_ended_periods(connection: Connection, now: int) -> int:
         record_own(
             connection, row.org_id, _ACTIONS[row.kind],
             by=msgspec.json.decode(row.reader, type=Principal), caller=Caller(row.address, row.address), on={}, now=now,
-            metadata=said,
+            metadata=metadata,
         )  # fmt: skip
     return len(ended)

@@ -50,10 +50,10 @@ class View:
 
     def metadata(self) -> dict[str, Any]:
         """What the event says beside who and when."""
-        said: dict[str, Any] = {"found": self.found, "passed": self.passed or None}
+        metadata: dict[str, Any] = {"found": self.found, "passed": self.passed or None}
         if not self.event_id:
-            said["filter"] = recorded_filter(self.filter)
-        return said
+            metadata["filter"] = recorded_filter(self.filter)
+        return metadata
 
 
 def recorded_filter(given: Filter) -> dict[str, list[str]]:

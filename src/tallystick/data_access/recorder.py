@@ -90,10 +90,11 @@ class DataAccessRecorder(Background):
             is_within = self._take("streams", scope.org_id, scope.principal, now)
         with self._database.write() as connection:
             if is_within:
-                said = {"format": media, "streamed": True, "filter": recorded_filter(given)}
+                metadata = {"format": media, "streamed": True, "filter": recorded_filter(given)}
                 record_own(
-                    connection, scope.org_id, EXPORTED, by=scope.principal, caller=caller, on={}, now=now, metadata=said
-                )
+                    connection, scope.org_id, EXPORTED,
+                    by=scope.principal, caller=caller, on={}, now=now, metadata=metadata,
+                )  # fmt: skip
             else:
                 add_count(connection, scope.org_id, scope.principal, "streams", 1, address=caller.address, now=now)
         self._wake_recorder()
