@@ -145,8 +145,8 @@ class Sequencer:
         for work, result in done:
             if isinstance(result, Committed) and result.batch.records:
                 self.recent.put(result.batch, result.size)
-                for tell in self.listeners:
-                    tell(work.org_id, result.batch.end)
+                for listener in self.listeners:
+                    listener(work.org_id, result.batch.end)
         return True
 
     def _commit_one(self, connection: Connection, work: _Work, now: int) -> Committed | TallystickError:
