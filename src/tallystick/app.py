@@ -149,7 +149,7 @@ def build(settings: Settings) -> Services:
     connections = Connections(settings)
     database, store, recording = connections.background, connections.background_store, connections.recording
     disk = DiskSpace(settings.data_dir, settings.least_free_mb << 20)
-    pool, shipper = Pool(), Shipper(database, store, connections.store_identity, disk=disk)
+    pool, shipper = Pool(), _shipper(settings, connections, disk)
     sequencer = Sequencer(recording, pool, redacted_keys=settings.redacted_keys)
     pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
     recorder = Recorder(recording, pool, sequencer, settings.redacted_keys, disk, partial(_find_held, pools, finder))
@@ -214,6 +214,17 @@ def _monitors(
     measured = (*workers, store_probe, database_probe)
     monitor = ProcessMonitor(disk, connections.databases, pools, measured, store_probe, database_probe)
     return store_probe, database_probe, monitor
+
+
+def _shipper(settings: Settings, connections: Connections, disk: DiskSpace) -> Shipper:
+    return Shipper(
+        connections.background,
+        connections.background_store,
+        connections.store_identity,
+        disk=disk,
+        tail_hours=settings.journal_tail_hours,
+        tail_bytes=settings.journal_tail_mb << 20,
+    )
 
 
 def _evaluators(*services: Any) -> tuple[Evaluator, Evaluator]:

@@ -163,6 +163,15 @@ class Settings:
         "searchable, and exports and backups wait; below a quarter of it, recording is refused.",
         read_whole_number(4, 1_000_000_000),
     )
+    journal_tail_hours: int = _setting(
+        "24",
+        "Hours for which the control database keeps what the event store has taken, so that what the store loses comes "
+        "back by itself.",
+        read_whole_number(1, 8760),
+    )
+    journal_tail_mb: int = _setting(
+        "512", "Megabytes that it keeps of this at most; the oldest go first.", read_whole_number(1, 1_000_000)
+    )
     exports_mb: int = _setting(
         "10000",
         "Megabytes that the export files of one organization can have, reports and evidence included; never more than "

@@ -8,7 +8,7 @@ from tallystick.clock import DAY_US, SECOND_US, rfc3339
 from tallystick.integrity import missing_events
 from tallystick.integrity.checker import Checker
 from tallystick.integrity.missing_events import MissingEvents
-from tallystick.journal import batches
+from tallystick.journal import batches, tail
 from tallystick.journal.missing_ranges import IndexGap, MissingRange, join_closest, read_missing
 from tallystick.query.scope import Scope
 from tallystick.retention.purge import Purger
@@ -38,8 +38,9 @@ def organization(spine: Spine, slug: str = "acme", *, old: int = 0) -> Scope:
 
 
 def lose(spine: Spine, scope: Scope, *indexes: int) -> None:
-    """Delete rows of the store behind the back of the control database."""
+    """Delete rows of the store behind the back of the control database, and what the journal has kept of them."""
     expiry.delete_indexes(spine.store, scope, indexes)
+    tail.remove(spine.database, scope.org_id, sorted(indexes), lambda _connection: False)
 
 
 def missing(spine: Spine, scope: Scope) -> list[MissingRange]:
@@ -91,6 +92,7 @@ def test_a_lost_data_part_is_found(sqlite_spine: Spine) -> None:
     )
     spine.store.change(f"ALTER TABLE events DROP PART '{part[0]}'")
     spine.store.allow_merges(True)
+    tail.remove(spine.database, scope.org_id, range(first_new, first_new + 5), lambda _connection: False)
     checker(spine).step()
     assert ranges(spine, scope) == [(first_new, first_new + 4)]
 

@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Connection, delete, select, update
 
-from tallystick import clock, ids
+from tallystick import ids
 from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope
 from tallystick.database.engine import Database
@@ -45,6 +45,7 @@ from tallystick.erasure.steps import ErasureRow, add_steps, group_by_parts, is_s
 from tallystick.erasure.subject import ERASED, Subject, SubjectMatcher
 from tallystick.erasure.tables import erasure_steps, erasures
 from tallystick.errors import Unavailable
+from tallystick.journal import missing_ranges, tail
 from tallystick.ledger.tables import logs
 from tallystick.merkle.remains import parts_of
 from tallystick.outbox import write as outbox
@@ -93,8 +94,17 @@ class ErasureStages:
         return True
 
     def wait(self, row: ErasureRow) -> bool:
-        """WAIT: until every event below `end_index` is stored, so that none in flight brings bytes back."""
+        """WAIT: until every event below `end_index` is stored, so that none in flight brings bytes back.
+
+        Lost events are waited for as well: a search would not find them, and they may come back.
+        """
         with self.database.write() as connection:
+            if missing_ranges.read_missing(connection, row.org_id):
+                raise Unavailable(
+                    "The event store lacks some events of the organization, in which the person may be named. The "
+                    "erasure continues when they are there again. The operator can see them with: tallystick doctor",
+                    code="events_missing",
+                )
             stored = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == row.org_id)).scalar_one()
             if stored < row.end_index:
                 return False
@@ -155,7 +165,7 @@ class ErasureStages:
             steps = steps_of(connection, row)
             if any(outbox.is_waiting(connection, step.entry_id) for step in steps if step.entry_id):
                 return False
-            if leases.backup_is_running(connection, now=clock.now_us()):
+            if leases.deletions_must_wait(connection):
                 return False
         if erasing.failure_of_changes(self.store):
             raise Unavailable(
@@ -171,10 +181,12 @@ class ErasureStages:
         sets: dict[int, list[int]] = {}
         for step in steps:
             sets.setdefault(step.parts, []).extend(index_set.parse_indexes(step.indexes))
+        indexes = sorted(set().union(*sets.values()))
+        if not tail.remove(self.database, row.org_id, indexes, leases.deletions_must_wait):
+            return False
         done_at = redact_events(self.database, self.store, row.org_id, sets)
-        events = len(set().union(*sets.values())) if sets else 0
         with self.database.write() as connection:
-            _update_row(connection, row, stage=ARCHIVE, place=str(done_at), events=events)
+            _update_row(connection, row, stage=ARCHIVE, place=str(done_at), events=len(indexes))
         return True
 
     def archive(self, row: ErasureRow) -> bool:

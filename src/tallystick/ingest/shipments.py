@@ -14,7 +14,7 @@ from tallystick.errors import Conflict
 from tallystick.events.intake import MAX_EVENT
 from tallystick.events.record import Record
 from tallystick.ingest.tables import shipment_ranges, shipments
-from tallystick.journal import batches
+from tallystick.journal import batches, tail
 from tallystick.ledger.tables import logs
 from tallystick.store.rows import Group
 
@@ -178,14 +178,14 @@ def load(connection: Connection, shipment: Shipment) -> list[Group]:
     return groups
 
 
-def settle(connection: Connection, shipment: Shipment) -> None:
-    """Mark the shipment as stored (or set aside), and delete it from the journal."""
+def settle(connection: Connection, shipment: Shipment, *, now: int) -> None:
+    """Mark the shipment as stored (or set aside), and move it from the journal to its tail."""
     connection.execute(delete(shipment_ranges).where(shipment_ranges.c.shipment_id == shipment.id))
     connection.execute(delete(shipments).where(shipments.c.shipment_id == shipment.id))
-    _advance(connection, {part.org_id for part in shipment.ranges})
+    _advance(connection, {part.org_id for part in shipment.ranges}, now)
 
 
-def _advance(connection: Connection, org_ids: Collection[UUID]) -> None:
+def _advance(connection: Connection, org_ids: Collection[UUID], now: int) -> None:
     """Whatever of these organizations no shipment holds any more is stored."""
     still_open = (
         select(shipment_ranges.c.org_id, func.min(shipment_ranges.c.first_index).label("first"))
@@ -202,6 +202,7 @@ def _advance(connection: Connection, org_ids: Collection[UUID]) -> None:
     ends = {row.org_id: row.end for row in connection.execute(reached)}
     if ends:
         connection.execute(_STORE, [{"org": org_id, "end": end} for org_id, end in ends.items()])
+        tail.keep_stored(connection, ends, now=now)
         batches.remove_stored(connection, ends)
 
 
@@ -214,7 +215,7 @@ def replace_by(
     for part in parts:
         if part:
             _write(connection, part, store_id=store_id, now=now)
-    _advance(connection, {part.org_id for part in shipment.ranges})
+    _advance(connection, {part.org_id for part in shipment.ranges}, now)
 
 
 def note_attempt(connection: Connection, shipment: Shipment, error: str | None) -> Shipment:

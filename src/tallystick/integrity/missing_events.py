@@ -17,6 +17,7 @@ from tallystick.clock import SECOND_US
 from tallystick.database.engine import Database
 from tallystick.integrity.damaged_parts import count_damaged, note_damaged
 from tallystick.integrity.explained_gaps import ExplainedGaps
+from tallystick.integrity.tail_restore import restore_from_tail
 from tallystick.journal import missing_ranges, set_aside
 from tallystick.journal.missing_ranges import MAX_RANGES, IndexGap
 from tallystick.ledger import log as ledger_log
@@ -90,6 +91,8 @@ class MissingEvents(Background):
 
     def _search(self, org_id: UUID, deficit: int, now: int) -> None:
         gaps = _find_and_save(self._database, self._store, org_id, by="event_store_check")
+        if gaps and restore_from_tail(self._database, self._store, org_id, gaps):
+            gaps = _find_and_save(self._database, self._store, org_id, by="event_store_check")
         is_explained = sum(gap.events for gap in gaps) == deficit
         self._searched[org_id] = deficit, None if is_explained else now + UNEXPLAINED_SECONDS * SECOND_US
 

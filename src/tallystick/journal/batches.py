@@ -41,10 +41,9 @@ class Batch:
 
 def write(connection: Connection, org_id: UUID, first: int, frames: Sequence[bytes], span: tuple[int, int]) -> None:
     """Store a batch: `frames` are records in MessagePack, `span` the first and last time of receipt (microseconds)."""
-    body = _compressor().compress(_array_header(len(frames)) + b"".join(frames))
     row = {
         "org_id": org_id, "first_index": first, "events": len(frames),
-        "received_from": span[0], "received_to": span[1], "body": body,
+        "received_from": span[0], "received_to": span[1], "body": encode_batch(frames),
     }  # fmt: skip
     connection.execute(insert(journal), row)
 
@@ -65,7 +64,7 @@ def read(connection: Connection, org_id: UUID, first: int, end: int, *, most: in
     batches: list[Batch] = []
     held, size = 0, 0
     for row in connection.execute(statement):
-        batches.append(_batch(org_id, row))
+        batches.append(decode_batch(org_id, row))
         held += row.events
         size += sum(len(record.details) for record in batches[-1].records)
         if most is not None and (held >= most or size >= MOST_BYTES):
@@ -87,7 +86,7 @@ def read_received_within(connection: Connection, org_id: UUID, from_us: int, to_
     statement = select(journal.c.first_index, journal.c.events, journal.c.body).where(
         journal.c.org_id == org_id, journal.c.received_from <= to_us, journal.c.received_to >= from_us
     )
-    return [_batch(org_id, row) for row in connection.execute(statement)]
+    return [decode_batch(org_id, row) for row in connection.execute(statement)]
 
 
 def remove_stored(connection: Connection, stored_ends: Mapping[UUID, int]) -> None:
@@ -103,7 +102,13 @@ def size(connection: Connection) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _batch(org_id: UUID, row: Any) -> Batch:
+def encode_batch(frames: Sequence[bytes]) -> bytes:
+    """The body of a batch: records in MessagePack as one array, compressed."""
+    return _compressor().compress(_array_header(len(frames)) + b"".join(frames))
+
+
+def decode_batch(org_id: UUID, row: Any) -> Batch:
+    """The batch of a row with `first_index`, `events` and `body`."""
     body = zstandard.ZstdDecompressor().decompress(row.body, max_output_size=_LARGEST_BODY)
     records = _records.decode(body)
     if len(records) != row.events:

@@ -1,6 +1,6 @@
 """Tables of the journal."""
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text
 
 from tallystick.database.tables import metadata, org_column, time_column
 
@@ -38,4 +38,17 @@ missing_ranges = Table(
     time_column("received_before"),  # all of them
     time_column("noticed_at"),
     Column("noticed_by", String(40), nullable=False),
+)
+
+# Batches that the event store has, kept for some hours in case that it loses them.
+journal_tail = Table(
+    "journal_tail",
+    metadata,
+    org_column(primary_key=True),
+    Column("first_index", BigInteger, primary_key=True),
+    Column("events", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # as in `journal`
+    Column("bytes", Integer, nullable=False),
+    time_column("kept_at"),
+    Index("ix_journal_tail_kept_at", "kept_at", "bytes"),
 )

@@ -18,7 +18,7 @@ from tallystick.destinations.address_guard import TargetError
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.events.catalogue import LASTING
 from tallystick.ingest.tables import external_ids
-from tallystick.journal import set_aside
+from tallystick.journal import set_aside, tail
 from tallystick.ledger.tables import logs
 from tallystick.outbox import write as outbox
 from tallystick.query.conditions import Condition, Query
@@ -116,14 +116,13 @@ class Purger(Background):
             announced = _next_recorded(connection, paused)
             due = _next_due(connection, now, paused) if announced is None else announced.org_id
             # Read after the record was seen in the log: a backup that starts now has the record of what is deleted.
-            waits = leases.backup_is_running(connection, now=now)
+            waits = leases.deletions_must_wait(connection, now=now)
         if due is None or waits:
             return False
         try:
             if announced is not None:
-                self._delete(announced)
-            else:
-                self._plan_purge(due, now)
+                return self._delete(announced)
+            self._plan_purge(due, now)
         except Exception:
             # A failing organization is retried later, so that it does not hold up the others.
             self._pauses.pause(due, now)
@@ -191,8 +190,11 @@ class Purger(Background):
             save_problem(connection, scope, problem, now=now)
         raise Unavailable(f"{problem}. Nothing is deleted until this is fixed.", code="archive_failed")
 
-    def _delete(self, pruning: Pruning) -> None:
+    def _delete(self, pruning: Pruning) -> bool:
+        """Delete the events of a recorded deletion; False if it must wait."""
         gone = index_set.parse_indexes(pruning.indexes)
+        if not tail.remove(self._database, pruning.org_id, gone, leases.deletions_must_wait):
+            return False
         expiry.delete_indexes(self._store, operator_scope(pruning.org_id), gone)
         with self._database.write() as connection:
             for start in range(0, len(gone), _BATCH):
@@ -215,6 +217,7 @@ class Purger(Background):
                     update(logs).where(logs.c.org_id == pruning.org_id).values(pruned=logs.c.pruned + pruning.events)
                 )
         telemetry.events_pruned_total.inc(pruning.events)
+        return True
 
 
 def _next_recorded(connection: Connection, paused: Set[UUID]) -> Pruning | None:

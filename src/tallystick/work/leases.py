@@ -2,9 +2,10 @@
 
 One lease has a meaning of its own: while a backup copies both databases, nothing is deleted for good. A backup takes
 the control database first, then the event store; an event deleted in between would be missing from the copy without a
-record that says so. Code that deletes events therefore asks `backup_is_running` in the transaction that decides to
+record that says so. Code that deletes events therefore asks `deletions_must_wait` in the transaction that decides to
 delete, after the record of the deletion entered the log, so that the copy holds that record as well. The lease expires
-by itself: a backup that died blocks deletions for ten minutes at most.
+by itself: a backup that died blocks deletions for ten minutes at most. Lost events that are brought back from the
+journal's tail delay deletions in the same way, so that none comes back after its deletion.
 """
 
 import os
@@ -23,6 +24,7 @@ logger = structlog.get_logger(__name__)
 
 BACKUP_LEASE = "backup"
 BACKUP_SECONDS = 600
+RESTORE_LEASE = "restore_from_tail"
 
 leases = Table(
     "leases",
@@ -130,7 +132,8 @@ def renew_backup(connection: Connection, holder: str, *, now: int) -> bool:
     return bool(renewed.rowcount)
 
 
-def backup_is_running(connection: Connection, *, now: int) -> bool:
-    """Whether a backup is running, so that deletions must wait. `now` is in microseconds."""
-    held = select(leases.c.name).where(leases.c.name == BACKUP_LEASE, leases.c.until >= now)
+def deletions_must_wait(connection: Connection, *, now: int | None = None) -> bool:
+    """Whether a backup is running or lost events are brought back. `now` in microseconds, by default the time."""
+    now = now_us() if now is None else now
+    held = select(leases.c.name).where(leases.c.name.in_((BACKUP_LEASE, RESTORE_LEASE)), leases.c.until >= now)
     return connection.execute(held).first() is not None
