@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Set
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -121,7 +122,7 @@ class Purger(Background):
             return False
         try:
             if announced is not None:
-                return self._delete(announced)
+                return self._delete(announced, now)
             self._plan_purge(due, now)
         except Exception:
             # A failing organization is retried later, so that it does not hold up the others.
@@ -190,10 +191,11 @@ class Purger(Background):
             save_problem(connection, scope, problem, now=now)
         raise Unavailable(f"{problem}. Nothing is deleted until this is fixed.", code="archive_failed")
 
-    def _delete(self, pruning: Pruning) -> bool:
+    def _delete(self, pruning: Pruning, now: int) -> bool:
         """Delete the events of a recorded deletion; False if it must wait."""
+        must_wait = partial(leases.deletions_must_wait, now=now)
         gone = index_set.parse_indexes(pruning.indexes)
-        if not tail.remove(self._database, pruning.org_id, gone, leases.deletions_must_wait):
+        if not tail.remove(self._database, pruning.org_id, gone, must_wait):
             return False
         expiry.delete_indexes(self._store, operator_scope(pruning.org_id), gone)
         with self._database.write() as connection:
