@@ -149,7 +149,8 @@ def build(settings: Settings) -> Services:
     connections = Connections(settings)
     database, store, recording = connections.background, connections.background_store, connections.recording
     disk = DiskSpace(settings.data_dir, settings.least_free_mb << 20)
-    pool, shipper = Pool(), _shipper(settings, connections, disk)
+    pool, tail_limits = Pool(), (settings.journal_tail_hours, settings.journal_tail_mb << 20)
+    shipper = Shipper(database, store, connections.store_identity, disk=disk, tail_limits=tail_limits)
     sequencer = Sequencer(recording, pool, redacted_keys=settings.redacted_keys)
     pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
     recorder = Recorder(recording, pool, sequencer, settings.redacted_keys, disk, partial(_find_held, pools, finder))
@@ -214,17 +215,6 @@ def _monitors(
     measured = (*workers, store_probe, database_probe)
     monitor = ProcessMonitor(disk, connections.databases, pools, measured, store_probe, database_probe)
     return store_probe, database_probe, monitor
-
-
-def _shipper(settings: Settings, connections: Connections, disk: DiskSpace) -> Shipper:
-    return Shipper(
-        connections.background,
-        connections.background_store,
-        connections.store_identity,
-        disk=disk,
-        tail_hours=settings.journal_tail_hours,
-        tail_bytes=settings.journal_tail_mb << 20,
-    )
 
 
 def _evaluators(*services: Any) -> tuple[Evaluator, Evaluator]:

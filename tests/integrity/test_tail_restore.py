@@ -61,7 +61,7 @@ def purge(spine: Spine) -> None:
 def held_by_another(spine: Spine) -> None:
     """Another process brings events back."""
     with spine.database.write() as connection:
-        assert leases.hold(connection, leases.RESTORE_LEASE, "another", now=clock.now_us(), seconds=600)
+        assert leases.hold(connection, leases.RESTORE_LEASE, "another", now=clock.now_us(), seconds=86_400)
 
 
 @pytest.mark.both_engines

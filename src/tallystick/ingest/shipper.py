@@ -13,14 +13,9 @@ from tallystick.clock import HOUR_US, SECOND_US
 from tallystick.database.engine import Database
 from tallystick.ingest import shipments
 from tallystick.ingest.shipments import Range, Shipment
-<<<<<<< HEAD
 from tallystick.ingest.store_identity import StoreIdentity
-from tallystick.journal import set_aside
-from tallystick.store import doubled, read_back
-=======
 from tallystick.journal import set_aside, tail
-from tallystick.store import read_back
->>>>>>> c3be046 (journal, integrity: Keep a tail of what is stored, and bring lost events back from it)
+from tallystick.store import doubled, read_back
 from tallystick.store.errors import StoreError, StoreRefusal
 from tallystick.store.events import EventStore
 from tallystick.store.rows import Group
@@ -54,24 +49,16 @@ class Shipper(Background):
         *,
         gather_seconds: float = GATHER_SECONDS,
         disk: DiskSpace | None = None,
-        tail_hours: int = 24,
-        tail_bytes: int = 512 << 20,
+        tail_limits: tuple[int, int] = (24, 512 << 20),
     ) -> None:
         """`gather_seconds`: how long it waits after a small shipment for more events to come.
 
-<<<<<<< HEAD
-        `disk`: of an event store that is embedded; it gets nothing while space is short.
+        `disk`: of an event store that is embedded; it gets nothing while space is short. `tail_limits`: for how many
+        hours, and how many bytes, the journal keeps of what is stored.
         """
-        self._disk = disk if store.embedded else None
-=======
-        `disk`: of an embedded event store, which gets nothing while space is short. `tail_hours`, `tail_bytes`: how
-        long and how much the journal keeps of what is stored.
-        """
-        self._tail_us = tail_hours * HOUR_US
-        self._tail_bytes = tail_bytes
+        self._tail_hours, self._tail_bytes = tail_limits
         self._trimmed_at = 0
-        self._disk = disk
->>>>>>> c3be046 (journal, integrity: Keep a tail of what is stored, and bring lost events back from it)
+        self._disk = disk if store.embedded else None
         self._is_short_of_space = False
         self._held = Lease(database, LEASE, seconds=LEASE_SECONDS)
         super().__init__("shipping", idle_seconds=IDLE_SECONDS, breath_seconds=gather_seconds, lease=self._held)
@@ -105,7 +92,7 @@ class Shipper(Background):
             self._remove_late()
         if store_id is None or not self.may_work(clock.now_us()) or self._waits_for_space():
             return False
-<<<<<<< HEAD
+        self._trim_tail(clock.now_us())
         try:
             return self._ship_next(store_id)
         except LeaseLost:
@@ -113,15 +100,6 @@ class Shipper(Background):
             raise
 
     def _ship_next(self, store_id: UUID) -> bool:
-=======
-        if not self._opened:
-            self._store.open()  # a cluster may have been away when the server started
-            self._opened = True
-        if self._waits_for_space():
-            return False
-        self._trim_tail(clock.now_us())
-        store_id = self._store.identity()
->>>>>>> c3be046 (journal, integrity: Keep a tail of what is stored, and bring lost events back from it)
         with self._database.read() as connection:
             groups = shipments.next_groups(connection)
             has_work = bool(groups or self._settled or shipments.oldest_open(connection))
@@ -141,7 +119,6 @@ class Shipper(Background):
             self._send(fixed, groups)
         return True
 
-<<<<<<< HEAD
     def _accepted_store(self) -> UUID | None:
         """The id of the event store; None if it is not the one that the events belong to."""
         if not self._opened:
@@ -165,16 +142,15 @@ class Shipper(Background):
         for part in ranges:
             if count := doubled.remove(self._store, part.org_id, part.first, part.end):
                 logger.warning("doubled_events_removed", org_id=str(part.org_id), first=part.first, events=count)
-=======
+
     def _trim_tail(self, now: int) -> None:
         """Once a minute, delete what the journal's tail has kept long enough."""
         if 0 <= now - self._trimmed_at < TRIM_SECONDS * SECOND_US:
             return
         self._trimmed_at = now
         with self._database.write() as connection:
-            tail.trim(connection, before=now - self._tail_us, most_bytes=self._tail_bytes)
+            tail.trim(connection, before=now - self._tail_hours * HOUR_US, most_bytes=self._tail_bytes)
             telemetry.journal_tail_bytes.set(tail.size(connection))
->>>>>>> c3be046 (journal, integrity: Keep a tail of what is stored, and bring lost events back from it)
 
     def _waits_for_space(self) -> bool:
         """Whether the disk has too little space; merges, which need twice the space of their parts, wait as well."""

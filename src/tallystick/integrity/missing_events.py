@@ -91,7 +91,8 @@ class MissingEvents(Background):
 
     def _search(self, org_id: UUID, deficit: int, now: int) -> None:
         gaps = _find_and_save(self._database, self._store, org_id, by="event_store_check")
-        if gaps and restore_from_tail(self._database, self._store, org_id, gaps):
+        is_right = not self._store.guard.refusal  # another store gets nothing
+        if gaps and is_right and restore_from_tail(self._database, self._store, org_id, gaps):
             gaps = _find_and_save(self._database, self._store, org_id, by="event_store_check")
         is_explained = sum(gap.events for gap in gaps) == deficit
         self._searched[org_id] = deficit, None if is_explained else now + UNEXPLAINED_SECONDS * SECOND_US
