@@ -159,12 +159,11 @@ def build(settings: Settings) -> Services:
     exporter = _exporter(settings, database, store, prover, recorder, disk)
     archive = _archive(settings, database, store, prover)
     eraser = _eraser(settings, database, store, archive)
-    checker, backup_worker = Checker(database, store), BackupWorker(database, store)
-    missing_events = MissingEvents(database, store)
+    checker, missing_events = Checker(database, store), MissingEvents(database, store)
+    backup_worker = BackupWorker(database, store)
     purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
-    destination_context = _destination_context(settings)
+    destination_context, own_actions = _destination_context(settings), recorder.own_actions_waiting
     mail_server = destination_context.mail_server
-    own_actions = recorder.own_actions_waiting
     lease, data_access = schedule_lease(database), DataAccessRecorder(database, own_actions)
     exports = ExportQueue(database, exporter, lease, _export_mailer(settings, mail_server), export_storage(settings))
     mail_rest = MailServerRest()
