@@ -13,6 +13,7 @@ from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.store.errors import StoreDamaged
 from tallystick.store.read_back import detach_part
+from tests.cli.running import run_here
 from tests.fixtures.spine import Spine
 
 pytestmark = pytest.mark.one_engine
@@ -82,6 +83,15 @@ def test_the_events_of_a_part_that_was_taken_out_are_missing(damaged: DamagedSto
     with damaged.spine.database.read() as connection:
         (found,) = read_missing(connection, damaged.scope.org_id)
     assert found.first <= 100 <= found.last
+
+
+def test_store_check_names_the_part_and_sets_it_aside(damaged: DamagedStore, events_url: str, tmp_path: Path) -> None:
+    environ = {"TALLYSTICK_DATA_DIR": str(tmp_path), "TALLYSTICK_EVENTS_URL": events_url}
+    named = run_here("store", "check", environ=environ)
+    assert (named.returncode, damaged.part in named.stderr) == (1, True)
+    assert run_here("store", "check", "--set-aside", environ=environ).returncode == 0
+    assert "are whole" in run_here("store", "check", environ=environ).stdout
+    damaged.spine.finder.page(damaged.scope, Query(), limit=100, count="none")
 
 
 def test_a_part_that_is_whole_is_not_noted(damaged: DamagedStore) -> None:

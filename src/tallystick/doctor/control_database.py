@@ -36,8 +36,8 @@ MISSING_ADVICE = (
     "Until they are there again, answers about this organization are marked as partial."
 )
 DAMAGED_ADVICE = (
-    "Recording continues; what reads this part fails. Check the disk, then restore the newest backup: "
-    "tallystick backup restore DIR"
+    "Recording continues; what reads this part fails. Check the disk. Then restore the newest backup, or stop the "
+    "server and take the part out, so that all other events can be read: tallystick store check --set-aside"
 )
 JOURNAL_DELAY_US = 300 * SECOND_US
 
