@@ -55,6 +55,7 @@ def test_after_a_crash_the_only_process_there_can_be_sends_it_at_once(
         with pytest.raises(SystemExit):
             driver.settle(NOW + DAY_US)
     again = ScheduleDriver(sqlite_spine, tmp_path, mailbox[1])
+    sqlite_spine.shipper.close()  # it is one of the next process from here on
     with sqlite_spine.database.write() as connection:
         leases.forget_all(connection)
         again.worker.release_claims(connection, NOW + DAY_US)
@@ -74,6 +75,7 @@ def test_another_file_of_the_same_run_goes_under_another_id(
         patched.setattr(ExportQueue, "record", die)
         with pytest.raises(SystemExit):
             driver.settle(NOW + DAY_US)
+    sqlite_spine.shipper.close()  # it is one of the next process from here on
     with sqlite_spine.database.write() as connection:
         connection.execute(update(exports).values(gone="erased"))
         leases.forget_all(connection)  # as at the start of the next process
