@@ -46,6 +46,7 @@ class Kept:
 
     def new_eraser(self, *, archived: bool = True) -> Eraser:
         """As a restarted server has it."""
+        self.spine.shipper.close()  # as that of the earlier process
         with self.spine.database.write() as connection:
             leases.forget_all(connection)
         made = Eraser(

@@ -193,6 +193,7 @@ def test_a_node_that_takes_too_long_to_archive_announces_nothing_that_another_di
         written = real(*args, **more)
         if not seen:
             seen.append(written)
+            spine.shipper.close()  # it loses its lease too
             with spine.database.write() as connection:
                 leases.forget_all(connection)
             assert other.step(clock.now_us())
