@@ -12,7 +12,6 @@ from tallystick.exports import request
 from tallystick.integrity.missing_events import MissingEvents
 from tallystick.query.conditions import Equals, Query
 from tallystick.query.scope import Scope
-from tallystick.store import expiry
 from tests.exports.export_driver import ask, exporter, show
 from tests.fixtures.spine import Spine
 
@@ -28,7 +27,7 @@ def acme(sqlite_spine: Spine) -> Scope:
 
 
 def lose(spine: Spine, scope: Scope) -> None:
-    expiry.delete_indexes(spine.store, scope, range(GAP[0], GAP[1] + 1))
+    spine.lose(scope, range(GAP[0], GAP[1] + 1))
     checks = MissingEvents(spine.database, spine.store)
     checks.step()
     checks.close()

@@ -79,6 +79,7 @@ def test_a_damaged_part_is_noted_and_counted_until_it_is_taken_out(damaged: Dama
 
 def test_the_events_of_a_part_that_was_taken_out_are_missing(damaged: DamagedStore) -> None:
     detach_part(damaged.spine.store, damaged.part)
+    damaged.spine.forget_tail(damaged.scope, range(201))
     damaged.look()
     with damaged.spine.database.read() as connection:
         (found,) = read_missing(connection, damaged.scope.org_id)

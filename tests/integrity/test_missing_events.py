@@ -8,12 +8,11 @@ from tallystick.clock import DAY_US, SECOND_US, rfc3339
 from tallystick.integrity import missing_events
 from tallystick.integrity.checker import Checker
 from tallystick.integrity.missing_events import MissingEvents
-from tallystick.journal import batches, tail
+from tallystick.journal import batches
 from tallystick.journal.missing_ranges import IndexGap, MissingRange, join_closest, read_missing
 from tallystick.query.scope import Scope
 from tallystick.retention.purge import Purger
 from tallystick.retention.tables import purged_indexes
-from tallystick.store import expiry
 from tests.fixtures.spine import Spine
 
 pytestmark = pytest.mark.one_engine
@@ -35,12 +34,6 @@ def organization(spine: Spine, slug: str = "acme", *, old: int = 0) -> Scope:
     spine.record(scope, *events, *[{"action": "user.login"}] * (COUNT - 1 - old))
     spine.ship()
     return scope
-
-
-def lose(spine: Spine, scope: Scope, *indexes: int) -> None:
-    """Delete rows of the store behind the back of the control database, and what the journal has kept of them."""
-    expiry.delete_indexes(spine.store, scope, indexes)
-    tail.remove(spine.database, scope.org_id, sorted(indexes), lambda _connection: False)
 
 
 def missing(spine: Spine, scope: Scope) -> list[MissingRange]:
@@ -73,7 +66,7 @@ def test_a_whole_store_has_no_missing_events(spine: Spine) -> None:
 
 def test_lost_rows_are_named_by_their_ranges_and_of_no_other_organization(spine: Spine) -> None:
     scope, other = organization(spine), organization(spine, "globex")
-    lose(spine, scope, 0, 1, 2, 7, 8, 9, 25, COUNT - 1)
+    spine.lose(scope, [0, 1, 2, 7, 8, 9, 25, COUNT - 1])
     checker(spine).step()
     assert ranges(spine, scope) == [(0, 2), (7, 9), (25, 25), (COUNT - 1, COUNT - 1)]
     assert missing(spine, other) == []
@@ -92,14 +85,14 @@ def test_a_lost_data_part_is_found(sqlite_spine: Spine) -> None:
     )
     spine.store.change(f"ALTER TABLE events DROP PART '{part[0]}'")
     spine.store.allow_merges(True)
-    tail.remove(spine.database, scope.org_id, range(first_new, first_new + 5), lambda _connection: False)
+    spine.forget_tail(scope, range(first_new, first_new + 5))
     checker(spine).step()
     assert ranges(spine, scope) == [(first_new, first_new + 4)]
 
 
 def test_a_store_that_lost_everything_is_one_range(spine: Spine) -> None:
     scope = organization(spine)
-    lose(spine, scope, *range(COUNT))
+    spine.lose(scope, range(COUNT))
     checker(spine).step()
     (found,) = missing(spine, scope)
     assert (found.first, found.last, found.events) == (0, COUNT - 1, COUNT)
@@ -107,7 +100,7 @@ def test_a_store_that_lost_everything_is_one_range(spine: Spine) -> None:
 
 def test_the_start_marks_the_whole_log_until_it_is_searched(spine: Spine) -> None:
     scope = organization(spine)
-    lose(spine, scope, 3, 4)
+    spine.lose(scope, [3, 4])
     started = checker(spine)
     started.open()
     (marked,) = missing(spine, scope)
@@ -124,7 +117,7 @@ def test_rows_that_are_there_again_are_missing_no_more_also_for_another_process(
     with spine.database.read() as connection:
         waiting = batches.read(connection, scope.org_id, COUNT, COUNT + 3)
     spine.ship()
-    lose(spine, scope, COUNT, COUNT + 1, COUNT + 2)
+    spine.lose(scope, [COUNT, COUNT + 1, COUNT + 2])
     first = checker(spine)
     first.step()
     first.close()
@@ -168,7 +161,7 @@ def _die(*_arguments: object) -> None:
 def test_a_loss_beside_a_purge_is_told_apart(spine: Spine) -> None:
     scope = organization(spine, old=10)
     purge(spine)
-    lose(spine, scope, 15, 30, 31)
+    spine.lose(scope, [15, 30, 31])
     checker(spine).step()
     assert ranges(spine, scope) == [(15, 15), (30, 31)]
 
@@ -176,7 +169,7 @@ def test_a_loss_beside_a_purge_is_told_apart(spine: Spine) -> None:
 def test_purges_of_earlier_versions_are_told_apart_by_their_records(spine: Spine) -> None:
     scope = organization(spine, old=10)
     purge(spine)
-    lose(spine, scope, 15)
+    spine.lose(scope, [15])
     with spine.database.write() as connection:
         connection.execute(delete(purged_indexes).where(purged_indexes.c.org_id == scope.org_id))
     checker(spine).step()
@@ -189,7 +182,7 @@ def test_events_on_their_way_into_the_store_are_not_missing(spine: Spine) -> Non
     checks = checker(spine)
     checks.step()
     assert spine.shipper.step()  # in the store, and not settled
-    lose(spine, scope, 4)
+    spine.lose(scope, [4])
     checks.step()
     assert ranges(spine, scope) == [(4, 4)]
 
@@ -201,7 +194,7 @@ def test_the_integrity_check_marks_a_loss_that_a_double_hides_from_the_counts(sp
         "WHERE org_id = {org:UUID} AND seq = 20",
         {"org": str(scope.org_id)},
     )
-    lose(spine, scope, 5)
+    spine.lose(scope, [5])
     checker(spine).step()
     assert missing(spine, scope) == []
     checks, tomorrow = Checker(spine.database, spine.store), clock.now_us() + DAY_US
@@ -213,7 +206,7 @@ def test_the_integrity_check_marks_a_loss_that_a_double_hides_from_the_counts(sp
 def test_the_metric_counts_the_missing_events_of_all(spine: Spine) -> None:
     scope = organization(spine)
     before = _metric(spine)
-    lose(spine, scope, 5, 6, 7)
+    spine.lose(scope, [5, 6, 7])
     checker(spine).step()
     assert _metric(spine) == before + 3
 

@@ -15,7 +15,6 @@ from tallystick.integrity.missing_events import MissingEvents
 from tallystick.query.conditions import Equals, Query
 from tallystick.query.scope import Scope
 from tallystick.render.json_lines import ndjson
-from tallystick.store import expiry
 from tallystick.web.event_list import load_event_list
 from tallystick.web.filters import read_filters
 from tests.fixtures.spine import Spine
@@ -36,7 +35,7 @@ class Holed:
         spine.record(self.globex, *[{"action": "user.login"}] * 11)
         spine.ship()
         self.lost_id = recorded[GAP[0] - 1].id
-        expiry.delete_indexes(spine.store, self.acme, range(GAP[0], GAP[1] + 1))
+        spine.lose(self.acme, range(GAP[0], GAP[1] + 1))
         checks = MissingEvents(spine.database, spine.store)
         checks.step()
         checks.close()

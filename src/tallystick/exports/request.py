@@ -255,11 +255,11 @@ def record_action(
 ) -> None:
     """Record an action on an export in the trail."""
     on = resource("export", one.export_id, PREFIX, f"{KINDS[one.format].words}: {describe_filter(one.filter)}"[:200])
-    metadata = {"format": one.format, "filter": {name: list(values) for name, values in one.filter.items()}}
+    described = {"format": one.format, "filter": {name: list(values) for name, values in one.filter.items()}}
     if one.layout != STANDARD:
-        metadata |= {"columns": one.layout.columns, "dialect": one.layout.dialect}
+        described |= {"columns": one.layout.columns, "dialect": one.layout.dialect}
     more = {"position": one.position, **({"first": one.first} if one.first else {}), **(metadata or {})}
-    record_own(connection, one.org_id, action, by=by, caller=caller, on=on, now=now, metadata=metadata | more)
+    record_own(connection, one.org_id, action, by=by, caller=caller, on=on, now=now, metadata=described | more)
 
 
 def is_export(org_id: UUID, export_id: UUID) -> ColumnElement[bool]:
