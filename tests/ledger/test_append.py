@@ -14,6 +14,7 @@ from tallystick.database.engine import Database
 from tallystick.errors import NotFound, Unavailable
 from tallystick.ledger import log as ledger
 from tallystick.ledger.check import check_edge, recompute
+from tallystick.ledger.edges import read_edge
 from tallystick.ledger.tables import logs, tiles
 from tallystick.merkle.tree import EMPTY, extend, leaf_hashes
 
@@ -73,7 +74,7 @@ def test_a_new_log_is_empty_and_right(database: Database) -> None:
     org_id = new_log(database)
     with database.read() as connection:
         assert ledger.root(connection, org_id) == recompute(connection, org_id) == (0, sha256(b"").digest())
-        assert check_edge(connection, org_id) is None
+        assert check_edge(read_edge(connection, org_id)) is None
 
 
 def test_the_origin_of_a_log_is_random(sqlite_database: Database) -> None:
@@ -95,7 +96,7 @@ def test_a_log_appended_to_in_steps_is_the_one_appended_to_at_once(database: Dat
     with database.read() as connection:
         expected = (len(entries), extend(EMPTY, leaf_hashes(entries)).edge.root())
         assert ledger.root(connection, stepwise) == recompute(connection, stepwise) == expected
-        assert check_edge(connection, stepwise) is None
+        assert check_edge(read_edge(connection, stepwise)) is None
         assert tiles_of(connection, stepwise) == tiles_of(connection, at_once)
 
 
@@ -123,7 +124,7 @@ def test_upper_tiles_are_filled_across_their_borders(database: Database) -> None
         widths = {(level, at): len(hashes) // 32 for level, at, hashes in tiles_of(connection, org_id) if level}
         assert widths == {(1, 0): 256, (1, 1): 1, (2, 0): 1}
         assert recompute(connection, org_id) == ledger.root(connection, org_id)
-        assert check_edge(connection, org_id) is None
+        assert check_edge(read_edge(connection, org_id)) is None
 
 
 def test_a_few_entries_cost_two_rows_and_a_filled_tile_two_more(database: Database) -> None:

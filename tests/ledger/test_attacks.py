@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from tallystick.database.engine import Database
 from tallystick.ledger import log as ledger
 from tallystick.ledger.check import check_edge, recompute
+from tallystick.ledger.edges import read_edge
 from tallystick.ledger.tables import checkpoints, logs, tiles
 from tallystick.merkle.tree import EMPTY, extend, leaf_hashes
 
@@ -88,14 +89,14 @@ AT_THE_EDGE: dict[str, Attack] = {
 
 
 def test_a_log_left_alone_is_right(connection: Connection) -> None:
-    assert check_edge(connection, ORG) is None
+    assert check_edge(read_edge(connection, ORG)) is None
     assert recompute(connection, ORG) == (SIZE, extend(EMPTY, leaf_hashes(ENTRIES)).edge.root())
 
 
 @pytest.mark.parametrize("attack", AT_THE_EDGE.values(), ids=AT_THE_EDGE)
 def test_the_check_at_the_start_finds_it_when(connection: Connection, attack: Attack) -> None:
     attack(connection)
-    assert check_edge(connection, ORG) is not None
+    assert check_edge(read_edge(connection, ORG)) is not None
 
 
 def test_recomputing_finds_an_old_entry_that_was_altered(connection: Connection) -> None:

@@ -12,6 +12,7 @@ from tallystick.errors import NotFound
 from tallystick.ledger import expiry
 from tallystick.ledger import log as ledger
 from tallystick.ledger.check import check_edge
+from tallystick.ledger.edges import read_edge
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.tables import checkpoints
 from tallystick.merkle.tiles import Tile
@@ -78,7 +79,7 @@ def test_the_log_grows_and_is_signed_on(aged: Aged) -> None:
     append(aged.database, aged.org_id, entries_of(1000, first=SIZE))
     assert aged.signer.checkpoint(aged.org_id, covering=SIZE + 1000).size == SIZE + 1000
     with aged.database.read() as connection:
-        assert check_edge(connection, aged.org_id) is None
+        assert check_edge(read_edge(connection, aged.org_id)) is None
 
 
 def test_a_mark_that_ends_among_entries_that_are_gone_freezes_nothing(aged: Aged) -> None:

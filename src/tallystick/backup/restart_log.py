@@ -22,7 +22,7 @@ from tallystick.database.engine import Database
 from tallystick.durable import sync_folder
 from tallystick.errors import Conflict, Unavailable
 from tallystick.ingest.commit import commit
-from tallystick.ingest.reconcile import contradiction
+from tallystick.ingest.reconcile import contradictions
 from tallystick.ledger.high_water import HighWaterMark, HighWaterMarks
 from tallystick.ledger.keys import rename_log
 from tallystick.ledger.log import Log, lock, read
@@ -116,7 +116,7 @@ def _root_signed(mark: HighWaterMark | None, last: object) -> bytes:
 
 
 def _refuse_damaged(connection: Connection, log: Log) -> None:
-    problem = contradiction(connection, log.org_id, log.size, log.fixed_end, log.stored_end)
+    ((_edge, problem),) = contradictions(connection, [log.org_id])
     if problem is not None:
         raise Conflict(
             f"The control database contradicts itself ({problem}), so the log cannot continue from it. Restore the "

@@ -3,18 +3,20 @@
 Contradictions freeze the log of the organization. Events that the store lacks are found by `integrity.missing_events`.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 from sqlalchemy import Connection, func, select
 
-from tallystick import clock, telemetry
+from tallystick import clock
 from tallystick.database.engine import Database
 from tallystick.ingest.tables import shipment_ranges
 from tallystick.journal.tables import journal
 from tallystick.ledger import log as ledger_log
 from tallystick.ledger.check import check_edge
+from tallystick.ledger.edges import LogEdge, read_edges
 from tallystick.ledger.tables import logs
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
@@ -41,57 +43,81 @@ def reconcile(database: Database, store: EventStore | None) -> list[Inconsistenc
         logger.warning("store_not_checked", error=str(error)[:500])
         holdings = {}
     findings: list[Inconsistency] = []
-    with database.write() as connection:
-        columns = (logs.c.org_id, logs.c.size, logs.c.fixed_end, logs.c.stored_end, logs.c.frozen_reason)
-        rows = connection.execute(select(*columns)).all()
-        for row in rows:
-            problem = contradiction(connection, row.org_id, row.size, row.fixed_end, row.stored_end)
-            _held, highest = holdings.get(row.org_id, (0, -1))
-            if problem is None and highest >= row.size:
+    unmarked: list[UUID] = []
+    with database.read() as connection:
+        org_ids = connection.execute(select(logs.c.org_id)).scalars().all()
+        for edge, problem in contradictions(connection, org_ids):
+            log = edge.log
+            _held, highest = holdings.get(log.org_id, (0, -1))
+            if problem is None and highest >= log.size:
                 problem = (
-                    f"the event store holds index {highest}, the log ends before {row.size}: "
+                    f"the event store holds index {highest}, the log ends before {log.size}: "
                     "the control database is older than the event store"
                 )
             if problem is not None:
-                findings.append(Inconsistency(row.org_id, problem))
-                ledger_log.freeze(connection, row.org_id, problem)
-                continue
-            if row.frozen_reason is None:
-                ledger_log.mark(connection, ledger_log.lock(connection, row.org_id), now=clock.now_us())
-        frozen = connection.execute(
-            select(func.count()).select_from(logs).where(logs.c.frozen_reason.is_not(None))
-        ).scalar_one()
-    telemetry.log_frozen.set(frozen)
+                findings.append(Inconsistency(log.org_id, problem))
+            elif log.frozen_reason is None and (edge.checkpoint is None or edge.checkpoint.size != log.size):
+                unmarked.append(log.org_id)
+    with database.write() as connection:
+        for finding in findings:
+            ledger_log.freeze(connection, finding.org_id, finding.problem)
+        for org_id in unmarked:
+            ledger_log.mark(connection, ledger_log.lock(connection, org_id), now=clock.now_us())
     for finding in findings:
         logger.error("reconcile", org_id=str(finding.org_id), problem=finding.problem)
     return findings
 
 
-def contradiction(connection: Connection, org_id: UUID, size: int, fixed: int, stored: int) -> str | None:
-    """The contradiction within the control database, in words, or None."""
+def contradictions(connection: Connection, org_ids: Sequence[UUID]) -> Iterator[tuple[LogEdge, str | None]]:
+    """Each log with its contradiction within the control database, in words, or None; call it in a consistent view."""
+    spans, shipped = _journal_spans(connection), _shipment_bounds(connection)
+    for edge in read_edges(connection, org_ids):
+        yield edge, _contradiction(edge, spans.get(edge.log.org_id, ()), shipped.get(edge.log.org_id))
+
+
+def _contradiction(edge: LogEdge, spans: Sequence[tuple[int, int]], shipped: tuple[int, int] | None) -> str | None:
+    size, fixed, stored = edge.log.size, edge.log.fixed_end, edge.log.stored_end
     if not stored <= fixed <= size:
         return f"positions out of order: stored {stored}, fixed {fixed}, size {size}"
-    if (mismatch := check_edge(connection, org_id)) is not None:
+    if (mismatch := check_edge(edge)) is not None:
         return mismatch
-    rows = connection.execute(
-        select(journal.c.first_index, journal.c.events)
-        .where(journal.c.org_id == org_id, journal.c.first_index + journal.c.events > stored)
-        .order_by(journal.c.first_index)
-    )
     at = stored
-    for row in rows:
-        if row.first_index > at:
+    for first, end in spans:
+        if first > at:
             return f"the journal has no event {at}"
-        at = row.first_index + row.events
+        at = end
     if at < size:
         return f"the journal ends at {at}, the log at {size}"
     if at > size:
         return f"the journal goes on to {at}, the log ends at {size}"
-    open_ranges = connection.execute(
-        select(func.min(shipment_ranges.c.first_index), func.max(shipment_ranges.c.end_index)).where(
-            shipment_ranges.c.org_id == org_id
-        )
-    ).one()
-    if open_ranges[0] is not None and (open_ranges[0] < stored or open_ranges[1] > fixed):
-        return f"shipments reach from {open_ranges[0]} to {open_ranges[1]}, beyond {stored} to {fixed}"
+    if shipped is not None and (shipped[0] < stored or shipped[1] > fixed):
+        return f"shipments reach from {shipped[0]} to {shipped[1]}, beyond {stored} to {fixed}"
     return None
+
+
+def _journal_spans(connection: Connection) -> dict[UUID, list[tuple[int, int]]]:
+    """What the journal holds of each organization beyond what is stored, batches that follow each other as one."""
+    end = journal.c.first_index + journal.c.events
+    rows = connection.execute(
+        select(journal.c.org_id, journal.c.first_index, end)
+        .join(logs, logs.c.org_id == journal.c.org_id)
+        .where(end > logs.c.stored_end)
+        .order_by(journal.c.org_id, journal.c.first_index)
+    )
+    spans: dict[UUID, list[tuple[int, int]]] = {}
+    for org_id, first, behind in rows:
+        mine = spans.setdefault(org_id, [])
+        if mine and first <= mine[-1][1]:
+            mine[-1] = (mine[-1][0], behind)
+        else:
+            mine.append((first, behind))
+    return spans
+
+
+def _shipment_bounds(connection: Connection) -> dict[UUID, tuple[int, int]]:
+    """The first index and the end of the open shipments of each organization."""
+    ranges = shipment_ranges.c
+    rows = connection.execute(
+        select(ranges.org_id, func.min(ranges.first_index), func.max(ranges.end_index)).group_by(ranges.org_id)
+    )
+    return {org_id: (first, end) for org_id, first, end in rows}

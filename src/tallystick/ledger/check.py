@@ -8,33 +8,32 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from tallystick.ledger.log import TILE_BYTES, LedgerDamaged, Log, read
+from tallystick.ledger.edges import LogEdge
+from tallystick.ledger.log import TILE_BYTES, LedgerDamaged
 from tallystick.ledger.nodes import Nodes, split
-from tallystick.ledger.tables import checkpoints, tiles
+from tallystick.ledger.tables import tiles
 from tallystick.merkle.tiles import TILE_HEIGHT, TILE_WIDTH, width_of
 from tallystick.merkle.tree import EMPTY, HASH_BYTES, Edge, extend, leaf_hashes, perfect_root, root_of
 
 ROWS_AT_ONCE = 64
 
 
-def check_edge(connection: Connection, org_id: UUID) -> str | None:
+def check_edge(end: LogEdge) -> str | None:
     """A description of what is wrong with the end of the log, or None.
 
-    Reads the last tile of each level, the edge and root in the log's row, and the last checkpoint: a few rows,
+    Compares the last tile of each level, the edge and root in the log's row, and the last checkpoint: a few rows,
     whatever the size of the log. Alterations further back are found only by `recompute`.
     """
-    log = read(connection, org_id)
-    nodes = Nodes(connection, org_id)
+    log, nodes = end.log, end.nodes
     try:
-        levels = -(-log.size.bit_length() // TILE_HEIGHT)
-        for level in range(levels + 1):  # one level beyond the last, which must be empty
-            _check_last_tile(connection, log, nodes, level)
+        for level in end.levels:
+            _check_last_tile(end, level)
         edge = Edge.of(log.size, nodes)
         if edge.pack() != log.edge:
             raise LedgerDamaged(f"The tiles give another edge at size {log.size} than the log's row has.")
         if edge.root() != log.root:
             raise LedgerDamaged(f"The tiles give another root at size {log.size} than the log's row has.")
-        _check_last_checkpoint(connection, log, nodes)
+        _check_last_checkpoint(end)
     except LedgerDamaged as damage:
         return damage.detail
     return None
@@ -73,12 +72,11 @@ def _entry_tiles(connection: Connection, org_id: UUID) -> Iterator[tuple[int, by
         yield row.position, row.hashes
 
 
-def _check_last_tile(connection: Connection, log: Log, nodes: Nodes, level: int) -> None:
+def _check_last_tile(end: LogEdge, level: int) -> None:
     """Compare position and width of the level's last tile with the size, and its last full tile with its parent."""
+    log, nodes, last = end.log, end.nodes, end.last_tiles.get(level)
     count = log.size >> TILE_HEIGHT * level
     expected = (count - 1) // TILE_WIDTH if count else None
-    query = select(tiles.c.position).where(tiles.c.org_id == log.org_id, tiles.c.level == level)
-    last = connection.execute(query.order_by(tiles.c.position.desc()).limit(1)).scalar_one_or_none()
     if last != expected:
         raise LedgerDamaged(f"The last tile of level {level} is {last}; {log.size} entries demand {expected}.")
     if expected is None:
@@ -91,12 +89,11 @@ def _check_last_tile(connection: Connection, log: Log, nodes: Nodes, level: int)
         raise LedgerDamaged(f"Tile {full} of level {level} is not the one whose root level {level + 1} holds.")
 
 
-def _check_last_checkpoint(connection: Connection, log: Log, nodes: Nodes) -> None:
-    last = select(checkpoints.c.size, checkpoints.c.root).where(checkpoints.c.org_id == log.org_id)
-    kept = connection.execute(last.order_by(checkpoints.c.size.desc()).limit(1)).one_or_none()
+def _check_last_checkpoint(end: LogEdge) -> None:
+    log, kept = end.log, end.checkpoint
     if kept is None:
         return
     if kept.size > log.size:
         raise LedgerDamaged(f"The log has {log.size} entries, yet a checkpoint was made at {kept.size}.")
-    if root_of(kept.size, nodes) != kept.root:
+    if root_of(kept.size, end.nodes) != kept.root:
         raise LedgerDamaged(f"The tiles give another root at size {kept.size} than the checkpoint made there.")

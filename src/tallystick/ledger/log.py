@@ -55,6 +55,7 @@ _ROW = (
     logs.c.frozen_reason,
 )
 _READ = select(*_ROW).where(logs.c.org_id == bindparam("org"))
+_READ_SEVERAL = select(*_ROW).where(logs.c.org_id.in_(bindparam("orgs", expanding=True)))
 _LOCK = _READ.with_for_update()
 _ADVANCE = (
     update(logs)
@@ -92,6 +93,11 @@ def create(connection: Connection, org_id: UUID, *, now: int) -> Log:
 def read(connection: Connection, org_id: UUID) -> Log:
     """The log as it is now, frozen or not; NotFound when the organization has none."""
     return _log_of(connection.execute(_READ, {"org": org_id}).one_or_none())
+
+
+def rows_of(connection: Connection, org_ids: Sequence[UUID]) -> list[Log]:
+    """The logs of those of these organizations that have one."""
+    return [Log(*row) for row in connection.execute(_READ_SEVERAL, {"orgs": list(org_ids)})]
 
 
 def lock(connection: Connection, org_id: UUID) -> Log:

@@ -14,6 +14,7 @@ from tallystick import clock, telemetry
 from tallystick.database.engine import Database
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.ledger import log as ledger_log
+from tallystick.ledger.edges import LogEdge, read_edges
 from tallystick.ledger.high_water import HighWaterMark, HighWaterMarks
 from tallystick.ledger.keys import Keyring, SigningKey
 from tallystick.ledger.log import LedgerDamaged, Log
@@ -70,14 +71,21 @@ class Signer(Background):
         self._marks.open()
         with self._database.read() as connection:
             found = connection.execute(select(logs.c.org_id).where(logs.c.frozen_reason.is_(None))).scalars().all()
-        for org_id in found:
-            try:
-                with self._database.read() as connection:
-                    problem = self._compare_with_mark(ledger_log.read(connection, org_id), Nodes(connection, org_id))
-            except LedgerDamaged as damage:
-                problem = damage.detail
+            problems = {edge.log.org_id: self._check_at_start(edge) for edge in read_edges(connection, found)}
+        for org_id, problem in problems.items():
             if problem is not None:
                 self._freeze(org_id, problem)
+
+    def _check_at_start(self, edge: LogEdge) -> str | None:
+        """What contradicts the mark, or None. A log whose end is signed and marked is not signed again."""
+        log, mark, last = edge.log, self._marks.of(edge.log.origin_id), edge.checkpoint
+        try:
+            problem = self._compare_with_mark(log, edge.nodes)
+        except LedgerDamaged as damage:
+            return damage.detail
+        if problem is None and mark is not None and last is not None and last.is_signed:
+            self._signed[log.org_id] = log.size if mark.size == last.size == log.size else 0
+        return problem
 
     def checkpoint(self, org_id: UUID, *, covering: int = 0) -> Checkpoint:
         """The last checkpoint of at least `covering` entries, which must not exceed the log's size.
