@@ -43,6 +43,7 @@ CODE_LINES = {
     "a rotation of the secret key (secret_keys, backup, cli, doctor)": 270,
     "events that the store lacks, found and named (integrity, journal, store, search, exports, web)": 960,
     "metrics that are measured on a timer by every node (monitoring, telemetry, work)": 298,
+    "a start that looks at all organizations at once (ingest, ledger, erasure)": 142,
     "a tail of the journal, from which lost events come back; turns to write (journal, integrity, database)": 160,
     "ids of the event store and the node, leases that fence (ingest, store, work, backup, doctor, cli)": 435,
 }
