@@ -25,7 +25,7 @@ from tallystick.journal.missing_ranges import format_missing
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import Principal, Scope
-from tallystick.store.errors import StoreError
+from tallystick.store.errors import StoreDamaged, StoreError
 from tallystick.store.events import EventStore
 from tallystick.work.background import Background
 from tallystick.work.disk_space import DiskSpace
@@ -352,6 +352,8 @@ class _ProgressWatch:
 
 
 def _error_text(problem: Exception) -> str:
+    if isinstance(problem, StoreDamaged):
+        return "Some stored events are damaged and cannot be read. The operator has to repair the event store."
     if isinstance(problem, TallystickError):
         return problem.detail
     if isinstance(problem, StoreError):

@@ -15,7 +15,7 @@ from tallystick.access.scopes import require
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tallystick.exports.tables import exports
 from tallystick.exports.words import describe_filter
-from tallystick.journal.missing_ranges import missing_within, refuse_missing
+from tallystick.journal.missing_ranges import format_missing, missing_within, refuse_missing
 from tallystick.ledger import log as ledger_log
 from tallystick.query.conditions import EVERYTHING
 from tallystick.query.scope import Principal, Scope
@@ -81,6 +81,11 @@ class Export:
     def has_file(self) -> bool:
         """Whether the file can be downloaded."""
         return self.state == "completed" and not self.gone
+
+    @property
+    def missing_text(self) -> str:
+        """The ranges of indexes whose events the file may lack; empty if there are none."""
+        return format_missing(msgspec.json.decode(self.missing)) if self.missing else ""
 
     @property
     def is_open(self) -> bool:

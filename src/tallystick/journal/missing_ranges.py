@@ -68,8 +68,8 @@ def refuse_missing(ranges: Sequence[IndexRange]) -> None:
     """Raise Conflict (`events_missing`) with the ranges, if there are any."""
     if ranges:
         raise Conflict(
-            f"The event store lacks events of this organization: indexes {format_missing(ranges)}. The operator can "
-            "restore them. To go on without them, set allow_missing to true.",
+            f"The event store lacks events of this organization, at {format_missing(ranges)} in its log. The operator "
+            "of the server can restore them. To go on without them, allow missing events (allow_missing).",
             code="events_missing",
             missing=[list(pair) for pair in ranges],
         )

@@ -126,7 +126,12 @@ async def request_export(form_request: FormRequestDep, exporter: ExporterDep) ->
         layout = exporting.check_layout(kind, columns, dialect, "bad_export")
     await form_request.read(exporter.check_space)
     await form_request.write(
-        exporting.request_export, kind, filters.parameters(now_us()), layout=layout, **form_request.context
+        exporting.request_export,
+        kind,
+        filters.parameters(now_us()),
+        layout=layout,
+        allow_missing=form_request.text("allow_missing") == "true",
+        **form_request.context,
     )
     exporter.wake()
     return redirect(PATH + (f"?tz={filters.zone_name}" if filters.zone_name != "UTC" else ""))
