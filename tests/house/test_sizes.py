@@ -31,7 +31,7 @@ CODE_LINES = {
     "bounded bodies, forms, filters, answers, connections and their notices (http, events, ingest, web)": 1202,
     "threads, connections and turns for each kind of work, shared by organization (work, store, search)": 740,
     "one evaluation of a query for all its viewers and rules (live, alerts)": 768,
-    "deliveries and exports that hold up nobody (destinations, exports, schedules)": 634,
+    "deliveries and exports that hold up nobody (destinations, exports, schedules)": 640,
     "decisions of two people (access, retention, erasure, their pages and commands)": 760,
     "approval of destinations, links that end with their maker's access (exports, access, web)": 504,
     "a trace of what is read (data_access, live, web)": 628,

@@ -8,7 +8,6 @@ from tallystick.store.events import EventStore
 from tallystick.store.windows import Budget
 
 MOST_BYTES = 8 << 20
-SAFE_ROWS = MOST_BYTES // MAX_EVENT  # so many events can never be larger together
 
 # How many rows there are, and how many of them begin within the bytes: the first always does.
 _FITTING = (
