@@ -329,6 +329,8 @@ def _open(services: Services) -> None:
         logger.warning("previous_secret_key_accepted", advice="See tallystick doctor for what still needs it.")
     # The store first: one that this version cannot use is refused before the control database is changed.
     try:
+        if not services.store.embedded:
+            services.store.ping()  # waits for seconds, and then nothing else waits for a silent server
         services.store.open()
     except StoreError as error:
         if services.store.embedded:

@@ -13,14 +13,23 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from tallystick.errors import SettingsError
 from tallystick.store.engine_priority import ENGINE_PRIORITY
-from tallystick.store.errors import StoreDamaged, StoreError, translate
+from tallystick.store.errors import StoreDamaged, StoreError, has_timed_out, translate
+from tallystick.store.silence import Silence
+
+CONNECT_SECONDS = 5
+ANSWER_SECONDS = 30
+BORROW_SECONDS = 60  # for which a thread waits for a client that others use
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Resource limits of the event store. `memory_mb` and `cache_mb` apply to the embedded engine as a whole."""
+    """Resource limits of the event store. `memory_mb` and `cache_mb` apply to the embedded engine as a whole.
+
+    `answer_seconds`: how long one read of a server's answer may take; running statements send their progress.
+    """
 
     clients: int = 4
+    answer_seconds: int = ANSWER_SECONDS
     threads: int = 2
     memory_mb: int = 1000
     cache_mb: int = 250
@@ -61,7 +70,8 @@ def connect(url: str, bounds: Bounds) -> Client:
     if parts.scheme not in ("clickhouse", "clickhouses"):
         raise SettingsError("TALLYSTICK_EVENTS_URL must begin with chdb:///, clickhouse:// or clickhouses://")
     secure = parts.scheme == "clickhouses"
-    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "send_receive_timeout": bounds.answer_seconds}
+    options |= parse_qsl(parts.query)
     return clickhouse_connect.get_client(
         **options,
         host=parts.hostname or "127.0.0.1",
@@ -79,8 +89,14 @@ def connect(url: str, bounds: Bounds) -> Client:
 class Clients:
     """Lends each client to one thread at a time; a caller waits while all are lent."""
 
-    def __init__(self, url: str, bounds: Bounds, damage: dict[str, str] | None = None) -> None:
-        """`damage`: where a damaged data part that a statement meets is noted, with the engine's message."""
+    def __init__(
+        self, url: str, bounds: Bounds, silence: Silence | None = None, damage: dict[str, str] | None = None
+    ) -> None:
+        """`silence`: of the server, shared by all that use it.
+
+        `damage`: where a damaged data part that a statement meets is noted, with the engine's message.
+        """
+        self._silence = silence or Silence(bounds.answer_seconds)
         self._damage = {} if damage is None else damage
         self._url = url
         self._bounds = bounds
@@ -95,24 +111,35 @@ class Clients:
         """A client for this thread until the block ends. Errors of the driver are raised as StoreError.
 
         After any error the client is closed: the embedded engine may deliver the output of an abandoned statement
-        before the output of the next one on the same connection.
+        before the output of the next one on the same connection. While a server is silent, one caller tries.
         """
-        with self._free:
+        self._silence.check()
+        if not self._free.acquire(timeout=BORROW_SECONDS):
+            raise StoreError("all connections to the event store are in use")
+        try:
             client = self._take()
             try:
                 yield client
             except BaseException as error:
                 client.close()
                 if isinstance(error, ClickHouseError):
-                    raise self._noted(translate(error)) from error
+                    raise self._noted(error) from error
                 raise
+            self._silence.end()
             self._give_back(client)
+        finally:
+            self._free.release()
         if self._embedded:
             ENGINE_PRIORITY.apply()
 
-    def _noted(self, error: StoreError) -> StoreError:
+    def _noted(self, failure: ClickHouseError) -> StoreError:
+        error = translate(failure)
         if isinstance(error, StoreDamaged):
             self._damage[error.part] = str(error)[:500]
+        if has_timed_out(failure):
+            self._silence.begin()
+        else:
+            self._silence.end()
         return error
 
     def _take(self) -> Client:
@@ -124,7 +151,7 @@ class Clients:
         try:
             return connect(self._url, self._bounds)
         except ClickHouseError as error:
-            raise translate(error) from error
+            raise self._noted(error) from error
 
     def _give_back(self, client: Client) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 import re
 
+import urllib3.exceptions
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
 from tallystick.errors import Outage
@@ -63,6 +64,18 @@ class StoreDamaged(StoreError):
     def __init__(self, message: str, part: str) -> None:
         super().__init__(message)
         self.part = part
+
+
+def has_timed_out(error: BaseException) -> bool:
+    """Whether the driver gave up waiting for the server to take a connection or to answer."""
+    causes: list[object] = [error]
+    while causes:
+        cause = causes.pop()
+        if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
+            return True
+        if isinstance(cause, BaseException):
+            causes += [cause.__cause__, getattr(cause, "reason", None)]
+    return False
 
 
 def translate(error: ClickHouseError) -> StoreError:

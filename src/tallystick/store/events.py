@@ -15,6 +15,7 @@ from tallystick.store.clients import Bounds, Clients
 from tallystick.store.errors import StoreError, StoreTimeout
 from tallystick.store.rows import ROW_COLUMNS, Group, arrow_stream, table_of
 from tallystick.store.schema import ADDED_LATER, COLUMNS, CREATE_EVENTS, CREATE_SETTINGS, TABLE_SETTINGS_SQL
+from tallystick.store.silence import Silence
 
 _READ = (
     "SELECT seq, UUIDToNum(id), toUnixTimestamp64Micro(received_at), toUnixTimestamp64Micro(occurred_at), "
@@ -32,6 +33,7 @@ ENGINE = MergeTree ORDER BY org_id"""
 
 Parameters = dict[str, Any]
 LEAST_SECONDS = 0.01
+PING_SECONDS = 5
 _PIECE = 1 << 20
 _STREAMED = 1024  # rows of a streamed block: the largest events have 64 MB
 _ROWS = 4096  # in a block: the largest events fill a quarter of a gigabyte
@@ -63,11 +65,11 @@ class EventStore:
         # The damaged data parts that statements met, each with the engine's message.
         self.damage: dict[str, str] = shared.damage if shared else {}
         self.guard: WriteGuard = shared.guard if shared else WriteGuard()
-        self._readers = Clients(url, self._bounds, self.damage)
-        self._writers: Clients = (
-            shared._writers if shared else Clients(url, replace(self._bounds, clients=1), self.damage)
-        )
-        self._pinger = Clients(url, replace(self._bounds, clients=1))
+        self._silence: Silence = shared._silence if shared else Silence(self._bounds.answer_seconds)
+        one = replace(self._bounds, clients=1)
+        self._readers = Clients(url, self._bounds, self._silence, self.damage)
+        self._writers: Clients = shared._writers if shared else Clients(url, one, self._silence, self.damage)
+        self._pinger = Clients(url, replace(one, answer_seconds=PING_SECONDS), self._silence)
 
     def with_readers(self, clients: int) -> "EventStore":
         """This event store with reading clients of its own, for work that others must not wait for."""
