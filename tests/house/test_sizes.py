@@ -45,6 +45,7 @@ CODE_LINES = {
     "metrics that are measured on a timer by every node (monitoring, telemetry, work)": 298,
     "a start that looks at all organizations at once (ingest, ledger, erasure)": 142,
     "a tail of the journal, from which lost events come back; turns to write (journal, integrity, database)": 160,
+    "a silent ClickHouse server, for which one caller waits (store)": 98,
     "ids of the event store and the node, leases that fence (ingest, store, work, backup, doctor, cli)": 435,
 }
 
