@@ -92,6 +92,29 @@ def test_other_tasks_have_their_turn_with_each_member(encoding):
     assert turns_while_reading(PACK[encoding](b"") * MOST_MEMBERS, encoding) >= MOST_MEMBERS
 
 
+def test_however_many_bodies_are_decompressed_other_tasks_have_their_turn_after_each_step():
+    content, bodies, turns = gzip.compress(b"") * 50, 20, 0
+    budget = allowance()
+
+    async def work() -> None:
+        async def read_one() -> None:
+            async with read_body(request(content, content_encoding="gzip"), budget):
+                pass
+
+        async def count_turns() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count_turns())
+        await asyncio.gather(*(read_one() for _ in range(bodies)))
+        counting.cancel()
+
+    asyncio.run(work())
+    assert turns >= bodies * 50
+
+
 def test_other_tasks_have_their_turn_while_nothing_but_input_passes():
     name = b"x" * (8 << 20)  # a gzip header with a file name of megabytes
     header = b"\x1f\x8b\x08\x08" + bytes(6) + name + b"\0"

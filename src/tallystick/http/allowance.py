@@ -1,5 +1,6 @@
 """A budget, such as bytes of memory, that requests share."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Hashable
 
@@ -15,6 +16,9 @@ class Allowance:
         self._detail = detail
         self._code = code
         self._retry_after = retry_after
+        # Held for a piece of computing on the event loop: however many requests compute, one piece comes between two
+        # turns of all the others.
+        self.turn = asyncio.Lock()
 
     def take(self, amount: int, holder: Hashable = None) -> None:
         """Take an amount, which must be given back; raises Unavailable if less is left.
@@ -44,6 +48,7 @@ class Reservation:
         self._allowance = allowance
         self._holder = holder
         self.amount = 0
+        self.turn = allowance.turn
 
     def take(self, amount: int) -> None:
         """Take more; raises Unavailable."""

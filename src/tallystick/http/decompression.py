@@ -121,12 +121,13 @@ async def _decompress_member(
     at = 0
     piece: bytes | memoryview = data[:STEP]
     while True:
-        step = member.decompress(piece, min(STEP, most + 1 - len(unpacked)))
-        taken.take(len(step))
-        unpacked += step
-        if len(unpacked) > most:
-            raise too_large(most)
-        await asyncio.sleep(0)
+        async with taken.turn:
+            step = member.decompress(piece, min(STEP, most + 1 - len(unpacked)))
+            taken.take(len(step))
+            unpacked += step
+            if len(unpacked) > most:
+                raise too_large(most)
+            await asyncio.sleep(0)
         at += len(piece)
         if member.eof:
             return data[at - len(member.unused_data) :]
