@@ -41,7 +41,7 @@ CODE_LINES = {
     "inserts that are read back, and a floor of free space (store, ingest, work)": 235,
     "ids of requests, an access log, and a line at the start (http, app, settings)": 70,
     "a rotation of the secret key (secret_keys, backup, cli, doctor)": 270,
-    "events that the store lacks, found and named (integrity, journal, store, search, exports, web)": 960,
+    "events that the store lacks, found and named (integrity, journal, store, search, exports, web)": 1000,
     "metrics that are measured on a timer by every node (monitoring, telemetry, work)": 298,
     "a start that looks at all organizations at once (ingest, ledger, erasure)": 142,
     "a tail of the journal, from which lost events come back; turns to write (journal, integrity, database)": 160,

@@ -7,6 +7,7 @@ import pytest
 
 from tallystick.api.count_events import _marked
 from tallystick.api.find_events import _page, find_event
+from tallystick.api.follow_events import refuse_gap
 from tallystick.api.parameters import Parameters
 from tallystick.api.stream_events import _EventStream
 from tallystick.clock import DAY_US, now_us, rfc3339
@@ -115,6 +116,13 @@ def test_an_event_of_the_hole_is_not_said_to_be_expired(holed: Holed) -> None:
         find_event(holed.spine.finder, holed.acme, holed.lost_id)
     assert refusal.value.extra["missing"] == [GAP]
     assert "retention" not in refusal.value.detail
+
+
+def test_following_from_before_a_hole_is_refused(holed: Holed) -> None:
+    with pytest.raises(Conflict, match="4-6"):
+        refuse_gap(holed.spine.database, holed.acme, Query(), GAP[1] - 1)
+    refuse_gap(holed.spine.database, holed.acme, Query(), GAP[1])
+    refuse_gap(holed.spine.database, holed.globex, Query(), -1)
 
 
 def test_a_stream_over_a_hole_is_refused_unless_that_is_asked_for(holed: Holed) -> None:

@@ -12,10 +12,12 @@ from tallystick.api.authorization import authorize_scope, caller_of, scope_of
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters, parse_integer
-from tallystick.api.query_parameters import LIVE, MOST_INDEX
+from tallystick.api.query_parameters import ALLOW_MISSING, LIVE, MOST_INDEX
 from tallystick.clock import now_us
+from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, TallystickError
 from tallystick.http.streaming_response import StreamingResponse
+from tallystick.journal.missing_ranges import missing_within, refuse_missing
 from tallystick.live.batch import LiveBatch
 from tallystick.live.hub import is_stream, next_index
 from tallystick.query.conditions import Query
@@ -40,6 +42,7 @@ LIVE_HEADERS = HEADERS | {"X-Accel-Buffering": "no"}
         parameters=LIVE,
         answer="The events as they are recorded.",
         media={EVENT_STREAM: {"type": "string"}},
+        problems=(409,),
     ),
 )
 async def follow_events(request: Request[Any, Any, Any], services: ApiServices) -> Response[Any]:
@@ -48,8 +51,8 @@ async def follow_events(request: Request[Any, Any, Any], services: ApiServices) 
     Server-sent events without end: `event: event` with an event as data; `event: position` with `{"through": index}`
     at the beginning, in between and every 15 seconds; `event: problem` before the server ends the stream. Each event
     comes once, in order of index. The id of a message is an index from which `Last-Event-ID` or `after` continues,
-    without loss or repetition. A request that begins at the first event, or more than 1,000 events back, is recorded in
-    the trail as an export is.
+    without loss or repetition: 409 `events_missing` where the event store lacks events after it. A request that begins
+    at the first event, or more than 1,000 events back, is recorded in the trail as an export is.
     """
     reader = await authorize_scope(request, services)
     parameters = Parameters.of(request)
@@ -64,6 +67,8 @@ async def follow_events(request: Request[Any, Any, Any], services: ApiServices) 
             code="bad_position",
             parameter="after",
         )
+    if parameters.choice("allow_missing", ALLOW_MISSING) != "true":
+        await services.database.run(refuse_gap, services.database, reader, query, after)
     place = services.hub.admit(reader)
     if is_stream(after, end):
         record = services.data_access.record_stream
@@ -95,6 +100,12 @@ def messages_of(batch: LiveBatch) -> bytes:
     if not batch.events or batch.events[-1].index < batch.through:
         sent.append(position_message(batch.through))
     return b"".join(sent)
+
+
+def refuse_gap(database: Database, reader: Scope, query: Query, after: int) -> None:
+    """Raise Conflict (`events_missing`) where the event store lacks events after the index."""
+    with database.read() as connection:
+        refuse_missing(missing_within(connection, reader, first=after + 1, start=query.start))
 
 
 def _after(request: Request[Any, Any, Any], parameters: Parameters) -> int | None:

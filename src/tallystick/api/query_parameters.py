@@ -78,6 +78,12 @@ FILTERS = (
         "q", 'Search: words, "phrases", OR, -word, parentheses, and qualifiers such as `user:`. Empty: all events.'
     ),
 )
+_ALLOW_MISSING = _query(
+    "allow_missing",
+    "With `order=recorded`, CSV, NDJSON and live: `true` leaves out events that the event store lacks, instead of 409 "
+    "`events_missing`.",
+    _choice(ALLOW_MISSING),
+)
 FIND = (
     *FILTERS,
     _query("limit", "Maximum number of events.", _integer(1, MOST_LISTED, default=DEFAULT_LISTED)),
@@ -91,12 +97,7 @@ FIND = (
     ),
     _query("after", "With `order=recorded`: only events after this index.", _integer(-1, MOST_INDEX)),
     _query("count", "How to count; a count that takes longer than a second is `at_least`.", _choice(COUNTS)),
-    _query(
-        "allow_missing",
-        "With `order=recorded`, CSV and NDJSON: `true` leaves out events that the event store lacks, instead of 409 "
-        "`events_missing`.",
-        _choice(ALLOW_MISSING),
-    ),
+    _ALLOW_MISSING,
     _query("columns", f"With `Accept: text/csv`. {CSV_COLUMNS}", _choice(COLUMNS)),
     _query("dialect", f"With `Accept: text/csv`. {CSV_DIALECT}", _choice(DIALECTS)),
 )
@@ -130,6 +131,7 @@ LIVE = (
         "Index of the last message received; browsers send it by themselves. It takes precedence over `after`.",
         {"type": "string", "pattern": "^(-1|[0-9]{1,15})$"},
     ),
+    _ALLOW_MISSING,
     *FILTERS,
 )
 RECORD = (
