@@ -90,6 +90,8 @@ class Sequencer:
             except Exception:
                 # The loop must outlive whatever happens: a dead sequencer would refuse everything for ever.
                 logger.exception("tick_failed")
+                # Those that have no answer yet were not committed, and would wait for one for ever.
+                self._settle([(submission, _database_down()) for submission in submissions])
             events = sum(len(one.prepared) for one in submissions)
             self._events_per_tick = events_of_next_tick(self._events_per_tick, events, time.monotonic() - now)
             if self._stopping and not submissions:
@@ -99,8 +101,8 @@ class Sequencer:
         """Commit these submissions and the own events in the outbox."""
         try:
             works = self._works(submissions, look_at_outbox)
-        except Exception as error:
-            logger.error("database_failed", error=str(error), exc_info=not isinstance(error, SQLAlchemyError))
+        except SQLAlchemyError as error:
+            logger.error("database_failed", error=str(error))
             self._settle([(submission, _database_down()) for submission in submissions])
             return
         # SQLite has one writer and one disk flush for all; PostgreSQL orders by the row lock of each log.
@@ -167,16 +169,14 @@ class Sequencer:
         """Answer submissions that were not committed, and freeze a log that contradicts itself."""
         logger.error("commit_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
         answer: TallystickError = _database_down()
-        try:
-            if isinstance(error, ledger_log.LedgerDamaged):
-                answer = error
-                with self._database.write() as connection:
-                    for work in works:
-                        ledger_log.freeze(connection, work.org_id, error.detail)
-                telemetry.log_frozen.inc()
-        finally:  # also where the log cannot be frozen: a request without an answer would wait for ever
-            telemetry.ingest_refused_total.labels(answer.code).inc()
-            self._settle([(submission, answer) for work in works for submission in work.submissions])
+        if isinstance(error, ledger_log.LedgerDamaged):
+            answer = error
+            with self._database.write() as connection:
+                for work in works:
+                    ledger_log.freeze(connection, work.org_id, error.detail)
+            telemetry.log_frozen.inc()
+        telemetry.ingest_refused_total.labels(answer.code).inc()
+        self._settle([(submission, answer) for work in works for submission in work.submissions])
 
     def _sweep(self) -> None:
         now = clock.now_us()
