@@ -33,7 +33,7 @@ def check_edge(end: LogEdge) -> str | None:
             raise LedgerDamaged(f"The tiles give another edge at size {log.size} than the log's row has.")
         if edge.root() != log.root:
             raise LedgerDamaged(f"The tiles give another root at size {log.size} than the log's row has.")
-        _check_last_checkpoint(end)
+        _check_last_checkpoint(end)  # the row's root is right by now
     except LedgerDamaged as damage:
         return damage.detail
     return None
@@ -95,5 +95,5 @@ def _check_last_checkpoint(end: LogEdge) -> None:
         return
     if kept.size > log.size:
         raise LedgerDamaged(f"The log has {log.size} entries, yet a checkpoint was made at {kept.size}.")
-    if root_of(kept.size, end.nodes) != kept.root:
+    if (log.root if kept.size == log.size else root_of(kept.size, end.nodes)) != kept.root:
         raise LedgerDamaged(f"The tiles give another root at size {kept.size} than the checkpoint made there.")
