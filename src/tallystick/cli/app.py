@@ -32,7 +32,7 @@ COMMANDS = {
     "report": ("report", "Create a compliance report for a period: gaps, controls, questions and their evidence."),
     "review": ("review", "List, show and sign reviews of the audit log."),
     "verify": ("verify", "Verify a bundle or a proof offline, or a running server, with a key that you already have."),
-    "store": ("store", "Accept another event store, where the one used before is lost."),
+    "store": ("store", "Check the event store, or accept another one where it is lost."),
     "archive": ("archive", "Make archived events searchable again."),
     "backup": ("backup", "Create and restore backups."),
     "doctor": ("doctor", "Check settings, data directory, databases, clock, logs, pending work, and the last backup."),

@@ -17,7 +17,7 @@ from tallystick.store.events import EventStore
 from tallystick.store.read_back import active_parts, broken_parts, detach_part
 
 app = typer.Typer()
-store = typer.Typer(no_args_is_help=True, help="Check the event store, or accept another one.")
+store = typer.Typer(no_args_is_help=True, help="Check the event store, or accept another one where it is lost.")
 app.add_typer(store, name="store")
 
 
