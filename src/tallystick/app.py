@@ -31,12 +31,14 @@ from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.backup.file_modes import close_to_others
 from tallystick.backup.request import BackupWorker
 from tallystick.backup.restore import refuse_interrupted
+from tallystick.backup.secret_rotation import warn_of_lost
 from tallystick.clock import now_us
 from tallystick.compliance.reminder import ReminderWorker
 from tallystick.compliance.report_builder import ReportBuilder
 from tallystick.compliance.reports import EVIDENCE, REPORT
 from tallystick.connections import Connections
 from tallystick.data_access.recorder import DataAccessRecorder
+from tallystick.database.damage import damage_named
 from tallystick.database.engine import Database
 from tallystick.database.migrate import revision_of, upgrade
 from tallystick.destinations.address_guard import Guard
@@ -61,6 +63,7 @@ from tallystick.ingest.reconcile import reconcile
 from tallystick.ingest.recorder import Recorder
 from tallystick.ingest.sequencer import Sequencer
 from tallystick.ingest.shipper import Shipper
+from tallystick.ingest.store_identity import refuse_lost_database
 from tallystick.integrity.checker import Checker
 from tallystick.integrity.missing_events import MissingEvents
 from tallystick.ledger.keys import Keyring
@@ -292,7 +295,9 @@ async def running(services: Services) -> AsyncIterator[None]:
         refuse_interrupted(settings.data_dir)
         stack.callback(services.connections.close)
         stack.callback(services.finder.close)
-        await database.run(_open, services)
+        refuse_lost_database(settings.database_url, settings.data_dir)
+        with damage_named(settings.database_url):
+            await database.run(_open, services)
         # A thread of its own: those of requests may all be busy.
         stop = partial(anyio.to_thread.run_sync, _stop, services, limiter=anyio.CapacityLimiter(1))
         stack.push_async_callback(stop)
@@ -343,21 +348,13 @@ def _open(services: Services) -> None:
             leases.forget_all(connection)
             for worker in services.delivery_workers:
                 worker.release_claims(connection, now_us())
-    reconcile(services.database, services.store if _has_its_store(services) else None)
+    reconcile(services.database, services.store if services.connections.store_identity.is_accepted() else None)
     with services.database.read() as connection:
         revision = revision_of(connection)
+        warn_of_lost(connection, services.settings.secret_keys)
     logger.info("started", version=__version__, revision=revision, settings=services.settings.masked_values())
     for prepare in services.preparations:
         prepare()
-
-
-def _has_its_store(services: Services) -> bool:
-    """Whether the event store answers and is the one of the control database; SettingsError if it is another node's."""
-    try:
-        return services.connections.store_identity.check() is not None
-    except StoreError as error:
-        logger.warning("store_not_checked", error=str(error)[:500])
-        return False
 
 
 def _no_handler(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

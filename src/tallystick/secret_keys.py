@@ -8,6 +8,8 @@ with one of the two.
 import hmac
 import os
 import secrets
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +50,19 @@ def read_or_create_key(data_dir: Path, *, make: bool) -> str:
     if not kept.exists():
         _create_key(kept)
     return _read_key(kept)
+
+
+def holds_secrets(database_file: Path) -> bool:
+    """Whether a SQLite file has encrypted values, which a new key would not decrypt; True if it cannot be read."""
+    if not database_file.exists() or database_file.stat().st_size == 0:
+        return False
+    sealed = "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = ?"
+    try:
+        with closing(sqlite3.connect(f"{database_file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            tables = [name for (name,) in connection.execute(sealed, ("sealed",)).fetchall()]
+            return any(connection.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone() for name in tables)  # noqa: S608
+    except sqlite3.Error:
+        return True
 
 
 def read_previous_key(data_dir: Path) -> str:

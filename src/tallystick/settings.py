@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tallystick.errors import SettingsError
-from tallystick.secret_keys import SecretKeys, read_or_create_key, read_previous_key
+from tallystick.secret_keys import KEPT_FILE, SecretKeys, holds_secrets, read_or_create_key, read_previous_key
 from tallystick.setting_values import (
     SECRET_LENGTH,
     Network,
@@ -288,6 +288,13 @@ def _kept_keys(data_dir: Path, database_url: str, make: bool) -> tuple[str, str]
         raise SettingsError(
             f"{PREFIX}SECRET_KEY: required with PostgreSQL, and the same on every node. "
             "Use the output of: openssl rand -hex 32."
+        )
+    lost = data_dir / KEPT_FILE
+    if make and not lost.exists() and holds_secrets(Path(database_url.removeprefix("sqlite:///"))):
+        raise SettingsError(
+            f"{lost} does not exist, but {database_url} has secrets that were encrypted with it: the keys that sign, "
+            "and those of destinations. Put the file back from where you keep it. If there is no copy, go on without "
+            "these secrets: tallystick secret recreate says which they are."
         )
     try:
         return read_or_create_key(data_dir, make=make), read_previous_key(data_dir)

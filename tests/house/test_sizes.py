@@ -47,6 +47,7 @@ CODE_LINES = {
     "a tail of the journal, from which lost events come back; turns to write (journal, integrity, database)": 160,
     "a silent ClickHouse server, for which one caller waits (store)": 98,
     "ids of the event store and the node, leases that fence (ingest, store, work, backup, doctor, cli)": 435,
+    "lost keys and damaged control databases, named with the way back (database, cli, doctor, settings)": 118,
 }
 
 

@@ -27,6 +27,7 @@ from tallystick.backup.manifest import BackupManifest, check_files, files_in, op
 from tallystick.backup.secret_rotation import SEALED_COLUMNS
 from tallystick.backup.tables import backups
 from tallystick.clock import now_us
+from tallystick.database.damage import damage_named
 from tallystick.database.engine import Database
 from tallystick.database.migrate import is_before_first_release, knows, revision_of, upgrade
 from tallystick.durable import replace_file, sync_folder
@@ -158,7 +159,7 @@ def _control_content(settings: Settings) -> str | None:
         return None
     database = Database(settings.database_url, pool_size=1)
     try:
-        with database.read() as connection:
+        with damage_named(settings.database_url), database.read() as connection:
             names = set(inspect(connection).get_table_names())
             if "organizations" in names and connection.execute(text("SELECT 1 FROM organizations")).first():
                 return "The control database already contains organizations."

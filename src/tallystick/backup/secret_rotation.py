@@ -4,21 +4,45 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import structlog
 from sqlalchemy import Column, Connection, RowMapping, select, update
 
 from tallystick.access.secret import DecryptionFailed, SecretBox
+from tallystick.access.tables import organizations
 from tallystick.destinations.tables import destinations
 from tallystick.ledger.tables import signing_keys
 from tallystick.secret_keys import SecretKeys
 
 # Every column of stored secrets; a test compares them with those that `sealed_column` declares.
 SEALED_COLUMNS: tuple[Column[Any], ...] = (signing_keys.c.sealed, destinations.c.sealed)
+logger = structlog.get_logger(__name__)
 CURRENT, PREVIOUS, LOST = "current", "previous", "lost"
 
 
 def count_sealed(connection: Connection, keys: SecretKeys) -> Counter[str]:
     """The numbers of stored secrets of the `current` key, of a `previous` one, and of none (`lost`)."""
     return Counter(state for _, _, state, _ in _sealed(connection, keys, lock=False))
+
+
+def warn_of_lost(connection: Connection, keys: SecretKeys) -> None:
+    """Log that there are stored secrets that none of the keys decrypts."""
+    if lost := count_sealed(connection, keys)[LOST]:
+        logger.error("secrets_not_decrypted", secrets=lost, advice="See tallystick doctor.")
+
+
+def lost_secrets(connection: Connection, keys: SecretKeys) -> list[str]:
+    """For each organization with secrets that no key decrypts a line that says which: signing keys, destinations."""
+    found: dict[str, dict[str, int]] = {}
+    for column, row, state, _ in _sealed(connection, keys, lock=False):
+        if state == LOST:
+            slug = select(organizations.c.slug).where(organizations.c.org_id == row["org_id"])
+            name = connection.execute(slug).scalar() or str(row["org_id"])
+            kinds = found.setdefault(name, {})
+            kinds[column.table.name] = kinds.get(column.table.name, 0) + 1
+    return [
+        f"{slug}: {', '.join(f'{number:,} {kind.replace(chr(95), chr(32))}' for kind, number in sorted(kinds.items()))}"
+        for slug, kinds in sorted(found.items())
+    ]
 
 
 def reseal(connection: Connection, keys: SecretKeys) -> Counter[str]:

@@ -8,20 +8,28 @@ from sqlalchemy.exc import OperationalError
 
 from tallystick.access.audit import Caller
 from tallystick.cli.terminal import CommandFailed
+from tallystick.database.damage import damage_named
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
+from tallystick.ingest.store_identity import refuse_lost_database
 from tallystick.settings import Settings
 
 CLI_CALLER = Caller(source="cli")
 
 
 @contextmanager
-def control_database() -> Iterator[Database]:
-    """The control database of the settings, migrated to the current version; closed at the end."""
-    database = Database(Settings.load(os.environ).database_url, pool_size=1)
+def control_database(*, make: bool = True) -> Iterator[Database]:
+    """The control database of the settings, migrated to the current version; closed at the end.
+
+    `make`: the secret key, if there is none yet.
+    """
+    settings = Settings.load(os.environ, make=make)
+    refuse_lost_database(settings.database_url, settings.data_dir)
+    database = Database(settings.database_url, pool_size=1)
     try:
-        upgrade(database)
-        yield database
+        with damage_named(settings.database_url):
+            upgrade(database)
+            yield database
     except OperationalError as error:
         raise CommandFailed(
             f"The control database is not available ({error.orig}). "

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from tallystick.backup.data_dir_lock import is_locked, lock_data_dir, server_key_mark
-from tallystick.backup.secret_rotation import LOST, PREVIOUS, SEALED_COLUMNS, count_sealed, reseal
+from tallystick.backup.secret_rotation import LOST, PREVIOUS, SEALED_COLUMNS, count_sealed, lost_secrets, reseal
 from tallystick.cli.control_database import control_database
 from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say
 from tallystick.database.engine import Database
 from tallystick.database.scrub import scrub
-from tallystick.secret_keys import PREVIOUS_FILE, key_mark, replace_key
+from tallystick.secret_keys import KEPT_FILE, PREVIOUS_FILE, SecretKeys, key_mark, read_or_create_key, replace_key
 from tallystick.settings import Settings
 
 app = typer.Typer()
@@ -65,6 +65,28 @@ def rotate(
             "Now remove TALLYSTICK_SECRET_KEY_OLD and restart all servers: links that the previous key signed end "
             "then. Backups made until now need the previous key: keep it for them."
         )
+
+
+@secret.command()
+def recreate(json: JsonOption = False) -> None:
+    """Create a new secret key in place of a lost one, and list the stored secrets that are lost with it.
+
+    Look for a copy of secret.key first: after this, nothing more is signed in the logs whose signing keys are lost, and
+    the destinations have to be created again. Stop the server first.
+    """
+    settings = Settings.load(os.environ, make=False)
+    if settings.secret_key:
+        raise CommandFailed("The secret key is not lost. To replace it: tallystick secret rotate")
+    with control_database(make=False) as database, lock_data_dir(settings.data_dir):
+        key = read_or_create_key(settings.data_dir, make=True)
+        with database.read() as connection:
+            lost = lost_secrets(connection, SecretKeys(key))
+    if json:
+        emit({"lost": lost})
+        return
+    say(f"A new secret key is in {settings.data_dir / KEPT_FILE}: keep a copy of it.")
+    for line in lost:
+        say(f"Lost: {line}")
 
 
 def _rotate_kept_key(database: Database, settings: Settings, skip_lost: bool) -> Counter[str]:

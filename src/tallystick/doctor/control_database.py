@@ -6,16 +6,19 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from tallystick.access.tables import organizations
 from tallystick.backup import request
 from tallystick.backup.secret_rotation import LOST, PREVIOUS, count_sealed
 from tallystick.clock import DAY_US, SECOND_US, now_us, rfc3339
+from tallystick.database.damage import RESTORE, is_damage
 from tallystick.database.engine import Database
 from tallystick.database.migrate import newest, revision_of
 from tallystick.doctor.check_result import CheckResult, fine, problem, warning
 from tallystick.erasure.tables import erasures
+from tallystick.errors import SettingsError
+from tallystick.ingest.store_identity import refuse_lost_database
 from tallystick.integrity.damaged_parts import read_damaged
 from tallystick.integrity.rounds import count_differences
 from tallystick.journal import batches, set_aside
@@ -45,6 +48,11 @@ JOURNAL_DELAY_US = 300 * SECOND_US
 def check_database(settings: Settings) -> Iterator[CheckResult]:
     """Checks that the control database answers and has the current schema, then runs CHECKS on its content."""
     name = "control database"
+    try:
+        refuse_lost_database(settings.database_url, settings.data_dir)
+    except SettingsError as error:
+        yield problem(name, error.detail, RESTORE)
+        return
     if does_not_exist(settings):
         yield warning(name, "Does not exist yet.", "The server creates it when it first starts.")
         return
@@ -65,7 +73,9 @@ def check_database(settings: Settings) -> Iterator[CheckResult]:
             for look in CHECKS:
                 yield from look(connection, settings)
     except SQLAlchemyError as error:
-        yield problem(name, f"Not usable: {str(error)[:300]}", "Check TALLYSTICK_DATABASE_URL and that it is up.")
+        damaged = isinstance(error, DatabaseError) and is_damage(error)
+        advice = RESTORE if damaged else "Check TALLYSTICK_DATABASE_URL and that it is up."
+        yield problem(name, f"{'Damaged' if damaged else 'Not usable'}: {str(error)[:300]}", advice)
     finally:
         database.close()
 

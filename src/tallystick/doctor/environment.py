@@ -61,7 +61,8 @@ def check_data_directory(settings: Settings) -> Iterator[CheckResult]:
         yield problem(
             name,
             f"{place / KEPT_FILE} does not exist.",
-            "The server creates it only when it first starts. Restore it from where you keep it.",
+            "The server creates it only when it first starts. Restore it from where you keep it; if it is lost: "
+            "tallystick secret recreate",
         )
     if kept := [path for path in loose if path.name.startswith(KEPT_FILE)]:
         yield problem(name, f"Other users can read {_named(kept)}.", f"chmod 600 {kept[0]}")

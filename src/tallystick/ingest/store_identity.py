@@ -16,13 +16,16 @@ from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 
 from tallystick import telemetry
+from tallystick.database.damage import RESTORE, has_no_tables
 from tallystick.database.engine import Database
 from tallystick.durable import replace_file
 from tallystick.errors import SettingsError
 from tallystick.ingest.tables import store_identity
+from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 
 NODE_FILE = "node.id"
@@ -90,6 +93,14 @@ class StoreIdentity:
             telemetry.store_is_other.set(0)
         return found
 
+    def is_accepted(self) -> bool:
+        """Whether the store answers and is the right one; SettingsError if it belongs to another node."""
+        try:
+            return self.check() is not None
+        except StoreError as error:
+            logger.warning("store_not_checked", error=str(error)[:500])
+            return False
+
     def _refuse(self, why: str) -> None:
         if self._store.guard.refusal != why:
             logger.error("event_store_not_accepted", reason=why)
@@ -143,6 +154,19 @@ def adopt_next(connection: Connection, data_dir: Path, *, embedded: bool) -> Non
     """Let the store that this node opens next be accepted as it is; a server of another node ends then."""
     values = {"store_id": None, "node_id": make_node_id(data_dir) if embedded else None}
     _write(connection, _row(connection), values)
+
+
+def refuse_lost_database(database_url: str, data_dir: Path) -> None:
+    """Raise SettingsError if the SQLite file is damaged, or gone or empty beside a data directory in use."""
+    url = make_url(database_url)
+    if url.get_backend_name() != "sqlite":
+        return
+    file = Path(url.database or "")
+    if has_no_tables(file) and (data_dir / NODE_FILE).exists():
+        raise SettingsError(
+            f"The control database {file} is {'empty' if file.exists() else 'gone'}, but {data_dir} belongs to one. "
+            f"{RESTORE}. To begin anew, choose an empty TALLYSTICK_DATA_DIR."
+        )
 
 
 def read_node_id(data_dir: Path) -> UUID | None:
