@@ -15,8 +15,11 @@ from tallystick.ingest import shipments
 from tallystick.ingest.shipper import Shipper
 from tallystick.journal import batches, set_aside
 from tallystick.query.conditions import Equals, Query
+from tallystick.search import scan
 from tallystick.store.errors import StoreError
 from tests.fixtures.spine import Spine
+
+whole = batches.read
 
 
 def event(number: int, **more: object) -> dict[str, object]:
@@ -244,3 +247,15 @@ def test_no_organization_waits_for_ever_beside_many_small_ones(sqlite_spine: Spi
     before = len(sqlite_spine.indexes(large.org_id))
     sqlite_spine.shipper.step()
     assert len(sqlite_spine.indexes(large.org_id)) == before + 2
+
+
+def test_a_backlog_is_read_piece_by_piece_and_whole(spine: Spine, monkeypatch: pytest.MonkeyPatch) -> None:
+    scope = spine.organization()
+    for number in range(5):
+        spine.record(scope, event(number), event(number))
+    monkeypatch.setattr(scan, "JOURNAL_EVENTS", 3)
+    read: list[int] = []
+    monkeypatch.setattr(batches, "read", lambda *args, **options: read.append(args[2]) or whole(*args, **options))
+    found = [index for index, _ in scan.read_unstored(spine.database, scope, 1, spine.size(scope.org_id) - 1)]
+    assert found == list(range(1, spine.size(scope.org_id) - 1))
+    assert len(read) >= 3

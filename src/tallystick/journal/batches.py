@@ -53,9 +53,12 @@ def read(connection: Connection, org_id: UUID, first: int, end: int, *, most: in
 
     With `most`, at most about as many events, and fewer where these have more than MOST_BYTES.
     """
+    # The batch that holds `first`, found by the primary key: all before it would be read otherwise.
+    holder = select(func.max(journal.c.first_index)).where(journal.c.org_id == org_id, journal.c.first_index <= first)
     statement = (
         select(journal.c.first_index, journal.c.events, journal.c.body)
         .where(journal.c.org_id == org_id, journal.c.first_index < end)
+        .where(journal.c.first_index >= func.coalesce(holder.scalar_subquery(), 0))
         .where(journal.c.first_index + journal.c.events > first)
         .order_by(journal.c.first_index)
     )

@@ -22,6 +22,7 @@ from tallystick.work.stop_signal import check_stop
 STEP = 5_000
 WIDEST = 64  # steps: what one question reads is bounded, whatever it finds
 RECORDS_AT_ONCE = 100  # each may be as large as an event can be
+JOURNAL_EVENTS = 5_000  # read from the journal at once
 
 
 def in_order_of_index(
@@ -105,12 +106,24 @@ def explanatory_records(database: Database, store: EventStore, scope: Scope, end
 
 
 def read_unstored(database: Database, scope: Scope, first: int, end: int) -> Iterator[tuple[int, Record]]:
-    """The events with first ≤ index < end that are in the journal or set aside."""
+    """The events with first ≤ index < end that are in the journal or set aside, each once.
+
+    The journal is read piece by piece, so that a long backlog never lies in memory as a whole.
+    """
+    read: list[range] = []
+    at = first
+    while at < end:
+        with database.read() as connection:
+            waiting = batches.read(connection, scope.org_id, at, end, most=JOURNAL_EVENTS)
+        for batch in waiting:
+            yield from ((index, one) for index, one in enumerate(batch.records, batch.first) if at <= index < end)
+            if read and read[-1].stop == batch.first:
+                read[-1] = range(read[-1].start, batch.end)
+            else:
+                read.append(range(batch.first, batch.end))
+        at = waiting[-1].end if waiting else end
     with database.read() as connection:
-        waiting = batches.read(connection, scope.org_id, first, end)
         aside = set_aside.of_organization(connection, scope.org_id)
-    for batch in waiting:
-        for index, record in enumerate(batch.records, batch.first):
-            if first <= index < end:
-                yield index, record
-    yield from ((index, record) for index, record in aside if first <= index < end)
+    for index, record in aside:
+        if first <= index < end and not any(index in indexes for indexes in read):
+            yield index, record
