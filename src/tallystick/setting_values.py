@@ -4,9 +4,10 @@ Each function returns the value, or raises ValueError with what to write instead
 """
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 SECRET_LENGTH = 32
 
@@ -69,6 +70,46 @@ def read_url(*schemes: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def read_events_url(text: str) -> str:
+    """The URL of an event store, with a valid port and options that the driver knows, each of its type."""
+    read_url("chdb", "clickhouse", "clickhouses")(text)
+    if urlsplit(text).scheme != "chdb":
+        _ = urlsplit(text).port  # ValueError for one that is no number
+        events_url_options(text)
+    elif urlsplit(text).query:
+        raise ValueError("the embedded event store has no options: leave out the part from ? on")
+    return text
+
+
+def events_url_options(url: str) -> dict[str, str | int | bool]:
+    """The options in the URL of a ClickHouse server (`?connect_timeout=5&verify=false`), each of its type."""
+    options: dict[str, str | int | bool] = {}
+    for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True):
+        if name not in EVENTS_OPTIONS:
+            close = get_close_matches(name, EVENTS_OPTIONS, 1)
+            advice = f"did you mean {close[0]}?" if close else f"known are {', '.join(EVENTS_OPTIONS)}"
+            raise ValueError(f"unknown option {name}; {advice}")
+        if name in options:
+            raise ValueError(f"the option {name} is given twice")
+        try:
+            options[name] = EVENTS_OPTIONS[name](value)
+        except ValueError as problem:
+            raise ValueError(f"option {name}: {problem}") from None
+    return options
+
+
+def _read_switch(text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise ValueError("use true or false")
+    return text.lower() in ("true", "1")
+
+
+def _read_filled(text: str) -> str:
+    if not text:
+        raise ValueError("give a value, or leave the option out")
+    return text
 
 
 def read_database_url(text: str) -> str:
@@ -160,3 +201,17 @@ def read_secret(text: str) -> str:
     if text and len(text) < SECRET_LENGTH:
         raise ValueError(f"use at least {SECRET_LENGTH} random characters, such as the output of: openssl rand -hex 32")
     return text
+
+
+EVENTS_OPTIONS: dict[str, Callable[[str], str | int | bool]] = {
+    "connect_timeout": read_whole_number(1, 600),
+    "send_receive_timeout": read_whole_number(1, 3600),
+    "verify": _read_switch,
+    "ca_cert": _read_filled,
+    "client_cert": _read_filled,
+    "client_cert_key": _read_filled,
+    "server_host_name": _read_filled,
+    "http_proxy": _read_filled,
+    "https_proxy": _read_filled,
+    "proxy_path": _read_filled,
+}

@@ -20,6 +20,7 @@ from tallystick.setting_values import (
     read_archive,
     read_database_url,
     read_endpoint,
+    read_events_url,
     read_folder,
     read_mail_from,
     read_networks,
@@ -33,7 +34,6 @@ from tallystick.setting_values import (
     read_smtp_url,
     read_targets,
     read_text,
-    read_url,
     read_whole_number,
 )
 
@@ -61,8 +61,10 @@ class Settings:
         shown="SQLite in the data directory",
     )  # fmt: skip
     events_url: str = _setting(
-        "", "The event store: embedded (`chdb:///path`), `clickhouse://…`, or `clickhouses://…` for TLS.",
-        read_url("chdb", "clickhouse", "clickhouses"), shown="`chdb://<data directory>/events`",
+        "",
+        "The event store: embedded (`chdb:///path`), or one ClickHouse server: `clickhouse://…`, or `clickhouses://…` "
+        "for TLS.",
+        read_events_url, shown="`chdb://<data directory>/events`",
     )  # fmt: skip
     public_url: str = _setting(
         "http://127.0.0.1:8765",

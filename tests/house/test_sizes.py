@@ -48,6 +48,7 @@ CODE_LINES = {
     "a silent ClickHouse server, for which one caller waits (store)": 98,
     "ids of the event store and the node, leases that fence (ingest, store, work, backup, doctor, cli)": 435,
     "lost keys and damaged control databases, named with the way back (database, cli, doctor, settings)": 118,
+    "options and version of a ClickHouse server, checked (setting_values, store)": 82,
 }
 
 

@@ -1,13 +1,18 @@
 """The pool of clients: how it connects, and what it does after an error."""
 
+import inspect
 import socket
 import threading
 
 import pytest
+from clickhouse_connect.driver.httpclient import HttpClient
 
 from tallystick.errors import SettingsError
+from tallystick.setting_values import EVENTS_OPTIONS, events_url_options
+from tallystick.settings import Settings
 from tallystick.store.clients import Bounds, Clients
 from tallystick.store.errors import StoreError
+from tallystick.store.events import _check_version
 
 TLS_HANDSHAKE = 0x16
 
@@ -53,3 +58,46 @@ def test_an_unreachable_server_is_a_store_error() -> None:
         port = probe.getsockname()[1]
     with pytest.raises(StoreError), Clients(f"clickhouse://127.0.0.1:{port}", Bounds()).borrow():
         pass
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("secure=false", "unknown option secure"),
+        ("conect_timeout=5", "did you mean connect_timeout"),
+        ("username=", "unknown option username"),
+        ("connect_timeout=soon", "option connect_timeout"),
+        ("verify=maybe", "use true or false"),
+        ("verify=1&verify=0", "given twice"),
+    ],
+)
+def test_an_option_of_the_url_that_is_unknown_or_of_another_type_is_named(options: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words) as told:
+        Settings.load({"TALLYSTICK_EVENTS_URL": f"clickhouse://host/events?{options}"}, make=False)
+    assert "TALLYSTICK_EVENTS_URL" in told.value.detail
+
+
+def test_a_port_that_is_no_number_and_options_of_the_embedded_store_are_named() -> None:
+    for url in ("clickhouse://host:https/events", "chdb:///data?verify=1"):
+        with pytest.raises(SettingsError, match="TALLYSTICK_EVENTS_URL"):
+            Settings.load({"TALLYSTICK_EVENTS_URL": url}, make=False)
+
+
+def test_options_of_the_url_have_their_types() -> None:
+    found = events_url_options("clickhouses://host/events?connect_timeout=5&verify=false&ca_cert=/etc/ca.pem")
+    assert found == {"connect_timeout": 5, "verify": False, "ca_cert": "/etc/ca.pem"}
+
+
+def test_every_option_of_the_url_is_one_of_the_driver() -> None:
+    assert set(EVENTS_OPTIONS) <= set(inspect.signature(HttpClient.__init__).parameters)
+
+
+@pytest.mark.parametrize("version", ["24.8.4.13", "25.12.1.1", "26.8.9.9"])
+def test_a_server_that_is_too_old_is_named_with_the_version_that_is_needed(version: str) -> None:
+    with pytest.raises(SettingsError, match=r"26\.9 or newer"):
+        _check_version(version)
+
+
+@pytest.mark.parametrize("version", ["26.9.2.1", "26.10.1", "27.1.1.1-lts"])
+def test_a_newer_server_is_accepted(version: str) -> None:
+    _check_version(version)

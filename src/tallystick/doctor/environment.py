@@ -114,6 +114,7 @@ def _check_opened_store(settings: Settings) -> CheckResult:
     store = EventStore(settings.events_url)
     try:
         store.ping()
+        store.check_version()
         if belonging := _check_identity(settings, store):
             return belonging
         if why := erasing.failure_of_changes(store):
@@ -122,6 +123,8 @@ def _check_opened_store(settings: Settings) -> CheckResult:
             advice = "The Integrity page lists them; a backup may contain them."
             return problem("event store", f"{count:,} events that are in the logs are missing from it.", advice)
         return fine("event store", "Answers; no server is running here." if store.embedded else "Answers.")
+    except SettingsError as error:
+        return problem("event store", error.detail, "See docs/operate/run.md.")
     except StoreError as error:
         advice = "Check TALLYSTICK_EVENTS_URL and that it is running. Until then, events are recorded in the journal."
         return problem("event store", f"No answer: {str(error)[:300]}", advice)

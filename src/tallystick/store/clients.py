@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from tallystick.errors import SettingsError
+from tallystick.setting_values import events_url_options
 from tallystick.store.engine_priority import ENGINE_PRIORITY
 from tallystick.store.errors import StoreDamaged, StoreError, has_timed_out, translate
 from tallystick.store.silence import Silence
@@ -71,7 +72,7 @@ def connect(url: str, bounds: Bounds) -> Client:
         raise SettingsError("TALLYSTICK_EVENTS_URL must begin with chdb:///, clickhouse:// or clickhouses://")
     secure = parts.scheme == "clickhouses"
     options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "send_receive_timeout": bounds.answer_seconds}
-    options |= parse_qsl(parts.query)
+    options |= events_url_options(url)
     return clickhouse_connect.get_client(
         **options,
         host=parts.hostname or "127.0.0.1",

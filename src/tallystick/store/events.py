@@ -1,5 +1,6 @@
 """The event store client: writing rows, asking which are there, and the basic ways of reading."""
 
+import re
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
@@ -33,6 +34,7 @@ ENGINE = MergeTree ORDER BY org_id"""
 
 Parameters = dict[str, Any]
 LEAST_SECONDS = 0.01
+LEAST_VERSION = (26, 9)  # of a ClickHouse server: that of the embedded engine, which all tests run with
 PING_SECONDS = 5
 _PIECE = 1 << 20
 _STREAMED = 1024  # rows of a streamed block: the largest events have 64 MB
@@ -78,6 +80,7 @@ class EventStore:
     def open(self) -> None:
         """Create the missing tables. Safe to call again, and from several nodes."""
         with self._writers.borrow() as client:
+            _check_version(client.server_version or "")
             for statement in (CREATE_EVENTS, CREATE_IDENTITY, CREATE_PROBE, CREATE_ERASING, CREATE_REPLAYED):
                 client.command(statement, settings=CREATE_SETTINGS)
             _check_columns(client)
@@ -86,6 +89,11 @@ class EventStore:
             client.command(
                 "INSERT INTO store_identity SELECT generateUUIDv4() WHERE (SELECT count() FROM store_identity) = 0"
             )
+
+    def check_version(self) -> None:
+        """Raise SettingsError if the server is too old."""
+        with self._pinger.borrow() as client:
+            _check_version(client.server_version or "")
 
     def identities(self) -> list[UUID]:
         """The store's id, in rare cases several, ascending: two servers that made the tables at once gave one each."""
@@ -226,6 +234,16 @@ class EventStore:
     def close(self) -> None:
         for clients in (self._readers, self._pinger, self._writers):
             clients.close()
+
+
+def _check_version(version: str) -> None:
+    """An older server knows neither the text indexes nor their settings, and would say so in many ways."""
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < LEAST_VERSION:
+        least = ".".join(map(str, LEAST_VERSION))
+        raise SettingsError(
+            f"The event store is ClickHouse {version}; Tallystick needs one server of version {least} or newer. "
+            "Upgrade it, or point TALLYSTICK_EVENTS_URL to another one."
+        )
 
 
 def _check_columns(client: Client) -> None:
