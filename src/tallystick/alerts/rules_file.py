@@ -39,6 +39,7 @@ MOST_TEST_EVENTS = 20_000  # of all tests of a file
 MOST_NODES = 50_000
 MOST_DEPTH = 20
 MOST_NUMBER = 100  # characters
+_DIGITS = "0123456789abcdefABCDEFxo:._+-"  # and signs that a number can have
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _UNTEXT = re.compile("[\0\ud800-\udfff]")
 _OWN = ("name", "severity", "runbook", "destinations", "enabled", "tests", "id", "about", "often")
@@ -139,13 +140,20 @@ MOST_BYTES = 2 << 20 if yaml.__with_libyaml__ else 1 << 18
 
 
 class _Loader(_SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """Resolves plain values as YAML does, but refuses long numbers: reading one takes the square of its length."""
+    """Resolves plain values as YAML does, but refuses long numbers: reading one takes the square of its length.
+
+    Only the beginning of a long value is resolved: what YAML takes for a number is matched by slow expressions.
+    """
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-        tag = super().resolve(kind, value, implicit)
-        if kind is yaml.ScalarNode and len(value) > MOST_NUMBER and tag in _NUMBERS:
-            raise _bad("A number is too large.")
-        return tag
+        if kind is not yaml.ScalarNode or len(value) <= MOST_NUMBER:
+            return super().resolve(kind, value, implicit)
+        tag = super().resolve(kind, value[:MOST_NUMBER].rstrip(":._+-"), implicit)
+        if tag not in _NUMBERS:
+            return tag
+        if value.strip(_DIGITS):
+            return self.DEFAULT_SCALAR_TAG
+        raise _bad("A number is too large.")
 
 
 def _load(text: str) -> Any:
