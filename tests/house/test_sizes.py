@@ -44,7 +44,7 @@ CODE_LINES = {
     "events that the store lacks, found and named (integrity, journal, store, search, exports, web)": 1000,
     "metrics that are measured on a timer by every node (monitoring, telemetry, work)": 298,
     "a start that looks at all organizations at once (ingest, ledger, erasure)": 142,
-    "a tail of the journal, from which lost events come back; turns to write (journal, integrity, database)": 160,
+    "a tail of the journal, from which lost events come back; turns to write (journal, integrity, database)": 164,
     "a silent ClickHouse server, for which one caller waits (store)": 98,
     "ids of the event store and the node, leases that fence (ingest, store, work, backup, doctor, cli)": 435,
     "lost keys and damaged control databases, named with the way back (database, cli, doctor, settings)": 118,
