@@ -31,10 +31,10 @@ class Connections:
         self.live = Database(url, pool_size=LIVE_THREADS, threads=LIVE_THREADS)
         bounds = Bounds(
             # Each search may count beside it.
-            settings.events_clients + COUNT_WORKERS,
-            settings.events_threads,
-            settings.events_memory_mb,
-            settings.events_cache_mb,
+            clients=settings.events_clients + COUNT_WORKERS,
+            threads=settings.events_threads,
+            memory_mb=settings.events_memory_mb,
+            cache_mb=settings.events_cache_mb,
         )
         self.store = EventStore(settings.events_url, bounds)
         self.background_store = self.store.with_readers(BACKGROUND_CLIENTS)

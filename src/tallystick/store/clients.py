@@ -22,7 +22,7 @@ ANSWER_SECONDS = 30
 BORROW_SECONDS = 60  # for which a thread waits for a client that others use
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """Resource limits of the event store. `memory_mb` and `cache_mb` apply to the embedded engine as a whole.
 

@@ -2,7 +2,6 @@
 
 import re
 
-import urllib3.exceptions
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
 from tallystick.errors import Outage
@@ -71,7 +70,7 @@ def has_timed_out(error: BaseException) -> bool:
     causes: list[object] = [error]
     while causes:
         cause = causes.pop()
-        if isinstance(cause, TimeoutError | urllib3.exceptions.TimeoutError):
+        if isinstance(cause, TimeoutError):
             return True
         if isinstance(cause, BaseException):
             causes += [cause.__cause__, getattr(cause, "reason", None)]
