@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import delete
 
 from tallystick import clock, telemetry
-from tallystick.clock import DAY_US, SECOND_US, rfc3339
+from tallystick.clock import DAY_US
 from tallystick.integrity import missing_events
 from tallystick.integrity.checker import Checker
 from tallystick.integrity.missing_events import MissingEvents
@@ -14,26 +14,15 @@ from tallystick.query.scope import Scope
 from tallystick.retention.purge import Purger
 from tallystick.retention.tables import purged_indexes
 from tests.fixtures.spine import Spine
+from tests.integrity.lost_events import COUNT, organization, purge
 
 pytestmark = pytest.mark.one_engine
-
-COUNT = 40  # events of an organization, its own first action included
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(missing_events, "BLOCK", 8)
     monkeypatch.setattr(missing_events, "WINDOW", 16)
-
-
-def organization(spine: Spine, slug: str = "acme", *, old: int = 0) -> Scope:
-    """An organization with COUNT stored events, of which the oldest `old` ones are past their retention."""
-    scope = spine.organization(slug, days=30)
-    long_ago = rfc3339(clock.now_us() - 31 * DAY_US)
-    events = [{"action": "user.login", "timestamp": long_ago} for _ in range(old)]
-    spine.record(scope, *events, *[{"action": "user.login"}] * (COUNT - 1 - old))
-    spine.ship()
-    return scope
 
 
 def missing(spine: Spine, scope: Scope) -> list[MissingRange]:
@@ -47,15 +36,6 @@ def ranges(spine: Spine, scope: Scope) -> list[tuple[int, int]]:
 
 def checker(spine: Spine) -> MissingEvents:
     return MissingEvents(spine.database, spine.store)
-
-
-def purge(spine: Spine) -> None:
-    now = clock.now_us()
-    for _ in range(4):
-        Purger(spine.database, spine.store).step(now)
-        spine.sequencer.tick([])
-        now += 400 * SECOND_US
-    spine.ship()
 
 
 def test_a_whole_store_has_no_missing_events(spine: Spine) -> None:

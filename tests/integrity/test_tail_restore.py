@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select, update
 
 from tallystick import clock
-from tallystick.clock import DAY_US, SECOND_US, rfc3339
+from tallystick.clock import DAY_US
 from tallystick.erasure.stages import ErasureStages
 from tallystick.errors import Unavailable
 from tallystick.integrity.missing_events import MissingEvents
@@ -12,25 +12,13 @@ from tallystick.journal import tail
 from tallystick.journal.missing_ranges import IndexGap, read_missing, replace_missing
 from tallystick.journal.tables import journal_tail
 from tallystick.query.scope import Scope
-from tallystick.retention.purge import Purger
 from tallystick.search.integrity import differences
 from tallystick.store import expiry
 from tallystick.work import leases
 from tests.fixtures.spine import Spine
+from tests.integrity.lost_events import COUNT, organization, purge
 
 pytestmark = pytest.mark.one_engine
-
-COUNT = 30  # events of an organization, its own first action included
-
-
-def organization(spine: Spine, slug: str = "acme", *, old: int = 0) -> Scope:
-    """An organization with COUNT stored events, of which the oldest `old` ones are past their retention."""
-    scope = spine.organization(slug, days=30)
-    long_ago = rfc3339(clock.now_us() - 31 * DAY_US)
-    expired = [{"action": "user.login", "timestamp": long_ago}] * old
-    spine.record(scope, *expired, *[{"action": "user.login"}] * (COUNT - 1 - old))
-    spine.ship()
-    return scope
 
 
 def kept(spine: Spine, scope: Scope) -> list[int]:
@@ -47,15 +35,6 @@ def missing(spine: Spine, scope: Scope) -> list[tuple[int, int]]:
 
 def check(spine: Spine) -> None:
     MissingEvents(spine.database, spine.store).step()
-
-
-def purge(spine: Spine) -> None:
-    now = clock.now_us()
-    for _ in range(4):
-        Purger(spine.database, spine.store).step(now)
-        spine.sequencer.tick([])
-        now += 400 * SECOND_US
-    spine.ship()
 
 
 def held_by_another(spine: Spine) -> None:
