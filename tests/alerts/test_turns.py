@@ -101,6 +101,62 @@ def test_a_transaction_writes_a_bounded_number_of_alerts_and_none_is_lost_or_dou
     assert len({alert.event_ids for alert in mine(watch, scope, rule)}) == 100
 
 
+def test_organizations_that_fire_much_are_written_in_transactions_of_their_own(sqlite_watch, monkeypatch):
+    monkeypatch.setattr(evaluator, "MOST_FIRINGS", 10)
+    watch = sqlite_watch
+    scopes = [watch.spine.organization(slug) for slug in ("one", "two", "three")]
+    watch.settle()
+    rules = [watch.rule(scope, **ONCE) for scope in scopes]
+    for scope in scopes:
+        watch.spine.record(scope, *[failed(number) for number in range(6)])
+    numbers = []
+    write_results = evaluator.write_results
+
+    def count_alerts(*arguments, **named):
+        alerts = write_results(*arguments, **named)
+        numbers.append(sum(alerts.values()))
+        return alerts
+
+    monkeypatch.setattr(evaluator, "write_results", count_alerts)
+    watch.evaluator.step()
+    assert len(numbers) == 3 and max(numbers) <= 10
+    assert [len(mine(watch, scope, rule)) for scope, rule in zip(scopes, rules, strict=True)] == [6, 6, 6]
+
+
+def test_a_transaction_that_takes_long_makes_the_next_batch_smaller(sqlite_watch, monkeypatch):
+    watch = sqlite_watch
+    scope = watch.spine.organization()
+    watch.settle()
+    rule = watch.rule(scope, **ONCE)
+    watch.spine.record(scope, *[failed(number) for number in range(30)])
+    monkeypatch.setattr(evaluator, "WRITE_SECONDS", 0.0)
+    before = next_index(watch, scope)
+    watch.evaluator.step()
+    first = next_index(watch, scope)
+    watch.evaluator.step()
+    assert first - before > next_index(watch, scope) - first == 1
+    watch.settle()
+    assert len(mine(watch, scope, rule)) == 30
+
+
+def test_a_late_beginning_of_a_sequence_tells_of_its_end_in_an_earlier_batch(sqlite_watch, monkeypatch):
+    monkeypatch.setattr(evaluator, "FIRST_EVENTS", 1)
+    monkeypatch.setattr(evaluator, "LEAST_EVENTS", 0)
+    watch = sqlite_watch
+    scope = watch.spine.organization()
+    watch.settle()
+    rule = watch.rule(
+        scope, kind="sequence", query="action:user.disabled", group_by="resource", then="action:project.deleted",
+        then_group_by="user", window_seconds=600,
+    )  # fmt: skip
+    jo = {"type": "user", "id": "usr_9", "name": "jo@acme.com"}
+    disabled = failed(0, "maya@acme.com", action="user.disabled", resource=jo)
+    deleted = failed(10, action="project.deleted", actor={"id": "usr_9", "email": "jo@acme.com"})
+    watch.spine.record(scope, deleted, disabled)
+    watch.settle()
+    assert [alert.group for alert in mine(watch, scope, rule)] == ["jo@acme.com"]
+
+
 def test_hits_of_many_rules_end_a_turn(sqlite_watch, monkeypatch):
     monkeypatch.setattr(evaluation, "MOST_HITS", 100)
     monkeypatch.setattr(evaluation, "LARGEST_BLOCK", 4)

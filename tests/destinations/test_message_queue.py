@@ -66,14 +66,15 @@ def test_a_rule_that_fires_without_end_leaves_room_to_others_and_no_end_of_messa
     monkeypatch.setattr("tallystick.destinations.message_queue.MOST_WAITING", 8)
     made = at.make(receiver.url)
 
-    def put(name: str, source: str) -> None:
+    def put(source: str, *names: str) -> None:
+        org_id, destination_id = made.destination.org_id, made.destination.destination_id
         with at.database.write() as connection:
-            ids = made.destination.org_id, made.destination.destination_id
-            message_queue.enqueue(connection, *ids, message(name), now=at.now, source=source)
+            new = [message_queue.NewMessage(destination_id, message(name), source) for name in names]
+            message_queue.enqueue_all(connection, org_id, new, now=at.now)
 
-    for number in range(20):
-        put(f"loud_{number}", "rul_loud")
-    put("quiet", "rul_quiet")
+    put("rul_loud", *(f"loud_{number}" for number in range(15)))
+    put("rul_loud", *(f"loud_{number}" for number in range(10, 20)))
+    put("rul_quiet", "quiet")
     at.put(made, "test")
     assert sorted(at.state(made)) == ["given_up"] * 16 + ["waiting"] * 6
     at.go()

@@ -49,6 +49,7 @@ CODE_LINES = {
     "ids of the event store and the node, leases that fence (ingest, store, work, backup, doctor, cli)": 435,
     "lost keys and damaged control databases, named with the way back (database, cli, doctor, settings)": 118,
     "options and version of a ClickHouse server, checked (setting_values, store)": 82,
+    "alerts and their messages written with few statements, in short transactions (alerts, destinations)": 106,
 }
 
 

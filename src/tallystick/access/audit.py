@@ -43,20 +43,17 @@ def resource(kind: str, row_id: UUID, prefix: str, name: str) -> dict[str, str]:
     return {"type": kind, "id": ids.encode(prefix, row_id.bytes), "name": name}
 
 
-def record_own(
-    connection: Connection,
-    org_id: UUID,
+def own_event(
     action: str,
     *,
     by: Principal,
     caller: Caller,
     on: Mapping[str, str],
-    now: int,
     changes: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
     session: str = "",
-) -> None:
-    """Write an audit event to the outbox, in the transaction of the change it records.
+) -> dict[str, Any]:
+    """Return an audit event with the fields that a client sends.
 
     `action` is one of the catalogue; `on` is the resource; `session` is the actor's session where the caller has none.
     """
@@ -77,7 +74,25 @@ def record_own(
         "changes": _without_empty(changes or {}),
         "metadata": _without_empty({**(metadata or {}), **proxy}),
     }
-    outbox.write(connection, org_id, _without_empty(event), now=now)
+    return _without_empty(event)
+
+
+def record_own(
+    connection: Connection,
+    org_id: UUID,
+    action: str,
+    *,
+    by: Principal,
+    caller: Caller,
+    on: Mapping[str, str],
+    now: int,
+    changes: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    session: str = "",
+) -> None:
+    """Write an audit event, see `own_event`, to the outbox, in the transaction of the change it records."""
+    event = own_event(action, by=by, caller=caller, on=on, changes=changes, metadata=metadata, session=session)
+    outbox.write(connection, org_id, event, now=now)
 
 
 def record_own_for(

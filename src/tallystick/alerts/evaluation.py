@@ -53,6 +53,14 @@ class BatchResult:
     detectors: Detectors
     hits: int
 
+    @property
+    def firings(self) -> int:
+        return sum(len(result.firings) for result in self.results)
+
+    @property
+    def new_hits(self) -> int:
+        return sum(len(result.hits) for result in self.results)
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -108,7 +116,7 @@ def evaluate_batch(
             _load_sequence_ends(reader, rule, compiled, detector, hits[place], newest_at)
         loaded += len(hits[place])
         results.append(RuleResult(rule, detector, hits[place]))
-        _run(results[-1], records)
+        _run(results[-1], records, reader)
     newest_at = max((record.occurred_at for _, record in events), default=newest_at)
     return BatchResult(org_id, first, next_index, max(at[1], newest_at), rules.versions, results, detectors, loaded)
 
@@ -147,11 +155,12 @@ def _block(events: Sequence[IndexedRecord], first: int, width: int) -> Sequence[
     return events[first : first + width]
 
 
-def _run(result: RuleResult, records: dict[int, Record]) -> None:
+def _run(result: RuleResult, records: dict[int, Record], reader: EventReader | None = None) -> None:
     for firing, hit in run_detector(result.detector, result.hits):
-        # The end of a sequence may lie in an earlier batch; then the alert is about the late event that completed it.
+        # The end of a sequence may lie in an earlier batch, where this hit is a late beginning.
         about = firing.hit.seq if firing.hit else hit.seq
-        result.firings.append((firing, records.get(about) or records[hit.seq]))
+        record = records.get(about) or (reader and reader.read_event(result.rule.org_id, about))
+        result.firings.append((firing, record or records[hit.seq]))
 
 
 def _load_sequence_ends(

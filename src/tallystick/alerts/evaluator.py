@@ -1,7 +1,7 @@
 """The background worker that evaluates new events: a batch of each organization, then one transaction."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 from uuid import UUID
@@ -13,7 +13,7 @@ from tallystick import clock
 from tallystick.access import organizations
 from tallystick.alerts import rule_import, rule_state
 from tallystick.alerts.detector_cache import DetectorCache, Detectors
-from tallystick.alerts.evaluation import MOST_EVENTS, BatchResult, Position, SlowTurn, Turn, evaluate_batch
+from tallystick.alerts.evaluation import MOST_EVENTS, MOST_HITS, BatchResult, Position, SlowTurn, Turn, evaluate_batch
 from tallystick.alerts.event_reader import EventReader
 from tallystick.alerts.rule_compiler import RuleCompiler
 from tallystick.alerts.silence_checks import SilenceChecks
@@ -35,13 +35,14 @@ LEASE_SECONDS = 60
 PAUSE_SECONDS = 5
 FIRST_EVENTS = 128  # of an organization's first turn
 LEAST_EVENTS = 16
+WRITE_SECONDS = 0.05  # of a transaction: recording waits for it
 TURN_SECONDS = 0.25  # of one organization in a step
 # An organization whose turn takes longer, since its rules need much state, is evaluated by a worker of its own kind.
 SLOW_SECONDS = 1.0
 STAY_SECONDS = 60.0  # for so long its turns must have been quick before it is evaluated with the others again
 STEP_SECONDS = 0.5
 REST_SHARE = 0.25  # of the time of a step, while more events wait: recording needs the interpreter too
-MOST_FIRINGS = 200  # of one organization in a step: their transaction keeps recording waiting
+MOST_FIRINGS = 200  # in a transaction
 LONGEST_KEPT_US = 400 * DAY_US
 logger = structlog.get_logger(__name__)
 
@@ -52,6 +53,21 @@ class _Waiting(NamedTuple):
     org_id: UUID
     at: Position
     size: int
+
+
+def _groups(batches: Iterable[BatchResult]) -> Iterator[list[BatchResult]]:
+    """Yields the batches that are written together: no more firings and hits than one batch may have."""
+    group: list[BatchResult] = []
+    firings = hits = 0
+    for batch in batches:
+        firings += batch.firings
+        hits += batch.new_hits
+        if group and (firings > MOST_FIRINGS or hits > MOST_HITS):
+            yield group
+            group, firings, hits = [], batch.firings, batch.new_hits
+        group.append(batch)
+    if group:
+        yield group
 
 
 class Evaluator(Background):
@@ -203,18 +219,25 @@ class Evaluator(Background):
         cached: tuple[Detectors, int] | None = self._cache.take(one.org_id, one.at[0])
         while True:
             batch = evaluate_batch(self._reader, rules, one.org_id, one.at, cached, Turn(most, turn, limit))
-            firings = sum(len(result.firings) for result in batch.results)
             events = min(most, batch.next_index - batch.first)
-            if firings <= MOST_FIRINGS or events <= 1:
+            if batch.firings <= MOST_FIRINGS or events <= 1:
                 break
             # Evaluated again, fewer events. The detectors have processed the hits and are of no use.
-            most, cached = max(1, events * MOST_FIRINGS // firings // 2), None
+            most, cached = max(1, events * MOST_FIRINGS // batch.firings // 2), None
         # What is read and not evaluated is read again: no more than the next turn is likely to take.
         self._most_events[one.org_id] = min(MOST_EVENTS, max(LEAST_EVENTS, 2 * events))
         return batch
 
     def _write(self, batches: list[BatchResult], now: int) -> int:
-        """Writes all batches in one transaction, since each costs a disk sync; one by one if that fails."""
+        """Writes the batches in few transactions, since each costs a disk sync."""
+        return sum(self._write_group(group, now) for group in _groups(batches))
+
+    def _write_group(self, batches: list[BatchResult], now: int) -> int:
+        """Writes the batches in one transaction; one by one if that fails.
+
+        Where that takes long, the next batches of these organizations are smaller.
+        """
+        began = time.monotonic()
         try:
             return self._write_batches(batches, now)
         except Exception as error:
@@ -224,6 +247,11 @@ class Evaluator(Background):
                 self._pauses.attempt(batch.org_id, now, partial(self._write_batches, [batch], now)) or 0
                 for batch in batches
             )
+        finally:
+            taken = time.monotonic() - began
+            for batch in batches if taken > WRITE_SECONDS else ():
+                most = int((batch.next_index - batch.first) * WRITE_SECONDS / taken)
+                self._most_events[batch.org_id] = max(1, min(self._most_events[batch.org_id], most))
 
     def _write_batches(self, batches: list[BatchResult], now: int) -> int:
         with self._database.write() as connection:

@@ -1,13 +1,14 @@
 """Writes the results of an evaluation in one transaction: alerts, deliveries, rule state and the position."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from tallystick import ids
-from tallystick.access.audit import NOWHERE, record_own
+from tallystick.access.audit import NOWHERE, own_event
 from tallystick.alerts import message_text, rule_state
 from tallystick.alerts.alert import PREFIX
 from tallystick.alerts.detectors import BaselineDetector, Firing
@@ -18,7 +19,9 @@ from tallystick.clock import rfc3339
 from tallystick.destinations import message_queue
 from tallystick.destinations.destination import PREFIX as DESTINATION_PREFIX
 from tallystick.destinations.message import Message
+from tallystick.destinations.message_queue import NewMessage
 from tallystick.events.record import Record
+from tallystick.outbox import write as outbox
 from tallystick.query.scope import TALLYSTICK
 
 
@@ -67,35 +70,50 @@ def _current_state(connection: Connection, org_ids: Sequence[UUID]) -> dict[UUID
     return state
 
 
+class _NewAlert(NamedTuple):
+    """An alert as it is written: its row, the own event that records it, and the messages that tell of it."""
+
+    row: dict[str, Any]
+    own_event: dict[str, Any]
+    messages: list[NewMessage]
+
+
 def _write_result(connection: Connection, result: RuleResult, public_url: str, now: int) -> int:
-    """Writes the baseline changes and alerts of one rule; returns the number of alerts."""
+    """Writes the baseline changes and alerts of one rule; returns the number of alerts.
+
+    However many there are, they are few statements: recording waits for this transaction.
+    """
     rule, detector = result.rule, result.detector
     if isinstance(detector, BaselineDetector):
         rule_state.save_memory(connection, rule, detector)
     # Alerts are listed in the order of their ids, which is to be that of firing.
     alert_ids = sorted(ids.new_uuid(now) for _ in result.firings)
-    for alert_id, (firing, record) in zip(alert_ids, result.firings, strict=True):
-        _write_alert(connection, rule, firing, record, alert_id, public_url=public_url, now=now)
-    for (key, at), more in detector.suppressed.items():
-        connection.execute(
-            update(alerts)
-            .where(alerts.c.org_id == rule.org_id, alerts.c.rule_id == rule.rule_id)
-            .where(alerts.c.key == key, alerts.c.at == at)
-            .values(more=alerts.c.more + more)
-        )
+    new = [
+        _new_alert(rule, firing, record, alert_id, public_url=public_url, now=now)
+        for alert_id, (firing, record) in zip(alert_ids, result.firings, strict=True)
+    ]
+    if new:
+        connection.execute(insert(alerts), [one.row for one in new])
+        outbox.write_all(connection, rule.org_id, [one.own_event for one in new], now=now)
+        messages = [message for one in new for message in one.messages]
+        message_queue.enqueue_all(connection, rule.org_id, messages, now=now)
+    if detector.suppressed:
+        rows = [{"of": key, "then": at, "again": more} for (key, at), more in detector.suppressed.items()]
+        connection.execute(_COUNT_SUPPRESSED, [{"org": rule.org_id, "rule": rule.rule_id} | row for row in rows])
     return len(result.firings)
 
 
-def _write_alert(
-    connection: Connection,
-    rule: Rule,
-    firing: Firing,
-    record: Record | None,
-    alert_id: UUID,
-    *,
-    public_url: str,
-    now: int,
-) -> None:
+_COUNT_SUPPRESSED = (
+    update(alerts)
+    .where(alerts.c.org_id == bindparam("org"), alerts.c.rule_id == bindparam("rule"))
+    .where(alerts.c.key == bindparam("of"), alerts.c.at == bindparam("then"))
+    .values(more=alerts.c.more + bindparam("again"))
+)
+
+
+def _new_alert(
+    rule: Rule, firing: Firing, record: Record | None, alert_id: UUID, *, public_url: str, now: int
+) -> _NewAlert:
     step = firing.hit.step if firing.hit else 0
     group = message_text.group_name(rule, record, step)
     sentence = message_text.sentence(rule, firing, record, group)
@@ -103,37 +121,33 @@ def _write_alert(
     public_id = ids.encode(PREFIX, alert_id.bytes)
     indexes = [hit.seq for hit in firing.events]
     muted = rule.is_muted(now)
-    connection.execute(
-        insert(alerts).values(
-            org_id=rule.org_id, alert_id=alert_id, rule_id=rule.rule_id, rule_name=rule.name,
-            detection=rule.detection, severity=rule.severity, key=firing.key, group_name=group, sentence=sentence,
-            facts=msgspec.json.encode(facts).decode(), number=firing.number,
-            search=msgspec.json.encode(message_text.search_parameters(rule, firing, group)).decode(),
-            first_seq=min(indexes, default=None), last_seq=max(indexes, default=None),
-            event_ids=b"".join(hit.event_id for hit in firing.events), at=firing.at, first_at=firing.first_at,
-            last_at=firing.last_at, fired_at=now, more=0, state="open", muted=muted, acknowledged_by="", note="",
-        )
-    )  # fmt: skip
-    record_own(
-        connection,
-        rule.org_id,
+    row = {
+        "org_id": rule.org_id, "alert_id": alert_id, "rule_id": rule.rule_id, "rule_name": rule.name,
+        "detection": rule.detection, "severity": rule.severity, "key": firing.key, "group_name": group,
+        "sentence": sentence, "facts": msgspec.json.encode(facts).decode(), "number": firing.number,
+        "search": msgspec.json.encode(message_text.search_parameters(rule, firing, group)).decode(),
+        "first_seq": min(indexes, default=None), "last_seq": max(indexes, default=None),
+        "event_ids": b"".join(hit.event_id for hit in firing.events), "at": firing.at, "first_at": firing.first_at,
+        "last_at": firing.last_at, "fired_at": now, "more": 0, "state": "open", "muted": muted, "acknowledged_by": "",
+        "note": "",
+    }  # fmt: skip
+    event = own_event(
         "audit_log.alert_triggered",
         by=TALLYSTICK,
         caller=NOWHERE,
         on={"type": "alert_rule", "id": rule.public_id, "name": rule.name},
-        now=now,
         metadata={"rule": rule.public_id, "alert": public_id, "severity": rule.severity, "events": firing.number},
     )
     if muted:
-        return
+        return _NewAlert(row, event, [])
     message = Message(
         id=public_id, type="alert.fired", at=now, title=rule.name, sentence=sentence, severity=rule.severity,
         facts=tuple(facts), links=_links(rule, public_id, public_url),
         data=_webhook_data(rule, firing, public_id, group, sentence, now),
         plain_title=f"Alert ({rule.definition.kind.replace('_', ' ')})",
     )  # fmt: skip
-    for destination in _destination_ids(rule.destinations):
-        message_queue.enqueue(connection, rule.org_id, destination, message, now=now, source=rule.public_id)
+    destinations = _destination_ids(rule.destinations)
+    return _NewAlert(row, event, [NewMessage(one, message, rule.public_id) for one in destinations])
 
 
 def _links(rule: Rule, public_id: str, public_url: str) -> tuple[tuple[str, str], ...]:

@@ -1,12 +1,14 @@
 """The queue of messages to destinations."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, not_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, not_, select, update
 
 from tallystick import ids
 from tallystick.access.secret import DecryptionFailed
@@ -42,66 +44,115 @@ PROBE_PAUSES = (5, 300)
 MOST_WAITING = 1_000
 TOO_MANY = "Not sent: too many messages waited for this destination. The alert is in the list of alerts."
 KEPT = 30 * DAY_US
+IDS_PER_QUERY = 500
 _MAY_SEND = and_(destinations.c.enabled, destinations.c.approval != WAITING)
 _decode_message = msgspec.json.Decoder(Message).decode
 _decode_recipients = msgspec.json.Decoder(tuple[str, ...]).decode
 logger = structlog.get_logger(__name__)
 
 
-def enqueue(
-    connection: Connection, org_id: UUID, destination_id: UUID, message: Message, *, now: int, source: str = ""
-) -> UUID | None:
-    """Has the message sent once this transaction is committed; returns the id of the delivery.
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to one destination; `source` is the id of the rule that sends it, or empty."""
+
+    destination_id: UUID
+    message: Message
+    source: str = ""
+
+
+def enqueue(connection: Connection, org_id: UUID, destination_id: UUID, message: Message, *, now: int) -> UUID | None:
+    """Has the message sent once this transaction is committed; returns the id of the delivery, see `enqueue_all`."""
+    return enqueue_all(connection, org_id, [NewMessage(destination_id, message)], now=now)[0]
+
+
+def enqueue_all(connection: Connection, org_id: UUID, messages: Sequence[NewMessage], *, now: int) -> list[UUID | None]:
+    """Has the messages sent once this transaction is committed; returns the ids of the deliveries.
 
     None when the destination is disabled, waits for an owner's approval or was deleted, or when a message of this id
-    was sent to it already. A message that is one too many of those that wait is given up at once: no `source` (the id
-    of a rule) has more of them than it leaves to others, so that a rule that fires without end mutes no other.
+    was sent to it already. A message that is one too many of those that wait is given up at once: no source has more
+    of them than it leaves to others, so that a rule that fires without end mutes no other.
+
+    All of a destination are written with a few statements: recording may wait for this transaction.
     """
+    by_destination: dict[UUID, list[int]] = {}
+    for place, one in enumerate(messages):
+        by_destination.setdefault(one.destination_id, []).append(place)
+    delivery_ids: list[UUID | None] = [None] * len(messages)
+    for destination_id, places in by_destination.items():
+        rows = _new_rows(connection, org_id, destination_id, [messages[place] for place in places], now)
+        for place, row in zip(places, rows, strict=True):
+            delivery_ids[place] = row["delivery_id"] if row else None
+        if written := [row for row in rows if row]:
+            connection.execute(insert(deliveries), written)
+    return delivery_ids
+
+
+def _new_rows(
+    connection: Connection, org_id: UUID, destination_id: UUID, messages: Sequence[NewMessage], now: int
+) -> list[dict[str, Any] | None]:
+    """Returns the row of each message to this destination; None for those that are not sent."""
+    may_send = is_destination(org_id, destination_id) & _MAY_SEND
+    destination: Row[Any] | None = connection.execute(select(destinations).where(may_send)).first()
+    if destination is None:
+        return [None] * len(messages)
     mine = and_(deliveries.c.org_id == org_id, deliveries.c.destination_id == destination_id)
-    destination = connection.execute(
-        select(destinations.c.failures, destinations.c.last_failure_at).where(
-            is_destination(org_id, destination_id), _MAY_SEND
+    known = _delivered_ids(connection, mine, [one.message.id for one in messages])
+    next_at = _next_at(connection, mine, destination, now)
+    waiting = _waiting(connection, mine)
+    rows: list[dict[str, Any] | None] = []
+    for one in messages:
+        if one.message.id in known:
+            rows.append(None)
+            continue
+        known.add(one.message.id)
+        # Full: one more of this source leaves less to other sources than it has itself.
+        is_full = MOST_WAITING - waiting.total() <= waiting[one.source]
+        if not is_full:
+            waiting[one.source] += 1
+        rows.append(
+            {
+                "org_id": org_id,
+                "delivery_id": ids.new_uuid(now),
+                "destination_id": destination_id,
+                "message_id": one.message.id,
+                "message": msgspec.json.encode(one.message).decode(),
+                "left": "",
+                "state": "given_up" if is_full else "waiting",
+                "attempts": 0,
+                "problem": TOO_MANY if is_full else "",
+                "made_at": now,
+                "next_at": next_at,
+                "finished_at": now if is_full else None,
+                "source": one.source,
+            }
         )
-    ).first()
-    duplicate = select(deliveries.c.delivery_id).where(mine, deliveries.c.message_id == message.id)
-    if destination is None or connection.execute(duplicate).first() is not None:
-        return None
-    next_at = now
-    if destination.failures:  # what waits for a failing destination waits together
-        waiting = select(func.min(deliveries.c.next_at)).where(mine, deliveries.c.state == "waiting")
-        probe_at = min(
-            _probe_at(destination.failures, destination.last_failure_at), _probe_at(destination.failures, now)
-        )
-        next_at = max(now, min(connection.execute(waiting).scalar() or now, probe_at))
-    is_full = _is_full(connection, mine, source)
-    delivery_id = ids.new_uuid(now)
-    connection.execute(
-        insert(deliveries).values(
-            org_id=org_id,
-            delivery_id=delivery_id,
-            destination_id=destination_id,
-            message_id=message.id,
-            message=msgspec.json.encode(message).decode(),
-            left="",
-            state="given_up" if is_full else "waiting",
-            attempts=0,
-            problem=TOO_MANY if is_full else "",
-            made_at=now,
-            next_at=next_at,
-            finished_at=now if is_full else None,
-            source=source,
-        )
-    )
-    return delivery_id
+    return rows
 
 
-def _is_full(connection: Connection, of_destination: ColumnElement[bool], source: str) -> bool:
-    """Whether one more message of the source leaves less to other sources than it has itself."""
+def _delivered_ids(connection: Connection, of_destination: ColumnElement[bool], message_ids: Sequence[str]) -> set[str]:
+    """Returns which of the messages the destination has a delivery of."""
+    known: set[str] = set()
+    for start in range(0, len(message_ids), IDS_PER_QUERY):
+        some = deliveries.c.message_id.in_(message_ids[start : start + IDS_PER_QUERY])
+        known |= set(connection.execute(select(deliveries.c.message_id).where(of_destination, some)).scalars())
+    return known
+
+
+def _next_at(connection: Connection, of_destination: ColumnElement[bool], destination: Row[Any], now: int) -> int:
+    """When a new message is due: what waits for a failing destination waits together."""
+    if not destination.failures:
+        return now
+    waiting = select(func.min(deliveries.c.next_at)).where(of_destination, deliveries.c.state == "waiting")
+    probe_at = min(_probe_at(destination.failures, destination.last_failure_at), _probe_at(destination.failures, now))
+    return max(now, min(connection.execute(waiting).scalar() or now, probe_at))
+
+
+def _waiting(connection: Connection, of_destination: ColumnElement[bool]) -> Counter[str]:
+    """Returns how many messages of each source wait for the destination; no more than MOST_WAITING in all."""
     is_waiting = and_(of_destination, deliveries.c.state == "waiting")
     waiting = select(deliveries.c.source).where(is_waiting).limit(MOST_WAITING).subquery()
-    mine = func.count(case((waiting.c.source == source, 1)))
-    number, of_source = connection.execute(select(func.count(), mine).select_from(waiting)).one()
-    return bool(MOST_WAITING - number <= of_source)
+    rows = connection.execute(select(waiting.c.source, func.count()).group_by(waiting.c.source))
+    return Counter(dict(map(tuple, rows)))
 
 
 class MessageQueue(DeliveryQueue):

@@ -43,18 +43,24 @@ def write(
 
     Returns the entry's number, for `is_waiting`.
     """
-    statement = (
-        insert(outbox)
-        .values(
-            org_id=org_id,
-            event=msgspec.json.encode({"timestamp": rfc3339(now), **event}),
-            recorded_by=msgspec.json.encode(recorded_by),
-            written_at=now,
-        )
-        .returning(outbox.c.entry_id)
-    )
-    number: int = connection.execute(statement).scalar_one()
+    row = _row(org_id, event, now, recorded_by)
+    number: int = connection.execute(insert(outbox).values(row).returning(outbox.c.entry_id)).scalar_one()
     return number
+
+
+def write_all(connection: Connection, org_id: UUID, events: Sequence[Mapping[str, Any]], *, now: int) -> None:
+    """Write events of Tallystick with one statement; see `write`."""
+    if events:
+        connection.execute(insert(outbox), [_row(org_id, event, now, TALLYSTICK) for event in events])
+
+
+def _row(org_id: UUID, event: Mapping[str, Any], now: int, recorded_by: Principal) -> dict[str, Any]:
+    return {
+        "org_id": org_id,
+        "event": msgspec.json.encode({"timestamp": rfc3339(now), **event}),
+        "recorded_by": msgspec.json.encode(recorded_by),
+        "written_at": now,
+    }
 
 
 def is_waiting(connection: Connection, entry_id: int) -> bool:
