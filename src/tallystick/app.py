@@ -160,10 +160,10 @@ def build(settings: Settings) -> Services:
     signer = Signer(database, Keyring(settings.secret_keys, settings.public_host), settings.data_dir)
     prover = Prover(connections.requests, signer)
     exporter = _exporter(settings, database, store, prover, recorder, disk)
-    archive = _archive(settings, database, store, prover)
+    archive = _archive(settings, database, store, prover, disk)
     eraser = _eraser(settings, database, store, archive)
     checker, missing_events = Checker(database, store), MissingEvents(database, store)
-    backup_worker = BackupWorker(database, store)
+    backup_worker = BackupWorker(database, store, least_free_bytes=disk.least_bytes)
     purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
     destination_context, own_actions = _destination_context(settings), recorder.own_actions_waiting
     mail_server = destination_context.mail_server
@@ -255,9 +255,11 @@ def _exporter(
     return made
 
 
-def _archive(settings: Settings, database: Database, store: EventStore, prover: Prover) -> Archive | None:
+def _archive(
+    settings: Settings, database: Database, store: EventStore, prover: Prover, disk: DiskSpace
+) -> Archive | None:
     kept = archive_storage(settings)
-    return Archive(kept, settings.data_dir, database, store, prover) if kept else None
+    return Archive(kept, settings.data_dir, database, store, prover, disk) if kept else None
 
 
 def _eraser(settings: Settings, database: Database, store: EventStore, archive: Archive | None) -> Eraser:

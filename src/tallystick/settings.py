@@ -162,7 +162,7 @@ class Settings:
     least_free_mb: int = _setting(
         "1024",
         "Megabytes that stay free on the disk of the data directory. Below that, new events are recorded but not "
-        "searchable, and exports and backups wait; below a quarter of it, recording is refused.",
+        "searchable, and exports, backups and archives wait; below a quarter of it, recording is refused.",
         read_whole_number(4, 1_000_000_000),
     )
     journal_tail_hours: int = _setting(

@@ -15,6 +15,7 @@ from tallystick.ledger.tables import logs
 from tallystick.retention.purge import Purger
 from tallystick.store import expiry
 from tallystick.work import leases
+from tallystick.work.disk_space import LEAST_FREE_BYTES, DiskSpace
 from tests.retention.test_purge import event as aged
 
 
@@ -116,6 +117,25 @@ def test_one_copy_is_made_at_a_time(spine, tmp_path):
     with pytest.raises(Conflict, match="Another backup"):
         create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen)
     assert not (tmp_path / "copy").exists()
+
+
+def test_a_disk_that_fills_up_ends_the_copy_before_recording_has_no_space(spine, tmp_path, monkeypatch):
+    spine.record(spine.organization("one"), *events("kept"))
+    spine.ship()
+    free = [LEAST_FREE_BYTES]
+    monkeypatch.setattr(DiskSpace, "free", lambda _disk: free[0])
+
+    def filled(done: int, total: int) -> None:
+        free[0] = LEAST_FREE_BYTES - 1
+
+    spine.organization("two")
+    spine.ship()
+    for _ in ("in the middle", "at the beginning"):
+        with pytest.raises(Unavailable, match="free on the disk of"):
+            create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), filled)
+        assert not (tmp_path / "copy").exists()
+    free[0] = LEAST_FREE_BYTES
+    assert create_backup(spine.database, spine.store, tmp_path / "copy", uuid4(), unseen).events
 
 
 def test_a_copy_that_stood_still_for_too_long_is_given_up(spine, tmp_path):

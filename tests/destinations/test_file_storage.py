@@ -14,6 +14,7 @@ from tallystick.destinations.address_guard import Guard, TargetError, TargetNotA
 from tallystick.destinations.file_storage import FileMissing, FileStorage
 from tallystick.destinations.local_directory import Directory
 from tallystick.destinations.s3 import PART_BYTES, Bucket, S3Account
+from tallystick.work.disk_space import LEAST_FREE_BYTES, DiskSpace
 from tests.destinations.mail_server import certificate
 from tests.fixtures.s3_server import ACCESS_KEY, HERE, SECRET_KEY, Line, S3Server, open_s3_server
 
@@ -211,6 +212,20 @@ def test_a_key_leads_nowhere_else(tmp_path: Path) -> None:
     for key in ("../secret", "/etc/passwd", "a/../../secret", ".hidden", "a//b", ""):
         with pytest.raises(ValueError, match="not a key"):
             Directory(tmp_path / "kept").get(key, io.BytesIO())
+
+
+def test_a_directory_on_a_nearly_full_disk_takes_no_file_and_keeps_the_one_that_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [LEAST_FREE_BYTES]
+    monkeypatch.setattr(DiskSpace, "free", lambda _disk: free[0])
+    kept = Directory(tmp_path / "kept", DiskSpace(tmp_path / "kept"))
+    kept.put("a/b.zip", io.BytesIO(b"before"))
+    free[0] = LEAST_FREE_BYTES - 1
+    with pytest.raises(TargetError, match="Less than 1,024 MiB are free"):
+        kept.put("a/b.zip", io.BytesIO(b"after"))
+    assert content(kept, "a/b.zip") == b"before"
+    assert [path.name for path in (tmp_path / "kept" / "a").iterdir()] == ["b.zip"]
 
 
 def test_a_directory_that_cannot_be_written_is_said_and_leaves_nothing(tmp_path: Path) -> None:

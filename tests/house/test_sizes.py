@@ -50,6 +50,7 @@ CODE_LINES = {
     "lost keys and damaged control databases, named with the way back (database, cli, doctor, settings)": 118,
     "options and version of a ClickHouse server, checked (setting_values, store)": 82,
     "alerts and their messages written with few statements, in short transactions (alerts, destinations)": 106,
+    "backups and archives that stop above the floor of free space (backup, retention, destinations)": 62,
 }
 
 

@@ -26,6 +26,7 @@ from tallystick.verify.bundle import check_bundle
 from tallystick.verify.notes import Key
 from tallystick.verify.report import Report
 from tallystick.work import leases
+from tallystick.work.disk_space import LEAST_FREE_BYTES, DiskSpace
 from tests.fixtures.s3_server import ACCESS_KEY, HERE, Line, S3Server
 from tests.fixtures.spine import Spine
 from tests.retention.purge_driver import purge_with
@@ -110,6 +111,22 @@ def test_an_archive_that_cannot_be_written_lets_nothing_go_and_holds_up_no_other
     keeper.purge(later=(PAUSE_SECONDS + 1) * SECOND_US)
     assert old not in spine.indexes(scope.org_id)
     assert keeper.state(scope).problem == ""
+
+
+def test_a_nearly_full_disk_lets_nothing_go_and_the_page_says_why(keeper: Keeper, monkeypatch) -> None:
+    spine = keeper.spine
+    scope = spine.organization(days=30)
+    old = spine.record(scope, event(31)).events[0].index
+    spine.ship()
+    free = [LEAST_FREE_BYTES - 1]
+    monkeypatch.setattr(DiskSpace, "free", lambda _disk: free[0])
+    keeper.purge()
+    assert old in spine.indexes(scope.org_id)
+    assert keeper.files("zip") == []
+    assert "Less than 1,024 MiB are free" in keeper.state(scope).problem
+    free[0] = LEAST_FREE_BYTES
+    keeper.purge(later=(PAUSE_SECONDS + 1) * SECOND_US)
+    assert old not in spine.indexes(scope.org_id)
 
 
 def test_each_organization_has_a_folder_of_its_own(keeper: Keeper) -> None:

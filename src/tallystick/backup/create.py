@@ -28,6 +28,7 @@ from tallystick.retention.tables import prunings
 from tallystick.store import transfer as rows
 from tallystick.store.events import EventStore
 from tallystick.work import leases
+from tallystick.work.disk_space import LEAST_FREE_BYTES, DiskSpace
 from tallystick.work.stop_signal import check_stop
 
 EVENTS = "events"
@@ -38,11 +39,18 @@ Progress = Callable[[int, int], None]
 
 
 def create_backup(
-    database: Database, store: EventStore, directory: Path, backup_id: UUID, progress: Progress
+    database: Database,
+    store: EventStore,
+    directory: Path,
+    backup_id: UUID,
+    progress: Progress,
+    *,
+    least_free_bytes: int = LEAST_FREE_BYTES,
 ) -> BackupManifest:
     """Create a backup in `directory`, which must not exist or be empty.
 
-    Conflict when it is not, or when another backup runs; Unavailable when the backup lost its lease because it stalled.
+    Conflict when it is not, or when another backup runs; Unavailable when the backup lost its lease because it stalled,
+    or when less than `least_free_bytes` are free on the disk of the directory.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise Conflict(f"{directory} already exists. Choose a new directory, for example with the date in its name.")
@@ -56,7 +64,10 @@ def create_backup(
     try:
         _remove_unfinished(unfinished)
         unfinished.mkdir(mode=0o700, parents=True)
-        manifest = _copy(database, store, unfinished, backup_id, progress)
+        disk = DiskSpace(unfinished, least_free_bytes)
+        manifest = _copy(
+            database, store, unfinished, backup_id, progress, lambda: disk.check(f"the disk of {directory}")
+        )
         _renew(database, holder)
         write_manifest(unfinished, manifest)
         unfinished.rename(directory)
@@ -75,7 +86,15 @@ def _remove_unfinished(unfinished: Path) -> None:
     shutil.rmtree(unfinished)
 
 
-def _copy(database: Database, store: EventStore, root: Path, backup_id: UUID, progress: Progress) -> BackupManifest:
+def _copy(
+    database: Database,
+    store: EventStore,
+    root: Path,
+    backup_id: UUID,
+    progress: Progress,
+    check_space: Callable[[], None],
+) -> BackupManifest:
+    check_space()
     with database.read() as connection:
         # The first statement fixes the moment of which this is a copy.
         found = connection.execute(
@@ -94,12 +113,12 @@ def _copy(database: Database, store: EventStore, root: Path, backup_id: UUID, pr
         revision = revision_of(connection) or ""
         least = expected_events(connection)
         total = sum(least.values())
-        alive = _Heartbeat(database, str(backup_id), lambda: progress(0, total))
+        alive = _Heartbeat(database, str(backup_id), lambda: progress(0, total), check_space)
         files = []
         for file in control_database.copy_tables(connection, root, alive):
             files.append(file)
             _renew(database, str(backup_id))
-    events = _EventCopier(database, store, root, str(backup_id), lambda done: progress(done, total))
+    events = _EventCopier(database, store, root, str(backup_id), lambda done: progress(done, total), check_space)
     kept = []
     for row in found:
         missing = max(least[row.org_id] - events.copy(row.org_id, row.stored_end), 0)
@@ -121,13 +140,17 @@ def _copy(database: Database, store: EventStore, root: Path, backup_id: UUID, pr
 class _Heartbeat:
     """Renews the lease and reports progress while one table is copied, which may end the backup."""
 
-    def __init__(self, database: Database, holder: str, tell: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, holder: str, tell: Callable[[], None], check_space: Callable[[], None]
+    ) -> None:
         self._database = database
         self._holder = holder
         self._tell = tell
+        self._check_space = check_space
         self._last = time.monotonic()
 
     def __call__(self) -> None:
+        self._check_space()
         if time.monotonic() - self._last >= HEARTBEAT_SECONDS:
             _renew(self._database, self._holder)
             self._tell()
@@ -138,13 +161,20 @@ class _EventCopier:
     """Copies the events of the store, one file for each run of rows."""
 
     def __init__(
-        self, database: Database, store: EventStore, root: Path, holder: str, progress: Callable[[int], None]
+        self,
+        database: Database,
+        store: EventStore,
+        root: Path,
+        holder: str,
+        progress: Callable[[int], None],
+        check_space: Callable[[], None],
     ) -> None:
         self._database = database
         self._store = store
         self._root = root
         self._holder = holder
         self._progress = progress
+        self._check_space = check_space
         self.files: list[FileEntry] = []
         self.done = 0
 
@@ -156,6 +186,7 @@ class _EventCopier:
             with NewFile(self._root, f"{EVENTS}/{org_id}/{number:06d}.arrow") as file:
                 for piece in rows.rows_of(self._store, scope, window, 0, end):
                     check_stop()
+                    self._check_space()
                     file.write(piece)
             count = _count(self._root, file.entry(0))
             self.files.append(file.entry(count))

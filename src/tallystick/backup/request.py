@@ -55,11 +55,17 @@ def last_finished_at(connection: Connection) -> int | None:
 
 
 def run_backup(
-    database: Database, store: EventStore, backup_id: UUID, directory: Path, told: Progress
+    database: Database,
+    store: EventStore,
+    backup_id: UUID,
+    directory: Path,
+    told: Progress,
+    *,
+    least_free_bytes: int,
 ) -> BackupManifest:
     """Create the backup of a request, and store in its row how it ended."""
     try:
-        manifest = create_backup(database, store, directory, backup_id, told)
+        manifest = create_backup(database, store, directory, backup_id, told, least_free_bytes=least_free_bytes)
     except BaseException as error:
         with database.write() as connection:
             cancel_request(connection, backup_id, getattr(error, "detail", None) or str(error) or type(error).__name__)
@@ -92,10 +98,11 @@ class RequestProgress:
 class BackupWorker(Background):
     """The server's background worker: creates requested backups, one after the other."""
 
-    def __init__(self, database: Database, store: EventStore) -> None:
+    def __init__(self, database: Database, store: EventStore, *, least_free_bytes: int) -> None:
         super().__init__("backup", idle_seconds=IDLE_SECONDS, breath_seconds=IDLE_SECONDS)
         self._database = database
         self._store = store
+        self._least_free_bytes = least_free_bytes
 
     def open(self) -> None:
         """Mark requests of an earlier server process as failed; an embedded store has only one server."""
@@ -121,6 +128,13 @@ class BackupWorker(Background):
             if not connection.execute(update(backups).where(mine).values(state=RUNNING)).rowcount:
                 return False
         told = RequestProgress(self._database, row.backup_id, self.stopping)
-        manifest = run_backup(self._database, self._store, row.backup_id, Path(row.directory), told)
+        manifest = run_backup(
+            self._database,
+            self._store,
+            row.backup_id,
+            Path(row.directory),
+            told,
+            least_free_bytes=self._least_free_bytes,
+        )
         logger.info("backup_made", directory=row.directory, events=manifest.events, bytes=manifest.bytes)
         return True

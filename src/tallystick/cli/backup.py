@@ -107,7 +107,8 @@ def _create_here(database: Database, settings: Settings, target: Path) -> Backup
                 record_progress(done, total)
                 progress("events", done, total)
 
-            return request.run_backup(database, store, backup_id, target, tell)
+            least_free = settings.least_free_mb << 20
+            return request.run_backup(database, store, backup_id, target, tell, least_free_bytes=least_free)
     except StoreError as error:
         raise CommandFailed(f"The event store cannot be used: {error}") from None
     finally:

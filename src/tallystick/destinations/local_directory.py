@@ -10,15 +10,20 @@ from typing import BinaryIO
 from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.file_storage import Checksum, FileMissing, checksum, read_blocks, verify_copy
 from tallystick.durable import replace_file, sync_file, sync_folder
+from tallystick.work.disk_space import DiskSpace
 
 _PART = ".part"
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """A key is the path below `root`. Directories and files are readable only by the server's user."""
+    """A key is the path below `root`. Directories and files are readable only by the server's user.
+
+    With `disk`, nothing is written while too little of it is free.
+    """
 
     root: Path
+    disk: DiskSpace | None = None
 
     @property
     def where(self) -> str:
@@ -30,7 +35,7 @@ class Directory:
         with _translate_errors():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with replace_file(path, part) as target:
-                sent = checksum(_copy(read_blocks(file), target))
+                sent = checksum(_copy(self._while_free(read_blocks(file)), target))
                 sync_file(target)
                 verify_copy(sent, checksum(read_blocks(target)), key)
             for folder in (*(one for one in path.parents if self.root in one.parents), self.root):
@@ -65,6 +70,13 @@ class Directory:
             for part in (self.root / prefix.rpartition("/")[0]).rglob(f".*{_PART}"):
                 if str(part.relative_to(self.root)).startswith(prefix):
                     part.unlink(missing_ok=True)
+
+    def _while_free(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """The blocks, as long as enough of the disk is free. Raises TargetError."""
+        for block in blocks:
+            if self.disk is not None and not self.disk.may_work():
+                raise TargetError(f"Less than {self.disk.least_bytes >> 20:,} MiB are free on the disk of {self.root}.")
+            yield block
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")

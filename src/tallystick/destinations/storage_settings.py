@@ -8,6 +8,7 @@ from tallystick.destinations.file_storage import FileStorage
 from tallystick.destinations.local_directory import Directory
 from tallystick.destinations.s3 import Bucket, S3Account
 from tallystick.settings import Settings
+from tallystick.work.disk_space import DiskSpace
 
 
 def archive_storage(settings: Settings) -> FileStorage | None:
@@ -21,9 +22,12 @@ def export_storage(settings: Settings) -> FileStorage | None:
 
 
 def storage_at(where: Path | str, settings: Settings) -> FileStorage:
-    """The directory of a path, or the bucket of a URL (`s3://bucket/prefix`)."""
+    """The directory of a path, or the bucket of a URL (`s3://bucket/prefix`).
+
+    A directory takes no files while less of its disk is free than the settings say.
+    """
     if isinstance(where, Path):
-        return Directory(where)
+        return Directory(where, DiskSpace(where, settings.least_free_mb << 20))
     url = urlsplit(where)
     account = S3Account(settings.s3_endpoint, settings.s3_region, settings.s3_access_key, settings.s3_secret_key)
     return Bucket(account, Guard(settings.allowed_targets), url.netloc, url.path)

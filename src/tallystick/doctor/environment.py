@@ -82,7 +82,7 @@ def check_data_directory(settings: Settings) -> Iterator[CheckResult]:
         yield problem("disk", words, "Recording is refused until there is more space. Free some up.")
     elif not disk.may_work():
         advice = f"Below {disk.least_for_recording / 1e9:,.1f} GB recording is refused. Free up space."
-        yield warning("disk", f"{words} New events are not searchable, and exports and backups wait.", advice)
+        yield warning("disk", f"{words} New events are not searchable, and exports, backups and archives wait.", advice)
     else:
         yield fine("disk", words)
 

@@ -32,6 +32,7 @@ from tallystick.retention.archive_step import SCHEMA, ArchiveManifest, ArchiveSt
 from tallystick.retention.tables import archive_problems, archives
 from tallystick.search.scan import explanatory_records, in_order_of_index
 from tallystick.store.events import EventStore
+from tallystick.work.disk_space import DiskSpace
 
 MARKER_FILE = "tallystick-archive"  # a file at the top, which shows that this is the archive used before
 _MARKER_TEXT = b"A Tallystick archive. This file shows the server that it still writes to the same archive.\n"
@@ -75,17 +76,25 @@ class Archive:
     """
 
     def __init__(
-        self, objects: FileStorage, data_dir: Path, database: Database, store: EventStore, prover: Prover
+        self,
+        objects: FileStorage,
+        data_dir: Path,
+        database: Database,
+        store: EventStore,
+        prover: Prover,
+        disk: DiskSpace | None = None,
     ) -> None:
         self.objects = objects
         self.database = database
         self.store = store
         self.prover = prover
         self._data_dir = data_dir
+        self._disk = disk or DiskSpace(data_dir)
 
     def temporary(self) -> Any:
-        """A temporary file without a name, which vanishes with the process."""
+        """A temporary file without a name, which vanishes with the process. Unavailable if the disk is nearly full."""
         self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._disk.check()
         return tempfile.TemporaryFile(dir=self._data_dir)
 
     def write(self, scope: Scope, going: Sequence[int], *, before: int) -> ArchivedStep:

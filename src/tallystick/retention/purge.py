@@ -186,7 +186,8 @@ class Purger(Background):
         except (StoreError, TallystickError) as error:
             if self.stopping.is_set():  # it was broken off, and did not fail
                 raise
-            problem = f"The archive cannot be written: {type(error).__name__}"
+            reason = error.detail.rstrip(".") if isinstance(error, Unavailable) else type(error).__name__
+            problem = f"The archive cannot be written: {reason}"
         with self._database.write() as connection:
             save_problem(connection, scope, problem, now=now)
         raise Unavailable(f"{problem}. Nothing is deleted until this is fixed.", code="archive_failed")

@@ -12,10 +12,10 @@ CHECK_SECONDS = 1.0
 
 
 class DiskSpace:
-    """The free space of a disk, measured at most once a second.
+    """The free space of the disk of a directory, measured at most once a second.
 
-    Below `least_bytes` the event store gets no new events and merges nothing, and no file of an export or a backup is
-    written; recording, which writes to the journal alone, goes on until a quarter of that is left.
+    Below `least_bytes` the event store gets no new events and merges nothing, and no file of an export, a backup or an
+    archive is written; recording, which writes to the journal alone, goes on until a quarter of that is left.
     """
 
     def __init__(self, directory: Path, least_bytes: int = LEAST_FREE_BYTES) -> None:
@@ -41,11 +41,10 @@ class DiskSpace:
         """Whether there is space for work in the background."""
         return self.free() >= self.least_bytes
 
-    def check(self) -> None:
-        """Raise Unavailable (`no_room`) unless there is space for work in the background."""
+    def check(self, disk: str = "the server's disk") -> None:
+        """Raise Unavailable (`no_room`) unless there is space for work in the background; `disk` names it."""
         if not self.may_work():
             raise Unavailable(
-                f"Less than {self.least_bytes >> 20:,} MiB are free on the server's disk. The operator must free up "
-                "space.",
+                f"Less than {self.least_bytes >> 20:,} MiB are free on {disk}. The operator must free up space.",
                 code="no_room",
             )
