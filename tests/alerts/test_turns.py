@@ -119,7 +119,8 @@ def test_organizations_that_fire_much_are_written_in_transactions_of_their_own(s
 
     monkeypatch.setattr(evaluator, "write_results", count_alerts)
     watch.evaluator.step()
-    assert len(numbers) == 3 and max(numbers) <= 10
+    assert len(numbers) == 3
+    assert max(numbers) <= 10
     assert [len(mine(watch, scope, rule)) for scope, rule in zip(scopes, rules, strict=True)] == [6, 6, 6]
 
 

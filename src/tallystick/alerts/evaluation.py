@@ -148,8 +148,7 @@ def _block(events: Sequence[IndexedRecord], first: int, width: int) -> Sequence[
     """Returns at most `width` of the events, and no more than BLOCK_BYTES beside the first."""
     size = 0
     for end in range(first, min(first + width, len(events))):
-        record = events[end][1]
-        size += len(record.what) + len(record.target) + len(record.who) + len(record.details)
+        size += events[end][1].parts_size
         if size > BLOCK_BYTES and end > first:
             return events[first:end]
     return events[first : first + width]

@@ -41,6 +41,11 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     values: tuple[str, ...]  # the values in the details as people see them; no null, no keys
     remains: bytes = b""  # of an event that lost parts (`merkle.remains`); a lost part is b""
 
+    @property
+    def parts_size(self) -> int:
+        """The bytes of the parts: most of what an event is."""
+        return len(self.what) + len(self.target) + len(self.who) + len(self.details)
+
 
 class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     """An event as read from the store: its place in the log and its parts."""

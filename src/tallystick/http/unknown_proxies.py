@@ -7,8 +7,6 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from tallystick.durable import replace_file
-
 FILE = "unknown_proxies.json"
 MOST = 100
 NOTED_SECONDS = 3600.0
@@ -43,8 +41,10 @@ class UnknownProxies:
         try:
             content = recent_peers(self._path.parent, now) | {peer: now}
             newest = dict(sorted(content.items(), key=lambda item: -item[1])[:MOST])
-            with replace_file(self._path, self._path.with_suffix(".new")) as file:
-                file.write(msgspec.json.encode(newest))
+            # Not forced to the disk, since all requests would wait for it: a power cut may lose what is noted again.
+            unfinished = self._path.with_suffix(".new")
+            unfinished.write_bytes(msgspec.json.encode(newest))
+            unfinished.replace(self._path)
         except OSError as error:
             logger.warning("unknown_proxy_not_kept", error=str(error))
 

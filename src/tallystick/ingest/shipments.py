@@ -83,7 +83,7 @@ class _Load:
 
     def takes(self, record: Record) -> bool:
         month = _month(record.occurred_at // DAY_US)
-        size = len(record.what) + len(record.target) + len(record.who) + len(record.details)
+        size = record.parts_size
         full = self.events >= self._most_events or self.bytes + size > self._most_bytes
         if self.events and (full or (month not in self.months and len(self.months) >= MOST_MONTHS)):
             return False

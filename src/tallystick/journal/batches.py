@@ -69,7 +69,7 @@ def read(connection: Connection, org_id: UUID, first: int, end: int, *, most: in
     for row in connection.execute(statement):
         batches.append(decode_batch(org_id, row))
         held += row.events
-        size += sum(len(record.details) for record in batches[-1].records)
+        size += sum(record.parts_size for record in batches[-1].records)
         if most is not None and (held >= most or size >= MOST_BYTES):
             break
     return batches

@@ -70,7 +70,7 @@ def blocks_of(batches: Sequence[Batch], after: int, index: WordIndex | None) -> 
         records: list[Record] = []
         size, first = 0, max(batch.first, after + 1)
         for record in batch.records[first - batch.first :]:
-            length = len(record.what) + len(record.target) + len(record.who) + len(record.details)
+            length = record.parts_size
             if records and (len(records) >= BLOCK_EVENTS or size + length > BLOCK_BYTES):
                 blocks.append(LiveBlock(first, records, index))
                 first, records, size = first + len(records), [], 0
