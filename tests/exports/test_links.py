@@ -12,7 +12,7 @@ from tallystick.access.scopes import api_key_scope, person_scope
 from tallystick.access.secret import sign_link
 from tallystick.access.tables import api_keys
 from tallystick.clock import DAY_US, SECOND_US
-from tallystick.errors import Forbidden, NotFound
+from tallystick.errors import Conflict, Forbidden, NotFound
 from tallystick.exports import links
 from tallystick.secret_keys import SecretKeys
 from tests.exports.export_driver import ask, exporter, show
@@ -98,6 +98,34 @@ def test_what_is_no_link_is_none(at, text):
         at.follow(text)
 
 
+def test_an_export_lists_every_link_in_force_however_many_were_made_since(at, monkeypatch):
+    monkeypatch.setattr(links, "MAX_LINKS", 8)
+    monkeypatch.setattr("tallystick.exports.request.MAX_LISTED", 1)
+    _, scope = at.key("exports")
+    export, first = at.link(scope)
+    with at.spine.database.write() as connection:
+        for _ in range(5):
+            ended = links.make_link(connection, scope, export, at.now + DAY_US, now=at.now)
+            links.end_link(connection, scope, export.public_id, ended.public_id, now=at.now)
+            links.make_link(connection, scope, export, at.now + SECOND_US, now=at.now - DAY_US)
+        last = links.make_link(connection, scope, export, at.now + DAY_US, now=at.now + SECOND_US)
+        listed = [link.link_id for link in links.list_links(connection, scope, export.public_id)]
+    assert {first.link_id, last.link_id} <= set(listed)
+    assert len(listed) == 9
+
+
+def test_an_export_has_a_bounded_number_of_links_in_force(at, monkeypatch):
+    monkeypatch.setattr(links, "MAX_LINKS", 2)
+    _, scope = at.key("exports")
+    export, first = at.link(scope)
+    with at.spine.database.write() as connection:
+        links.make_link(connection, scope, export, at.now + DAY_US, now=at.now)
+        with pytest.raises(Conflict, match="2 links"):
+            links.make_link(connection, scope, export, at.now + DAY_US, now=at.now)
+        links.end_link(connection, scope, export.public_id, first.public_id, now=at.now)
+        assert links.make_link(connection, scope, export, at.now + DAY_US, now=at.now)
+
+
 def test_another_server_signs_other_links(at):
     _, link = at.link(at.key("exports")[1])
     with pytest.raises(NotFound, match="not valid"):
@@ -176,8 +204,7 @@ def test_a_link_can_be_ended_however_many_were_made_after_it(at, monkeypatch):
     _, scope = at.key("exports")
     export, link = at.link(scope)
     with at.spine.database.write() as connection:
-        newer = links.make_link(connection, scope, export, link.expires_at, now=at.now + 1000)
-        assert links.list_links(connection, scope, export.public_id) == [newer]
+        links.make_link(connection, scope, export, link.expires_at, now=at.now + 1000)
         links.end_link(connection, scope, export.public_id, link.public_id, now=at.now)
     assert at.refuses(link)
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
 from tallystick import ids
 from tallystick.access.audit import NOWHERE, Caller
@@ -19,7 +19,7 @@ from tallystick.access.members import member_addresses
 from tallystick.access.scopes import require
 from tallystick.access.secret import open_link, sign_link
 from tallystick.clock import DAY_US, SECOND_US, rfc3339
-from tallystick.errors import Forbidden, NotFound
+from tallystick.errors import Conflict, Forbidden, NotFound
 from tallystick.exports import request
 from tallystick.exports.request import Export
 from tallystick.exports.tables import export_links, exports
@@ -28,6 +28,7 @@ from tallystick.query.scope import Principal, Scope
 from tallystick.secret_keys import SecretKeys
 
 PREFIX = "lnk"
+MAX_LINKS = 200  # in force, to one export
 KEEP_US = 30 * DAY_US  # how long links are listed after they expired
 _PURPOSE = b"tallystick/export-link/v2\0"
 _EARLIER_PURPOSE = b"tallystick/export-link/v1\0"  # links without a row, which name the export
@@ -63,7 +64,14 @@ class SharedLink:
 def make_link(
     connection: Connection, scope: Scope, export: Export, until: int, *, now: int, caller: Caller = NOWHERE
 ) -> SharedLink:
-    """A new link to an export that the scope may download, valid until `until`. It is recorded in the trail."""
+    """A new link to an export that the scope may download, valid until `until`. It is recorded in the trail.
+
+    Raises Conflict (`too_many_links`) where MAX_LINKS are in force.
+    """
+    in_force = _of_export(export) & export_links.c.ended_at.is_(None) & (export_links.c.expires_at > now)
+    number: int = connection.execute(select(func.count()).select_from(export_links).where(in_force)).scalar_one()
+    if number >= MAX_LINKS:
+        raise Conflict(f"This export has {MAX_LINKS} links. End some that are no longer needed.", code="too_many_links")
     link = _insert(connection, scope, export, until, now)
     _record(connection, export, link, "audit_log.export_linked", scope.principal, now, caller)
     return link
@@ -154,13 +162,17 @@ def list_links(connection: Connection, scope: Scope, public_id: str) -> list[Sha
 
 
 def links_of(connection: Connection, found: Sequence[Export]) -> list[SharedLink]:
-    """The links to exports of one organization that the caller may see, newest first."""
+    """The links to exports of one organization that the caller may see, newest first; all that are in force are there.
+
+    Of those that are over, only the newest.
+    """
     if not found:
         return []
     wanted = export_links.c.export_id.in_([export.export_id for export in found])
     mine = select(export_links).where(export_links.c.org_id == found[0].org_id, wanted)
-    rows = connection.execute(mine.order_by(export_links.c.link_id.desc()).limit(request.MAX_LISTED * len(found)))
-    return [_link_of(row) for row in rows]
+    in_force_first = (export_links.c.ended_at.is_not(None), export_links.c.expires_at.desc())
+    rows = connection.execute(mine.order_by(*in_force_first).limit((MAX_LINKS + request.MAX_LISTED) * len(found)))
+    return sorted((_link_of(row) for row in rows), key=lambda link: link.link_id, reverse=True)
 
 
 def state_of(connection: Connection, export: Export, link: SharedLink, now: int) -> str:
