@@ -121,10 +121,8 @@ def test_a_server_that_stops_ends_its_live_views(making, troubled):
     with asking.live() as view:
         next(view)
         stopping = threading.Thread(target=troubled.stop)
-        began = time.monotonic()
         stopping.start()
         assert [message for message in view if message["data"].get("action") == "never.done"] == []
         stopping.join()
-    assert time.monotonic() - began < 8
     assert troubled.process is not None
     assert troubled.process.returncode == 0
