@@ -215,7 +215,7 @@ def _monitors(
     """The workers that measure what the metrics say of the databases, of the other workers, and of this process."""
     store_probe, database_probe = StoreProbe(connections.probe_store), DatabaseProbe(connections.background)
     measured = (*workers, store_probe, database_probe)
-    monitor = ProcessMonitor(disk, connections.databases, pools, measured, store_probe, database_probe)
+    monitor = ProcessMonitor(disk, connections.pools, pools, measured, store_probe, database_probe)
     return store_probe, database_probe, monitor
 
 

@@ -49,6 +49,14 @@ class Connections:
             "requests": self.requests, "recording": self.recording, "background": self.background, "live": self.live
         }  # fmt: skip
 
+    @property
+    def pools(self) -> dict[str, Database | EventStore]:
+        """What holds connections, by the names that metrics have for it."""
+        stores = {"requests": self.store, "background": self.background_store, "live": self.live_store}
+        return {f"database_{name}": database for name, database in self.databases.items()} | {
+            f"store_{name}": store for name, store in stores.items()
+        }
+
     def close(self) -> None:
         """Close all of them."""
         for store in (self.probe_store, self.live_store, self.background_store, self.store):

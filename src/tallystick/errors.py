@@ -83,7 +83,7 @@ class Unavailable(TallystickError):
 class Damaged(TallystickError):
     """Stored data is damaged: the same request fails until an operator repairs it."""
 
-    status, code, title = 503, "store_damaged", "Event store damaged"
+    status, code, title = 503, "store_damaged", "Damaged data"
 
 
 class SettingsError(TallystickError):

@@ -8,10 +8,12 @@ import pytest
 import structlog
 from litestar import Litestar, Request, Response, get
 from litestar.testing import TestClient
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from tallystick.api.problems import HANDLERS
+from tallystick.database.damage import RESTORE
 from tallystick.errors import SettingsError, Unavailable
 from tallystick.http import body
 from tallystick.http.allowance import Allowance
@@ -54,6 +56,19 @@ def test_damage_is_no_reason_to_ask_again_later():
     problem(answer, 503, "store_damaged")
     assert "retry-after" not in answer.headers
     assert SECRET not in answer.text
+
+
+def test_a_damaged_control_database_is_told_to_the_operator_with_the_way_back(tmp_path):
+    (tmp_path / "database").write_bytes(b"no database, but a text of more than sixteen bytes" * 100)
+    engine = create_engine(f"sqlite:///{tmp_path / 'database'}")
+    with pytest.raises(DatabaseError) as caught, engine.connect() as connection:
+        connection.execute(text("SELECT * FROM sqlite_master"))
+    with structlog.testing.capture_logs() as lines:
+        answer = answer_to(caught.value)
+    engine.dispose()
+    problem(answer, 503, "database_damaged")
+    assert "retry-after" not in answer.headers
+    assert [line["advice"] for line in lines if line["event"] == "control_database_damaged"] == [RESTORE]
 
 
 @pytest.mark.parametrize(

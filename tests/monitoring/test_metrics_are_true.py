@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import insert
+from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick import telemetry
 from tallystick.backup.tables import backups
@@ -64,13 +65,14 @@ class Failing(Background):
 
 @pytest.fixture
 def monitor(tmp_path, sqlite_database):
-    """A function that makes the monitor of one process with these workers."""
+    """A function that makes the monitor of one process with these workers, and more pools."""
 
-    def make(store_probe, *workers):
+    def make(store_probe, *workers, **more):
         pools = RequestPools(2)
         database_probe = DatabaseProbe(sqlite_database)
         disk = DiskSpace(tmp_path, 123)
-        return ProcessMonitor(disk, {"requests": sqlite_database}, pools, workers, store_probe, database_probe)
+        connections = {"database_requests": sqlite_database, **more}
+        return ProcessMonitor(disk, connections, pools, workers, store_probe, database_probe)
 
     return make
 
@@ -158,10 +160,25 @@ def test_the_node_that_holds_a_lease_has_the_role(monitor, spine):
     assert value("node_role", role="shipping") == 0
 
 
-def test_connections_in_use_are_counted(monitor, sqlite_database):
-    measured = monitor(StoreProbe(Store()))
-    with sqlite_database.read():
+def test_a_sequencer_whose_database_fails_is_told_by_name(monitor, spine, monkeypatch):
+    sequencer = spine.sequencer
+
+    def fail(*_arguments):
+        raise SQLAlchemyError("gone")
+
+    monkeypatch.setattr("tallystick.outbox.write.organizations_waiting", fail)
+    until(lambda: spine.pool.poke() or sequencer.failures > 2)
+    monitor(StoreProbe(Store()), sequencer).step()
+    assert value("background_failing", worker="sequencer") > 2
+    monkeypatch.undo()
+    until(lambda: spine.pool.poke() or sequencer.failures == 0)
+
+
+def test_connections_in_use_are_counted(monitor, sqlite_database, spine):
+    measured = monitor(StoreProbe(Store()), store_requests=spine.store)
+    with sqlite_database.read(), spine.store._readers.borrow():
         measured.step()
+    assert (value("pool_used", pool="store_requests"), value("pool_size", pool="store_requests")) == (1, 3)
     assert (value("pool_used", pool="database_requests"), value("pool_size", pool="database_requests")) == (1, 16)
     assert value("pool_used", pool="searches") == 0
 

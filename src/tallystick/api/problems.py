@@ -8,10 +8,11 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from tallystick.api.answers import encode, encoded_answer
+from tallystick.database.damage import is_damage, log_damage
 from tallystick.errors import Damaged, TallystickError, Unavailable
 from tallystick.store.errors import StoreDamaged, StoreError, StoreTimeout
 
@@ -31,6 +32,12 @@ def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """The answer for any error. An unexpected one is logged and answered without its text."""
     if isinstance(error, StoreError):
         error = _store_problem(request, error)
+    elif isinstance(error, DatabaseError) and is_damage(error):
+        log_damage(error)
+        error = Damaged(
+            "The control database is damaged. Trying again does not help: the operator has to restore it.",
+            code="database_damaged",
+        )
     elif isinstance(error, OperationalError | NoConnection):
         logger.error("control_database_failed", path=_template(request), error=str(error)[:500])
         error = Unavailable(

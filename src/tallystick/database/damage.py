@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import structlog
 from sqlalchemy.exc import DatabaseError
 
 from tallystick.errors import SettingsError
 
+logger = structlog.get_logger(__name__)
 CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 RESTORE = (
     "Stop the server, leave the file as it is, and restore the newest backup: tallystick backup restore DIR --replace"
@@ -18,6 +20,11 @@ RESTORE = (
 def is_damage(error: DatabaseError) -> bool:
     """Whether SQLite says that the file is damaged, truncated, or no database."""
     return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in CODES
+
+
+def log_damage(error: DatabaseError) -> None:
+    """Log that a statement met damage, with the way back."""
+    logger.error("control_database_damaged", error=str(error.orig)[:500], advice=RESTORE)
 
 
 def has_no_tables(file: Path) -> bool:

@@ -59,6 +59,9 @@ class Sequencer:
         self._swept_at = 0
         self._looked_at = time.monotonic()
         self._events_per_tick = EVENTS_PER_TICK
+        self.failures = 0  # ticks in a row
+        self._has_failed = False  # in the tick under way
+        self.step_began_at: float | None = None
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
 
     def start(self) -> None:
@@ -66,6 +69,9 @@ class Sequencer:
 
     def __str__(self) -> str:
         return self._thread.name
+
+    def has_role(self) -> None:
+        """None: every process has a sequencer of its own."""
 
     def request_stop(self) -> None:
         """Take no more events, commit what waits, and let the thread end."""
@@ -85,13 +91,17 @@ class Sequencer:
             look = poked or now - self._looked_at >= self._idle_seconds
             if look:
                 self._looked_at = now
+            self.step_began_at, self._has_failed = now, False
             try:
                 self.tick(submissions, look_at_outbox=look)
             except Exception:
                 # The loop must outlive whatever happens: a dead sequencer would refuse everything for ever.
                 logger.exception("tick_failed")
+                self._has_failed = True
                 # Those that have no answer yet were not committed, and would wait for one for ever.
                 self._settle([(submission, _database_down()) for submission in submissions])
+            self.step_began_at = None
+            self.failures = self.failures + 1 if self._has_failed else 0
             events = sum(len(one.prepared) for one in submissions)
             self._events_per_tick = events_of_next_tick(self._events_per_tick, events, time.monotonic() - now)
             if self._stopping and not submissions:
@@ -103,6 +113,7 @@ class Sequencer:
             works = self._works(submissions, look_at_outbox)
         except SQLAlchemyError as error:
             logger.error("database_failed", error=str(error))
+            self._has_failed = True
             self._settle([(submission, _database_down()) for submission in submissions])
             return
         # SQLite has one writer and one disk flush for all; PostgreSQL orders by the row lock of each log.
@@ -167,6 +178,7 @@ class Sequencer:
 
     def _refuse(self, works: Sequence[_Work], error: Exception) -> None:
         """Answer submissions that were not committed, and freeze a log that contradicts itself."""
+        self._has_failed = True
         logger.error("commit_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
         answer: TallystickError = _database_down()
         if isinstance(error, ledger_log.LedgerDamaged):

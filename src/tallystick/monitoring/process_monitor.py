@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from tallystick import telemetry
 from tallystick.database.engine import Database
 from tallystick.monitoring.probe import INTERVAL_SECONDS, Probe
+from tallystick.store.events import EventStore
 from tallystick.work.background import Background, Worker
 from tallystick.work.disk_space import DiskSpace
 from tallystick.work.fair_thread_pool import FairThreadPool
@@ -18,20 +19,20 @@ class ProcessMonitor(Background):
     def __init__(
         self,
         disk: DiskSpace,
-        databases: Mapping[str, Database],
+        connections: Mapping[str, Database | EventStore],
         pools: RequestPools,
         workers: Sequence[Worker],
         store_probe: Probe,
         database_probe: Probe,
     ) -> None:
-        """`databases`: by the name of their work. `workers`: all of this process, the probes included."""
+        """`connections`: by the name of the pool. `workers`: all of this process, the probes included."""
         super().__init__("process_monitor", idle_seconds=INTERVAL_SECONDS)
         self._disk = disk
-        self._databases = databases
+        self._connections = connections
         self._pools: dict[str, FairThreadPool] = {
             "requests": pools.short, "searches": pools.searches, "analyses": pools.analyses
         }  # fmt: skip
-        self._workers = [worker for worker in workers if isinstance(worker, Background)]
+        self._workers = workers
         self._store_probe = store_probe
         self._database_probe = database_probe
 
@@ -41,10 +42,10 @@ class ProcessMonitor(Background):
         telemetry.database_up.set(self._database_probe.is_answering())
         telemetry.disk_free_bytes.set(self._disk.free())
         telemetry.disk_least_free_bytes.set(self._disk.least_bytes)
-        for name, database in self._databases.items():
-            used, size = database.connections()
-            telemetry.pool_used.labels(f"database_{name}").set(used)
-            telemetry.pool_size.labels(f"database_{name}").set(size)
+        for name, one in self._connections.items():
+            used, size = one.connections()
+            telemetry.pool_used.labels(name).set(used)
+            telemetry.pool_size.labels(name).set(size)
         for name, pool in self._pools.items():
             telemetry.pool_used.labels(name).set(pool.turns.in_use)
             telemetry.pool_size.labels(name).set(pool.turns.places)

@@ -105,6 +105,7 @@ class Clients:
         self._lock = threading.Lock()
         self._idle: list[Client] = []
         self._free = threading.Semaphore(bounds.clients)
+        self._lent = 0
         self._closed = False
 
     @contextmanager
@@ -117,6 +118,8 @@ class Clients:
         self._silence.check()
         if not self._free.acquire(timeout=BORROW_SECONDS):
             raise StoreError("all connections to the event store are in use")
+        with self._lock:
+            self._lent += 1
         try:
             client = self._take()
             try:
@@ -129,9 +132,15 @@ class Clients:
             self._silence.end()
             self._give_back(client)
         finally:
+            with self._lock:
+                self._lent -= 1
             self._free.release()
         if self._embedded:
             ENGINE_PRIORITY.apply()
+
+    def connections(self) -> tuple[int, int]:
+        """How many clients are in use, and how many there can be."""
+        return self._lent, self._bounds.clients
 
     def _noted(self, failure: ClickHouseError) -> StoreError:
         error = translate(failure)

@@ -77,6 +77,10 @@ class EventStore:
         """This event store with reading clients of its own, for work that others must not wait for."""
         return EventStore(self._url, replace(self._bounds, clients=clients), shared=self)
 
+    def connections(self) -> tuple[int, int]:
+        """How many clients read now, and how many can at once."""
+        return self._readers.connections()
+
     def open(self) -> None:
         """Create the missing tables. Safe to call again, and from several nodes."""
         with self._writers.borrow() as client:

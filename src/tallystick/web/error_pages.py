@@ -5,9 +5,10 @@ from urllib.parse import quote
 import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from tallystick.database.damage import is_damage, log_damage
 from tallystick.errors import TallystickError
 from tallystick.store.errors import StoreDamaged, StoreError
 from tallystick.web.dependencies import WebRequest
@@ -43,6 +44,7 @@ STORE_DAMAGED = (
     "tell the operator of this server."
 )
 DATABASE_DOWN = "The control database is not responding. Try again in a moment. If this continues, tell the operator."
+DATABASE_DAMAGED = "The control database is damaged. Trying again does not help: tell the operator of this server."
 BROKEN = (
     "Something failed on the server; its log has the details. Try again in a moment. "
     "If this continues, tell the operator."
@@ -83,6 +85,9 @@ def _status_and_detail(problem: Exception) -> tuple[int, str]:
     if isinstance(problem, StoreError):
         logger.warning("event_store_failed", error=str(problem)[:500])
         return 503, STORE_DAMAGED if isinstance(problem, StoreDamaged) else STORE_DOWN
+    if isinstance(problem, DatabaseError) and is_damage(problem):
+        log_damage(problem)
+        return 503, DATABASE_DAMAGED
     if isinstance(problem, OperationalError | NoConnection):
         logger.error("control_database_failed", error=str(problem)[:500])
         return 503, DATABASE_DOWN

@@ -22,6 +22,14 @@ logger = structlog.get_logger(__name__)
 class Worker(Protocol):
     """Background work of a server process."""
 
+    failures: int
+    """How many steps in a row failed."""
+    step_began_at: float | None
+    """`time.monotonic()` at the beginning of the step under way, if one is."""
+
+    def has_role(self) -> bool | None:
+        """Whether this process holds the worker's lease; None for a worker without one."""
+
     def start(self) -> None: ...
 
     def request_stop(self) -> None:
@@ -64,8 +72,8 @@ class Background(ABC):
         self._idle_seconds = idle_seconds
         self._breath_seconds = breath_seconds
         self._lease = lease
-        self.failures = 0  # failed steps in a row
-        self.step_began_at: float | None = None  # `time.monotonic()` of the step under way
+        self.failures = 0
+        self.step_began_at: float | None = None
         self.stopping = threading.Event()
         self._woken = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
