@@ -51,7 +51,7 @@ CODE_LINES = {
     "options and version of a ClickHouse server, checked (setting_values, store)": 82,
     "alerts and their messages written with few statements, in short transactions (alerts, destinations)": 106,
     "backups and archives that stop above the floor of free space (backup, retention, destinations)": 62,
-    "pools of the store and the sequencer in the metrics; damage while a server runs (monitoring, store, api)": 62,
+    "pools of the store and the sequencer in the metrics; damage while a server runs (monitoring, store, api)": 66,
 }
 
 
