@@ -35,7 +35,7 @@ from tests.erasure.erasure_driver import (
 from tests.erasure.erasure_driver import show as shown
 from tests.fixtures.spine import Spine
 
-pytestmark = pytest.mark.one_engine
+pytestmark = [pytest.mark.one_engine, pytest.mark.both_stores]
 
 
 @pytest.fixture
@@ -47,6 +47,7 @@ def lost_by_index(spine: Spine, scope: Scope) -> dict[int, tuple[str, ...]]:
     return {index: parts for index, one in events(spine, scope).items() if (parts := lost_parts(one.remains))}
 
 
+@pytest.mark.both_stores
 def test_a_person_goes_as_actor_as_resource_and_out_of_the_details_and_everything_else_stays(
     spine: Spine, work: Eraser
 ) -> None:
@@ -111,6 +112,7 @@ def test_no_search_finds_what_was_erased_and_every_search_what_is_left(spine: Sp
         assert spine.finder.page(scope, Query(condition), count="exact").total == 1
 
 
+@pytest.mark.both_stores
 def test_what_is_left_still_gives_its_entry_and_its_columns(spine: Spine, work: Eraser) -> None:
     scope = spine.organization()
     spine.record(scope, by_sarah(changes={"x": ["sarah@acme.com", 1]}), by_sarah(request={"a": "b"}), event())

@@ -3,6 +3,8 @@
 import io
 from functools import partial
 
+import pytest
+
 from tallystick import clock
 from tallystick.erasure.deletions import deletion_state
 from tallystick.ledger.keys import Keyring
@@ -27,6 +29,7 @@ def checked(spine: Spine, scope, tmp_path, content: bytes) -> Report:
     return report
 
 
+@pytest.mark.both_stores
 def test_what_went_between_asking_and_making_is_explained(sqlite_spine: Spine, tmp_path):
     spine, scope = sqlite_spine, sqlite_spine.organization(days=30)
     spine.record(scope, *[event(400 if n % 2 else 0) for n in range(20)])

@@ -52,6 +52,7 @@ CODE_LINES = {
     "alerts and their messages written with few statements, in short transactions (alerts, destinations)": 106,
     "backups and archives that stop above the floor of free space (backup, retention, destinations)": 62,
     "pools of the store and the sequencer in the metrics; damage while a server runs (monitoring, store, api)": 66,
+    "changes that a ClickHouse server takes long for (store)": 16,
 }
 
 

@@ -12,6 +12,8 @@ from tallystick.store.read_back import NotReadBack
 from tests.fixtures.spine import Spine
 from tests.ingest.test_shipping import event, fixed, restarted, waiting
 
+pytestmark = pytest.mark.both_stores
+
 
 def recorded(spine: Spine, count: int = 10):
     """An organization with events that are in the journal, and nothing else there."""
@@ -47,6 +49,7 @@ def whole(spine: Spine, scope) -> bool:
     return spine.indexes(scope.org_id) == list(range(spine.size(scope.org_id)))
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize("pattern", ["data.bin", "data.cmrk*", "primary*", "skp_idx_search*", "*"])
 def test_a_part_with_an_empty_file_is_taken_out_and_its_events_are_shipped_again(sqlite_spine, monkeypatch, pattern):
     spine = sqlite_spine
@@ -66,6 +69,7 @@ def test_a_part_with_an_empty_file_is_taken_out_and_its_events_are_shipped_again
     assert whole(spine, scope)
 
 
+@pytest.mark.both_stores
 def test_an_insert_that_reports_success_and_stores_nothing_is_repeated(sqlite_spine, monkeypatch):
     spine = sqlite_spine
     scope = recorded(spine)
@@ -95,6 +99,7 @@ def test_a_store_that_loses_every_insert_leaves_the_events_in_the_journal_and_is
     assert waiting(spine) == 10
 
 
+@pytest.mark.both_stores
 def test_rows_that_differ_from_what_was_sent_never_count_as_stored(sqlite_spine):
     spine = sqlite_spine
     recorded(spine)
@@ -109,6 +114,7 @@ def test_rows_that_differ_from_what_was_sent_never_count_as_stored(sqlite_spine)
     assert waiting(spine) == 10
 
 
+@pytest.mark.both_stores
 def test_rows_of_many_organizations_are_read_back_also_when_their_parts_are_merged(sqlite_spine):
     spine = sqlite_spine
     scopes = [spine.organization(f"many-{number}") for number in range(60)]

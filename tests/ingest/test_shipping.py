@@ -19,6 +19,8 @@ from tallystick.search import scan
 from tallystick.store.errors import StoreError
 from tests.fixtures.spine import Spine
 
+pytestmark = pytest.mark.both_stores
+
 whole = batches.read
 
 
@@ -65,6 +67,7 @@ def test_the_journal_is_empty_when_everything_is_stored(spine: Spine) -> None:
     assert waiting(spine) == 0
 
 
+@pytest.mark.both_stores
 def test_recording_goes_on_while_the_store_is_gone_and_it_catches_up(spine: Spine) -> None:
     scope = spine.organization()
     spine.ship()
@@ -92,6 +95,7 @@ def test_recording_goes_on_while_the_store_is_slow(sqlite_spine: Spine) -> None:
     assert spine.indexes(scope.org_id) == list(range(spine.size(scope.org_id)))
 
 
+@pytest.mark.both_stores
 def test_one_event_that_the_store_refuses_is_set_aside_and_the_others_arrive(spine: Spine) -> None:
     alice, bob = spine.organization("alice"), spine.organization("bob")
     with refusing(spine):  # type: ignore[attr-defined]
@@ -153,6 +157,7 @@ def restarted(spine: Spine) -> None:
     spine.shipper = Shipper(spine.database, spine.store, spine.identity)
 
 
+@pytest.mark.both_stores
 def test_a_crash_before_the_insert_loses_nothing(spine: Spine) -> None:
     scope = spine.organization()
     spine.record(scope, *(event(n) for n in range(10)))
@@ -162,6 +167,7 @@ def test_a_crash_before_the_insert_loses_nothing(spine: Spine) -> None:
     assert spine.indexes(scope.org_id) == list(range(spine.size(scope.org_id)))
 
 
+@pytest.mark.both_stores
 def test_a_crash_after_the_insert_doubles_nothing(spine: Spine) -> None:
     scope = spine.organization()
     spine.record(scope, *(event(n) for n in range(10)))
@@ -172,6 +178,7 @@ def test_a_crash_after_the_insert_doubles_nothing(spine: Spine) -> None:
     assert spine.indexes(scope.org_id) == list(range(spine.size(scope.org_id)))
 
 
+@pytest.mark.both_stores
 def test_a_shipment_that_arrived_in_part_is_completed(spine: Spine) -> None:
     scope = spine.organization()
     spine.record(scope, *(event(n) for n in range(10)))
@@ -183,6 +190,7 @@ def test_a_shipment_that_arrived_in_part_is_completed(spine: Spine) -> None:
     assert spine.indexes(scope.org_id) == list(range(spine.size(scope.org_id)))
 
 
+@pytest.mark.both_stores
 def test_a_token_that_the_store_remembers_without_its_rows_drops_nothing(sqlite_spine: Spine) -> None:
     spine = sqlite_spine
     scope = spine.organization()

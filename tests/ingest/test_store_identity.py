@@ -158,6 +158,7 @@ def stop_before_the_insert(spine: Spine, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(spine.store, "insert", late)
 
 
+@pytest.mark.both_stores
 def test_an_insert_after_another_process_took_over_doubles_nothing(spine: Spine, monkeypatch) -> None:
     scope, second = spine.organization(), spine.organization("second")
     for each in (scope, second):
@@ -170,6 +171,7 @@ def test_an_insert_after_another_process_took_over_doubles_nothing(spine: Spine,
         assert spine.indexes(each.org_id) == list(range(spine.size(each.org_id)))
 
 
+@pytest.mark.both_stores
 def test_what_came_late_before_its_shipment_was_sent_again_is_sent_once(sqlite_spine: Spine) -> None:
     spine = sqlite_spine
     scope = spine.organization()

@@ -21,7 +21,7 @@ from tallystick.retention.purge import Purger
 from tallystick.retention.tables import prunings
 from tests.fixtures.spine import Spine
 
-pytestmark = pytest.mark.one_engine
+pytestmark = [pytest.mark.one_engine, pytest.mark.both_stores]
 
 COUNT = 600  # three tiles, the organization's own first action included
 
@@ -86,6 +86,7 @@ def trail(spine: Spine) -> Guarded:
     return Guarded(spine)
 
 
+@pytest.mark.both_stores
 def test_a_trail_that_nobody_touched_is_clean_and_the_trail_is_not_filled_by_it(trail: Guarded) -> None:
     found = trail.round()
     assert (found.end, found.checked, found.found, found.position) == (COUNT, COUNT, 0, COUNT)
@@ -128,6 +129,7 @@ def test_attack_an_event_removed_without_a_record(trail: Guarded) -> None:
     assert trail.round().problems == (Problem(300, "the event is missing, and no record explains it"),)
 
 
+@pytest.mark.both_stores
 def test_attack_a_part_taken_without_a_record(trail: Guarded) -> None:
     remains = "concat(char(8), repeat(char(0), 128))"
     trail.tamper(
@@ -173,6 +175,7 @@ def test_attack_entries_of_the_log_deleted(trail: Guarded) -> None:
     assert any("the entries of the log from 256 on are missing" in one.words for one in trail.round().problems)
 
 
+@pytest.mark.both_stores
 def test_what_a_purge_took_is_explained(trail: Guarded) -> None:
     trail.fill(50, timestamp="2020-01-01T00:00:00Z")
     trail.spine.ship()

@@ -16,7 +16,7 @@ from tallystick.retention.tables import purged_indexes
 from tests.fixtures.spine import Spine
 from tests.integrity.lost_events import COUNT, organization, purge
 
-pytestmark = pytest.mark.one_engine
+pytestmark = [pytest.mark.one_engine, pytest.mark.both_stores]
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +44,7 @@ def test_a_whole_store_has_no_missing_events(spine: Spine) -> None:
     assert missing(spine, scope) == []
 
 
+@pytest.mark.both_stores
 def test_lost_rows_are_named_by_their_ranges_and_of_no_other_organization(spine: Spine) -> None:
     scope, other = organization(spine), organization(spine, "globex")
     spine.lose(scope, [0, 1, 2, 7, 8, 9, 25, COUNT - 1])

@@ -18,7 +18,7 @@ from tallystick.work import leases
 from tests.fixtures.spine import Spine
 from tests.integrity.lost_events import COUNT, organization, purge
 
-pytestmark = pytest.mark.one_engine
+pytestmark = [pytest.mark.one_engine, pytest.mark.both_stores]
 
 
 def kept(spine: Spine, scope: Scope) -> list[int]:
@@ -43,6 +43,7 @@ def held_by_another(spine: Spine) -> None:
         assert leases.hold(connection, leases.RESTORE_LEASE, "another", now=clock.now_us(), seconds=86_400)
 
 
+@pytest.mark.both_stores
 @pytest.mark.both_engines
 def test_lost_events_come_back_as_they_were_and_are_not_missing_any_more(spine: Spine) -> None:
     scope, other = organization(spine), organization(spine, "globex")
@@ -83,6 +84,7 @@ def test_an_event_that_does_not_give_its_entry_in_the_log_does_not_come_back(spi
     assert missing(spine, scope) == [(1, COUNT - 1)]
 
 
+@pytest.mark.both_stores
 @pytest.mark.both_engines
 def test_a_purge_removes_its_events_from_the_tail_and_they_do_not_come_back(spine: Spine) -> None:
     scope = organization(spine, old=5)

@@ -25,7 +25,7 @@ from tallystick.retention.tables import legal_holds
 from tallystick.search.scan import read_unstored
 from tests.fixtures.spine import Spine
 
-pytestmark = pytest.mark.one_engine
+pytestmark = [pytest.mark.one_engine, pytest.mark.both_stores]
 
 
 def event(days: float, **more: object) -> dict[str, object]:
@@ -155,6 +155,7 @@ def test_another_organization_with_a_longer_retention_loses_nothing(spine: Spine
     assert records(spine, charlie) == []
 
 
+@pytest.mark.both_stores
 def test_nobody_finds_what_was_purged(spine: Spine) -> None:
     scope = spine.organization(days=30)
     spine.record(scope, *[event(31 + n, description="unmistakable") for n in range(5)], event(1))
@@ -183,6 +184,7 @@ def test_a_start_after_a_purge_misses_nothing(spine: Spine) -> None:
     assert [found for found in reconcile(spine.database, spine.store) if found.org_id == scope.org_id] == []
 
 
+@pytest.mark.both_stores
 def test_many_scattered_events_go_in_several_records_that_fit(
     sqlite_spine: Spine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

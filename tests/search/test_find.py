@@ -14,6 +14,8 @@ from tallystick.search.page import Page
 from tallystick.store import windows
 from tests.fixtures.spine import Spine
 
+pytestmark = pytest.mark.both_stores
+
 
 def event(number: int, **more: object) -> dict[str, object]:
     dice = random.Random(number)
@@ -68,6 +70,7 @@ QUERIES = [
 ]
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize("order", ["desc", "asc", "recorded"])
 def test_pages_together_hold_each_match_once_in_order(spine: Spine, order: str) -> None:
     scope = spine.organization()
@@ -80,6 +83,7 @@ def test_pages_together_hold_each_match_once_in_order(spine: Spine, order: str) 
         assert found == expected
 
 
+@pytest.mark.both_stores
 @pytest.mark.parametrize("order", ["desc", "asc"])
 def test_an_answer_without_time_is_partial_and_its_cursor_finds_the_rest(
     spine: Spine, order: str, monkeypatch: pytest.MonkeyPatch
@@ -153,6 +157,7 @@ def test_set_aside_events_stand_in_their_place_on_every_page(
         assert found == expected[offset:], offset
 
 
+@pytest.mark.both_stores
 def test_counts_are_exact_when_asked_and_never_too_low_as_estimate(spine: Spine) -> None:
     scope = spine.organization()
     spine.record(scope, *(event(n) for n in range(150)))
@@ -187,6 +192,7 @@ def test_a_cursor_of_another_organization_is_refused(spine: Spine) -> None:
         spine.finder.page(bob, Query(), cursor=cursor)
 
 
+@pytest.mark.both_stores
 def test_recorded_never_passes_what_is_searchable(spine: Spine) -> None:
     scope = spine.organization()
     spine.record(scope, *(event(n) for n in range(10)))
@@ -201,6 +207,7 @@ def test_recorded_never_passes_what_is_searchable(spine: Spine) -> None:
     assert [one.index for one in later.data] == list(range(first.searchable_through + 1, spine.size(scope.org_id)))
 
 
+@pytest.mark.both_stores
 def test_an_event_is_read_by_its_id_before_it_is_stored_and_after(spine: Spine) -> None:
     scope, other = spine.organization("alice"), spine.organization("bob")
     answer = spine.record(scope, event(1))
@@ -213,6 +220,7 @@ def test_an_event_is_read_by_its_id_before_it_is_stored_and_after(spine: Spine) 
     assert spine.finder.find_one(other, raw) is None
 
 
+@pytest.mark.both_stores
 def test_a_histogram_counts_each_match_once(spine: Spine) -> None:
     scope = spine.organization()
     spine.record(scope, *(event(n) for n in range(150)))
@@ -224,6 +232,7 @@ def test_a_histogram_counts_each_match_once(spine: Spine) -> None:
         assert sum(bucket["success"] + bucket["failed"] for bucket in drawn["buckets"]) == number
 
 
+@pytest.mark.both_stores
 def test_facets_name_the_values_of_the_matches(spine: Spine) -> None:
     scope = spine.organization()
     spine.record(scope, *(event(n) for n in range(60)))

@@ -7,6 +7,8 @@ from tallystick.query.conditions import Query
 from tallystick.store.bounded_rows import MOST_BYTES, size_of
 from tallystick.store.reading import by_index
 
+pytestmark = pytest.mark.both_stores
+
 EVENTS = 300
 BYTES = 60_000
 WHOLE = 1000
@@ -66,6 +68,7 @@ def test_an_offset_counts_the_events_before_a_page_however_large_they_are(sqlite
     assert page.next_cursor is not None
 
 
+@pytest.mark.both_stores
 def test_the_first_event_comes_whatever_the_bytes(sqlite_spine, text, store):
     scope = sqlite_spine.organization()
     record_large(sqlite_spine, scope, text, count=3)
@@ -73,6 +76,7 @@ def test_the_first_event_comes_whatever_the_bytes(sqlite_spine, text, store):
     assert ([event.index for event in rows.events], rows.reached) == ([2], 2)
 
 
+@pytest.mark.both_stores
 def test_a_stream_of_large_events_comes_in_blocks_and_whole(sqlite_spine, text):
     scope = sqlite_spine.organization()
     record_large(sqlite_spine, scope, text)

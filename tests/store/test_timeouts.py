@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from tallystick.query.conditions import Contains, Query
 from tallystick.store.bounds import compile_bounded
 from tallystick.store.errors import StoreTimeout
@@ -10,6 +12,7 @@ from tests.fixtures.spine import Spine
 NEWEST = "ORDER BY occurred_at DESC, seq DESC LIMIT 40"
 
 
+@pytest.mark.both_stores
 def test_a_statement_without_time_never_answers_wrongly_nor_spoils_the_next(sqlite_spine: Spine) -> None:
     spine = sqlite_spine
     scope = spine.organization()

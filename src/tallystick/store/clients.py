@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from urllib3.exceptions import HTTPError
 
 from tallystick.errors import SettingsError
 from tallystick.setting_values import events_url_options
@@ -126,7 +127,8 @@ class Clients:
                 yield client
             except BaseException as error:
                 client.close()
-                if isinstance(error, ClickHouseError):
+                # The driver passes on what happens while a raw answer is read from the connection.
+                if isinstance(error, ClickHouseError | HTTPError):
                     raise self._noted(error) from error
                 raise
             self._silence.end()
@@ -142,7 +144,7 @@ class Clients:
         """How many clients are in use, and how many there can be."""
         return self._lent, self._bounds.clients
 
-    def _noted(self, failure: ClickHouseError) -> StoreError:
+    def _noted(self, failure: ClickHouseError | HTTPError) -> StoreError:
         error = translate(failure)
         if isinstance(error, StoreDamaged):
             self._damage[error.part] = str(error)[:500]

@@ -3,6 +3,7 @@
 import re
 
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
+from urllib3.exceptions import HTTPError
 
 from tallystick.errors import Outage
 
@@ -77,8 +78,8 @@ def has_timed_out(error: BaseException) -> bool:
     return False
 
 
-def translate(error: ClickHouseError) -> StoreError:
-    """The driver's error as one of this module."""
+def translate(error: ClickHouseError | HTTPError) -> StoreError:
+    """The driver's error, or that of its connection, as one of this module."""
     code = getattr(error, "code", None)
     if code in TIMEOUTS:
         return StoreTimeout(str(error))

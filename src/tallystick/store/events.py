@@ -36,6 +36,8 @@ Parameters = dict[str, Any]
 LEAST_SECONDS = 0.01
 LEAST_VERSION = (26, 9)  # of a ClickHouse server: that of the embedded engine, which all tests run with
 PING_SECONDS = 5
+FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0  # between two questions whether a change is done
+_UNFINISHED = "SELECT latest_fail_reason FROM system.mutations WHERE database = currentDatabase() AND NOT is_done"
 _PIECE = 1 << 20
 _STREAMED = 1024  # rows of a streamed block: the largest events have 64 MB
 _ROWS = 4096  # in a block: the largest events fill a quarter of a gigabyte
@@ -220,9 +222,7 @@ class EventStore:
 
     def delete(self, where: str, parameters: Parameters) -> None:
         """Delete rows; on return no query sees them. Uses a reading client, so that recording goes on beside it."""
-        self.guard.check()
-        with self._readers.borrow() as client:
-            client.command(f"DELETE FROM events WHERE {where}", parameters=parameters)
+        self.change(f"DELETE FROM events WHERE {where}", parameters)
 
     def allow_merges(self, is_allowed: bool) -> None:
         """Let the engine merge parts of the table, or not until it is allowed again or the process starts anew."""
@@ -232,12 +232,26 @@ class EventStore:
     def change(self, statement: str, parameters: Parameters | None = None) -> None:
         """Run a statement that alters a table, to its end. Uses a reading client, as `delete` does."""
         self.guard.check()
+        # A server may take longer for a change than one answer may take: it is asked until the change is done.
+        waiting = dict.fromkeys(("mutations_sync", "lightweight_deletes_sync"), 2 if self.embedded else 0)
         with self._readers.borrow() as client:
-            client.command(statement, parameters=parameters or {}, settings={"mutations_sync": 2})
+            client.command(statement, parameters=parameters or {}, settings=waiting)
+            if not self.embedded and statement.startswith(("ALTER", "DELETE")):
+                _wait_for_changes(client)
 
     def close(self) -> None:
         for clients in (self._readers, self._pinger, self._writers):
             clients.close()
+
+
+def _wait_for_changes(client: Client) -> None:
+    """Return when the server has no unfinished change of a table; StoreError if one fails."""
+    pause = FIRST_PAUSE
+    while rows := client.query(_UNFINISHED).result_rows:
+        if failures := [row[0] for row in rows if row[0]]:
+            raise StoreError(f"the event store cannot change its rows: {failures[0]}")
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def _check_version(version: str) -> None:
