@@ -14,25 +14,35 @@ COMMAND = str(Path(sys.executable).with_name("tallystick"))
 
 
 class Measured:
-    """`tallystick serve` with one organization and a key that may do everything."""
+    """`tallystick serve` with one organization and a key that may do everything; more settings by their names."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
         self._home = tempfile.TemporaryDirectory(prefix="tallystick-bench-")
         self.data_dir = Path(self._home.name) / "data"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self._environ = os.environ | {"TALLYSTICK_DATA_DIR": str(self.data_dir), "TALLYSTICK_RATE_LIMIT": "0"}
+        own = {"DATA_DIR": str(self.data_dir), "RATE_LIMIT": "0"} | settings
+        self._environ = os.environ | {f"TALLYSTICK_{name}": value for name, value in own.items()}
         self.run("org", "create", "bench", "--retention-days", "3650")
         scopes = ("--scope", "events:write", "--scope", "events:read")
         self.key = self.run("key", "create", "--org", "bench", "--name", "bench", *scopes).strip()
         self._log = (Path(self._home.name) / "server.log").open("wb")
+        self.client = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=60)
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
         self._process = subprocess.Popen(
             [COMMAND, "serve", "--port", str(self.port)], env=self._environ, stdout=self._log, stderr=self._log
         )
-        self.client = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=60)
         self._wait()
+
+    def kill(self) -> None:
+        """End it at once, as a power cut does."""
+        self._process.kill()
+        self._process.wait()
 
     def run(self, *arguments: str) -> str:
         """A command in the server's environment; its output."""

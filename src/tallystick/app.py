@@ -37,6 +37,7 @@ from tallystick.compliance.reminder import ReminderWorker
 from tallystick.compliance.report_builder import ReportBuilder
 from tallystick.compliance.reports import EVIDENCE, REPORT
 from tallystick.connections import Connections
+from tallystick.copies.copier import copies_kept_us, new_copier
 from tallystick.data_access.recorder import DataAccessRecorder
 from tallystick.database.damage import damage_named
 from tallystick.database.engine import Database
@@ -160,10 +161,9 @@ def build(settings: Settings) -> Services:
     signer = Signer(database, Keyring(settings.secret_keys, settings.public_host), settings.data_dir)
     prover = Prover(connections.requests, signer)
     exporter = _exporter(settings, database, store, prover, recorder, disk)
-    archive = _archive(settings, database, store, prover, disk)
+    missing_events, archive = MissingEvents(database, store), _archive(settings, database, store, prover, disk)
     eraser = _eraser(settings, database, store, archive)
-    checker, missing_events = Checker(database, store), MissingEvents(database, store)
-    backup_worker = BackupWorker(database, store, least_free_bytes=disk.least_bytes)
+    checker, backup_worker = Checker(database, store), BackupWorker(database, store, disk.least_bytes)
     purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
     destination_context, own_actions = _destination_context(settings), recorder.own_actions_waiting
     mail_server = destination_context.mail_server
@@ -179,6 +179,7 @@ def build(settings: Settings) -> Services:
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
     workers: list[Worker] = [data_access, purger, eraser, exporter, checker, missing_events, backup_worker, scheduler]
+    workers.append(new_copier(settings, database, store, disk))
     workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store), *evaluators, *hub.workers]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
@@ -264,7 +265,8 @@ def _archive(
 
 def _eraser(settings: Settings, database: Database, store: EventStore, archive: Archive | None) -> Eraser:
     archive_eraser = ArchiveEraser(archive) if archive else None
-    return Eraser(database, store, settings.data_dir, personal_data(database, settings.data_dir), archive_eraser)
+    places = personal_data(database, settings.data_dir)
+    return Eraser(database, store, settings.data_dir, places, archive_eraser, copies_kept_us(settings))
 
 
 def _destination_context(settings: Settings) -> DestinationContext:

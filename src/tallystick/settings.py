@@ -116,6 +116,14 @@ class Settings:
         "", "A directory, or `s3://bucket/prefix`, where scheduled exports can save their files.", read_archive,
         shown="none; they are sent only by email",
     )  # fmt: skip
+    copies_dir: Path | str | None = _setting(
+        "", "A directory on another disk, or `s3://bucket/prefix`, for continuous copies of everything.", read_archive,
+        shown="none; no copies are made",
+    )  # fmt: skip
+    copies_seconds: int = _setting("10", "Seconds between two copies of new events.", read_whole_number(1, 3600))
+    copies_days: int = _setting(
+        "7", "Days for which copies are kept: a restore to any moment of them is possible.", read_whole_number(1, 3650)
+    )
     s3_endpoint: str = _setting(
         "https://s3.amazonaws.com", "The S3 server of buckets named here, Amazon's or another's.", read_endpoint
     )
@@ -209,7 +217,7 @@ class Settings:
         values["database_url"] = values["database_url"] or f"sqlite:///{data_dir / 'tallystick.db'}"
         values["events_url"] = values["events_url"] or f"chdb://{data_dir / 'events'}"
         values["mail_from"] = values["mail_from"] or f"tallystick@{urlsplit(values['public_url']).hostname}"
-        for place in ("archive_dir", "export_dir"):
+        for place in ("archive_dir", "export_dir", "copies_dir"):
             if isinstance(values[place], str) and not (values["s3_access_key"] and values["s3_secret_key"]):
                 raise SettingsError(
                     f"{PREFIX}{place.upper()}: a bucket needs {PREFIX}S3_ACCESS_KEY and {PREFIX}S3_SECRET_KEY too."

@@ -75,6 +75,17 @@ last_backup_seconds = Gauge(
     "tallystick_last_backup_timestamp_seconds", "When the last backup was finished, in seconds since 1970",
     registry=registry,
 )  # fmt: skip
+last_copy_seconds = Gauge(
+    "tallystick_last_copy_timestamp_seconds",
+    "Until when every event is in the continuous copies, in seconds since 1970; 0 if no copies are made",
+    registry=registry,
+)
+last_snapshot_seconds = Gauge(
+    "tallystick_last_snapshot_timestamp_seconds",
+    "Until when the rest of the control database is in the continuous copies, in seconds since 1970; 0 as above",
+    registry=registry,
+)
+copied_events_total = Counter("tallystick_copied_events", "Events written to the continuous copies", registry=registry)
 set_aside_total = Counter("tallystick_set_aside", "Events that the store refused, ever", registry=registry)
 set_aside_events = Gauge(
     "tallystick_set_aside_events", "Events that the store refused, held in the journal", registry=registry

@@ -1,5 +1,6 @@
 """An erasure from the request to the disk, on both control databases and the real store."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from tallystick import clock
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.erasure import request
 from tallystick.erasure.eraser import Eraser
+from tallystick.erasure.personal_data import personal_data
 from tallystick.erasure.subject import Subject
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.events.output import event_of
@@ -29,6 +31,7 @@ from tests.erasure.erasure_driver import (
     eraser,
     event,
     events,
+    quicken,
     records,
     run,
 )
@@ -45,6 +48,22 @@ def work(spine: Spine, tmp_path: Path) -> Eraser:
 
 def lost_by_index(spine: Spine, scope: Scope) -> dict[int, tuple[str, ...]]:
     return {index: parts for index, one in events(spine, scope).items() if (parts := lost_parts(one.remains))}
+
+
+def test_an_erasure_says_until_when_continuous_copies_may_hold_the_data(spine: Spine, tmp_path: Path) -> None:
+    for kept, slug in ((9 * DAY_US, "copied"), (0, "not-copied")):
+        scope = spine.organization(slug)
+        spine.record(scope, by_sarah())
+        spine.ship()
+        places = personal_data(spine.database, tmp_path)
+        work = Eraser(spine.database, spine.store, tmp_path, places, copies_kept_us=kept)
+        quicken(spine)
+        public_id = erase(spine, scope, work)
+        while (found := shown(spine, scope, public_id)).state != "completed":
+            run(spine, work)
+            time.sleep(0.05)
+        assert found.copies_until == ((found.finished_at or 0) + kept if kept else None)
+        work.close()  # the next one gets its lease
 
 
 @pytest.mark.both_stores

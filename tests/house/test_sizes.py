@@ -53,6 +53,8 @@ CODE_LINES = {
     "backups and archives that stop above the floor of free space (backup, retention, destinations)": 62,
     "pools of the store and the sequencer in the metrics; damage while a server runs (monitoring, store, api)": 66,
     "changes that a ClickHouse server takes long for (store)": 16,
+    # A full copy is a backup and is restored as one; batches, snapshots and their replay are new.
+    "continuous copies, and a restore to any moment of them (copies, backup, erasure, retention, cli, doctor)": 1440,
 }
 
 

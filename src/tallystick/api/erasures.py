@@ -92,6 +92,9 @@ class ErasureResponse(ResponseBody):
     confirmed_by: NamedReference | None
     confirmed_at: Time | None
     finished_at: Time | None
+    copies_until: Annotated[
+        Time | None, doc("Until when continuous copies may still hold the erased data; null if none do.")
+    ]
     preview: Annotated[ErasurePreviewResponse | None, doc("The preview; null once the erasure is over.")]
     erased: Annotated[Count, doc("Number of events that lost parts.")]
     held: Annotated[Count, doc("Number of events that stayed whole under a legal hold.")]
@@ -116,6 +119,7 @@ class ErasureResponse(ResponseBody):
             confirmed_by=NamedReference(confirmed, erasure.confirmed_by_name) if confirmed else None,
             confirmed_at=optional_rfc3339(erasure.confirmed_at),
             finished_at=optional_rfc3339(erasure.finished_at),
+            copies_until=optional_rfc3339(erasure.copies_until),
             preview=None
             if preview is None
             else ErasurePreviewResponse(

@@ -6,7 +6,7 @@ other line is a row. Bytes are base64, ids are hexadecimal.
 
 import io
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 from uuid import UUID
@@ -21,26 +21,33 @@ from tallystick.errors import Conflict
 
 FOLDER = "control"
 # Tables of the running server's state; people have to sign in again after a restore.
-EXCLUDED_TABLES = frozenset({"alembic_version", "backups", "leases", "sessions", "setup_links"})
+EXCLUDED_TABLES = frozenset(
+    {"alembic_version", "backups", "copied_logs", "copies", "leases", "sessions", "setup_links"}
+)
 BATCH_ROWS = 200
 _LEVEL = 3
 
 
-def tables_to_copy(connection: Connection) -> list[Table]:
-    """The tables of a backup, each after those that its foreign keys refer to."""
+def tables_to_copy(connection: Connection, left_out: Collection[str] = ()) -> list[Table]:
+    """The tables of a backup but those `left_out`, each after those that its foreign keys refer to."""
     found = MetaData()
     found.reflect(connection)
-    return [table for table in found.sorted_tables if table.name not in EXCLUDED_TABLES]
+    return [table for table in found.sorted_tables if table.name not in EXCLUDED_TABLES.union(left_out)]
 
 
-def copy_tables(connection: Connection, root: Path, alive: Callable[[], None]) -> Iterator[FileEntry]:
-    """Write every table as this transaction sees it; `alive` is called regularly, also within a large table."""
-    for table in tables_to_copy(connection):
+def copy_tables(
+    connection: Connection, root: Path, alive: Callable[[], None], tables: Sequence[Table], *, sync: bool = True
+) -> Iterator[FileEntry]:
+    """Write each table as this transaction sees it; `alive` is called regularly, also within a large table.
+
+    The files are on disk after that, unless `sync` is false.
+    """
+    for table in tables:
         kinds = [_kind(column) for column in table.columns]
         rows = 0
         packer = zstandard.ZstdCompressor(level=_LEVEL)
         with (
-            NewFile(root, f"{FOLDER}/{table.name}.ndjson.zst") as file,
+            NewFile(root, f"{FOLDER}/{table.name}.ndjson.zst", sync=sync) as file,
             packer.stream_writer(cast("IO[bytes]", file), closefd=False) as out,
         ):
             out.write(_line([[str(column.name), kind] for column, kind in zip(table.columns, kinds, strict=True)]))
@@ -52,9 +59,9 @@ def copy_tables(connection: Connection, root: Path, alive: Callable[[], None]) -
         yield file.entry(rows)
 
 
-def load_tables(connection: Connection, root: Path, manifest: BackupManifest) -> None:
-    """Replace the content of the tables by the backup's, in the caller's transaction."""
-    tables = {table.name: table for table in tables_to_copy(connection)}
+def load_tables(connection: Connection, root: Path, manifest: BackupManifest, left_out: Collection[str] = ()) -> None:
+    """Replace the content of the tables by the backup's, in the caller's transaction; those `left_out` stay."""
+    tables = {table.name: table for table in tables_to_copy(connection, left_out)}
     files = {table_name(file): file for file in files_in(manifest, FOLDER)}
     if unknown := files.keys() - tables.keys():
         raise Conflict(f"The backup contains tables that this version does not know: {', '.join(sorted(unknown))}.")

@@ -6,7 +6,9 @@ While the backup runs no event is purged or erased (`work.leases`). The director
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
@@ -38,6 +40,19 @@ Progress = Callable[[int, int], None]
 """Called with the number of copied events and of all; an exception that it raises ends the backup."""
 
 
+@dataclass(frozen=True, slots=True)
+class CopyWatch:
+    """What is called while databases are copied; an exception that any of it raises ends the copy.
+
+    `alive`: often. `complete`: with each file once it is on disk. `left_out`: names of tables that are not copied.
+    """
+
+    progress: Progress
+    alive: Callable[[], None]
+    complete: Callable[[FileEntry], None] = lambda _file: None
+    left_out: Collection[str] = ()
+
+
 def create_backup(
     database: Database,
     store: EventStore,
@@ -54,27 +69,32 @@ def create_backup(
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise Conflict(f"{directory} already exists. Choose a new directory, for example with the date in its name.")
+    unfinished = directory.with_name(directory.name + UNFINISHED)
+    with deletions_paused(database, backup_id):
+        _remove_unfinished(unfinished)
+        unfinished.mkdir(mode=0o700, parents=True)
+        disk = DiskSpace(unfinished, least_free_bytes)
+        watch = CopyWatch(progress, lambda: disk.check(f"the disk of {directory}"))
+        manifest = copy_databases(database, store, unfinished, backup_id, watch)
+        write_manifest(unfinished, manifest)
+        unfinished.rename(directory)
+        sync_folder(directory.parent)
+    return manifest
+
+
+@contextmanager
+def deletions_paused(database: Database, backup_id: UUID) -> Iterator[None]:
+    """No event is deleted for good meanwhile. Conflict while another backup runs."""
     holder = str(backup_id)
     with database.write() as connection:
         if not leases.begin_backup(connection, holder, now=now_us()):
             raise Conflict(
                 "Another backup is running. Wait until it has finished; one that crashed is ignored after ten minutes."
             )
-    unfinished = directory.with_name(directory.name + UNFINISHED)
     try:
-        _remove_unfinished(unfinished)
-        unfinished.mkdir(mode=0o700, parents=True)
-        disk = DiskSpace(unfinished, least_free_bytes)
-        manifest = _copy(
-            database, store, unfinished, backup_id, progress, lambda: disk.check(f"the disk of {directory}")
-        )
-        _renew(database, holder)
-        write_manifest(unfinished, manifest)
-        unfinished.rename(directory)
-        sync_folder(directory.parent)
+        yield
     finally:
         leases.end(database, leases.BACKUP_LEASE, holder)
-    return manifest
 
 
 def _remove_unfinished(unfinished: Path) -> None:
@@ -86,15 +106,11 @@ def _remove_unfinished(unfinished: Path) -> None:
     shutil.rmtree(unfinished)
 
 
-def _copy(
-    database: Database,
-    store: EventStore,
-    root: Path,
-    backup_id: UUID,
-    progress: Progress,
-    check_space: Callable[[], None],
+def copy_databases(
+    database: Database, store: EventStore, root: Path, backup_id: UUID, watch: CopyWatch
 ) -> BackupManifest:
-    check_space()
+    """Write the files of a backup below `root`, within `deletions_paused`; returns its manifest, not written yet."""
+    watch.alive()
     with database.read() as connection:
         # The first statement fixes the moment of which this is a copy.
         found = connection.execute(
@@ -113,16 +129,19 @@ def _copy(
         revision = revision_of(connection) or ""
         least = expected_events(connection)
         total = sum(least.values())
-        alive = _Heartbeat(database, str(backup_id), lambda: progress(0, total), check_space)
+        alive = _Heartbeat(database, str(backup_id), lambda: watch.progress(0, total), watch.alive)
         files = []
-        for file in control_database.copy_tables(connection, root, alive):
+        tables = control_database.tables_to_copy(connection, watch.left_out)
+        for file in control_database.copy_tables(connection, root, alive, tables):
             files.append(file)
+            watch.complete(file)
             _renew(database, str(backup_id))
-    events = _EventCopier(database, store, root, str(backup_id), lambda done: progress(done, total), check_space)
+    events = _EventCopier(database, store, root, str(backup_id), watch, total)
     kept = []
     for row in found:
         missing = max(least[row.org_id] - events.copy(row.org_id, row.stored_end), 0)
         kept.append(LogEntry(*row[:3], row.size, row.root.hex(), row.stored_end, missing))
+    _renew(database, str(backup_id))
     return BackupManifest(
         backup_id=backup_id,
         format=1,
@@ -140,17 +159,15 @@ def _copy(
 class _Heartbeat:
     """Renews the lease and reports progress while one table is copied, which may end the backup."""
 
-    def __init__(
-        self, database: Database, holder: str, tell: Callable[[], None], check_space: Callable[[], None]
-    ) -> None:
+    def __init__(self, database: Database, holder: str, tell: Callable[[], None], alive: Callable[[], None]) -> None:
         self._database = database
         self._holder = holder
         self._tell = tell
-        self._check_space = check_space
+        self._alive = alive
         self._last = time.monotonic()
 
     def __call__(self) -> None:
-        self._check_space()
+        self._alive()
         if time.monotonic() - self._last >= HEARTBEAT_SECONDS:
             _renew(self._database, self._holder)
             self._tell()
@@ -161,20 +178,14 @@ class _EventCopier:
     """Copies the events of the store, one file for each run of rows."""
 
     def __init__(
-        self,
-        database: Database,
-        store: EventStore,
-        root: Path,
-        holder: str,
-        progress: Callable[[int], None],
-        check_space: Callable[[], None],
+        self, database: Database, store: EventStore, root: Path, holder: str, watch: CopyWatch, total: int
     ) -> None:
         self._database = database
         self._store = store
         self._root = root
         self._holder = holder
-        self._progress = progress
-        self._check_space = check_space
+        self._watch = watch
+        self._total = total
         self.files: list[FileEntry] = []
         self.done = 0
 
@@ -186,12 +197,13 @@ class _EventCopier:
             with NewFile(self._root, f"{EVENTS}/{org_id}/{number:06d}.arrow") as file:
                 for piece in rows.rows_of(self._store, scope, window, 0, end):
                     check_stop()
-                    self._check_space()
+                    self._watch.alive()
                     file.write(piece)
             count = _count(self._root, file.entry(0))
             self.files.append(file.entry(count))
             self.done += count
-            self._progress(self.done)
+            self._watch.complete(self.files[-1])
+            self._watch.progress(self.done, self._total)
         # A truncated answer looks like a complete one, so the events are counted again. Fewer is all right: a deletion
         # that had started before the backup may have finished meanwhile.
         if (there := rows.count_below(self._store, scope, end)) > self.done - before:

@@ -62,10 +62,14 @@ class BackupManifest(msgspec.Struct, frozen=True):
 
 
 class NewFile:
-    """A file being written: readable by its owner alone, hashed meanwhile, on disk when the block ends."""
+    """A file being written: readable by its owner alone, hashed meanwhile, on disk when the block ends.
 
-    def __init__(self, root: Path, path: str) -> None:
+    Without `sync` the operating system writes it to the disk when it likes to.
+    """
+
+    def __init__(self, root: Path, path: str, *, sync: bool = True) -> None:
         self._path = path
+        self._sync = sync
         self._hash = hashlib.sha256()
         self._written = 0
         target = root / path
@@ -76,7 +80,7 @@ class NewFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
-        if kind is None:
+        if kind is None and self._sync:
             sync_file(self._file)
         self._file.close()
 

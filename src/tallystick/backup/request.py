@@ -98,7 +98,7 @@ class RequestProgress:
 class BackupWorker(Background):
     """The server's background worker: creates requested backups, one after the other."""
 
-    def __init__(self, database: Database, store: EventStore, *, least_free_bytes: int) -> None:
+    def __init__(self, database: Database, store: EventStore, least_free_bytes: int) -> None:
         super().__init__("backup", idle_seconds=IDLE_SECONDS, breath_seconds=IDLE_SECONDS)
         self._database = database
         self._store = store

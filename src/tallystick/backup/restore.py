@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.engine import make_url
 
 from tallystick.access.secret import DecryptionFailed, SecretBox
+from tallystick.access.tables import organizations
 from tallystick.backup import control_database
 from tallystick.backup.create import EVENTS
 from tallystick.backup.manifest import BackupManifest, check_files, files_in, open_file, read_manifest
@@ -35,6 +37,7 @@ from tallystick.errors import Conflict, SettingsError
 from tallystick.ingest.store_identity import write_node_id
 from tallystick.ingest.tables import store_identity
 from tallystick.ledger.high_water import HighWaterMarks
+from tallystick.ledger.tables import logs
 from tallystick.secret_keys import KEPT_FILE
 from tallystick.settings import Settings
 from tallystick.store import transfer as rows
@@ -58,6 +61,19 @@ class RestoreMarker(msgspec.Struct):
     aside: str
     moved: bool
     place: str = ""  # the databases: a marker for others does not allow overwriting these
+    command: str = ""  # to run again, if it is another than for a backup
+
+
+class RestoreExtension(Protocol):
+    """What a restore brings back beside the backup; `command` repeats it if it is interrupted."""
+
+    command: str
+
+    def overlay(self, connection: Connection) -> None:
+        """Change the loaded control database, in the transaction that fills it; not repeated."""
+
+    def finish(self, database: Database) -> None:
+        """Called once both databases are filled, and again if the restore is interrupted; no server starts before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +91,18 @@ def refuse_interrupted(data_dir: Path) -> None:
     if begun is not None:
         raise SettingsError(
             f"A restore into {data_dir} was interrupted and is incomplete. Run it again: "
-            f"tallystick backup restore {begun.directory}"
+            f"{begun.command or f'tallystick backup restore {begun.directory}'}"
         )
 
 
 def restore_backup(
-    settings: Settings, directory: Path, progress: Progress, *, replace: bool = False, without_key: bool = False
+    settings: Settings,
+    directory: Path,
+    progress: Progress,
+    *,
+    replace: bool = False,
+    without_key: bool = False,
+    extension: RestoreExtension | None = None,
 ) -> RestoreResult:
     """Restore a backup into the databases of the settings, which must be empty or, with `replace`, embedded.
 
@@ -106,7 +128,7 @@ def restore_backup(
     if begun is not None and begun.place != _database_urls(settings):
         begun = None
     if begun is None or begun.backup_id != manifest.backup_id:
-        begun = _start(settings, directory, manifest, replace=replace, again=begun)
+        begun = _start(settings, directory, manifest, replace=replace, again=begun, extension=extension)
     aside = _move_aside(settings, begun)
     database = Database(settings.database_url, pool_size=1)
     try:
@@ -115,14 +137,17 @@ def restore_backup(
                 raise Conflict(f"{what} {ADVICE}")
             _fill_store(settings, directory, manifest, progress)
             progress("control database", 0, 0)
-            _fill_control(database, directory, manifest)
+            _fill_control(database, directory, manifest, extension)
         upgrade(database)
         _restore_node_id(database, settings)
+        if extension is not None:
+            extension.finish(database)
+        missing = _missing(settings.data_dir, database)
     finally:
         database.close()
     (settings.data_dir / MARKER_FILE).unlink()
     sync_folder(settings.data_dir)
-    return RestoreResult(manifest, aside, _missing(settings.data_dir, manifest))
+    return RestoreResult(manifest, aside, missing)
 
 
 def _read_marker(data_dir: Path) -> RestoreMarker | None:
@@ -131,7 +156,13 @@ def _read_marker(data_dir: Path) -> RestoreMarker | None:
 
 
 def _start(
-    settings: Settings, directory: Path, manifest: BackupManifest, *, replace: bool, again: RestoreMarker | None
+    settings: Settings,
+    directory: Path,
+    manifest: BackupManifest,
+    *,
+    replace: bool,
+    again: RestoreMarker | None,
+    extension: RestoreExtension | None,
 ) -> RestoreMarker:
     """Refuse to overwrite existing data, then write the marker."""
     database_file, events_folder = local_paths(settings)
@@ -142,7 +173,9 @@ def _start(
         raise Conflict(f"{what} {ADVICE}")
     there = [part for part in (database_file, events_folder) if part is not None and part.exists()]
     ending = f".replaced-{datetime.now(UTC):%Y%m%dT%H%M%SZ}" if replace and there else ""
-    begun = RestoreMarker(manifest.backup_id, str(directory), ending, moved=not ending, place=_database_urls(settings))
+    command = extension.command if extension is not None else ""
+    place = _database_urls(settings)
+    begun = RestoreMarker(manifest.backup_id, str(directory), ending, moved=not ending, place=place, command=command)
     _write_marker(settings.data_dir, begun)
     return begun
 
@@ -278,7 +311,9 @@ def _insert(store: EventStore, directory: Path, manifest: BackupManifest) -> Ite
             yield from rows.insert_from(store, stream, f"{manifest.backup_id}/{file.path}/{now_us()}")
 
 
-def _fill_control(database: Database, directory: Path, manifest: BackupManifest) -> None:
+def _fill_control(
+    database: Database, directory: Path, manifest: BackupManifest, extension: RestoreExtension | None
+) -> None:
     """Fill the control database in one transaction, with the row that names the restored backup."""
     if database.is_sqlite:
         _delete_sqlite_file(database)
@@ -293,6 +328,8 @@ def _fill_control(database: Database, directory: Path, manifest: BackupManifest)
                 f"{manifest.revision}. Use an empty database."
             )
         control_database.load_tables(connection, directory, manifest)
+        if extension is not None:
+            extension.overlay(connection)
         _note_restored(connection, manifest.backup_id, directory)
 
 
@@ -318,12 +355,15 @@ def _note_restored(connection: Connection, backup_id: UUID, directory: Path) -> 
     connection.execute(backups.insert().values(values))
 
 
-def _missing(data_dir: Path, manifest: BackupManifest) -> list[str]:
+def _missing(data_dir: Path, database: Database) -> list[str]:
     """Sentences on the events that were signed in this data directory after the backup."""
     marks = HighWaterMarks(data_dir)
     marks.open()
     missing = []
-    for log in manifest.logs:
+    named = select(organizations.c.slug, logs.c.origin_id, logs.c.size)
+    with database.read() as connection:
+        found = connection.execute(named.join(organizations, organizations.c.org_id == logs.c.org_id)).all()
+    for log in found:
         mark = marks.of(log.origin_id)
         if mark is not None and mark.size > log.size:
             missing.append(

@@ -76,7 +76,7 @@ def restore(
     """
     settings = Settings.load(os.environ)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with lock_data_dir(settings.data_dir), _progress_bar() as progress:
+    with lock_data_dir(settings.data_dir), progress_bar() as progress:
         try:
             done = carry_back(settings, directory.absolute(), progress, replace=replace, without_key=without_key)
         except StoreError as error:
@@ -97,7 +97,7 @@ def restore(
 def _create_here(database: Database, settings: Settings, target: Path) -> BackupManifest:
     store = EventStore(settings.events_url)
     try:
-        with _progress_bar() as progress, _owner_if_embedded(settings, store):
+        with progress_bar() as progress, _owner_if_embedded(settings, store):
             store.open()
             with database.write() as connection:
                 backup_id = request.request_backup(connection, target, request.RUNNING)
@@ -129,7 +129,7 @@ def _create_on_server(database: Database, settings: Settings, target: Path) -> B
     with database.write() as connection:
         backup_id = request.request_backup(connection, target)
     try:
-        with _progress_bar() as progress:
+        with progress_bar() as progress:
             _wait_for_server(database, settings, backup_id, progress)
     except KeyboardInterrupt:
         with database.write() as connection:
@@ -162,7 +162,7 @@ def _wait_for_server(database: Database, settings: Settings, backup_id: UUID, pr
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Any]:
+def progress_bar() -> Iterator[Any]:
     """A function (label, done, total) that updates a progress bar; draws nothing unless stderr is a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as shown_bar:

@@ -21,6 +21,11 @@ def export_storage(settings: Settings) -> FileStorage | None:
     return None if settings.export_dir is None else storage_at(settings.export_dir, settings)
 
 
+def copies_storage(settings: Settings) -> FileStorage | None:
+    """The storage of continuous copies; None when none are made."""
+    return None if settings.copies_dir is None else storage_at(settings.copies_dir, settings)
+
+
 def storage_at(where: Path | str, settings: Settings) -> FileStorage:
     """The directory of a path, or the bucket of a URL (`s3://bucket/prefix`).
 

@@ -12,6 +12,7 @@ from tallystick.access.tables import organizations
 from tallystick.backup import request
 from tallystick.backup.secret_rotation import LOST, PREVIOUS, count_sealed
 from tallystick.clock import DAY_US, SECOND_US, now_us, rfc3339
+from tallystick.copies import progress
 from tallystick.database.damage import RESTORE, is_damage
 from tallystick.database.engine import Database
 from tallystick.database.migrate import newest, revision_of
@@ -42,7 +43,7 @@ DAMAGED_ADVICE = (
     "Recording continues; what reads this part fails. Check the disk. Then restore the newest backup, or stop the "
     "server and take the part out, so that all other events can be read: tallystick store check --set-aside"
 )
-JOURNAL_DELAY_US = 300 * SECOND_US
+JOURNAL_DELAY_US = COPIES_DELAY_US = 300 * SECOND_US
 
 
 def check_database(settings: Settings) -> Iterator[CheckResult]:
@@ -214,14 +215,34 @@ def _check_background_work(connection: Connection, _settings: Settings) -> Itera
         yield fine("background work", "Nothing is stuck.")
 
 
-def _check_backup(connection: Connection, _settings: Settings) -> Iterator[CheckResult]:
+def _check_backup(connection: Connection, settings: Settings) -> Iterator[CheckResult]:
     last = request.last_finished_at(connection)
-    if last is None:
+    if last is None and settings.copies_dir is not None:
+        yield fine("backup", "No backup; continuous copies are made.")
+    elif last is None:
         yield warning("backup", "No backup yet.", "Run once a day: tallystick backup create DIR")
-    elif last < now_us() - 2 * DAY_US:
+    elif last < now_us() - 2 * DAY_US and settings.copies_dir is None:
         yield warning("backup", f"Last backup: {rfc3339(last)}.", "Run once a day: tallystick backup create DIR")
     else:
         yield fine("backup", f"Last backup: {rfc3339(last)}.")
+
+
+def _check_copies(connection: Connection, settings: Settings) -> Iterator[CheckResult]:
+    name, state = "copies", progress.read_state(connection)
+    if settings.copies_dir is None:
+        yield fine(name, "No continuous copies are made (TALLYSTICK_COPIES_DIR).")
+        return
+    if state is None:
+        yield warning(name, "There are no copies yet.", "The server makes them while it runs.")
+        return
+    copied = f"Every event until {rfc3339(state.copied_at)} is in {state.place}" if state.generation else "No full copy"
+    words = f"{copied}; the last round failed: {state.problem}" if state.problem else f"{copied}."
+    late = max(COPIES_DELAY_US, 5 * settings.copies_seconds * SECOND_US)
+    if not state.generation or state.copied_at < now_us() - late:
+        advice = "Check that a server runs and reaches this place, and its log for copies_failed."
+        yield problem(name, words, advice)
+    else:
+        yield fine(name, words)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -232,4 +253,5 @@ CHECKS: tuple[Check, ...] = (
     _check_journal,
     _check_background_work,
     _check_backup,
+    _check_copies,
 )

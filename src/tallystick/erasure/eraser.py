@@ -53,8 +53,13 @@ class Eraser(Background):
         data_dir: Path,
         places: Sequence[PersonalData],
         archive_eraser: ArchiveEraser | None = None,
+        copies_kept_us: int = 0,
     ) -> None:
-        """`archive_eraser` is the archive of purged events, or None when none is configured."""
+        """`archive_eraser` is the archive of purged events, or None when none is configured.
+
+        `copies_kept_us`: for how many microseconds continuous copies may hold what was erased; 0 if none are made.
+        """
+        self._copies_kept_us = copies_kept_us
         self._work = stages.ErasureStages(database, store, data_dir, places, archive_eraser)
         self._stages = {
             LOOK: self._work.look,
@@ -115,7 +120,8 @@ class Eraser(Background):
         if not self._work.is_purged_from_disk(row) or not scrub(self._database, SCRUBBED):
             return False
         with self._database.write() as connection:
-            forget(connection, row.org_id, row.erasure_id, "completed", now)
+            copies_until = now + self._copies_kept_us if self._copies_kept_us else None
+            forget(connection, row.org_id, row.erasure_id, "completed", now, copies_until)
         logger.info("erasure_completed", org_id=str(row.org_id), events=row.events)
         return True
 

@@ -76,8 +76,13 @@ def append(data_dir: Path, lines: Sequence[ErasureListLine]) -> None:
 def read(data_dir: Path) -> list[ErasureListLine]:
     """Every complete line, in order; unreadable lines are logged and skipped."""
     path = data_dir / FILE
+    return parse(path.read_bytes()) if path.exists() else []
+
+
+def parse(content: bytes) -> list[ErasureListLine]:
+    """The lines in the content of such a file, as `read` gives them."""
     found: list[ErasureListLine] = []
-    for number, raw in enumerate(path.read_bytes().split(b"\n") if path.exists() else [], 1):
+    for number, raw in enumerate(content.split(b"\n"), 1):
         if not raw:
             continue
         try:

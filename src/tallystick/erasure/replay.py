@@ -15,9 +15,9 @@ from tallystick.access.scopes import operator_scope
 from tallystick.database.engine import Database
 from tallystick.erasure import erasure_list
 from tallystick.erasure.records import ACTION, ErasureRecord, erasure_records
-from tallystick.erasure.redact_events import indexes_with_parts
+from tallystick.erasure.redact_events import indexes_with_parts, redact_events
 from tallystick.erasure.steps import MAX_RECORD_TEXT, schedule_replay
-from tallystick.journal import set_aside
+from tallystick.journal import set_aside, tail
 from tallystick.ledger.tables import logs
 from tallystick.retention import index_set
 from tallystick.search.scan import read_unstored
@@ -33,9 +33,7 @@ def replay(database: Database, store: EventStore, data_dir: Path, *, whole: bool
     The server's eraser does the work, since records must be in the log first, and all events stored. Call it with
     `whole` after a restore; without, at each start, it skips the records that the store is known to have applied.
     """
-    listed: dict[UUID, list[erasure_list.ErasureListLine]] = {}
-    for line in erasure_list.read(data_dir):
-        listed.setdefault(line.org_id, []).append(line)
+    listed = _lines_by_organization(data_dir)
     erased = erasing.organizations_with(store, ACTION) | listed.keys()
     with database.read() as connection:
         erased |= set_aside.counts(connection).keys()
@@ -45,6 +43,46 @@ def replay(database: Database, store: EventStore, data_dir: Path, *, whole: bool
         for org_id, size, stored_end in organizations
         if org_id in erased or _is_told_in_journal(database, org_id, stored_end, size)
     )
+
+
+def erase_now(database: Database, store: EventStore, data_dir: Path) -> int:
+    """Remove the parts that records and the erasure list name, at once; returns from how many events.
+
+    For a restore, whose events are all stored: nobody reads anything before. What only the list names is recorded in
+    the log when the server starts. StoreError.
+    """
+    listed = _lines_by_organization(data_dir)
+    erased = erasing.organizations_with(store, ACTION) | listed.keys()
+    with database.read() as connection:
+        sizes = connection.execute(select(logs.c.org_id, logs.c.size)).all()
+        erased |= set_aside.counts(connection).keys()
+    events = 0
+    for org_id, size in sizes:
+        if org_id not in erased:
+            continue
+        named: dict[int, set[int]] = {}
+        for one in erasure_records(database, store, operator_scope(org_id), size):
+            named.setdefault(one.parts, set()).update(index_set.parse_indexes(one.indexes))
+        for line in listed.get(org_id, ()):
+            named.setdefault(line.parts, set()).update(erasure_list.matching_indexes(database, line))
+        sets = {
+            parts: left
+            for parts, found in named.items()
+            if (left := indexes_with_parts(database, store, org_id, sorted(found), parts))
+        }
+        if sets:
+            indexes = sorted(set().union(*sets.values()))
+            tail.remove(database, org_id, indexes, lambda _connection: False)
+            redact_events(database, store, org_id, sets)
+            events += len(indexes)
+    return events
+
+
+def _lines_by_organization(data_dir: Path) -> dict[UUID, list[erasure_list.ErasureListLine]]:
+    listed: dict[UUID, list[erasure_list.ErasureListLine]] = {}
+    for line in erasure_list.read(data_dir):
+        listed.setdefault(line.org_id, []).append(line)
+    return listed
 
 
 def _is_told_in_journal(database: Database, org_id: UUID, stored_end: int, size: int) -> bool:

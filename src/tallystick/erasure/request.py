@@ -59,7 +59,7 @@ class Erasure:
     """One request. Times in µs since 1970; `subject` and `preview` are None once it is over.
 
     `first_by` is the first of the two people who agreed: whoever requested it, unless that was an API key. `expires_at`
-    is None once it is confirmed or over.
+    is None once it is confirmed or over. `copies_until` is when the last continuous copy of the data goes.
     """
 
     erasure_id: UUID
@@ -78,6 +78,7 @@ class Erasure:
     confirmed_by_name: str
     confirmed_at: int | None
     finished_at: int | None
+    copies_until: int | None
     preview: ErasurePreview | None
     events: int
     held: int
@@ -232,7 +233,9 @@ def is_erasure(org_id: UUID, erasure_id: UUID) -> Any:
     return (erasures.c.org_id == org_id) & (erasures.c.erasure_id == erasure_id)
 
 
-def forget(connection: Connection, org_id: UUID, erasure_id: UUID, state: State, now: int) -> None:
+def forget(
+    connection: Connection, org_id: UUID, erasure_id: UUID, state: State, now: int, copies_until: int | None = None
+) -> None:
     """End a request in this state and delete all personal data of it."""
     connection.execute(
         delete(erasure_steps).where(erasure_steps.c.org_id == org_id, erasure_steps.c.erasure_id == erasure_id)
@@ -241,6 +244,7 @@ def forget(connection: Connection, org_id: UUID, erasure_id: UUID, state: State,
         update(erasures)
         .where(is_erasure(org_id, erasure_id))
         .values(state=state, stage="", place="", subject="", found="", holds="", waits_for="", finished_at=now)
+        .values(copies_until=copies_until)
     )
 
 

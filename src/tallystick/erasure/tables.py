@@ -22,6 +22,7 @@ erasures = Table(
     Column("confirmed_by_name", String(254), nullable=False),
     time_column("confirmed_at", nullable=True),
     time_column("finished_at", nullable=True),
+    time_column("copies_until", nullable=True),  # when the last copy that holds the data is deleted at the latest
     Column("end_index", BigInteger, nullable=False),  # events below it are searched
     Column("holds", Text, nullable=False),  # the holds that were active when the search began
     Column("found", Text, nullable=False),  # the preview, JSON

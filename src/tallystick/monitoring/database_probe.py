@@ -8,6 +8,7 @@ from tallystick import clock, telemetry
 from tallystick.alerts.tables import alert_positions
 from tallystick.backup.request import last_finished_at
 from tallystick.clock import DAY_US, SECOND_US
+from tallystick.copies.progress import read_state
 from tallystick.database.engine import Database
 from tallystick.destinations.tables import deliveries, destinations, mails
 from tallystick.exports.request import OPEN
@@ -108,6 +109,9 @@ def _measure_schedules(connection: Connection, now: int) -> None:
 
 def _measure_rest(connection: Connection) -> None:
     telemetry.last_backup_seconds.set((last_finished_at(connection) or 0) // SECOND_US)
+    copied = read_state(connection)
+    telemetry.last_copy_seconds.set(copied.copied_at // SECOND_US if copied else 0)
+    telemetry.last_snapshot_seconds.set((copied.snapshot_at or copied.copied_at) // SECOND_US if copied else 0)
     telemetry.purge_clock_doubted.set(clock_guard.doubted_times(connection) is not None)
 
 

@@ -1,6 +1,6 @@
 """The purge: events past their retention are recorded in the log, then deleted, in small steps."""
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -195,32 +195,59 @@ class Purger(Background):
     def _delete(self, pruning: Pruning, now: int) -> bool:
         """Delete the events of a recorded deletion; False if it must wait."""
         must_wait = partial(leases.deletions_must_wait, now=now)
-        gone = index_set.parse_indexes(pruning.indexes)
-        if not tail.remove(self._database, pruning.org_id, gone, must_wait):
+        if not _delete_events(self._database, self._store, pruning, must_wait):
             return False
-        expiry.delete_indexes(self._store, operator_scope(pruning.org_id), gone)
-        with self._database.write() as connection:
-            for start in range(0, len(gone), _BATCH):
-                some = gone[start : start + _BATCH]
-                connection.execute(
-                    delete(external_ids).where(
-                        external_ids.c.org_id == pruning.org_id, external_ids.c.log_index.in_(some)
-                    )
-                )
-                set_aside.remove(connection, pruning.org_id, some)
-            removed = connection.execute(
-                delete(prunings).where(prunings.c.org_id == pruning.org_id, prunings.c.pruning_id == pruning.pruning_id)
-            )
-            if removed.rowcount:
-                values = {"indexes": pruning.indexes, "events": pruning.events}
-                connection.execute(
-                    insert(purged_indexes).values(org_id=pruning.org_id, pruning_id=pruning.pruning_id, **values)
-                )
-                connection.execute(
-                    update(logs).where(logs.c.org_id == pruning.org_id).values(pruned=logs.c.pruned + pruning.events)
-                )
         telemetry.events_pruned_total.inc(pruning.events)
         return True
+
+
+def announce_again(connection: Connection, org_id: UUID, indexes: Sequence[int], *, days: int, now: int) -> None:
+    """Record that these events (ascending) are deleted, as they were before an earlier state was restored.
+
+    The caller commits the records, then calls `finish_deletions`.
+    """
+    left = list(indexes)
+    while left:
+        going = index_set.prefix_within(left[:MAX_EVENTS], MAX_RECORD_TEXT)
+        _announce(connection, org_id, going, before=now, days=days, now=now)
+        left = left[len(going) :]
+
+
+def finish_deletions(database: Database, store: EventStore) -> int:
+    """Delete the events of every deletion that is recorded in a log; returns how many. For a restore."""
+    with database.read() as connection:
+        rows = connection.execute(select(prunings).order_by(prunings.c.made_at)).all()
+        recorded = [_pruning(row) for row in rows if not outbox.is_waiting(connection, row.entry_id)]
+    for pruning in recorded:
+        _delete_events(database, store, pruning, lambda _connection: False)
+    return sum(pruning.events for pruning in recorded)
+
+
+def _delete_events(
+    database: Database, store: EventStore, pruning: Pruning, must_wait: Callable[[Connection], bool]
+) -> bool:
+    gone = index_set.parse_indexes(pruning.indexes)
+    if not tail.remove(database, pruning.org_id, gone, must_wait):
+        return False
+    expiry.delete_indexes(store, operator_scope(pruning.org_id), gone)
+    with database.write() as connection:
+        for start in range(0, len(gone), _BATCH):
+            some = gone[start : start + _BATCH]
+            mine = (external_ids.c.org_id == pruning.org_id) & external_ids.c.log_index.in_(some)
+            connection.execute(delete(external_ids).where(mine))
+            set_aside.remove(connection, pruning.org_id, some)
+        removed = connection.execute(
+            delete(prunings).where(prunings.c.org_id == pruning.org_id, prunings.c.pruning_id == pruning.pruning_id)
+        )
+        if removed.rowcount:
+            values = {"indexes": pruning.indexes, "events": pruning.events}
+            connection.execute(
+                insert(purged_indexes).values(org_id=pruning.org_id, pruning_id=pruning.pruning_id, **values)
+            )
+            connection.execute(
+                update(logs).where(logs.c.org_id == pruning.org_id).values(pruned=logs.c.pruned + pruning.events)
+            )
+    return True
 
 
 def _next_recorded(connection: Connection, paused: Set[UUID]) -> Pruning | None:

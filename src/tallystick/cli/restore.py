@@ -1,0 +1,113 @@
+"""`tallystick restore`: brings an installation back from continuous copies."""
+
+import os
+import shlex
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from tallystick.backup.data_dir_lock import lock_data_dir
+from tallystick.cli.backup import progress_bar
+from tallystick.cli.control_database import CLI_CALLER
+from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say
+from tallystick.clock import rfc3339, to_us
+from tallystick.copies.restore import RestoredCopies, restore_copies
+from tallystick.destinations.storage_settings import storage_at
+from tallystick.errors import BadRequest
+from tallystick.setting_values import read_archive
+from tallystick.settings import Settings
+from tallystick.store.errors import StoreError
+
+app = typer.Typer()
+
+
+@app.command()
+def restore(
+    place: Annotated[
+        str,
+        typer.Option("--from", metavar="COPIES", help="Default: TALLYSTICK_COPIES_DIR."),
+    ] = "",
+    at: Annotated[
+        str,
+        typer.Option("--at", metavar="TIME", help="Moment, as 2026-11-29T15:30:00Z. Default: newest."),
+    ] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="Move the contents of the data directory aside.")] = False,
+    without_key: Annotated[
+        bool, typer.Option("--without-key", help="Restore without the secret key. Nothing can be signed after that.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Restore continuous copies into an empty data directory or empty databases. Stop the server first.
+
+    First put secret.key there, and ledger.marks if the disk of the lost server can still be read: without it, each log
+    goes on under a new name, because more of it may have been signed than was copied. What was purged or erased is
+    deleted again. If it is interrupted, run the same command again; until then the server does not start.
+    """
+    settings = Settings.load(os.environ)
+    try:
+        source = read_archive(place) or settings.copies_dir
+    except ValueError as error:
+        raise CommandFailed(f"--from: {error}.") from None
+    if source is None:
+        raise CommandFailed("Say where the copies are, with --from or TALLYSTICK_COPIES_DIR.")
+    if isinstance(source, str) and not (settings.s3_access_key and settings.s3_secret_key):
+        raise CommandFailed("A bucket needs TALLYSTICK_S3_ACCESS_KEY and TALLYSTICK_S3_SECRET_KEY.")
+    moment = _read_moment(at)
+    again = ["tallystick", "restore", "--from", str(source), *(["--at", at] if at else [])]
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lock_data_dir(settings.data_dir), progress_bar() as progress:
+        try:
+            done = restore_copies(
+                settings, storage_at(source, settings), moment, shlex.join(again), CLI_CALLER, progress,
+                move_aside=replace, without_key=without_key,
+            )  # fmt: skip
+        except StoreError as error:
+            raise CommandFailed(f"The event store cannot be used: {error}") from None
+    if json:
+        emit(_summary_of(done))
+    else:
+        _tell(done, str(source))
+
+
+def _read_moment(text: str) -> int | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise BadRequest("--at: use a time with its zone, such as 2026-11-29T15:30:00Z.")
+    return to_us(moment)
+
+
+def _summary_of(done: RestoredCopies) -> dict[str, object]:
+    return {
+        "at": rfc3339(done.at),
+        "events": done.result.manifest.events,
+        "appended": done.appended,
+        "purged_again": done.deleted,
+        "erased_again": done.erased,
+        "restarted": {slug: log.new_origin for slug, log in done.restarted.items()},
+        "moved_aside": done.result.aside,
+        "missing": done.result.missing,
+    }
+
+
+def _tell(done: RestoredCopies, source: str) -> None:
+    say(
+        f"Restored {done.result.manifest.events:,} events of the full copy and {done.appended:,} recorded after it, as "
+        f"of {rfc3339(done.at)}, from {source}"
+    )
+    if done.deleted or done.erased:
+        say(f"Deleted again: {done.deleted:,} purged events, and erased parts of {done.erased:,} events")
+    for slug, log in done.restarted.items():
+        say(f"{slug}: the log continues from {log.size:,} entries as {log.new_origin}")
+    for path in done.result.aside:
+        say(f"The previous contents are in {path}")
+    for line in done.result.missing:
+        say(f"Missing: {line}")
+    if done.restarted:
+        note("Start the server, then give everyone who verifies these logs their new key lines.")
+    note("Events recorded after that moment are not in the copies. Everyone must sign in again.")

@@ -1,0 +1,130 @@
+"""Appends copied batches to the logs of a restored control database, as they were appended first."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select, update
+
+from tallystick.access.tables import organizations
+from tallystick.clock import rfc3339
+from tallystick.copies.batch_copies import CopiedBatch, CopiedExternalId, CopiedLog
+from tallystick.errors import Conflict
+from tallystick.events.record import Record
+from tallystick.ingest.tables import external_ids
+from tallystick.journal.batches import decode_batch
+from tallystick.journal.tables import journal
+from tallystick.ledger import log as ledger_log
+from tallystick.ledger.log import Log
+from tallystick.ledger.prover import entry_of_event
+from tallystick.ledger.tables import checkpoints, logs
+from tallystick.outbox.write import outbox
+from tallystick.query.own_records import is_own_record
+from tallystick.retention.index_set import parse_indexes
+from tallystick.retention.tables import prunings
+from tallystick.search.paging import as_stored_event
+
+NO_ENTRY = -(1 << 60)  # of a deletion whose record is in the log: never a number of the outbox
+AT_ONCE = 400
+
+
+def append_copied(connection: Connection, copied: CopiedLog) -> int:
+    """Append what the log lacks of the batches, in this transaction; returns the number of events.
+
+    Does nothing for an organization that the restored snapshot does not have. Raises Conflict if the batches do not
+    continue the log, if an event does not give its entry, or if the root is another one than it was.
+    """
+    if not _has_log(connection, copied) or copied.end <= ledger_log.read(connection, copied.org_id).size:
+        return 0
+    _take_name(connection, copied)
+    log = ledger_log.lock(connection, copied.org_id)
+    start = log.size
+    for batch in copied.batches:
+        if batch.first_index + batch.events > log.size:
+            log = _append_batch(connection, log, batch)
+    if log.size != copied.end or (copied.root and log.root != copied.root):
+        raise Conflict(f"The copied events of {copied.org_id} to index {copied.end - 1} do not give the log's root.")
+    _add_external_ids(connection, log.org_id, [one for one in copied.external_ids if one.log_index >= start])
+    return log.size - start
+
+
+def _has_log(connection: Connection, copied: CopiedLog) -> bool:
+    """Whether the organization is there; its log is created if it has none."""
+    if connection.execute(select(logs.c.size).where(logs.c.org_id == copied.org_id)).first() is not None:
+        return True
+    known = select(organizations.c.org_id).where(organizations.c.org_id == copied.org_id)
+    if connection.execute(known).first() is None:
+        return False
+    ledger_log.create(connection, copied.org_id, now=copied.created_at)
+    return True
+
+
+def _take_name(connection: Connection, copied: CopiedLog) -> None:
+    """Give the log the name that it had then; under another one it was restarted, and is not frozen any more."""
+    mine = logs.c.org_id == copied.org_id
+    before = connection.execute(select(logs.c.origin_id).where(mine)).scalar_one()
+    # A log has its full name from its first key on, which is made after the first events.
+    values: dict[str, str | None] = {"origin_id": copied.origin_id}
+    if copied.origin is not None:
+        values["origin"] = copied.origin
+    if before != copied.origin_id:
+        values["frozen_reason"] = None
+        connection.execute(update(checkpoints).where(checkpoints.c.org_id == copied.org_id).values(note=None))
+    connection.execute(update(logs).where(mine).values(values))
+
+
+def _append_batch(connection: Connection, log: Log, batch: CopiedBatch) -> Log:
+    if batch.first_index != log.size:
+        raise Conflict(f"The copies lack index {log.size} of {log.org_id}. Restore to an earlier moment with --at.")
+    records = decode_batch(log.org_id, batch).records
+    for index, record in enumerate(records, batch.first_index):
+        if entry_of_event(as_stored_event(index, record)) != record.entry:
+            raise Conflict(f"Index {index} of {log.org_id} was changed in the copies. Restore to an earlier moment.")
+    received = [record.received_at for record in records]
+    values = {"received_from": min(received), "received_to": max(received), "body": batch.body}
+    connection.execute(
+        insert(journal).values(org_id=log.org_id, first_index=batch.first_index, events=batch.events, **values)
+    )
+    after = ledger_log.append(connection, log, [record.entry for record in records])
+    _settle_own(connection, log.org_id, [record for record in records if is_own_record(record.what)])
+    return after
+
+
+def _settle_own(connection: Connection, org_id: UUID, own: Sequence[Record]) -> None:
+    """Take what is in the log by now out of the outbox, and note deletions that it records."""
+    if not own:
+        return
+    recorded = {(record.action, rfc3339(record.occurred_at)) for record in own}
+    waiting = connection.execute(select(outbox.c.entry_id, outbox.c.event).where(outbox.c.org_id == org_id)).all()
+    for row in waiting:
+        event = msgspec.json.decode(row.event)
+        if (event.get("action"), event.get("timestamp")) in recorded:
+            connection.execute(delete(outbox).where(outbox.c.entry_id == row.entry_id))
+    for record in own:
+        if record.action == "audit_log.pruned":
+            _note_deletion(connection, org_id, record)
+
+
+def _note_deletion(connection: Connection, org_id: UUID, record: Record) -> None:
+    indexes = str(msgspec.json.decode(record.details)["metadata"]["indexes"])
+    mine = (prunings.c.org_id == org_id) & (prunings.c.indexes == indexes)
+    if connection.execute(select(prunings.c.entry_id).where(mine)).first() is None:
+        times = {"before": record.received_at, "made_at": record.received_at}
+        connection.execute(
+            insert(prunings).values(
+                org_id=org_id, pruning_id=UUID(bytes=record.id), entry_id=NO_ENTRY, indexes=indexes,
+                events=len(parse_indexes(indexes)), **times,
+            )
+        )  # fmt: skip
+
+
+def _add_external_ids(connection: Connection, org_id: UUID, found: Iterable[CopiedExternalId]) -> None:
+    rows = [{"org_id": org_id, **msgspec.structs.asdict(one)} for one in found]
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        ids = [row["external_id"] for row in some]
+        # An id is free again after its event was purged.
+        connection.execute(
+            delete(external_ids).where(external_ids.c.org_id == org_id, external_ids.c.external_id.in_(ids))
+        )
+        connection.execute(insert(external_ids), some)

@@ -1,0 +1,28 @@
+"""Tables of continuous copies; neither is copied itself, so that restored databases begin a generation of their own."""
+
+from sqlalchemy import BigInteger, Column, Integer, String, Table, Text
+
+from tallystick.database.tables import metadata, org_column, time_column
+
+# One row while copies are made.
+copies = Table(
+    "copies",
+    metadata,
+    Column("copies_id", Integer, primary_key=True, autoincrement=False),
+    Column("place", Text, nullable=False),  # the directory or bucket, without secrets
+    Column("generation", String(40), nullable=False),  # empty until the first full copy is complete
+    Column("revision", String(40), nullable=False),  # of the control database in the full copy
+    time_column("full_at", nullable=True),  # the moment of the full copy
+    time_column("named_at"),  # the latest time in the name of a file: the next one is later, whatever the clock says
+    time_column("copied_at"),  # every event committed by then is copied; before the first one: when copies began
+    time_column("snapshot_at", nullable=True),  # the moment of the last snapshot
+    Column("problem", String(300), nullable=False),  # why the last round failed; empty if it did not
+)
+
+# How far each log is copied in the present generation.
+copied_logs = Table(
+    "copied_logs",
+    metadata,
+    org_column(primary_key=True),
+    Column("copied_end", BigInteger, nullable=False),
+)

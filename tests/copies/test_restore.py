@@ -1,0 +1,203 @@
+"""What comes back from continuous copies, and what does not."""
+
+import io
+
+import pytest
+from sqlalchemy import select
+
+from tallystick import clock
+from tallystick.access import keys
+from tallystick.access.tables import api_keys
+from tallystick.clock import DAY_US
+from tallystick.erasure import erasure_list
+from tallystick.errors import Conflict, NotFound
+from tallystick.ledger.high_water import HighWaterMark, HighWaterMarks
+from tallystick.ledger.tables import logs
+from tallystick.merkle.remains import mask_of
+from tallystick.outbox import write as outbox
+from tallystick.retention import holds
+from tallystick.retention.purge import Purger
+from tallystick.retention.tables import prunings, purged_indexes
+from tests.copies.copies_driver import entries, trail
+from tests.retention.purge_driver import purge_with
+from tests.retention.test_purge import event as aged
+
+pytestmark = pytest.mark.one_engine
+
+
+def events(*marks: str) -> list[dict[str, object]]:
+    return [{"action": "project.updated", "external_id": mark, "metadata": {"mark": mark}} for mark in marks]
+
+
+@pytest.mark.both_engines
+def test_what_was_recorded_before_the_last_round_comes_back_with_its_index_and_root(installation):
+    spine = installation.spine
+    scope = spine.organization("acme")
+    spine.record(scope, *events("a", "b"))
+    spine.ship()
+    spine.record(scope, *events("c"))  # in the journal of the full copy
+    installation.copy()
+    spine.record(scope, *events("d", "e"))
+    spine.ship()
+    later = spine.organization("later")
+    spine.record(scope, *events("f"))
+    spine.record(later, *events("g"))
+    installation.copy(snapshot=True)
+    before = {one: (spine.size(one.org_id), entries(trail(spine.database, spine.store, one))) for one in (scope, later)}
+    spine.record(scope, *events("too late"))
+    with spine.database.read() as connection:
+        root = connection.execute(select(logs.c.origin_id).where(logs.c.org_id == scope.org_id)).scalar_one()
+    with installation.restored() as there:
+        assert there.done.appended == 5  # the own event of the new organization included
+        for one, (size, held) in before.items():
+            found = there.trail(one)
+            assert entries(found)[:size] == held
+            assert [event.index for event in found] == list(range(there.log(one).size))
+        assert there.log(scope).origin_id != root  # more may have been signed under the old name
+
+
+def test_what_changed_beside_the_events_comes_back_from_the_snapshot(installation):
+    spine = installation.spine
+    scope = spine.organization("acme")
+    spine.ship()
+    installation.copy()
+    with spine.database.write() as connection:
+        keys.create_key(connection, scope, "made after the full copy", ("events:write",), now=clock.now_us())
+    spine.sequencer.tick([])
+    installation.copy(snapshot=True)
+    with installation.restored() as there, there.database.read() as connection:
+        assert connection.execute(select(api_keys.c.name)).scalars().all() == ["made after the full copy"]
+        assert outbox.organizations_waiting(connection) == []
+
+
+def test_an_own_action_that_the_snapshot_has_in_the_outbox_is_in_the_trail_once(installation):
+    spine = installation.spine
+    scope = spine.organization("acme")
+    spine.ship()
+    installation.copy()
+    with spine.database.write() as connection:
+        keys.create_key(connection, scope, "one", ("events:write",), now=clock.now_us())
+    installation.copy(snapshot=True)
+    spine.sequencer.tick([])
+    installation.copy()
+    with installation.restored() as there:
+        actions = [event.what for event in there.trail(scope) if b"api_key.created" in event.what]
+        with there.database.read() as connection:
+            assert outbox.organizations_waiting(connection) == []
+    assert len(actions) == 1
+
+
+def test_what_was_purged_after_the_full_copy_stays_away(installation):
+    spine = installation.spine
+    scope = spine.organization("acme", days=30)
+    old = spine.record(scope, aged(31)).events[0].index
+    spine.ship()
+    installation.copy()
+    purge_with(spine, Purger(spine.database, spine.store))
+    assert old not in spine.indexes(scope.org_id)
+    installation.copy()
+    with installation.restored() as there:
+        assert there.done.deleted == 1
+        assert old not in [event.index for event in there.trail(scope)]
+        with there.database.read() as connection:
+            assert connection.execute(select(prunings)).all() == []
+            assert len(connection.execute(select(purged_indexes)).all()) == 1
+            assert connection.execute(select(logs.c.pruned)).scalars().all() == [1]
+
+
+def test_what_was_erased_later_is_erased_before_the_restore_is_complete(installation):
+    spine = installation.spine
+    scope = spine.organization("acme")
+    spine.record(scope, *events("a", "b"))
+    spine.ship()
+    installation.copy()
+    spine.record(scope, *events("c"))
+    installation.copy()
+    at = clock.now_us()
+    line = erasure_list.line_of(
+        spine.database, scope.org_id, "ers_01m83d8ecmexkvkkqz4nen96ka", mask_of(["details"]), "2-3"
+    )
+    erasure_list.append(installation.home, [line])
+    installation.copy()
+    with installation.restored(at) as there:
+        assert there.done.erased == 2
+        found = there.trail(scope)
+        assert [event.index for event in found if not event.details] == [2, 3]
+        assert b"a" in found[1].details
+        assert entries(found[:4])  # what is left of them still gives their entries
+        assert erasure_list.read(there.settings.data_dir) == [line]
+
+
+def test_purges_and_holds_after_the_moment_that_is_restored_count_all_the_same(installation):
+    spine = installation.spine
+    scope = spine.organization("acme", days=30)
+    old = [one.index for one in spine.record(scope, aged(31), aged(32)).events]
+    spine.ship()
+    installation.copy()
+    at = clock.now_us()
+    purge_with(spine, Purger(spine.database, spine.store))
+    with spine.database.write() as connection:
+        holds.place(connection, scope, "Case 7", "user:sarah@acme.com", now=clock.now_us())
+    spine.sequencer.tick([])
+    installation.copy(snapshot=True)
+    with installation.restored(at) as there:
+        assert there.done.deleted == 2
+        assert not set(old) & {event.index for event in there.trail(scope)}
+        with there.database.read() as connection:
+            assert [hold.name for hold in holds.active(connection, scope)] == ["Case 7"]
+            assert connection.execute(select(logs.c.pruned)).scalars().all() == [2]
+
+
+def test_a_moment_before_the_last_round_is_restored_as_it_was(installation):
+    spine = installation.spine
+    scope = spine.organization("acme")
+    spine.ship()
+    installation.copy()
+    spine.record(scope, *events("a"))
+    installation.copy()
+    size, at = spine.size(scope.org_id), clock.now_us()
+    spine.record(scope, *events("b"))
+    installation.copy()
+    with installation.restored(at) as there:
+        assert there.done.restarted["acme"].size == size
+    with pytest.raises(NotFound, match="The first copy is of"), installation.restored(at - DAY_US):
+        pass
+
+
+def test_a_log_of_which_nothing_more_was_signed_keeps_its_name(installation):
+    spine = installation.spine
+    scope = spine.organization("acme")
+    spine.ship()
+    installation.copy()
+    spine.record(scope, *events("a"))
+    installation.copy()
+    with spine.database.read() as connection:
+        log = connection.execute(select(logs).where(logs.c.org_id == scope.org_id)).one()
+    lost = installation.home / "lost"
+    lost.mkdir()
+    HighWaterMarks(lost).append([HighWaterMark(log.origin_id, log.size, log.root)])
+    with installation.restored(marks=lost / "ledger.marks") as there:
+        assert (there.done.restarted, there.done.result.missing) == ({}, [])
+        assert there.log(scope).origin_id == log.origin_id
+        assert there.log(scope).root == log.root
+    HighWaterMarks(lost).append([HighWaterMark(log.origin_id, log.size + 1, bytes(32))])
+    with installation.restored(marks=lost / "ledger.marks") as there:
+        assert "1 events were recorded after the backup" in there.done.result.missing[0]
+        assert there.done.restarted == {}
+
+
+def test_a_changed_copy_is_refused_by_name(installation):
+    spine = installation.spine
+    spine.organization("acme")
+    spine.ship()
+    installation.copy()
+    spine.organization("later")
+    installation.copy(snapshot=True)
+    (key,) = installation.files("/events-")
+    content = io.BytesIO()
+    installation.storage.get(key, content)
+    changed = bytearray(content.getvalue())
+    changed[len(changed) // 2] ^= 1
+    installation.storage.put(key, io.BytesIO(changed))
+    with pytest.raises(Conflict, match=key), installation.restored():
+        pass
