@@ -55,6 +55,7 @@ CODE_LINES = {
     "changes that a ClickHouse server takes long for (store)": 16,
     # A full copy is a backup and is restored as one; batches, snapshots and their replay are new.
     "continuous copies, and a restore to any moment of them (copies, backup, erasure, retention, cli, doctor)": 1440,
+    "large blocks of memory that go back to the system (work, cli)": 14,
 }
 
 

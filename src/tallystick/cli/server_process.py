@@ -29,6 +29,7 @@ from tallystick.ingest.store_identity import StoreIdentity
 from tallystick.secret_keys import key_mark
 from tallystick.settings import Settings
 from tallystick.telemetry import configure_logging
+from tallystick.work.heap import return_large_blocks
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
@@ -59,6 +60,7 @@ def run_server(settings: Settings, host: str, port: int, work: BackgroundWork) -
     """
     configure_logging(settings.log_level)
     sys.setswitchinterval(SWITCH_SECONDS)
+    return_large_blocks()
     with _listen(host, port) as listener:
         most = max(ADDRESS_SHARE, min(MOST_CONNECTIONS, _open_files() - OTHER_FILES))
         limits = ConnectionLimits(most, most // ADDRESS_SHARE, settings.trusted_proxies)
