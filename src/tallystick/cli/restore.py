@@ -38,11 +38,12 @@ def restore(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Restore continuous copies into an empty data directory or empty databases. Stop the server first.
+    """Bring everything back from continuous copies, as of any moment that they cover.
 
-    First put secret.key there, and ledger.marks if the disk of the lost server can still be read: without it, each log
-    goes on under a new name, because more of it may have been signed than was copied. What was purged or erased is
-    deleted again. If it is interrupted, run the same command again; until then the server does not start.
+    Restores into an empty data directory or empty databases; stop the server before. First put secret.key there, and
+    ledger.marks if the disk of the lost server can still be read: without it, each log goes on under a new name,
+    because more of it may have been signed than was copied. What was purged or erased is deleted again. If it is
+    interrupted, run the same command again; until then the server does not start.
     """
     settings = Settings.load(os.environ)
     try:
