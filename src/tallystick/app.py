@@ -29,7 +29,6 @@ from tallystick.api.problems import HANDLERS, problem
 from tallystick.api.routes import API
 from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.backup.file_modes import close_to_others
-from tallystick.backup.request import BackupWorker
 from tallystick.backup.restore import refuse_interrupted
 from tallystick.backup.secret_rotation import warn_of_lost
 from tallystick.clock import now_us
@@ -67,6 +66,7 @@ from tallystick.ingest.shipper import Shipper
 from tallystick.ingest.store_identity import refuse_lost_database
 from tallystick.integrity.checker import Checker
 from tallystick.integrity.missing_events import MissingEvents
+from tallystick.integrity.store_requests import operator_workers
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.signer import Signer
@@ -162,8 +162,8 @@ def build(settings: Settings) -> Services:
     prover = Prover(connections.requests, signer)
     exporter = _exporter(settings, database, store, prover, recorder, disk)
     missing_events, archive = MissingEvents(database, store), _archive(settings, database, store, prover, disk)
-    eraser = _eraser(settings, database, store, archive)
-    checker, backup_worker = Checker(database, store), BackupWorker(database, store, disk.least_bytes)
+    checker, eraser = Checker(database, store), _eraser(settings, database, store, archive)
+    for_operator = operator_workers(database, store, connections.store_identity, settings)
     purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
     destination_context, own_actions = _destination_context(settings), recorder.own_actions_waiting
     mail_server = destination_context.mail_server
@@ -178,7 +178,7 @@ def build(settings: Settings) -> Services:
     evaluators = _evaluators(database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions)
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
-    workers: list[Worker] = [data_access, purger, eraser, exporter, checker, missing_events, backup_worker, scheduler]
+    workers: list[Worker] = [data_access, purger, eraser, exporter, checker, missing_events, *for_operator, scheduler]
     workers.append(new_copier(settings, database, store, disk))
     workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store), *evaluators, *hub.workers]
     if settings.smtp_url:
@@ -206,7 +206,7 @@ def build(settings: Settings) -> Services:
         # The sequencer stops before the shipper and the signer: what waits is committed, shipped and signed.
         recording_workers=(signer, shipper, sequencer),
         workers=tuple(workers),
-        preparations=(missing_events.open, backup_worker.open, eraser.replay_at_start, signer.open),
+        preparations=(missing_events.open, *(one.open for one in for_operator), eraser.replay_at_start, signer.open),
     )
 
 

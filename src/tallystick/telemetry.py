@@ -42,7 +42,7 @@ journal_tail_bytes = Gauge(
     "tallystick_journal_tail_bytes", "Bytes of stored events that the journal keeps for some hours", registry=registry
 )
 events_restored_total = Counter(
-    "tallystick_events_restored", "Lost events that came back from the tail of the journal", registry=registry
+    "tallystick_events_restored", "Lost events that came back, from the journal or a copy", registry=registry
 )
 searchable_lag_events = Gauge(
     "tallystick_searchable_lag_events", "Events committed that no query sees yet", registry=registry

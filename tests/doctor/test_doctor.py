@@ -207,7 +207,7 @@ def test_missing_events_are_named_by_their_indexes(settings, log):
     (finding,) = [one for one in check_database(settings) if one.grade is CheckGrade.PROBLEM]
     assert "acme lacks 4 events" in finding.words
     assert "indexes 3, 7-9." in finding.words
-    assert "backup restore" in finding.advice
+    assert "store restore-range" in finding.advice
 
 
 def test_a_damaged_part_is_named(settings, log):

@@ -19,9 +19,9 @@ def organization(spine: Spine, slug: str = "acme", *, old: int = 0) -> Scope:
     return scope
 
 
-def purge(spine: Spine) -> None:
-    """Plan, record and carry out the purge of what has expired."""
-    now = clock.now_us()
+def purge(spine: Spine, now: int | None = None) -> None:
+    """Plan, record and carry out the purge of what has expired at `now` (µs since 1970; by default the time)."""
+    now = clock.now_us() if now is None else now
     for _ in range(4):
         Purger(spine.database, spine.store).step(now)
         spine.sequencer.tick([])

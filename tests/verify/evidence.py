@@ -75,6 +75,10 @@ class Trail:
         """The record of a purge."""
         return self.own("audit_log.pruned", at, metadata={"indexes": indexes, "before": before})
 
+    def lost(self, indexes: str) -> int:
+        """The record of events that the server has lost."""
+        return self.own("audit_log.events_lost", metadata={"indexes": indexes})
+
     def erased(self, indexes: str, parts: str) -> int:
         """The record of an erasure."""
         return self.own("audit_log.subject_erased", metadata={"indexes": indexes, "parts": parts, "reason": "asked"})

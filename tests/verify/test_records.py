@@ -1,5 +1,6 @@
 """What is missing is erased or expired by a proven record that may say so, or it is unexplained."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,49 @@ def test_a_purge_for_which_no_retention_is_proven_explains_nothing(trail):
     report = trail.check(trail.bundle(without=range(1, 6), records=[at]))
     assert not report.holds
     assert "no record proves how long" in report.problems[0]
+
+
+def test_lost_events_are_lost_by_their_record_and_the_bundle_does_not_hold(trail):
+    at = trail.lost("1-5,9")
+    report = trail.check(trail.bundle(without=[1, 2, 3, 4, 5, 9, 10], records=[0, at]))
+    assert not report.holds
+    assert found(report) == {"verified": "0,6-8,11-30", "lost": "1-5,9", "unexplained": "10"}
+    assert list(report.explained) == [f"lost by record {at}"]
+    assert any("LOST" in line for line in report.lines())
+
+
+def test_a_record_of_a_loss_contradicts_no_event_of_which_a_copy_turned_up(trail):
+    at = trail.lost("1-5")
+    report = trail.check(trail.bundle(without=[1, 2, 3, 4], records=[0, at]))
+    assert found(report)["lost"] == "1-4"
+    assert report.problems == []
+
+
+def test_a_loss_that_covers_an_index_not_below_its_own_explains_nothing(trail):
+    at = trail.lost("1-40")
+    trail.fill(20)
+    report = trail.check(trail.bundle(without=range(1, 6), records=[0, at]))
+    assert "covers 40, which is not below its own index" in report.problems[0]
+    assert found(report)["unexplained"] == "1-5"
+
+
+def test_what_a_bundle_says_that_it_was_made_without_is_printed_and_explains_nothing(trail):
+    def edit(content):
+        return json.dumps(json.loads(content) | {"missing": [[1, 2]]}).encode()
+
+    report = trail.check(rewrite(trail.bundle(without=[1, 2]), manifest_json=edit))
+    assert "made without events that the server says were missing, among 1-2" in report.facts
+    assert found(report)["unexplained"] == "1-2"
+
+
+def test_a_manifest_with_ranges_that_are_none_is_malformed(trail):
+    for wrong in ("1-2", [1, 2], [[2, 1]], [[1, 2, 3]], [["1", "2"]], {}):
+
+        def edit(content, wrong=wrong):
+            return json.dumps(json.loads(content) | {"lost": wrong}).encode()
+
+        report = trail.check(rewrite(trail.bundle(), manifest_json=edit))
+        assert report.problems == ["ranges of indexes must be lists of a first and a last one"]
 
 
 def erased_bundle(trail, *parts, records=()):

@@ -23,6 +23,7 @@ from tallystick.api.fields import (
     CsvDialectField,
     FilterInput,
     LogSize,
+    LostRanges,
     MissingRanges,
     PrincipalReference,
     RequestBody,
@@ -126,6 +127,7 @@ class ExportResponse(ResponseBody):
     finished_at: Time | None
     expires_at: Annotated[Time | None, doc("When the file is deleted.")]
     missing: MissingRanges = UNSET
+    lost: LostRanges = UNSET
 
     @classmethod
     def of(cls, export: Export) -> "ExportResponse":
@@ -148,6 +150,7 @@ class ExportResponse(ResponseBody):
             finished_at=optional_rfc3339(export.finished_at),
             expires_at=optional_rfc3339(export.expires_at),
             missing=msgspec.json.decode(export.missing) if export.missing else UNSET,
+            lost=msgspec.json.decode(export.lost) if export.lost else UNSET,
         )
 
 

@@ -55,6 +55,13 @@ MissingRanges = Annotated[
     list[IndexPair] | UnsetType,
     doc("Ranges of indexes that the event store lacks, among them events that belong here; absent if there are none."),
 ]
+LostRanges = Annotated[
+    list[IndexPair] | UnsetType,
+    doc(
+        "Ranges of indexes whose events this server has lost for good (`audit_log.events_lost`), among them events "
+        "that belong here; absent if there are none."
+    ),
+]
 LogSize = Annotated[
     int, Meta(description="Size of the log at the request: only events with a lower index are included.", ge=0)
 ]

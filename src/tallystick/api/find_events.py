@@ -11,7 +11,7 @@ from tallystick.api.answers import JSON, encode, encoded_answer
 from tallystick.api.authorization import authorize_scope, caller_of
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.event_schema import EventErasure, EventResponse, event_response
-from tallystick.api.fields import MissingRanges, ResponseBody, SearchableThrough, Time, doc, index_pairs
+from tallystick.api.fields import LostRanges, MissingRanges, ResponseBody, SearchableThrough, Time, doc, index_pairs
 from tallystick.api.negotiation import choose_media_type
 from tallystick.api.operation import operation
 from tallystick.api.parameters import Parameters, bad_parameter
@@ -54,6 +54,7 @@ class EventPage(ResponseBody):
     searchable_through: SearchableThrough
     retention_start: Annotated[Time, doc("Older events are no longer kept.")]
     missing: MissingRanges = UNSET
+    lost: LostRanges = UNSET
 
 
 @get(
@@ -163,5 +164,6 @@ def _page(finder: Finder, reader: Scope, parameters: Parameters) -> bytes:
             searchable_through=page.searchable_through,
             retention_start=rfc3339(page.retention_start),
             missing=index_pairs(page.missing),
+            lost=index_pairs(page.lost),
         )
     )

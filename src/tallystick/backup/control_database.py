@@ -22,7 +22,7 @@ from tallystick.errors import Conflict
 FOLDER = "control"
 # Tables of the running server's state; people have to sign in again after a restore.
 EXCLUDED_TABLES = frozenset(
-    {"alembic_version", "backups", "copied_logs", "copies", "leases", "sessions", "setup_links"}
+    {"alembic_version", "backups", "copied_logs", "copies", "leases", "sessions", "setup_links", "store_requests"}
 )
 BATCH_ROWS = 200
 _LEVEL = 3

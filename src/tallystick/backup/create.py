@@ -24,7 +24,8 @@ from tallystick.database.engine import Database
 from tallystick.database.migrate import revision_of
 from tallystick.durable import sync_folder
 from tallystick.errors import Conflict, Unavailable
-from tallystick.journal.tables import set_aside
+from tallystick.journal import set_aside
+from tallystick.journal.lost_events import count_lost
 from tallystick.ledger.tables import logs
 from tallystick.retention.tables import prunings
 from tallystick.store import transfer as rows
@@ -248,12 +249,12 @@ def _sizes(kept: Sequence[LogEntry]) -> dict[str, int]:
 def expected_events(connection: Connection) -> dict[UUID, int]:
     """For each log, the least number of events below its `stored_end` that the event store must have.
 
-    Purged events and events set aside are not in the store; those of a purge in progress may be gone already.
+    Purged and lost events and events set aside are not in the store; those of a purge in progress may be gone already.
     """
     least = {row.org_id: row.stored_end - row.pruned for row in connection.execute(select(logs)).all()}
-    aside = select(set_aside.c.org_id, func.count()).group_by(set_aside.c.org_id)
     going = select(prunings.c.org_id, func.sum(prunings.c.events)).group_by(prunings.c.org_id)
-    for statement in (aside, going):
-        for org_id, events in connection.execute(statement).all():
-            least[org_id] = max(least.get(org_id, 0) - int(events), 0)
+    purging = {row[0]: int(row[1]) for row in connection.execute(going)}
+    absent = (set_aside.counts(connection), purging, count_lost(connection))
+    for org_id, events in (one for counts in absent for one in counts.items()):
+        least[org_id] = max(least.get(org_id, 0) - int(events), 0)
     return least

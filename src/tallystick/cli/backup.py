@@ -1,35 +1,28 @@
 """`tallystick backup`: creates and restores backups of both databases."""
 
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy import Connection
 
 from tallystick.backup import request
 from tallystick.backup.create import summary_of
-from tallystick.backup.data_dir_lock import is_locked, lock_data_dir
+from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.backup.manifest import BackupManifest, read_manifest
 from tallystick.backup.restore import restore_backup as carry_back
 from tallystick.cli.control_database import control_database
-from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say, stderr
+from tallystick.cli.store_access import is_open_elsewhere, opened_store, progress_bar, wait_for_server
+from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say
 from tallystick.database.engine import Database
 from tallystick.settings import Settings
 from tallystick.store.errors import StoreError
-from tallystick.store.events import EventStore
 
 app = typer.Typer()
 backup = typer.Typer(no_args_is_help=True, help="Create and restore backups.")
 app.add_typer(backup, name="backup")
-
-PATIENCE_SECONDS = 30
-LOOK_SECONDS = 0.2
 
 
 @backup.command()
@@ -46,7 +39,7 @@ def create(
     settings, target = Settings.load(os.environ), directory.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
     with control_database() as database:
-        if settings.events_url.startswith("chdb:") and is_locked(settings.data_dir):
+        if is_open_elsewhere(settings):
             manifest = _create_on_server(database, settings, target)
         else:
             manifest = _create_here(database, settings, target)
@@ -95,80 +88,29 @@ def restore(
 
 
 def _create_here(database: Database, settings: Settings, target: Path) -> BackupManifest:
-    store = EventStore(settings.events_url)
-    try:
-        with progress_bar() as progress, _owner_if_embedded(settings, store):
-            store.open()
-            with database.write() as connection:
-                backup_id = request.request_backup(connection, target, request.RUNNING)
-            record_progress = request.RequestProgress(database, backup_id, Event())
+    with progress_bar() as progress, opened_store(settings) as store:
+        store.open()
+        with database.write() as connection:
+            backup_id = request.request_backup(connection, target, request.RUNNING)
+        record_progress = request.RequestProgress(database, backup_id, Event())
 
-            def tell(done: int, total: int) -> None:
-                record_progress(done, total)
-                progress("events", done, total)
+        def tell(done: int, total: int) -> None:
+            record_progress(done, total)
+            progress("events", done, total)
 
-            least_free = settings.least_free_mb << 20
-            return request.run_backup(database, store, backup_id, target, tell, least_free_bytes=least_free)
-    except StoreError as error:
-        raise CommandFailed(f"The event store cannot be used: {error}") from None
-    finally:
-        store.close()
-
-
-@contextmanager
-def _owner_if_embedded(settings: Settings, store: EventStore) -> Iterator[None]:
-    if not store.embedded:
-        yield
-        return
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with lock_data_dir(settings.data_dir):
-        yield
+        least_free = settings.least_free_mb << 20
+        return request.run_backup(database, store, backup_id, target, tell, least_free_bytes=least_free)
 
 
 def _create_on_server(database: Database, settings: Settings, target: Path) -> BackupManifest:
     with database.write() as connection:
         backup_id = request.request_backup(connection, target)
-    try:
-        with progress_bar() as progress:
-            _wait_for_server(database, settings, backup_id, progress)
-    except KeyboardInterrupt:
-        with database.write() as connection:
-            request.cancel_request(connection, backup_id, "cancelled by the user")
-        raise
+
+    def look(connection: Connection) -> Any:
+        return request.read_request(connection, backup_id)
+
+    def cancel(connection: Connection, why: str) -> object:
+        return request.cancel_request(connection, backup_id, why)
+
+    wait_for_server(database, settings, "backup", look, cancel)
     return read_manifest(target)
-
-
-def _wait_for_server(database: Database, settings: Settings, backup_id: UUID, progress: Any) -> None:
-    began = time.monotonic()
-    while True:
-        with database.read() as connection:
-            row: Any = request.read_request(connection, backup_id)
-        if row.state == request.DONE:
-            return
-        if row.state == request.FAILED:
-            raise CommandFailed(f"The backup failed: {row.detail}")
-        if not is_locked(settings.data_dir):
-            with database.write() as connection:
-                request.cancel_request(connection, backup_id, "the server was stopped during the backup")
-            raise CommandFailed(
-                "The server stopped before the backup was complete. Try again with or without a running server."
-            )
-        if row.state == request.WANTED and time.monotonic() - began > PATIENCE_SECONDS:
-            with database.write() as connection:
-                request.cancel_request(connection, backup_id, "no server started it")
-            raise CommandFailed("The server did not start the backup within 30 seconds. Check its log.")
-        progress("events", row.events, row.of_events)
-        time.sleep(LOOK_SECONDS)
-
-
-@contextmanager
-def progress_bar() -> Iterator[Any]:
-    """A function (label, done, total) that updates a progress bar; draws nothing unless stderr is a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as shown_bar:
-        task = shown_bar.add_task("…", total=None)
-
-        def tell(what: str, done: int, total: int) -> None:
-            shown_bar.update(task, description=what, completed=done, total=total or None)
-
-        yield tell

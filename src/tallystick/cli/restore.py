@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from tallystick.backup.data_dir_lock import lock_data_dir
-from tallystick.cli.backup import progress_bar
 from tallystick.cli.control_database import CLI_CALLER
+from tallystick.cli.store_access import progress_bar
 from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say
 from tallystick.clock import rfc3339, to_us
 from tallystick.copies.restore import RestoredCopies, restore_copies

@@ -1,23 +1,42 @@
-"""`tallystick store`: says which event store belongs to the control database, and checks its files."""
+"""`tallystick store`: which event store belongs to the control database, damage in it, and events that it lost."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated
+import re
+from pathlib import Path
+from typing import Annotated, TypeVar
 
+import msgspec
 import typer
 
-from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.cli.control_database import control_database
-from tallystick.cli.terminal import CommandFailed, say
-from tallystick.ingest.store_identity import adopt_next
+from tallystick.cli.store_access import is_open_elsewhere, opened_store, progress_bar, wait_for_server
+from tallystick.cli.terminal import CommandFailed, JsonOption, counted, emit, say
+from tallystick.ingest.store_identity import (
+    OTHER_STORE,
+    OTHER_STORE_ADVICE,
+    adopt_next,
+    does_belong,
+    replace_lost_store,
+)
+from tallystick.integrity.loss_acceptance import AcceptedLoss
+from tallystick.integrity.range_restore import RestoredLog
+from tallystick.integrity.store_requests import (
+    AcceptLossCommand,
+    RestoreRangeCommand,
+    StoreCommand,
+    cancel_command_request,
+    carry_out,
+    read_command_request,
+    request_command,
+)
+from tallystick.journal.missing_ranges import RESTORE_COMMAND, IndexRange, format_missing
 from tallystick.settings import Settings
-from tallystick.store.errors import StoreError
-from tallystick.store.events import EventStore
 from tallystick.store.read_back import active_parts, broken_parts, detach_part
 
 app = typer.Typer()
-store = typer.Typer(no_args_is_help=True, help="Check the event store, or accept another one where it is lost.")
+store = typer.Typer(
+    no_args_is_help=True, help="Check the event store, bring lost events back, or accept another store."
+)
 app.add_typer(store, name="store")
 
 
@@ -40,6 +59,109 @@ def adopt() -> None:
     )
 
 
+@store.command("restore-range")
+def restore_range(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="COPY",
+            help="A backup, a bundle or a directory of bundles, another node's data directory, or the URL of a store.",
+        ),
+    ],
+    org: Annotated[str, typer.Option("--org", metavar="SLUG", help="Of this organization alone.")] = "",
+    only: Annotated[
+        str, typer.Option("--range", metavar="FIRST-LAST", help="Of these indexes alone, with --org.")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
+    """Bring missing events back from a copy, with or without a running server.
+
+    Each event is compared with the log before it is written. What was purged or erased since the copy was made does
+    not come back. If it is interrupted, run the same command again. The exit status is 1 if events are missing still.
+    """
+    settings = Settings.load(os.environ)
+    if only and not org:
+        raise CommandFailed("--range needs --org: each organization has its own indexes.")
+    copy = source if "://" in source else str(Path(source).absolute())
+    command = RestoreRangeCommand(copy, org, index_range(only) if only else None)
+    done = _carry_out(settings, command, "restore", list[RestoredLog])
+    if json:
+        emit(done)
+    elif not done:
+        say("No event is missing.")
+    for log in () if json else done:
+        say(_in_words(log))
+    if any(log.left for log in done):
+        raise typer.Exit(1)
+
+
+@store.command("accept-loss")
+def accept_loss(
+    indexes: Annotated[str, typer.Argument(metavar="FIRST-LAST", help="Range of indexes, as doctor names it.")],
+    org: Annotated[str, typer.Option("--org", metavar="SLUG", help="The organization.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Accept missing events as lost for good, where no copy has them; with or without a running server.
+
+    Try tallystick store restore-range first. Only what is missing now becomes lost. The trail records it as
+    audit_log.events_lost, which never expires, and every proof over the range says so. It cannot be undone.
+    """
+    settings, pair = Settings.load(os.environ), index_range(indexes)
+    if not yes:
+        typer.confirm(
+            f"Record for good that no copy has the missing events of {org} at {indexes}?", abort=True, err=True
+        )
+    done = _carry_out(settings, AcceptLossCommand(org, pair), "acceptance", AcceptedLoss)
+    if json:
+        emit(done)
+        return
+    say(f"{org}: {counted(done.lost, 'event')} accepted as lost. {done.still_missing:,} are missing still.")
+
+
+Result = TypeVar("Result")
+
+
+def _carry_out(settings: Settings, command: StoreCommand, what: str, kind: type[Result]) -> Result:
+    """Carry the command out here, or let the server do it that has the embedded store open."""
+    with control_database() as database:
+        if is_open_elsewhere(settings):
+            with database.write() as connection:
+                request_id = request_command(connection, command)
+            row = wait_for_server(
+                database, settings, what,
+                lambda connection: read_command_request(connection, request_id),
+                lambda connection, why: cancel_command_request(connection, request_id, why),
+            )  # fmt: skip
+            return msgspec.json.decode(row.detail, type=kind)
+        with progress_bar() as progress, opened_store(settings) as events:
+            events.open()
+            if isinstance(command, RestoreRangeCommand):
+                replace_lost_store(database, events, settings.data_dir)
+            elif not does_belong(database, events.identities(), settings.data_dir if events.embedded else None):
+                raise CommandFailed(f"{OTHER_STORE} {OTHER_STORE_ADVICE}")
+            done = carry_out(database, events, settings, command, lambda done, total: progress("events", done, total))
+            return msgspec.convert(done, type=kind, from_attributes=True)
+
+
+def _in_words(log: RestoredLog) -> str:
+    words = f"{log.slug}: {log.restored:,} of {counted(log.missing, 'missing event')} came back."
+    if log.differing:
+        words += f" The copy of {log.differing:,} does not match the log."
+    if log.left:
+        ranges = format_missing([(gap.first, gap.last) for gap in log.left])
+        words += f" {log.still_missing:,} are missing still, at {ranges}"
+    return words
+
+
+def index_range(text: str) -> IndexRange:
+    """The range of indexes in a text such as 3-120 or 7; CommandFailed for any other."""
+    found = re.fullmatch(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", text)
+    if found is None or int(found[2] or found[1]) < int(found[1]):
+        raise CommandFailed(f"{text} is no range of indexes. Write it as in 3-120.")
+    return int(found[1]), int(found[2] or found[1])
+
+
 @store.command()
 def check(
     set_aside: Annotated[
@@ -49,11 +171,11 @@ def check(
     """Read all files of the event store, and name the data parts that are damaged.
 
     Stop the server first if the event store is embedded. The events of a part that is set aside are missing from then
-    on: the server names them when it starts. The files stay in the folder `detached` of the table. The exit status is 1
-    if damaged parts are left.
+    on, until store restore-range brings them back from a copy. The files stay in the folder `detached` of the table.
+    The exit status is 1 if damaged parts are left.
     """
     settings = Settings.load(os.environ)
-    with _opened(settings) as events:
+    with opened_store(settings) as events:
         parts = sorted(active_parts(events))
         damaged = broken_parts(events, parts)
         for part in damaged if set_aside else ():
@@ -64,20 +186,7 @@ def check(
     named = f"{len(damaged):,} of {len(parts):,} data parts are damaged: {', '.join(damaged)}."
     if not set_aside:
         raise CommandFailed(f"{named} To take them out: tallystick store check --set-aside")
-    say(f"{named} They are set aside. Start the server: it says which events are missing.")
-
-
-@contextmanager
-def _opened(settings: Settings) -> Iterator[EventStore]:
-    """The event store of the settings; CommandFailed if it cannot be used."""
-    events = EventStore(settings.events_url)
-    try:
-        if events.embedded:
-            with lock_data_dir(settings.data_dir):
-                yield events
-        else:
-            yield events
-    except StoreError as error:
-        raise CommandFailed(f"The event store does not answer: {str(error)[:300]}") from error
-    finally:
-        events.close()
+    say(
+        f"{named} They are set aside. Now bring their events back, or start the server, which says which are missing: "
+        f"{RESTORE_COMMAND}"
+    )

@@ -23,7 +23,8 @@ from tallystick.ingest.store_identity import refuse_lost_database
 from tallystick.integrity.damaged_parts import read_damaged
 from tallystick.integrity.rounds import count_differences
 from tallystick.journal import batches, set_aside
-from tallystick.journal.missing_ranges import count_missing, format_missing, read_missing
+from tallystick.journal.lost_events import count_lost
+from tallystick.journal.missing_ranges import RESTORE_COMMAND, count_missing, format_missing, read_missing
 from tallystick.journal.tables import journal
 from tallystick.ledger.high_water import HighWaterMarks
 from tallystick.ledger.tables import checkpoints, logs
@@ -36,12 +37,14 @@ from tallystick.work.leases import leases
 Check = Callable[[Connection, Settings], Iterator[CheckResult]]
 CLOCK_TOLERANCE_US = 5 * SECOND_US
 MISSING_ADVICE = (
-    "Leave the event store as it is and look at its disk. A backup may contain them: tallystick backup restore DIR. "
-    "Until they are there again, answers about this organization are marked as partial."
+    f"Leave the disk as it is. A backup, an archive, a bundle or another node may have them: {RESTORE_COMMAND}. Until "
+    "they are there again, answers about this organization are partial. If no copy has them: tallystick store "
+    "accept-loss"
 )
 DAMAGED_ADVICE = (
-    "Recording continues; what reads this part fails. Check the disk. Then restore the newest backup, or stop the "
-    "server and take the part out, so that all other events can be read: tallystick store check --set-aside"
+    "Recording continues; what reads this part fails. Check the disk. Then stop the server and take the part out, so "
+    "that all other events can be read: tallystick store check --set-aside. Its events come back from a copy: "
+    f"{RESTORE_COMMAND}"
 )
 JOURNAL_DELAY_US = COPIES_DELAY_US = 300 * SECOND_US
 
@@ -175,6 +178,8 @@ def _check_missing_events(connection: Connection, _settings: Settings) -> Iterat
         since, pairs = rfc3339(min(one.noticed_at for one in ranges)), [(one.first, one.last) for one in ranges]
         words = f"{names[org_id]} lacks {events:,} events since {since}: indexes {format_missing(pairs)}."
         yield problem("missing events", words, MISSING_ADVICE)
+    for org_id, events in count_lost(connection).items():
+        yield fine("lost events", f"{names[org_id]} has lost {events:,} events for good, as its trail says.")
     for part in read_damaged(connection):
         words = f"The data part {part.part} is damaged since {rfc3339(part.noticed_at)}: {part.problem[:200]}"
         yield problem("damaged events", words, DAMAGED_ADVICE)

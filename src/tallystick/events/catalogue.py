@@ -18,7 +18,7 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 # As Tallystick itself records them; a sender's event of the same name is one like others.
 LASTING = (
     "audit_log.pruned", "audit_log.subject_erased", "audit_log.retention_changed", "audit_log.log_restarted",
-    "organization.created",
+    "audit_log.events_lost", "organization.created",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from uuid import UUID
@@ -21,7 +22,8 @@ from tallystick.exports import files
 from tallystick.exports.files import HashedFile
 from tallystick.exports.request import KINDS, Export
 from tallystick.exports.words import describe_filter, describe_period
-from tallystick.journal.missing_ranges import IndexRange, missing_within, refuse_missing
+from tallystick.journal.lost_events import lost_within
+from tallystick.journal.missing_ranges import IndexRange, format_missing, missing_within, refuse_missing
 from tallystick.ledger.bundle import BundleWriter, Selection
 from tallystick.ledger.prover import Prover
 from tallystick.query.conditions import EVERYTHING, Query
@@ -39,6 +41,7 @@ STEP_EVENTS = 2_000  # events between two checks of whether the export was cance
 STEP_BYTES = 256 << 10  # and bytes of them: a PDF of large events takes seconds for each megabyte
 MAX_RANGES = 200
 MAX_MARKED = 100_000_000  # entries of the log, a byte each in memory; for larger logs no ranges are stored
+HOLE_WORDS = {"missing": "events that are missing, among positions ", "lost": "events that are lost, at positions "}
 _MARKED_RUN = re.compile(rb"\x01+")
 ProgressCallback = Callable[[int], None]
 """Called with the progress in thousandths; raises an exception to end the work."""
@@ -60,7 +63,7 @@ class EventsDeleted(Exception):
 class ExportResult:
     """A finished file: number of events, size, SHA-256 (hex), and the exported `ranges` (first, last) as JSON.
 
-    `missing`: the ranges whose events it may lack, since the event store does.
+    `missing`: the ranges whose events it may lack, since the event store does; `lost`: those that are lost for good.
     """
 
     rows: int
@@ -68,6 +71,7 @@ class ExportResult:
     sha256: str
     ranges: str
     missing: Sequence[IndexRange] = ()
+    lost: Sequence[IndexRange] = ()
 
 
 class ExportBuilder:
@@ -101,7 +105,7 @@ class ExportBuilder:
         scope = self._scope(one, now)
         marks = bytearray(one.position) if KINDS[one.format].is_whole and one.position <= MAX_MARKED else None
         seen = _EventCounter(marks)
-        self._missing(one)
+        self._holes(one)
         with files.write_file(files.path_of(self._data_dir, one.org_id, one.export_id), space) as target:
             if one.format in self._builders:
                 rows = self._builders[one.format](one, scope, target, watch)
@@ -111,21 +115,24 @@ class ExportBuilder:
                 self._write_events(one, scope, query_from(one.filter, now=one.asked_at), target, seen, watch)
                 rows = seen.rows
             watch(1000)
-            missing = self._missing(one)  # also what was noticed meanwhile
-        return ExportResult(rows, target.bytes, target.sha256, _ranges(marks), missing)
+            holes = self._holes(one)  # also what was noticed meanwhile
+        return ExportResult(rows, target.bytes, target.sha256, _ranges(marks), **holes)
 
-    def _missing(self, one: Export) -> list[IndexRange]:
-        """The missing ranges that a file of events meets; Conflict (`events_missing`) unless the export allows them."""
+    def _holes(self, one: Export) -> dict[str, list[IndexRange]]:
+        """The ranges of `missing` and of `lost` events that a file of events meets, as far as there are any.
+
+        Conflict (`events_missing`) for missing ones unless the export allows them.
+        """
         if one.format in self._builders:  # they say themselves what they lack
-            return []
-        start = query_from(one.filter, now=one.asked_at).start
+            return {}
+        met: dict[str, Any] = {"first": one.first, "end": one.position}
+        met["start"] = query_from(one.filter, now=one.asked_at).start
+        scope = operator_scope(one.org_id)
         with self._database.read() as connection:
-            missing = missing_within(
-                connection, operator_scope(one.org_id), first=one.first, end=one.position, start=start
-            )
+            missing, lost = missing_within(connection, scope, **met), lost_within(connection, scope, **met)
         if not one.allow_missing:
             refuse_missing(missing)
-        return missing
+        return {name: ranges for name, ranges in (("missing", missing), ("lost", lost)) if ranges}
 
     def space_left(self, org_id: UUID) -> int:
         """The bytes that the organization's next file may have; Conflict (`no_export_space`)."""
@@ -159,7 +166,9 @@ class ExportBuilder:
         ends = extent(self._store, scope, query)
         with closing(scan.newest_first(self._database, self._store, scope, query, one.position, one.first)) as found:
             blocks = seen.count_blocks(found, lambda event: _share_of_time(event, ends), watch, self._disk)
-            write(blocks, cast("BinaryIO", target), FileDescription(self._about(one, scope), one.layout))
+            holes = {name: format_missing(ranges) for name, ranges in self._holes(one).items()}
+            about = FileDescription(self._about(one, scope, holes), one.layout, holes)
+            write(blocks, cast("BinaryIO", target), about)
 
     def _write_bundle(
         self,
@@ -183,6 +192,7 @@ class ExportBuilder:
             end=one.position if is_whole else None,
             filter={name: list(values) for name, values in one.filter.items()},
             made_by={"type": one.by.kind, "id": one.by.id, "name": one.by.name},
+            holes=partial(self._holes, one),
         )
         end = max(one.position, 1)
         found = scan.in_order_of_index(self._database, self._store, scope, query, one.first, one.position)
@@ -206,7 +216,7 @@ class ExportBuilder:
         except Unavailable:
             return self._prover.checkpoint(scope, covering=position).size
 
-    def _about(self, one: Export, scope: Scope) -> CoverPage:
+    def _about(self, one: Export, scope: Scope, holes: Mapping[str, str]) -> CoverPage:
         if one.format != "pdf":
             return CoverPage()
         zone_name = "".join(one.filter.get("tz", ())[:1]) or "UTC"
@@ -224,6 +234,7 @@ class ExportBuilder:
             made_at=second_words(one.asked_at, zone),
             made_by=one.by.label,
             checkpoint=note,
+            holes="; ".join(HOLE_WORDS[name] + text for name, text in holes.items()),
             zone=zone,
             zone_name=zone_name,
         )

@@ -250,6 +250,7 @@ class Exporter(Background):
             "sha256": made.sha256,
             "ranges": made.ranges,
             "missing": msgspec.json.encode(made.missing).decode() if made.missing else "",
+            "lost": msgspec.json.encode(made.lost).decode() if made.lost else "",
             "finished_at": now,
             "expires_at": now + KEEP_DAYS * DAY_US,
         }
@@ -259,6 +260,7 @@ class Exporter(Background):
             if is_mine:
                 metadata = {"rows": made.rows, "bytes": made.bytes, "sha256": made.sha256}
                 metadata |= {"missing": format_missing(made.missing)} if made.missing else {}
+                metadata |= {"lost": format_missing(made.lost)} if made.lost else {}
                 caller = Caller(address=one.address, peer=one.address, source=one.source)
                 action = COMPLETED_ACTIONS.get(one.format, EXPORTED)
                 request.record_action(connection, one, action, by=one.by, caller=caller, now=now, metadata=metadata)

@@ -64,6 +64,7 @@ class Export:
     ranges: str
     allow_missing: bool
     missing: str
+    lost: str
     error: str
     by: Principal
     role: str
@@ -86,6 +87,11 @@ class Export:
     def missing_text(self) -> str:
         """The ranges of indexes whose events the file may lack; empty if there are none."""
         return format_missing(msgspec.json.decode(self.missing)) if self.missing else ""
+
+    @property
+    def lost_text(self) -> str:
+        """The ranges of indexes whose events are lost for good, and so not in the file; empty if there are none."""
+        return format_missing(msgspec.json.decode(self.lost)) if self.lost else ""
 
     @property
     def is_open(self) -> bool:
@@ -177,6 +183,7 @@ def queue_export(
             ranges="",
             allow_missing=allow_missing,
             missing="",
+            lost="",
             error="",
             by_kind=who.kind,
             by_id=who.id,
@@ -292,6 +299,7 @@ def export_of(row: Row[Any]) -> Export:
         row.ranges,
         row.allow_missing,
         row.missing,
+        row.lost,
         row.error,
         Principal(row.by_kind, row.by_id, row.by_name, row.by_email),
         row.by_role,

@@ -27,6 +27,7 @@ exports = Table(
     Column("ranges", Text, nullable=False),  # the ranges of indexes that were exported completely
     Column("allow_missing", Boolean, nullable=False, server_default=false()),  # without the events that are missing
     Column("missing", Text, nullable=False, server_default=""),  # their ranges, as `ranges`
+    Column("lost", Text, nullable=False, server_default=""),  # of events that are lost for good
     Column("error", Text, nullable=False),
     # The requester, with the role that must still be the same when the export is built.
     Column("by_kind", String(20), nullable=False),

@@ -23,10 +23,11 @@ from tallystick import telemetry
 from tallystick.database.damage import RESTORE, has_no_tables
 from tallystick.database.engine import Database
 from tallystick.durable import replace_file
-from tallystick.errors import SettingsError
+from tallystick.errors import Conflict, SettingsError
 from tallystick.ingest.tables import store_identity
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
+from tallystick.store.transfer import count
 
 NODE_FILE = "node.id"
 ONLY_ROW = 1
@@ -44,7 +45,8 @@ OTHER_STORE = (
 )
 OTHER_STORE_ADVICE = (
     "Bring the right store back (check TALLYSTICK_EVENTS_URL, TALLYSTICK_DATA_DIR and what is "
-    "mounted there), or restore the newest backup. To go on with this store: tallystick store adopt"
+    "mounted there). If it is lost, fill an empty store from a copy: tallystick store restore-range COPY. To go on "
+    "with this store as it is: tallystick store adopt"
 )
 Expected = Callable[[Connection], Mapping[UUID, int]]
 """For each organization the least number of events that the store must have."""
@@ -154,6 +156,21 @@ def adopt_next(connection: Connection, data_dir: Path, *, embedded: bool) -> Non
     """Let the store that this node opens next be accepted as it is; a server of another node ends then."""
     values = {"store_id": None, "node_id": make_node_id(data_dir) if embedded else None}
     _write(connection, _row(connection), values)
+
+
+def replace_lost_store(database: Database, store: EventStore, data_dir: Path) -> None:
+    """Give an empty event store the id of the one that was lost, so that its events can be restored into it.
+
+    Nothing changes in the right store; Conflict if another one holds events, SettingsError if it is of another node.
+    """
+    if does_belong(database, store.identities(), data_dir if store.embedded else None):
+        return
+    if count(store):
+        raise Conflict(f"{OTHER_STORE} {OTHER_STORE_ADVICE}")
+    with database.read() as connection:
+        row = _row(connection)
+    if row is not None:
+        store.take_identity(row.store_id)
 
 
 def refuse_lost_database(database_url: str, data_dir: Path) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from tallystick.database.engine import Database
 from tallystick.erasure.deletions import is_erasing
 from tallystick.integrity.check_tree import check_tree
-from tallystick.integrity.deletion_records import DeletionRecords, purges_under_way
+from tallystick.integrity.deletion_records import DeletionRecords, deletions_under_way
 from tallystick.integrity.rounds import MAX_PROBLEMS, Problem, Round
 from tallystick.ledger import log as ledger_log
 from tallystick.merkle.remains import lost_parts
@@ -87,7 +87,7 @@ class LogChecker:
     def _check_events(self, first: int, end: int) -> SliceResult:
         # The order matters. A deletion is announced in the control database first and that row is removed last, so
         # reading the announcements before the store means that no deletion in progress is taken for a difference.
-        under_way = purges_under_way(self._database, self._scope)
+        under_way = deletions_under_way(self._database, self._scope)
         with self._database.read() as connection:
             erasing = is_erasing(connection, self._scope.org_id)
             stored_end = ledger_log.read(connection, self._scope.org_id).stored_end
@@ -130,17 +130,21 @@ class LogChecker:
         ]
 
     def _explain_missing(self, missing: list[int]) -> tuple[int, list[int]]:
-        """The number of missing events that a purge record explains, and the indexes that nothing explains."""
+        """The number of missing events that have expired, and the indexes of those that no record explains."""
         elsewhere = {index for index, _ in read_unstored(self._database, self._scope, missing[0], missing[-1] + 1)}
         rest = [index for index in missing if index not in elsewhere]
-        unexplained = [index for index in rest if index not in self.deletions.purged]
-        if unexplained:  # perhaps by a purge whose record is newer than those read
+        unexplained = self._unrecorded(rest)
+        if unexplained:  # perhaps by a record that is newer than those read
             self.deletions.refresh()
-            under_way = purges_under_way(self._database, self._scope)
-            unexplained = [
-                index for index in unexplained if index not in self.deletions.purged and index not in under_way
-            ]
-        return len(rest) - len(unexplained), unexplained
+            under_way = deletions_under_way(self._database, self._scope)
+            unexplained = [index for index in self._unrecorded(unexplained) if index not in under_way]
+        lost = sum(index in self.deletions.lost for index in rest)
+        return len(rest) - lost - len(unexplained), unexplained
+
+    def _unrecorded(self, missing: list[int]) -> list[int]:
+        """The indexes of the missing events that no record names."""
+        deletions = self.deletions
+        return [index for index in missing if index not in deletions.purged and index not in deletions.lost]
 
 
 def _add_problems(before: Round, problems: list[Problem]) -> Round:

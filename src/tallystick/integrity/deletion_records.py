@@ -1,4 +1,4 @@
-"""The deletion records of a log: the events that purges deleted, and the parts that erasures removed."""
+"""The deletion records of a log: events that purges deleted or that are lost, and parts that erasures removed."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,11 +8,13 @@ from sqlalchemy import select
 
 from tallystick.database.engine import Database
 from tallystick.events.record import StoredEvent
+from tallystick.journal.tables import lost_events
 from tallystick.ledger import log as ledger_log
 from tallystick.ledger.nodes import DetachedNodes
 from tallystick.ledger.prover import entry_of_event
 from tallystick.merkle.commitment import ENTRY_BYTES, PARTS
 from tallystick.merkle.tiles import TILE_WIDTH
+from tallystick.outbox.write import outbox
 from tallystick.query.scope import Scope
 from tallystick.retention.index_set import IndexSet, parse_ranges
 from tallystick.retention.tables import prunings
@@ -23,7 +25,7 @@ _object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class DeletionRecords:
-    """The purge and erasure records of one log.
+    """The records of purges, losses and erasures of one log.
 
     Counts only records that the server itself wrote and that match their entry in the log: anybody who can change the
     event store could otherwise explain away what they deleted.
@@ -41,10 +43,12 @@ class DeletionRecords:
         with self._database.read() as connection:
             end = ledger_log.read(connection, self._scope.org_id).size
         self._purges: list[tuple[int, list[tuple[int, int]]]] = []
+        self._losses: list[tuple[int, int]] = []
         taken: dict[str, list[tuple[int, int]]] = {part: [] for part in PARTS}
         for event in explanatory_records(self._database, self._store, self._scope, end):
             self._add(event, nodes, taken)
         self.purged = IndexSet(pair for _, found in self._purges for pair in found)
+        self.lost = IndexSet(self._losses)
         self.erased = {part: IndexSet(found) for part, found in taken.items()}
 
     def purged_before(self, time: int) -> IndexSet:
@@ -72,14 +76,18 @@ class DeletionRecords:
             return
         if what["action"] == "audit_log.pruned":
             self._purges.append((event.received_at, found))
+        elif what["action"] == "audit_log.events_lost":
+            self._losses += found
         elif what["action"] == "audit_log.subject_erased":
             for part in str(said.get("parts", "")).split(","):
                 if part in taken:
                     taken[part] += found
 
 
-def purges_under_way(database: Database, scope: Scope) -> IndexSet:
-    """The events that unfinished purges may be deleting now."""
+def deletions_under_way(database: Database, scope: Scope) -> IndexSet:
+    """The events that unfinished purges may be deleting now, and lost ones whose record is not in the log yet."""
     with database.read() as connection:
-        texts = connection.execute(select(prunings.c.indexes).where(prunings.c.org_id == scope.org_id)).scalars().all()
+        texts = list(connection.execute(select(prunings.c.indexes).where(prunings.c.org_id == scope.org_id)).scalars())
+        waiting = select(lost_events.c.indexes).join(outbox, outbox.c.entry_id == lost_events.c.entry_id)
+        texts += connection.execute(waiting.where(lost_events.c.org_id == scope.org_id)).scalars()
     return IndexSet(pair for text in texts for pair in parse_ranges(text))

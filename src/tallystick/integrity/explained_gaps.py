@@ -1,4 +1,4 @@
-"""The indexes that a log's events rightly lack in the event store: purged, being purged, or set aside."""
+"""The indexes whose events the event store rightly lacks: purged, being purged, accepted as lost, or set aside."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Table, func, insert, select, update
 from tallystick.access import organizations
 from tallystick.database.engine import Database
 from tallystick.integrity.deletion_records import DeletionRecords
-from tallystick.journal.tables import set_aside
+from tallystick.journal.tables import lost_events, set_aside
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import Scope
 from tallystick.retention.index_set import IndexSet, Range, format_ranges, parse_ranges
@@ -21,7 +21,8 @@ EARLIER = UUID(int=0)
 class ExplainedGaps:
     """The explanations of one log, as the control database has them.
 
-    `settled`: events that are gone for good, or set aside. `all`: also those that a purge under way may have deleted.
+    `settled`: events that are gone for good, purged or lost, or set aside. `all`: also those that a purge under way may
+    have deleted.
     """
 
     def __init__(self, database: Database, store: EventStore, scope: Scope) -> None:
@@ -38,21 +39,25 @@ class ExplainedGaps:
         # One snapshot: the transaction that ends a purge takes its row out of one table and puts it into another.
         with self._database.read() as connection:
             under_way = _texts(connection, prunings, org_id)
-            purges = select(func.count(), func.sum(purged_indexes.c.events)).where(purged_indexes.c.org_id == org_id)
+            sums = [
+                connection.execute(select(func.count(), func.sum(of.c.events)).where(of.c.org_id == org_id)).one()
+                for of in (purged_indexes, lost_events)
+            ]
             aside = select(set_aside.c.log_index).where(set_aside.c.org_id == org_id)
             kept = sorted(connection.execute(aside).scalars())
-            version = (under_way, kept, *connection.execute(purges).one())
+            version = (under_way, kept, *sums)
             if version == self._version:
                 return
             gone = _ranges(_texts(connection, purged_indexes, org_id))
+            gone += _ranges(_texts(connection, lost_events, org_id))
         self._version = version
         self.settled = IndexSet([*gone, *((index, index) for index in kept)])
         self.all = IndexSet([*self.settled.ranges(), *_ranges(under_way)]) if under_way else self.settled
 
 
 def _texts(connection: Connection, table: Table, org_id: UUID) -> list[str]:
-    found = connection.execute(select(table.c.indexes).where(table.c.org_id == org_id).order_by(table.c.pruning_id))
-    return list(found.scalars())
+    found = select(table.c.indexes).where(table.c.org_id == org_id).order_by(*table.primary_key)
+    return list(connection.execute(found).scalars())
 
 
 def _ranges(texts: list[str]) -> list[Range]:

@@ -18,12 +18,12 @@ from tallystick.database.engine import Database
 from tallystick.integrity.damaged_parts import count_damaged, note_damaged
 from tallystick.integrity.explained_gaps import ExplainedGaps
 from tallystick.integrity.tail_restore import restore_from_tail
-from tallystick.journal import missing_ranges, set_aside
-from tallystick.journal.missing_ranges import MAX_RANGES, IndexGap
+from tallystick.journal import lost_events, missing_ranges, set_aside
+from tallystick.journal.missing_ranges import MAX_RANGES, RESTORE_COMMAND, IndexGap
 from tallystick.ledger import log as ledger_log
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import Scope
-from tallystick.retention.index_set import IndexSet
+from tallystick.retention.index_set import IndexSet, Range
 from tallystick.retention.tables import prunings
 from tallystick.store.copied_columns import count_by_block, indexes_held
 from tallystick.store.errors import StoreError
@@ -90,10 +90,10 @@ class MissingEvents(Background):
         return False
 
     def _search(self, org_id: UUID, deficit: int, now: int) -> None:
-        gaps = _find_and_save(self._database, self._store, org_id, by="event_store_check")
+        gaps = find_and_save(self._database, self._store, org_id, by="event_store_check")
         is_right = not self._store.guard.refusal  # another store gets nothing
         if gaps and is_right and restore_from_tail(self._database, self._store, org_id, gaps):
-            gaps = _find_and_save(self._database, self._store, org_id, by="event_store_check")
+            gaps = find_and_save(self._database, self._store, org_id, by="event_store_check")
         is_explained = sum(gap.events for gap in gaps) == deficit
         self._searched[org_id] = deficit, None if is_explained else now + UNEXPLAINED_SECONDS * SECOND_US
 
@@ -107,14 +107,15 @@ class MissingEvents(Background):
         """How many rows of each organization the store lacks below its `stored_end`, which comes with it."""
         with self._database.read() as connection:
             rows = connection.execute(select(logs.c.org_id, logs.c.stored_end, logs.c.pruned)).all()
-            aside = set_aside.counts(connection)
+            aside, lost = set_aside.counts(connection), lost_events.count_lost(connection)
         held = self._store.holdings()
         deficits: dict[UUID, tuple[int, int]] = {}
         for row in rows:
             number, highest = held.get(row.org_id, (0, -1))
             if highest >= row.stored_end:  # rows of a shipment that is not settled yet
                 number = count_below(self._store, operator_scope(row.org_id), row.stored_end)
-            deficits[row.org_id] = row.stored_end - aside.get(row.org_id, 0) - row.pruned - number, row.stored_end
+            explained = aside.get(row.org_id, 0) + lost.get(row.org_id, 0) + row.pruned
+            deficits[row.org_id] = row.stored_end - explained - number, row.stored_end
         return deficits
 
     def _measure(self) -> None:
@@ -128,10 +129,14 @@ def mark_missing(database: Database, store: EventStore, org_id: UUID, indexes: S
     with database.read() as connection:
         known = IndexSet((one.first, one.last) for one in missing_ranges.read_missing(connection, org_id))
     if any(index not in known for index in indexes):
-        _find_and_save(database, store, org_id, by="integrity_check")
+        find_and_save(database, store, org_id, by="integrity_check")
 
 
-def _find_and_save(database: Database, store: EventStore, org_id: UUID, *, by: str) -> list[IndexGap]:
+def find_and_save(database: Database, store: EventStore, org_id: UUID, *, by: str) -> list[IndexGap]:
+    """Search the log for missing events, and replace the ranges that are known by what was found, and return it.
+
+    `by`: what noticed them. StoreError.
+    """
     gaps = find_missing(database, store, operator_scope(org_id))
     _save(database, org_id, gaps, by=by)
     return gaps
@@ -141,37 +146,39 @@ def find_missing(database: Database, store: EventStore, scope: Scope) -> list[In
     """The ranges of indexes that should be stored and are not, ascending; not many more than MAX_RANGES."""
     with database.read() as connection:
         end = ledger_log.read(connection, scope.org_id).stored_end
-    explained = ExplainedGaps(database, store, scope)
     found: list[IndexGap] = []
-    for start in range(0, end, WINDOW):
-        check_stop()
-        for gap in _missing_within(store, scope, start, min(start + WINDOW, end), explained):
-            found.append(gap)
-            if len(found) > 10 * MAX_RANGES:
-                found = missing_ranges.join_closest(found, 5 * MAX_RANGES)
+    for first, last in exact_gaps(database, store, scope, 0, end):
+        found.append(IndexGap(first, last, last - first + 1))
+        if len(found) > 10 * MAX_RANGES:
+            found = missing_ranges.join_closest(found, 5 * MAX_RANGES)
     return missing_ranges.join_closest(found, MAX_RANGES)
 
 
-def _missing_within(
-    store: EventStore, scope: Scope, first: int, end: int, explained: ExplainedGaps
-) -> Iterator[IndexGap]:
+def exact_gaps(database: Database, store: EventStore, scope: Scope, first: int, end: int) -> Iterator[Range]:
+    """The ranges of missing events with first ≤ index < end, ascending; adjacent ones may come one after the other."""
+    explained = ExplainedGaps(database, store, scope)
+    for start in range(first, end, WINDOW):
+        check_stop()
+        yield from _gaps_within(store, scope, start, min(start + WINDOW, end), explained)
+
+
+def _gaps_within(store: EventStore, scope: Scope, first: int, end: int, explained: ExplainedGaps) -> Iterator[Range]:
     counts = count_by_block(store, scope, first, end, BLOCK)
     explained.refresh()
     for block in range(first // BLOCK, -(-end // BLOCK)):
-        start, stop = block * BLOCK, min((block + 1) * BLOCK, end)
+        start, stop = max(block * BLOCK, first), min((block + 1) * BLOCK, end)
         expected = explained.settled.outside(start, stop - 1)
         count = counts.get(block, 0)
         if count == sum(last - first + 1 for first, last in expected):
             continue
-        gaps: Iterable[tuple[int, int]] = [(start, stop - 1)]
+        gaps: Iterable[Range] = [(start, stop - 1)]
         if count:
             check_stop()
             held = indexes_held(store, scope, start, stop)
             explained.refresh()
             gaps = ((index, index) for index in range(start, stop) if index not in held)
         for gap in gaps:
-            for lowest, highest in explained.all.outside(*gap):
-                yield IndexGap(lowest, highest, highest - lowest + 1)
+            yield from explained.all.outside(*gap)
 
 
 def _save(database: Database, org_id: UUID, gaps: list[IndexGap], *, by: str) -> None:
@@ -182,6 +189,6 @@ def _save(database: Database, org_id: UUID, gaps: list[IndexGap], *, by: str) ->
         events = sum(gap.events for gap in gaps)
         line = {"org_id": str(org_id), "events": events, "ranges": [(gap.first, gap.last) for gap in gaps[:10]]}
         if events:
-            logger.error("events_missing", by=by, **line)
+            logger.error("events_missing", by=by, **line, advice=f"Bring them back: {RESTORE_COMMAND}")
         else:
             logger.info("no_event_missing", org_id=str(org_id))

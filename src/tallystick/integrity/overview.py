@@ -10,6 +10,7 @@ from tallystick.access.scopes import require, require_whole_trail
 from tallystick.integrity import rounds
 from tallystick.integrity.rounds import Round
 from tallystick.integrity.tables import public_logs
+from tallystick.journal.lost_events import count_lost
 from tallystick.ledger.signer import Checkpoint, last_checkpoint
 from tallystick.ledger.tables import logs, signing_keys
 from tallystick.query.scope import Principal, Scope
@@ -18,7 +19,8 @@ from tallystick.query.scope import Principal, Scope
 class Overview(NamedTuple):
     """A log and the state of its integrity check; times in µs since 1970.
 
-    `origin` is None until the first checkpoint is signed. `public_since` is None unless the log is public.
+    `origin` is None until the first checkpoint is signed. `public_since` is None unless the log is public. `pruned` and
+    `lost` are the numbers of events that expired, and that the server has lost for good.
     """
 
     origin: str | None
@@ -26,6 +28,7 @@ class Overview(NamedTuple):
     size: int
     frozen_reason: str | None
     pruned: int
+    lost: int
     checkpoint: Checkpoint | None
     signed_since: int | None
     running: Round | None
@@ -47,6 +50,7 @@ def overview(connection: Connection, scope: Scope) -> Overview:
         log.size,
         log.frozen_reason,
         log.pruned,
+        count_lost(connection).get(scope.org_id, 0),
         last_checkpoint(connection, scope.org_id),
         connection.execute(since).scalar(),
         known.running,

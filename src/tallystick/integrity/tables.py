@@ -1,6 +1,6 @@
 """Tables of the integrity check and of public logs."""
 
-from sqlalchemy import Column, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Column, LargeBinary, String, Table, Text, Uuid
 
 from tallystick.database.tables import metadata, org_column, time_column
 
@@ -30,4 +30,18 @@ damaged_parts = Table(
     Column("part", String(300), primary_key=True),
     Column("problem", Text, nullable=False),
     time_column("noticed_at"),
+)
+
+# Commands about missing events that a running server with an embedded event store is asked to carry out.
+store_requests = Table(
+    "store_requests",
+    metadata,
+    Column("request_id", Uuid, primary_key=True),
+    Column("command", Text, nullable=False),  # a `store_requests.StoreCommand` as JSON
+    Column("state", String(20), nullable=False),  # wanted, running, done, failed
+    time_column("wanted_at"),
+    time_column("finished_at", nullable=True),
+    Column("events", BigInteger, nullable=False),  # done so far
+    Column("of_events", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),  # the result as JSON, or the error
 )

@@ -112,11 +112,15 @@ def encode_batch(frames: Sequence[bytes]) -> bytes:
 
 def decode_batch(org_id: UUID, row: Any) -> Batch:
     """The batch of a row with `first_index`, `events` and `body`."""
-    body = zstandard.ZstdDecompressor().decompress(row.body, max_output_size=_LARGEST_BODY)
-    records = _records.decode(body)
+    records = decode_body(row.body)
     if len(records) != row.events:
         raise TallystickError(f"journal batch {org_id}/{row.first_index} holds {len(records)} events, not {row.events}")
     return Batch(org_id, row.first_index, records)
+
+
+def decode_body(body: bytes) -> list[Record]:
+    """The records of a body."""
+    return _records.decode(zstandard.ZstdDecompressor().decompress(body, max_output_size=_LARGEST_BODY))
 
 
 def _array_header(count: int) -> bytes:

@@ -13,6 +13,7 @@ from tallystick.journal.tables import missing_ranges
 from tallystick.query.scope import Scope
 
 MAX_RANGES = 200  # of an organization
+RESTORE_COMMAND = "tallystick store restore-range COPY"  # what operators are told
 IndexRange = tuple[int, int]
 """The first and the last index of a range."""
 
@@ -58,10 +59,17 @@ def missing_within(
     return [
         (one.first, one.last)
         for one in read_missing(connection, scope.org_id)
-        if one.last >= first
-        and (end is None or one.first < end)
-        and (start is None or start < one.received_before + LATEST_AHEAD // MICROSECOND)
+        if is_met((one.first, one.last), one.received_before, first=first, end=end, start=start)
     ]
+
+
+def is_met(pair: IndexRange, received_before: int, *, first: int, end: int | None, start: int | None) -> bool:
+    """Whether an answer over the indexes first ≤ index < end, and timestamps from `start` on, meets the range."""
+    return (
+        pair[1] >= first
+        and (end is None or pair[0] < end)
+        and (start is None or start < received_before + LATEST_AHEAD // MICROSECOND)
+    )
 
 
 def refuse_missing(ranges: Sequence[IndexRange]) -> None:

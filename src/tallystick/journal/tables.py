@@ -1,6 +1,6 @@
 """Tables of the journal."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, Text, Uuid
 
 from tallystick.database.tables import metadata, org_column, time_column
 
@@ -51,4 +51,17 @@ journal_tail = Table(
     Column("bytes", Integer, nullable=False),
     time_column("kept_at"),
     Index("ix_journal_tail_kept_at", "kept_at", "bytes"),
+)
+
+# Events that the operator has accepted as lost: no copy has them. The trail names each (`audit_log.events_lost`).
+lost_events = Table(
+    "lost_events",
+    metadata,
+    org_column(primary_key=True),
+    Column("loss_id", Uuid, primary_key=True),
+    Column("entry_id", BigInteger, nullable=False),  # of the outbox: while it waits there, no record names them
+    Column("indexes", Text, nullable=False),  # as 0-99,105
+    Column("events", BigInteger, nullable=False),
+    time_column("received_before"),  # all of them
+    time_column("accepted_at"),
 )

@@ -8,7 +8,7 @@ import json
 import tempfile
 import zipfile
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -69,13 +69,15 @@ out there. Filtered events are proven one by one; that there are no others is no
 class Selection:
     """The content of a bundle: with `first` and `end` all events with first ≤ index < end, otherwise those of a filter.
 
-    `filter` maps parameter names to the requested values; it and `made_by` are copied into the manifest.
+    `filter` maps parameter names to the requested values; it and `made_by` are copied into the manifest. So is what
+    `holes` returns when the events were read: ranges of indexes whose events the server lacks, by why.
     """
 
     first: int | None = None
     end: int | None = None
     filter: Mapping[str, Any] = field(default_factory=dict)
     made_by: Mapping[str, str] = field(default_factory=dict)
+    holes: Callable[[], Mapping[str, Sequence[tuple[int, int]]]] = dict
 
 
 class BundleWriter:
@@ -128,6 +130,7 @@ class BundleWriter:
                 "events": walk.count,
                 "made_at": clock.rfc3339(clock.now_us()),
                 "made_by": dict(selection.made_by),
+                **selection.holes(),
                 "files": made,
             }
             add_file(bundle, "manifest.json", [msgspec.json.format(msgspec.json.encode(manifest), indent=2), b"\n"])

@@ -5,9 +5,11 @@ again, in a newer checkpoint (`records.checkpoint`) that is added to the bundle.
 """
 
 import zipfile
+import zlib
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import IO, Any, BinaryIO
 
 import msgspec
@@ -62,6 +64,30 @@ def events_in(bundle: BinaryIO) -> Iterator[list[StoredEvent]]:
                 yield block
     except (zipfile.BadZipFile, msgspec.DecodeError, KeyError, TypeError, EOFError) as error:
         raise BundleAltered(f"the bundle is incomplete or damaged: {type(error).__name__}") from None
+
+
+def unproven_events(bundle: BinaryIO) -> Iterator[list[StoredEvent]]:
+    """The deletion records and the events of a bundle in blocks, as they stand there: the caller compares them.
+
+    Lines that are no event are left out. BundleAltered where the bundle cannot be read on.
+    """
+    try:
+        with zipfile.ZipFile(bundle) as opened:
+            for name in ("records.ndjson", "events.ndjson"):
+                with opened.open(name) as lines:
+                    found = (event for line in lines if (event := _unproven_event(line)) is not None)
+                    while block := list(islice(found, BLOCK_EVENTS)):
+                        yield block
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
+        raise BundleAltered(f"the bundle is incomplete or damaged: {type(error).__name__}") from None
+
+
+def _unproven_event(line: bytes) -> StoredEvent | None:
+    try:
+        found = _event_of(_decode(line))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return found if type(found.index) is int and found.index >= 0 else None
 
 
 def without(event: StoredEvent, mask: int) -> StoredEvent:

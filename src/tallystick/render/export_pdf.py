@@ -42,7 +42,10 @@ COLUMNS: tuple[tuple[str, float, Face], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class CoverPage:
-    """The content of the cover page. Times in words; `checkpoint` is the signed note, or empty."""
+    """The content of the cover page. Times in words; `checkpoint` is the signed note, or empty.
+
+    `holes`: positions in the log whose events the server lacks, in words; empty if there are none.
+    """
 
     organization: str = ""
     filter: str = ""
@@ -50,6 +53,7 @@ class CoverPage:
     made_at: str = ""
     made_by: str = ""
     checkpoint: str = ""
+    holes: str = ""
     zone: tzinfo = field(default=UTC)
     zone_name: str = "UTC"
 
@@ -83,6 +87,7 @@ def _cover(pages: Pages, about: CoverPage) -> None:
         ("Times in", about.zone_name),
         ("Order", "newest first"),
         ("Created", f"{about.made_at} by {about.made_by}"),
+        *((("Without", about.holes),) if about.holes else ()),
     )
     foot = _labelled(pages, "Events", [line_of("", "sans", BODY)])
     pages.reserve(COUNTS_FORM, MARGIN + LABEL, foot)

@@ -1,8 +1,9 @@
 """Events as Parquet: one row each with every field; the objects of the details as JSON text."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
@@ -89,8 +90,10 @@ COLUMNS: dict[str, Column] = {
 SCHEMA = pa.schema([(name, column.type) for name, column in COLUMNS.items()])
 
 
-def write_parquet(blocks: Iterable[Sequence[StoredEvent]], target: BinaryIO) -> None:
-    """Write all events in row groups; memory stays bounded."""
+def write_parquet(
+    blocks: Iterable[Sequence[StoredEvent]], target: BinaryIO, metadata: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Write all events in row groups, and the metadata of the file; memory stays bounded."""
     # One row group is compressed in a thread while the next is read.
     with pq.ParquetWriter(target, SCHEMA, compression="zstd") as writer, ThreadPoolExecutor(1) as beside:
         writing: Future[None] | None = None
@@ -101,6 +104,8 @@ def write_parquet(blocks: Iterable[Sequence[StoredEvent]], target: BinaryIO) -> 
             writing = beside.submit(writer.write_table, table)
         if writing:
             writing.result()
+        if metadata:
+            writer.add_key_value_metadata(dict(metadata))
 
 
 def _groups(blocks: Iterable[Sequence[StoredEvent]]) -> Iterator[list[StoredEvent]]:

@@ -1,6 +1,6 @@
 """The formats of exports: each writes blocks of events to a binary stream, in the given order."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -15,10 +15,14 @@ Blocks = Iterable[Sequence[StoredEvent]]
 
 @dataclass(frozen=True, slots=True)
 class FileDescription:
-    """What a file says beside its events: the cover page of a PDF, the layout of a CSV file."""
+    """What a file says beside its events: the cover page of a PDF, the layout of a CSV file.
+
+    `holes`: positions in the log whose events the server lacks, as text: `missing` now, or `lost` for good.
+    """
 
     cover: CoverPage = field(default_factory=CoverPage)
     layout: CsvLayout = STANDARD
+    holes: Mapping[str, str] = field(default_factory=dict)
 
 
 WriteFunction = Callable[[Blocks, BinaryIO, FileDescription], None]
@@ -56,8 +60,8 @@ def _json(blocks: Blocks, target: BinaryIO, _about: FileDescription) -> None:
     target.write(b"[]\n" if between == b"[\n" else b"\n]\n")
 
 
-def _parquet(blocks: Blocks, target: BinaryIO, _about: FileDescription) -> None:
-    write_parquet(blocks, target)
+def _parquet(blocks: Blocks, target: BinaryIO, about: FileDescription) -> None:
+    write_parquet(blocks, target, {f"tallystick.{name}": text for name, text in about.holes.items()})
 
 
 def _pdf(blocks: Blocks, target: BinaryIO, about: FileDescription) -> None:

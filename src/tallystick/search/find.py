@@ -12,6 +12,7 @@ from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.events.record import Record, StoredEvent
 from tallystick.journal import batches, set_aside
+from tallystick.journal.lost_events import lost_within
 from tallystick.journal.missing_ranges import IndexRange, missing_within, refuse_missing
 from tallystick.ledger.tables import logs
 from tallystick.query.conditions import Condition, Query
@@ -77,6 +78,7 @@ class Finder:
             through, retention_start = self._index_state(connection, scope)
             aside = _aside(connection, scope, query)
             missing = missing_within(connection, scope, start=query.start)
+            lost = lost_within(connection, scope, start=query.start)
         total: Future[tuple[int, Relation]] | None = None
         if count != "none":
             seconds = SECONDS if count == "exact" else COUNT_SECONDS
@@ -88,7 +90,9 @@ class Finder:
             begin = position.index if position else (-1 if after is None else after)
             data, cursor_out, partial = page_by_index(self._store, asked, begin, through, budget)
             reached = decode(cursor_out, mark).index if cursor_out else through
-            missing = [pair for pair in missing if pair[1] > begin and pair[0] <= reached]
+            missing, lost = (
+                [pair for pair in pairs if pair[1] > begin and pair[0] <= reached] for pairs in (missing, lost)
+            )
             if not allow_missing:
                 refuse_missing(missing)
         else:
@@ -100,7 +104,7 @@ class Finder:
             number = max(number + len(aside), len(data))
         if missing and relation == "exact":
             relation = "at_least"
-        return Page(data, number, relation, cursor_out, partial, through, retention_start, missing)
+        return Page(data, number, relation, cursor_out, partial, through, retention_start, missing, lost)
 
     def total(self, scope: Scope, query: Query) -> tuple[int, Relation]:
         """The number of matching events, as exactly as the time allows."""
@@ -114,6 +118,11 @@ class Finder:
         """The missing ranges that an answer to the query meets."""
         with self._database.read() as connection:
             return missing_within(connection, scope, start=query.start)
+
+    def lost(self, scope: Scope, query: Query) -> list[IndexRange]:
+        """The ranges of events that are lost for good and that an answer to the query meets."""
+        with self._database.read() as connection:
+            return lost_within(connection, scope, start=query.start)
 
     def find_one(self, scope: Scope, event_id: bytes) -> StoredEvent | None:
         """The event, also right after it was recorded; None if this scope has no such event."""

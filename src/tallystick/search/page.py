@@ -23,7 +23,7 @@ class Page:
 
     `searchable_through` is the highest index up to which every event was stored or set aside before the page was read
     (-1 for none); `retention_start` is in microseconds since 1970 UTC. `missing`: ranges of indexes that the store
-    lacks, whose events the page might hold.
+    lacks, whose events the page might hold; `lost`: those of events that are lost for good, by a record in the trail.
     """
 
     data: list[StoredEvent]
@@ -34,6 +34,7 @@ class Page:
     searchable_through: int
     retention_start: int
     missing: Sequence[IndexRange] = ()
+    lost: Sequence[IndexRange] = ()
 
 
 class Position(msgspec.Struct, array_like=True, frozen=True):

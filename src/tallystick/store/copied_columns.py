@@ -1,6 +1,6 @@
 """Rows with the columns that are copies of their parts, for the integrity check to compare."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tallystick.events.record import Record, StoredEvent
@@ -8,6 +8,7 @@ from tallystick.query.case_folding import fold
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.store.bounds import compile_bounded
+from tallystick.store.erasing import index_chunks
 from tallystick.store.events import EventStore
 from tallystick.store.rows import ROW_COLUMNS, ipv6_bytes
 from tallystick.store.schema import SEARCHED
@@ -43,6 +44,14 @@ def indexes_held(store: EventStore, scope: Scope, first: int, end: int) -> dict[
     )
     rows = store.rows(statement, bound.parameters | {"first": first, "end": end}, raw_text=True)
     return {row[0]: row[1] for row in rows}
+
+
+def held_among(store: EventStore, scope: Scope, indexes: Sequence[int]) -> set[int]:
+    """Those of the indexes that are stored."""
+    found: set[int] = set()
+    for where, parameters in index_chunks(scope, indexes):
+        found.update(row[0] for row in store.rows(f"SELECT seq FROM events WHERE {where}", parameters))
+    return found
 
 
 def count_by_block(store: EventStore, scope: Scope, first: int, end: int, block: int) -> dict[int, int]:

@@ -56,7 +56,7 @@ def find_rows_with_text(
 def not_yet_erased(store: EventStore, scope: Scope, indexes: Sequence[int], mask: int) -> list[int]:
     """The indexes among these whose rows still hold one of the parts."""
     found: list[int] = []
-    for some, parameters in _chunks(scope, indexes):
+    for some, parameters in index_chunks(scope, indexes):
         rows = store.rows(
             f"SELECT seq FROM events WHERE {some} AND bitAnd({_MASK}, {{mask:UInt8}}) != {{mask:UInt8}}",
             parameters | {"mask": mask},
@@ -205,7 +205,8 @@ def _search_text() -> str:
     return f"arrayStringConcat(arrayConcat([{', '.join(fields)}], {values}), '\\0')"
 
 
-def _chunks(scope: Scope, indexes: Iterable[int]) -> Iterator[tuple[str, dict[str, Any]]]:
+def index_chunks(scope: Scope, indexes: Iterable[int]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Conditions, with their parameters, that together select the rows of the organization with these indexes."""
     whole = compile_bounded(scope, Query())
     listed = list(indexes)
     for start in range(0, len(listed), AT_ONCE):

@@ -14,7 +14,7 @@ from tallystick.errors import SettingsError
 from tallystick.events.record import StoredEvent
 from tallystick.store.clients import Bounds, Clients
 from tallystick.store.errors import StoreError, StoreTimeout
-from tallystick.store.rows import ROW_COLUMNS, Group, arrow_stream, table_of
+from tallystick.store.rows import Group, arrow_stream, table_of
 from tallystick.store.schema import ADDED_LATER, COLUMNS, CREATE_EVENTS, CREATE_SETTINGS, TABLE_SETTINGS_SQL
 from tallystick.store.silence import Silence
 
@@ -118,12 +118,12 @@ class EventStore:
         On return the engine has written them and synchronized its files; `read_back` checks that they are whole.
         """
         self.guard.check()
-        data = arrow_stream(table_of(groups))
+        table = table_of(groups)
         with self._writers.borrow() as client:
             client.raw_insert(
                 "events",
-                column_names=list(ROW_COLUMNS),
-                insert_block=data,
+                column_names=table.column_names,
+                insert_block=arrow_stream(table),
                 fmt="ArrowStream",
                 settings={"insert_deduplication_token": token, "insert_deduplicate": 1},
             )

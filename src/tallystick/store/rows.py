@@ -59,7 +59,7 @@ def arrow_stream(table: pa.Table) -> bytes:
 
 
 def table_of(groups: Iterable[Group]) -> pa.Table:
-    """The groups as a table whose columns are ROW_COLUMNS."""
+    """The groups as a table whose columns are ROW_COLUMNS, and `remains` if an event has lost parts."""
     organizations: list[bytes] = []
     indexes: list[int] = []
     records: list[Record] = []
@@ -82,4 +82,8 @@ def table_of(groups: Iterable[Group]) -> pa.Table:
         columns[name] = pa.array([getattr(r, name) for r in records], pa.binary())
     for name in _COPIED_TEXT:
         columns[name] = pa.array([getattr(r, name) for r in records], pa.string())
-    return pa.table({name: columns[name] for name in ROW_COLUMNS})
+    names: tuple[str, ...] = ROW_COLUMNS
+    if any(record.remains for record in records):
+        names = (*ROW_COLUMNS, "remains")
+        columns["remains"] = pa.array([record.remains for record in records], pa.binary())
+    return pa.table({name: columns[name] for name in names})

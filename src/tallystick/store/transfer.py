@@ -5,6 +5,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from tallystick.events.record import StoredEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.store.bounds import compile_bounded
@@ -15,6 +16,8 @@ from tallystick.store.windows import Place, Window, narrowed, order_by
 
 # What can be written as it was read: the others exist only while a row is made.
 COPIED = tuple(name for name, kind in COLUMNS if "EPHEMERAL" not in kind)
+# The columns that make a StoredEvent, in the order of its fields.
+_EVENT = ("seq", "id", "received_at", "occurred_at", "what", "target", "who", "details", "seed", "remains")
 RUN = 50_000
 ROWS_AT_ONCE = 32_768
 BYTES_AT_ONCE = 64 << 20
@@ -45,6 +48,22 @@ def count_in(file: BinaryIO) -> int:
     """The number of rows in such an Arrow stream file."""
     with pa.ipc.open_stream(file) as reader:
         return sum(batch.num_rows for batch in reader)
+
+
+def events_in(file: BinaryIO) -> Iterator[list[StoredEvent]]:
+    """The events of such a file in blocks, by their parts: without the columns that are copies of these."""
+    with pa.ipc.open_stream(file) as reader:
+        for batch in reader:
+            columns = [_plain(batch.column(name)) for name in _EVENT]
+            yield list(map(StoredEvent, *columns))
+
+
+def _plain(column: pa.Array) -> list[Any]:
+    if isinstance(column, pa.ExtensionArray):  # ids
+        column = column.storage
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    return list((column.cast(pa.binary()) if pa.types.is_string(column.type) else column).to_pylist())
 
 
 def insert_from(store: EventStore, file: BinaryIO, name: str) -> Iterator[int]:

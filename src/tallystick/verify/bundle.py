@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import IO, Any
 
-from tallystick.verify.entries import Malformed, entry_of, read_line, read_object
+from tallystick.verify.entries import Malformed, entry_of, read_line, read_object, read_pairs
 from tallystick.verify.event_checks import ENTRY_BYTES, Block, BlockResult, check_blocks, processes_for
 from tallystick.verify.notes import Key, SignedCheckpoint, Unsigned, open_checkpoint
 from tallystick.verify.records import ProvenRecords
-from tallystick.verify.report import Report
+from tallystick.verify.report import IndexRanges, Report
 from tallystick.verify.tree import TreeBuilder, cover
 
 FILES = ("events.ndjson", "entries.bin", "proof.json", "checkpoint", "records.ndjson", "README.txt", "manifest.json")
@@ -73,6 +73,7 @@ class _BundleCheck:
         checkpoint = open_checkpoint(self._read_small("checkpoint"), keys)
         self._check_small_files()
         self._check_attached()
+        self._add_holes()
         records = ProvenRecords(self._records_checkpoint(checkpoint, keys), self._report)
         lines = (line for some in self._lines("records.ndjson") for line in some.split(b"\n")[:-1])
         for number, line in enumerate(lines, 1):
@@ -114,6 +115,13 @@ class _BundleCheck:
         if first < end:
             self._report.facts.append(f"a range: every event from {first} to {end - 1} is included or explained")
         return first, end
+
+    def _add_holes(self) -> None:
+        """Say which events the server lacked when it made the bundle, as it says itself in the manifest."""
+        for name, words in (("missing", "missing, among"), ("lost", "lost for good, at")):
+            if name in self._manifest:
+                ranges = IndexRanges(read_pairs(self._manifest[name]))
+                self._report.facts.append(f"made without events that the server says were {words} {ranges}")
 
     def _open(self, name: str) -> "_HashedReader":
         self._opened[name] = _HashedReader(self._bundle.open(name))
@@ -308,9 +316,16 @@ class _LogCheck:
     def _add_missing(self, first: int, end: int) -> None:
         for start, last, purge in self._records.purges_within(first, end):
             if purge is None:
-                self._report.add("unexplained", start, last)
+                self._add_unpurged(start, last + 1)
             else:
                 self._report.explain("expired", purge.index, start, last)
+
+    def _add_unpurged(self, first: int, end: int) -> None:
+        for start, last, loss in self._records.losses_within(first, end):
+            if loss is None:
+                self._report.add("unexplained", start, last)
+            else:
+                self._report.explain("lost", loss.index, start, last)
 
     def _flush(self) -> None:
         if self._leaves:

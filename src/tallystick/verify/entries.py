@@ -24,6 +24,15 @@ class Malformed(ValueError):
     """The evidence is not in the expected form; the text says what is wrong."""
 
 
+def read_pairs(value: object) -> list[tuple[int, int]]:
+    """Parse ranges of indexes, each a list of its first and its last one; Malformed for anything else."""
+    pairs: list[Any] = value if isinstance(value, list) else [value]
+    for pair in pairs:
+        if type(pair) is not list or [type(index) for index in pair] != [int, int] or not 0 <= pair[0] <= pair[1]:
+            raise Malformed("ranges of indexes must be lists of a first and a last one")
+    return [(first, last) for first, last in pairs]
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object without duplicate names, which different parsers would read as different events."""
     found = dict(pairs)

@@ -1,4 +1,4 @@
-"""The records that explain missing events and parts: erasures, purges, and changes of the retention.
+"""The records that explain missing events and parts: erasures, purges, losses, and changes of the retention.
 
 A record counts if its inclusion in the log is proven, if Tallystick itself recorded it, and if it is plausible: it
 covers only events before itself, and a purge covers only events whose retention was over.
@@ -19,7 +19,8 @@ from tallystick.verify.tree import Unproven, check_inclusion, leaf_hash
 
 PRUNED, ERASED = "audit_log.pruned", "audit_log.subject_erased"
 RETENTION, CREATED = "audit_log.retention_changed", "organization.created"
-ACTIONS = (PRUNED, ERASED, RETENTION, CREATED)
+LOST = "audit_log.events_lost"
+ACTIONS = (PRUNED, ERASED, LOST, RETENTION, CREATED)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -49,6 +50,7 @@ class ProvenRecords:
         self._refused: set[int] = set()
         self._changes: list[ProvenRecord] = []
         self._purged = RangeIndex[ProvenRecord]()
+        self._lost = RangeIndex[ProvenRecord]()
         self._erased = {part: RangeIndex[ProvenRecord]() for part in PARTS}
 
     def add_line(self, line: str, where: str) -> None:
@@ -82,6 +84,7 @@ class ProvenRecords:
             else:
                 possible.append(record)
         self._purged = RangeIndex((one.indexes, one) for one in possible if one.action == PRUNED)
+        self._lost = RangeIndex((one.indexes, one) for one in possible if one.action == LOST)
         for part in PARTS:
             self._erased[part] = RangeIndex((one.indexes, one) for one in possible if part in one.parts)
 
@@ -92,6 +95,13 @@ class ProvenRecords:
     def purges_within(self, first: int, end: int) -> Iterator[tuple[int, int, ProvenRecord | None]]:
         """Divide first ≤ index < end into ranges (first, last, purge); the purge is None where none covers them."""
         return self._purged.split(first, end)
+
+    def losses_within(self, first: int, end: int) -> Iterator[tuple[int, int, ProvenRecord | None]]:
+        """Divide first ≤ index < end as `purges_within` does, by the records of events that the server lost.
+
+        Such a record contradicts no event that is there: a copy may have turned up.
+        """
+        return self._lost.split(first, end)
 
     def erasure_of(self, index: int, parts: Sequence[str]) -> ProvenRecord | None:
         """The last of the erasures that together explain these missing parts of this event, or None."""
@@ -112,7 +122,7 @@ class ProvenRecords:
         return next((one for one in found if one is not None), None)
 
     def _find_problem(self, record: ProvenRecord) -> str:
-        if record.action not in (PRUNED, ERASED):
+        if record.action not in (PRUNED, ERASED, LOST):
             return ""
         if record.indexes.largest >= record.index:
             return f"covers {record.indexes.largest}, which is not below its own index"
@@ -147,7 +157,7 @@ def parse_record(event: dict[str, Any]) -> ProvenRecord | None:
     said, changed = details.get("metadata") or {}, details.get("changes") or {}
     indexes, parts, before = IndexRanges(), frozenset[str](), None
     days: tuple[int | None, int | None] = (None, None)
-    if action in (PRUNED, ERASED):
+    if action in (PRUNED, ERASED, LOST):
         indexes = IndexRanges.read(str(said.get("indexes", "")))
     if action == PRUNED:
         before = datetime.fromisoformat(str(said.get("before", "")))

@@ -1,11 +1,12 @@
-"""The report of a check: the indexes of verified, erased, expired, unexplained and altered events, and problems."""
+"""The report of a check: the indexes of verified, erased, expired, lost, unexplained and altered events; problems."""
 
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-CATEGORIES = ("verified", "erased", "expired", "unexplained", "altered")
+CATEGORIES = ("verified", "erased", "expired", "lost", "unexplained", "altered")
+FAILURES = ("lost", "unexplained", "altered")
 MAX_SHOWN = 20
 _RANGES = re.compile(r"[0-9]{1,18}(-[0-9]{1,18})?(,[0-9]{1,18}(-[0-9]{1,18})?)*", re.ASCII)
 
@@ -61,7 +62,10 @@ class IndexRanges:
 
 
 class Report:
-    """The result for one file or server. It `holds` if nothing is altered or unexplained and there is no problem."""
+    """The result for one file or server. It `holds` if nothing is altered, unexplained or lost, and without problems.
+
+    Lost events are those that the log itself says the server lost.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -76,7 +80,7 @@ class Report:
         self.found[category].add(first, last)
 
     def explain(self, how: str, record: int, first: int, last: int | None = None) -> None:
-        """Add a range that the record at index `record` explains; `how` is erased or expired."""
+        """Add a range that the record at index `record` explains; `how` is erased, expired or lost."""
         self.add(how, first, last)
         self.explained.setdefault(f"{how} by record {record}", IndexRanges()).add(first, last)
 
@@ -94,7 +98,7 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        return not (self.problems or self.found["altered"] or self.found["unexplained"])
+        return not (self.problems or any(self.found[category] for category in FAILURES))
 
     def as_json(self) -> dict[str, Any]:
         """The report for JSON: counts, ranges of indexes, problems and facts."""
@@ -114,7 +118,7 @@ class Report:
         shown = [f"{self.name}: {'holds' if self.holds else 'DOES NOT HOLD'}"]
         for category, ranges in self.found.items():
             if ranges:
-                word = category.upper() if category in ("altered", "unexplained") else category
+                word = category.upper() if category in FAILURES else category
                 shown.append(f"  {word:<12}{len(ranges):>12,}  {ranges}")
         shown += [f"  {how}: {ranges}" for how, ranges in self.explained.items()]
         shown += [f"  problem: {problem}" for problem in self.problems]

@@ -1,11 +1,13 @@
 """Loads one page of the event list: rows, the count, or the reason why there are none."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 from tallystick.clock import DAY_US, from_us, now_us
 from tallystick.errors import BadRequest
+from tallystick.journal.missing_ranges import IndexRange
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.search.filters import query_from
@@ -37,6 +39,7 @@ class EventList:
 
     `is_count_deferred`: the page requests the count separately, after the rows. The live view continues after index
     `searchable_through`. `needles` are the search words to highlight; `api_path` gives the same events from the API.
+    `lost` are the ranges of indexes whose events are lost for good.
     """
 
     filters: Filters
@@ -50,6 +53,7 @@ class EventList:
     is_continuation: bool = False
     searchable_through: int = -1
     retention_text: str = ""
+    lost: Sequence[IndexRange] = ()
     empty_text: str = ""
     error: FilterError | None = None
 
@@ -96,6 +100,7 @@ def load_event_list(
         is_continuation=cursor is not None,
         searchable_through=page.searchable_through,
         retention_text=_retention_text(query, page, filters),
+        lost=page.lost,
         empty_text="" if rows or cursor else _empty_text(scope, finder, filters, query, page, now),
     )
 

@@ -10,6 +10,7 @@ from tallystick.clock import now_us, second_words
 from tallystick.display_text import display_value
 from tallystick.events.changes import one_line
 from tallystick.exports.words import control_words, framework_words
+from tallystick.journal.missing_ranges import format_missing
 from tallystick.web import display_filters, form_choices
 from tallystick.web.assets import ASSETS
 from tallystick.web.event_row import EventRow
@@ -43,6 +44,7 @@ ENVIRONMENT.filters |= {
     "highlight": highlight,
     "control": control_words,
     "framework": framework_words,
+    "ranges": format_missing,
 }
 ENVIRONMENT.globals |= {"assets": ASSETS, "form": form_choices, "now_words": _now_words}
 

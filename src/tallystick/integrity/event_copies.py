@@ -1,0 +1,156 @@
+"""Copies of events from which lost ones are restored: backups, bundles, and event stores of other nodes.
+
+A copy is read as it is. Whoever restores from it compares each event with the log.
+"""
+
+import zipfile
+from base64 import b64decode
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import pyarrow as pa
+import structlog
+import zstandard
+
+from tallystick.backup import control_database
+from tallystick.backup.create import EVENTS
+from tallystick.backup.data_dir_lock import lock_data_dir
+from tallystick.backup.manifest import FILE, BackupManifest, files_in, open_file, read_manifest
+from tallystick.errors import Conflict, NotFound, TallystickError
+from tallystick.events.record import StoredEvent
+from tallystick.integrity.other_store import read_other_store
+from tallystick.integrity.verified_restore import LogName
+from tallystick.journal.batches import decode_body
+from tallystick.journal.missing_ranges import IndexGap
+from tallystick.ledger.reduce_bundle import BundleAltered, unproven_events
+from tallystick.search.paging import as_stored_event
+from tallystick.store.transfer import events_in
+
+_ZIP = b"PK"
+_JOURNALS = ("journal", "journal_tail")
+logger = structlog.get_logger(__name__)
+
+
+class EventCopy(Protocol):
+    """A place that holds copies of events."""
+
+    def read(self, log: LogName, gaps: Sequence[IndexGap]) -> Generator[list[StoredEvent]]:
+        """Blocks of events of that log, in any order, repeated and of other indexes too. What is damaged is logged and
+        left out."""
+
+
+class BackupCopy:
+    """A backup: the events of its event store, and those of its journal and the journal's tail."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._manifest: BackupManifest = read_manifest(root)
+
+    def read(self, log: LogName, _gaps: Sequence[IndexGap]) -> Generator[list[StoredEvent]]:
+        for file in files_in(self._manifest, f"{EVENTS}/{log.org_id}"):
+            try:
+                with open_file(self._root, file) as stream:
+                    yield from events_in(stream)
+            except (pa.ArrowException, OSError, KeyError) as error:
+                _log_unreadable(self._root / file.path, error)
+        for table in _JOURNALS:
+            try:
+                yield from self._journal(log, table)
+            except (zstandard.ZstdError, OSError, ValueError, KeyError, TallystickError) as error:
+                _log_unreadable(self._root / f"{control_database.FOLDER}/{table}", error)
+
+    def _journal(self, log: LogName, table: str) -> Generator[list[StoredEvent]]:
+        for row in control_database.rows_of(self._root, self._manifest, table):
+            if UUID(hex=row["org_id"]) == log.org_id:
+                records = decode_body(b64decode(row["body"]))
+                yield [as_stored_event(index, one) for index, one in enumerate(records, row["first_index"])]
+
+
+class BundleCopy:
+    """Bundles: of exports, or of an archive."""
+
+    def __init__(self, files: Sequence[Path], origins: Sequence[str]) -> None:
+        """`origins`: the ids in the origins of all logs of this installation."""
+        self._files = {file: _origin_of(file) for file in files}
+        self._origins = frozenset(origins)
+
+    def read(self, log: LogName, _gaps: Sequence[IndexGap]) -> Generator[list[StoredEvent]]:
+        for path, origin in self._files.items():
+            # The origin of a log that was restarted is no log's any more.
+            if origin == log.origin_id or origin not in self._origins:
+                try:
+                    with path.open("rb") as file:
+                        yield from unproven_events(file)
+                except (BundleAltered, OSError) as error:
+                    _log_unreadable(path, error)
+
+
+class StoreCopy:
+    """The event store of another node: of its data directory, or a ClickHouse server."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def read(self, log: LogName, gaps: Sequence[IndexGap]) -> Generator[list[StoredEvent]]:
+        return read_other_store(self._url, log.org_id, [(gap.first, gap.last) for gap in gaps])
+
+
+@contextmanager
+def open_copy(source: str, logs: Sequence[LogName], own_url: str) -> Iterator[EventCopy]:
+    """The copy at a path or the URL of an event store. NotFound if there is none; Conflict, SettingsError.
+
+    `own_url`: of the event store that is restored, which is no copy.
+    """
+    with ExitStack() as held:
+        path = Path(source)
+        if "://" in source:
+            yield _other_store(source, own_url)
+        elif (path / FILE).is_file():
+            yield BackupCopy(path)
+        elif (path / EVENTS / "metadata").is_dir():  # of the engine
+            copy = _other_store(f"chdb://{(path / EVENTS).absolute()}", own_url)
+            held.enter_context(lock_data_dir(path))
+            yield copy
+        else:
+            files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
+            bundles = [one for one in files if _is_bundle(one)]
+            if not bundles:
+                raise NotFound(
+                    f"{source} is no backup, no bundle, no directory of bundles and no data directory of a node."
+                )
+            yield BundleCopy(bundles, [log.origin_id for log in logs])
+
+
+def _other_store(url: str, own_url: str) -> StoreCopy:
+    if _place_of(url) == _place_of(own_url):
+        raise Conflict("This is the event store that lost the events. Name a copy of it.")
+    return StoreCopy(url)
+
+
+def _place_of(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.netloc.rpartition("@")[2], str(Path(unquote(parts.path)).resolve())
+
+
+def _is_bundle(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.read(len(_ZIP)) != _ZIP:
+            return False
+    return zipfile.is_zipfile(path) and bool(_origin_of(path))
+
+
+def _origin_of(path: Path) -> str:
+    """The id in the origin of a bundle's log; empty for another zip."""
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            return bundle.read("checkpoint").decode().partition("\n")[0].rpartition("/")[2]
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError):
+        return ""
+
+
+def _log_unreadable(path: Path, error: Exception) -> None:
+    logger.error("copy_unreadable", path=str(path), error=str(error)[:300])
