@@ -10,9 +10,11 @@ from tallystick.access.scopes import person_scope, user_principal
 from tallystick.alerts import history
 from tallystick.alerts.backtest import Backtest, backtest
 from tallystick.alerts.definition import RuleDefinition, parse_definition
+from tallystick.api.backtests import BacktestResponse
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.errors import BadRequest, Forbidden
 from tallystick.ids import encode, new_uuid
+from tallystick.integrity.missing_events import MissingEvents
 from tests.alerts.rule_driver import BASE, Watch, failed
 from tests.fixtures.sizes import size
 
@@ -93,6 +95,20 @@ def test_it_agrees_with_evaluating_the_same_events_live_in_any_batches_and_order
         (one.at, one.number, tuple(encode("evt", raw) for raw in one.event_ids)) for one in live
     ]
     assert found.fired == len(live) == sum(found.days.values()) == sum(found.groups.values())
+
+
+def test_it_names_the_missing_events_that_it_could_not_evaluate(sqlite_watch):
+    watch = sqlite_watch
+    scope = watch.spine.organization()
+    watch.spine.record(scope, *[failed(at) for at in range(5)])
+    watch.spine.ship()
+    definition = parse_definition({"query": "action:user.login_failed", "count": 5, "window_seconds": 60})
+    assert run(watch, scope, definition).missing == []
+    watch.spine.lose(scope, [2, 3])
+    MissingEvents(watch.spine.database, watch.spine.store).step()
+    found = run(watch, scope, definition)
+    assert (found.fired, found.missing) == (0, [(2, 3)])
+    assert BacktestResponse.of(found).missing == [[2, 3]]
 
 
 def test_what_is_searched_in_whole_events_agrees_with_what_columns_say(sqlite_watch):

@@ -5,6 +5,7 @@ from tallystick.cases.first_seen import find_first_seen
 from tallystick.cases.related_events import find_related_events
 from tallystick.cases.threads import threads_of
 from tallystick.events.output import event_of
+from tallystick.integrity.missing_events import MissingEvents
 from tallystick.query.conditions import Equals, Query
 from tests.cases.material import HERE, PROJECT, happened, scene
 
@@ -99,3 +100,14 @@ def test_the_earliest_is_the_first_and_nothing_is_none(sqlite_spine):
         "First time on api-infrastructure",
         "First deployment.started",
     ]
+
+
+def test_what_is_called_a_first_time_while_events_are_missing_is_said_to_be_uncertain(sqlite_spine):
+    here = scene(sqlite_spine, "acme", *BEFORE, happened("14:00:00", "user.login", context=ELSEWHERE))
+    events = [here.found("user.login")]
+    assert find_first_seen(sqlite_spine.finder, here.scope, events).gaps == []
+    lost = here.found("deployment.started").index
+    sqlite_spine.lose(here.scope, [lost])
+    MissingEvents(sqlite_spine.database, sqlite_spine.store).step()
+    (said,) = find_first_seen(sqlite_spine.finder, here.scope, events).gaps
+    assert "An earlier one may be among them" in said

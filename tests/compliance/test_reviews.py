@@ -17,6 +17,7 @@ from tallystick.compliance.tables import reviews
 from tallystick.errors import BadRequest, Conflict, Forbidden, NotFound
 from tallystick.events.output import event_of
 from tallystick.ids import new_uuid
+from tallystick.integrity.missing_events import MissingEvents
 from tallystick.query.conditions import Query, exactly
 from tests.compliance.reporting import CALLER, Desk, answer, event
 from tests.erasure.erasure_driver import erase, eraser
@@ -65,6 +66,16 @@ def acme(spine: Spine):
 @pytest.fixture
 def ann(spine: Spine, acme) -> Reviewer:
     return Reviewer(spine, acme)
+
+
+def test_a_review_that_is_signed_while_events_are_missing_says_so_in_the_trail(spine: Spine, acme, ann) -> None:
+    spine.record(acme, *[{"action": "user.login"}] * 3)
+    spine.ship()
+    spine.lose(acme, [2])
+    MissingEvents(spine.database, spine.store).step()
+    ann.sign(ann.open())
+    (signed,) = told(spine, acme, "audit_log.review_signed")
+    assert signed["metadata"]["missing"] == "2"
 
 
 def told(spine: Spine, scope, action: str) -> list[dict]:

@@ -17,6 +17,8 @@ from tallystick.alerts.history import RuleHistory
 from tallystick.alerts.rule import require_read
 from tallystick.clock import DAY_US, from_us
 from tallystick.database.engine import Database
+from tallystick.journal.lost_events import lost_within
+from tallystick.journal.missing_ranges import IndexRange, missing_within
 from tallystick.query.scope import Scope
 from tallystick.store.events import EventStore
 from tallystick.work.stop_signal import until_stop
@@ -44,6 +46,7 @@ class Backtest:
 
     `looked_at` counts the events that the rule's searches match, `fired` the firings. `days` (UTC dates) and
     `groups` count all of them; `firings` holds the last MOST_SHOWN. `seconds` is how long the back-test took.
+    `missing` and `lost`: ranges of indexes whose events could not be read, since the event store lacks them.
     """
 
     start: int
@@ -54,6 +57,8 @@ class Backtest:
     groups: Mapping[str, int]
     firings: tuple[PastFiring, ...]
     seconds: float
+    missing: Sequence[IndexRange] = ()
+    lost: Sequence[IndexRange] = ()
 
 
 def backtest(
@@ -85,6 +90,9 @@ def backtest(
             for hit in until_stop(RuleHistory(database, store, scope, compiled, start - LOOK_BACK, start).hits()):
                 detector.learn(hit)
         summary = _from_detector(history, detector)
+    with database.read() as connection:
+        missing = missing_within(connection, scope, start=start)
+        lost = lost_within(connection, scope, start=start)
     days = {f"{from_us(day * DAY_US):%Y-%m-%d}": number for day, number in summary.days.items()}
     groups: Counter[str] = Counter()
     for key, number in summary.groups.items():
@@ -98,6 +106,8 @@ def backtest(
         dict(groups.most_common(MOST_GROUPS)),
         tuple(summary.firings),
         time.monotonic() - began,
+        missing,
+        lost,
     )
 
 

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, post
+from msgspec import UNSET
 
 from tallystick import clock
 from tallystick.alerts.backtest import Backtest, backtest
@@ -13,7 +14,16 @@ from tallystick.api.alert_rules import PATH, AlertRuleInput
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import AuthorizedRequest, authorize
 from tallystick.api.dependencies import ApiServices
-from tallystick.api.fields import Count, RequestBody, ResponseBody, Time, doc
+from tallystick.api.fields import (
+    Count,
+    LostRanges,
+    MissingRanges,
+    RequestBody,
+    ResponseBody,
+    Time,
+    doc,
+    index_pairs,
+)
 from tallystick.api.operation import operation
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.search.filters import query_from
@@ -73,6 +83,8 @@ class BacktestResponse(ResponseBody):
     groups: list[BacktestGroup]
     last: Annotated[list[BacktestFiring], doc("The last firings.")]
     seconds: Annotated[float, doc("Duration of the back-test.")]
+    missing: MissingRanges = UNSET
+    lost: LostRanges = UNSET
 
     @classmethod
     def of(cls, result: Backtest) -> "BacktestResponse":
@@ -89,6 +101,8 @@ class BacktestResponse(ResponseBody):
             groups=[BacktestGroup(name or None, number) for name, number in result.groups.items()],
             last=last,
             seconds=round(result.seconds, 3),
+            missing=index_pairs(result.missing),
+            lost=index_pairs(result.lost),
         )
 
 

@@ -21,11 +21,26 @@ MOST_QUESTIONS = 120  # for one actor; further ones count as unanswered
 class FirstSeen:
     """What was seen for the first time: `words` for people, by the index of the event.
 
-    `unanswered` counts what could not be checked in time; nothing is said of these.
+    `unanswered` counts what could not be checked in time; nothing is said of these. `lacks_events`: the server has lost
+    events, of which an earlier one may be.
     """
 
     words: dict[int, list[str]] = field(default_factory=dict)
     unanswered: int = 0
+    lacks_events: bool = False
+
+    @property
+    def gaps(self) -> list[str]:
+        """Sentences on what is not known."""
+        sentences = []
+        if self.unanswered:
+            sentences.append("First-time activity could not be checked for every event in time.")
+        if self.lacks_events and self.words:
+            sentences.append(
+                "This server has lost events of the organization. An earlier one may be among them, so that what is "
+                "marked as the first time may not be."
+            )
+        return sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +60,8 @@ def find_first_seen(
 
     One statement for each actor answers all of its questions, the actor with most of them first.
     """
-    found = FirstSeen()
+    whole = Query()
+    found = FirstSeen(lacks_events=bool(finder.missing(scope, whole) or finder.lost(scope, whole)))
     ends = time.monotonic() + seconds
     by_actor, found.unanswered = _questions(events)
     for actor, questions in sorted(by_actor.items(), key=lambda pair: -len(pair[1])):

@@ -40,11 +40,10 @@ def read_timeline(finder: Finder, scope: Scope, case_events: list[CaseEvent]) ->
         marks = first_seen.words.get(stored.index, ()) if stored else ()
         events.append(TimelineEvent(case_event, stored, tuple(marks)))
     gaps = []
-    if missing := len(case_events) - len(readable):
-        gaps.append(f"{_events(missing)} of this case can no longer be shown: expired, or not visible to you.")
-    if first_seen.unanswered:
-        gaps.append("First-time activity could not be checked for every event in time.")
-    return Timeline(events, gaps)
+    if absent := len(case_events) - len(readable):
+        why = "expired, missing," if first_seen.lacks_events else "expired,"
+        gaps.append(f"{_events(absent)} of this case can no longer be shown: {why} or not visible to you.")
+    return Timeline(events, gaps + first_seen.gaps)
 
 
 def _events(number: int) -> str:

@@ -10,6 +10,7 @@ from tallystick.access import organizations
 from tallystick.clock import DAY_US, second_words, to_us
 from tallystick.compliance.evidence import Evidence
 from tallystick.events.output import event_of
+from tallystick.journal.lost_events import count_lost
 from tallystick.journal.missing_ranges import count_missing
 from tallystick.ledger.tables import logs
 from tallystick.query.conditions import And, Query, RecordedByTallystick, exactly
@@ -27,7 +28,7 @@ class LogStatus:
     """The state of an organization's log and retention in the control database. Times in microseconds.
 
     `pruned` counts the events that the purge deleted since the log began; `frozen_reason` is empty unless frozen.
-    `missing` counts the events that the event store lacks.
+    `missing` counts the events that the event store lacks, `lost` those that are lost for good.
     """
 
     log_began_at: int
@@ -36,6 +37,7 @@ class LogStatus:
     kept_days: int
     active_holds: int
     missing: int
+    lost: int
 
 
 def read_log_status(connection: Connection, evidence: Evidence, now: int) -> LogStatus:
@@ -49,6 +51,7 @@ def read_log_status(connection: Connection, evidence: Evidence, now: int) -> Log
         organizations.effective_retention_days(connection, scope.org_id, now),
         len(holds.active(connection, scope)),
         count_missing(connection).get(scope.org_id, 0),
+        count_lost(connection).get(scope.org_id, 0),
     )
 
 
@@ -68,6 +71,12 @@ def find_gaps(evidence: Evidence, status: LogStatus, zone: tzinfo, now: int) -> 
             "missing",
             f"The event store lacks {status.missing:,} recorded events of this organization, which may belong to the "
             "period: the answers do not count them. The operator of the server can restore them.",
+        )
+    if status.lost:
+        yield Gap(
+            "lost",
+            f"This server has lost {status.lost:,} recorded events of this organization for good, which may belong to "
+            "the period: the answers do not count them. Records in the log name each by its index.",
         )
     yield from _erased(evidence, query)
     yield from _set_aside(evidence, query)

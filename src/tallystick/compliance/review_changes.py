@@ -31,6 +31,7 @@ from tallystick.errors import BadRequest, Conflict, NotFound, Unavailable
 from tallystick.events.record import StoredEvent
 from tallystick.exports.words import describe_filter
 from tallystick.journal import set_aside
+from tallystick.journal.missing_ranges import format_missing, missing_within
 from tallystick.ledger.tables import logs
 from tallystick.query.conditions import And, Query, exactly
 from tallystick.query.scope import Scope
@@ -307,6 +308,8 @@ def sign(
         "findings": {severity: number for severity, number in count_by_severity(findings).items() if number},
         **_period_metadata(review),
     }
+    if missing := missing_within(connection, scope, end=position, start=review.start):
+        metadata["missing"] = format_missing(missing)
     _record(connection, scope, "audit_log.review_signed", signed, now, caller, metadata)
     return read_review(connection, scope, public_id)
 

@@ -14,6 +14,7 @@ from tallystick.access.current_scope import current_scope
 from tallystick.access.scopes import require
 from tallystick.errors import Forbidden, TallystickError
 from tallystick.exports import request
+from tallystick.journal.missing_ranges import format_missing
 from tallystick.query.scope import TALLYSTICK, Scope
 from tallystick.schedules.recipients import may_receive
 from tallystick.schedules.schedule import OPEN, PREFIX, Recipient, Schedule, find, is_schedule, recipients_of
@@ -64,7 +65,7 @@ def restart(connection: Connection, schedule: Schedule, run: Row[Any], now: int)
             connection, scope, schedule.format, given, now=now, first=run.first, layout=schedule.layout
         )
     except TallystickError as problem:
-        close(connection, schedule, run, now, error=problem.detail)
+        close(connection, schedule, run, now, error=_reason(problem))
         return
     values: dict[str, Any] = {"state": "making", "export_id": export.export_id}
     if schedule.mode == "new":
@@ -196,9 +197,10 @@ def _start_one(
             connection, scope, schedule.format, wanted, now=now, first=first, layout=schedule.layout
         )
     except TallystickError as problem:
-        failed = {"state": "failed", "until": until, "error": problem.detail[:MAX_ERROR], "finished_at": now}
+        error = _reason(problem)
+        failed = {"state": "failed", "until": until, "error": error[:MAX_ERROR], "finished_at": now}
         connection.execute(insert(schedule_runs).values(values | failed))
-        _record(connection, schedule, "audit_log.schedule_failed", now, {"error": problem.detail[:500]})
+        _record(connection, schedule, "audit_log.schedule_failed", now, {"error": error[:500]})
         return
     reaches = until if period else export.position
     values |= {"state": "making", "export_id": export.export_id, "until": reaches}
@@ -215,6 +217,17 @@ def _start_one(
             "next_at": now,
         }
         connection.execute(insert(schedule_deliveries).values(row))
+
+
+def _reason(problem: TallystickError) -> str:
+    """Why no file can be made, for whoever waits for one."""
+    if problem.code != "events_missing":
+        return problem.detail
+    ranges = format_missing(problem.extra["missing"])
+    return (
+        f"Nothing was sent: the event store lacks events that belong here, at {ranges} in the log. The operator of the "
+        "server can restore them, or accept their loss. The next run then sends what was due now as well."
+    )
 
 
 def _filter(schedule: Schedule, period: str) -> dict[str, Sequence[str]]:

@@ -143,8 +143,9 @@ def _gaps(related: RelatedEvents, firsts: FirstSeen, scope: Scope, filters: Filt
         )
     if related.partial:
         sentences.append("The time span could not be read completely in time. Some events may be missing.")
-    if firsts.unanswered:
-        sentences.append("First-time activity could not be checked for every event in time.")
+    if related.missing:
+        sentences.append("Some events of this organization are missing. They may belong here.")
+    sentences += firsts.gaps
     if scope.role == "member":
         sentences.append("As a member you see only your own events.")
     return sentences
