@@ -52,7 +52,7 @@ CODE_LINES = {
     "alerts and their messages written with few statements, in short transactions (alerts, destinations)": 106,
     "backups and archives that stop above the floor of free space (backup, retention, destinations)": 62,
     "pools of the store and the sequencer in the metrics; damage while a server runs (monitoring, store, api)": 66,
-    "changes that a ClickHouse server takes long for (store)": 16,
+    "long changes on a ClickHouse server; lost events after another store is accepted (store, integrity)": 22,
     # A full copy is a backup and is restored as one; batches, snapshots and their replay are new.
     "continuous copies, and a restore to any moment of them (copies, backup, erasure, retention, cli, doctor)": 1440,
     "large blocks of memory that go back to the system (work, cli)": 14,

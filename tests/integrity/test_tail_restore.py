@@ -63,6 +63,19 @@ def test_a_store_that_lost_everything_has_it_again(spine: Spine) -> None:
     assert missing(spine, scope) == []
 
 
+def test_a_store_that_is_accepted_later_gets_back_what_the_tail_holds(spine: Spine) -> None:
+    scope = organization(spine)
+    expiry.delete_indexes(spine.store, scope, range(COUNT))
+    spine.store.guard.refusal = "It is another store."
+    background = MissingEvents(spine.database, spine.store)
+    background.step()
+    assert missing(spine, scope) == [(0, COUNT - 1)]
+    spine.store.guard.refusal = ""
+    background.step()
+    assert spine.indexes(scope.org_id) == list(range(COUNT))
+    assert missing(spine, scope) == []
+
+
 def test_what_the_tail_does_not_hold_stays_missing(spine: Spine) -> None:
     scope = organization(spine)
     tail.remove(spine.database, scope.org_id, [4, 9], lambda _connection: False)

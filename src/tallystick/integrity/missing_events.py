@@ -54,7 +54,8 @@ class MissingEvents(Background):
         super().__init__("missing_events", idle_seconds=ROUND_SECONDS, lease=lease)
         self._database = database
         self._store = store
-        self._searched: dict[UUID, tuple[int, int | None]] = {}  # the deficit, and when to search again in any case
+        # The deficit, whether the store was the right one, and when to search again in any case.
+        self._searched: dict[UUID, tuple[int, bool, int | None]] = {}
 
     def open(self) -> None:
         """At the start: mark organizations that lack more events than is known, before the first search reads them.
@@ -91,17 +92,21 @@ class MissingEvents(Background):
 
     def _search(self, org_id: UUID, deficit: int, now: int) -> None:
         gaps = find_and_save(self._database, self._store, org_id, by="event_store_check")
-        is_right = not self._store.guard.refusal  # another store gets nothing
+        is_right = self._is_right_store()  # another store gets nothing
         if gaps and is_right and restore_from_tail(self._database, self._store, org_id, gaps):
             gaps = find_and_save(self._database, self._store, org_id, by="event_store_check")
         is_explained = sum(gap.events for gap in gaps) == deficit
-        self._searched[org_id] = deficit, None if is_explained else now + UNEXPLAINED_SECONDS * SECOND_US
+        self._searched[org_id] = deficit, is_right, None if is_explained else now + UNEXPLAINED_SECONDS * SECOND_US
 
     def _is_due(self, org_id: UUID, deficit: int, is_known: bool, now: int) -> bool:
         if org_id not in self._searched:
             return deficit != 0 or is_known
-        before, again_at = self._searched[org_id]
-        return deficit != before or (again_at is not None and now >= again_at)
+        before, was_right, again_at = self._searched[org_id]
+        has_changed = deficit != before or was_right != self._is_right_store()
+        return has_changed or (again_at is not None and now >= again_at)
+
+    def _is_right_store(self) -> bool:
+        return not self._store.guard.refusal
 
     def _deficits(self) -> dict[UUID, tuple[int, int]]:
         """How many rows of each organization the store lacks below its `stored_end`, which comes with it."""

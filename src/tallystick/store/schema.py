@@ -69,7 +69,8 @@ ADDED_LATER = frozenset({"remains"})
 # What an insert, a merge or a mutation writes is synchronized to the disk before it replaces anything, so that the
 # parts that it came from need not stay for many minutes.
 # `max_suspicious_broken_parts` stays as the engine has it: with 0, one broken part keeps the whole embedded engine from
-# starting. The parts that it leaves out at its start are found as missing events.
+# starting, and neither the error ("Error initializing EmbeddedServer") nor the engine's log names the part. The parts
+# that it leaves out at its start lie in its folder `detached`; their events are found missing before the first search.
 TABLE_SETTINGS = {
     "fsync_after_insert": 1, "fsync_part_directory": 1,
     "min_rows_to_fsync_after_merge": 1, "min_compressed_bytes_to_fsync_after_merge": 1,

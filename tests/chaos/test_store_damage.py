@@ -1,0 +1,174 @@
+"""Files of the embedded event store lost or damaged, in every way: each acknowledged event is there or is named."""
+
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tallystick.access import organizations
+from tallystick.database.engine import Database
+from tallystick.journal import tail
+from tests.fixtures.servers import Server, Starter
+from tests.fixtures.sizes import size
+
+ROUNDS = size(1, 10)
+BATCHES, BATCH = 4, size(50, 400)
+MINUTE = 60
+
+
+def parts(store: Path) -> list[Path]:
+    """The directories of the data parts of the table of events, the largest first."""
+    found = [
+        file.parent
+        for file in store.rglob("columns.txt")
+        if "`search_text`" in file.read_text() and "detached" not in file.parts
+    ]
+    return sorted(found, key=lambda part: -sum(file.stat().st_size for file in part.iterdir()))
+
+
+def truncate_file(store: Path, dice: random.Random) -> None:
+    files = [file for file in parts(store)[0].iterdir() if file.stat().st_size > 1]
+    file = dice.choice(files)
+    os.truncate(file, dice.randrange(file.stat().st_size))
+
+
+def flip_bytes(store: Path, dice: random.Random) -> None:
+    file = max(parts(store)[0].glob("*.bin"), key=lambda one: one.stat().st_size)
+    content = bytearray(file.read_bytes())
+    for at in range(0, len(content), max(1, len(content) // 64)):
+        content[at] ^= dice.randrange(1, 256)
+    file.write_bytes(content)
+
+
+def remove_file(store: Path, dice: random.Random) -> None:
+    dice.choice(list(parts(store)[0].iterdir())).unlink()
+
+
+def remove_part(store: Path, _dice: random.Random) -> None:
+    shutil.rmtree(parts(store)[0])
+
+
+def remove_store(store: Path, _dice: random.Random) -> None:
+    shutil.rmtree(store)
+
+
+def remove_metadata(store: Path, _dice: random.Random) -> None:
+    for file in store.rglob("events.sql"):
+        file.unlink()
+
+
+DAMAGES: list[Callable[[Path, random.Random], None]] = [
+    truncate_file, remove_file, flip_bytes, remove_part, remove_metadata, remove_store
+]  # fmt: skip
+
+
+@dataclass
+class Installation:
+    """A server with one organization, and what its clients were told."""
+
+    server: Server
+    key: str
+    acknowledged: set[int] = field(default_factory=set)
+
+    def record(self) -> set[int]:
+        """Record some batches and wait until they are searchable; returns their indexes."""
+        made: set[int] = set()
+        with self.server.client(self.key) as client:
+            for number in range(BATCHES):
+                events = [{"action": "user.login", "metadata": {"note": f"note {n}"}} for n in range(BATCH)]
+                wait = "?wait=searchable" if number == BATCHES - 1 else ""
+                answer = client.post(f"/v1/audit-logs{wait}", json={"events": events}).raise_for_status()
+                made |= {one["index"] for one in answer.json()["events"]}
+        self.acknowledged |= made
+        return made
+
+    def forget_tail(self) -> None:
+        """Delete what the journal has kept of the events up to now, as after some hours."""
+        database = Database(f"sqlite:///{self.server.data_dir / 'tallystick.db'}")
+        with database.read() as connection:
+            org_id = organizations.by_slug(connection, "acme").org_id
+        tail.remove(database, org_id, sorted(self.acknowledged), lambda _connection: False)
+        database.close()
+
+    def found_and_missing(self) -> tuple[set[int], set[int]]:
+        """The indexes of all events that searches find, and those that answers name as missing.
+
+        Raises HTTPStatusError if the store does not answer.
+        """
+        found, missing = set(), set()
+        asked: dict[str, str | int] = {
+            "limit": 1000, "count": "none", "order": "recorded", "after": -1, "allow_missing": "true"
+        }  # fmt: skip
+        with self.server.client(self.key) as client:
+            while True:
+                page = client.get("/v1/audit-logs", params=asked).raise_for_status().json()
+                found |= {one["index"] for one in page["data"]}
+                missing |= {index for first, last in page.get("missing", []) for index in range(first, last + 1)}
+                if page["next_cursor"] is None:
+                    return found, missing
+                asked = asked | {"cursor": page["next_cursor"]}
+                asked.pop("after", None)
+
+    def doctor(self) -> str:
+        """What it says; its exit status tells whether all is well."""
+        done = self.server.command("doctor", check=False)
+        return done.stdout + done.stderr
+
+    def follow_doctor(self) -> None:
+        """Run the command that it names."""
+        said = self.doctor()
+        if "store check --set-aside" in said:
+            self.server.stop()
+            self.server.command("store", "check", "--set-aside")
+            self.server.start()
+        elif "store adopt" in said:
+            self.server.command("store", "adopt")
+
+
+@pytest.fixture(scope="module")
+def installation(start_server: Starter) -> Iterator[Installation]:
+    server = start_server()
+    server.organization("acme")
+    yield Installation(server, server.key("acme"))
+    server.stop()
+
+
+@pytest.mark.full_size
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_what_a_damaged_store_lost_comes_back_or_is_named_within_a_minute(
+    installation: Installation, damage: Callable[[Path, random.Random], None]
+) -> None:
+    dice = random.Random(damage.__name__)
+    for _ in range(ROUNDS):
+        installation.record()
+        installation.forget_tail()
+        kept = installation.record()
+        installation.server.kill()
+        damage(installation.server.data_dir / "events", dice)
+        installation.server.start()
+        assert_all_known(installation, kept)
+
+
+def assert_all_known(installation: Installation, kept: set[int]) -> None:
+    """Within a minute every acknowledged event is found or named as missing, and those of the tail are found."""
+    last = time.monotonic() + MINUTE
+    found, missing = set[int](), set[int]()
+    while time.monotonic() < last:
+        with suppress(httpx.HTTPStatusError):
+            found, missing = installation.found_and_missing()
+            assert installation.acknowledged <= found | missing, "events are gone, and nothing says so"
+            if kept <= found and not found & missing:
+                break
+        installation.follow_doctor()
+        time.sleep(0.5)
+    assert kept <= found
+    assert not found & missing
+    if missing:
+        assert "missing events" in installation.doctor()
