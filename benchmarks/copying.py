@@ -124,14 +124,16 @@ def _disaster(made: list[bytes], seconds: float, home: Path) -> dict[str, object
 def main() -> None:
     """Read the options, measure, print JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=300_000)
+    parser.add_argument("--events", type=int, default=300_000, help="before the disaster; 0: none")
     parser.add_argument("--cost-events", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=75.0, help="of load before the disaster")
+    parser.add_argument("--copies", type=Path, help="where copies go, such as another disk; by default the same one")
     chosen = parser.parse_args()
     made = list(corpus.events(max(chosen.events, chosen.cost_events)))
-    with tempfile.TemporaryDirectory(prefix="tallystick-bench-") as home:
-        print(json.dumps({"disaster": _disaster(made[: chosen.events], chosen.seconds, Path(home))}, indent=1))
+    with tempfile.TemporaryDirectory(prefix="tallystick-bench-", dir=chosen.copies) as home:
+        if chosen.events:
+            print(json.dumps({"disaster": _disaster(made[: chosen.events], chosen.seconds, Path(home))}, indent=1))
         print(json.dumps({"recording": _cost(made[: chosen.cost_events], chosen.rounds, Path(home))}, indent=1))
 
 
