@@ -67,7 +67,7 @@ ADDED_LATER = frozenset({"remains"})
 # Years as partitions: a quarter of a year in one part is found in faster than in four, and deletion goes by
 # row. 256 rows to a granule: the exact test of a word reads whole granules.
 # What an insert, a merge or a mutation writes is synchronized to the disk before it replaces anything, so that the
-# parts that it came from need not stay for many minutes.
+# parts that it came from need not stay for many minutes. Merges take a fifth longer by that (benchmarks/fsync.py).
 # `max_suspicious_broken_parts` stays as the engine has it: with 0, one broken part keeps the whole embedded engine from
 # starting, and neither the error ("Error initializing EmbeddedServer") nor the engine's log names the part. The parts
 # that it leaves out at its start lie in its folder `detached`; their events are found missing before the first search.
