@@ -9,12 +9,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy import false as sa_false
 from sqlalchemy import true as sa_true
 
 from tallystick import clock
 from tallystick.backup.create import create_backup
+from tallystick.copies.batch_copies import CopiedBatch, CopiedLog, encode_copies
+from tallystick.copies.generations import OWNER
 from tallystick.erasure import erasure_list
 from tallystick.erasure.redact_events import redact_events
 from tallystick.erasure.stages import record_metadata
@@ -160,6 +162,29 @@ def test_the_journals_tail_of_a_backup_is_a_copy_too(place: Place) -> None:
     place.spine.lose(scope, range(COUNT))
     (done,) = place.restore(copy)
     assert done.restored == COUNT
+    assert place.is_whole(scope)
+
+
+def test_continuous_copies_are_a_copy(place: Place) -> None:
+    scope = organization(place.spine)
+    generation = place.folder / "copies" / "20260101T000000.000000Z"
+    generation.mkdir(parents=True)
+    (generation.parent / OWNER).write_text("an installation\n")
+    with place.spine.database.read() as connection:
+        kept = connection.execute(select(journal_tail).where(journal_tail.c.org_id == scope.org_id)).all()
+    batches = [CopiedBatch(row.first_index, row.events, row.body) for row in kept]
+    copied = CopiedLog(scope.org_id, "", None, 0, 0, COUNT, b"", batches, [])
+    (generation / "events-20260101T000001.000000Z.zst").write_bytes(b"damaged")
+    (generation / "events-20260101T000002.000000Z.zst").write_bytes(encode_copies([copied]))
+    full = place.backup()
+    place.spine.lose(scope, range(3, 9))
+    (done,) = place.restore(str(generation.parent))
+    assert done.restored == 6
+    (generation / "events-20260101T000002.000000Z.zst").unlink()
+    Path(full).rename(generation / "full")
+    place.spine.lose(scope, range(3, 9))
+    (done,) = place.restore(str(generation.parent))
+    assert done.restored == 6
     assert place.is_whole(scope)
 
 

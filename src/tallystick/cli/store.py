@@ -65,7 +65,7 @@ def restore_range(
         str,
         typer.Argument(
             metavar="COPY",
-            help="A backup, a bundle or a directory of bundles, another node's data directory, or the URL of a store.",
+            help="A backup, continuous copies, bundles, another node's data directory, or the URL of a store.",
         ),
     ],
     org: Annotated[str, typer.Option("--org", metavar="SLUG", help="Of this organization alone.")] = "",

@@ -1,4 +1,4 @@
-"""Copies of events from which lost ones are restored: backups, bundles, and event stores of other nodes.
+"""Copies of events from which lost ones are restored: backups, continuous copies, bundles, stores of other nodes.
 
 A copy is read as it is. Whoever restores from it compares each event with the log.
 """
@@ -20,6 +20,9 @@ from tallystick.backup import control_database
 from tallystick.backup.create import EVENTS
 from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.backup.manifest import FILE, BackupManifest, files_in, open_file, read_manifest
+from tallystick.copies.batch_copies import decode_copies
+from tallystick.copies.generations import FULL, OWNER, list_generations
+from tallystick.destinations.local_directory import Directory
 from tallystick.errors import Conflict, NotFound, TallystickError
 from tallystick.events.record import StoredEvent
 from tallystick.integrity.other_store import read_other_store
@@ -70,6 +73,28 @@ class BackupCopy:
                 yield [as_stored_event(index, one) for index, one in enumerate(records, row["first_index"])]
 
 
+class ContinuousCopy:
+    """Continuous copies in a directory: full copies, and batches of what was committed since; the newest first."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._generations = list_generations(Directory(root))[::-1]
+
+    def read(self, log: LogName, gaps: Sequence[IndexGap]) -> Generator[list[StoredEvent]]:
+        for generation in self._generations:
+            if generation.is_complete:
+                yield from BackupCopy(self._root / generation.name / FULL).read(log, gaps)
+            for _at, key in generation.batches:
+                try:
+                    copied = decode_copies((self._root / key).read_bytes(), key)
+                except (Conflict, OSError) as error:
+                    _log_unreadable(self._root / key, error)
+                    continue
+                for batch in (batch for one in copied if one.org_id == log.org_id for batch in one.batches):
+                    records = enumerate(decode_body(batch.body), batch.first_index)
+                    yield [as_stored_event(index, record) for index, record in records]
+
+
 class BundleCopy:
     """Bundles: of exports, or of an archive."""
 
@@ -111,6 +136,8 @@ def open_copy(source: str, logs: Sequence[LogName], own_url: str) -> Iterator[Ev
             yield _other_store(source, own_url)
         elif (path / FILE).is_file():
             yield BackupCopy(path)
+        elif (path / OWNER).is_file():
+            yield ContinuousCopy(path)
         elif (path / EVENTS / "metadata").is_dir():  # of the engine
             copy = _other_store(f"chdb://{(path / EVENTS).absolute()}", own_url)
             held.enter_context(lock_data_dir(path))
@@ -120,7 +147,8 @@ def open_copy(source: str, logs: Sequence[LogName], own_url: str) -> Iterator[Ev
             bundles = [one for one in files if _is_bundle(one)]
             if not bundles:
                 raise NotFound(
-                    f"{source} is no backup, no bundle, no directory of bundles and no data directory of a node."
+                    f"{source} is no backup, no directory of continuous copies, no bundle, no directory of bundles and "
+                    "no data directory of a node."
                 )
             yield BundleCopy(bundles, [log.origin_id for log in logs])
 

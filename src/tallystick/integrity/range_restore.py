@@ -84,12 +84,12 @@ def restore_range(
             gaps = find_and_save(database, store, log.org_id, by=NOTICED_BY)
             asked = gaps if only is None else _clipped(gaps, only)
             if asked:
+                missing = sum(gap.events for gap in gaps)
                 with RestoreLease(database) as lease:
-                    restoring = _LogRestore(database, store, data_dir, log, lease, asked, progress)
+                    restoring = _LogRestore(database, store, data_dir, log, lease, asked, missing, progress)
                     restoring.restore_from(copy)
                 left = find_and_save(database, store, log.org_id, by=NOTICED_BY)
                 differing = restoring.differing.count()
-                missing = sum(gap.events for gap in gaps)
                 restored.append(RestoredLog(log.slug, missing, restoring.restored, differing, left))
                 logger.warning(
                     "events_restored", org_id=str(log.org_id), events=restoring.restored, source=source,
@@ -114,8 +114,10 @@ class _LogRestore:
         log: LogName,
         lease: RestoreLease,
         gaps: Sequence[IndexGap],
+        missing: int,
         progress: Progress,
     ) -> None:
+        """`missing`: how many events are missing in all, also beside the gaps that are to be restored."""
         self.restored = 0
         self.differing = IndexSet()
         self._database = database
@@ -127,7 +129,7 @@ class _LogRestore:
         self._gaps = gaps
         self._wanted = IndexSet((gap.first, gap.last) for gap in gaps)
         self._progress = progress
-        self._missing = sum(gap.events for gap in gaps)
+        self._missing = missing
         with database.read() as connection:
             self._end = ledger_log.read(connection, log.org_id).stored_end
 
@@ -157,6 +159,8 @@ class _LogRestore:
                 if len(waiting) >= EVENTS_AT_ONCE or size >= BYTES_AT_ONCE:
                     self._insert(waiting)
                     waiting, size = {}, 0
+                if self.restored >= self._missing:
+                    break
         self._insert(waiting)
 
     def _insert(self, copies: dict[int, list[StoredEvent]]) -> None:
