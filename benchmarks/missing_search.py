@@ -10,6 +10,7 @@ import os
 import resource
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from tallystick.ledger.tables import logs
 from tallystick.store.clients import Bounds
 from tallystick.store.events import EventStore
 
-AT_ONCE = 5_000_000
+AT_ONCE = 1_000_000
 MAKE = """INSERT INTO events (org_id, seq, id, occurred_at, received_at, seed, what, target, who, details, action)
 SELECT {org:UUID}, number, toUUID('00000000-0000-7000-8000-000000000000'), toDateTime64('2024-01-01', 6) + number,
 toDateTime64('2024-01-01', 6) + number, toFixedString('', 16), '{}', '{}', '{}', '{}', 'user.login'
@@ -38,7 +39,8 @@ def _in_process(act: Callable[[], object]) -> None:
         try:
             act()
             os._exit(0)
-        finally:
+        except Exception:
+            traceback.print_exc()
             os._exit(1)
     if os.waitpid(child, 0)[1]:
         raise SystemExit("a part of the benchmark failed")
