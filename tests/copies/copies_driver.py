@@ -94,17 +94,21 @@ class Installation:
         """The keys of the copies that contain this text."""
         return [key for key in self.storage.keys("") if kind in key]
 
-    @contextmanager
-    def restored(self, at: int | None = None, *, marks: Path | None = None) -> Iterator["Restored"]:
-        """Lose everything, and restore it into another data directory and a new SQLite file."""
+    def lose(self) -> Settings:
+        """Lose everything; the settings of another data directory, which is empty."""
         transfer.clear(self.spine.store)
         target = self.home / "restored"
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
-        if marks is not None:
-            shutil.copy(marks, target)
         environ = {"DATA_DIR": str(target), "EVENTS_URL": self.events_url, "SECRET_KEY": SECRET}
-        settings = Settings.load({f"TALLYSTICK_{name}": value for name, value in environ.items()})
+        return Settings.load({f"TALLYSTICK_{name}": value for name, value in environ.items()})
+
+    @contextmanager
+    def restored(self, at: int | None = None, *, marks: Path | None = None) -> Iterator["Restored"]:
+        """Lose everything, and restore it into another data directory and a new SQLite file."""
+        settings = self.lose()
+        if marks is not None:
+            shutil.copy(marks, settings.data_dir)
         done = restore_copies(settings, self.storage, at, "again", Caller("cli"), unseen)
         database = Database(settings.database_url)
         try:

@@ -7,10 +7,15 @@ from sqlalchemy import select
 
 from tallystick import clock
 from tallystick.access import keys
+from tallystick.access.audit import Caller
 from tallystick.access.tables import api_keys
+from tallystick.backup.restore import refuse_interrupted
 from tallystick.clock import DAY_US
+from tallystick.copies import restore as copies_restore
+from tallystick.copies.restore import RestoredCopies, restore_copies
+from tallystick.database.engine import Database
 from tallystick.erasure import erasure_list
-from tallystick.errors import Conflict, NotFound
+from tallystick.errors import Conflict, NotFound, SettingsError
 from tallystick.ledger.high_water import HighWaterMark, HighWaterMarks
 from tallystick.ledger.tables import logs
 from tallystick.merkle.remains import mask_of
@@ -18,7 +23,7 @@ from tallystick.outbox import write as outbox
 from tallystick.retention import holds
 from tallystick.retention.purge import Purger
 from tallystick.retention.tables import prunings, purged_indexes
-from tests.copies.copies_driver import entries, trail
+from tests.copies.copies_driver import entries, trail, unseen
 from tests.retention.purge_driver import purge_with
 from tests.retention.test_purge import event as aged
 
@@ -184,6 +189,37 @@ def test_a_log_of_which_nothing_more_was_signed_keeps_its_name(installation):
     with installation.restored(marks=lost / "ledger.marks") as there:
         assert "1 events were recorded after the backup" in there.done.result.missing[0]
         assert there.done.restarted == {}
+
+
+def test_a_restore_that_is_interrupted_keeps_the_server_away_and_goes_on_where_it_was(installation, monkeypatch):
+    spine = installation.spine
+    scope = spine.organization("acme")
+    spine.record(scope, *events("a"))
+    spine.ship()
+    installation.copy()
+    for mark in ("b", "c"):
+        spine.record(scope, *events(mark))
+        installation.copy(snapshot=True)
+    before = entries(trail(spine.database, spine.store, scope))
+    settings = installation.lose()
+
+    def restore() -> RestoredCopies:
+        return restore_copies(settings, installation.storage, None, "tallystick restore", Caller("cli"), unseen)
+
+    for step in ("append_copied", "restart_frozen_log", "finish_deletions"):
+        with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+            patch.setattr(copies_restore, step, lambda *_arguments, **_named: 1 / 0)
+            restore()
+        with pytest.raises(SettingsError, match="again: tallystick restore"):
+            refuse_interrupted(settings.data_dir)
+    restore()
+    refuse_interrupted(settings.data_dir)
+    database = Database(settings.database_url)
+    found = trail(database, spine.store, scope)
+    database.close()
+    assert entries(found)[: len(before)] == before
+    assert len([one for one in found if b"audit_log.log_restarted" in one.what]) == 1
+    assert not (settings.data_dir / copies_restore.DOWNLOAD).exists()
 
 
 def test_a_changed_copy_is_refused_by_name(installation):
