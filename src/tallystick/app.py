@@ -64,6 +64,7 @@ from tallystick.ingest.recorder import Recorder
 from tallystick.ingest.sequencer import Sequencer
 from tallystick.ingest.shipper import Shipper
 from tallystick.ingest.store_identity import refuse_lost_database
+from tallystick.ingest.store_rebuilder import StoreRebuilder
 from tallystick.integrity.checker import Checker
 from tallystick.integrity.missing_events import MissingEvents
 from tallystick.integrity.store_requests import operator_workers
@@ -101,7 +102,6 @@ INJECTED = (
     "settings", "database", "pools", "store", "authenticator", "sign_in", "recorder", "finder", "hub", "prover",
     "checker", "exporter", "eraser", "destination_context", "delivery_worker", "bodies", "data_access",
 )  # fmt: skip
-
 
 WORKER_SECONDS = 2.0  # for the step under way, after the stop
 
@@ -179,7 +179,7 @@ def build(settings: Settings) -> Services:
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
     workers: list[Worker] = [data_access, purger, eraser, exporter, checker, missing_events, *for_operator, scheduler]
-    workers.append(new_copier(settings, database, store, disk))
+    workers += [new_copier(settings, database, store, disk), StoreRebuilder(shipper, connections.rebuild_store)]
     workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store), *evaluators, *hub.workers]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))

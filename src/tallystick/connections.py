@@ -41,6 +41,7 @@ class Connections:
         self.live_store = self.store.with_readers(LIVE_THREADS)
         self.store_identity = StoreIdentity(self.background, self.background_store, settings.data_dir, expected_events)
         self.probe_store = self.store.with_readers(1)
+        self.rebuild_store = self.store.with_readers(1, any_version=True)
 
     @property
     def databases(self) -> dict[str, Database]:
@@ -59,7 +60,7 @@ class Connections:
 
     def close(self) -> None:
         """Close all of them."""
-        for store in (self.probe_store, self.live_store, self.background_store, self.store):
+        for store in (self.rebuild_store, self.probe_store, self.live_store, self.background_store, self.store):
             store.close()
         for database in self.databases.values():
             database.close()

@@ -39,6 +39,7 @@ from tallystick.setting_values import (
 
 PREFIX = "TALLYSTICK_"
 TOML_NAME = "tallystick.toml"
+CLIENT_VARIABLES = frozenset({"TALLYSTICK_URL", "TALLYSTICK_API_KEY"})  # which commands read that call a server
 MASKED = "***"
 
 
@@ -256,6 +257,17 @@ def _declared() -> list[Field[Any]]:
 def table() -> list[tuple[str, str, str]]:
     """Every setting in order: its name in the environment, its default as shown, its meaning."""
     return [(PREFIX + item.name.upper(), item.metadata["shown"], item.metadata["meaning"]) for item in _declared()]
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable with our prefix that is no setting: misspelled, or of another version."""
+    known = {PREFIX + item.name.upper() for item in _declared()} | CLIENT_VARIABLES
+    sentences = []
+    for name in sorted(name for name in environ if name.startswith(PREFIX) and name not in known):
+        close = difflib.get_close_matches(name, sorted(known), 1)
+        advice = f" Did you mean {close[0]}?" if close else ""
+        sentences.append(f"{name} is no setting of this version and has no effect.{advice}")
+    return sentences
 
 
 def _masked(url: str) -> str:

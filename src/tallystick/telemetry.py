@@ -159,6 +159,10 @@ store_changes_failing = Gauge(
     "tallystick_store_changes_failing", "1 while the event store fails to carry out a change of its table, else 0",
     registry=registry,
 )  # fmt: skip
+store_rebuild_left = Gauge(
+    "tallystick_store_rebuild_left", "Events that the rebuild of the event store has not copied yet, 0 without one",
+    registry=registry,
+)  # fmt: skip
 archived_events_total = Counter("tallystick_archived_events", "Events written to the archive", registry=registry)
 archive_failures_total = Counter(
     "tallystick_archive_failures", "Steps of the purge that wait since the archive could not be written",

@@ -18,7 +18,7 @@ from tallystick.errors import SettingsError, Unavailable
 from tallystick.http import body
 from tallystick.http.allowance import Allowance
 from tallystick.http.request_log import log_requests
-from tallystick.store.errors import StoreDamaged, StoreError, StoreRefusal, StoreTimeout
+from tallystick.store.errors import StoreDamaged, StoreError, StoreRefusal, StoreTimeout, StoreUpgrading
 from tests.api.api_client import problem
 
 SECRET = "password=hunter2"
@@ -69,6 +69,12 @@ def test_a_damaged_control_database_is_told_to_the_operator_with_the_way_back(tm
     problem(answer, 503, "database_damaged")
     assert "retry-after" not in answer.headers
     assert [line["advice"] for line in lines if line["event"] == "control_database_damaged"] == [RESTORE]
+
+
+def test_a_store_that_is_being_rebuilt_is_a_reason_to_ask_again_later():
+    answer = answer_to(StoreUpgrading())
+    problem(answer, 503, "store_upgrading")
+    assert int(answer.headers["retry-after"]) > 0
 
 
 @pytest.mark.parametrize(

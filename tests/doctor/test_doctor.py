@@ -23,8 +23,9 @@ from tallystick.doctor.environment import (
     missing_events,
 )
 from tallystick.errors import Unavailable
+from tallystick.ingest.rebuild_requests import request_rebuild
 from tallystick.ingest.store_identity import OTHER_NODE, OTHER_STORE, adopt_next
-from tallystick.ingest.tables import store_identity
+from tallystick.ingest.tables import store_identity, store_rebuilds
 from tallystick.integrity.tables import damaged_parts
 from tallystick.journal.missing_ranges import IndexGap, replace_missing
 from tallystick.ledger import log as ledger_log
@@ -215,6 +216,16 @@ def test_a_damaged_part_is_named(settings, log):
     change(settings, lambda connection: connection.execute(damaged_parts.insert().values(values)))
     (finding,) = [one for one in check_database(settings) if one.grade is CheckGrade.PROBLEM]
     assert "2026_1_1_0" in finding.words
+
+
+def test_a_rebuild_of_the_event_store_is_told_with_its_progress_and_for_what_it_waits(settings, log):
+    change(settings, request_rebuild)
+    changed = {"state": "running", "events": 40, "of_events": 1200, "detail": "3.0 GB of free disk space are needed."}
+    change(settings, lambda connection: connection.execute(update(store_rebuilds).values(changed)))
+    (finding,) = [one for one in check_database(settings) if one.name == "store rebuild"]
+    assert finding.grade is CheckGrade.WARNING
+    assert "40 of 1,200 events" in finding.words
+    assert "3.0 GB" in finding.words
 
 
 def test_an_archive_that_is_out_of_reach_is_a_problem(tmp_path, free_port):

@@ -206,3 +206,11 @@ def test_an_archive_is_a_directory_or_a_bucket_with_its_keys(here):
             Settings.load({"TALLYSTICK_ARCHIVE_DIR": wrong, **keys})
     with pytest.raises(SettingsError, match="TALLYSTICK_S3_SECRET_KEY"):
         Settings.load({"TALLYSTICK_ARCHIVE_DIR": "s3://bucket"})
+
+
+def test_a_variable_that_is_no_setting_is_named_with_the_closest_one_that_is():
+    given = {"TALLYSTICK_PUBLICURL": "x", "TALLYSTICK_URL": "x", "TALLYSTICK_RATE_LIMIT": "7", "PATH": "x"}
+    said = settings.unknown_variables(given)
+    assert said == [
+        "TALLYSTICK_PUBLICURL is no setting of this version and has no effect. Did you mean TALLYSTICK_PUBLIC_URL?"
+    ]

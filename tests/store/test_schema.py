@@ -1,8 +1,11 @@
 """The table of events as an earlier version may have left it."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
+
+from tallystick.store.schema import CREATE_EVENTS, STORE_VERSION
 
 # In a process of its own: one process holds one data path, and this one must begin with a foreign table.
 OPENED = """
@@ -27,7 +30,7 @@ except SettingsError as error:
 def test_a_store_with_other_columns_is_left_alone_and_the_error_says_what_to_do(tmp_path: Path) -> None:
     command = [sys.executable, "-c", OPENED, f"chdb://{tmp_path}/events"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-    assert "made by another version" in done.stdout, done.stderr
+    assert "was not made by Tallystick" in done.stdout, done.stderr
 
 
 EARLIER = """
@@ -47,3 +50,9 @@ def test_a_store_of_an_earlier_version_gets_the_settings_of_this_one(tmp_path: P
     command = [sys.executable, "-c", EARLIER, f"chdb://{tmp_path}/events"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "True", done.stderr
+
+
+def test_every_change_of_the_table_has_a_version_of_its_own() -> None:
+    """Where this fails, raise STORE_VERSION and write the new digest here: stores are then rebuilt."""
+    digest = hashlib.sha256(CREATE_EVENTS.encode()).hexdigest()[:16]
+    assert {STORE_VERSION: digest} == {2: "de39b4529f7f0555"}

@@ -125,6 +125,10 @@ CODES: dict[str, tuple[int, str]] = {
     "store_down": (503, "The event store does not respond. Recording continues, reading does not."),
     "database_damaged": (503, "The control database is damaged; the operator must restore it."),
     "store_damaged": (503, "The event store holds damaged data that the answer needs; the operator must act."),
+    "store_upgrading": (
+        503,
+        "The event store is rebuilt for this version of the server. Recording continues, reading does not.",
+    ),
     "server_busy": (503, "The server runs as many searches, back-tests or requests as it can."),
     "query_timeout": (503, "The event store took too long."),
     "too_many_streams": (503, "The server streams as many results as it can at once."),

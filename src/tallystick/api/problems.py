@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from tallystick.api.answers import encode, encoded_answer
 from tallystick.database.damage import is_damage, log_damage
 from tallystick.errors import Damaged, TallystickError, Unavailable
-from tallystick.store.errors import StoreDamaged, StoreError, StoreTimeout
+from tallystick.store.errors import StoreDamaged, StoreError, StoreTimeout, StoreUpgrading
 
 MEDIA_TYPE = "application/problem+json"
 logger = structlog.get_logger()
@@ -94,6 +94,14 @@ def _store_problem(request: Request[Any, Any, Any], error: StoreError) -> Tallys
         return Damaged(
             "The event store holds damaged data, and this answer would need it. Recording continues. Trying again does "
             "not help: the operator finds the data part and what to do with tallystick doctor."
+        )
+    if isinstance(error, StoreUpgrading):
+        return Unavailable(
+            "The event store was made by an earlier version of Tallystick and is being rebuilt for this one. Recording "
+            "continues; search again when the rebuild is finished. The operator sees how far it is with tallystick "
+            "doctor.",
+            code="store_upgrading",
+            retry_after=60,
         )
     if isinstance(error, StoreTimeout):
         return Unavailable(

@@ -21,9 +21,10 @@ from tallystick.errors import Conflict
 
 FOLDER = "control"
 # Tables of the running server's state; people have to sign in again after a restore.
-EXCLUDED_TABLES = frozenset(
-    {"alembic_version", "backups", "copied_logs", "copies", "leases", "sessions", "setup_links", "store_requests"}
-)
+EXCLUDED_TABLES = frozenset({
+    "alembic_version", "backups", "copied_logs", "copies", "leases", "sessions", "setup_links", "store_rebuilds",
+    "store_requests",
+})  # fmt: skip
 BATCH_ROWS = 200
 _LEVEL = 3
 

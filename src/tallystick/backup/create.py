@@ -154,6 +154,7 @@ def copy_databases(
         events=events.done,
         logs=kept,
         files=[*files, *events.files],
+        store_version=store.version().version,
     )
 
 

@@ -43,7 +43,10 @@ class LogEntry(msgspec.Struct, frozen=True):
 
 
 class BackupManifest(msgspec.Struct, frozen=True):
-    """The manifest, written last. `taken_at` is the moment that the control database was copied at."""
+    """The manifest, written last. `taken_at` is the moment that the control database was copied at.
+
+    `store_version`: of the table of events; the first release did not write it.
+    """
 
     backup_id: UUID
     format: int
@@ -55,6 +58,7 @@ class BackupManifest(msgspec.Struct, frozen=True):
     events: int
     logs: list[LogEntry]
     files: list[FileEntry]
+    store_version: int = 1
 
     @property
     def bytes(self) -> int:

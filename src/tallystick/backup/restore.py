@@ -42,6 +42,7 @@ from tallystick.secret_keys import KEPT_FILE
 from tallystick.settings import Settings
 from tallystick.store import transfer as rows
 from tallystick.store.events import EventStore
+from tallystick.store.schema import STORE_VERSION
 
 MARKER_FILE = "restore.json"
 RESTORED = "restored"
@@ -109,7 +110,7 @@ def restore_backup(
     The caller holds the lock of the data directory. Conflict when something does not fit, before anything is changed.
     """
     manifest = read_manifest(directory)
-    if not knows(manifest.revision):
+    if not knows(manifest.revision) or manifest.store_version > STORE_VERSION:
         which = (
             "a version before the first release" if is_before_first_release(manifest.revision) else "a newer version"
         )
@@ -207,7 +208,7 @@ def _store_content(settings: Settings) -> str | None:
     _, events_folder = local_paths(settings)
     if events_folder is not None and not events_folder.exists():
         return None
-    store = EventStore(settings.events_url)
+    store = EventStore(settings.events_url, any_version=True)
     try:
         store.open()
         return "The event store already contains events." if rows.count(store) else None
@@ -275,7 +276,7 @@ def _is_restored(database: Database, backup_id: UUID) -> bool:
 
 
 def _fill_store(settings: Settings, directory: Path, manifest: BackupManifest, progress: Progress) -> None:
-    store = EventStore(settings.events_url)
+    store = EventStore(settings.events_url, any_version=True)
     try:
         store.open()
         rows.clear(store)
@@ -308,7 +309,8 @@ def _restore_node_id(database: Database, settings: Settings) -> None:
 def _insert(store: EventStore, directory: Path, manifest: BackupManifest) -> Iterator[int]:
     for file in files_in(manifest, EVENTS):
         with open_file(directory, file) as stream:
-            yield from rows.insert_from(store, stream, f"{manifest.backup_id}/{file.path}/{now_us()}")
+            name, is_older = f"{manifest.backup_id}/{file.path}/{now_us()}", manifest.store_version != STORE_VERSION
+            yield from rows.insert_from(store, stream, name, is_older=is_older)
 
 
 def _fill_control(

@@ -10,7 +10,7 @@ from tallystick.cli.control_database import control_database
 from tallystick.cli.terminal import JsonOption, emit, stdout
 from tallystick.clock import now_us
 from tallystick.display_text import display_line
-from tallystick.doctor.check_result import CheckGrade, CheckResult, fine, problem
+from tallystick.doctor.check_result import CheckGrade, CheckResult, fine, problem, warning
 from tallystick.doctor.control_database import check_database
 from tallystick.doctor.environment import (
     check_archive,
@@ -21,9 +21,10 @@ from tallystick.doctor.environment import (
 )
 from tallystick.errors import SettingsError
 from tallystick.retention import clock_guard
-from tallystick.settings import Settings
+from tallystick.settings import Settings, unknown_variables
 
 app = typer.Typer()
+UNKNOWN_ADVICE = "Remove it, or write the name as in docs/reference/settings.md."
 STYLES = {CheckGrade.OK: "green", CheckGrade.WARNING: "yellow", CheckGrade.PROBLEM: "bold red"}
 
 
@@ -59,6 +60,7 @@ def _run_checks() -> list[CheckResult]:
         return [problem("settings", error.detail, "Fix this first; nothing else can be checked until then.")]
     return [
         fine("settings", "Valid."),
+        *(warning("settings", sentence, UNKNOWN_ADVICE) for sentence in unknown_variables(os.environ)),
         *check_data_directory(settings),
         *check_database(settings),
         *check_event_store(settings),

@@ -3,6 +3,7 @@
 import os
 from typing import Annotated
 
+import structlog
 import typer
 
 from tallystick.access import setup_link
@@ -10,9 +11,10 @@ from tallystick.app import Services
 from tallystick.cli.server_process import DEFAULT_HOST, DEFAULT_PORT, run_server
 from tallystick.cli.terminal import say
 from tallystick.clock import now_us
-from tallystick.settings import Settings
+from tallystick.settings import Settings, unknown_variables
 
 app = typer.Typer()
+logger = structlog.get_logger(__name__)
 
 Host = Annotated[str, typer.Option(help="Address to listen on. 0.0.0.0 listens on all addresses of this machine.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -28,6 +30,8 @@ def serve(host: Host = DEFAULT_HOST, port: Port = DEFAULT_PORT) -> None:
 
 
 async def _greet(parts: Services) -> None:
+    for sentence in unknown_variables(os.environ):
+        logger.warning("unknown_setting", problem=sentence)
     url = parts.settings.public_url
     token = await parts.database.run(_first_link, parts)
     words = f"Tallystick is listening on {url}"

@@ -1,23 +1,32 @@
-"""`tallystick store`: which event store belongs to the control database, damage in it, and events that it lost."""
+"""`tallystick store`: which event store belongs to the control database, damage in it, lost events, and its rebuild."""
 
 import os
 import re
+import time
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 import msgspec
 import typer
 
+from tallystick.backup.create import expected_events
 from tallystick.cli.control_database import control_database
-from tallystick.cli.store_access import is_open_elsewhere, opened_store, progress_bar, wait_for_server
+from tallystick.cli.store_access import LOOK_SECONDS, is_open_elsewhere, opened_store, progress_bar, wait_for_server
 from tallystick.cli.terminal import CommandFailed, JsonOption, counted, emit, say
+from tallystick.clock import now_us
+from tallystick.database.engine import Database
+from tallystick.ingest.rebuild_requests import DONE, RebuildRow, read_rebuild, request_rebuild
+from tallystick.ingest.shipper import Shipper
 from tallystick.ingest.store_identity import (
     OTHER_STORE,
     OTHER_STORE_ADVICE,
+    StoreIdentity,
     adopt_next,
     does_belong,
     replace_lost_store,
 )
+from tallystick.ingest.store_rebuilder import StoreRebuilder
 from tallystick.integrity.loss_acceptance import AcceptedLoss
 from tallystick.integrity.range_restore import RestoredLog
 from tallystick.integrity.store_requests import (
@@ -32,10 +41,11 @@ from tallystick.integrity.store_requests import (
 from tallystick.journal.missing_ranges import RESTORE_COMMAND, IndexRange, format_missing
 from tallystick.settings import Settings
 from tallystick.store.read_back import active_parts, broken_parts, detach_part
+from tallystick.work.disk_space import DiskSpace
 
 app = typer.Typer()
 store = typer.Typer(
-    no_args_is_help=True, help="Check the event store, bring lost events back, or accept another store."
+    no_args_is_help=True, help="Check or rebuild the event store, bring lost events back, or accept another store."
 )
 app.add_typer(store, name="store")
 
@@ -190,3 +200,61 @@ def check(
         f"{named} They are set aside. Now bring their events back, or start the server, which says which are missing: "
         f"{RESTORE_COMMAND}"
     )
+
+
+@store.command()
+def rebuild() -> None:
+    """Compute all columns and indexes of the event store anew from the events themselves.
+
+    After an upgrade a server does this by itself. Needs as much free disk space as the events take. A running server
+    does it beside recording and searching; this command waits for it, and can be interrupted and repeated. Without one,
+    it is done here.
+    """
+    settings = Settings.load(os.environ)
+    with control_database() as database:
+        with database.write() as connection:
+            rebuild_id = request_rebuild(connection)
+        with progress_bar() as progress:
+            if is_open_elsewhere(settings):
+                row = _wait_for_rebuild(database, settings, rebuild_id, progress)
+            else:
+                row = _rebuild_here(database, settings, rebuild_id, progress)
+    say(f"The event store is rebuilt: {row.events:,} events.")
+
+
+def _wait_for_rebuild(database: Database, settings: Settings, rebuild_id: UUID, progress: Any) -> RebuildRow:
+    while True:
+        row = _tell(database, rebuild_id, progress)
+        if row.state == DONE:
+            return row
+        if not is_open_elsewhere(settings):
+            raise CommandFailed("The server has stopped. It continues the rebuild when it starts again.")
+        time.sleep(LOOK_SECONDS)
+
+
+def _rebuild_here(database: Database, settings: Settings, rebuild_id: UUID, progress: Any) -> RebuildRow:
+    """Rebuild in this process; wait while a server on the same ClickHouse server does it."""
+    with opened_store(settings) as events:
+        events.open()
+        identity = StoreIdentity(database, events, settings.data_dir, expected_events)
+        if identity.check() is None:
+            raise CommandFailed(f"{OTHER_STORE} {OTHER_STORE_ADVICE}")
+        shipper = Shipper(database, events, identity, disk=DiskSpace(settings.data_dir, settings.least_free_mb << 20))
+        worker = StoreRebuilder(shipper, events.with_readers(1, any_version=True))
+        try:
+            while (row := _tell(database, rebuild_id, progress)).state != DONE:
+                if shipper.may_work(now_us()) and worker.step():
+                    continue
+                if row.detail and events.embedded:
+                    raise CommandFailed(f"The rebuild cannot go on: {row.detail}")
+                time.sleep(LOOK_SECONDS)
+        finally:
+            shipper.close()
+    return row
+
+
+def _tell(database: Database, rebuild_id: UUID, progress: Any) -> RebuildRow:
+    with database.read() as connection:
+        row = read_rebuild(connection, rebuild_id)
+    progress(row.detail or "events", row.events, row.of_events)
+    return row

@@ -19,6 +19,7 @@ from tallystick.database.migrate import newest, revision_of
 from tallystick.doctor.check_result import CheckResult, fine, problem, warning
 from tallystick.erasure.tables import erasures
 from tallystick.errors import SettingsError
+from tallystick.ingest.rebuild_requests import unfinished_rebuild
 from tallystick.ingest.store_identity import refuse_lost_database
 from tallystick.integrity.damaged_parts import read_damaged
 from tallystick.integrity.rounds import count_differences
@@ -46,6 +47,7 @@ DAMAGED_ADVICE = (
     "that all other events can be read: tallystick store check --set-aside. Its events come back from a copy: "
     f"{RESTORE_COMMAND}"
 )
+REBUILD_ADVICE = "Clear what it waits for; it goes on by itself. The server's log has each failure."
 JOURNAL_DELAY_US = COPIES_DELAY_US = 300 * SECOND_US
 
 
@@ -185,6 +187,17 @@ def _check_missing_events(connection: Connection, _settings: Settings) -> Iterat
         yield problem("damaged events", words, DAMAGED_ADVICE)
 
 
+def _check_store_rebuild(connection: Connection, _settings: Settings) -> Iterator[CheckResult]:
+    row = unfinished_rebuild(connection)
+    if row is None:
+        return
+    words = f"The event store is being rebuilt: {row.events:,} of {row.of_events:,} events are copied."
+    if row.detail:
+        yield warning("store rebuild", f"{words} It waits: {row.detail}", REBUILD_ADVICE)
+    else:
+        yield warning("store rebuild", words, "Let the server run; the rebuild goes on after each start.")
+
+
 def _check_journal(connection: Connection, _settings: Settings) -> Iterator[CheckResult]:
     events, size = batches.size(connection)
     oldest = connection.execute(select(func.min(journal.c.received_from))).scalar()
@@ -255,6 +268,7 @@ CHECKS: tuple[Check, ...] = (
     _check_secret_key,
     _check_logs,
     _check_missing_events,
+    _check_store_rebuild,
     _check_journal,
     _check_background_work,
     _check_backup,

@@ -117,6 +117,7 @@ def _check_opened_store(settings: Settings) -> CheckResult:
         store.check_version()
         if belonging := _check_identity(settings, store):
             return belonging
+        store.version()
         if why := erasing.failure_of_changes(store):
             return problem("event store", f"{STUCK}: {why[:300]}", STUCK_ADVICE)
         if count := missing_events(settings, store):
@@ -184,7 +185,9 @@ def _check_through_server(settings: Settings) -> CheckResult:
         return warning("event store", f"A server is running, but {url} does not answer.", advice)
     if not checks.get("events"):
         return problem(
-            "event store", "The server reports that it does not answer, or is damaged.", "See the server's log."
+            "event store",
+            "The server reports that it does not answer, is damaged or is being rebuilt.",
+            "See the server's log.",
         )
     if "\ntallystick_store_is_other 1" in metrics:
         return problem("event store", OTHER_STORE, OTHER_STORE_ADVICE)

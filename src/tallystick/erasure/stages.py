@@ -182,9 +182,10 @@ class ErasureStages:
         for step in steps:
             sets.setdefault(step.parts, []).extend(index_set.parse_indexes(step.indexes))
         indexes = sorted(set().union(*sets.values()))
-        if not tail.remove(self.database, row.org_id, indexes, leases.deletions_must_wait):
-            return False
-        done_at = redact_events(self.database, self.store, row.org_id, sets)
+        with leases.deleting(self.database) as may_delete:
+            if not may_delete or not tail.remove(self.database, row.org_id, indexes, leases.deletions_must_wait):
+                return False
+            done_at = redact_events(self.database, self.store, row.org_id, sets)
         with self.database.write() as connection:
             _update_row(connection, row, stage=ARCHIVE, place=str(done_at), events=len(indexes))
         return True

@@ -25,7 +25,7 @@ from tallystick.journal.missing_ranges import format_missing
 from tallystick.ledger.prover import Prover
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import Principal, Scope
-from tallystick.store.errors import StoreDamaged, StoreError
+from tallystick.store.errors import StoreDamaged, StoreError, StoreUpgrading
 from tallystick.store.events import EventStore
 from tallystick.work.background import Background
 from tallystick.work.disk_space import DiskSpace
@@ -358,6 +358,8 @@ def _error_text(problem: Exception) -> str:
         return "Some stored events are damaged and cannot be read. The operator has to repair the event store."
     if isinstance(problem, TallystickError):
         return problem.detail
+    if isinstance(problem, StoreUpgrading):
+        return "The event store is being rebuilt for a new version of the server. Export again when it is finished."
     if isinstance(problem, StoreError):
         return "The event store did not respond."
     if isinstance(problem, SQLAlchemyError):

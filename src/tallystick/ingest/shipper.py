@@ -1,5 +1,6 @@
 """The shipper: the worker that copies the journal into the event store; one process at a time, by lease."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -58,11 +59,12 @@ class Shipper(Background):
         """
         self._tail_hours, self._tail_bytes = tail_limits
         self._trimmed_at = 0
-        self._disk = disk if store.embedded else None
+        self.disk = disk if store.embedded else None
         self._is_short_of_space = False
-        self._held = Lease(database, LEASE, seconds=LEASE_SECONDS)
-        super().__init__("shipping", idle_seconds=IDLE_SECONDS, breath_seconds=gather_seconds, lease=self._held)
-        self._database = database
+        self.held = Lease(database, LEASE, seconds=LEASE_SECONDS)
+        self.turn = threading.Lock()  # of whoever changes which table has the events: a step, or an exchange of tables
+        super().__init__("shipping", idle_seconds=IDLE_SECONDS, breath_seconds=gather_seconds, lease=self.held)
+        self.database = database
         self._store = store
         self._identity = identity
         self._opened = False
@@ -87,10 +89,16 @@ class Shipper(Background):
 
     def step(self) -> bool:
         """Ship one shipment; False if there is none. After a StoreError it stays fixed and is sent again."""
+        with self.turn:
+            return self._step()
+
+    def _step(self) -> bool:
         store_id = self._accepted_store()
-        if store_id is not None:
+        if store_id is not None and self._store.is_usable():
             self._remove_late()
         if store_id is None or not self.may_work(clock.now_us()) or self._waits_for_space():
+            return False
+        if not self._store.is_usable():  # until it is rebuilt, the journal has the events
             return False
         self._trim_tail(clock.now_us())
         try:
@@ -100,7 +108,7 @@ class Shipper(Background):
             raise
 
     def _ship_next(self, store_id: UUID) -> bool:
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             groups = shipments.next_groups(connection)
             has_work = bool(groups or self._settled or shipments.oldest_open(connection))
         if not has_work:
@@ -129,8 +137,8 @@ class Shipper(Background):
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         """A transaction of the holder of the lease: LeaseLost if this process has stood still and lost it."""
-        with self._database.write() as connection:
-            self._held.require(connection)
+        with self.database.write() as connection:
+            self.held.require(connection)
             yield connection
 
     def _remove_late(self) -> None:
@@ -148,13 +156,13 @@ class Shipper(Background):
         if 0 <= now - self._trimmed_at < TRIM_SECONDS * SECOND_US:
             return
         self._trimmed_at = now
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             tail.trim(connection, before=now - self._tail_hours * HOUR_US, most_bytes=self._tail_bytes)
             telemetry.journal_tail_bytes.set(tail.size(connection))
 
     def _waits_for_space(self) -> bool:
         """Whether the disk has too little space; merges, which need twice the space of their parts, wait as well."""
-        is_short = self._disk is not None and not self._disk.may_work()
+        is_short = self.disk is not None and not self.disk.may_work()
         if is_short != self._is_short_of_space:
             self._store.allow_merges(not is_short)
             self._is_short_of_space = is_short
@@ -229,7 +237,7 @@ class Shipper(Background):
             with self._write() as connection:
                 shipments.replace_by(connection, shipment, [missing], store_id=store_id, now=clock.now_us())
             return
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             groups = shipments.load(connection, shipment)
         self._send(shipment, groups)
 
@@ -238,7 +246,7 @@ class Shipper(Background):
         present = replace(shipment, ranges=shipments.without(shipment.ranges, missing))
         if present.count:
             self._remove_doubled(present.ranges)  # the process that had the lease before may have sent it late
-            with self._database.read() as connection:
+            with self.database.read() as connection:
                 groups = shipments.load(connection, present)
             read_back.check_rows(self._store, groups)
 

@@ -58,3 +58,17 @@ shipment_ranges = Table(
     Column("end_index", BigInteger, nullable=False),
     Column("shipment_id", Uuid, ForeignKey("shipments.shipment_id", ondelete="CASCADE"), nullable=False, index=True),
 )
+
+# Rebuilds of the table of events: `wanted` by the command line, `running`, or `done`; one runs at a time.
+store_rebuilds = Table(
+    "store_rebuilds",
+    metadata,
+    Column("rebuild_id", Uuid, primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("copy", Integer, nullable=False),  # the number of the new table; 0 before it is running
+    time_column("wanted_at"),
+    time_column("finished_at", nullable=True),
+    Column("events", BigInteger, nullable=False),  # in the new table so far
+    Column("of_events", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),  # why it waits; empty if it does not
+)

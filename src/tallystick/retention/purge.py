@@ -227,9 +227,10 @@ def _delete_events(
     database: Database, store: EventStore, pruning: Pruning, must_wait: Callable[[Connection], bool]
 ) -> bool:
     gone = index_set.parse_indexes(pruning.indexes)
-    if not tail.remove(database, pruning.org_id, gone, must_wait):
-        return False
-    expiry.delete_indexes(store, operator_scope(pruning.org_id), gone)
+    with leases.deleting(database) as may_delete:
+        if not may_delete or not tail.remove(database, pruning.org_id, gone, must_wait):
+            return False
+        expiry.delete_indexes(store, operator_scope(pruning.org_id), gone)
     with database.write() as connection:
         for start in range(0, len(gone), _BATCH):
             some = gone[start : start + _BATCH]

@@ -14,7 +14,7 @@ from tallystick.query.scope import Scope
 from tallystick.store.bounds import compile_bounded
 from tallystick.store.events import EventStore
 from tallystick.store.expiry import AT_ONCE
-from tallystick.store.schema import SEARCHED, folded
+from tallystick.store.schema import REBUILD, SEARCHED, folded
 from tallystick.store.windows import Place, Window, narrowed, order_by
 
 # Which columns are copies of which part. `occurred_at` stays: it is the row's place in the table.
@@ -125,7 +125,15 @@ def drop_deleted(store: EventStore) -> int:
 
 
 def is_off_the_disk(store: EventStore, since: int) -> bool:
-    """Whether every data part that was replaced before this time of the store has been removed from disk."""
+    """Whether every data part that was replaced before this time of the store has been removed from disk.
+
+    Not while the table is rebuilt: two tables then have parts.
+    """
+    if store.rows(
+        "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = {name:String}",
+        {"name": REBUILD},
+    )[0][0]:
+        return False
     rows = store.rows(
         "SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND NOT active "
         "AND toUnixTimestamp(remove_time) <= {since:UInt64}",

@@ -66,6 +66,13 @@ class StoreDamaged(StoreError):
         self.part = part
 
 
+class StoreUpgrading(StoreError):
+    """The table is of an earlier version that this program cannot search or change: it is being rebuilt."""
+
+    def __init__(self) -> None:
+        super().__init__("the event store is of an earlier version, and is being rebuilt")
+
+
 def has_timed_out(error: BaseException) -> bool:
     """Whether the driver gave up waiting for the server to take a connection or to answer."""
     causes: list[object] = [error]

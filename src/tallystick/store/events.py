@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, BinaryIO, cast
 from uuid import UUID
@@ -13,10 +14,11 @@ from clickhouse_connect.driver.client import Client
 from tallystick.errors import SettingsError
 from tallystick.events.record import StoredEvent
 from tallystick.store.clients import Bounds, Clients
-from tallystick.store.errors import StoreError, StoreTimeout
+from tallystick.store.errors import StoreError, StoreTimeout, StoreUpgrading
 from tallystick.store.rows import Group, arrow_stream, table_of
-from tallystick.store.schema import ADDED_LATER, COLUMNS, CREATE_EVENTS, CREATE_SETTINGS, TABLE_SETTINGS_SQL
+from tallystick.store.schema import COLUMNS, CREATE_EVENTS, CREATE_SETTINGS, TABLE_SETTINGS_SQL
 from tallystick.store.silence import Silence
+from tallystick.store.versions import TableVersion, version_of
 
 _READ = (
     "SELECT seq, UUIDToNum(id), toUnixTimestamp64Micro(received_at), toUnixTimestamp64Micro(occurred_at), "
@@ -38,16 +40,24 @@ LEAST_VERSION = (26, 9)  # of a ClickHouse server: that of the embedded engine, 
 PING_SECONDS = 5
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0  # between two questions whether a change is done
 _UNFINISHED = "SELECT latest_fail_reason FROM system.mutations WHERE database = currentDatabase() AND NOT is_done"
+VERSION_SECONDS = 1.0
+_IS_EVENTS_TABLE = "database = currentDatabase() AND {} = 'events'"
 _PIECE = 1 << 20
 _STREAMED = 1024  # rows of a streamed block: the largest events have 64 MB
 _ROWS = 4096  # in a block: the largest events fill a quarter of a gigabyte
 
 
-class WriteGuard:
-    """Refuses to change events while `refusal` has a reason: the store is not the one that this installation uses."""
+class StoreGuard:
+    """Refuses to change events while `refusal` has a reason: the store is not the one that this installation uses.
+
+    `is_usable`: whether the present statements work with the table; if not, nothing is read or changed until it is
+    rebuilt, which a server asks anew once a second: another one may have done it.
+    """
 
     def __init__(self) -> None:
         self.refusal = ""
+        self.is_usable = True
+        self.asked_at = 0.0
 
     def check(self) -> None:
         """Raise StoreError if events must not be changed."""
@@ -61,37 +71,48 @@ class EventStore:
     Writing has a client of its own, so that no query delays new events on their way into the store.
     """
 
-    def __init__(self, url: str, bounds: Bounds | None = None, *, shared: "EventStore | None" = None) -> None:
-        """`shared`: another EventStore of the same store, whose writing client, guard and damage this one uses."""
+    def __init__(
+        self, url: str, bounds: Bounds | None = None, *, shared: "EventStore | None" = None, any_version: bool = False
+    ) -> None:
+        """`shared`: another EventStore of the same store, whose writing client, guard and damage this one uses.
+
+        `any_version`: of work that knows what every version of the table has.
+        """
+        self._any_version = any_version
         self._url = url
         self._bounds = bounds or Bounds()
         self.embedded = url.startswith("chdb:")
         # The damaged data parts that statements met, each with the engine's message.
         self.damage: dict[str, str] = shared.damage if shared else {}
-        self.guard: WriteGuard = shared.guard if shared else WriteGuard()
+        self.guard: StoreGuard = shared.guard if shared else StoreGuard()
         self._silence: Silence = shared._silence if shared else Silence(self._bounds.answer_seconds)
         one = replace(self._bounds, clients=1)
         self._readers = Clients(url, self._bounds, self._silence, self.damage)
         self._writers: Clients = shared._writers if shared else Clients(url, one, self._silence, self.damage)
         self._pinger = Clients(url, replace(one, answer_seconds=PING_SECONDS), self._silence)
 
-    def with_readers(self, clients: int) -> "EventStore":
+    def with_readers(self, clients: int, *, any_version: bool = False) -> "EventStore":
         """This event store with reading clients of its own, for work that others must not wait for."""
-        return EventStore(self._url, replace(self._bounds, clients=clients), shared=self)
+        return EventStore(self._url, replace(self._bounds, clients=clients), shared=self, any_version=any_version)
 
     def connections(self) -> tuple[int, int]:
         """How many clients read now, and how many can at once."""
         return self._readers.connections()
 
     def open(self) -> None:
-        """Create the missing tables. Safe to call again, and from several nodes."""
+        """Create the missing tables. Safe to call again, and from several nodes.
+
+        SettingsError if the table of events cannot be brought to the version of this program.
+        """
         with self._writers.borrow() as client:
             _check_version(client.server_version or "")
             for statement in (CREATE_EVENTS, CREATE_IDENTITY, CREATE_PROBE, CREATE_ERASING, CREATE_REPLAYED):
                 client.command(statement, settings=CREATE_SETTINGS)
-            _check_columns(client)
-            # An earlier version made the table with other settings.
+            _add_remains(client)
+            made = _read_version(client)
+            # An earlier version made the table with other settings; those that can change are right at once.
             client.command(f"ALTER TABLE events MODIFY SETTING {TABLE_SETTINGS_SQL}")
+            self.guard.is_usable = made.is_usable
             client.command(
                 "INSERT INTO store_identity SELECT generateUUIDv4() WHERE (SELECT count() FROM store_identity) = 0"
             )
@@ -100,6 +121,13 @@ class EventStore:
         """Raise SettingsError if the server is too old."""
         with self._pinger.borrow() as client:
             _check_version(client.server_version or "")
+
+    def version(self) -> TableVersion:
+        """The version of the table of events; notes whether it can be searched and changed."""
+        with self._pinger.borrow() as client:
+            made = _read_version(client)
+        self.guard.is_usable = made.is_usable
+        return made
 
     def identities(self) -> list[UUID]:
         """The store's id, in rare cases several, ascending: two servers that made the tables at once gave one each."""
@@ -117,7 +145,7 @@ class EventStore:
 
         On return the engine has written them and synchronized its files; `read_back` checks that they are whole.
         """
-        self.guard.check()
+        self._check_change()
         table = table_of(groups)
         with self._writers.borrow() as client:
             client.raw_insert(
@@ -164,7 +192,7 @@ class EventStore:
         self, sql: str, parameters: Parameters, *, seconds: float | None = None, raw_text: bool = False
     ) -> Sequence[Sequence[Any]]:
         """The rows of a statement; StoreTimeout if it takes longer than `seconds`."""
-        with self._readers.borrow() as client:
+        with self._reading() as client:
             began = time.monotonic()
             result = client.query(
                 sql,
@@ -181,7 +209,7 @@ class EventStore:
 
     def stream(self, where: str, tail: str, parameters: Parameters) -> Generator[list[StoredEvent]]:
         """Blocks of whole events, in bounded memory. Exhaust or close the generator."""
-        with self._readers.borrow() as client:
+        with self._reading() as client:
             statement = _READ.format(where=where, tail=tail)
             with _blocks(client, statement, parameters) as blocks:
                 for columns in blocks:
@@ -189,7 +217,7 @@ class EventStore:
 
     def raw(self, statement: str, parameters: Parameters) -> Iterator[bytes]:
         """The rows of a statement as an Arrow stream, in pieces. Exhaust or close the generator."""
-        with self._readers.borrow() as client:
+        with self._reading() as client:
             settings = {"output_format_arrow_compression_method": "zstd", "max_threads": 1, "max_block_size": _ROWS}
             source = cast(
                 "BinaryIO",
@@ -203,7 +231,7 @@ class EventStore:
 
     def table(self, statement: str, parameters: Parameters, *, dictionaries: bool = True) -> pa.Table:
         """All rows of a statement as an Arrow table; without `dictionaries`, texts are plain bytes in every column."""
-        with self._readers.borrow() as client:
+        with self._reading() as client:
             settings = {
                 "output_format_arrow_string_as_string": int(dictionaries),
                 "output_format_arrow_low_cardinality_as_dictionary": int(dictionaries),
@@ -213,11 +241,20 @@ class EventStore:
 
     def insert_raw(self, columns: Sequence[str], data: bytes, token: str) -> None:
         """Insert rows given as an Arrow stream; the same rows under the same token again change nothing."""
-        self.guard.check()
+        self._check_change()
         with self._writers.borrow() as client:
             settings = {"insert_deduplication_token": token, "insert_deduplicate": 1}
             client.raw_insert(
                 "events", column_names=list(columns), insert_block=data, fmt="ArrowStream", settings=settings
+            )
+
+    def insert_into(self, table: str, columns: Sequence[str], data: bytes) -> None:
+        """Insert rows given as an Arrow stream into another table. Uses a reading client, as `delete` does."""
+        self._check_change()
+        with self._readers.borrow() as client:
+            settings = {"insert_deduplicate": 0, "max_partitions_per_insert_block": 0}
+            client.raw_insert(
+                table, column_names=list(columns), insert_block=data, fmt="ArrowStream", settings=settings
             )
 
     def delete(self, where: str, parameters: Parameters) -> None:
@@ -229,15 +266,42 @@ class EventStore:
         with self._readers.borrow() as client:
             client.command(f"SYSTEM {'START' if is_allowed else 'STOP'} MERGES events")
 
-    def change(self, statement: str, parameters: Parameters | None = None) -> None:
+    def change(
+        self, statement: str, parameters: Parameters | None = None, *, settings: Mapping[str, Any] | None = None
+    ) -> None:
         """Run a statement that alters a table, to its end. Uses a reading client, as `delete` does."""
-        self.guard.check()
+        self._check_change()
         # A server may take longer for a change than one answer may take: it is asked until the change is done.
-        waiting = dict.fromkeys(("mutations_sync", "lightweight_deletes_sync"), 2 if self.embedded else 0)
+        waiting: dict[str, Any] = dict.fromkeys(
+            ("mutations_sync", "lightweight_deletes_sync"), 2 if self.embedded else 0
+        )
         with self._readers.borrow() as client:
-            client.command(statement, parameters=parameters or {}, settings=waiting)
+            client.command(statement, parameters=parameters or {}, settings=waiting | dict(settings or {}))
             if not self.embedded and statement.startswith(("ALTER", "DELETE")):
                 _wait_for_changes(client)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Client]:
+        self._check_usable()
+        with self._readers.borrow() as client:
+            yield client
+
+    def _check_change(self) -> None:
+        self.guard.check()
+        self._check_usable()
+
+    def is_usable(self) -> bool:
+        """Whether the statements of this program work with the table, or it is to be rebuilt first."""
+        now = time.monotonic()
+        if not self.guard.is_usable and now - self.guard.asked_at >= VERSION_SECONDS:
+            self.guard.asked_at = now
+            self.version()
+        return self.guard.is_usable
+
+    def _check_usable(self) -> None:
+        """Raise StoreUpgrading if the table is to be rebuilt first."""
+        if not self._any_version and not self.is_usable():
+            raise StoreUpgrading
 
     def close(self) -> None:
         for clients in (self._readers, self._pinger, self._writers):
@@ -264,20 +328,23 @@ def _check_version(version: str) -> None:
         )
 
 
-def _check_columns(client: Client) -> None:
-    """A table with other columns is not written to: its rows must be migrated first."""
-    rows = client.query(
-        "SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 'events'"
-    ).result_rows
-    there, wanted = {row[0] for row in rows}, dict(COLUMNS)
-    if there | ADDED_LATER == set(wanted):
-        for name in sorted(ADDED_LATER - there):
-            client.command(f"ALTER TABLE events ADD COLUMN IF NOT EXISTS {name} {wanted[name]}")
-    else:
-        raise SettingsError(
-            "The event store was made by another version of Tallystick. Point TALLYSTICK_EVENTS_URL (or "
-            "TALLYSTICK_DATA_DIR) to an empty place and import the events again."
-        )
+def _read_version(client: Client) -> TableVersion:
+    comment = client.query(f"SELECT comment FROM system.tables WHERE {_IS_EVENTS_TABLE.format('name')}").result_rows
+    if not comment:
+        raise StoreError("there is no table of events")
+    return version_of(comment[0][0], _columns(client))
+
+
+def _columns(client: Client) -> set[str]:
+    rows = client.query(f"SELECT name FROM system.columns WHERE {_IS_EVENTS_TABLE.format('table')}").result_rows
+    return {row[0] for row in rows}
+
+
+def _add_remains(client: Client) -> None:
+    """A table from before the first erasures lacks the column; it is right as it comes."""
+    if "remains" not in (there := _columns(client)):
+        version_of("", there)
+        client.command(f"ALTER TABLE events ADD COLUMN IF NOT EXISTS remains {dict(COLUMNS)['remains']}")
 
 
 def _blocks(client: Client, statement: str, parameters: Parameters) -> Any:

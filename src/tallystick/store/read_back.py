@@ -44,10 +44,11 @@ def check_rows(store: EventStore, groups: Sequence[Group]) -> None:
     """
     for start in range(0, len(groups), RANGES_AT_ONCE):
         some = groups[start : start + RANGES_AT_ONCE]
-        _compare(table_of(some), _read(store, *_ranges(some)))
+        compare(table_of(some), read(store, "events", *_ranges(some)))
 
 
-def _compare(sent: pa.Table, held: pa.Table) -> None:
+def compare(sent: pa.Table, held: pa.Table) -> None:
+    """Raise NotReadBack unless `held`, a table of `read`, has the same rows as `sent`."""
     if held.num_rows != sent.num_rows:
         raise NotReadBack(f"{held.num_rows} of {sent.num_rows} rows that were inserted can be read")
     sent, held = _sorted(sent), _sorted(held)
@@ -60,9 +61,10 @@ def _compare(sent: pa.Table, held: pa.Table) -> None:
         raise NotReadBack("the column search_text does not hold what was inserted")
 
 
-def _read(store: EventStore, where: str, parameters: dict[str, Any]) -> pa.Table:
+def read(store: EventStore, table: str, where: str, parameters: dict[str, Any]) -> pa.Table:
+    """The rows of a table, and `is_searchable`: whether the text for search begins as it has to."""
     columns = [f"UUIDToNum({name})" if name in ("org_id", "id") else name for name in _KEPT]
-    statement = f"SELECT {', '.join(columns)}, startsWith(search_text, {_SEARCHED_TEXT}) FROM events WHERE {where}"
+    statement = f"SELECT {', '.join(columns)}, startsWith(search_text, {_SEARCHED_TEXT}) FROM {table} WHERE {where}"
     return store.table(statement, parameters, dictionaries=False).rename_columns([*_KEPT, "is_searchable"])
 
 
@@ -91,23 +93,23 @@ def _bytes(column: pa.ChunkedArray) -> pa.Array:
     return values.cast(pa.binary()) if is_text else values
 
 
-def active_parts(store: EventStore) -> set[str]:
+def active_parts(store: EventStore, table: str = "events") -> set[str]:
     """The names of the data parts that statements read."""
-    statement = "SELECT name FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND active"
-    return {row[0] for row in store.rows(statement, {})}
+    statement = "SELECT name FROM system.parts WHERE database = currentDatabase() AND table = {table:String} AND active"
+    return {row[0] for row in store.rows(statement, {"table": table})}
 
 
-def broken_parts(store: EventStore, parts: Sequence[str]) -> list[str]:
+def broken_parts(store: EventStore, parts: Sequence[str], table: str = "events") -> list[str]:
     """Those of the parts whose files are damaged or incomplete, indexes included.
 
     The engine reads each file and compares it with the checksum that it computed while it wrote it.
     """
-    return [name for name in parts if not _is_whole(store, name)]
+    return [name for name in parts if not _is_whole(store, name, table)]
 
 
-def _is_whole(store: EventStore, name: str) -> bool:
+def _is_whole(store: EventStore, name: str, table: str) -> bool:
     try:
-        rows = store.rows(f"CHECK TABLE events PART {_quoted(name)} SETTINGS check_query_single_value_result = 0", {})
+        rows = store.rows(f"CHECK TABLE {table} PART {_quoted(name)} SETTINGS check_query_single_value_result = 0", {})
     except StoreError as error:
         if _GONE in str(error):  # merged meanwhile, which reads it whole
             return True

@@ -7,9 +7,12 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pyarrow as pa
+import structlog
 
-from tallystick.events.record import Record
+from tallystick.events.copies import record_of
+from tallystick.events.record import Record, StoredEvent
 
 Group = tuple[UUID, int, Sequence[Record]]
 """An organization, the index of the first record, the records in index order without a gap."""
@@ -21,6 +24,7 @@ ROW_COLUMNS = (
     "ip_address", "ip", "session_id", "request_id", "details_paths", "details_values",
 )  # fmt: skip
 
+logger = structlog.get_logger(__name__)
 _BINARY16 = pa.binary(16)
 _TIME = pa.timestamp("us", "UTC")
 _PARTS = ("what", "target", "who", "details")
@@ -58,6 +62,17 @@ def arrow_stream(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
+def groups_of(org_id: UUID, numbered: Iterable[tuple[int, Record]]) -> list[Group]:
+    """The records with their indexes (ascending) as groups without gaps."""
+    runs: list[tuple[int, list[Record]]] = []
+    for index, record in numbered:
+        if runs and runs[-1][0] + len(runs[-1][1]) == index:
+            runs[-1][1].append(record)
+        else:
+            runs.append((index, [record]))
+    return [(org_id, first, records) for first, records in runs]
+
+
 def table_of(groups: Iterable[Group]) -> pa.Table:
     """The groups as a table whose columns are ROW_COLUMNS, and `remains` if an event has lost parts."""
     organizations: list[bytes] = []
@@ -87,3 +102,19 @@ def table_of(groups: Iterable[Group]) -> pa.Table:
         names = (*ROW_COLUMNS, "remains")
         columns["remains"] = pa.array([record.remains for record in records], pa.binary())
     return pa.table({name: columns[name] for name in names})
+
+
+def recompute(event: StoredEvent) -> Record:
+    """The record of a stored event, as its parts give it.
+
+    One whose parts cannot be read stays as evidence, without what is computed from them.
+    """
+    try:
+        return record_of(event)
+    except (msgspec.DecodeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        logger.error("parts_not_readable", index=event.index, error=repr(error)[:300])
+        nothing: dict[str, Any] = dict.fromkeys(_COPIED_TEXT, "")
+        return Record(
+            event.id, event.received_at, event.occurred_at, event.seed, b"", event.what, event.target, event.who,
+            event.details, paths=(), values=(), remains=event.remains, **nothing,
+        )  # fmt: skip

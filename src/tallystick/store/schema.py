@@ -61,8 +61,11 @@ COLUMNS = (
     ("search_text", f"String DEFAULT {_SEARCH_TEXT} CODEC(ZSTD(3))"),
     ("remains", "String CODEC(ZSTD(1))"),  # of an event that lost parts: merkle.remains
 )
-# What a table of an earlier version may lack: it is added, and is right as it comes.
-ADDED_LATER = frozenset({"remains"})
+# The version of the table: one more with every change of this module, or of what the other columns are computed from.
+STORE_VERSION = 2
+# What every version has, and what all other columns are computed from. `remains` is added where it is not there yet.
+KEYS = ("org_id", "seq", "id", "occurred_at", "received_at")
+STORED_PARTS = ("seed", "what", "target", "who", "details", "remains")
 
 # Years as partitions: a quarter of a year in one part is found in faster than in four, and deletion goes by
 # row. 256 rows to a granule: the exact test of a word reads whole granules.
@@ -78,9 +81,14 @@ TABLE_SETTINGS = {
     "non_replicated_deduplication_window": 10_000,
 }  # fmt: skip
 TABLE_SETTINGS_SQL = ", ".join(f"{name} = {value}" for name, value in TABLE_SETTINGS.items())
+ANY_SIZE = {"max_table_size_to_drop": 0}  # a server refuses to drop more than 50 GB otherwise
 CREATE_SETTINGS = {"allow_suspicious_low_cardinality_types": 1}
-CREATE_EVENTS = f"""
-CREATE TABLE IF NOT EXISTS events (
+
+
+def create_table(table: str, copy: int) -> str:
+    """SQL that makes the table of events under this name; `copy`: how many rebuilds came before."""
+    return f"""
+CREATE TABLE IF NOT EXISTS {table} (
     {", ".join(f"{name} {kind}" for name, kind in COLUMNS)},
     INDEX search search_text TYPE text(tokenizer=ngrams(3), posting_list_codec='bitpacking'),
     INDEX users {names("user")} TYPE text(tokenizer='array', posting_list_codec='bitpacking'),
@@ -94,4 +102,9 @@ CREATE TABLE IF NOT EXISTS events (
 PARTITION BY toYear(occurred_at)
 ORDER BY (org_id, occurred_at, seq)
 SETTINGS index_granularity = 256, {TABLE_SETTINGS_SQL}
+COMMENT 'tallystick store version {STORE_VERSION}, copy {copy}'
 """
+
+
+REBUILD = "events_rebuild"  # the table that a rebuild makes
+CREATE_EVENTS = create_table("events", 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -11,7 +12,8 @@ from tallystick.query.scope import Scope
 from tallystick.store.bounds import compile_bounded
 from tallystick.store.erasing import window_end
 from tallystick.store.events import EventStore
-from tallystick.store.schema import COLUMNS
+from tallystick.store.rows import arrow_stream, recompute, table_of
+from tallystick.store.schema import ANY_SIZE, COLUMNS, REBUILD
 from tallystick.store.windows import Place, Window, narrowed, order_by
 
 # What can be written as it was read: the others exist only while a row is made.
@@ -66,16 +68,26 @@ def _plain(column: pa.Array) -> list[Any]:
     return list((column.cast(pa.binary()) if pa.types.is_string(column.type) else column).to_pylist())
 
 
-def insert_from(store: EventStore, file: BinaryIO, name: str) -> Iterator[int]:
-    """Insert the rows of such a file in bounded batches; yields the size of each. `name` must be unique to the file."""
+def insert_from(store: EventStore, file: BinaryIO, name: str, *, is_older: bool) -> Iterator[int]:
+    """Insert the rows of such a file in bounded batches; yields the size of each. `name` must be unique to the file.
+
+    `is_older`: the rows are of another version of the table; all that is not stored of an event is computed anew.
+    """
     with pa.ipc.open_stream(file) as reader:
         for number, batches in enumerate(_bounded(reader)):
-            sink = pa.BufferOutputStream()
-            with pa.ipc.new_stream(sink, reader.schema) as writer:
-                for batch in batches:
-                    writer.write_batch(batch)
-            store.insert_raw(reader.schema.names, sink.getvalue().to_pybytes(), f"{name}/{number}")
-            yield sum(batch.num_rows for batch in batches)
+            table = pa.Table.from_batches(batches, reader.schema)
+            made = recomputed(table) if is_older else table
+            store.insert_raw(made.column_names, arrow_stream(made), f"{name}/{number}")
+            yield table.num_rows
+
+
+def recomputed(table: pa.Table) -> pa.Table:
+    """Such rows with all that is computed from their parts as this version does it."""
+    org_ids, *columns = (_plain(table[name].combine_chunks()) for name in ("org_id", *_EVENT))
+    events = map(StoredEvent, *columns)
+    return table_of(
+        (UUID(bytes=org_id), event.index, [recompute(event)]) for org_id, event in zip(org_ids, events, strict=True)
+    )
 
 
 def _bounded(reader: Iterable[Any]) -> Iterator[list[Any]]:
@@ -103,7 +115,9 @@ def count(store: EventStore) -> int:
 
 
 def clear(store: EventStore) -> None:
-    """Delete every row and the record of applied erasures. The store gets a new identity."""
-    for table in ("events", "store_erasing", "store_replayed", "store_identity"):
+    """Delete every row and the record of applied erasures. The store gets a new identity and this version's table."""
+    for table in ("store_erasing", "store_replayed", "store_identity"):
         store.change(f"TRUNCATE TABLE {table}")
+    for table in (REBUILD, "events"):
+        store.change(f"DROP TABLE IF EXISTS {table} SYNC", settings=ANY_SIZE)
     store.open()

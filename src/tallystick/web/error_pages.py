@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from tallystick.database.damage import is_damage, log_damage
 from tallystick.errors import TallystickError
-from tallystick.store.errors import StoreDamaged, StoreError
+from tallystick.store.errors import StoreDamaged, StoreError, StoreUpgrading
 from tallystick.web.dependencies import WebRequest
 from tallystick.web.filters import PATH
 from tallystick.web.templating import HEADERS, html, redirect
@@ -43,6 +43,11 @@ STORE_DAMAGED = (
     "Some stored events are damaged and cannot be read. New events are still recorded. Trying again does not help: "
     "tell the operator of this server."
 )
+STORE_UPGRADING = (
+    "The stored events are being prepared for a new version of this server, which can take hours. New events are still "
+    "recorded and nothing is lost. Try again later."
+)
+STORE_PROBLEMS: dict[type[StoreError], str] = {StoreDamaged: STORE_DAMAGED, StoreUpgrading: STORE_UPGRADING}
 DATABASE_DOWN = "The control database is not responding. Try again in a moment. If this continues, tell the operator."
 DATABASE_DAMAGED = "The control database is damaged. Trying again does not help: tell the operator of this server."
 BROKEN = (
@@ -84,7 +89,7 @@ def wants_page(request: WebRequest) -> bool:
 def _status_and_detail(problem: Exception) -> tuple[int, str]:
     if isinstance(problem, StoreError):
         logger.warning("event_store_failed", error=str(problem)[:500])
-        return 503, STORE_DAMAGED if isinstance(problem, StoreDamaged) else STORE_DOWN
+        return 503, next((text for kind, text in STORE_PROBLEMS.items() if isinstance(problem, kind)), STORE_DOWN)
     if isinstance(problem, DatabaseError) and is_damage(problem):
         log_damage(problem)
         return 503, DATABASE_DAMAGED

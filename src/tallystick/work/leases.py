@@ -5,10 +5,13 @@ the control database first, then the event store; an event deleted in between wo
 record that says so. Code that deletes events therefore asks `deletions_must_wait` in the transaction that decides to
 delete, after the record of the deletion entered the log, so that the copy holds that record as well. The lease expires
 by itself: a backup that died blocks deletions for ten minutes at most. Lost events that are brought back from the
-journal's tail delay deletions in the same way, so that none comes back after its deletion.
+journal's tail delay deletions in the same way, so that none comes back after its deletion; and so does the moment in
+which a rebuilt table of events takes the place of the old one, which besides waits for deletions that have begun.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import structlog
@@ -25,6 +28,8 @@ logger = structlog.get_logger(__name__)
 BACKUP_LEASE = "backup"
 BACKUP_SECONDS = 600
 RESTORE_LEASE = "restore_from_tail"
+DELETING = "deleting_"  # the beginning of the names of leases for a deletion that has begun
+DELETING_SECONDS = 600
 
 leases = Table(
     "leases",
@@ -137,3 +142,27 @@ def deletions_must_wait(connection: Connection, *, now: int | None = None) -> bo
     now = now_us() if now is None else now
     held = select(leases.c.name).where(leases.c.name.in_((BACKUP_LEASE, RESTORE_LEASE)), leases.c.until >= now)
     return connection.execute(held).first() is not None
+
+
+@contextmanager
+def deleting(database: Database) -> Iterator[bool]:
+    """Hold a lease that says that a deletion has begun; yields False if it must wait.
+
+    It is held before the others are asked for, so that of a deletion and an exchange of tables at least one waits.
+    """
+    holder = uuid4().hex
+    name = f"{DELETING}{holder}"
+    with database.write() as connection:
+        hold(connection, name, holder, now=now_us(), seconds=DELETING_SECONDS)
+    try:
+        with database.read() as connection:
+            must_wait = deletions_must_wait(connection)
+        yield not must_wait
+    finally:
+        end(database, name, holder)
+
+
+def deletions_have_begun(connection: Connection) -> bool:
+    """Whether a process deletes or erases events now."""
+    begun = select(leases.c.name).where(leases.c.name.startswith(DELETING, autoescape=True), leases.c.until >= now_us())
+    return connection.execute(begun).first() is not None

@@ -1,0 +1,250 @@
+"""The rebuild of the table of events: every row is made anew in a copy of the table, which then takes its place.
+
+The copy is compared with the table piece by piece, and where they differ it is brought to what the table holds. So the
+two tables themselves say how far a rebuild came: whatever was recorded, erased or purged meanwhile, or cut off by a
+crash, shows as a difference.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from tallystick.events.record import Record
+from tallystick.store import doubled, read_back
+from tallystick.store.bounded_rows import bounded_rows
+from tallystick.store.events import EventStore
+from tallystick.store.expiry import AT_ONCE
+from tallystick.store.rows import arrow_stream, groups_of, recompute, table_of
+from tallystick.store.schema import ANY_SIZE, CREATE_SETTINGS, REBUILD, STORE_VERSION, create_table
+from tallystick.store.versions import TableVersion, version_of
+
+TABLE, COPY = "events", REBUILD
+PIECE = 1 << 14  # indexes
+WINDOW = 1 << 22  # indexes that one statement compares
+MOST_BYTES = 32 << 20  # of the four parts of rows that are in memory at once
+# What decides whether a row of the copy is still the row of the table: its key, and what it lost by an erasure.
+_PRINT = "cityHash64(seq, id, received_at, occurred_at, remains)"
+_RANGE = "org_id = {org:UUID} AND seq >= {first:UInt64} AND seq < {end:UInt64}"
+_SOME = f"{_RANGE} AND seq IN {{indexes:Array(UInt64)}}"
+
+
+class Piece(NamedTuple):
+    """The indexes first ≤ index < end of an organization, in which the copy differs from the table."""
+
+    org_id: UUID
+    first: int
+    end: int
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the statements over the piece need."""
+        return {"org": str(self.org_id), "first": self.first, "end": self.end}
+
+
+class Progress(NamedTuple):
+    """How many rows the copy has, and the table."""
+
+    rows: int
+    of_rows: int
+
+
+def copy_version(store: EventStore) -> TableVersion | None:
+    """The version of the copy, or after the exchange of the old table; None if there is none."""
+    here = f"database = currentDatabase() AND {{}} = '{COPY}'"
+    comment = store.rows(f"SELECT comment FROM system.tables WHERE {here.format('name')}", {})
+    if not comment:
+        return None
+    columns = store.rows(f"SELECT name FROM system.columns WHERE {here.format('table')}", {})
+    return version_of(comment[0][0], {row[0] for row in columns})
+
+
+def prepare(store: EventStore, copy: int) -> bool:
+    """Make the copy of that number, unless it is there: then True. What an earlier rebuild left is dropped."""
+    wanted, there = TableVersion(STORE_VERSION, copy), copy_version(store)
+    if there is not None and there != wanted:
+        _drop(store)
+    if there != wanted:
+        store.change(create_table(COPY, copy), settings=CREATE_SETTINGS)
+    return there == wanted
+
+
+def drop_broken_parts(store: EventStore) -> Iterator[str]:
+    """Drop the damaged parts of a copy that another process left, which may not have read back the last; yields all."""
+    for name in sorted(read_back.active_parts(store, COPY)):
+        if read_back.broken_parts(store, [name], COPY):
+            store.change(f"ALTER TABLE {COPY} DROP PART '{name}'")
+        yield name
+
+
+def bytes_of(store: EventStore, table: str) -> int:
+    """The bytes that the table has on the disk."""
+    return _sum_of_parts(store, "bytes_on_disk", table)
+
+
+def read_progress(store: EventStore) -> Progress:
+    """How far the rebuild is."""
+    return Progress(_sum_of_parts(store, "rows", COPY), _sum_of_parts(store, "rows", TABLE))
+
+
+def _sum_of_parts(store: EventStore, column: str, table: str) -> int:
+    statement = (
+        f"SELECT sum({column}) FROM system.parts WHERE database = currentDatabase() AND table = {{table:String}} "
+        "AND active"
+    )
+    return int(store.rows(statement, {"table": table})[0][0])
+
+
+def compare(store: EventStore) -> Iterator[list[Piece]]:
+    """The pieces in which the copy differs from the table, of one window of indexes after the other.
+
+    Memory grows with the organizations, not with their events.
+    """
+    ends = "SELECT org_id, max(seq) AS last FROM {} GROUP BY org_id"
+    both = f"SELECT org_id, max(last) FROM ({ends.format(TABLE)} UNION ALL {ends.format(COPY)}) GROUP BY org_id"
+    for org_id, last in store.rows(both, {}):
+        for first in range(0, last + 1, WINDOW):
+            window = Piece(org_id, first, first + WINDOW)
+            held, made = _prints_by_piece(store, TABLE, window), _prints_by_piece(store, COPY, window)
+            numbers = sorted(number for number in held.keys() | made.keys() if held.get(number) != made.get(number))
+            yield [Piece(org_id, number * PIECE, (number + 1) * PIECE) for number in numbers]
+
+
+def _prints_by_piece(store: EventStore, table: str, window: Piece) -> dict[int, tuple[int, int]]:
+    statement = (
+        f"SELECT intDiv(seq, {PIECE}) AS piece, count(), groupBitXor({_PRINT}) FROM {table} WHERE {_RANGE} "
+        "GROUP BY piece"
+    )
+    return {row[0]: (row[1], row[2]) for row in store.rows(statement, window.parameters)}
+
+
+def copy_piece(store: EventStore, piece: Piece) -> int:
+    """Bring the copy to what the table holds of this piece; returns how many rows were copied.
+
+    Each row is computed from its four parts, and read back.
+    """
+    doubled.remove(store, *piece)
+    held, made = _prints(store, TABLE, piece), _prints(store, COPY, piece)
+    if len(made) < _count(store, COPY, piece):  # two processes have copied it
+        store.change(f"DELETE FROM {COPY} WHERE {_RANGE}", piece.parameters)
+        made = {}
+    _delete(store, piece, sorted(index for index, seen in made.items() if held.get(index) != seen))
+    missing = sorted(index for index, seen in held.items() if made.get(index) != seen)
+    total = 0
+    for where, parameters, wanted in _reads(piece, missing, held):
+        copied: list[int] = []
+        while len(copied) < len(wanted):
+            after = {"after": copied[-1] if copied else -1}
+            found = bounded_rows(
+                store, f"{where} AND seq > {{after:Int64}}", "ORDER BY seq", parameters | after,
+                need=PIECE, most_bytes=MOST_BYTES,
+            )  # fmt: skip
+            if not found.events:  # deleted meanwhile; otherwise the next comparison finds them
+                break
+            indexes = [event.index for event in found.events]
+            _insert(store, piece, list(map(recompute, found.events)), indexes)
+            copied += indexes
+        total += len(copied)
+    return total
+
+
+def _prints(store: EventStore, table: str, piece: Piece) -> dict[int, int]:
+    rows = store.rows(f"SELECT seq, {_PRINT} FROM {table} WHERE {_RANGE}", piece.parameters)
+    return {row[0]: row[1] for row in rows}
+
+
+def _count(store: EventStore, table: str, piece: Piece) -> int:
+    return int(store.rows(f"SELECT count() FROM {table} WHERE {_RANGE}", piece.parameters)[0][0])
+
+
+def _delete(store: EventStore, piece: Piece, stale: Sequence[int]) -> None:
+    for start in range(0, len(stale), AT_ONCE):
+        some = {"indexes": stale[start : start + AT_ONCE]}
+        store.change(f"DELETE FROM {COPY} WHERE {_SOME}", piece.parameters | some)
+
+
+def _reads(
+    piece: Piece, missing: Sequence[int], held: Iterable[int]
+) -> Iterator[tuple[str, dict[str, Any], Sequence[int]]]:
+    """The conditions and parameters that find the missing rows, with the indexes that each finds."""
+    if not missing:
+        return
+    bounds = Piece(piece.org_id, missing[0], missing[-1] + 1).parameters
+    if len(missing) == sum(missing[0] <= index <= missing[-1] for index in held):
+        yield _RANGE, bounds, missing
+        return
+    for start in range(0, len(missing), AT_ONCE):
+        some = missing[start : start + AT_ONCE]
+        yield _SOME, bounds | {"indexes": some}, some
+
+
+def _insert(store: EventStore, piece: Piece, records: Sequence[Record], indexes: Sequence[int]) -> None:
+    """Insert the rows into the copy and read them back; raises NotReadBack."""
+    sent = table_of(groups_of(piece.org_id, zip(indexes, records, strict=True)))
+    store.insert_into(COPY, sent.column_names, arrow_stream(sent))
+    bounds = Piece(piece.org_id, indexes[0], indexes[-1] + 1).parameters
+    is_whole_range = len(indexes) == indexes[-1] + 1 - indexes[0]
+    at_once = len(indexes) if is_whole_range else AT_ONCE
+    try:
+        for start in range(0, len(indexes), at_once):
+            some = indexes[start : start + at_once]
+            where = _RANGE if is_whole_range else _SOME
+            held = read_back.read(store, COPY, where, bounds | ({} if is_whole_range else {"indexes": some}))
+            read_back.compare(sent.slice(start, len(some)), held)
+    except read_back.NotReadBack:
+        _delete(store, piece, indexes)
+        raise
+
+
+def has_equal_counts(store: EventStore) -> bool:
+    """Whether the copy has as many rows as the table."""
+    row = store.rows(f"SELECT (SELECT count() FROM {TABLE}), (SELECT count() FROM {COPY})", {})[0]
+    return bool(row[0] == row[1])
+
+
+def apply_deletions(store: EventStore) -> None:
+    """Rewrite the parts of the copy that hold rows which the table lost meanwhile, so that their bytes go."""
+    masked = f"database = currentDatabase() AND table = '{COPY}' AND active AND has_lightweight_delete"
+    if store.rows(f"SELECT count() FROM system.parts WHERE {masked}", {})[0][0]:
+        store.change(f"ALTER TABLE {COPY} APPLY DELETED MASK")
+
+
+def changes_are_running(store: EventStore) -> bool:
+    """Whether the store still executes a deletion or an erasure in one of both tables."""
+    unfinished = f"database = currentDatabase() AND table IN ('{TABLE}', '{COPY}') AND NOT is_done"
+    return bool(store.rows(f"SELECT count() FROM system.mutations WHERE {unfinished}", {})[0][0])
+
+
+def exchange(store: EventStore) -> None:
+    """Let the copy and the table swap their names, in one step."""
+    store.change(f"EXCHANGE TABLES {TABLE} AND {COPY}")
+    store.version()
+
+
+def store_seconds(store: EventStore) -> int:
+    """The time of the store, in seconds since 1970."""
+    return int(store.rows("SELECT toUnixTimestamp(now())", {})[0][0])
+
+
+def holds_deleted_bytes(store: EventStore, since: int) -> bool:
+    """Whether replaced parts may still hold bytes of rows that were deleted from the copy before this time."""
+    here = f"database = currentDatabase() AND table = '{TABLE}'"
+    changes = store.rows(f"SELECT count() FROM system.mutations WHERE {here}", {})[0][0]
+    replaced = f"SELECT count() FROM system.parts WHERE {here} AND NOT active AND toUnixTimestamp(remove_time) <= "
+    return bool(changes and store.rows(f"{replaced}{{since:UInt64}}", {"since": since})[0][0])
+
+
+def drop_old(store: EventStore) -> str:
+    """Drop the table that the copy has replaced; returns its new name if it has detached parts, which stay, else ""."""
+    detached = f"SELECT count() FROM system.detached_parts WHERE database = currentDatabase() AND table = '{COPY}'"
+    if not store.rows(detached, {})[0][0]:
+        _drop(store)
+        return ""
+    old = copy_version(store)
+    kept = f"events_set_aside_{old.copy if old is not None else 0}"
+    store.change(f"TRUNCATE TABLE {COPY}", settings=ANY_SIZE)
+    store.change(f"RENAME TABLE {COPY} TO {kept}")
+    return kept
+
+
+def _drop(store: EventStore) -> None:
+    store.change(f"DROP TABLE IF EXISTS {COPY} SYNC", settings=ANY_SIZE)

@@ -1,0 +1,54 @@
+"""The version of the event store: of the columns, indexes, settings and folding of its table.
+
+It stands in the comment of the table, which changes together with the table when a rebuilt one takes its place.
+"""
+
+import re
+from collections.abc import Collection
+from typing import NamedTuple
+
+from tallystick.errors import SettingsError
+from tallystick.store.schema import KEYS, STORE_VERSION, STORED_PARTS
+
+# The first release wrote no version. Its table, and any with the same columns, is of version 1.
+FIRST_COLUMNS = frozenset({
+    *KEYS, *STORED_PARTS, "action", "category", "status", "description", "actor_type", "actor_id", "actor_email",
+    "actor_name", "behalf_id", "behalf_email", "behalf_name", "resource_type", "resource_id", "resource_name",
+    "ip_address", "ip", "session_id", "request_id", "details_paths", "details_values", "search_text",
+})  # fmt: skip
+DEVELOPMENT = 0  # the version of a table with other columns: of a version before the first release
+# Versions with which all reading and writing statements of this program work, and give right answers.
+USABLE = frozenset({1, STORE_VERSION})
+_COMMENT = re.compile(r"tallystick store version (\d+), copy (\d+)")
+_REQUIRED = frozenset({*KEYS, *STORED_PARTS}) - {"remains"}
+
+
+class TableVersion(NamedTuple):
+    """The version of a table of events, and how many rebuilds came before it."""
+
+    version: int
+    copy: int
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the table can be searched and written to before it is rebuilt."""
+        return self.version in USABLE
+
+
+def version_of(comment: str, columns: Collection[str]) -> TableVersion:
+    """The version of a table with this comment and these columns. SettingsError if it cannot be brought to ours."""
+    if missing := sorted(_REQUIRED - set(columns)):
+        raise SettingsError(
+            f"The table events was not made by Tallystick: it has no column {missing[0]}. Point TALLYSTICK_EVENTS_URL "
+            "(or TALLYSTICK_DATA_DIR) to a place of its own, or restore a backup: tallystick backup restore DIR"
+        )
+    found = _COMMENT.fullmatch(comment)
+    if found is None:
+        return TableVersion(1 if set(columns) == FIRST_COLUMNS else DEVELOPMENT, 0)
+    made = TableVersion(int(found[1]), int(found[2]))
+    if made.version > STORE_VERSION:
+        raise SettingsError(
+            f"The event store has version {made.version}, and this program knows versions up to {STORE_VERSION}: start "
+            "the newer version of Tallystick that made it, or restore a backup from before the upgrade."
+        )
+    return made
