@@ -57,7 +57,7 @@ CODE_LINES = {
     "continuous copies, and a restore to any moment of them (copies, backup, erasure, retention, cli, doctor)": 1440,
     "large blocks of memory that go back to the system (work, cli)": 14,
     "lost events restored from copies, or accepted as lost (integrity, cli, store, journal, verify, web)": 1240,
-    "versions of the event store, and the rebuild of its table (store, ingest, cli, backup, doctor)": 795,
+    "versions of the event store, and the rebuild of its table (store, ingest, cli, backup, doctor)": 819,
 }
 
 
