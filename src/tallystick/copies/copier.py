@@ -13,7 +13,7 @@ from sqlalchemy import Table, select
 from tallystick import clock, telemetry
 from tallystick.backup.create import CopyWatch, copy_databases, deletions_paused
 from tallystick.backup.manifest import FILE, FileEntry, write_manifest
-from tallystick.clock import DAY_US
+from tallystick.clock import DAY_US, HOUR_US
 from tallystick.copies import progress
 from tallystick.copies.batch_copies import JournalGap, encode_copies, read_uncopied
 from tallystick.copies.generations import (
@@ -30,12 +30,14 @@ from tallystick.copies.progress import CopyState
 from tallystick.copies.snapshot import digest_of, pack_snapshot, tables_of_snapshot, take_snapshot
 from tallystick.database.engine import Database
 from tallystick.database.migrate import newest
+from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.file_storage import FileMissing, FileStorage
 from tallystick.destinations.storage_settings import copies_storage
 from tallystick.erasure import erasure_list
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.ingest.store_identity import make_node_id
 from tallystick.ingest.tables import store_identity
+from tallystick.retention import clock_guard
 from tallystick.settings import Settings
 from tallystick.store.events import EventStore
 from tallystick.work.background import Background
@@ -48,6 +50,7 @@ LEASE_SECONDS = 120
 FULL_US = DAY_US  # between two full copies
 SNAPSHOT_SECONDS = 30.0
 SNAPSHOT_SHARE = 20  # a snapshot takes at most this part of the time: 1 / 20
+LISTED_US = HOUR_US  # between two lists of what has expired
 DELETED_AT_ONCE = 100
 UNFINISHED = "copies.partial"  # in the data directory; what an interrupted copy left there is deleted
 logger = structlog.get_logger(__name__)
@@ -82,10 +85,14 @@ class Copier(Background):
         self._tables: list[Table] = []  # of a snapshot
         self._snapshot: bytes | None = None  # the digest of the last one
         self._erasures = b""  # the list as it was copied last
+        self._may_delete = False
+        self._listed_at = 0  # when the expired keys were listed
         self._expired: list[str] | None = None  # keys to delete; None: to be listed
 
     def step(self, now: int | None = None) -> bool:
         """Copy what is new; always False: the next round is due after the pause."""
+        # A clock that is years ahead would delete every copy but the newest.
+        self._may_delete = now is not None or clock_guard.is_trusted(self._database, clock.now_us())
         now = clock.now_us() if now is None else now
         if self._storage is None:
             self._forget(now)
@@ -124,6 +131,15 @@ class Copier(Background):
 
     def _copy(self, storage: FileStorage, now: int) -> None:
         state = self._state(storage, now)
+        try:
+            # At first, since a place that is full takes nothing before something has gone.
+            self._delete_expired(storage, state.generation, now)
+        except TargetError:
+            self._copy_new(storage, state, now)  # a place that lets nothing be deleted takes copies all the same
+            raise
+        self._copy_new(storage, state, now)
+
+    def _copy_new(self, storage: FileStorage, state: CopyState, now: int) -> None:
         self._disk.check()
         self._named_at = max(self._named_at, state.named_at)
         if not state.generation or state.revision != newest():
@@ -137,8 +153,6 @@ class Copier(Background):
             return
         if state.full_at is None or now - state.full_at >= FULL_US:
             self._begin_generation(storage, state.generation)
-        else:
-            self._delete_expired(storage, state.generation, now)
 
     def _state(self, storage: FileStorage, now: int) -> CopyState:
         with self._database.read() as connection:
@@ -189,6 +203,7 @@ class Copier(Background):
 
     def _begin_generation(self, storage: FileStorage, previous: str = "") -> None:
         """Make a full copy; meanwhile what is new still goes into the `previous` generation, if there is one."""
+        self._expired = None  # what this one leaves if it fails is deleted by the next round
         unfinished = self._data_dir / UNFINISHED
         shutil.rmtree(unfinished, ignore_errors=True)
         root = unfinished / FULL
@@ -243,12 +258,15 @@ class Copier(Background):
         self._erasures = content
 
     def _delete_expired(self, storage: FileStorage, generation: str, now: int) -> None:
-        if self._expired is None:
+        if not self._may_delete:
+            return
+        if self._expired is None or not 0 <= now - self._listed_at < LISTED_US:
+            self._listed_at = now
             self._expired = expired_keys(list_generations(storage), generation, now - self._days * DAY_US)
-        some, self._expired = self._expired[:DELETED_AT_ONCE], self._expired[DELETED_AT_ONCE:]
-        for key in some:
+        for key in self._expired[:DELETED_AT_ONCE]:
             check_stop()
             storage.delete(key)
+        self._expired = self._expired[DELETED_AT_ONCE:]
 
     def _note_problem(self, error: Exception) -> None:
         problem = error.detail if isinstance(error, TallystickError) else f"{type(error).__name__}: {error}"

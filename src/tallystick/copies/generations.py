@@ -34,7 +34,8 @@ FULL = "full"
 ERASURES = "erasures/"
 OWNER = "tallystick-copies"
 _TIME = "%Y%m%dT%H%M%S.%fZ"
-_NAME = re.compile(r"([0-9T.]+Z)/(?:(full)/(.+)|(events|control)-([0-9T.]+Z)\.(?:zst|zip))")
+_TIME_NAME = r"(\d{8}T\d{6}\.\d{6}Z)"
+_NAME = re.compile(rf"{_TIME_NAME}/(?:(full)/.+|(events|control)-{_TIME_NAME}\.(?:zst|zip))", re.ASCII)
 
 
 def time_name(at_us: int) -> str:
@@ -101,12 +102,14 @@ def check_owner(storage: FileStorage, store_id: UUID, *, is_known: bool) -> None
 
 
 def list_generations(storage: FileStorage) -> list[Generation]:
-    """All generations in the order of their names; TargetError."""
+    """All generations in the order of their names, without files of other names; TargetError."""
     found: dict[str, Generation] = {}
     for key in storage.keys(""):
         if (match := _NAME.fullmatch(key)) is None:
             continue
-        name, full, _path, kind, at = match.groups()
+        name, full, kind, at = match.groups()
+        if not _is_time(name) or not _is_time(at or name):
+            continue
         generation = found.setdefault(name, Generation(name))
         if full:
             generation.full.append(key)
@@ -132,6 +135,14 @@ def expired_keys(generations: Iterable[Generation], current: str, before: int) -
             last = {at // HOUR_US: key for at, key in sorted(one.snapshots)}
             expired += [key for _at, key in one.snapshots if key not in last.values()]
     return expired
+
+
+def _is_time(name: str) -> bool:
+    try:
+        _time_of(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _time_of(name: str) -> int:

@@ -28,13 +28,15 @@ NO_ENTRY = -(1 << 60)  # of a deletion whose record is in the log: never a numbe
 AT_ONCE = 400
 
 
-def append_copied(connection: Connection, copied: CopiedLog) -> int:
+def append_copied(connection: Connection, copied: CopiedLog) -> int | None:
     """Append what the log lacks of the batches, in this transaction; returns the number of events.
 
-    Does nothing for an organization that the restored snapshot does not have. Raises Conflict if the batches do not
+    None for an organization that the restored snapshot does not have. Raises Conflict if the batches do not
     continue the log, if an event does not give its entry, or if the root is another one than it was.
     """
-    if not _has_log(connection, copied) or copied.end <= ledger_log.read(connection, copied.org_id).size:
+    if not _has_log(connection, copied):
+        return None
+    if copied.end <= ledger_log.read(connection, copied.org_id).size:
         return 0
     _take_name(connection, copied)
     log = ledger_log.lock(connection, copied.org_id)

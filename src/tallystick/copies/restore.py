@@ -16,6 +16,7 @@ import msgspec
 import structlog
 from sqlalchemy import Connection, insert, select
 
+from tallystick import ids
 from tallystick.access.audit import Caller
 from tallystick.access.tables import organizations
 from tallystick.backup import control_database
@@ -26,7 +27,7 @@ from tallystick.backup.restore import Progress, RestoreResult, restore_backup
 from tallystick.clock import now_us, rfc3339
 from tallystick.copies.batch_copies import decode_copies
 from tallystick.copies.generations import ERASURES, FULL, Generation, list_generations
-from tallystick.copies.later_records import add_holds, read_later_holds, read_later_purges, record_later_purges
+from tallystick.copies.later_records import LaterRecords, add_holds, record_later_purges
 from tallystick.copies.replay import NO_ENTRY, append_copied
 from tallystick.copies.snapshot import LOG_TABLES, unpack_snapshot
 from tallystick.database.engine import Database
@@ -58,7 +59,7 @@ class RestorePlan:
     snapshot: str | None
     batches: Sequence[str]
     at: int
-    newest: Generation | None = None  # if what was decided later is in it
+    later: Sequence[Generation] = ()  # where what was decided later is looked for
 
 
 @dataclass(slots=True)
@@ -85,7 +86,9 @@ def plan_restore(generations: Sequence[Generation], at: int | None) -> RestorePl
     best = max(plans, key=lambda plan: (plan.at, plan.generation.begun_at))
     if at is None:
         return best
-    return replace(best, newest=[one for one in generations if one.is_complete][-1])
+    names = [one.name for one in generations]
+    later = [one for one in generations[names.index(best.generation.name) :] if one.is_complete]
+    return replace(best, later=later)
 
 
 def _plan_of(generation: Generation, at: int | None) -> RestorePlan:
@@ -121,6 +124,7 @@ def restore_copies(
     work = _BatchesRestore(settings, storage, plan, root, snapshot, origins, command, caller, progress)
     done = restore_backup(settings, root / FULL, progress, replace=move_aside, without_key=without_key, extension=work)
     shutil.rmtree(root)
+    done = replace(done, missing=[*done.missing, *work.unknown()])
     return RestoredCopies(plan.at, done, work.appended, work.deleted, work.erased, work.restarted)
 
 
@@ -196,13 +200,23 @@ class _BatchesRestore:
         self._progress = progress
         self.appended = self.deleted = self.erased = 0
         self.restarted: dict[str, RestartedLog] = {}
+        self._left_out: dict[UUID, int] = {}  # the sizes of logs whose organization is not in the snapshot
+        # Origins of logs that are appended are added to the same dictionary.
+        self._later = LaterRecords(storage, plan.later, plan.at, origins, root / "later")
+
+    def unknown(self) -> list[str]:
+        """Sentences on what could not be read, and on events of organizations that do not come back."""
+        return [
+            f"{ids.encode('org', org_id.bytes)}: its {size:,} events are not restored, since the organization was "
+            "created after the last snapshot of that moment. A later moment has them, if there is one"
+            for org_id, size in self._left_out.items()
+        ] + self._later.damaged
 
     def overlay(self, connection: Connection) -> None:
         """Replace what the snapshot holds, and add later holds."""
         if self._snapshot is not None:
             self._load_snapshot(connection, self._snapshot)
-        if self._plan.newest is not None:
-            add_holds(connection, read_later_holds(self._storage, self._plan.newest, self._root / "later-holds"))
+        add_holds(connection, self._later.read_holds())
 
     def _load_snapshot(self, connection: Connection, snapshot: BackupManifest) -> None:
         """Recorded deletions of the full copy stay, since its events are back."""
@@ -220,8 +234,8 @@ class _BatchesRestore:
         try:
             store.open()
             self._restart_logs(database, store)
-            if self._plan.newest is not None:
-                self._record_later_purges(database, self._plan.newest)
+            if self._plan.later:
+                self._record_later_purges(database)
             self._store_events(database, store)
             self.deleted = finish_deletions(database, store)
             self.erased = erase_now(database, store, self._settings.data_dir)
@@ -234,7 +248,10 @@ class _BatchesRestore:
             self._storage.get(key, content)
             for copied in decode_copies(content.getvalue(), key):
                 with database.write() as connection:
-                    self.appended += append_copied(connection, copied)
+                    appended = append_copied(connection, copied)
+                if appended is None:
+                    self._left_out[copied.org_id] = copied.end
+                self.appended += appended or 0
                 self._origins[copied.org_id] = copied.origin_id
             self._progress("batches", number, len(self._plan.batches))
         with database.write() as connection:
@@ -242,10 +259,8 @@ class _BatchesRestore:
             for row in connection.execute(lacking).all():
                 ledger_log.create(connection, row.org_id, now=row.created_at)
 
-    def _record_later_purges(self, database: Database, newest: Generation) -> None:
-        root = self._root / "later-purges"
-        later = read_later_purges(self._storage, newest, self._plan.at, self._origins, root)
-        for org_id, purged in later.items():
+    def _record_later_purges(self, database: Database) -> None:
+        for org_id, purged in self._later.read_purges().items():
             with database.write() as connection:
                 keys = self._settings.redacted_keys
                 record_later_purges(connection, org_id, purged, redacted_keys=keys, now=now_us())

@@ -1,0 +1,170 @@
+"""Copies that are damaged, left over, or of another time, and what they must not hold up."""
+
+import io
+
+import pytest
+
+from tallystick import clock
+from tallystick.clock import DAY_US, HOUR_US
+from tallystick.copies.copier import Copier
+from tallystick.copies.generations import list_generations
+from tallystick.destinations.address_guard import TargetError
+from tallystick.errors import Conflict
+from tallystick.retention import clock_guard
+from tallystick.retention.purge import Purger
+from tallystick.work.disk_space import DiskSpace
+from tests.copies.copies_driver import Installation
+from tests.copies.test_copier import generation
+from tests.copies.test_restore import events
+from tests.retention.purge_driver import purge_with
+from tests.retention.test_purge import event as aged
+
+
+def damage(installation: Installation, key: str) -> None:
+    content = io.BytesIO()
+    installation.storage.get(key, content)
+    changed = bytearray(content.getvalue())
+    changed[len(changed) // 2] ^= 1
+    installation.storage.put(key, io.BytesIO(changed))
+
+
+@pytest.mark.parametrize("kind", ["/events-", "/control-"])
+def test_a_moment_before_a_damaged_file_can_be_restored(sqlite_installation, kind):
+    installation = sqlite_installation
+    spine = installation.spine
+    scope = spine.organization("acme")
+    spine.ship()
+    installation.copy()
+    spine.record(scope, *events("a"))
+    installation.copy()
+    at = clock.now_us()
+    spine.organization("later")
+    installation.copy(snapshot=True)
+    damage(installation, installation.files(kind)[-1])
+    with pytest.raises(Conflict), installation.restored():
+        pass
+    with installation.restored(at) as there:
+        assert there.done.appended == 1
+        assert any("cannot be read" in line for line in there.done.result.missing)
+
+
+@pytest.mark.parametrize("key", ["1Z/full/x", "20261399T000000.000000Z/events-20261129T000000.000000Z.zst"])
+def test_a_file_of_another_name_holds_up_nothing(sqlite_installation, key):
+    installation = sqlite_installation
+    installation.spine.organization("acme")
+    installation.storage.put(key, io.BytesIO(b"x"))
+    installation.copy()
+    installation.copy()
+    assert len([one for one in list_generations(installation.storage) if one.is_complete]) == 1
+    assert key in installation.files("")
+    with installation.restored() as there:
+        assert there.done.result.missing == []
+
+
+def test_what_a_failed_full_copy_left_goes_before_the_next_one(sqlite_installation):
+    installation = sqlite_installation
+    spine = installation.spine
+    spine.organization("acme")
+    spine.ship()
+    installation.copy()
+    put = installation.storage.put
+
+    def full(key, file):
+        if key.endswith("organizations.ndjson.zst"):
+            raise TargetError("No space left on device.")
+        return put(key, file)
+
+    installation.storage.put = full
+    for _ in range(3):
+        with pytest.raises(TargetError):
+            installation.copy(later=DAY_US)
+    assert len(list_generations(installation.storage)) == 2
+
+
+def test_old_copies_go_where_no_new_one_can_be_made(sqlite_installation):
+    installation = sqlite_installation
+    spine = installation.spine
+    scope = spine.organization("acme")
+    installation.copy()
+    old = [generation(0), generation(1)]
+    for key in (key for one in old for key in one.keys):
+        installation.storage.put(key, io.BytesIO(b"of an earlier day"))
+    spine.record(scope, *events("a"))
+    installation.storage.fails = True
+    with pytest.raises(TargetError):
+        installation.copy(later=HOUR_US)
+    assert old[0].name not in [one.name for one in list_generations(installation.storage)]
+
+
+def test_a_place_that_lets_nothing_be_deleted_takes_copies_and_says_so(sqlite_installation, monkeypatch):
+    installation = sqlite_installation
+    spine = installation.spine
+    scope = spine.organization("acme")
+    installation.copy()
+    installation.storage.put("20200101T000000.000000Z/full/x", io.BytesIO(b"left"))
+
+    def refuse(_key: str) -> None:
+        raise TargetError("Access denied.")
+
+    monkeypatch.setattr(installation.storage, "delete", refuse)
+    installation.copier = installation.new_copier()
+    spine.record(scope, *events("a"))
+    for _ in range(2):
+        with pytest.raises(TargetError, match="denied"):
+            installation.copy(later=HOUR_US)
+    assert len(installation.files("/events-")) == 1
+
+
+def test_a_clock_that_leaps_ahead_deletes_no_copy(sqlite_installation, monkeypatch):
+    installation = sqlite_installation
+    spine = installation.spine
+    spine.organization("acme")
+    installation.copy()
+    installation.copy(later=DAY_US)
+    now = clock.now_us()
+    assert clock_guard.is_trusted(spine.database, now)
+    there = installation.files("/full/manifest.json")
+    monkeypatch.setattr(clock, "now_us", lambda: now + 400 * DAY_US)
+    for _ in range(3):
+        installation.copier.step()
+    assert len(there) == 2
+    assert set(there) <= set(installation.files("/full/manifest.json"))
+
+
+def test_a_purge_stays_done_where_the_log_was_restarted_since(sqlite_installation):
+    installation = sqlite_installation
+    spine = installation.spine
+    scope = spine.organization("acme", days=30)
+    old = spine.record(scope, aged(31)).events[0].index
+    spine.ship()
+    installation.copy()
+    at = clock.now_us()
+    purge_with(spine, Purger(spine.database, spine.store))
+    installation.copy()
+    with installation.restored() as there:
+        assert old not in [event.index for event in there.trail(scope)]
+        Copier(
+            there.database,
+            there.store,
+            installation.storage,
+            there.settings.data_dir,
+            DiskSpace(installation.home, 0),
+            seconds=10,
+            days=7,
+        ).step()
+    assert len(list_generations(installation.storage)) == 2
+    with installation.restored(at) as there:
+        assert old not in [event.index for event in there.trail(scope)]
+
+
+def test_events_of_an_organization_that_does_not_come_back_are_named(sqlite_installation):
+    installation = sqlite_installation
+    spine = installation.spine
+    spine.organization("acme")
+    spine.ship()
+    installation.copy()
+    later = spine.organization("later")
+    spine.record(later, *events("a"))
+    installation.copy()
+    with installation.restored() as there:
+        assert any(str(later.org_id) in line or "later" in line for line in there.done.result.missing)
