@@ -10,7 +10,7 @@ from tallystick import telemetry
 from tallystick.backup import control_database
 from tallystick.clock import DAY_US, HOUR_US, SECOND_US
 from tallystick.copies import progress
-from tallystick.copies.generations import Generation, expired_keys, list_generations, time_name
+from tallystick.copies.generations import OWNER, Generation, expired_keys, list_generations, time_name
 from tallystick.copies.snapshot import LOG_TABLES, tables_of_snapshot, take_snapshot
 from tallystick.copies.tables import copies
 from tallystick.destinations.address_guard import TargetError
@@ -18,6 +18,7 @@ from tallystick.doctor.check_result import CheckGrade, CheckResult
 from tallystick.doctor.control_database import check_database
 from tallystick.errors import Unavailable
 from tallystick.ingest.store_identity import adopt_next
+from tallystick.integrity.missing_events import find_and_save
 from tallystick.monitoring.database_probe import DatabaseProbe
 from tallystick.settings import Settings
 from tallystick.work.disk_space import LEAST_FREE_BYTES, DiskSpace
@@ -154,6 +155,34 @@ def test_a_new_full_copy_is_made_each_day_and_old_ones_go(sqlite_installation):
     assert state_of(installation).generation == names[-1]
     with installation.restored() as there:
         assert there.done.result.manifest.logs[0].size == there.done.restarted["acme"].size
+
+
+def test_copies_that_may_have_missing_events_stay_and_the_newest_goes_on(sqlite_installation):
+    installation = sqlite_installation
+    spine = installation.spine
+    scope = spine.organization("acme")
+    spine.record(scope, *events("a"))
+    spine.ship()
+    installation.copy()
+    installation.copy(later=DAY_US)
+    before = installation.files("/full/")
+    spine.lose(scope, [0])
+    find_and_save(spine.database, spine.store, scope.org_id, by="start")
+    spine.record(scope, *events("b"))
+    installation.copy(later=30 * DAY_US)
+    assert installation.files("/full/") == before
+    with installation.restored() as there:
+        assert there.done.result.missing == []
+        assert [event.index for event in there.trail(scope)] == list(range(there.log(scope).size))
+
+
+def test_doctor_says_that_the_place_has_the_copies_of_another_installation(sqlite_installation):
+    installation = sqlite_installation
+    installation.storage.put(OWNER, io.BytesIO(b"another installation"))
+    installation.spine.organization("acme")
+    with pytest.raises(TargetError, match="tallystick restore --replace"):
+        installation.copy()
+    assert "has copies of another installation" in state_of(installation).problem
 
 
 def test_the_copies_of_another_installation_are_left_alone(sqlite_installation):

@@ -237,3 +237,15 @@ def test_a_changed_copy_is_refused_by_name(installation):
     installation.storage.put(key, io.BytesIO(changed))
     with pytest.raises(Conflict, match=key), installation.restored():
         pass
+
+
+def test_a_restore_says_what_the_event_store_lacked_when_the_copy_was_made(sqlite_installation):
+    spine = sqlite_installation.spine
+    scope = spine.organization("acme")
+    spine.record(scope, *events("a", "b"))
+    spine.ship()
+    spine.lose(scope, [0, 1])
+    sqlite_installation.copy()
+    with sqlite_installation.restored() as there:
+        (said,) = there.done.result.missing
+    assert "acme: the event store lacked 2 events" in said

@@ -36,6 +36,7 @@ from tallystick.durable import replace_file, sync_folder
 from tallystick.errors import Conflict, SettingsError
 from tallystick.ingest.store_identity import write_node_id
 from tallystick.ingest.tables import store_identity
+from tallystick.journal.missing_ranges import RESTORE_COMMAND
 from tallystick.ledger.high_water import HighWaterMarks
 from tallystick.ledger.tables import logs
 from tallystick.secret_keys import KEPT_FILE
@@ -143,7 +144,7 @@ def restore_backup(
         _restore_node_id(database, settings)
         if extension is not None:
             extension.finish(database)
-        missing = _missing(settings.data_dir, database)
+        missing = [*_missing(settings.data_dir, database), *_lacking(manifest)]
     finally:
         database.close()
     (settings.data_dir / MARKER_FILE).unlink()
@@ -355,6 +356,16 @@ def _note_restored(connection: Connection, backup_id: UUID, directory: Path) -> 
         "detail": "",
     }
     connection.execute(backups.insert().values(values))
+
+
+def _lacking(manifest: BackupManifest) -> list[str]:
+    """Sentences on the events that the event store lacked already when the backup was made."""
+    return [
+        f"{log.slug}: the event store lacked {log.missing:,} events when this copy was made at {manifest.taken_at}. "
+        f"Start the server, and bring them back from an earlier copy: {RESTORE_COMMAND}"
+        for log in manifest.logs
+        if log.missing
+    ]
 
 
 def _missing(data_dir: Path, database: Database) -> list[str]:

@@ -13,7 +13,7 @@ import typer
 from tallystick.backup.create import expected_events
 from tallystick.cli.control_database import control_database
 from tallystick.cli.store_access import LOOK_SECONDS, is_open_elsewhere, opened_store, progress_bar, wait_for_server
-from tallystick.cli.terminal import CommandFailed, JsonOption, counted, emit, say
+from tallystick.cli.terminal import CommandFailed, JsonOption, counted, emit, note, say
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.ingest.rebuild_requests import DONE, RebuildRow, read_rebuild, request_rebuild
@@ -101,7 +101,9 @@ def restore_range(
         say("No event is missing.")
     for log in () if json else done:
         say(_in_words(log))
-    if any(log.left for log in done):
+    if left := [log for log in done if log.left]:
+        one = f"--org {left[0].slug} {left[0].left[0].first}-{left[0].left[0].last}"
+        note(f"Try every other copy. What none of them has can be accepted as lost: tallystick store accept-loss {one}")
         raise typer.Exit(1)
 
 
@@ -197,7 +199,7 @@ def check(
     if not set_aside:
         raise CommandFailed(f"{named} To take them out: tallystick store check --set-aside")
     say(
-        f"{named} They are set aside. Now bring their events back, or start the server, which says which are missing: "
+        f"{named} They are set aside. Now start the server, which says which events are missing, and bring them back: "
         f"{RESTORE_COMMAND}"
     )
 

@@ -37,6 +37,7 @@ from tallystick.erasure import erasure_list
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.ingest.store_identity import make_node_id
 from tallystick.ingest.tables import store_identity
+from tallystick.journal.missing_ranges import count_missing
 from tallystick.retention import clock_guard
 from tallystick.settings import Settings
 from tallystick.store.events import EventStore
@@ -104,7 +105,7 @@ class Copier(Background):
                     self._copy(self._storage, now)
         except Exception as error:
             if not self.stopping.is_set():
-                self._note_problem(error)
+                self._note_problem(self._storage, error, now)
             raise
         return False
 
@@ -151,8 +152,13 @@ class Copier(Background):
             logger.warning("full_copy_due", reason=str(gap))
             self._begin_generation(storage)
             return
-        if state.full_at is None or now - state.full_at >= FULL_US:
+        if (state.full_at is None or now - state.full_at >= FULL_US) and not self._lacks_events():
             self._begin_generation(storage, state.generation)
+
+    def _lacks_events(self) -> bool:
+        """Whether the event store lacks events: only the present and earlier copies may have them, and have to stay."""
+        with self._database.read() as connection:
+            return bool(count_missing(connection))
 
     def _state(self, storage: FileStorage, now: int) -> CopyState:
         with self._database.read() as connection:
@@ -258,7 +264,7 @@ class Copier(Background):
         self._erasures = content
 
     def _delete_expired(self, storage: FileStorage, generation: str, now: int) -> None:
-        if not self._may_delete:
+        if not self._may_delete or self._lacks_events():
             return
         if self._expired is None or not 0 <= now - self._listed_at < LISTED_US:
             self._listed_at = now
@@ -268,9 +274,11 @@ class Copier(Background):
             storage.delete(key)
         self._expired = self._expired[DELETED_AT_ONCE:]
 
-    def _note_problem(self, error: Exception) -> None:
+    def _note_problem(self, storage: FileStorage, error: Exception, now: int) -> None:
         problem = error.detail if isinstance(error, TallystickError) else f"{type(error).__name__}: {error}"
         with self._database.write() as connection:
+            if progress.read_state(connection) is None:
+                progress.begin_copies(connection, storage.where, now=now)
             progress.note_problem(connection, problem)
 
 

@@ -96,7 +96,11 @@ def check_owner(storage: FileStorage, store_id: UUID, *, is_known: bool) -> None
             ) from None
     owner = content.getvalue().decode("utf-8", errors="replace").strip()
     if owner not in ("", str(store_id)):
-        raise TargetError(f"{storage.where} has copies of another installation. Use a place of its own.")
+        raise TargetError(
+            f"{storage.where} has copies of another installation. If this data directory is new because that one was "
+            "lost, stop the server and bring it back: tallystick restore --replace. Otherwise set "
+            "TALLYSTICK_COPIES_DIR to a place of its own."
+        )
     if owner == "":
         storage.put(OWNER, io.BytesIO(f"{store_id}\n".encode()))
 

@@ -13,7 +13,9 @@ from tallystick.errors import SettingsError
 logger = structlog.get_logger(__name__)
 CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 RESTORE = (
-    "Stop the server, leave the file as it is, and restore the newest backup: tallystick backup restore DIR --replace"
+    "Stop the server, leave the file as it is, and bring everything back: from continuous copies "
+    "(TALLYSTICK_COPIES_DIR) with tallystick restore --replace, or, if there are none, from the newest backup with "
+    "tallystick backup restore DIR --replace"
 )
 
 

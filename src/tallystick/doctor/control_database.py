@@ -38,9 +38,9 @@ from tallystick.work.leases import leases
 Check = Callable[[Connection, Settings], Iterator[CheckResult]]
 CLOCK_TOLERANCE_US = 5 * SECOND_US
 MISSING_ADVICE = (
-    f"Leave the disk as it is. A backup, an archive, a bundle or another node may have them: {RESTORE_COMMAND}. Until "
-    "they are there again, answers about this organization are partial. If no copy has them: tallystick store "
-    "accept-loss"
+    "Leave the disk as it is. Continuous copies, a backup, an archive, a bundle or another node may have them: "
+    f"{RESTORE_COMMAND}. Until they are there again, answers about this organization are partial. If no copy has them: "
+    "tallystick store accept-loss --org SLUG FIRST-LAST"
 )
 DAMAGED_ADVICE = (
     "Recording continues; what reads this part fails. Check the disk. Then stop the server and take the part out, so "
@@ -257,7 +257,8 @@ def _check_copies(connection: Connection, settings: Settings) -> Iterator[CheckR
     words = f"{copied}; the last round failed: {state.problem}" if state.problem else f"{copied}."
     late = max(COPIES_DELAY_US, 5 * settings.copies_seconds * SECOND_US)
     if not state.generation or state.copied_at < now_us() - late:
-        advice = "Check that a server runs and reaches this place, and its log for copies_failed."
+        advice = "Mend what it names. Otherwise check that a server runs and reaches this place, and its log for "
+        advice += "copies_failed."
         yield problem(name, words, advice)
     else:
         yield fine(name, words)

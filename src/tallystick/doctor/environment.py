@@ -187,7 +187,8 @@ def _check_through_server(settings: Settings) -> CheckResult:
         return problem(
             "event store",
             "The server reports that it does not answer, is damaged or is being rebuilt.",
-            "See the server's log.",
+            "If a damaged part is named above, begin there. Otherwise look for store_failed and store_probe_failed in "
+            "the server's log.",
         )
     if "\ntallystick_store_is_other 1" in metrics:
         return problem("event store", OTHER_STORE, OTHER_STORE_ADVICE)

@@ -82,8 +82,12 @@ class ContinuousCopy:
 
     def read(self, log: LogName, gaps: Sequence[IndexGap]) -> Generator[list[StoredEvent]]:
         for generation in self._generations:
-            if generation.is_complete:
-                yield from BackupCopy(self._root / generation.name / FULL).read(log, gaps)
+            full = self._root / generation.name / FULL
+            try:
+                if generation.is_complete:
+                    yield from BackupCopy(full).read(log, gaps)
+            except TallystickError as error:
+                _log_unreadable(full, error)
             for _at, key in generation.batches:
                 try:
                     copied = decode_copies((self._root / key).read_bytes(), key)
@@ -132,6 +136,12 @@ def open_copy(source: str, logs: Sequence[LogName], own_url: str) -> Iterator[Ev
     """
     with ExitStack() as held:
         path = Path(source)
+        if source.startswith("s3://"):
+            raise NotFound(
+                f"{source} cannot be read here. Download it into a directory and name that. Continuous copies can also "
+                "be restored into another, empty data directory (TALLYSTICK_DATA_DIR) with tallystick restore; then "
+                "name that one."
+            )
         if "://" in source:
             yield _other_store(source, own_url)
         elif (path / FILE).is_file():
