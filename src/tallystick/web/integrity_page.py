@@ -36,7 +36,6 @@ from tallystick.web.page_access import ADMINS, OWNERS, WHOLE_TRAIL
 from tallystick.web.templating import html, redirect
 
 PATH = "/integrity"
-MOST_SHOWN = 20
 VERIFIER_NAME = "tallystick-verify.pyz"
 _SHEBANG = b"#!/usr/bin/env python3\n"
 _MAIN = "from tallystick.verify.__main__ import run\n\nrun()\n"
@@ -156,7 +155,6 @@ def _check_values(found: Overview, zone: tzinfo) -> dict[str, Any]:
     return {
         "running": _check_row(found.running, zone),
         "last": _check_row(found.last, zone),
-        "most": MOST_SHOWN,
     }
 
 

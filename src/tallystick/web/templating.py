@@ -1,5 +1,6 @@
 """Renders templates to HTML responses, and sets the headers of every response of the pages."""
 
+from collections.abc import Iterable
 from datetime import tzinfo
 from typing import Any
 
@@ -11,6 +12,7 @@ from tallystick.display_text import display_value
 from tallystick.events.changes import one_line
 from tallystick.exports.words import control_words, framework_words
 from tallystick.journal.missing_ranges import format_missing
+from tallystick.retention.index_set import merge_ranges
 from tallystick.web import display_filters, form_choices
 from tallystick.web.assets import ASSETS
 from tallystick.web.event_row import EventRow
@@ -33,6 +35,11 @@ def _now_words(zone: tzinfo) -> str:
     return second_words(now, zone)
 
 
+def _position_words(indexes: Iterable[int]) -> str:
+    """The indexes as text, with adjacent ones joined into ranges."""
+    return format_missing(merge_ranges((index, index) for index in indexes))
+
+
 ENVIRONMENT.filters |= {
     "exact": display_filters.exact,
     "lines": display_filters.lines,
@@ -45,6 +52,7 @@ ENVIRONMENT.filters |= {
     "control": control_words,
     "framework": framework_words,
     "ranges": format_missing,
+    "positions": _position_words,
 }
 ENVIRONMENT.globals |= {"assets": ASSETS, "form": form_choices, "now_words": _now_words}
 
