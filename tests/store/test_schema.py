@@ -43,13 +43,15 @@ store.change("ALTER TABLE events RESET SETTING min_rows_to_fsync_after_merge")
 store.open()
 made = store.rows("SELECT create_table_query FROM system.tables WHERE name = 'events'", {})[0][0]
 print(all(f"{name} = {value}" in made for name, value in TABLE_SETTINGS.items()))
+made = store.rows("SELECT create_table_query FROM system.tables WHERE name = 'store_identity'", {})[0][0]
+print("fsync_after_insert = 1" in made)
 """
 
 
-def test_a_store_of_an_earlier_version_gets_the_settings_of_this_one(tmp_path: Path) -> None:
+def test_a_store_of_an_earlier_version_gets_the_settings_of_this_one_and_its_id_is_synchronized(tmp_path: Path) -> None:
     command = [sys.executable, "-c", EARLIER, f"chdb://{tmp_path}/events"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
-    assert done.stdout.strip() == "True", done.stderr
+    assert done.stdout.split() == ["True", "True"], done.stderr
 
 
 def test_every_change_of_the_table_has_a_version_of_its_own() -> None:

@@ -19,12 +19,21 @@ _PIECE = 1 << 20
 
 
 class FileEntry(msgspec.Struct, frozen=True):
-    """A file: its path in the backup, its number of rows, its size and SHA-256 (hex)."""
+    """A file: its path in the backup, its number of rows, its size and SHA-256 (hex).
+
+    Raises ValueError for a path that leads out of the backup: whoever can write to a backup must not choose which
+    files of the machine a restore reads and writes.
+    """
 
     path: str
     rows: int
     bytes: int
     sha256: str
+
+    def __post_init__(self) -> None:
+        parts = self.path.split("/")
+        if not {"", ".", ".."}.isdisjoint(parts) or "\\" in self.path or "\0" in self.path:
+            raise ValueError(f"{self.path!r} is not a path within the backup")
 
 
 class LogEntry(msgspec.Struct, frozen=True):

@@ -25,6 +25,8 @@ _READ = (
     "what, target, who, details, seed, remains FROM events WHERE {where} {tail}"
 )
 CREATE_IDENTITY = "CREATE TABLE IF NOT EXISTS store_identity (id UUID) ENGINE = MergeTree ORDER BY id"
+# A power cut must not take the store's id: without it the store is taken for another one.
+SYNCED_INSERTS = "fsync_after_insert = 1, fsync_part_directory = 1"
 CREATE_PROBE = """CREATE TABLE IF NOT EXISTS store_probe (at DateTime64(6,'UTC')) ENGINE = MergeTree ORDER BY at
 TTL toDateTime(at) + INTERVAL 1 DAY"""
 # Which parts of which events an erasure under way takes: one statement then changes them all.
@@ -112,6 +114,7 @@ class EventStore:
             made = _read_version(client)
             # An earlier version made the table with other settings; those that can change are right at once.
             client.command(f"ALTER TABLE events MODIFY SETTING {TABLE_SETTINGS_SQL}")
+            client.command(f"ALTER TABLE store_identity MODIFY SETTING {SYNCED_INSERTS}")
             self.guard.is_usable = made.is_usable
             client.command(
                 "INSERT INTO store_identity SELECT generateUUIDv4() WHERE (SELECT count() FROM store_identity) = 0"
