@@ -11,7 +11,7 @@ from tallystick import clock
 from tallystick.api.find_events import _page
 from tallystick.api.parameters import Parameters
 from tallystick.backup.create import expected_events
-from tallystick.clock import DAY_US
+from tallystick.clock import DAY_US, SECOND_US
 from tallystick.errors import Conflict, NotFound
 from tallystick.integrity.loss_acceptance import accept_loss
 from tallystick.integrity.missing_events import MissingEvents, find_and_save
@@ -118,12 +118,25 @@ def test_the_integrity_check_finds_nothing_wrong_with_what_is_lost(spine: Spine,
     assert (found.found, found.expired) == (0, 0)
 
 
+def test_differences_are_looked_at_again_once_the_loss_is_accepted(spine: Spine, start_round: Any) -> None:
+    scope, now = organization(spine), clock.now_us()
+    spine.lose(scope, [3, 4])
+    assert start_round(spine, scope, now).found == 2
+    accept_loss(spine.database, spine.store, "acme", (0, COUNT))
+    spine.sequencer.tick([])
+    spine.ship()
+    again = start_round(spine, scope, now + 3600 * SECOND_US)
+    assert (again.found, again.repaired) == (0, 2)
+
+
 def test_the_integrity_check_reports_a_loss_that_only_the_control_database_claims(
     spine: Spine, acme: Scope, start_round: Any
 ) -> None:
     record = spine.indexes(acme.org_id)[-1]
     spine.lose(acme, [record])
     assert start_round(spine, acme, clock.now_us()).found == 5
+    # The failure waits in the outbox now, with the number that the record of the loss had there.
+    assert start_round(spine, acme, clock.now_us() + 2 * DAY_US).found == 5
 
 
 def test_the_record_of_a_loss_never_expires(spine: Spine, acme: Scope) -> None:

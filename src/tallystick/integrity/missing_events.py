@@ -15,6 +15,7 @@ from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import SECOND_US
 from tallystick.database.engine import Database
+from tallystick.integrity import rounds
 from tallystick.integrity.damaged_parts import count_damaged, note_damaged
 from tallystick.integrity.explained_gaps import ExplainedGaps
 from tallystick.integrity.tail_restore import restore_from_tail
@@ -22,7 +23,7 @@ from tallystick.journal import lost_events, missing_ranges, set_aside
 from tallystick.journal.missing_ranges import MAX_RANGES, RESTORE_COMMAND, IndexGap
 from tallystick.ledger import log as ledger_log
 from tallystick.ledger.tables import logs
-from tallystick.query.scope import Scope
+from tallystick.query.scope import TALLYSTICK, Scope
 from tallystick.retention.index_set import IndexSet, Range
 from tallystick.retention.tables import prunings
 from tallystick.store.copied_columns import count_by_block, indexes_held
@@ -190,6 +191,10 @@ def _save(database: Database, org_id: UUID, gaps: list[IndexGap], *, by: str) ->
     with database.write() as connection:
         organizations.lock_row(connection, org_id)
         has_changed = missing_ranges.replace_missing(connection, org_id, gaps, now=clock.now_us(), by=by)
+        last = rounds.round_state(connection, org_id).last
+        if has_changed and last is not None and last.found:
+            # The differences may be gone, and the page would show them until tomorrow.
+            rounds.request_round(connection, org_id, TALLYSTICK)
     if has_changed:
         events = sum(gap.events for gap in gaps)
         line = {"org_id": str(org_id), "events": events, "ranges": [(gap.first, gap.last) for gap in gaps[:10]]}
