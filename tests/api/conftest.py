@@ -11,9 +11,9 @@ from tests.fixtures.servers import Server, Starter
 
 
 @pytest.fixture(scope="session")
-def running(start_server: Starter) -> Server:
+def running(start_shared_server: Starter) -> Server:
     """The server that the API's tests share."""
-    return start_server(TALLYSTICK_TRUSTED_PROXIES="127.0.0.1/32")
+    return start_shared_server(TALLYSTICK_TRUSTED_PROXIES="127.0.0.1/32")
 
 
 @pytest.fixture(scope="session")

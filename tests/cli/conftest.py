@@ -14,9 +14,9 @@ NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
-def server(start_server: Starter) -> Iterator[Server]:
+def server(start_shared_server: Starter) -> Iterator[Server]:
     """One server for all tests of the command line; they keep apart by their organizations."""
-    running = start_server()
+    running = start_shared_server()
     yield running
     running.stop()
 

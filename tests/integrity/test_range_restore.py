@@ -53,7 +53,7 @@ from tallystick.store.transfer import insert_from
 store = EventStore(sys.argv[1])
 store.open()
 with open(sys.argv[2], "rb") as file:
-    list(insert_from(store, file, "copy"))
+    list(insert_from(store, file, "copy", is_older=False))
 store.close()
 """
 

@@ -11,9 +11,9 @@ from tests.isolation.prepared import Prepared
 
 
 @pytest.fixture(scope="package")
-def town(start_server: Starter) -> Iterator[dict[str, Prepared]]:
+def town(start_shared_server: Starter) -> Iterator[dict[str, Prepared]]:
     """Acme and Beta, and those that tests add."""
-    server = start_server()
+    server = start_shared_server()
     database = Database(f"sqlite:///{server.data_dir / 'tallystick.db'}")
     made = {slug: Prepared(server, database, slug) for slug in ("acme", "beta")}
     for organization in made.values():

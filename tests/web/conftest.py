@@ -56,9 +56,9 @@ class Town:
 
 
 @pytest.fixture(scope="session")
-def town(start_server: Starter) -> Iterator[Town]:
+def town(start_shared_server: Starter) -> Iterator[Town]:
     """Sarah's story, John's routine and the zoo are recorded."""
-    server = start_server()
+    server = start_shared_server()
     people = {"alice@acme.com": "owner", "john@example.com": "member"}
     acme_key = settle(server.data_dir, "acme", "Acme", people)
     other_key = settle(server.data_dir, "other", "Other & Sons", {"charlie@other.example": "owner"})

@@ -32,7 +32,7 @@ COMMANDS = {
     "report": ("report", "Create a compliance report for a period: gaps, controls, questions and their evidence."),
     "review": ("review", "List, show and sign reviews of the audit log."),
     "verify": ("verify", "Verify a bundle or a proof offline, or a running server, with a key that you already have."),
-    "store": ("store", "Check the event store, bring lost events back, or accept another store."),
+    "store": ("store", "Check or rebuild the event store, bring lost events back, or accept another store."),
     "archive": ("archive", "Make archived events searchable again."),
     "backup": ("backup", "Create and restore backups."),
     "restore": ("restore", "Bring everything back from continuous copies, as of any moment that they cover."),

@@ -227,7 +227,7 @@ def _delete_events(
     database: Database, store: EventStore, pruning: Pruning, must_wait: Callable[[Connection], bool]
 ) -> bool:
     gone = index_set.parse_indexes(pruning.indexes)
-    with leases.deleting(database) as may_delete:
+    with leases.deleting(database, must_wait) as may_delete:
         if not may_delete or not tail.remove(database, pruning.org_id, gone, must_wait):
             return False
         expiry.delete_indexes(store, operator_scope(pruning.org_id), gone)

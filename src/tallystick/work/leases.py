@@ -10,7 +10,7 @@ which a rebuilt table of events takes the place of the old one, which besides wa
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
@@ -145,8 +145,10 @@ def deletions_must_wait(connection: Connection, *, now: int | None = None) -> bo
 
 
 @contextmanager
-def deleting(database: Database) -> Iterator[bool]:
+def deleting(database: Database, must_wait: Callable[[Connection], bool] | None = None) -> Iterator[bool]:
     """Hold a lease that says that a deletion has begun; yields False if it must wait.
+
+    `must_wait` says that; by default, `deletions_must_wait` does.
 
     It is held before the others are asked for, so that of a deletion and an exchange of tables at least one waits.
     """
@@ -156,8 +158,8 @@ def deleting(database: Database) -> Iterator[bool]:
         hold(connection, name, holder, now=now_us(), seconds=DELETING_SECONDS)
     try:
         with database.read() as connection:
-            must_wait = deletions_must_wait(connection)
-        yield not must_wait
+            waits = (must_wait or deletions_must_wait)(connection)
+        yield not waits
     finally:
         end(database, name, holder)
 
