@@ -1,7 +1,6 @@
 """Each request has an id, in its answer and in the log; the log says at the start what runs, without secrets."""
 
 import json
-from typing import Any
 
 import httpx
 import pytest
@@ -10,16 +9,6 @@ from tallystick import __version__
 from tests.fixtures.servers import Server, Starter
 
 PROXY = {"X-Request-Id": "proxy-7f3a2b1c", "X-Forwarded-For": "203.0.113.9"}
-
-
-def lines(server: Server, event: str) -> list[dict[str, Any]]:
-    """The lines of the server's log with this event."""
-    text = server.log.read_text()
-    return [line for line in map(json.loads, filter(_is_json, text.splitlines())) if line["event"] == event]
-
-
-def _is_json(line: str) -> bool:
-    return line.startswith("{")
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +28,7 @@ def test_every_answer_has_an_id_of_its_own(logging_server, path):
 
 def test_the_access_log_has_the_id_and_neither_query_nor_token(logging_server):
     answer = httpx.get(f"{logging_server.url}/v1/audit-logs?q=jane%40example.com")
-    (line,) = [
-        one for one in lines(logging_server, "request_served") if one["request_id"] == answer.headers["x-request-id"]
-    ]
+    line = logging_server.log_line("request_served", request_id=answer.headers["x-request-id"])
     assert (line["method"], line["route"], line["status"], line["address"]) == (
         "GET",
         "/v1/audit-logs",
@@ -50,7 +37,7 @@ def test_the_access_log_has_the_id_and_neither_query_nor_token(logging_server):
     )
     assert "jane" not in json.dumps(line)
     httpx.get(f"{logging_server.url}/setup/very-secret-token")
-    assert "very-secret-token" not in logging_server.log.read_text()
+    assert "very-secret-token" not in logging_server.complete_log()
 
 
 def test_the_id_of_a_trusted_proxy_is_used_if_it_is_one(logging_server, start_server):
@@ -59,21 +46,19 @@ def test_the_id_of_a_trusted_proxy_is_used_if_it_is_one(logging_server, start_se
     assert strange.headers["x-request-id"].startswith("req_")
     untrusting = start_server()
     assert httpx.get(f"{untrusting.url}/healthz", headers=PROXY).headers["x-request-id"].startswith("req_")
-    assert lines(untrusting, "request_served") == [], "there is no access log unless it is set"
     untrusting.stop()
+    assert untrusting.log_lines("request_served") == [], "there is no access log unless it is set"
 
 
 def test_the_access_log_believes_no_address_in_a_header_that_the_client_wrote_before_that_of_the_proxy(logging_server):
     forwarded = [("X-Forwarded-For", "198.51.100.1"), ("X-Forwarded-For", "203.0.113.9")]
     answer = httpx.get(f"{logging_server.url}/healthz", headers=forwarded)
-    (line,) = [
-        one for one in lines(logging_server, "request_served") if one["request_id"] == answer.headers["x-request-id"]
-    ]
+    line = logging_server.log_line("request_served", request_id=answer.headers["x-request-id"])
     assert line["address"] == "203.0.113.9"
 
 
 def test_the_log_begins_with_version_revision_and_settings_without_secrets(logging_server):
-    (line,) = lines(logging_server, "started")
+    line = logging_server.log_line("started")
     assert line["version"] == __version__
     assert line["revision"].isdigit()
     assert line["settings"]["access_log"] == "on"
