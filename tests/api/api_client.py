@@ -1,7 +1,6 @@
 """An organization as its programs see it: a key, and requests with it."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +18,6 @@ from tests.fixtures.quiet import without_rules
 from tests.fixtures.signed_in import SignedIn
 
 PATH = "/v1/audit-logs"
-PATIENCE_SECONDS = 20.0
 
 Event = dict[str, Any]
 
@@ -140,12 +138,3 @@ def problem(answer: httpx.Response, status: int, code: str) -> Event:
     assert members["type"] == f"/docs#{code}"
     assert members["detail"].endswith((".", "?")), "a detail is a sentence that says what to do"
     return members
-
-
-def eventually(check: Any) -> Any:
-    """What `check` gives as soon as it is true."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := check()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert found, "it did not come true in time"
-    return found

@@ -10,9 +10,10 @@ from tallystick.access.scopes import operator_scope
 from tallystick.clock import now_us, rfc3339
 from tallystick.database.engine import Database
 from tallystick.destinations.approval import approve
-from tests.api.api_client import ApiClient, Operator, event, eventually, plain_client, problem
+from tests.api.api_client import ApiClient, Operator, event, plain_client, problem
 from tests.destinations.receiver import Receiver, open_receiver
 from tests.fixtures.servers import Starter
+from tests.fixtures.waiting import wait_until
 
 RULES, ALERTS, DESTINATIONS = "/v1/alert-rules", "/v1/alerts", "/v1/destinations"
 SCOPES = ("events:read", "events:write", "alerts")
@@ -66,14 +67,14 @@ def test_an_event_becomes_an_alert_and_reaches_a_webhook_within_seconds(alice, o
         approve(connection, operator_scope(alice.org_id), place["id"], None, now=now_us())
     rule = make(alice, name="Broken", destinations=[place["id"]], severity="critical", group_by="resource")
     (recorded,) = alice.record(event("thing.broken", resource={"type": "thing", "name": "press"}))
-    (one,) = eventually(lambda: alerts_of(alice, rule))
+    (one,) = wait_until(lambda: alerts_of(alice, rule))
     assert one["event_ids"] == [recorded["id"]]
     assert (one["group"], one["count"], one["state"], one["severity"]) == ("press", 1, "open", "critical")
-    eventually(lambda: receiver.requests)
+    wait_until(lambda: receiver.requests)
     headers, body = receiver.requests[0]
     said = Webhook(place["secret"]).verify(body.decode(), headers)
     assert headers["webhook-id"] == one["id"] == said["data"]["id"]
-    listed = eventually(
+    listed = wait_until(
         lambda: [one for one in alice.get(f"{DESTINATIONS}/{place['id']}/deliveries").json()["data"] if one["attempts"]]
     )
     assert [attempt["http_status"] for attempt in listed[0]["attempts"]] == [204]
@@ -85,11 +86,11 @@ def test_an_event_becomes_an_alert_and_reaches_a_webhook_within_seconds(alice, o
 def test_it_is_acknowledged_with_a_note_and_the_trail_says_by_whom(alice):
     rule = make(alice, query="action:thing.noted")
     alice.record(event("thing.noted"))
-    (one,) = eventually(lambda: alerts_of(alice, rule))
+    (one,) = wait_until(lambda: alerts_of(alice, rule))
     done = send(alice, "POST", f"{ALERTS}/{one['id']}/acknowledge", {"note": "Seen."}).json()
     assert (done["state"], done["note"]) == ("acknowledged", "Seen.")
     assert one["id"] not in [a["id"] for a in alice.get(ALERTS, state="open").json()["data"]]
-    eventually(lambda: alice.actions(action="audit_log.alert_acknowledged"))
+    wait_until(lambda: alice.actions(action="audit_log.alert_acknowledged"))
 
 
 def test_a_rule_is_shown_in_words_changed_muted_and_deleted(alice):
@@ -205,7 +206,7 @@ def test_nobody_gets_anything_of_another_organization(alice, charlie, operator, 
     rule = make(alice, query="action:thing.secret")
     place = send(alice, "POST", DESTINATIONS, {"kind": "webhook", "settings": {"url": receiver.url}}).json()
     alice.record(event("thing.secret"))
-    (one,) = eventually(lambda: alerts_of(alice, rule))
+    (one,) = wait_until(lambda: alerts_of(alice, rule))
     rule_path, place_path, alert_path = (
         f"{RULES}/{rule['id']}",
         f"{DESTINATIONS}/{place['id']}",

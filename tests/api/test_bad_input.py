@@ -11,7 +11,8 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.api.api_client import PATH, ApiClient, event, eventually, problem
+from tests.api.api_client import PATH, ApiClient, event, problem
+from tests.fixtures.waiting import wait_until
 
 MEGABYTE = 1 << 20
 GOOD = event("bad_input.never")
@@ -20,7 +21,7 @@ GOOD = event("bad_input.never")
 @pytest.fixture(scope="module")
 def sound(lasting: ApiClient) -> ApiClient:
     """An organization whose own first events are recorded, so that its size changes by what tests send alone."""
-    eventually(lambda: lasting.size() == 2)
+    wait_until(lambda: lasting.size() == 2)
     return lasting
 
 

@@ -1,6 +1,5 @@
 """The integrity check and the public log, over HTTP."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,6 +9,7 @@ from tallystick.clock import now_us
 from tallystick.integrity.publish import set_public
 from tallystick.verify.notes import Key, open_checkpoint
 from tests.api.api_client import ApiClient, event, problem
+from tests.fixtures.waiting import wait_until
 
 CHECK = "/v1/ledger/check"
 COUNT = 300
@@ -41,16 +41,11 @@ def test_a_check_that_was_asked_for_runs_now_and_is_recorded(alice):
     asked = alice.http.post(CHECK)
     assert asked.status_code == 202
     assert asked.json()["waiting"] or asked.json()["running"] or asked.json()["last"]
-    deadline = time.monotonic() + 30
-    while (last := alice.get(CHECK).json()["last"]) is None or not last["asked_by"]:
-        assert time.monotonic() < deadline, alice.get(CHECK).json()
-        time.sleep(0.1)
+    last = wait_until(lambda: (found := alice.get(CHECK).json()["last"]) and found["asked_by"] and found)
     assert (last["differences"], last["first_differences"]) == (0, [])
     assert last["done"] == last["entries"] >= COUNT
     for action in ("audit_log.integrity_check_requested", "audit_log.integrity_verified"):
-        while not alice.page(action=action)["data"]:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda action=action: alice.page(action=action)["data"])
 
 
 def test_a_key_without_admin_neither_sees_nor_begins_a_check(alice, operator):

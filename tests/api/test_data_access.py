@@ -1,6 +1,5 @@
 """What reading over the API leaves in the trail: streams at once, pages never as events of their own."""
 
-import time
 from collections import Counter
 
 import pytest
@@ -8,7 +7,8 @@ from sqlalchemy import select
 
 from tallystick.data_access.counts import EXPORTED
 from tallystick.data_access.tables import data_access_counts
-from tests.api.api_client import ApiClient, Operator, event, eventually
+from tests.api.api_client import ApiClient, Operator, event
+from tests.fixtures.waiting import wait_until
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 
@@ -21,7 +21,7 @@ def streams_of(asking: ApiClient) -> list[dict]:
 def test_a_stream_of_the_trail_is_recorded_as_an_export_is(acme: ApiClient, media: str) -> None:
     acme.record(event("project.created"), event("deployment.failed"))
     acme.get(headers={"Accept": media}, action=["project.*", "deployment.*"])
-    [told] = eventually(lambda: streams_of(acme))
+    [told] = wait_until(lambda: streams_of(acme))
     assert told["metadata"]["format"] == media
     assert told["metadata"]["filter"] == {"action": ["project.*", "deployment.*"]}
     assert told["actor"]["type"] == "api_key"
@@ -31,7 +31,7 @@ def test_a_stream_of_the_trail_is_recorded_as_an_export_is(acme: ApiClient, medi
 def test_a_poller_of_streams_does_not_feed_itself(acme: ApiClient) -> None:
     acme.record(event("project.created"))
     acme.get(headers={"Accept": NDJSON})
-    [first] = eventually(lambda: streams_of(acme))
+    [first] = wait_until(lambda: streams_of(acme))
     for _ in range(5):
         # What came since: nothing but the record of its own last stream.
         lines = acme.get(headers={"Accept": NDJSON}, start=first["timestamp"]).text.splitlines()
@@ -55,10 +55,7 @@ def test_pages_and_single_events_are_counted_and_no_events(acme: ApiClient, oper
             rows = connection.execute(select(data_access_counts.c.kind, data_access_counts.c.number).where(mine)).all()
         return Counter({row.kind: row.number for row in rows})
 
-    deadline = time.monotonic() + 30
-    while counted()["requests"] < 14:
-        assert time.monotonic() < deadline, counted()
-        time.sleep(0.2)
+    wait_until(lambda: counted()["requests"] >= 14, detail=counted)
     assert set(counted()) == {"requests"}
 
 
@@ -68,20 +65,18 @@ def test_a_key_that_only_writes_is_not_counted_as_a_reader(operator: Operator, a
         assert writer.post(event("project.created")).status_code == 201
     acme.page()
     mine = data_access_counts.c.org_id == acme.org_id
-    deadline = time.monotonic() + 30
-    while True:
+
+    def readers() -> set[str]:
         with operator.database.read() as connection:
-            readers = set(connection.execute(select(data_access_counts.c.reader_id).where(mine)).scalars())
-        if readers or time.monotonic() > deadline:
-            break
-        time.sleep(0.2)
-    assert len(readers) == 1
+            return set(connection.execute(select(data_access_counts.c.reader_id).where(mine)).scalars())
+
+    assert len(wait_until(readers)) == 1
 
 
 def test_a_live_view_that_begins_at_the_first_event_is_recorded_as_a_stream(acme: ApiClient) -> None:
     acme.record(event("project.created"))
     with acme.live(after=-1, action="project.*"):
-        [told] = eventually(lambda: streams_of(acme))
+        [told] = wait_until(lambda: streams_of(acme))
     assert told["metadata"]["format"] == "text/event-stream"
     assert told["metadata"]["filter"] == {"action": ["project.*"]}
 
@@ -97,5 +92,5 @@ def test_charlie_reads_nothing_of_what_others_read(acme: ApiClient, organization
     charlie = organization()
     acme.record(event("project.created"))
     acme.get(headers={"Accept": CSV})
-    eventually(lambda: streams_of(acme))
+    wait_until(lambda: streams_of(acme))
     assert streams_of(charlie) == []

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tallystick.clock import now_us
-from tests.api.api_client import PATH, Operator, event, eventually, problem
+from tests.api.api_client import PATH, Operator, event, problem
+from tests.fixtures.waiting import wait_until
 
 READING = [
     PATH,
@@ -68,7 +69,7 @@ class TestKey:
 
     def test_one_that_has_expired_is_refused(self, lasting, operator: Operator):
         ended = operator.key(lasting.org_id, expires_at=now_us() + 400_000)
-        eventually(lambda: ended.get().status_code == 401)
+        wait_until(lambda: ended.get().status_code == 401)
         problem(ended.get(), 401, "key_expired")
 
     def test_one_for_a_network_works_from_there_alone_also_behind_a_trusted_proxy(self, lasting, operator: Operator):
@@ -192,7 +193,7 @@ def test_no_answer_is_kept_or_guessed_at_on_the_way(lasting):
 def test_the_key_stands_in_no_answer_and_no_log(lasting, running):
     answers = [lasting.get(user=lasting.key), lasting.get(key=lasting.key), lasting.get(f"/{lasting.key}")]
     assert [answer.status_code for answer in answers] == [200, 400, 404]
-    assert lasting.key not in running.log.read_text()
+    assert lasting.key not in running.complete_log()
 
 
 def test_http_pipelining_answers_in_order(running, lasting):

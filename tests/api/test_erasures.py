@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from tests.api.api_client import PATH, ApiClient, event, eventually, problem
+from tests.api.api_client import PATH, ApiClient, event, problem
 from tests.fixtures.signed_in import SignedIn
+from tests.fixtures.waiting import wait_until
 
 ERASURES = "/v1/erasures"
 SUBJECT = {"subject": {"email": "sarah@acme.com"}, "reason": "Request 17"}
@@ -65,7 +66,7 @@ def test_an_erasure_that_a_key_requests_is_confirmed_by_two_people_and_done(alic
     problem(alice.http.post(f"{here}/cancel"), 409, "erasure_over")
 
     path = f"{PATH}/{recorded['id']}"
-    whole = eventually(lambda: alice.get(path).json() if "erased" in alice.get(path).json() else None)
+    whole = wait_until(lambda: alice.get(path).json() if "erased" in alice.get(path).json() else None)
     assert (whole["erased"], whole["actor"], whole["description"]) == (["who"], {}, "kept")
     assert [(one["parts"], one["reason"]) for one in whole["erased_by"]] == [(["who"], "Request 17")]
     assert whole["erased_by"][0]["index"] > whole["index"]
@@ -73,7 +74,7 @@ def test_an_erasure_that_a_key_requests_is_confirmed_by_two_people_and_done(alic
     proof = alice.get(f"{path}/proof", headers={"Accept": "application/json"}).json()
     assert (proof["event"]["who"], set(proof["event"]["commitments"])) == (None, {"who"})
     assert "sarah" not in alice.get(headers={"Accept": "text/csv"}).text.lower()
-    eventually(lambda: alice.get(here).json()["subject"] is None)
+    wait_until(lambda: alice.get(here).json()["subject"] is None)
     assert "sarah" not in alice.get(ERASURES).text.lower()
     assert alice.actions(action="audit_log.erasure_*") == [
         "audit_log.erasure_confirmed", "audit_log.erasure_confirmed", "audit_log.erasure_requested",

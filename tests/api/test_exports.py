@@ -4,12 +4,12 @@ import csv
 import hashlib
 import io
 import json
-import time
 from base64 import b64encode
 
 import pytest
 
 from tests.api.api_client import ApiClient, event, plain_client, problem
+from tests.fixtures.waiting import wait_until
 
 EXPORTS = "/v1/exports"
 
@@ -37,12 +37,9 @@ def finished(asking: ApiClient, kind: str = "csv", **given):
 
 def until_finished(asking: ApiClient, answer):
     assert answer.status_code == 202, answer.text
-    one, deadline = answer.json(), time.monotonic() + 20
-    while one["status"] in ("queued", "running"):
-        assert time.monotonic() < deadline, one
-        time.sleep(0.05)
-        one = asking.get(f"{EXPORTS}/{one['id']}").json()
-    return one
+    path = f"{EXPORTS}/{answer.json()['id']}"
+    wait_until(lambda: asking.get(path).json()["status"] not in ("queued", "running"))
+    return asking.get(path).json()
 
 
 def test_an_export_is_asked_for_made_and_taken(alice):
@@ -93,13 +90,8 @@ def test_columns_and_dialect_are_for_csv_and_known(body, field, charlie):
 def test_the_trail_says_who_asked_and_who_took(alice):
     one = finished(alice, "ndjson")
     alice.get(f"{EXPORTS}/{one['id']}/download")
-    deadline = time.monotonic() + 10
-    while True:
-        found = {e["action"]: e for e in alice.page(q=f"resource:{one['id']}")["data"]}
-        if len(found) == 2:
-            break
-        assert time.monotonic() < deadline, found
-        time.sleep(0.1)
+    told = wait_until(lambda: len(events := alice.page(q=f"resource:{one['id']}")["data"]) >= 2 and events)
+    found = {e["action"]: e for e in told}
     assert found["audit_log.exported"]["metadata"]["sha256"] == one["sha256"]
     assert found["audit_log.export_downloaded"]["actor"]["type"] == "api_key"
 

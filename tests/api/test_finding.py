@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.api_client import PATH, ApiClient, event, eventually, problem
+from tests.api.api_client import PATH, ApiClient, event, problem
+from tests.fixtures.waiting import wait_until
 
 MINUTE = timedelta(minutes=1)
 NOON = datetime(2024, 1, 15, 12, tzinfo=UTC)
@@ -292,8 +293,8 @@ class TestWholeResult:
                 return answer.status_code == 200
 
         # Six times as many as may run at once; the server may take a moment to see that one has gone.
-        assert all(eventually(begun_and_left) for _ in range(12))
-        assert eventually(lambda: acme.get(headers={"Accept": "text/csv"}).status_code == 200)
+        assert all(wait_until(begun_and_left) for _ in range(12))
+        wait_until(lambda: acme.get(headers={"Accept": "text/csv"}).status_code == 200)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tallystick.live.hub import MOST_VIEWERS
-from tests.api.api_client import PATH, event, eventually, plain_client, problem
+from tests.api.api_client import PATH, event, plain_client, problem
+from tests.fixtures.waiting import wait_until
 
 
 def events(view: Any, count: int) -> list[dict[str, Any]]:
@@ -87,7 +88,7 @@ def test_between_the_list_and_the_live_view_nothing_is_missing_or_double(acme):
                 followed = [one["id"] for one in events(view, 40)]
             everything = listed + followed
             assert len(set(everything)) == len(everything)
-            eventually(lambda: len(sent) >= len(everything))  # noqa: B023
+            wait_until(lambda: len(sent) >= len(everything))  # noqa: B023
             assert set(everything) == set(sent[: len(everything)])
     finally:
         stop.set()
@@ -143,7 +144,7 @@ def test_views_that_are_left_are_counted_out(acme):
     for _ in range(10):
         with acme.live() as view:
             next(view)
-    eventually(lambda: viewers() <= before)
+    wait_until(lambda: viewers() <= before)
 
 
 def test_a_view_too_many_of_one_key_is_refused_before_it_begins(acme):
@@ -154,7 +155,7 @@ def test_a_view_too_many_of_one_key_is_refused_before_it_begins(acme):
         refused = acme.http.get(f"{PATH}/live")
         problem(refused, 429, "too_many_viewers")
         assert int(refused.headers["Retry-After"]) >= 1
-    eventually(lambda: _is_admitted(acme))
+    wait_until(lambda: _is_admitted(acme))
 
 
 def _is_admitted(acme) -> bool:

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from tallystick.database.engine import Database
-from tests.api.api_client import PATH, Operator, event, eventually, problem
+from tests.api.api_client import PATH, Operator, event, problem
 from tests.fixtures.servers import Server, Starter
+from tests.fixtures.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_a_live_view_shows_what_is_recorded_all_the_same(making):
 
 def test_a_key_that_asks_too_often_is_told_when_to_come_back(making):
     asking, other = making.organization(), making.organization()
-    answer = eventually(lambda: next((one for _ in range(20) if (one := asking.get(limit=0)).status_code == 429), None))
+    answer = wait_until(lambda: next((one for _ in range(20) if (one := asking.get(limit=0)).status_code == 429), None))
     problem(answer, 429, "rate_limited")
     assert int(answer.headers["retry-after"]) >= 1
     assert other.get(limit=0).status_code == 400, "the limit is each key's own"

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import zstandard
 
-from tests.api.api_client import PATH, ApiClient, event, eventually, plain_client, problem
+from tests.api.api_client import PATH, ApiClient, event, plain_client, problem
+from tests.fixtures.waiting import wait_until
 
 STORY = {
     "action": "deployment.failed",
@@ -171,6 +172,6 @@ def test_many_clients_at_once_each_get_their_own_events(acme: ApiClient, running
         sent = list(pool.map(send, range(24)))
     everything = {one for ids in sent for one in ids}
     assert len(everything) == 24 * 20
-    assert eventually(lambda: acme.page(action="crowd.done", count="exact", limit=1)["total"] == 24 * 20)
+    wait_until(lambda: acme.page(action="crowd.done", count="exact", limit=1)["total"] == 24 * 20)
     indexes = sorted(one["index"] for one in acme.page(limit=1000)["data"])
     assert indexes == list(range(len(indexes)))

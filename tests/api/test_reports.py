@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import time
 
 import pytest
 
 from tests.api.api_client import ApiClient, event, plain_client, problem
+from tests.fixtures.waiting import wait_until
 
 REPORTS, REVIEWS, REMINDER = "/v1/reports", "/v1/reviews", "/v1/review-reminder"
 PERIOD = {"start": "2024-01-01", "end": "2024-01-31"}
@@ -34,11 +34,9 @@ def post(asking: ApiClient, path: str, **content):
 def finished(asking: ApiClient, framework: str = "soc2"):
     answer = post(asking, REPORTS, framework=framework, **PERIOD)
     assert answer.status_code == 202, answer.text
-    one, deadline = answer.json(), time.monotonic() + 60
-    while one["status"] in ("queued", "running"):
-        assert time.monotonic() < deadline, one
-        time.sleep(0.05)
-        one = asking.get(f"{REPORTS}/{one['id']}").json()
+    path = f"{REPORTS}/{answer.json()['id']}"
+    wait_until(lambda: asking.get(path).json()["status"] not in ("queued", "running"))
+    one = asking.get(path).json()
     assert one["status"] == "completed", one
     return one
 
@@ -64,10 +62,9 @@ def test_the_pdf_is_one_and_the_evidence_is_an_export(alice, report):
     asked = alice.http.post(f"{REPORTS}/{report['id']}/evidence")
     assert asked.status_code == 202
     assert asked.json()["format"] == "evidence"
-    deadline = time.monotonic() + 30
-    while (one := alice.get(f"/v1/exports/{asked.json()['id']}").json())["status"] in ("queued", "running"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    path = f"/v1/exports/{asked.json()['id']}"
+    wait_until(lambda: alice.get(path).json()["status"] not in ("queued", "running"))
+    one = alice.get(path).json()
     assert (one["status"], one["rows"] >= 13) == ("completed", True)
 
 
@@ -112,10 +109,7 @@ def test_a_key_signs_a_review_at_once_and_the_trail_says_so(alice):
     assert made["signed_by"]["type"] == "api_key"
     content = alice.get(f"{REVIEWS}/{made['id']}/content").content
     assert hashlib.sha256(content).hexdigest() == made["sha256"]
-    deadline = time.monotonic() + 10
-    while not (told := alice.page(q=f"action:audit_log.review_signed resource:{made['id']}")["data"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    told = wait_until(lambda: alice.page(q=f"action:audit_log.review_signed resource:{made['id']}")["data"])
     assert told[0]["metadata"]["sha256"] == made["sha256"]
     problem(post(alice, f"{REVIEWS}/{made['id']}/sign", conclusion="Again."), 409, "review_over")
 

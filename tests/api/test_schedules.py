@@ -9,9 +9,10 @@ from tallystick.access.scopes import operator_scope
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.schedules import changes
-from tests.api.api_client import ApiClient, Operator, event, eventually, plain_client, problem
+from tests.api.api_client import ApiClient, Operator, event, plain_client, problem
 from tests.destinations.mail_server import Mailbox, open_mailbox
 from tests.fixtures.servers import Starter
+from tests.fixtures.waiting import wait_until
 from tests.schedules.schedule_driver import attached, indexes, mail_of, text_of
 
 SCHEDULES = "/v1/export-schedules"
@@ -93,7 +94,7 @@ def test_it_is_run_now_and_the_mail_holds_what_is_new_each_event_once(alice, mai
         answer = send(alice, "POST", f"/{one['id']}/run")
         assert answer.status_code == 202, answer.text
         assert answer.json()["last_run"]["status"] == "running"
-        last = eventually(
+        last = wait_until(
             lambda: (run := alice.get(f"{SCHEDULES}/{one['id']}").json()["last_run"])["status"] != "running" and run
         )
         assert last["status"] == "delivered", last
@@ -106,7 +107,7 @@ def test_it_is_run_now_and_the_mail_holds_what_is_new_each_event_once(alice, mai
 def test_a_file_can_go_to_the_directory_of_the_operator(alice, folder):
     one = make(alice, recipients=[], to_directory=True, format="csv")
     send(alice, "POST", f"/{one['id']}/run")
-    (file,) = eventually(lambda: list(folder.rglob(f"{one['id']}/*.csv")))
+    (file,) = wait_until(lambda: list(folder.rglob(f"{one['id']}/*.csv")))
     assert file.read_text().startswith("timestamp,user_email")
 
 
@@ -115,7 +116,7 @@ def test_who_wants_no_more_says_so_with_one_click(alice, mailbox, operator):
     approve(operator, alice, one)
     mailbox[0].messages.clear()
     send(alice, "POST", f"/{one['id']}/run")
-    message = mail_of(eventually(lambda: mailbox[0].messages)[0][1])
+    message = mail_of(wait_until(lambda: mailbox[0].messages)[0][1])
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     path = message["List-Unsubscribe"].strip("<>").split("/", 3)[3]
     assert path in text_of(message)
@@ -127,7 +128,7 @@ def test_who_wants_no_more_says_so_with_one_click(alice, mailbox, operator):
     after = alice.get(f"{SCHEDULES}/{one['id']}").json()
     assert (after["recipients"], after["recipient_states"][0]["status"]) == ([], "unsubscribed")
     assert "Unsubscribed" in anybody.get(f"/{path}").text
-    told = eventually(lambda: alice.page(action="audit_log.schedule_unsubscribed", resource="Tired")["data"])
+    told = wait_until(lambda: alice.page(action="audit_log.schedule_unsubscribed", resource="Tired")["data"])
     assert told[0]["metadata"]["recipient"] == OUTSIDER
     problem(send(alice, "PATCH", f"/{one['id']}", recipients=[OUTSIDER]), 400, "bad_schedule")
 
@@ -142,7 +143,7 @@ def test_strangers_get_nothing_before_an_owner_consents(alice, operator):
     approve(operator, alice, one)
     agreed = alice.get(f"{SCHEDULES}/{one['id']}").json()
     assert agreed["recipient_states"] == [{"address": OUTSIDER, "status": "active"}]
-    told = eventually(lambda: alice.page(action="audit_log.schedule_consented", resource=one["id"])["data"])
+    told = wait_until(lambda: alice.page(action="audit_log.schedule_consented", resource=one["id"])["data"])
     assert told[0]["metadata"]["recipients"] == [OUTSIDER]
 
 
@@ -153,7 +154,7 @@ def test_it_is_changed_paused_resumed_and_deleted_and_the_trail_says_so(alice):
     assert send(alice, "PATCH", f"/{one['id']}", enabled=True).json()["next_run_at"] is not None
     assert alice.http.delete(f"{SCHEDULES}/{one['id']}").status_code == 204
     problem(alice.get(f"{SCHEDULES}/{one['id']}"), 404, "no_schedule")
-    found = eventually(
+    found = wait_until(
         lambda: len(found := alice.page(resource=one["id"], action="audit_log.schedule_*")["data"]) == 4 and found
     )
     assert [e["action"].partition("_log.schedule_")[2] for e in found] == ["deleted", "updated", "updated", "created"]

@@ -6,7 +6,6 @@ import shutil
 import sqlite3
 import stat
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from tallystick.settings import Settings
 from tallystick.store.events import EventStore
 from tests.backup.backup_driver import Recording, key_line, killed_at, settings_of, trail, verifies
 from tests.chaos.test_kill import rows_by_another_process
+from tests.fixtures.waiting import wait_until
 
 
 def unseen(what: str, done: int, total: int) -> None:
@@ -104,8 +104,7 @@ def revived(original):
     point = "tallystick.store.transfer:rows_of:1"
     with ThreadPoolExecutor(1) as beside:
         dying = beside.submit(killed_at, server, point, *server.arguments())
-        while not is_locked(server.data_dir):
-            time.sleep(0.05)
+        wait_until(lambda: is_locked(server.data_dir))
         said = server.command("backup", "create", str(target), check=False)
         dying.result()
     left = target.exists()
@@ -145,15 +144,14 @@ def test_a_restore_that_was_killed_keeps_the_server_away_and_is_begun_again(orig
     assert held == [manifest["events"]] * 2
     other.start()
     assert trail(other, original.key) == original.answered
-    deadline = time.monotonic() + 60
     with other.client(original.key) as client:
-        while time.monotonic() < deadline:
+
+        def is_erased() -> bool:
             page = client.get("/v1/audit-logs", params={"order": "recorded", "limit": 50}).json()
             (event,) = [one for one in page["data"] if one["index"] == index]
-            if "metadata" not in event:
-                break
-            time.sleep(0.2)
-    assert "metadata" not in event
+            return "metadata" not in event
+
+        wait_until(is_erased)
     assert verifies(other, original.key, monkeypatch)
     other.stop()
 
@@ -234,8 +232,7 @@ def test_an_older_copy_freezes_the_log_until_it_goes_on_under_a_new_name(origina
     lost.answered = dict(original.answered)
     last = lost.once(50)[-1]
     with server.client(key) as client:
-        while int(client.get("/v1/ledger/checkpoint").text.splitlines()[1]) <= last:
-            time.sleep(0.1)
+        wait_until(lambda: int(client.get("/v1/ledger/checkpoint").text.splitlines()[1]) > last)
     server.stop()
     told = server.command("backup", "restore", str(original.stopped), "--replace").stdout
     assert "Missing: acme:" in told

@@ -1,7 +1,6 @@
 """A power cut in the middle of an export: it is begun again, and no half file is ever offered."""
 
 import hashlib
-import time
 from pathlib import Path
 
 import httpx
@@ -9,6 +8,7 @@ import pytest
 
 from tests.fixtures.servers import Server, Starter
 from tests.fixtures.sizes import size
+from tests.fixtures.waiting import wait_until
 
 EVENTS = 20_000
 BATCH = 1000
@@ -38,18 +38,13 @@ def test_an_export_survives_kills_and_is_whole(start_server: Starter, tmp_path: 
             assert client.post("/v1/audit-logs", json={"events": events}, params=wait).status_code == 201
         public_id = client.post("/v1/exports", json={"format": "pdf", "filter": {}}).json()["id"]
         for _ in range(KILLS):
-            deadline = time.monotonic() + 30
-            while not half_files(server) and state(client, public_id)["status"] != "completed":
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            wait_until(lambda: half_files(server) or state(client, public_id)["status"] == "completed")
             assert state(client, public_id)["sha256"] is None, "too few events: it was finished before the kill"
             assert client.get(f"/v1/exports/{public_id}/download").status_code == 409
             server.kill()
             server.start()
-        deadline = time.monotonic() + 120
-        while (one := state(client, public_id))["status"] in ("queued", "running"):
-            assert time.monotonic() < deadline, one
-            time.sleep(0.1)
+        wait_until(lambda: state(client, public_id)["status"] not in ("queued", "running"), 120)
+        one = state(client, public_id)
         assert one["status"] == "completed", one
         file = client.get(f"/v1/exports/{public_id}/download")
         assert file.content.startswith(b"%PDF")

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,11 +107,3 @@ class Member:
         with self.server.client(self.key) as client:
             found = client.get("/v1/audit-logs", params={"count": "exact", "limit": 1} | filters).json()
         return int(found["total"])
-
-
-def wait_for(happened: Callable[[], bool], seconds: float = 20) -> None:
-    """Return as soon as it happened; an assertion that names the time otherwise."""
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, f"did not happen within {seconds} s"
-        time.sleep(0.05)

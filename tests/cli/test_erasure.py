@@ -2,8 +2,9 @@
 
 import json
 
-from tests.cli.running import Done, Member, run_here, wait_for
+from tests.cli.running import Done, Member, run_here
 from tests.fixtures.signed_in import SignedIn
+from tests.fixtures.waiting import wait_until
 
 REASON = "Request 17"
 
@@ -18,7 +19,7 @@ def request_by(member: Member, person: SignedIn, reason: str = REASON) -> str:
     assert person.post("/retention/erasures", email="sarah@acme.com", reason=reason).status_code == 303
     with member.server.client(member.new_key("admin", "events:read")) as http:
         asked: str = http.get("/v1/erasures").json()["data"][0]["id"]
-        wait_for(lambda: http.get(f"/v1/erasures/{asked}").json()["state"] == "ready")
+        wait_until(lambda: http.get(f"/v1/erasures/{asked}").json()["state"] == "ready")
     return asked
 
 
@@ -30,7 +31,7 @@ def test_the_operator_confirms_what_the_only_owner_requested_and_the_trail_says_
     for fact in (asked, "ready", person.member.email, REASON, "sarah@acme.com", "1 events lose data"):
         assert fact in said
     assert json.loads(operator(member, "confirm", asked, "--json").stdout)["confirmed_by"] == "operator"
-    wait_for(lambda: member.total(action="audit_log.subject_erased") == 1)
+    wait_until(lambda: member.total(action="audit_log.subject_erased") == 1)
     with member.server.client(member.key) as http:
         (confirmed,) = http.get("/v1/audit-logs", params={"action": "audit_log.erasure_confirmed"}).json()["data"]
     assert (confirmed["actor"]["id"], confirmed["context"]["source"]) == ("operator", "cli")

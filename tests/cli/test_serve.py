@@ -1,13 +1,11 @@
 """`tallystick serve`: starting, stopping, and what stands in its way."""
 
-import re
 import time
 from dataclasses import dataclass
 
 import httpx
 import pytest
 
-from tests.cli.running import wait_for
 from tests.fixtures.network import find_free_port
 from tests.fixtures.servers import Server, Starter
 
@@ -17,7 +15,6 @@ class Lives:
     """A server that ran twice and still runs: what it said each time, and how its first life ended."""
 
     server: Server
-    first_words: str
     link_status: int
     exit_status: int
     seconds_to_end: float
@@ -27,10 +24,7 @@ class Lives:
 @pytest.fixture(scope="module")
 def lives(start_server: Starter) -> Lives:
     server = start_server()
-    wait_for(lambda: "is listening" in server.log.read_text())  # it answers a moment before it speaks
-    first_words = server.log.read_text()
-    link = re.search(r"http://127\.0\.0\.1:\d+/set-up/\S+", first_words)
-    assert link is not None, first_words
+    link = server.wait_for_output(r"http://127\.0\.0\.1:\d+/set-up/\S+$")  # it answers a moment before it speaks
     link_status = httpx.get(link[0]).status_code
     key = server.key(server.organization("acme"))
     with server.client(key) as client, client.stream("GET", "/v1/audit-logs/live"):
@@ -39,8 +33,8 @@ def lives(start_server: Starter) -> Lives:
         seconds = time.monotonic() - began
     server.log.write_text("")
     server.start()
-    wait_for(lambda: "is listening" in server.log.read_text())
-    return Lives(server, first_words, link_status, exit_status, seconds, server.log.read_text())
+    server.wait_for_output("is listening")
+    return Lives(server, link_status, exit_status, seconds, server.complete_log())
 
 
 def test_a_first_start_prints_a_link_that_works_for_the_first_owner(lives: Lives) -> None:

@@ -11,9 +11,10 @@ import pytest
 
 from tallystick.cli.client import stream_lines
 from tallystick.cli.tail import parse_event_stream
-from tests.cli.running import Member, wait_for
+from tests.cli.running import Member
 from tests.cli.wire import Wire
 from tests.fixtures.servers import COMMAND
+from tests.fixtures.waiting import wait_until
 
 Event = dict[str, Any]
 
@@ -61,16 +62,16 @@ def steps(first: int, last: int) -> list[Event]:
 def test_the_last_events_come_first_then_new_ones(member: Member, start_tail: Callable[..., Tail]) -> None:
     member.record(*steps(0, 5))
     tail = start_tail(member, "step", "--lines", "2")
-    wait_for(lambda: len(tail.events()) == 2)
+    wait_until(lambda: len(tail.events()) == 2)
     member.record(*steps(5, 7))
-    wait_for(lambda: len(tail.events()) == 4)
+    wait_until(lambda: len(tail.events()) == 4)
     assert tail.actions() == ["step.n3", "step.n4", "step.n5", "step.n6"]
 
 
 def test_only_events_that_match_are_shown(member: Member, start_tail: Callable[..., Tail]) -> None:
     member.record({"action": "wanted.first"}, {"action": "other.first"})
     tail = start_tail(member, "action:wanted.*", "--limit", "2")
-    wait_for(lambda: len(tail.events()) == 1)
+    wait_until(lambda: len(tail.events()) == 1)
     member.record({"action": "other.second"}, {"action": "wanted.second"})
     assert tail.process.wait(20) == 0
     assert tail.actions() == ["wanted.first", "wanted.second"]
@@ -81,14 +82,14 @@ def test_a_broken_connection_loses_and_doubles_nothing(member: Member, start_tai
     member.url = wire.url
     member.record(*steps(0, 1))
     tail = start_tail(member, "step")
-    wait_for(lambda: len(tail.events()) == 1)
+    wait_until(lambda: len(tail.events()) == 1)
     for cut in range(3):
         before = wire.connections
         wire.cut()
         member.record(*steps(1 + 10 * cut, 6 + 10 * cut))
-        wait_for(lambda seen=before: wire.connections > seen)  # type: ignore[misc]
+        wait_until(lambda seen=before: wire.connections > seen)  # type: ignore[misc]
         member.record(*steps(6 + 10 * cut, 11 + 10 * cut))
-    wait_for(lambda: len(tail.events()) >= 31)
+    wait_until(lambda: len(tail.events()) >= 31)
     wire.close()
     assert tail.actions() == [f"step.n{number}" for number in range(31)]
 
@@ -100,9 +101,9 @@ def test_a_line_break_in_a_name_ends_no_message(
     name = f'prod{separator}{separator}event: event{separator}data: {{"index": 9}}'
     member.record(*steps(0, 1))
     tail = start_tail(member, "step")
-    wait_for(lambda: len(tail.events()) == 1)
+    wait_until(lambda: len(tail.events()) == 1)
     member.record({"action": "step.n1", "resource": {"type": "project", "name": name}}, *steps(2, 3))
-    wait_for(lambda: len(tail.events()) == 3)
+    wait_until(lambda: len(tail.events()) == 3)
     assert tail.events()[1]["resource"]["name"] == name
     assert separator not in tail.text()
 
@@ -115,7 +116,7 @@ def test_the_lines_of_a_stream_end_at_lf_and_crlf_alone() -> None:
 def test_an_interrupt_ends_it_quietly(member: Member, start_tail: Callable[..., Tail]) -> None:
     member.record(*steps(0, 1))
     tail = start_tail(member)
-    wait_for(lambda: bool(tail.events()))
+    wait_until(lambda: bool(tail.events()))
     tail.process.send_signal(signal.SIGINT)
     assert tail.process.wait(20) == 0
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.cli.running import wait_for
 from tests.fixtures.servers import COMMAND, Server
+from tests.fixtures.waiting import wait_until
 
 FILLED = re.compile(r"Added ([\d,]+) events")
 
@@ -33,7 +33,7 @@ class Demo(Server):
 
     def filled(self) -> int:
         """Wait until it says that everything is loaded; how many events were new."""
-        wait_for(lambda: FILLED.search(self.said()) is not None or self._ended(), 60)
+        wait_until(lambda: FILLED.search(self.said()) is not None or self._ended(), 60)
         match = FILLED.search(self.said())
         assert match is not None, self.said()
         return int(match[1].replace(",", ""))
@@ -56,7 +56,7 @@ class Demo(Server):
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo with its first load behind it."""
     server = Demo(tmp_path_factory.mktemp("demo")).start()
-    wait_for(lambda: "is ready at" in server.said(), 60)
+    wait_until(lambda: "is ready at" in server.said(), 60)
     server.first_answer = httpx.get(f"{server.url}/healthz").status_code
     server.filled()
     yield server
@@ -71,7 +71,7 @@ def test_its_rules_watch_the_last_days_and_not_the_past(demo: Demo) -> None:
     with demo.client(demo.printed("API key")) as client:
         rules = client.get("/v1/alert-rules").json()["data"]
         assert sorted(one["name"] for one in rules) == ["Deployment Failed", "Failed sign-ins"]
-        wait_for(lambda: bool(client.get("/v1/alerts").json()["data"]))  # Sarah's deployment, an hour ago
+        wait_until(lambda: bool(client.get("/v1/alerts").json()["data"]))  # Sarah's deployment, an hour ago
         assert client.get("/v1/alerts", params={"limit": 1000}).json()["data"][-1]["first_event"] > "2025"
 
 

@@ -10,9 +10,9 @@ from tallystick.destinations.delivery_queue import AttemptOutcome, DeliveryResul
 from tallystick.destinations.delivery_worker import DeliveryWorker
 from tallystick.destinations.message_queue import CLAIM_SECONDS, MessageQueue
 from tallystick.destinations.tables import deliveries as deliveries_table
-from tests.api.api_client import eventually
 from tests.destinations.destination_driver import HOUR, DeliveryDriver
 from tests.destinations.receiver import open_receiver
+from tests.fixtures.waiting import wait_until
 
 
 def test_two_workers_send_it_once_and_one_that_died_is_followed(at, receiver):
@@ -124,9 +124,7 @@ def test_the_slow_destinations_of_one_organization_hold_up_no_other(at, receiver
         other.put(other.make(quick.url))
         at.now = other.now
         at.worker.step(at.now)  # one process sends for all
-        assert eventually(
-            lambda: len(quick.requests) == 1 and len(receiver.requests) >= MessageQueue.max_of_organization
-        )
+        wait_until(lambda: len(quick.requests) == 1 and len(receiver.requests) >= MessageQueue.max_of_organization)
         assert len(receiver.requests) == MessageQueue.max_of_organization
         other.worker.close()
     receiver.wait = 0

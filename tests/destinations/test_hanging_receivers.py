@@ -17,10 +17,10 @@ from tallystick.destinations.message_queue import MessageQueue
 from tallystick.destinations.smtp import EmailNotSent, parse_mail_server, send_email
 from tallystick.destinations.tables import mails
 from tallystick.ids import new_uuid
-from tests.api.api_client import eventually
 from tests.destinations.destination_driver import DeliveryDriver, owner_of
 from tests.destinations.hanging_server import open_hanging
 from tests.destinations.mail_server import open_mailbox
+from tests.fixtures.waiting import wait_until
 
 EMAIL = Email("Subject", "text", "<p>text</p>")
 SENDER, OWNER = "audit@example.com", "maya@acme.com"
@@ -84,10 +84,10 @@ def test_while_the_mail_server_hangs_webhooks_go_on(sqlite_spine, receiver, way)
         other = DeliveryDriver(sqlite_spine, slug="other")
         made = other.make(receiver.url)
         with running(email_worker, at.worker):
-            assert eventually(lambda: hanging.accepted)
+            wait_until(lambda: hanging.accepted)
             other.put(made)
             at.worker.wake()
-            assert eventually(lambda: receiver.requests)
+            wait_until(lambda: receiver.requests)
 
 
 def test_alerts_by_mail_of_many_organizations_leave_places_for_webhooks(sqlite_spine, receiver):
@@ -104,11 +104,11 @@ def test_alerts_by_mail_of_many_organizations_leave_places_for_webhooks(sqlite_s
                     )
                 slow.put(made)
         with running(at.worker):
-            assert eventually(lambda: len(hanging.accepted) == MessageQueue.max_of_channel)
+            wait_until(lambda: len(hanging.accepted) == MessageQueue.max_of_channel)
             other = DeliveryDriver(sqlite_spine, slug="other")
             other.put(other.make(receiver.url))
             at.worker.wake()
-            assert eventually(lambda: receiver.requests)
+            wait_until(lambda: receiver.requests)
 
 
 def test_ten_hanging_webhooks_of_one_organization_leave_places_for_the_others(sqlite_spine, receiver):
@@ -117,12 +117,12 @@ def test_ten_hanging_webhooks_of_one_organization_leave_places_for_the_others(sq
         for _ in range(10):
             at.put(at.make(f"http://127.0.0.1:{hanging.port}/"))
         with running(at.worker):
-            assert eventually(lambda: len(hanging.accepted) == MessageQueue.max_of_organization)
+            wait_until(lambda: len(hanging.accepted) == MessageQueue.max_of_organization)
             for number in range(3):
                 other = DeliveryDriver(sqlite_spine, slug=f"other{number}")
                 other.put(other.make(receiver.url), f"alr_{number}")
             at.worker.wake()
-            assert eventually(lambda: len(receiver.requests) == 3)
+            wait_until(lambda: len(receiver.requests) == 3)
             assert len(hanging.accepted) == MessageQueue.max_of_organization
 
 
@@ -133,7 +133,7 @@ def test_a_stop_does_not_wait_for_a_webhook_that_hangs(sqlite_spine, answers):
         made = at.make(f"http://127.0.0.1:{hanging.port}/")
         at.put(made)
         at.worker.start()
-        assert eventually(lambda: hanging.accepted)
+        wait_until(lambda: hanging.accepted)
         stopping = threading.Thread(target=at.worker.stop)
         stopping.start()
         stopping.join(10)

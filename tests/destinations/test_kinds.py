@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.api_client import eventually
 from tests.fixtures.servers import Server
+from tests.fixtures.waiting import wait_until
 from tests.web.settling import PASSWORD, settle
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ def test_a_message_is_delivered_by_it_and_its_secret_is_not_shown(api, alice, tm
     assert made["state"] == "waiting_for_approval"
     approve(alice, made["id"])
     assert api.post(f"{DESTINATIONS}/{made['id']}/test").status_code == 202
-    (delivery,) = eventually(
+    (delivery,) = wait_until(
         lambda: [one for one in api.get(f"{DESTINATIONS}/{made['id']}/deliveries").json()["data"] if one["attempts"]]
     )
     assert delivery["state"] == "sent"

@@ -4,7 +4,6 @@ import io
 import json
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,6 +39,7 @@ from tests.erasure.erasure_driver import show as shown
 from tests.erasure.leftovers import free_pages_with_bytes, holding
 from tests.fixtures.sizes import size
 from tests.fixtures.spine import Spine
+from tests.fixtures.waiting import wait_until
 from tests.retention.test_purge import purge
 from tests.verify.evidence import SECRET
 
@@ -129,11 +129,12 @@ def indexes(said: dict[str, list[list[int]]], category: str) -> set[int]:
 
 def finished(spine: Spine, scope: Scope, work: Eraser, public_id: str) -> None:
     """Until the last byte is off the disk."""
-    deadline = time.monotonic() + 300
-    while shown(spine, scope, public_id).state != "completed":
+
+    def is_completed() -> bool:
         run(spine, work)
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+        return shown(spine, scope, public_id).state == "completed"
+
+    wait_until(is_completed, 300)
 
 
 @pytest.mark.full_size

@@ -23,6 +23,7 @@ from tallystick.http.connection import (
     ConnectionLimits,
     OpenConnections,
 )
+from tests.fixtures.waiting import wait_until
 from tests.http.raw import connect, head, read_all, read_status
 
 SHORT = ConnectionLimits(
@@ -66,10 +67,10 @@ class Running:
 
     def wait_for_count(self, count: int) -> None:
         """Wait until so many connections are open; for none, also until nothing that answered them runs any more."""
-        deadline = time.monotonic() + 20
-        while self.open_count() != count or (not count and self.server.server_state.tasks):
-            assert time.monotonic() < deadline, f"{self.open_count()} connections are open"
-            time.sleep(0.01)
+        wait_until(
+            lambda: self.open_count() == count and (count or not self.server.server_state.tasks),
+            detail=lambda: f"{self.open_count()} connections are open",
+        )
 
 
 @contextlib.contextmanager

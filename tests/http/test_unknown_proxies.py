@@ -75,4 +75,4 @@ def test_the_doctor_names_the_peer_until_it_is_trusted(server: Server):
     assert "TALLYSTICK_TRUSTED_PROXIES" in finding.advice
     trusting = replace(settings, trusted_proxies=(ip_network("127.0.0.0/8"),))
     assert [one.grade for one in check_proxies(trusting)] == [CheckGrade.OK]
-    assert server.log.read_text().count("unknown_proxy") == 1
+    assert server.complete_log().count("unknown_proxy") == 1

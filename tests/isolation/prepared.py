@@ -1,6 +1,5 @@
 """An organization that has one of everything, with its people, keys and sessions, beside a running server."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,8 +32,8 @@ from tallystick.saved.tables import saved_views as saved_views_table
 from tallystick.schedules.tables import export_schedules, schedule_recipients
 from tests.fixtures.quiet import without_rules
 from tests.fixtures.servers import Server
+from tests.fixtures.waiting import wait_until
 
-PATIENCE_SECONDS = 30
 ROLES = ("owner", "admin", "auditor", "member")
 # What nobody else may change; without the columns that background work changes.
 KEPT = (alert_rules, cases, decisions, export_links, export_schedules, legal_holds, memberships, review_findings,
@@ -163,12 +162,12 @@ class Prepared:
     def _wait_for(self, client: httpx.Client) -> None:
         """Until what the server makes in the background is there."""
         for name, path in (("export", "exports"), ("report", "exports")):
-            eventually(lambda path=f"/v1/{path}/{self.ids[name]}": client.get(path).json()["status"] == "completed")
-        alert = eventually(lambda: client.get("/v1/alerts").json()["data"])[0]
+            wait_until(lambda path=f"/v1/{path}/{self.ids[name]}": client.get(path).json()["status"] == "completed")
+        alert = wait_until(lambda: client.get("/v1/alerts").json()["data"])[0]
         self.ids["alert"] = alert["id"]
         path = f"/v1/destinations/{self.ids['destination']}/deliveries"
-        self.ids["delivery"] = eventually(lambda: client.get(path).json()["data"])[0]["id"]
-        eventually(lambda: client.get(f"/v1/erasures/{self.ids['erasure']}").json()["state"] == "ready")
+        self.ids["delivery"] = wait_until(lambda: client.get(path).json()["data"])[0]["id"]
+        wait_until(lambda: client.get(f"/v1/erasures/{self.ids['erasure']}").json()["state"] == "ready")
 
     @staticmethod
     def _poster(client: httpx.Client) -> Callable[..., str]:
@@ -182,12 +181,3 @@ class Prepared:
     def _new_key(self, *scopes: str, **more: Any) -> str:
         with self.database.write() as connection:
             return str(keys.create_key(connection, self.operator, "test", scopes, now=now_us(), **more))
-
-
-def eventually(check: Callable[[], Any]) -> Any:
-    """What `check` gives as soon as it is true."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := check()):
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
-    return found

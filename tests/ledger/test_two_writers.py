@@ -1,7 +1,6 @@
 """Several writers at once: the lock of the log's row decides, and the loser goes on from what the winner left."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from uuid import UUID, uuid4
@@ -15,9 +14,9 @@ from tallystick.ledger import log as ledger
 from tallystick.ledger.check import check_edge, recompute
 from tallystick.ledger.edges import read_edge
 from tallystick.ledger.tables import tiles
+from tests.fixtures.waiting import PATIENCE_SECONDS, wait_until
 
 NOW = 1_705_329_045_120_000
-PATIENCE_SECONDS = 20
 
 
 def entries_of(count: int, name: str) -> list[bytes]:
@@ -35,13 +34,12 @@ def wait_until_someone_waits_for_a_lock(database: Database) -> None:
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
+
+    def count() -> int:
         with database.read() as connection:
-            if connection.execute(waiting).scalar_one():
-                return
-        time.sleep(0.01)
-    pytest.fail("nobody waits for the lock")
+            return int(connection.execute(waiting).scalar_one())
+
+    wait_until(count)
 
 
 def test_the_second_to_lock_waits_and_then_goes_on_from_the_first(

@@ -10,7 +10,8 @@ import pytest
 from tallystick.cli.server_process import GRACE_SECONDS
 from tests.fixtures.servers import Starter
 from tests.fixtures.sizes import size
-from tests.load.attack import RECORD_SECONDS, SEED, Siege
+from tests.fixtures.waiting import wait_until
+from tests.load.attack import SEED, Siege
 
 RULES = size(30, 180)
 EVENTS = size(4_000, 31_000)
@@ -48,8 +49,8 @@ def test_a_server_under_load_stops_within_its_grace_and_goes_on_at_the_next_star
         assert page["total"] > last, page
         client.post("/v1/alert-rules", json={"name": "Alarm", "query": "action:alarm.raised"}).raise_for_status()
         client.post("/v1/audit-logs", json={"action": "alarm.raised"}).raise_for_status()
-        _wait(lambda: "Alarm" in client.get("/v1/alerts").text)
-        _wait(lambda: all(client.get(f"/v1/exports/{one}").json()["status"] == "completed" for one in exports))
+        wait_until(lambda: "Alarm" in client.get("/v1/alerts").text)
+        wait_until(lambda: all(client.get(f"/v1/exports/{one}").json()["status"] == "completed" for one in exports))
 
 
 def _record(client: httpx.Client) -> int:
@@ -76,10 +77,3 @@ def _ask(server, key: str, number: int) -> None:
                     client.get("/v1/audit-logs", params={"q": words, "limit": 1000})
         except httpx.TransportError:
             return
-
-
-def _wait(holds) -> None:
-    deadline = time.monotonic() + 6 * RECORD_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)

@@ -25,6 +25,7 @@ from tallystick.store.errors import StoreError
 from tallystick.work.background import Background
 from tallystick.work.disk_space import DiskSpace
 from tallystick.work.request_pools import RequestPools
+from tests.fixtures.waiting import wait_until
 
 pytestmark = pytest.mark.one_engine
 SECONDS = 10.0  # by then everything has happened, on the slowest machine
@@ -32,13 +33,6 @@ SECONDS = 10.0  # by then everything has happened, on the slowest machine
 
 def value(name: str, **labels: str) -> float | None:
     return telemetry.registry.get_sample_value(f"tallystick_{name}", labels)
-
-
-def until(condition) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class Store:
@@ -105,17 +99,17 @@ def test_a_store_that_hangs_is_down_and_delays_no_other_metric(monitor, monkeypa
     measured = monitor(asked)
     asked.start()
     try:
-        until(asked.is_answering)
+        wait_until(asked.is_answering)
         store.answers.clear()
         asked.wake()
-        until(lambda: asked.step_began_at is not None)
+        wait_until(lambda: asked.step_began_at is not None)
         monkeypatch.setattr(probe, "PATIENCE_SECONDS", 0.0)
         measured.step()
         assert value("store_up") == 0
         assert value("disk_least_free_bytes") == 123
         monkeypatch.setattr(probe, "PATIENCE_SECONDS", SECONDS)
         store.answers.set()
-        until(asked.is_answering)
+        wait_until(asked.is_answering)
         measured.step()
         assert value("store_up") == 1
     finally:
@@ -138,7 +132,7 @@ def test_background_work_that_fails_or_stands_is_told_by_name(monitor):
     failing, standing = Failing("failing_work", idle_seconds=0.01), StoreProbe(Store())
     standing.step_began_at = time.monotonic() - 1000
     failing.start()
-    until(lambda: failing.failures > 2)
+    wait_until(lambda: failing.failures > 2)
     monitor(standing, failing, standing).step()
     failing.stop()
     assert value("background_failing", worker="failing_work") > 2
@@ -167,11 +161,11 @@ def test_a_sequencer_whose_database_fails_is_told_by_name(monitor, spine, monkey
         raise SQLAlchemyError("gone")
 
     monkeypatch.setattr("tallystick.outbox.write.organizations_waiting", fail)
-    until(lambda: spine.pool.poke() or sequencer.failures > 2)
+    wait_until(lambda: spine.pool.poke() or sequencer.failures > 2)
     monitor(StoreProbe(Store()), sequencer).step()
     assert value("background_failing", worker="sequencer") > 2
     monkeypatch.undo()
-    until(lambda: spine.pool.poke() or sequencer.failures == 0)
+    wait_until(lambda: spine.pool.poke() or sequencer.failures == 0)
 
 
 def test_connections_in_use_are_counted(monitor, sqlite_database, spine):

@@ -1,7 +1,5 @@
 """The purge does not believe a clock that leapt ahead."""
 
-import time
-
 import pytest
 from sqlalchemy import select
 
@@ -11,6 +9,7 @@ from tallystick.retention.clock_guard import CONFIRMATION, MAX_LEAP, UPDATE_INTE
 from tallystick.retention.purge import Purger
 from tallystick.retention.tables import clock_witness
 from tallystick.work import leases
+from tests.fixtures.waiting import wait_until
 from tests.retention.test_purge import event, purge
 
 pytestmark = pytest.mark.one_engine
@@ -77,11 +76,12 @@ def test_the_server_purges_nothing_by_a_clock_it_does_not_believe(sqlite_spine):
     is_trusted(spine.database, now_us() - 400 * DAY_US)
     purger = Purger(spine.database, spine.store)
     purger.start()
-    for _ in range(100):
+
+    def doubted_at() -> int | None:
         with spine.database.read() as connection:
-            if connection.execute(select(clock_witness.c.doubted_at)).scalar():
-                break
-        time.sleep(0.05)
+            return connection.execute(select(clock_witness.c.doubted_at)).scalar()
+
+    wait_until(doubted_at)
     purger.stop()
     spine.sequencer.tick([])
     assert old in spine.indexes(scope.org_id)

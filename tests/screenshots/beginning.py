@@ -1,7 +1,6 @@
 """What one sees before there is a trail: sign-in, set-up, the first event awaited; and when the store is away."""
 
 import contextlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,9 +39,7 @@ def take(camera: Camera, server: Server) -> None:
     """Set-up, an organization without events, and the same with its store away."""
     page = camera.page
     camera.visit("sign-in-before-set-up", f"{server.url}/sign-in")
-    found = re.search(r"\S+/set-up/\S+", server.log.read_text())
-    assert found is not None
-    camera.visit("set-up", found[0])
+    camera.visit("set-up", server.wait_for_output(r"\S+/set-up/\S+$")[0])
     for name, words in OWNER.items():
         page.locator(f"[name={name}]").fill(words)
     page.locator("[name=password]").fill("too short")

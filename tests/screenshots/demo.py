@@ -8,6 +8,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from tests.fixtures.servers import Server
+from tests.fixtures.waiting import wait_until
 
 LOADED = "demo data is up to date"
 LOAD_SECONDS = 180
@@ -54,11 +55,7 @@ class Demo(Server):
 
     def wait_until_loaded(self) -> None:
         """Return when all events are there."""
-        deadline = time.monotonic() + LOAD_SECONDS
-        while LOADED not in self.log.read_text():
-            if time.monotonic() > deadline:
-                raise RuntimeError("the demo did not load in time")
-            time.sleep(0.2)
+        wait_until(lambda: LOADED in self.log.read_text(), LOAD_SECONDS, detail=self.log.read_text)
         time.sleep(2)  # the last shipment
 
     def printed(self, label: str) -> str:

@@ -1,6 +1,5 @@
 """A server with two organizations, and people of each in a browser."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tallystick.access.sessions import cookie_name
 from tests.fixtures.servers import Server, Starter
+from tests.fixtures.waiting import wait_until
 from tests.web import axe
 from tests.web.happenings import Event, routine, story, zoo
 from tests.web.settling import PASSWORD, settle
@@ -47,12 +47,9 @@ class Town:
 
     def event(self, query: str) -> dict[str, Any]:
         """The newest event of Acme that a search finds; one on its way through the outbox is waited for."""
-        asked, deadline = {"q": query, "limit": 1}, time.monotonic() + 20
-        while True:
-            found: list[dict[str, Any]] = self.acme.get("/v1/audit-logs", params=asked).json()["data"]
-            if found or time.monotonic() > deadline:
-                return found[0]
-            time.sleep(0.1)
+        asked = {"q": query, "limit": 1}
+        found: list[dict[str, Any]] = wait_until(lambda: self.acme.get("/v1/audit-logs", params=asked).json()["data"])
+        return found[0]
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,12 @@
 
 import html
 import re
-import time
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.fixtures.servers import Starter
+from tests.fixtures.waiting import wait_until
 from tests.web import axe
 from tests.web.conftest import Town
 from tests.web.forms import client, seen, token
@@ -80,10 +80,8 @@ def post(asking, path: str, **fields):
 def made(asking, framework: str) -> str:
     answer = post(asking, "/reports", framework=framework, **PERIOD)
     assert answer.status_code == 303, answer.text
-    path, deadline = answer.headers["location"], time.monotonic() + 60
-    while "Log position" not in asking.get(path).text:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    path = answer.headers["location"]
+    wait_until(lambda: "Log position" in asking.get(path).text)
     return path
 
 

@@ -1,10 +1,9 @@
 """The page Exports and the menu that leads there."""
 
-import time
-
 import pytest
 from playwright.sync_api import expect
 
+from tests.fixtures.waiting import wait_until
 from tests.web import axe
 from tests.web.forms import client, seen, token
 
@@ -29,11 +28,8 @@ def ask(asking, kind: str = "csv", query: str = "status=failed") -> str:
     form = {"form_token": token(asking), "format": kind, "query": query}
     asked = asking.post(PAGE, data=form)
     assert (asked.status_code, asked.headers["location"]) == (303, PAGE)
-    deadline = time.monotonic() + 20
-    while not (new := set(takes(asking)) - before):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return new.pop()
+    (new,) = wait_until(lambda: set(takes(asking)) - before)
+    return new
 
 
 def takes(asking) -> list[str]:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
-from tests.cli.running import wait_for
 from tests.fixtures.servers import Starter
+from tests.fixtures.waiting import wait_until
 from tests.web.axe import violations_in_every_look
 from tests.web.conftest import Town
 from tests.web.forms import client, seen, token
@@ -206,7 +206,7 @@ def test_an_erasure_that_cannot_end_says_what_it_waits_for(town, alice_asks, nic
         page = alice_asks.get(PAGE)
     erasure_id = re.findall(r"/retention/erasures/(ers_\w+)/confirm", nico_asks.get(PAGE).text)[0]
     assert post(nico_asks, f"/erasures/{erasure_id}/confirm").status_code == 303
-    wait_for(lambda: "Not finished, retrying every minute" in seen(alice_asks.get(PAGE)))
+    wait_until(lambda: "Not finished, retrying every minute" in seen(alice_asks.get(PAGE)))
     assert older.name in seen(alice_asks.get(PAGE))
     older.unlink()
 
