@@ -57,11 +57,18 @@ def by_sarah(**more: object) -> dict[str, object]:
 
 
 def quicken(spine: Spine) -> None:
-    """Let the store remove what was replaced at once, rather than half a minute later."""
+    """Let the store remove what was replaced at once, rather than half a minute later.
+
+    The first shipment sets what the product sets, so it goes before; and the engine's cleanup sleeps for as long as the
+    settings said when it fell asleep, so it is begun anew with the table.
+    """
+    spine.ship()
     spine.store.change(
         "ALTER TABLE events MODIFY SETTING old_parts_lifetime = 0, cleanup_delay_period = 0, "
         "max_cleanup_delay_period = 1, cleanup_delay_period_random_add = 0"
     )
+    spine.store.change("DETACH TABLE events SYNC")
+    spine.store.change("ATTACH TABLE events")
 
 
 def eraser(spine: Spine, data_dir: Path) -> Eraser:
