@@ -85,7 +85,7 @@ from tallystick.schedules.export_queue import ExportQueue
 from tallystick.schedules.scheduler import Scheduler, schedule_lease
 from tallystick.search.find import Finder
 from tallystick.settings import Settings
-from tallystick.store.errors import StoreError
+from tallystick.store.errors import StoreError, TableRefused
 from tallystick.store.events import EventStore
 from tallystick.web.error_pages import show_error, wants_page
 from tallystick.web.routes import WEB
@@ -342,9 +342,9 @@ def _open(services: Services) -> None:
             services.store.ping()  # waits for seconds, and then nothing else waits for a silent server
         services.store.open()
     except StoreError as error:
-        if services.store.embedded:
+        if services.store.embedded and not isinstance(error, TableRefused):
             raise SettingsError(f"The event store cannot be opened: {error}") from error
-        # A cluster may come later: recording goes on without it, and the shipper opens it then.
+        # A server may come later, an operator sets damage aside: recording goes on, and the shipper opens it then.
         logger.warning("store_not_open", error=str(error)[:500])
     upgrade(services.database)
     if services.database.is_sqlite:

@@ -140,6 +140,33 @@ def installation(start_server: Starter) -> Iterator[Installation]:
     server.stop()
 
 
+def test_a_server_whose_engine_refuses_the_table_records_and_names_the_part_and_the_command(
+    installation: Installation,
+) -> None:
+    server = installation.server
+    installation.record()
+    server.kill()
+    part = parts(server.data_dir / "events")[0]
+    os.truncate(part / "data.bin", 10)
+    server.start()
+    with server.client(installation.key) as client:
+        recorded = client.post("/v1/audit-logs", json={"action": "user.login"})
+        assert recorded.status_code == 201
+        installation.acknowledged.add(recorded.json()["events"][0]["index"])
+        answer = client.get("/v1/audit-logs")
+        assert (answer.status_code, answer.json()["code"]) == (503, "store_damaged")
+        ready = client.get("/readyz")
+        assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    last = time.monotonic() + MINUTE
+    while (part.name not in (said := installation.doctor())) and time.monotonic() < last:
+        time.sleep(0.5)
+    assert part.name in said
+    assert "store check --set-aside" in said
+    assert part.name in server.log.read_text()
+    installation.follow_doctor()
+    assert_all_known(installation, installation.record())
+
+
 @pytest.mark.full_size
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_what_a_damaged_store_lost_comes_back_or_is_named_within_a_minute(

@@ -11,7 +11,9 @@ from tallystick.integrity.missing_events import MissingEvents
 from tallystick.journal.missing_ranges import read_missing
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
+from tallystick.store.embedded_engine import EMBEDDED_ENGINE
 from tallystick.store.errors import StoreDamaged
+from tallystick.store.events import EventStore
 from tallystick.store.read_back import detach_part
 from tests.cli.running import run_here
 from tests.fixtures.spine import Spine
@@ -93,6 +95,26 @@ def test_store_check_names_the_part_and_sets_it_aside(damaged: DamagedStore, eve
     assert run_here("store", "check", "--set-aside", environ=environ).returncode == 0
     assert "are whole" in run_here("store", "check", environ=environ).stdout
     damaged.spine.finder.page(damaged.scope, Query(), limit=100, count="none")
+
+
+def test_the_parts_for_which_the_engine_refuses_the_table_are_noted_until_they_are_set_aside(
+    sqlite_spine: Spine, events_url: str, event_store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setitem(EMBEDDED_ENGINE._refused, event_store_path, ["1971_1_1_0", "1971_7_9_1"])
+        refused = EventStore(events_url)
+        with pytest.raises(StoreDamaged):
+            refused.ping()
+        looking = MissingEvents(sqlite_spine.database, refused)
+        for _ in range(2):
+            with pytest.raises(StoreDamaged):
+                looking.step()
+        with sqlite_spine.database.read() as connection:
+            assert [one.part for one in read_damaged(connection)] == ["1971_1_1_0", "1971_7_9_1"]
+            assert "store check --set-aside" in read_damaged(connection)[0].problem
+    MissingEvents(sqlite_spine.database, sqlite_spine.store).step()
+    with sqlite_spine.database.read() as connection:
+        assert read_damaged(connection) == []
 
 
 def test_a_part_that_is_whole_is_not_noted(damaged: DamagedStore) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -40,9 +41,14 @@ from tallystick.integrity.store_requests import (
 )
 from tallystick.journal.missing_ranges import RESTORE_COMMAND, IndexRange, format_missing
 from tallystick.settings import Settings
+from tallystick.store.events import EventStore
 from tallystick.store.read_back import active_parts, broken_parts, detach_part
 from tallystick.work.disk_space import DiskSpace
 
+SERVER_ADVICE = (
+    "On its machine, create the empty file flags/force_restore_data in ClickHouse's data directory, writable for "
+    "ClickHouse, and restart ClickHouse: it moves the broken parts to the folder `detached` of the table."
+)
 app = typer.Typer()
 store = typer.Typer(
     no_args_is_help=True, help="Check or rebuild the event store, bring lost events back, or accept another store."
@@ -188,10 +194,13 @@ def check(
     """
     settings = Settings.load(os.environ)
     with opened_store(settings) as events:
+        if refused := events.refused_parts():
+            _take_refused_aside(events, refused, set_aside=set_aside)
         parts = sorted(active_parts(events))
         damaged = broken_parts(events, parts)
         for part in damaged if set_aside else ():
             detach_part(events, part)
+    parts, damaged = sorted({*parts, *refused}), sorted({*damaged, *refused})
     if not damaged:
         say(f"All {len(parts):,} data parts are whole.")
         return
@@ -202,6 +211,18 @@ def check(
         f"{named} They are set aside. Now start the server, which says which events are missing, and bring them back: "
         f"{RESTORE_COMMAND}"
     )
+
+
+def _take_refused_aside(events: EventStore, refused: Sequence[str], *, set_aside: bool) -> None:
+    """Let the engine load the table without its broken parts; CommandFailed without `set_aside`, or of a server."""
+    if not events.embedded:
+        raise CommandFailed(f"The ClickHouse server refuses the table events. {SERVER_ADVICE}")
+    if not set_aside:
+        raise CommandFailed(
+            f"The engine refuses the table of events, since data parts lack files or have damaged ones: "
+            f"{', '.join(refused)}. To take them out: tallystick store check --set-aside"
+        )
+    events.set_refused_parts_aside()
 
 
 @store.command()

@@ -21,7 +21,7 @@ from tallystick.database.engine import Database
 from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.storage_settings import archive_storage
 from tallystick.doctor.check_result import CheckResult, fine, problem, warning
-from tallystick.doctor.control_database import does_not_exist
+from tallystick.doctor.control_database import DAMAGED_ADVICE, does_not_exist
 from tallystick.errors import SettingsError
 from tallystick.http.unknown_proxies import recent_peers
 from tallystick.ingest.store_identity import (
@@ -36,7 +36,7 @@ from tallystick.retention.archive import has_marker
 from tallystick.secret_keys import KEPT_FILE
 from tallystick.settings import Settings
 from tallystick.store import erasing, transfer
-from tallystick.store.errors import StoreError
+from tallystick.store.errors import StoreError, TableRefused
 from tallystick.store.events import EventStore
 from tallystick.work.disk_space import DiskSpace
 
@@ -126,6 +126,8 @@ def _check_opened_store(settings: Settings) -> CheckResult:
         return fine("event store", "Answers; no server is running here." if store.embedded else "Answers.")
     except SettingsError as error:
         return problem("event store", error.detail, "See docs/operate/run.md.")
+    except TableRefused as error:
+        return problem("event store", f"Damaged: {str(error)[:300]}", DAMAGED_ADVICE)
     except StoreError as error:
         advice = "Check TALLYSTICK_EVENTS_URL and that it is running. Until then, events are recorded in the journal."
         return problem("event store", f"No answer: {str(error)[:300]}", advice)

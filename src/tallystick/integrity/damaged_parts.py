@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from tallystick import clock
 from tallystick.database.engine import Database
 from tallystick.integrity.tables import damaged_parts
+from tallystick.store.errors import TableRefused
 from tallystick.store.events import EventStore
 from tallystick.store.read_back import active_parts, broken_parts
 
@@ -44,8 +45,12 @@ def note_damaged(database: Database, store: EventStore) -> None:
         known = {one.part for one in read_damaged(connection)}
     if not met and not known:
         return
-    active = active_parts(store)
-    broken = set(broken_parts(store, sorted((met.keys() - known) & active)))
+    try:
+        active = active_parts(store)
+        broken = set(broken_parts(store, sorted((met.keys() - known) & active)))
+    except TableRefused as refusal:  # then nothing of the table can be read
+        broken = set(refusal.parts) - known
+        met, active = dict.fromkeys(broken, str(refusal)[:500]), known
     with database.write() as connection:
         connection.execute(delete(damaged_parts).where(damaged_parts.c.part.not_in(active)))
         for part in sorted(broken):

@@ -1,9 +1,10 @@
 """A bounded pool of ClickHouse clients, for the embedded engine (chDB) or a server."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -14,8 +15,9 @@ from urllib3.exceptions import HTTPError
 
 from tallystick.errors import SettingsError
 from tallystick.setting_values import events_url_options
+from tallystick.store.embedded_engine import EMBEDDED_ENGINE
 from tallystick.store.engine_priority import ENGINE_PRIORITY
-from tallystick.store.errors import StoreDamaged, StoreError, has_timed_out, translate
+from tallystick.store.errors import StoreDamaged, StoreError, TableRefused, has_timed_out, translate
 from tallystick.store.silence import Silence
 
 CONNECT_SECONDS = 5
@@ -53,8 +55,11 @@ READING = {
 }
 
 
-def connect(url: str, bounds: Bounds) -> Client:
-    """One client for `chdb:///path`, `clickhouse://…` or `clickhouses://…` (TLS)."""
+def connect(url: str, bounds: Bounds, engine_options: Mapping[str, Any] | None = None) -> Client:
+    """One client for `chdb:///path`, `clickhouse://…` or `clickhouses://…` (TLS).
+
+    `engine_options`: of the embedded engine, beside those that `bounds` give.
+    """
     settings: dict[str, Any] = {"max_threads": bounds.threads} | READING
     parts = urlsplit(url)
     if parts.scheme == "chdb":
@@ -67,6 +72,7 @@ def connect(url: str, bounds: Bounds) -> Client:
                 "max_server_memory_usage": bounds.memory_mb * megabyte,
                 **{f"{name}_size": bounds.cache_mb * megabyte // len(CACHES) for name in CACHES},
                 "background_pool_size": 1,
+                **(engine_options or {}),
             },
         )
     if parts.scheme not in ("clickhouse", "clickhouses"):
@@ -103,6 +109,7 @@ class Clients:
         self._url = url
         self._bounds = bounds
         self._embedded = url.startswith("chdb:")
+        self._place = Path(unquote(urlsplit(url).path))
         self._lock = threading.Lock()
         self._idle: list[Client] = []
         self._free = threading.Semaphore(bounds.clients)
@@ -126,7 +133,7 @@ class Clients:
             try:
                 yield client
             except BaseException as error:
-                client.close()
+                self._disconnect(client)
                 # The driver passes on what happens while a raw answer is read from the connection.
                 if isinstance(error, ClickHouseError | HTTPError):
                     raise self._noted(error) from error
@@ -144,15 +151,32 @@ class Clients:
         """How many clients are in use, and how many there can be."""
         return self._lent, self._bounds.clients
 
+    def set_broken_aside(self) -> None:
+        """Take the data parts for which the embedded engine refuses the table of events out of the table."""
+        EMBEDDED_ENGINE.set_broken_aside(self._place, self._connect)
+
     def _noted(self, failure: ClickHouseError | HTTPError) -> StoreError:
         error = translate(failure)
-        if isinstance(error, StoreDamaged):
-            self._damage[error.part] = str(error)[:500]
+        self._note_damage(error)
         if has_timed_out(failure):
             self._silence.begin()
         else:
             self._silence.end()
         return error
+
+    def _note_damage(self, error: StoreError) -> None:
+        if isinstance(error, StoreDamaged):
+            parts = error.parts if isinstance(error, TableRefused) else (error.part,)
+            self._damage |= dict.fromkeys(parts, str(error)[:500])
+
+    def _connect(self, engine_options: Mapping[str, Any]) -> Client:
+        return connect(self._url, self._bounds, engine_options)
+
+    def _disconnect(self, client: Client) -> None:
+        if self._embedded:
+            EMBEDDED_ENGINE.close(client)
+        else:
+            client.close()
 
     def _take(self) -> Client:
         with self._lock:
@@ -161,20 +185,23 @@ class Clients:
             if self._idle:
                 return self._idle.pop()
         try:
-            return connect(self._url, self._bounds)
+            return EMBEDDED_ENGINE.connect(self._place, self._connect) if self._embedded else self._connect({})
         except ClickHouseError as error:
             raise self._noted(error) from error
+        except TableRefused as error:
+            self._note_damage(error)
+            raise
 
     def _give_back(self, client: Client) -> None:
         with self._lock:
             if not self._closed:
                 self._idle.append(client)
                 return
-        client.close()
+        self._disconnect(client)
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
         for client in idle:
-            client.close()
+            self._disconnect(client)

@@ -1,6 +1,7 @@
 """Errors of the event store."""
 
 import re
+from collections.abc import Sequence
 
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 from urllib3.exceptions import HTTPError
@@ -42,7 +43,10 @@ DAMAGES = frozenset(
         432,  # UNKNOWN_CODEC
     }
 )
+_REFUSAL = "TOO_MANY_UNEXPECTED_DATA_PARTS"  # in the message, where the code is that of the work that loads tables
 _PART = re.compile(r"reading from part \S*?/(\d+_\d+_\d+_\d+(?:_\d+)?)/")
+UNNAMED_PART = "(unnamed)"
+SET_ASIDE_ADVICE = "Stop the server, and take them out: tallystick store check --set-aside"
 TIMEOUTS = frozenset({159, 160, 209, 394})
 
 
@@ -66,6 +70,22 @@ class StoreDamaged(StoreError):
         self.part = part
 
 
+class TableRefused(StoreDamaged):
+    """The engine does not load the table of events, because data parts lack files or have unreadable ones.
+
+    `parts`: their names; a ClickHouse server does not say them.
+    """
+
+    def __init__(self, parts: Sequence[str] = ()) -> None:
+        self.parts = tuple(parts) or (UNNAMED_PART,)
+        named = (
+            f"these data parts lack files or have damaged ones: {', '.join(parts)}"
+            if parts
+            else "data parts are broken"
+        )
+        super().__init__(f"the engine refuses the table of events, since {named}. {SET_ASIDE_ADVICE}", self.parts[0])
+
+
 class StoreUpgrading(StoreError):
     """The table is of an earlier version that this program cannot search or change: it is being rebuilt."""
 
@@ -85,11 +105,18 @@ def has_timed_out(error: BaseException) -> bool:
     return False
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Whether the engine refuses a table, because it has more broken parts than `max_suspicious_broken_parts`."""
+    return _REFUSAL in str(error)
+
+
 def translate(error: ClickHouseError | HTTPError) -> StoreError:
     """The driver's error, or that of its connection, as one of this module."""
     code = getattr(error, "code", None)
     if code in TIMEOUTS:
         return StoreTimeout(str(error))
+    if is_refusal(error):
+        return TableRefused()
     if code in DAMAGES and (found := _PART.search(str(error))):
         return StoreDamaged(str(error), found.group(1))
     if isinstance(error, DatabaseError) and code in REFUSALS:

@@ -14,9 +14,9 @@ from clickhouse_connect.driver.client import Client
 from tallystick.errors import SettingsError
 from tallystick.events.record import StoredEvent
 from tallystick.store.clients import Bounds, Clients
-from tallystick.store.errors import StoreError, StoreTimeout, StoreUpgrading
+from tallystick.store.errors import StoreError, StoreTimeout, StoreUpgrading, TableRefused
 from tallystick.store.rows import Group, arrow_stream, table_of
-from tallystick.store.schema import COLUMNS, CREATE_EVENTS, CREATE_SETTINGS, TABLE_SETTINGS_SQL
+from tallystick.store.schema import COLUMNS, CREATE_EVENTS, CREATE_SETTINGS, REFUSE_BROKEN_PARTS, TABLE_SETTINGS_SQL
 from tallystick.store.silence import Silence
 from tallystick.store.versions import TableVersion, version_of
 
@@ -114,6 +114,7 @@ class EventStore:
             made = _read_version(client)
             # An earlier version made the table with other settings; those that can change are right at once.
             client.command(f"ALTER TABLE events MODIFY SETTING {TABLE_SETTINGS_SQL}")
+            client.command(REFUSE_BROKEN_PARTS)
             client.command(f"ALTER TABLE store_identity MODIFY SETTING {SYNCED_INSERTS}")
             self.guard.is_usable = made.is_usable
             client.command(
@@ -131,6 +132,22 @@ class EventStore:
             made = _read_version(client)
         self.guard.is_usable = made.is_usable
         return made
+
+    def refused_parts(self) -> tuple[str, ...]:
+        """The broken data parts for which the engine refuses the table of events."""
+        try:
+            with self._writers.borrow() as client:
+                client.query("SELECT 1 FROM events LIMIT 0")
+        except TableRefused as error:
+            return error.parts
+        return ()
+
+    def set_refused_parts_aside(self) -> None:
+        """Take the broken data parts out of the table of an embedded store, so that the engine loads it without them.
+
+        Their files stay in the folder `detached` of the table. No other client of the store may be open.
+        """
+        self._writers.set_broken_aside()
 
     def identities(self) -> list[UUID]:
         """The store's id, in rare cases several, ascending: two servers that made the tables at once gave one each."""

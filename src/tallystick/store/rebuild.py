@@ -15,7 +15,7 @@ from tallystick.store.bounded_rows import bounded_rows
 from tallystick.store.events import EventStore
 from tallystick.store.expiry import AT_ONCE
 from tallystick.store.rows import arrow_stream, groups_of, recompute, table_of
-from tallystick.store.schema import ANY_SIZE, CREATE_SETTINGS, REBUILD, STORE_VERSION, create_table
+from tallystick.store.schema import ANY_SIZE, CREATE_SETTINGS, REBUILD, REFUSE_BROKEN_PARTS, STORE_VERSION, create_table
 from tallystick.store.versions import TableVersion, version_of
 
 TABLE, COPY = "events", REBUILD
@@ -217,6 +217,8 @@ def changes_are_running(store: EventStore) -> bool:
 def exchange(store: EventStore) -> None:
     """Let the copy and the table swap their names, in one step."""
     store.change(f"EXCHANGE TABLES {TABLE} AND {COPY}")
+    store.change(REFUSE_BROKEN_PARTS)
+    store.change(f"ALTER TABLE {COPY} MODIFY SETTING max_suspicious_broken_parts = 100")  # the engine's own
     store.version()
 
 

@@ -71,15 +71,15 @@ STORED_PARTS = ("seed", "what", "target", "who", "details", "remains")
 # row. 256 rows to a granule: the exact test of a word reads whole granules.
 # What an insert, a merge or a mutation writes is synchronized to the disk before it replaces anything, so that the
 # parts that it came from need not stay for many minutes. Merges take a fifth longer by that (benchmarks/fsync.py).
-# `max_suspicious_broken_parts` stays as the engine has it: with 0, one broken part keeps the whole embedded engine from
-# starting, and neither the error ("Error initializing EmbeddedServer") nor the engine's log names the part. The parts
-# that it leaves out at its start lie in its folder `detached`; their events are found missing before the first search.
 TABLE_SETTINGS = {
     "fsync_after_insert": 1, "fsync_part_directory": 1,
     "min_rows_to_fsync_after_merge": 1, "min_compressed_bytes_to_fsync_after_merge": 1,
     "old_parts_lifetime": 30, "cleanup_delay_period": 10, "max_cleanup_delay_period": 20,
     "non_replicated_deduplication_window": 10_000,
 }  # fmt: skip
+# A table that lacks events is not loaded as if it were whole: the engine refuses one with a broken part, until the part
+# is set aside (store/embedded_engine.py). This holds for the table in use: a part of a copy or an old one is no loss.
+REFUSE_BROKEN_PARTS = "ALTER TABLE events MODIFY SETTING max_suspicious_broken_parts = 0"
 TABLE_SETTINGS_SQL = ", ".join(f"{name} = {value}" for name, value in TABLE_SETTINGS.items())
 ANY_SIZE = {"max_table_size_to_drop": 0}  # a server refuses to drop more than 50 GB otherwise
 CREATE_SETTINGS = {"allow_suspicious_low_cardinality_types": 1}
