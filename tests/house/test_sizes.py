@@ -60,6 +60,7 @@ CODE_LINES = {
     "large blocks of memory that go back to the system (work, cli)": 14,
     "lost events restored from copies, or accepted as lost (integrity, cli, store, journal, verify, web)": 1240,
     "versions of the event store, and the rebuild of its table (store, ingest, cli, backup, doctor)": 819,
+    "a table of events with broken data parts, refused and named (store, cli, integrity)": 188,
 }
 
 
