@@ -84,6 +84,11 @@ class Installation:
         spine = self.spine
         return Copier(spine.database, spine.store, self.storage, self.home, DiskSpace(self.home, 0), seconds=10, days=7)
 
+    def copier_of(self, there: "Restored") -> Copier:
+        """The copier of a restored server, which goes on in the same place."""
+        disk = DiskSpace(self.home, 0)
+        return Copier(there.database, there.store, self.storage, there.settings.data_dir, disk, seconds=10, days=7)
+
     def copy(self, *, snapshot: bool = False, later: int = 0) -> None:
         """One round; with `snapshot` the control database is copied too."""
         if snapshot:

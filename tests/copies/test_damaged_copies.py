@@ -6,14 +6,15 @@ import pytest
 
 from tallystick import clock
 from tallystick.clock import DAY_US, HOUR_US
-from tallystick.copies.copier import Copier
 from tallystick.copies.generations import list_generations
 from tallystick.destinations.address_guard import TargetError
 from tallystick.errors import Conflict
+from tallystick.ingest.commit import commit
+from tallystick.ledger import log as ledger_log
+from tallystick.outbox import write as outbox
 from tallystick.retention import clock_guard
 from tallystick.retention.purge import Purger
-from tallystick.work.disk_space import DiskSpace
-from tests.copies.copies_driver import Installation
+from tests.copies.copies_driver import Installation, Restored
 from tests.copies.test_copier import generation
 from tests.copies.test_restore import events
 from tests.retention.purge_driver import purge_with
@@ -143,15 +144,7 @@ def test_a_purge_stays_done_where_the_log_was_restarted_since(sqlite_installatio
     installation.copy()
     with installation.restored() as there:
         assert old not in [event.index for event in there.trail(scope)]
-        Copier(
-            there.database,
-            there.store,
-            installation.storage,
-            there.settings.data_dir,
-            DiskSpace(installation.home, 0),
-            seconds=10,
-            days=7,
-        ).step()
+        installation.copier_of(there).step()
     assert len(list_generations(installation.storage)) == 2
     with installation.restored(at) as there:
         assert old not in [event.index for event in there.trail(scope)]
@@ -168,3 +161,38 @@ def test_events_of_an_organization_that_does_not_come_back_are_named(sqlite_inst
     installation.copy()
     with installation.restored() as there:
         assert any(str(later.org_id) in line or "later" in line for line in there.done.result.missing)
+
+
+def purge_restored(there: Restored) -> None:
+    """Purge what is due in a restored installation, whose logs have new names."""
+    purger = Purger(there.database, there.store)
+    for _ in range(10):
+        purger.step(clock.now_us())
+        with there.database.write() as connection:
+            for org_id in outbox.organizations_waiting(connection):
+                log = ledger_log.lock(connection, org_id)
+                commit(connection, log, [], now=clock.now_us(), retention_days=30, redacted_keys=frozenset())
+
+
+@pytest.mark.parametrize("recorded", [2, 300])
+def test_a_purge_under_the_new_name_of_a_log_counts_for_copies_under_its_old_name(sqlite_installation, recorded):
+    installation = sqlite_installation
+    spine = installation.spine
+    scope = spine.organization("acme", days=30)
+    spine.record(scope, *[aged(31) for _ in range(recorded)])
+    spine.ship()
+    installation.copy()
+    spine.record(scope, aged(0))
+    installation.copy()
+    at = clock.now_us()
+    with installation.restored() as there:
+        name = there.log(scope).origin_id
+        copier = installation.copier_of(there)
+        copier.step()
+        purge_restored(there)
+        copier.step()
+    with installation.restored(at) as there:
+        assert there.log(scope).origin_id != name
+        assert there.done.result.missing == []
+        assert there.done.deleted == recorded
+        assert [event.index for event in there.trail(scope)][:2] == [0, recorded + 1]

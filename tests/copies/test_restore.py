@@ -15,7 +15,7 @@ from tallystick.copies import restore as copies_restore
 from tallystick.copies.restore import RestoredCopies, restore_copies
 from tallystick.database.engine import Database
 from tallystick.erasure import erasure_list
-from tallystick.errors import Conflict, NotFound, SettingsError
+from tallystick.errors import Conflict, NotFound, SettingsError, Unavailable
 from tallystick.ledger.high_water import HighWaterMark, HighWaterMarks
 from tallystick.ledger.tables import logs
 from tallystick.merkle.remains import mask_of
@@ -249,3 +249,28 @@ def test_a_restore_says_what_the_event_store_lacked_when_the_copy_was_made(sqlit
     with sqlite_installation.restored() as there:
         (said,) = there.done.result.missing
     assert "acme: the event store lacked 2 events" in said
+
+
+def test_nothing_is_erased_or_served_where_the_event_store_was_not_accepted(sqlite_installation, monkeypatch):
+    spine = sqlite_installation.spine
+    scope = spine.organization("acme")
+    spine.record(scope, *events("a"))
+    sqlite_installation.copy()
+    settings = sqlite_installation.lose()
+    erased: list[object] = []
+    monkeypatch.setattr(copies_restore, "erase_now", lambda *arguments: erased.append(arguments) or 0)
+
+    def restore() -> RestoredCopies:
+        return restore_copies(settings, sqlite_installation.storage, None, "again", Caller("cli"), unseen)
+
+    with monkeypatch.context() as patch, pytest.raises(Conflict, match="store adopt"):
+        patch.setattr(copies_restore.StoreIdentity, "_compare", lambda *_arguments: None)
+        restore()
+    with monkeypatch.context() as patch, pytest.raises(Unavailable, match="could not be moved"):
+        patch.setattr(copies_restore.Shipper, "_waits_for_space", lambda _shipper: True)
+        restore()
+    assert erased == []
+    with pytest.raises(SettingsError):
+        refuse_interrupted(settings.data_dir)
+    restore()
+    assert len(erased) == 1

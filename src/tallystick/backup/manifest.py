@@ -136,15 +136,20 @@ def check_files(root: Path, manifest: BackupManifest, progress: Callable[[int], 
     for path in sorted(there - listed):
         raise Conflict(f"{root / path} does not belong to this backup. Remove it, or use another backup.")
     for file in manifest.files:
-        digest, size = hashlib.sha256(), 0
-        if file.path in there:
-            with open_file(root, file) as stream:
-                for piece in iter(lambda: stream.read(_PIECE), b""):
-                    digest.update(piece)
-                    size += len(piece)
-                    progress(len(piece))
-        if (size, digest.hexdigest()) != (file.bytes, file.sha256):
-            raise Conflict(f"{root / file.path} is missing or was changed. Use another backup.")
+        check_file(root, file, progress)
+
+
+def check_file(root: Path, file: FileEntry, progress: Callable[[int], None] = lambda _size: None) -> None:
+    """Compare a file with its hash; Conflict if it is missing or was changed."""
+    digest, size = hashlib.sha256(), 0
+    if (root / file.path).is_file():
+        with open_file(root, file) as stream:
+            for piece in iter(lambda: stream.read(_PIECE), b""):
+                digest.update(piece)
+                size += len(piece)
+                progress(len(piece))
+    if (size, digest.hexdigest()) != (file.bytes, file.sha256):
+        raise Conflict(f"{root / file.path} is missing or was changed. Use another backup.")
 
 
 def open_file(root: Path, file: FileEntry) -> BinaryIO:

@@ -1,12 +1,14 @@
 """What was decided after the moment that is restored, and counts all the same: purges and holds.
 
-Erasures have a list of their own. The newest generation in which a log has the name that is restored tells its purges:
-its full copy those until then, its batches the records of later ones. The newest snapshot has the holds. Of these files
-none is needed for the moment itself, so one that is damaged is reported, and holds up nothing.
+Erasures have a list of their own. For each name that a log had since, the newest generation in which it has that name
+tells its purges: its full copy those until then, its batches the records of later ones. A log that goes on under
+another name has the same events only up to where their entries differ. The newest snapshot has the holds. Of these
+files none is needed for the moment itself, so one that is damaged is reported, and holds up nothing.
 """
 
 import io
-from collections.abc import Iterator, Mapping, Sequence, Set
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -15,31 +17,34 @@ from sqlalchemy import Connection, insert, select
 
 from tallystick.access import organizations
 from tallystick.backup import control_database
-from tallystick.backup.manifest import FILE, BackupManifest, check_files
+from tallystick.backup.manifest import FILE, BackupManifest, check_file
 from tallystick.copies.batch_copies import decode_copies
 from tallystick.copies.generations import FULL, Generation
 from tallystick.copies.snapshot import unpack_snapshot
+from tallystick.database.engine import Database
 from tallystick.destinations.file_storage import FileMissing, FileStorage
 from tallystick.errors import Conflict
 from tallystick.events.record import Record
 from tallystick.ingest.commit import commit
 from tallystick.journal.batches import decode_batch
 from tallystick.ledger import log as ledger_log
-from tallystick.ledger.tables import logs
+from tallystick.ledger.common_entries import common_end, common_tiles
+from tallystick.ledger.nodes import DetachedNodes
+from tallystick.ledger.tables import logs, tiles
 from tallystick.query.own_records import is_own_record
 from tallystick.retention.index_set import IndexSet, Range, parse_ranges
 from tallystick.retention.purge import announce_again
 from tallystick.retention.tables import legal_holds, prunings, purged_indexes
 
 PURGES = (purged_indexes.name, prunings.name)
+NO_END = 1 << 62
 
 
 class LaterRecords:
     """Reads what generations say of the time after `after` (µs since 1970): batches until then are restored.
 
-    `generations`: complete ones in order, from the restored one on. `origins`: of the restored logs; under another one
-    the indexes may have been assigned anew since. `root`: a new directory for their files. `damaged` collects sentences
-    on what cannot be read.
+    `generations`: complete ones in order, from the restored one on. `origins`: of the restored logs. `root`: a new
+    directory for their files. `damaged` collects sentences on what cannot be read.
     """
 
     def __init__(
@@ -57,10 +62,10 @@ class LaterRecords:
         self._root = root
         self.damaged: list[str] = []
 
-    def read_purges(self) -> dict[UUID, list[Range]]:
-        """The ranges of indexes that are purged by now, by organization."""
+    def read_purges(self, database: Database) -> dict[UUID, list[Range]]:
+        """The ranges of indexes that are purged by now, by organization; `database` has the restored logs."""
         found: dict[UUID, list[Range]] = {}
-        last = dict.fromkeys(self._origins, self._generations[0])
+        newest = dict.fromkeys(self._origins.items(), self._generations[0])
         manifests: dict[str, BackupManifest] = {}
         for generation in self._generations[1:]:
             try:
@@ -69,14 +74,50 @@ class LaterRecords:
                 self._note(generation.name, error)
                 continue
             manifests[generation.name] = manifest
-            last |= {log.org_id: generation for log in manifest.logs if self._origins.get(log.org_id) == log.origin_id}
+            newest |= {(log.org_id, log.origin_id): generation for log in manifest.logs if log.org_id in self._origins}
         for generation in self._generations:
-            wanted = {org_id for org_id, newest in last.items() if newest is generation}
-            if wanted and generation.name in manifests:
-                self._add_purged(generation, manifests[generation.name], wanted, found)
-            if wanted:
-                self._add_recorded(generation, wanted, found)
+            names = [name for name, of in newest.items() if of is generation]
+            manifest = manifests.get(generation.name)
+            told: list[tuple[UUID, Range]] = []
+            # Indexes below these are of the same events as in the restored log.
+            ends = {org_id: NO_END for org_id, origin_id in names if origin_id == self._origins[org_id]}
+            try:
+                if manifest is not None and names:
+                    others = [org_id for org_id, _origin_id in names if org_id not in ends]
+                    ends |= self._common_ends(database, generation, manifest, others)
+                    told = self._purged(generation, manifest)
+            except (Conflict, FileMissing) as error:
+                self._note(generation.name, error)
+            for org_id, (first, last) in (*told, *self._recorded(generation)) if ends else ():
+                if first < ends.get(org_id, 0):
+                    found.setdefault(org_id, []).append((first, min(last, ends[org_id] - 1)))
         return found
+
+    def _common_ends(
+        self, database: Database, generation: Generation, manifest: BackupManifest, org_ids: Sequence[UUID]
+    ) -> dict[UUID, int]:
+        """For each of these logs, which have another name there, how many entries are those of the restored log."""
+        if not org_ids:
+            return {}
+        root, part = self._fetch(generation, manifest, (tiles.name,))
+        above: dict[UUID, dict[int, bytes]] = {org_id: {} for org_id in org_ids}
+        for row in control_database.rows_of(root, part, tiles.name):
+            if row["level"] == 1 and (org_id := UUID(hex=row["org_id"])) in above:
+                above[org_id][row["position"]] = b64decode(row["hashes"])
+        nodes = {org_id: DetachedNodes(database, org_id) for org_id in above}
+        whole = {org_id: common_tiles(nodes[org_id], hashes) for org_id, hashes in above.items()}
+        ends = {org_id: common_end(nodes[org_id], count, b"") for org_id, count in whole.items()}
+        for row in control_database.rows_of(root, part, tiles.name):
+            org_id = UUID(hex=row["org_id"])
+            if row["level"] == 0 and row["position"] == whole.get(org_id):
+                ends[org_id] = common_end(nodes[org_id], whole[org_id], b64decode(row["hashes"]))
+        return ends
+
+    def _purged(self, generation: Generation, manifest: BackupManifest) -> list[tuple[UUID, Range]]:
+        """The purges that a full copy tells: organizations and ranges of indexes."""
+        root, part = self._fetch(generation, manifest, PURGES)
+        rows = (row for name in PURGES for row in control_database.rows_of(root, part, name))
+        return [(UUID(hex=row["org_id"]), one) for row in rows for one in parse_ranges(row["indexes"])]
 
     def read_holds(self) -> list[dict[str, object]]:
         """The rows of holds in force in the newest snapshot."""
@@ -104,47 +145,40 @@ class LaterRecords:
         except msgspec.DecodeError as error:
             raise Conflict(f"{generation.name}/{FULL}/{FILE} was changed ({error}).") from None
 
-    def _add_purged(
-        self, generation: Generation, manifest: BackupManifest, wanted: Set[UUID], found: dict[UUID, list[Range]]
-    ) -> None:
+    def _fetch(
+        self, generation: Generation, manifest: BackupManifest, tables: Sequence[str]
+    ) -> tuple[Path, BackupManifest]:
+        """Download the files of these tables of a full copy: the directory, and the manifest of these files."""
         root, prefix = self._root / generation.name, f"{generation.name}/{FULL}/"
-        files = [file for file in manifest.files if control_database.table_name(file) in PURGES]
-        part = msgspec.structs.replace(manifest, files=files)
-        try:
-            for file in files:
-                path = root / file.path
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                with path.open("xb") as target:
-                    self._storage.get(prefix + file.path, target)
-            check_files(root, part, lambda _size: None)
-        except (Conflict, FileMissing) as error:
-            self._note(generation.name, error)
-            return
-        for name in PURGES:
-            for row in control_database.rows_of(root, part, name):
-                if (org_id := UUID(hex=row["org_id"])) in wanted:
-                    found.setdefault(org_id, []).extend(parse_ranges(row["indexes"]))
+        files = [file for file in manifest.files if control_database.table_name(file) in tables]
+        for file in files:
+            path = root / file.path
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with path.open("wb") as target:
+                self._storage.get(prefix + file.path, target)
+            check_file(root, file)
+        return root, msgspec.structs.replace(manifest, files=files)
 
-    def _add_recorded(self, generation: Generation, wanted: Set[UUID], found: dict[UUID, list[Range]]) -> None:
+    def _recorded(self, generation: Generation) -> Iterator[tuple[UUID, Range]]:
+        """The purges that batches of after the restored moment record: organizations and ranges of indexes."""
         for at, key in generation.batches:
             if at <= self._after:
                 continue
             try:
-                for org_id, record in self._records_in(key, wanted):
+                for org_id, record in self._records_in(key):
                     if record.action == "audit_log.pruned" and is_own_record(record.what):
                         ranges = parse_ranges(str(msgspec.json.decode(record.details)["metadata"]["indexes"]))
-                        found.setdefault(org_id, []).extend(ranges)
+                        yield from ((org_id, one) for one in ranges)
             except (Conflict, FileMissing) as error:
                 self._note(key, error)
 
-    def _records_in(self, key: str, wanted: Set[UUID]) -> Iterator[tuple[UUID, Record]]:
+    def _records_in(self, key: str) -> Iterator[tuple[UUID, Record]]:
         content = io.BytesIO()
         self._storage.get(key, content)
         for log in decode_copies(content.getvalue(), key):
-            if log.org_id in wanted and self._origins.get(log.org_id) == log.origin_id:
-                for batch in log.batches:
-                    for record in decode_batch(log.org_id, batch).records:
-                        yield log.org_id, record
+            for batch in log.batches:
+                for record in decode_batch(log.org_id, batch).records:
+                    yield log.org_id, record
 
     def _holds_in(self, key: str, root: Path) -> list[dict[str, object]]:
         packed = root / "later.zip"

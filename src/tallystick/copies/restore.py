@@ -14,7 +14,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 import structlog
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from tallystick import ids
 from tallystick.access.audit import Caller
@@ -34,7 +34,7 @@ from tallystick.database.engine import Database
 from tallystick.destinations.file_storage import FileStorage
 from tallystick.erasure import erasure_list
 from tallystick.erasure.replay import erase_now
-from tallystick.errors import Conflict, NotFound
+from tallystick.errors import Conflict, NotFound, Unavailable
 from tallystick.ingest.shipper import Shipper
 from tallystick.ingest.store_identity import StoreIdentity
 from tallystick.ledger import log as ledger_log
@@ -260,7 +260,7 @@ class _BatchesRestore:
                 ledger_log.create(connection, row.org_id, now=row.created_at)
 
     def _record_later_purges(self, database: Database) -> None:
-        for org_id, purged in self._later.read_purges().items():
+        for org_id, purged in self._later.read_purges(database).items():
             with database.write() as connection:
                 keys = self._settings.redacted_keys
                 record_later_purges(connection, org_id, purged, redacted_keys=keys, now=now_us())
@@ -268,13 +268,21 @@ class _BatchesRestore:
     def _store_events(self, database: Database, store: EventStore) -> None:
         """Move the journal to the event store: deletions look there."""
         identity = StoreIdentity(database, store, self._settings.data_dir, expected_events)
-        identity.check()
+        if identity.check() is None:
+            raise Conflict(store.guard.refusal)
         shipper = Shipper(database, store, identity, gather_seconds=0.0)
         try:
             while shipper.step():
                 pass
         finally:
             shipper.close()
+        with database.read() as connection:
+            left = connection.execute(select(func.sum(logs.c.size - logs.c.stored_end))).scalar()
+        if left:
+            raise Unavailable(
+                f"{left:,} events could not be moved from the journal to the event store, so what was purged or erased "
+                "cannot be deleted again yet. See the lines before, then run the same command again."
+            )
 
     def _restart_logs(self, database: Database, store: EventStore) -> None:
         marks = HighWaterMarks(self._settings.data_dir)
