@@ -85,6 +85,11 @@ last_snapshot_seconds = Gauge(
     "Until when the rest of the control database is in the continuous copies, in seconds since 1970; 0 as above",
     registry=registry,
 )
+copies_other_writer = Gauge(
+    "tallystick_copies_other_writer",
+    "1 while this node makes no copies since another server of the same installation uses their place, else 0",
+    registry=registry,
+)
 copied_events_total = Counter("tallystick_copied_events", "Events written to the continuous copies", registry=registry)
 set_aside_total = Counter("tallystick_set_aside", "Events that the store refused, ever", registry=registry)
 set_aside_events = Gauge(

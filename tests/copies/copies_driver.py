@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tallystick import clock
 from tallystick.access.audit import Caller
 from tallystick.access.scopes import operator_scope
 from tallystick.copies.copier import Copier
+from tallystick.copies.place_writer import OtherWriter
 from tallystick.copies.restore import RestoredCopies, restore_copies
 from tallystick.database.engine import Database
 from tallystick.destinations.address_guard import TargetError
@@ -65,8 +68,8 @@ class BrokenStorage:
     def delete_earlier_versions(self, key: str) -> None:
         self.kept.delete_earlier_versions(key)
 
-    def delete_interrupted_uploads(self, prefix: str) -> None:
-        self.kept.delete_interrupted_uploads(prefix)
+    def delete_interrupted_uploads(self, prefix: str, *, before: float | None = None) -> None:
+        self.kept.delete_interrupted_uploads(prefix, before=before)
 
 
 class Installation:
@@ -85,9 +88,13 @@ class Installation:
         return Copier(spine.database, spine.store, self.storage, self.home, DiskSpace(self.home, 0), seconds=10, days=7)
 
     def copier_of(self, there: "Restored") -> Copier:
-        """The copier of a restored server, which goes on in the same place."""
+        """The copier of a restored server, which goes on in the same place once that of the lost one is silent."""
         disk = DiskSpace(self.home, 0)
-        return Copier(there.database, there.store, self.storage, there.settings.data_dir, disk, seconds=10, days=7)
+        made = Copier(there.database, there.store, self.storage, there.settings.data_dir, disk, seconds=10, days=7)
+        with pytest.raises(OtherWriter, match="goes on there when"):
+            made.step()
+        made._writer._seen_at = float("-inf")
+        return made
 
     def copy(self, *, snapshot: bool = False, later: int = 0) -> None:
         """One round; with `snapshot` the control database is copied too."""
@@ -99,19 +106,21 @@ class Installation:
         """The keys of the copies that contain this text."""
         return [key for key in self.storage.keys("") if kind in key]
 
-    def lose(self) -> Settings:
+    def lose(self, secret: str = SECRET) -> Settings:
         """Lose everything; the settings of another data directory, which is empty."""
         transfer.clear(self.spine.store)
         target = self.home / "restored"
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
-        environ = {"DATA_DIR": str(target), "EVENTS_URL": self.events_url, "SECRET_KEY": SECRET}
+        environ = {"DATA_DIR": str(target), "EVENTS_URL": self.events_url, "SECRET_KEY": secret}
         return Settings.load({f"TALLYSTICK_{name}": value for name, value in environ.items()})
 
     @contextmanager
-    def restored(self, at: int | None = None, *, marks: Path | None = None) -> Iterator["Restored"]:
+    def restored(
+        self, at: int | None = None, *, marks: Path | None = None, secret: str = SECRET
+    ) -> Iterator["Restored"]:
         """Lose everything, and restore it into another data directory and a new SQLite file."""
-        settings = self.lose()
+        settings = self.lose(secret)
         if marks is not None:
             shutil.copy(marks, settings.data_dir)
         done = restore_copies(settings, self.storage, at, "again", Caller("cli"), unseen)

@@ -10,7 +10,8 @@ from tallystick import telemetry
 from tallystick.backup import control_database
 from tallystick.clock import DAY_US, HOUR_US, SECOND_US
 from tallystick.copies import progress
-from tallystick.copies.generations import OWNER, Generation, expired_keys, list_generations, time_name
+from tallystick.copies.generations import Generation, expired_keys, generation_name, list_generations, parse_generation
+from tallystick.copies.place_writer import OWNER
 from tallystick.copies.snapshot import LOG_TABLES, tables_of_snapshot, take_snapshot
 from tallystick.copies.tables import copies
 from tallystick.destinations.address_guard import TargetError
@@ -225,29 +226,43 @@ def test_a_snapshot_has_every_table_that_neither_the_full_copy_nor_batches_bring
     )
 
 
-def generation(day: int, *, complete: bool = True, snapshots: int = 0) -> Generation:
-    name = time_name(DAY + day * DAY_US)
-    made = Generation(name, [f"{name}/full/control/x", *([f"{name}/full/manifest.json"] if complete else [])])
+WRITER = "0a1b2c3d"
+
+
+def generation(day: int, *, complete: bool = True, snapshots: int = 0, writer: str = WRITER) -> Generation:
+    made = parse_generation(generation_name(day, DAY + day * DAY_US, writer))
+    assert made is not None
+    made.full += [f"{made.name}/full/control/x", *([f"{made.name}/full/manifest.json"] if complete else [])]
     for number in range(snapshots):
         at = DAY + day * DAY_US + number * HOUR_US // 2
-        made.snapshots.append((at, f"{name}/control-{time_name(at)}.zip"))
+        made.snapshots.append((at, f"{made.name}/control-{number}.zip"))
     return made
 
 
+def expired(*generations: Generation, before: int = DAY, abandoned_before: int = DAY) -> list[str]:
+    """What is expired while the last of them is the current one."""
+    return expired_keys(generations, generations[-1].name, WRITER, before=before, abandoned_before=abandoned_before)
+
+
 def test_every_moment_within_the_retention_can_be_restored_and_nothing_else_is_kept():
-    days = [generation(0), generation(1), generation(2), generation(3)]
-    expired = expired_keys(days, days[-1].name, DAY + 2 * DAY_US - 1)
-    assert expired == days[0].keys  # the second one covers the moment
-    assert expired[0].endswith("manifest.json")
-    assert expired_keys(days, days[-1].name, DAY) == []
+    days = [generation(day) for day in range(4)]
+    found = expired(*days, before=DAY + 2 * DAY_US - 1)
+    assert found == days[0].keys  # the second one covers the moment
+    assert found[0].endswith("manifest.json")
+    assert expired(*days) == []
 
 
 def test_an_interrupted_full_copy_is_deleted_and_the_present_one_is_not():
     broken, current = generation(0, complete=False), generation(1, complete=False)
-    assert expired_keys([broken, current], current.name, DAY) == broken.keys
+    assert expired(broken, current) == broken.keys
+
+
+def test_what_another_server_has_not_finished_is_left_alone_for_two_days():
+    of_other, current = generation(0, complete=False, writer="99999999"), generation(1)
+    assert expired(of_other, current) == []
+    assert expired(of_other, current, abandoned_before=DAY + 1) == of_other.keys
 
 
 def test_of_an_earlier_generation_the_last_snapshot_of_each_hour_is_kept():
     earlier, current = generation(0, snapshots=4), generation(1, snapshots=4)
-    expired = expired_keys([earlier, current], current.name, DAY)
-    assert expired == [key for _at, key in earlier.snapshots[::2]]
+    assert expired(earlier, current) == [key for _at, key in earlier.snapshots[::2]]

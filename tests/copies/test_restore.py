@@ -10,6 +10,7 @@ from tallystick.access import keys
 from tallystick.access.audit import Caller
 from tallystick.access.tables import api_keys
 from tallystick.backup.restore import refuse_interrupted
+from tallystick.backup.secret_rotation import reseal
 from tallystick.clock import DAY_US
 from tallystick.copies import restore as copies_restore
 from tallystick.copies.restore import RestoredCopies, restore_copies
@@ -17,13 +18,15 @@ from tallystick.database.engine import Database
 from tallystick.erasure import erasure_list
 from tallystick.errors import Conflict, NotFound, SettingsError, Unavailable
 from tallystick.ledger.high_water import HighWaterMark, HighWaterMarks
+from tallystick.ledger.keys import Keyring
 from tallystick.ledger.tables import logs
 from tallystick.merkle.remains import mask_of
 from tallystick.outbox import write as outbox
 from tallystick.retention import holds
 from tallystick.retention.purge import Purger
 from tallystick.retention.tables import prunings, purged_indexes
-from tests.copies.copies_driver import entries, trail, unseen
+from tallystick.secret_keys import SecretKeys
+from tests.copies.copies_driver import SECRET, entries, trail, unseen
 from tests.retention.purge_driver import purge_with
 from tests.retention.test_purge import event as aged
 
@@ -274,3 +277,53 @@ def test_nothing_is_erased_or_served_where_the_event_store_was_not_accepted(sqli
         refuse_interrupted(settings.data_dir)
     restore()
     assert len(erased) == 1
+
+
+def test_a_key_rotated_after_the_full_copy_is_the_one_that_is_needed(sqlite_installation):
+    installation = sqlite_installation
+    spine = installation.spine
+    scope = spine.organization("acme")
+    old, new = SecretKeys(SECRET), SecretKeys("the key that the rotation made, long enough", (SECRET,))
+    with spine.database.write() as connection:
+        Keyring(old, "log.example").prepare(connection, scope.org_id, now=clock.now_us())
+    spine.ship()
+    installation.copy()
+    at = clock.now_us()
+    with spine.database.write() as connection:
+        reseal(connection, new)
+    installation.copy(snapshot=True)
+    with pytest.raises(Conflict, match="the one that the rotation made"), installation.restored(secret=SECRET):
+        pass
+    target = installation.home / "restored"
+    assert not (target / "tallystick.db").exists()
+    assert not (target / erasure_list.FILE).exists()
+    with installation.restored(secret=new.current) as there, there.database.read() as connection:
+        key = Keyring(SecretKeys(new.current), "log.example").active_keys(connection, scope.org_id, now=clock.now_us())
+        assert len(key) == 1
+    with pytest.raises(Conflict, match="as the previous one"), installation.restored(at, secret=new.current):
+        pass
+    with installation.restored(at, secret=SECRET) as there:
+        assert there.log(scope).size > 0
+
+
+def test_an_interrupted_restore_of_another_moment_is_not_continued(sqlite_installation, monkeypatch):
+    installation = sqlite_installation
+    spine = installation.spine
+    scope = spine.organization("acme")
+    spine.ship()
+    installation.copy()
+    at = clock.now_us()
+    spine.record(scope, *events("a"))
+    installation.copy()
+    settings = installation.lose()
+
+    def restore(moment: int | None) -> RestoredCopies:
+        return restore_copies(settings, installation.storage, moment, "first command", Caller("cli"), unseen)
+
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(copies_restore, "finish_deletions", lambda *_arguments: 1 / 0)
+        restore(None)
+    with pytest.raises(Conflict, match="Complete it: first command"):
+        restore(at)
+    assert restore(None).appended == 0  # it was at its last step
+    refuse_interrupted(settings.data_dir)

@@ -46,12 +46,14 @@ class CopyWatch:
     """What is called while databases are copied; an exception that any of it raises ends the copy.
 
     `alive`: often. `complete`: with each file once it is on disk. `left_out`: names of tables that are not copied.
+    `begun`: with the moment that is copied (µs since 1970), before the first file.
     """
 
     progress: Progress
     alive: Callable[[], None]
     complete: Callable[[FileEntry], None] = lambda _file: None
     left_out: Collection[str] = ()
+    begun: Callable[[int], None] = lambda _taken_at: None
 
 
 def create_backup(
@@ -127,6 +129,7 @@ def copy_databases(
             .order_by(logs.c.created_at)
         ).all()
         taken_at = now_us()
+        watch.begun(taken_at)
         revision = revision_of(connection) or ""
         least = expected_events(connection)
         total = sum(least.values())

@@ -21,12 +21,11 @@ import msgspec
 from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.engine import make_url
 
-from tallystick.access.secret import DecryptionFailed, SecretBox
 from tallystick.access.tables import organizations
 from tallystick.backup import control_database
 from tallystick.backup.create import EVENTS
 from tallystick.backup.manifest import BackupManifest, check_files, files_in, open_file, read_manifest
-from tallystick.backup.secret_rotation import SEALED_COLUMNS
+from tallystick.backup.secret_check import check_secret
 from tallystick.backup.tables import backups
 from tallystick.clock import now_us
 from tallystick.database.damage import damage_named
@@ -39,7 +38,6 @@ from tallystick.ingest.tables import store_identity
 from tallystick.journal.missing_ranges import RESTORE_COMMAND
 from tallystick.ledger.high_water import HighWaterMarks
 from tallystick.ledger.tables import logs
-from tallystick.secret_keys import KEPT_FILE
 from tallystick.settings import Settings
 from tallystick.store import transfer as rows
 from tallystick.store.events import EventStore
@@ -65,11 +63,18 @@ class RestoreMarker(msgspec.Struct):
     place: str = ""  # the databases: a marker for others does not allow overwriting these
     command: str = ""  # to run again, if it is another than for a backup
 
+    @property
+    def repeat(self) -> str:
+        """The command that completes the restore."""
+        return self.command or f"tallystick backup restore {self.directory}"
+
 
 class RestoreExtension(Protocol):
     """What a restore brings back beside the backup; `command` repeats it if it is interrupted."""
 
     command: str
+    sealed: tuple[Path, BackupManifest] | None
+    """Where the stored secrets are that come back in place of the backup's: a directory and its manifest."""
 
     def overlay(self, connection: Connection) -> None:
         """Change the loaded control database, in the transaction that fills it; not repeated."""
@@ -92,8 +97,7 @@ def refuse_interrupted(data_dir: Path) -> None:
     begun = _read_marker(data_dir)
     if begun is not None:
         raise SettingsError(
-            f"A restore into {data_dir} was interrupted and is incomplete. Run it again: "
-            f"{begun.command or f'tallystick backup restore {begun.directory}'}"
+            f"A restore into {data_dir} was interrupted and is incomplete. Run it again: {begun.repeat}"
         )
 
 
@@ -125,7 +129,7 @@ def restore_backup(
 
     check_files(directory, manifest, checked)
     if not without_key:
-        _check_secret(settings, directory, manifest)
+        check_secret(settings, directory, manifest, extension.sealed if extension is not None else None)
     begun = _read_marker(settings.data_dir)
     if begun is not None and begun.place != _database_urls(settings):
         begun = None
@@ -170,6 +174,8 @@ def _start(
     database_file, events_folder = local_paths(settings)
     filled = again is not None and again.moved  # the store's events come from the interrupted restore
     if (database_file is None or not replace) and (what := _control_content(settings)) is not None:
+        if again is not None:
+            what = f"Another restore into these databases was interrupted. Complete it: {again.repeat}. Or begin anew:"
         raise Conflict(f"{what} {ADVICE}")
     if (events_folder is None or not replace) and not filled and (what := _store_content(settings)) is not None:
         raise Conflict(f"{what} {ADVICE}")
@@ -250,22 +256,6 @@ def _move_aside(settings: Settings, begun: RestoreMarker) -> list[str]:
         begun.moved = True
         _write_marker(settings.data_dir, begun)
     return [str(then) for _, then in moves if then.exists() and not then.name.endswith(("-wal", "-shm"))]
-
-
-def _check_secret(settings: Settings, directory: Path, manifest: BackupManifest) -> None:
-    for column in SEALED_COLUMNS:
-        table, box, place = column.table, SecretBox(settings.secret_keys, column), column.info["sealing"].place
-        for row in control_database.rows_of(directory, manifest, table.name):
-            values = {name: control_database.decode(row[name], table.columns[name]) for name in (*place, column.name)}
-            try:
-                box.open(values.pop(column.name), *values.values())
-            except DecryptionFailed:
-                raise Conflict(
-                    "The stored secrets in the backup were encrypted with another secret key, which backups do not "
-                    f"contain. Provide the one of the original server: {settings.data_dir / KEPT_FILE}, or "
-                    "TALLYSTICK_SECRET_KEY; after a rotation, the previous one as TALLYSTICK_SECRET_KEY_OLD. "
-                    "If it is lost, restore with --without-key; nothing can be signed after that."
-                ) from None
 
 
 def _is_restored(database: Database, backup_id: UUID) -> bool:

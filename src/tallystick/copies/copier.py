@@ -3,40 +3,38 @@
 import io
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 import structlog
-from sqlalchemy import Table, select
+from sqlalchemy import Table
 
 from tallystick import clock, telemetry
-from tallystick.backup.create import CopyWatch, copy_databases, deletions_paused
-from tallystick.backup.manifest import FILE, FileEntry, write_manifest
-from tallystick.clock import DAY_US, HOUR_US
+from tallystick.clock import DAY_US, HOUR_US, SECOND_US
 from tallystick.copies import progress
 from tallystick.copies.batch_copies import JournalGap, encode_copies, read_uncopied
+from tallystick.copies.full_copy import FullCopy
 from tallystick.copies.generations import (
     ERASURES,
     FULL,
+    MOST_ERASURES,
     batches_key,
-    check_owner,
     expired_keys,
     list_generations,
     snapshot_key,
-    time_name,
 )
+from tallystick.copies.place_writer import PlaceWriter
 from tallystick.copies.progress import CopyState
 from tallystick.copies.snapshot import digest_of, pack_snapshot, tables_of_snapshot, take_snapshot
 from tallystick.database.engine import Database
 from tallystick.database.migrate import newest
 from tallystick.destinations.address_guard import TargetError
-from tallystick.destinations.file_storage import FileMissing, FileStorage
+from tallystick.destinations.file_storage import FileMissing, FileStorage, read_small
 from tallystick.destinations.storage_settings import copies_storage
 from tallystick.erasure import erasure_list
-from tallystick.errors import TallystickError, Unavailable
+from tallystick.errors import Outage, TallystickError, Unavailable
 from tallystick.ingest.store_identity import make_node_id
-from tallystick.ingest.tables import store_identity
 from tallystick.journal.missing_ranges import count_missing
 from tallystick.retention import clock_guard
 from tallystick.settings import Settings
@@ -53,6 +51,8 @@ SNAPSHOT_SECONDS = 30.0
 SNAPSHOT_SHARE = 20  # a snapshot takes at most this part of the time: 1 / 20
 LISTED_US = HOUR_US  # between two lists of what has expired
 DELETED_AT_ONCE = 100
+ABANDONED_US = 2 * DAY_US  # after which what another writer left unfinished, and interrupted uploads, are deleted
+TOKEN_ROUNDS = 3  # rounds between two tokens in the place
 UNFINISHED = "copies.partial"  # in the data directory; what an interrupted copy left there is deleted
 logger = structlog.get_logger(__name__)
 
@@ -80,8 +80,9 @@ class Copier(Background):
         self._data_dir = data_dir
         self._disk = disk
         self._days = days
+        self._writer: PlaceWriter | None = None
         self._round_at = 0.0  # `time.monotonic()` of the last round
-        self._named_at = 0  # the latest time in a name
+        self._number = 0  # of the last file
         self._snapshot_due_at = 0.0  # `time.monotonic()`
         self._tables: list[Table] = []  # of a snapshot
         self._snapshot: bytes | None = None  # the digest of the last one
@@ -99,9 +100,10 @@ class Copier(Background):
             self._forget(now)
             return False
         try:
-            if self._is_ours(self._storage):
+            is_copier = self.may_work(now)
+            if self._may_write(self._storage, now, is_copier=is_copier):
                 self._copy_erasures(self._storage)
-                if self.may_work(now):
+                if is_copier:
                     self._copy(self._storage, now)
         except Exception as error:
             if not self.stopping.is_set():
@@ -116,25 +118,18 @@ class Copier(Background):
             with self._database.write() as connection:
                 progress.stop_copies(connection)
 
-    def _is_ours(self, storage: FileStorage) -> bool:
-        """Whether copies can be made; False until the event store was accepted once.
-
-        Raises TargetError if the place has copies of another installation, or is not the one that was used before.
-        """
-        with self._database.read() as connection:
-            store_id = connection.execute(select(store_identity.c.store_id)).scalar()
-            state = progress.read_state(connection)
-        if store_id is None:
-            return False
-        is_known = state is not None and state.place == storage.where and state.generation != ""
-        check_owner(storage, store_id, is_known=is_known)
-        return True
+    def _may_write(self, storage: FileStorage, now: int, *, is_copier: bool) -> bool:
+        self._writer = self._writer or PlaceWriter(self._database, storage, seconds=TOKEN_ROUNDS * self._idle_seconds)
+        return self._writer.may_write(may_claim=is_copier, now=now)
 
     def _copy(self, storage: FileStorage, now: int) -> None:
-        state = self._state(storage, now)
+        with self._database.read() as connection:
+            state = progress.read_state(connection)
+        if state is None:  # copies were turned off by another node since
+            return
         try:
             # At first, since a place that is full takes nothing before something has gone.
-            self._delete_expired(storage, state.generation, now)
+            self._delete_expired(storage, state, now)
         except TargetError:
             self._copy_new(storage, state, now)  # a place that lets nothing be deleted takes copies all the same
             raise
@@ -142,34 +137,31 @@ class Copier(Background):
 
     def _copy_new(self, storage: FileStorage, state: CopyState, now: int) -> None:
         self._disk.check()
-        self._named_at = max(self._named_at, state.named_at)
+        self._number = max(self._number, state.number)
         if not state.generation or state.revision != newest():
-            self._begin_generation(storage)
+            self._begin_generation(storage, state)
             return
         try:
-            self._copy_round(storage, state.generation)
+            self._copy_round(storage, [state.generation])
         except JournalGap as gap:
             logger.warning("full_copy_due", reason=str(gap))
-            self._begin_generation(storage)
+            self._begin_generation(storage, state)
             return
-        if (state.full_at is None or now - state.full_at >= FULL_US) and not self._lacks_events():
-            self._begin_generation(storage, state.generation)
+        # Of other nodes the clocks differ; one that is far ahead in time was of a clock that was set back since.
+        is_made = state.full_at is not None and -HOUR_US <= now - state.full_at < FULL_US
+        if not is_made and not self._lacks_events():
+            self._begin_generation(storage, state, state.generation)
 
     def _lacks_events(self) -> bool:
         """Whether the event store lacks events: only the present and earlier copies may have them, and have to stay."""
         with self._database.read() as connection:
             return bool(count_missing(connection))
 
-    def _state(self, storage: FileStorage, now: int) -> CopyState:
-        with self._database.read() as connection:
-            state = progress.read_state(connection)
-        if state is None or state.place != storage.where:
-            with self._database.write() as connection:
-                state = progress.begin_copies(connection, storage.where, now=now)
-        return state
+    def _copy_round(self, storage: FileStorage, generations: Sequence[str], *, is_complete: bool = True) -> None:
+        """Copy the batches, and the control database if that is due, into each of these generations.
 
-    def _copy_round(self, storage: FileStorage, generation: str) -> None:
-        """Copy the batches, and the control database if that is due."""
+        `is_complete`: whether one of them has its full copy, so that what is copied can be restored.
+        """
         self._round_at = began = time.monotonic()
         with_snapshot = began >= self._snapshot_due_at
         root = self._data_dir / UNFINISHED / "snapshot"
@@ -179,76 +171,81 @@ class Copier(Background):
             taken_at, files = take_snapshot(self._database, root, self._tables, check_stop)
         is_all = False
         while not is_all:
-            is_all = self._copy_batches(storage, generation)
+            is_all = self._copy_batches(storage, generations, is_complete=is_complete)
         # After the batches: so a snapshot never speaks of events that the copies lack.
         if with_snapshot:
             if (digest := digest_of(files)) != self._snapshot:
                 packed = root / "control.zip"
                 pack_snapshot(root, packed)
-                with packed.open("rb") as file:
-                    storage.put(snapshot_key(generation, self._next_time()), file)
+                number = self._next_number()
+                for generation in generations:
+                    with packed.open("rb") as file:
+                        storage.put(snapshot_key(generation, number, clock.now_us()), file)
                 self._snapshot = digest
             shutil.rmtree(root)
             with self._database.write() as connection:
-                progress.note_snapshot(connection, taken_at, self._named_at)
+                progress.note_snapshot(connection, taken_at if is_complete else None, self._number)
             took = time.monotonic() - began
             self._snapshot_due_at = began + max(SNAPSHOT_SECONDS, SNAPSHOT_SHARE * took)
 
-    def _copy_batches(self, storage: FileStorage, generation: str) -> bool:
+    def _copy_batches(self, storage: FileStorage, generations: Sequence[str], *, is_complete: bool) -> bool:
         """Copy what was committed, as one file; False if more is left."""
         check_stop()
         read_at = clock.now_us()
         with self._database.read() as connection:
             copied, is_all = read_uncopied(connection)
         if copied:
-            storage.put(batches_key(generation, self._next_time()), io.BytesIO(encode_copies(copied)))
+            number, content = self._next_number(), encode_copies(copied)
+            for generation in generations:
+                storage.put(batches_key(generation, number, clock.now_us()), io.BytesIO(content))
             telemetry.copied_events_total.inc(sum(log.end - log.first for log in copied))
         with self._database.write() as connection:
-            progress.note_batches(connection, copied, self._named_at, read_at if is_all else None)
+            reached = read_at if is_all and is_complete else None
+            progress.note_batches(connection, copied, self._number, reached)
         return is_all
 
-    def _begin_generation(self, storage: FileStorage, previous: str = "") -> None:
-        """Make a full copy; meanwhile what is new still goes into the `previous` generation, if there is one."""
+    def _begin_generation(self, storage: FileStorage, state: CopyState, previous: str = "") -> None:
+        """Make a full copy; meanwhile what is new goes into the `previous` generation too, if that can go on."""
         self._expired = None  # what this one leaves if it fails is deleted by the next round
         unfinished = self._data_dir / UNFINISHED
         shutil.rmtree(unfinished, ignore_errors=True)
         root = unfinished / FULL
         root.mkdir(mode=0o700, parents=True)
-        began_at = self._next_time()
-        generation, backup_id = time_name(began_at), uuid4()
-
-        def alive() -> None:
-            check_stop()
-            self._disk.check()
-            if not self.may_work(clock.now_us()):
-                raise Unavailable("Another node makes the copies now.")
-            if previous and time.monotonic() - self._round_at >= self._idle_seconds:
-                self._copy_round(storage, previous)
-
-        def complete(file: FileEntry) -> None:
-            path = root / file.path
-            with path.open("rb") as content:
-                storage.put(f"{generation}/{FULL}/{file.path}", content)
-            path.unlink()
-            alive()
-
-        watch = CopyWatch(lambda _done, _total: None, alive, complete, ("journal_tail",))
-        with deletions_paused(self._database, backup_id):
-            manifest = copy_databases(self._database, self._store, root, backup_id, watch)
-            write_manifest(root, manifest)
-            with (root / FILE).open("rb") as content:
-                storage.put(f"{generation}/{FULL}/{FILE}", content)
+        number = 1 + max((one.number for one in list_generations(storage)), default=0)
+        if not previous:
+            with self._database.write() as connection:
+                progress.begin_anew(connection)
+        full_copy = FullCopy(
+            storage, root, number, state.writer, previous, lambda: self._work_between(storage, full_copy)
+        )
+        try:
+            manifest = full_copy.make(self._database, self._store)
+        except JournalGap as gap:
+            raise Outage(
+                f"{gap}, although a full copy is being made. Let the journal's tail keep more: "
+                "TALLYSTICK_JOURNAL_TAIL_MB, TALLYSTICK_JOURNAL_TAIL_HOURS."
+            ) from gap
         with self._database.write() as connection:
-            progress.begin_generation(connection, generation, manifest.revision, began_at, manifest.logs)
+            progress.note_generation(connection, full_copy.name, manifest.revision, full_copy.taken_at)
         shutil.rmtree(unfinished)
         self._snapshot, self._snapshot_due_at, self._expired = None, 0.0, None
         logger.info("full_copy_complete", place=storage.where, events=manifest.events, bytes=manifest.bytes)
-        self._copy_round(storage, generation)
+        self._copy_round(storage, [full_copy.name])
 
-    def _next_time(self) -> int:
-        """A time for the next name, which orders names even if the clock is set back."""
-        self._named_at = max(clock.now_us(), self._named_at + 1)
-        return self._named_at
+    def _work_between(self, storage: FileStorage, full_copy: FullCopy) -> None:
+        """Between two steps of a full copy: see that nothing has changed, and copy what is new."""
+        check_stop()
+        self._disk.check()
+        now = clock.now_us()
+        if not self.may_work(now):
+            raise Unavailable("Another node makes the copies now.")
+        if full_copy.generations and time.monotonic() - self._round_at >= self._idle_seconds:
+            self._may_write(storage, now, is_copier=True)
+            self._copy_round(storage, full_copy.generations, is_complete=full_copy.has_previous)
+
+    def _next_number(self) -> int:
+        self._number += 1
+        return self._number
 
     def _copy_erasures(self, storage: FileStorage) -> None:
         """Add this node's list of erasures to the copied one, which outlives every generation."""
@@ -256,19 +253,25 @@ class Copier(Background):
         content = path.read_bytes() if path.exists() else b""
         if content == self._erasures:
             return
-        key, copied = f"{ERASURES}{make_node_id(self._data_dir)}", io.BytesIO()
+        key, copied = f"{ERASURES}{make_node_id(self._data_dir)}", b""
         with suppress(FileMissing):
-            storage.get(key, copied)
-        lines = dict.fromkeys((*copied.getvalue().split(b"\n"), *content.split(b"\n")))
+            copied = read_small(storage, key, MOST_ERASURES)
+        lines = dict.fromkeys((*copied.split(b"\n"), *content.split(b"\n")))
         storage.put(key, io.BytesIO(b"\n".join(lines) + b"\n"))
         self._erasures = content
 
-    def _delete_expired(self, storage: FileStorage, generation: str, now: int) -> None:
+    def _delete_expired(self, storage: FileStorage, state: CopyState, now: int) -> None:
         if not self._may_delete or self._lacks_events():
             return
         if self._expired is None or not 0 <= now - self._listed_at < LISTED_US:
             self._listed_at = now
-            self._expired = expired_keys(list_generations(storage), generation, now - self._days * DAY_US)
+            abandoned = now - ABANDONED_US
+            storage.delete_interrupted_uploads("", before=abandoned / SECOND_US)
+            found = list_generations(storage)
+            oldest = now - self._days * DAY_US
+            self._expired = expired_keys(
+                found, state.generation, state.writer, before=oldest, abandoned_before=abandoned
+            )
         for key in self._expired[:DELETED_AT_ONCE]:
             check_stop()
             storage.delete(key)

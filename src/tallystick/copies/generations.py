@@ -11,53 +11,64 @@ chDB and ClickHouse. Streaming the file of SQLite (Litestream) would be another 
 databases, and would say nothing of the event store. The engine's own incremental `BACKUP` is refused by the embedded
 engine (it has no `backups.allowed_path`), and needs every earlier one, which keeps erased data for as long.
 
-20261129T153200.123456Z/full/…                               a backup: manifest.json, control/…, events/…
-20261129T153200.123456Z/events-20261129T153210.654321Z.zst   batches committed until then
-20261129T153200.123456Z/control-20261129T153230.000001Z.zip  a snapshot of the control database
-erasures/<node id>                                           the list of erasures of each node
-tallystick-copies                                            whose copies these are: the id of the event store
+The number of a generation and those of its files say their order, since a clock may be wrong and be put right. The
+times say which moment each holds. The letters at the end of a generation's name are its writer: each deletes what it
+has left unfinished itself, and what others have only after days.
+
+000012-20261129T153200.123456Z-1a2b3c4d/full/…                a backup as of that time: manifest.json, control/…, …
+<generation>/events-0000000345-20261129T153210.654321Z.zst    batches committed until then
+<generation>/control-0000000346-20261129T153230.000001Z.zip   a snapshot of the control database
+erasures/<node id>                                            the list of erasures of each node
+tallystick-copies                                             whose copies these are, and who writes them
 """
 
-import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from uuid import UUID
 
 from tallystick.backup.manifest import FILE
 from tallystick.clock import HOUR_US, from_us, to_us
-from tallystick.destinations.address_guard import TargetError
-from tallystick.destinations.file_storage import FileMissing, FileStorage
+from tallystick.destinations.file_storage import FileStorage
 
 FULL = "full"
 ERASURES = "erasures/"
-OWNER = "tallystick-copies"
+MOST_ERASURES = 1 << 30  # bytes of one list
 _TIME = "%Y%m%dT%H%M%S.%fZ"
-_TIME_NAME = r"(\d{8}T\d{6}\.\d{6}Z)"
-_NAME = re.compile(rf"{_TIME_NAME}/(?:(full)/.+|(events|control)-{_TIME_NAME}\.(?:zst|zip))", re.ASCII)
+_TIME_NAME = r"\d{8}T\d{6}\.\d{6}Z"
+# Without numbers and writer, as the first version named them, they come first.
+_GENERATION = re.compile(rf"(?:(\d{{6}})-)?({_TIME_NAME})(?:-([0-9a-f]{{8}}))?", re.ASCII)
+_FILE = re.compile(rf"(events|control)-(?:(\d{{10}})-)?({_TIME_NAME})\.(?:zst|zip)", re.ASCII)
+
+_NEVER = 1 << 62
 
 
-def time_name(at_us: int) -> str:
-    """A time (µs since 1970) in the name of a file; the order of names is the order of times."""
-    return f"{from_us(at_us):{_TIME}}"
+def generation_name(number: int, at_us: int, writer: str) -> str:
+    """The name of a generation whose full copy is as of `at_us` (µs since 1970)."""
+    return f"{number:06d}-{_time_name(at_us)}-{writer}"
 
 
-def batches_key(generation: str, at_us: int) -> str:
+def batches_key(generation: str, number: int, at_us: int) -> str:
     """The key of batches that were committed until `at_us` (µs since 1970)."""
-    return f"{generation}/events-{time_name(at_us)}.zst"
+    return f"{generation}/events-{number:010d}-{_time_name(at_us)}.zst"
 
 
-def snapshot_key(generation: str, at_us: int) -> str:
+def snapshot_key(generation: str, number: int, at_us: int) -> str:
     """The key of a snapshot of the control database at `at_us` (µs since 1970)."""
-    return f"{generation}/control-{time_name(at_us)}.zip"
+    return f"{generation}/control-{number:010d}-{_time_name(at_us)}.zip"
 
 
 @dataclass(slots=True)
 class Generation:
-    """One generation: its name, the files of the full copy, and (time in µs since 1970, key) of everything since."""
+    """One generation: its number, the moment of its full copy (µs since 1970), its writer, and its files.
+
+    Batches and snapshots are (moment, key), in order. Moments are as `list_generations` corrects them.
+    """
 
     name: str
+    number: int
+    begun_at: int
+    writer: str
     full: list[str] = field(default_factory=list)
     batches: list[tuple[int, str]] = field(default_factory=list)
     snapshots: list[tuple[int, str]] = field(default_factory=list)
@@ -68,86 +79,82 @@ class Generation:
         return f"{self.name}/{FULL}/{FILE}" in self.full
 
     @property
-    def begun_at(self) -> int:
-        """The moment of the full copy."""
-        return _time_of(self.name)
-
-    @property
     def keys(self) -> list[str]:
         """Every file, the manifest first: without it nothing else is used."""
         since = [key for _at, key in (*self.batches, *self.snapshots)]
         return sorted(self.full, key=lambda key: not key.endswith(f"/{FILE}")) + since
 
 
-def check_owner(storage: FileStorage, store_id: UUID, *, is_known: bool) -> None:
-    """Raise TargetError unless the copies here are of this installation; a new place becomes its own.
-
-    `is_known`: whether this installation has made copies here before.
-    """
-    content = io.BytesIO()
-    try:
-        storage.get(OWNER, content)
-    except FileMissing:
-        if is_known:
-            raise TargetError(
-                f"{storage.where} is not the place of the copies before: it has no file {OWNER}. Check that the disk "
-                "is mounted and the bucket is the same. If its files were removed on purpose, create an empty file of "
-                "that name."
-            ) from None
-    owner = content.getvalue().decode("utf-8", errors="replace").strip()
-    if owner not in ("", str(store_id)):
-        raise TargetError(
-            f"{storage.where} has copies of another installation. If this data directory is new because that one was "
-            "lost, stop the server and bring it back: tallystick restore --replace. Otherwise set "
-            "TALLYSTICK_COPIES_DIR to a place of its own."
-        )
-    if owner == "":
-        storage.put(OWNER, io.BytesIO(f"{store_id}\n".encode()))
+def parse_generation(name: str) -> Generation | None:
+    """The generation of this name, without files; None for another name."""
+    match = _GENERATION.fullmatch(name)
+    if match is None or (at := _parse_time(match[2])) is None:
+        return None
+    return Generation(name, int(match[1] or 0), at, match[3] or "")
 
 
 def list_generations(storage: FileStorage) -> list[Generation]:
-    """All generations in the order of their names, without files of other names; TargetError."""
+    """All generations in order, without files of other names; TargetError.
+
+    A moment that is later than one after it is that of a clock which was ahead: it counts as the later one's.
+    """
     found: dict[str, Generation] = {}
+    files: dict[str, list[tuple[int, int, str]]] = {}
     for key in storage.keys(""):
-        if (match := _NAME.fullmatch(key)) is None:
+        name, _, file = key.partition("/")
+        generation = found.get(name) or parse_generation(name)
+        if generation is None:
             continue
-        name, full, kind, at = match.groups()
-        if not _is_time(name) or not _is_time(at or name):
-            continue
-        generation = found.setdefault(name, Generation(name))
-        if full:
+        if file.startswith(f"{FULL}/"):
             generation.full.append(key)
+        elif (match := _FILE.fullmatch(file)) and (at := _parse_time(match[3])) is not None:
+            files.setdefault(name, []).append((int(match[2] or 0), at, key))
         else:
-            (generation.batches if kind == "events" else generation.snapshots).append((_time_of(at), key))
-    return [found[name] for name in sorted(found)]
+            continue
+        found[name] = generation
+    ordered = sorted(found.values(), key=lambda one: (one.number, one.begun_at, one.name))
+    earliest = _NEVER
+    for generation in reversed(ordered):
+        reached = _NEVER
+        for _number, at, key in sorted(files.get(generation.name, ()), reverse=True):
+            reached = min(reached, at)
+            kind = generation.batches if key.endswith(".zst") else generation.snapshots
+            kind.insert(0, (reached, key))
+        earliest = generation.begun_at = min(earliest, reached, generation.begun_at)
+    return ordered
 
 
-def expired_keys(generations: Iterable[Generation], current: str, before: int) -> list[str]:
+def expired_keys(
+    generations: Iterable[Generation], current: str, writer: str, *, before: int, abandoned_before: int
+) -> list[str]:
     """What no restore to a moment since `before` (µs since 1970) needs, beside the `current` generation.
 
-    Of earlier generations that are needed only the last snapshot of each hour is.
+    Of earlier generations that are needed only the last snapshot of each hour is. What `writer` has left unfinished
+    goes at once; what others have, if it was begun before `abandoned_before`.
     """
     others = [one for one in generations if one.name != current]
-    whole = [one for one in others if one.is_complete]
     # The newest of those that began before covers `before` and what follows.
-    covering = max((one.begun_at for one in whole if one.begun_at <= before), default=0)
+    covering = max((place for place, one in enumerate(others) if one.is_complete and one.begun_at <= before), default=0)
     expired: list[str] = []
-    for one in others:
-        if not one.is_complete or (one.begun_at < covering):
-            expired += one.keys
+    for place, one in enumerate(others):
+        if not one.is_complete:
+            is_over = one.writer in ("", writer) or one.begun_at < abandoned_before
         else:
-            last = {at // HOUR_US: key for at, key in sorted(one.snapshots)}
+            is_over = place < covering
+        if is_over:
+            expired += one.keys
+        elif one.is_complete:
+            last = {at // HOUR_US: key for at, key in one.snapshots}
             expired += [key for _at, key in one.snapshots if key not in last.values()]
     return expired
 
 
-def _is_time(name: str) -> bool:
+def _time_name(at_us: int) -> str:
+    return f"{from_us(at_us):{_TIME}}"
+
+
+def _parse_time(name: str) -> int | None:
     try:
-        _time_of(name)
+        return to_us(datetime.strptime(name, _TIME).replace(tzinfo=UTC))
     except ValueError:
-        return False
-    return True
-
-
-def _time_of(name: str) -> int:
-    return to_us(datetime.strptime(name, _TIME).replace(tzinfo=UTC))
+        return None

@@ -8,7 +8,7 @@ files none is needed for the moment itself, so one that is damaged is reported, 
 
 import io
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from uuid import UUID
 
@@ -41,7 +41,7 @@ NO_END = 1 << 62
 
 
 class LaterRecords:
-    """Reads what generations say of the time after `after` (µs since 1970): batches until then are restored.
+    """Reads what generations say of the time after the restored moment; `restored` are the keys of what is restored.
 
     `generations`: complete ones in order, from the restored one on. `origins`: of the restored logs. `root`: a new
     directory for their files. `damaged` collects sentences on what cannot be read.
@@ -51,13 +51,13 @@ class LaterRecords:
         self,
         storage: FileStorage,
         generations: Sequence[Generation],
-        after: int,
+        restored: Set[str | None],
         origins: Mapping[UUID, str],
         root: Path,
     ) -> None:
         self._storage = storage
         self._generations = generations
-        self._after = after
+        self._restored = restored
         self._origins = origins
         self._root = root
         self.damaged: list[str] = []
@@ -69,20 +69,18 @@ class LaterRecords:
         manifests: dict[str, BackupManifest] = {}
         for generation in self._generations[1:]:
             try:
-                manifest = self._manifest(generation)
+                read = manifests[generation.name] = self._manifest(generation)
             except (Conflict, FileMissing) as error:
                 self._note(generation.name, error)
                 continue
-            manifests[generation.name] = manifest
-            newest |= {(log.org_id, log.origin_id): generation for log in manifest.logs if log.org_id in self._origins}
+            newest |= {(log.org_id, log.origin_id): generation for log in read.logs if log.org_id in self._origins}
         for generation in self._generations:
             names = [name for name, of in newest.items() if of is generation]
-            manifest = manifests.get(generation.name)
             told: list[tuple[UUID, Range]] = []
             # Indexes below these are of the same events as in the restored log.
             ends = {org_id: NO_END for org_id, origin_id in names if origin_id == self._origins[org_id]}
             try:
-                if manifest is not None and names:
+                if names and (manifest := manifests.get(generation.name)):
                     others = [org_id for org_id, _origin_id in names if org_id not in ends]
                     ends |= self._common_ends(database, generation, manifest, others)
                     told = self._purged(generation, manifest)
@@ -121,9 +119,9 @@ class LaterRecords:
 
     def read_holds(self) -> list[dict[str, object]]:
         """The rows of holds in force in the newest snapshot."""
-        snapshots = sorted(one for generation in self._generations for one in generation.snapshots)
-        for number, (at, key) in enumerate(reversed(snapshots)):
-            if at <= self._after:
+        snapshots = [key for generation in self._generations for _at, key in generation.snapshots]
+        for number, key in enumerate(reversed(snapshots)):
+            if key in self._restored:
                 break
             try:
                 return self._holds_in(key, self._root / f"snapshot-{number}")
@@ -161,8 +159,8 @@ class LaterRecords:
 
     def _recorded(self, generation: Generation) -> Iterator[tuple[UUID, Range]]:
         """The purges that batches of after the restored moment record: organizations and ranges of indexes."""
-        for at, key in generation.batches:
-            if at <= self._after:
+        for _at, key in generation.batches:
+            if key in self._restored:
                 continue
             try:
                 for org_id, record in self._records_in(key):

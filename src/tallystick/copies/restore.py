@@ -81,9 +81,9 @@ def plan_restore(generations: Sequence[Generation], at: int | None) -> RestorePl
         first = min((one.begun_at for one in generations if one.is_complete), default=None)
         advice = "There is no complete copy." if first is None else f"The first copy is of {rfc3339(first)}."
         raise NotFound(f"The copies hold nothing of that time. {advice}")
-    # While a full copy was made, what was new still went into the generation before.
+    # In the first version, what was new while a full copy was made went into the generation before alone.
     plans = [_plan_of(generation, at) for generation in usable]
-    best = max(plans, key=lambda plan: (plan.at, plan.generation.begun_at))
+    best = max(plans, key=lambda plan: (plan.generation.number, plan.at, plan.generation.begun_at))
     if at is None:
         return best
     names = [one.name for one in generations]
@@ -92,8 +92,8 @@ def plan_restore(generations: Sequence[Generation], at: int | None) -> RestorePl
 
 
 def _plan_of(generation: Generation, at: int | None) -> RestorePlan:
-    batches = sorted(one for one in generation.batches if at is None or one[0] <= at)
-    snapshots = sorted(one for one in generation.snapshots if at is None or one[0] <= at)
+    batches = [one for one in generation.batches if at is None or one[0] <= at]
+    snapshots = [one for one in generation.snapshots if at is None or one[0] <= at]
     reached = max((one[0] for one in (*batches[-1:], *snapshots[-1:])), default=generation.begun_at)
     return RestorePlan(generation, snapshots[-1][1] if snapshots else None, [key for _at, key in batches], reached)
 
@@ -119,7 +119,6 @@ def restore_copies(
     shutil.rmtree(root, ignore_errors=True)
     full = _fetch_full_copy(storage, plan, root, progress)
     snapshot = _fetch_snapshot(storage, plan, root)
-    _merge_erasures(storage, settings.data_dir)
     origins = {log.org_id: log.origin_id for log in full.logs}
     work = _BatchesRestore(settings, storage, plan, root, snapshot, origins, command, caller, progress)
     done = restore_backup(settings, root / FULL, progress, replace=move_aside, without_key=without_key, extension=work)
@@ -143,7 +142,8 @@ def _fetch_full_copy(storage: FileStorage, plan: RestorePlan, root: Path, progre
         fetched += file.bytes
         progress("fetching", fetched, manifest.bytes)
         _fetch(storage, prefix + file.path, root / FULL / file.path)
-    own_id = uuid5(NAMESPACE_URL, f"{manifest.backup_id}/{plan.snapshot}")
+    parts = (manifest.backup_id, plan.snapshot, *plan.batches[-1:], len(plan.batches))
+    own_id = uuid5(NAMESPACE_URL, "/".join(map(str, parts)))
     write_manifest(root / FULL, msgspec.structs.replace(manifest, backup_id=own_id))
     return manifest
 
@@ -194,6 +194,7 @@ class _BatchesRestore:
         self._plan = plan
         self._root = root
         self._snapshot = snapshot
+        self.sealed = (root / SNAPSHOT, snapshot) if snapshot is not None else None
         self._origins = origins
         self.command = command
         self._caller = caller
@@ -202,7 +203,8 @@ class _BatchesRestore:
         self.restarted: dict[str, RestartedLog] = {}
         self._left_out: dict[UUID, int] = {}  # the sizes of logs whose organization is not in the snapshot
         # Origins of logs that are appended are added to the same dictionary.
-        self._later = LaterRecords(storage, plan.later, plan.at, origins, root / "later")
+        restored = {*plan.batches, plan.snapshot}
+        self._later = LaterRecords(storage, plan.later, restored, origins, root / "later")
 
     def unknown(self) -> list[str]:
         """Sentences on what could not be read, and on events of organizations that do not come back."""
@@ -229,6 +231,7 @@ class _BatchesRestore:
 
     def finish(self, database: Database) -> None:
         """Append the batches, rename logs, store all events, and delete again what was deleted."""
+        _merge_erasures(self._storage, self._settings.data_dir)
         self._append(database)
         store = EventStore(self._settings.events_url)
         try:

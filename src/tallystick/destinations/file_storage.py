@@ -1,9 +1,10 @@
 """File storage: the interface that a directory and a bucket have in common."""
 
 import hashlib
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 from tallystick.destinations.address_guard import TargetError
 
@@ -49,8 +50,36 @@ class FileStorage(Protocol):
     def delete_earlier_versions(self, key: str) -> None:
         """Deletes earlier versions of the file."""
 
-    def delete_interrupted_uploads(self, prefix: str) -> None:
-        """Deletes the remains of interrupted uploads below a prefix. Call it while nothing is being stored there."""
+    def delete_interrupted_uploads(self, prefix: str, *, before: float | None = None) -> None:
+        """Deletes the remains of interrupted uploads below a prefix: of those begun before that time (s since 1970).
+
+        Without `before`, of all: call it so while nothing is being stored there.
+        """
+
+
+class BoundedFile(io.RawIOBase):
+    """Passes what is written on to another file, as long as it is at most `most` bytes. Raises TargetError."""
+
+    def __init__(self, file: BinaryIO, most: int, key: str) -> None:
+        self._file = file
+        self._left = most
+        self._key = key
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._left -= len(data)
+        if self._left < 0:
+            raise TargetError(f"{self._key} is larger than it can be.")
+        return self._file.write(data)
+
+
+def read_small(storage: FileStorage, key: str, most: int) -> bytes:
+    """The content of a file of at most `most` bytes. Raises FileMissing, and TargetError if it is larger."""
+    content = io.BytesIO()
+    storage.get(key, cast("BinaryIO", BoundedFile(content, most, key)))
+    return content.getvalue()
 
 
 def checksum(blocks: Iterable[bytes]) -> Checksum:

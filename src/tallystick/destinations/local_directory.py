@@ -65,10 +65,11 @@ class Directory:
     def delete_earlier_versions(self, key: str) -> None:
         """Does nothing: a directory keeps no earlier versions."""
 
-    def delete_interrupted_uploads(self, prefix: str) -> None:
+    def delete_interrupted_uploads(self, prefix: str, *, before: float | None = None) -> None:
         with _translate_errors():
             for part in (self.root / prefix.rpartition("/")[0]).rglob(f".*{_PART}"):
-                if str(part.relative_to(self.root)).startswith(prefix):
+                is_old = before is None or part.lstat().st_mtime < before
+                if is_old and str(part.relative_to(self.root)).startswith(prefix):
                     part.unlink(missing_ok=True)
 
     def _while_free(self, blocks: Iterator[bytes]) -> Iterator[bytes]:

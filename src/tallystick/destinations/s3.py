@@ -92,13 +92,25 @@ class Bucket:
             response.close()
             response.release_conn()
 
-    def delete_interrupted_uploads(self, prefix: str) -> None:
-        name = self._prefix + prefix
+    def delete_interrupted_uploads(self, prefix: str, *, before: float | None = None) -> None:
         with self._translate_errors(prefix), _ignore_unsupported():
+            # A page may leave out further uploads of its last key.
+            while self._abort_uploads(self._prefix + prefix, before):
+                pass
+
+    def _abort_uploads(self, name: str, before: float | None) -> bool:
+        """Abort uploads to keys that begin with `name`; False if there was none."""
+        has_aborted, after = False, None
+        while True:
             # The library has no public method for interrupted uploads, whose parts take space all the same.
-            while uploads := self._client._list_multipart_uploads(self._bucket, prefix=name).uploads:
-                for upload in uploads:
-                    self._client._abort_multipart_upload(self._bucket, upload.object_name, upload.upload_id or "")
+            found = self._client._list_multipart_uploads(self._bucket, prefix=name, key_marker=after)
+            for one in found.uploads:
+                if before is None or (one.initiated_time is not None and one.initiated_time.timestamp() < before):
+                    self._client._abort_multipart_upload(self._bucket, one.object_name, one.upload_id or "")
+                    has_aborted = True
+            after = found.next_key_marker
+            if not found.is_truncated or not after:
+                return has_aborted
 
     def _delete_versions(self, key: str, *, current: bool) -> None:
         name = self._prefix + key

@@ -21,7 +21,8 @@ from tallystick.backup.create import EVENTS
 from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.backup.manifest import FILE, BackupManifest, files_in, open_file, read_manifest
 from tallystick.copies.batch_copies import decode_copies
-from tallystick.copies.generations import FULL, OWNER, list_generations
+from tallystick.copies.generations import FULL, list_generations
+from tallystick.copies.place_writer import OWNER
 from tallystick.destinations.local_directory import Directory
 from tallystick.errors import Conflict, NotFound, TallystickError
 from tallystick.events.record import StoredEvent
