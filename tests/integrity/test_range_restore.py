@@ -16,7 +16,7 @@ from sqlalchemy import true as sa_true
 from tallystick import clock
 from tallystick.backup.create import create_backup
 from tallystick.copies.batch_copies import CopiedBatch, CopiedLog, encode_copies
-from tallystick.copies.generations import OWNER
+from tallystick.copies.place_writer import OWNER
 from tallystick.erasure import erasure_list
 from tallystick.erasure.redact_events import redact_events
 from tallystick.erasure.stages import record_metadata
