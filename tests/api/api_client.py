@@ -16,6 +16,7 @@ from tallystick.ledger import log
 from tests.api.described import check_described
 from tests.fixtures.quiet import without_rules
 from tests.fixtures.signed_in import SignedIn
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
 PATH = "/v1/audit-logs"
 
@@ -28,7 +29,7 @@ def plain_client(url: str, **headers: str) -> httpx.Client:
     For a server without TLS: reading certificates takes longer than most tests.
     """
     hooks: dict[str, list[Any]] = {"response": [check_described]}
-    return httpx.Client(base_url=url, headers=headers, timeout=30, verify=False, event_hooks=hooks)  # noqa: S501
+    return httpx.Client(base_url=url, headers=headers, timeout=PATIENCE_SECONDS, verify=False, event_hooks=hooks)  # noqa: S501
 
 
 class ApiClient:

@@ -22,21 +22,16 @@ def proxied(start_server: Starter) -> Server:
     return start_server(TALLYSTICK_METRICS_NETWORKS="203.0.113.0/24", TALLYSTICK_TRUSTED_PROXIES="127.0.0.1/32")
 
 
-@pytest.fixture(scope="module")
-def usual(start_server: Starter) -> Server:
-    return start_server()
-
-
 def read(server: Server, **headers: str) -> httpx.Response:
     return httpx.get(f"{server.url}/metrics", headers=headers)
 
 
-def test_by_default_this_machine_can_read_them(usual: Server):
-    assert read(usual).status_code == 200
+def test_by_default_this_machine_can_read_them(plain_server: Server):
+    assert read(plain_server).status_code == 200
 
 
-def test_by_default_who_comes_through_a_proxy_of_this_machine_cannot(usual: Server):
-    problem(read(usual, **{"X-Forwarded-For": "203.0.113.9"}), 403, "metrics_closed")
+def test_by_default_who_comes_through_a_proxy_of_this_machine_cannot(plain_server: Server):
+    problem(read(plain_server, **{"X-Forwarded-For": "203.0.113.9"}), 403, "metrics_closed")
 
 
 @pytest.mark.parametrize("given", [None, "Bearer x", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer", "Bearer é"])

@@ -100,7 +100,7 @@ def test_it_is_run_now_and_the_mail_holds_what_is_new_each_event_once(alice, mai
         assert last["status"] == "delivered", last
         seen += indexes(attached(mail_of(mailbox[0].messages[number][1])) or b"")
         alice.record(event("thing.done"))
-    assert len(seen) == len(set(seen)) == alice.size() - alice.page(q="-action:thing.*", count="exact")["total"] - 1
+    assert len(seen) == len(set(seen)) == alice.page(q="action:thing.*", count="exact")["total"] - 1
     assert len(alice.get(f"{SCHEDULES}/{one['id']}/runs").json()["data"]) == 2
 
 
@@ -122,7 +122,8 @@ def test_who_wants_no_more_says_so_with_one_click(alice, mailbox, operator):
     assert path in text_of(message)
     anybody = plain_client(str(alice.http.base_url))
     assert OUTSIDER in anybody.get(f"/{path}").text
-    assert anybody.get(f"/{path[:-3]}abc").status_code == 404
+    altered = path[:-9] + ("A" if path[-9] != "A" else "B") + path[-8:]
+    assert anybody.get(f"/{altered}").status_code == 404
     assert alice.get(f"{SCHEDULES}/{one['id']}").json()["recipients"] == [OUTSIDER], "looking changes nothing"
     assert anybody.post(f"/{path}", data={"List-Unsubscribe": "One-Click"}).status_code == 200
     after = alice.get(f"{SCHEDULES}/{one['id']}").json()

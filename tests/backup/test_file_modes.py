@@ -98,7 +98,7 @@ def test_a_directory_of_an_earlier_version_is_closed_at_the_start_and_the_log_sa
         server.start()
         assert open_below(server.data_dir) == []
         server.stop()
-        logs.append(server.log.read_text())
+        logs.append(server.complete_log())
     lines = [json.loads(line) for line in logs[0].splitlines() if line.startswith("{")]
     assert [line["files"] > 10 for line in lines if line["event"] == "data_directory_closed_to_others"] == [True]
     assert "data_directory_closed_to_others" not in logs[1]

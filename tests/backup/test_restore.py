@@ -53,7 +53,7 @@ def test_a_copy_of_a_running_server_is_restored_into_postgresql_and_goes_on(orig
     assert verifies(other, original.key, monkeypatch)
     other.stop()
     # The ids of the store and the node came with the copy.
-    assert "event_store_not_accepted" not in other.log.read_text()
+    assert "event_store_not_accepted" not in other.complete_log()
     assert (other.data_dir / "node.id").read_bytes() == (original.server.data_dir / "node.id").read_bytes()
     postgresql.drop("restored")
 

@@ -72,7 +72,7 @@ def test_every_firing_is_told_of_once_however_often_the_server_is_killed(start_s
         receiver.wait = 0.02
         place = {"kind": "webhook", "settings": {"url": receiver.url}}
         destination = client.post("/v1/destinations", json=place).json()["id"]
-        server.command("destination", "approve", destination, "--org", "acme")
+        server.approve("acme", destination)
         wanted = {"name": "Broken", "query": "action:thing.broken", "cooldown_seconds": 0,
                   "destinations": [destination]}  # fmt: skip
         rule = client.post("/v1/alert-rules", json=wanted).json()["id"]

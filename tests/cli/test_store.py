@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from tallystick import clock
 from tallystick.backup.create import create_backup
@@ -14,11 +15,13 @@ from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.ids import new_uuid
 from tallystick.integrity.missing_events import MissingEvents
 from tallystick.integrity.store_requests import StoreRequestWorker
+from tallystick.integrity.tables import store_requests
 from tallystick.journal.missing_ranges import count_missing
 from tallystick.query.scope import Scope
 from tallystick.settings import Settings
 from tests.cli.running import Done, run_here
 from tests.fixtures.spine import Spine
+from tests.fixtures.waiting import wait_until
 from tests.integrity.lost_events import COUNT, organization
 
 
@@ -59,6 +62,11 @@ class Operator:
             finally:
                 stopping.set()
                 thread.join()
+
+    def requests(self) -> list[str]:
+        """The states of the requests to the server."""
+        with self.spine.database.read() as connection:
+            return list(connection.execute(select(store_requests.c.state)).scalars())
 
     def missing(self) -> int:
         with self.spine.database.read() as connection:
@@ -122,10 +130,15 @@ def test_a_request_of_a_server_that_died_is_not_carried_out_later(operator: Oper
     worker = StoreRequestWorker(
         operator.spine.database, operator.spine.store, operator.spine.identity, operator.settings
     )
+
+    def start_again() -> None:
+        wait_until(operator.requests)
+        worker.open()
+
     with lock_data_dir(operator.settings.data_dir):
-        dead = threading.Timer(0.3, worker.open)
-        dead.start()
+        later = threading.Thread(target=start_again)
+        later.start()
         done = operator.run("restore-range", operator.copy)
-        dead.join()
+        later.join()
     assert "the server was stopped meanwhile" in done.stderr
     assert not worker.step()

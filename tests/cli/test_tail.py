@@ -14,7 +14,7 @@ from tallystick.cli.tail import parse_event_stream
 from tests.cli.running import Member
 from tests.cli.wire import Wire
 from tests.fixtures.servers import COMMAND
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import PATIENCE_SECONDS, wait_until
 
 Event = dict[str, Any]
 
@@ -31,7 +31,7 @@ class Tail:
             )  # fmt: skip
 
     def events(self) -> list[Event]:
-        return [json.loads(line) for line in self.text().splitlines()]
+        return [json.loads(line) for line in self.text().split("\n")[:-1]]  # without the one that is being written
 
     def text(self) -> str:
         return self._output.read_text()
@@ -73,7 +73,7 @@ def test_only_events_that_match_are_shown(member: Member, start_tail: Callable[.
     tail = start_tail(member, "action:wanted.*", "--limit", "2")
     wait_until(lambda: len(tail.events()) == 1)
     member.record({"action": "other.second"}, {"action": "wanted.second"})
-    assert tail.process.wait(20) == 0
+    assert tail.process.wait(PATIENCE_SECONDS) == 0
     assert tail.actions() == ["wanted.first", "wanted.second"]
 
 
@@ -118,7 +118,7 @@ def test_an_interrupt_ends_it_quietly(member: Member, start_tail: Callable[..., 
     tail = start_tail(member)
     wait_until(lambda: bool(tail.events()))
     tail.process.send_signal(signal.SIGINT)
-    assert tail.process.wait(20) == 0
+    assert tail.process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_messages_are_read_as_the_standard_says() -> None:

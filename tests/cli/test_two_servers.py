@@ -38,5 +38,5 @@ def test_a_server_that_stood_still_ends_after_another_one_has_taken_over(
     finally:
         os.kill(first.process.pid, signal.SIGCONT)
     assert first.process.wait(60) == 1
-    assert "several servers need one ClickHouse server" in first.log.read_text()
+    assert "several servers need one ClickHouse server" in first.complete_log()
     second.stop()

@@ -1,6 +1,5 @@
 """`tallystick demo`: one command, and a filled audit log to look at."""
 
-import re
 import subprocess
 from collections.abc import Iterator
 
@@ -10,7 +9,7 @@ import pytest
 from tests.fixtures.servers import COMMAND, Server
 from tests.fixtures.waiting import wait_until
 
-FILLED = re.compile(r"Added ([\d,]+) events")
+FILLED = r"Added ([\d,]+) events"
 
 
 class Demo(Server):
@@ -28,35 +27,24 @@ class Demo(Server):
             )  # fmt: skip
         return self
 
-    def said(self) -> str:
-        return self.log.read_text()
-
     def filled(self) -> int:
         """Wait until it says that everything is loaded; how many events were new."""
-        wait_until(lambda: FILLED.search(self.said()) is not None or self._ended(), 60)
-        match = FILLED.search(self.said())
-        assert match is not None, self.said()
-        return int(match[1].replace(",", ""))
+        return int(self.wait_for_output(FILLED)[1].replace(",", ""))
 
     def printed(self, label: str) -> str:
-        match = re.search(rf"^ *{label} +(\S+)$", self.said(), re.MULTILINE)
-        assert match is not None, self.said()
-        return match[1]
+        return self.wait_for_output(rf"^ *{label} +(\S+)$")[1]
 
     def total(self, **filters: str) -> int:
         with self.client(self.printed("API key")) as client:
             client.post("/v1/audit-logs?wait=searchable", json={"action": "settled.now"}).raise_for_status()
             return int(client.get("/v1/audit-logs", params={"count": "exact"} | filters).json()["total"])
 
-    def _ended(self) -> bool:
-        return self.process is not None and self.process.poll() is not None
-
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo with its first load behind it."""
     server = Demo(tmp_path_factory.mktemp("demo")).start()
-    wait_until(lambda: "is ready at" in server.said(), 60)
+    server.wait_for_output("is ready at")
     server.first_answer = httpx.get(f"{server.url}/healthz").status_code
     server.filled()
     yield server

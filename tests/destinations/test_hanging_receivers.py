@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tallystick.clock import SECOND_US, now_us
-from tallystick.destinations import changes, email_queue, smtp
+from tallystick.destinations import changes, email_queue, http_client, smtp
 from tallystick.destinations.delivery_queue import Lane
 from tallystick.destinations.delivery_worker import DeliveryWorker, MailServerRest, choose_lanes
 from tallystick.destinations.email_queue import MAX_READ, EmailQueue
@@ -20,7 +20,7 @@ from tallystick.ids import new_uuid
 from tests.destinations.destination_driver import DeliveryDriver, owner_of
 from tests.destinations.hanging_server import open_hanging
 from tests.destinations.mail_server import open_mailbox
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import PATIENCE_SECONDS, wait_until
 
 EMAIL = Email("Subject", "text", "<p>text</p>")
 SENDER, OWNER = "audit@example.com", "maya@acme.com"
@@ -127,7 +127,8 @@ def test_ten_hanging_webhooks_of_one_organization_leave_places_for_the_others(sq
 
 
 @pytest.mark.parametrize("answers", [(), (b"HTTP/1.1 200 OK\r\n",), (b"HTTP/1.1 100 Continue\r\n\r\n" * 1000,)])
-def test_a_stop_does_not_wait_for_a_webhook_that_hangs(sqlite_spine, answers):
+def test_a_stop_does_not_wait_for_a_webhook_that_hangs(sqlite_spine, answers, monkeypatch):
+    monkeypatch.setattr(http_client, "MAX_SECONDS", 10 * PATIENCE_SECONDS)
     with open_hanging(*answers) as hanging:
         at = DeliveryDriver(sqlite_spine)
         made = at.make(f"http://127.0.0.1:{hanging.port}/")
@@ -136,7 +137,7 @@ def test_a_stop_does_not_wait_for_a_webhook_that_hangs(sqlite_spine, answers):
         wait_until(lambda: hanging.accepted)
         stopping = threading.Thread(target=at.worker.stop)
         stopping.start()
-        stopping.join(10)
+        stopping.join(PATIENCE_SECONDS)
         assert not stopping.is_alive()
     assert at.state(made) == ["waiting"], "its claim holds it until it expires"
 
@@ -150,7 +151,8 @@ def test_a_name_server_that_hangs_holds_up_no_mail_but_that_one(monkeypatch, sho
     assert failed.value.unreachable
 
 
-def test_a_message_that_was_accepted_is_not_sent_again_when_the_goodbye_hangs(short_waits):
+def test_a_message_that_was_accepted_is_not_sent_again_when_the_goodbye_hangs(monkeypatch):
+    monkeypatch.setattr(smtp, "QUIT_SECONDS", 0.2)
     answers = (GREETING, EHLO, OK, OK, b"354 go on\r\n", b"", b"", b"", b"250 accepted\r\n")
     with open_hanging(*answers) as hanging:
         send_email(parse_mail_server(f"smtp://127.0.0.1:{hanging.port}", SENDER), OWNER, CONTENT)

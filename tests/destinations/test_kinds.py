@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.fixtures.servers import Server
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import PATIENCE_SECONDS, wait_until
 from tests.web.settling import PASSWORD, settle
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +31,7 @@ def alice(server):
     settle(server.data_dir, "acme", "Acme", {"alice@acme.com": "owner"})
     form, headers = {"email": "alice@acme.com", "password": PASSWORD}, {"Origin": server.url}
     answer = httpx.post(f"{server.url}/sign-in", data=form, headers=headers)
-    with httpx.Client(base_url=server.url, cookies=answer.cookies, headers=headers, timeout=20) as client:
+    with httpx.Client(base_url=server.url, cookies=answer.cookies, headers=headers, timeout=PATIENCE_SECONDS) as client:
         yield client
 
 

@@ -25,6 +25,7 @@ from tallystick.outbox.write import outbox
 from tests.destinations.destination_driver import HOUR, DeliveryDriver, message, owner_of
 from tests.destinations.mail_server import certificate, open_mailbox
 from tests.destinations.receiver import open_receiver
+from tests.fixtures.waiting import wait_until
 
 
 def test_the_signature_is_that_of_the_specification():
@@ -142,15 +143,14 @@ def test_a_redirect_is_a_failure_and_is_not_followed(at, receiver):
 
 
 def test_an_answer_that_drips_ends_and_holds_up_nobody_else(at, receiver, monkeypatch):
-    monkeypatch.setattr(http_client, "MAX_SECONDS", 1.5)
+    monkeypatch.setattr(http_client, "MAX_SECONDS", 3.0)
     with open_receiver() as slow:
         slow.drips = True
         dead, alive = at.make(slow.url), at.make(receiver.url)
         at.put(dead)
         at.put(alive)
         assert at.worker.step(at.now)
-        while not receiver.requests:
-            pass
+        wait_until(lambda: receiver.requests)
         assert at.state(dead) == ["waiting"]
         at.worker.wait_for_attempts()
         at.go()

@@ -23,6 +23,7 @@ from tallystick.store.errors import StoreError
 from tallystick.work.disk_space import DiskSpace
 from tests.exports.export_driver import ask, exporter, made, rows_of, show
 from tests.fixtures.spine import Spine
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
 EVENT = {"action": "thing.done"}
 
@@ -234,13 +235,13 @@ def test_cancelling_ends_it_while_it_is_made_and_leaves_no_file(sqlite_spine: Sp
     def pause(disk):
         check(disk)
         if begun.is_set():
-            go_on.wait(10)
+            go_on.wait(PATIENCE_SECONDS)
         begun.set()
 
     monkeypatch.setattr(DiskSpace, "check", pause)
     running = threading.Thread(target=work.step)
     running.start()
-    begun.wait(10)
+    assert begun.wait(PATIENCE_SECONDS)
     with sqlite_spine.database.write() as connection:
         assert request.end_export(connection, scope, public_id, now=clock.now_us()).state == "cancelled"
     go_on.set()

@@ -3,8 +3,10 @@
 import socket
 from urllib.parse import urlsplit
 
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
-def connect(url: str, seconds: float = 20.0) -> socket.socket:
+
+def connect(url: str, seconds: float = PATIENCE_SECONDS) -> socket.socket:
     """A connection; a read that takes longer fails."""
     parts = urlsplit(url)
     return socket.create_connection((parts.hostname, parts.port), timeout=seconds)

@@ -23,7 +23,7 @@ from tallystick.http.connection import (
     ConnectionLimits,
     OpenConnections,
 )
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import PATIENCE_SECONDS, wait_until
 from tests.http.raw import connect, head, read_all, read_status
 
 SHORT = ConnectionLimits(
@@ -90,10 +90,10 @@ def running(limits: ConnectionLimits) -> Iterator[Running]:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        listening.wait(20)
+        assert listening.wait(PATIENCE_SECONDS)
         yield Running(url, server, connections)
         server.should_exit = True
-        thread.join(20)
+        thread.join(PATIENCE_SECONDS)
         assert not thread.is_alive()
 
 
@@ -101,6 +101,13 @@ def running(limits: ConnectionLimits) -> Iterator[Running]:
 def short() -> Iterator[Running]:
     """A server whose limits of time are short."""
     with running(SHORT) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def unhurried() -> Iterator[Running]:
+    """A server whose limits of time are short, but longer than a client of a busy machine stands still."""
+    with running(replace(SHORT, first_byte_seconds=5, head_seconds=5, idle_seconds=3, stalled_seconds=3)) as one:
         yield one
 
 
@@ -126,9 +133,8 @@ def test_a_head_that_does_not_end_is_answered_with_408_and_closed(short: Running
 def test_a_head_that_comes_byte_by_byte_gets_no_more_time(short: Running):
     with connect(short.url) as client:
         client.settimeout(0.05)
-        deadline = time.monotonic() + 20
-        answer = b""
-        while not answer and time.monotonic() < deadline:
+        ends, answer = time.monotonic() + PATIENCE_SECONDS, b""
+        while not answer and time.monotonic() < ends:
             with contextlib.suppress(ConnectionError):
                 client.sendall(b"x")
             with contextlib.suppress(TimeoutError):
@@ -141,21 +147,21 @@ def test_empty_lines_do_not_keep_a_connection_open(short: Running):
         client.sendall(head("GET", "/"))
         assert read_status(client) == 200
         client.settimeout(0.1)
-        deadline = time.monotonic() + 20
-        closed = False
-        while not closed and time.monotonic() < deadline:
+
+        def is_closed() -> bool:
             try:
                 client.sendall(b"\r\n")
-                closed = client.recv(65536) == b""
+                return client.recv(65536) == b""
             except TimeoutError:
-                continue
+                return False
             except ConnectionError:
-                closed = True
-        assert closed
+                return True
+
+        wait_until(is_closed)
 
 
-def test_a_connection_is_kept_for_the_next_request_for_a_while_only(short: Running):
-    with connect(short.url) as client:
+def test_a_connection_is_kept_for_the_next_request_for_a_while_only(unhurried: Running):
+    with connect(unhurried.url) as client:
         for _ in range(3):
             client.sendall(head("GET", "/"))
             assert read_status(client) == 200
@@ -189,13 +195,13 @@ def test_a_client_that_does_not_read_its_answer_is_cut_off(short: Running, path:
         short.wait_for_count(0)
 
 
-def test_a_client_that_reads_slowly_gets_its_whole_answer(short: Running):
-    with connect(short.url) as client:
+def test_a_client_that_reads_slowly_gets_its_whole_answer(unhurried: Running):
+    with connect(unhurried.url) as client:
         client.sendall(head("GET", "/large", Connection="close"))
         received = 0
         while part := client.recv(1 << 20):
             received += len(part)
-            time.sleep(0.05)
+            time.sleep(0.125)  # for all of it longer than a connection may stand still
         assert received > 32 << 20
 
 

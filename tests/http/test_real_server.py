@@ -44,6 +44,5 @@ def test_with_https_every_answer_tells_browsers_to_stay_with_it(proxied: Server)
         assert "max-age=" in httpx.get(proxied.url + path).headers["strict-transport-security"]
 
 
-def test_without_https_no_answer_does(start_server: Starter):
-    server = start_server()
-    assert "strict-transport-security" not in httpx.get(f"{server.url}/sign-in").headers
+def test_without_https_no_answer_does(plain_server: Server):
+    assert "strict-transport-security" not in httpx.get(f"{plain_server.url}/sign-in").headers

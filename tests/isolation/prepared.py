@@ -32,7 +32,7 @@ from tallystick.saved.tables import saved_views as saved_views_table
 from tallystick.schedules.tables import export_schedules, schedule_recipients
 from tests.fixtures.quiet import without_rules
 from tests.fixtures.servers import Server
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import PATIENCE_SECONDS, wait_until
 
 ROLES = ("owner", "admin", "auditor", "member")
 # What nobody else may change; without the columns that background work changes.
@@ -90,7 +90,7 @@ class Prepared:
     def client(self, key: str = "") -> httpx.Client:
         """A client with this key; without one, an anonymous one."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx.Client(base_url=self.server.url, headers=headers, timeout=30, verify=False)  # noqa: S501
+        return httpx.Client(base_url=self.server.url, headers=headers, timeout=PATIENCE_SECONDS, verify=False)  # noqa: S501
 
     def session(self, role: str) -> str:
         """The cookie's value of a person of this role who is signed in; `gone` was disabled afterwards."""

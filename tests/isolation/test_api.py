@@ -11,6 +11,7 @@ from tallystick.access.scopes import PERMISSIONS
 from tallystick.api.openapi import path_template
 from tallystick.api.operation import OPTION
 from tallystick.api.routes import ROUTES
+from tests.fixtures.waiting import PATIENCE_SECONDS
 from tests.isolation.api_table import BODIES, QUERIES, SHARED_IDS, ApiRow, api_rows
 from tests.isolation.prepared import Prepared
 
@@ -136,4 +137,4 @@ def send(row: ApiRow, organization: Prepared, headers: dict[str, str]) -> httpx.
 
 
 # The server has no TLS, and reading certificates takes longer than all the tests.
-CLIENT = httpx.Client(timeout=30, verify=False)  # noqa: S501
+CLIENT = httpx.Client(timeout=PATIENCE_SECONDS, verify=False)  # noqa: S501

@@ -11,6 +11,7 @@ from tallystick.access.scopes import PERMISSIONS
 from tallystick.api.openapi import path_template
 from tallystick.web.page_access import OPTION
 from tallystick.web.routes import WEB
+from tests.fixtures.waiting import PATIENCE_SECONDS
 from tests.isolation.page_table import FORMS, IDS, NO_FOREIGN_ID, OTHERS_REFUSED, PageRow, page_rows
 from tests.isolation.prepared import ROLES, Prepared
 
@@ -144,4 +145,4 @@ def filled(text: str, organization: Prepared) -> str:
 
 
 # The server has no TLS, and reading certificates takes longer than all the tests.
-CLIENT = httpx.Client(timeout=30, verify=False)  # noqa: S501
+CLIENT = httpx.Client(timeout=PATIENCE_SECONDS, verify=False)  # noqa: S501

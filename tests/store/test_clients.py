@@ -13,6 +13,8 @@ from tallystick.settings import Settings
 from tallystick.store.clients import Bounds, Clients
 from tallystick.store.errors import StoreError
 from tallystick.store.events import _check_version
+from tests.fixtures.network import find_free_port
+from tests.fixtures.waiting import PATIENCE_SECONDS
 
 TLS_HANDSHAKE = 0x16
 
@@ -34,7 +36,7 @@ class Listener:
         connection.close()
 
     def close(self) -> None:
-        self._thread.join(10)
+        self._thread.join(PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize(("scheme", "encrypted"), [("clickhouse", False), ("clickhouses", True)])
@@ -53,10 +55,7 @@ def test_an_unknown_scheme_is_named() -> None:
 
 
 def test_an_unreachable_server_is_a_store_error() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with pytest.raises(StoreError), Clients(f"clickhouse://127.0.0.1:{port}", Bounds()).borrow():
+    with pytest.raises(StoreError), Clients(f"clickhouse://127.0.0.1:{find_free_port()}", Bounds()).borrow():
         pass
 
 

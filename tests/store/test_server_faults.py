@@ -82,8 +82,8 @@ def _rows_of_raw(spine: Spine, scope: Scope) -> int:
 
 @pytest.fixture
 def hurried(clickhouse_server: ClickHouseServer) -> Iterator[EventStore]:
-    """The store as a client that waits a second for an answer."""
-    store = EventStore(clickhouse_server.url, Bounds(clients=1, answer_seconds=1))
+    """The store as a client that waits two seconds for an answer."""
+    store = EventStore(clickhouse_server.url, Bounds(clients=1, answer_seconds=2))
     yield store
     store.close()
 
@@ -95,7 +95,7 @@ def test_a_change_that_takes_longer_than_an_answer_may_is_waited_for(
     scope = sqlite_spine.organization()
     sqlite_spine.record(scope, *({"action": "user.login"} for _ in range(4)))
     sqlite_spine.ship()
-    slow = f"{statement} WHERE org_id = {{org:UUID}} AND seq > 0 AND sleepEachRow(0.3) = 0"
+    slow = f"{statement} WHERE org_id = {{org:UUID}} AND seq > 0 AND sleepEachRow(0.7) = 0"
     hurried.change(slow, {"org": str(scope.org_id)})
     assert sqlite_spine.indexes(scope.org_id) == [0]
     hurried.ping()

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tallystick.access.sessions import cookie_name
 from tests.fixtures.servers import Server, Starter
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import PATIENCE_SECONDS, wait_until
 from tests.web import axe
 from tests.web.happenings import Event, routine, story, zoo
 from tests.web.settling import PASSWORD, settle
@@ -96,7 +96,7 @@ def as_person(contexts: Callable[..., BrowserContext]) -> Iterator[Callable[...,
     def open_page(email: str = "alice@acme.com", **options: Any) -> Page:
         page = contexts(email, options).new_page()
         pages.append(page)
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_SECONDS * 1000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
         page.goto("/audit-logs")

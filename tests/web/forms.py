@@ -5,12 +5,14 @@ import re
 
 import httpx
 
+from tests.fixtures.waiting import PATIENCE_SECONDS
+
 
 def client(town, email: str = "alice@acme.com") -> httpx.Client:
     """A browser of somebody who signed in, without its scripts."""
     name, value = town.session(email)
     return httpx.Client(
-        base_url=town.server.url, cookies={name: value}, headers={"Origin": town.server.url}, timeout=20
+        base_url=town.server.url, cookies={name: value}, headers={"Origin": town.server.url}, timeout=PATIENCE_SECONDS
     )
 
 

@@ -174,7 +174,7 @@ def test_an_older_answer_never_replaces_a_newer_one(alice):
     expect(alice.locator("#count")).to_contain_text(f"{ROUTINE} events")
     with alice.expect_response("**/rows?q=sarah*"):
         held[0].continue_()
-    alice.wait_for_timeout(200)
+    _draw_what_has_arrived(alice)
     expect(alice.locator("#count")).to_contain_text(f"{ROUTINE} events")
     expect(alice).to_have_url(re.compile(r"\?q=vpc-prod$"))
 
@@ -183,13 +183,19 @@ def test_while_typing_only_the_last_answer_is_shown(alice):
     held = []
     alice.route("**/rows?q=sar&*", lambda route, _request: held.append(route))
     box = alice.get_by_label("Search events")
-    box.fill("sar")
-    alice.wait_for_timeout(400)
+    with alice.expect_request("**/rows?q=sar&*"):
+        box.fill("sar")
     box.fill("vpc-prod")
     expect(alice.locator("#count")).to_contain_text(f"{ROUTINE} events")
     assert len(held) == 1
     held[0].abort()
     expect(alice.locator("#trouble")).to_be_hidden()
+
+
+def _draw_what_has_arrived(page):
+    """Return when the browser has done what follows from the answers so far: a later one has come, and was drawn."""
+    drawn = "new Promise((drawn) => setTimeout(() => requestAnimationFrame(drawn)))"
+    page.evaluate(f"fetch('/healthz').then(() => {drawn})")
 
 
 def test_rows_that_follow_an_older_list_are_not_hung_under_a_newer_one(alice):
@@ -201,7 +207,7 @@ def test_rows_that_follow_an_older_list_are_not_hung_under_a_newer_one(alice):
     _rows(alice, 4)
     with alice.expect_response("**/rows?*cursor=*"):
         held[0].continue_()
-    alice.wait_for_timeout(200)
+    _draw_what_has_arrived(alice)
     _rows(alice, 4)
 
 

@@ -95,7 +95,7 @@ def test_the_menu_exports_what_the_list_shows_now(alice, axe_script):
     assert axe.violations(alice, axe_script) == []
     alice.get_by_role("button", name="NDJSON").click()
     expect(alice.locator("#exports li").first).to_contain_text("Search: deployment.failed")
-    expect(alice.locator("#exports li").first).to_contain_text("Ready", timeout=20_000)
+    expect(alice.locator("#exports li").first).to_contain_text("Ready")
     assert axe.violations(alice, axe_script) == []
     with alice.expect_download() as taken:
         alice.locator("#exports li").first.get_by_role("link", name="Download").click()

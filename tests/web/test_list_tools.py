@@ -16,7 +16,7 @@ PATHS = ("histogram", "facets/user", "complete/user", "saved")
 def get(town):
     def ask(email, path, **params):
         name, value = town.session(email)
-        with httpx.Client(base_url=town.server.url, cookies={name: value}, timeout=20) as client:
+        with httpx.Client(base_url=town.server.url, cookies={name: value}) as client:
             return client.get(f"/audit-logs/{path}", params=params)
 
     return ask
@@ -27,7 +27,7 @@ def post(town):
     def send(email, path, token=True, origin=None, **fields):
         name, value = town.session(email)
         headers = {"Origin": origin or town.server.url}
-        with httpx.Client(base_url=town.server.url, cookies={name: value}, headers=headers, timeout=20) as client:
+        with httpx.Client(base_url=town.server.url, cookies={name: value}, headers=headers) as client:
             if token:
                 menu = client.get("/audit-logs/saved").text
                 fields["form_token"] = re.search(r'name="form_token" value="([^"]+)"', menu)[1]

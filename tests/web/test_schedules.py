@@ -136,4 +136,4 @@ def test_from_the_list_to_a_schedule_in_a_browser(alice, axe_script):
     assert axe.violations(alice, axe_script) == []
     made.get_by_role("button", name="Run now Failures").click()
     made = alice.locator("#scheduled li").filter(has_text="Failures")
-    expect(made).to_contain_text("email is not configured", timeout=20_000)
+    expect(made).to_contain_text("email is not configured")

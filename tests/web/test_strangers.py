@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tallystick.display_text import display_line
+from tests.fixtures.waiting import PATIENCE_SECONDS
 from tests.web.happenings import ZOO
 
 
@@ -139,7 +140,7 @@ def _seen(text: str) -> str:
 
 def _client(town, email: str) -> httpx.Client:
     name, value = town.session(email)
-    return httpx.Client(base_url=town.server.url, cookies={name: value}, timeout=20)
+    return httpx.Client(base_url=town.server.url, cookies={name: value}, timeout=PATIENCE_SECONDS)
 
 
 def _get(town, email: str, path: str, headers: dict[str, str] | None = None) -> httpx.Response:

@@ -29,7 +29,7 @@ MAX_ROWS = 50_000
 MAX_BYTES = 16 << 20  # of the parts in one row group, which bounds memory
 _TIME = pa.timestamp("us", "UTC")
 _INT = pa.int64()
-_NULL = pa.scalar(None, pa.string())
+_NULL = pa.nulls(1, pa.string())[0]  # a scalar made of a Python value would import pandas, for half a second
 _TEXTS = pa.list_(pa.string())
 
 
