@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from tallystick.database.engine import Database
 from tallystick.journal import tail
 from tests.fixtures.servers import Server, Starter
 from tests.fixtures.sizes import size
+from tests.fixtures.waiting import wait_until
 
 ROUNDS = size(1, 10)
 BATCHES, BATCH = 4, size(50, 400)
@@ -157,12 +159,9 @@ def test_a_server_whose_engine_refuses_the_table_records_and_names_the_part_and_
         assert (answer.status_code, answer.json()["code"]) == (503, "store_damaged")
         ready = client.get("/readyz")
         assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
-    last = time.monotonic() + MINUTE
-    while (part.name not in (said := installation.doctor())) and time.monotonic() < last:
-        time.sleep(0.5)
-    assert part.name in said
-    assert "store check --set-aside" in said
-    assert part.name in server.log.read_text()
+    wait_until(lambda: part.name in installation.doctor(), MINUTE)
+    assert "store check --set-aside" in installation.doctor()
+    server.wait_for_output(re.escape(part.name))
     installation.follow_doctor()
     assert_all_known(installation, installation.record())
 
