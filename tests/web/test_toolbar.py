@@ -53,8 +53,8 @@ def test_a_top_value_is_left_out_with_one_click_and_the_focus_stays(alice):
 
 def test_dragging_over_the_bars_narrows_the_period(alice):
     alice.goto("/audit-logs?user=sarah%40acme.com&range=custom&start=2024-01-14&end=2024-01-16")
-    over = alice.locator(".bars .u-over")
-    box = over.bounding_box()
+    alice.wait_for_load_state("networkidle")  # what comes in beside the bars may move them
+    box = alice.locator(".bars .u-over").bounding_box()
     alice.mouse.move(box["x"] + box["width"] * 0.01, box["y"] + 20)
     alice.mouse.down()
     alice.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 20, steps=4)
@@ -67,6 +67,7 @@ def test_dragging_over_the_bars_narrows_the_period(alice):
 
 def test_a_finger_over_the_bars_narrows_the_period(alice):
     alice.goto("/audit-logs?user=sarah%40acme.com&range=custom&start=2024-01-14&end=2024-01-16")
+    alice.wait_for_load_state("networkidle")
     box = alice.locator(".bars .u-over").bounding_box()
     finger = alice.context.new_cdp_session(alice)
 
