@@ -2,6 +2,7 @@
 
 from tallystick.backup.create import expected_events
 from tallystick.database.engine import Database
+from tallystick.database.postgresql import Patience
 from tallystick.exports.exporter import MAX_OPEN
 from tallystick.ingest.store_identity import StoreIdentity
 from tallystick.search.find import COUNT_WORKERS
@@ -13,7 +14,12 @@ from tallystick.work.request_pools import SHORT_THREADS
 RECORDING_THREADS = 4
 LIVE_THREADS = 2
 BACKGROUND_CLIENTS = 3 + MAX_OPEN  # an export that is begun holds one
-LOCK_MILLISECONDS = 1000  # for which background work waits for a row that another transaction has locked
+# How long PostgreSQL is waited for, in seconds. Recording waits shortest: senders try again, and their events must not
+# pile up. Background work may read much with one statement, and tries again soon where a row is locked. A transaction
+# in which nothing happens is that of a server that stands still: it must not keep the rows that it has locked.
+RECORDING = Patience(answer=10, lock=3, idle=30)
+REQUESTS = Patience(answer=30, lock=10, idle=60)
+BACKGROUND = Patience(answer=600, lock=1, idle=300)
 
 
 class Connections:
@@ -25,10 +31,10 @@ class Connections:
 
     def __init__(self, settings: Settings) -> None:
         url = settings.database_url
-        self.requests = Database(url, pool_size=12, threads=SHORT_THREADS)
-        self.recording = Database(url, pool_size=8, threads=RECORDING_THREADS, precedence=True)
-        self.background = Database(url, pool_size=20, lock_milliseconds=LOCK_MILLISECONDS)
-        self.live = Database(url, pool_size=LIVE_THREADS, threads=LIVE_THREADS)
+        self.requests = Database(url, pool_size=12, threads=SHORT_THREADS, patience=REQUESTS)
+        self.recording = Database(url, pool_size=8, threads=RECORDING_THREADS, patience=RECORDING, precedence=True)
+        self.background = Database(url, pool_size=20, patience=BACKGROUND)
+        self.live = Database(url, pool_size=LIVE_THREADS, threads=LIVE_THREADS, patience=REQUESTS)
         bounds = Bounds(
             # Each search may count beside it.
             clients=settings.events_clients + COUNT_WORKERS,

@@ -10,6 +10,7 @@ from tallystick.alerts.evaluator import Evaluator
 from tallystick.alerts.tables import alert_positions
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.database.engine import Database
+from tallystick.database.postgresql import Patience
 from tallystick.destinations import email_queue
 from tallystick.destinations.delivery_worker import LOCK_PAUSE_SECONDS, DeliveryWorker
 from tallystick.destinations.email_queue import EmailQueue
@@ -38,7 +39,7 @@ def spine(postgresql_database, store, tmp_path):
 @pytest.fixture
 def impatient(postgresql_url):
     """The database as background work opens it."""
-    opened = Database(postgresql_url, lock_milliseconds=200)
+    opened = Database(postgresql_url, patience=Patience(lock=0.2))
     yield opened
     opened.close()
 

@@ -8,11 +8,11 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
-from sqlalchemy.exc import DatabaseError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.exc import DatabaseError
 
 from tallystick.api.answers import encode, encoded_answer
 from tallystick.database.damage import is_damage, log_damage
+from tallystick.database.postgresql import is_outage
 from tallystick.errors import Damaged, TallystickError, Unavailable
 from tallystick.store.errors import StoreDamaged, StoreError, StoreTimeout, StoreUpgrading
 
@@ -38,7 +38,7 @@ def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
             "The control database is damaged. Trying again does not help: the operator has to restore it.",
             code="database_damaged",
         )
-    elif isinstance(error, OperationalError | NoConnection):
+    elif is_outage(error):
         logger.error("control_database_failed", path=_template(request), error=str(error)[:500])
         error = Unavailable(
             "The control database does not respond. Send the same request again later.",

@@ -13,6 +13,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
+from tallystick.database import postgresql
+from tallystick.database.postgresql import ENDLESS, Patience
 from tallystick.database.write_turns import turns_of
 
 P = ParamSpec("P")
@@ -28,12 +30,17 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 8, threads: int = 8, lock_milliseconds: int = 0, precedence: bool = False
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        threads: int = 8,
+        patience: Patience = ENDLESS,
+        precedence: bool = False,
     ) -> None:
         """Up to twice `pool_size` connections, half of which stay open; `threads` for `run`.
 
-        On PostgreSQL a statement waits at most `lock_milliseconds` for a row that another transaction has locked, and
-        fails then (`is_lock_timeout`); 0: for ever. On SQLite `precedence` shortens the wait for the turn to write.
+        `patience`: how long PostgreSQL is waited for. On SQLite `precedence` shortens the wait for the turn to write.
         """
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
@@ -53,8 +60,8 @@ class Database:
         )
         if self.is_sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
-        elif lock_milliseconds:
-            event.listen(self.engine, "connect", partial(_limit_locks, lock_milliseconds))
+        else:
+            postgresql.limit(self.engine, patience)
         self._turns = turns_of(parsed.database) if self.is_sqlite else None
         self._precedence = precedence
         self._threads = anyio.CapacityLimiter(threads)
@@ -106,12 +113,6 @@ class Database:
 def is_lock_timeout(error: Exception) -> bool:
     """Whether a statement failed because another transaction had locked a row for too long."""
     return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) == "55P03"
-
-
-def _limit_locks(milliseconds: int, connection: Any, _record: Any) -> None:
-    connection.autocommit = True
-    connection.execute(f"SET lock_timeout = {milliseconds}")
-    connection.autocommit = False
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

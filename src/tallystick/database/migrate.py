@@ -8,6 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from tallystick.database import postgresql
 from tallystick.database.engine import Database
 from tallystick.errors import SettingsError
 
@@ -32,6 +33,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
     """
     with database.write() as connection:
         if not database.is_sqlite:
+            postgresql.be_patient(connection)  # a migration, also of the other node, may take longer than a request
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
         current = revision_of(connection)
         if current is not None and is_before_first_release(current):

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tallystick import clock, telemetry
 from tallystick.access import organizations
 from tallystick.database.engine import Database
+from tallystick.database.postgresql import is_cut_off
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.ingest.commit import Committed, commit, forget_old_keys
 from tallystick.ingest.pool import EVENTS_PER_TICK, Pool
@@ -61,6 +62,7 @@ class Sequencer:
         self._events_per_tick = EVENTS_PER_TICK
         self.failures = 0  # ticks in a row
         self._has_failed = False  # in the tick under way
+        self._is_cut_off = False  # from the control database, in the tick under way
         self.step_began_at: float | None = None
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
 
@@ -118,8 +120,11 @@ class Sequencer:
             return
         # SQLite has one writer and one disk flush for all; PostgreSQL orders by the row lock of each log.
         together = [works] if self._database.is_sqlite else [[work] for work in works]
+        self._is_cut_off = False
         for some in together:
-            if some and not self._commit(some) and len(some) > 1:
+            if self._is_cut_off:  # each of them would wait as long as the first did
+                self._settle([(submission, _database_down()) for work in some for submission in work.submissions])
+            elif some and not self._commit(some) and len(some) > 1:
                 for work in some:
                     self._commit([work], last_try=True)
 
@@ -145,6 +150,7 @@ class Sequencer:
         except Exception as error:
             if len(works) > 1 and not last_try:
                 return False
+            self._is_cut_off = is_cut_off(error)
             self._refuse(works, error)
             return True
         outcomes: list[tuple[Submission, Outcome]] = []

@@ -5,10 +5,10 @@ from urllib.parse import quote
 import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
-from sqlalchemy.exc import DatabaseError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.exc import DatabaseError
 
 from tallystick.database.damage import is_damage, log_damage
+from tallystick.database.postgresql import is_outage
 from tallystick.errors import TallystickError
 from tallystick.store.errors import StoreDamaged, StoreError, StoreUpgrading
 from tallystick.web.dependencies import WebRequest
@@ -93,7 +93,7 @@ def _status_and_detail(problem: Exception) -> tuple[int, str]:
     if isinstance(problem, DatabaseError) and is_damage(problem):
         log_damage(problem)
         return 503, DATABASE_DAMAGED
-    if isinstance(problem, OperationalError | NoConnection):
+    if is_outage(problem):
         logger.error("control_database_failed", error=str(problem)[:500])
         return 503, DATABASE_DOWN
     if isinstance(problem, TallystickError) and problem.status != 500:
