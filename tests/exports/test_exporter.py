@@ -104,6 +104,30 @@ def test_a_long_export_lets_those_of_other_organizations_come_before_it(
     assert show(sqlite_spine, scope, mine.public_id).state == "queued"
 
 
+def test_no_answer_of_the_event_store_is_half_read_while_another_export_has_its_turn(
+    sqlite_spine: Spine, scope, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tallystick.search.scan.STREAM_SECONDS", -1.0)
+    other = sqlite_spine.organization("other")
+    sqlite_spine.ship()
+    work = exporter(sqlite_spine, tmp_path)
+    store = work._builder._store
+    in_use: list[int] = []
+    build = work._let_others
+
+    def watched() -> None:
+        in_use.append(store.connections()[0])
+        build()
+
+    monkeypatch.setattr(work, "_let_others", watched)
+    long, theirs = ask(sqlite_spine, scope, "ndjson"), ask(sqlite_spine, other, "ndjson")
+    work._last_org = other.org_id
+    assert work.step()
+    assert set(in_use) == {0}
+    assert show(sqlite_spine, other, theirs).state == "completed"
+    assert indexes(work.path(show(sqlite_spine, scope, long)).read_bytes()) == list(range(31))
+
+
 def test_an_export_that_cannot_be_finished_fails_none_that_let_it_come_before(
     sqlite_spine: Spine, scope, tmp_path, monkeypatch
 ):

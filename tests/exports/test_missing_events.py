@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 
 from tallystick import clock
 from tallystick.errors import Conflict
-from tallystick.exports import files, request
+from tallystick.events.importers import ndjson as importer
+from tallystick.exports import builder, files, request
+from tallystick.exports.download import file_name
 from tallystick.integrity.loss_acceptance import accept_loss
 from tallystick.integrity.missing_events import MissingEvents
 from tallystick.query.conditions import Equals, Query
@@ -106,6 +109,58 @@ def test_a_parquet_file_names_the_hole_in_its_own_bytes(sqlite_spine: Spine, acm
     lose(sqlite_spine, acme)
     table = allowed(sqlite_spine, acme, "parquet", tmp_path)
     assert pq.read_metadata(file_of(tmp_path, acme, table)).metadata[b"tallystick.missing"] == b"4-6"
+
+
+def test_the_last_line_of_ndjson_names_the_hole_and_is_no_event_when_it_is_sent_again(
+    sqlite_spine: Spine, acme: Scope, tmp_path: Path
+) -> None:
+    lose(sqlite_spine, acme)
+    one = allowed(sqlite_spine, acme, "ndjson", tmp_path)
+    content = file_of(tmp_path, acme, one).read_bytes()
+    assert json.loads(content.splitlines()[-1]) == {"missing": [list(GAP)]}
+    assert len(list(importer.read(BytesIO(content)))) == one.rows == 9
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_a_form_without_a_place_for_it_says_in_the_name_of_its_file_that_it_is_incomplete(
+    sqlite_spine: Spine, acme: Scope, tmp_path: Path, kind: str
+) -> None:
+    whole = made_of(sqlite_spine, acme, kind, tmp_path)
+    assert file_name(whole).endswith(f"{whole.public_id}.{kind}")
+    lose(sqlite_spine, acme)
+    holed = allowed(sqlite_spine, acme, kind, tmp_path)
+    assert file_name(holed).endswith(f"{holed.public_id}-incomplete.{kind}")
+
+
+def made_of(spine: Spine, scope: Scope, kind: str, tmp_path: Path) -> request.Export:
+    public_id = ask(spine, scope, kind)
+    work = exporter(spine, tmp_path)
+    assert work.step()
+    work.close()
+    return show(spine, scope, public_id)
+
+
+def test_a_hole_that_is_noticed_while_the_file_is_written_begins_it_anew(
+    sqlite_spine: Spine, acme: Scope, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose(sqlite_spine, acme)
+    with sqlite_spine.database.write() as connection:
+        one = request.request_export(connection, acme, "ndjson", {}, now=clock.now_us(), allow_missing=True)
+    work = exporter(sqlite_spine, tmp_path)
+    real = builder.extent
+
+    def losing(*arguments: Any) -> Any:
+        monkeypatch.setattr(builder, "extent", real)
+        sqlite_spine.lose(acme, [8])
+        MissingEvents(sqlite_spine.database, sqlite_spine.store).step()
+        return real(*arguments)
+
+    monkeypatch.setattr(builder, "extent", losing)
+    work.step()
+    assert show(sqlite_spine, acme, one.public_id).is_open
+    work.step(clock.now_us() + 60_000_000)
+    done = show(sqlite_spine, acme, one.public_id)
+    assert json.loads(file_of(tmp_path, acme, done).read_bytes().splitlines()[-1]) == {"missing": [[4, 6], [8, 8]]}
 
 
 def test_the_cover_of_a_pdf_names_the_hole(sqlite_spine: Spine, acme: Scope, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tallystick.errors import Conflict, NotFound
 from tallystick.integrity.missing_events import MissingEvents
 from tallystick.query.conditions import Equals, Query
 from tallystick.query.scope import Scope
+from tallystick.render.csv_lines import csv_lines
 from tallystick.render.json_lines import ndjson
 from tallystick.web.event_list import load_event_list
 from tallystick.web.filters import read_filters
@@ -132,5 +133,25 @@ def test_a_stream_over_a_hole_is_refused_unless_that_is_asked_for(holed: Holed) 
 
     with pytest.raises(Conflict, match="4-6"):
         block(holed.acme, allow_missing=False)
-    assert len(block(holed.acme, allow_missing=True).splitlines()) == 9
+    *events, last = block(holed.acme, allow_missing=True).splitlines()
+    assert len(events) == 9
+    assert json.loads(last) == {"missing": [[4, 6]]}
     assert len(block(holed.globex, allow_missing=False).splitlines()) == 12
+
+
+def test_headers_of_a_stream_name_the_hole_and_csv_has_no_line_of_it(holed: Holed) -> None:
+    stream = _EventStream(holed.spine.finder, holed.acme, Parameters({}), "desc", csv_lines, None, True)
+    assert len(stream.next_block().splitlines()) == 9
+    assert stream.gap_headers() == {"Tallystick-Missing-Events": "4-6"}
+
+
+def test_a_hole_that_is_noticed_while_a_stream_runs_breaks_it_off(
+    holed: Holed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tallystick.api.stream_events.BLOCK_EVENTS", 2)
+    stream = _EventStream(holed.spine.finder, holed.acme, Parameters({}), "desc", ndjson, None, True)
+    stream.next_block()
+    holed.spine.lose(holed.acme, [1])
+    MissingEvents(holed.spine.database, holed.spine.store).step()
+    with pytest.raises(Conflict, match="1"):
+        stream.next_block()

@@ -82,7 +82,11 @@ class ExportInput(RequestBody):
     columns: CsvColumnsField = "default"
     dialect: CsvDialectField = "standard"
     allow_missing: Annotated[
-        bool, doc("Export without the events that the event store lacks, instead of 409 `events_missing`.")
+        bool,
+        doc(
+            "Export without the events that the event store lacks, instead of 409 `events_missing`. The last line of "
+            'NDJSON, which is no event, then names them: `{"missing": [[3, 7]]}`.'
+        ),
     ] = False
 
     def filter_values(self) -> dict[str, list[str]]:

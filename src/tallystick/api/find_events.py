@@ -67,6 +67,8 @@ async def find_events(request: Request[Any, Any, Any], services: ApiServices) ->
     Newest first. With `Accept: text/csv` or `Accept: application/x-ndjson`, all events are streamed; `limit` may cut
     the stream and `order` may be `desc` or `asc`, while `cursor`, `offset` and `after` are refused. Streams and
     `order=recorded` do not skip events that the event store lacks: 409 `events_missing`, unless `allow_missing`.
+    The headers `Tallystick-Missing-Events` and `Tallystick-Lost-Events` of a stream then name their positions in the
+    log, and the last line of NDJSON, which is no event, does: `{"missing": [[3, 7]]}`.
     """
     reader = await authorize_scope(request, services)
     media = choose_media_type(request, (JSON, *STREAMED))

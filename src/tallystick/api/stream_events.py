@@ -1,6 +1,6 @@
 """Streams all events of a query: CSV, or NDJSON with every field."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,13 @@ from tallystick.data_access.recorder import is_read_of
 from tallystick.errors import TooMany, Unavailable
 from tallystick.events.record import StoredEvent
 from tallystick.http.streaming_response import StreamingResponse
-from tallystick.journal.missing_ranges import refuse_missing
+from tallystick.journal.missing_ranges import IndexRange, format_missing, refuse_missing
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.render.csv_lines import COLUMNS, DIALECTS, CsvLayout, csv_header, csv_layout, csv_lines
 from tallystick.render.csv_lines import MEDIA_TYPE as CSV_MEDIA_TYPE
-from tallystick.render.json_lines import ndjson
+from tallystick.render.json_lines import gaps_line, ndjson
+from tallystick.retention.index_set import IndexSet
 from tallystick.search.filters import query_from
 from tallystick.search.find import Finder
 from tallystick.store.windows import Direction, Place
@@ -30,6 +31,7 @@ from tallystick.store.windows import Direction, Place
 CSV = "text/csv"
 NDJSON = "application/x-ndjson"
 BLOCK_EVENTS = 1000
+HEADER_RANGES = 50
 
 Writer = Callable[[Sequence[StoredEvent]], bytes]
 
@@ -40,9 +42,10 @@ async def stream_events(
     """Stream all events of a query, block by block, in bounded memory. Between two blocks it occupies nothing but its
     place among the streams. Recorded in the trail before the first byte, as an export is.
 
-    An error before the first block is answered as one; an error after it breaks the connection, so that no client
-    takes a part for the whole. Raises Conflict (`events_missing`); TooMany (`too_many_requests`) and Unavailable
-    (`too_many_streams`) if too many streams are open.
+    Headers name the events that are missing or lost, and the last line of NDJSON does if missing ones are allowed; CSV
+    has no place for them. An error before the first block is answered as one; an error after it, and events that are
+    noticed to be missing then, break the connection, so that no client takes a part for the whole. Raises Conflict
+    (`events_missing`); TooMany (`too_many_requests`) and Unavailable (`too_many_streams`) if too many streams are open.
     """
     order, limit = _order_and_limit(parameters)
     allow_missing = parameters.choice("allow_missing", ALLOW_MISSING) == "true"
@@ -61,7 +64,7 @@ async def stream_events(
     return StreamingResponse(
         _body(services, stream, csv_header(layout) + first if media == CSV else first),
         media_type=CSV_MEDIA_TYPE if media == CSV else media,
-        headers=HEADERS,
+        headers=HEADERS | stream.gap_headers(),
         ended=place.release,
     )
 
@@ -109,6 +112,7 @@ class _EventStream:
         self._left = limit
         self._allow_missing = allow_missing
         self._reached: Place | None = None
+        self._gaps: Mapping[str, Sequence[IndexRange]] | None = None
         self.has_ended = False
         self.has_news = False  # more was read than the records of this reader's own reading
 
@@ -122,11 +126,31 @@ class _EventStream:
             events = events[: self._left]
             self._left -= len(events)
         # Asked after each block: a hole that is noticed meanwhile breaks the stream off.
+        missing = self._finder.missing(self.reader, self._query)
         if not self._allow_missing:
-            refuse_missing(self._finder.missing(self.reader, self._query))
+            refuse_missing(missing)
+        self._note_gaps({"missing": missing, "lost": self._finder.lost(self.reader, self._query)})
         self.has_ended = self._reached is None or self._left == 0
         self.has_news = self.has_news or not all(is_read_of(self.reader.principal, event) for event in events)
-        return self._write(events) if events else b""
+        block = self._write(events) if events else b""
+        if self.has_ended and self._gaps and self._allow_missing and self._write is ndjson:
+            block += gaps_line(self._gaps)
+        return block
+
+    def _note_gaps(self, found: Mapping[str, Sequence[IndexRange]]) -> None:
+        """Note the gaps of the first block; Conflict if a later one meets others, which nothing names."""
+        gaps = {name: ranges for name, ranges in found.items() if ranges}
+        if self._gaps is None:
+            self._gaps = gaps
+        noted = IndexSet(pair for ranges in self._gaps.values() for pair in ranges)
+        refuse_missing([pair for ranges in gaps.values() for pair in ranges if not noted.contains_range(*pair)])
+
+    def gap_headers(self) -> dict[str, str]:
+        """Headers that name the positions in the log whose events the answer lacks, once a block was read."""
+        return {
+            f"Tallystick-{name.title()}-Events": format_missing(ranges, most=HEADER_RANGES)
+            for name, ranges in (self._gaps or {}).items()
+        }
 
 
 async def _body(services: ApiServices, stream: _EventStream, begin: bytes) -> AsyncGenerator[bytes]:

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 from uuid import UUID
 
 import msgspec
@@ -29,6 +29,7 @@ from tallystick.ledger.prover import Prover
 from tallystick.query.conditions import EVERYTHING, Query
 from tallystick.query.scope import Scope
 from tallystick.render.export_pdf import CoverPage
+from tallystick.render.json_lines import gaps_line
 from tallystick.render.writers import FORMATS, FileDescription
 from tallystick.search import scan
 from tallystick.search.filters import query_from
@@ -55,8 +56,21 @@ BuildFunction = Callable[[Export, Scope, HashedFile, ProgressCallback], int]
 """Writes the file of an export that is not a format of events; returns the number of events it covers."""
 
 
+class BuildWatch(Protocol):
+    """Who watches the building of an export; each method raises an exception to end it."""
+
+    def save(self, progress: int) -> None:
+        """Take note of the progress in thousandths."""
+
+    def let_others(self) -> None:
+        """Let an export of another organization come before this one; call it while nothing is half read."""
+
+    def report(self, progress: int) -> None:
+        """Take note of the progress, and let others come before if it is their turn."""
+
+
 class EventsDeleted(Exception):
-    """Events were deleted while a bundle was built, so that its events and its deletion records may not agree."""
+    """Events were deleted, or found missing or restored, while a file was built: it may not agree with its records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +112,25 @@ class ExportBuilder:
         self._prover = prover
         self._data_dir = data_dir
 
-    def build(self, one: Export, watch: ProgressCallback, *, now: int) -> ExportResult:
+    def build(self, one: Export, watch: "BuildWatch", *, now: int) -> ExportResult:
         """Write the file of an export; TallystickError when it must not or cannot be written, EventsDeleted."""
         self._disk.check()
         space = self.space_left(one.org_id)
         scope = self._scope(one, now)
         marks = bytearray(one.position) if KINDS[one.format].is_whole and one.position <= MAX_MARKED else None
         seen = _EventCounter(marks)
-        self._holes(one)
+        holes = self._holes(one)
         with files.write_file(files.path_of(self._data_dir, one.org_id, one.export_id), space) as target:
             if one.format in self._builders:
-                rows = self._builders[one.format](one, scope, target, watch)
+                rows = self._builders[one.format](one, scope, target, watch.report)
             elif one.format == "bundle":
                 rows = self._write_bundle(one, scope, query_from(one.filter, now=one.asked_at), target, seen, watch)
             else:
                 self._write_events(one, scope, query_from(one.filter, now=one.asked_at), target, seen, watch)
                 rows = seen.rows
-            watch(1000)
-            holes = self._holes(one)  # also what was noticed meanwhile
+            watch.report(1000)
+            if self._holes(one) != holes:  # the file names others than it has
+                raise EventsDeleted
         return ExportResult(rows, target.bytes, target.sha256, _ranges(marks), **holes)
 
     def _holes(self, one: Export) -> dict[str, list[IndexRange]]:
@@ -157,17 +172,20 @@ class ExportBuilder:
         query: Query,
         target: HashedFile,
         seen: "_EventCounter",
-        watch: ProgressCallback,
+        watch: "BuildWatch",
     ) -> None:
         """Write the events, newest first."""
         write = FORMATS[one.format].write
         if write is None:
             raise TallystickError(f"The format {one.format} cannot be written newest first.")
         ends = extent(self._store, scope, query)
-        with closing(scan.newest_first(self._database, self._store, scope, query, one.position, one.first)) as found:
-            blocks = seen.count_blocks(found, lambda event: _share_of_time(event, ends), watch, self._disk)
-            holes = {name: format_missing(ranges) for name, ranges in self._holes(one).items()}
-            about = FileDescription(self._about(one, scope, holes), one.layout, holes)
+        source, span = (self._database, self._store, scope, query), (one.position, one.first)
+        with closing(scan.newest_first(*source, *span, let_others=watch.let_others)) as found:
+            blocks = seen.count_blocks(found, lambda event: _share_of_time(event, ends), watch.save, self._disk)
+            ranges = self._holes(one)
+            holes = {name: format_missing(some) for name, some in ranges.items()}
+            last_line = gaps_line(ranges) if ranges and one.allow_missing else b""
+            about = FileDescription(self._about(one, scope, holes), one.layout, holes, last_line)
             write(blocks, cast("BinaryIO", target), about)
 
     def _write_bundle(
@@ -177,7 +195,7 @@ class ExportBuilder:
         query: Query,
         target: HashedFile,
         seen: "_EventCounter",
-        watch: ProgressCallback,
+        watch: "BuildWatch",
     ) -> int:
         """Write an evidence bundle, in order of index; returns the number of events.
 
@@ -196,7 +214,7 @@ class ExportBuilder:
         )
         end = max(one.position, 1)
         found = scan.in_order_of_index(self._database, self._store, scope, query, one.first, one.position)
-        blocks = seen.count_blocks(found, lambda event: 1000 * event.index // end, watch, self._disk)
+        blocks = seen.count_blocks(found, lambda event: 1000 * event.index // end, watch.report, self._disk)
         records: Iterable[StoredEvent] = (
             # Also records above the position: they explain what was deleted since the request.
             scan.explanatory_records(self._database, self._store, scope, self._signed_size(scope, one.position))

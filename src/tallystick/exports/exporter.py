@@ -42,7 +42,7 @@ PAUSE_SECONDS = 30
 DELETION_PAUSE_SECONDS = 5
 MAX_RUNS = 3
 TURN_SECONDS = 20.0  # after which an export that is being built lets one of another organization come before it
-MAX_OPEN = 3  # exports that are begun: each holds a connection to the event store
+MAX_OPEN = 3  # exports that are begun
 KEEP_DAYS = 7
 MOST_BYTES = 10_000_000_000
 logger = structlog.get_logger(__name__)
@@ -200,8 +200,8 @@ class Exporter(Background):
         began = time.monotonic()
         self._open.append(one.org_id)
         try:
-            watch = _ProgressWatch(self._database, one, run, self._renew, self.is_recording, self._let_others)
-            made = self._builder.build(one, watch.report, now=now)
+            watch = ProgressWatch(self._database, one, run, self._renew, self.is_recording, self._let_others)
+            made = self._builder.build(one, watch, now=now)
         except ExportCancelled:
             self._requeue(one, run)
             return
@@ -307,7 +307,7 @@ class Exporter(Background):
         self.on_own_action()
 
 
-class _ProgressWatch:
+class ProgressWatch:
     """Saves the progress of a running export, and raises ExportCancelled when it must stop.
 
     While events wait to be recorded, the export pauses for as long as it worked since the last call, so that it takes
@@ -328,18 +328,22 @@ class _ProgressWatch:
         self._run = run
         self._renew = renew
         self._is_recording = is_recording
-        self._let_others = let_others
+        self.let_others = let_others
         self._turn_from = time.monotonic()
         self._worked_from = time.monotonic()
         self._next = 0.0
 
     def report(self, progress: int) -> None:
+        """`save`, and let another export come before if it is its turn."""
+        if time.monotonic() - self._turn_from > TURN_SECONDS:
+            self.let_others()
+            self._turn_from = self._worked_from = time.monotonic()
+        self.save(progress)
+
+    def save(self, progress: int) -> None:
         """Save the progress in thousandths, at most once a second; ExportCancelled."""
         if self._is_recording():
             time.sleep(min(time.monotonic() - self._worked_from, MAX_REST_SECONDS))
-        if time.monotonic() - self._turn_from > TURN_SECONDS:
-            self._let_others()
-            self._turn_from = time.monotonic()
         self._worked_from = time.monotonic()
         if time.monotonic() < self._next and progress < 1000:
             return

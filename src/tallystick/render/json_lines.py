@@ -1,6 +1,6 @@
 """Events as JSON with every field, joined from the stored parts; equal to `events.output.event_of`, but faster."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -72,6 +72,14 @@ def _line(stored: StoredEvent, public_id: bytes) -> bytes:
         b',"resource":' + target if len(target) > len(b"{}") else b"",
         b',"clock_skew":true}' if stored.occurred_at > stored.received_at + SKEW else b"}",
     )
+
+
+def gaps_line(gaps: Mapping[str, Sequence[tuple[int, int]]]) -> bytes:
+    """The last line of NDJSON that lacks events, no event itself: the ranges of indexes that are `missing` and `lost`.
+
+    Only who allowed missing events gets it.
+    """
+    return _json({name: list(ranges) for name, ranges in gaps.items()}) + b"\n"
 
 
 def ndjson(events: Sequence[StoredEvent]) -> bytes:

@@ -18,11 +18,13 @@ class FileDescription:
     """What a file says beside its events: the cover page of a PDF, the layout of a CSV file.
 
     `holes`: positions in the log whose events the server lacks, as text: `missing` now, or `lost` for good.
+    `last_line`: of NDJSON, which names them.
     """
 
     cover: CoverPage = field(default_factory=CoverPage)
     layout: CsvLayout = STANDARD
     holes: Mapping[str, str] = field(default_factory=dict)
+    last_line: bytes = b""
 
 
 WriteFunction = Callable[[Blocks, BinaryIO, FileDescription], None]
@@ -47,8 +49,9 @@ def _csv(blocks: Blocks, target: BinaryIO, about: FileDescription) -> None:
     target.writelines(csv_lines(block, about.layout) for block in blocks)
 
 
-def _ndjson(blocks: Blocks, target: BinaryIO, _about: FileDescription) -> None:
+def _ndjson(blocks: Blocks, target: BinaryIO, about: FileDescription) -> None:
     target.writelines(ndjson(block) for block in blocks)
+    target.write(about.last_line)
 
 
 def _json(blocks: Blocks, target: BinaryIO, _about: FileDescription) -> None:

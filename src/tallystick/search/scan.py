@@ -1,6 +1,7 @@
 """Scans whole events up to an index: by index, as evidence needs them, or newest first, as people read them."""
 
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 
 from sqlalchemy import select
@@ -23,6 +24,7 @@ STEP = 5_000
 WIDEST = 64  # steps: what one question reads is bounded, whatever it finds
 RECORDS_AT_ONCE = 100  # each may be as large as an event can be
 JOURNAL_EVENTS = 5_000  # read from the journal at once
+STREAM_SECONDS = 20.0
 
 
 def in_order_of_index(
@@ -54,11 +56,18 @@ def in_order_of_index(
 
 
 def newest_first(
-    database: Database, store: EventStore, scope: Scope, query: Query, end: int, first: int = 0
+    database: Database,
+    store: EventStore,
+    scope: Scope,
+    query: Query,
+    end: int,
+    first: int = 0,
+    let_others: Callable[[], object] = lambda: None,
 ) -> Generator[list[StoredEvent]]:
     """Every match with first ≤ index < end, newest timestamp first, block by block. All must be stored already.
 
-    Set-aside events come in their place among the others.
+    Set-aside events come in their place among the others. `let_others` is called every STREAM_SECONDS, while no answer
+    of the event store is half read: a server gives up one that is not read for a while.
     """
     matches = compile_match(with_mandatory_filter(scope, query))
     with database.read() as connection:
@@ -66,14 +75,25 @@ def newest_first(
     left = sorted(
         (as_stored_event(i, record) for i, record in aside if first <= i < end and matches(record)), key=_place
     )
-    with closing(stream_all(store, scope, query, "desc", first=first, below=end)) as blocks:
-        for block in blocks:
-            check_stop()
-            if left and block:
-                later = [one for one in left if _place(one) > _place(block[-1])]
-                left = left[: len(left) - len(later)]
-                block = sorted([*block, *later], key=_place, reverse=True)
-            yield block
+    reached: tuple[int, int] | None = None
+    is_complete = False
+    while not is_complete:
+        ends = time.monotonic() + STREAM_SECONDS
+        with closing(stream_all(store, scope, query, "desc", first=first, below=end, after=reached)) as blocks:
+            for block in blocks:
+                check_stop()
+                reached = _place(block[-1]) if block else reached
+                if left and block:
+                    later = [one for one in left if _place(one) > _place(block[-1])]
+                    left = left[: len(left) - len(later)]
+                    block = sorted([*block, *later], key=_place, reverse=True)
+                yield block
+                if time.monotonic() > ends:
+                    break
+            else:
+                is_complete = True
+        if not is_complete:
+            let_others()
     if left:
         yield left[::-1]
 

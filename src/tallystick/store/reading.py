@@ -158,14 +158,24 @@ def by_ids(store: EventStore, scope: Scope, times: Mapping[bytes, int]) -> Itera
 
 
 def stream_all(
-    store: EventStore, scope: Scope, query: Query, direction: Direction, *, first: int = 0, below: int | None = None
+    store: EventStore,
+    scope: Scope,
+    query: Query,
+    direction: Direction,
+    *,
+    first: int = 0,
+    below: int | None = None,
+    after: Place | None = None,
 ) -> Generator[list[StoredEvent]]:
-    """Every match in timestamp order, block by block; with `below`, only those with first ≤ index < below."""
-    bound = compile_bounded(scope, query)
+    """Every match in timestamp order, block by block; with `below`, only those with first ≤ index < below.
+
+    `after`: a place in this order, behind which they begin.
+    """
+    where, parameters = narrowed(compile_bounded(scope, query), Window(after, None), direction)
     if below is None:
-        return store.stream(bound.where, order_by(direction), bound.parameters)
-    where = f"{bound.where} AND seq >= {{first:UInt64}} AND seq < {{below:UInt64}}"
-    return store.stream(where, order_by(direction), bound.parameters | {"first": first, "below": below})
+        return store.stream(where, order_by(direction), parameters)
+    where = f"{where} AND seq >= {{first:UInt64}} AND seq < {{below:UInt64}}"
+    return store.stream(where, order_by(direction), parameters | {"first": first, "below": below})
 
 
 def extent(store: EventStore, scope: Scope, query: Query) -> tuple[int, int] | None:

@@ -16,11 +16,21 @@ def read(stream: BinaryIO) -> Iterator[dict[str, Any]]:
     """The events of the lines that are not blank; ValueError with the number of a line that is not an event."""
     for number, line in enumerate(stream, 1):
         line = line.removeprefix(_BOM) if number == 1 else line
-        if not line.isspace():
+        if not line.isspace() and not _names_gaps(line):
             try:
                 yield event_of_line(line)
             except ValueError as problem:
                 raise ValueError(f"line {number}: {problem}") from None
+
+
+def _names_gaps(line: bytes) -> bool:
+    """Whether it is the last line of an export that lacks events, which names them (`render.json_lines.gaps_line`)."""
+    if not line.startswith((b'{"missing":', b'{"lost":')):
+        return False
+    try:
+        return _object(line).keys() <= {"missing", "lost"}
+    except (ValueError, RecursionError):
+        return False
 
 
 def event_of_line(line: bytes) -> dict[str, Any]:
