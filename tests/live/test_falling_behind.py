@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from tallystick.errors import TooMany
 from tallystick.live import channel, matching, replay
 from tallystick.live.batch import LiveBatch
 from tallystick.live.hub import LiveHub
+from tallystick.query.scope import Scope
 from tests.live.viewers import Viewing, indexes_of, indexes_of_all
 
 
@@ -207,17 +209,23 @@ def test_one_key_one_organization_and_all_together_have_bounded_numbers_of_viewe
     hub = LiveHub(viewing.spine.database, viewing.spine.store, most_viewers=20)
     organizations = [viewing.spine.organization(f"org{number}") for number in range(6)]
     keys = {scope.org_id: [_of_key(scope, f"key_{number}") for number in range(3)] for scope in organizations}
-    mine = [hub.admit(keys[organizations[0].org_id][0]) for _ in range(2)]
-    with pytest.raises(TooMany) as refused:
-        hub.admit(keys[organizations[0].org_id][0])
-    assert (refused.value.code, refused.value.retry_after) == ("too_many_viewers", 10)
-    more = [hub.admit(keys[organizations[0].org_id][1]) for _ in range(2)]
-    with pytest.raises(TooMany):
-        hub.admit(keys[organizations[0].org_id][2])
-    others = [hub.admit(key) for scope in organizations[1:5] for key in keys[scope.org_id][:2] for _ in range(2)]
-    with pytest.raises(TooMany):
-        hub.admit(keys[organizations[5].org_id][0])
-    for place in (*mine, *mine, *others):
-        place.release()
-    del more
-    assert len([hub.admit(key) for key in keys[organizations[0].org_id][:2] for _ in range(2)]) == 4
+    first, *others = organizations
+    with ExitStack() as open_views:
+
+        def view(key: Scope) -> None:
+            open_views.enter_context(hub.viewing(key))
+
+        for key in keys[first.org_id][:2]:
+            view(key)
+            view(key)
+            with pytest.raises(TooMany) as refused:
+                view(key)
+            assert (refused.value.code, refused.value.retry_after) == ("too_many_viewers", 10)
+        with pytest.raises(TooMany):
+            view(keys[first.org_id][2])
+        for key in (key for scope in others[:4] for key in keys[scope.org_id][:2] for _ in range(2)):
+            view(key)
+        with pytest.raises(TooMany):
+            view(keys[others[4].org_id][0])
+    with hub.viewing(keys[first.org_id][0]), hub.viewing(keys[first.org_id][0]):
+        hub.check_places(keys[first.org_id][1])

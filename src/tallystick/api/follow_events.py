@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from litestar import Request, Response, get
@@ -69,14 +70,15 @@ async def follow_events(request: Request[Any, Any, Any], services: ApiServices) 
         )
     if parameters.choice("allow_missing", ALLOW_MISSING) != "true":
         await services.database.run(refuse_gap, services.database, reader, query, after)
-    place = services.hub.admit(reader)
+    services.hub.check_places(reader)
     if is_stream(after, end):
         record = services.data_access.record_stream
         await services.pools.short.run(
             reader, record, reader, caller_of(request, services), parameters.filters(), EVENT_STREAM
         )
     messages = _messages(request, services, reader, query, after)
-    return StreamingResponse(messages, media_type=EVENT_STREAM, headers=LIVE_HEADERS, ended=place.release)
+    admission = partial(services.hub.viewing, reader)
+    return StreamingResponse(messages, media_type=EVENT_STREAM, headers=LIVE_HEADERS, admission=admission)
 
 
 def message_of(kind: str, index: int, content: bytes) -> bytes:

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from sqlalchemy import select
@@ -72,25 +73,29 @@ class LiveHub:
         self._is_closing = True
         self._channels.end_all()
 
-    def admit(self, scope: Scope) -> "ViewerPlace":
-        """Returns the place of one more view, to be released when it ends.
-
-        Raises TooMany (`too_many_viewers`) if all places are taken, or the share of the organization, key or person.
-        """
-        principal = (scope.org_id, scope.principal.id)
+    def check_places(self, scope: Scope) -> None:
+        """Raises TooMany (`too_many_viewers`) if all places are taken, or those of the organization, key or person."""
         if (
             self._count >= self._most
             or self._open[scope.org_id] >= max(1, self._most // 5)
-            or self._open[principal] >= max(1, self._most // 10)
+            or self._open[scope.org_id, scope.principal.id] >= max(1, self._most // 10)
         ):
             detail = "Too many live views are open. Close one, or try again later."
             raise TooMany(detail, code="too_many_viewers", retry_after=RETRY_SECONDS)
-        return ViewerPlace(self, scope.org_id, principal)
 
-    def change_count(self, org_id: UUID, principal: tuple[UUID, str], by: int) -> None:
-        """Counts a view that begins (1) or ended (-1); for ViewerPlace."""
+    @contextmanager
+    def viewing(self, scope: Scope) -> Iterator[None]:
+        """Takes the place of one more view until the block ends, in whatever way. Raises TooMany as `check_places`."""
+        self.check_places(scope)
+        self._count_view(scope, 1)
+        try:
+            yield
+        finally:
+            self._count_view(scope, -1)
+
+    def _count_view(self, scope: Scope, by: int) -> None:
         self._count += by
-        for one in (org_id, principal):
+        for one in (scope.org_id, (scope.org_id, scope.principal.id)):
             self._open[one] += by
             if not self._open[one]:
                 del self._open[one]
@@ -130,26 +135,3 @@ class LiveHub:
 
     def _wake(self) -> None:
         self._matcher.wake()
-
-
-class ViewerPlace:
-    """The place of an open live view, until `release` is called; further calls change nothing.
-
-    A place that is dropped is given back too: a client may go before its stream begins.
-    """
-
-    def __init__(self, hub: LiveHub, org_id: UUID, principal: tuple[UUID, str]) -> None:
-        self._hub = hub
-        self._org_id = org_id
-        self._principal = principal
-        self._is_open = True
-        hub.change_count(org_id, principal, 1)
-
-    def release(self) -> None:
-        """Give the place back."""
-        if self._is_open:
-            self._is_open = False
-            self._hub.change_count(self._org_id, self._principal, -1)
-
-    def __del__(self) -> None:
-        self.release()

@@ -3,8 +3,9 @@
 import json
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, suppress
+from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from litestar import Response, get
@@ -15,7 +16,7 @@ from tallystick.access.scopes import require
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Forbidden, TallystickError, Unauthorized
-from tallystick.http.streaming_response import StreamingResponse, do_nothing
+from tallystick.http.streaming_response import StreamingResponse
 from tallystick.live.batch import LiveBatch
 from tallystick.live.hub import LiveHub, is_stream, next_index
 from tallystick.query.scope import Scope
@@ -138,16 +139,16 @@ async def follow_events(
         Viewer(data_access, scope, request_caller).note_list(filters, is_supplement=True)
 
     viewer = LiveView(database, authenticator, hub, session_token, filters, _after(request), note)
-    ended: Callable[[], None] = do_nothing
+    admission: Callable[[], AbstractContextManager[None]] = nullcontext
     with suppress(Unauthorized, Forbidden):  # the stream says so
         scope = await viewer.scope()
-        place = hub.admit(scope)
-        ended = place.release
+        hub.check_places(scope)
+        admission = partial(hub.viewing, scope)
         note(scope)
         if viewer.after is not None and is_stream(viewer.after, await database.run(next_index, database, scope.org_id)):
             given, media = filters.parameters(now_us()), "text/event-stream"
             await pools.short.run(scope, data_access.record_stream, scope, request_caller, given, media)
-    return StreamingResponse(viewer.messages(), media_type="text/event-stream", headers=HEADERS, ended=ended)
+    return StreamingResponse(viewer.messages(), media_type="text/event-stream", headers=HEADERS, admission=admission)
 
 
 def _after(request: WebRequest) -> int | None:
