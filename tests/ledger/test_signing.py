@@ -1,5 +1,6 @@
 """Checkpoints: one root for one size, nothing signed that does not fit, and an older copy is noticed first."""
 
+import json
 import shutil
 from pathlib import Path
 from uuid import UUID
@@ -14,7 +15,7 @@ from tallystick.access.scopes import operator_scope, person_scope
 from tallystick.backup.secret_rotation import reseal
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
-from tallystick.errors import Forbidden, Unavailable
+from tallystick.errors import Conflict, Forbidden, Unavailable
 from tallystick.ledger import log as ledger
 from tallystick.ledger.high_water import FILE, MIN_LINES_BEFORE_REWRITE, HighWaterMark, HighWaterMarks
 from tallystick.ledger.keys import OVERLAP_DAYS, Keyring
@@ -279,6 +280,32 @@ class TestKeys:
         with pytest.raises(Unavailable, match="TALLYSTICK_SECRET_KEY") as refusal:
             signer_on(database, tmp_path, secret="b" * 64).keys(org_id)
         assert refusal.value.code == "signing_key_sealed"
+
+    def test_a_lost_key_is_replaced_and_the_trail_says_how_far_it_had_signed(
+        self, database: Database, tmp_path: Path
+    ) -> None:
+        org_id, signer = new_organization(database), signer_on(database, tmp_path)
+        append(database, org_id, entries_of(3))
+        signer.checkpoint(org_id, covering=3)
+        lost = signer.keys(org_id)[0]
+        ring = Keyring(SecretKeys("b" * 64), HOST)
+        with database.write() as connection:
+            made = ring.replace_lost(connection, operator_scope(org_id), now=clock.now_us())
+        with database.read() as connection:
+            record = json.loads(connection.execute(select(outbox).order_by(outbox.c.entry_id.desc())).first().event)
+        assert record["changes"] == {"key": {"before": lost.vkey, "after": made.vkey}}
+        assert record["metadata"] == {"previous_key_lost": True, "signed_through": 3}
+        append(database, org_id, entries_of(1))
+        later = signer_on(database, tmp_path, secret="b" * 64)
+        assert [key.vkey for key in later.keys(org_id)] == [made.vkey]
+        assert later.checkpoint(org_id, covering=4).size == 4
+
+    def test_a_key_that_can_be_decrypted_is_not_replaced_as_lost(self, database: Database, tmp_path: Path) -> None:
+        org_id, signer = new_organization(database), signer_on(database, tmp_path)
+        key = signer.keys(org_id)[0]
+        with pytest.raises(Conflict, match="without --lost-key"), database.write() as connection:
+            Keyring(SecretKeys(SECRET), HOST).replace_lost(connection, operator_scope(org_id), now=clock.now_us())
+        assert signer.keys(org_id)[0].vkey == key.vkey
 
     def test_a_sealed_key_of_another_organization_does_not_open(self, database: Database, tmp_path: Path) -> None:
         alice, bob = new_organization(database, "alice"), new_organization(database, "bob")

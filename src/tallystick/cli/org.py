@@ -138,15 +138,25 @@ def _set_retention(slug: str, days: int | None, plan: Plan | None, json: bool) -
 @org.command("rotate-signing-key")
 def rotate_signing_key(
     slug: Annotated[str, typer.Argument(metavar="SLUG", help="The organization's short name.")],
+    lost_key: Annotated[
+        bool,
+        typer.Option("--lost-key", help="The present key cannot be decrypted any more, and signs nothing again."),
+    ] = False,
 ) -> None:
-    """Rotate the signing key of the log. The previous key also signs for another 30 days."""
+    """Rotate the signing key of the log. The previous key also signs for another 30 days.
+
+    If the secret key that encrypted the signing key is lost for good, --lost-key makes a new one. The trail then
+    records both keys and how far the lost one has signed. Whoever has only its line can verify nothing signed later.
+    """
     settings = Settings.load(os.environ)
     keyring = Keyring(settings.secret_keys, settings.public_host)
     with control_database() as database, database.write() as connection:
         scope = operator_scope(organizations.by_slug(connection, slug).org_id)
-        made = keyring.rotate(connection, scope, now=now_us(), caller=CLI_CALLER)
+        rotate = keyring.replace_lost if lost_key else keyring.rotate
+        made = rotate(connection, scope, now=now_us(), caller=CLI_CALLER)
     say(made.vkey)
-    note("Give this line to everyone who verifies the log. The previous key also signs for another 30 days.")
+    also = "The lost key signs nothing any more." if lost_key else "The previous key also signs for another 30 days."
+    note(f"Give this line to everyone who verifies the log. {also}")
 
 
 @org.command("restart-log")

@@ -1,19 +1,19 @@
 """Signing keys of a log's checkpoints: created on first use, encrypted at rest, rotated with an overlap of 30 days."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from tallystick.access import organizations
 from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.scopes import require_ownership
 from tallystick.access.secret import DecryptionFailed, SecretBox
 from tallystick.clock import DAY_US, rfc3339
-from tallystick.errors import Unavailable
+from tallystick.errors import Conflict, Unavailable
 from tallystick.ledger import log as ledger_log
 from tallystick.ledger.log import Log, read
 from tallystick.ledger.notes import vkey
@@ -83,19 +83,44 @@ class Keyring:
         connection.execute(old.values(signs_until=until))
         self._make(connection, scope.org_id, now=now)
         made = self.active_keys(connection, scope.org_id, now=now)[0]
-        organization = organizations.of_scope(connection, scope)
-        record_own(
-            connection,
-            scope.org_id,
-            "audit_log.signing_key_rotated",
-            by=scope.principal,
-            caller=caller,
-            now=now,
-            on=resource("organization", organization.org_id, "org", organization.name),
-            changes={"key": {"before": before.vkey, "after": made.vkey}},
-            metadata={"both_sign_until": rfc3339(until)},
+        _record_rotation(
+            connection, scope, before.vkey, made.vkey, {"both_sign_until": rfc3339(until)}, caller=caller, now=now
         )
         return made
+
+    def replace_lost(self, connection: Connection, scope: Scope, *, now: int, caller: Caller = NOWHERE) -> SigningKey:
+        """Create a new signing key in place of one that cannot be decrypted any more, and signs nothing again.
+
+        For an owner or the operator, otherwise Forbidden; Conflict if no key is lost. Records
+        `audit_log.signing_key_rotated` with the size up to which the lost key has signed the log.
+        """
+        require_ownership(scope)
+        ledger_log.lock(connection, scope.org_id)
+        rows = connection.execute(_SIGNING, {"org": scope.org_id, "now": now}).all()
+        lost = [row for row in rows if not self._can_open(scope.org_id, row.public, row.sealed)]
+        if not lost:
+            raise Conflict(
+                "The key that signs this log can be decrypted. Rotate it without --lost-key: the previous key then "
+                "signs for another 30 days, and whoever verifies the log has time to take over the new one."
+            )
+        mine = (signing_keys.c.org_id == scope.org_id) & signing_keys.c.public.in_([row.public for row in lost])
+        connection.execute(update(signing_keys).where(mine).values(signs_until=now))
+        if any(row.signs_until is None for row in lost):
+            self._make(connection, scope.org_id, now=now)
+        made = self.active_keys(connection, scope.org_id, now=now)[0]
+        signed = connection.execute(select(func.max(checkpoints.c.size)).where(checkpoints.c.org_id == scope.org_id))
+        gap = {"previous_key_lost": True, "signed_through": signed.scalar() or 0}
+        _record_rotation(
+            connection, scope, vkey(lost[0].origin, lost[0].public), made.vkey, gap, caller=caller, now=now
+        )
+        return made
+
+    def _can_open(self, org_id: UUID, public: bytes, sealed: bytes) -> bool:
+        try:
+            self._seal.open(sealed, org_id, public)
+        except DecryptionFailed:
+            return False
+        return True
 
     def _make(self, connection: Connection, org_id: UUID, *, now: int) -> None:
         private = Ed25519PrivateKey.generate()
@@ -109,11 +134,36 @@ class Keyring:
         except DecryptionFailed:
             raise Unavailable(
                 "The key that signs this log cannot be decrypted. The operator must start the server with the "
-                "TALLYSTICK_SECRET_KEY that it had when the key was created.",
+                "TALLYSTICK_SECRET_KEY that it had when the key was created. If that is lost for good: tallystick org "
+                "rotate-signing-key SLUG --lost-key",
                 code="signing_key_sealed",
                 retry_after=60,
             ) from None
         return Ed25519PrivateKey.from_private_bytes(raw)
+
+
+def _record_rotation(
+    connection: Connection,
+    scope: Scope,
+    before: str,
+    after: str,
+    metadata: Mapping[str, object],
+    *,
+    caller: Caller,
+    now: int,
+) -> None:
+    organization = organizations.of_scope(connection, scope)
+    record_own(
+        connection,
+        scope.org_id,
+        "audit_log.signing_key_rotated",
+        by=scope.principal,
+        caller=caller,
+        now=now,
+        on=resource("organization", organization.org_id, "org", organization.name),
+        changes={"key": {"before": before, "after": after}},
+        metadata=dict(metadata),
+    )
 
 
 def rename_log(connection: Connection, log: Log, host: str) -> Log:
