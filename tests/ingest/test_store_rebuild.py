@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from tallystick import clock
 from tallystick.backup.data_dir_lock import lock_data_dir
@@ -12,6 +13,7 @@ from tallystick.clock import DAY_US, rfc3339
 from tallystick.errors import SettingsError
 from tallystick.ingest import store_rebuilder
 from tallystick.ingest.rebuild_requests import unfinished_rebuild
+from tallystick.ingest.shipper import Shipper
 from tallystick.integrity.missing_events import MissingEvents
 from tallystick.query.conditions import Contains, Query
 from tallystick.query.scope import Scope
@@ -23,6 +25,7 @@ from tallystick.store.schema import CREATE_SETTINGS, REBUILD, STORE_VERSION
 from tallystick.store.versions import TableVersion, version_of
 from tallystick.work import leases
 from tallystick.work.disk_space import DiskSpace
+from tallystick.work.leases import LeaseLost
 from tests.cli.running import run_here
 from tests.erasure import erasure_driver
 from tests.fixtures.spine import Spine
@@ -205,6 +208,35 @@ def test_deletions_wait_for_the_exchange_and_the_exchange_for_deletions(
     run(spine, worker)
     assert waited == [True]
     assert version(spine.store).copy == 1
+
+
+def test_an_exchange_that_came_too_late_is_taken_back(
+    spine: Spine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_wait_for_files: None
+) -> None:
+    scope = organization(spine)
+    ask(spine)
+    worker, real = rebuilder(spine), rebuild.exchange
+
+    def late(store: EventStore) -> None:
+        """It stands still just before the exchange, for longer than its leases; meanwhile a person is erased."""
+        monkeypatch.setattr(rebuild, "exchange", real)
+        with spine.database.write() as connection:
+            connection.execute(update(leases.leases).values(until=0))
+        mine, spine.shipper = spine.shipper, Shipper(spine.database, spine.store, spine.identity)
+        erasure_driver.erase(spine, scope, erasure_driver.eraser(spine, tmp_path))
+        spine.shipper.close()
+        spine.shipper = mine
+        real(store)
+
+    monkeypatch.setattr(rebuild, "exchange", late)
+    with pytest.raises(LeaseLost):
+        run(spine, worker)
+    assert version(spine.store).copy == 0
+    assert found(spine, scope, "sarah") == 0
+    run(spine, rebuilder(spine))
+    assert version(spine.store).copy == 1
+    assert found(spine, scope, "sarah") == 0
+    assert_whole(spine, scope)
 
 
 def test_a_store_that_this_version_cannot_read_answers_nothing_and_gets_nothing_until_it_is_rebuilt(

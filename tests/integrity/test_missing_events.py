@@ -2,13 +2,14 @@
 
 import pytest
 from sqlalchemy import delete
+from structlog.testing import capture_logs
 
 from tallystick import clock, telemetry
 from tallystick.clock import DAY_US
 from tallystick.integrity import missing_events
 from tallystick.integrity.checker import Checker
 from tallystick.integrity.missing_events import MissingEvents
-from tallystick.journal import batches
+from tallystick.journal import batches, tail
 from tallystick.journal.missing_ranges import IndexGap, MissingRange, join_closest, read_missing
 from tallystick.query.scope import Scope
 from tallystick.retention.purge import Purger
@@ -168,14 +169,45 @@ def test_events_on_their_way_into_the_store_are_not_missing(spine: Spine) -> Non
     assert ranges(spine, scope) == [(4, 4)]
 
 
-def test_the_integrity_check_marks_a_loss_that_a_double_hides_from_the_counts(spine: Spine) -> None:
+@pytest.mark.both_stores
+def test_a_doubled_event_hides_no_loss_and_is_named_and_stored_once_again(spine: Spine) -> None:
     scope = organization(spine)
+    insert_again(spine, scope, 20)
+    spine.lose(scope, [5])
+    with capture_logs() as lines:
+        checker(spine).step()
+    assert ranges(spine, scope) == [(5, 5)]
+    assert [(line["indexes"], line["rows_removed"]) for line in lines if line["event"] == "events_doubled"] == [
+        ("20", 1)
+    ]
+    assert spine.indexes(scope.org_id) == [index for index in range(COUNT) if index != 5]
+
+
+def test_of_two_different_rows_of_an_event_both_stay_for_the_integrity_check(spine: Spine) -> None:
+    scope = organization(spine)
+    insert_again(spine, scope, 20, who="toValidUTF8('{}')")
+    checker(spine).step()
+    assert spine.indexes(scope.org_id).count(20) == 2
+
+
+def insert_again(spine: Spine, scope: Scope, index: int, **changed: str) -> None:
+    """Insert a copy of a row, with these columns changed."""
+    columns = ", ".join(f"{text} AS {name}" for name, text in changed.items())
+    replaced = f" REPLACE ({columns})" if changed else ""
     spine.store.change(
-        "INSERT INTO events (* EXCEPT search_text) SELECT * EXCEPT search_text FROM events "
-        "WHERE org_id = {org:UUID} AND seq = 20",
+        f"INSERT INTO events (* EXCEPT search_text) SELECT * EXCEPT search_text{replaced} FROM events "
+        f"WHERE org_id = {{org:UUID}} AND seq = {index}",
         {"org": str(scope.org_id)},
     )
+
+
+def test_the_integrity_check_marks_a_loss_that_a_purged_event_hides_from_the_counts(spine: Spine) -> None:
+    scope = organization(spine, old=3)
+    with spine.database.read() as connection:
+        (batch,) = tail.read(connection, scope.org_id, 1, 4, most=1)
+    purge(spine)
     spine.lose(scope, [5])
+    spine.store.insert([(scope.org_id, 1, [batch.records[1 - batch.first]])], "late")
     checker(spine).step()
     assert missing(spine, scope) == []
     checks, tomorrow = Checker(spine.database, spine.store), clock.now_us() + DAY_US

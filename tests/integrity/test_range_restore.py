@@ -3,48 +3,28 @@
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, select
-from sqlalchemy import false as sa_false
-from sqlalchemy import true as sa_true
+from sqlalchemy import select
 
-from tallystick import clock
-from tallystick.backup.create import create_backup
 from tallystick.copies.batch_copies import CopiedBatch, CopiedLog, encode_copies
 from tallystick.copies.place_writer import OWNER
-from tallystick.erasure import erasure_list
-from tallystick.erasure.redact_events import redact_events
-from tallystick.erasure.stages import record_metadata
 from tallystick.errors import Conflict, NotFound
-from tallystick.ids import new_uuid
 from tallystick.integrity import range_restore
-from tallystick.integrity.range_restore import RestoredLog, restore_range
-from tallystick.journal.missing_ranges import read_missing
 from tallystick.journal.tables import journal_tail
-from tallystick.ledger.bundle import BundleWriter, Selection
-from tallystick.ledger.keys import Keyring
-from tallystick.ledger.prover import Prover
-from tallystick.ledger.signer import Signer
-from tallystick.merkle.remains import lost_parts, mask_of
 from tallystick.query.conditions import Query
-from tallystick.query.scope import Scope
 from tallystick.search import scan
-from tallystick.search.integrity import differences
-from tallystick.secret_keys import SecretKeys
-from tallystick.store.copied_columns import indexes_held
 from tallystick.store.errors import StoreError
 from tallystick.work import leases
 from tests.fixtures.spine import Spine
 from tests.integrity.lost_events import COUNT, organization, purge
+from tests.integrity.range_restore_driver import OWN_URL, Place
 
 pytestmark = pytest.mark.one_engine
-WHO = mask_of(["who"])
-OWN_URL = "chdb:///the-store-itself"
 # Fills the event store of another node with the rows of a file; the engine opens one data path in a process.
 FILL = """
 import sys
@@ -56,66 +36,6 @@ with open(sys.argv[2], "rb") as file:
     list(insert_from(store, file, "copy", is_older=False))
 store.close()
 """
-
-
-class Place:
-    """A spine, and the places of its copies."""
-
-    def __init__(self, spine: Spine, folder: Path) -> None:
-        self.spine = spine
-        self.folder = folder
-        keyring = Keyring(SecretKeys("K" * 40), "log.example")
-        self.prover = Prover(spine.database, Signer(spine.database, keyring, folder))
-
-    def backup(self, *, tail: bool = False) -> str:
-        """A new backup; without the journal's tail, which would hold the events as well."""
-        with self.spine.database.write() as connection:
-            connection.execute(delete(journal_tail).where(sa_false() if tail else sa_true()))
-        target = self.folder / f"backup-{new_uuid(clock.now_us())}"
-        create_backup(self.spine.database, self.spine.store, target, new_uuid(clock.now_us()), lambda _done, _all: None)
-        return str(target)
-
-    def bundle(self, scope: Scope, query: Query | None = None, name: str = "kept.zip") -> str:
-        end = self.spine.size(scope.org_id)
-        database, store = self.spine.database, self.spine.store
-        with (self.folder / name).open("wb") as file:
-            BundleWriter(database, self.prover).write(
-                file, scope, Selection(0, end) if query is None else Selection(),
-                scan.in_order_of_index(database, store, scope, query or Query(), 0, end),
-                scan.explanatory_records(database, store, scope, end),
-            )  # fmt: skip
-        return str(self.folder / name)
-
-    def restore(self, source: str, **options: Any) -> list[RestoredLog]:
-        nobody: Callable[[int, int], None] = lambda _done, _all: None  # noqa: E731
-        spine = self.spine
-        return restore_range(spine.database, spine.store, self.folder, source, nobody, own_url=OWN_URL, **options)
-
-    def erase(self, scope: Scope, indexes: Sequence[int], *, listed: bool = True) -> None:
-        """Record and carry out the erasure of who did these events."""
-        text = ",".join(map(str, indexes))
-        said = record_metadata(text, len(indexes), WHO, "asked", "ers_1", ("ann", "bob", ""))
-        system = {"type": "system", "id": "tallystick", "name": "Tallystick"}
-        event = {"action": "audit_log.subject_erased", "actor": system, "metadata": said}
-        self.spine.record_own(scope, event)
-        self.spine.ship()
-        line = erasure_list.line_of(self.spine.database, scope.org_id, "ers_1", WHO, text)
-        assert line is not None
-        erasure_list.append(self.folder, [line] if listed else [])
-        redact_events(self.spine.database, self.spine.store, scope.org_id, {WHO: list(indexes)})
-
-    def missing(self, scope: Scope) -> list[tuple[int, int]]:
-        with self.spine.database.read() as connection:
-            return [(one.first, one.last) for one in read_missing(connection, scope.org_id)]
-
-    def is_whole(self, scope: Scope, end: int = COUNT) -> bool:
-        held = [index for index in self.spine.indexes(scope.org_id) if index < end]
-        whole = not list(differences(self.spine.database, self.spine.store, scope, 0, end))
-        return held == list(range(end)) and whole and self.missing(scope) == []
-
-    def parts_lost(self, scope: Scope) -> dict[int, tuple[str, ...]]:
-        held = indexes_held(self.spine.store, scope, 0, 1000)
-        return {index: lost_parts(remains) for index, remains in held.items() if remains}
 
 
 @pytest.fixture
@@ -329,13 +249,13 @@ def test_deletions_wait_while_events_are_restored(place: Place, monkeypatch: pyt
     real = range_restore.insert_as_in_log
 
     def watched(*arguments: Any) -> list[int]:
-        with place.spine.database.read() as connection:
+        with place.spine.database.write() as connection:
             waiting.append(leases.deletions_must_wait(connection))
         return real(*arguments)
 
     monkeypatch.setattr(range_restore, "insert_as_in_log", watched)
     place.restore(copy)
-    with place.spine.database.read() as connection:
+    with place.spine.database.write() as connection:
         waiting.append(leases.deletions_must_wait(connection))
     assert waiting == [True, False]
 

@@ -13,9 +13,8 @@ from tallystick.cli.store_access import progress_bar
 from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say
 from tallystick.clock import rfc3339, to_us
 from tallystick.copies.restore import RestoredCopies, restore_copies
-from tallystick.destinations.storage_settings import storage_at
+from tallystick.destinations.storage_settings import source_storage
 from tallystick.errors import BadRequest
-from tallystick.setting_values import read_archive
 from tallystick.settings import Settings
 from tallystick.store.errors import StoreError
 
@@ -46,21 +45,17 @@ def restore(
     interrupted, run the same command again; until then the server does not start.
     """
     settings = Settings.load(os.environ)
-    try:
-        source = read_archive(place) or settings.copies_dir
-    except ValueError as error:
-        raise CommandFailed(f"--from: {error}.") from None
-    if source is None:
+    source = place or str(settings.copies_dir or "")
+    if not source:
         raise CommandFailed("Say where the copies are, with --from or TALLYSTICK_COPIES_DIR.")
-    if isinstance(source, str) and not (settings.s3_access_key and settings.s3_secret_key):
-        raise CommandFailed("A bucket needs TALLYSTICK_S3_ACCESS_KEY and TALLYSTICK_S3_SECRET_KEY.")
+    storage = source_storage(source, settings)
     moment = _read_moment(at)
-    again = ["tallystick", "restore", "--from", str(source), *(["--at", at] if at else [])]
+    again = ["tallystick", "restore", "--from", storage.where, *(["--at", at] if at else [])]
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with lock_data_dir(settings.data_dir), progress_bar() as progress:
         try:
             done = restore_copies(
-                settings, storage_at(source, settings), moment, shlex.join(again), CLI_CALLER, progress,
+                settings, storage, moment, shlex.join(again), CLI_CALLER, progress,
                 move_aside=replace, without_key=without_key,
             )  # fmt: skip
         except StoreError as error:
@@ -68,7 +63,7 @@ def restore(
     if json:
         emit(_summary_of(done))
     else:
-        _tell(done, str(source))
+        _tell(done, storage.where)
 
 
 def _read_moment(text: str) -> int | None:

@@ -81,7 +81,7 @@ def restore_range(
         str,
         typer.Argument(
             metavar="COPY",
-            help="A backup, continuous copies, bundles, another node's data directory, or the URL of a store.",
+            help="A backup, continuous copies (also s3://…), bundles, another node's data directory, or a store's URL.",
         ),
     ],
     org: Annotated[str, typer.Option("--org", metavar="SLUG", help="Of this organization alone.")] = "",

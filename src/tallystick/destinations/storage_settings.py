@@ -7,6 +7,8 @@ from tallystick.destinations.address_guard import Guard
 from tallystick.destinations.file_storage import FileStorage
 from tallystick.destinations.local_directory import Directory
 from tallystick.destinations.s3 import Bucket, S3Account
+from tallystick.errors import SettingsError
+from tallystick.setting_values import read_archive
 from tallystick.settings import Settings
 from tallystick.work.disk_space import DiskSpace
 
@@ -24,6 +26,22 @@ def export_storage(settings: Settings) -> FileStorage | None:
 def copies_storage(settings: Settings) -> FileStorage | None:
     """The storage of continuous copies; None when none are made."""
     return None if settings.copies_dir is None else storage_at(settings.copies_dir, settings)
+
+
+def source_storage(source: str, settings: Settings) -> FileStorage:
+    """The directory or bucket that a command names to read from; it is not contacted yet.
+
+    SettingsError if there is no text, or if the URL or the account in the settings cannot be used.
+    """
+    try:
+        where = read_archive(source)
+    except ValueError as error:
+        raise SettingsError(f"{source}: {error}.") from None
+    if isinstance(where, str) and not (settings.s3_access_key and settings.s3_secret_key):
+        raise SettingsError("A bucket needs TALLYSTICK_S3_ACCESS_KEY and TALLYSTICK_S3_SECRET_KEY.")
+    if where is None:
+        raise SettingsError("Name a directory, or a bucket as s3://bucket/prefix.")
+    return storage_at(where, settings)
 
 
 def storage_at(where: Path | str, settings: Settings) -> FileStorage:

@@ -15,6 +15,7 @@ from tallystick.journal import set_aside
 from tallystick.merkle.remains import NO_SEED, lost_parts, mask_of, parts_of, remains_without
 from tallystick.search.paging import as_stored_event
 from tallystick.store import erasing
+from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 
 PartSets = Mapping[int, Sequence[int]]
@@ -28,6 +29,7 @@ def redact_events(database: Database, store: EventStore, org_id: UUID, sets: Par
     """Remove the parts everywhere; idempotent. Returns the event store's time from which no query sees them.
 
     Call it only when the store is not busy with an earlier attempt; events that already lost the parts are skipped.
+    StoreError.
     """
     scope = operator_scope(org_id)
     if any(erasing.not_yet_erased(store, scope, listed, mask) for mask, listed in sets.items()):
@@ -35,6 +37,9 @@ def redact_events(database: Database, store: EventStore, org_id: UUID, sets: Par
         for mask, listed in sets.items():
             erasing.mark_parts(store, scope, listed, mask)
         erasing.erase_marked(store, scope)
+        if any(erasing.not_yet_erased(store, scope, listed, mask) for mask, listed in sets.items()):
+            # A process that had stood still took the marks away meanwhile.
+            raise StoreError("the event store has not erased all that was marked")
     done_at = erasing.drop_deleted(store)
     with database.write() as connection:
         _redact_set_aside(connection, org_id, sets)

@@ -45,6 +45,13 @@ def replay(database: Database, store: EventStore, data_dir: Path, *, whole: bool
     )
 
 
+def replay_log(database: Database, store: EventStore, org_id: UUID) -> int:
+    """Schedule every erasure that is recorded in this log and whose events have their parts again; returns how many."""
+    with database.read() as connection:
+        size = connection.execute(select(logs.c.size).where(logs.c.org_id == org_id)).scalar_one()
+    return _replay(database, store, org_id, size, (), True)
+
+
 def erase_now(database: Database, store: EventStore, data_dir: Path) -> int:
     """Remove the parts that records and the erasure list name, at once; returns from how many events.
 
@@ -102,30 +109,30 @@ def _replay(
     whole: bool,
 ) -> int:
     scope = operator_scope(org_id)
-    said = erasure_records(database, store, scope, size)
+    records = erasure_records(database, store, scope, size)
     known = -1 if whole else erasing.replayed_through(store, scope)
     sets: dict[str, list[tuple[int, str, bool]]] = {}
-    for one in said:
+    for one in records:
         if one.index > known and (
             left := indexes_with_parts(database, store, org_id, index_set.parse_indexes(one.indexes), one.parts)
         ):
             sets.setdefault(one.erasure, []).append((one.parts, index_set.format_indexes(left), True))
-    for erasure, parts, text in _unrecorded(database, lines, said):
+    for erasure, parts, text in _unrecorded(database, lines, records):
         sets.setdefault(erasure, []).append((parts, text, False))
     for erasure, of in sets.items():
         logger.warning("erasure_again", org_id=str(org_id), erasure=erasure, sets=len(of))
         with database.write() as connection:
             schedule_replay(connection, org_id, erasure, of)
-    if not sets and said and said[-1].index > known:
-        erasing.note_replayed(store, scope, said[-1].index)
+    if not sets and records and records[-1].index > known:
+        erasing.note_replayed(store, scope, records[-1].index)
     return len(sets)
 
 
 def _unrecorded(
-    database: Database, lines: Iterable[erasure_list.ErasureListLine], said: Iterable[ErasureRecord]
+    database: Database, lines: Iterable[erasure_list.ErasureListLine], records: Iterable[ErasureRecord]
 ) -> Iterator[tuple[str, int, str]]:
     """Erasures in the list without a record in the log: (erasure, parts, indexes), each small enough for one record."""
-    in_log = _recorded(said)
+    in_log = _recorded(records)
     for line in lines:
         there = in_log.get((line.erasure, line.parts), frozenset())
         if there.issuperset(index_set.parse_indexes(line.indexes)):
@@ -137,8 +144,8 @@ def _unrecorded(
             yield line.erasure, line.parts, index_set.format_indexes(some)
 
 
-def _recorded(said: Iterable[ErasureRecord]) -> Mapping[tuple[str, int], frozenset[int]]:
+def _recorded(records: Iterable[ErasureRecord]) -> Mapping[tuple[str, int], frozenset[int]]:
     found: dict[tuple[str, int], set[int]] = {}
-    for one in said:
+    for one in records:
         found.setdefault((one.erasure, one.parts), set()).update(index_set.parse_indexes(one.indexes))
     return {key: frozenset(of) for key, of in found.items()}

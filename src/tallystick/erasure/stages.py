@@ -123,6 +123,8 @@ class ErasureStages:
         batch = self._search_next(row, scope, _matcher(row), found)
         with self.database.write() as connection:
             organizations.lock_row(connection, row.org_id)
+            if not _is_as_read(connection, row):
+                return True
             now = _holds(connection, row.org_id)
             if now != before or (row.place and now != row.holds):
                 _start_again(connection, row)
@@ -145,6 +147,8 @@ class ErasureStages:
         with self.database.write() as connection:
             # Placing a hold locks the same row: a record and a hold on the same event cannot both succeed.
             organizations.lock_row(connection, row.org_id)
+            if not _is_as_read(connection, row):
+                return True
             if row.requested_by != AGAIN and _holds(connection, row.org_id) != row.holds:
                 _start_again(connection, row)
                 return True
@@ -161,7 +165,7 @@ class ErasureStages:
 
         The erasure list is on disk before: a backup made now and restored later is erased again.
         """
-        with self.database.read() as connection:
+        with self.database.write() as connection:
             steps = steps_of(connection, row)
             if any(outbox.is_waiting(connection, step.entry_id) for step in steps if step.entry_id):
                 return False
@@ -282,6 +286,13 @@ def _matcher(row: ErasureRow) -> SubjectMatcher:
 
 def _holds(connection: Connection, org_id: UUID) -> str:
     return ",".join(hold.public_id for hold in holds.active(connection, operator_scope(org_id)))
+
+
+def _is_as_read(connection: Connection, row: ErasureRow) -> bool:
+    """Whether no other process has gone on with the erasure since its row was read."""
+    columns = (erasures.c.stage, erasures.c.place, erasures.c.holds)
+    now = connection.execute(select(*columns).where(is_erasure(row.org_id, row.erasure_id))).first()
+    return now is not None and tuple(now) == (row.stage, row.place, row.holds)
 
 
 def _update_row(connection: Connection, row: ErasureRow, **values: Any) -> None:

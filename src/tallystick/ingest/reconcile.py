@@ -19,7 +19,7 @@ from tallystick.ledger.check import check_edge
 from tallystick.ledger.edges import LogEdge, read_edges
 from tallystick.ledger.tables import logs
 from tallystick.store.errors import StoreError
-from tallystick.store.events import EventStore
+from tallystick.store.events import NOTHING, EventStore
 
 logger = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ def reconcile(database: Database, store: EventStore | None) -> list[Inconsistenc
         org_ids = connection.execute(select(logs.c.org_id)).scalars().all()
         for edge, problem in contradictions(connection, org_ids):
             log = edge.log
-            _held, highest = holdings.get(log.org_id, (0, -1))
+            highest = holdings.get(log.org_id, NOTHING).highest
             if problem is None and highest >= log.size:
                 problem = (
                     f"the event store holds index {highest}, the log ends before {log.size}: "

@@ -1,7 +1,7 @@
 """The shipper: the worker that copies the journal into the event store; one process at a time, by lease."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from uuid import UUID
@@ -51,12 +51,16 @@ class Shipper(Background):
         gather_seconds: float = GATHER_SECONDS,
         disk: DiskSpace | None = None,
         tail_limits: tuple[int, int] = (24, 512 << 20),
+        remove_late: Callable[[UUID, int, int], object] = lambda _org, _first, _end: None,
     ) -> None:
         """`gather_seconds`: how long it waits after a small shipment for more events to come.
 
         `disk`: of an event store that is embedded; it gets nothing while space is short. `tail_limits`: for how many
-        hours, and how many bytes, the journal keeps of what is stored.
+        hours, and how many bytes, the journal keeps of what is stored. `remove_late` is called with an organization and
+        its indexes first ≤ index < end that this process inserted after another one had taken over: they may have been
+        deleted before.
         """
+        self._remove_deleted = remove_late
         self._tail_hours, self._tail_bytes = tail_limits
         self._trimmed_at = 0
         self.disk = disk if store.embedded else None
@@ -70,6 +74,7 @@ class Shipper(Background):
         self._opened = False
         self._settled: Shipment | None = None
         self._inserted: tuple[Range, ...] = ()  # which may be in the store, and are not yet noted as stored
+        self._term = ""  # of the lease, in which they were
         self._late: tuple[Range, ...] = ()  # which were inserted after another process had taken over
         self._last_count = 0
         self._begun_anew = 0  # shipments in a row that could not be read back
@@ -94,9 +99,12 @@ class Shipper(Background):
 
     def _step(self) -> bool:
         store_id = self._accepted_store()
+        is_holder = self.may_work(clock.now_us())
+        if self._inserted and (not is_holder or self.held.term != self._term):
+            self._note_late()
         if store_id is not None and self._store.is_usable():
             self._remove_late()
-        if store_id is None or not self.may_work(clock.now_us()) or self._waits_for_space():
+        if store_id is None or not is_holder or self._waits_for_space():
             return False
         if not self._store.is_usable():  # until it is rebuilt, the journal has the events
             return False
@@ -104,8 +112,12 @@ class Shipper(Background):
         try:
             return self._ship_next(store_id)
         except LeaseLost:
-            self._late, self._inserted, self._settled = (*self._late, *self._inserted), (), None
+            self._note_late()
             raise
+
+    def _note_late(self) -> None:
+        """The lease was lost after an insert, or before it: the next step looks at what the insert brought."""
+        self._late, self._inserted, self._settled = (*self._late, *self._inserted), (), None
 
     def _ship_next(self, store_id: UUID) -> bool:
         with self.database.read() as connection:
@@ -142,8 +154,10 @@ class Shipper(Background):
             yield connection
 
     def _remove_late(self) -> None:
-        """Remove what this process inserted too late, where the process that took over had sent it as well."""
+        """Remove what this process inserted too late, where others had inserted or deleted it meanwhile."""
         self._remove_doubled(self._late)
+        for part in self._late:
+            self._remove_deleted(part.org_id, part.first, part.end)
         self._late = ()
 
     def _remove_doubled(self, ranges: Sequence[Range]) -> None:
@@ -174,7 +188,7 @@ class Shipper(Background):
         try:
             before = read_back.inserted_parts(self._store)
             with self._write():  # as late as possible: an insert cannot be taken back
-                self._inserted = shipment.ranges
+                self._inserted, self._term = shipment.ranges, self.held.term
             self._store.insert(groups, shipment.token)
             after = read_back.inserted_parts(self._store)
             parts = {name: rows for name, rows in after.items() if name not in before}

@@ -26,7 +26,7 @@ from tallystick.durable import replace_file
 from tallystick.errors import Conflict, SettingsError
 from tallystick.ingest.tables import store_identity
 from tallystick.store.errors import StoreError
-from tallystick.store.events import EventStore
+from tallystick.store.events import NOTHING, EventStore
 from tallystick.store.transfer import count
 
 NODE_FILE = "node.id"
@@ -128,7 +128,7 @@ class StoreIdentity:
         holdings = self._store.holdings()
         with self._database.read() as connection:
             expected = self._expected(connection)
-        return all(holdings.get(org_id, (0, -1))[0] >= least for org_id, least in expected.items())
+        return all(holdings.get(org_id, NOTHING).events >= least for org_id, least in expected.items())
 
     def _adopt(self, row: Row[Any] | None) -> UUID | None:
         """Note this store, and this node if it is embedded; compare again if another server was quicker."""

@@ -28,6 +28,7 @@ from tallystick.store.rebuild import Piece
 from tallystick.store.schema import STORE_VERSION
 from tallystick.work import leases
 from tallystick.work.background import Background
+from tallystick.work.leases import LeaseLost
 from tallystick.work.stop_signal import check_stop, is_stopping
 
 IDLE_SECONDS = 1.0
@@ -116,7 +117,7 @@ class StoreRebuilder(Background):
             return False
         if self._pieces:
             self._copied += rebuild.copy_piece(self._store, self._pieces.pop(0))
-            self._tell(row)
+            self._save_progress(row)
             return True
         found = next(self._windows, None)
         if found is not None:
@@ -143,26 +144,38 @@ class StoreRebuilder(Background):
         """Copy what still differs while nothing is shipped or deleted, then exchange the tables."""
         holder = uuid4().hex
         try:
-            if not self._hold_deletions(holder):
-                return False
+            with self._database.write() as connection:
+                now = clock.now_us()
+                if not leases.hold(connection, leases.RESTORE_LEASE, holder, now=now, seconds=LEASE_SECONDS):
+                    return False  # lost events are brought back, which may not happen at the same time
             rebuild.apply_deletions(self._store)
             self._wait_for_deletions()
             with self._shipper.turn:
                 self._copy_rest(holder)
                 rebuild.apply_deletions(self._store)
-                with self._database.write() as connection:
-                    self._shipper.held.require(connection)
+                self._require_leases(holder)
                 rebuild.exchange(self._store)
+                try:
+                    self._require_leases(holder)
+                except LeaseLost:  # it came too late: others have shipped to the old table, or deleted from it
+                    rebuild.exchange(self._store)
+                    raise
         finally:
             leases.end(self._database, leases.RESTORE_LEASE, holder)
         logger.info("store_rebuilt", version=STORE_VERSION, copy=row.copy)
         return True
 
-    def _hold_deletions(self, holder: str) -> bool:
-        """Let deletions wait; False if lost events are brought back, which both may not happen at once."""
+    def _require_leases(self, holder: str) -> None:
+        """Raise LeaseLost if another process ships, or if something was deleted since deletions began to wait."""
+        with self._database.write() as connection:
+            self._shipper.held.require(connection)
+            leases.require(connection, leases.RESTORE_LEASE, holder)
+
+    def _renew_leases(self, holder: str) -> bool:
         with self._database.write() as connection:
             now = clock.now_us()
-            return leases.hold(connection, leases.RESTORE_LEASE, holder, now=now, seconds=LEASE_SECONDS)
+            is_waiting = leases.renew(connection, leases.RESTORE_LEASE, holder, now=now, seconds=LEASE_SECONDS)
+        return is_waiting and self._shipper.held.hold(clock.now_us())
 
     def _wait_for_deletions(self) -> None:
         """Wait until the deletions and erasures that have begun are over."""
@@ -184,7 +197,7 @@ class StoreRebuilder(Background):
                 for piece in pieces:
                     check_stop()
                     rebuild.copy_piece(self._store, piece)
-                if not (self._shipper.held.hold(clock.now_us()) and self._hold_deletions(holder)):
+                if not self._renew_leases(holder):
                     raise Unavailable("Another process has taken over.")
                 differs = differs or bool(pieces)
             if not differs and rebuild.has_equal_counts(self._store):
@@ -209,7 +222,7 @@ class StoreRebuilder(Background):
         logger.info("store_rebuild_finished", version=STORE_VERSION, copy=row.copy, events=events)
         return True
 
-    def _tell(self, row: RebuildRow) -> None:
+    def _save_progress(self, row: RebuildRow) -> None:
         """Save how far it is, every few seconds, and log it once a minute."""
         now = time.monotonic()
         if now - self._saved_at < PROGRESS_SECONDS and not row.detail:

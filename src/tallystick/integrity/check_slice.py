@@ -22,6 +22,7 @@ from tallystick.store.events import EventStore
 
 SLICE = 8 * TILE_WIDTH
 MISSING = "the event is missing, and no record explains it"
+STILL_STORED = "but it is still stored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class LogChecker:
         problems = [Problem(one.index, one.problem) for one in found]
         gone = self.deletions.purged
         problems += [
-            Problem(index, "the log says that a purge deleted the event, but it is still stored")
+            Problem(index, f"the log says that a purge deleted the event, {STILL_STORED}")
             for index in sorted(held)
             if index in gone and index not in under_way
         ]
@@ -122,9 +123,7 @@ class LogChecker:
             for index, remains in held.items()
         )
         return [
-            Problem(
-                index, f"the log says that an erasure removed its {', '.join(sorted(parts))}, but it is still stored"
-            )
+            Problem(index, f"the log says that an erasure removed its {', '.join(sorted(parts))}, {STILL_STORED}")
             for index, parts in left
             if parts
         ]

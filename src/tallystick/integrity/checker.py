@@ -13,7 +13,8 @@ from tallystick.access.scopes import operator_scope
 from tallystick.clock import rfc3339
 from tallystick.database.engine import Database
 from tallystick.integrity import rounds
-from tallystick.integrity.check_slice import MISSING, LogChecker
+from tallystick.integrity.check_slice import MISSING, STILL_STORED, LogChecker
+from tallystick.integrity.late_events import remove_late
 from tallystick.integrity.missing_events import mark_missing
 from tallystick.integrity.prune_tree import prune_tree
 from tallystick.integrity.rounds import Problem, Round
@@ -107,6 +108,8 @@ class Checker(Background):
             logger.error("integrity_failed", org_id=str(org_id), index=one.index, problem=one.words)
         if after.repaired:
             logger.info("integrity_repaired", org_id=str(org_id), differences=after.repaired)
+        if late := [one.index for one in new if one.words.endswith(STILL_STORED)]:
+            remove_late(self._database, self._store, org_id, min(late), max(late) + 1)
         if any(one.words == MISSING for one in new):
             mark_missing(self._database, self._store, org_id, [one.index for one in new if one.words == MISSING])
         telemetry.integrity_differences.set(known)

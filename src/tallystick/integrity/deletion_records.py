@@ -69,9 +69,9 @@ class DeletionRecords:
         try:
             if entry_of_event(event) != entry:
                 return  # altered: explains nothing, and is reported as a difference itself
-            what, said = _object(event.what), _object(event.details).get("metadata") or {}
+            what, metadata = _object(event.what), _object(event.details).get("metadata") or {}
             # A record can only explain events that were recorded before it.
-            found = [one for one in parse_ranges(str(said["indexes"])) if one[1] < event.index]
+            found = [one for one in parse_ranges(str(metadata["indexes"])) if one[1] < event.index]
         except (KeyError, ValueError, msgspec.DecodeError):
             return
         if what["action"] == "audit_log.pruned":
@@ -79,7 +79,7 @@ class DeletionRecords:
         elif what["action"] == "audit_log.events_lost":
             self._losses += found
         elif what["action"] == "audit_log.subject_erased":
-            for part in str(said.get("parts", "")).split(","):
+            for part in str(metadata.get("parts", "")).split(","):
                 if part in taken:
                     taken[part] += found
 

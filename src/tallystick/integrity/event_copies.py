@@ -3,11 +3,14 @@
 A copy is read as it is. Whoever restores from it compares each event with the log.
 """
 
+import io
+import shutil
 import zipfile
 from base64 import b64decode
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
@@ -23,8 +26,11 @@ from tallystick.backup.manifest import FILE, BackupManifest, files_in, open_file
 from tallystick.copies.batch_copies import decode_copies
 from tallystick.copies.generations import FULL, list_generations
 from tallystick.copies.place_writer import OWNER
+from tallystick.destinations.address_guard import TargetError
+from tallystick.destinations.file_storage import FileStorage
 from tallystick.destinations.local_directory import Directory
-from tallystick.errors import Conflict, NotFound, TallystickError
+from tallystick.destinations.storage_settings import source_storage
+from tallystick.errors import Conflict, NotFound, TallystickError, Unavailable
 from tallystick.events.record import StoredEvent
 from tallystick.integrity.other_store import read_other_store
 from tallystick.integrity.verified_restore import LogName
@@ -32,9 +38,13 @@ from tallystick.journal.batches import decode_body
 from tallystick.journal.missing_ranges import IndexGap
 from tallystick.ledger.reduce_bundle import BundleAltered, unproven_events
 from tallystick.search.paging import as_stored_event
+from tallystick.settings import Settings
 from tallystick.store.transfer import events_in
+from tallystick.work.disk_space import DiskSpace
+from tallystick.work.stop_signal import check_stop
 
 _ZIP = b"PK"
+DOWNLOAD = "restore-range.download"  # in the data directory
 _JOURNALS = ("journal", "journal_tail")
 logger = structlog.get_logger(__name__)
 
@@ -75,29 +85,62 @@ class BackupCopy:
 
 
 class ContinuousCopy:
-    """Continuous copies in a directory: full copies, and batches of what was committed since; the newest first."""
+    """Continuous copies: full copies, and batches of what was committed since; the newest first."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._generations = list_generations(Directory(root))[::-1]
+    def __init__(self, storage: FileStorage, folder: Path) -> None:
+        """`folder`: where files of a bucket are while they are read."""
+        self._storage = storage
+        self._folder = folder
+        self._generations = list_generations(storage)[::-1]
+
+    @property
+    def has_any(self) -> bool:
+        """Whether there is any full copy."""
+        return any(generation.is_complete for generation in self._generations)
 
     def read(self, log: LogName, gaps: Sequence[IndexGap]) -> Generator[list[StoredEvent]]:
         for generation in self._generations:
-            full = self._root / generation.name / FULL
+            prefix = f"{generation.name}/{FULL}/"
             try:
                 if generation.is_complete:
-                    yield from BackupCopy(full).read(log, gaps)
-            except TallystickError as error:
-                _log_unreadable(full, error)
+                    with self._local_copy(prefix, log) as root:
+                        yield from BackupCopy(root).read(log, gaps)
+            except (TallystickError, ValueError) as error:  # of a path that is none within the copy, too
+                _log_unreadable(f"{self._storage.where}/{prefix}", error)
             for _at, key in generation.batches:
+                content = io.BytesIO()
                 try:
-                    copied = decode_copies((self._root / key).read_bytes(), key)
-                except (Conflict, OSError) as error:
-                    _log_unreadable(self._root / key, error)
+                    self._storage.get(key, content)
+                    copied = decode_copies(content.getvalue(), key)
+                except (Conflict, OSError, TargetError) as error:
+                    _log_unreadable(f"{self._storage.where}/{key}", error)
                     continue
                 for batch in (batch for one in copied if one.org_id == log.org_id for batch in one.batches):
                     records = enumerate(decode_body(batch.body), batch.first_index)
                     yield [as_stored_event(index, record) for index, record in records]
+
+    @contextmanager
+    def _local_copy(self, prefix: str, log: LogName) -> Iterator[Path]:
+        """The directory of a full copy; of a bucket only the files that hold events of this log, until the end."""
+        if isinstance(self._storage, Directory):
+            yield self._storage.root / prefix
+            return
+        local = Directory(self._folder / DOWNLOAD, DiskSpace(self._folder))
+        shutil.rmtree(local.root, ignore_errors=True)  # of a process that was killed
+        try:
+            self._fetch(prefix, FILE, local)
+            for file in read_manifest(local.root).files:
+                if file.path.startswith(f"{EVENTS}/{log.org_id}/") or control_database.table_name(file) in _JOURNALS:
+                    self._fetch(prefix, file.path, local)
+            yield local.root
+        finally:
+            shutil.rmtree(local.root, ignore_errors=True)
+
+    def _fetch(self, prefix: str, path: str, local: Directory) -> None:
+        check_stop()
+        with TemporaryFile(dir=self._folder) as file:
+            self._storage.get(prefix + path, file)
+            local.put(path, file)
 
 
 class BundleCopy:
@@ -130,25 +173,22 @@ class StoreCopy:
 
 
 @contextmanager
-def open_copy(source: str, logs: Sequence[LogName], own_url: str) -> Iterator[EventCopy]:
-    """The copy at a path or the URL of an event store. NotFound if there is none; Conflict, SettingsError.
+def open_copy(source: str, logs: Sequence[LogName], settings: Settings) -> Iterator[EventCopy]:
+    """The copy at a path, or a URL of a bucket or an event store. NotFound if there is none; Conflict, SettingsError.
 
-    `own_url`: of the event store that is restored, which is no copy.
+    `settings`: of the installation that is restored, whose event store is no copy. Unavailable if a bucket is.
     """
+    own_url = settings.events_url
     with ExitStack() as held:
         path = Path(source)
         if source.startswith("s3://"):
-            raise NotFound(
-                f"{source} cannot be read here. Download it into a directory and name that. Continuous copies can also "
-                "be restored into another, empty data directory (TALLYSTICK_DATA_DIR) with tallystick restore; then "
-                "name that one."
-            )
-        if "://" in source:
+            yield _copies_in(source_storage(source, settings), settings.data_dir)
+        elif "://" in source:
             yield _other_store(source, own_url)
         elif (path / FILE).is_file():
             yield BackupCopy(path)
         elif (path / OWNER).is_file():
-            yield ContinuousCopy(path)
+            yield ContinuousCopy(Directory(path), settings.data_dir)
         elif (path / EVENTS / "metadata").is_dir():  # of the engine
             copy = _other_store(f"chdb://{(path / EVENTS).absolute()}", own_url)
             held.enter_context(lock_data_dir(path))
@@ -162,6 +202,20 @@ def open_copy(source: str, logs: Sequence[LogName], own_url: str) -> Iterator[Ev
                     "no data directory of a node."
                 )
             yield BundleCopy(bundles, [log.origin_id for log in logs])
+
+
+def _copies_in(bucket: FileStorage, folder: Path) -> ContinuousCopy:
+    """The continuous copies in a bucket; NotFound without any, Unavailable if it cannot be read."""
+    try:
+        copy = ContinuousCopy(bucket, folder)
+    except TargetError as error:
+        raise Unavailable(f"{bucket.where} cannot be read: {error.detail}") from None
+    if not copy.has_any:
+        raise NotFound(
+            f"{bucket.where} has no continuous copies. A backup, bundles or an archive in a bucket are read from a "
+            "directory: download them, and name it."
+        )
+    return copy
 
 
 def _other_store(url: str, own_url: str) -> StoreCopy:
@@ -191,5 +245,5 @@ def _origin_of(path: Path) -> str:
         return ""
 
 
-def _log_unreadable(path: Path, error: Exception) -> None:
+def _log_unreadable(path: Path | str, error: Exception) -> None:
     logger.error("copy_unreadable", path=str(path), error=str(error)[:300])

@@ -21,15 +21,15 @@ EARLIER = UUID(int=0)
 class ExplainedGaps:
     """The explanations of one log, as the control database has them.
 
-    `settled`: events that are gone for good, purged or lost, or set aside. `all`: also those that a purge under way may
-    have deleted.
+    `purged`: events that finished purges deleted. `settled`: also those that are lost, or set aside. `all`: also those
+    that a purge under way may have deleted.
     """
 
     def __init__(self, database: Database, store: EventStore, scope: Scope) -> None:
         self._database = database
         self._scope = scope
         self._version: tuple[object, ...] = ()
-        self.settled = self.all = IndexSet()
+        self.purged = self.settled = self.all = IndexSet()
         _add_earlier_purges(database, store, scope)
         self.refresh()
 
@@ -48,10 +48,10 @@ class ExplainedGaps:
             version = (under_way, kept, *sums)
             if version == self._version:
                 return
-            gone = _ranges(_texts(connection, purged_indexes, org_id))
-            gone += _ranges(_texts(connection, lost_events, org_id))
+            self.purged = IndexSet(_ranges(_texts(connection, purged_indexes, org_id)))
+            lost = _ranges(_texts(connection, lost_events, org_id))
         self._version = version
-        self.settled = IndexSet([*gone, *((index, index) for index in kept)])
+        self.settled = IndexSet([*self.purged.ranges(), *lost, *((index, index) for index in kept)])
         self.all = IndexSet([*self.settled.ranges(), *_ranges(under_way)]) if under_way else self.settled
 
 

@@ -48,7 +48,7 @@ def accept_loss(database: Database, store: EventStore, slug: str, pair: IndexRan
         end = min(pair[1] + 1, ledger_log.read(connection, log.org_id).stored_end)
     lost = 0
     with RestoreLease(database) as lease:  # nothing comes back meanwhile
-        lease.require()
+        lease.wait()
         for ranges in _records(exact_gaps(database, store, scope, pair[0], end)):
             lost += _record(database, log, ranges, lease)
     if not lost:
@@ -80,13 +80,12 @@ def _record(database: Database, log: LogName, ranges: list[Range], lease: Restor
     text, events = format_ranges(ranges), sum(last - first + 1 for first, last in ranges)
     with database.write() as connection:
         organizations.lock_row(connection, log.org_id)
-        if not lease.hold(connection):
-            raise Conflict("Another process restores events now. Run the command again: it goes on.")
+        lease.require(connection)
         known = read_missing(connection, log.org_id)
         met = [one.received_before for one in known if one.first <= ranges[-1][1] and one.last >= ranges[0][0]]
         actor = {"type": "system", "id": "tallystick", "name": "Tallystick"}
-        said = {"indexes": text, "events": events}
-        entry_id = outbox.write(connection, log.org_id, {"action": ACTION, "actor": actor, "metadata": said}, now=now)
+        event = {"action": ACTION, "actor": actor, "metadata": {"indexes": text, "events": events}}
+        entry_id = outbox.write(connection, log.org_id, event, now=now)
         row = {
             "org_id": log.org_id, "loss_id": ids.new_uuid(now), "entry_id": entry_id, "indexes": text,
             "events": events, "received_before": max(met, default=now), "accepted_at": now,

@@ -1,10 +1,12 @@
 """Finds events that are missing from the event store, and keeps the ranges of their indexes.
 
-Numbers of rows are compared first, by organization, then by block of indexes; only blocks that differ are read index
-by index. So memory is bounded, whatever the size of a log.
+Numbers of distinct indexes are compared first, by organization, then by block of indexes; only blocks that differ are
+read index by index. So memory is bounded, whatever the size of a log. Events that are stored twice, or again after a
+purge, show in the same numbers and are removed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -18,6 +20,7 @@ from tallystick.database.engine import Database
 from tallystick.integrity import rounds
 from tallystick.integrity.damaged_parts import count_damaged, note_damaged
 from tallystick.integrity.explained_gaps import ExplainedGaps
+from tallystick.integrity.late_events import BLOCK, WINDOW, remove_doubled, remove_purged
 from tallystick.integrity.tail_restore import restore_from_tail
 from tallystick.journal import lost_events, missing_ranges, set_aside
 from tallystick.journal.missing_ranges import MAX_RANGES, RESTORE_COMMAND, IndexGap
@@ -28,8 +31,8 @@ from tallystick.retention.index_set import IndexSet, Range
 from tallystick.retention.tables import prunings
 from tallystick.store.copied_columns import count_by_block, indexes_held
 from tallystick.store.errors import StoreError
-from tallystick.store.events import EventStore
-from tallystick.store.transfer import count_below
+from tallystick.store.events import NOTHING, EventStore
+from tallystick.store.transfer import held_below
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease
 from tallystick.work.stop_signal import check_stop
@@ -39,13 +42,32 @@ LEASE_SECONDS = 120
 ROUND_SECONDS = 20.0
 # After a search that does not explain the number of rows, the next one of a log whose number stays the same.
 UNEXPLAINED_SECONDS = 600
-BLOCK = 1 << 12
-WINDOW = 1 << 22  # indexes whose blocks one statement counts
 logger = structlog.get_logger(__name__)
 
 
+class StoreBalance(NamedTuple):
+    """How an organization's part of the store differs from the log.
+
+    `deficit`: how many events it lacks below index `end`, negative where it has more than it should. `doubled`: how
+    many of its rows repeat another one's index.
+    """
+
+    deficit: int
+    doubled: int
+    end: int
+
+
+class _Searched(NamedTuple):
+    """What was known when an organization was searched, and when to search again in any case (µs since 1970)."""
+
+    balance: StoreBalance
+    was_right_store: bool
+    missing: int
+    again_at: int | None
+
+
 class MissingEvents(Background):
-    """Compares the numbers of rows in the store with those that the control database expects, a few times a minute.
+    """Compares the numbers of events in the store with those that the control database expects, a few times a minute.
 
     An organization whose numbers differ is searched; a range that is there again leaves the state by that.
     """
@@ -55,8 +77,7 @@ class MissingEvents(Background):
         super().__init__("missing_events", idle_seconds=ROUND_SECONDS, lease=lease)
         self._database = database
         self._store = store
-        # The deficit, whether the store was the right one, and when to search again in any case.
-        self._searched: dict[UUID, tuple[int, bool, int | None]] = {}
+        self._searched: dict[UUID, _Searched] = {}
 
     def open(self) -> None:
         """At the start: mark organizations that lack more events than is known, before the first search reads them.
@@ -68,13 +89,13 @@ class MissingEvents(Background):
             purging = select(prunings.c.org_id, func.sum(prunings.c.events)).group_by(prunings.c.org_id)
             under_way = {row[0]: int(row[1]) for row in connection.execute(purging)}
         try:
-            deficits = self._deficits()
+            balances = self._balances()
         except StoreError as error:
             logger.warning("store_not_checked", error=str(error)[:500])
             return
-        for org_id, (deficit, end) in deficits.items():
-            if (least := deficit - under_way.get(org_id, 0)) > known.get(org_id, 0):
-                _save(self._database, org_id, [IndexGap(0, end - 1, least)], by="start")
+        for org_id, balance in balances.items():
+            if (least := balance.deficit - under_way.get(org_id, 0)) > known.get(org_id, 0):
+                _save(self._database, org_id, [IndexGap(0, balance.end - 1, least)], by="start")
         self._measure()
 
     def step(self, now: int | None = None) -> bool:
@@ -85,44 +106,57 @@ class MissingEvents(Background):
         if self.may_work(now):
             with self._database.read() as connection:
                 known = missing_ranges.count_missing(connection)
-            for org_id, (deficit, _end) in self._deficits().items():
-                if self._is_due(org_id, deficit, org_id in known, now):
-                    self._search(org_id, deficit, now)
+            for org_id, balance in self._balances().items():
+                if self._is_due(org_id, balance, known.get(org_id, 0), now):
+                    self._search(org_id, balance, now)
             self._measure()
         return False
 
-    def _search(self, org_id: UUID, deficit: int, now: int) -> None:
+    def _search(self, org_id: UUID, balance: StoreBalance, now: int) -> None:
+        is_right = self._is_right_store()  # another store gets nothing, and loses nothing
+        if balance.doubled and is_right:
+            remove_doubled(self._store, org_id, balance.end)
         gaps = find_and_save(self._database, self._store, org_id, by="event_store_check")
-        is_right = self._is_right_store()  # another store gets nothing
+        deficit = sum(gap.events for gap in gaps)
+        if deficit > balance.deficit and is_right:  # there are events as well that should not be there
+            remove_purged(self._database, self._store, org_id, 0, balance.end)
         if gaps and is_right and restore_from_tail(self._database, self._store, org_id, gaps):
             gaps = find_and_save(self._database, self._store, org_id, by="event_store_check")
-        is_explained = sum(gap.events for gap in gaps) == deficit
-        self._searched[org_id] = deficit, is_right, None if is_explained else now + UNEXPLAINED_SECONDS * SECOND_US
+        missing = sum(gap.events for gap in gaps)
+        is_explained = missing == balance.deficit and not balance.doubled
+        again_at = None if is_explained else now + UNEXPLAINED_SECONDS * SECOND_US
+        self._searched[org_id] = _Searched(balance, is_right, missing, again_at)
 
-    def _is_due(self, org_id: UUID, deficit: int, is_known: bool, now: int) -> bool:
-        if org_id not in self._searched:
-            return deficit != 0 or is_known
-        before, was_right, again_at = self._searched[org_id]
-        has_changed = deficit != before or was_right != self._is_right_store()
-        return has_changed or (again_at is not None and now >= again_at)
+    def _is_due(self, org_id: UUID, balance: StoreBalance, missing: int, now: int) -> bool:
+        """Whether anything differs from the last search; `missing`: how many events are known to be missing."""
+        if (before := self._searched.get(org_id)) is None:
+            return bool(balance.deficit or balance.doubled or missing)
+        seen = before.balance
+        has_changed = (balance.deficit, balance.doubled) != (seen.deficit, seen.doubled) or missing != before.missing
+        return (
+            has_changed
+            or before.was_right_store != self._is_right_store()
+            or (before.again_at is not None and now >= before.again_at)
+        )
 
     def _is_right_store(self) -> bool:
         return not self._store.guard.refusal
 
-    def _deficits(self) -> dict[UUID, tuple[int, int]]:
-        """How many rows of each organization the store lacks below its `stored_end`, which comes with it."""
+    def _balances(self) -> dict[UUID, StoreBalance]:
+        """The balance of each organization below its `stored_end`."""
         with self._database.read() as connection:
             rows = connection.execute(select(logs.c.org_id, logs.c.stored_end, logs.c.pruned)).all()
             aside, lost = set_aside.counts(connection), lost_events.count_lost(connection)
         held = self._store.holdings()
-        deficits: dict[UUID, tuple[int, int]] = {}
+        balances: dict[UUID, StoreBalance] = {}
         for row in rows:
-            number, highest = held.get(row.org_id, (0, -1))
-            if highest >= row.stored_end:  # rows of a shipment that is not settled yet
-                number = count_below(self._store, operator_scope(row.org_id), row.stored_end)
+            held_here = held.get(row.org_id, NOTHING)
+            if held_here.highest >= row.stored_end:  # rows of a shipment that is not settled yet
+                held_here = held_below(self._store, operator_scope(row.org_id), row.stored_end)
             explained = aside.get(row.org_id, 0) + lost.get(row.org_id, 0) + row.pruned
-            deficits[row.org_id] = row.stored_end - explained - number, row.stored_end
-        return deficits
+            deficit = row.stored_end - explained - held_here.events
+            balances[row.org_id] = StoreBalance(deficit, held_here.rows - held_here.events, row.stored_end)
+        return balances
 
     def _measure(self) -> None:
         with self._database.read() as connection:

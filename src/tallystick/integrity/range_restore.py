@@ -32,6 +32,7 @@ from tallystick.merkle.commitment import PARTS
 from tallystick.merkle.remains import mask_of, parts_of
 from tallystick.query.own_records import is_own_record
 from tallystick.retention.index_set import IndexSet
+from tallystick.settings import Settings
 from tallystick.store.bounded_rows import size_of
 from tallystick.store.copied_columns import held_among
 from tallystick.store.events import EventStore
@@ -65,11 +66,10 @@ class RestoredLog(msgspec.Struct, frozen=True):
 def restore_range(
     database: Database,
     store: EventStore,
-    data_dir: Path,
+    settings: Settings,
     source: str,
     progress: Progress,
     *,
-    own_url: str,
     slug: str = "",
     only: IndexRange | None = None,
 ) -> list[RestoredLog]:
@@ -79,14 +79,14 @@ def restore_range(
     """
     everything, wanted = find_logs(database), find_logs(database, slug)
     restored: list[RestoredLog] = []
-    with open_copy(source, everything, own_url) as copy:
+    with open_copy(source, everything, settings) as copy:
         for log in wanted:
             gaps = find_and_save(database, store, log.org_id, by=NOTICED_BY)
-            asked = gaps if only is None else _clipped(gaps, only)
-            if asked:
+            selected = gaps if only is None else _clipped(gaps, only)
+            if selected:
                 missing = sum(gap.events for gap in gaps)
                 with RestoreLease(database) as lease:
-                    restoring = _LogRestore(database, store, data_dir, log, lease, asked, missing, progress)
+                    restoring = _LogRestore(database, store, settings.data_dir, log, lease, selected, missing, progress)
                     restoring.restore_from(copy)
                 left = find_and_save(database, store, log.org_id, by=NOTICED_BY)
                 differing = restoring.differing.count()
@@ -142,7 +142,8 @@ class _LogRestore:
         self._restore(copy, only_records=False)
 
     def _restore(self, copy: EventCopy, *, only_records: bool) -> None:
-        self._lease.require()
+        self._lease.wait()
+        self._term = self._lease.term
         self._explained = ExplainedGaps(self._database, self._store, self._scope)
         self._lost_parts = _lost_parts(self._database, self._store, self._data_dir, self._log.org_id)
         waiting: dict[int, list[StoredEvent]] = {}
@@ -175,10 +176,10 @@ class _LogRestore:
 
     def _insert_as_in_log(self, events: list[StoredEvent]) -> list[int]:
         """Insert those of the events, ascending by index, that are missing; returns the indexes of altered copies."""
-        if self._lease.has_run_out:  # something may have been erased meanwhile
-            self._lease.require()
+        self._lease.wait()
+        if self._lease.term != self._term:  # something may have been erased meanwhile
+            self._term = self._lease.term
             self._lost_parts = _lost_parts(self._database, self._store, self._data_dir, self._log.org_id)
-        self._lease.require()
         held = held_among(self._store, self._scope, [event.index for event in events])
         self._explained.refresh()
         absent = [
@@ -189,7 +190,7 @@ class _LogRestore:
         if not absent:
             return []
         found, differing = self._as_recorded(absent)
-        differing += insert_as_in_log(self._database, self._store, self._log.org_id, found)
+        differing += insert_as_in_log(self._database, self._store, self._log.org_id, found, self._lease)
         self.restored += len(absent) - len(differing)
         return differing
 

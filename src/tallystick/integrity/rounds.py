@@ -124,8 +124,8 @@ def next_due(
     waiting = _longest_waiting(connection, late, excluding)
     if waiting is not None:
         return waiting, None
-    asked = select(rounds.c.org_id).where(rounds.c.wanted.is_not(None), rounds.c.org_id.not_in(excluding))
-    wanted = connection.execute(asked.order_by(rounds.c.begun_at).limit(1)).scalar()
+    requested = select(rounds.c.org_id).where(rounds.c.wanted.is_not(None), rounds.c.org_id.not_in(excluding))
+    wanted = connection.execute(requested.order_by(rounds.c.begun_at).limit(1)).scalar()
     if wanted is not None:
         return wanted, None
     if running:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from tallystick.backup.request import BackupWorker
 from tallystick.clock import now_us
 from tallystick.database.engine import Database
-from tallystick.errors import TallystickError, Unavailable
+from tallystick.errors import Conflict, TallystickError, Unavailable
 from tallystick.ids import new_uuid
 from tallystick.ingest.store_identity import StoreIdentity, replace_lost_store
 from tallystick.integrity.loss_acceptance import AcceptedLoss, accept_loss
@@ -25,6 +25,7 @@ from tallystick.settings import Settings
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 from tallystick.work.background import Background
+from tallystick.work.leases import LeaseLost
 
 WANTED, RUNNING, DONE, FAILED = "wanted", "running", "done", "failed"
 IDLE_SECONDS = 1.0
@@ -53,12 +54,15 @@ def carry_out(
     database: Database, store: EventStore, settings: Settings, command: StoreCommand, progress: Progress
 ) -> list[RestoredLog] | AcceptedLoss:
     """Carry out the command on the right event store. TallystickError, StoreError."""
-    if isinstance(command, AcceptLossCommand):
-        return accept_loss(database, store, command.slug, command.pair)
-    return restore_range(
-        database, store, settings.data_dir, command.source, progress,
-        own_url=settings.events_url, slug=command.slug, only=command.only,
-    )  # fmt: skip
+    try:
+        if isinstance(command, AcceptLossCommand):
+            return accept_loss(database, store, command.slug, command.pair)
+        return restore_range(database, store, settings, command.source, progress, slug=command.slug, only=command.only)
+    except LeaseLost:
+        raise Conflict(
+            "The command stood still for so long that events may have been deleted in the meantime, and was cancelled. "
+            "Run it again: it goes on."
+        ) from None
 
 
 def request_command(connection: Connection, command: StoreCommand) -> UUID:

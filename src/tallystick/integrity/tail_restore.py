@@ -43,6 +43,6 @@ def _restore_gap(database: Database, store: EventStore, org_id: UUID, gap: Index
             for index, record in enumerate(batch.records, batch.first)
             if at <= index < end and index not in held
         ]
-        restored += len(kept) - len(insert_as_in_log(database, store, org_id, kept))
+        restored += len(kept) - len(insert_as_in_log(database, store, org_id, kept, lease))
         at = end
     return restored

@@ -14,10 +14,10 @@ from sqlalchemy import Connection, select
 
 from tallystick import clock, telemetry
 from tallystick.access.tables import organizations
-from tallystick.clock import SECOND_US
 from tallystick.database.engine import Database
 from tallystick.errors import Conflict, NotFound
 from tallystick.events.record import Record
+from tallystick.integrity.late_events import remove_late
 from tallystick.ledger.nodes import DetachedNodes
 from tallystick.ledger.prover import entry_of_event
 from tallystick.ledger.tables import logs
@@ -25,9 +25,11 @@ from tallystick.merkle.commitment import ENTRY_BYTES
 from tallystick.merkle.tiles import TILE_WIDTH
 from tallystick.search.paging import as_stored_event
 from tallystick.store import read_back
+from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 from tallystick.store.rows import Group
 from tallystick.work import leases
+from tallystick.work.leases import LeaseLost
 from tallystick.work.stop_signal import check_stop
 
 LEASE_SECONDS = 600
@@ -56,28 +58,40 @@ def find_logs(database: Database, slug: str = "") -> list[LogName]:
 
 
 class RestoreLease:
-    """The lease under which one process at a time restores events, and deletions wait. A block ends it."""
+    """The lease under which one process at a time restores events, and deletions wait. A block ends it.
+
+    `term` changes when the lease was lost and had again: what was read in an earlier term may be deleted since.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._holder = uuid4().hex
-        self._held_until = 0
+        self.term = leases.new_holder()
+        self._is_kept = False
 
     def __enter__(self) -> "RestoreLease":
         return self
 
     def __exit__(self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
-        leases.end(self._database, leases.RESTORE_LEASE, self._holder)
+        if not self._is_kept:
+            leases.end(self._database, leases.RESTORE_LEASE, self.term)
 
     def hold(self, connection: Connection) -> bool:
         """Take or renew the lease; False if another process has it."""
         now = clock.now_us()
-        if not leases.hold(connection, leases.RESTORE_LEASE, self._holder, now=now, seconds=LEASE_SECONDS):
-            return False
-        self._held_until = now + LEASE_SECONDS * SECOND_US
-        return True
+        if leases.renew(connection, leases.RESTORE_LEASE, self.term, now=now, seconds=LEASE_SECONDS):
+            return True
+        self.term = leases.new_holder()
+        return leases.hold(connection, leases.RESTORE_LEASE, self.term, now=now, seconds=LEASE_SECONDS)
 
-    def require(self) -> None:
+    def require(self, connection: Connection) -> None:
+        """Raise LeaseLost if the term is over, and events may have been deleted since it began."""
+        leases.require(connection, leases.RESTORE_LEASE, self.term)
+
+    def keep(self) -> None:
+        """Let the lease expire instead of ending it: a server may be about to carry out an insert."""
+        self._is_kept = True
+
+    def wait(self) -> None:
         """Take or renew the lease, for which this waits a while; Conflict if another process keeps it."""
         began = time.monotonic()
         while True:
@@ -89,25 +103,50 @@ class RestoreLease:
             check_stop()
             time.sleep(0.2)
 
-    @property
-    def has_run_out(self) -> bool:
-        """Whether it was never taken, or not renewed in time: something may have been deleted since."""
-        return clock.now_us() >= self._held_until
-
 
 def insert_as_in_log(
-    database: Database, store: EventStore, org_id: UUID, events: Sequence[tuple[int, Record]]
+    database: Database, store: EventStore, org_id: UUID, events: Sequence[tuple[int, Record]], lease: RestoreLease
 ) -> list[int]:
     """Insert those events, ascending by index, that give their entry in the log, and read them back.
 
-    The caller holds the lease, and has left out what the store holds. Returns the indexes of the other events.
+    The caller holds the lease since before it read them, and has left out what the store holds. Returns the indexes of
+    the other events. LeaseLost, and nothing is left that was deleted meanwhile, if this process stood still for longer
+    than the lease.
     """
     differing, groups = _divide(database, org_id, events)
     if groups:
-        store.insert(groups, f"restored-{uuid4()}")
-        read_back.check_rows(store, groups)
+        with database.write() as connection:
+            lease.require(connection)
+        try:
+            _insert(store, groups, lease)
+        finally:
+            _remove_late(database, store, groups, lease)
         telemetry.events_restored_total.inc(len(events) - len(differing))
     return differing
+
+
+def _insert(store: EventStore, groups: Sequence[Group], lease: RestoreLease) -> None:
+    try:
+        store.insert(groups, f"restored-{uuid4()}")
+    except StoreError:
+        if not store.embedded:
+            lease.keep()
+        raise
+    read_back.check_rows(store, groups)
+
+
+def _remove_late(database: Database, store: EventStore, groups: Sequence[Group], lease: RestoreLease) -> None:
+    """Raise LeaseLost if the lease was lost before the insert, after removing what was deleted meanwhile.
+
+    Deletions that begin after this look come after the insert, and find its rows.
+    """
+    try:
+        with database.write() as connection:
+            lease.require(connection)
+    except LeaseLost:
+        for org_id, first, records in groups:
+            remove_late(database, store, org_id, first, first + len(records))
+        raise
 
 
 def _divide(database: Database, org_id: UUID, events: Sequence[tuple[int, Record]]) -> tuple[list[int], list[Group]]:
@@ -120,7 +159,7 @@ def _divide(database: Database, org_id: UUID, events: Sequence[tuple[int, Record
         position, place = divmod(index, TILE_WIDTH)
         if position != tile:
             tile, entries = position, nodes.entries(position)
-        if not _gives(record, index, entries[place * ENTRY_BYTES : (place + 1) * ENTRY_BYTES]):
+        if not _matches_entry(record, index, entries[place * ENTRY_BYTES : (place + 1) * ENTRY_BYTES]):
             differing.append(index)
             logger.error("copy_differs_from_log", org_id=str(org_id), index=index)
         elif runs and runs[-1][1] + len(runs[-1][2]) == index:
@@ -130,7 +169,7 @@ def _divide(database: Database, org_id: UUID, events: Sequence[tuple[int, Record
     return differing, list(runs)
 
 
-def _gives(record: Record, index: int, entry: bytes) -> bool:
+def _matches_entry(record: Record, index: int, entry: bytes) -> bool:
     try:
         return entry_of_event(as_stored_event(index, record)) == entry
     except (ValueError, TypeError, OverflowError, AttributeError):  # of a copy that was altered

@@ -6,7 +6,7 @@ from functools import partial
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from tallystick import clock, ids, telemetry
 from tallystick.access import organizations
@@ -139,16 +139,17 @@ class Purger(Background):
                 self._pauses.pause(due, now)
                 return
             held = holds.active(connection, scope)
-            stored = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == due)).scalar_one()
+            log = connection.execute(_stored_and_pruned(due)).one()
             before, free = now - days * DAY_US, holds.unheld_condition(held)
             aside = _expired_set_aside(connection, due, before, free)
-        found = expiry.find_expired(self._store, scope, before, only=free, through=stored - 1, most=MAX_EVENTS)
+        found = expiry.find_expired(self._store, scope, before, only=free, through=log.stored_end - 1, most=MAX_EVENTS)
         going = index_set.prefix_within([*found, *aside], MAX_RECORD_TEXT)
         written = self._write_archive(scope, going, before, now) if going else None
         is_ours = written is None or self.may_work(max(now, clock.now_us()))  # an archive may take its time
         with self._database.write() as connection:
             # Changing the retention, placing a hold and confirming an erasure lock the same row. So what was read
-            # above is checked again under the lock: if any of it changed, the plan is dropped and made anew.
+            # above is checked again under the lock: if any of it changed, or if another process has purged meanwhile,
+            # the plan is dropped and made anew.
             organizations.lock_row(connection, due)
             is_shorter = organizations.effective_retention_days(connection, due, now) <= days
             stands = (
@@ -157,6 +158,7 @@ class Purger(Background):
                 and holds.active(connection, scope) == held
                 and not self._must_wait(connection, due)
                 and not _is_announced(connection, due)
+                and connection.execute(_stored_and_pruned(due)).one().pruned == log.pruned
             )
             if stands and going:
                 if self._archive and written:
@@ -276,6 +278,10 @@ def _next_due(connection: Connection, now: int, paused: Set[UUID]) -> UUID | Non
     )
     found: UUID | None = connection.execute(statement).scalar()
     return found
+
+
+def _stored_and_pruned(org_id: UUID) -> Select[tuple[int, int]]:
+    return select(logs.c.stored_end, logs.c.pruned).where(logs.c.org_id == org_id)
 
 
 def _is_announced(connection: Connection, org_id: UUID) -> bool:

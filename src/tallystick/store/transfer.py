@@ -11,7 +11,7 @@ from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.store.bounds import compile_bounded
 from tallystick.store.erasing import window_end
-from tallystick.store.events import EventStore
+from tallystick.store.events import EventStore, Holding
 from tallystick.store.rows import arrow_stream, recompute, table_of
 from tallystick.store.schema import ANY_SIZE, COLUMNS, REBUILD
 from tallystick.store.windows import Place, Window, narrowed, order_by
@@ -104,9 +104,15 @@ def _bounded(reader: Iterable[Any]) -> Iterator[list[Any]]:
 
 def count_below(store: EventStore, scope: Scope, end: int) -> int:
     """The number of the organization's rows with an index below `end`."""
+    return held_below(store, scope, end).rows
+
+
+def held_below(store: EventStore, scope: Scope, end: int) -> Holding:
+    """What the store holds of the organization below index `end`."""
     bound = compile_bounded(scope, Query())
-    statement = f"SELECT count() FROM events WHERE {bound.where} AND seq < {{end:UInt64}}"
-    return int(store.rows(statement, bound.parameters | {"end": end})[0][0])
+    columns = "groupBitmap(seq), count(), if(count() = 0, -1, toInt64(max(seq)))"
+    statement = f"SELECT {columns} FROM events WHERE {bound.where} AND seq < {{end:UInt64}}"
+    return Holding(*map(int, store.rows(statement, bound.parameters | {"end": end})[0]))
 
 
 def count(store: EventStore) -> int:

@@ -7,6 +7,13 @@ delete, after the record of the deletion entered the log, so that the copy holds
 by itself: a backup that died blocks deletions for ten minutes at most. Lost events that are brought back from the
 journal's tail delay deletions in the same way, so that none comes back after its deletion; and so does the moment in
 which a rebuilt table of events takes the place of the old one, which besides waits for deletions that have begun.
+
+A lease is no fence by itself: a process may stand still at any line, and go on after another took over. The fence is
+the row of the lease, in the transaction that matters (`require`): each term has a holder of its own, which no other
+process and no later term has, and whoever goes ahead over an expired lease takes its row away. So `require` tells
+exactly whether anything happened in between, whatever the clocks of both machines show. What cannot be in a transaction
+of the control database, a write to the event store, requires the lease before it and again after it, and repairs what
+came too late. Which work is fenced by what is listed in docs/operate/state.md.
 """
 
 import os
@@ -64,6 +71,27 @@ def hold(connection: Connection, name: str, holder: str, *, now: int, seconds: i
     return True
 
 
+def renew(connection: Connection, name: str, holder: str, *, now: int, seconds: int) -> bool:
+    """Renew the lease, even if it has expired; False if it was taken, or ended by a deletion. `now` in microseconds."""
+    mine = (leases.c.name == name) & (leases.c.holder == holder)
+    return bool(connection.execute(update(leases).where(mine).values(until=now + seconds * 1_000_000)).rowcount)
+
+
+def require(connection: Connection, name: str, holder: str) -> None:
+    """Raise LeaseLost unless the lease is still the holder's; else nobody takes it before this transaction has ended.
+
+    Call it within `Database.write`.
+    """
+    mine = select(leases.c.name).where(leases.c.name == name, leases.c.holder == holder)
+    if connection.execute(mine.with_for_update()).first() is None:
+        raise LeaseLost(f"another process has taken the lease {name} over")
+
+
+def new_holder() -> str:
+    """The name of a holder that nobody had before, with the id of this process."""
+    return f"{os.getpid()}-{uuid4().hex[:12]}"
+
+
 class Lease:
     """One process's hold on a name. Renewed when a third of its time is over, so that idle workers write nothing."""
 
@@ -71,7 +99,7 @@ class Lease:
         self._database = database
         self._name = name
         self._seconds = seconds
-        self._holder = f"{os.getpid()}-{uuid4().hex[:12]}"
+        self.term = new_holder()  # another one after the lease was lost, also if it was had again at once
         self._renewed_at: int | None = None
 
     def hold(self, now: int) -> bool:
@@ -80,8 +108,10 @@ class Lease:
             return True
         self._renewed_at = None
         with self._database.write() as connection:
-            if not hold(connection, self._name, self._holder, now=now, seconds=self._seconds):
-                return False
+            if not renew(connection, self._name, self.term, now=now, seconds=self._seconds):
+                self.term = new_holder()
+                if not hold(connection, self._name, self.term, now=now, seconds=self._seconds):
+                    return False
         self._renewed_at = now
         return True
 
@@ -95,15 +125,16 @@ class Lease:
 
         A process may have stood still since it asked `hold`, for longer than the lease.
         """
-        mine = select(leases.c.name).where(leases.c.name == self._name, leases.c.holder == self._holder)
-        if connection.execute(mine.with_for_update()).first() is None:
+        try:
+            require(connection, self._name, self.term)
+        except LeaseLost:
             self._renewed_at = None
-            raise LeaseLost(f"another process has taken the lease {self._name} over")
+            raise
 
     def end(self) -> None:
         """Release the lease early."""
         self._renewed_at = None
-        end(self._database, self._name, self._holder)
+        end(self._database, self._name, self.term)
 
 
 def give_up(connection: Connection, name: str, holder: str) -> None:
@@ -131,17 +162,20 @@ def begin_backup(connection: Connection, holder: str, *, now: int) -> bool:
 
 
 def renew_backup(connection: Connection, holder: str, *, now: int) -> bool:
-    """Renew the backup lease; False if it expired meanwhile, so events may have been deleted since."""
-    mine = (leases.c.name == BACKUP_LEASE) & (leases.c.holder == holder) & (leases.c.until >= now)
-    renewed = connection.execute(update(leases).where(mine).values(until=now + BACKUP_SECONDS * 1_000_000))
-    return bool(renewed.rowcount)
+    """Renew the backup lease; False if events may have been deleted since it expired."""
+    return renew(connection, BACKUP_LEASE, holder, now=now, seconds=BACKUP_SECONDS)
 
 
 def deletions_must_wait(connection: Connection, *, now: int | None = None) -> bool:
-    """Whether a backup is running or lost events are brought back. `now` in microseconds, by default the time."""
+    """Whether a backup is running or lost events are brought back. `now` in microseconds, by default the time.
+
+    Call it within `Database.write`: a lease that has expired is ended, so that its holder, should it go on, learns that
+    something may have been deleted since.
+    """
     now = now_us() if now is None else now
-    held = select(leases.c.name).where(leases.c.name.in_((BACKUP_LEASE, RESTORE_LEASE)), leases.c.until >= now)
-    return connection.execute(held).first() is not None
+    waited_for = leases.c.name.in_((BACKUP_LEASE, RESTORE_LEASE))
+    connection.execute(delete(leases).where(waited_for, leases.c.until < now))
+    return connection.execute(select(leases.c.name).where(waited_for)).first() is not None
 
 
 @contextmanager
@@ -157,7 +191,7 @@ def deleting(database: Database, must_wait: Callable[[Connection], bool] | None 
     with database.write() as connection:
         hold(connection, name, holder, now=now_us(), seconds=DELETING_SECONDS)
     try:
-        with database.read() as connection:
+        with database.write() as connection:
             waits = (must_wait or deletions_must_wait)(connection)
         yield not waits
     finally:
