@@ -22,7 +22,7 @@ from tallystick.access.scopes import operator_scope
 from tallystick.access.secret import SecretBox
 from tallystick.access.sign_in import SignIn
 from tallystick.alerts.baseline import BaselineWorker
-from tallystick.alerts.evaluator import Evaluator
+from tallystick.alerts.evaluator import Evaluator, evaluators_of
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.metrics import measure_requests
 from tallystick.api.problems import HANDLERS, problem
@@ -66,6 +66,7 @@ from tallystick.ingest.shipper import Shipper
 from tallystick.ingest.store_identity import refuse_lost_database
 from tallystick.ingest.store_rebuilder import StoreRebuilder
 from tallystick.integrity.checker import Checker
+from tallystick.integrity.late_events import remove_late
 from tallystick.integrity.missing_events import MissingEvents
 from tallystick.integrity.store_requests import operator_workers
 from tallystick.ledger.keys import Keyring
@@ -153,8 +154,7 @@ def build(settings: Settings) -> Services:
     connections = Connections(settings)
     database, store, recording = connections.background, connections.background_store, connections.recording
     disk = DiskSpace(settings.data_dir, settings.least_free_mb << 20)
-    pool, tail_limits = Pool(), (settings.journal_tail_hours, settings.journal_tail_mb << 20)
-    shipper = Shipper(database, store, connections.store_identity, disk=disk, tail_limits=tail_limits)
+    pool, shipper = Pool(), _shipper(settings, connections, disk)
     sequencer = Sequencer(recording, pool, redacted_keys=settings.redacted_keys)
     pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
     recorder = Recorder(recording, pool, sequencer, settings.redacted_keys, disk, partial(_find_held, pools, finder))
@@ -175,7 +175,7 @@ def build(settings: Settings) -> Services:
         for queue in (MessageQueue(database, destination_context), EmailQueue(mail_server), exports)
     )
     scheduler = Scheduler(database, exporter, lease, export_worker.wake, own_actions)
-    evaluators = _evaluators(database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions)
+    evaluators = evaluators_of(database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions)
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
     workers: list[Worker] = [data_access, purger, eraser, exporter, checker, missing_events, *for_operator, scheduler]
@@ -210,6 +210,13 @@ def build(settings: Settings) -> Services:
     )
 
 
+def _shipper(settings: Settings, connections: Connections, disk: DiskSpace) -> Shipper:
+    database, store = connections.background, connections.background_store
+    limits = (settings.journal_tail_hours, settings.journal_tail_mb << 20)
+    identity, late = connections.store_identity, partial(remove_late, database, store)
+    return Shipper(database, store, identity, disk=disk, tail_limits=limits, remove_late=late)
+
+
 def _monitors(
     connections: Connections, pools: RequestPools, disk: DiskSpace, workers: Sequence[Worker]
 ) -> tuple[Worker, ...]:
@@ -218,12 +225,6 @@ def _monitors(
     measured = (*workers, store_probe, database_probe)
     monitor = ProcessMonitor(disk, connections.pools, pools, measured, store_probe, database_probe)
     return store_probe, database_probe, monitor
-
-
-def _evaluators(*services: Any) -> tuple[Evaluator, Evaluator]:
-    """The evaluator of most organizations, which is woken by commits, and the one of those whose rules take long."""
-    evaluator = Evaluator(*services)
-    return evaluator, Evaluator(*services, main=evaluator)
 
 
 def _listen_to_commits(sequencer: Sequencer, hub: LiveHub, shipper: Shipper, evaluator: Evaluator) -> None:

@@ -29,11 +29,10 @@ def failed(seconds: float = 0, user: str = "sarah@acme.com", ip: str = "192.0.2.
 class Watch:
     """One process that evaluates: the one that also records (`recording`), or another."""
 
-    def __init__(self, spine: Spine, *, recording: bool = False, main: Evaluator | None = None) -> None:
+    def __init__(self, spine: Spine, *, recording: bool = False, **of_evaluator: Any) -> None:
         self.spine = spine
         recent = spine.sequencer.recent if recording else Recent()
-        of_evaluator = spine.database, spine.store, recent, URL, lambda: None, lambda: None
-        self.evaluator = Evaluator(*of_evaluator, main=main)
+        self.evaluator = Evaluator(spine.database, spine.store, recent, URL, lambda: None, lambda: None, **of_evaluator)
         self.baselines = BaselineWorker(spine.database, spine.store)
 
     def stop(self) -> None:

@@ -3,7 +3,8 @@
 import time
 from itertools import count
 
-from tallystick.alerts import evaluation, evaluator, rule_compiler, silence_checks
+from tallystick.alerts import evaluation, evaluator, rule_compiler, silence_checks, slow_organizations
+from tallystick.alerts.slow_organizations import SlowOrganizations
 from tallystick.clock import SECOND_US
 from tests.alerts.rule_driver import BASE, Watch, failed
 
@@ -44,10 +45,12 @@ def test_an_organization_whose_rules_need_much_state_holds_up_no_other(sqlite_wa
     watch = sqlite_watch
     heavy, light = watch.spine.organization("heavy"), watch.spine.organization("light")
     watch.settle()
-    beside = Watch(watch.spine, main=watch.evaluator)
+    watch.stop()
+    slow = SlowOrganizations(watch.spine.database)
+    watch, beside = Watch(watch.spine, slow=slow), Watch(watch.spine, slow=slow, is_slow=True)
     heavy_rules = [watch.rule(heavy, f"Heavy {number}", **ONCE, count=2, window_seconds=60) for number in range(3)]
     alarm = watch.rule(light, "Alarm", query="action:alarm.raised")
-    monkeypatch.setattr(evaluator, "SLOW_SECONDS", 0.2)
+    monkeypatch.setattr(slow_organizations, "SLOW_SECONDS", 0.2)
     load = evaluation.load_state
 
     def load_slowly(connection, rule, *arguments):

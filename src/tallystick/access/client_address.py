@@ -1,9 +1,10 @@
 """The client's IP address, also behind proxies that the operator trusts."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-Network = IPv4Network | IPv6Network
+from tallystick.setting_values import Network
+
 _MOST_HOPS = 50
 
 

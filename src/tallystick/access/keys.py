@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Row, insert, select, update
 from tallystick import ids
 from tallystick.access import names
 from tallystick.access.audit import NOWHERE, Caller, record_own, resource
-from tallystick.access.client_address import Network
 from tallystick.access.scopes import parse_permissions, require, stored_permissions
 from tallystick.access.secret import Secret, token_digest
 from tallystick.access.tables import api_keys
@@ -20,6 +19,7 @@ from tallystick.clock import rfc3339
 from tallystick.errors import BadRequest, NotFound
 from tallystick.events.key_text import ALPHABET, PREFIX, check_digits, is_key_text
 from tallystick.query.scope import Permission, Principal, Scope
+from tallystick.setting_values import Network
 
 MOST_NETWORKS = 50
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -11,12 +11,13 @@ from sqlalchemy import Connection, insert, select, update
 
 from tallystick import clock
 from tallystick.access import organizations
-from tallystick.alerts import rule_import, rule_state
+from tallystick.alerts import rule_import, rule_state, slow_organizations
 from tallystick.alerts.detector_cache import DetectorCache, Detectors
 from tallystick.alerts.evaluation import MOST_EVENTS, MOST_HITS, BatchResult, Position, SlowTurn, Turn, evaluate_batch
 from tallystick.alerts.event_reader import EventReader
 from tallystick.alerts.rule_compiler import RuleCompiler
 from tallystick.alerts.silence_checks import SilenceChecks
+from tallystick.alerts.slow_organizations import SlowOrganizations, evaluation_lease
 from tallystick.alerts.tables import alert_positions
 from tallystick.alerts.write_results import write_results
 from tallystick.clock import DAY_US
@@ -25,21 +26,16 @@ from tallystick.journal.recent import Recent
 from tallystick.ledger.tables import logs
 from tallystick.store.events import EventStore
 from tallystick.work.background import Background
-from tallystick.work.leases import Lease
 from tallystick.work.pauses import Pauses
 from tallystick.work.stop_signal import TimeSlice
 
 IDLE_SECONDS = 1.0  # commits of other processes do not wake this one
 GATHER_SECONDS = 0.2
-LEASE_SECONDS = 60
 PAUSE_SECONDS = 5
 FIRST_EVENTS = 128  # of an organization's first turn
 LEAST_EVENTS = 16
 WRITE_SECONDS = 0.05  # of a transaction: recording waits for it
 TURN_SECONDS = 0.25  # of one organization in a step
-# An organization whose turn takes longer, since its rules need much state, is evaluated by a worker of its own kind.
-SLOW_SECONDS = 1.0
-STAY_SECONDS = 60.0  # for so long its turns must have been quick before it is evaluated with the others again
 STEP_SECONDS = 0.5
 REST_SHARE = 0.25  # of the time of a step, while more events wait: recording needs the interpreter too
 MOST_FIRINGS = 200  # in a transaction
@@ -85,21 +81,21 @@ class Evaluator(Background):
         deliver: Callable[[], None],
         outbox_written: Callable[[], None],
         *,
-        main: "Evaluator | None" = None,
+        slow: SlowOrganizations | None = None,
+        is_slow: bool = False,
     ) -> None:
-        """`main`: the evaluator of this process from which this one takes over the organizations that turn out slow.
+        """`slow`: shared with the process's other evaluator; the one that `is_slow` evaluates the slow organizations.
 
-        An evaluator that has no second one evaluates these too.
+        An evaluator that has no other one beside it evaluates all.
         """
-        lease = Lease(database, "alerts", seconds=LEASE_SECONDS)
-        name = "alerts" if main is None else "slow_alerts"
-        super().__init__(name, idle_seconds=IDLE_SECONDS, breath_seconds=GATHER_SECONDS, lease=lease)
-        self._is_slow = main is not None
-        # The slow organizations, and when each had a slow turn last; shared by both evaluators.
-        self._slow: dict[UUID, float] | None = None
-        if main is not None:
-            self._slow = main._slow = {}
-            self._lease = main._lease
+        super().__init__(
+            "slow_alerts" if is_slow else "alerts",
+            idle_seconds=IDLE_SECONDS,
+            breath_seconds=GATHER_SECONDS,
+            lease=evaluation_lease(database) if slow is None else slow.lease,
+        )
+        self._slow = slow
+        self._is_slow = is_slow
         self._database = database
         self._reader = EventReader(database, store, recent)
         self._cache = DetectorCache()
@@ -188,23 +184,19 @@ class Evaluator(Background):
         """Evaluates one organization's batch; a failure pauses this organization and holds up no other."""
         began = time.monotonic()
         batch = self._pauses.attempt(one.org_id, now, partial(self._take_turn, one))
-        ended = time.monotonic()
         if self._slow is not None and self._is_slow:
-            if ended - began > SLOW_SECONDS / 4:
-                self._slow[one.org_id] = ended
-            elif ended - self._slow[one.org_id] > STAY_SECONDS:
-                del self._slow[one.org_id]
+            self._slow.note_turn(one.org_id, began)
         return batch
 
     def _take_turn(self, one: _Waiting) -> BatchResult | None:
         """Evaluates an organization's batch; None if there is no result, as when the organization turns out slow."""
-        limit = None if self._slow is None or self._is_slow else TimeSlice(SLOW_SECONDS)
+        limit = None if self._slow is None or self._is_slow else TimeSlice(slow_organizations.SLOW_SECONDS)
         try:
             return self._evaluate_turn(one, limit)
         except SlowTurn:
             logger.info("alerts_slow", org_id=str(one.org_id))
             if self._slow is not None:
-                self._slow[one.org_id] = time.monotonic()
+                self._slow.add(one.org_id)
             return None
 
     def _evaluate_turn(self, one: _Waiting, limit: TimeSlice | None) -> BatchResult | None:
@@ -275,3 +267,9 @@ class Evaluator(Background):
             if not rule_state.delete_old_hits(connection, org_id, now - kept):
                 mine = alert_positions.c.org_id == org_id
                 connection.execute(update(alert_positions).where(mine).values(pruned_at=now))
+
+
+def evaluators_of(database: Database, *services: Any) -> tuple[Evaluator, Evaluator]:
+    """The evaluator of most organizations, which commits wake, and the one of those whose rules take long."""
+    slow = SlowOrganizations(database)
+    return Evaluator(database, *services, slow=slow), Evaluator(database, *services, slow=slow, is_slow=True)

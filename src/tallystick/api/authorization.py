@@ -6,13 +6,14 @@ from typing import Any
 from litestar import Request
 
 from tallystick.access.audit import Caller
-from tallystick.access.client_address import Network, client_address
+from tallystick.access.client_address import client_address
 from tallystick.access.scopes import narrowed, require
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.operation import operation_of
 from tallystick.errors import Unauthorized
 from tallystick.http.request import forwarded_for
 from tallystick.query.scope import Scope
+from tallystick.setting_values import Network
 
 SHORT = 200  # longer values of X-Forwarded-For are not cached
 HOW = "Send the header `Authorization: Bearer tsk_…` with an API key."

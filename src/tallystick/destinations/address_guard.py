@@ -11,11 +11,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from tallystick.destinations.name_lookup import MAX_ADDRESSES, look_up
 from tallystick.errors import TallystickError
+from tallystick.setting_values import Network
 
 LOOK_UP_SECONDS = 5.0
 
 Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 
 # The special-purpose registry of IANA for IPv4, multicast, and what clouds route to services of their own.
 _SPECIAL_V4 = tuple(

@@ -11,7 +11,8 @@ from typing import Any
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tallystick.access.client_address import Network, client_network, read_address, within
+from tallystick.access.client_address import client_network, read_address, within
+from tallystick.setting_values import Network
 
 MOST_HEADERS = 128
 # More than the 32 KiB that a query string can have, with an answer that says so.

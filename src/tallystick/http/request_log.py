@@ -9,7 +9,8 @@ from typing import Any
 import structlog
 from litestar.types import ASGIApp
 
-from tallystick.access.client_address import Network, client_address, read_address, within
+from tallystick.access.client_address import client_address, read_address, within
+from tallystick.setting_values import Network
 
 HEADER = b"x-request-id"
 _FORWARDED_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")

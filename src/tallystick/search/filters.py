@@ -42,10 +42,10 @@ def query_from(params: Mapping[str, Sequence[str]], *, now: int) -> Query:
     period = _period(given, clock)
     fields = [_field(name, given[name], clock) for name in QUALIFIERS if given.get(name)]
     searched = _searched(given, now, zone)
-    said, rest = _split(searched)
+    in_search, rest = _split(searched)
     conditions = tuple(fields + rest)
     condition = conditions[0] if len(conditions) == 1 else And(conditions)
-    period = _both(period, said)
+    period = _intersection(period, in_search)
     return Query(condition, period.start, period.end, needles(searched))
 
 
@@ -109,9 +109,9 @@ def _split(condition: Condition) -> tuple[Between, list[Condition]]:
     return period, rest
 
 
-def _both(asked: Between, said: Between) -> Between:
-    period = _overlap(asked, said)
-    if said != Between() and period.start is not None and period.end is not None and period.start >= period.end:
+def _intersection(chosen: Between, in_search: Between) -> Between:
+    period = _overlap(chosen, in_search)
+    if in_search != Between() and period.start is not None and period.end is not None and period.start >= period.end:
         raise _bad("q", "The search names a time outside the chosen date range. Widen the date range.")
     return period
 

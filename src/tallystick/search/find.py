@@ -85,10 +85,10 @@ class Finder:
             total = self._counting.submit(
                 counts.total, self._store, scope, query, exact=count == "exact", seconds=seconds
             )
-        asked = PageRequest(scope, query, limit, mark, [as_stored_event(index, record) for index, record in aside])
+        request = PageRequest(scope, query, limit, mark, [as_stored_event(index, record) for index, record in aside])
         if order == "recorded":
             begin = position.index if position else (-1 if after is None else after)
-            data, cursor_out, partial = page_by_index(self._store, asked, begin, through, budget)
+            data, cursor_out, partial = page_by_index(self._store, request, begin, through, budget)
             reached = decode(cursor_out, mark).index if cursor_out else through
             missing, lost = (
                 [pair for pair in pairs if pair[1] > begin and pair[0] <= reached] for pairs in (missing, lost)
@@ -98,7 +98,7 @@ class Finder:
         else:
             left = position.offset if position else offset
             place = (position.occurred_at, position.index) if position and position.index >= 0 else None
-            data, cursor_out, partial = by_time(self._store, asked, order, place, left, budget)
+            data, cursor_out, partial = by_time(self._store, request, order, place, left, budget)
         number, relation = total.result() if total is not None else (None, None)
         if number is not None:
             number = max(number + len(aside), len(data))
