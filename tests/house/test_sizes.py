@@ -62,7 +62,7 @@ CODE_LINES = {
     "lost events restored from copies, or accepted as lost (integrity, cli, store, journal, verify, web)": 1240,
     "versions of the event store, and the rebuild of its table (store, ingest, cli, backup, doctor)": 819,
     "a table of events with broken data parts, refused and named (store, cli, integrity)": 188,
-    "late writes undone, doubled events, a PostgreSQL that hangs, gaps named in streams, lost signing keys": 556,
+    "late writes undone, doubled events, a PostgreSQL that hangs, gaps named in streams, lost signing keys": 560,
 }
 
 

@@ -11,6 +11,7 @@ from tallystick.cli.terminal import CommandFailed
 from tallystick.database.damage import damage_named
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
+from tallystick.database.postgresql import COMMAND
 from tallystick.ingest.store_identity import refuse_lost_database
 from tallystick.settings import Settings
 
@@ -25,7 +26,7 @@ def control_database(*, make: bool = True) -> Iterator[Database]:
     """
     settings = Settings.load(os.environ, make=make)
     refuse_lost_database(settings.database_url, settings.data_dir)
-    database = Database(settings.database_url, pool_size=1)
+    database = Database(settings.database_url, pool_size=1, patience=COMMAND)
     try:
         with damage_named(settings.database_url):
             upgrade(database)

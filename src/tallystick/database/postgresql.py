@@ -41,6 +41,7 @@ class Patience(NamedTuple):
 
 
 ENDLESS = Patience()
+COMMAND = Patience(answer=600, lock=60)  # of a command that a person waits for
 
 
 class DeadlineConnection(psycopg.Connection[Any]):

@@ -16,6 +16,7 @@ from tallystick.copies import progress
 from tallystick.database.damage import RESTORE, is_damage
 from tallystick.database.engine import Database
 from tallystick.database.migrate import newest, revision_of
+from tallystick.database.postgresql import COMMAND
 from tallystick.doctor.check_result import CheckResult, fine, problem, warning
 from tallystick.erasure.tables import erasures
 from tallystick.errors import SettingsError
@@ -62,7 +63,7 @@ def check_database(settings: Settings) -> Iterator[CheckResult]:
     if does_not_exist(settings):
         yield warning(name, "Does not exist yet.", "The server creates it when it first starts.")
         return
-    database = Database(settings.database_url, pool_size=1)
+    database = Database(settings.database_url, pool_size=1, patience=COMMAND)
     try:
         began = time.monotonic()
         with database.read() as connection:

@@ -18,6 +18,7 @@ from tallystick.backup.data_dir_lock import is_locked, lock_data_dir, server_add
 from tallystick.backup.file_modes import open_to_others
 from tallystick.backup.restore import refuse_interrupted
 from tallystick.database.engine import Database
+from tallystick.database.postgresql import COMMAND
 from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.storage_settings import archive_storage
 from tallystick.doctor.check_result import CheckResult, fine, problem, warning
@@ -139,7 +140,7 @@ def _check_identity(settings: Settings, store: EventStore | None) -> CheckResult
     """The result if the event store (None: there is none) is not the one of the control database; else None."""
     if does_not_exist(settings):
         return None
-    database = Database(settings.database_url, pool_size=1)
+    database = Database(settings.database_url, pool_size=1, patience=COMMAND)
     try:
         data_dir = settings.data_dir if settings.events_url.startswith("chdb:") else None
         if does_belong(database, store.identities() if store is not None else (), data_dir):
@@ -159,7 +160,7 @@ def missing_events(settings: Settings, store: EventStore) -> int:
     Expected counts are read before and after counting, and the lower one is used, so that events recorded or deleted
     during the check are not reported.
     """
-    database = Database(settings.database_url, pool_size=1)
+    database = Database(settings.database_url, pool_size=1, patience=COMMAND)
     try:
         with database.read() as connection:
             ends = {row.org_id: row.stored_end for row in connection.execute(select(logs.c.org_id, logs.c.stored_end))}
