@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tallystick.ingest.shipments import Range, without
+from tallystick.ingest.shipments import ShipmentRange, without
 from tallystick.store import read_back
 from tallystick.store.read_back import NotReadBack
 from tests.fixtures.spine import Spine
@@ -128,11 +128,11 @@ def test_rows_of_many_organizations_are_read_back_also_when_their_parts_are_merg
 
 
 @st.composite
-def cut_ranges(draw: st.DrawFn) -> tuple[Range, list[Range]]:
+def cut_ranges(draw: st.DrawFn) -> tuple[ShipmentRange, list[ShipmentRange]]:
     ends = sorted(draw(st.sets(st.integers(0, 40), min_size=2, max_size=10)))
     org_id = draw(st.uuids())
     pairs = list(zip(ends[::2], ends[1::2], strict=False))
-    return Range(org_id, 0, 40), [Range(org_id, first, end) for first, end in pairs]
+    return ShipmentRange(org_id, 0, 40), [ShipmentRange(org_id, first, end) for first, end in pairs]
 
 
 @given(cut=cut_ranges())

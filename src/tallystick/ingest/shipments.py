@@ -33,7 +33,7 @@ _STORE = update(logs).where(logs.c.org_id == bindparam("org")).values(stored_end
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class ShipmentRange:
     """The indexes first ≤ index < end of one organization."""
 
     org_id: UUID
@@ -49,7 +49,7 @@ class Shipment:
     token: str
     store_id: UUID
     attempts: int
-    ranges: tuple[Range, ...]
+    ranges: tuple[ShipmentRange, ...]
 
     @property
     def count(self) -> int:
@@ -118,7 +118,7 @@ def next_groups(connection: Connection) -> list[Group]:
 
 def fix(connection: Connection, groups: Sequence[Group], *, store_id: UUID, now: int) -> Shipment:
     """Fix a shipment of what `next_groups` gave. Raises Conflict if another one has fixed any of it meanwhile."""
-    ranges = tuple(Range(org_id, first, first + len(records)) for org_id, first, records in groups)
+    ranges = tuple(ShipmentRange(org_id, first, first + len(records)) for org_id, first, records in groups)
     for part in sorted(ranges, key=attrgetter("org_id")):  # in the order in which the sequencer locks them
         fixed = connection.execute(_FIX, {"org": part.org_id, "first": part.first, "end": part.end})
         if fixed.rowcount != 1:
@@ -163,7 +163,7 @@ def oldest_open(connection: Connection) -> Shipment | None:
         .where(shipment_ranges.c.shipment_id == row.shipment_id)
         .order_by(shipment_ranges.c.org_id, shipment_ranges.c.first_index)
     )
-    ranges = tuple(Range(one.org_id, one.first_index, one.end_index) for one in found)
+    ranges = tuple(ShipmentRange(one.org_id, one.first_index, one.end_index) for one in found)
     return Shipment(row.shipment_id, row.token, row.store_id, row.attempts, ranges)
 
 
@@ -207,7 +207,7 @@ def _advance(connection: Connection, org_ids: Collection[UUID], now: int) -> Non
 
 
 def replace_by(
-    connection: Connection, shipment: Shipment, parts: Sequence[tuple[Range, ...]], *, store_id: UUID, now: int
+    connection: Connection, shipment: Shipment, parts: Sequence[tuple[ShipmentRange, ...]], *, store_id: UUID, now: int
 ) -> None:
     """Fix these parts in place of the shipment, each under a new token; what no part holds counts as stored."""
     connection.execute(delete(shipment_ranges).where(shipment_ranges.c.shipment_id == shipment.id))
@@ -228,37 +228,37 @@ def note_attempt(connection: Connection, shipment: Shipment, error: str | None) 
     return replace(shipment, attempts=shipment.attempts + 1)
 
 
-def without(ranges: Sequence[Range], left_out: Sequence[Range]) -> tuple[Range, ...]:
+def without(ranges: Sequence[ShipmentRange], left_out: Sequence[ShipmentRange]) -> tuple[ShipmentRange, ...]:
     """The ranges without those of `left_out`, each of which lies within one of them; both in ascending order."""
-    kept: list[Range] = []
+    kept: list[ShipmentRange] = []
     for part in ranges:
         at = part.first
         for cut in left_out:
             if cut.org_id == part.org_id and part.first <= cut.first < part.end:
                 if cut.first > at:
-                    kept.append(Range(part.org_id, at, cut.first))
+                    kept.append(ShipmentRange(part.org_id, at, cut.first))
                 at = cut.end
         if at < part.end:
-            kept.append(Range(part.org_id, at, part.end))
+            kept.append(ShipmentRange(part.org_id, at, part.end))
     return tuple(kept)
 
 
-def halves(shipment: Shipment) -> list[tuple[Range, ...]]:
+def halves(shipment: Shipment) -> list[tuple[ShipmentRange, ...]]:
     """The shipment's ranges in two parts of equal size, cutting through a range where needed."""
-    left: list[Range] = []
-    right: list[Range] = []
+    left: list[ShipmentRange] = []
+    right: list[ShipmentRange] = []
     room = shipment.count // 2
     for part in shipment.ranges:
         cut = min(part.end, part.first + room)
         if cut > part.first:
-            left.append(Range(part.org_id, part.first, cut))
+            left.append(ShipmentRange(part.org_id, part.first, cut))
         if part.end > cut:
-            right.append(Range(part.org_id, cut, part.end))
+            right.append(ShipmentRange(part.org_id, cut, part.end))
         room -= cut - part.first
     return [tuple(left), tuple(right)]
 
 
-def _write(connection: Connection, ranges: tuple[Range, ...], *, store_id: UUID, now: int) -> Shipment:
+def _write(connection: Connection, ranges: tuple[ShipmentRange, ...], *, store_id: UUID, now: int) -> Shipment:
     shipment = Shipment(ids.new_uuid(now), uuid4().hex, store_id, 0, ranges)
     connection.execute(
         insert(shipments),

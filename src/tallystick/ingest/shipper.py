@@ -13,7 +13,7 @@ from tallystick import clock, telemetry
 from tallystick.clock import HOUR_US, SECOND_US
 from tallystick.database.engine import Database
 from tallystick.ingest import shipments
-from tallystick.ingest.shipments import Range, Shipment
+from tallystick.ingest.shipments import Shipment, ShipmentRange
 from tallystick.ingest.store_identity import StoreIdentity
 from tallystick.journal import set_aside, tail
 from tallystick.store import doubled, read_back
@@ -73,9 +73,9 @@ class Shipper(Background):
         self._identity = identity
         self._opened = False
         self._settled: Shipment | None = None
-        self._inserted: tuple[Range, ...] = ()  # which may be in the store, and are not yet noted as stored
+        self._inserted: tuple[ShipmentRange, ...] = ()  # which may be in the store, and are not yet noted as stored
         self._term = ""  # of the lease, in which they were
-        self._late: tuple[Range, ...] = ()  # which were inserted after another process had taken over
+        self._late: tuple[ShipmentRange, ...] = ()  # which were inserted after another process had taken over
         self._last_count = 0
         self._begun_anew = 0  # shipments in a row that could not be read back
 
@@ -160,7 +160,7 @@ class Shipper(Background):
             self._remove_deleted(part.org_id, part.first, part.end)
         self._late = ()
 
-    def _remove_doubled(self, ranges: Sequence[Range]) -> None:
+    def _remove_doubled(self, ranges: Sequence[ShipmentRange]) -> None:
         for part in ranges:
             if count := doubled.remove(self._store, part.org_id, part.first, part.end):
                 logger.warning("doubled_events_removed", org_id=str(part.org_id), first=part.first, events=count)
@@ -255,7 +255,7 @@ class Shipper(Background):
             groups = shipments.load(connection, shipment)
         self._send(shipment, groups)
 
-    def _check_present(self, shipment: Shipment, missing: tuple[Range, ...]) -> None:
+    def _check_present(self, shipment: Shipment, missing: tuple[ShipmentRange, ...]) -> None:
         """Raise NotReadBack if a part of the shipment that arrived earlier is not in the store as it was sent."""
         present = replace(shipment, ranges=shipments.without(shipment.ranges, missing))
         if present.count:
@@ -264,8 +264,8 @@ class Shipper(Background):
                 groups = shipments.load(connection, present)
             read_back.check_rows(self._store, groups)
 
-    def _missing(self, shipment: Shipment) -> tuple[Range, ...]:
-        missing: list[Range] = []
+    def _missing(self, shipment: Shipment) -> tuple[ShipmentRange, ...]:
+        missing: list[ShipmentRange] = []
         for part in shipment.ranges:
             there = self._store.present(part.org_id, part.first, part.end)
             at = part.first
@@ -276,7 +276,7 @@ class Shipper(Background):
                 first = at
                 while at < part.end and at not in there:
                     at += 1
-                missing.append(Range(part.org_id, first, at))
+                missing.append(ShipmentRange(part.org_id, first, at))
         return tuple(missing)
 
     def _failed(self, shipment: Shipment, error: StoreError) -> None:

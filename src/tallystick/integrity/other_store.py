@@ -13,6 +13,7 @@ import msgspec
 
 from tallystick.access.scopes import operator_scope
 from tallystick.events.record import StoredEvent
+from tallystick.journal.missing_ranges import IndexRange
 from tallystick.query.conditions import Query
 from tallystick.store.clients import Bounds
 from tallystick.store.errors import StoreError
@@ -22,7 +23,6 @@ from tallystick.store.reading import by_index
 BLOCK_EVENTS = 2_000
 STEP = 5_000  # indexes that one statement reads; more where few of them are there
 WIDEST = 64 * STEP
-Ranges = Sequence[tuple[int, int]]
 
 
 class StoreMessage(msgspec.Struct):
@@ -32,7 +32,7 @@ class StoreMessage(msgspec.Struct):
     error: str = ""
 
 
-def read_other_store(url: str, org_id: UUID, ranges: Ranges) -> Generator[list[StoredEvent]]:
+def read_other_store(url: str, org_id: UUID, ranges: Sequence[IndexRange]) -> Generator[list[StoredEvent]]:
     """Blocks of the organization's events within the ranges (first, last), ordered by index. StoreError."""
     if not url.startswith("chdb:"):
         yield from _read(url, org_id, ranges)
@@ -60,7 +60,7 @@ def _receive(receiver: Connection) -> StoreMessage:
         return StoreMessage(error="the process that read the other event store died")
 
 
-def _send(sender: Connection, url: str, org_id: UUID, ranges: Ranges) -> None:
+def _send(sender: Connection, url: str, org_id: UUID, ranges: Sequence[IndexRange]) -> None:
     end = StoreMessage()
     try:
         for events in _read(url, org_id, ranges):
@@ -70,7 +70,7 @@ def _send(sender: Connection, url: str, org_id: UUID, ranges: Ranges) -> None:
     sender.send_bytes(msgspec.msgpack.encode(end))
 
 
-def _read(url: str, org_id: UUID, ranges: Ranges) -> Generator[list[StoredEvent]]:
+def _read(url: str, org_id: UUID, ranges: Sequence[IndexRange]) -> Generator[list[StoredEvent]]:
     store, scope = EventStore(url, Bounds(clients=1)), operator_scope(org_id)
     try:
         for first, last in ranges:
