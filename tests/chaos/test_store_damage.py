@@ -116,7 +116,6 @@ class Installation:
                 if page["next_cursor"] is None:
                     return found, missing
                 asked = asked | {"cursor": page["next_cursor"]}
-                asked.pop("after", None)
 
     def doctor(self) -> str:
         """What it says; its exit status tells whether all is well."""
