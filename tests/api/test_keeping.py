@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.api.api_client import ApiClient, problem
+from tests.api.api_client import ApiClient, event, problem
 
 HOLDS = "/v1/legal-holds"
 HOLD = {"name": "Case 7", "query": "user:sarah@acme.com", "start": "2024-01-01", "end": "2024-03-31"}
@@ -118,6 +118,7 @@ def test_no_key_shortens_the_retention_and_is_told_where_a_person_does(wanted, q
     assert refused["page"] == f"{running.url}/retention?look=change&{query}#change"
     kept = key.get("/v1/retention").json()
     assert (kept["plan"], kept["days"]) == ("enterprise", 3650)
+    key.record(event("project.viewed"))  # a record of the change would be searchable before this
     assert key.actions(action="audit_log.retention_*") == []
 
 
