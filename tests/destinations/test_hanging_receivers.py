@@ -41,8 +41,8 @@ HANGS = {
 
 @pytest.fixture
 def short_waits(monkeypatch):
-    monkeypatch.setattr(smtp, "ANSWER_SECONDS", 1.5)
-    monkeypatch.setattr(smtp, "MIN_SECONDS", 3.0)
+    monkeypatch.setattr(smtp, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(smtp, "MIN_SECONDS", 1.0)
     monkeypatch.setattr(smtp, "QUIT_SECONDS", 0.2)
 
 
