@@ -16,7 +16,7 @@ from tallystick.cli.import_batches import NDJSON, EventSender, ImportCounts
 from tallystick.cli.terminal import CommandFailed, JsonOption, emit, fail, note, say
 from tallystick.clock import rfc3339
 from tallystick.destinations.address_guard import TargetError
-from tallystick.destinations.storage_settings import storage_at
+from tallystick.destinations.storage_settings import source_storage
 from tallystick.display_text import display_line
 from tallystick.events.importers.own_export import rename_reserved_action
 from tallystick.settings import Settings
@@ -127,11 +127,9 @@ def _local_files(files: Sequence[str]) -> Iterator[list[str]]:
 def _download(url: str, folder: Path) -> Iterator[str]:
     """Downloads the bundle at an s3:// URL, or every bundle under that prefix; yields the local paths."""
     settings = Settings.load(os.environ, make=False)
-    if not (settings.s3_access_key and settings.s3_secret_key):
-        raise CommandFailed("A bucket needs TALLYSTICK_S3_ACCESS_KEY and TALLYSTICK_S3_SECRET_KEY.")
     above, _, last = url.rstrip("/").rpartition("/")
     is_one = last.endswith(".zip")
-    storage = storage_at(above if is_one else url, settings)
+    storage = source_storage(above if is_one else url, settings)
     try:
         keys = [last] if is_one else [key for key in storage.keys("") if key.endswith(".zip")]
         if not keys:
