@@ -23,6 +23,7 @@ from tests.fixtures.databases import TEMPLATE
 from tests.fixtures.postgresql import PostgreSQL
 from tests.fixtures.spine import Spine
 
+PATIENCE = Patience(answer=2, lock=1, idle=2)
 BOUND_SECONDS = 120  # on a busy machine; without the bounds, nothing here ends
 
 
@@ -44,7 +45,7 @@ def url(postgresql_template: PostgreSQL) -> Iterator[str]:
 @pytest.fixture
 def opened(url: str) -> Iterator[Database]:
     """The database as a server opens it, with less patience."""
-    made = Database(url, pool_size=2, patience=Patience(answer=1, lock=0.5, idle=1))
+    made = Database(url, pool_size=2, patience=PATIENCE)
     yield made
     made.close()
 
@@ -94,15 +95,17 @@ def test_a_backend_that_stands_still_in_a_transaction_fails_it(opened: Database)
     assert ask(opened) == 1
 
 
-def test_a_row_that_another_transaction_has_locked_is_waited_for_shortly(opened: Database) -> None:
-    with opened.write() as connection:
+def test_a_row_that_another_transaction_has_locked_is_waited_for_shortly(opened: Database, url: str) -> None:
+    other = Database(url, pool_size=1)
+    with other.write() as connection:
         connection.execute(text("CREATE TABLE locked_rows (a int)"))
         connection.execute(text("INSERT INTO locked_rows VALUES (1)"))
-    with opened.write() as holder:
+    with other.write() as holder:
         holder.execute(text("SELECT a FROM locked_rows FOR UPDATE"))
         with pytest.raises(OperationalError) as raised, opened.write() as connection:
             connection.execute(text("UPDATE locked_rows SET a = 2"))
         assert is_lock_timeout(raised.value)
+    other.close()
 
 
 def test_a_server_that_stands_still_in_a_transaction_loses_its_locks(opened: Database, url: str) -> None:
@@ -124,7 +127,7 @@ def test_a_migration_may_take_longer_than_a_request(opened: Database, monkeypatc
 
     def slow(*_arguments: object) -> None:
         connection = _arguments[0].attributes["connection"]  # type: ignore[attr-defined]
-        connection.execute(text("SELECT pg_sleep(3)"))
+        connection.execute(text("SELECT pg_sleep(4)"))
 
     monkeypatch.setattr("tallystick.database.migrate.command.upgrade", slow)
     upgrade(opened)
@@ -176,7 +179,7 @@ class Swallowing:
 def proxied(url: str, postgresql: PostgreSQL) -> Iterator[tuple[Database, Swallowing]]:
     proxy = Swallowing(postgresql.port)
     through = url.replace(f":{postgresql.port}/", f":{proxy.port}/") + "?connect_timeout=2"
-    made = Database(through, pool_size=2, patience=Patience(answer=1, lock=0.5, idle=1))
+    made = Database(through, pool_size=2, patience=PATIENCE)
     yield made, proxy
     made.close()
     proxy.close()
