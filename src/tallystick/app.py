@@ -64,10 +64,9 @@ from tallystick.ingest.recorder import Recorder
 from tallystick.ingest.sequencer import Sequencer
 from tallystick.ingest.shipper import Shipper
 from tallystick.ingest.store_identity import refuse_lost_database
-from tallystick.ingest.store_rebuilder import StoreRebuilder
 from tallystick.integrity.checker import Checker
 from tallystick.integrity.late_events import remove_late
-from tallystick.integrity.missing_events import MissingEvents
+from tallystick.integrity.missing_events import MissingEvents, new_rebuilder
 from tallystick.integrity.store_requests import operator_workers
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.prover import Prover
@@ -179,7 +178,7 @@ def build(settings: Settings) -> Services:
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
     workers: list[Worker] = [data_access, purger, eraser, exporter, checker, missing_events, *for_operator, scheduler]
-    workers += [new_copier(settings, database, store, disk), StoreRebuilder(shipper, connections.rebuild_store)]
+    workers += [new_copier(settings, database, store, disk), new_rebuilder(shipper, connections.rebuild_store)]
     workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store), *evaluators, *hub.workers]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))

@@ -78,7 +78,7 @@ def trail(server: Server, key: str) -> dict[str, int]:
     with server.client(key) as client:
         while True:
             page = client.get("/v1/audit-logs", params=parameters).json()
-            found |= {one["external_id"]: one["index"] for one in page["data"]}
+            found |= {one["external_id"]: one["index"] for one in page["data"] if "external_id" in one}
             if page["next_cursor"] is None:
                 return found
             parameters["cursor"] = page["next_cursor"]

@@ -11,6 +11,7 @@ import pytest
 from tallystick import clock
 from tallystick.ingest.rebuild_requests import request_rebuild, unfinished_rebuild
 from tallystick.ingest.store_rebuilder import StoreRebuilder
+from tallystick.integrity.missing_events import new_rebuilder
 from tallystick.query.scope import Scope
 from tallystick.search.integrity import differences
 from tallystick.store import rebuild
@@ -20,7 +21,7 @@ from tests.fixtures.spine import Spine
 
 FIRST_RELEASE = (Path(__file__).parent / "first_release" / "event_store.sql").read_text()
 # What a rebuild calls, and where it may therefore end: before each of them, and after.
-PLACES = ("prepare", "copy_piece", "apply_deletions", "exchange", "drop_old")
+PLACES = ("prepare", "copy_pieces", "apply_deletions", "exchange", "drop_old")
 
 
 class Crash(BaseException):
@@ -46,7 +47,7 @@ def drop(store: EventStore) -> None:
 def rebuilder(spine: Spine) -> StoreRebuilder:
     """One whose steps are called by hand, on the node that ships."""
     assert spine.shipper.may_work(clock.now_us())
-    return StoreRebuilder(spine.shipper, spine.store.with_readers(1, any_version=True))
+    return new_rebuilder(spine.shipper, spine.store.with_readers(1, any_version=True))
 
 
 def ask(spine: Spine) -> None:

@@ -18,7 +18,7 @@ from tallystick.integrity.missing_events import MissingEvents
 from tallystick.query.conditions import Contains, Query
 from tallystick.query.scope import Scope
 from tallystick.retention.purge import Purger
-from tallystick.store import rebuild
+from tallystick.store import events, rebuild, schema
 from tallystick.store.errors import StoreUpgrading
 from tallystick.store.events import EventStore
 from tallystick.store.schema import CREATE_SETTINGS, REBUILD, STORE_VERSION
@@ -42,7 +42,7 @@ from tests.ingest.rebuild_driver import (
 )
 from tests.retention.purge_driver import purge_with
 
-pytestmark = pytest.mark.one_engine
+pytestmark = [pytest.mark.one_engine, pytest.mark.both_stores]
 COUNT = 60
 
 
@@ -102,6 +102,24 @@ def test_the_store_of_the_first_release_is_told_by_its_columns(spine: Spine) -> 
     assert version(spine.store) == TableVersion(STORE_VERSION, 1)
 
 
+def test_a_usable_older_store_gets_new_columns_at_the_start_with_what_their_defaults_compute(
+    spine: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_first_release(spine.store)
+    scope = organization(spine)
+    added = ("size", "UInt64 DEFAULT length(what)")
+    monkeypatch.setattr(events, "COLUMNS", (*events.COLUMNS, added))
+    monkeypatch.setattr(schema, "COLUMNS", (*schema.COLUMNS, added))
+    spine.store.open()
+    assert version(spine.store) == TableVersion(1, 0)
+    spine.record(scope, {"action": "user.logout"})
+    spine.ship()
+    rows = spine.store.rows("SELECT count(), countIf(size = length(what)) FROM events", {})
+    assert rows == [(COUNT + 1, COUNT + 1)]
+    run(spine)
+    assert_whole(spine, scope)
+
+
 def test_the_store_of_a_newer_version_is_refused_with_the_way_out(spine: Spine) -> None:
     spine.store.change(f"ALTER TABLE events MODIFY COMMENT 'tallystick store version {STORE_VERSION + 1}, copy 3'")
     with pytest.raises(SettingsError, match=f"has version {STORE_VERSION + 1}.*start the newer version.*or restore"):
@@ -125,6 +143,7 @@ def test_what_is_computed_from_the_parts_is_right_after_a_rebuild(spine: Spine) 
         assert spine.indexes(one.org_id) == list(range(COUNT))
 
 
+@pytest.mark.both_stores
 def test_a_rebuild_that_crashes_again_and_again_continues_and_ends_right(spine: Spine) -> None:
     for seed in range(2):
         drop(spine.store)
@@ -138,6 +157,7 @@ def test_a_rebuild_that_crashes_again_and_again_continues_and_ends_right(spine: 
         assert rebuild.copy_version(spine.store) is None
 
 
+@pytest.mark.both_stores
 def test_events_recorded_and_purged_during_a_rebuild_end_up_right(spine: Spine, no_wait_for_files: None) -> None:
     scope = organization(spine, old=20)
     ask(spine)
@@ -259,10 +279,10 @@ def test_a_store_that_this_version_cannot_read_answers_nothing_and_gets_nothing_
     assert_whole(spine, scope)
 
 
-def test_another_node_reads_again_soon_after_the_rebuild(spine: Spine, events_url: str) -> None:
+def test_another_node_reads_again_soon_after_the_rebuild(spine: Spine, store_url: str) -> None:
     scope = organization(spine)
     spine.store.change("ALTER TABLE events MODIFY COMMENT 'tallystick store version 0, copy 0'")
-    other = EventStore(events_url)
+    other = EventStore(store_url)
     other.open()
     with pytest.raises(StoreUpgrading):
         other.rows("SELECT count() FROM events", {})
@@ -272,10 +292,14 @@ def test_another_node_reads_again_soon_after_the_rebuild(spine: Spine, events_ur
     other.close()
 
 
-def test_without_space_on_the_disk_a_rebuild_waits_and_says_for_what(spine: Spine, tmp_path: Path) -> None:
+@pytest.mark.both_stores
+def test_without_space_on_the_disk_a_rebuild_waits_and_says_for_what(
+    spine: Spine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     organization(spine)
     ask(spine)
-    spine.shipper.disk = DiskSpace(tmp_path, least_bytes=1 << 60)
+    spine.shipper.disk = DiskSpace(tmp_path, least_bytes=1 << 60) if spine.store.embedded else None
+    monkeypatch.setattr(rebuild, "free_bytes", lambda _store: 1)
     assert not rebuilder(spine).step()
     with spine.database.read() as connection:
         row = unfinished_rebuild(connection)
@@ -283,18 +307,28 @@ def test_without_space_on_the_disk_a_rebuild_waits_and_says_for_what(spine: Spin
     assert "of free disk space are needed" in row.detail
     assert rebuild.copy_version(spine.store) is None
     spine.shipper.disk = None
+    monkeypatch.undo()
+    monkeypatch.setattr(rebuild, "PIECE", 16)
     run(spine)
 
 
 def test_parts_that_were_set_aside_stay_on_the_disk(spine: Spine) -> None:
-    organization(spine)
+    scope = organization(spine)
     name = spine.store.rows("SELECT name FROM system.parts WHERE table = 'events' AND active", {})[0][0]
     spine.store.change(f"ALTER TABLE events DETACH PART '{name}'")
     ask(spine)
     run(spine)
-    kept = spine.store.rows("SELECT table, name FROM system.detached_parts", {})
-    assert ("events_set_aside_0", name) in [tuple(row) for row in kept]
-    spine.store.change("DROP TABLE events_set_aside_0 SYNC")
+    spine.record(scope, {"action": "user.logout"})
+    spine.ship()
+    name_of_second = spine.store.rows("SELECT name FROM system.parts WHERE table = 'events' AND active", {})[0][0]
+    spine.store.change(f"ALTER TABLE events DETACH PART '{name_of_second}'")
+    ask(spine)
+    run(spine)
+    kept = [tuple(row) for row in spine.store.rows("SELECT table, name FROM system.detached_parts", {})]
+    assert ("events_set_aside_0", name) in kept
+    assert ("events_set_aside_1", name_of_second) in kept
+    for number in range(2):
+        spine.store.change(f"DROP TABLE events_set_aside_{number} SYNC")
 
 
 def test_an_event_whose_parts_cannot_be_read_stays_as_evidence(spine: Spine) -> None:
@@ -322,11 +356,11 @@ def test_an_unfinished_copy_of_another_version_is_made_anew(spine: Spine) -> Non
     assert version(spine.store) == TableVersion(STORE_VERSION, 1)
 
 
-def test_the_command_rebuilds_without_a_server(sqlite_spine: Spine, events_url: str, tmp_path: Path) -> None:
+def test_the_command_rebuilds_without_a_server(sqlite_spine: Spine, store_url: str, tmp_path: Path) -> None:
     spine, scope = sqlite_spine, organization(sqlite_spine)
     spine.store.change("ALTER TABLE events UPDATE actor_email = 'x' WHERE true")
     spine.shipper.close()
-    environ = {"TALLYSTICK_DATA_DIR": str(tmp_path), "TALLYSTICK_EVENTS_URL": events_url}
+    environ = {"TALLYSTICK_DATA_DIR": str(tmp_path), "TALLYSTICK_EVENTS_URL": store_url}
     done = run_here("store", "rebuild", environ=environ)
     assert done.returncode == 0, done.stderr
     assert f"is rebuilt: {COUNT:,} events" in done.stdout
@@ -335,12 +369,12 @@ def test_the_command_rebuilds_without_a_server(sqlite_spine: Spine, events_url: 
 
 
 def test_the_command_asks_a_running_server_and_waits_for_it(
-    sqlite_spine: Spine, events_url: str, tmp_path: Path
+    sqlite_spine: Spine, store_url: str, tmp_path: Path
 ) -> None:
     spine, scope = sqlite_spine, organization(sqlite_spine)
     worker = rebuilder(spine)
     worker.start()
-    environ = {"TALLYSTICK_DATA_DIR": str(tmp_path), "TALLYSTICK_EVENTS_URL": events_url}
+    environ = {"TALLYSTICK_DATA_DIR": str(tmp_path), "TALLYSTICK_EVENTS_URL": store_url}
     with lock_data_dir(tmp_path):
         done = run_here("store", "rebuild", environ=environ)
     worker.stop()

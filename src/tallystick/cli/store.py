@@ -27,8 +27,8 @@ from tallystick.ingest.store_identity import (
     does_belong,
     replace_lost_store,
 )
-from tallystick.ingest.store_rebuilder import StoreRebuilder
 from tallystick.integrity.loss_acceptance import AcceptedLoss
+from tallystick.integrity.missing_events import new_rebuilder
 from tallystick.integrity.range_restore import RestoredLog
 from tallystick.integrity.store_requests import (
     AcceptLossCommand,
@@ -263,7 +263,7 @@ def _rebuild_here(database: Database, settings: Settings, rebuild_id: UUID, prog
         if identity.check() is None:
             raise CommandFailed(f"{OTHER_STORE} {OTHER_STORE_ADVICE}")
         shipper = Shipper(database, events, identity, disk=DiskSpace(settings.data_dir, settings.least_free_mb << 20))
-        worker = StoreRebuilder(shipper, events.with_readers(1, any_version=True))
+        worker = new_rebuilder(shipper, events.with_readers(1, any_version=True))
         try:
             while (row := _tell(database, rebuild_id, progress)).state != DONE:
                 if shipper.may_work(now_us()) and worker.step():

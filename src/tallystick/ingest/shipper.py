@@ -1,6 +1,7 @@
 """The shipper: the worker that copies the journal into the event store; one process at a time, by lease."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from sqlalchemy import Connection
 from tallystick import clock, telemetry
 from tallystick.clock import HOUR_US, SECOND_US
 from tallystick.database.engine import Database
+from tallystick.errors import SettingsError
 from tallystick.ingest import shipments
 from tallystick.ingest.shipments import Shipment, ShipmentRange
 from tallystick.ingest.store_identity import StoreIdentity
@@ -33,6 +35,7 @@ IDLE_SECONDS = 0.5
 TRIM_SECONDS = 60
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
+VERSION_SECONDS = 10.0  # between two looks at the version of the event store
 # Failures that a healthy store gives to one shipment again and again speak of the shipment.
 TRIES_BEFORE_HALVING = 2
 TRIES_OF_ONE_EVENT = 10
@@ -65,6 +68,7 @@ class Shipper(Background):
         self._trimmed_at = 0
         self.disk = disk if store.embedded else None
         self._is_short_of_space = False
+        self._version_at, self._version_term = 0.0, ""
         self.held = Lease(database, LEASE, seconds=LEASE_SECONDS)
         self.turn = threading.Lock()  # of whoever changes which table has the events: a step, or an exchange of tables
         super().__init__("shipping", idle_seconds=IDLE_SECONDS, breath_seconds=gather_seconds, lease=self.held)
@@ -100,6 +104,7 @@ class Shipper(Background):
     def _step(self) -> bool:
         store_id = self._accepted_store()
         is_holder = self.may_work(clock.now_us())
+        self._check_version(has_begun=is_holder and self.held.term != self._version_term)
         if self._inserted and (not is_holder or self.held.term != self._term):
             self._note_late()
         if store_id is not None and self._store.is_usable():
@@ -145,6 +150,21 @@ class Shipper(Background):
             self._store.open()  # a server may have been away when this one started
             self._opened = True
         return self._identity.check()
+
+    def _check_version(self, *, has_begun: bool) -> None:
+        """End the server if a newer one has rebuilt the event store, which happens while that one has the lease.
+
+        `has_begun`: this process has the lease since now.
+        """
+        if not has_begun and time.monotonic() - self._version_at < VERSION_SECONDS:
+            return
+        try:
+            self._store.version()
+        except SettingsError as error:
+            self.held.end()
+            self._identity.on_other_node(error)
+            raise
+        self._version_at, self._version_term = time.monotonic(), self.held.term
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:

@@ -17,6 +17,8 @@ from tallystick.access import organizations
 from tallystick.access.scopes import operator_scope
 from tallystick.clock import SECOND_US
 from tallystick.database.engine import Database
+from tallystick.ingest.shipper import Shipper
+from tallystick.ingest.store_rebuilder import StoreRebuilder
 from tallystick.integrity import rounds
 from tallystick.integrity.damaged_parts import count_damaged, note_damaged
 from tallystick.integrity.explained_gaps import ExplainedGaps
@@ -192,6 +194,17 @@ def find_missing(database: Database, store: EventStore, scope: Scope) -> list[In
         if len(found) > 10 * MAX_RANGES:
             found = missing_ranges.join_closest(found, 5 * MAX_RANGES)
     return missing_ranges.join_closest(found, MAX_RANGES)
+
+
+def new_rebuilder(shipper: Shipper, store: EventStore) -> StoreRebuilder:
+    """The rebuild of the table of events, which drops nothing that is missing from it; `store` reads any version."""
+
+    def find(org_id: UUID, first: int, end: int) -> Iterator[Range]:
+        with shipper.database.read() as connection:
+            stored_end = ledger_log.read(connection, org_id).stored_end
+        return exact_gaps(shipper.database, store, operator_scope(org_id), first, min(end, stored_end))
+
+    return StoreRebuilder(shipper, store, find)
 
 
 def exact_gaps(database: Database, store: EventStore, scope: Scope, first: int, end: int) -> Iterator[Range]:

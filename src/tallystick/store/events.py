@@ -121,7 +121,7 @@ class EventStore:
             _check_version(client.server_version or "")
             for statement in (CREATE_EVENTS, CREATE_IDENTITY, CREATE_PROBE, CREATE_ERASING, CREATE_REPLAYED):
                 client.command(statement, settings=CREATE_SETTINGS)
-            _add_remains(client)
+            _add_columns(client)
             made = _read_version(client)
             # An earlier version made the table with other settings; those that can change are right at once.
             client.command(f"ALTER TABLE events MODIFY SETTING {TABLE_SETTINGS_SQL}")
@@ -371,11 +371,17 @@ def _columns(client: Client) -> set[str]:
     return {row[0] for row in rows}
 
 
-def _add_remains(client: Client) -> None:
-    """A table from before the first erasures lacks the column; it is right as it comes."""
-    if "remains" not in (there := _columns(client)):
-        version_of("", there)
-        client.command(f"ALTER TABLE events ADD COLUMN IF NOT EXISTS remains {dict(COLUMNS)['remains']}")
+def _add_columns(client: Client) -> None:
+    """Add the columns that a table of a usable older version lacks; its rows have what each column's default computes.
+
+    `remains` is added to any: a table from before the first erasures lacks it, and it is right as it comes.
+    """
+    there = _columns(client)
+    comment = client.query(f"SELECT comment FROM system.tables WHERE {_IS_EVENTS_TABLE.format('name')}").result_rows
+    is_usable = version_of(comment[0][0], there | {"remains"}).is_usable
+    for name, kind in COLUMNS:
+        if name not in there and (is_usable or name == "remains"):
+            client.command(f"ALTER TABLE events ADD COLUMN IF NOT EXISTS {name} {kind}")
 
 
 def _blocks(client: Client, statement: str, parameters: Parameters) -> Any:

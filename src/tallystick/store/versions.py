@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tallystick.errors import SettingsError
 from tallystick.store.schema import KEYS, STORE_VERSION, STORED_PARTS
 
-# The first release wrote no version. Its table, and any with the same columns, is of version 1.
+# The first release wrote no version: a table without one that has its columns is of version 1, also with later ones.
 FIRST_COLUMNS = frozenset({
     *KEYS, *STORED_PARTS, "action", "category", "status", "description", "actor_type", "actor_id", "actor_email",
     "actor_name", "behalf_id", "behalf_email", "behalf_name", "resource_type", "resource_id", "resource_name",
@@ -42,13 +42,18 @@ def version_of(comment: str, columns: Collection[str]) -> TableVersion:
             f"The table events was not made by Tallystick: it has no column {missing[0]}. Point TALLYSTICK_EVENTS_URL "
             "(or TALLYSTICK_DATA_DIR) to a place of its own, or restore a backup: tallystick backup restore DIR"
         )
-    found = _COMMENT.fullmatch(comment)
-    if found is None:
-        return TableVersion(1 if set(columns) == FIRST_COLUMNS else DEVELOPMENT, 0)
-    made = TableVersion(int(found[1]), int(found[2]))
+    made = noted_version(comment)
+    if made is None:
+        return TableVersion(1 if set(columns) >= FIRST_COLUMNS else DEVELOPMENT, 0)
     if made.version > STORE_VERSION:
         raise SettingsError(
             f"The event store has version {made.version}, and this program knows versions up to {STORE_VERSION}: start "
             "the newer version of Tallystick that made it, or restore a backup from before the upgrade."
         )
     return made
+
+
+def noted_version(comment: str) -> TableVersion | None:
+    """The version that a table's comment names; None if it names none."""
+    found = _COMMENT.fullmatch(comment)
+    return None if found is None else TableVersion(int(found[1]), int(found[2]))
