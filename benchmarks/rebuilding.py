@@ -41,10 +41,7 @@ class _Watch:
     def _run(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
             self.most_mb = max(self.most_mb, self._server.memory_mb())
-            try:
-                self.most_bytes = max(self.most_bytes, self._server.store_bytes())
-            except FileNotFoundError:  # a part was removed meanwhile
-                continue
+            self.most_bytes = max(self.most_bytes, self._server.store_bytes())
             began = time.monotonic()
             self._server.caught_up(self._server.last_index())
             self.longest_seconds = max(self.longest_seconds, time.monotonic() - began)

@@ -31,7 +31,7 @@ from tests.fixtures.spine import Spine
 from tests.ingest.rebuild_driver import assert_whole, drop, make_first_release, run_with_crashes
 from tests.retention.purge_driver import purge_with
 
-pytestmark = pytest.mark.one_engine
+pytestmark = [pytest.mark.one_engine, pytest.mark.both_stores]
 COUNT = 200
 SEED = 759
 FILTERS = (

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tallystick import clock
+from tallystick.clock import DAY_US, rfc3339
 from tallystick.errors import SettingsError, Unavailable
 from tallystick.ingest.rebuild_requests import unfinished_rebuild
 from tallystick.query.scope import Scope
+from tallystick.retention.purge import Purger
 from tallystick.store import rebuild
 from tallystick.store.events import EventStore
 from tallystick.store.schema import CREATE_SETTINGS, REBUILD, STORE_VERSION, create_table
@@ -20,6 +23,7 @@ from tests.ingest.rebuild_driver import (
     rebuilder,
     run,
 )  # fmt: skip
+from tests.retention.purge_driver import purge_with
 
 pytestmark = [pytest.mark.one_engine, pytest.mark.both_stores]
 COUNT = 60
@@ -98,6 +102,24 @@ def test_the_old_table_is_not_dropped_while_the_new_one_lacks_its_events(spine: 
     with pytest.raises(Unavailable, match="6 events that the event store lacks are in its table events_rebuild"):
         run(spine)
     assert rows_of(spine, REBUILD, scope) == list(range(COUNT))
+
+
+def test_a_purge_between_the_exchange_and_the_end_is_taken_for_no_loss(spine: Spine, monkeypatch) -> None:
+    monkeypatch.setattr(rebuild, "holds_deleted_bytes", lambda _store, _since: False)
+    scope = spine.organization(days=30)
+    long_ago = rfc3339(clock.now_us() - 31 * DAY_US)
+    spine.record(scope, *[{"action": "user.login", "timestamp": long_ago}] * 20, *[{"action": "user.login"}] * 20)
+    spine.ship()
+    ask(spine)
+    worker = rebuilder(spine)
+    while spine.store.version().copy == 0:
+        worker.step()
+    purge_with(spine, Purger(spine.database, spine.store))
+    expected = spine.indexes(scope.org_id)
+    assert not set(expected) & set(range(1, 21))
+    run(spine, worker)
+    assert rebuild.copy_version(spine.store) is None
+    assert spine.indexes(scope.org_id) == expected
 
 
 def test_a_copy_is_not_dropped_where_the_table_was_lost_and_made_anew(spine: Spine) -> None:
