@@ -194,3 +194,15 @@ def test_small_organizations_with_doubled_rows_are_copied_once(spine: Spine) -> 
     run(spine)
     for scope in scopes:
         assert spine.indexes(scope.org_id) == [0, 1, 2]
+
+
+def test_small_organizations_with_the_same_ids_keep_their_own_events(spine: Spine) -> None:
+    scope, other = organization(spine, "acme", 4), spine.organization("globex")
+    spine.ship()
+    of_other = f"toUUID('{other.org_id}')"
+    spine.store.change(f"DELETE FROM events WHERE org_id = {of_other}")
+    spine.store.change(f"INSERT INTO events SELECT * REPLACE ({of_other} AS org_id) FROM events WHERE seq < 3")
+    ask(spine)
+    run(spine)
+    assert spine.indexes(scope.org_id) == [0, 1, 2, 3]
+    assert spine.indexes(other.org_id) == [0, 1, 2]

@@ -197,19 +197,21 @@ def copy_pieces(store: EventStore, pieces: Sequence[Piece]) -> int:
 def _new_rows(store: EventStore, pieces: Sequence[Piece]) -> Iterator[dict[UUID, dict[bytes, int]]]:
     """Of the organizations of which the copy has no row yet, and the table none twice: the index of each event's id.
 
-    As many at once as MOST_BYTES allows; an organization with more is left out.
+    As many at once as MOST_BYTES allows; one with more is left out, and one whose ids another has too.
     """
     window = _window(pieces[0], [piece.org_id for piece in pieces])
     begun = {row[0] for row in store.rows(f"SELECT DISTINCT org_id FROM {COPY} WHERE {_RANGES}", window)}
     statement = f"SELECT org_id, seq, id, {_SIZE} FROM {TABLE} WHERE {_RANGES} ORDER BY org_id"
     together: dict[UUID, dict[bytes, int]] = {}
-    size = 0
+    size, seen = 0, set[bytes]()
     for org_id, group in groupby(store.rows(statement, window), itemgetter(0)):
         rows = list(group)
         of_all = sum(row[3] for row in rows)
         numbered = {row[2].bytes: row[1] for row in rows}
-        if org_id in begun or of_all > MOST_BYTES or len(set(numbered.values())) < len(rows):
+        is_plain = len(numbered) == len(rows) == len(set(numbered.values())) and seen.isdisjoint(numbered)
+        if org_id in begun or of_all > MOST_BYTES or not is_plain:
             continue
+        seen |= numbered.keys()
         if size + of_all > MOST_BYTES:
             yield together
             together, size = {}, 0
