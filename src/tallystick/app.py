@@ -91,7 +91,7 @@ from tallystick.web.error_pages import show_error, wants_page
 from tallystick.web.routes import WEB
 from tallystick.work import leases
 from tallystick.work.background import Worker, stop_workers
-from tallystick.work.disk_space import DiskSpace
+from tallystick.work.disk_space import DiskSpace, recording_disk, store_disk
 from tallystick.work.request_pools import RequestPools
 
 logger = structlog.get_logger(__name__)
@@ -152,8 +152,8 @@ def build(settings: Settings) -> Services:
     """Build the services from the settings; nothing is opened, nothing runs yet."""
     connections = Connections(settings)
     database, store, recording = connections.background, connections.background_store, connections.recording
-    disk = DiskSpace(settings.data_dir, settings.least_free_mb << 20)
-    pool, shipper = Pool(), _shipper(settings, connections, disk)
+    disk, whole_disk = recording_disk(settings), store_disk(settings)
+    pool, shipper = Pool(), _shipper(settings, connections, whole_disk)
     sequencer = Sequencer(recording, pool, redacted_keys=settings.redacted_keys)
     pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
     recorder = Recorder(recording, pool, sequencer, settings.redacted_keys, disk, partial(_find_held, pools, finder))
@@ -182,7 +182,7 @@ def build(settings: Settings) -> Services:
     workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store), *evaluators, *hub.workers]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
-    workers += _monitors(connections, pools, disk, (signer, shipper, sequencer, *workers))
+    workers += _monitors(connections, pools, whole_disk, (signer, shipper, sequencer, *workers))
     return Services(
         settings=settings,
         disk=disk,

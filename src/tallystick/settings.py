@@ -170,8 +170,9 @@ class Settings:
     metrics_token: str = _setting("", "Bearer token with which others can read `/metrics`.", read_secret, shown="none")
     least_free_mb: int = _setting(
         "1024",
-        "Megabytes that stay free on the disk of the data directory. Below that, new events are recorded but not "
-        "searchable, and exports, backups and archives wait; below a quarter of it, recording is refused.",
+        "Megabytes that stay free on the disks of the data directory, of SQLite and of the embedded event store. Below "
+        "that, new events are recorded but not searchable, and exports, backups and archives wait; below a quarter of "
+        "it, recording is refused, except where only the event store's disk is full.",
         read_whole_number(4, 1_000_000_000),
     )
     journal_tail_hours: int = _setting(

@@ -4,7 +4,8 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
@@ -60,7 +61,11 @@ measured_seconds = Gauge(
     "tallystick_measured_timestamp_seconds",
     "When the control database was last measured, in seconds since 1970", registry=registry,
 )  # fmt: skip
-disk_free_bytes = Gauge("tallystick_disk_free_bytes", "Free bytes on the disk of the data directory", registry=registry)
+disk_free_bytes = Gauge(
+    "tallystick_disk_free_bytes",
+    "Free bytes on the disk of the data directory, of SQLite or of the embedded event store: the least of them",
+    registry=registry,
+)
 disk_least_free_bytes = Gauge(
     "tallystick_disk_least_free_bytes", "Free bytes below which only recording goes on, as set", registry=registry
 )
@@ -198,9 +203,27 @@ def metrics_text() -> bytes:
     return generate_latest(registry)
 
 
+class LogStream:
+    """A text stream for log lines. A line that cannot be written, such as to a full disk, is lost and stops no work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write the text if that is possible."""
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush the stream if that is possible."""
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def configure_logging(level: str = "info") -> None:
     """Send the logs of structlog and of the standard library as JSON lines to standard error, from `level` up."""
     number = logging.getLevelNamesMapping()[level.upper()]
+    stream = cast("TextIO", LogStream(sys.stderr))
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -211,10 +234,10 @@ def configure_logging(level: str = "info") -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(serializer=_json)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],

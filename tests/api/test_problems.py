@@ -77,6 +77,12 @@ def test_a_store_that_is_being_rebuilt_is_a_reason_to_ask_again_later():
     assert int(answer.headers["retry-after"]) > 0
 
 
+def full_disk(text: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -85,6 +91,7 @@ def test_a_store_that_is_being_rebuilt_is_a_reason_to_ask_again_later():
         (StoreTimeout(SECRET), "query_timeout"),
         (OperationalError("SELECT 1", {}, sqlite3.OperationalError(SECRET)), "database_down"),
         (NoConnection(SECRET), "database_down"),
+        (OperationalError("INSERT", {}, full_disk(SECRET)), "disk_full"),
         (Unavailable("Full. Come back.", code="overloaded", retry_after=7), "overloaded"),
     ],
 )

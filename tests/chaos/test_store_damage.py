@@ -16,13 +16,13 @@ import pytest
 from tallystick.access import organizations
 from tallystick.database.engine import Database
 from tallystick.journal import tail
+from tests.fixtures.recording_load import MINUTE, ask_doctor, follow_doctor, read_trail
 from tests.fixtures.servers import Server, Starter
 from tests.fixtures.sizes import size
 from tests.fixtures.waiting import wait_until
 
 ROUNDS = size(1, 10)
 BATCHES, BATCH = 4, size(50, 400)
-MINUTE = 60
 
 
 def parts(store: Path) -> list[Path]:
@@ -99,39 +99,6 @@ class Installation:
         tail.remove(database, org_id, sorted(self.acknowledged), lambda _connection: False)
         database.close()
 
-    def found_and_missing(self) -> tuple[set[int], set[int]]:
-        """The indexes of all events that searches find, and those that answers name as missing.
-
-        Raises HTTPStatusError if the store does not answer.
-        """
-        found, missing = set(), set()
-        asked: dict[str, str | int] = {
-            "limit": 1000, "count": "none", "order": "recorded", "after": -1, "allow_missing": "true"
-        }  # fmt: skip
-        with self.server.client(self.key) as client:
-            while True:
-                page = client.get("/v1/audit-logs", params=asked).raise_for_status().json()
-                found |= {one["index"] for one in page["data"]}
-                missing |= {index for first, last in page.get("missing", []) for index in range(first, last + 1)}
-                if page["next_cursor"] is None:
-                    return found, missing
-                asked = asked | {"cursor": page["next_cursor"]}
-
-    def doctor(self) -> str:
-        """What it says; its exit status tells whether all is well."""
-        done = self.server.command("doctor", check=False)
-        return done.stdout + done.stderr
-
-    def follow_doctor(self) -> None:
-        """Run the command that it names."""
-        said = self.doctor()
-        if "store check --set-aside" in said:
-            self.server.stop()
-            self.server.command("store", "check", "--set-aside")
-            self.server.start()
-        elif "store adopt" in said:
-            self.server.command("store", "adopt")
-
 
 @pytest.fixture(scope="module")
 def installation(start_server: Starter) -> Iterator[Installation]:
@@ -158,10 +125,10 @@ def test_a_server_whose_engine_refuses_the_table_records_and_names_the_part_and_
         assert (answer.status_code, answer.json()["code"]) == (503, "store_damaged")
         ready = client.get("/readyz")
         assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
-    wait_until(lambda: part.name in installation.doctor(), MINUTE)
-    assert "store check --set-aside" in installation.doctor()
+    wait_until(lambda: part.name in ask_doctor(server), MINUTE)
+    assert "store check --set-aside" in ask_doctor(server)
     server.wait_for_output(re.escape(part.name))
-    installation.follow_doctor()
+    follow_doctor(server)
     assert_all_known(installation, installation.record())
 
 
@@ -187,13 +154,14 @@ def assert_all_known(installation: Installation, kept: set[int]) -> None:
     found, missing = set[int](), set[int]()
     while time.monotonic() < last:
         with suppress(httpx.HTTPStatusError):
-            found, missing = installation.found_and_missing()
+            events, missing = read_trail(installation.server, installation.key)
+            found = {one["index"] for one in events}
             assert installation.acknowledged <= found | missing, "events are gone, and nothing says so"
             if kept <= found and not found & missing:
                 break
-        installation.follow_doctor()
+        follow_doctor(installation.server)
         time.sleep(0.5)
     assert kept <= found
     assert not found & missing
     if missing:
-        assert "missing events" in installation.doctor()
+        assert "missing events" in ask_doctor(installation.server)

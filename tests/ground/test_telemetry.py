@@ -1,7 +1,10 @@
 """Log lines are JSON without secrets, and metrics have one registry."""
 
+import errno
 import json
 import logging
+import os
+import sys
 
 import pytest
 import structlog
@@ -75,3 +78,23 @@ def test_metrics_are_served_in_the_text_format_with_help():
     text = telemetry.metrics_text().decode()
     assert "# HELP tallystick_events_recorded_total Events committed" in text
     assert "process_resident_memory_bytes" in text
+
+
+class FullDisk:
+    """A file on a disk without space."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_line_that_cannot_be_written_raises_no_error_where_it_was_logged(monkeypatch, lines):
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", FullDisk())
+        telemetry.configure_logging("info")
+        structlog.get_logger().warning("disk_full")
+        logging.getLogger("foreign").warning("disk_full")
+    (line,) = lines(lambda log: log.info("goes on"))
+    assert line["event"] == "goes on"

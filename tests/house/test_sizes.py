@@ -64,6 +64,7 @@ CODE_LINES = {
     "a table of events with broken data parts, refused and named (store, cli, integrity)": 188,
     "late writes undone, doubled events, a PostgreSQL that hangs, gaps named in streams, lost signing keys": 560,
     "rebuilds of thousands of small organizations, and that drop nothing that is missing (store, ingest)": 200,
+    "full disks, and rows that a server stored otherwise (work, store, ingest, database, telemetry, doctor)": 143,
 }
 
 

@@ -43,7 +43,7 @@ def ship_in_the_end(spine: Spine) -> None:
     raise AssertionError("shipping does not end")
 
 
-@pytest.mark.parametrize("kind", ["no_answer", "lie", "error"])
+@pytest.mark.parametrize("kind", ["no_answer", "lie", "error", "part", "flip", "double"])
 def test_a_shipment_is_stored_once_whatever_the_server_says_of_it(
     sqlite_spine: Spine, clickhouse_server: ClickHouseServer, kind: str
 ) -> None:
@@ -52,6 +52,8 @@ def test_a_shipment_is_stored_once_whatever_the_server_says_of_it(
     clickhouse_server.fail(kind, "INSERT INTO events")
     ship_in_the_end(sqlite_spine)
     assert sqlite_spine.indexes(scope.org_id) == list(range(51))
+    altered = sqlite_spine.store.rows("SELECT count() FROM events WHERE NOT isValidJSON(what)", {})
+    assert altered[0][0] == 0
 
 
 def test_an_answer_that_is_cut_is_an_error_and_the_next_one_is_right(

@@ -115,7 +115,7 @@ CODES: dict[str, tuple[int, str]] = {
     "internal": (500, "An unexpected failure; with `request_id`, the operator can find it in the server's log."),
     "overloaded": (503, "More events arrive than can be recorded. Nothing was recorded; send the request again later."),
     "stopping": (503, "The server is stopping. Nothing was recorded; send the request again."),
-    "disk_full": (503, "The server's disk is full. Nothing was recorded."),
+    "disk_full": (503, "The server's disk is full. Nothing was recorded or changed."),
     "log_frozen": (503, "The organization's log is inconsistent: nothing is recorded until an operator decides."),
     "log_damaged": (503, "The stored log is inconsistent: it is stopped until an operator decides."),
     "no_checkpoint": (503, "No checkpoint covers this yet; try again."),

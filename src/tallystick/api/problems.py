@@ -11,7 +11,7 @@ from litestar.types import ExceptionHandlersMap
 from sqlalchemy.exc import DatabaseError
 
 from tallystick.api.answers import encode, encoded_answer
-from tallystick.database.damage import is_damage, log_damage
+from tallystick.database.damage import DISK_FULL, is_damage, is_full_disk, log_damage
 from tallystick.database.postgresql import is_outage
 from tallystick.errors import Damaged, TallystickError, Unavailable
 from tallystick.store.errors import StoreDamaged, StoreError, StoreTimeout, StoreUpgrading
@@ -38,6 +38,9 @@ def problem(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
             "The control database is damaged. Trying again does not help: the operator has to restore it.",
             code="database_damaged",
         )
+    elif is_full_disk(error):
+        logger.error("control_database_disk_full", path=_template(request))
+        error = Unavailable(DISK_FULL, code="disk_full", retry_after=30)
     elif is_outage(error):
         logger.error("control_database_failed", path=_template(request), error=str(error)[:500])
         error = Unavailable(

@@ -75,13 +75,17 @@ def create_backup(
     unfinished = directory.with_name(directory.name + UNFINISHED)
     with deletions_paused(database, backup_id):
         _remove_unfinished(unfinished)
-        unfinished.mkdir(mode=0o700, parents=True)
-        disk = DiskSpace(unfinished, least_free_bytes)
-        watch = CopyWatch(progress, lambda: disk.check(f"the disk of {directory}"))
-        manifest = copy_databases(database, store, unfinished, backup_id, watch)
-        write_manifest(unfinished, manifest)
-        unfinished.rename(directory)
-        sync_folder(directory.parent)
+        try:
+            unfinished.mkdir(mode=0o700, parents=True)
+            disk = DiskSpace(unfinished, least_free_bytes)
+            watch = CopyWatch(progress, lambda: disk.check(f"the disk of {directory}"))
+            manifest = copy_databases(database, store, unfinished, backup_id, watch)
+            write_manifest(unfinished, manifest)
+            unfinished.rename(directory)
+            sync_folder(directory.parent)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)  # it would go on filling the disk under a name of its own
+            raise
     return manifest
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import structlog
 
-from tallystick.backup.restore import local_paths
 from tallystick.settings import Settings
+from tallystick.work.disk_space import local_paths
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -42,6 +42,7 @@ from tallystick.settings import Settings
 from tallystick.store import transfer as rows
 from tallystick.store.events import EventStore
 from tallystick.store.schema import STORE_VERSION
+from tallystick.work.disk_space import local_paths
 
 MARKER_FILE = "restore.json"
 RESTORED = "restored"
@@ -221,13 +222,6 @@ def _store_content(settings: Settings) -> str | None:
         return "The event store already contains events." if rows.count(store) else None
     finally:
         store.close()
-
-
-def local_paths(settings: Settings) -> tuple[Path | None, Path | None]:
-    """The SQLite file and the folder of the embedded event store; None for one on a server."""
-    url, events = make_url(settings.database_url), urlsplit(settings.events_url)
-    file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
-    return file, Path(unquote(events.path)) if events.scheme == "chdb" else None
 
 
 def _database_urls(settings: Settings) -> str:

@@ -43,7 +43,7 @@ from tallystick.journal.missing_ranges import RESTORE_COMMAND, IndexRange, forma
 from tallystick.settings import Settings
 from tallystick.store.events import EventStore
 from tallystick.store.read_back import active_parts, broken_parts, detach_part
-from tallystick.work.disk_space import DiskSpace
+from tallystick.work.disk_space import store_disk
 
 SERVER_ADVICE = (
     "On its machine, create the empty file flags/force_restore_data in ClickHouse's data directory, writable for "
@@ -262,7 +262,7 @@ def _rebuild_here(database: Database, settings: Settings, rebuild_id: UUID, prog
         identity = StoreIdentity(database, events, settings.data_dir, expected_events)
         if identity.check() is None:
             raise CommandFailed(f"{OTHER_STORE} {OTHER_STORE_ADVICE}")
-        shipper = Shipper(database, events, identity, disk=DiskSpace(settings.data_dir, settings.least_free_mb << 20))
+        shipper = Shipper(database, events, identity, disk=store_disk(settings))
         worker = new_rebuilder(shipper, events.with_readers(1, any_version=True))
         try:
             while (row := _tell(database, rebuild_id, progress)).state != DONE:

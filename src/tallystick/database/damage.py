@@ -1,4 +1,4 @@
-"""Damage of a SQLite control database, as an error that says what to do."""
+"""Damage and lack of space of the control database, as errors that say what to do."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from sqlalchemy.exc import DatabaseError
 from tallystick.errors import SettingsError
 
 logger = structlog.get_logger(__name__)
+DISK_FULL = "The disk of the control database is full: nothing was written. The operator must free up space."
+_DISK_FULL_STATE = "53100"  # of PostgreSQL
 CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 RESTORE = (
     "Stop the server, leave the file as it is, and bring everything back: from continuous copies "
@@ -22,6 +24,13 @@ RESTORE = (
 def is_damage(error: DatabaseError) -> bool:
     """Whether SQLite says that the file is damaged, truncated, or no database."""
     return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in CODES
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether a statement failed because the disk of the control database is full."""
+    original = getattr(error, "orig", None)
+    code = getattr(original, "sqlite_errorcode", 0) & 0xFF
+    return code == sqlite3.SQLITE_FULL or getattr(original, "sqlstate", None) == _DISK_FULL_STATE
 
 
 def log_damage(error: DatabaseError) -> None:

@@ -39,7 +39,7 @@ from tallystick.settings import Settings
 from tallystick.store import erasing, transfer
 from tallystick.store.errors import StoreError, TableRefused
 from tallystick.store.events import EventStore
-from tallystick.work.disk_space import DiskSpace
+from tallystick.work.disk_space import recording_disk, store_disk
 
 TIMEOUT_SECONDS = 5
 SHOWN_PEERS = 3
@@ -76,14 +76,22 @@ def check_data_directory(settings: Settings) -> Iterator[CheckResult]:
         refuse_interrupted(place)
     except SettingsError as half:
         yield problem("restore", half.detail, "Run the restore again.")
-    disk = DiskSpace(place, settings.least_free_mb << 20)
-    free = disk.free()
-    words = f"{free / 1e9:,.1f} GB are free."
+    yield from _check_disks(settings)
+
+
+def _check_disks(settings: Settings) -> Iterator[CheckResult]:
+    """Checks the space on the disks of the data directory, the control database and the embedded event store."""
+    disk, whole = recording_disk(settings), store_disk(settings)
+    free = whole.free()
+    words = f"{free / 1e9:,.1f} GB are free on the disk of {whole.fullest}."
     if not disk.may_record():
         yield problem("disk", words, "Recording is refused until there is more space. Free some up.")
     elif not disk.may_work():
         advice = f"Below {disk.least_for_recording / 1e9:,.1f} GB recording is refused. Free up space."
         yield warning("disk", f"{words} New events are not searchable, and exports, backups and archives wait.", advice)
+    elif not whole.may_work():
+        advice = "Free up space there. Events are recorded into the journal meanwhile."
+        yield warning("disk", f"{words} New events are not searchable.", advice)
     else:
         yield fine("disk", words)
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tallystick import clock, telemetry
 from tallystick.access import organizations
+from tallystick.database.damage import DISK_FULL, is_full_disk
 from tallystick.database.engine import Database
 from tallystick.database.postgresql import is_cut_off
 from tallystick.errors import TallystickError, Unavailable
@@ -116,7 +117,7 @@ class Sequencer:
         except SQLAlchemyError as error:
             logger.error("database_failed", error=str(error))
             self._has_failed = True
-            self._settle([(submission, _database_down()) for submission in submissions])
+            self._settle([(submission, _database_down(error)) for submission in submissions])
             return
         # SQLite has one writer and one disk flush for all; PostgreSQL orders by the row lock of each log.
         together = [works] if self._database.is_sqlite else [[work] for work in works]
@@ -186,7 +187,7 @@ class Sequencer:
         """Answer submissions that were not committed, and freeze a log that contradicts itself."""
         self._has_failed = True
         logger.error("commit_failed", error=repr(error), exc_info=not isinstance(error, SQLAlchemyError))
-        answer: TallystickError = _database_down()
+        answer: TallystickError = _database_down(error)
         if isinstance(error, ledger_log.LedgerDamaged):
             answer = error
             with self._database.write() as connection:
@@ -234,7 +235,9 @@ def _resolve(outcomes: Sequence[tuple[Submission, Outcome]]) -> None:
             submission.future.set_result(outcome)
 
 
-def _database_down() -> Unavailable:
+def _database_down(error: Exception | None = None) -> Unavailable:
+    if error is not None and is_full_disk(error):
+        return Unavailable(DISK_FULL, code="disk_full", retry_after=30)
     return Unavailable(
         "Writing to the control database failed, and nothing was recorded. Try again.", code="database_down"
     )

@@ -63,7 +63,7 @@ class _Searched(NamedTuple):
     """What was known when an organization was searched, and when to search again in any case (µs since 1970)."""
 
     balance: StoreBalance
-    was_right_store: bool
+    might_change_store: bool
     missing: int
     again_at: int | None
 
@@ -115,19 +115,19 @@ class MissingEvents(Background):
         return False
 
     def _search(self, org_id: UUID, balance: StoreBalance, now: int) -> None:
-        is_right = self._is_right_store()  # another store gets nothing, and loses nothing
-        if balance.doubled and is_right:
+        may_change = self._may_change_store()  # nothing of another store is changed, nor of one on a full disk
+        if balance.doubled and may_change:
             remove_doubled(self._store, org_id, balance.end)
         gaps = find_and_save(self._database, self._store, org_id, by="event_store_check")
         deficit = sum(gap.events for gap in gaps)
-        if deficit > balance.deficit and is_right:  # there are events as well that should not be there
+        if deficit > balance.deficit and may_change:  # there are events as well that should not be there
             remove_purged(self._database, self._store, org_id, 0, balance.end)
-        if gaps and is_right and restore_from_tail(self._database, self._store, org_id, gaps):
+        if gaps and may_change and restore_from_tail(self._database, self._store, org_id, gaps):
             gaps = find_and_save(self._database, self._store, org_id, by="event_store_check")
         missing = sum(gap.events for gap in gaps)
         is_explained = missing == balance.deficit and not balance.doubled
         again_at = None if is_explained else now + UNEXPLAINED_SECONDS * SECOND_US
-        self._searched[org_id] = _Searched(balance, is_right, missing, again_at)
+        self._searched[org_id] = _Searched(balance, may_change, missing, again_at)
 
     def _is_due(self, org_id: UUID, balance: StoreBalance, missing: int, now: int) -> bool:
         """Whether anything differs from the last search; `missing`: how many events are known to be missing."""
@@ -137,12 +137,12 @@ class MissingEvents(Background):
         has_changed = (balance.deficit, balance.doubled) != (seen.deficit, seen.doubled) or missing != before.missing
         return (
             has_changed
-            or before.was_right_store != self._is_right_store()
+            or before.might_change_store != self._may_change_store()
             or (before.again_at is not None and now >= before.again_at)
         )
 
-    def _is_right_store(self) -> bool:
-        return not self._store.guard.refusal
+    def _may_change_store(self) -> bool:
+        return not self._store.guard.refusal and self._store.guard.has_space()
 
     def _balances(self) -> dict[UUID, StoreBalance]:
         """The balance of each organization below its `stored_end`."""

@@ -16,7 +16,8 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from tallystick.durable import replace_file
-from tallystick.store.errors import TableRefused, is_refusal
+from tallystick.store.errors import StoreError, TableRefused, is_refusal
+from tallystick.store.unwritten_files import set_unwritten_aside
 
 Connect = Callable[[Mapping[str, Any]], Client]
 """Makes a client of the engine; the options are those of the engine, beside the usual ones."""
@@ -60,7 +61,11 @@ class EmbeddedEngine:
             _attach(place, connect, {}).close()
 
     def _start(self, place: Path, connect: Connect) -> Client:
-        _prepare(place, NONE)
+        try:
+            set_unwritten_aside(place)
+            _prepare(place, NONE)
+        except OSError as error:
+            raise StoreError(f"the embedded engine cannot be started: {error}") from error
         try:
             return _attach(place, connect, {})
         except ClickHouseError as error:

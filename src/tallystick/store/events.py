@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple, cast
@@ -16,7 +16,7 @@ from tallystick.events.record import StoredEvent
 from tallystick.store.clients import Bounds, Clients
 from tallystick.store.errors import StoreError, StoreTimeout, StoreUpgrading, TableRefused
 from tallystick.store.rows import Group, arrow_stream, table_of
-from tallystick.store.schema import COLUMNS, CREATE_EVENTS, CREATE_SETTINGS, REFUSE_BROKEN_PARTS, TABLE_SETTINGS_SQL
+from tallystick.store.schema import COLUMNS, CREATE_SETTINGS, CREATED, SETTINGS_WANTED
 from tallystick.store.silence import Silence
 from tallystick.store.versions import TableVersion, version_of
 
@@ -24,18 +24,6 @@ _READ = (
     "SELECT seq, UUIDToNum(id), toUnixTimestamp64Micro(received_at), toUnixTimestamp64Micro(occurred_at), "
     "what, target, who, details, seed, remains FROM events WHERE {where} {tail}"
 )
-CREATE_IDENTITY = "CREATE TABLE IF NOT EXISTS store_identity (id UUID) ENGINE = MergeTree ORDER BY id"
-# A power cut must not take the store's id: without it the store is taken for another one.
-SYNCED_INSERTS = "fsync_after_insert = 1, fsync_part_directory = 1"
-CREATE_PROBE = """CREATE TABLE IF NOT EXISTS store_probe (at DateTime64(6,'UTC')) ENGINE = MergeTree ORDER BY at
-TTL toDateTime(at) + INTERVAL 1 DAY"""
-# Which parts of which events an erasure under way takes: one statement then changes them all.
-CREATE_ERASING = """CREATE TABLE IF NOT EXISTS store_erasing (org_id UUID, seq UInt64, parts UInt8)
-ENGINE = MergeTree ORDER BY (org_id, seq)"""
-# Up to which index of each log the records of erasures are known to be carried out in this store.
-CREATE_REPLAYED = """CREATE TABLE IF NOT EXISTS store_replayed (org_id UUID, through UInt64)
-ENGINE = MergeTree ORDER BY org_id"""
-
 Parameters = dict[str, Any]
 LEAST_SECONDS = 0.01
 LEAST_VERSION = (26, 9)  # of a ClickHouse server: that of the embedded engine, which all tests run with
@@ -63,12 +51,15 @@ NOTHING = Holding(0, 0, -1)
 class StoreGuard:
     """Refuses to change events while `refusal` has a reason: the store is not the one that this installation uses.
 
+    `has_space`: whether the disk of an embedded store has space. On a full one, the engine reports success for a table
+    definition and for a change of rows that it wrote to empty files, with which it does not start again.
     `is_usable`: whether the present statements work with the table; if not, nothing is read or changed until it is
     rebuilt, which a server asks anew once a second: another one may have done it.
     """
 
     def __init__(self) -> None:
         self.refusal = ""
+        self.has_space: Callable[[], bool] = lambda: True
         self.is_usable = True
         self.asked_at = 0.0
 
@@ -76,6 +67,12 @@ class StoreGuard:
         """Raise StoreError if events must not be changed."""
         if self.refusal:
             raise StoreError(self.refusal)
+        self.check_space()
+
+    def check_space(self) -> None:
+        """Raise StoreError if the disk has too little space for anything that the engine writes."""
+        if not self.has_space():
+            raise StoreError("the disk of the event store has too little free space")
 
 
 class EventStore:
@@ -119,18 +116,35 @@ class EventStore:
         """
         with self._writers.borrow() as client:
             _check_version(client.server_version or "")
-            for statement in (CREATE_EVENTS, CREATE_IDENTITY, CREATE_PROBE, CREATE_ERASING, CREATE_REPLAYED):
-                client.command(statement, settings=CREATE_SETTINGS)
-            _add_columns(client)
+            there = _settings_by_table(client)
+            for table, statement in CREATED.items():
+                if table not in there:
+                    self.guard.check_space()
+                    client.command(statement, settings=CREATE_SETTINGS)
+            self._add_columns(client)
             made = _read_version(client)
             # An earlier version made the table with other settings; those that can change are right at once.
-            client.command(f"ALTER TABLE events MODIFY SETTING {TABLE_SETTINGS_SQL}")
-            client.command(REFUSE_BROKEN_PARTS)
-            client.command(f"ALTER TABLE store_identity MODIFY SETTING {SYNCED_INSERTS}")
+            for table, change in SETTINGS_WANTED:
+                if not set(change.partition(" SETTING ")[2].split(", ")) <= _settings_by_table(client)[table]:
+                    self.guard.check_space()
+                    client.command(change)
             self.guard.is_usable = made.is_usable
             client.command(
                 "INSERT INTO store_identity SELECT generateUUIDv4() WHERE (SELECT count() FROM store_identity) = 0"
             )
+
+    def _add_columns(self, client: Client) -> None:
+        """Add the columns that a table of a usable older version lacks; its rows have what each default computes.
+
+        `remains` is added to any: a table from before the first erasures lacks it, and it is right as it comes.
+        """
+        there = _columns(client)
+        comment = client.query(f"SELECT comment FROM system.tables WHERE {_IS_EVENTS_TABLE.format('name')}").result_rows
+        is_usable = version_of(comment[0][0], there | {"remains"}).is_usable
+        for name, kind in COLUMNS:
+            if name not in there and (is_usable or name == "remains"):
+                self.guard.check_space()
+                client.command(f"ALTER TABLE events ADD COLUMN IF NOT EXISTS {name} {kind}")
 
     def check_version(self) -> None:
         """Raise SettingsError if the server is too old."""
@@ -371,17 +385,11 @@ def _columns(client: Client) -> set[str]:
     return {row[0] for row in rows}
 
 
-def _add_columns(client: Client) -> None:
-    """Add the columns that a table of a usable older version lacks; its rows have what each column's default computes.
-
-    `remains` is added to any: a table from before the first erasures lacks it, and it is right as it comes.
-    """
-    there = _columns(client)
-    comment = client.query(f"SELECT comment FROM system.tables WHERE {_IS_EVENTS_TABLE.format('name')}").result_rows
-    is_usable = version_of(comment[0][0], there | {"remains"}).is_usable
-    for name, kind in COLUMNS:
-        if name not in there and (is_usable or name == "remains"):
-            client.command(f"ALTER TABLE events ADD COLUMN IF NOT EXISTS {name} {kind}")
+def _settings_by_table(client: Client) -> dict[str, set[str]]:
+    """The settings of each table, as `name = value`."""
+    statement = "SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()"
+    rows = client.query(statement).result_rows
+    return {name: set(engine.partition(" SETTINGS ")[2].split(", ")) for name, engine in rows}
 
 
 def _blocks(client: Client, statement: str, parameters: Parameters) -> Any:

@@ -108,3 +108,23 @@ COMMENT 'tallystick store version {STORE_VERSION}, copy {copy}'
 
 REBUILD = "events_rebuild"  # the table that a rebuild makes
 CREATE_EVENTS = create_table("events", 0)
+CREATE_IDENTITY = "CREATE TABLE IF NOT EXISTS store_identity (id UUID) ENGINE = MergeTree ORDER BY id"
+# A power cut must not take the store's id: without it the store is taken for another one.
+SYNCED_INSERTS = "fsync_after_insert = 1, fsync_part_directory = 1"
+CREATE_PROBE = """CREATE TABLE IF NOT EXISTS store_probe (at DateTime64(6,'UTC')) ENGINE = MergeTree ORDER BY at
+TTL toDateTime(at) + INTERVAL 1 DAY"""
+# Which parts of which events an erasure under way takes: one statement then changes them all.
+CREATE_ERASING = """CREATE TABLE IF NOT EXISTS store_erasing (org_id UUID, seq UInt64, parts UInt8)
+ENGINE = MergeTree ORDER BY (org_id, seq)"""
+# Up to which index of each log the records of erasures are known to be carried out in this store.
+CREATE_REPLAYED = """CREATE TABLE IF NOT EXISTS store_replayed (org_id UUID, through UInt64)
+ENGINE = MergeTree ORDER BY org_id"""
+CREATED = {
+    "events": CREATE_EVENTS, "store_identity": CREATE_IDENTITY, "store_probe": CREATE_PROBE,
+    "store_erasing": CREATE_ERASING, "store_replayed": CREATE_REPLAYED,
+}  # fmt: skip
+SETTINGS_WANTED = (
+    ("events", f"ALTER TABLE events MODIFY SETTING {TABLE_SETTINGS_SQL}"),
+    ("events", REFUSE_BROKEN_PARTS),
+    ("store_identity", f"ALTER TABLE store_identity MODIFY SETTING {SYNCED_INSERTS}"),
+)

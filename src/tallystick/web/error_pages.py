@@ -7,7 +7,7 @@ from litestar import Response
 from litestar.exceptions import HTTPException
 from sqlalchemy.exc import DatabaseError
 
-from tallystick.database.damage import is_damage, log_damage
+from tallystick.database.damage import DISK_FULL, is_damage, is_full_disk, log_damage
 from tallystick.database.postgresql import is_outage
 from tallystick.errors import TallystickError
 from tallystick.store.errors import StoreDamaged, StoreError, StoreUpgrading
@@ -93,6 +93,9 @@ def _status_and_detail(problem: Exception) -> tuple[int, str]:
     if isinstance(problem, DatabaseError) and is_damage(problem):
         log_damage(problem)
         return 503, DATABASE_DAMAGED
+    if is_full_disk(problem):
+        logger.error("control_database_disk_full")
+        return 503, DISK_FULL
     if is_outage(problem):
         logger.error("control_database_failed", error=str(problem)[:500])
         return 503, DATABASE_DOWN
