@@ -36,7 +36,8 @@ from tallystick.compliance.reminder import ReminderWorker
 from tallystick.compliance.report_builder import ReportBuilder
 from tallystick.compliance.reports import EVIDENCE, REPORT
 from tallystick.connections import Connections
-from tallystick.copies.copier import copies_kept_us, new_copier
+from tallystick.copies.copier import Copier, new_copier
+from tallystick.copies.place_writer import refuse_lost_data
 from tallystick.data_access.recorder import DataAccessRecorder
 from tallystick.database.damage import damage_named
 from tallystick.database.engine import Database
@@ -161,7 +162,8 @@ def build(settings: Settings) -> Services:
     prover = Prover(connections.requests, signer)
     exporter = _exporter(settings, database, store, prover, recorder, disk)
     missing_events, archive = MissingEvents(database, store), _archive(settings, database, store, prover, disk)
-    checker, eraser = Checker(database, store), _eraser(settings, database, store, archive)
+    copier = new_copier(settings, database, store, disk)
+    checker, eraser = Checker(database, store), _eraser(settings, database, store, archive, copier)
     for_operator = operator_workers(database, store, connections.store_identity, settings)
     purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
     destination_context, own_actions = _destination_context(settings), recorder.own_actions_waiting
@@ -178,7 +180,7 @@ def build(settings: Settings) -> Services:
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
     workers: list[Worker] = [data_access, purger, eraser, exporter, checker, missing_events, *for_operator, scheduler]
-    workers += [new_copier(settings, database, store, disk), new_rebuilder(shipper, connections.rebuild_store)]
+    workers += [copier, new_rebuilder(shipper, connections.rebuild_store)]
     workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store), *evaluators, *hub.workers]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
@@ -263,10 +265,9 @@ def _archive(
     return Archive(kept, settings.data_dir, database, store, prover, disk) if kept else None
 
 
-def _eraser(settings: Settings, database: Database, store: EventStore, archive: Archive | None) -> Eraser:
-    archive_eraser = ArchiveEraser(archive) if archive else None
-    places = personal_data(database, settings.data_dir)
-    return Eraser(database, store, settings.data_dir, places, archive_eraser, copies_kept_us(settings))
+def _eraser(settings: Settings, database: Database, store: EventStore, kept: Archive | None, copier: Copier) -> Eraser:
+    archive_eraser, places = ArchiveEraser(kept) if kept else None, personal_data(database, settings.data_dir)
+    return Eraser(database, store, settings.data_dir, places, archive_eraser, copier)
 
 
 def _destination_context(settings: Settings) -> DestinationContext:
@@ -299,7 +300,7 @@ async def running(services: Services) -> AsyncIterator[None]:
         refuse_interrupted(settings.data_dir)
         stack.callback(services.connections.close)
         stack.callback(services.finder.close)
-        refuse_lost_database(settings.database_url, settings.data_dir)
+        await database.run(refuse_lost_data, settings)
         with damage_named(settings.database_url):
             await database.run(_open, services)
         # A thread of its own: those of requests may all be busy.

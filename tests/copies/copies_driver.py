@@ -87,6 +87,13 @@ class Installation:
         spine = self.spine
         return Copier(spine.database, spine.store, self.storage, self.home, DiskSpace(self.home, 0), seconds=10, days=7)
 
+    def begin(self) -> Scope:
+        """An organization, which the first full copy has in its event store."""
+        scope = self.spine.organization("acme")
+        self.spine.ship()
+        self.copy()
+        return scope
+
     def copier_of(self, there: "Restored") -> Copier:
         """The copier of a restored server, which goes on in the same place once that of the lost one is silent."""
         disk = DiskSpace(self.home, 0)

@@ -39,9 +39,7 @@ def state_of(installation: Installation) -> progress.CopyState:
 def test_a_place_that_fails_holds_up_nothing_and_the_next_round_makes_up_for_it(sqlite_installation):
     installation = sqlite_installation
     spine = installation.spine
-    scope = spine.organization("acme")
-    spine.ship()
-    installation.copy()
+    scope = installation.begin()
     good = state_of(installation).copied_at
     installation.storage.fails = True
     for mark in ("a", "b"):
@@ -103,9 +101,7 @@ def test_a_nearly_full_disk_stops_the_copies_and_says_so(sqlite_installation, mo
 def test_a_full_copy_is_made_where_the_journal_lacks_what_was_recorded(sqlite_installation):
     installation = sqlite_installation
     spine = installation.spine
-    scope = spine.organization("acme")
-    spine.ship()
-    installation.copy()
+    scope = installation.begin()
     index = spine.record(scope, *events("a", "b")).events[0].index
     spine.ship()
     spine.forget_tail(scope, [index])

@@ -1,15 +1,20 @@
 """Copies that are damaged, left over, or of another time, and what they must not hold up."""
 
 import io
+import zipfile
 
 import pytest
+import zstandard
 
 from tallystick import clock
-from tallystick.clock import DAY_US, HOUR_US
+from tallystick.clock import DAY_US, HOUR_US, rfc3339
+from tallystick.copies.batch_copies import decode_copies
 from tallystick.copies.generations import list_generations
+from tallystick.copies.snapshot import unpack_snapshot
 from tallystick.destinations.address_guard import TargetError
 from tallystick.errors import Conflict
 from tallystick.ingest.commit import commit
+from tallystick.journal.batches import decode_body
 from tallystick.ledger import log as ledger_log
 from tallystick.outbox import write as outbox
 from tallystick.retention import clock_guard
@@ -33,9 +38,7 @@ def damage(installation: Installation, key: str) -> None:
 def test_a_moment_before_a_damaged_file_can_be_restored(sqlite_installation, kind):
     installation = sqlite_installation
     spine = installation.spine
-    scope = spine.organization("acme")
-    spine.ship()
-    installation.copy()
+    scope = installation.begin()
     spine.record(scope, *events("a"))
     installation.copy()
     at = clock.now_us()
@@ -64,10 +67,7 @@ def test_a_file_of_another_name_holds_up_nothing(sqlite_installation, key):
 
 def test_what_a_failed_full_copy_left_goes_before_the_next_one(sqlite_installation):
     installation = sqlite_installation
-    spine = installation.spine
-    spine.organization("acme")
-    spine.ship()
-    installation.copy()
+    installation.begin()
     put = installation.storage.put
 
     def full(key, file):
@@ -153,9 +153,7 @@ def test_a_purge_stays_done_where_the_log_was_restarted_since(sqlite_installatio
 def test_events_of_an_organization_that_does_not_come_back_are_named(sqlite_installation):
     installation = sqlite_installation
     spine = installation.spine
-    spine.organization("acme")
-    spine.ship()
-    installation.copy()
+    installation.begin()
     later = spine.organization("later")
     spine.record(later, *events("a"))
     installation.copy()
@@ -196,3 +194,56 @@ def test_a_purge_under_the_new_name_of_a_log_counts_for_copies_under_its_old_nam
         assert there.done.result.missing == []
         assert there.done.deleted == recorded
         assert [event.index for event in there.trail(scope)][:2] == [0, recorded + 1]
+
+
+def huge_frame() -> bytes:
+    """A small frame that says that it holds a terabyte."""
+    header = b"\x28\xb5\x2f\xfd\xe0" + (1 << 40).to_bytes(8, "little")
+    return header + b"\x01\x00\x00"
+
+
+@pytest.mark.parametrize("decode", [lambda data: decode_copies(data, "key"), decode_body])
+def test_a_frame_that_says_it_is_huge_is_refused(decode):
+    with pytest.raises((Conflict, zstandard.ZstdError)):
+        decode(huge_frame())
+
+
+def test_a_snapshot_that_unpacks_to_more_than_it_has_bytes_is_refused(tmp_path):
+    path = tmp_path / "control.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("control/x", bytes(1 << 20))
+    with pytest.raises(Conflict, match=r"control\.zip cannot be read"):
+        unpack_snapshot(path, tmp_path / "snapshot")
+    assert not (tmp_path / "snapshot").exists()
+
+
+def test_a_file_of_a_full_copy_that_is_larger_than_its_manifest_says_is_not_downloaded(sqlite_installation):
+    installation = sqlite_installation
+    installation.spine.organization("acme")
+    installation.copy()
+    (key,) = installation.files("/organizations.ndjson.zst")
+    installation.storage.put(key, io.BytesIO(bytes(1 << 20)))
+    with pytest.raises(Conflict, match="larger than it can be"), installation.restored():
+        pass
+
+
+def test_own_events_that_differ_in_their_details_alone_are_told_apart(sqlite_installation):
+    installation = sqlite_installation
+    spine = installation.spine
+    scope = installation.begin()
+    one, other = (
+        {"action": "audit_log.test", "timestamp": rfc3339(DAY_US * 20_000), "metadata": {"number": number}}
+        for number in (1, 2)
+    )
+    with spine.database.write() as connection:
+        for event in (one, other, one):
+            outbox.write(connection, scope.org_id, event, now=clock.now_us())
+    installation.copy(snapshot=True)  # with all three in the outbox
+    with spine.database.write() as connection:  # the first alone is committed by then
+        taken = outbox.take(connection, scope.org_id, 10)
+        outbox.delete(connection, taken[1:])
+    spine.sequencer.tick([])
+    installation.copy()
+    with installation.restored() as there:
+        found = [event.details for event in there.trail(scope) if b"audit_log.test" in event.what]
+    assert [b'"number":2' in details for details in found] == [False, True, False]

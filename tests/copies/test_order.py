@@ -26,9 +26,7 @@ def leap(monkeypatch: pytest.MonkeyPatch, by: int) -> None:
 def test_copies_go_on_after_a_clock_was_ahead_and_every_moment_can_be_restored(sqlite_installation, monkeypatch):
     installation = sqlite_installation
     spine = installation.spine
-    scope = spine.organization("acme")
-    spine.ship()
-    installation.copy()
+    scope = installation.begin()
     spine.record(scope, *events("a"))
     installation.copy()
     first = clock.now_us()
@@ -53,9 +51,7 @@ def test_copies_go_on_after_a_clock_was_ahead_and_every_moment_can_be_restored(s
 def test_copies_with_the_names_of_the_first_version_are_read_and_go_on(sqlite_installation):
     installation = sqlite_installation
     spine = installation.spine
-    scope = spine.organization("acme")
-    spine.ship()
-    installation.copy()
+    scope = installation.begin()
     spine.record(scope, *events("a"))
     installation.copy()
     (generation,) = list_generations(installation.storage)
@@ -141,9 +137,7 @@ def test_a_tail_that_does_not_reach_from_one_round_to_the_next_is_said(sqlite_in
 def test_a_full_copy_has_the_name_of_the_moment_that_it_holds(sqlite_installation, monkeypatch):
     installation = sqlite_installation
     spine = installation.spine
-    scope = spine.organization("acme")
-    spine.ship()
-    installation.copy()
+    scope = installation.begin()
     pause = full_copy.deletions_paused
     moments: list[int] = []
 

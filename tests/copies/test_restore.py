@@ -66,9 +66,7 @@ def test_what_was_recorded_before_the_last_round_comes_back_with_its_index_and_r
 
 def test_what_changed_beside_the_events_comes_back_from_the_snapshot(installation):
     spine = installation.spine
-    scope = spine.organization("acme")
-    spine.ship()
-    installation.copy()
+    scope = installation.begin()
     with spine.database.write() as connection:
         keys.create_key(connection, scope, "made after the full copy", ("events:write",), now=clock.now_us())
     spine.sequencer.tick([])
@@ -80,9 +78,7 @@ def test_what_changed_beside_the_events_comes_back_from_the_snapshot(installatio
 
 def test_an_own_action_that_the_snapshot_has_in_the_outbox_is_in_the_trail_once(installation):
     spine = installation.spine
-    scope = spine.organization("acme")
-    spine.ship()
-    installation.copy()
+    scope = installation.begin()
     with spine.database.write() as connection:
         keys.create_key(connection, scope, "one", ("events:write",), now=clock.now_us())
     installation.copy(snapshot=True)
@@ -158,9 +154,7 @@ def test_purges_and_holds_after_the_moment_that_is_restored_count_all_the_same(i
 
 def test_a_moment_before_the_last_round_is_restored_as_it_was(installation):
     spine = installation.spine
-    scope = spine.organization("acme")
-    spine.ship()
-    installation.copy()
+    scope = installation.begin()
     spine.record(scope, *events("a"))
     installation.copy()
     size, at = spine.size(scope.org_id), clock.now_us()
@@ -174,9 +168,7 @@ def test_a_moment_before_the_last_round_is_restored_as_it_was(installation):
 
 def test_a_log_of_which_nothing_more_was_signed_keeps_its_name(installation):
     spine = installation.spine
-    scope = spine.organization("acme")
-    spine.ship()
-    installation.copy()
+    scope = installation.begin()
     spine.record(scope, *events("a"))
     installation.copy()
     with spine.database.read() as connection:
@@ -227,9 +219,7 @@ def test_a_restore_that_is_interrupted_keeps_the_server_away_and_goes_on_where_i
 
 def test_a_changed_copy_is_refused_by_name(installation):
     spine = installation.spine
-    spine.organization("acme")
-    spine.ship()
-    installation.copy()
+    installation.begin()
     spine.organization("later")
     installation.copy(snapshot=True)
     (key,) = installation.files("/events-")
@@ -309,9 +299,7 @@ def test_a_key_rotated_after_the_full_copy_is_the_one_that_is_needed(sqlite_inst
 def test_an_interrupted_restore_of_another_moment_is_not_continued(sqlite_installation, monkeypatch):
     installation = sqlite_installation
     spine = installation.spine
-    scope = spine.organization("acme")
-    spine.ship()
-    installation.copy()
+    scope = installation.begin()
     at = clock.now_us()
     spine.record(scope, *events("a"))
     installation.copy()

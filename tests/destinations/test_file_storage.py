@@ -89,6 +89,8 @@ def test_a_line_that_is_cut_in_the_middle_leaves_nothing_under_the_key(s3_server
     line.budget = None
     assert content(bucket, "large") == b"what was there before"
     assert len(uploads(s3_server, bucket)) == 1
+    bucket.delete_interrupted_uploads("", before=0)
+    assert len(uploads(s3_server, bucket)) == 1
     bucket.delete_interrupted_uploads("")
     assert uploads(s3_server, bucket) == []
 
@@ -243,3 +245,24 @@ def test_a_directory_that_cannot_be_written_is_said_and_leaves_nothing(tmp_path:
 class Broken(io.BytesIO):
     def read(self, size: int | None = -1) -> bytes:
         raise RuntimeError
+
+
+def test_links_in_a_directory_that_lead_out_of_it_are_not_followed(tmp_path: Path) -> None:
+    outside, root = tmp_path / "outside", tmp_path / "root"
+    for folder in (outside, root):
+        folder.mkdir()
+    (outside / "secret").write_bytes(b"of the machine")
+    (root / "folder").symlink_to(outside)
+    (root / "file").symlink_to(outside / "secret")
+    (root / "loop").symlink_to(root)
+    (root / "inside").write_bytes(b"x")
+    (root / "alias").symlink_to(root / "inside")
+    (tmp_path / "alias").symlink_to(root)
+    directory = Directory(tmp_path / "alias")
+    assert list(directory.keys("")) == ["alias", "inside"]
+    for key in ("folder/secret", "file"):
+        with pytest.raises(TargetError, match="leads out of"):
+            directory.get(key, io.BytesIO())
+        with pytest.raises(TargetError, match="leads out of"):
+            directory.put(key, io.BytesIO(b"y"))
+    assert (outside / "secret").read_bytes() == b"of the machine"

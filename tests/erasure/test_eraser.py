@@ -8,7 +8,6 @@ from tallystick import clock
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.erasure import request
 from tallystick.erasure.eraser import Eraser
-from tallystick.erasure.personal_data import personal_data
 from tallystick.erasure.subject import Subject
 from tallystick.errors import BadRequest, Conflict, Forbidden
 from tallystick.events.output import event_of
@@ -46,23 +45,6 @@ def work(spine: Spine, tmp_path: Path) -> Eraser:
 
 def lost_by_index(spine: Spine, scope: Scope) -> dict[int, tuple[str, ...]]:
     return {index: parts for index, one in events(spine, scope).items() if (parts := lost_parts(one.remains))}
-
-
-def test_an_erasure_says_until_when_continuous_copies_may_hold_the_data(
-    sqlite_spine: Spine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spine, places = sqlite_spine, personal_data(sqlite_spine.database, tmp_path)
-    scope = spine.organization()
-    spine.record(scope, by_sarah())
-    spine.ship()
-    work = Eraser(spine.database, spine.store, tmp_path, places, copies_kept_us=9 * DAY_US)
-    public_id = erase(spine, scope, work)
-    assert shown(spine, scope, public_id).copies_until is None
-    monkeypatch.setattr(erasing, "is_off_the_disk", lambda _store, _since: True)
-    run(spine, work)
-    found = shown(spine, scope, public_id)
-    assert found.state == "completed"
-    assert found.copies_until == (found.finished_at or 0) + 9 * DAY_US
 
 
 @pytest.mark.both_stores

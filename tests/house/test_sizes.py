@@ -57,6 +57,7 @@ CODE_LINES = {
     "continuous copies, and a restore to any moment of them (copies, backup, erasure, retention, cli, doctor)": 1440,
     "damaged, left-over and later files of copies (copies)": 115,
     "one writer of a place of copies, their order without the clock, purges under new names (copies, ledger)": 360,
+    "erasures and their copies; a start beside copies of a lost server; bounded copies (copies, erasure, cli)": 265,
     "missing events restored from continuous copies, which keep them meanwhile (integrity, copies, backup)": 65,
     "large blocks of memory that go back to the system (work, cli)": 14,
     "lost events restored from copies, or accepted as lost (integrity, cli, store, journal, verify, web)": 1240,

@@ -93,7 +93,11 @@ class ErasureResponse(ResponseBody):
     confirmed_at: Time | None
     finished_at: Time | None
     copies_until: Annotated[
-        Time | None, doc("Until when continuous copies may still hold the erased data; null if none do.")
+        Time | None,
+        doc(
+            "Until when continuous copies may still hold the erased data: later if copies fail, and 9999-12-31 while "
+            "copies are left in a place that is not used any more. Null if none do."
+        ),
     ]
     preview: Annotated[ErasurePreviewResponse | None, doc("The preview; null once the erasure is over.")]
     erased: Annotated[Count, doc("Number of events that lost parts.")]

@@ -27,6 +27,7 @@ EXCLUDED_TABLES = frozenset({
 })  # fmt: skip
 BATCH_ROWS = 200
 _LEVEL = 3
+_LONGEST_LINE = 1 << 30  # a row of the journal has at most some megabytes
 
 
 def tables_to_copy(connection: Connection, left_out: Collection[str] = ()) -> list[Table]:
@@ -126,7 +127,10 @@ def _batches(root: Path, file: FileEntry, table: Table) -> Iterator[list[dict[st
 def _lines(stream: BinaryIO) -> Iterator[list[Any]]:
     decode = msgspec.json.Decoder(list[Any]).decode
     with stream, zstandard.ZstdDecompressor().stream_reader(stream) as plain:
-        for line in io.BufferedReader(plain):
+        lines = io.BufferedReader(plain)
+        while line := lines.readline(_LONGEST_LINE):
+            if not line.endswith(b"\n"):
+                raise Conflict(f"{getattr(stream, 'name', 'A table')} has an incomplete or too long row.")
             yield decode(line)
 
 

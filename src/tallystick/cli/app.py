@@ -36,6 +36,7 @@ COMMANDS = {
     "archive": ("archive", "Make archived events searchable again."),
     "backup": ("backup", "Create and restore backups."),
     "restore": ("restore", "Bring everything back from continuous copies, as of any moment that they cover."),
+    "copies": ("copies", "Note what became of continuous copies that are not made any more."),
     "doctor": ("doctor", "Check settings, data directory, databases, clock, logs, pending work, and the last backup."),
     "tail": ("tail", "Show the latest events, then new ones as they are recorded, until interrupted."),
 }
@@ -44,9 +45,9 @@ SEARCHING = ("search", "tail")  # their arguments are words to search for
 _NOT_ONE_OF = re.compile("(?:Value error, )?(?P<given>'.*') is not one of (?P<choices>'.+')[.]", re.DOTALL)
 ABOUT = """Tallystick records who did what and when, finds it in milliseconds, and can prove that nothing was changed.
 
-Start with "tallystick demo". serve, demo, org, user, key, secret, erasure, store, backup, restore and doctor use the
-data directory and databases of this machine; import, send, search, export, schedule, alert, destination, report, review
-and tail call the server at TALLYSTICK_URL with the API key in TALLYSTICK_API_KEY.
+Start with "tallystick demo". serve, demo, org, user, key, secret, erasure, store, backup, restore, copies and doctor
+use the data directory and databases of this machine; import, send, search, export, schedule, alert, destination,
+report, review and tail call the server at TALLYSTICK_URL with the API key in TALLYSTICK_API_KEY.
 """
 
 

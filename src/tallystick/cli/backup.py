@@ -10,15 +10,14 @@ from sqlalchemy import Connection
 
 from tallystick.backup import request
 from tallystick.backup.create import summary_of
-from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.backup.manifest import BackupManifest, read_manifest
 from tallystick.backup.restore import restore_backup as carry_back
 from tallystick.cli.control_database import control_database
+from tallystick.cli.restore_options import ReplaceOption, WithoutKeyOption, locked_data_dir
 from tallystick.cli.store_access import is_open_elsewhere, opened_store, progress_bar, wait_for_server
-from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say
+from tallystick.cli.terminal import JsonOption, emit, note, say
 from tallystick.database.engine import Database
 from tallystick.settings import Settings
-from tallystick.store.errors import StoreError
 
 app = typer.Typer()
 backup = typer.Typer(no_args_is_help=True, help="Create and restore backups.")
@@ -56,10 +55,8 @@ def create(
 @backup.command()
 def restore(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory of the backup.")],
-    replace: Annotated[bool, typer.Option("--replace", help="Move the contents of the data directory aside.")] = False,
-    without_key: Annotated[
-        bool, typer.Option("--without-key", help="Restore without the secret key. Nothing can be signed after that.")
-    ] = False,
+    replace: ReplaceOption = False,
+    without_key: WithoutKeyOption = False,
     json: JsonOption = False,
 ) -> None:
     """Restore a backup into an empty data directory or empty databases. Stop the server first.
@@ -68,12 +65,8 @@ def restore(
     server does not start. You can restore from SQLite to PostgreSQL and back.
     """
     settings = Settings.load(os.environ)
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with lock_data_dir(settings.data_dir), progress_bar() as progress:
-        try:
-            done = carry_back(settings, directory.absolute(), progress, replace=replace, without_key=without_key)
-        except StoreError as error:
-            raise CommandFailed(f"The event store cannot be used: {error}") from None
+    with locked_data_dir(settings) as progress:
+        done = carry_back(settings, directory.absolute(), progress, replace=replace, without_key=without_key)
     if json:
         emit(summary_of(done.manifest, directory) | {"moved_aside": done.aside, "missing": done.missing})
         return

@@ -8,11 +8,11 @@ from sqlalchemy.exc import OperationalError
 
 from tallystick.access.audit import Caller
 from tallystick.cli.terminal import CommandFailed
+from tallystick.copies.place_writer import refuse_lost_data
 from tallystick.database.damage import damage_named
 from tallystick.database.engine import Database
 from tallystick.database.migrate import upgrade
 from tallystick.database.postgresql import COMMAND
-from tallystick.ingest.store_identity import refuse_lost_database
 from tallystick.settings import Settings
 
 CLI_CALLER = Caller(source="cli")
@@ -25,7 +25,7 @@ def control_database(*, make: bool = True) -> Iterator[Database]:
     `make`: the secret key, if there is none yet.
     """
     settings = Settings.load(os.environ, make=make)
-    refuse_lost_database(settings.database_url, settings.data_dir)
+    refuse_lost_data(settings)
     database = Database(settings.database_url, pool_size=1, patience=COMMAND)
     try:
         with damage_named(settings.database_url):

@@ -7,16 +7,14 @@ from typing import Annotated
 
 import typer
 
-from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.cli.control_database import CLI_CALLER
-from tallystick.cli.store_access import progress_bar
+from tallystick.cli.restore_options import ReplaceOption, WithoutKeyOption, locked_data_dir
 from tallystick.cli.terminal import CommandFailed, JsonOption, emit, note, say
 from tallystick.clock import rfc3339, to_us
 from tallystick.copies.restore import RestoredCopies, restore_copies
 from tallystick.destinations.storage_settings import source_storage
 from tallystick.errors import BadRequest
 from tallystick.settings import Settings
-from tallystick.store.errors import StoreError
 
 app = typer.Typer()
 
@@ -31,10 +29,8 @@ def restore(
         str,
         typer.Option("--at", metavar="TIME", help="Moment, as 2026-11-29T15:30:00Z. Default: newest."),
     ] = "",
-    replace: Annotated[bool, typer.Option("--replace", help="Move the contents of the data directory aside.")] = False,
-    without_key: Annotated[
-        bool, typer.Option("--without-key", help="Restore without the secret key. Nothing can be signed after that.")
-    ] = False,
+    replace: ReplaceOption = False,
+    without_key: WithoutKeyOption = False,
     json: JsonOption = False,
 ) -> None:
     """Bring everything back from continuous copies, as of any moment that they cover.
@@ -51,15 +47,11 @@ def restore(
     storage = source_storage(source, settings)
     moment = _read_moment(at)
     again = ["tallystick", "restore", "--from", storage.where, *(["--at", at] if at else [])]
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with lock_data_dir(settings.data_dir), progress_bar() as progress:
-        try:
-            done = restore_copies(
-                settings, storage, moment, shlex.join(again), CLI_CALLER, progress,
-                move_aside=replace, without_key=without_key,
-            )  # fmt: skip
-        except StoreError as error:
-            raise CommandFailed(f"The event store cannot be used: {error}") from None
+    with locked_data_dir(settings) as progress:
+        done = restore_copies(
+            settings, storage, moment, shlex.join(again), CLI_CALLER, progress,
+            move_aside=replace, without_key=without_key,
+        )  # fmt: skip
     if json:
         emit(_summary_of(done))
     else:

@@ -11,12 +11,14 @@ from sqlalchemy import Connection, Row, func, select, union_all
 from tallystick.copies.tables import copied_logs
 from tallystick.errors import Conflict, Outage
 from tallystick.ingest.tables import external_ids
+from tallystick.journal.batches import decompress
 from tallystick.journal.tables import journal, journal_tail
 from tallystick.ledger.tables import logs
 
 FORMAT = 1
 MOST_BYTES = 16 << 20  # of batches in one file
-_LARGEST_FILE = 512 << 20
+LARGEST_FILE = 512 << 20
+_LARGEST_CONTENT = LARGEST_FILE
 _COPIED_END = func.coalesce(copied_logs.c.copied_end, 0)
 
 
@@ -75,8 +77,7 @@ def encode_copies(copied: Sequence[CopiedLog]) -> bytes:
 def decode_copies(data: bytes, name: str) -> list[CopiedLog]:
     """What a file holds; Conflict that names it if it was changed or is of a newer version."""
     try:
-        plain = zstandard.ZstdDecompressor().decompress(data, max_output_size=_LARGEST_FILE)
-        found = _decoder.decode(plain)
+        found = _decoder.decode(decompress(data, _LARGEST_CONTENT))
     except (zstandard.ZstdError, msgspec.DecodeError) as error:
         raise Conflict(f"{name} cannot be read ({error}). Restore to a moment before it with --at.") from None
     if found.format != FORMAT:

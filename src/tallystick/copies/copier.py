@@ -8,12 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 
 from tallystick import clock, telemetry
 from tallystick.clock import DAY_US, HOUR_US, SECOND_US
 from tallystick.copies import progress
 from tallystick.copies.batch_copies import JournalGap, encode_copies, read_uncopied
+from tallystick.copies.copies_until import expected_end, leave_place, move_on
 from tallystick.copies.full_copy import FullCopy
 from tallystick.copies.generations import (
     ERASURES,
@@ -52,7 +53,7 @@ SNAPSHOT_SHARE = 20  # a snapshot takes at most this part of the time: 1 / 20
 LISTED_US = HOUR_US  # between two lists of what has expired
 DELETED_AT_ONCE = 100
 ABANDONED_US = 2 * DAY_US  # after which what another writer left unfinished, and interrupted uploads, are deleted
-TOKEN_ROUNDS = 3  # rounds between two tokens in the place
+TOKEN_SECONDS, TOKEN_ROUNDS = 30.0, 3  # between two tokens in the place: at most so many, and at least one round
 UNFINISHED = "copies.partial"  # in the data directory; what an interrupted copy left there is deleted
 logger = structlog.get_logger(__name__)
 
@@ -90,6 +91,9 @@ class Copier(Background):
         self._may_delete = False
         self._listed_at = 0  # when the expired keys were listed
         self._expired: list[str] | None = None  # keys to delete; None: to be listed
+        self._oldest_at: int | None = None  # the moment of the oldest generation that is left then
+        self._moved_on_at = 0  # when the times of erasures were corrected
+        self._urged: bytes | None = None  # the list of erasures of which this thread was told
 
     def step(self, now: int | None = None) -> bool:
         """Copy what is new; always False: the next round is due after the pause."""
@@ -101,6 +105,8 @@ class Copier(Background):
             return False
         try:
             is_copier = self.may_work(now)
+            if is_copier:
+                self._move_on(now)
             if self._may_write(self._storage, now, is_copier=is_copier):
                 self._copy_erasures(self._storage)
                 if is_copier:
@@ -116,10 +122,23 @@ class Copier(Background):
             state = progress.read_state(connection)
         if state is not None and self.may_work(now):
             with self._database.write() as connection:
+                if state.generation:
+                    leave_place(connection, state.place, now)
                 progress.stop_copies(connection)
 
+    def _move_on(self, now: int) -> None:
+        """Once an hour, correct until when erased data may be in copies: also while these fail."""
+        if self._may_delete and not 0 <= now - self._moved_on_at < LISTED_US:
+            with self._database.write() as connection:
+                if (state := progress.read_state(connection)) is not None:
+                    move_on(connection, state, now, kept_us(self._days))
+            self._moved_on_at = now
+
     def _may_write(self, storage: FileStorage, now: int, *, is_copier: bool) -> bool:
-        self._writer = self._writer or PlaceWriter(self._database, storage, seconds=TOKEN_ROUNDS * self._idle_seconds)
+        seconds = max(self._idle_seconds, min(TOKEN_ROUNDS * self._idle_seconds, TOKEN_SECONDS))
+        self._writer = self._writer or PlaceWriter(
+            self._database, storage, seconds=seconds, kept_us=kept_us(self._days)
+        )
         return self._writer.may_write(may_claim=is_copier, now=now)
 
     def _copy(self, storage: FileStorage, now: int) -> None:
@@ -247,10 +266,33 @@ class Copier(Background):
         self._number += 1
         return self._number
 
+    def erased_until(self, connection: Connection, now: int) -> int | None:
+        """Until when copies may hold what is erased `now`; None if there are none. Times in µs since 1970."""
+        return expected_end(connection, now, 0 if self._storage is None else kept_us(self._days))
+
+    def list_waits(self) -> str:
+        """Why the copies do not have this node's list of erasures yet; empty if they do, or if none are made.
+
+        For another thread, for which this one copies the list at once.
+        """
+        content = self._read_erasures()
+        if self._storage is None or content == self._erasures:
+            return ""
+        if content != self._urged:
+            self._urged = content
+            self.wake()
+        with self._database.read() as connection:
+            state = progress.read_state(connection)
+        because = f": {state.problem}" if state is not None and state.problem else "."
+        return f"The list of what was erased is not in the continuous copies yet{because}"
+
+    def _read_erasures(self) -> bytes:
+        path = self._data_dir / erasure_list.FILE
+        return path.read_bytes() if path.exists() else b""
+
     def _copy_erasures(self, storage: FileStorage) -> None:
         """Add this node's list of erasures to the copied one, which outlives every generation."""
-        path = self._data_dir / erasure_list.FILE
-        content = path.read_bytes() if path.exists() else b""
+        content = self._read_erasures()
         if content == self._erasures:
             return
         key, copied = f"{ERASURES}{make_node_id(self._data_dir)}", b""
@@ -272,10 +314,15 @@ class Copier(Background):
             self._expired = expired_keys(
                 found, state.generation, state.writer, before=oldest, abandoned_before=abandoned
             )
+            left = [one.begun_at for one in found if not set(one.keys).issubset(self._expired)]
+            self._oldest_at = min(left, default=None)
         for key in self._expired[:DELETED_AT_ONCE]:
             check_stop()
             storage.delete(key)
         self._expired = self._expired[DELETED_AT_ONCE:]
+        if not self._expired and state.oldest_at != self._oldest_at:
+            with self._database.write() as connection:
+                progress.note_oldest(connection, self._oldest_at)
 
     def _note_problem(self, storage: FileStorage, error: Exception, now: int) -> None:
         problem = error.detail if isinstance(error, TallystickError) else f"{type(error).__name__}: {error}"
@@ -291,9 +338,9 @@ def new_copier(settings: Settings, database: Database, store: EventStore, disk: 
     return Copier(database, store, storage, settings.data_dir, disk, seconds=seconds, days=settings.copies_days)
 
 
-def copies_kept_us(settings: Settings) -> int:
-    """For how many microseconds copies may hold what was deleted from the databases; 0 if no copies are made.
+def kept_us(days: int) -> int:
+    """For how many microseconds copies that are kept for `days` may hold what was deleted from the databases.
 
-    A generation is needed until the next one, which begins within a day, is old enough; that is looked at once a day.
+    A generation is needed until the next one, which begins within a day, is old enough; that is looked at every hour.
     """
-    return 0 if settings.copies_dir is None else (settings.copies_days + 2) * DAY_US
+    return (days + 2) * DAY_US

@@ -27,9 +27,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from tallystick.backup.manifest import FILE
+import msgspec
+
+from tallystick.backup.manifest import FILE, BackupManifest
 from tallystick.clock import HOUR_US, from_us, to_us
-from tallystick.destinations.file_storage import FileStorage
+from tallystick.destinations.file_storage import FileStorage, read_small
+from tallystick.errors import Conflict
 
 FULL = "full"
 ERASURES = "erasures/"
@@ -41,6 +44,7 @@ _GENERATION = re.compile(rf"(?:(\d{{6}})-)?({_TIME_NAME})(?:-([0-9a-f]{{8}}))?",
 _FILE = re.compile(rf"(events|control)-(?:(\d{{10}})-)?({_TIME_NAME})\.(?:zst|zip)", re.ASCII)
 
 _NEVER = 1 << 62
+_LARGEST_MANIFEST = 256 << 20
 
 
 def generation_name(number: int, at_us: int, writer: str) -> str:
@@ -122,6 +126,15 @@ def list_generations(storage: FileStorage) -> list[Generation]:
             kind.insert(0, (reached, key))
         earliest = generation.begun_at = min(earliest, reached, generation.begun_at)
     return ordered
+
+
+def read_full_manifest(storage: FileStorage, generation: Generation) -> BackupManifest:
+    """The manifest of the full copy. Conflict if it was changed; TargetError."""
+    key = f"{generation.name}/{FULL}/{FILE}"
+    try:
+        return msgspec.json.decode(read_small(storage, key, _LARGEST_MANIFEST), type=BackupManifest)
+    except msgspec.DecodeError as error:
+        raise Conflict(f"{key} cannot be read ({error}). Restore to a moment before it with --at.") from None
 
 
 def expired_keys(

@@ -6,7 +6,6 @@ another name has the same events only up to where their entries differ. The newe
 files none is needed for the moment itself, so one that is damaged is reported, and holds up nothing.
 """
 
-import io
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
@@ -17,12 +16,12 @@ from sqlalchemy import Connection, insert, select
 
 from tallystick.access import organizations
 from tallystick.backup import control_database
-from tallystick.backup.manifest import FILE, BackupManifest, check_file
-from tallystick.copies.batch_copies import decode_copies
-from tallystick.copies.generations import FULL, Generation
-from tallystick.copies.snapshot import unpack_snapshot
+from tallystick.backup.manifest import BackupManifest, check_file
+from tallystick.copies.batch_copies import LARGEST_FILE, decode_copies
+from tallystick.copies.generations import FULL, Generation, read_full_manifest
+from tallystick.copies.snapshot import LARGEST_SNAPSHOT, unpack_snapshot
 from tallystick.database.engine import Database
-from tallystick.destinations.file_storage import FileMissing, FileStorage
+from tallystick.destinations.file_storage import FileMissing, FileStorage, get_bounded, read_small
 from tallystick.errors import Conflict
 from tallystick.events.record import Record
 from tallystick.ingest.commit import commit
@@ -69,7 +68,7 @@ class LaterRecords:
         manifests: dict[str, BackupManifest] = {}
         for generation in self._generations[1:]:
             try:
-                read = manifests[generation.name] = self._manifest(generation)
+                read = manifests[generation.name] = read_full_manifest(self._storage, generation)
             except (Conflict, FileMissing) as error:
                 self._note(generation.name, error)
                 continue
@@ -135,14 +134,6 @@ class LaterRecords:
             f"read: {error.detail}"
         )
 
-    def _manifest(self, generation: Generation) -> BackupManifest:
-        content = io.BytesIO()
-        self._storage.get(f"{generation.name}/{FULL}/{FILE}", content)
-        try:
-            return msgspec.json.decode(content.getvalue(), type=BackupManifest)
-        except msgspec.DecodeError as error:
-            raise Conflict(f"{generation.name}/{FULL}/{FILE} was changed ({error}).") from None
-
     def _fetch(
         self, generation: Generation, manifest: BackupManifest, tables: Sequence[str]
     ) -> tuple[Path, BackupManifest]:
@@ -153,7 +144,7 @@ class LaterRecords:
             path = root / file.path
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with path.open("wb") as target:
-                self._storage.get(prefix + file.path, target)
+                get_bounded(self._storage, prefix + file.path, target, file.bytes)
             check_file(root, file)
         return root, msgspec.structs.replace(manifest, files=files)
 
@@ -171,9 +162,7 @@ class LaterRecords:
                 self._note(key, error)
 
     def _records_in(self, key: str) -> Iterator[tuple[UUID, Record]]:
-        content = io.BytesIO()
-        self._storage.get(key, content)
-        for log in decode_copies(content.getvalue(), key):
+        for log in decode_copies(read_small(self._storage, key, LARGEST_FILE), key):
             for batch in log.batches:
                 for record in decode_batch(log.org_id, batch).records:
                     yield log.org_id, record
@@ -182,7 +171,7 @@ class LaterRecords:
         packed = root / "later.zip"
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with packed.open("xb") as file:
-            self._storage.get(key, file)
+            get_bounded(self._storage, key, file, LARGEST_SNAPSHOT)
         manifest = unpack_snapshot(packed, root / "snapshot")
         ids = ("org_id", "hold_id")
         return [

@@ -20,11 +20,17 @@ from sqlalchemy import select
 
 from tallystick import telemetry
 from tallystick.copies import progress
+from tallystick.copies.copies_until import forget_place, leave_place
 from tallystick.copies.progress import CopyState
 from tallystick.database.engine import Database
+from tallystick.database.migrate import is_new
 from tallystick.destinations.address_guard import TargetError
 from tallystick.destinations.file_storage import FileMissing, FileStorage, read_small
+from tallystick.destinations.storage_settings import copies_storage
+from tallystick.errors import SettingsError
+from tallystick.ingest.store_identity import refuse_lost_database
 from tallystick.ingest.tables import store_identity
+from tallystick.settings import Settings
 
 OWNER = "tallystick-copies"
 _LARGEST = 4096
@@ -63,11 +69,37 @@ def read_owner(storage: FileStorage) -> PlaceOwner | None:
         return PlaceOwner(lines[0].strip(), token)
 
 
+def refuse_lost_data(settings: Settings) -> None:
+    """Raise SettingsError if a data directory in use has lost its control database, or all of an installation is lost.
+
+    All may be lost if the control database is new and the place of copies has those of an installation: a server whose
+    disk was lost would begin a new one, which would be taken for the old one.
+    """
+    refuse_lost_database(settings.database_url, settings.data_dir)
+    storage = copies_storage(settings)
+    if storage is None or not is_new(settings.database_url):
+        return
+    try:
+        owner = read_owner(storage)
+    except TargetError as error:
+        raise SettingsError(
+            f"The control database is new, and whether {storage.where} has the copies of a lost one cannot be seen: "
+            f"{error.detail} Start the server when TALLYSTICK_COPIES_DIR can be read, or without it."
+        ) from None
+    if owner is not None and owner.store_id:
+        raise SettingsError(
+            f"The control database is new, but {storage.where} has the copies of an installation. If its disk was "
+            "lost, bring it back: tallystick restore. If its disk is not mounted, or the settings name other "
+            "databases, mend that. To begin a new installation, set TALLYSTICK_COPIES_DIR to a place of its own."
+        )
+
+
 class PlaceWriter:
     """Holds the place for this control database, whichever of its nodes makes the copies."""
 
-    def __init__(self, database: Database, storage: FileStorage, *, seconds: float) -> None:
-        """`seconds` between two tokens."""
+    def __init__(self, database: Database, storage: FileStorage, *, seconds: float, kept_us: int) -> None:
+        """`seconds` between two tokens; `kept_us`: for how long copies may hold what was erased."""
+        self._kept_us = kept_us
         self._database = database
         self._storage = storage
         self._seconds = seconds
@@ -160,6 +192,9 @@ class PlaceWriter:
         with self._database.write() as connection:
             state = progress.read_state(connection)
             if state is None or state.place != self._storage.where:
+                if state is not None and state.generation:
+                    leave_place(connection, state.place, now)
+                forget_place(connection, self._storage.where, now, self._kept_us)
                 progress.begin_copies(connection, self._storage.where, now=now)
             progress.note_token(connection, token, writer=token[:8])
         self._storage.put(OWNER, io.BytesIO(PlaceOwner(str(store_id), token, self._seconds).encode()))

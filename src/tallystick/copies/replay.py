@@ -9,8 +9,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 from tallystick.access.tables import organizations
 from tallystick.clock import rfc3339
 from tallystick.copies.batch_copies import CopiedBatch, CopiedExternalId, CopiedLog
-from tallystick.errors import Conflict
+from tallystick.errors import Conflict, TallystickError
 from tallystick.events.record import Record
+from tallystick.ingest.own_actions import prepare_entry
 from tallystick.ingest.tables import external_ids
 from tallystick.journal.batches import decode_batch
 from tallystick.journal.tables import journal
@@ -18,7 +19,7 @@ from tallystick.ledger import log as ledger_log
 from tallystick.ledger.log import Log
 from tallystick.ledger.prover import entry_of_event
 from tallystick.ledger.tables import checkpoints, logs
-from tallystick.outbox.write import outbox
+from tallystick.outbox import write as outbox
 from tallystick.query.own_records import is_own_record
 from tallystick.retention.index_set import parse_indexes
 from tallystick.retention.tables import prunings
@@ -26,11 +27,13 @@ from tallystick.search.paging import as_stored_event
 
 NO_ENTRY = -(1 << 60)  # of a deletion whose record is in the log: never a number of the outbox
 AT_ONCE = 400
+MOST_WAITING = 100_000  # own events in the outbox of an organization
 
 
-def append_copied(connection: Connection, copied: CopiedLog) -> int | None:
+def append_copied(connection: Connection, copied: CopiedLog, redacted_keys: frozenset[str]) -> int | None:
     """Append what the log lacks of the batches, in this transaction; returns the number of events.
 
+    `redacted_keys`: with which own events are recorded.
     None for an organization that the restored snapshot does not have. Raises Conflict if the batches do not
     continue the log, if an event does not give its entry, or if the root is another one than it was.
     """
@@ -43,7 +46,7 @@ def append_copied(connection: Connection, copied: CopiedLog) -> int | None:
     start = log.size
     for batch in copied.batches:
         if batch.first_index + batch.events > log.size:
-            log = _append_batch(connection, log, batch)
+            log = _append_batch(connection, log, batch, redacted_keys)
     if log.size != copied.end or (copied.root and log.root != copied.root):
         raise Conflict(f"The copied events of {copied.org_id} to index {copied.end - 1} do not give the log's root.")
     _add_external_ids(connection, log.org_id, [one for one in copied.external_ids if one.log_index >= start])
@@ -75,7 +78,7 @@ def _take_name(connection: Connection, copied: CopiedLog) -> None:
     connection.execute(update(logs).where(mine).values(values))
 
 
-def _append_batch(connection: Connection, log: Log, batch: CopiedBatch) -> Log:
+def _append_batch(connection: Connection, log: Log, batch: CopiedBatch, redacted_keys: frozenset[str]) -> Log:
     if batch.first_index != log.size:
         raise Conflict(f"The copies lack index {log.size} of {log.org_id}. Restore to an earlier moment with --at.")
     records = decode_batch(log.org_id, batch).records
@@ -88,23 +91,36 @@ def _append_batch(connection: Connection, log: Log, batch: CopiedBatch) -> Log:
         insert(journal).values(org_id=log.org_id, first_index=batch.first_index, events=batch.events, **values)
     )
     after = ledger_log.append(connection, log, [record.entry for record in records])
-    _settle_own(connection, log.org_id, [record for record in records if is_own_record(record.what)])
+    _settle_own(connection, log.org_id, records, redacted_keys)
     return after
 
 
-def _settle_own(connection: Connection, org_id: UUID, own: Sequence[Record]) -> None:
+def _settle_own(connection: Connection, org_id: UUID, records: Sequence[Record], redacted_keys: frozenset[str]) -> None:
     """Take what is in the log by now out of the outbox, and note deletions that it records."""
-    if not own:
-        return
-    recorded = {(record.action, rfc3339(record.occurred_at)) for record in own}
-    waiting = connection.execute(select(outbox.c.entry_id, outbox.c.event).where(outbox.c.org_id == org_id)).all()
-    for row in waiting:
-        event = msgspec.json.decode(row.event)
-        if (event.get("action"), event.get("timestamp")) in recorded:
-            connection.execute(delete(outbox).where(outbox.c.entry_id == row.entry_id))
-    for record in own:
-        if record.action == "audit_log.pruned":
+    waiting = outbox.take(connection, org_id, MOST_WAITING)
+    for record in records if waiting else ():
+        entry = next((one for one in waiting if _is_record_of(one, record, redacted_keys)), None)
+        if entry is not None:
+            outbox.delete(connection, [entry])
+            waiting.remove(entry)
+    for record in records:
+        if record.action == "audit_log.pruned" and is_own_record(record.what):
             _note_deletion(connection, org_id, record)
+
+
+def _is_record_of(entry: outbox.OutboxEntry, record: Record, redacted_keys: frozenset[str]) -> bool:
+    """Whether the record is what this entry became: the same parts, at the same time."""
+    if entry.event.get("action") != record.action or entry.event.get("timestamp") != rfc3339(record.occurred_at):
+        return False
+    try:
+        (made,) = prepare_entry(entry, now=record.received_at, redacted_keys=redacted_keys)
+    except (TallystickError, msgspec.ValidationError):
+        return False
+    return _parts_of(made.record) == _parts_of(record)
+
+
+def _parts_of(record: Record) -> tuple[bytes, ...]:
+    return record.what, record.target, record.who, record.details
 
 
 def _note_deletion(connection: Connection, org_id: UUID, record: Record) -> None:

@@ -5,7 +5,6 @@ is newer than the moment counts too. A log of which more may have been signed th
 name, so that nobody ever sees two logs under one: only `ledger.marks` of the lost server says how much was signed.
 """
 
-import io
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,17 +20,24 @@ from tallystick.access.audit import Caller
 from tallystick.access.tables import organizations
 from tallystick.backup import control_database
 from tallystick.backup.create import expected_events
-from tallystick.backup.manifest import FILE, BackupManifest, write_manifest
+from tallystick.backup.manifest import BackupManifest, write_manifest
 from tallystick.backup.restart_log import RestartedLog, restart_frozen_log
 from tallystick.backup.restore import Progress, RestoreResult, restore_backup
 from tallystick.clock import now_us, rfc3339
-from tallystick.copies.batch_copies import decode_copies
-from tallystick.copies.generations import ERASURES, FULL, Generation, list_generations
+from tallystick.copies.batch_copies import LARGEST_FILE, decode_copies
+from tallystick.copies.generations import (
+    ERASURES,
+    FULL,
+    MOST_ERASURES,
+    Generation,
+    list_generations,
+    read_full_manifest,
+)
 from tallystick.copies.later_records import LaterRecords, add_holds, record_later_purges
 from tallystick.copies.replay import NO_ENTRY, append_copied
-from tallystick.copies.snapshot import LOG_TABLES, unpack_snapshot
+from tallystick.copies.snapshot import LARGEST_SNAPSHOT, LOG_TABLES, unpack_snapshot
 from tallystick.database.engine import Database
-from tallystick.destinations.file_storage import FileStorage
+from tallystick.destinations.file_storage import FileStorage, get_bounded, read_small
 from tallystick.erasure import erasure_list
 from tallystick.erasure.replay import erase_now
 from tallystick.errors import Conflict, NotFound, Unavailable
@@ -130,18 +136,13 @@ def restore_copies(
 def _fetch_full_copy(storage: FileStorage, plan: RestorePlan, root: Path, progress: Progress) -> BackupManifest:
     """Download the full copy; its manifest gets an id of its own, since the snapshot is restored in the same step."""
     prefix = f"{plan.generation.name}/{FULL}/"
-    content = io.BytesIO()
-    storage.get(prefix + FILE, content)
-    try:
-        manifest = msgspec.json.decode(content.getvalue(), type=BackupManifest)
-    except msgspec.DecodeError as error:
-        raise Conflict(f"{prefix}{FILE} cannot be read ({error}). Restore to a moment before it with --at.") from None
+    manifest = read_full_manifest(storage, plan.generation)
     (root / FULL).mkdir(mode=0o700, parents=True)
     fetched = 0
     for file in manifest.files:
         fetched += file.bytes
         progress("fetching", fetched, manifest.bytes)
-        _fetch(storage, prefix + file.path, root / FULL / file.path)
+        _fetch(storage, prefix + file.path, root / FULL / file.path, file.bytes)
     parts = (manifest.backup_id, plan.snapshot, *plan.batches[-1:], len(plan.batches))
     own_id = uuid5(NAMESPACE_URL, "/".join(map(str, parts)))
     write_manifest(root / FULL, msgspec.structs.replace(manifest, backup_id=own_id))
@@ -152,25 +153,23 @@ def _fetch_snapshot(storage: FileStorage, plan: RestorePlan, root: Path) -> Back
     if plan.snapshot is None:
         return None
     packed = root / Path(plan.snapshot).name
-    _fetch(storage, plan.snapshot, packed)
+    _fetch(storage, plan.snapshot, packed, LARGEST_SNAPSHOT)
     return unpack_snapshot(packed, root / SNAPSHOT)
 
 
-def _fetch(storage: FileStorage, key: str, path: Path) -> None:
+def _fetch(storage: FileStorage, key: str, path: Path, most: int) -> None:
     if ".." in path.parts:
         raise Conflict(f"{key} is not a path within the copies.")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with path.open("xb") as file:
         path.chmod(0o600)
-        storage.get(key, file)
+        get_bounded(storage, key, file, most)
 
 
 def _merge_erasures(storage: FileStorage, data_dir: Path) -> None:
     """Add what the copied lists of erasures say to the list of this data directory, whatever moment is restored."""
     for key in storage.keys(ERASURES):
-        content = io.BytesIO()
-        storage.get(key, content)
-        erasure_list.append(data_dir, erasure_list.parse(content.getvalue()))
+        erasure_list.append(data_dir, erasure_list.parse(read_small(storage, key, MOST_ERASURES)))
 
 
 class _BatchesRestore:
@@ -247,11 +246,9 @@ class _BatchesRestore:
 
     def _append(self, database: Database) -> None:
         for number, key in enumerate(self._plan.batches, 1):
-            content = io.BytesIO()
-            self._storage.get(key, content)
-            for copied in decode_copies(content.getvalue(), key):
+            for copied in decode_copies(read_small(self._storage, key, LARGEST_FILE), key):
                 with database.write() as connection:
-                    appended = append_copied(connection, copied)
+                    appended = append_copied(connection, copied, self._settings.redacted_keys)
                 if appended is None:
                     self._left_out[copied.org_id] = copied.end
                 self.appended += appended or 0

@@ -25,6 +25,8 @@ LOG_TABLES = frozenset(
     }
 )  # fmt: skip
 
+LARGEST_SNAPSHOT = 64 << 30  # bytes; it is downloaded to the disk
+
 
 def tables_of_snapshot(database: Database) -> list[Table]:
     """The tables of a snapshot, read from the database, which takes a while."""
@@ -61,8 +63,12 @@ def unpack_snapshot(source: Path, root: Path) -> BackupManifest:
     """Unpack such a file below `root` and compare each file with its hash; Conflict if it was changed."""
     try:
         with zipfile.ZipFile(source) as packed:
+            # Nothing was compressed: what says otherwise may be of any size once it is unpacked.
+            stored = all(one.compress_type == zipfile.ZIP_STORED for one in packed.infolist())
+            if not stored or sum(one.file_size for one in packed.infolist()) > source.stat().st_size:
+                raise zipfile.BadZipFile("it says that it holds more than it has bytes")
             packed.extractall(root)
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as error:
         raise Conflict(f"{source.name} cannot be read ({error}). Restore to a moment before it with --at.") from None
     manifest = read_manifest(root)
     check_files(root, manifest, lambda _size: None)

@@ -31,3 +31,11 @@ copied_logs = Table(
     org_column(primary_key=True),
     Column("copied_end", BigInteger, nullable=False),
 )
+
+# Places in which copies were made until they were turned off or moved; nobody deletes any of them there.
+copies_left = Table(
+    "copies_left",
+    metadata,
+    Column("place", Text, primary_key=True),
+    time_column("left_at"),
+)

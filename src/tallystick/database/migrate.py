@@ -7,8 +7,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
 
 from tallystick.database import postgresql
+from tallystick.database.damage import has_no_tables
 from tallystick.database.engine import Database
 from tallystick.errors import SettingsError
 
@@ -56,6 +58,19 @@ def is_before_first_release(revision: str) -> bool:
 def revision_of(connection: Connection) -> str | None:
     """The revision of the database's schema; None for an empty database."""
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_new(database_url: str) -> bool:
+    """Whether the database of this URL has no tables; a SQLite file is not created."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        return has_no_tables(Path(url.database or ""))
+    database = Database(database_url, pool_size=1, patience=postgresql.COMMAND)
+    try:
+        with database.read() as connection:
+            return revision_of(connection) is None
+    finally:
+        database.close()
 
 
 def newest() -> str:

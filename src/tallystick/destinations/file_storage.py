@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol, cast
 
 from tallystick.destinations.address_guard import TargetError
+from tallystick.errors import Conflict
 
 BLOCK = 1 << 18
 
@@ -58,7 +59,7 @@ class FileStorage(Protocol):
 
 
 class BoundedFile(io.RawIOBase):
-    """Passes what is written on to another file, as long as it is at most `most` bytes. Raises TargetError."""
+    """Passes what is written on to another file, as long as it is at most `most` bytes. Raises Conflict."""
 
     def __init__(self, file: BinaryIO, most: int, key: str) -> None:
         self._file = file
@@ -71,15 +72,20 @@ class BoundedFile(io.RawIOBase):
     def write(self, data: Any) -> int:
         self._left -= len(data)
         if self._left < 0:
-            raise TargetError(f"{self._key} is larger than it can be.")
+            raise Conflict(f"{self._key} is larger than it can be, so it was changed.")
         return self._file.write(data)
 
 
 def read_small(storage: FileStorage, key: str, most: int) -> bytes:
-    """The content of a file of at most `most` bytes. Raises FileMissing, and TargetError if it is larger."""
+    """The content of a file of at most `most` bytes. Raises FileMissing, and Conflict if it is larger."""
     content = io.BytesIO()
-    storage.get(key, cast("BinaryIO", BoundedFile(content, most, key)))
+    get_bounded(storage, key, content, most)
     return content.getvalue()
+
+
+def get_bounded(storage: FileStorage, key: str, file: BinaryIO, most: int) -> None:
+    """Copies a stored file of at most `most` bytes into `file`; raises as `read_small`."""
+    storage.get(key, cast("BinaryIO", BoundedFile(file, most, key)))
 
 
 def checksum(blocks: Iterable[bytes]) -> Checksum:

@@ -19,6 +19,9 @@ _PART = ".part"
 class Directory:
     """A key is the path below `root`. Directories and files are readable only by the server's user.
 
+    A symbolic link that leads out of `root` is no file and no directory: whoever can write there must not choose which
+    files of the machine are read or written. `root` itself may be one.
+
     With `disk`, nothing is written while too little of it is free.
     """
 
@@ -55,7 +58,8 @@ class Directory:
             # A missing directory is empty; one that cannot be read is an error.
             above, slash, _ = prefix.rpartition("/")
             folder = self.root / above
-            found = sorted(_walk(folder, above + slash)) if folder.exists() else []
+            within = self.root.resolve()
+            found = sorted(_walk(folder, above + slash, within)) if folder.exists() else []
         yield from (key for key in found if key.startswith(prefix))
 
     def delete(self, key: str) -> None:
@@ -83,7 +87,10 @@ class Directory:
         parts = key.split("/")
         if any(part.startswith(".") or not part or "\0" in part for part in parts):
             raise ValueError("not a key")
-        return self.root.joinpath(*parts)
+        path = self.root.joinpath(*parts)
+        if not path.resolve().is_relative_to(self.root.resolve()):
+            raise TargetError(f"{key} is a symbolic link that leads out of {self.root}.")
+        return path
 
 
 def _copy(blocks: Iterator[bytes], target: BinaryIO) -> Iterator[bytes]:
@@ -92,10 +99,15 @@ def _copy(blocks: Iterator[bytes], target: BinaryIO) -> Iterator[bytes]:
         yield block
 
 
-def _walk(folder: Path, key: str) -> Iterator[str]:
+def _walk(folder: Path, key: str, within: Path) -> Iterator[str]:
     for entry in os.scandir(folder):
+        if entry.is_symlink():
+            # A link to a directory above it would have no end.
+            target = Path(entry.path).resolve()
+            if not target.is_relative_to(within) or folder.resolve().is_relative_to(target):
+                continue
         if entry.is_dir(follow_symlinks=True):
-            yield from _walk(Path(entry.path), f"{key}{entry.name}/")
+            yield from _walk(Path(entry.path), f"{key}{entry.name}/", within)
         elif not entry.name.startswith("."):
             yield key + entry.name
 

@@ -13,6 +13,8 @@ from tallystick.backup import request
 from tallystick.backup.secret_rotation import LOST, PREVIOUS, count_sealed
 from tallystick.clock import DAY_US, SECOND_US, now_us, rfc3339
 from tallystick.copies import progress
+from tallystick.copies.copies_until import left_places
+from tallystick.copies.place_writer import refuse_lost_data
 from tallystick.database.damage import RESTORE, is_damage
 from tallystick.database.engine import Database
 from tallystick.database.migrate import newest, revision_of
@@ -21,7 +23,6 @@ from tallystick.doctor.check_result import CheckResult, fine, problem, warning
 from tallystick.erasure.tables import erasures
 from tallystick.errors import SettingsError
 from tallystick.ingest.rebuild_requests import unfinished_rebuild
-from tallystick.ingest.store_identity import refuse_lost_database
 from tallystick.integrity.damaged_parts import read_damaged
 from tallystick.integrity.rounds import count_differences
 from tallystick.journal import batches, set_aside
@@ -56,7 +57,7 @@ def check_database(settings: Settings) -> Iterator[CheckResult]:
     """Checks that the control database answers and has the current schema, then runs CHECKS on its content."""
     name = "control database"
     try:
-        refuse_lost_database(settings.database_url, settings.data_dir)
+        refuse_lost_data(settings)
     except SettingsError as error:
         yield problem(name, error.detail, RESTORE)
         return
@@ -248,6 +249,12 @@ def _check_backup(connection: Connection, settings: Settings) -> Iterator[CheckR
 
 def _check_copies(connection: Connection, settings: Settings) -> Iterator[CheckResult]:
     name, state = "copies", progress.read_state(connection)
+    for place in left_places(connection):
+        yield warning(
+            name,
+            f"Copies are left in {place}, which is not used any more. They hold what was erased and purged since.",
+            f"When you need them no more, delete them there, then run: tallystick copies forget {place}",
+        )
     if settings.copies_dir is None:
         yield fine(name, "No continuous copies are made (TALLYSTICK_COPIES_DIR).")
         return
@@ -257,7 +264,8 @@ def _check_copies(connection: Connection, settings: Settings) -> Iterator[CheckR
     copied = f"Every event until {rfc3339(state.copied_at)} is in {state.place}" if state.generation else "No full copy"
     words = f"{copied}; the last round failed: {state.problem}" if state.problem else f"{copied}."
     late = max(COPIES_DELAY_US, 5 * settings.copies_seconds * SECOND_US)
-    if not state.generation or state.copied_at < now_us() - late:
+    # A time that is far ahead is of a clock that was set back since.
+    if not state.generation or abs(now_us() - state.copied_at) > late:
         advice = "Mend what it names. Otherwise check that a server runs and reaches this place, and its log for "
         advice += "copies_failed."
         yield problem(name, words, advice)

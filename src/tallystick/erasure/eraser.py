@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from tallystick import clock
 from tallystick.access.decisions import are_decisions_late, expire_decisions
@@ -43,6 +44,16 @@ PAUSE_SECONDS = 60
 logger = structlog.get_logger(__name__)
 
 
+class ErasedInCopies(Protocol):
+    """What continuous copies know of erasures."""
+
+    def erased_until(self, connection: Connection, now: int) -> int | None:
+        """Until when they may hold what is erased `now` (µs since 1970); None if there are none."""
+
+    def list_waits(self) -> str:
+        """Why they do not have this node's list of erasures yet; empty if they do, or if none are made."""
+
+
 class Eraser(Background):
     """Runs the stages of every erasure. After a crash it continues with the stage that was saved last."""
 
@@ -53,13 +64,10 @@ class Eraser(Background):
         data_dir: Path,
         places: Sequence[PersonalData],
         archive_eraser: ArchiveEraser | None = None,
-        copies_kept_us: int = 0,
+        copies: ErasedInCopies | None = None,
     ) -> None:
-        """`archive_eraser` is the archive of purged events, or None when none is configured.
-
-        `copies_kept_us`: for how many microseconds continuous copies may hold what was erased; 0 if none are made.
-        """
-        self._copies_kept_us = copies_kept_us
+        """`archive_eraser` is the archive of purged events, or None when none is configured."""
+        self._copies = copies
         self._work = stages.ErasureStages(database, store, data_dir, places, archive_eraser)
         self._stages = {
             LOOK: self._work.look,
@@ -106,7 +114,7 @@ class Eraser(Background):
                 self._pauses.pause(row.erasure_id, now)
                 self._save_problem(row, error.detail if isinstance(error, TallystickError) else type(error).__name__)
                 raise
-            self._save_problem(row, "")
+            self._save_problem(row, "" if busy or row.stage != SCRUB else self._list_waits())
             if busy:
                 return True
         return False
@@ -117,13 +125,17 @@ class Eraser(Background):
         return self._scrub(row, now) if row.stage == SCRUB else self._stages[row.stage](row)
 
     def _scrub(self, row: Row[tuple[object, ...]], now: int) -> bool:
-        if not self._work.is_purged_from_disk(row) or not scrub(self._database, SCRUBBED):
+        # A restore from copies has to know what to erase again.
+        if self._list_waits() or not self._work.is_purged_from_disk(row) or not scrub(self._database, SCRUBBED):
             return False
         with self._database.write() as connection:
-            copies_until = now + self._copies_kept_us if self._copies_kept_us else None
+            copies_until = self._copies.erased_until(connection, now) if self._copies is not None else None
             forget(connection, row.org_id, row.erasure_id, "completed", now, copies_until)
         logger.info("erasure_completed", org_id=str(row.org_id), events=row.events)
         return True
+
+    def _list_waits(self) -> str:
+        return "" if self._copies is None else self._copies.list_waits()
 
     def _save_problem(self, row: Row[tuple[object, ...]], waits_for: str) -> None:
         """Save why the last step failed (empty: it did not), if that changed."""

@@ -21,7 +21,7 @@ from tallystick.access.scopes import require, require_person
 from tallystick.access.tables import decisions, memberships, people
 from tallystick.erasure.search import SubjectMatches
 from tallystick.erasure.subject import Subject, SubjectMatcher, validate_subject
-from tallystick.erasure.tables import erasure_steps, erasures
+from tallystick.erasure.tables import FOR_EVER, erasure_steps, erasures
 from tallystick.errors import BadRequest, Conflict, NotFound
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import TALLYSTICK, Principal, Scope
@@ -83,6 +83,11 @@ class Erasure:
     events: int
     held: int
     waits_for: str
+
+    @property
+    def is_in_left_copies(self) -> bool:
+        """Whether copies hold the data in a place in which none is deleted any more."""
+        return self.copies_until == FOR_EVER
 
     @property
     def public_id(self) -> str:

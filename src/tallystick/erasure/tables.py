@@ -4,6 +4,9 @@ from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Integer, SmallI
 
 from tallystick.database.tables import metadata, org_column, time_column
 
+# In `copies_until`: until somebody deletes copies in a place that is not used any more (9999-12-31).
+FOR_EVER = 253_402_214_400_000_000
+
 # `subject` and `found` hold personal data and are emptied when the erasure ends, in whatever state.
 erasures = Table(
     "erasures",

@@ -29,13 +29,10 @@ def take_prepared(
     waiting = outbox.take(connection, org_id, MOST_PER_COMMIT)
     taken: list[outbox.OutboxEntry] = []
     for entry in waiting:
-        lasts = entry.recorded_by == TALLYSTICK and entry.event.get("action") in LASTING
-        hidden = frozenset[str]() if lasts else redacted_keys
         try:
-            event = msgspec.convert(dict(entry.event), EventInput)
-            yield from prepare([event], received_at=now, recorded_by=entry.recorded_by, redacted_keys=hidden)
+            yield from prepare_entry(entry, now=now, redacted_keys=redacted_keys)
         except (TallystickError, msgspec.ValidationError) as error:
-            if lasts:
+            if _lasts(entry):
                 logger.error("record_waits", action=entry.event.get("action"), error=str(error))
                 continue
             # Better in the trail without its particulars than not in the trail.
@@ -43,6 +40,17 @@ def take_prepared(
             yield from _without_particulars(entry, str(error)[:500], now, redacted_keys)
         taken.append(entry)
     outbox.delete(connection, taken)
+
+
+def prepare_entry(entry: outbox.OutboxEntry, *, now: int, redacted_keys: frozenset[str]) -> list[Prepared]:
+    """The event of an entry as it enters the trail `now`. TallystickError or ValidationError if it cannot."""
+    event = msgspec.convert(dict(entry.event), EventInput)
+    hidden = frozenset[str]() if _lasts(entry) else redacted_keys
+    return prepare([event], received_at=now, recorded_by=entry.recorded_by, redacted_keys=hidden)
+
+
+def _lasts(entry: outbox.OutboxEntry) -> bool:
+    return entry.recorded_by == TALLYSTICK and entry.event.get("action") in LASTING
 
 
 def _without_particulars(

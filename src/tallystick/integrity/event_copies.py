@@ -3,7 +3,6 @@
 A copy is read as it is. Whoever restores from it compares each event with the log.
 """
 
-import io
 import shutil
 import zipfile
 from base64 import b64decode
@@ -23,11 +22,11 @@ from tallystick.backup import control_database
 from tallystick.backup.create import EVENTS
 from tallystick.backup.data_dir_lock import lock_data_dir
 from tallystick.backup.manifest import FILE, BackupManifest, files_in, open_file, read_manifest
-from tallystick.copies.batch_copies import decode_copies
+from tallystick.copies.batch_copies import LARGEST_FILE, decode_copies
 from tallystick.copies.generations import FULL, list_generations
 from tallystick.copies.place_writer import OWNER
 from tallystick.destinations.address_guard import TargetError
-from tallystick.destinations.file_storage import FileStorage
+from tallystick.destinations.file_storage import FileStorage, read_small
 from tallystick.destinations.local_directory import Directory
 from tallystick.destinations.storage_settings import source_storage
 from tallystick.errors import Conflict, NotFound, TallystickError, Unavailable
@@ -108,11 +107,9 @@ class ContinuousCopy:
             except (TallystickError, ValueError) as error:  # of a path that is none within the copy, too
                 _log_unreadable(f"{self._storage.where}/{prefix}", error)
             for _at, key in generation.batches:
-                content = io.BytesIO()
                 try:
-                    self._storage.get(key, content)
-                    copied = decode_copies(content.getvalue(), key)
-                except (Conflict, OSError, TargetError) as error:
+                    copied = decode_copies(read_small(self._storage, key, LARGEST_FILE), key)
+                except (Conflict, TargetError) as error:
                     _log_unreadable(f"{self._storage.where}/{key}", error)
                     continue
                 for batch in (batch for one in copied if one.org_id == log.org_id for batch in one.batches):

@@ -119,8 +119,16 @@ def decode_batch(org_id: UUID, row: Any) -> Batch:
 
 
 def decode_body(body: bytes) -> list[Record]:
-    """The records of a body."""
-    return _records.decode(zstandard.ZstdDecompressor().decompress(body, max_output_size=_LARGEST_BODY))
+    """The records of a body. ZstdError or ValueError if it cannot be read."""
+    return _records.decode(decompress(body, _LARGEST_BODY))
+
+
+def decompress(frame: bytes, most: int) -> bytes:
+    """The content of a zstd frame of at most `most` bytes, whatever it says of its size. ZstdError."""
+    size = zstandard.frame_content_size(frame)
+    if size > most:
+        raise zstandard.ZstdError(f"the frame holds {size:,} bytes")
+    return zstandard.ZstdDecompressor().decompress(frame, max_output_size=most)
 
 
 def _array_header(count: int) -> bytes:
