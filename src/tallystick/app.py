@@ -64,7 +64,6 @@ from tallystick.ingest.reconcile import reconcile
 from tallystick.ingest.recorder import Recorder
 from tallystick.ingest.sequencer import Sequencer
 from tallystick.ingest.shipper import Shipper
-from tallystick.ingest.store_identity import refuse_lost_database
 from tallystick.integrity.checker import Checker
 from tallystick.integrity.late_events import remove_late
 from tallystick.integrity.missing_events import MissingEvents, new_rebuilder
