@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Python: Chromium, PostgreSQL and poppler. Without root it names
+# Installs what the tests need beside Python: Chromium, PostgreSQL, poppler and a C compiler. Without root it names
 # what is missing, and the tests that need it are skipped with that reason.
 set -u
 
@@ -7,6 +7,7 @@ missing=()
 command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || missing+=(chromium-headless-shell)
 command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing+=(postgresql)
 command -v pdftotext >/dev/null || missing+=(poppler-utils)
+command -v cc >/dev/null || missing+=(gcc libc6-dev)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then

@@ -9,13 +9,14 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from tallystick.durable import replace_file
+from tallystick.durable import replace_file, sync_folder
 from tallystick.store.errors import StoreError, TableRefused, is_refusal
 from tallystick.store.unwritten_files import set_unwritten_aside
 
@@ -23,6 +24,9 @@ Connect = Callable[[Mapping[str, Any]], Client]
 """Makes a client of the engine; the options are those of the engine, beside the usual ones."""
 
 NONE, ENGINES_OWN, ANY_NUMBER = 0, 100, 1_000_000  # of broken parts that the engine leaves out of a table
+_DIRECTORIES = (
+    "SELECT arrayJoin(data_paths) FROM system.tables WHERE database = currentDatabase() AND name LIKE {tables:String}"
+)
 _TABLES = Path("metadata/default")
 _LIMIT = re.compile(r"max_suspicious_broken_parts = \d+")
 _BROKEN = re.compile(r"Detaching broken part \S*/(\S+) \(size")
@@ -100,7 +104,11 @@ def _prepare(place: Path, most_broken: int) -> None:
 
 def _attach(place: Path, connect: Connect, options: Mapping[str, Any]) -> Client:
     """Start the engine, and load the table of events if there is one."""
-    client = connect(options)
+    try:
+        client = connect(options)
+    except BaseException:
+        _flag(place).unlink(missing_ok=True)  # another process may have the store open
+        raise
     if _flag(place).exists():
         try:
             client.command("ATTACH TABLE IF NOT EXISTS events")
@@ -120,6 +128,16 @@ def _broken_parts(place: Path, connect: Connect) -> list[str]:
         except ClickHouseError:
             return sorted(set(_BROKEN.findall(log.read_text(encoding="utf-8", errors="replace"))))
     return []
+
+
+def sync_names(client: Client, tables: str) -> None:
+    """Synchronize the names of the data parts of the tables that match the pattern.
+
+    The engine synchronizes the files of a part and then gives the part its name, which a power cut could take.
+    """
+    for row in client.query(_DIRECTORIES, parameters={"tables": tables}).result_rows:
+        with suppress(FileNotFoundError):  # dropped meanwhile
+            sync_folder(Path(row[0]))
 
 
 EMBEDDED_ENGINE = EmbeddedEngine()

@@ -14,6 +14,7 @@ from clickhouse_connect.driver.client import Client
 from tallystick.errors import SettingsError
 from tallystick.events.record import StoredEvent
 from tallystick.store.clients import Bounds, Clients
+from tallystick.store.embedded_engine import sync_names
 from tallystick.store.errors import StoreError, StoreTimeout, StoreUpgrading, TableRefused
 from tallystick.store.rows import Group, arrow_stream, table_of
 from tallystick.store.schema import COLUMNS, CREATE_SETTINGS, CREATED, SETTINGS_WANTED
@@ -200,6 +201,7 @@ class EventStore:
                 fmt="ArrowStream",
                 settings={"insert_deduplication_token": token, "insert_deduplicate": 1},
             )
+            self._sync_names(client, "events")
 
     def present(self, org_id: UUID, first: int, end: int) -> set[int]:
         """Which of the indexes first ≤ index < end are stored."""
@@ -292,6 +294,7 @@ class EventStore:
             client.raw_insert(
                 "events", column_names=list(columns), insert_block=data, fmt="ArrowStream", settings=settings
             )
+            self._sync_names(client, "events")
 
     def insert_into(self, table: str, columns: Sequence[str], data: bytes) -> None:
         """Insert rows given as an Arrow stream into another table. Uses a reading client, as `delete` does."""
@@ -301,6 +304,7 @@ class EventStore:
             client.raw_insert(
                 table, column_names=list(columns), insert_block=data, fmt="ArrowStream", settings=settings
             )
+            self._sync_names(client, table)
 
     def delete(self, where: str, parameters: Parameters) -> None:
         """Delete rows; on return no query sees them. Uses a reading client, so that recording goes on beside it."""
@@ -324,6 +328,11 @@ class EventStore:
             client.command(statement, parameters=parameters or {}, settings=waiting | dict(settings or {}))
             if not self.embedded and statement.startswith(("ALTER", "DELETE")):
                 _wait_for_changes(client)
+            self._sync_names(client)
+
+    def _sync_names(self, client: Client, tables: str = "%") -> None:
+        if self.embedded:
+            sync_names(client, tables)
 
     @contextmanager
     def _reading(self) -> Iterator[Client]:
