@@ -21,9 +21,7 @@ import pytest
 from sqlalchemy import delete
 
 from tallystick.access import organizations
-from tallystick.access.scopes import operator_scope
 from tallystick.backup.manifest import check_files, read_manifest
-from tallystick.clock import now_us
 from tallystick.database.engine import Database
 from tallystick.ledger import check
 from tallystick.ledger import log as ledger_log
@@ -89,14 +87,14 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
     home = tmp_path_factory.mktemp("home")
     server = Server(home)
     server.start()
-    keys = {slug: server.key(server.organization(slug)) for slug in ("acme", "old")}
+    keys = {slug: server.key(server.organization(slug, days)) for slug, days in (("acme", 365), ("old", 30))}
     with server.client(keys["old"]) as client:
         at = (datetime.now(UTC) - timedelta(days=40)).isoformat()
         events = [{"action": "user.login", "timestamp": at} for _ in range(OLD_EVENTS)]
         answer = client.post("/v1/audit-logs?wait=searchable", json={"events": events}).raise_for_status().json()
         expired = {one["index"] for one in answer["events"]}
     server.stop()
-    expire(server, "old", 30)
+    let_purge(server, "old")
     changes = FileChanges(home, tmp_path_factory.mktemp("changes"))
     outside = server.environ
     server.environ = {**outside, **changes.environ}
@@ -109,12 +107,11 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
     return made
 
 
-def expire(server: Server, slug: str, days: int) -> None:
-    """Let the next server purge what is older than `days`, beside its load."""
+def let_purge(server: Server, slug: str) -> None:
+    """Let the next server purge what has expired, beside its load."""
     database = Database(f"sqlite:///{server.data_dir / 'tallystick.db'}")
     with database.write() as connection:
         org_id = organizations.by_slug(connection, slug).org_id
-        organizations.set_retention(connection, operator_scope(org_id), days, now=now_us())
         connection.execute(delete(purges).where(purges.c.org_id == org_id))  # when the next one is due
     database.close()
 
