@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from tests.fixtures.servers import Server
+from tests.fixtures.waiting import wait_until
 
 COMMIT = "759de3b"
 ROOT = Path(__file__).parents[2]
@@ -131,15 +132,14 @@ def _purge(server: Server) -> None:
     with sqlite3.connect(server.data_dir / "tallystick.db") as database:
         database.execute("DELETE FROM purges")
     server.start()
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
+
+    def has_ended() -> bool:
         with sqlite3.connect(server.data_dir / "tallystick.db") as database:
             (left,) = database.execute("SELECT count(*) FROM prunings").fetchone()
             (done,) = database.execute("SELECT count(*) FROM purges").fetchone()
-        if not left and done >= len(BIG) + len(SMALL):
-            return
-        time.sleep(0.5)
-    raise AssertionError("the purge does not end")
+        return not left and done >= len(BIG) + len(SMALL)
+
+    wait_until(has_ended, WAIT_SECONDS)
 
 
 def _erase(server: Server, key: str, second_key: str) -> str:
@@ -154,11 +154,14 @@ def _erase(server: Server, key: str, second_key: str) -> str:
 
 
 def _until(client: httpx.Client, path: str, state: str) -> dict[str, Any]:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while state not in ((found := ok(client.get(path))).get("state"), found.get("status")):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.1)
-    return dict(found)
+    found: dict[str, Any] = {}
+
+    def has_state() -> bool:
+        found.update(ok(client.get(path)))
+        return state in (found.get("state"), found.get("status"))
+
+    wait_until(has_state, WAIT_SECONDS, detail=lambda: found)
+    return found
 
 
 def make_export(client: httpx.Client, kind: str) -> str:

@@ -103,7 +103,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
     made.run()
     server.kill()
     server.environ = outside
-    assert b"tmp_insert_" in changes.log.read_bytes(), "the engine's changes are not noted"
+    assert b"tmp_insert_" in changes.noted(), "the engine's changes are not noted"
     return made
 
 

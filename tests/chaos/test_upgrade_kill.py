@@ -29,6 +29,7 @@ from tests.chaos.first_release import BIG, HOLDING, PERSON, make_export
 from tests.chaos.first_release_answers import after_cursor, answers, content_of, is_still_said, said_by
 from tests.fixtures.servers import Server, Starter
 from tests.fixtures.sizes import FULL, size
+from tests.fixtures.waiting import wait_until
 
 EVENTS = 50_000
 KILLS = size(2, 5)
@@ -68,10 +69,7 @@ def state(server: Server) -> str:
 
 def wait_for_rebuild(server: Server) -> None:
     """Wait until the rebuild has begun."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while state(server) not in ("running", "done"):
-        assert time.monotonic() < deadline, "the rebuild does not begin"
-        time.sleep(0.02)
+    wait_until(lambda: state(server) in ("running", "done"), WAIT_SECONDS)
 
 
 def assert_kept_things_hold(server: Server, key: str, end: str, kept: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from tallystick.setting_values import EVENTS_OPTIONS, events_url_options
 from tallystick.settings import Settings
 from tallystick.store.clients import Bounds, Clients
 from tallystick.store.errors import StoreError
-from tallystick.store.events import _check_version
+from tallystick.store.versions import check_server_version
 from tests.fixtures.network import find_free_port
 from tests.fixtures.waiting import PATIENCE_SECONDS
 
@@ -94,9 +94,9 @@ def test_every_option_of_the_url_is_one_of_the_driver() -> None:
 @pytest.mark.parametrize("version", ["24.8.4.13", "25.12.1.1", "26.8.9.9"])
 def test_a_server_that_is_too_old_is_named_with_the_version_that_is_needed(version: str) -> None:
     with pytest.raises(SettingsError, match=r"26\.9 or newer"):
-        _check_version(version)
+        check_server_version(version)
 
 
 @pytest.mark.parametrize("version", ["26.9.2.1", "26.10.1", "27.1.1.1-lts"])
 def test_a_newer_server_is_accepted(version: str) -> None:
-    _check_version(version)
+    check_server_version(version)

@@ -1,6 +1,5 @@
 """The event store client: writing rows, asking which are there, and the basic ways of reading."""
 
-import re
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,6 @@ from uuid import UUID
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from tallystick.errors import SettingsError
 from tallystick.events.record import StoredEvent
 from tallystick.store.clients import Bounds, Clients
 from tallystick.store.embedded_engine import sync_names
@@ -19,7 +17,7 @@ from tallystick.store.errors import StoreError, StoreTimeout, StoreUpgrading, Ta
 from tallystick.store.rows import Group, arrow_stream, table_of
 from tallystick.store.schema import COLUMNS, CREATE_SETTINGS, CREATED, SETTINGS_WANTED
 from tallystick.store.silence import Silence
-from tallystick.store.versions import TableVersion, version_of
+from tallystick.store.versions import TableVersion, check_server_version, version_of
 
 _READ = (
     "SELECT seq, UUIDToNum(id), toUnixTimestamp64Micro(received_at), toUnixTimestamp64Micro(occurred_at), "
@@ -27,7 +25,6 @@ _READ = (
 )
 Parameters = dict[str, Any]
 LEAST_SECONDS = 0.01
-LEAST_VERSION = (26, 9)  # of a ClickHouse server: that of the embedded engine, which all tests run with
 PING_SECONDS = 5
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0  # between two questions whether a change is done
 _UNFINISHED = "SELECT latest_fail_reason FROM system.mutations WHERE database = currentDatabase() AND NOT is_done"
@@ -116,7 +113,7 @@ class EventStore:
         SettingsError if the table of events cannot be brought to the version of this program.
         """
         with self._writers.borrow() as client:
-            _check_version(client.server_version or "")
+            check_server_version(client.server_version or "")
             there = _settings_by_table(client)
             for table, statement in CREATED.items():
                 if table not in there:
@@ -150,7 +147,7 @@ class EventStore:
     def check_version(self) -> None:
         """Raise SettingsError if the server is too old."""
         with self._pinger.borrow() as client:
-            _check_version(client.server_version or "")
+            check_server_version(client.server_version or "")
 
     def version(self) -> TableVersion:
         """The version of the table of events; notes whether it can be searched and changed."""
@@ -370,16 +367,6 @@ def _wait_for_changes(client: Client) -> None:
             raise StoreError(f"the event store cannot change its rows: {failures[0]}")
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
-
-
-def _check_version(version: str) -> None:
-    """An older server knows neither the text indexes nor their settings, and would say so in many ways."""
-    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < LEAST_VERSION:
-        least = ".".join(map(str, LEAST_VERSION))
-        raise SettingsError(
-            f"The event store is ClickHouse {version}; Tallystick needs one server of version {least} or newer. "
-            "Upgrade it, or point TALLYSTICK_EVENTS_URL to another one."
-        )
 
 
 def _read_version(client: Client) -> TableVersion:

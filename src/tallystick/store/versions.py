@@ -19,6 +19,7 @@ FIRST_COLUMNS = frozenset({
 DEVELOPMENT = 0  # the version of a table with other columns: of a version before the first release
 # Versions with which all reading and writing statements of this program work, and give right answers.
 USABLE = frozenset({1, STORE_VERSION})
+LEAST_VERSION = (26, 9)  # of a ClickHouse server: that of the embedded engine, which all tests run with
 _COMMENT = re.compile(r"tallystick store version (\d+), copy (\d+)")
 _REQUIRED = frozenset({*KEYS, *STORED_PARTS}) - {"remains"}
 
@@ -57,3 +58,13 @@ def noted_version(comment: str) -> TableVersion | None:
     """The version that a table's comment names; None if it names none."""
     found = _COMMENT.fullmatch(comment)
     return None if found is None else TableVersion(int(found[1]), int(found[2]))
+
+
+def check_server_version(version: str) -> None:
+    """SettingsError if a ClickHouse server is too old: it knows neither the text indexes nor their settings."""
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < LEAST_VERSION:
+        least = ".".join(map(str, LEAST_VERSION))
+        raise SettingsError(
+            f"The event store is ClickHouse {version}; Tallystick needs one server of version {least} or newer. "
+            "Upgrade it, or point TALLYSTICK_EVENTS_URL to another one."
+        )
