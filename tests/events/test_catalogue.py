@@ -60,5 +60,5 @@ def test_an_unknown_action_is_a_success_of_no_weight():
     assert (status_of("widget.frobbed"), severity_of("widget.frobbed")) == ("success", "info")
     assert (status_of("deployment.rollback_failed"), severity_of("deployment.rollback_failed")) == (
         "failed",
-        "critical",
+        "high",
     )

@@ -21,6 +21,7 @@ def test_the_seeds_event_comes_back_whole():
         "timestamp": "2024-01-15T14:30:45.120000Z",
         "received_at": "2024-01-15T14:30:50.000000Z",
         "recorded_by": {"type": "api_key", "id": "key_01hm6rsan500000000000000aa", "name": "ci"},
+        "severity": "medium",
         "known": True,
         "summary": "Sarah Lin failed to deploy api-infrastructure",
     }
@@ -29,8 +30,8 @@ def test_the_seeds_event_comes_back_whole():
 def test_what_is_absent_is_left_out():
     event = event_of_record(send_one(action="widget.frobbed").record, 0)
     assert set(event) == {
-        "id", "index", "received_at", "action", "category", "status", "timestamp", "known", "summary", "actor",
-        "recorded_by",
+        "id", "index", "received_at", "action", "category", "status", "severity", "timestamp", "known", "summary",
+        "actor", "recorded_by",
     }  # fmt: skip
     assert event["known"] is False
 

@@ -23,7 +23,7 @@ def test_the_four_parts_are_the_documented_bytes():
     record = send(SEEDS_EVENT)[0].record
     assert record.what == (
         b'{"action":"deployment.failed","category":"deployments","status":"failed",'
-        b'"timestamp":"2024-01-15T14:30:45.120000Z","external_id":"ci-4711",'
+        b'"severity":"medium","timestamp":"2024-01-15T14:30:45.120000Z","external_id":"ci-4711",'
         b'"recorded_by":{"type":"api_key","id":"key_01hm6rsan500000000000000aa","name":"ci"}}'
     )
     assert record.target == b'{"type":"project","id":"prj_88","name":"api-infrastructure"}'

@@ -284,6 +284,9 @@ def test_every_code_that_is_documented_can_be_met():
             {"action": "a.b", "timestamp": "1970-01-01T00:00:00Z", "changes": long},
             {"action": "a.b", "timestamp": "2999-01-01T00:00:00Z", "changes": {"x": [1] * 40_000}},
             {"action": "a.b", "metadata": {"x": "y" * 70_000}},
+            {"action": "a.b", "resources": [{"type": "t", "id": "1"}] * 21},
+            {"action": "a.b", "resources": [{"type": "t", "id": "1"}], "resource": {"type": "t", "id": "2"}},
+            {"action": "a.b", "context": {"country": "Germany"}},
         ]
     )  # fmt: skip
     lines = rb'{"action":"a.b","metadata":{"a":"\u0000","b":"\ud800","c":1e999}}' + b"\n{"

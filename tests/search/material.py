@@ -7,10 +7,11 @@ from ipaddress import ip_network
 from hypothesis import strategies as st
 
 from tallystick.clock import to_us
-from tallystick.events.record import Record
+from tallystick.events.record import CONTEXT_FIELDS, Record
 from tallystick.ids import encode, uuid7_bytes
 from tallystick.query.case_folding import fold
 from tallystick.query.conditions import (
+    MULTIPLE,
     STANDS_IN,
     And,
     AtPath,
@@ -70,9 +71,8 @@ def at(moment: str) -> int:
 
 def record(**given: object) -> Record:
     """A record in which everything not given is absent."""
-    values: dict[str, object] = {
-        name: "" for name in Record.__struct_fields__ if name not in ("received_at", "occurred_at", "paths", "values")
-    }
+    required = Record.__struct_fields__[: -len(Record.__struct_defaults__)]
+    values: dict[str, object] = dict.fromkeys(required, "")
     values |= dict.fromkeys(("entry", "what", "target", "who", "details"), b"")
     values |= {
         "id": IDS[0],
@@ -91,9 +91,12 @@ def records(draw: st.DrawFn) -> Record:
     leaves = draw(st.lists(st.tuples(path, text), max_size=4))
     names = (
         "description", "actor_id", "actor_email", "actor_name", "behalf_id", "behalf_email", "behalf_name",
-        "resource_type", "resource_id", "resource_name", "session_id", "request_id",
+        "resource_type", "resource_id", "resource_name", "session_id", "request_id", "severity", "external_id",
+        "recorder_id", "recorder_email", "recorder_name", "status_reason", "original_action", *CONTEXT_FIELDS,
     )  # fmt: skip
-    filled = draw(st.dictionaries(st.sampled_from(names), text, max_size=5))
+    filled: dict[str, object] = draw(st.dictionaries(st.sampled_from(names), text, max_size=8))
+    others = draw(st.lists(st.tuples(text, text, text), max_size=3))
+    filled |= {name: tuple(one[at] for one in others) for at, name in enumerate(sorted(MULTIPLE))}
     event_id = draw(st.sampled_from(IDS))
     return record(
         id=event_id,
@@ -117,9 +120,11 @@ def id_patterns(draw: st.DrawFn) -> str:
     return draw(st.sampled_from((whole, whole[:cut] + "*", whole[:cut], "evt_" + "z" * 26, "evt_8*", "*" + whole)))
 
 
-PLAIN_FIELDS: tuple[Field, ...] = (
-    "user", "action", "category", "status", "resource", "resource_type", "session", "request",
-)  # fmt: skip
+PLAIN_FIELDS: tuple[Field, ...] = tuple(STANDS_IN)
+# Whose values a bare word is not looked for in.
+UNSEARCHED = frozenset(PLAIN_FIELDS) - {
+    "user", "action", "status", "resource", "status_reason", "original_action", "user_agent", "source",
+}  # fmt: skip
 times = st.none() | st.sampled_from((*TIMES, -1, 0, -(10**16), 10**18, TIMES[0] - 1, TIMES[-1] + 1))
 
 
@@ -147,14 +152,19 @@ def _joined(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]
     return st.one_of(inner, inner, inner.map(Not), several.map(And), several.map(Or))
 
 
+def _values(row: Record, name: str) -> tuple[str, ...]:
+    value: str | tuple[str, ...] = getattr(row, name)
+    return value if isinstance(value, tuple) else (value,)
+
+
 def queries_about(rows: Sequence[Record]) -> st.SearchStrategy[Query]:
     """Queries that have something to do with these records."""
     texts = {value for row in rows for value in row.values}
     by_field: dict[Field, tuple[str, ...]] = {}
     for field in PLAIN_FIELDS:
-        values = {getattr(row, name) for row in rows for name in STANDS_IN[field]}
+        values = {value for row in rows for name in STANDS_IN[field] for value in _values(row, name)}
         by_field[field] = tuple(sorted(values - {""})) or ("x",)
-        texts |= values if field not in ("category", "session", "request", "resource_type") else set()
+        texts |= values if field not in UNSEARCHED else set()
     pool = tuple(sorted((texts | {row.description for row in rows}) - {""})) or ("x",)
     paths = tuple(sorted({fold(at) for row in rows for at in row.paths})) or ("changes",)
     needle = needles_from(pool)

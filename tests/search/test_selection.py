@@ -80,7 +80,8 @@ def test_half_of_a_surrogate_pair_is_a_character_like_others():
 
 def test_the_text_of_an_event_is_folded_once_for_all_queries(monkeypatch):
     folded: list[str] = []
-    monkeypatch.setattr("tallystick.search.event_block.fold", lambda text: folded.append(text) or fold(text))
+    for place in ("search.event_block", "store.rows"):
+        monkeypatch.setattr(f"tallystick.{place}.fold", lambda text: folded.append(text) or fold(text))
     rows = [record(description=f"Event {number}", values=("Value",), paths=("changes.a",)) for number in range(10)]
     block, dice = EventBlock(rows), random.Random(16)
     for _ in range(50):

@@ -14,13 +14,14 @@ from tallystick.access.scopes import require
 from tallystick.access.transactions import ScopedTransactions
 from tallystick.alerts import rule_state
 from tallystick.alerts.compiled_rule import CompiledRule
-from tallystick.alerts.definition import LONGEST, SEVERITIES, RuleDefinition, invalid_rule, parse_definition
+from tallystick.alerts.definition import LONGEST, RuleDefinition, invalid_rule, parse_definition
 from tallystick.alerts.detectors import NO_VALUE
 from tallystick.alerts.rule import PREFIX, Rule, describe, read_rule, rule_clause
 from tallystick.alerts.tables import alert_memory, alert_positions, alert_rules
 from tallystick.clock import SECOND_US, optional_rfc3339
 from tallystick.destinations import destination
 from tallystick.errors import BadRequest, Conflict
+from tallystick.events.catalogue import EARLIER_SEVERITIES, SEVERITIES
 from tallystick.ledger import log as ledger_log
 from tallystick.query.scope import Scope
 
@@ -40,7 +41,7 @@ class RuleSettings:
 
     name: str
     definition: Mapping[str, Any]
-    severity: str = "warning"
+    severity: str = "medium"
     runbook: str = ""
     destinations: Sequence[str] = ()
     enabled: bool = True
@@ -209,7 +210,8 @@ def _validate(connection: Connection, scope: Scope, settings: RuleSettings) -> t
         name = names.name(settings.name)
     except BadRequest as problem:
         raise invalid_rule("name", problem.detail) from None
-    if settings.severity not in SEVERITIES:
+    severity = EARLIER_SEVERITIES.get(settings.severity, settings.severity)
+    if severity not in SEVERITIES:
         raise invalid_rule("severity", f"severity must be one of {', '.join(SEVERITIES)}.")
     if len(settings.runbook) > MOST_RUNBOOK or not settings.runbook.isprintable():
         detail = f"A runbook must be one line of at most {MOST_RUNBOOK} characters: a link, or what to do."
@@ -221,7 +223,7 @@ def _validate(connection: Connection, scope: Scope, settings: RuleSettings) -> t
     values = {
         "name": name,
         "shape": msgspec.json.encode(definition).decode(),
-        "severity": settings.severity,
+        "severity": severity,
         "runbook": settings.runbook.strip(),
         "destinations": msgspec.json.encode(shown).decode(),
         "enabled": settings.enabled,

@@ -14,11 +14,9 @@ from tallystick.search.grammar import parse
 Kind = Literal["threshold", "sequence", "first_seen", "dormant", "off_hours", "silence"]
 Field = Literal["user", "ip", "resource", "action", "device", "session"]
 Where = Literal["", "acts_on_itself", "by_key", "clock_skewed", "holds_secret", "weakens"]
-Severity = Literal["info", "notice", "warning", "critical"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FIELDS: tuple[Field, ...] = get_args(Field)
-SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 MOST_COUNT = 1000
 LONGEST = 366 * 24 * 3600
 MOST_QUERY = 2000
@@ -36,7 +34,7 @@ ALLOWED_FIELDS: dict[Kind, frozenset[str]] = {
 REQUIRED_FIELDS: dict[Kind, frozenset[str]] = {
     "threshold": frozenset(),
     "sequence": frozenset({"window_seconds", "then", "group_by"}),
-    "first_seen": frozenset({"group_by", "new"}),
+    "first_seen": frozenset({"new"}),
     "dormant": frozenset({"group_by", "window_seconds"}),
     "off_hours": frozenset({"group_by"}),
     "silence": frozenset({"window_seconds"}),
@@ -48,7 +46,7 @@ class RuleDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
 
     - threshold: `count` events of one group within the window, or events with `count` different values of `distinct`.
     - sequence: `count` events of `query`, then one of `then` within the window, with none of `unless` between.
-    - first_seen: a value of `new` that its group never had before, if the group had another one.
+    - first_seen: a value of `new` that its group (or the organization) never had before, if it had another one.
     - dormant: an event of a group that had none for the length of the window.
     - off_hours: an event at an hour of the day at which its group, with at least `count` past events, does not act.
     - silence: no event for the length of the window, by the server's clock.

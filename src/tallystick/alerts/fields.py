@@ -57,10 +57,8 @@ def _resource(record: Record) -> tuple[str, ...]:
 
 
 def _device(record: Record) -> tuple[str, ...]:
-    context = _json_object(record.who).get("context") if record.who else None
-    agent = context.get("user_agent") if isinstance(context, Mapping) else None
     # Without versions, which change every few weeks on the same device.
-    return (re.sub(r"/[0-9][0-9.]*", "", agent)[:300],) if isinstance(agent, str) and agent else ()
+    return (re.sub(r"/[0-9][0-9.]*", "", record.user_agent)[:300],) if record.user_agent else ()
 
 
 # The names by which a field identifies its value; events that share one are about the same user, resource or device.
@@ -128,7 +126,10 @@ def _clock_skewed(record: Record) -> bool:
 
 
 def _holds_secret(record: Record) -> bool:
-    names = (record.description, record.resource_name, record.resource_id, record.actor_name, record.actor_id)
+    names = (
+        record.description, record.status_reason, record.original_action, record.resource_name, record.resource_id,
+        *record.other_resource_names, *record.other_resource_ids, record.actor_name, record.actor_id,
+    )  # fmt: skip
     return any(_SECRET.search(text) for text in (*record.values, *names, *record.paths))
 
 

@@ -85,7 +85,9 @@ def _default_sentence(rule: Rule, group: str) -> str:
         case "sequence":
             return "{count} events" + of + " in the order that the rule describes."
         case "first_seen":
-            return "{group} had never been seen with {value} before."
+            return (
+                "{group} had never been seen with {value} before." if group else "{value} was seen for the first time."
+            )
         case "dormant":
             return "{group} was active again after more than {window} without an event."
         case "off_hours":

@@ -123,6 +123,8 @@ def describe(definition: RuleDefinition) -> str:
         case "first_seen" if definition.new and definition.group_by:
             value, group = SINGULAR[definition.new], SINGULAR[definition.group_by]
             return f"An event {search} with {_article(value)} new to its {group}"
+        case "first_seen" if definition.new:
+            return f"An event {search} with {_article(SINGULAR[definition.new])} that is new to the organization"
         case "dormant" if definition.group_by:
             return (
                 f"An event {search} of {_article(SINGULAR[definition.group_by])} that did nothing for "

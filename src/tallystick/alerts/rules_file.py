@@ -6,7 +6,7 @@
         count: 5
         window_seconds: 600
         group_by: user
-        severity: warning
+        severity: medium
         tests:
           - name: five within ten minutes
             events:
@@ -66,7 +66,7 @@ class _RuleHeader(msgspec.Struct):
     id: str = ""
     about: str = ""
     often: str = ""
-    severity: str = "warning"
+    severity: str = "medium"
     runbook: str = ""
     destinations: tuple[str, ...] = ()
     enabled: bool = True

@@ -13,7 +13,6 @@ from tallystick.alerts.definition import (
     LONGEST,
     MOST_COUNT,
     PLACEHOLDERS,
-    SEVERITIES,
     Field,
     RuleDefinition,
     Where,
@@ -26,6 +25,7 @@ from tallystick.api.dependencies import ApiServices
 from tallystick.api.fields import RequestBody, ResponseBody, Time, doc, given_fields
 from tallystick.api.operation import operation
 from tallystick.clock import optional_rfc3339, rfc3339
+from tallystick.events.catalogue import SEVERITIES
 from tallystick.http.body import read_body
 
 PATH = "/v1/alert-rules"

@@ -8,7 +8,6 @@ from litestar import Request, Response, get, post
 from tallystick import ids
 from tallystick.alerts import alert as alerts
 from tallystick.alerts.alert import STATES, Alert
-from tallystick.alerts.definition import SEVERITIES
 from tallystick.api.answers import answer
 from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
@@ -17,6 +16,7 @@ from tallystick.api.operation import operation
 from tallystick.api.query_parameters import ALERTS as PARAMETERS
 from tallystick.api.query_parameters import DEFAULT_LISTED
 from tallystick.clock import optional_rfc3339, rfc3339
+from tallystick.events.catalogue import SEVERITIES
 
 PATH = "/v1/alerts"
 _operation = partial(operation, "Alerts", "alerts", "events:read")

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from litestar import Request, Response, get, post
 
 from tallystick.alerts import rule_import
-from tallystick.alerts.definition import SEVERITIES
 from tallystick.alerts.rule import Rule, describe, list_rules
 from tallystick.alerts.rules_file import RuleSpec, shipped_detections
 from tallystick.api.alert_rules import AlertRuleResponse, Runbook, Words
@@ -14,6 +13,7 @@ from tallystick.api.authorized_request import authorize
 from tallystick.api.dependencies import ApiServices
 from tallystick.api.fields import ResponseBody, doc
 from tallystick.api.operation import operation
+from tallystick.events.catalogue import SEVERITIES
 
 PATH = "/v1/detections"
 

@@ -1,13 +1,14 @@
 """The parameters of queries, headers and paths, as the OpenAPI document describes them."""
 
-from typing import Any
+from typing import Any, get_args
 
 from tallystick.alerts.alert import STATES as ALERT_STATES
 from tallystick.api.fields import CSV_COLUMNS, CSV_DIALECT
 from tallystick.api.operation import Parameter
 from tallystick.cases.related_events import DEFAULT_SPAN, MOST_EVENTS
 from tallystick.cases.threads import RELATIONS
-from tallystick.events.catalogue import CATEGORIES, STATUSES
+from tallystick.events.catalogue import CATEGORIES, SEVERITIES, STATUSES
+from tallystick.events.incoming import ActorType
 from tallystick.render.csv_lines import COLUMNS, DIALECTS
 from tallystick.search.counts import MOST_BUCKETS, MOST_VALUES
 from tallystick.store.reading import VALUES
@@ -74,6 +75,8 @@ FILTERS = (
     _repeatable("resource", "Id or name of the resource, ignoring case; `*` is a wildcard."),
     _repeatable("resource_type", "Type of the resource, ignoring case; `*` is a wildcard."),
     _repeatable("ip", "IP address, or a network such as `10.0.0.0/8`."),
+    _repeatable("actor_type", "Kind of actor.", enum=list(get_args(ActorType))),
+    _repeatable("severity", "Severity.", enum=list(SEVERITIES)),
     _repeatable(
         "q", 'Search: words, "phrases", OR, -word, parentheses, and qualifiers such as `user:`. Empty: all events.'
     ),

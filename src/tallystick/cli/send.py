@@ -34,6 +34,11 @@ def send(
     description: Annotated[str, typer.Option(help="Free text of at most 500 characters.")] = "",
     status: Annotated[str, typer.Option(help="success or failed. Defaults to the catalogue's status.")] = "",
     category: Annotated[str, typer.Option(help="Defaults to the catalogue's category.")] = "",
+    severity: Annotated[
+        str, typer.Option(help="info, low, medium, high or critical. Defaults to the catalogue's severity.")
+    ] = "",
+    status_reason: Annotated[str, typer.Option(help="Why it failed, or succeeded: at most 500 characters.")] = "",
+    original_action: Annotated[str, typer.Option(help="The action as its source names it.")] = "",
     timestamp: Annotated[str, typer.Option(help="RFC 3339 time with time zone. Defaults to now.")] = "",
     external_id: Annotated[
         str, typer.Option(help="Your own ID. An event sent again with the same ID is not recorded twice.")
@@ -44,6 +49,9 @@ def send(
         str, _option(ACTOR, "Email address of the actor. Without any actor option, the API key is the actor.")
     ] = "",
     actor_name: Annotated[str, _option(ACTOR, "Display name.")] = "",
+    on_behalf_of: Annotated[
+        str, _option(ACTOR, "Email address of the person that the actor, such as an AI agent, acts for.")
+    ] = "",
     resource_type: Annotated[str, _option(RESOURCE, "Defaults to the first part of the action.")] = "",
     resource_id: Annotated[str, _option(RESOURCE, "ID of the resource, such as prj_88.")] = "",
     resource_name: Annotated[str, _option(RESOURCE, "Display name.")] = "",
@@ -53,6 +61,15 @@ def send(
     session_id: Annotated[str, _option(CONTEXT, "ID of the actor's session.")] = "",
     trace_id: Annotated[str, _option(CONTEXT, "ID of the trace.")] = "",
     source: Annotated[str, _option(CONTEXT, "Program that sent the request, such as web, api or cli.")] = "",
+    context: Annotated[
+        dict[str, Any] | None,
+        typer.Option(
+            parser=_json_object,
+            metavar="JSON",
+            rich_help_panel=CONTEXT,
+            help="""Further fields of the context, such as '{"channel": "mcp", "tool": "deploy"}'.""",
+        ),
+    ] = None,
     changes: Details = None,
     request: Details = None,
     response: Details = None,
@@ -84,14 +101,20 @@ def send(
 def _event_from_options(options: dict[str, Any]) -> dict[str, Any]:
     """The event of the command's options, without the empty ones."""
     event = {
-        name: options[name] for name in ("action", "description", "status", "category", "timestamp", "external_id")
-    }
+        name: options[name]
+        for name in (
+            "action", "description", "status", "status_reason", "category", "severity", "original_action", "timestamp",
+            "external_id",
+        )
+    }  # fmt: skip
     actor = _without_empty({name: options[f"actor_{name}"] for name in ("type", "id", "email", "name")})
     resource = _without_empty({name: options[f"resource_{name}"] for name in ("type", "id", "name")})
     context = ("ip_address", "user_agent", "request_id", "session_id", "trace_id", "source")
+    if options["on_behalf_of"]:
+        actor["on_behalf_of"] = {"email": options["on_behalf_of"]}
     event["actor"] = {"type": "user"} | actor if actor else None
     event["resource"] = {"type": options["action"].split(".")[0]} | resource if resource else None
-    event["context"] = _without_empty({name: options[name] for name in context})
+    event["context"] = (options["context"] or {}) | _without_empty({name: options[name] for name in context})
     return _without_empty(event | {name: options[name] for name in DETAILS})
 
 

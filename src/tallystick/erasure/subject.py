@@ -18,6 +18,7 @@ import msgspec
 
 from tallystick.errors import BadRequest
 from tallystick.events.catalogue import LASTING
+from tallystick.events.copies import resources_of
 from tallystick.events.record import Record, StoredEvent
 from tallystick.merkle.commitment import PARTS
 from tallystick.query.case_folding import fold
@@ -128,7 +129,8 @@ class SubjectMatcher:
         found: dict[str, str] = {}
         if who and (kind := self._role_in_who(who)):
             found["who"] = kind
-        if target and (self._is_person_id(target.get("id"), target.get("type")) or self._occurs_in(target)):
+        people = any(self._is_person_id(one.get("id"), one.get("type")) for one in resources_of(target))
+        if people or self._occurs_in(target):
             found["target"] = "resource"
         if what.get("action") in LASTING and is_own_record(event.what):
             return found

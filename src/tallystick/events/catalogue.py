@@ -10,11 +10,13 @@ Category = Literal[
     "authentication", "users", "projects", "deployments", "integrations", "policies", "workflows", "settings", "other"
 ]  # fmt: skip
 Status = Literal["success", "failed"]
-Severity = Literal["info", "notice", "warning", "critical"]
+Severity = Literal["info", "low", "medium", "high", "critical"]
 
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 STATUSES: tuple[Status, ...] = get_args(Status)
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+# The words of earlier versions for severities, accepted wherever one is given.
+EARLIER_SEVERITIES: dict[str, Severity] = {"notice": "low", "warning": "medium"}
 # As Tallystick itself records them; a sender's event of the same name is one like others.
 LASTING = (
     "audit_log.pruned", "audit_log.subject_erased", "audit_log.retention_changed", "audit_log.log_restarted",

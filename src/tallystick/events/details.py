@@ -41,6 +41,13 @@ _VALUES = frozenset(
 _encode = msgspec.json.Encoder().encode
 
 
+# The fields of an event in which a text of the sender may stand.
+_TEXTS = (
+    "description", "status_reason", "original_action", "actor", "resource", "resources", "context", "changes",
+    "request", "response", "metadata",
+)  # fmt: skip
+
+
 class Unfit(Exception):
     """The details cannot be stored; `code` says why, `place` where (the path, list positions as numbers)."""
 
@@ -202,7 +209,7 @@ def redact_keys(event: EventInput) -> list[str]:
     It looks at every text, so call it only when there is one: the encoded event tells in a moment (`KEY_BEGINS`).
     """
     redacted: list[str] = []
-    for name in ("description", "actor", "resource", "context", "changes", "request", "response", "metadata"):
+    for name in _TEXTS:
         _replace_keys(getattr(event, name), name, partial(setattr, event, name), redacted)
     return redacted
 

@@ -32,7 +32,8 @@ class Unreadable(NamedTuple):
 
 
 class FieldRule(NamedTuple):
-    """What a field may hold: `kind` is text (`shortest` to `longest`), choice, time, fields, or object (any)."""
+    """What a field may hold: `kind` is text (`shortest` to `longest`), choice, time, fields, list (at most `longest`
+    objects with `fields`), or object (any)."""
 
     kind: str
     required: bool
@@ -56,6 +57,9 @@ def _rule(declared: inspect.Type, required: bool) -> FieldRule:
         return FieldRule("time", required)
     if isinstance(declared, inspect.StructType):
         return FieldRule("fields", required, fields=_rules(declared))
+    if isinstance(declared, inspect.ListType):
+        items = cast(inspect.StructType, declared.item_type)
+        return FieldRule("list", required, longest=declared.max_length or 0, fields=_rules(items))
     return FieldRule("object", required)
 
 
@@ -124,14 +128,36 @@ class _Examination:
             if not isinstance(value, dict):
                 return self._add(field, "wrong_type", f"`{field}` must be an object, not {kind_of(value)}.")
             if rule.fields is not None:
-                kept = self.fields(value, rule.fields, field + ".")
-                return kept if all(name in kept for name, inner in rule.fields.items() if inner.required) else None
+                return self._object(field, value, rule.fields)
             return value if self._free(field, value) else None
+        if rule.kind == "list":
+            return self._list(field, value, rule)
         if not isinstance(value, str):
             return self._add(field, "wrong_type", f"`{field}` must be text, not {kind_of(value)}.")
         if problem := _text(field, value, rule):
             return self._add(field, *problem)
         return value
+
+    def _object(self, field: str, value: dict[str, Any], rules: dict[str, FieldRule]) -> dict[str, Any] | None:
+        kept = self.fields(value, rules, field + ".")
+        return kept if all(name in kept for name, inner in rules.items() if inner.required) else None
+
+    def _list(self, field: str, value: Any, rule: FieldRule) -> list[Any] | None:
+        if not isinstance(value, list):
+            self._add(field, "wrong_type", f"`{field}` must be a list, not {kind_of(value)}.")
+            return None
+        if len(value) > rule.longest:
+            detail = f"`{field}` can have at most {rule.longest} entries, not {len(value)}."
+            self._add(field, "too_many_entries", detail)
+            return None
+        kept = []
+        for number, entry in enumerate(value):
+            place = f"{field}.{number}"
+            if not isinstance(entry, dict):
+                self._add(place, "wrong_type", f"`{place}` must be an object, not {kind_of(entry)}.")
+            elif (one := self._object(place, entry, rule.fields or {})) is not None:
+                kept.append(one)
+        return kept if len(kept) == len(value) else None
 
     def _free(self, field: str, value: dict[str, Any]) -> bool:
         sound = True

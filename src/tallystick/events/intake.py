@@ -13,10 +13,19 @@ from ipaddress import ip_address
 from re import compile as pattern
 
 import msgspec
+from msgspec.structs import astuple
 
 from tallystick.clock import from_us, to_us
 from tallystick.events.body import read_body
-from tallystick.events.catalogue import Category, Status, category_of, status_of
+from tallystick.events.catalogue import (
+    EARLIER_SEVERITIES,
+    Category,
+    Severity,
+    Status,
+    category_of,
+    severity_of,
+    status_of,
+)
 from tallystick.events.details import KEY_BEGINS, MAX_PATH, MAX_VALUES, Found, Unfit, redact_keys, walker_for
 from tallystick.events.examine import TOO_DEEP, examine
 from tallystick.events.incoming import Actor, Context, Details, EventInput, OnBehalfOf, Resource
@@ -60,8 +69,14 @@ class _Who(msgspec.Struct, omit_defaults=True, gc=False):
     context: Context | None = None
 
 
+class _Resources(msgspec.Struct, gc=False):
+    resources: Sequence[Resource]
+
+
 class _Details(msgspec.Struct, omit_defaults=True, gc=False):
     description: str | None = None
+    status_reason: str | None = None
+    original_action: str | None = None
     changes: Details | None = None
     request: Details | None = None
     response: Details | None = None
@@ -113,6 +128,7 @@ class _Intake:
         self._latest = now + LATEST_AHEAD
         self._walk = walker_for(redacted_keys).walk
         self._actor, self._end_of_what = _recorder(recorded_by)
+        self._recorder = recorded_by.id, recorded_by.email, recorded_by.name
         self._is_own = recorded_by == TALLYSTICK
         self._milliseconds = (received_at // 1000).to_bytes(6, "big")
         self._random = _random(count)
@@ -120,15 +136,18 @@ class _Intake:
     def take(self, index: int, event: EventInput, keys_at: Sequence[str] = ()) -> None:
         """Prepare the event, or add its problems. `keys_at` are the places of API keys that were redacted in it."""
         received_at, action, timestamp, context = self._received_at, event.action, event.timestamp, event.context
-        default_category, default_status, sound = _defaults(action, self._is_own)
-        resource = event.resource or _NO_RESOURCE
-        resource_id, resource_name = resource.id or "", resource.name or ""
-        ip = session_id = request_id = ""
+        default_category, default_status, default_severity, sound = _defaults(action, self._is_own)
+        resource, others, facts = event.resource or _NO_RESOURCE, _NO_OTHERS, _NO_FACTS
+        if event.resources:
+            sound = sound and _has_resources(event)
+            resource, others = event.resources[0], event.resources[1:]
+        elif resource is not _NO_RESOURCE:
+            sound = sound and bool(resource.id or resource.name)
         if context is not None:
-            ip, session_id, request_id = context.ip_address or "", context.session_id or "", context.request_id or ""
-            sound = sound and (not ip or _is_address(ip))
-        if resource is not _NO_RESOURCE:
-            sound = sound and (resource_id != "" or resource_name != "")
+            if context.country:
+                context.country = context.country.upper()
+            facts = tuple([fact or "" for fact in astuple(context)])
+            sound = sound and (not facts[0] or _is_address(facts[0])) and _is_country(context.country or "")
         if timestamp is None:
             occurred_at, stamp = received_at, self._stamp
         elif EARLIEST <= timestamp <= self._latest:
@@ -144,16 +163,22 @@ class _Intake:
         digest = _digest(event) if external_id and sound else b""
         status = event.status or default_status
         category = event.category or default_category
+        severity = EARLIER_SEVERITIES.get(event.severity or default_severity) or event.severity or default_severity
         actor = _typed(event.actor) if event.actor is not None else self._actor
         behalf = actor.on_behalf_of or _NOBODY
         given = f',"external_id":{_json(external_id).decode()}' if external_id else ""
-        start = f'{{"action":"{action}","category":"{category}","status":"{status}","timestamp":{stamp}'
-        what = f"{start}{given}{self._end_of_what}".encode()
+        start = f'{{"action":"{action}","category":"{category}","status":"{status}","severity":"{severity}"'
+        what = f'{start},"timestamp":{stamp}{given}{self._end_of_what}'.encode()
         target = ABSENT if resource is _NO_RESOURCE else _json(resource)
+        if others:
+            target = _json(_Resources(event.resources or ()))
         who = _json(_Who(actor, context))
         details = _json(
-            _Details(event.description, event.changes, event.request, event.response, event.metadata, redacted or None)
-        )
+            _Details(
+                event.description, event.status_reason, event.original_action,
+                event.changes, event.request, event.response, event.metadata, redacted or None,
+            )
+        )  # fmt: skip
         size = len(what) + len(target) + len(who) + len(details)
         if size > MAX_EVENT or (len(paths) > FEW_PATHS and sum(map(len, paths)) > MAX_PATHS):
             self._too_large(index, size)
@@ -171,7 +196,10 @@ class _Intake:
             action, category, status, event.description or "",
             actor.type or "", actor.id or "", actor.email or "", actor.name or "",
             behalf.id or "", behalf.email or "", behalf.name or "",
-            resource.type, resource_id, resource_name, ip, session_id, request_id, tuple(paths), tuple(values),
+            resource.type, resource.id or "", resource.name or "", facts[_IP], facts[_SESSION], facts[_REQUEST],
+            tuple(paths), tuple(values), b"",
+            severity, external_id, *self._recorder, event.status_reason or "", event.original_action or "",
+            *_columns_of(others), facts[_USER_AGENT], *facts[_TRACE:],
         )  # fmt: skip
         ahead = occurred_at > received_at + SKEW
         self.prepared.append(Prepared(record, external_id, digest, _msgpack(record), ahead))
@@ -185,9 +213,9 @@ class _Intake:
 
     def _refuse(self, index: int, event: EventInput) -> None:
         add, timestamp, resource, context = self._problems.add, event.timestamp, event.resource, event.context
-        if not _defaults(event.action, True)[2]:
+        if not _defaults(event.action, True)[3]:
             add(index, "action", "bad_action", BAD_ACTION)
-        elif not _defaults(event.action, self._is_own)[2]:
+        elif not _defaults(event.action, self._is_own)[3]:
             add(index, "action", "reserved_action", RESERVED_ACTION)
         if timestamp is not None and timestamp < EARLIEST:
             add(index, "timestamp", "timestamp_too_old", "This time is before 1990. Check the clock and the unit.")
@@ -197,10 +225,17 @@ class _Intake:
                 "Check the clock and the time zone."
             )
             add(index, "timestamp", "timestamp_in_future", advice)
-        if resource is not None and not (resource.id or resource.name):
-            add(index, "resource.id", "missing_field", "A resource needs an `id`, a `name`, or both.")
+        named = {"resource": resource} if resource is not None else {}
+        named |= {f"resources.{number}": one for number, one in enumerate(event.resources or ())}
+        for place, one in named.items():
+            if not (one.id or one.name):
+                add(index, f"{place}.id", "missing_field", "A resource needs an `id`, a `name`, or both.")
+        if event.resources and not _is_first(resource, event.resources[0]):
+            add(index, "resource", "other_resource", OTHER_RESOURCE)
         if context is not None and context.ip_address and not _is_address(context.ip_address):
             add(index, "context.ip_address", "bad_ip", BAD_IP)
+        if context is not None and not _is_country(context.country or ""):
+            add(index, "context.country", "bad_country", BAD_COUNTRY)
 
     def _too_large(self, index: int, size: int) -> None:
         detail = f"An event can have at most {MAX_EVENT} bytes as stored; this one has {size}"
@@ -215,7 +250,13 @@ RESERVED_ACTION = (
     f"in an export of Tallystick, use `tallystick import`, which names such records `{IMPORTED}{RESERVED}…`."
 )
 BAD_IP = "This is not an IPv4 or IPv6 address (without port or zone). Put other values in `context.source`."
+OTHER_RESOURCE = "`resource` must be the first of `resources`, or be left out."
+BAD_COUNTRY = "A country is a code of two letters (ISO 3166-1), such as `DE`. Put other values in `context.region`."
 _NO_RESOURCE = Resource("")
+_NO_OTHERS: Sequence[Resource] = ()
+# The places of fields in a context.
+_IP, _USER_AGENT, _REQUEST, _SESSION, _TRACE = range(5)
+_NO_FACTS: tuple[str, ...] = ("",) * len(Context.__struct_fields__)
 _NOBODY = OnBehalfOf("user")
 _UNFIT = {
     "too_deep": TOO_DEEP,
@@ -233,13 +274,39 @@ def _recorder(by: Principal) -> tuple[Actor, str]:
 
 
 @lru_cache(maxsize=4096)
-def _defaults(action: str, is_own: bool) -> tuple[Category, Status, bool]:
-    """Category and status of events of this action that give none; and whether the recorder may use it.
+def _defaults(action: str, is_own: bool) -> tuple[Category, Status, Severity, bool]:
+    """Category, status and severity of events of this action that give none; and whether the recorder may use it.
 
     `is_own`: Tallystick itself records the event.
     """
     sound = ACTION.fullmatch(action) is not None and (is_own or not action.startswith(RESERVED))
-    return (category_of(action), status_of(action), True) if sound else ("other", "success", False)
+    return (category_of(action), status_of(action), severity_of(action), sound)
+
+
+def _has_resources(event: EventInput) -> bool:
+    """Whether each resource of an event with `resources` has an id or a name, and the first is `resource`."""
+    resources = event.resources or []
+    return all(one.id or one.name for one in resources) and _is_first(event.resource, resources[0])
+
+
+def _is_first(resource: Resource | None, first: Resource) -> bool:
+    return resource is None or (resource.type, resource.id, resource.name) == (first.type, first.id, first.name)
+
+
+def _columns_of(resources: Sequence[Resource]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The types, ids and names of resources."""
+    if not resources:
+        return (), (), ()
+    return (
+        tuple(one.type for one in resources),
+        tuple(one.id or "" for one in resources),
+        tuple(one.name or "" for one in resources),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _is_country(code: str) -> bool:
+    return not code or (len(code) == 2 and code.isascii() and code.isalpha())
 
 
 @lru_cache(maxsize=4096)

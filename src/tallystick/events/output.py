@@ -1,11 +1,13 @@
 """The event as it is returned, streamed and shown."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from tallystick.clock import SECOND_US, rfc3339
 from tallystick.events.catalogue import CATALOGUE
+from tallystick.events.copies import resources_of
 from tallystick.events.record import Record, StoredEvent
 from tallystick.events.summary import summary
 from tallystick.ids import encode
@@ -13,9 +15,10 @@ from tallystick.merkle.remains import lost_parts
 
 SKEW = SECOND_US  # clocks that differ by less are not worth a word
 # What an answer adds to what a client may send.
-ADDED = frozenset(
-    {"id", "index", "received_at", "recorded_by", "known", "summary", "redacted", "clock_skew", "erased", "erased_by"}
-)
+ADDED = frozenset({
+    "id", "index", "received_at", "recorded_by", "known", "summary", "redacted", "enriched", "clock_skew", "erased",
+    "erased_by",
+})  # fmt: skip
 
 # Of an event whose `what` was erased.
 _UNTOLD: dict[str, Any] = {
@@ -28,8 +31,9 @@ _object = msgspec.json.Decoder(dict[str, Any]).decode
 def event_of(stored: StoredEvent) -> dict[str, Any]:
     """The event as JSON values: what was sent, with the defaults filled in, and the fields of ADDED.
 
-    `redacted` is present only if something was, `clock_skew` only if true, `erased` only if the event lost parts:
-    fields of those are absent or empty.
+    `resources` is present only if there are several. `redacted` and `enriched` are present only if something was,
+    `clock_skew` only if true, `erased` only if the event lost parts: fields of those are absent or empty. Events of
+    earlier versions have no `severity`.
     """
     erased = lost_parts(stored.remains)
     what, target, who, details = (
@@ -40,17 +44,20 @@ def event_of(stored: StoredEvent) -> dict[str, Any]:
     if "who" in erased:
         who = {"actor": {}}
     recorded_by = what.pop("recorded_by")
+    resources = resources_of(target)
     event = {
         "id": encode("evt", stored.id),
         "index": stored.index,
         "received_at": rfc3339(stored.received_at),
         **what,
         "known": what["action"] in CATALOGUE,
-        "summary": _summary(what, who, target),
+        "summary": _summary(what, who, resources),
         **who,
     }
-    if target:
-        event["resource"] = target
+    if resources:
+        event["resource"] = resources[0]
+    if len(resources) > 1:
+        event["resources"] = resources
     event.update(details)
     event["recorded_by"] = recorded_by
     if stored.occurred_at > stored.received_at + SKEW:
@@ -70,7 +77,9 @@ def event_of_record(record: Record, index: int) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _summary(what: dict[str, Any], who: dict[str, Any], target: dict[str, Any]) -> str:
+def _summary(what: dict[str, Any], who: dict[str, Any], resources: Sequence[dict[str, Any]]) -> str:
     if not what["action"]:
         return "What happened was erased"
-    return summary(what["action"], what["status"], who["actor"], target)
+    return summary(
+        what["action"], what["status"], who["actor"], resources[0] if resources else {}, max(len(resources) - 1, 0)
+    )

@@ -40,11 +40,40 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     paths: tuple[str, ...]  # "changes.error", "request.steps.name": one for each value, list positions left out
     values: tuple[str, ...]  # the values in the details as people see them; no null, no keys
     remains: bytes = b""  # of an event that lost parts (`merkle.remains`); a lost part is b""
+    # What a record of an earlier version lacks; its parts may have it (`events.copies.complete`).
+    severity: str = ""  # of an event that has none because an earlier version recorded it
+    external_id: str = ""
+    recorder_id: str = ""  # recorded_by
+    recorder_email: str = ""
+    recorder_name: str = ""
+    status_reason: str = ""
+    original_action: str = ""
+    other_resource_types: tuple[str, ...] = ()  # of all resources but the first, in order
+    other_resource_ids: tuple[str, ...] = ()
+    other_resource_names: tuple[str, ...] = ()
+    user_agent: str = ""
+    trace_id: str = ""
+    source: str = ""
+    channel: str = ""
+    account: str = ""
+    region: str = ""
+    country: str = ""
+    network: str = ""
+    auth_method: str = ""
+    credential_id: str = ""
+    agent_session_id: str = ""
+    tool: str = ""
+    model: str = ""
+    mode: str = ""
 
     @property
     def parts_size(self) -> int:
         """The bytes of the parts: most of what an event is."""
         return len(self.what) + len(self.target) + len(self.who) + len(self.details)
+
+
+# The fields of `context` that a record holds in this order, after those that come before `remains`.
+CONTEXT_FIELDS = Record.__struct_fields__[Record.__struct_fields__.index("user_agent") :]
 
 
 class StoredEvent(msgspec.Struct, frozen=True, gc=False):

@@ -14,6 +14,7 @@ _BLANK = re.compile(r" ?\{(?P<name>actor|subject|resource)(?:\|(?P<without>[^}]*
 _OWN = "their account"
 _ANYONE = {
     "user": "someone",
+    "agent": "an agent",
     "api_key": "an API key",
     "service_account": "a service account",
     "system": "the system",
@@ -30,19 +31,22 @@ _SINGLE_QUOTES = str.maketrans("“”„", "‘’‚")
 Named = Mapping[str, Any]
 
 
-def summary(action: str, status: str, actor: Named, resource: Named) -> str:
+def summary(action: str, status: str, actor: Named, resource: Named, others: int = 0) -> str:
     """The catalogue's sentence with the names filled in (`Sarah Lin failed to deploy api-infrastructure`).
 
-    For other actions `john did widget.frobbed on X`. `resource` is empty if there is none. Names are shown as
+    For other actions `john did widget.frobbed on X`. `resource` is the first, empty if there is none, and `others` the
+    number of further ones. Names are shown as
     `display_line`: the sentence is for people, and the fields of the event keep what was sent.
     """
     known = CATALOGUE.get(action)
     if action.startswith(IMPORTED + RESERVED):
-        return f"Imported record: {summary(action.removeprefix(IMPORTED), status, actor, resource)}"
+        return f"Imported record: {summary(action.removeprefix(IMPORTED), status, actor, resource, others)}"
     sentence = known.sentence if known else f"{{actor}} did {action}" + (" on {resource}" if _name(resource) else "")
     doer, thing = _actor(actor), _name(resource)
     # So that one sees where the name of a thing ends; people are known by two words.
     named = quote_name(thing) if resource.get("type") in _PEOPLE else _quoted(thing) if " " in thing else thing
+    if others and named:
+        named += f" and {others} more"
     themselves = bool(thing) and thing in (actor.get("id"), actor.get("email"), actor.get("name"))
 
     def fill(blank: re.Match[str]) -> str:

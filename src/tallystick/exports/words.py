@@ -7,7 +7,8 @@ from tallystick.clock import zone_of
 
 NAMES = {
     "user": "User", "action": "Action", "status": "Status", "category": "Category", "resource": "Resource",
-    "resource_type": "Resource type", "ip": "IP address", "q": "Search",
+    "resource_type": "Resource type", "ip": "IP address", "actor_type": "Kind of actor", "severity": "Severity",
+    "q": "Search",
 }  # fmt: skip
 # Titles of the frameworks that come with Tallystick; your own are shown by their ids.
 FRAMEWORKS = {"soc2": "SOC 2", "gdpr": "GDPR"}

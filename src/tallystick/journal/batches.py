@@ -12,6 +12,7 @@ import zstandard
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from tallystick.errors import TallystickError
+from tallystick.events.copies import complete
 from tallystick.events.record import Record
 from tallystick.journal.tables import journal
 
@@ -120,7 +121,7 @@ def decode_batch(org_id: UUID, row: Any) -> Batch:
 
 def decode_body(body: bytes) -> list[Record]:
     """The records of a body. ZstdError or ValueError if it cannot be read."""
-    return _records.decode(decompress(body, _LARGEST_BODY))
+    return list(map(complete, _records.decode(decompress(body, _LARGEST_BODY))))
 
 
 def decompress(frame: bytes, most: int) -> bytes:

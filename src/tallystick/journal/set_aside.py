@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from tallystick.events.copies import complete
 from tallystick.events.record import Record
 from tallystick.journal.tables import set_aside
 
@@ -27,7 +28,7 @@ def of_organization(connection: Connection, org_id: UUID) -> list[tuple[int, Rec
     """All (index, record) that are set aside in an organization, ordered by index: a handful at most."""
     statement = select(set_aside.c.log_index, set_aside.c.record).where(set_aside.c.org_id == org_id)
     return [
-        (row.log_index, _record.decode(row.record))
+        (row.log_index, complete(_record.decode(row.record)))
         for row in connection.execute(statement.order_by(set_aside.c.log_index))
     ]
 

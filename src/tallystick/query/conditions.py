@@ -11,19 +11,46 @@ from typing import Literal
 
 from tallystick.query.case_folding import fold
 
-Field = Literal["user", "action", "category", "status", "resource", "resource_type", "id", "session", "request"]
+Field = Literal[
+    "user", "action", "category", "status", "severity", "resource", "resource_type", "id", "session", "request",
+    "trace", "external_id", "actor_type", "on_behalf_of", "recorded_by", "status_reason", "original_action",
+    "user_agent", "source", "channel", "account", "region", "country", "network", "auth_method", "credential", "tool",
+    "model", "mode",
+]  # fmt: skip
 
-# Where the value of a field stands in a record, and in the row of the event store of the same name.
+# Where the value of a field stands in a record, and in the row of the event store of the same name. A field of several
+# columns equals a pattern if any of them does; some columns hold several values (MULTIPLE).
 STANDS_IN: Mapping[Field, tuple[str, ...]] = {
     "user": ("actor_email", "actor_id", "actor_name", "behalf_email", "behalf_id", "behalf_name"),
     "action": ("action",),
     "category": ("category",),
     "status": ("status",),
-    "resource": ("resource_name", "resource_id"),
-    "resource_type": ("resource_type",),
-    "session": ("session_id",),
+    "severity": ("severity",),
+    "resource": ("resource_name", "resource_id", "other_resource_names", "other_resource_ids"),
+    "resource_type": ("resource_type", "other_resource_types"),
+    "session": ("session_id", "agent_session_id"),
     "request": ("request_id",),
+    "trace": ("trace_id",),
+    "external_id": ("external_id",),
+    "actor_type": ("actor_type",),
+    "on_behalf_of": ("behalf_email", "behalf_id", "behalf_name"),
+    "recorded_by": ("recorder_email", "recorder_id", "recorder_name"),
+    "status_reason": ("status_reason",),
+    "original_action": ("original_action",),
+    "user_agent": ("user_agent",),
+    "source": ("source",),
+    "channel": ("channel",),
+    "account": ("account",),
+    "region": ("region",),
+    "country": ("country",),
+    "network": ("network",),
+    "auth_method": ("auth_method",),
+    "credential": ("credential_id",),
+    "tool": ("tool",),
+    "model": ("model",),
+    "mode": ("mode",),
 }
+MULTIPLE = frozenset({"other_resource_types", "other_resource_ids", "other_resource_names"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +65,8 @@ class Equals:
     """`field` equals one of `patterns` (folded).
 
     `*` in a pattern stands for any run of characters, unless `wildcards` is off. `user` is the e-mail, id or name of
-    the actor or of the person acted for; `resource` is id or name; `id` is the `evt_…` text, in which a `*` may only
-    stand at the end (`values.event_id_span`).
+    the actor or of the person acted for; `resource` is the id or name of any resource; `id` is the `evt_…` text, in
+    which a `*` may only stand at the end (`values.event_id_span`).
     """
 
     field: Field

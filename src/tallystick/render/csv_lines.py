@@ -5,6 +5,7 @@ Times are RFC 3339 in UTC. `csv_cells` keeps spreadsheets from calculating what 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal, cast, get_args
 
 import msgspec
@@ -15,7 +16,6 @@ from tallystick.query.own_records import is_own_record
 from tallystick.render.csv_cells import cell, json_cell
 from tallystick.render.fields import (
     ActorFields,
-    DetailsFields,
     ResourceFields,
     WhatFields,
     WhoFields,
@@ -34,10 +34,16 @@ CsvDialect = Literal["standard", "excel", "excel-semicolon"]
 COLUMNS: tuple[str, ...] = get_args(CsvColumns)
 DIALECTS: tuple[str, ...] = get_args(CsvDialect)
 HEADER = ("timestamp", "user_email", "action", "resource", "status", "ip_address", "details")
+# Of the context, behind the columns of before they were known.
+CONTEXT = (
+    "channel", "account", "region", "country", "network", "auth_method", "credential_id", "agent_session_id", "tool",
+    "model", "mode",
+)  # fmt: skip
 MORE = (
     "event_id", "index", "description", "summary", "category", "received_at", "actor_type", "actor_id", "actor_email",
     "actor_name", "on_behalf_of", "resource_type", "resource_id", "resource_name", "user_agent", "session_id",
     "request_id", "trace_id", "source", "external_id", "recorded_by", "redacted", "erased",
+    "severity", "status_reason", "original_action", "resources", "enriched", *CONTEXT,
 )  # fmt: skip
 MEDIA_TYPE = "text/csv; charset=utf-8; header=present"
 BYTE_ORDER_MARK = "\ufeff"
@@ -45,6 +51,7 @@ _DETAILS = ("changes", "request", "response", "metadata")
 # The beginnings of a details part that can be copied unchanged.
 _DETAILS_START = tuple(f'{{"{name}":'.encode() for name in _DETAILS)
 _OTHER = b'"redacted":'
+_context = attrgetter(*CONTEXT)
 END = "\r\n"
 
 
@@ -122,7 +129,9 @@ def _whole_line(stored: StoredEvent, public_id: bytes, separator: str) -> str:
         _json(bytes(actor.on_behalf_of), separator), cell(target.type), cell(target.id), cell(target.name),
         cell(context.user_agent), cell(context.session_id), cell(context.request_id), cell(context.trace_id),
         cell(context.source), cell(what.external_id), cell(_recorder_words(stored.what, recorder)),
-        _list(details, separator), " ".join(erased_parts(stored)),
+        _list(details.redacted, separator), " ".join(erased_parts(stored)),
+        what.severity, cell(details.status_reason), cell(details.original_action),
+        _json(bytes(target.resources), separator), _list(who.enriched, separator), *map(cell, _context(context)),
     )  # fmt: skip
     return separator.join((*_summary_cells(stored, what, who, actor, target, separator), *more)) + END
 
@@ -138,9 +147,9 @@ def _json(raw: bytes, separator: str) -> str:
     return json_cell(raw.decode(), separator) if raw else ""
 
 
-def _list(details: DetailsFields, separator: str) -> str:
-    """The paths of redacted values as a JSON list; empty for none."""
-    return _json(msgspec.json.encode(details.redacted), separator) if details.redacted else ""
+def _list(paths: Sequence[str], separator: str) -> str:
+    """Paths as a JSON list; empty for none."""
+    return _json(msgspec.json.encode(paths), separator) if paths else ""
 
 
 def details_json(part: bytes) -> str:

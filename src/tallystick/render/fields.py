@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from msgspec import Raw
 
+from tallystick.events.copies import resources_of
 from tallystick.events.record import StoredEvent
 from tallystick.events.summary import summary
 from tallystick.ids import ALPHABET
@@ -30,17 +31,20 @@ class WhatFields(msgspec.Struct, gc=False):
     action: str = ""
     category: str = ""
     status: str = ""
+    severity: str = ""
     timestamp: str = ""
     external_id: str = ""
     recorded_by: Raw = _NOTHING
 
 
 class ResourceFields(msgspec.Struct, gc=False):
-    """The `target` part: the resource."""
+    """The `target` part: the resource, or the first of several; `resources` are all of several, as stored JSON."""
 
     type: str = ""
     id: str = ""
     name: str = ""
+    role: str = ""
+    resources: Raw = _ABSENT
 
 
 class ContextFields(msgspec.Struct, frozen=True, gc=False):
@@ -52,6 +56,17 @@ class ContextFields(msgspec.Struct, frozen=True, gc=False):
     session_id: str = ""
     trace_id: str = ""
     source: str = ""
+    channel: str = ""
+    account: str = ""
+    region: str = ""
+    country: str = ""
+    network: str = ""
+    auth_method: str = ""
+    credential_id: str = ""
+    agent_session_id: str = ""
+    tool: str = ""
+    model: str = ""
+    mode: str = ""
 
 
 class WhoFields(msgspec.Struct, gc=False):
@@ -59,6 +74,7 @@ class WhoFields(msgspec.Struct, gc=False):
 
     actor: Raw = _NOTHING
     context: ContextFields = ContextFields()
+    enriched: tuple[str, ...] = ()
 
 
 class ActorFields(msgspec.Struct, gc=False):
@@ -75,6 +91,8 @@ class DetailsFields(msgspec.Struct, gc=False):
     """The `details` part; objects as stored JSON, empty when absent."""
 
     description: str = ""
+    status_reason: str = ""
+    original_action: str = ""
     changes: Raw = _ABSENT
     request: Raw = _ABSENT
     response: Raw = _ABSENT
@@ -86,7 +104,8 @@ parse_what = msgspec.json.Decoder(WhatFields).decode
 parse_who = msgspec.json.Decoder(WhoFields).decode
 parse_details = msgspec.json.Decoder(DetailsFields).decode
 _decode_actor = msgspec.json.Decoder(ActorFields).decode
-_decode_target = msgspec.json.Decoder(ResourceFields).decode
+_decode_resource = msgspec.json.Decoder(ResourceFields).decode
+_decode_resources = msgspec.json.Decoder(list[ResourceFields]).decode
 _object = msgspec.json.Decoder(dict[str, object]).decode
 
 
@@ -98,6 +117,15 @@ def parse_actor(raw: bytes) -> ActorFields:
 def parse_target(part: bytes) -> ResourceFields:
     """Parse the `target` part; cached unless it is long."""
     return _cached_target(part or b"{}") if len(part) <= MAX_CACHED else _decode_target(part)
+
+
+def _decode_target(part: bytes) -> ResourceFields:
+    target = _decode_resource(part)
+    if not target.resources:
+        return target
+    first = _decode_resources(target.resources)[0]
+    first.resources = target.resources.copy()
+    return first
 
 
 _cached_actor = lru_cache(maxsize=16_384)(_decode_actor)
@@ -118,7 +146,8 @@ def is_cached(actor: bytes, target: bytes) -> bool:
 def _summary(action: str, status: str, actor: bytes, target: bytes) -> str:
     if not action:
         return "What happened was erased"
-    return summary(action, status, _object(actor), _object(target or b"{}"))
+    first, *others = resources_of(_object(target or b"{}")) or ({},)
+    return summary(action, status, _object(actor), first, len(others))
 
 
 _cached_summary = lru_cache(maxsize=32_768)(_summary)

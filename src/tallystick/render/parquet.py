@@ -16,6 +16,7 @@ from tallystick.events.output import SKEW
 from tallystick.events.record import StoredEvent
 from tallystick.merkle.remains import lost_parts
 from tallystick.render.fields import (
+    ContextFields,
     encode_ids,
     parse_actor,
     parse_details,
@@ -86,6 +87,13 @@ COLUMNS: dict[str, Column] = {
     "recorded_by_email": _text("recorder", "email"),
     "clock_skew": Column(pa.bool_(), "event", lambda x: x.occurred_at > x.received_at + SKEW),
     "erased": Column(_TEXTS, "remains", lambda x: list(lost_parts(x)) if x else None),
+    "severity": _text("what", "severity"),
+    "status_reason": _text("details", "status_reason"),
+    "original_action": _text("details", "original_action"),
+    "resource_role": _text("target", "role"),
+    "resources": _text("target", "resources"),
+    **{name: _text("context", name) for name in ContextFields.__struct_fields__[6:]},
+    "enriched": Column(_TEXTS, "who", lambda x: x.enriched or None),
 }
 SCHEMA = pa.schema([(name, column.type) for name, column in COLUMNS.items()])
 
@@ -172,6 +180,7 @@ def _decode_parts(events: Sequence[StoredEvent]) -> dict[str, _DictionaryColumn]
         "actor": _dictionary(actors, parse_actor),
         "recorder": _dictionary([bytes(what.recorded_by) for what in whats], parse_actor),
         "target": _dictionary([stored.target for stored in events], parse_target),
+        "who": _DictionaryColumn(whos),
         "context": _DictionaryColumn([who.context for who in whos]),
         "details": _DictionaryColumn([parse_details(stored.details or b"{}") for stored in events]),
     }

@@ -74,7 +74,7 @@ def facets(store: EventStore, scope: Scope, query: Query, aside: Aside, field: s
     found, complete = count_by_value(store, scope, query, field, 2 * limit + 1, Budget(SECONDS))
     counts: Counter[str] = Counter({key[0]: number for key, number in found.items()})
     for _index, record in aside:
-        counts[_displayed_value(record, field)] += 1
+        counts.update(_displayed_values(record, field))
     counts.pop("", None)
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:limit]
     return {
@@ -98,14 +98,21 @@ def _extent(store: EventStore, scope: Scope, query: Query) -> tuple[int, int]:
     return start, max(end, start + 1)
 
 
-def _displayed_value(record: Record, field: str) -> str:
+def _displayed_values(record: Record, field: str) -> set[str]:
+    """The values of an event that `store.reading.VALUES` counts."""
     match field:
         case "user":
-            return record.actor_email or record.actor_name or record.actor_id
+            return {record.actor_email or record.actor_name or record.actor_id}
         case "resource":
-            return record.resource_name or record.resource_id
+            others = zip(record.other_resource_names, record.other_resource_ids, strict=True)
+            return {record.resource_name or record.resource_id, *(name or identity for name, identity in others)}
+        case "resource_type":
+            return {record.resource_type, *record.other_resource_types}
         case "ip":
-            return record.ip_address
+            return {record.ip_address}
+        case "on_behalf_of":
+            return {record.behalf_email or record.behalf_name or record.behalf_id}
+        case "recorded_by":
+            return {record.recorder_email or record.recorder_name or record.recorder_id}
         case _:
-            value: str = getattr(record, field)
-            return value
+            return {getattr(record, field)}

@@ -8,12 +8,11 @@ from typing import Any
 
 from tallystick.events.record import Record
 from tallystick.query.case_folding import fold
-from tallystick.query.conditions import STANDS_IN, Field
+from tallystick.query.conditions import MULTIPLE, STANDS_IN, Field
 from tallystick.query.values import number
 from tallystick.search.word_index import WordIndex
-from tallystick.store.schema import SEARCHED
+from tallystick.store.rows import client_text, search_text
 
-_searched = attrgetter(*SEARCHED)
 MAX_CACHED = 256  # characters of a value whose folded form is kept
 Details = tuple[list[str], list[str]]
 """Folded paths in ascending order, and the folded value at each."""
@@ -47,8 +46,7 @@ class EventBlock:
         """Everything that a bare word is searched in, folded, joined by NUL, which no value and no needle contains."""
         text = self._texts[row]
         if text is None:
-            record = self.records[row]
-            text = self._texts[row] = fold("\0".join((*_searched(record), *record.values)))
+            text = self._texts[row] = f"{search_text(self.records[row])}\0{client_text(self.records[row])}"
         return text
 
     def rows_with(self, word: str) -> Sequence[int]:
@@ -62,11 +60,14 @@ class EventBlock:
         """The folded values of a field, by row; none for a row that lacks it."""
         names = self._names.get(field)
         if names is None:
-            columns = attrgetter(*STANDS_IN[field])
-            if len(STANDS_IN[field]) == 1:
+            single = [column for column in STANDS_IN[field] if column not in MULTIPLE]
+            columns = attrgetter(*single)
+            if len(single) == 1:
                 names = [frozenset((_fold(value),)) if (value := columns(record)) else _NONE for record in self.records]
             else:
                 names = [frozenset(map(_fold, filter(None, columns(record)))) for record in self.records]
+            if len(single) < len(STANDS_IN[field]):
+                names = [some | _others(record, field) for some, record in zip(names, self.records, strict=True)]
             self._names[field] = names
         return names
 
@@ -90,3 +91,9 @@ class EventBlock:
 
 
 _NONE: frozenset[str] = frozenset()
+
+
+def _others(record: Record, field: Field) -> frozenset[str]:
+    """The folded values of a field in the columns that hold several."""
+    lists = [getattr(record, column) for column in STANDS_IN[field] if column in MULTIPLE]
+    return frozenset(_fold(value) for some in lists for value in some if value)

@@ -13,7 +13,7 @@ from tallystick.search.qualifiers import BadValue, any_of, condition_of
 # Filter parameter → the qualifier of the search language that means the same.
 QUALIFIERS = {
     "user": "user", "action": "action", "status": "status", "category": "category",
-    "resource": "resource", "resource_type": "type", "ip": "ip",
+    "resource": "resource", "resource_type": "type", "ip": "ip", "actor_type": "actor_type", "severity": "severity",
 }  # fmt: skip
 NAMES = ("start", "end", "tz", *QUALIFIERS, "q")
 

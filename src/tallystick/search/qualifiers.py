@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TypeVar
+from typing import TypeVar, get_args
 
-from tallystick.events.catalogue import CATEGORIES, STATUSES
+from tallystick.events.catalogue import CATEGORIES, EARLIER_SEVERITIES, SEVERITIES, STATUSES
+from tallystick.events.incoming import ActorType, Channel, Mode
 from tallystick.query.case_folding import fold
 from tallystick.query.conditions import AtPath, Between, Condition, Equals, Field, InNetwork, Or
 from tallystick.query.values import event_id_span as id_span
@@ -15,7 +16,12 @@ from tallystick.search.dates import FORMS, Clock, DateOrTime
 
 FIELDS: dict[str, Field] = {
     "user": "user", "action": "action", "category": "category", "status": "status", "resource": "resource",
-    "type": "resource_type", "id": "id", "session": "session", "request": "request",
+    "type": "resource_type", "id": "id", "session": "session", "request": "request", "trace": "trace",
+    "external_id": "external_id", "severity": "severity", "actor_type": "actor_type", "for": "on_behalf_of",
+    "recorded_by": "recorded_by", "reason": "status_reason", "original": "original_action",
+    "user_agent": "user_agent", "source": "source", "channel": "channel", "account": "account", "region": "region",
+    "country": "country", "network": "network", "auth": "auth_method", "credential": "credential", "tool": "tool",
+    "model": "model", "mode": "mode",
 }  # fmt: skip
 NAMES = (*FIELDS, "ip", "after", "before", "on")
 PARTS = ("changes", "request", "response", "metadata")
@@ -24,16 +30,25 @@ PARTS = ("changes", "request", "response", "metadata")
 EXAMPLES = {
     "user": "sarah@acme.com", "action": "deployment.*", "category": CATEGORIES[0], "status": "failed",
     "resource": "api-infrastructure", "type": "project", "id": "evt_*", "session": "ses_*", "request": "req_*",
+    "trace": "4bf92f35*", "external_id": "ci-4711", "severity": "high", "actor_type": "agent",
+    "for": "sarah@acme.com", "recorded_by": "key_*", "reason": "*encryption*", "original": "terraform apply",
+    "user_agent": "curl/*", "source": "billing", "channel": "mcp", "account": "123456789012",
+    "region": "eu-central-1", "country": "DE", "network": "AS3320*", "auth": "passkey", "credential": "AKIA*",
+    "tool": "terraform.apply", "model": "*", "mode": "autonomous",
     "ip": "10.0.0.0/8", "after": "2024-01-01", "before": "2024-01-31", "on": "2024-01-15",
 }  # fmt: skip
 
 Some = TypeVar("Some")
 
-_KNOWN: dict[Field, Sequence[str]] = {"category": CATEGORIES, "status": STATUSES}
+_KNOWN: dict[Field, Sequence[str]] = {
+    "category": CATEGORIES, "status": STATUSES, "severity": SEVERITIES, "actor_type": get_args(ActorType),
+    "channel": get_args(Channel), "mode": get_args(Mode),
+}  # fmt: skip
 _OTHER_WORDS = {
     "failure": "failed", "fail": "failed", "failing": "failed", "error": "failed", "errors": "failed",
     "denied": "failed", "ok": "success", "succeeded": "success", "successful": "success", "passed": "success",
-    "auth": "authentication", "login": "authentication", "signin": "authentication",
+    "auth": "authentication", "login": "authentication", "signin": "authentication", **EARLIER_SEVERITIES,
+    "ai": "agent", "bot": "agent", "person": "user", "human": "user", "key": "api_key", "service": "service_account",
 }  # fmt: skip
 _SOME_OCTETS = re.compile(r"(?:[0-9]{1,3}\.){1,3}\*")
 

@@ -21,7 +21,12 @@ _OTHER_NAMES = {
     "cat": "category", "res": "resource", "target": "resource", "resource_type": "type", "kind": "type",
     "address": "ip", "addr": "ip", "ip_address": "ip", "cidr": "ip", "since": "after", "from": "after",
     "start": "after", "until": "before", "to": "before", "end": "before", "date": "on", "day": "on", "time": "on",
-    "event_id": "id", "session_id": "session", "request_id": "request", "change": "changes.", "changes": "changes.",
+    "event_id": "id", "session_id": "session", "request_id": "request", "trace_id": "trace", "on_behalf_of": "for",
+    "behalf": "for", "recorder": "recorded_by", "level": "severity", "sev": "severity", "why": "reason",
+    "status_reason": "reason", "original_action": "original", "agent": "actor_type", "actor_kind": "actor_type",
+    "useragent": "user_agent", "ua": "user_agent", "geo": "country", "auth_method": "auth",
+    "credential_id": "credential", "external": "external_id", "tenant": "account", "account_id": "account",
+    "change": "changes.", "changes": "changes.",
     "response": "response.", "metadata": "metadata.", "meta": "metadata.", "details": "metadata.",
 }  # fmt: skip
 _LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]*")

@@ -4,19 +4,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tallystick.events.record import Record, StoredEvent
-from tallystick.query.case_folding import fold
-from tallystick.query.conditions import Query
+from tallystick.query.conditions import MULTIPLE, Query
 from tallystick.query.scope import Scope
 from tallystick.store.bounds import compile_bounded
 from tallystick.store.erasing import index_chunks
 from tallystick.store.events import EventStore
-from tallystick.store.rows import ROW_COLUMNS, ipv6_bytes
-from tallystick.store.schema import SEARCHED
+from tallystick.store.rows import ROW_COLUMNS, client_text, ipv6_bytes, search_text
 
 _TEXTS = tuple(name for name in ROW_COLUMNS[10:] if name in Record.__struct_fields__)
 _COLUMNS = (
     "seq", "id", "toUnixTimestamp64Micro(received_at)", "toUnixTimestamp64Micro(occurred_at)",
     "what", "target", "who", "details", "seed", "remains", *_TEXTS, "toString(ip)", "details_paths", "search_text",
+    "client_text",
 )  # fmt: skip
 _PARTS = 10
 
@@ -32,7 +31,9 @@ def rows_with_copies(
     )
     for row in store.rows(statement, bound.parameters | {"first": first, "end": end}, raw_text=True):
         event = StoredEvent(row[0], row[1].bytes, *row[2:_PARTS])
-        copies = dict(zip((*_TEXTS, "ip", "details_paths", "search_text"), map(_plain, row[_PARTS:]), strict=True))
+        copies = dict(
+            zip((*_TEXTS, "ip", "details_paths", "search_text", "client_text"), map(_plain, row[_PARTS:]), strict=True)
+        )
         yield event, copies
 
 
@@ -76,9 +77,10 @@ def highest_index(store: EventStore, scope: Scope) -> int:
 
 def copies_expected(record: Record) -> dict[str, Any]:
     """The copied columns as the parts give them."""
-    said = {name: getattr(record, name) for name in _TEXTS}
-    text = fold("\0".join([*(getattr(record, name) for name in SEARCHED), "\0".join(record.values)]))
-    return said | {"ip": record.ip_address, "details_paths": list(record.paths), "search_text": text}
+    said = {name: list(value) if name in MULTIPLE else value for name in _TEXTS for value in [getattr(record, name)]}
+    others = {"ip": record.ip_address, "details_paths": list(record.paths), "search_text": search_text(record)}
+    others["client_text"] = client_text(record)
+    return said | others
 
 
 def differing_columns(record: Record, copies: dict[str, Any]) -> list[str]:

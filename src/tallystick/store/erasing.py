@@ -7,27 +7,34 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from tallystick.events.record import StoredEvent
+from tallystick.events.record import CONTEXT_FIELDS, StoredEvent
 from tallystick.merkle.commitment import PARTS
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
 from tallystick.store.bounds import compile_bounded
 from tallystick.store.events import EventStore
 from tallystick.store.expiry import AT_ONCE
-from tallystick.store.schema import REBUILD, SEARCHED, folded
+from tallystick.store.schema import COLUMNS, REBUILD, SEARCHED, SEARCHED_AFTER, folded
 from tallystick.store.windows import Place, Window, narrowed, order_by
 
 # Which columns are copies of which part. `occurred_at` stays: it is the row's place in the table.
 COPIES: Mapping[str, tuple[str, ...]] = {
-    "what": ("action", "category", "status"),
-    "target": ("resource_type", "resource_id", "resource_name"),
+    "what": (
+        "action", "category", "status", "severity", "external_id", "recorder_id", "recorder_email", "recorder_name",
+    ),
+    "target": (
+        "resource_type", "resource_id", "resource_name", "other_resource_types", "other_resource_ids",
+        "other_resource_names",
+    ),
     "who": (
         "actor_type", "actor_id", "actor_email", "actor_name", "behalf_id", "behalf_email", "behalf_name",
-        "ip_address", "ip", "session_id", "request_id",
+        "ip_address", "ip", "session_id", "request_id", *CONTEXT_FIELDS, "client_text",
     ),
-    "details": ("description", "details_paths"),
+    "details": ("description", "status_reason", "original_action", "details_paths"),
 }  # fmt: skip
-_NOTHING = {"ip": "toIPv6('::')", "details_paths": "CAST([], 'Array(LowCardinality(String))')"}
+_NOTHING = {"ip": "toIPv6('::')", "client_text": "char(0)"} | {
+    name: f"CAST([], '{kind.partition(' CODEC')[0]}')" for name, kind in COLUMNS if kind.startswith("Array")
+}
 _PART_OF = {column: part for part, columns in COPIES.items() for column in columns}
 _TEXT = folded("concat(what, '\\0', target, '\\0', who, '\\0', details)")
 
@@ -204,13 +211,21 @@ def _slot(at: int) -> str:
 
 
 def _search_text() -> str:
-    """SQL: the search text without the removed fields: the columns of SEARCHED, then the values in the details."""
-    fields = [
-        f"if({_takes(_PART_OF[column])}, '', splitByChar('\\0', search_text)[{at}])"
-        for at, column in enumerate(SEARCHED, 1)
-    ]
-    values = f"if({_takes('details')}, [''], arraySlice(splitByChar('\\0', search_text), {len(SEARCHED) + 1}))"
-    return f"arrayStringConcat(arrayConcat([{', '.join(fields)}], {values}), '\\0')"
+    """SQL: the search text without the removed fields, in the order that `store.schema` describes."""
+    before, pieces = len(SEARCHED), "splitByChar('\\0', search_text)"
+    number = "greatest(length(details_paths), 1)"  # no values at all are one empty text
+    fields = [_kept(column, f"{pieces}[{at}]") for at, column in enumerate(SEARCHED, 1)]
+    values = f"if({_takes('details')}, [''], arraySlice({pieces}, {before + 1}, {number}))"
+    after = [_kept(column, f"{pieces}[{before} + {number} + {at}]") for at, column in enumerate(SEARCHED_AFTER, 1)]
+    others = f"arraySlice({pieces}, {before} + {number} + {len(SEARCHED_AFTER) + 1})"
+    lists = f"if({_takes('target')}, [''], {others})"
+    texts = f"arrayConcat([{', '.join(fields)}], {values}, [{', '.join(after)}], {lists})"
+    return f"arrayStringConcat({texts}, '\\0')"
+
+
+def _kept(column: str, text: str) -> str:
+    """SQL: a text of the search text, or nothing if the erasure removes the part that the column is a copy of."""
+    return f"if({_takes(_PART_OF[column])}, '', {text})"
 
 
 def index_chunks(scope: Scope, indexes: Iterable[int]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -12,12 +12,13 @@ from clickhouse_connect.driver.client import Client
 
 from tallystick.events.record import StoredEvent
 from tallystick.store.clients import Bounds, Clients
+from tallystick.store.earlier_tables import definition_of
 from tallystick.store.embedded_engine import sync_names
 from tallystick.store.errors import StoreError, StoreTimeout, StoreUpgrading, TableRefused
 from tallystick.store.rows import Group, arrow_stream, table_of
-from tallystick.store.schema import COLUMNS, CREATE_SETTINGS, CREATED, SETTINGS_WANTED
+from tallystick.store.schema import COLUMNS, CREATE_SETTINGS, CREATED, SEARCH_TEXT, SETTINGS_WANTED
 from tallystick.store.silence import Silence
-from tallystick.store.versions import TableVersion, check_server_version, version_of
+from tallystick.store.versions import TableVersion, check_server_version, comment_of, version_of
 
 _READ = (
     "SELECT seq, UUIDToNum(id), toUnixTimestamp64Micro(received_at), toUnixTimestamp64Micro(occurred_at), "
@@ -138,11 +139,19 @@ class EventStore:
         """
         there = _columns(client)
         comment = client.query(f"SELECT comment FROM system.tables WHERE {_IS_EVENTS_TABLE.format('name')}").result_rows
-        is_usable = version_of(comment[0][0], there | {"remains"}).is_usable
-        for name, kind in COLUMNS:
-            if name not in there and (is_usable or name == "remains"):
-                self.guard.check_space()
-                client.command(f"ALTER TABLE events ADD COLUMN IF NOT EXISTS {name} {kind}")
+        made = version_of(comment[0][0], there | {"remains"})
+        lacking = [name for name, kind in COLUMNS if name not in there and "EPHEMERAL" not in kind]
+        changes = [
+            f"ADD COLUMN IF NOT EXISTS {name} {definition_of(name)}"
+            for name in lacking
+            if made.is_usable or name == "remains"
+        ]
+        if made.is_usable and lacking:  # the columns will not tell the version any more
+            changes[:0] = [f"MODIFY COMMENT '{comment_of(made)}'"]
+            changes.append(f"MODIFY COLUMN search_text String DEFAULT {SEARCH_TEXT}")
+        for change in changes:
+            self.guard.check_space()
+            client.command(f"ALTER TABLE events {change}")
 
     def check_version(self) -> None:
         """Raise SettingsError if the server is too old."""

@@ -9,10 +9,11 @@ from tallystick.query.scope import Scope
 from tallystick.store.bounds import compile_bounded
 from tallystick.store.events import EventStore
 from tallystick.store.query_sql import sql_for
-from tallystick.store.reading import VALUES
+from tallystick.store.reading import FIRST_RESOURCE, VALUES
 from tallystick.store.windows import order_by
 
-STATUS, ACTION, USER, RESOURCE, IP = (VALUES[name] for name in ("status", "action", "user", "resource", "ip"))
+STATUS, ACTION, USER, IP = (VALUES[name] for name in ("status", "action", "user", "ip"))
+RESOURCE = FIRST_RESOURCE  # an event is in one group
 HOUR = "intDiv(toUnixTimestamp64Micro(occurred_at), 3600000000)"
 PARTLY_ERASED, WHOLLY_UNTOLD = "remains != ''", "action = ''"
 LATE = "received_at > occurred_at + INTERVAL 1 DAY"

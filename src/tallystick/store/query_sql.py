@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from tallystick.ids import milliseconds_of
 from tallystick.query.conditions import (
+    MULTIPLE,
     STANDS_IN,
     And,
     AtPath,
@@ -26,10 +27,11 @@ from tallystick.query.conditions import (
 from tallystick.query.own_records import END_OF_OWN_WHAT
 from tallystick.query.values import address_text, network_span
 from tallystick.query.values import event_id_span as id_span
-from tallystick.store.schema import FOLDED_VALUES, SEARCHED, folded, names
+from tallystick.store.schema import FOLDED_VALUES, SEARCHED, SEARCHED_AFTER, SEARCHED_LISTS, folded, names
 
 # The shortest needle that has a token: the index holds runs of three characters.
 TOKEN = 3
+_SEARCHED = frozenset((*SEARCHED, *SEARCHED_AFTER, *SEARCHED_LISTS))
 # What a timestamp column can hold and an event can have; bounds beyond mean the same.
 _EARLIEST, _LATEST = 0, 7_258_118_400_000_000  # 1970 to 2200
 
@@ -76,7 +78,7 @@ class _Writer:
         """`wanted`: every event of the result fulfils this condition, so the index may narrow by it."""
         match condition:
             case Contains(needle):
-                return _all([*self.tokens([needle], wanted), f"position(search_text, {self.bind(needle)}) > 0"])
+                return _any([self.contains(needle, wanted), self.in_client(needle)])
             case Equals():
                 return _all([*self.runs(condition, wanted), self.equals(condition)])
             case InNetwork(networks):
@@ -100,13 +102,20 @@ class _Writer:
         """As `write`, for a condition that `_has_estimate`, using only the index for its needles."""
         match condition:
             case Contains(needle):
-                return _all(self.tokens([needle], True))
+                return _any([*self.tokens([needle], True), self.in_client(needle)])
             case And(conditions):
                 return _all(self.estimate(each) for each in conditions)
             case Or(conditions):
                 return _any(self.estimate(each) for each in conditions)
             case _:
                 return self.write(condition, wanted=True)
+
+    def contains(self, needle: str, wanted: bool) -> str:
+        return _all([*self.tokens([needle], wanted), f"position(search_text, {self.bind(needle)}) > 0"])
+
+    def in_client(self, needle: str) -> str:
+        """Answered by the index on this column, which looks through its few values."""
+        return f"client_text LIKE {self.bind(f'%{_like(needle, wildcards=False)}%')}"
 
     def tokens(self, needles: Iterable[str], wanted: bool) -> list[str]:
         """The index expression for these alternatives, if there is one."""
@@ -121,7 +130,7 @@ class _Writer:
         """
         columns = () if condition.field == "id" else STANDS_IN[condition.field]
         wild = condition.wildcards and any("*" in pattern for pattern in condition.patterns)
-        if not wild or len(columns) < 2 or not set(columns) <= set(SEARCHED):
+        if not wild or len(columns) < 2 or not set(columns) <= _SEARCHED:
             return []
         return self.tokens([max(pattern.split("*"), key=len) for pattern in condition.patterns], wanted)
 
@@ -141,6 +150,8 @@ class _Writer:
         return _any(tests)
 
     def fits(self, column: str, pattern: str) -> str:
+        if column in MULTIPLE:
+            return f"arrayExists(one -> {self.fits('one', pattern)}, {column})"
         if not pattern.strip("*"):
             return f"{column} != ''"
         return f"{folded(column)} LIKE {self.bind(_like(pattern))}"
@@ -203,10 +214,10 @@ def _is_plain(condition: Condition) -> bool:
     return isinstance(condition, Equals | InNetwork | Between | RecordedByTallystick)
 
 
-def _like(pattern: str) -> str:
+def _like(pattern: str, *, wildcards: bool = True) -> str:
     for special in ("\\", "%", "_"):
         pattern = pattern.replace(special, "\\" + special)
-    return pattern.replace("*", "%")
+    return pattern.replace("*", "%") if wildcards else pattern
 
 
 def _dashed(digits: str) -> str:

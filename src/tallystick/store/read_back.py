@@ -13,12 +13,16 @@ import pyarrow.compute as pc
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
 from tallystick.store.rows import ROW_COLUMNS, Group, table_of
-from tallystick.store.schema import SEARCHED, folded
+from tallystick.store.schema import CLIENT_TEXT, SEARCHED, folded
 
 # What a row holds of the sent columns; `details_values` only feeds `search_text`.
 _KEPT = (*(name for name in ROW_COLUMNS if name != "details_values"), "remains")
 # The text for search begins with copies; its other values are compared by the integrity check.
-_SEARCHED_TEXT = folded("concat(" + ",'\\0',".join(SEARCHED) + ",'\\0')")
+_NUL = ",'\\0',"
+_IS_SEARCHABLE = (
+    f"startsWith(search_text, {folded('concat(' + _NUL.join(SEARCHED) + _NUL + chr(39) * 2 + ')')}) "
+    f"AND client_text = {CLIENT_TEXT}"
+)
 RANGES_AT_ONCE = 50  # in one statement
 _GONE = "NO_SUCH_DATA_PART"
 
@@ -64,7 +68,7 @@ def compare(sent: pa.Table, held: pa.Table) -> None:
 def read(store: EventStore, table: str, where: str, parameters: dict[str, Any]) -> pa.Table:
     """The rows of a table, and `is_searchable`: whether the text for search begins as it has to."""
     columns = [f"UUIDToNum({name})" if name in ("org_id", "id") else name for name in _KEPT]
-    statement = f"SELECT {', '.join(columns)}, startsWith(search_text, {_SEARCHED_TEXT}) FROM {table} WHERE {where}"
+    statement = f"SELECT {', '.join(columns)}, {_IS_SEARCHABLE} FROM {table} WHERE {where}"
     return store.table(statement, parameters, dictionaries=False).rename_columns([*_KEPT, "is_searchable"])
 
 

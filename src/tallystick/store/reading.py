@@ -15,16 +15,27 @@ from tallystick.store.events import EventStore
 from tallystick.store.windows import Budget, Direction, Place, Window, Windows, narrowed, order_by
 
 _SHOWN_USER = "if(actor_email != '', actor_email, if(actor_name != '', actor_name, actor_id))"
-_SHOWN_RESOURCE = "if(resource_name != '', resource_name, resource_id)"
+FIRST_RESOURCE = "if(resource_name != '', resource_name, resource_id)"
+_OTHERS_SHOWN = "arrayMap((name, id) -> if(name != '', name, id), other_resource_names, other_resource_ids)"
+# The columns that are shown as they are.
+PLAIN_VALUES = (
+    "severity", "actor_type", "status_reason", "original_action", "user_agent", "source", "channel", "account",
+    "region", "country", "network", "auth_method", "credential_id", "tool", "model", "mode", "session_id",
+    "agent_session_id",
+)  # fmt: skip
 # What can be counted by: the value that people see of each field.
 VALUES = {
     "user": _SHOWN_USER,
     "action": "action",
     "category": "category",
     "status": "status",
-    "resource": _SHOWN_RESOURCE,
-    "resource_type": "resource_type",
+    # An event counts under each of its resources.
+    "resource": f"arrayJoin(arrayDistinct(arrayPushFront({_OTHERS_SHOWN}, {FIRST_RESOURCE})))",
+    "resource_type": "arrayJoin(arrayDistinct(arrayPushFront(other_resource_types, resource_type)))",
     "ip": "ip_address",
+    "on_behalf_of": "if(behalf_email != '', behalf_email, if(behalf_name != '', behalf_name, behalf_id))",
+    "recorded_by": "if(recorder_email != '', recorder_email, if(recorder_name != '', recorder_name, recorder_id))",
+    **{name: name for name in PLAIN_VALUES},
 }
 
 _BOTH: tuple[Direction, Direction] = ("asc", "desc")

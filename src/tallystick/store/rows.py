@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,9 @@ import structlog
 
 from tallystick.events.copies import record_of
 from tallystick.events.record import Record, StoredEvent
+from tallystick.query.case_folding import fold
+from tallystick.query.conditions import MULTIPLE
+from tallystick.store.schema import CLIENT, SEARCHED, SEARCHED_AFTER, SEARCHED_LISTS
 
 Group = tuple[UUID, int, Sequence[Record]]
 """An organization, the index of the first record, the records in index order without a gap."""
@@ -22,17 +26,18 @@ ROW_COLUMNS = (
     "action", "category", "status", "description", "actor_type", "actor_id", "actor_email", "actor_name",
     "behalf_id", "behalf_email", "behalf_name", "resource_type", "resource_id", "resource_name",
     "ip_address", "ip", "session_id", "request_id", "details_paths", "details_values",
+    *Record.__struct_fields__[Record.__struct_fields__.index("severity") :],
 )  # fmt: skip
 
 logger = structlog.get_logger(__name__)
 _BINARY16 = pa.binary(16)
 _TIME = pa.timestamp("us", "UTC")
 _PARTS = ("what", "target", "who", "details")
-_COPIED_TEXT = tuple(
-    name
-    for name in ROW_COLUMNS[10:]
-    if name in Record.__struct_fields__
-)  # fmt: skip
+_COPIED_TEXT = tuple(name for name in ROW_COLUMNS[10:] if name in Record.__struct_fields__ and name not in MULTIPLE)
+_searched = attrgetter(*SEARCHED)
+_searched_after = attrgetter(*SEARCHED_AFTER)
+_client = attrgetter(*CLIENT)
+_searched_lists = attrgetter(*SEARCHED_LISTS)
 
 
 @lru_cache(maxsize=65_536)
@@ -95,6 +100,8 @@ def table_of(groups: Iterable[Group]) -> pa.Table:
     }
     for name in _PARTS:
         columns[name] = pa.array([getattr(r, name) for r in records], pa.binary())
+    for name in MULTIPLE:
+        columns[name] = _lists([getattr(r, name) for r in records])
     for name in _COPIED_TEXT:
         columns[name] = pa.array([getattr(r, name) for r in records], pa.string())
     names: tuple[str, ...] = ROW_COLUMNS
@@ -102,6 +109,18 @@ def table_of(groups: Iterable[Group]) -> pa.Table:
         names = (*ROW_COLUMNS, "remains")
         columns["remains"] = pa.array([record.remains for record in records], pa.binary())
     return pa.table({name: columns[name] for name in names})
+
+
+def search_text(record: Record) -> str:
+    """The column `search_text` of an event: NUL between the values, which none of them contains."""
+    lists = chain.from_iterable(_searched_lists(record))
+    values = "\0".join(record.values)
+    return fold("\0".join((*_searched(record), values, *_searched_after(record), "\0".join(lists))))
+
+
+def client_text(record: Record) -> str:
+    """The column `client_text` of an event."""
+    return fold("\0".join(_client(record)))
 
 
 def recompute(event: StoredEvent) -> Record:

@@ -17,8 +17,8 @@ FIRST_COLUMNS = frozenset({
     "ip_address", "ip", "session_id", "request_id", "details_paths", "details_values", "search_text",
 })  # fmt: skip
 DEVELOPMENT = 0  # the version of a table with other columns: of a version before the first release
-# Versions with which all reading and writing statements of this program work, and give right answers.
-USABLE = frozenset({1, STORE_VERSION})
+# Versions with which all reading and writing statements of this program work, after `earlier_tables.add_columns`.
+USABLE = frozenset({1, 2, STORE_VERSION})
 LEAST_VERSION = (26, 9)  # of a ClickHouse server: that of the embedded engine, which all tests run with
 _COMMENT = re.compile(r"tallystick store version (\d+), copy (\d+)")
 _REQUIRED = frozenset({*KEYS, *STORED_PARTS}) - {"remains"}
@@ -34,6 +34,11 @@ class TableVersion(NamedTuple):
     def is_usable(self) -> bool:
         """Whether the table can be searched and written to before it is rebuilt."""
         return self.version in USABLE
+
+
+def comment_of(made: TableVersion) -> str:
+    """The comment of a table of this version."""
+    return f"tallystick store version {made.version}, copy {made.copy}"
 
 
 def version_of(comment: str, columns: Collection[str]) -> TableVersion:

@@ -46,7 +46,7 @@ from tallystick.web.viewer import Viewer
 PATH = "/alerts"
 SHOWN = 10
 DAY_SECONDS = 86_400
-TONES = {"info": "gone", "notice": "busy", "warning": "warn", "critical": "bad"}
+TONES = {"info": "gone", "low": "busy", "medium": "warn", "high": "bad", "critical": "bad"}
 HEALTH = {
     "waiting_for_approval": ("Waiting for approval", "warn"),
     "ok": ("Arrives", "good"),

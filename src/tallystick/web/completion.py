@@ -15,12 +15,19 @@ from tallystick.search.filters import QUALIFIERS, query_from
 from tallystick.search.tokens import is_quotable, quoted_if_needed
 from tallystick.web.audit_logs import filters_of
 from tallystick.web.dependencies import FinderDep, PoolsDep, UserScopeDep, ViewerDep, WebRequest
-from tallystick.web.filters import CATEGORIES, PATH, STATUSES, Filters
+from tallystick.web.filters import CHOICES, PATH, Filters
 from tallystick.web.page_access import EVERY_ROLE
 
+# Qualifier → the field whose values are counted, of those that are no filter.
+OTHER_FIELDS = {
+    "for": "on_behalf_of", "recorded_by": "recorded_by", "reason": "status_reason", "original": "original_action",
+    "user_agent": "user_agent", "source": "source", "channel": "channel", "account": "account", "region": "region",
+    "country": "country", "network": "network", "auth": "auth_method", "credential": "credential_id", "tool": "tool",
+    "model": "model", "mode": "mode",
+}  # fmt: skip
 # Qualifier → the filter of the same meaning, which is also the field whose values are counted.
-FIELDS = {qualifier: name for name, qualifier in QUALIFIERS.items()}
-FIXED_VALUES = {"category": tuple(CATEGORIES), "status": tuple(STATUSES)}
+FIELDS = {qualifier: name for name, qualifier in QUALIFIERS.items()} | OTHER_FIELDS
+FIXED_VALUES = {name: tuple(values) for name, values in CHOICES.items()}
 MOST = 10
 MOST_ADDRESSES = 200  # addresses have no text pattern, so more of them are fetched and matched here
 
@@ -36,9 +43,7 @@ async def complete_value(
     if name not in FIELDS:
         raise BadRequest(f"Values can be suggested for {', '.join(FIELDS)}.", code="bad_parameter", parameter="name")
     typed = request.query_params.get("typed", "")[:200].strip().strip('"*')
-    values, shown = await pools.searches.run(
-        user_scope, _values, finder, user_scope, filters_of(request), FIELDS[name], typed
-    )
+    values, shown = await pools.searches.run(user_scope, _values, finder, user_scope, filters_of(request), name, typed)
     viewer.note_list(shown, is_supplement=True)
     offers = [_offer(f"{name}:{quoted_if_needed(value)}", count) for value, count in values]
     return Response(offers, media_type=MediaType.JSON)
@@ -50,11 +55,15 @@ def _offer(text: str, count: int | None) -> dict[str, Any]:
 
 
 def _values(
-    finder: find.Finder, scope: Scope, filters: Filters, field: str, typed: str
+    finder: find.Finder, scope: Scope, filters: Filters, name: str, typed: str
 ) -> tuple[list[tuple[str, int | None]], Filters]:
     """Values with their counts, and the filters whose events have them."""
-    narrows = typed and field not in ("ip", *FIXED_VALUES)
-    filtered = filters.with_values(field, (f"*{typed}*",) if narrows else ())
+    field = FIELDS[name]
+    pattern = f"*{typed}*" if typed and field not in ("ip", *FIXED_VALUES) else ""
+    if name in OTHER_FIELDS:
+        filtered = filters.with_search(f"{filters.q} {name}:{quoted_if_needed(pattern or '*')}".strip())
+    else:
+        filtered = filters.with_values(field, (pattern,) if pattern else ())
     counts = _counts(finder, scope, filtered, field)
     if not counts:  # values of all events, instead of none
         filters = filters.with_search("")

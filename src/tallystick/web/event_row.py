@@ -20,7 +20,11 @@ STATUS_LABELS = {"success": "Success", "failed": "Failed"}
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """A row of the event table."""
+    """A row of the event table.
+
+    `agent_words`: of an event that an AI agent made, for whom it acted (`for sarah@acme.com`, `on its own`); "" for
+    others. `status_reason` is that of a failure alone.
+    """
 
     index: int
     id: str
@@ -29,14 +33,17 @@ class EventRow:
     iso: str
     user: str
     user_title: str
+    agent_words: str
     action: str
     description: str
     resource: str
     resource_title: str
+    other_resources: int
     ip_address: str
     category: str
     status: str
     status_words: str
+    status_reason: str
     match_snippet: str
     is_own_record: bool
 
@@ -46,12 +53,16 @@ def event_row(stored: StoredEvent, zone: tzinfo, needles: tuple[str, ...] = ()) 
     event = event_of(stored)
     moment = from_us(stored.occurred_at).astimezone(zone)
     actor, resource = event.get("actor", {}), event.get("resource", {})
+    resources = event.get("resources") or [resource]
+    reason = event.get("status_reason", "") if event["status"] == "failed" else ""
     erased = dict.fromkeys(event.get("erased", ()), ERASED)
     status_words = STATUS_LABELS.get(event["status"], event["status"])
     user = first_present(actor, "email", "name", "id", "type") or erased.get("who", "")
     resource_shown = first_present(resource, "name", "id") or erased.get("target", "")
     action, description = event["action"], event.get("description", "")
     address = event.get("context", {}).get("ip_address", "")
+    agent_words = _agent_words(actor)
+    shown = (user, agent_words, action, description, resource_shown, address, status_words, reason)
     return EventRow(
         index=stored.index,
         id=ids.encode("evt", stored.id),
@@ -60,17 +71,27 @@ def event_row(stored: StoredEvent, zone: tzinfo, needles: tuple[str, ...] = ()) 
         iso=rfc3339(stored.occurred_at),
         user=user,
         user_title=_joined(actor, "name", "email", "id"),
+        agent_words=agent_words,
         action=action or erased.get("what", ""),
         description=description or erased.get("details", ""),
         resource=resource_shown,
-        resource_title=_joined(resource, "type", "name", "id"),
+        resource_title="\n".join(_joined(one, "type", "name", "id", "role") for one in resources),
+        other_resources=max(len(resources) - 1, 0),
         ip_address=address,
         category=CATEGORIES.get(event["category"], event["category"]),
         status=event["status"],
         status_words=status_words,
-        match_snippet=match_snippet(event, (user, action, description, resource_shown, address, status_words), needles),
+        status_reason=reason,
+        match_snippet=match_snippet(event, shown, needles),
         is_own_record=is_own_record(stored.what),
     )
+
+
+def _agent_words(actor: Mapping[str, Any]) -> str:
+    if actor.get("type") != "agent":
+        return ""
+    person = first_present(actor.get("on_behalf_of", {}), "email", "name", "id")
+    return f"for {person}" if person else "on its own"
 
 
 def _joined(thing: Mapping[str, Any], *names: str) -> str:

@@ -16,7 +16,7 @@ from tallystick.web.filters import LABELS, PATH, Filters, value_label
 from tallystick.web.page_access import EVERY_ROLE
 from tallystick.web.templating import html
 
-FIELDS = ("user", "action", "category", "status", "resource", "ip")
+FIELDS = ("user", "action", "category", "status", "resource", "ip", "actor_type", "severity", "channel", "tool")
 MOST = 10
 
 
@@ -39,7 +39,7 @@ async def show_facets(
     filters = filters_of(request)
     values, is_partial = await pools.searches.run(user_scope, _facet_values, finder, user_scope, filters, name)
     viewer.note_list(filters, is_supplement=True)
-    return html("facets.html", values=values, partial=is_partial, label=LABELS[name], most=MOST)
+    return html("facets.html", values=values, partial=is_partial, label=LABELS.get(name, name.capitalize()), most=MOST)
 
 
 def _facet_values(finder: find.Finder, scope: Scope, filters: Filters, name: str) -> tuple[list[FacetRow], bool]:

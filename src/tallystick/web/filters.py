@@ -34,8 +34,19 @@ CATEGORIES = {
     "other": "Other",
 }
 STATUSES = {"success": "Success", "failed": "Failed"}
+ACTOR_TYPES = {
+    "user": "People",
+    "agent": "Agents",
+    "api_key": "API keys",
+    "service_account": "Service accounts",
+    "system": "System",
+    "support": "Support",
+    "anonymous": "Not signed in",
+}
+SEVERITIES = {"info": "Info", "low": "Low", "medium": "Medium", "high": "High", "critical": "Critical"}
+CHOICES = {"category": CATEGORIES, "status": STATUSES, "actor_type": ACTOR_TYPES, "severity": SEVERITIES}
 SINGLE = ("q", "range", "start", "end", "tz", "columns", "live", "limit")
-REPEATED = ("user", "category", "status", "resource", "action", "resource_type", "ip")
+REPEATED = ("user", "category", "status", "resource", "action", "resource_type", "ip", "actor_type", "severity")
 LABELS = {
     "range": "Date",
     "user": "User",
@@ -45,6 +56,8 @@ LABELS = {
     "action": "Action",
     "resource_type": "Resource type",
     "ip": "IP Address",
+    "actor_type": "Kind of actor",
+    "severity": "Severity",
 }
 # As in the API. A page has a link for each value that leads to the list without it, and one for each row, and each link
 # holds all the others.
@@ -95,6 +108,8 @@ class Filters:
     action: tuple[str, ...] = ()
     resource_type: tuple[str, ...] = ()
     ip: tuple[str, ...] = ()
+    actor_type: tuple[str, ...] = ()
+    severity: tuple[str, ...] = ()
 
     @property
     def zone(self) -> tzinfo:
@@ -171,7 +186,7 @@ class Filters:
 
     def label(self, name: str) -> str:
         """The name of a filter on the page."""
-        return LABELS[name]
+        return LABELS.get(name, name.capitalize())
 
     def button_text(self, name: str) -> str:
         """The chosen values of a filter, short enough for its button; "" if none is chosen."""
@@ -243,7 +258,7 @@ class Filters:
 
 def value_label(name: str, value: str) -> str:
     """A value of a filter as it is shown on the page."""
-    return {"category": CATEGORIES, "status": STATUSES}.get(name, {}).get(value, value)
+    return CHOICES.get(name, {}).get(value, value)
 
 
 def parse_filters(pairs: Iterable[tuple[str, str]]) -> Filters:

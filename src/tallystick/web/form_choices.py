@@ -1,9 +1,10 @@
 """Choices of the filter form, for its templates."""
 
-from tallystick.web.filters import CATEGORIES, COLUMNS, RANGES, STATUSES, Filters, visible_columns
+from tallystick.web.filters import ACTOR_TYPES, CATEGORIES, COLUMNS, RANGES, STATUSES, Filters, visible_columns
 
 ranges = RANGES
 categories = CATEGORIES
+actor_types = ACTOR_TYPES
 statuses = STATUSES
 columns = COLUMNS
 csv_columns = {"default": "Summary", "all": "All"}

@@ -28,6 +28,18 @@ PART_LABELS = {
     "who": "the actor, and where it came from",
     "details": "the description and all details",
 }
+AGENT_MODES = {"interactive": "Interactive: a person watched", "autonomous": "Autonomous: nobody watched"}
+# Label, qualifier and place in the context.
+CONTEXT_FACTS = (
+    ("Channel", "channel", "channel"),
+    ("Source", "source", "source"),
+    ("Account", "account", "account"),
+    ("Region", "region", "region"),
+    ("Signed in with", "auth", "auth_method"),
+    ("Credential", "credential", "credential_id"),
+    ("Model", "model", "model"),
+    ("Agent session", "session", "agent_session_id"),
+)
 _PLAIN_PATH = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 LONGEST_USER_AGENT = 512
 _SYSTEMS = {"Mac OS X": "macOS"}
@@ -120,7 +132,7 @@ class _FactReader:
     def facts(self, stored: StoredEvent, row: EventRow) -> list[Fact]:
         """The values that answer who did what, when, and from where."""
         event, context = self.event, self.event.get("context", {})
-        actor, resource = event.get("actor", {}), event.get("resource", {})
+        actor = event.get("actor", {})
         behalf, agent = actor.get("on_behalf_of", {}), context.get("user_agent", "")
         skew = " (ahead of this server's clock)" if event.get("clock_skew") else ""
         known = "" if event.get("known", True) else " (not in the catalogue)"
@@ -131,32 +143,49 @@ class _FactReader:
             Fact("Timestamp", time, event["timestamp"]),
             self.fact("User", "user", actor_words(actor), first_present(actor, "email", "id", "name")),
             self.fact("On behalf of", "user", actor_words(behalf), first_present(behalf, "email", "id", "name")),
+            self.fact("Agent mode", "mode", AGENT_MODES.get(context.get("mode", ""), ""), context.get("mode", "")),
+            self.fact("Tool", "tool", context.get("tool", ""), is_code=True),
             self.fact("Action", "action", event["action"] and event["action"] + known, event["action"], is_code=True),
             Fact("Description", event.get("description", ""), event.get("description", "")),
-            self.fact("Resource", "resource", resource_words(resource), first_present(resource, "name", "id")),
+            *self._resources(event.get("resources") or [event.get("resource", {})]),
             self.fact("IP Address", "ip", row.ip_address, is_code=True),
+            self.fact("Country", "country", context.get("country", "")),
+            self.fact("Network", "network", context.get("network", "")),
             Fact("User agent", words or agent, agent, note=agent if words else ""),
             self.fact("Status", "status", row.status_words, row.status),
+            self.fact("Reason", "reason", event.get("status_reason", "")),
+            self.fact("Severity", "severity", event.get("severity", "").capitalize(), event.get("severity", "")),
             Fact("Redacted", ", ".join(event.get("redacted", ())), ", ".join(event.get("redacted", ())), is_code=True),
         )
+
+    def _resources(self, resources: Sequence[Mapping[str, Any]]) -> list[Fact]:
+        """One fact for each resource, with the part that it has in the event."""
+        facts: list[Fact] = []
+        for resource in resources:
+            role = f" ({resource['role']})" if resource.get("role") else ""
+            label = "Resource" if not facts else "Also"
+            words = resource_words(resource) + role
+            facts.append(self.fact(label, "resource", words, first_present(resource, "name", "id")))
+        return facts
 
     def more(self, stored: StoredEvent) -> list[Fact]:
         """The values for following a trace or checking an event's origin."""
         event, context = self.event, self.event.get("context", {})
         recorded_by = event.get("recorded_by", {})
         recorder_words = "Tallystick itself" if is_own_record(stored.what) else actor_words(recorded_by)
-        category, source, trace = event["category"], context.get("source", ""), context.get("trace_id", "")
+        category, trace = event["category"], context.get("trace_id", "")
         external, received = event.get("external_id", ""), exact_time(stored.received_at, self.filters.zone)
         return _without_empty(
             self.fact("Category", "category", CATEGORIES.get(category, category), category),
             self.fact("Resource type", "resource_type", event.get("resource", {}).get("type", "")),
-            Fact("Source", source, source),
+            *(self.fact(label, name, context.get(key, "")) for label, name, key in CONTEXT_FACTS),
+            self.fact("Source action", "original", event.get("original_action", ""), is_code=True),
             self.fact("Session ID", "session", context.get("session_id", ""), is_code=True),
             self.fact("Request ID", "request", context.get("request_id", ""), is_code=True),
-            Fact("Trace ID", trace, trace, is_code=True),
-            Fact("External ID", external, external, is_code=True),
+            self.fact("Trace ID", "trace", trace, is_code=True),
+            self.fact("External ID", "external_id", external, is_code=True),
             Fact("Received", received, event["received_at"]),
-            Fact("Recorded by", recorder_words, recorded_by.get("id", "")),
+            self.fact("Recorded by", "recorded_by", recorder_words, recorded_by.get("id", "")),
             Fact("Ledger index", f"{stored.index:,}", str(stored.index)),
         )
 

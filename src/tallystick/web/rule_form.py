@@ -11,13 +11,14 @@ from tallystick.access.csrf import form_token
 from tallystick.alerts import changes
 from tallystick.alerts.backtest import Backtest, PastFiring, backtest
 from tallystick.alerts.changes import RuleSettings
-from tallystick.alerts.definition import SEVERITIES, parse_definition
+from tallystick.alerts.definition import parse_definition
 from tallystick.alerts.rule import Rule, describe, read_rule
 from tallystick.alerts.rules_file import find_detection as detection
 from tallystick.clock import DAY_US, now_us, rfc3339, second_words
 from tallystick.database.engine import Database
 from tallystick.destinations.destination import list_destinations
 from tallystick.errors import BadRequest, Conflict, Forbidden
+from tallystick.events.catalogue import SEVERITIES
 from tallystick.query.scope import Scope
 from tallystick.search.filters import QUALIFIERS
 from tallystick.search.tokens import quoted_if_needed
@@ -212,7 +213,7 @@ def rule_search_of(filters: Filters) -> str:
 
 
 def _empty_form() -> dict[str, str]:
-    return dict.fromkeys(FIELDS, "") | {"count": "1", "window": "10", "unit": "minutes", "severity": "warning",
+    return dict.fromkeys(FIELDS, "") | {"count": "1", "window": "10", "unit": "minutes", "severity": "medium",
                                         "quiet": "1", "quiet_unit": "hours", "days": "30"}  # fmt: skip
 
 

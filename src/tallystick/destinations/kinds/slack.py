@@ -25,8 +25,9 @@ MAX_HEADER = 150
 MAX_NOTIFICATION = 500
 EMOJI = {
     "info": "ℹ️",
-    "notice": "💬",
-    "warning": "⚠️",
+    "low": "💬",
+    "medium": "⚠️",
+    "high": "🔶",
     "critical": "🚨",
 }
 HEADERS = {"Content-Type": "application/json", "User-Agent": "Tallystick"}

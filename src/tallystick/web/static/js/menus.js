@@ -8,7 +8,7 @@ export function fillMenu(menu) {
   if (suggestions) htmx.trigger(suggestions, "fill");
   if (menu?.id === "saved-menu") loadSavedViews();
   if (menu?.id === "top-values-menu") loadTopValues();
-  for (const name of ["category", "status"])
+  for (const name of ["category", "status", "actor_type"])
     if (menu?.querySelector(`input[data-all="${name}"]`)) loadCounts(menu, name);
 }
 

@@ -16,10 +16,34 @@ const QUALIFIERS = {
   "id:": "an event's ID",
   "session:": "a session's ID",
   "request:": "a request's ID",
+  "trace:": "a trace's ID",
+  "external_id:": "the sender's own ID of an event",
+  "severity:": "info, low, medium, high or critical",
+  "actor_type:": "a kind of actor, such as agent",
+  "for:": "on whose behalf: email, name or ID",
+  "mode:": "of an agent: interactive or autonomous",
+  "tool:": "a tool that an agent called",
+  "model:": "an agent's model",
+  "channel:": "how it came: web, api, cli, mcp …",
+  "reason:": "why it failed",
+  "original:": "the action as its source names it",
+  "source:": "the program that sent the event",
+  "recorded_by:": "the API key or person that recorded it",
+  "account:": "an account or tenant",
+  "region:": "a region",
+  "country:": "a country, such as DE",
+  "network:": "a network",
+  "auth:": "how somebody signed in",
+  "credential:": "the ID of a key or token",
+  "user_agent:": "a browser or client",
   "changes.": "a value that changed, such as changes.error:",
   "metadata.": "a value in the metadata, such as metadata.team:",
 };
-const WITH_VALUES = ["user", "action", "category", "status", "resource", "type", "ip"];
+const WITHOUT_VALUES = ["id", "session", "request", "trace", "external_id"];
+const WITH_VALUES = Object.keys(QUALIFIERS)
+  .filter((name) => name.endsWith(":"))
+  .map((name) => name.slice(0, -1))
+  .filter((name) => !WITHOUT_VALUES.includes(name));
 const DATES = {
   after: ["today", "yesterday", "24h", "7d", "30d"],
   before: ["today", "yesterday", "24h", "7d"],
