@@ -67,6 +67,7 @@ CODE_LINES = {
     "rebuilds of thousands of small organizations, and that drop nothing that is missing (store, ingest)": 200,
     "full disks, and rows that a server stored otherwise (work, store, ingest, database, telemetry, doctor)": 143,
     "names of data parts that are on the disk before an insert counts (store)": 30,
+    "agents, several resources, reasons, severity and context of events (events, store, query, search, web)": 570,
 }
 
 

@@ -82,8 +82,10 @@ def send(
     For example: tallystick send deployment.failed --actor-email sarah@acme.com --resource-type project
     --resource-name api-infrastructure --changes '{"resources_planned": 5}'
     """
-    options = locals()
-    event = _event_from_options(options)
+    _record(_event_from_options(locals()), wait, json)
+
+
+def _record(event: dict[str, Any], wait: bool, json: bool) -> None:
     try:
         answer = Client.from_environment().record(msgspec.json.encode(event), "application/json", searchable=wait)
     except ApiError as refused:

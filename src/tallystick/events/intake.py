@@ -135,25 +135,15 @@ class _Intake:
 
     def take(self, index: int, event: EventInput, keys_at: Sequence[str] = ()) -> None:
         """Prepare the event, or add its problems. `keys_at` are the places of API keys that were redacted in it."""
-        received_at, action, timestamp, context = self._received_at, event.action, event.timestamp, event.context
+        received_at, action, context = self._received_at, event.action, event.context
         default_category, default_status, default_severity, sound = _defaults(action, self._is_own)
-        resource, others, facts = event.resource or _NO_RESOURCE, _NO_OTHERS, _NO_FACTS
+        resource, others = event.resource or _NO_RESOURCE, _NO_OTHERS
         if event.resources:
-            sound = sound and _has_resources(event)
             resource, others = event.resources[0], event.resources[1:]
-        elif resource is not _NO_RESOURCE:
-            sound = sound and bool(resource.id or resource.name)
-        if context is not None:
-            if context.country:
-                context.country = context.country.upper()
-            facts = tuple([fact or "" for fact in astuple(context)])
-            sound = sound and (not facts[0] or _is_address(facts[0])) and _is_country(context.country or "")
-        if timestamp is None:
-            occurred_at, stamp = received_at, self._stamp
-        elif EARLIEST <= timestamp <= self._latest:
-            occurred_at, stamp = to_us(timestamp), _stamp(timestamp)
-        else:
-            occurred_at, stamp, sound = 0, "", False
+        facts = _NO_FACTS if context is None else _facts(context)
+        sound = sound and _has_resources(event) and _is_address(facts[_IP]) and _is_country(facts[_COUNTRY])
+        occurred_at, stamp = self._time(event.timestamp)
+        sound = sound and occurred_at > 0
         found: Found = ([], [], list(keys_at))
         paths, values, redacted = found
         self._walk_details(index, event, found)
@@ -171,7 +161,7 @@ class _Intake:
         what = f'{start},"timestamp":{stamp}{given}{self._end_of_what}'.encode()
         target = ABSENT if resource is _NO_RESOURCE else _json(resource)
         if others:
-            target = _json(_Resources(event.resources or ()))
+            target = _json(_Resources([resource, *others]))
         who = _json(_Who(actor, context))
         details = _json(
             _Details(
@@ -204,6 +194,14 @@ class _Intake:
         ahead = occurred_at > received_at + SKEW
         self.prepared.append(Prepared(record, external_id, digest, _msgpack(record), ahead))
 
+    def _time(self, timestamp: datetime | None) -> tuple[int, str]:
+        """When an event of this timestamp occurred (µs since 1970 UTC), and that as JSON; (0, "") if it cannot be."""
+        if timestamp is None:
+            return self._received_at, self._stamp
+        if EARLIEST <= timestamp <= self._latest:
+            return to_us(timestamp), _stamp(timestamp)
+        return 0, ""
+
     def _walk_details(self, index: int, event: EventInput, found: Found) -> None:
         try:
             self._walk(event, found)
@@ -232,7 +230,7 @@ class _Intake:
                 add(index, f"{place}.id", "missing_field", "A resource needs an `id`, a `name`, or both.")
         if event.resources and not _is_first(resource, event.resources[0]):
             add(index, "resource", "other_resource", OTHER_RESOURCE)
-        if context is not None and context.ip_address and not _is_address(context.ip_address):
+        if context is not None and not _is_address(context.ip_address or ""):
             add(index, "context.ip_address", "bad_ip", BAD_IP)
         if context is not None and not _is_country(context.country or ""):
             add(index, "context.country", "bad_country", BAD_COUNTRY)
@@ -256,6 +254,7 @@ _NO_RESOURCE = Resource("")
 _NO_OTHERS: Sequence[Resource] = ()
 # The places of fields in a context.
 _IP, _USER_AGENT, _REQUEST, _SESSION, _TRACE = range(5)
+_COUNTRY = Context.__struct_fields__.index("country")
 _NO_FACTS: tuple[str, ...] = ("",) * len(Context.__struct_fields__)
 _NOBODY = OnBehalfOf("user")
 _UNFIT = {
@@ -284,9 +283,17 @@ def _defaults(action: str, is_own: bool) -> tuple[Category, Status, Severity, bo
 
 
 def _has_resources(event: EventInput) -> bool:
-    """Whether each resource of an event with `resources` has an id or a name, and the first is `resource`."""
-    resources = event.resources or []
-    return all(one.id or one.name for one in resources) and _is_first(event.resource, resources[0])
+    """Whether each resource of the event has an id or a name, and the first of `resources` is `resource`."""
+    if event.resources:
+        return all(one.id or one.name for one in event.resources) and _is_first(event.resource, event.resources[0])
+    return event.resource is None or bool(event.resource.id or event.resource.name)
+
+
+def _facts(context: Context) -> tuple[str, ...]:
+    """The fields of a context in their order, "" for one that is not given; the country becomes upper case."""
+    if context.country:
+        context.country = context.country.upper()
+    return tuple([fact or "" for fact in astuple(context)])
 
 
 def _is_first(resource: Resource | None, first: Resource) -> bool:
@@ -311,6 +318,9 @@ def _is_country(code: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _is_address(text: str) -> bool:
+    """Whether the text is an address, or empty."""
+    if not text:
+        return True
     try:
         ip_address(text)
     except ValueError:

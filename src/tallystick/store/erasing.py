@@ -214,16 +214,17 @@ def _search_text() -> str:
     """SQL: the search text without the removed fields, in the order that `store.schema` describes."""
     before, pieces = len(SEARCHED), "splitByChar('\\0', search_text)"
     number = "greatest(length(details_paths), 1)"  # no values at all are one empty text
-    fields = [_kept(column, f"{pieces}[{at}]") for at, column in enumerate(SEARCHED, 1)]
+    fields = [_text_or_nothing(column, f"{pieces}[{at}]") for at, column in enumerate(SEARCHED, 1)]
     values = f"if({_takes('details')}, [''], arraySlice({pieces}, {before + 1}, {number}))"
-    after = [_kept(column, f"{pieces}[{before} + {number} + {at}]") for at, column in enumerate(SEARCHED_AFTER, 1)]
-    others = f"arraySlice({pieces}, {before} + {number} + {len(SEARCHED_AFTER) + 1})"
+    first = f"{before} + {number}"
+    after = [_text_or_nothing(column, f"{pieces}[{first} + {at}]") for at, column in enumerate(SEARCHED_AFTER, 1)]
+    others = f"arraySlice({pieces}, {first} + {len(SEARCHED_AFTER) + 1})"
     lists = f"if({_takes('target')}, [''], {others})"
     texts = f"arrayConcat([{', '.join(fields)}], {values}, [{', '.join(after)}], {lists})"
     return f"arrayStringConcat({texts}, '\\0')"
 
 
-def _kept(column: str, text: str) -> str:
+def _text_or_nothing(column: str, text: str) -> str:
     """SQL: a text of the search text, or nothing if the erasure removes the part that the column is a copy of."""
     return f"if({_takes(_PART_OF[column])}, '', {text})"
 

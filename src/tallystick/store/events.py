@@ -18,7 +18,15 @@ from tallystick.store.errors import StoreError, StoreTimeout, StoreUpgrading, Ta
 from tallystick.store.rows import Group, arrow_stream, table_of
 from tallystick.store.schema import COLUMNS, CREATE_SETTINGS, CREATED, SEARCH_TEXT, SETTINGS_WANTED
 from tallystick.store.silence import Silence
-from tallystick.store.versions import TableVersion, check_server_version, comment_of, version_of
+from tallystick.store.versions import (
+    TableVersion,
+    check_server_version,
+    comment_of,
+    read_column_names,
+    read_comment,
+    read_version,
+    version_of,
+)  # fmt: skip
 
 _READ = (
     "SELECT seq, UUIDToNum(id), toUnixTimestamp64Micro(received_at), toUnixTimestamp64Micro(occurred_at), "
@@ -30,7 +38,6 @@ PING_SECONDS = 5
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0  # between two questions whether a change is done
 _UNFINISHED = "SELECT latest_fail_reason FROM system.mutations WHERE database = currentDatabase() AND NOT is_done"
 VERSION_SECONDS = 1.0
-_IS_EVENTS_TABLE = "database = currentDatabase() AND {} = 'events'"
 _PIECE = 1 << 20
 _STREAMED = 1024  # rows of a streamed block: the largest events have 64 MB
 _ROWS = 4096  # in a block: the largest events fill a quarter of a gigabyte
@@ -121,7 +128,7 @@ class EventStore:
                     self.guard.check_space()
                     client.command(statement, settings=CREATE_SETTINGS)
             self._add_columns(client)
-            made = _read_version(client)
+            made = read_version(client)
             # An earlier version made the table with other settings; those that can change are right at once.
             for table, change in SETTINGS_WANTED:
                 if not set(change.partition(" SETTING ")[2].split(", ")) <= _settings_by_table(client)[table]:
@@ -137,9 +144,8 @@ class EventStore:
 
         `remains` is added to any: a table from before the first erasures lacks it, and it is right as it comes.
         """
-        there = _columns(client)
-        comment = client.query(f"SELECT comment FROM system.tables WHERE {_IS_EVENTS_TABLE.format('name')}").result_rows
-        made = version_of(comment[0][0], there | {"remains"})
+        there = read_column_names(client)
+        made = version_of(read_comment(client) or "", there | {"remains"})
         lacking = [name for name, kind in COLUMNS if name not in there and "EPHEMERAL" not in kind]
         changes = [
             f"ADD COLUMN IF NOT EXISTS {name} {definition_of(name)}"
@@ -161,7 +167,7 @@ class EventStore:
     def version(self) -> TableVersion:
         """The version of the table of events; notes whether it can be searched and changed."""
         with self._pinger.borrow() as client:
-            made = _read_version(client)
+            made = read_version(client)
         self.guard.is_usable = made.is_usable
         return made
 
@@ -294,19 +300,19 @@ class EventStore:
 
     def insert_raw(self, columns: Sequence[str], data: bytes, token: str) -> None:
         """Insert rows given as an Arrow stream; the same rows under the same token again change nothing."""
-        self._check_change()
-        with self._writers.borrow() as client:
-            settings = {"insert_deduplication_token": token, "insert_deduplicate": 1}
-            client.raw_insert(
-                "events", column_names=list(columns), insert_block=data, fmt="ArrowStream", settings=settings
-            )
-            self._sync_names(client, "events")
+        settings = {"insert_deduplication_token": token, "insert_deduplicate": 1}
+        self._insert(self._writers, "events", columns, data, settings)
 
     def insert_into(self, table: str, columns: Sequence[str], data: bytes) -> None:
         """Insert rows given as an Arrow stream into another table. Uses a reading client, as `delete` does."""
+        settings = {"insert_deduplicate": 0, "max_partitions_per_insert_block": 0}
+        self._insert(self._readers, table, columns, data, settings)
+
+    def _insert(
+        self, clients: Clients, table: str, columns: Sequence[str], data: bytes, settings: dict[str, Any]
+    ) -> None:
         self._check_change()
-        with self._readers.borrow() as client:
-            settings = {"insert_deduplicate": 0, "max_partitions_per_insert_block": 0}
+        with clients.borrow() as client:
             client.raw_insert(
                 table, column_names=list(columns), insert_block=data, fmt="ArrowStream", settings=settings
             )
@@ -376,18 +382,6 @@ def _wait_for_changes(client: Client) -> None:
             raise StoreError(f"the event store cannot change its rows: {failures[0]}")
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
-
-
-def _read_version(client: Client) -> TableVersion:
-    comment = client.query(f"SELECT comment FROM system.tables WHERE {_IS_EVENTS_TABLE.format('name')}").result_rows
-    if not comment:
-        raise StoreError("there is no table of events")
-    return version_of(comment[0][0], _columns(client))
-
-
-def _columns(client: Client) -> set[str]:
-    rows = client.query(f"SELECT name FROM system.columns WHERE {_IS_EVENTS_TABLE.format('table')}").result_rows
-    return {row[0] for row in rows}
 
 
 def _settings_by_table(client: Client) -> dict[str, set[str]]:

@@ -7,7 +7,10 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
+from clickhouse_connect.driver.client import Client
+
 from tallystick.errors import SettingsError
+from tallystick.store.errors import StoreError
 from tallystick.store.schema import KEYS, STORE_VERSION, STORED_PARTS
 
 # The first release wrote no version: a table without one that has its columns is of version 1, also with later ones.
@@ -20,6 +23,7 @@ DEVELOPMENT = 0  # the version of a table with other columns: of a version befor
 # Versions with which all reading and writing statements of this program work, after `earlier_tables.add_columns`.
 USABLE = frozenset({1, 2, STORE_VERSION})
 LEAST_VERSION = (26, 9)  # of a ClickHouse server: that of the embedded engine, which all tests run with
+_IS_EVENTS_TABLE = "database = currentDatabase() AND {} = 'events'"
 _COMMENT = re.compile(r"tallystick store version (\d+), copy (\d+)")
 _REQUIRED = frozenset({*KEYS, *STORED_PARTS}) - {"remains"}
 
@@ -73,3 +77,23 @@ def check_server_version(version: str) -> None:
             f"The event store is ClickHouse {version}; Tallystick needs one server of version {least} or newer. "
             "Upgrade it, or point TALLYSTICK_EVENTS_URL to another one."
         )
+
+
+def read_version(client: Client) -> TableVersion:
+    """The version of the table of events. Raises StoreError if there is none."""
+    comment = read_comment(client)
+    if comment is None:
+        raise StoreError("there is no table of events")
+    return version_of(comment, read_column_names(client))
+
+
+def read_comment(client: Client) -> str | None:
+    """The comment of the table of events; None without a table."""
+    rows = client.query(f"SELECT comment FROM system.tables WHERE {_IS_EVENTS_TABLE.format('name')}").result_rows
+    return rows[0][0] if rows else None
+
+
+def read_column_names(client: Client) -> set[str]:
+    """The columns of the table of events."""
+    rows = client.query(f"SELECT name FROM system.columns WHERE {_IS_EVENTS_TABLE.format('table')}").result_rows
+    return {row[0] for row in rows}
