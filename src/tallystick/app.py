@@ -59,6 +59,7 @@ from tallystick.exports.exporter import Exporter
 from tallystick.http.allowance import Allowance
 from tallystick.http.request import BoundedRequest
 from tallystick.http.request_log import log_requests
+from tallystick.ingest.geoip import GeoIP
 from tallystick.ingest.pool import Pool
 from tallystick.ingest.reconcile import reconcile
 from tallystick.ingest.recorder import Recorder
@@ -154,9 +155,10 @@ def build(settings: Settings) -> Services:
     database, store, recording = connections.background, connections.background_store, connections.recording
     disk, whole_disk = recording_disk(settings), store_disk(settings)
     pool, shipper = Pool(), _shipper(settings, connections, whole_disk)
-    sequencer = Sequencer(recording, pool, redacted_keys=settings.redacted_keys)
+    geoip, keys = GeoIP(settings.geoip), settings.redacted_keys
+    sequencer = Sequencer(recording, pool, redacted_keys=keys, find_address=geoip.find_address)
     pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
-    recorder = Recorder(recording, pool, sequencer, settings.redacted_keys, disk, partial(_find_held, pools, finder))
+    recorder = Recorder(recording, pool, sequencer, keys, disk, partial(_find_held, pools, finder), geoip.find_address)
     signer = Signer(database, Keyring(settings.secret_keys, settings.public_host), settings.data_dir)
     prover = Prover(connections.requests, signer)
     exporter = _exporter(settings, database, store, prover, recorder, disk)
@@ -164,6 +166,7 @@ def build(settings: Settings) -> Services:
     copier = new_copier(settings, database, store, disk)
     checker, eraser = Checker(database, store), _eraser(settings, database, store, archive, copier)
     for_operator = operator_workers(database, store, connections.store_identity, settings)
+    to_open = (geoip, missing_events, *for_operator)
     purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
     destination_context, own_actions = _destination_context(settings), recorder.own_actions_waiting
     mail_server = destination_context.mail_server
@@ -179,7 +182,7 @@ def build(settings: Settings) -> Services:
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
     workers: list[Worker] = [data_access, purger, eraser, exporter, checker, missing_events, *for_operator, scheduler]
-    workers += [copier, new_rebuilder(shipper, connections.rebuild_store)]
+    workers += [copier, new_rebuilder(shipper, connections.rebuild_store), geoip]
     workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store), *evaluators, *hub.workers]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
@@ -206,7 +209,7 @@ def build(settings: Settings) -> Services:
         # The sequencer stops before the shipper and the signer: what waits is committed, shipped and signed.
         recording_workers=(signer, shipper, sequencer),
         workers=tuple(workers),
-        preparations=(missing_events.open, *(one.open for one in for_operator), eraser.replay_at_start, signer.open),
+        preparations=(*(one.open for one in to_open), eraser.replay_at_start, signer.open),
     )
 
 
@@ -229,9 +232,7 @@ def _monitors(
 
 def _listen_to_commits(sequencer: Sequencer, hub: LiveHub, shipper: Shipper, evaluator: Evaluator) -> None:
     """Each is called after each commit with the organization and the new end of its log."""
-    sequencer.listeners += [
-        hub.notify, lambda _org_id, _end: shipper.wake(), lambda _org_id, _end: evaluator.wake()
-    ]  # fmt: skip
+    sequencer.listeners += [hub.notify, lambda _org, _end: shipper.wake(), lambda _org, _end: evaluator.wake()]
 
 
 async def _find_held(

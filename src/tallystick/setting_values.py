@@ -3,6 +3,7 @@
 Each function returns the value, or raises ValueError with what to write instead.
 """
 
+import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -61,6 +62,14 @@ def read_endpoint(text: str) -> str:
 
 def read_folder(text: str) -> Path | None:
     return Path(text).expanduser().absolute() if text else None
+
+
+def read_mmdb_files(text: str) -> tuple[Path, ...]:
+    """Paths of MaxMind DB files, separated by commas or blanks; a path may have blanks too."""
+    names = [name for name in re.split(r"(?<=\.mmdb)[\s,]+", text.strip(" ,")) if name]
+    if not all(name.endswith(".mmdb") for name in names):
+        raise ValueError("use files in the MaxMind DB format, whose names end in .mmdb")
+    return tuple(Path(name).expanduser().absolute() for name in names)
 
 
 def read_url(*schemes: str) -> Callable[[str], str]:

@@ -23,6 +23,7 @@ from tallystick.setting_values import (
     read_events_url,
     read_folder,
     read_mail_from,
+    read_mmdb_files,
     read_networks,
     read_one_of,
     read_optional,
@@ -102,6 +103,11 @@ class Settings:
         read_targets,
         shown="none",
     )
+    geoip: tuple[Path, ...] = _setting(
+        "",
+        "Your `.mmdb` file, or several: fills in [country and network of addresses](../operate/geoip.md) at recording.",
+        read_mmdb_files, shown="none; nothing is filled in",
+    )  # fmt: skip
     support_contact: str | None = _setting(
         "",
         "Contact for longer retention: an email address or a URL, such as `support@example.com`.",

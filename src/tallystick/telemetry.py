@@ -69,6 +69,10 @@ disk_free_bytes = Gauge(
 disk_least_free_bytes = Gauge(
     "tallystick_disk_least_free_bytes", "Free bytes below which only recording goes on, as set", registry=registry
 )
+geoip_built_seconds = Gauge(
+    "tallystick_geoip_built_timestamp_seconds",
+    "When the oldest file of TALLYSTICK_GEOIP was built, in seconds since 1970; 0 without one", registry=registry,
+)  # fmt: skip
 shipments_total = Counter(
     "tallystick_shipments", "Shipments to the event store, by outcome", ["outcome"], registry=registry
 )

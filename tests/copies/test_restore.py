@@ -17,6 +17,7 @@ from tallystick.copies.restore import RestoredCopies, restore_copies
 from tallystick.database.engine import Database
 from tallystick.erasure import erasure_list
 from tallystick.errors import Conflict, NotFound, SettingsError, Unavailable
+from tallystick.events.geoip import AddressFacts
 from tallystick.ledger.high_water import HighWaterMark, HighWaterMarks
 from tallystick.ledger.keys import Keyring
 from tallystick.ledger.tables import logs
@@ -89,6 +90,24 @@ def test_an_own_action_that_the_snapshot_has_in_the_outbox_is_in_the_trail_once(
         with there.database.read() as connection:
             assert outbox.organizations_waiting(connection) == []
     assert len(actions) == 1
+
+
+def test_an_own_action_with_a_country_from_its_address_is_in_the_trail_once_too(installation):
+    spine = installation.spine
+    scope = installation.begin()
+    spine.places["203.0.113.9"] = AddressFacts("DE", "AS64496 Example")
+    with spine.database.write() as connection:
+        event = {"action": "user.login", "context": {"ip_address": "203.0.113.9"}}
+        outbox.write(connection, scope.org_id, event, now=clock.now_us())
+    installation.copy(snapshot=True)
+    spine.sequencer.tick([])
+    installation.copy()
+    spine.places["203.0.113.9"] = AddressFacts("FR", "AS64497 Other")
+    with installation.restored() as there:
+        found = [event.who for event in there.trail(scope) if b"user.login" in event.what]
+        with there.database.read() as connection:
+            assert outbox.organizations_waiting(connection) == []
+    assert [b'"country":"DE"' in who for who in found] == [True]
 
 
 def test_what_was_purged_after_the_full_copy_stays_away(installation):

@@ -19,6 +19,7 @@ from tallystick.doctor.environment import (
     check_archive,
     check_data_directory,
     check_event_store,
+    check_geoip,
     check_mail,
     missing_events,
 )
@@ -37,6 +38,7 @@ from tallystick.settings import Settings
 from tallystick.store import erasing, expiry
 from tallystick.store.errors import StoreError
 from tests.erasure.erasure_driver import ask, by_sarah, confirm, eraser, run, show
+from tests.fixtures.mmdb import write_mmdb
 
 
 @pytest.fixture(autouse=True)
@@ -226,6 +228,21 @@ def test_a_rebuild_of_the_event_store_is_told_with_its_progress_and_for_what_it_
     assert finding.grade is CheckGrade.WARNING
     assert "40 of 1,200 events" in finding.words
     assert "3.0 GB" in finding.words
+
+
+def test_a_geoip_database_is_named_with_its_age_and_a_broken_one_is_a_problem(settings, tmp_path):
+    (none,) = check_geoip(settings)
+    old = write_mmdb(
+        tmp_path / "old.mmdb", {"203.0.113.0/24": {"country_code": "DE"}}, kind="Lite", built=1_700_000_000
+    )
+    new = write_mmdb(tmp_path / "new.mmdb", {"203.0.113.0/24": {"country_code": "DE"}}, built=now_us() // SECOND_US)
+    (tmp_path / "broken.mmdb").write_bytes(b"not a database")
+    files = (old, new, tmp_path / "broken.mmdb")
+    found = list(check_geoip(dataclasses.replace(settings, geoip=files)))
+    assert [none.grade, *(one.grade for one in found)] == [
+        CheckGrade.OK, CheckGrade.WARNING, CheckGrade.OK, CheckGrade.PROBLEM,
+    ]  # fmt: skip
+    assert found[0].words == f"{old} is Lite, built 2023-11-14."
 
 
 def test_an_archive_that_is_out_of_reach_is_a_problem(tmp_path, free_port):

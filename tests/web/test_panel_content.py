@@ -1,8 +1,14 @@
-"""User agents as text."""
+"""Facts of the detail panel."""
 
 import pytest
 
-from tallystick.web.panel_content import user_agent_text
+from tallystick.events.geoip import AddressFacts
+from tallystick.events.incoming import Context, EventInput
+from tallystick.events.intake import prepare
+from tallystick.events.record import StoredEvent
+from tallystick.query.scope import Principal
+from tallystick.web.filters import Filters
+from tallystick.web.panel_content import event_panel, user_agent_text
 
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"  # noqa: E501
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:121.0) Gecko/20100101 Firefox/121.0"
@@ -23,3 +29,28 @@ WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:121.0) Gecko/20100101 Fi
 )
 def test_a_known_user_agent_is_shown_as_text(text, words):
     assert user_agent_text(text) == words
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (AddressFacts("DE", "AS3320"), "Country and network, from the address"),
+        (AddressFacts("", "AS3320"), "Network, from the address"),
+        (AddressFacts(), None),
+    ],
+)
+def test_the_panel_says_what_the_server_filled_in(facts, words):
+    event = EventInput("user.login", context=Context(ip_address="203.0.113.9"))
+    [prepared] = prepare(
+        [event],
+        received_at=1_705_329_045_120_000,
+        recorded_by=Principal("api_key", "key_1", "ci"),
+        redacted_keys=frozenset(),
+        find_address=lambda _address: facts,
+    )
+    one = prepared.record
+    stored = StoredEvent(
+        0, one.id, one.received_at, one.occurred_at, one.what, one.target, one.who, one.details, one.seed
+    )
+    shown = {fact.label: fact.value for fact in event_panel(stored, Filters(), "http://127.0.0.1").facts}
+    assert shown.get("Filled in by the server") == words

@@ -16,6 +16,7 @@ from tallystick.doctor.environment import (
     check_archive,
     check_data_directory,
     check_event_store,
+    check_geoip,
     check_mail,
     check_proxies,
 )
@@ -66,6 +67,7 @@ def _run_checks() -> list[CheckResult]:
         *check_event_store(settings),
         *check_proxies(settings),
         *check_archive(settings),
+        *check_geoip(settings),
         *check_mail(settings),
     ]
 

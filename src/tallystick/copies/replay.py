@@ -10,6 +10,7 @@ from tallystick.access.tables import organizations
 from tallystick.clock import rfc3339
 from tallystick.copies.batch_copies import CopiedBatch, CopiedExternalId, CopiedLog
 from tallystick.errors import Conflict, TallystickError
+from tallystick.events.geoip import AddressFacts
 from tallystick.events.record import Record
 from tallystick.ingest.own_actions import prepare_entry
 from tallystick.ingest.tables import external_ids
@@ -113,7 +114,12 @@ def _is_record_of(entry: outbox.OutboxEntry, record: Record, redacted_keys: froz
     if entry.event.get("action") != record.action or entry.event.get("timestamp") != rfc3339(record.occurred_at):
         return False
     try:
-        (made,) = prepare_entry(entry, now=record.received_at, redacted_keys=redacted_keys)
+        (made,) = prepare_entry(
+            entry,
+            now=record.received_at,
+            redacted_keys=redacted_keys,
+            find_address=lambda _address: AddressFacts(record.country, record.network),
+        )
     except (TallystickError, msgspec.ValidationError):
         return False
     return _parts_of(made.record) == _parts_of(record)

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import httpx
+from maxminddb import InvalidDatabaseError
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,6 +18,7 @@ from tallystick.backup.create import expected_events
 from tallystick.backup.data_dir_lock import is_locked, lock_data_dir, server_address
 from tallystick.backup.file_modes import open_to_others
 from tallystick.backup.restore import refuse_interrupted
+from tallystick.clock import DAY_US, SECOND_US, from_us, now_us
 from tallystick.database.engine import Database
 from tallystick.database.postgresql import COMMAND
 from tallystick.destinations.address_guard import TargetError
@@ -25,6 +27,7 @@ from tallystick.doctor.check_result import CheckResult, fine, problem, warning
 from tallystick.doctor.control_database import DAMAGED_ADVICE, does_not_exist
 from tallystick.errors import SettingsError
 from tallystick.http.unknown_proxies import recent_peers
+from tallystick.ingest.geoip import GeoIPFile, problem_of
 from tallystick.ingest.store_identity import (
     OTHER_NODE,
     OTHER_NODE_ADVICE,
@@ -44,6 +47,7 @@ from tallystick.work.disk_space import recording_disk, store_disk
 TIMEOUT_SECONDS = 5
 SHOWN_PEERS = 3
 SHOWN_PATHS = 3
+OUTDATED_US = 90 * DAY_US  # a file for countries and networks
 STUCK = "A change of its table fails and blocks later ones"
 STUCK_ADVICE = (
     "Its table system.mutations says why (latest_fail_reason): an erasure or a purge waits. Make room, or restore; "
@@ -237,6 +241,24 @@ def check_archive(settings: Settings) -> Iterator[CheckResult]:
         yield problem("archive", error.detail, "Nothing is deleted until the archive can be written.")
         return
     yield fine("archive", f"{objects.where} answers." if begun else f"{objects.where} is still empty.")
+
+
+def check_geoip(settings: Settings) -> Iterator[CheckResult]:
+    """Checks that the files of TALLYSTICK_GEOIP can be opened and are not outdated."""
+    name = "countries and networks"
+    if not settings.geoip:
+        yield fine(name, "No file is configured (TALLYSTICK_GEOIP); none are filled in.")
+    for path in settings.geoip:
+        try:
+            file = GeoIPFile(path)
+        except (OSError, InvalidDatabaseError) as error:
+            yield problem(name, f"{path} {problem_of(error)}", "The server does not start with it.")
+            continue
+        words = f"{path} is {file.kind}, built {from_us(file.built_at * SECOND_US):%Y-%m-%d}."
+        if now_us() - file.built_at * SECOND_US > OUTDATED_US:
+            yield warning(name, words, "Download a new one: addresses change hands. A running server notices it.")
+        else:
+            yield fine(name, words)
 
 
 def check_mail(settings: Settings) -> Iterator[CheckResult]:

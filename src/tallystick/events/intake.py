@@ -28,6 +28,7 @@ from tallystick.events.catalogue import (
 )
 from tallystick.events.details import KEY_BEGINS, MAX_PATH, MAX_VALUES, Found, Unfit, redact_keys, walker_for
 from tallystick.events.examine import TOO_DEEP, examine
+from tallystick.events.geoip import FindAddress, enrich
 from tallystick.events.incoming import Actor, Context, Details, EventInput, OnBehalfOf, Resource
 from tallystick.events.output import SKEW
 from tallystick.events.problems import Problems
@@ -67,6 +68,7 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
 class _Who(msgspec.Struct, omit_defaults=True, gc=False):
     actor: Actor
     context: Context | None = None
+    enriched: list[str] | None = None
 
 
 class _Resources(msgspec.Struct, gc=False):
@@ -85,25 +87,40 @@ class _Details(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 def read_request(
-    body: bytes, content_type: str, *, received_at: int, recorded_by: Principal, redacted_keys: frozenset[str]
+    body: bytes,
+    content_type: str,
+    *,
+    received_at: int,
+    recorded_by: Principal,
+    redacted_keys: frozenset[str],
+    find_address: FindAddress | None = None,
 ) -> list[Prepared]:
     """The prepared events of a request body, in order; `received_at` in microseconds since 1970 UTC.
+
+    `find_address` fills in country and network of addresses where an event does not give them.
 
     Raises Invalid with `errors`, every problem of every event; BadRequest, TooLarge and UnsupportedMedia as
     `body.read_body` does; nothing else, whatever the bytes are.
     """
     problems = Problems()
     events = read_body(body, content_type, problems)
-    return _prepare(events, problems, _Intake(received_at, recorded_by, redacted_keys, len(events), problems))
+    intake = _Intake(received_at, recorded_by, redacted_keys, find_address, len(events), problems)
+    return _prepare(events, problems, intake)
 
 
 def prepare(
-    events: Sequence[EventInput], *, received_at: int, recorded_by: Principal, redacted_keys: frozenset[str]
+    events: Sequence[EventInput],
+    *,
+    received_at: int,
+    recorded_by: Principal,
+    redacted_keys: frozenset[str],
+    find_address: FindAddress | None = None,
 ) -> list[Prepared]:
     """Prepare events made in this process; the given objects are not changed. Raises Invalid as `read_request`."""
     problems = Problems()
     sent = [examine(msgspec.to_builtins(event), index, problems) for index, event in enumerate(events)]
-    return _prepare(sent, problems, _Intake(received_at, recorded_by, redacted_keys, len(sent), problems))
+    intake = _Intake(received_at, recorded_by, redacted_keys, find_address, len(sent), problems)
+    return _prepare(sent, problems, intake)
 
 
 def _prepare(events: Collection[EventInput], problems: Problems, intake: "_Intake") -> list[Prepared]:
@@ -118,7 +135,13 @@ class _Intake:
     """What the events of one request have in common, and those prepared so far."""
 
     def __init__(
-        self, received_at: int, recorded_by: Principal, redacted_keys: frozenset[str], count: int, problems: Problems
+        self,
+        received_at: int,
+        recorded_by: Principal,
+        redacted_keys: frozenset[str],
+        find_address: FindAddress | None,
+        count: int,
+        problems: Problems,
     ) -> None:
         self.prepared: list[Prepared] = []
         self._problems = problems
@@ -130,18 +153,22 @@ class _Intake:
         self._actor, self._end_of_what = _recorder(recorded_by)
         self._recorder = recorded_by.id, recorded_by.email, recorded_by.name
         self._is_own = recorded_by == TALLYSTICK
+        self._find_address = find_address
         self._milliseconds = (received_at // 1000).to_bytes(6, "big")
         self._random = _random(count)
 
-    def take(self, index: int, event: EventInput, keys_at: Sequence[str] = ()) -> None:
+    def take(self, index: int, event: EventInput, keys_at: Sequence[str] = (), *, enriches: bool = True) -> None:
         """Prepare the event, or add its problems. `keys_at` are the places of API keys that were redacted in it."""
-        received_at, action, context = self._received_at, event.action, event.context
+        received_at, action, context, enriched = self._received_at, event.action, event.context, None
         default_category, default_status, default_severity, sound = _defaults(action, self._is_own)
         resource, others = event.resource or _NO_RESOURCE, _NO_OTHERS
         if event.resources:
             resource, others = event.resources[0], event.resources[1:]
         facts = _NO_FACTS if context is None else _facts(context)
         sound = sound and _has_resources(event) and _is_address(facts[_IP]) and _is_country(facts[_COUNTRY])
+        if self._find_address is not None and context is not None and sound and enriches:
+            context, enriched = enrich(context, self._find_address)
+            facts = _facts(context)
         occurred_at, stamp = self._time(event.timestamp)
         sound = sound and occurred_at > 0
         found: Found = ([], [], list(keys_at))
@@ -162,20 +189,17 @@ class _Intake:
         target = ABSENT if resource is _NO_RESOURCE else _json(resource)
         if others:
             target = _json(_Resources([resource, *others]))
-        who = _json(_Who(actor, context))
-        details = _json(
-            _Details(
-                event.description, event.status_reason, event.original_action,
-                event.changes, event.request, event.response, event.metadata, redacted or None,
-            )
-        )  # fmt: skip
+        who, details = _json(_Who(actor, context, enriched)), _details_part(event, redacted)
         size = len(what) + len(target) + len(who) + len(details)
+        if size > MAX_EVENT and enriched:
+            self.take(index, event, keys_at, enriches=False)  # what a sender may send is recorded, whatever is added
+            return
         if size > MAX_EVENT or (len(paths) > FEW_PATHS and sum(map(len, paths)) > MAX_PATHS):
             self._too_large(index, size)
         if self._problems.found:
             return
         if (KEY_BEGINS in target or KEY_BEGINS in who or KEY_BEGINS in details) and (places := redact_keys(event)):
-            self.take(index, event, places)  # once: afterwards none is left
+            self.take(index, event, places, enriches=enriches)  # once: afterwards none is left
             return
         at = len(self.prepared) * RANDOM_EACH
         event_id = self._milliseconds + self._random[at : at + RANDOM_ID]
@@ -294,6 +318,15 @@ def _facts(context: Context) -> tuple[str, ...]:
     if context.country:
         context.country = context.country.upper()
     return tuple([fact or "" for fact in astuple(context)])
+
+
+def _details_part(event: EventInput, redacted: list[str]) -> bytes:
+    return _json(
+        _Details(
+            event.description, event.status_reason, event.original_action,
+            event.changes, event.request, event.response, event.metadata, redacted or None,
+        )
+    )  # fmt: skip
 
 
 def _is_first(resource: Resource | None, first: Resource) -> bool:

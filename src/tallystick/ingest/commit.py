@@ -12,6 +12,7 @@ from tallystick import ids
 from tallystick.clock import DAY_US, rfc3339
 from tallystick.database.deletion import delete_some
 from tallystick.errors import Conflict, TallystickError
+from tallystick.events.geoip import FindAddress
 from tallystick.events.intake import Prepared
 from tallystick.events.record import Record
 from tallystick.ingest.own_actions import take_prepared
@@ -70,6 +71,7 @@ def commit(
     now: int,
     retention_days: int,
     redacted_keys: frozenset[str],
+    find_address: FindAddress | None = None,
 ) -> Committed:
     """Record the submissions and the organization's outbox into the locked log. After an error the transaction must be
     undone."""
@@ -96,7 +98,7 @@ def commit(
                     "answer": body, "answered_at": now,
                 }
             )  # fmt: skip
-    for own in take_prepared(connection, org_id, now=now, redacted_keys=redacted_keys):
+    for own in take_prepared(connection, org_id, now=now, redacted_keys=redacted_keys, find_address=find_address):
         draft.add(own)
     if draft.frames:
         batches.write(connection, org_id, log.size, draft.frames, (draft.earliest, draft.latest))

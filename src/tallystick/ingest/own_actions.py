@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from tallystick.errors import TallystickError
 from tallystick.events.catalogue import LASTING
+from tallystick.events.geoip import FindAddress
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import Prepared, prepare
 from tallystick.outbox import write as outbox
@@ -19,7 +20,12 @@ logger = structlog.get_logger(__name__)
 
 
 def take_prepared(
-    connection: Connection, org_id: UUID, *, now: int, redacted_keys: frozenset[str]
+    connection: Connection,
+    org_id: UUID,
+    *,
+    now: int,
+    redacted_keys: frozenset[str],
+    find_address: FindAddress | None = None,
 ) -> Iterator[Prepared]:
     """The organization's waiting own events, prepared; they leave the outbox in this transaction.
 
@@ -30,7 +36,7 @@ def take_prepared(
     taken: list[outbox.OutboxEntry] = []
     for entry in waiting:
         try:
-            yield from prepare_entry(entry, now=now, redacted_keys=redacted_keys)
+            yield from prepare_entry(entry, now=now, redacted_keys=redacted_keys, find_address=find_address)
         except (TallystickError, msgspec.ValidationError) as error:
             if _lasts(entry):
                 logger.error("record_waits", action=entry.event.get("action"), error=str(error))
@@ -42,11 +48,15 @@ def take_prepared(
     outbox.delete(connection, taken)
 
 
-def prepare_entry(entry: outbox.OutboxEntry, *, now: int, redacted_keys: frozenset[str]) -> list[Prepared]:
+def prepare_entry(
+    entry: outbox.OutboxEntry, *, now: int, redacted_keys: frozenset[str], find_address: FindAddress | None = None
+) -> list[Prepared]:
     """The event of an entry as it enters the trail `now`. TallystickError or ValidationError if it cannot."""
     event = msgspec.convert(dict(entry.event), EventInput)
     hidden = frozenset[str]() if _lasts(entry) else redacted_keys
-    return prepare([event], received_at=now, recorded_by=entry.recorded_by, redacted_keys=hidden)
+    return prepare(
+        [event], received_at=now, recorded_by=entry.recorded_by, redacted_keys=hidden, find_address=find_address
+    )
 
 
 def _lasts(entry: outbox.OutboxEntry) -> bool:

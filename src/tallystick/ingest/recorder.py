@@ -10,6 +10,7 @@ from sqlalchemy import select
 from tallystick import clock, telemetry
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, TallystickError, Unavailable
+from tallystick.events.geoip import FindAddress
 from tallystick.events.intake import Prepared, read_request
 from tallystick.ingest.commit import body_digest
 from tallystick.ingest.held_events import FindEvents, event_ids_of, held_events
@@ -41,6 +42,7 @@ class Recorder:
         redacted_keys: frozenset[str],
         disk: DiskSpace,
         find_events: FindEvents,
+        find_address: FindAddress | None = None,
     ) -> None:
         self._database = database
         self._pool = pool
@@ -48,6 +50,7 @@ class Recorder:
         self._redacted_keys = redacted_keys
         self._disk = disk
         self._find_events = find_events
+        self._find_address = find_address
         self._preparing = FairThreadPool(PREPARING, "recording requests")
 
     async def record(
@@ -109,6 +112,7 @@ class Recorder:
                 received_at=clock.now_us(),
                 recorded_by=scope.principal,
                 redacted_keys=self._redacted_keys,
+                find_address=self._find_address,
             )
             return prepared, body_digest(body) if with_digest else b""
 

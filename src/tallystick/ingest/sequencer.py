@@ -17,6 +17,7 @@ from tallystick.database.damage import DISK_FULL, is_full_disk
 from tallystick.database.engine import Database
 from tallystick.database.postgresql import is_cut_off
 from tallystick.errors import TallystickError, Unavailable
+from tallystick.events.geoip import FindAddress
 from tallystick.ingest.commit import Committed, commit, forget_old_keys
 from tallystick.ingest.pool import EVENTS_PER_TICK, Pool
 from tallystick.ingest.submission import RecordingAnswer, Submission
@@ -49,11 +50,18 @@ class Sequencer:
     """
 
     def __init__(
-        self, database: Database, pool: Pool, *, redacted_keys: frozenset[str], idle_seconds: float = IDLE_SECONDS
+        self,
+        database: Database,
+        pool: Pool,
+        *,
+        redacted_keys: frozenset[str],
+        find_address: FindAddress | None = None,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._database = database
         self._pool = pool
         self._redacted_keys = redacted_keys
+        self._find_address = find_address
         self._idle_seconds = idle_seconds
         self.listeners: list[Listener] = []
         self.recent = Recent()
@@ -181,6 +189,7 @@ class Sequencer:
             now=now,
             retention_days=organizations.retention_days(connection, work.org_id),
             redacted_keys=self._redacted_keys,
+            find_address=self._find_address,
         )
 
     def _refuse(self, works: Sequence[_Work], error: Exception) -> None:

@@ -155,6 +155,7 @@ class _FactReader:
             self.fact("Status", "status", row.status_words, row.status),
             self.fact("Reason", "reason", event.get("status_reason", "")),
             self.fact("Severity", "severity", event.get("severity", "").capitalize(), event.get("severity", "")),
+            Fact("Filled in by the server", _filled_in(event), ", ".join(event.get("enriched", ()))),
             Fact("Redacted", ", ".join(event.get("redacted", ())), ", ".join(event.get("redacted", ())), is_code=True),
         )
 
@@ -202,6 +203,12 @@ class _FactReader:
             return NO_LINKS
         text = value if isinstance(value, str) else json.dumps(value)
         return filter_links(self.filters, self.path, path, text) if "\n" not in text else NO_LINKS
+
+
+def _filled_in(event: Mapping[str, Any]) -> str:
+    """Which values the sender did not give: `Country and network, from the address`."""
+    words = " and ".join(path.removeprefix("context.") for path in event.get("enriched", ()))
+    return f"{words.capitalize()}, from the address" if words else ""
 
 
 def _erasure_facts(event: Mapping[str, Any], erasures: Sequence[ErasureRecord]) -> list[Fact]:
