@@ -153,9 +153,8 @@ def build(settings: Settings) -> Services:
     """Build the services from the settings; nothing is opened, nothing runs yet."""
     connections = Connections(settings)
     database, store, recording = connections.background, connections.background_store, connections.recording
-    disk, whole_disk = recording_disk(settings), store_disk(settings)
-    pool, shipper = Pool(), _shipper(settings, connections, whole_disk)
-    geoip, keys = GeoIP(settings.geoip), settings.redacted_keys
+    disk, whole_disk, geoip = recording_disk(settings), store_disk(settings), GeoIP(settings.geoip)
+    pool, shipper, keys = Pool(), _shipper(settings, connections, whole_disk), settings.redacted_keys
     sequencer = Sequencer(recording, pool, redacted_keys=keys, find_address=geoip.find_address)
     pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
     recorder = Recorder(recording, pool, sequencer, keys, disk, partial(_find_held, pools, finder), geoip.find_address)
@@ -165,8 +164,7 @@ def build(settings: Settings) -> Services:
     missing_events, archive = MissingEvents(database, store), _archive(settings, database, store, prover, disk)
     copier = new_copier(settings, database, store, disk)
     checker, eraser = Checker(database, store), _eraser(settings, database, store, archive, copier)
-    for_operator = operator_workers(database, store, connections.store_identity, settings)
-    to_open = (geoip, missing_events, *for_operator)
+    opened = (geoip, missing_events, *operator_workers(database, store, connections.store_identity, settings))
     purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
     destination_context, own_actions = _destination_context(settings), recorder.own_actions_waiting
     mail_server = destination_context.mail_server
@@ -181,8 +179,8 @@ def build(settings: Settings) -> Services:
     evaluators = evaluators_of(database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions)
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
-    workers: list[Worker] = [data_access, purger, eraser, exporter, checker, missing_events, *for_operator, scheduler]
-    workers += [copier, new_rebuilder(shipper, connections.rebuild_store), geoip]
+    workers: list[Worker] = [data_access, purger, eraser, exporter, checker, *opened, scheduler]
+    workers += [copier, new_rebuilder(shipper, connections.rebuild_store)]
     workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store), *evaluators, *hub.workers]
     if settings.smtp_url:
         workers.append(ReminderWorker(database, settings.public_url, own_actions))
@@ -209,7 +207,7 @@ def build(settings: Settings) -> Services:
         # The sequencer stops before the shipper and the signer: what waits is committed, shipped and signed.
         recording_workers=(signer, shipper, sequencer),
         workers=tuple(workers),
-        preparations=(*(one.open for one in to_open), eraser.replay_at_start, signer.open),
+        preparations=(*(one.open for one in opened), eraser.replay_at_start, signer.open),
     )
 
 
