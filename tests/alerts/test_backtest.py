@@ -13,6 +13,7 @@ from tallystick.alerts.definition import RuleDefinition, parse_definition
 from tallystick.api.backtests import BacktestResponse
 from tallystick.clock import DAY_US, SECOND_US
 from tallystick.errors import BadRequest, Forbidden
+from tallystick.events.geoip import AddressFacts
 from tallystick.ids import encode, new_uuid
 from tallystick.integrity.missing_events import MissingEvents
 from tests.alerts.rule_driver import BASE, Watch, failed
@@ -39,6 +40,9 @@ rules = st.sampled_from(
         {"query": "login -action:user.login", "count": 5, "window_seconds": 900, "cooldown_seconds": 900},
         {"query": "user:jo@acme.com", "group_by": "action", "cooldown_seconds": 300},
         {"query": "", "kind": "first_seen", "group_by": "user", "new": "ip"},
+        {"query": "", "kind": "first_seen", "group_by": "user", "new": "country", "window_seconds": 900},
+        {"query": "country:*", "count": 2, "window_seconds": 500, "group_by": "user", "distinct": "country",
+         "cooldown_seconds": 300},
         {"query": "", "kind": "dormant", "group_by": "user", "window_seconds": 700},
         {"query": "action:user.login_failed", "kind": "sequence", "count": 2, "then": "action:user.login",
          "unless": "action:user.unlocked", "window_seconds": 600, "group_by": "user", "cooldown_seconds": 100},
@@ -69,6 +73,7 @@ def test_it_agrees_with_evaluating_the_same_events_live_in_any_batches_and_order
     sqlite_watch, given_events, given_rule, sizes, shipped, judge
 ):
     watch = Watch(sqlite_watch.spine, recording=judge == "the one that records")
+    watch.spine.places |= {"192.0.2.1": AddressFacts("DE"), "192.0.2.2": AddressFacts("FR")}
     scope = watch.spine.organization(f"acme{next(number)}")
     watch.settle()
     definition = given_rule | {"query": f"{given_rule['query']} -action:audit_log.* -action:organization.*".strip()}

@@ -27,7 +27,8 @@ WANTED = {
     "failed_sign_ins", "deployment_failed", "brute_force", "password_spraying", "new_address", "new_device",
     "off_hours", "bulk_deletion", "role_raised", "role_self_raised", "protection_weakened", "key_from_new_address",
     "mass_export", "dormant_account", "disabled_person_active", "audit_weakened", "secret_in_event", "clock_skew",
-    "source_silent", "integrity_failed", "new_agent", "agent_alone",
+    "source_silent", "integrity_failed", "new_agent", "agent_alone", "new_country",
+    "impossible_travel",
 }  # fmt: skip
 
 

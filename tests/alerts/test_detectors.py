@@ -107,6 +107,13 @@ def test_a_value_is_new_to_a_group_that_had_another() -> None:
     assert fired(definition, hits) == [3]
 
 
+def test_with_a_window_a_value_is_new_again_after_it() -> None:
+    definition = RuleDefinition(kind="first_seen", group_by="user", new="country", window_seconds=100)
+    hits = hits_of((0, "a", "x", 0), (1, "a", "y", 0), (99, "a", "x", 0), (150, "a", "y", 0), (198, "a", "x", 0),
+                   (50, "a", "x", 0), (299, "b", "x", 0), (500, "b", "x", 0))  # fmt: skip
+    assert fired(definition, hits) == [1, 3]
+
+
 def test_a_dormant_group_that_acts_fires_once() -> None:
     definition = RuleDefinition(kind="dormant", group_by="user", window_seconds=100)
     assert fired(

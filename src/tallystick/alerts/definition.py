@@ -12,7 +12,7 @@ from tallystick.query.own_records import require_own_records
 from tallystick.search.grammar import parse
 
 Kind = Literal["threshold", "sequence", "first_seen", "dormant", "off_hours", "silence"]
-Field = Literal["user", "ip", "resource", "action", "device", "session"]
+Field = Literal["user", "ip", "resource", "action", "device", "session", "country"]
 Where = Literal["", "acts_on_itself", "by_key", "clock_skewed", "holds_secret", "weakens"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -26,7 +26,7 @@ PLACEHOLDERS = ("count", "window", "group", "user", "resource", "ip", "action", 
 ALLOWED_FIELDS: dict[Kind, frozenset[str]] = {
     "threshold": frozenset({"count", "window_seconds", "group_by", "distinct"}),
     "sequence": frozenset({"count", "window_seconds", "group_by", "then", "then_group_by", "unless"}),
-    "first_seen": frozenset({"group_by", "new"}),
+    "first_seen": frozenset({"group_by", "new", "window_seconds"}),
     "dormant": frozenset({"group_by", "window_seconds"}),
     "off_hours": frozenset({"group_by", "count"}),
     "silence": frozenset({"group_by", "window_seconds"}),
@@ -46,7 +46,8 @@ class RuleDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
 
     - threshold: `count` events of one group within the window, or events with `count` different values of `distinct`.
     - sequence: `count` events of `query`, then one of `then` within the window, with none of `unless` between.
-    - first_seen: a value of `new` that its group (or the organization) never had before, if it had another one.
+    - first_seen: a value of `new` that its group (or the organization) never had before, or not for the length of the
+      window, if it had another one.
     - dormant: an event of a group that had none for the length of the window.
     - off_hours: an event at an hour of the day at which its group, with at least `count` past events, does not act.
     - silence: no event for the length of the window, by the server's clock.

@@ -259,15 +259,22 @@ class BaselineDetector(Detector):
 
 
 class FirstSeenDetector(BaselineDetector):
-    """Fires at a value that is new to its group, if the group had another one before."""
+    """Fires at a value that is new to its group, if the group had another one before.
+
+    With a window, a value that the group did not have for so long is new again.
+    """
 
     def _detect(self, hit: Hit) -> Firing | None:
-        seen = self.memory[hit.keys[0]]
-        if not hit.value or hit.value in seen:
+        key, value, window = hit.keys[0], hit.value, self.definition.window_us
+        seen = self.memory[key]
+        if not value or (value in seen and not window):
             return None
-        had_another = bool(seen)
-        self._set_baseline(hit.keys[0], hit.value, hit.at)
-        return _single_firing(hit) if had_another else None
+        last = seen[value][0] if value in seen else None
+        had_another = len(seen) > (last is not None)
+        if last is None or hit.at > last:
+            self._set_baseline(key, value, hit.at)
+        is_new = last is None or hit.at - last >= window
+        return _single_firing(hit) if is_new and had_another else None
 
 
 class DormantDetector(BaselineDetector):

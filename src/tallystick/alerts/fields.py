@@ -69,6 +69,7 @@ NAMES: Mapping[Field, Callable[[Record], tuple[str, ...]]] = {
     "action": lambda record: (record.action,),
     "session": lambda record: (record.session_id,) if record.session_id else (),
     "device": _device,
+    "country": lambda record: (record.country,) if record.country else (),
 }
 
 

@@ -121,7 +121,7 @@ def _placeholders(rule: Rule, firing: Firing, record: Record | None, group: str)
             "ip": record.ip_address or given["ip"],
             "action": record.action,
             "description": mask_secrets(record.description),
-            "value": display_name(definition.new, record) if definition.new else "",
+            "value": display_name(value, record) if (value := definition.new or definition.distinct) else "",
         }
     # Braces in a value would be taken for placeholders.
     shown = {name: display_line(text, MOST_TEXT).replace("{", "(") for name, text in given.items()}

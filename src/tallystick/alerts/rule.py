@@ -19,9 +19,11 @@ _definition = msgspec.json.Decoder(RuleDefinition).decode
 _destinations = msgspec.json.Decoder(tuple[str, ...]).decode
 SINGULAR: dict[Field, str] = {
     "user": "user", "ip": "address", "resource": "resource", "action": "action", "device": "device",
-    "session": "session",
+    "session": "session", "country": "country",
 }  # fmt: skip
-PLURAL: dict[Field, str] = {name: word + ("es" if word == "address" else "s") for name, word in SINGULAR.items()}
+PLURAL: dict[Field, str] = {name: f"{word}s" for name, word in SINGULAR.items()} | {
+    "ip": "addresses", "country": "countries",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,10 @@ def describe(definition: RuleDefinition) -> str:
             return f"{_events(definition.count)} {search}{by}, then one that matches {definition.then}{within}{unless}"
         case "first_seen" if definition.new and definition.group_by:
             value, group = SINGULAR[definition.new], SINGULAR[definition.group_by]
-            return f"An event {search} with {_article(value)} new to its {group}"
+            found = f"An event {search} with {_article(value)}"
+            if not definition.window_seconds:
+                return f"{found} new to its {group}"
+            return f"{found} that its {group} did not have for {duration_words(definition.window_seconds)}"
         case "first_seen" if definition.new:
             return f"An event {search} with {_article(SINGULAR[definition.new])} that is new to the organization"
         case "dormant" if definition.group_by:

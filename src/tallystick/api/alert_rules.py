@@ -39,8 +39,9 @@ _operation = partial(operation, "Alerts", "alerts", "events:read")
 _KINDS = doc(
     "`threshold`: `count` events of one group within the window. `sequence`: `count` events that match "
     "`query`, then one that matches `then`, with none between that matches `unless`. `first_seen`: a value of the "
-    "field `new` that the group never had before. `dormant`: the group was inactive for the window and acts again. "
-    "`off_hours`: an hour of the day at which the group is not usually active. `silence`: no event for the window.",
+    "field `new` that the group never had before, or not for the window. `dormant`: the group was inactive for the "
+    "window and acts again. `off_hours`: an hour of the day at which the group is not usually active. `silence`: no "
+    "event for the window.",
     enum=list(KINDS),
 )
 _WINDOW = doc(
