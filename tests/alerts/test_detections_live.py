@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from tallystick.alerts.backtest import backtest
 from tallystick.alerts.rule_tests import RuleTest, expand_events, failures
 from tallystick.alerts.rules_file import RuleSpec, find_detection, shipped_detections
+from tallystick.clock import DAY_US, to_us
 from tallystick.query.own_records import RESERVED
 from tests.alerts.rule_driver import Watch
 
@@ -51,6 +53,27 @@ def test_two_organizations_late_events_and_zones_change_nothing(rule: RuleSpec, 
     for scope, made in zip(scopes, rules, strict=True):
         groups = [alert.group for alert in watch.alerts(scope) if alert.rule_id == made.rule_id]
         assert (len(groups) if isinstance(test.fires, int) else groups) == test.fires
+
+
+OF_COUNTRIES = [trial for trial in TRIALS if trial[0].id in ("new_country", "impossible_travel")]
+
+
+@pytest.mark.parametrize(("rule", "test"), OF_COUNTRIES, ids=lambda part: getattr(part, "id", None) or part.name[:40])
+def test_a_back_test_of_countries_finds_what_was_found_live(rule: RuleSpec, test: RuleTest, sqlite_watch: Watch):
+    watch = sqlite_watch
+    scope = watch.spine.organization()
+    watch.settle()
+    definition = {name: value for name, value in msgspec.to_builtins(rule.definition).items() if value}
+    watch.rule(scope, rule.name, **definition)
+    watch.settle()
+    events = sent(test, UTC)  # type: ignore[arg-type]
+    watch.spine.record(scope, *events)
+    watch.settle()
+    watch.spine.ship()
+    start = to_us(datetime.fromisoformat(min(event["timestamp"] for event in events)))
+    found = backtest(watch.spine.database, watch.spine.store, scope, rule.definition, start, start + 399 * DAY_US)
+    live = [(alert.group, alert.at) for alert in watch.alerts(scope)]
+    assert [(firing.group, firing.at) for firing in found.firings] == live
 
 
 @pytest.mark.parametrize("change", ["2026-03-29", "2026-10-25"])
