@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick.clock import DAY_US, SECOND_US, rfc3339, to_us
+from tallystick.demo.agents import demo_events
 from tallystick.demo.events import acme_events
 
 NOW_US = to_us(datetime(2025, 3, 14, 9, 26, 53, tzinfo=UTC))
@@ -138,3 +139,43 @@ def test_weekends_are_quiet() -> None:
     monday = datetime(2025, 3, 3, tzinfo=UTC)
     counts = [dates[(monday + timedelta(days=day)).strftime("%Y-%m-%d")] for day in range(7)]
     assert max(counts[5:]) < min(counts[:5]) / 2
+
+
+def agent_events(now_us: int = NOW_US, **more: Any) -> list[Event]:
+    events = demo_events(now_us=now_us, count=500, **more)
+    return [event for event in events if event["external_id"].startswith("demo-agent-")]
+
+
+def test_the_agents_events_come_by_time_among_the_others_and_change_none() -> None:
+    events = list(demo_events(now_us=NOW_US, count=500))
+    times = [event["timestamp"] for event in events]
+    assert times == sorted(times)
+    others = [one for one in events if not one["external_id"].startswith("demo-agent-")]
+    assert others == some_events(count=500)
+    before = NOW_US - 5 * DAY_US
+    whole, earlier = by_id(agent_events()), by_id(agent_events(before))
+    since = by_id(agent_events(since_us=before))
+    assert since == {name: event for name, event in whole.items() if name not in earlier}
+
+
+def test_an_agent_acts_for_a_person_by_day_and_alone_one_night_in_two_weeks() -> None:
+    two_weeks = [event for event in agent_events() if event["timestamp"] > rfc3339(NOW_US - 14 * DAY_US)]
+    by_agent = [event for event in two_weeks if event["actor"]["type"] == "agent"]
+    alone = [event for event in by_agent if "on_behalf_of" not in event["actor"]]
+    assert {event["context"]["agent_session_id"] for event in alone} == {alone[0]["context"]["agent_session_id"]}
+    assert {event["context"]["mode"] for event in alone} == {"autonomous"}
+    assert len(by_agent) - len(alone) > 50
+    assert [event["action"] for event in alone if event["action"] != "project.deleted"] == [
+        "agent.session_started",
+        "mcp.resource_read",
+        "project.secret_viewed",
+        "api_key.created",
+        "policy.disabled",
+        "agent.tool_denied",
+        "agent.session_ended",
+    ]
+    start = two_weeks.index(alone[0])
+    assert [event["action"] for event in two_weeks[start - 2 : start]] == [
+        "agent.mode_changed",
+        "agent.permissions_changed",
+    ]

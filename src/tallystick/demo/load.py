@@ -11,7 +11,7 @@ import msgspec
 
 from tallystick.access.authenticate import Authenticator
 from tallystick.clock import DAY_US, to_us
-from tallystick.demo.events import acme_events
+from tallystick.demo.agents import demo_events
 from tallystick.demo.organization import Acme, save_state
 from tallystick.demo.people import Event
 from tallystick.errors import Unavailable
@@ -43,7 +43,7 @@ async def load_until_now(
     """
     scope = await anyio.to_thread.run_sync(authenticator.key_scope, acme.api_key, LOOPBACK)
     since = acme.loaded_through if count <= acme.count else None
-    events = acme_events(now_us=now, count=count, since_us=since)
+    events = demo_events(now_us=now, count=count, since_us=since)
     added = 0
     batch = await anyio.to_thread.run_sync(_next_batch, events)
     while batch:

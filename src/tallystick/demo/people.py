@@ -94,6 +94,10 @@ ELENA = Employee(
     "usr_158", "elena@acme.com", "Elena Petrova", "security", "Europe/Berlin", (9, 18),
     ("192.168.4.12",), (FIREFOX.format("132.0"),),
 )  # fmt: skip
+NOAH = Employee(
+    "usr_190", "noah@acme.com", "Noah Fischer", "engineer", "Europe/Berlin", (11, 20),
+    ("192.168.4.57", "84.190.12.66"), (CHROME.format("131.0.0.0"),),
+)  # fmt: skip
 
 PEOPLE = (
     JOHN,
@@ -113,8 +117,7 @@ PEOPLE = (
            ("10.40.1.5", "126.78.201.33"), (CHROME.format("130.0.0.0"), CLI.format("2.12.4"))),
     Employee("usr_188", "fatima@acme.com", "Fatima Zahra", "data", "Africa/Casablanca", (9, 17),
            ("105.158.32.71",), (FIREFOX.format("132.0"),), 8),
-    Employee("usr_190", "noah@acme.com", "Noah Fischer", "engineer", "Europe/Berlin", (11, 20),
-           ("192.168.4.57", "84.190.12.66"), (CHROME.format("131.0.0.0"),)),
+    NOAH,
     Employee("usr_194", "grace@acme.com", "Grace Kim", "support", "America/Los_Angeles", (8, 17),
            ("10.11.0.8", "98.207.33.140"), (CHROME_MAC.format("131.0.0.0"),)),
     Employee("usr_197", "luis@acme.com", "Luis Ortega", "engineer", "America/Los_Angeles", (9, 18),
