@@ -93,6 +93,23 @@ def test_it_is_acknowledged_with_a_note_and_the_trail_says_by_whom(alice):
     wait_until(lambda: alice.actions(action="audit_log.alert_acknowledged"))
 
 
+def test_alerts_come_by_severity_in_pages_if_asked(alice):
+    for severity in ("medium", "critical", "low", "critical"):
+        rule = make(alice, query=f"action:thing.sorted_{severity}", severity=severity, name=f"Sorted {severity}")
+        alice.record(event(f"thing.sorted_{severity}"))
+        wait_until(lambda rule=rule: alerts_of(alice, rule))
+    whole = alice.get(ALERTS, order="severity", limit=1000).json()["data"]
+    ranks = ["info", "low", "medium", "high", "critical"]
+    assert whole == sorted(whole, key=lambda one: (ranks.index(one["severity"]), one["id"]), reverse=True)
+    paged, before = [], None
+    while before is not None or not paged:
+        asked = {"order": "severity", "limit": 2} | ({"before": before} if before else {})
+        page = alice.get(ALERTS, **asked).json()
+        paged, before = paged + page["data"], page["next_before"]
+    assert [one["id"] for one in paged] == [one["id"] for one in whole]
+    problem(alice.get(ALERTS, order="worst"), 400, "bad_parameter")
+
+
 def test_a_rule_is_shown_in_words_changed_muted_and_deleted(alice):
     rule = make(alice, count=5, window_seconds=600, group_by="user")
     assert rule["words"] == "5 events that match action:thing.broken of one user within 10 minutes"

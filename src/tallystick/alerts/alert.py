@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, case, select, tuple_, update
 
 from tallystick import ids
 from tallystick.access.audit import NOWHERE, Caller, record_own
@@ -15,10 +15,12 @@ from tallystick.alerts.rule import PREFIX as RULE_PREFIX
 from tallystick.alerts.rule import require_read
 from tallystick.alerts.tables import alerts
 from tallystick.errors import BadRequest, NotFound
+from tallystick.events.catalogue import SEVERITIES
 from tallystick.query.scope import Scope
 
 PREFIX = "alr"
 STATES = ("open", "acknowledged")
+_SEVERITY = case({name: rank for rank, name in enumerate(SEVERITIES)}, value=alerts.c.severity, else_=0)
 MOST = 1000
 MOST_NOTE = 2000
 _facts = msgspec.json.Decoder(list[tuple[str, str]]).decode
@@ -76,8 +78,11 @@ def list_alerts(
     rule: str | None = None,
     before: str | None = None,
     limit: int = 50,
+    by_severity: bool = False,
 ) -> list[Alert]:
-    """Lists alerts, newest first; `before` is the id of the last alert of the previous page.
+    """Lists alerts, newest first, or with `by_severity` the most severe first and then the newest.
+
+    `before` is the id of the last alert of the previous page of the same order.
 
     Raises Forbidden, BadRequest (`bad_parameter`).
     """
@@ -89,10 +94,13 @@ def list_alerts(
         query = query.where(alerts.c.state == state)
     if rule is not None:
         query = query.where(alerts.c.rule_id == _parse_id(RULE_PREFIX, rule, "rule"))
+    # Ids are ordered by the time of firing.
+    place = [_SEVERITY, alerts.c.alert_id] if by_severity else [alerts.c.alert_id]
     if before is not None:
-        # Ids are ordered by the time of firing.
-        query = query.where(alerts.c.alert_id < _parse_id(PREFIX, before, "before"))
-    rows = connection.execute(query.order_by(alerts.c.alert_id.desc()).limit(min(limit, MOST)))
+        last = _parse_id(PREFIX, before, "before")
+        of_last = select(_SEVERITY).where(alerts.c.org_id == scope.org_id, alerts.c.alert_id == last).scalar_subquery()
+        query = query.where(tuple_(*place) < tuple_(*([of_last] if by_severity else []), last))
+    rows = connection.execute(query.order_by(*(one.desc() for one in place)).limit(min(limit, MOST)))
     return [_alert_of(row) for row in rows]
 
 

@@ -113,8 +113,9 @@ def mask_secrets(text: str) -> str:
 
 def _acts_on_itself(record: Record) -> bool:
     actor_names = {fold(name) for name in _user(record)}
-    resource_names = (record.resource_name, record.resource_id)
-    return record.resource_type == "user" and any(fold(name) in actor_names for name in resource_names if name)
+    others = zip(record.other_resource_types, record.other_resource_ids, record.other_resource_names, strict=True)
+    resources = [(record.resource_type, record.resource_id, record.resource_name), *others]
+    return any(fold(name) in actor_names for kind, *names in resources if kind == "user" for name in names if name)
 
 
 def _by_key(record: Record) -> bool:

@@ -49,6 +49,9 @@ def facts(firing: Firing, record: Record | None, group: str) -> list[tuple[str, 
     found.append(("Time", second_words(firing.at, UTC)))
     if record is not None:
         found += [("User", display_name("user", record)), ("Action", record.action), ("IP address", record.ip_address)]
+        found.append(("For", mask_secrets(record.behalf_email or record.behalf_name or record.behalf_id)))
+        if record.status == "failed":
+            found.append(("Reason", mask_secrets(record.status_reason)))
     if group and group not in (text for _, text in found):
         found.append(("About", group))
     if firing.number > 1:

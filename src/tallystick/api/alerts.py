@@ -81,7 +81,7 @@ class AlertResponse(ResponseBody):
 
 
 class AlertsResponse(ResponseBody):
-    """Alerts, newest first."""
+    """Alerts, in the order that was asked for."""
 
     data: list[AlertResponse]
     next_before: Annotated[str | None, doc("`before` of the next page; null at the end.")]
@@ -91,12 +91,15 @@ class AlertsResponse(ResponseBody):
 async def list_alerts(request: Request[Any, Any, Any], services: ApiServices) -> Response[AlertsResponse]:
     """List alerts.
 
-    Newest first, in pages.
+    Newest first or most severe first, in pages.
     """
     authorized = await authorize(request, services)
     limit = authorized.parameters.integer("limit", 1, alerts.MOST) or DEFAULT_LISTED
     state, rule, before = (authorized.parameters.single(name) or None for name in ("state", "rule", "before"))
-    found = await authorized.read(alerts.list_alerts, state=state, rule=rule, before=before, limit=limit + 1)
+    by_severity = authorized.parameters.choice("order", ("newest", "severity")) == "severity"
+    found = await authorized.read(
+        alerts.list_alerts, state=state, rule=rule, before=before, limit=limit + 1, by_severity=by_severity
+    )
     next_before = found[limit - 1].public_id if len(found) > limit else None
     return answer(AlertsResponse([AlertResponse.of(alert) for alert in found[:limit]], next_before))
 

@@ -163,6 +163,11 @@ ALERTS = (
     _query("state", "Only alerts in this state.", {"type": "string", "enum": list(ALERT_STATES)}),
     _query("rule", "Only alerts of the rule with this id.", TEXT),
     _query("before", "`next_before` of the previous page.", TEXT, example=_ALERT),
+    _query(
+        "order",
+        "`severity`: the most severe first, then the newest.",
+        {"type": "string", "enum": ["newest", "severity"], "default": "newest"},
+    ),
     _query("limit", "Maximum number of alerts.", _integer(1, MOST_LISTED, default=DEFAULT_LISTED)),
 )
 

@@ -73,10 +73,13 @@ def _incident_event(event: TimelineEvent, zone: tzinfo) -> IncidentEvent:
             note=event.case_event.note,
         )
     recorded = event_of(event.stored)
+    actor = recorded.get("actor", {})
     facts = {
-        "by": actor_words(recorded.get("actor", {})),
-        "on": resource_words(recorded.get("resource", {})),
+        "by": actor_words(actor),
+        "for": actor_words(actor.get("on_behalf_of", {})),
+        "on": "; ".join(resource_words(one) for one in recorded.get("resources") or [recorded.get("resource", {})]),
         "from": recorded.get("context", {}).get("ip_address", ""),
+        "reason": recorded.get("status_reason", ""),
         "said": recorded.get("description", ""),
         "changes": "; ".join(f"{name}: {_change_text(value)}" for name, value in recorded.get("changes", {}).items()),
         "event": recorded["id"],

@@ -229,15 +229,15 @@ def event_line(stored: StoredEvent) -> EventLine:
         _cell(str(resource.get("name") or resource.get("id") or "")),
         str(event.get("context", {}).get("ip_address", "")),
         event["status"],
-        _cell(event["summary"]),
+        _cell(". ".join(text for text in (event["summary"], event.get("status_reason", "")) if text)),
     )
 
 
 def _acts_on_itself(stored: StoredEvent) -> bool:
     event = event_of(stored)
-    actor, resource = event.get("actor", {}), event.get("resource", {})
+    actor, resources = event.get("actor", {}), event.get("resources") or [event.get("resource", {})]
     names = {fold(str(actor[name])) for name in ("id", "email") if actor.get(name)}
-    return bool(names & {fold(str(resource[name])) for name in ("id", "name") if resource.get(name)})
+    return bool(names & {fold(str(one[name])) for one in resources for name in ("id", "name") if one.get(name)})
 
 
 def _with_status(query: Query, status: str) -> Query:

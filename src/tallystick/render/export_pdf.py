@@ -187,12 +187,15 @@ class _Table:
 
 
 def _details_lines(stored: StoredEvent) -> list[TextLine]:
-    """The description of an event, then its details as JSON."""
+    """The description of an event and its reason, then its details as JSON."""
     lines: list[TextLine] = []
-    if description := parse_details(stored.details or b"{}").description:
-        lines += _description_lines(description)
-    if details := details_json(stored.details):
-        text = msgspec.json.format(details, indent=0)
+    details = parse_details(stored.details or b"{}")
+    if details.description:
+        lines += _description_lines(details.description)
+    if details.status_reason:
+        lines += _description_lines(f"Reason: {details.status_reason}")
+    if objects := details_json(stored.details):
+        text = msgspec.json.format(objects, indent=0)
         left = len(text) - MAX_DETAILS
         shown = text if left <= 0 else f"{text[:MAX_DETAILS]}… {left:,} more characters, which the other formats hold"
         lines += wrap_code(shown, SMALL, ROOM - INDENT)

@@ -122,9 +122,9 @@ class AlertsPage:
         """The rendered page; `secret` is the signing secret of a destination that was just created."""
         zone = filters_of(self.request).zone
         query = self.request.query_params
-        state, before = query.get("state", "open"), query.get("before", "")
+        state, before, order = query.get("state", "open"), query.get("before", ""), query.get("order", "")
         scope = self.viewer.scope
-        loaded = await self.database.run(_load, self.database, scope, state, before)
+        loaded = await self.database.run(_load, self.database, scope, state, before, order == "severity")
         if loaded.alerts:
             self.viewer.note_page("alerts", before=[before])
         names = {one.public_id: one.name for one in loaded.destinations}
@@ -138,6 +138,7 @@ class AlertsPage:
             more=alerts_found[SHOWN - 1].public_id if len(alerts_found) > SHOWN else "",
             continued=bool(before),
             state=state,
+            order=order,
             rules=[_rule_row(one, names, zone) for one in loaded.rules],
             detections=[(one, describe(one.definition)) for one in loaded.detections],
             destinations=[_destination_row(one, zone) for one in loaded.destinations],
@@ -343,13 +344,18 @@ def _rule_row(rule: Rule, names: Mapping[str, str], zone: tzinfo) -> RuleRow:
     )
 
 
-def _load(database: Database, scope: Scope, state: str, before: str) -> AlertsContent:
+def _load(database: Database, scope: Scope, state: str, before: str, by_severity: bool) -> AlertsContent:
     with database.read() as connection:
         rules = list_rules(connection, scope)
         enabled_detections = {rule.detection for rule in rules}
         return AlertsContent(
             alerts.list_alerts(
-                connection, scope, state="open" if state == "open" else None, before=before or None, limit=SHOWN + 1
+                connection,
+                scope,
+                state="open" if state == "open" else None,
+                before=before or None,
+                limit=SHOWN + 1,
+                by_severity=by_severity,
             ),
             rules,
             list_destinations(connection, scope),
