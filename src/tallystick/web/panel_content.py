@@ -28,7 +28,7 @@ PART_LABELS = {
     "who": "the actor, and where it came from",
     "details": "the description and all details",
 }
-AGENT_MODES = {"interactive": "Interactive: a person watched", "autonomous": "Autonomous: nobody watched"}
+AGENT_MODES = {"interactive": "Interactive, with a person present", "autonomous": "Autonomous, without a person"}
 # Label, qualifier and place in the context.
 CONTEXT_FACTS = (
     ("Channel", "channel", "channel"),
