@@ -5,7 +5,7 @@ from typing import Annotated, Any, cast
 from msgspec import UNSET, Meta, UnsetType
 
 from tallystick.api.fields import EventId, LogIndex, ResponseBody, Time, doc
-from tallystick.events.catalogue import CATEGORIES, STATUSES
+from tallystick.events.catalogue import CATEGORIES, SEVERITIES, STATUSES
 from tallystick.events.incoming import Actor, Context, Resource
 from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
@@ -45,12 +45,18 @@ class EventResponse(ResponseBody, kw_only=True):
     timestamp: Annotated[Time, doc("When it happened.")]
     status: Annotated[str, doc("Outcome; empty if it was erased.", enum=[*STATUSES, ""])]
     category: Annotated[str, doc("Category; empty if it was erased.", enum=[*CATEGORIES, ""])]
+    severity: (
+        Annotated[str, doc("Severity; events of earlier versions have none.", enum=list(SEVERITIES))] | UnsetType
+    ) = UNSET
     description: Annotated[str, doc("Free text.")] | UnsetType = UNSET
+    status_reason: Annotated[str, doc("Why it had this outcome.")] | UnsetType = UNSET
+    original_action: Annotated[str, doc("The action as its source names it.")] | UnsetType = UNSET
     known: Annotated[bool, doc("Whether the action is in the catalogue.")]
     summary: Annotated[str, doc("The event as a sentence.")]
     actor: Actor | UnsetType = UNSET
     context: Context | UnsetType = UNSET
-    resource: Resource | UnsetType = UNSET
+    resource: Annotated[Resource, doc("What was affected; the first of several.")] | UnsetType = UNSET
+    resources: Annotated[list[Resource], doc("All resources, if there are several.")] | UnsetType = UNSET
     changes: Annotated[Details, doc('Changed fields; a value may be `{"before": …, "after": …}`.')] | UnsetType = UNSET
     request: Annotated[Details, doc("The request that the actor made.")] | UnsetType = UNSET
     response: Annotated[Details, doc("The response to it.")] | UnsetType = UNSET
@@ -60,6 +66,7 @@ class EventResponse(ResponseBody, kw_only=True):
     redacted: Annotated[list[str], doc("Paths of values that were replaced before they were stored.")] | UnsetType = (
         UNSET
     )
+    enriched: Annotated[list[str], doc("Fields of `context` that the server filled in by itself.")] | UnsetType = UNSET
     clock_skew: Annotated[bool, doc("Its timestamp was ahead of the server's clock.")] | UnsetType = UNSET
     erased: (
         Annotated[
