@@ -65,6 +65,8 @@ from tallystick.ingest.reconcile import reconcile
 from tallystick.ingest.recorder import Recorder
 from tallystick.ingest.sequencer import Sequencer
 from tallystick.ingest.shipper import Shipper
+from tallystick.intake_rules.drop_filter import DropRules
+from tallystick.intake_rules.drop_report import DropReporter
 from tallystick.integrity.checker import Checker
 from tallystick.integrity.late_events import remove_late
 from tallystick.integrity.missing_events import MissingEvents, new_rebuilder
@@ -80,7 +82,7 @@ from tallystick.retention import exported_ranges
 from tallystick.retention.archive import Archive
 from tallystick.retention.archive_erasure import ArchiveEraser
 from tallystick.retention.purge import Purger
-from tallystick.retention.warning import warn
+from tallystick.retention.warning import warner
 from tallystick.schedules.export_email import ExportMailer
 from tallystick.schedules.export_queue import ExportQueue
 from tallystick.schedules.scheduler import Scheduler, schedule_lease
@@ -157,15 +159,19 @@ def build(settings: Settings) -> Services:
     pool, shipper, keys = Pool(), _shipper(settings, connections, whole_disk), settings.redacted_keys
     sequencer = Sequencer(recording, pool, redacted_keys=keys, find_address=geoip.find_address)
     pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
-    recorder = Recorder(recording, pool, sequencer, keys, disk, partial(_find_held, pools, finder), geoip.find_address)
+    find_held, drop_rules = partial(_find_held, pools, finder), DropRules(recording)
+    recorder = Recorder(
+        recording, pool, sequencer, keys, disk, find_held, geoip.find_address, drop_filter=drop_rules.dropped
+    )
     signer = Signer(database, Keyring(settings.secret_keys, settings.public_host), settings.data_dir)
     prover = Prover(connections.requests, signer)
     exporter = _exporter(settings, database, store, prover, recorder, disk)
     missing_events, archive = MissingEvents(database, store), _archive(settings, database, store, prover, disk)
     copier = new_copier(settings, database, store, disk)
     checker, eraser = Checker(database, store), _eraser(settings, database, store, archive, copier)
-    opened = (geoip, missing_events, *operator_workers(database, store, connections.store_identity, settings))
-    purger = Purger(database, store, _warner(settings, database, store), archive, is_erasing)
+    for_operator = operator_workers(database, store, connections.store_identity, settings)
+    opened = (geoip, drop_rules, missing_events, *for_operator)
+    purger = Purger(database, store, warner(settings, database, store), archive, is_erasing)
     destination_context, own_actions = _destination_context(settings), recorder.own_actions_waiting
     mail_server = destination_context.mail_server
     lease, data_access = schedule_lease(database), DataAccessRecorder(database, own_actions)
@@ -180,6 +186,7 @@ def build(settings: Settings) -> Services:
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
     workers: list[Worker] = [data_access, purger, eraser, exporter, checker, *opened, scheduler]
+    workers += [DropReporter(database, own_actions)]
     workers += [copier, new_rebuilder(shipper, connections.rebuild_store)]
     workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store), *evaluators, *hub.workers]
     if settings.smtp_url:
@@ -278,14 +285,6 @@ def _destination_context(settings: Settings) -> DestinationContext:
 def _export_mailer(settings: Settings, mail_server: MailServer | None) -> ExportMailer | None:
     """Sends scheduled exports by email, where a mail server is configured."""
     return None if mail_server is None else ExportMailer(mail_server, settings.secret_keys, settings.public_url)
-
-
-def _warner(settings: Settings, database: Database, store: EventStore) -> Callable[[UUID, int], object]:
-    """Tells owners by mail what goes next, where there is a mail server."""
-    if settings.smtp_url is None:
-        return lambda _org_id, _now: None
-    archived = settings.archive_dir is not None
-    return lambda org_id, now: warn(database, store, org_id, settings.public_url, now=now, archived=archived)
 
 
 @asynccontextmanager

@@ -32,6 +32,9 @@ registry = CollectorRegistry()
 ProcessCollector(registry=registry)
 
 events_recorded_total = Counter("tallystick_events_recorded", "Events committed", registry=registry)
+events_dropped_total = Counter(
+    "tallystick_events_dropped", "Events that intake rules dropped before the commit", registry=registry
+)
 ingest_refused_total = Counter(
     "tallystick_ingest_refused", "Recording requests refused, by reason", ["reason"], registry=registry
 )

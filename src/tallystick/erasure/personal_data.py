@@ -24,13 +24,28 @@ from tallystick.erasure.subject import SubjectMatcher
 from tallystick.erasure.tables import erasures
 from tallystick.exports.tables import export_links
 from tallystick.ingest.tables import idempotency_keys
+from tallystick.intake_rules.changes import INTAKE_RULES
+from tallystick.intake_rules.tables import intake_rule_lists
 from tallystick.retention.tables import legal_holds
 from tallystick.saved.tables import saved_views
 from tallystick.schedules.tables import export_schedules, schedule_deliveries, schedule_recipients, schedule_runs
 
 BATCH_ROWS = 500
 JSON = frozenset(
-    {"filter", "recipients", "facts", "search", "shape", "message", "left", "settings", "reader"}
+    {
+        "filter",
+        "recipients",
+        "facts",
+        "search",
+        "shape",
+        "message",
+        "left",
+        "settings",
+        "reader",
+        "rules",
+        "next_rules",
+        "proposal",
+    }
 )  # columns that hold it
 
 
@@ -105,6 +120,16 @@ class TableTexts:
         text = take(row._mapping[name])
         length = getattr(column.type, "length", None)
         return text[:length] if length else text
+
+
+@dataclass(frozen=True)
+class RuleQueries(TableTexts):
+    """Queries of intake rules. One that named the person matches nobody then, so that events are rather kept."""
+
+    def _change(self, connection: Connection, key: ColumnElement[bool], changed: dict[str, str]) -> None:
+        super()._change(connection, key, changed)
+        # A new revision makes every process read the rules again.
+        connection.execute(update(self.table).where(key).values(revision=self.table.c.revision + 1))
 
 
 @dataclass(frozen=True)
@@ -186,6 +211,8 @@ def personal_data(database: Database, data_dir: Path) -> list[PersonalData]:
             ("name", "query", "placed_by"),
             legal_holds.c.released_at.is_not(None),
         ),
+        RuleQueries("intake rules", database, intake_rule_lists, ("rules", "next_rules")),
+        TableTexts("requested intake rules", database, decisions, ("proposal",), decisions.c.kind == INTAKE_RULES.name),
         TableTexts("counts of reads", database, data_access_counts, ("reader",)),
         ExportFiles(database, data_dir),
         TableTexts("idempotency keys", database, idempotency_keys, ("key",), drop=True),
@@ -203,4 +230,5 @@ SCRUBBED = (
     "idempotency_keys", "external_ids", "erasures", "erasure_steps", "decisions", "exports", "export_links",
     "export_schedules", "schedule_recipients", "schedule_runs", "schedule_deliveries", "outbox", "journal", "set_aside",
     "alerts", "alert_rules", "alert_hits", "alert_memory", "destinations", "deliveries", "delivery_attempts",
+    "intake_rule_lists",
 )  # fmt: skip

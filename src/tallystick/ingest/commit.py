@@ -15,6 +15,7 @@ from tallystick.errors import Conflict, TallystickError
 from tallystick.events.geoip import FindAddress
 from tallystick.events.intake import Prepared
 from tallystick.events.record import Record
+from tallystick.ingest.dropped_events import Drops, count_drops
 from tallystick.ingest.own_actions import take_prepared
 from tallystick.ingest.submission import KnownEvent, Recorded, RecordingAnswer, Submission
 from tallystick.ingest.tables import external_ids, idempotency_keys
@@ -34,6 +35,7 @@ class Committed:
     answers: list[RecordingAnswer | TallystickError]
     batch: Batch
     size: int  # of the batch in bytes, as it is written down
+    dropped: int  # events that rules dropped
 
 
 @dataclass(slots=True)
@@ -82,12 +84,16 @@ def commit(
     expired_before = now - retention_days * DAY_US
     answers: list[RecordingAnswer | TallystickError] = []
     new_keys: list[dict[str, object]] = []
+    dropped: list[Drops] = []
     for submission in submissions:
         key = submission.idempotency_key
         if key is not None and key in answered:
             answers.append(_repeat(answered[key], submission))
             continue
         recorded = [_record(draft, one, known, org_id, expired_before) for one in submission.prepared]
+        if submission.drops is not None:
+            recorded = _with_drops(recorded, submission.drops)
+            dropped.append(submission.drops)
         answers.append(RecordingAnswer(recorded, False, max((one.index for one in recorded), default=-1)))
         if key is not None:
             body = msgspec.json.encode(recorded)
@@ -107,7 +113,10 @@ def commit(
         connection.execute(insert(external_ids), draft.external)
     if new_keys:
         connection.execute(insert(idempotency_keys), new_keys)
-    return Committed(answers, Batch(org_id, log.size, draft.records), sum(map(len, draft.frames)))
+    if dropped:
+        count_drops(connection, org_id, dropped, now=now)
+    batch = Batch(org_id, log.size, draft.records)
+    return Committed(answers, batch, sum(map(len, draft.frames)), sum(one.events for one in dropped))
 
 
 def forget_old_keys(connection: Connection, now: int, most: int = 1000) -> bool:
@@ -152,6 +161,15 @@ def _record(
         clock_skew=prepared.clock_skew,
         expires_soon=record.occurred_at < expired_before,
     )
+
+
+def _with_drops(recorded: Sequence[Recorded], drops: Drops) -> list[Recorded]:
+    """The answers for all events of a request, in their order: also for the dropped ones."""
+    others = iter(recorded)
+    return [
+        Recorded(dropped=rule_id) if (rule_id := drops.rules.get(position)) else next(others)
+        for position in range(len(recorded) + drops.events)
+    ]
 
 
 def _repeat(first: tuple[bytes, bytes], submission: Submission) -> RecordingAnswer | TallystickError:

@@ -13,6 +13,7 @@ from tallystick.errors import BadRequest, TallystickError, Unavailable
 from tallystick.events.geoip import FindAddress
 from tallystick.events.intake import Prepared, read_request
 from tallystick.ingest.commit import body_digest
+from tallystick.ingest.dropped_events import DropFilter, Drops, drop_none
 from tallystick.ingest.held_events import FindEvents, event_ids_of, held_events
 from tallystick.ingest.pool import Pool
 from tallystick.ingest.sequencer import Sequencer
@@ -43,6 +44,7 @@ class Recorder:
         disk: DiskSpace,
         find_events: FindEvents,
         find_address: FindAddress | None = None,
+        drop_filter: DropFilter = drop_none,
     ) -> None:
         self._database = database
         self._pool = pool
@@ -51,6 +53,7 @@ class Recorder:
         self._disk = disk
         self._find_events = find_events
         self._find_address = find_address
+        self._drop_filter = drop_filter
         self._preparing = FairThreadPool(PREPARING, "recording requests")
 
     async def record(
@@ -65,7 +68,9 @@ class Recorder:
             raise BadRequest(f"Idempotency-Key must have 1 to {_KEY_LENGTH} characters.", code="bad_idempotency_key")
         self._check_disk()
         try:
-            prepared, digest = await self._prepare(scope, body, content_type, with_digest=idempotency_key is not None)
+            prepared, drops, digest = await self._prepare(
+                scope, body, content_type, with_digest=idempotency_key is not None
+            )
             held = await self._look_up_imports(scope, prepared)
         except TallystickError as error:
             telemetry.ingest_refused_total.labels(error.code).inc()
@@ -73,8 +78,9 @@ class Recorder:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[RecordingAnswer] = loop.create_future()
         submission = Submission(
-            scope.org_id, prepared, future, loop, idempotency_key=idempotency_key, body_digest=digest, held=held
-        )
+            scope.org_id, prepared, future, loop,
+            idempotency_key=idempotency_key, body_digest=digest, held=held, drops=drops,
+        )  # fmt: skip
         try:
             self._pool.join(submission)
         except Unavailable as error:
@@ -104,8 +110,10 @@ class Recorder:
 
     async def _prepare(
         self, scope: Scope, body: bytes, content_type: str, *, with_digest: bool
-    ) -> tuple[list[Prepared], bytes]:
-        def prepare() -> tuple[list[Prepared], bytes]:
+    ) -> tuple[list[Prepared], Drops | None, bytes]:
+        """The events to record, those that rules drop, and the digest of the body, if one is wanted."""
+
+        def prepare() -> tuple[list[Prepared], Drops | None, bytes]:
             prepared = read_request(
                 body,
                 content_type,
@@ -114,7 +122,11 @@ class Recorder:
                 redacted_keys=self._redacted_keys,
                 find_address=self._find_address,
             )
-            return prepared, body_digest(body) if with_digest else b""
+            digest, drops = body_digest(body) if with_digest else b"", None
+            if dropped := self._drop_filter(scope.org_id, prepared):
+                drops = Drops.of(prepared, dropped, scope.principal)
+                prepared = [one for position, one in enumerate(prepared) if position not in dropped]
+            return prepared, drops, digest
 
         if len(body) <= SMALL_BODY:
             return prepare()

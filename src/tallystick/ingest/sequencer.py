@@ -169,6 +169,7 @@ class Sequencer:
                 continue
             outcomes += list(zip(work.submissions, result.answers, strict=True))
             telemetry.events_recorded_total.inc(len(result.batch.records))
+            telemetry.events_dropped_total.inc(result.dropped)
         self._settle(outcomes)
         for work, result in done:
             if isinstance(result, Committed) and result.batch.records:

@@ -5,20 +5,26 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from tallystick.events.intake import Prepared
+from tallystick.ingest.dropped_events import Drops
 
 
 class Recorded(msgspec.Struct, omit_defaults=True, gc=False):
-    """The answer for one event; `duplicate`, `conflict` and the like are only present when true."""
+    """The answer for one event; `conflict` and the like are only present when true.
 
-    id: str
-    index: int
-    timestamp: str
-    duplicate: bool
+    That for a dropped event has nothing but `dropped`, the id of the rule.
+    """
+
+    id: str = ""
+    index: int = -1
+    timestamp: str = ""
+    duplicate: bool | UnsetType = UNSET
     conflict: bool = False
     clock_skew: bool = False
     expires_soon: bool = False
+    dropped: str = ""
 
 
 class RecordingAnswer(msgspec.Struct):
@@ -45,10 +51,12 @@ class KnownEvent(msgspec.Struct, frozen=True, gc=False):
 class Submission:
     """The prepared events of one request in the pool; `future` resolves to a RecordingAnswer or an error.
 
+    `drops` are the events of the request that a rule has dropped: they are not among the prepared ones.
+
     `held` are those that the log holds already without an external id, by the external id that they came with.
     """
 
-    __slots__ = ("body_digest", "future", "held", "idempotency_key", "loop", "org_id", "prepared", "size")
+    __slots__ = ("body_digest", "drops", "future", "held", "idempotency_key", "loop", "org_id", "prepared", "size")
 
     def __init__(
         self,
@@ -60,6 +68,7 @@ class Submission:
         idempotency_key: str | None = None,
         body_digest: bytes = b"",
         held: Mapping[str, KnownEvent] = {},
+        drops: Drops | None = None,
     ) -> None:
         self.org_id = org_id
         self.prepared = prepared
@@ -68,4 +77,5 @@ class Submission:
         self.idempotency_key = idempotency_key
         self.body_digest = body_digest
         self.held = held
+        self.drops = drops
         self.size = sum([len(one.frame) for one in prepared])

@@ -27,6 +27,22 @@ idempotency_keys = Table(
     Index("ix_idempotency_keys_answered_at", "answered_at"),
 )
 
+# How many events rules dropped, by hour, rule, sender (the id of a key) and action, and how many of them are recorded
+# in the trail; empty sender and action: further ones of the hour.
+dropped_events = Table(
+    "dropped_events",
+    metadata,
+    org_column(primary_key=True),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),  # its beginning, microseconds
+    Column("rule_id", String(40), primary_key=True),
+    Column("sender", String(40), primary_key=True),
+    Column("action", String(100), primary_key=True),
+    Column("events", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("recorded_events", BigInteger, nullable=False),
+    Column("recorded_bytes", BigInteger, nullable=False),
+)
+
 # One row: which event store the events of this database are in, and which node has it, if it is embedded.
 # No id of a store: the next one that is opened is accepted as it is.
 store_identity = Table(

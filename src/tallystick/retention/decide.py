@@ -1,4 +1,4 @@
-"""Confirms and cancels what was requested here: a shorter retention, a smaller plan, the release of a hold."""
+"""Confirms and cancels requests: a shorter retention, a smaller plan, the release of a hold, intake rules."""
 
 from sqlalchemy import Connection
 
@@ -6,11 +6,16 @@ from tallystick.access import organizations
 from tallystick.access.audit import NOWHERE, Caller
 from tallystick.access.decisions import Decision, cancel_decision, show_decision
 from tallystick.access.organizations import RETENTION, confirm_retention
+from tallystick.intake_rules.changes import INTAKE_RULES, confirm_rules
 from tallystick.query.scope import Scope
 from tallystick.retention.holds import RELEASE, confirm_release
 
-KINDS = {kind.name: kind for kind in (RETENTION, RELEASE)}
-CONFIRM = {RETENTION.name: confirm_retention, RELEASE.name: confirm_release}
+KINDS = {kind.name: kind for kind in (RETENTION, RELEASE, INTAKE_RULES)}
+CONFIRM = {
+    RETENTION.name: confirm_retention,
+    RELEASE.name: confirm_release,
+    INTAKE_RULES.name: confirm_rules,
+}
 
 
 def confirm_request(

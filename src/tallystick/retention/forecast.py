@@ -9,6 +9,7 @@ from tallystick.access import organizations
 from tallystick.access.scopes import require, require_whole_trail
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
+from tallystick.intake_rules.rule_list import expiry_classes, keep_classes
 from tallystick.ledger.tables import logs
 from tallystick.query.scope import Scope
 from tallystick.retention import exported_ranges, holds
@@ -47,15 +48,22 @@ def forecast(database: Database, store: EventStore, scope: Scope, *, now: int | 
         longer_until = organizations.previous_retention_until(connection, scope.org_id, now)
         held = holds.active(connection, scope)
         left = exported_ranges.read_ranges(connection, scope)
+        kept_rules = keep_classes(connection, scope.org_id, now)
         pruned = connection.execute(select(logs.c.pruned).where(logs.c.org_id == scope.org_id)).scalar_one()
         run = connection.execute(select(purges).where(purges.c.org_id == scope.org_id)).first()
-    before = now + (WITHIN_DAYS - organization.retention_days) * DAY_US
+    days, soon = organization.retention_days, now + WITHIN_DAYS * DAY_US
     expiring = count_expiring(
-        store, scope, before, only=holds.unheld_condition(held), ranges=left, seconds=BUDGET_SECONDS
+        store,
+        scope,
+        soon - days * DAY_US,
+        only=holds.unheld_condition(held),
+        classes=expiry_classes(kept_rules, soon, days),
+        ranges=left,
+        seconds=BUDGET_SECONDS,
     )
     return Forecast(
         organization.plan,
-        organization.retention_days,
+        days,
         kept,
         longer_until,
         now - kept * DAY_US,

@@ -22,6 +22,7 @@ from tallystick.access.scopes import require, require_whole_trail
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Conflict, NotFound
+from tallystick.intake_rules.rule_list import expiry_classes, keep_classes
 from tallystick.query.conditions import And, Between, Condition, Not, Or, Query
 from tallystick.query.scope import Scope
 from tallystick.retention import exported_ranges
@@ -193,10 +194,13 @@ def count_freed(database: Database, store: EventStore, scope: Scope, public_id: 
     with database.read() as connection:
         hold = show(connection, scope, public_id)
         others = [one for one in active(connection, scope) if one.hold_id != hold.hold_id]
-        before = now - organizations.effective_retention_days(connection, scope.org_id, now) * DAY_US
+        days = organizations.effective_retention_days(connection, scope.org_id, now)
+        classes = expiry_classes(keep_classes(connection, scope.org_id, now), now, days)
         left = exported_ranges.read_ranges(connection, scope)
     only = And((_condition(hold), unheld_condition(others)))
-    return count_expiring(store, scope, before, only=only, ranges=left, seconds=BUDGET_SECONDS)
+    return count_expiring(
+        store, scope, now - days * DAY_US, only=only, classes=classes, ranges=left, seconds=BUDGET_SECONDS
+    )
 
 
 def _new_hold(scope: Scope, name: str, query: str, start: str, end: str, now: int) -> Hold:

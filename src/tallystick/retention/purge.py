@@ -1,8 +1,10 @@
 """The purge: events past their retention are recorded in the log, then deleted, in small steps."""
 
-from collections.abc import Callable, Sequence, Set
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -19,6 +21,8 @@ from tallystick.destinations.address_guard import TargetError
 from tallystick.errors import TallystickError, Unavailable
 from tallystick.events.catalogue import LASTING
 from tallystick.ingest.tables import external_ids
+from tallystick.intake_rules.changes import INTAKE_RULES
+from tallystick.intake_rules.rule_list import KeepClass, expiry_classes, keep_classes
 from tallystick.journal import set_aside, tail
 from tallystick.ledger.tables import logs
 from tallystick.outbox import write as outbox
@@ -32,6 +36,7 @@ from tallystick.search.match import compile_match
 from tallystick.store import expiry
 from tallystick.store.errors import StoreError
 from tallystick.store.events import EventStore
+from tallystick.store.expiry import ExpiryClass
 from tallystick.work import leases
 from tallystick.work.background import Background
 from tallystick.work.leases import Lease
@@ -112,7 +117,7 @@ class Purger(Background):
         if not self.may_work(now):
             return False
         with self._database.write() as connection:
-            expire_decisions(connection, (RETENTION, holds.RELEASE), now=now)
+            expire_decisions(connection, (RETENTION, holds.RELEASE, INTAKE_RULES), now=now)
             paused = self._pauses.paused(now)
             announced = _next_recorded(connection, paused)
             due = _next_due(connection, now, paused) if announced is None else announced.org_id
@@ -141,10 +146,15 @@ class Purger(Background):
             held = holds.active(connection, scope)
             log = connection.execute(_stored_and_pruned(due)).one()
             before, free = now - days * DAY_US, holds.unheld_condition(held)
-            aside = _expired_set_aside(connection, due, before, free)
-        found = expiry.find_expired(self._store, scope, before, only=free, through=log.stored_end - 1, most=MAX_EVENTS)
-        going = index_set.prefix_within([*found, *aside], MAX_RECORD_TEXT)
-        written = self._write_archive(scope, going, before, now) if going else None
+            kept = keep_classes(connection, due, now)
+            classes = expiry_classes(kept, now, days)
+            aside = _expired_set_aside(connection, due, before, free, classes)
+        found = aside | expiry.find_expired(
+            self._store, scope, before, only=free, classes=classes, through=log.stored_end - 1, most=MAX_EVENTS
+        )
+        going = index_set.prefix_within([*found], MAX_RECORD_TEXT)
+        latest = max([before, *(one.before for one in classes)])
+        written = self._write_archive(scope, going, latest, now) if going else None
         is_ours = written is None or self.may_work(max(now, clock.now_us()))  # an archive may take its time
         with self._database.write() as connection:
             # Changing the retention, placing a hold and confirming an erasure lock the same row. So what was read
@@ -156,6 +166,7 @@ class Purger(Background):
                 is_ours
                 and is_shorter
                 and holds.active(connection, scope) == held
+                and keep_classes(connection, due, now) == kept
                 and not self._must_wait(connection, due)
                 and not _is_announced(connection, due)
                 and connection.execute(_stored_and_pruned(due)).one().pruned == log.pruned
@@ -163,7 +174,8 @@ class Purger(Background):
             if stands and going:
                 if self._archive and written:
                     self._archive.record_step(connection, scope, written, now=now)
-                _announce(connection, due, going, before=before, days=days, now=now)
+                rules = _count_by_rule([found[index] for index in going], kept, classes)
+                _announce(connection, due, going, before=before, days=days, rules=rules, now=now)
             elif stands:
                 _schedule_next(connection, due, now)
         if not stands and self._archive and written:
@@ -288,19 +300,43 @@ def _is_announced(connection: Connection, org_id: UUID) -> bool:
     return connection.execute(select(prunings.c.entry_id).where(prunings.c.org_id == org_id)).first() is not None
 
 
-def _expired_set_aside(connection: Connection, org_id: UUID, before: int, free: Condition) -> list[int]:
-    """The expired events that are set aside: read from the journal and matched in Python."""
-    wanted = compile_match(Query(free))
+def _expired_set_aside(
+    connection: Connection, org_id: UUID, before: int, free: Condition, classes: Sequence[ExpiryClass]
+) -> dict[int, int]:
+    """The expired events that are set aside, as `find_expired`: read from the journal and matched in Python."""
+    wanted, found = compile_match(Query(free)), dict[int, int]()
+    members = [compile_match(Query(one.condition)) for one in classes]
+    cutoffs = [before, *(one.before for one in classes)]
+    for index, record in set_aside.of_organization(connection, org_id):
+        number = next((number for number, is_member in enumerate(members, 1) if is_member(record)), 0)
+        lasts = record.action in LASTING and is_own_record(record.what)
+        if record.occurred_at < cutoffs[number] and not lasts and wanted(record):
+            found[index] = number
+    return found
+
+
+def _count_by_rule(
+    numbers: Sequence[int], kept: Sequence[KeepClass], classes: Sequence[ExpiryClass]
+) -> list[dict[str, Any]]:
+    """How many events of a deletion expired by each rule, given the numbers of their classes."""
+    counts = Counter(numbers)
     return [
-        index
-        for index, record in set_aside.of_organization(connection, org_id)
-        if record.occurred_at < before
-        and not (record.action in LASTING and is_own_record(record.what))
-        and wanted(record)
+        {"rule": one.rule.id, "days": one.rule.days, "before": rfc3339(expiring.before), "events": counts[number]}
+        for number, (one, expiring) in enumerate(zip(kept, classes, strict=True), 1)
+        if counts[number] and one.rule.days is not None
     ]
 
 
-def _announce(connection: Connection, org_id: UUID, going: list[int], *, before: int, days: int, now: int) -> None:
+def _announce(
+    connection: Connection,
+    org_id: UUID,
+    going: list[int],
+    *,
+    before: int,
+    days: int,
+    now: int,
+    rules: Sequence[Mapping[str, Any]] = (),
+) -> None:
     text = index_set.format_indexes(going)
     entry_id = outbox.write(
         connection,
@@ -313,6 +349,7 @@ def _announce(connection: Connection, org_id: UUID, going: list[int], *, before:
                 "events": len(going),
                 "before": rfc3339(before),
                 "retention_days": days,
+                **({"rules": rules} if rules else {}),
             },
         },
         now=clock.now_us(),

@@ -1,5 +1,6 @@
 """The email that warns owners before events are deleted that were never exported."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from tallystick.destinations.email_templates import Email, EmailTemplates
 from tallystick.query.scope import Scope
 from tallystick.retention.forecast import WITHIN_DAYS, Forecast, forecast
 from tallystick.retention.tables import retention_mails
+from tallystick.settings import Settings
 from tallystick.store.events import EventStore
 
 MIN_INTERVAL = 7 * DAY_US
@@ -88,6 +90,14 @@ def warn(
             email_queue.enqueue(connection, org_id, owner.email, email, now=now)
         _write(connection, org_id, off=False, told_at=now)
     return bool(owners)
+
+
+def warner(settings: Settings, database: Database, store: EventStore) -> Callable[[UUID, int], object]:
+    """`warn` as the purge calls it, with an organization and the time; without a mail server it does nothing."""
+    if settings.smtp_url is None:
+        return lambda _org_id, _now: None
+    archived = settings.archive_dir is not None
+    return lambda org_id, now: warn(database, store, org_id, settings.public_url, now=now, archived=archived)
 
 
 def warning_email(organization: str, found: Forecast, url: str, *, archived: bool) -> Email:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from tallystick.events.catalogue import LASTING
 from tallystick.query.conditions import EVERYTHING, Condition, Query
@@ -10,6 +10,7 @@ from tallystick.query.scope import Scope
 from tallystick.store.bounds import Bounded, compile_bounded
 from tallystick.store.errors import StoreTimeout
 from tallystick.store.events import EventStore
+from tallystick.store.query_sql import sql_for
 from tallystick.store.windows import Budget, Window, Windows, narrowed
 
 SHARE_OF_ONE_TRY = 0.5
@@ -21,20 +22,39 @@ _LASTS = (
 )
 
 
+class ExpiryClass(NamedTuple):
+    """Events that expire at a time of their own: those of the condition that no earlier class has.
+
+    They expire if their timestamp is before `before` (microseconds).
+    """
+
+    condition: Condition
+    before: int
+
+
 def find_expired(
-    store: EventStore, scope: Scope, before: int, *, only: Condition = EVERYTHING, through: int, most: int
-) -> list[int]:
+    store: EventStore,
+    scope: Scope,
+    before: int,
+    *,
+    only: Condition = EVERYTHING,
+    classes: Sequence[ExpiryClass] = (),
+    through: int,
+    most: int,
+) -> dict[int, int]:
     """The oldest indexes up to `through` with timestamps before `before` (microseconds), at most `most`.
 
-    `only`: a condition, such as not being on legal hold.
+    Each with the number of its class from 1, or 0 if it has none and `before` decides. `only`: a condition, such as
+    not being on legal hold.
     """
-    where, parameters = _expired(scope, before, only)
+    cutoff = _Cutoff(before, classes)
+    whole = compile_bounded(scope, Query(only))
     rows = store.rows(
-        f"SELECT seq FROM events WHERE {where} AND seq <= {{through:Int64}} "
-        "ORDER BY occurred_at, seq LIMIT {most:UInt64}",
-        parameters | {"through": through, "most": most},
+        f"SELECT seq, {cutoff.number} FROM events WHERE {whole.where} AND {cutoff.where} AND NOT {_LASTS} "
+        "AND seq <= {through:Int64} ORDER BY occurred_at, seq LIMIT {most:UInt64}",
+        whole.parameters | cutoff.parameters | {"lasting": list(LASTING), "through": through, "most": most},
     )
-    return [row[0] for row in rows]
+    return {row[0]: row[1] for row in rows}
 
 
 @dataclass(slots=True)
@@ -57,17 +77,22 @@ def count_expiring(
     *,
     since: int | None = None,
     only: Condition = EVERYTHING,
+    classes: Sequence[ExpiryClass] = (),
     ranges: Sequence[tuple[int, int]] = (),
     seconds: float,
 ) -> ExpiryCount:
     """Count what expires at the cut-off `before` of the events since `since` (microseconds), oldest first, in time.
 
-    `only`: a condition on the events; `ranges`: pairs of first and last index that are counted apart.
+    `only`: a condition on the events; `classes` as for `find_expired`; `ranges`: pairs of first and last index that
+    are counted apart.
     """
-    span = compile_bounded(scope, Query(start=since, end=before))
-    bound = compile_bounded(scope, Query(only, since, before))
+    cutoff = _Cutoff(before, classes)
+    span = compile_bounded(scope, Query(start=since, end=cutoff.latest))
+    bound = compile_bounded(scope, Query(only, since, cutoff.latest))
     bound = replace(
-        bound, where=f"{bound.where} AND NOT {_LASTS}", parameters=bound.parameters | {"lasting": list(LASTING)}
+        bound,
+        where=f"{bound.where} AND {cutoff.where} AND NOT {_LASTS}",
+        parameters=bound.parameters | cutoff.parameters | {"lasting": list(LASTING)},
     )
     inside = " OR ".join(f"seq BETWEEN {{r{i}:UInt64}} AND {{s{i}:UInt64}}" for i in range(len(ranges))) or "false"
     edges = {f"{letter}{i}": pair[side] for i, pair in enumerate(ranges) for side, letter in enumerate("rs")}
@@ -117,10 +142,25 @@ def delete_indexes(store: EventStore, scope: Scope, indexes: Sequence[int]) -> N
         )
 
 
-def _expired(scope: Scope, before: int, only: Condition) -> tuple[str, dict[str, Any]]:
-    whole = compile_bounded(scope, Query(only))
-    where = f"{whole.where} AND occurred_at < fromUnixTimestamp64Micro({{before:Int64}}, 'UTC') AND NOT {_LASTS}"
-    return where, whole.parameters | {"before": before, "lasting": list(LASTING)}
+class _Cutoff:
+    """SQL for the time before which an event has expired: `where`, and the `number` of its class."""
+
+    def __init__(self, before: int, classes: Sequence[ExpiryClass]) -> None:
+        self.latest = max([before, *(one.before for one in classes)])
+        self.parameters: dict[str, Any] = {"before": self.latest}
+        self.number = "0"
+        # The latest of all cut-offs, by which the engine skips what is too new for any class.
+        self.where = "occurred_at < fromUnixTimestamp64Micro({before:Int64}, 'UTC')"
+        if not classes:
+            return
+        compiled = [sql_for(Query(one.condition), prefix=f"class{number}_") for number, one in enumerate(classes)]
+        for one in compiled:
+            self.parameters |= one.parameters
+        branches = ", ".join(f"{one.sql}, {number}" for number, one in enumerate(compiled, 1))
+        self.number = f"multiIf({branches}, 0)"
+        self.parameters["cutoffs"] = [before, *(one.before for one in classes)]
+        at = f"arrayElement({{cutoffs:Array(Int64)}}, {self.number} + 1)"
+        self.where += f" AND occurred_at < fromUnixTimestamp64Micro({at}, 'UTC')"
 
 
 def _whole(scope: Scope) -> Bounded:
