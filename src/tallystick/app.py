@@ -159,18 +159,15 @@ def build(settings: Settings) -> Services:
     pool, shipper, keys = Pool(), _shipper(settings, connections, whole_disk), settings.redacted_keys
     sequencer = Sequencer(recording, pool, redacted_keys=keys, find_address=geoip.find_address)
     pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
-    find_held, drop_rules = partial(_find_held, pools, finder), DropRules(recording)
-    recorder = Recorder(
-        recording, pool, sequencer, keys, disk, find_held, geoip.find_address, drop_filter=drop_rules.dropped
-    )
+    find_held, rules = partial(_find_held, pools, finder), DropRules(recording)
+    recorder = Recorder(recording, pool, sequencer, keys, disk, find_held, geoip.find_address, rules.dropped)
     signer = Signer(database, Keyring(settings.secret_keys, settings.public_host), settings.data_dir)
     prover = Prover(connections.requests, signer)
     exporter = _exporter(settings, database, store, prover, recorder, disk)
     missing_events, archive = MissingEvents(database, store), _archive(settings, database, store, prover, disk)
     copier = new_copier(settings, database, store, disk)
     checker, eraser = Checker(database, store), _eraser(settings, database, store, archive, copier)
-    for_operator = operator_workers(database, store, connections.store_identity, settings)
-    opened = (geoip, drop_rules, missing_events, *for_operator)
+    opened = (geoip, rules, missing_events, *operator_workers(database, store, connections.store_identity, settings))
     purger = Purger(database, store, warner(settings, database, store), archive, is_erasing)
     destination_context, own_actions = _destination_context(settings), recorder.own_actions_waiting
     mail_server = destination_context.mail_server
@@ -186,11 +183,9 @@ def build(settings: Settings) -> Services:
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
     workers: list[Worker] = [data_access, purger, eraser, exporter, checker, *opened, scheduler]
-    workers += [DropReporter(database, own_actions)]
-    workers += [copier, new_rebuilder(shipper, connections.rebuild_store)]
+    workers += [copier, new_rebuilder(shipper, connections.rebuild_store), DropReporter(database, own_actions)]
     workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store), *evaluators, *hub.workers]
-    if settings.smtp_url:
-        workers.append(ReminderWorker(database, settings.public_url, own_actions))
+    workers += [ReminderWorker(database, settings.public_url, own_actions)] if settings.smtp_url else []
     workers += _monitors(connections, pools, whole_disk, (signer, shipper, sequencer, *workers))
     return Services(
         settings=settings,

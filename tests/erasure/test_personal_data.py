@@ -19,6 +19,9 @@ from tallystick.destinations.tables import deliveries, destinations
 from tallystick.erasure.personal_data import personal_data
 from tallystick.erasure.subject import Subject, SubjectMatcher
 from tallystick.ingest.tables import idempotency_keys
+from tallystick.intake_rules import changes as intake_rules
+from tallystick.intake_rules.rule_list import read_rule_list
+from tallystick.intake_rules.tables import intake_rule_lists
 from tallystick.retention import holds
 from tallystick.retention.tables import legal_holds
 from tallystick.saved.saved_views import save_view
@@ -66,6 +69,7 @@ def write(spine: Spine, slug: str):
         alerted = {"query": "user:sarah@acme.com"}
         rules.create(connection, scope, rules.RuleSettings("Of Sarah Lin", watched), now=now)
         rules.create(connection, scope, rules.RuleSettings("Once", alerted, destinations=[mail.public_id]), now=now)
+        intake_rules.add_rule(connection, scope, "user:sarah@acme.com", "keep", 3650, now=now)
         held = holds.place(connection, scope, "Sarah Lin", "nothing", now=now)
         holds.release(connection, scope, held.public_id, now=now)
     spine.record(scope, by_sarah())
@@ -104,7 +108,8 @@ def test_every_place_is_counted_first_and_rewritten_then(spine: Spine, tmp_path:
         "released holds": 1, "export files": 0, "decisions": 0, "idempotency keys": 1, "earlier erasures": 0,
         "scheduled exports": 1, "recipients": 1, "links": 0, "consents": 0, "scheduled runs": 0, "deliveries": 0,
         "replaced files": 0, "alerts": 1, "alert rules": 2, "rule memory": 1, "destinations": 1,
-        "queued alerts": 1, "delivery attempts": 0, "counts of reads": 0,
+        "queued alerts": 1, "delivery attempts": 0, "counts of reads": 0, "intake rules": 1,
+        "requested intake rules": 0,
     }  # fmt: skip
     before = texts_of(spine, charlie)
     erase(spine, scope, work, WHO)
@@ -113,6 +118,16 @@ def test_every_place_is_counted_first_and_rewritten_then(spine: Spine, tmp_path:
     assert not any("sarah lin" in text.lower() or "acme.com" in text for text in after if "com-1" not in text)
     assert len({text for text in after if text.startswith("[erased]") and "and" not in text}) >= 2
     assert texts_of(spine, charlie) == before
+
+
+def test_an_intake_rule_loses_the_name_and_every_process_reads_it_again(spine: Spine, tmp_path: Path) -> None:
+    scope = write(spine, "acme")
+    for place in personal_data(spine.database, tmp_path):
+        place.erase(scope.org_id, SubjectMatcher(WHO))
+    with spine.database.read() as connection:
+        (rule,) = read_rule_list(connection, scope.org_id, clock.now_us()).in_force
+        assert rule.query == "user:[erased]"
+        assert connection.execute(select(intake_rule_lists.c.revision)).scalar_one() == 2
 
 
 def test_doing_it_again_changes_nothing(spine: Spine, tmp_path: Path) -> None:
