@@ -4,15 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from functools import lru_cache
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
 from tallystick.clock import from_us
 from tallystick.errors import BadRequest
 from tallystick.events.record import StoredEvent
+from tallystick.events.words import resource_words
 from tallystick.render.csv_lines import details_json
-from tallystick.render.fields import parse_actor, parse_details, parse_target, parse_what, parse_who
+from tallystick.render.fields import ActorFields, parse_actor, parse_details, parse_target, parse_what, parse_who
 from tallystick.render.fonts import Face
 from tallystick.render.lines import TextLine, line_of, wrap, wrap_beginning, wrap_block, wrap_code
 from tallystick.render.pages import ACCENT, FAINT, INK, LEADING, MARGIN, RED, ROOM, TOP, Imprint, Pages
@@ -30,6 +31,7 @@ SMALL = 6.5
 INDENT = 80.0
 LABEL = 92.0
 COUNTS_FORM = "counted"
+_decode_resources = msgspec.json.Decoder(list[dict[str, Any]]).decode
 COLUMNS: tuple[tuple[str, float, Face], ...] = (
     ("Timestamp", 80, "sans"),
     ("User", 106, "sans"),
@@ -140,13 +142,13 @@ class _Table:
         self._failed += failed
         cells = (
             (line_of(when, "sans", CELL),),
-            wrap_cell(actor.email or actor.name or actor.id, 1),
+            wrap_cell(_user(actor), 1),
             wrap_cell(what.action, 2),
             wrap_cell(resource.name or resource.id, 3),
             wrap_cell(who.context.ip_address, 4),
             wrap_cell(what.status.capitalize(), 5),
         )
-        below = _details_lines(stored)
+        below = _details_lines(stored, bytes(resource.resources))
         height = max(map(len, cells)) * CELL * LEADING + 3
         self._pages.ensure_room(height + min(len(below), MAX_LINES) * CELL * LEADING)
         self._draw(cells, failed)
@@ -186,9 +188,18 @@ class _Table:
         self._pages.rule()
 
 
-def _details_lines(stored: StoredEvent) -> list[TextLine]:
-    """The description of an event and its reason, then its details as JSON."""
+def _user(actor: ActorFields) -> str:
+    name = actor.email or actor.name or actor.id
+    other = bytes(actor.on_behalf_of)
+    return f"{name} for {_user(parse_actor(other))}" if other else name
+
+
+def _details_lines(stored: StoredEvent, resources: bytes) -> list[TextLine]:
+    """The further resources of an event, its description and its reason, then its details as JSON."""
     lines: list[TextLine] = []
+    if resources:
+        _, *others = _decode_resources(resources)
+        lines += _description_lines(f"Also: {'; '.join(map(resource_words, others))}")
     details = parse_details(stored.details or b"{}")
     if details.description:
         lines += _description_lines(details.description)
