@@ -291,7 +291,8 @@ def test_every_code_that_is_documented_can_be_met():
     )  # fmt: skip
     lines = rb'{"action":"a.b","metadata":{"a":"\u0000","b":"\ud800","c":1e999}}' + b"\n{"
     met = {code for _, _, code in problems(body) + problems(lines, NDJSON)}
-    assert met == CODES.keys() - {"invalid_event"}  # which is for what nobody thought of
+    schemas = {"schema_mismatch", "schema_too_costly"}  # of described actions: tests/actions/test_described_events.py
+    assert met == CODES.keys() - {"invalid_event"} - schemas  # the first is for what nobody thought of
 
 
 def test_every_code_is_explained_in_the_reference():

@@ -13,6 +13,8 @@ GET    /v1/audit-logs/histogram                          events:read           2
 GET    /v1/audit-logs/facets                             events:read           200
 GET    /v1/audit-logs/live                               events:read           200
 GET    /v1/actions                                       events:read           200
+PUT    /v1/actions/{name}                                admin                 200
+DELETE /v1/actions/{name}                                admin                 204
 GET    /v1/audit-logs/{id}/proof                         events:read           200
 GET    /v1/ledger/checkpoint                             events:read           200
 GET    /v1/ledger/key                                    events:read           200

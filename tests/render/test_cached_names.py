@@ -19,7 +19,7 @@ def part(name: str) -> bytes:
         (event_block._cached_fold, event_block._fold),
         (fields._cached_actor, lambda name: fields.parse_actor(part(name))),
         (fields._cached_target, lambda name: fields.parse_target(part(name))),
-        (fields._cached_summary, lambda name: fields.summary_of("a.b", "success", part(name), part(name))),
+        (fields._cached_summary, lambda name: fields.built_in_summary("a.b", "success", part(name), part(name))),
         (
             json_lines._cached_known_and_summary,
             lambda name: json_lines._known_and_summary("a.b", "success", part(name), part(name)),

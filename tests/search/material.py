@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from hypothesis import strategies as st
 
 from tallystick.clock import to_us
+from tallystick.events.action_catalogue import ActionCatalogue, ActionDescription
 from tallystick.events.record import CONTEXT_FIELDS, Record
 from tallystick.ids import encode, uuid7_bytes
 from tallystick.query.case_folding import fold
@@ -120,6 +121,25 @@ def id_patterns(draw: st.DrawFn) -> str:
     return draw(st.sampled_from((whole, whole[:cut] + "*", whole[:cut], "evt_" + "z" * 26, "evt_8*", "*" + whole)))
 
 
+# Sentences of two of the actions above; two others are built in.
+CATALOGUE = ActionCatalogue(
+    ActionDescription(action=action, category="other", status="success", severity="info", sentence=sentence)
+    for action, sentence in (
+        ("deploy.a_b", "{actor} promoted {resource|a build} to {changes.a} in Έκδοση ΑΣΑΣ"),
+        ("s3.get", "{actor} fetched the report of {metadata.b}"),
+    )
+)
+SENTENCE_WORDS = (
+    "promoted",
+    "prom",
+    "moted",
+    "promoted to",
+    "έκδοση ασασ",
+    "fetched the",
+    "the report of",
+    "signed",
+    "in",
+)
 PLAIN_FIELDS: tuple[Field, ...] = tuple(STANDS_IN)
 # Whose values a bare word is not looked for in.
 UNSEARCHED = frozenset(PLAIN_FIELDS) - {
@@ -177,6 +197,7 @@ def queries_about(rows: Sequence[Record]) -> st.SearchStrategy[Query]:
         needle.map(Contains),
         needle.map(Contains),
         needle.map(Contains),
+        st.sampled_from(SENTENCE_WORDS).map(fold).map(Contains).map(CATALOGUE.expand),
         equals,
         equals,
         st.builds(Equals, st.just("id"), st.lists(id_patterns(), max_size=3).map(tuple), st.booleans()),

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from tallystick import ids
+from tallystick.actions.catalogues import read_catalogue
 from tallystick.alerts.baseline import LOOK_BACK
 from tallystick.alerts.columnar import HitColumns, event_ids_of, find_firings
 from tallystick.alerts.compiled_rule import CompiledRule
@@ -78,7 +79,8 @@ def backtest(
             "start", f"start must be 1970 or later and before end, by at most {LONGEST_US // DAY_US} days."
         )
     began = time.monotonic()
-    compiled = CompiledRule(_RULE_ID, definition)
+    with database.read() as connection:
+        compiled = CompiledRule(_RULE_ID, definition, read_catalogue(connection, scope.org_id))
     history = RuleHistory(database, store, scope, compiled, start, end)
     columns = history.columns()
     if columns is not None:

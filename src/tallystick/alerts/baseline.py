@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select, update
 
 from tallystick import clock
 from tallystick.access.scopes import operator_scope
+from tallystick.actions.catalogues import read_catalogue
 from tallystick.alerts import rule_state
 from tallystick.alerts.compiled_rule import CompiledRule
 from tallystick.alerts.detectors import BaselineDetector
@@ -118,7 +119,8 @@ class BaselineWorker(Background):
                 return
 
     def _read_past(self, rule: Rule, detector: BaselineDetector, first: int, end: int, now: int) -> Iterator[None]:
-        compiled = CompiledRule(rule.rule_id, rule.definition)
+        with self._database.read() as connection:
+            compiled = CompiledRule(rule.rule_id, rule.definition, read_catalogue(connection, rule.org_id))
         query = Query(compiled.steps[0].condition, start=now - LOOK_BACK)
         for block in in_order_of_index(self._database, self._store, operator_scope(rule.org_id), query, first, end):
             for event in until_stop(block):

@@ -8,6 +8,7 @@ from uuid import UUID
 from tallystick.alerts.definition import Field, RuleDefinition, parse_search
 from tallystick.alerts.detectors import QUERY, THEN, UNLESS, Detector, Hit, new_detector
 from tallystick.alerts.fields import EventFields, digest
+from tallystick.events.action_catalogue import BUILT_IN, ActionCatalogue
 from tallystick.events.record import Record
 from tallystick.query.conditions import EVERYTHING, And, Condition, Equals, Query
 from tallystick.search.match import Match, Selection, compile_match, compile_selection
@@ -35,7 +36,8 @@ class RuleStep:
 class CompiledRule:
     """A rule's definition, compiled. Immutable and thread-safe."""
 
-    def __init__(self, rule_id: UUID, definition: RuleDefinition) -> None:
+    def __init__(self, rule_id: UUID, definition: RuleDefinition, catalogue: ActionCatalogue = BUILT_IN) -> None:
+        """`catalogue`: that of the rule's organization, in whose sentences words are looked for."""
         self.rule_id = rule_id
         self.definition = definition
         self._value_field = definition.distinct or definition.new
@@ -47,7 +49,7 @@ class CompiledRule:
                 (THEN, definition.then, definition.then_group_by or definition.group_by),
                 (QUERY, definition.query, definition.group_by),
             ]
-        self.steps = tuple(_compile_step(number, search, group_by) for number, search, group_by in searches)
+        self.steps = tuple(_compile_step(number, search, group_by, catalogue) for number, search, group_by in searches)
 
     @cached_property
     def ungrouped_key(self) -> bytes:
@@ -92,8 +94,8 @@ class CompiledRule:
         return digest(self.rule_id, names[0]) if names else b""
 
 
-def _compile_step(number: int, search: str, group_by: Field | None) -> RuleStep:
-    condition = parse_search("query", search)
+def _compile_step(number: int, search: str, group_by: Field | None, catalogue: ActionCatalogue) -> RuleStep:
+    condition = catalogue.expand(parse_search("query", search))
     query = Query(condition)
     return RuleStep(number, condition, _prefilter(condition), compile_match(query), compile_selection(query), group_by)
 

@@ -35,6 +35,7 @@ TOPICS = {
     "Exports": "Export events as files, once or by schedule. Takes a key with `exports`.",
     "Alerts": "Alert rules, alerts and the destinations of their messages. Takes a key with `alerts`.",
     "Compliance": "Compliance reports and signed reviews.",
+    "Actions": "The actions of a log: built-in ones, and those that the organization describes itself.",
     "Monitoring": "For load balancers and monitoring. Takes no key.",
     "Reference": "The API reference. Takes no key.",
 }

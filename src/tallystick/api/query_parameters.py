@@ -180,6 +180,7 @@ PATH_PARAMETERS = {
         "origin_id", "The random id at the end of the log's name.", "5f0c2a8d41e94c6f8a90b1c2d3e4f506"
     ),
     "/log/{origin_id}/tile/{path}": _path("path", "`0/000`, `1/x001/234.p/17` or `entries/000`.", "0/000.p/1"),
+    "/v1/actions/{name}": _path("name", "An action, as `noun.verb`.", "invoice.approved"),
     "/v1/legal-holds/{id}": _path("id", "Id of a legal hold.", "hold_01hk6v2q8zfw0a3m5n7p9r1t3v"),
     "/v1/erasures/{id}": _path("id", "Id of an erasure.", "ers_01hk6v2q8zfw0a3m5n7p9r1t3v"),
     "/v1/decisions/{id}": _path("id", "Id of a decision.", "dec_01hk6v2q8zfw0a3m5n7p9r1t3v"),

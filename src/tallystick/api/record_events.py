@@ -25,6 +25,14 @@ class EventBatch(RequestBody):
     events: Events
 
 
+class SchemaWarningResponse(ResponseBody):
+    """A place of an event that does not fit the schema that the organization gave its action."""
+
+    field: Annotated[str, doc("Path in the event, such as `changes.plan`.")]
+    code: Annotated[str, doc("Code, as of the problems of events.")]
+    detail: Annotated[str, doc("What the schema says.")]
+
+
 class RecordedEvent(ResponseBody):
     """The receipt of one event."""
 
@@ -35,6 +43,10 @@ class RecordedEvent(ResponseBody):
     conflict: Annotated[bool, doc("Its content differs from that of the first event.")] | UnsetType = UNSET
     clock_skew: Annotated[bool, doc("Its timestamp is ahead of the server's clock.")] | UnsetType = UNSET
     expires_soon: Annotated[bool, doc("It is older than the retention.")] | UnsetType = UNSET
+    schema_warnings: (
+        Annotated[list[SchemaWarningResponse], doc("Where it does not fit the schema of its action; it was recorded.")]
+        | UnsetType
+    ) = UNSET
 
 
 class RecordedResponse(ResponseBody):

@@ -8,6 +8,7 @@ from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
 
 from tallystick.api import (
+    actions,
     alert_rules,
     alerts,
     backtests,
@@ -48,7 +49,9 @@ ROUTES: list[HTTPRouteHandler] = [
     count_events.show_histogram,  # GET /v1/audit-logs/histogram
     count_events.show_facets,  # GET /v1/audit-logs/facets
     follow_events.follow_events,  # GET /v1/audit-logs/live
-    count_events.list_actions,  # GET /v1/actions
+    actions.show_actions,  # GET /v1/actions
+    actions.describe_action,  # PUT /v1/actions/{name}
+    actions.remove_description,  # DELETE /v1/actions/{name}
     # Proofs
     ledger.show_proof,  # GET /v1/audit-logs/{id}/proof
     ledger.show_checkpoint,  # GET /v1/ledger/checkpoint

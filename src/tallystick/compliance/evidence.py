@@ -10,8 +10,9 @@ from tallystick.clock import SECOND_US, rfc3339
 from tallystick.compliance import framework
 from tallystick.database.engine import Database
 from tallystick.display_text import ELLIPSIS
+from tallystick.events.action_catalogue import BUILT_IN, ActionCatalogue
 from tallystick.events.output import event_of
-from tallystick.events.record import Record, StoredEvent
+from tallystick.events.record import Record, StoredEvent, with_catalogue
 from tallystick.query.case_folding import fold
 from tallystick.query.conditions import And, Query, exactly
 from tallystick.query.own_records import require_own_records
@@ -56,10 +57,11 @@ class Evidence:
     asked_at: int
     set_aside: Sequence[tuple[int, Record]]
     on_progress: Callable[[], None] = lambda: None
+    catalogue: ActionCatalogue = BUILT_IN
 
     def query(self, search: str = "") -> Query:
         """Parses a search, limited to the report's period."""
-        return question_query(self.period, search, self.asked_at)
+        return self.catalogue.expand_query(question_query(self.period, search, self.asked_at))
 
     def statuses(self, query: Query) -> Counter[str]:
         """Counts events by status."""
@@ -194,7 +196,7 @@ class Evidence:
         found = grouping.newest_events(self.store, self.scope, query, self.position, most)
         found += [as_stored_event(index, record) for index, record in self._set_aside_matches(query)]
         found.sort(key=lambda event: (event.occurred_at, event.index), reverse=True)
-        return tuple(map(event_line, found[:most]))
+        return tuple(map(event_line, with_catalogue(found[:most], self.catalogue)))
 
     def set_aside_records(self, query: Query) -> list[Record]:
         """Returns the events that the query finds among those set aside."""

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from tallystick import clock
 from tallystick.access import organizations
 from tallystick.access.scopes import require_whole_trail
+from tallystick.actions.catalogues import read_catalogue
 from tallystick.clock import SECOND_US, rfc3339, to_us, zone_of
 from tallystick.compliance import framework, gaps, reports
 from tallystick.compliance.evidence import Evidence, question_query
@@ -149,6 +150,7 @@ class ReportBuilder:
                 export.asked_at,
                 [(index, record) for index, record in refused if index < export.position],
                 lambda: watch(progress[0]),
+                read_catalogue(connection, scope.org_id),
             )
             status = gaps.read_log_status(connection, evidence, now)
             query = evidence.query()

@@ -12,6 +12,7 @@ from tallystick.access import organizations
 from tallystick.access.audit import NOWHERE, Caller, record_own, resource
 from tallystick.access.names import clean_text
 from tallystick.access.scopes import require, require_whole_trail
+from tallystick.actions.catalogues import read_catalogue
 from tallystick.compliance.review import (
     PREFIX,
     SEVERITIES,
@@ -243,8 +244,9 @@ def count_events(database: Database, store: EventStore, scope: Scope, review: Re
     with database.read() as connection:
         row = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)).scalar_one()
         aside = set_aside.of_organization(connection, scope.org_id)
-    position, matches = int(row), compile_match(with_mandatory_filter(scope, review.query))
-    number = grouping.time_range(store, scope, review.query, position)[0]
+        query = read_catalogue(connection, scope.org_id).expand_query(review.query)
+    position, matches = int(row), compile_match(with_mandatory_filter(scope, query))
+    number = grouping.time_range(store, scope, query, position)[0]
     return position, number + sum(1 for index, record in aside if index < position and matches(record))
 
 

@@ -11,6 +11,8 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, f
 from sqlalchemy.exc import IntegrityError
 
 from tallystick.access.tables import decisions
+from tallystick.actions.changes import next_revision
+from tallystick.actions.tables import action_descriptions
 from tallystick.alerts.fields import digest
 from tallystick.alerts.tables import alert_hits, alert_memory, alert_rules, alerts
 from tallystick.cases.tables import case_events, cases
@@ -45,6 +47,7 @@ JSON = frozenset(
         "rules",
         "next_rules",
         "proposal",
+        "schema",
     }
 )  # columns that hold it
 
@@ -171,6 +174,18 @@ class RuleMemory:
         return found
 
 
+@dataclass(frozen=True)
+class DescriptionTexts(TableTexts):
+    """Descriptions of actions, which processes keep in memory until they are told of a change."""
+
+    def erase(self, org_id: UUID, matcher: SubjectMatcher) -> int:
+        number = super().erase(org_id, matcher)
+        if number:
+            with self.database.write() as connection:
+                next_revision(connection, org_id)
+        return number
+
+
 def personal_data(database: Database, data_dir: Path) -> list[PersonalData]:
     """Every location of this version, in the control database and in the data directory."""
     lines = ("title", "issue", "detected", "impact", "root_cause", "resolution", "time_to_fix", "made_by_name")
@@ -213,6 +228,7 @@ def personal_data(database: Database, data_dir: Path) -> list[PersonalData]:
         ),
         RuleQueries("intake rules", database, intake_rule_lists, ("rules", "next_rules")),
         TableTexts("requested intake rules", database, decisions, ("proposal",), decisions.c.kind == INTAKE_RULES.name),
+        DescriptionTexts("actions", database, action_descriptions, ("sentence", "description", "schema")),
         TableTexts("counts of reads", database, data_access_counts, ("reader",)),
         ExportFiles(database, data_dir),
         TableTexts("idempotency keys", database, idempotency_keys, ("key",), drop=True),
@@ -230,5 +246,5 @@ SCRUBBED = (
     "idempotency_keys", "external_ids", "erasures", "erasure_steps", "decisions", "exports", "export_links",
     "export_schedules", "schedule_recipients", "schedule_runs", "schedule_deliveries", "outbox", "journal", "set_aside",
     "alerts", "alert_rules", "alert_hits", "alert_memory", "destinations", "deliveries", "delivery_attempts",
-    "intake_rule_lists",
+    "intake_rule_lists", "action_descriptions",
 )  # fmt: skip

@@ -82,4 +82,5 @@ def _rows_to_keep(batch: Any, org_id: UUID, matcher: SubjectMatcher) -> list[boo
 
 
 def _event(parts: Sequence[str]) -> StoredEvent:
-    return StoredEvent(0, b"", 0, 0, *(part.encode() for part in parts))
+    what, target, who, details = (part.encode() for part in parts)
+    return StoredEvent(0, b"", 0, 0, what, target, who, details)

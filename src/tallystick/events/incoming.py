@@ -17,6 +17,7 @@ Mode = Literal["interactive", "autonomous"]
 # The words of before `low` and `medium` are accepted for ever.
 SentSeverity = Literal["info", "low", "medium", "high", "critical", "notice", "warning"]
 MAX_RESOURCES = 20
+MAX_ACTION = 100
 Name = Annotated[str, Meta(max_length=1024)]
 Email = Annotated[str, Meta(max_length=320)]
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -94,7 +95,7 @@ class EventInput(Struct, forbid_unknown_fields=True, omit_defaults=True, gc=Fals
 
     action: Annotated[
         str,
-        Meta(max_length=100),
+        Meta(max_length=MAX_ACTION),
         _meta(
             "Action, as `noun.verb`.",
             pattern="^[a-z0-9_]+(\\.[a-z0-9_]+)+$",

@@ -16,16 +16,9 @@ import msgspec
 from msgspec.structs import astuple
 
 from tallystick.clock import from_us, to_us
+from tallystick.events.action_catalogue import BUILT_IN, ActionCatalogue
 from tallystick.events.body import read_body
-from tallystick.events.catalogue import (
-    EARLIER_SEVERITIES,
-    Category,
-    Severity,
-    Status,
-    category_of,
-    severity_of,
-    status_of,
-)
+from tallystick.events.catalogue import EARLIER_SEVERITIES
 from tallystick.events.details import KEY_BEGINS, MAX_PATH, MAX_VALUES, Found, Unfit, redact_keys, walker_for
 from tallystick.events.examine import TOO_DEEP, examine
 from tallystick.events.geoip import FindAddress, enrich
@@ -33,6 +26,7 @@ from tallystick.events.incoming import Actor, Context, Details, EventInput, OnBe
 from tallystick.events.output import SKEW
 from tallystick.events.problems import Problems
 from tallystick.events.record import Record
+from tallystick.events.schema_check import SchemaCheck, SchemaWarning
 from tallystick.merkle.commitment import ABSENT, SEED_BYTES, commit
 from tallystick.query.own_records import IMPORTED, RESERVED
 from tallystick.query.scope import TALLYSTICK, Principal
@@ -63,6 +57,7 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
     digest: bytes  # SHA-256 of the redacted input, the same however it was written; b"" without external_id
     frame: bytes  # the record in MessagePack
     clock_skew: bool  # its timestamp was ahead of our clock
+    schema_warnings: tuple[SchemaWarning, ...] = ()  # where it does not fit the schema of its action
 
 
 class _Who(msgspec.Struct, omit_defaults=True, gc=False):
@@ -94,17 +89,19 @@ def read_request(
     recorded_by: Principal,
     redacted_keys: frozenset[str],
     find_address: FindAddress | None = None,
+    catalogue: ActionCatalogue = BUILT_IN,
 ) -> list[Prepared]:
     """The prepared events of a request body, in order; `received_at` in microseconds since 1970 UTC.
 
-    `find_address` fills in country and network of addresses where an event does not give them.
+    `find_address` fills in country and network of addresses where an event does not give them; `catalogue` has the
+    defaults and schemas of the organization's actions.
 
     Raises Invalid with `errors`, every problem of every event; BadRequest, TooLarge and UnsupportedMedia as
     `body.read_body` does; nothing else, whatever the bytes are.
     """
     problems = Problems()
     events = read_body(body, content_type, problems)
-    intake = _Intake(received_at, recorded_by, redacted_keys, find_address, len(events), problems)
+    intake = _Intake(received_at, recorded_by, redacted_keys, find_address, len(events), problems, catalogue)
     return _prepare(events, problems, intake)
 
 
@@ -142,8 +139,11 @@ class _Intake:
         find_address: FindAddress | None,
         count: int,
         problems: Problems,
+        catalogue: ActionCatalogue = BUILT_IN,
     ) -> None:
         self.prepared: list[Prepared] = []
+        self._defaults = catalogue.defaults
+        self._schemas = SchemaCheck(catalogue, problems) if catalogue.has_schemas else None
         self._problems = problems
         self._received_at = received_at
         now = from_us(received_at)
@@ -160,12 +160,13 @@ class _Intake:
     def take(self, index: int, event: EventInput, keys_at: Sequence[str] = (), *, enriches: bool = True) -> None:
         """Prepare the event, or add its problems. `keys_at` are the places of API keys that were redacted in it."""
         received_at, action, context, enriched = self._received_at, event.action, event.context, None
-        default_category, default_status, default_severity, sound = _defaults(action, self._is_own)
+        default_category, default_status, default_severity = self._defaults(action)
         resource, others = event.resource or _NO_RESOURCE, _NO_OTHERS
         if event.resources:
             resource, others = event.resources[0], event.resources[1:]
         facts = _NO_FACTS if context is None else _facts(context)
-        sound = sound and _has_resources(event) and _is_address(facts[_IP]) and _is_country(facts[_COUNTRY])
+        sound = _may_record(action, self._is_own) and _has_resources(event)
+        sound = sound and _is_address(facts[_IP]) and _is_country(facts[_COUNTRY])
         if self._find_address is not None and context is not None and sound and enriches:
             context, enriched = enrich(context, self._find_address)
             facts = _facts(context)
@@ -173,7 +174,7 @@ class _Intake:
         sound = sound and occurred_at > 0
         found: Found = ([], [], list(keys_at))
         paths, values, redacted = found
-        self._walk_details(index, event, found)
+        warnings = self._walk_details(index, event, found)
         if not sound:
             self._refuse(index, event)
         external_id = event.external_id or ""
@@ -216,7 +217,7 @@ class _Intake:
             *_columns_of(others), facts[_USER_AGENT], *facts[_TRACE:],
         )  # fmt: skip
         ahead = occurred_at > received_at + SKEW
-        self.prepared.append(Prepared(record, external_id, digest, _msgpack(record), ahead))
+        self.prepared.append(Prepared(record, external_id, digest, _msgpack(record), ahead, warnings))
 
     def _time(self, timestamp: datetime | None) -> tuple[int, str]:
         """When an event of this timestamp occurred (µs since 1970 UTC), and that as JSON; (0, "") if it cannot be."""
@@ -226,18 +227,20 @@ class _Intake:
             return to_us(timestamp), _stamp(timestamp)
         return 0, ""
 
-    def _walk_details(self, index: int, event: EventInput, found: Found) -> None:
+    def _walk_details(self, index: int, event: EventInput, found: Found) -> tuple[SchemaWarning, ...]:
         try:
             self._walk(event, found)
         except Unfit as unfit:
             self._problems.add(index, unfit.place, unfit.code, _UNFIT[unfit.code])
             event.changes = event.request = event.response = event.metadata = None  # may be too deep to be encoded
+            return ()
+        return () if self._schemas is None else self._schemas.check(index, event)
 
     def _refuse(self, index: int, event: EventInput) -> None:
         add, timestamp, resource, context = self._problems.add, event.timestamp, event.resource, event.context
-        if not _defaults(event.action, True)[3]:
+        if not _may_record(event.action, True):
             add(index, "action", "bad_action", BAD_ACTION)
-        elif not _defaults(event.action, self._is_own)[3]:
+        elif not _may_record(event.action, self._is_own):
             add(index, "action", "reserved_action", RESERVED_ACTION)
         if timestamp is not None and timestamp < EARLIEST:
             add(index, "timestamp", "timestamp_too_old", "This time is before 1990. Check the clock and the unit.")
@@ -297,13 +300,9 @@ def _recorder(by: Principal) -> tuple[Actor, str]:
 
 
 @lru_cache(maxsize=4096)
-def _defaults(action: str, is_own: bool) -> tuple[Category, Status, Severity, bool]:
-    """Category, status and severity of events of this action that give none; and whether the recorder may use it.
-
-    `is_own`: Tallystick itself records the event.
-    """
-    sound = ACTION.fullmatch(action) is not None and (is_own or not action.startswith(RESERVED))
-    return (category_of(action), status_of(action), severity_of(action), sound)
+def _may_record(action: str, is_own: bool) -> bool:
+    """Whether an event may have this action; `is_own`: Tallystick itself records it."""
+    return ACTION.fullmatch(action) is not None and (is_own or not action.startswith(RESERVED))
 
 
 def _has_resources(event: EventInput) -> bool:

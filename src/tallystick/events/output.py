@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from tallystick.clock import SECOND_US, rfc3339
-from tallystick.events.catalogue import CATALOGUE
+from tallystick.events.action_catalogue import ActionCatalogue
 from tallystick.events.copies import resources_of
 from tallystick.events.record import Record, StoredEvent
 from tallystick.events.summary import summary
@@ -50,8 +50,8 @@ def event_of(stored: StoredEvent) -> dict[str, Any]:
         "index": stored.index,
         "received_at": rfc3339(stored.received_at),
         **what,
-        "known": what["action"] in CATALOGUE,
-        "summary": _summary(what, who, resources),
+        "known": stored.catalogue.find(what["action"]) is not None,
+        "summary": _summary(stored.catalogue, what, who, resources, details),
         **who,
     }
     if resources:
@@ -77,9 +77,14 @@ def event_of_record(record: Record, index: int) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _summary(what: dict[str, Any], who: dict[str, Any], resources: Sequence[dict[str, Any]]) -> str:
+def _summary(
+    catalogue: ActionCatalogue,
+    what: dict[str, Any],
+    who: dict[str, Any],
+    resources: Sequence[dict[str, Any]],
+    details: dict[str, Any],
+) -> str:
     if not what["action"]:
         return "What happened was erased"
-    return summary(
-        what["action"], what["status"], who["actor"], resources[0] if resources else {}, max(len(resources) - 1, 0)
-    )
+    first, others = resources[0] if resources else {}, max(len(resources) - 1, 0)
+    return summary(what["action"], what["status"], who["actor"], first, others, catalogue=catalogue, details=details)

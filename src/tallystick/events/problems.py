@@ -27,6 +27,8 @@ CODES = {
     "path_too_long": "The path of a value is too long.",
     "too_many_values": "The details contain too many values.",
     "event_too_large": "The event is too large as stored.",
+    "schema_mismatch": "The event does not fit the schema that the organization gave the action.",
+    "schema_too_costly": "Checking the event with the schema of its action would take too long.",
     "bad_json": "The line is not valid JSON.",
     "invalid_event": "The event cannot be read.",
 }

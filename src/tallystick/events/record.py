@@ -1,6 +1,10 @@
 """The event as it is stored: four JSON parts, their commitments, and the columns copied from them."""
 
+from collections.abc import Iterable
+
 import msgspec
+
+from tallystick.events.action_catalogue import BUILT_IN, ActionCatalogue
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -77,7 +81,10 @@ CONTEXT_FIELDS = Record.__struct_fields__[Record.__struct_fields__.index("user_a
 
 
 class StoredEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event as read from the store: its place in the log and its parts."""
+    """An event as read from the store: its place in the log and its parts.
+
+    `catalogue` describes its action; it is that of the event's organization once `with_catalogue` has set it.
+    """
 
     index: int
     id: bytes
@@ -89,3 +96,11 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     details: bytes
     seed: bytes = b""  # opens the commitments; no answer but a proof shows it
     remains: bytes = b""  # of an event that lost parts (`merkle.remains`); a lost part is b""
+    catalogue: ActionCatalogue = BUILT_IN
+
+
+def with_catalogue(events: Iterable[StoredEvent], catalogue: ActionCatalogue) -> list[StoredEvent]:
+    """The events, whose actions the catalogue describes."""
+    if not catalogue.own:
+        return list(events)
+    return [msgspec.structs.replace(event, catalogue=catalogue) for event in events]

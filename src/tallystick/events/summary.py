@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tallystick.display_text import display_line
-from tallystick.events.catalogue import CATALOGUE
+from tallystick.events.action_catalogue import BUILT_IN, ActionCatalogue
+from tallystick.events.sentence_template import BLANK, NOT_GIVEN, value_text
 from tallystick.query.own_records import IMPORTED, RESERVED
 
-# In a template {actor} and {resource} stand for names, {subject} for the resource or else the actor.
-# `{resource|a user}` says what stands there without a resource; a mere `{resource}` vanishes.
-_BLANK = re.compile(r" ?\{(?P<name>actor|subject|resource)(?:\|(?P<without>[^}]*))?\}")
+# In a template {actor} and {resource} stand for names, {subject} for the resource or else the actor; a path in the
+# sentence of an organization's own action for a value. A mere `{resource}` vanishes without a resource.
 _OWN = "their account"
 _ANYONE = {
     "user": "someone",
@@ -29,19 +30,31 @@ _SENTENCE = re.compile(r"[;:!?“”„]|\w{4}\. ")  # but not the full stop of 
 _SINGLE_QUOTES = str.maketrans("“”„", "‘’‚")
 
 Named = Mapping[str, Any]
+_NONE: Named = MappingProxyType({})
 
 
-def summary(action: str, status: str, actor: Named, resource: Named, others: int = 0) -> str:
+def summary(
+    action: str,
+    status: str,
+    actor: Named,
+    resource: Named,
+    others: int = 0,
+    *,
+    catalogue: ActionCatalogue = BUILT_IN,
+    details: Named = _NONE,
+) -> str:
     """The catalogue's sentence with the names filled in (`Sarah Lin failed to deploy api-infrastructure`).
 
     For other actions `john did widget.frobbed on X`. `resource` is the first, empty if there is none, and `others` the
-    number of further ones. Names are shown as
-    `display_line`: the sentence is for people, and the fields of the event keep what was sent.
+    number of further ones; `details` holds `changes` and the like, whose values an organization's own sentence may
+    show. Names and values are shown as `display_line`: the sentence is for people, and the fields of the event keep
+    what was sent.
     """
-    known = CATALOGUE.get(action)
+    known = catalogue.find(action)
     if action.startswith(IMPORTED + RESERVED):
         return f"Imported record: {summary(action.removeprefix(IMPORTED), status, actor, resource, others)}"
-    sentence = known.sentence if known else f"{{actor}} did {action}" + (" on {resource}" if _name(resource) else "")
+    sentence = known.sentence if known else ""
+    sentence = sentence or f"{{actor}} did {action}" + (" on {resource}" if _name(resource) else "")
     doer, thing = _actor(actor), _name(resource)
     # So that one sees where the name of a thing ends; people are known by two words.
     named = quote_name(thing) if resource.get("type") in _PEOPLE else _quoted(thing) if " " in thing else thing
@@ -51,7 +64,9 @@ def summary(action: str, status: str, actor: Named, resource: Named, others: int
 
     def fill(blank: re.Match[str]) -> str:
         without = blank["without"]
-        if blank["name"] == "actor" or (blank["name"] == "subject" and not thing):
+        if "." in blank["name"]:
+            words = _value(details, blank["name"]) or (NOT_GIVEN if without is None else without)
+        elif blank["name"] == "actor" or (blank["name"] == "subject" and not thing):
             words = doer
         elif thing and not (themselves and without == _OWN):
             words = named
@@ -60,11 +75,15 @@ def summary(action: str, status: str, actor: Named, resource: Named, others: int
         space = " " if words and blank[0].startswith(" ") else ""
         return space + words
 
-    written = _BLANK.sub(fill, sentence)
+    written = BLANK.sub(fill, sentence)
     if doer in _ANYONE.values() and written.startswith(doer):
         written = written[0].upper() + written[1:]
     says_so = known is not None and known.status == "failed"
     return written if status != "failed" or says_so else f"{written} (failed)"
+
+
+def _value(details: Named, path: str) -> str:
+    return quote_name(value_text(details, path))
 
 
 def _actor(actor: Named) -> str:

@@ -96,7 +96,8 @@ def commit(
             dropped.append(submission.drops)
         answers.append(RecordingAnswer(recorded, False, max((one.index for one in recorded), default=-1)))
         if key is not None:
-            body = msgspec.json.encode(recorded)
+            # Without warnings, which name fields of events: nothing of an event stays outside of the trail.
+            body = msgspec.json.encode([msgspec.structs.replace(one, schema_warnings=()) for one in recorded])
             answered[key] = (submission.body_digest, body)
             new_keys.append(
                 {
@@ -160,6 +161,7 @@ def _record(
         False,
         clock_skew=prepared.clock_skew,
         expires_soon=record.occurred_at < expired_before,
+        schema_warnings=prepared.schema_warnings,
     )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from tallystick import clock, telemetry
+from tallystick.actions.catalogues import ActionCatalogues
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, TallystickError, Unavailable
 from tallystick.events.geoip import FindAddress
@@ -43,6 +44,7 @@ class Recorder:
         redacted_keys: frozenset[str],
         disk: DiskSpace,
         find_events: FindEvents,
+        catalogues: ActionCatalogues,
         find_address: FindAddress | None = None,
         drop_filter: DropFilter = drop_none,
     ) -> None:
@@ -52,6 +54,7 @@ class Recorder:
         self._redacted_keys = redacted_keys
         self._disk = disk
         self._find_events = find_events
+        self._catalogues = catalogues
         self._find_address = find_address
         self._drop_filter = drop_filter
         self._preparing = FairThreadPool(PREPARING, "recording requests")
@@ -112,6 +115,9 @@ class Recorder:
         self, scope: Scope, body: bytes, content_type: str, *, with_digest: bool
     ) -> tuple[list[Prepared], Drops | None, bytes]:
         """The events to record, those that rules drop, and the digest of the body, if one is wanted."""
+        catalogue = self._catalogues.cached(scope.org_id)
+        if catalogue is None:
+            catalogue = await self._database.run(self._catalogues.of, scope.org_id)
 
         def prepare() -> tuple[list[Prepared], Drops | None, bytes]:
             prepared = read_request(
@@ -121,6 +127,7 @@ class Recorder:
                 recorded_by=scope.principal,
                 redacted_keys=self._redacted_keys,
                 find_address=self._find_address,
+                catalogue=catalogue,
             )
             digest, drops = body_digest(body) if with_digest else b"", None
             if dropped := self._drop_filter(scope.org_id, prepared):
@@ -128,7 +135,7 @@ class Recorder:
                 prepared = [one for position, one in enumerate(prepared) if position not in dropped]
             return prepared, drops, digest
 
-        if len(body) <= SMALL_BODY:
+        if len(body) <= SMALL_BODY and not catalogue.has_schemas:
             return prepare()
         return await self._preparing.run(scope, prepare)
 

@@ -8,11 +8,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from tallystick.events.intake import Prepared
+from tallystick.events.schema_check import SchemaWarning
 from tallystick.ingest.dropped_events import Drops
 
 
 class Recorded(msgspec.Struct, omit_defaults=True, gc=False):
-    """The answer for one event; `conflict` and the like are only present when true.
+    """The answer for one event; `conflict` and what follows it are only present when true or not empty.
 
     That for a dropped event has nothing but `dropped`, the id of the rule.
     """
@@ -25,6 +26,7 @@ class Recorded(msgspec.Struct, omit_defaults=True, gc=False):
     clock_skew: bool = False
     expires_soon: bool = False
     dropped: str = ""
+    schema_warnings: tuple[SchemaWarning, ...] = ()
 
 
 class RecordingAnswer(msgspec.Struct):

@@ -151,7 +151,10 @@ def _event_of(line: Mapping[str, Any]) -> StoredEvent:
         ids.decode("evt", line["id"]),
         line["received_at"],
         _time_of(what.get("timestamp")),
-        **parts,
+        parts["what"],
+        parts["target"],
+        parts["who"],
+        parts["details"],
         seed=NO_SEED if remains else b64decode(line["seed"]),
         remains=remains,
     )

@@ -6,8 +6,9 @@ from functools import cached_property
 
 import msgspec
 
+from tallystick.events.action_catalogue import BUILT_IN, ActionCatalogue
 from tallystick.events.output import event_of
-from tallystick.events.record import Record, StoredEvent
+from tallystick.events.record import Record, StoredEvent, with_catalogue
 from tallystick.journal.batches import Batch
 from tallystick.search.event_block import EventBlock
 from tallystick.search.paging import as_stored_event
@@ -45,7 +46,10 @@ class LiveBatch:
 class LiveBlock:
     """Consecutive events of an organization with after < index ≤ through."""
 
-    def __init__(self, first: int, records: Sequence[Record], index: WordIndex | None) -> None:
+    def __init__(
+        self, first: int, records: Sequence[Record], index: WordIndex | None, catalogue: ActionCatalogue
+    ) -> None:
+        self.catalogue = catalogue
         self.after = first - 1
         self.through = first + len(records) - 1
         self.events = EventBlock(records, index)
@@ -56,14 +60,17 @@ class LiveBlock:
         shown = self._shown.get(row)
         if shown is None:
             index = self.after + 1 + row
-            shown = self._shown[row] = LiveEvent(as_stored_event(index, self.events.records[row]))
+            [stored] = with_catalogue([as_stored_event(index, self.events.records[row])], self.catalogue)
+            shown = self._shown[row] = LiveEvent(stored)
         return shown
 
 
-def blocks_of(batches: Sequence[Batch], after: int, index: WordIndex | None) -> list[LiveBlock]:
+def blocks_of(
+    batches: Sequence[Batch], after: int, index: WordIndex | None, catalogue: ActionCatalogue = BUILT_IN
+) -> list[LiveBlock]:
     """The events of consecutive batches with an index above `after`, in blocks of BLOCK_EVENTS and BLOCK_BYTES.
 
-    `index` holds the words of queries that they will be matched with.
+    `index` holds the words of queries that they will be matched with, `catalogue` describes their actions.
     """
     blocks: list[LiveBlock] = []
     for batch in batches:
@@ -72,10 +79,10 @@ def blocks_of(batches: Sequence[Batch], after: int, index: WordIndex | None) -> 
         for record in batch.records[first - batch.first :]:
             length = record.parts_size
             if records and (len(records) >= BLOCK_EVENTS or size + length > BLOCK_BYTES):
-                blocks.append(LiveBlock(first, records, index))
+                blocks.append(LiveBlock(first, records, index, catalogue))
                 first, records, size = first + len(records), [], 0
             records.append(record)
             size += length
         if records:
-            blocks.append(LiveBlock(first, records, index))
+            blocks.append(LiveBlock(first, records, index, catalogue))
     return blocks

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from tallystick.events.action_catalogue import ActionCatalogue
 from tallystick.live.batch import LiveBatch, LiveEvent
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
@@ -76,6 +77,7 @@ class Channel:
         self.is_replayed = False  # whether what comes next is in the event store
         self.width = NEAR  # of the next replayed range
         self.subscriptions: set[LiveSubscription] = set()
+        self._compiled: tuple[ActionCatalogue | None, Selection | None] = None, None
 
     @property
     def org_id(self) -> UUID:
@@ -87,10 +89,14 @@ class Channel:
         """Equal for channels that find the same events: one organization, one filter of the scope, one query."""
         return self.scope.org_id, self.scope.mandatory, self.query.condition, self.query.start, self.query.end
 
-    @cached_property
-    def select(self) -> Selection:
-        """Selects the matching events of a block."""
-        return compile_selection(with_mandatory_filter(self.scope, self.query))
+    def selection(self, catalogue: ActionCatalogue) -> Selection:
+        """Selects the matching events of a block; compiled again when the organization's catalogue has changed."""
+        known, select = self._compiled
+        if known is not catalogue or select is None:
+            query = with_mandatory_filter(self.scope, catalogue.expand_query(self.query))
+            select = compile_selection(query)
+            self._compiled = catalogue, select
+        return select
 
 
 class Channels:

@@ -7,7 +7,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from tallystick import clock
+from tallystick.actions.catalogues import ActionCatalogues
 from tallystick.database.engine import Database
+from tallystick.events.action_catalogue import ActionCatalogue
 from tallystick.journal import batches
 from tallystick.ledger.tables import logs
 from tallystick.live.batch import LiveBlock, blocks_of
@@ -38,6 +40,7 @@ class LiveMatcher(Background):
         self._database = database
         self._channels = channels
         self._replay = replay
+        self._catalogues = ActionCatalogues(database)
         self._blocks: dict[UUID, list[LiveBlock]] = {}
         self._indexes: dict[UUID, tuple[set[Hashable], WordIndex | None]] = {}
         self._pauses = Pauses[UUID]("live", seconds=PAUSE_SECONDS)
@@ -72,18 +75,18 @@ class LiveMatcher(Background):
     def _take_turn(self, org_id: UUID, size: int) -> bool:
         """Move the organization's channels on, the one furthest behind first; whether any moved."""
         channels = self._channels.of(org_id, replayed=False)
-        turn, moved = TimeSlice(TURN_SECONDS), False
+        turn, moved, catalogue = TimeSlice(TURN_SECONDS), False, self._catalogues.of(org_id)
         while not turn.is_over():
             behind = [channel for channel in channels if channel.position + 1 < size and not channel.is_replayed]
             if not behind:
                 break
             channel = min(behind, key=lambda one: one.position)
-            block = self._block(org_id, channel.position, size)
+            block = self._block(org_id, channel.position, size, catalogue)
             if block is None:
                 channel.is_replayed = True
                 self._replay()
                 continue
-            rows = channel.select(block.events, block.events.rows[channel.position - block.after :])
+            rows = channel.selection(catalogue)(block.events, block.events.rows[channel.position - block.after :])
             self._channels.publish(channel, [block.event(row) for row in rows], block.through, turn)
             moved = True
         self._channels.merge(org_id)
@@ -102,16 +105,16 @@ class LiveMatcher(Background):
             self._indexes[org_id] = now, index
         return index
 
-    def _block(self, org_id: UUID, position: int, size: int) -> LiveBlock | None:
+    def _block(self, org_id: UUID, position: int, size: int, catalogue: ActionCatalogue) -> LiveBlock | None:
         """The block that holds the event after `position`; None if the journal does not hold it any more."""
         known = self._blocks.get(org_id, [])
         for block in known:
-            if block.after <= position < block.through:
+            if block.after <= position < block.through and block.catalogue is catalogue:
                 return block
         with self._database.read() as connection:
             waiting = batches.read(connection, org_id, position + 1, size, most=READ_EVENTS)
         if not waiting or waiting[0].first > position + 1:
             return None
-        read = blocks_of(waiting, position, self._index(org_id))
+        read = blocks_of(waiting, position, self._index(org_id), catalogue)
         self._blocks[org_id] = [*known, *read][-MOST_BLOCKS:]
         return read[0]

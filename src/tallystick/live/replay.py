@@ -6,7 +6,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from tallystick import clock
+from tallystick.actions.catalogues import ActionCatalogues
 from tallystick.database.engine import Database
+from tallystick.events.record import with_catalogue
 from tallystick.journal import batches, set_aside
 from tallystick.ledger.tables import logs
 from tallystick.live.batch import LiveEvent
@@ -39,6 +41,7 @@ class LiveReplay(Background):
         self._database = database
         self._store = store
         self._channels = channels
+        self._catalogues = ActionCatalogues(database)
         self._reached = reached
         self._pauses = Pauses[UUID]("live_replay", seconds=PAUSE_SECONDS)
         self._last_turn: dict[UUID, int] = {}  # number of the step that last read for an organization
@@ -76,14 +79,15 @@ class LiveReplay(Background):
             self._reached()
             return
         through = min(waiting - 1, position + channel.width)
-        rows = by_index(self._store, channel.scope, channel.query, after=position, through=through, limit=MOST_EVENTS)
+        catalogue = self._catalogues.of(org_id)
+        query = catalogue.expand_query(channel.query)
+        rows = by_index(self._store, channel.scope, query, after=position, through=through, limit=MOST_EVENTS)
         channel.width = min(2 * channel.width, WIDEST) if len(rows.events) < MOST_EVENTS // 4 else NEAR
         through = min(through, rows.reached)
         found = {row.index: row for row in rows.events}
-        matches = compile_match(with_mandatory_filter(channel.scope, channel.query)) if aside else None
+        matches = compile_match(with_mandatory_filter(channel.scope, query)) if aside else None
         for index, record in aside:
             if position < index <= through and index not in found and matches is not None and matches(record):
                 found[index] = as_stored_event(index, record)
-        self._channels.publish(
-            channel, [LiveEvent(found[index]) for index in sorted(found)], through, TimeSlice(TURN_SECONDS)
-        )
+        events = with_catalogue((found[index] for index in sorted(found)), catalogue)
+        self._channels.publish(channel, list(map(LiveEvent, events)), through, TimeSlice(TURN_SECONDS))

@@ -124,7 +124,7 @@ def _whole_line(stored: StoredEvent, public_id: bytes, separator: str) -> str:
     recorder = parse_actor(bytes(what.recorded_by))
     more = (
         public_id.decode(), str(stored.index), cell(details.description),
-        cell(summary_of(what.action, what.status, bytes(who.actor), stored.target)), what.category,
+        cell(summary_of(stored, what.action, what.status, bytes(who.actor))), what.category,
         rfc3339(stored.received_at), actor.type, cell(actor.id), cell(actor.email), cell(actor.name),
         _json(bytes(actor.on_behalf_of), separator), cell(target.type), cell(target.id), cell(target.name),
         cell(context.user_agent), cell(context.session_id), cell(context.request_id), cell(context.trace_id),

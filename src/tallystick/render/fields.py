@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import Raw
 
 from tallystick.events.copies import resources_of
+from tallystick.events.output import event_of
 from tallystick.events.record import StoredEvent
 from tallystick.events.summary import summary
 from tallystick.ids import ALPHABET
@@ -132,8 +133,15 @@ _cached_actor = lru_cache(maxsize=16_384)(_decode_actor)
 _cached_target = lru_cache(maxsize=16_384)(_decode_target)
 
 
-def summary_of(action: str, status: str, actor: bytes, target: bytes) -> str:
-    """The one-sentence summary of an event; cached unless its names are long."""
+def summary_of(stored: StoredEvent, action: str, status: str, actor: bytes) -> str:
+    """The one-sentence summary of an event with this action, status and actor; cached unless its names are long."""
+    if action in stored.catalogue.own:  # its sentence may show details
+        return str(event_of(stored)["summary"])
+    return built_in_summary(action, status, actor, stored.target)
+
+
+def built_in_summary(action: str, status: str, actor: bytes, target: bytes) -> str:
+    """The summary of an event whose action the organization has not described itself."""
     find = _cached_summary if is_cached(actor, target) else _summary
     return find(action, status, actor, target)
 

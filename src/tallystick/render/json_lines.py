@@ -9,7 +9,7 @@ from tallystick.clock import rfc3339
 from tallystick.events.catalogue import CATALOGUE
 from tallystick.events.output import SKEW, event_of
 from tallystick.events.record import StoredEvent
-from tallystick.render.fields import encode_ids, is_cached, summary_of
+from tallystick.render.fields import built_in_summary, encode_ids, is_cached
 
 _json = msgspec.json.encode
 
@@ -45,7 +45,7 @@ def _known_and_summary(action: str, status: str, actor: bytes, target: bytes) ->
 
 def _write_known_and_summary(action: str, status: str, actor: bytes, target: bytes) -> bytes:
     known = b"true" if action in CATALOGUE else b"false"
-    return b',"known":%b,"summary":%b' % (known, _json(summary_of(action, status, actor, target)))
+    return b',"known":%b,"summary":%b' % (known, _json(built_in_summary(action, status, actor, target)))
 
 
 _cached_known_and_summary = lru_cache(maxsize=32_768)(_write_known_and_summary)
@@ -61,6 +61,8 @@ def _line(stored: StoredEvent, public_id: bytes) -> bytes:
     if stored.remains or not part:
         return _json(event_of(stored))
     what = _parse_action(part)
+    if what.action in stored.catalogue.own:  # its sentence may show details
+        return _json(event_of(stored))
     return b'{"id":"%b","index":%d,"received_at":"%b",%b%b%b%b%b%b' % (
         public_id,
         stored.index,

@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec import Raw
 
-from tallystick.events.catalogue import CATALOGUE
 from tallystick.events.output import SKEW
 from tallystick.events.record import StoredEvent
 from tallystick.merkle.remains import lost_parts
@@ -58,8 +57,8 @@ COLUMNS: dict[str, Column] = {
     "action": _text("what", "action"),
     "category": _text("what", "category"),
     "status": _text("what", "status"),
-    "known": Column(pa.bool_(), "action", CATALOGUE.__contains__),
-    "summary": Column(pa.string(), "said", lambda x: summary_of(*x)),
+    "known": Column(pa.bool_(), "known", lambda x: x),
+    "summary": Column(pa.string(), "summary", lambda x: x),
     "description": _text("details", "description"),
     "actor_type": _text("actor", "type"),
     "actor_id": _text("actor", "id"),
@@ -163,20 +162,18 @@ def _decode_parts(events: Sequence[StoredEvent]) -> dict[str, _DictionaryColumn]
     whats = [parse_what(stored.what or b"{}") for stored in events]
     whos = [parse_who(stored.who or b"{}") for stored in events]
     actors = [bytes(who.actor) for who in whos]
-    said = zip(
-        [what.action for what in whats],
-        [what.status for what in whats],
-        actors,
-        [stored.target for stored in events],
-        strict=True,
-    )
+    summaries = [
+        summary_of(stored, what.action, what.status, actor)
+        for stored, what, actor in zip(events, whats, actors, strict=True)
+    ]
+    known = [stored.catalogue.find(what.action) is not None for stored, what in zip(events, whats, strict=True)]
     return {
         "event": _DictionaryColumn(events),
         "id": _DictionaryColumn(encode_ids(events)),
         "remains": _dictionary([stored.remains for stored in events]),
         "what": _DictionaryColumn(whats),
-        "action": _dictionary([what.action for what in whats]),
-        "said": _dictionary(said),
+        "known": _DictionaryColumn(known),
+        "summary": _DictionaryColumn(summaries),
         "actor": _dictionary(actors, parse_actor),
         "recorder": _dictionary([bytes(what.recorded_by) for what in whats], parse_actor),
         "target": _dictionary([stored.target for stored in events], parse_target),

@@ -22,6 +22,7 @@ from tallystick.access.scopes import require, require_whole_trail
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
 from tallystick.errors import BadRequest, Conflict, NotFound
+from tallystick.events.action_catalogue import BUILT_IN
 from tallystick.intake_rules.rule_list import expiry_classes, keep_classes
 from tallystick.query.conditions import And, Between, Condition, Not, Or, Query
 from tallystick.query.scope import Scope
@@ -223,7 +224,11 @@ def _condition(hold: Hold) -> Condition:
     """The hold's condition, parsed as of the time of placing, so that `after:-7d` always means the same days."""
     given = {"q": hold.query, "start": hold.start, "end": hold.end}
     query = query_from({name: [text] for name, text in given.items() if text.strip()}, now=hold.placed_at)
-    return And((Between(query.start, query.end), query.condition))
+    # A word also finds the built-in actions whose sentence has it, as in a search. An organization's own sentences can
+    # be changed, and a word that is excluded finds less by sentences: neither may let go of an event that is held.
+    expanded = BUILT_IN.expand(query.condition)
+    condition = query.condition if expanded == query.condition else Or((query.condition, expanded))
+    return And((Between(query.start, query.end), condition))
 
 
 def _person_of(scope: Scope) -> str:

@@ -8,9 +8,10 @@ from sqlalchemy import Connection, select
 
 from tallystick import clock, ids
 from tallystick.access import organizations
+from tallystick.actions.catalogues import ActionCatalogues
 from tallystick.clock import DAY_US
 from tallystick.database.engine import Database
-from tallystick.events.record import Record, StoredEvent
+from tallystick.events.record import Record, StoredEvent, with_catalogue
 from tallystick.journal import batches, set_aside
 from tallystick.journal.lost_events import lost_within
 from tallystick.journal.missing_ranges import IndexRange, missing_within, refuse_missing
@@ -42,11 +43,16 @@ class StreamBlock(NamedTuple):
 
 
 class Finder:
-    """Reads events within a scope. Every method blocks: call it in a worker thread."""
+    """Reads events within a scope. Every method blocks: call it in a worker thread.
+
+    Words of a query are looked for in the sentences of the organization's catalogue too, and the events that are
+    returned have that catalogue.
+    """
 
     def __init__(self, database: Database, store: EventStore) -> None:
         self._database = database
         self._store = store
+        self.catalogues = ActionCatalogues(database)
         self._counting = ThreadPoolExecutor(COUNT_WORKERS, thread_name_prefix="counting")
 
     def close(self) -> None:
@@ -74,6 +80,8 @@ class Finder:
         budget = Budget(SECONDS)
         mark = fingerprint(scope.org_id, order, question if question is not None else repr(query))
         position = decode(cursor, mark) if cursor else None
+        catalogue = self.catalogues.of(scope.org_id)
+        query = catalogue.expand_query(query)
         with self._database.read() as connection:
             through, retention_start = self._index_state(connection, scope)
             aside = _aside(connection, scope, query)
@@ -104,10 +112,12 @@ class Finder:
             number = max(number + len(aside), len(data))
         if missing and relation == "exact":
             relation = "at_least"
+        data = with_catalogue(data, catalogue)
         return Page(data, number, relation, cursor_out, partial, through, retention_start, missing, lost)
 
     def total(self, scope: Scope, query: Query) -> tuple[int, Relation]:
         """The number of matching events, as exactly as the time allows."""
+        query = self.catalogues.of(scope.org_id).expand_query(query)
         aside = self._aside(scope, query)
         number, relation = counts.total(self._store, scope, query, exact=False, seconds=COUNT_SECONDS)
         if relation == "exact" and self.missing(scope, query):
@@ -148,18 +158,22 @@ class Finder:
                     for index, record in enumerate(batch.records, batch.first):
                         take(index, record)
         left = {event_id: at_us for event_id, at_us in times.items() if event_id not in found}
-        return found | {event.id: event for event in by_ids(self._store, scope, left)}
+        found |= {event.id: event for event in by_ids(self._store, scope, left)}
+        catalogue = self.catalogues.of(scope.org_id)
+        return {event.id: event for event in with_catalogue(found.values(), catalogue)}
 
     def histogram(self, scope: Scope, query: Query, *, buckets: int = 60) -> dict[str, Any]:
         """Counts over time by status: {start, end, interval_seconds, buckets: [{start, success, failed}], partial}.
 
         With `missing`, ranges of indexes, where events that might be counted are missing; `partial` is of time alone.
         """
+        query = self.catalogues.of(scope.org_id).expand_query(query)
         counted = counts.histogram(self._store, scope, query, self._aside(scope, query), buckets=buckets)
         return self._marked(scope, query, counted)
 
     def facets(self, scope: Scope, query: Query, field: str, *, limit: int = 20) -> dict[str, Any]:
         """The top values of a field: {field, values: [{value, count}], partial}; `missing` as in a histogram."""
+        query = self.catalogues.of(scope.org_id).expand_query(query)
         counted = counts.facets(self._store, scope, query, self._aside(scope, query), field, limit=limit)
         return self._marked(scope, query, counted)
 
@@ -173,21 +187,25 @@ class Finder:
         Takes about as long as a page, so that a stream lets others have their turn between two blocks. Set-aside
         events come last.
         """
+        catalogue = self.catalogues.of(scope.org_id)
+        query = catalogue.expand_query(query)
         found = in_order(
             self._store, scope, query, order, start=after, offset=0, need=need, budget=Budget(SECONDS)
         )  # fmt: skip
         if len(found.rows) >= need:
-            return StreamBlock(found.rows, (found.rows[-1].occurred_at, found.rows[-1].index))
+            reached = (found.rows[-1].occurred_at, found.rows[-1].index)
+            return StreamBlock(with_catalogue(found.rows, catalogue), reached)
         if not found.complete:  # by time or by bytes
-            return StreamBlock(found.rows, found.reached)
+            return StreamBlock(with_catalogue(found.rows, catalogue), found.reached)
         aside = [as_stored_event(index, record) for index, record in self._aside(scope, query)]
-        return StreamBlock([*found.rows, *aside], None)
+        return StreamBlock(with_catalogue([*found.rows, *aside], catalogue), None)
 
     def earliest(
         self, scope: Scope, query: Query, conditions: Sequence[Condition], *, seconds: float
     ) -> list[int | None] | None:
         """For each condition the first timestamp among the query's events, None where none matches; None as a whole if
         the time did not suffice."""
+        query = self.catalogues.of(scope.org_id).expand_query(query)
         try:
             found = earliest(self._store, scope, query, conditions, seconds)
         except StoreTimeout:

@@ -6,9 +6,10 @@ from contextlib import closing
 
 from sqlalchemy import select
 
+from tallystick.actions.catalogues import read_catalogue
 from tallystick.database.engine import Database
 from tallystick.events.catalogue import LASTING
-from tallystick.events.record import Record, StoredEvent
+from tallystick.events.record import Record, StoredEvent, with_catalogue
 from tallystick.journal import batches, set_aside
 from tallystick.ledger.tables import logs
 from tallystick.query.conditions import And, Query, RecordedByTallystick, exactly
@@ -34,10 +35,12 @@ def in_order_of_index(
 
     Where few stored events match, each statement covers a wider range.
     """
-    matches = compile_match(with_mandatory_filter(scope, query))
     with database.read() as connection:
+        catalogue = read_catalogue(connection, scope.org_id)
         found_end = connection.execute(select(logs.c.stored_end).where(logs.c.org_id == scope.org_id)).scalar()
     stored_end = int(found_end or 0)
+    query = catalogue.expand_query(query)
+    matches = compile_match(with_mandatory_filter(scope, query))
     start, width = first, STEP
     while start < end:
         check_stop()
@@ -51,7 +54,7 @@ def in_order_of_index(
         for event in stored.events:
             found.setdefault(event.index, event)
         if found:
-            yield [found[index] for index in sorted(found)]
+            yield with_catalogue((found[index] for index in sorted(found)), catalogue)
         start = stop
 
 
@@ -69,9 +72,11 @@ def newest_first(
     Set-aside events come in their place among the others. `let_others` is called every STREAM_SECONDS, while no answer
     of the event store is half read: a server gives up one that is not read for a while.
     """
-    matches = compile_match(with_mandatory_filter(scope, query))
     with database.read() as connection:
+        catalogue = read_catalogue(connection, scope.org_id)
         aside = set_aside.of_organization(connection, scope.org_id)
+    query = catalogue.expand_query(query)
+    matches = compile_match(with_mandatory_filter(scope, query))
     left = sorted(
         (as_stored_event(i, record) for i, record in aside if first <= i < end and matches(record)), key=_place
     )
@@ -87,7 +92,7 @@ def newest_first(
                     later = [one for one in left if _place(one) > _place(block[-1])]
                     left = left[: len(left) - len(later)]
                     block = sorted([*block, *later], key=_place, reverse=True)
-                yield block
+                yield with_catalogue(block, catalogue)
                 if time.monotonic() > ends:
                     break
             else:
@@ -95,7 +100,7 @@ def newest_first(
         if not is_complete:
             let_others()
     if left:
-        yield left[::-1]
+        yield with_catalogue(left[::-1], catalogue)
 
 
 def _place(event: StoredEvent) -> tuple[int, int]:

@@ -96,7 +96,14 @@ class _Writer:
                 return _all(self.write(each, wanted=wanted) for each in conditions)
             case Or(conditions):
                 wanted = wanted and _narrowed(condition)
-                return _any(self.write(each, wanted=wanted) for each in conditions)
+                return _any(self.branch(each, wanted) for each in conditions)
+
+    def branch(self, condition: Condition, wanted: bool) -> str:
+        """A branch of an OR: one of exact actions, into which words are expanded, is found by the index too."""
+        test = self.write(condition, wanted=wanted)
+        if not wanted or not isinstance(condition, Equals) or not _names_actions(condition):
+            return test
+        return _all([*self.tokens(condition.patterns, True), test])
 
     def estimate(self, condition: Condition) -> str:
         """As `write`, for a condition that `_has_estimate`, using only the index for its needles."""
@@ -192,9 +199,17 @@ def _narrowed(condition: Condition) -> bool:
         case And(conditions):
             return any(map(_narrowed, conditions))
         case Or(conditions):
-            return bool(conditions) and all(map(_narrowed, conditions))
+            return any(map(_narrowed, conditions)) and all(_narrowed(one) or _names_actions(one) for one in conditions)
         case _:
             return False
+
+
+def _names_actions(condition: Condition) -> bool:
+    """Whether it asks for exact actions, whose names stand in the text that the index covers."""
+    if not isinstance(condition, Equals) or condition.field != "action":
+        return False
+    is_exact = not condition.wildcards or not any("*" in pattern for pattern in condition.patterns)
+    return is_exact and all(len(pattern) >= TOKEN for pattern in condition.patterns)
 
 
 def _has_estimate(condition: Condition) -> bool:

@@ -1,0 +1,1 @@
+"""Organizations describe their own actions."""
