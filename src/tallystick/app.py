@@ -172,10 +172,9 @@ def build(settings: Settings) -> Services:
     opened = (geoip, rules, missing_events, *operator_workers(database, store, connections.store_identity, settings))
     purger = Purger(database, store, warner(settings, database, store), archive, is_erasing)
     destination_context, own_actions = _destination_context(settings), recorder.own_actions_waiting
-    mail_server = destination_context.mail_server
+    mail_server, mail_rest = destination_context.mail_server, MailServerRest()
     lease, data_access = schedule_lease(database), DataAccessRecorder(database, own_actions)
     exports = ExportQueue(database, exporter, lease, _export_mailer(settings, mail_server), export_storage(settings))
-    mail_rest = MailServerRest()
     message_worker, email_worker, export_worker = (
         DeliveryWorker(database, queue, mail_rest, own_actions)
         for queue in (MessageQueue(database, destination_context), EmailQueue(mail_server), exports)

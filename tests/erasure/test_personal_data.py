@@ -7,6 +7,8 @@ from sqlalchemy import select
 
 from tallystick import clock
 from tallystick.access.secret import SecretBox
+from tallystick.actions.changes import describe_action
+from tallystick.actions.tables import action_descriptions
 from tallystick.alerts import changes as rules
 from tallystick.alerts.tables import alert_rules, alerts
 from tallystick.cases import changes
@@ -18,6 +20,7 @@ from tallystick.destinations.context import DestinationContext
 from tallystick.destinations.tables import deliveries, destinations
 from tallystick.erasure.personal_data import personal_data
 from tallystick.erasure.subject import Subject, SubjectMatcher
+from tallystick.events.action_catalogue import ActionDescription
 from tallystick.ingest.tables import idempotency_keys
 from tallystick.intake_rules import changes as intake_rules
 from tallystick.intake_rules.rule_list import read_rule_list
@@ -70,6 +73,11 @@ def write(spine: Spine, slug: str):
         rules.create(connection, scope, rules.RuleSettings("Of Sarah Lin", watched), now=now)
         rules.create(connection, scope, rules.RuleSettings("Once", alerted, destinations=[mail.public_id]), now=now)
         intake_rules.add_rule(connection, scope, "user:sarah@acme.com", "keep", 3650, now=now)
+        sentence = "{actor} asked Sarah Lin"
+        described = ActionDescription(
+            action="sarah.asked", category="other", status="success", severity="info", sentence=sentence
+        )
+        describe_action(connection, scope, described, now=now)
         held = holds.place(connection, scope, "Sarah Lin", "nothing", now=now)
         holds.release(connection, scope, held.public_id, now=now)
     spine.record(scope, by_sarah())
@@ -85,6 +93,7 @@ def texts_of(spine: Spine, scope) -> list[str]:
         idempotency_keys.c.key, export_schedules.c.name, export_schedules.c.filter, schedule_recipients.c.address,
         alerts.c.sentence, alerts.c.group_name, alerts.c.facts, alerts.c.search, alert_rules.c.name,
         alert_rules.c.shape, deliveries.c.message, destinations.c.name, destinations.c.settings,
+        action_descriptions.c.sentence,
     )  # fmt: skip
     with spine.database.read() as connection:
         return [
@@ -108,7 +117,7 @@ def test_every_place_is_counted_first_and_rewritten_then(spine: Spine, tmp_path:
         "released holds": 1, "export files": 0, "decisions": 0, "idempotency keys": 1, "earlier erasures": 0,
         "scheduled exports": 1, "recipients": 1, "links": 0, "consents": 0, "scheduled runs": 0, "deliveries": 0,
         "replaced files": 0, "alerts": 1, "alert rules": 2, "rule memory": 1, "destinations": 1,
-        "queued alerts": 1, "delivery attempts": 0, "counts of reads": 0, "intake rules": 1,
+        "queued alerts": 1, "delivery attempts": 0, "counts of reads": 0, "intake rules": 1, "actions": 1,
         "requested intake rules": 0,
     }  # fmt: skip
     before = texts_of(spine, charlie)

@@ -17,6 +17,7 @@ GUIDES = {
     "Exports": "What an export holds: [exports](../guides/exports.md) and [scheduled exports](../guides/schedules.md).",
     "Alerts": "What rules and destinations are: [alerts](../guides/alerts.md).",
     "Compliance": "What reports and reviews are: [compliance](../guides/compliance.md).",
+    "Actions": "How an organization describes its own: [your own actions](../guides/actions.md).",
     "Monitoring": "What is measured: [metrics](../operate/metrics.md).",
     "Reference": "",
 }

@@ -111,6 +111,7 @@ _RULE = {"name": "Made", "query": "action:thing.done", "count": 1, "window_secon
 _PERIOD = {"start": "2024-01-01", "end": "2024-01-31"}
 BODIES: dict[str, Any] = {
     "POST /v1/audit-logs": {"action": "thing.done"},
+    "PUT /v1/actions/{name}": {"sentence": "{actor} did it"},
     "POST /v1/retention": {"retention_days": 36_500},
     "POST /v1/retention/preview": {"retention_days": 36_000},
     "POST /v1/legal-holds": {"name": "Case 7", "query": "status:failed"},

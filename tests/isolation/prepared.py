@@ -1,5 +1,6 @@
 """An organization that has one of everything, with its people, keys and sessions, beside a running server."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from tallystick.access.decisions import request_decision
 from tallystick.access.scopes import PERMISSIONS, operator_scope, person_scope
 from tallystick.access.sessions import cookie_name
 from tallystick.access.tables import api_keys, decisions, memberships
+from tallystick.actions.tables import action_descriptions
 from tallystick.alerts.tables import alert_rules, alerts
 from tallystick.cases import changes as case_changes
 from tallystick.cases.tables import cases
@@ -36,8 +38,8 @@ from tests.fixtures.waiting import PATIENCE_SECONDS, wait_until
 
 ROLES = ("owner", "admin", "auditor", "member")
 # What nobody else may change; without the columns that background work changes.
-KEPT = (alert_rules, cases, decisions, export_links, export_schedules, legal_holds, memberships, review_findings,
-        review_reminders, reviews, saved_views_table, schedule_recipients)  # fmt: skip
+KEPT = (action_descriptions, alert_rules, cases, decisions, export_links, export_schedules, legal_holds, memberships,
+        review_findings, review_reminders, reviews, saved_views_table, schedule_recipients)  # fmt: skip
 KEPT_COLUMNS = (
     *(destinations.c[name] for name in ("destination_id", "name", "settings", "sealed", "enabled", "approval")),
     *(api_keys.c[name] for name in ("key_id", "scopes", "revoked_at")),
@@ -126,6 +128,8 @@ class Prepared:
         owner = person_scope(self.org_id, self.people["owner"].principal, "owner")
         with self.client(self.key(*PERMISSIONS)) as all_of_it, self.client(self.key("exports")) as exporting:
             post = self._poster(all_of_it)
+            self.ids["action"] = f"{re.sub('[^a-z0-9]', '_', self.slug)}.described"
+            assert all_of_it.put(f"/v1/actions/{self.ids['action']}", json={"severity": "low"}).status_code == 200
             self.ids["destination"] = post("/v1/destinations", kind="webhook", settings={"url": "https://h.invalid/in"})
             with self.database.write() as connection:
                 approve(connection, self.operator, self.ids["destination"], None, now=now_us())

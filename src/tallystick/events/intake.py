@@ -161,9 +161,7 @@ class _Intake:
         """Prepare the event, or add its problems. `keys_at` are the places of API keys that were redacted in it."""
         received_at, action, context, enriched = self._received_at, event.action, event.context, None
         default_category, default_status, default_severity = self._defaults(action)
-        resource, others = event.resource or _NO_RESOURCE, _NO_OTHERS
-        if event.resources:
-            resource, others = event.resources[0], event.resources[1:]
+        resource, others = _split_resources(event)
         facts = _NO_FACTS if context is None else _facts(context)
         sound = _may_record(action, self._is_own) and _has_resources(event)
         sound = sound and _is_address(facts[_IP]) and _is_country(facts[_COUNTRY])
@@ -303,6 +301,13 @@ def _recorder(by: Principal) -> tuple[Actor, str]:
 def _may_record(action: str, is_own: bool) -> bool:
     """Whether an event may have this action; `is_own`: Tallystick itself records it."""
     return ACTION.fullmatch(action) is not None and (is_own or not action.startswith(RESERVED))
+
+
+def _split_resources(event: EventInput) -> tuple[Resource, Sequence[Resource]]:
+    """The first resource, and the others."""
+    if event.resources:
+        return event.resources[0], event.resources[1:]
+    return event.resource or _NO_RESOURCE, _NO_OTHERS
 
 
 def _has_resources(event: EventInput) -> bool:
