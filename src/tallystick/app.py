@@ -159,10 +159,8 @@ def build(settings: Settings) -> Services:
     pool, shipper, keys = Pool(), _shipper(settings, connections, whole_disk), settings.redacted_keys
     sequencer = Sequencer(recording, pool, redacted_keys=keys, find_address=geoip.find_address)
     pools, finder = RequestPools(settings.events_clients), Finder(connections.requests, connections.store)
-    find_held, rules, catalogues = partial(_find_held, pools, finder), DropRules(recording), finder.catalogues
-    recorder = Recorder(
-        recording, pool, sequencer, keys, disk, find_held, catalogues, geoip.find_address, rules.dropped
-    )
+    find_held, rules, actions = partial(_find_held, pools, finder), DropRules(recording), finder.catalogues
+    recorder = Recorder(recording, pool, sequencer, keys, disk, find_held, actions, geoip.find_address, rules.dropped)
     signer = Signer(database, Keyring(settings.secret_keys, settings.public_host), settings.data_dir)
     prover = Prover(connections.requests, signer)
     exporter = _exporter(settings, database, store, prover, recorder, disk)
