@@ -72,7 +72,9 @@ def test_what_a_person_did_and_her_agents_for_her_is_one_click(fleet: None, as_p
     page = as_person(OWNER)
     page.goto("/audit-logs")
     page.locator("#rows tr", has_text="agent.approval_granted").first.locator(".c-user").click()
-    page.locator("#panel").get_by_role("link", name="Show only").first.click()
+    user = page.locator("#panel .facts > div", has_text="User").first
+    user.hover()
+    user.get_by_role("link", name="Show only User").click()
     expect(page.locator(".chip", has_text="noah@acme.com")).to_be_visible()
     expect(page.locator("#rows .agent-mark").first).to_contain_text("for noah@acme.com")
     kinds = page.locator("#rows tr").evaluate_all("rows => rows.map(row => !!row.querySelector('.agent-mark'))")

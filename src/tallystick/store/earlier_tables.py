@@ -6,9 +6,7 @@ nothing: what it holds beside that in later versions, no event of an earlier one
 """
 
 from tallystick.events.record import CONTEXT_FIELDS
-from tallystick.store.schema import COLUMNS
 
-_KINDS = dict(COLUMNS)
 # Where the text of a column that an earlier table lacks stands in the parts: the part, and the keys in it.
 PLACES: dict[str, tuple[str, ...]] = {
     "severity": ("what", "severity"),
@@ -21,11 +19,11 @@ PLACES: dict[str, tuple[str, ...]] = {
 } | {name: ("who", "context", name) for name in CONTEXT_FIELDS}
 
 
-def definition_of(name: str) -> str:
-    """The definition of a column that is added to an earlier table."""
-    kind, codec, rest = _KINDS[name].partition(" CODEC")
+def definition_of(name: str, definition: str) -> str:
+    """The definition of a column that is added to an earlier table, where the present table has `definition`."""
+    kind, codec, rest = definition.partition(" CODEC")
     if name not in PLACES:  # lists, which no event of an earlier version has, and what other columns give
-        return _KINDS[name]
+        return definition
     part, *keys = PLACES[name]
     path = ", ".join(f"'{key}'" for key in keys)
     return f"{kind} DEFAULT JSONExtractString({part}, {path}){codec}{rest}"

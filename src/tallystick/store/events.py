@@ -146,10 +146,10 @@ class EventStore:
         """
         there = read_column_names(client)
         made = version_of(read_comment(client) or "", there | {"remains"})
-        lacking = [name for name, kind in COLUMNS if name not in there and "EPHEMERAL" not in kind]
+        lacking = {name: kind for name, kind in COLUMNS if name not in there and "EPHEMERAL" not in kind}
         changes = [
-            f"ADD COLUMN IF NOT EXISTS {name} {definition_of(name)}"
-            for name in lacking
+            f"ADD COLUMN IF NOT EXISTS {name} {definition_of(name, kind)}"
+            for name, kind in lacking.items()
             if made.is_usable or name == "remains"
         ]
         if made.is_usable and lacking:  # the columns will not tell the version any more
