@@ -69,6 +69,7 @@ from tallystick.intake_rules.drop_filter import DropRules
 from tallystick.intake_rules.drop_report import DropReporter
 from tallystick.integrity.checker import Checker
 from tallystick.integrity.late_events import remove_late
+from tallystick.integrity.merged_part_check import MergedPartCheck
 from tallystick.integrity.missing_events import MissingEvents, new_rebuilder
 from tallystick.integrity.store_requests import operator_workers
 from tallystick.ledger.keys import Keyring
@@ -165,7 +166,7 @@ def build(settings: Settings) -> Services:
     prover = Prover(connections.requests, signer)
     exporter = _exporter(settings, database, store, prover, recorder, disk)
     missing_events, archive = MissingEvents(database, store), _archive(settings, database, store, prover, disk)
-    copier = new_copier(settings, database, store, disk)
+    copier, merges = new_copier(settings, database, store, disk), MergedPartCheck(database, store, whole_disk)
     checker, eraser = Checker(database, store), _eraser(settings, database, store, archive, copier)
     opened = (geoip, rules, missing_events, *operator_workers(database, store, connections.store_identity, settings))
     purger = Purger(database, store, warner(settings, database, store), archive, is_erasing)
@@ -181,7 +182,7 @@ def build(settings: Settings) -> Services:
     evaluators = evaluators_of(database, store, sequencer.recent, settings.public_url, message_worker.wake, own_actions)
     hub = LiveHub(connections.live, connections.live_store, settings.live_viewers)
     _listen_to_commits(sequencer, hub, shipper, evaluators[0])
-    workers: list[Worker] = [data_access, purger, eraser, exporter, checker, *opened, scheduler]
+    workers: list[Worker] = [data_access, purger, eraser, exporter, checker, merges, *opened, scheduler]
     workers += [copier, new_rebuilder(shipper, connections.rebuild_store), DropReporter(database, own_actions)]
     workers += [message_worker, email_worker, export_worker, BaselineWorker(database, store), *evaluators, *hub.workers]
     workers += [ReminderWorker(database, settings.public_url, own_actions)] if settings.smtp_url else []

@@ -1,10 +1,15 @@
 """`tallystick serve`: starting, stopping, and what stands in its way."""
 
+import asyncio
+import errno
+import os
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
+from tallystick.cli import serve
 from tests.fixtures.network import find_free_port
 from tests.fixtures.servers import Server, Starter
 
@@ -75,3 +80,20 @@ def test_the_operator_works_beside_a_running_server(lives: Lives) -> None:
     key = made.stdout.strip()
     with lives.server.client(key) as client:
         assert client.post("/v1/audit-logs", json={"action": "a.b"}).status_code == 201
+
+
+async def no_link(*_arguments: object) -> None:
+    return None
+
+
+def full_disk(_text: str) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_server_whose_output_goes_to_a_full_disk_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(serve, "say", full_disk)
+    parts = SimpleNamespace(settings=SimpleNamespace(public_url="http://x"), database=SimpleNamespace(run=no_link))
+    asyncio.run(serve._greet(parts))  # type: ignore[arg-type]
+    assert "address_not_printed" in "".join(capsys.readouterr())

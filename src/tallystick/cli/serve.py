@@ -37,7 +37,10 @@ async def _greet(parts: Services) -> None:
     words = f"Tallystick is listening on {url}"
     if token is not None:
         words += f"\nNo organization yet. Create the first one here: {url}/set-up/{token}"
-    say(words)
+    try:
+        say(words)
+    except OSError as error:  # standard output may go to a file on a full disk
+        logger.warning("address_not_printed", error=str(error))
 
 
 def _first_link(parts: Services) -> str | None:

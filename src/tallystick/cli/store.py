@@ -42,6 +42,7 @@ from tallystick.integrity.store_requests import (
 from tallystick.journal.missing_ranges import RESTORE_COMMAND, IndexRange, format_missing
 from tallystick.settings import Settings
 from tallystick.store.events import EventStore
+from tallystick.store.merged_parts import restore_part
 from tallystick.store.read_back import active_parts, broken_parts, detach_part
 from tallystick.work.disk_space import store_disk
 
@@ -188,8 +189,10 @@ def check(
 ) -> None:
     """Read all files of the event store, and name the data parts that are damaged.
 
-    Stop the server first if the event store is embedded. The events of a part that is set aside are missing from then
-    on, until store restore-range brings them back from a copy. The files stay in the folder `detached` of the table.
+    Stop the server first if the event store is embedded. A part that was merged a moment ago is replaced by the parts
+    that it was merged from, if they are still there. The events of any other part that is set aside are missing from
+    then on, until store restore-range brings them back from a copy. The files stay in the folder `detached` of the
+    table.
     The exit status is 1 if damaged parts are left.
     """
     settings = Settings.load(os.environ)
@@ -197,14 +200,20 @@ def check(
         if refused := events.refused_parts():
             _take_refused_aside(events, refused, set_aside=set_aside)
         parts = sorted(active_parts(events))
-        damaged = broken_parts(events, parts)
+        damaged, restored = broken_parts(events, parts), list[str]()
         for part in damaged if set_aside else ():
-            detach_part(events, part)
-    parts, damaged = sorted({*parts, *refused}), sorted({*damaged, *refused})
-    if not damaged:
+            if events.embedded and restore_part(events, part):
+                restored.append(part)
+            else:
+                detach_part(events, part)
+    parts, lost = sorted({*parts, *refused}), sorted({*damaged, *refused} - set(restored))
+    if restored:
+        say(f"Damaged parts were replaced by the parts that they had been merged from: {', '.join(restored)}.")
+    if not lost and not restored:
         say(f"All {len(parts):,} data parts are whole.")
+    if not lost:
         return
-    named = f"{len(damaged):,} of {len(parts):,} data parts are damaged: {', '.join(damaged)}."
+    named = f"{len(lost):,} of {len(parts):,} data parts are damaged: {', '.join(lost)}."
     if not set_aside:
         raise CommandFailed(f"{named} To take them out: tallystick store check --set-aside")
     say(

@@ -13,11 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import structlog
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from tallystick.durable import replace_file, sync_folder
 from tallystick.store.errors import StoreError, TableRefused, is_refusal
+from tallystick.store.source_parts import has_sources, restore_sources
 from tallystick.store.unwritten_files import set_unwritten_aside
 
 Connect = Callable[[Mapping[str, Any]], Client]
@@ -30,6 +32,7 @@ _DIRECTORIES = (
 _TABLES = Path("metadata/default")
 _LIMIT = re.compile(r"max_suspicious_broken_parts = \d+")
 _BROKEN = re.compile(r"Detaching broken part \S*/(\S+) \(size")
+logger = structlog.get_logger(__name__)
 
 
 class EmbeddedEngine:
@@ -66,6 +69,7 @@ class EmbeddedEngine:
 
     def _start(self, place: Path, connect: Connect) -> Client:
         try:
+            restore_sources(place)
             set_unwritten_aside(place)
             _prepare(place, NONE)
         except OSError as error:
@@ -75,8 +79,14 @@ class EmbeddedEngine:
         except ClickHouseError as error:
             if not is_refusal(error):
                 raise
-            self._refused[place] = _broken_parts(place, connect)
-            raise TableRefused(self._refused[place]) from error
+            broken = _broken_parts(place, connect)
+            if broken and all(has_sources(place, part) for part in broken):
+                # The process ended before their check (store/merged_parts.py): the engine then reads their sources.
+                logger.error("merged_parts_set_aside", parts=broken)
+                _prepare(place, ANY_NUMBER)
+                return _attach(place, connect, {})
+            self._refused[place] = broken
+            raise TableRefused(broken) from error
 
 
 def _flag(place: Path) -> Path:

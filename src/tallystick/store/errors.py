@@ -110,6 +110,11 @@ def is_refusal(error: BaseException) -> bool:
     return _REFUSAL in str(error)
 
 
+def is_damage(error: StoreError) -> bool:
+    """Whether the engine met damaged or missing files."""
+    return getattr(error.__cause__, "code", None) in DAMAGES
+
+
 def translate(error: ClickHouseError | HTTPError) -> StoreError:
     """The driver's error, or that of its connection, as one of this module."""
     code = getattr(error, "code", None)

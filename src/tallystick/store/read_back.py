@@ -108,15 +108,16 @@ def broken_parts(store: EventStore, parts: Sequence[str], table: str = "events")
 
     The engine reads each file and compares it with the checksum that it computed while it wrote it.
     """
-    return [name for name in parts if not _is_whole(store, name, table)]
+    return [name for name in parts if check_part(store, name, table) is False]
 
 
-def _is_whole(store: EventStore, name: str, table: str) -> bool:
+def check_part(store: EventStore, name: str, table: str = "events") -> bool | None:
+    """Whether the files of a part are whole; None if it is no longer in the table."""
     try:
         rows = store.rows(f"CHECK TABLE {table} PART {_quoted(name)} SETTINGS check_query_single_value_result = 0", {})
     except StoreError as error:
         if _GONE in str(error):  # merged meanwhile, which reads it whole
-            return True
+            return None
         raise
     return all(int(row[1]) for row in rows)
 

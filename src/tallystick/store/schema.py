@@ -108,7 +108,8 @@ STORED_PARTS = ("seed", "what", "target", "who", "details", "remains")
 # Years as partitions: a quarter of a year in one part is found in faster than in four, and deletion goes by
 # row. 256 rows to a granule: the exact test of a word reads whole granules.
 # What an insert, a merge or a mutation writes is synchronized to the disk before it replaces anything, so that the
-# parts that it came from need not stay for many minutes. Merges take a fifth longer by that (benchmarks/fsync.py).
+# parts that it came from need not stay for many minutes, but only until the merge is checked (store/merged_parts.py).
+# Merges take a fifth longer by that (benchmarks/fsync.py).
 TABLE_SETTINGS = {
     "fsync_after_insert": 1, "fsync_part_directory": 1,
     "min_rows_to_fsync_after_merge": 1, "min_compressed_bytes_to_fsync_after_merge": 1,

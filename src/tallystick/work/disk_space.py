@@ -1,5 +1,6 @@
 """The free space on the disks of the installation: what work in the background leaves to recording."""
 
+import math
 import shutil
 import time
 from pathlib import Path
@@ -29,6 +30,7 @@ class DiskSpace:
         self.least_for_recording = least_bytes // RECORDING_SHARE
         self._measured_at = -CHECK_SECONDS
         self._free = 0
+        self._short_at = -math.inf
         self.fullest = directory
 
     def free(self) -> int:
@@ -36,8 +38,15 @@ class DiskSpace:
         now = time.monotonic()
         if now - self._measured_at >= CHECK_SECONDS:
             self._free, self.fullest = min((_free_bytes(one), one) for one in self._paths)
+            if self._free < self.least_bytes:
+                self._short_at = now
             self._measured_at = now  # last: another thread that reads this takes the number as it is
         return self._free
+
+    def was_short(self, since: float) -> bool:
+        """Whether a measurement since this time (`time.monotonic()`) found too little for work in the background."""
+        self.free()
+        return self._short_at >= since
 
     def may_record(self) -> bool:
         """Whether there is space for events that are sent."""
