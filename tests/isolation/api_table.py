@@ -33,6 +33,12 @@ GET    /v1/legal-holds                                   admin,events:read     2
 POST   /v1/legal-holds                                   admin                 201
 GET    /v1/legal-holds/{id}                              admin,events:read     200
 POST   /v1/legal-holds/{id}/release                      admin                 403
+GET    /v1/intake-rules                                  admin,events:read     200
+POST   /v1/intake-rules                                  admin,events:read     201
+POST   /v1/intake-rules/preview                          admin,alerts,events:read 200
+GET    /v1/intake-rules/{id}                             admin,events:read     200
+PATCH  /v1/intake-rules/{id}                             admin,events:read     200
+DELETE /v1/intake-rules/{id}                             admin,events:read     204
 GET    /v1/decisions                                     admin                 200
 GET    /v1/decisions/{id}                                admin                 200
 POST   /v1/decisions/{id}/cancel                         admin                 200
@@ -115,6 +121,9 @@ BODIES: dict[str, Any] = {
     "POST /v1/retention": {"retention_days": 36_500},
     "POST /v1/retention/preview": {"retention_days": 36_000},
     "POST /v1/legal-holds": {"name": "Case 7", "query": "status:failed"},
+    "POST /v1/intake-rules": {"query": "action:thing.done", "do": "keep", "days": 36_500},
+    "POST /v1/intake-rules/preview": {"query": "action:thing.done", "do": "drop"},
+    "PATCH /v1/intake-rules/{id}": {"position": 1},
     "POST /v1/erasures": {"subject": {"email": "nobody@acme.example"}, "reason": "Request 17"},
     "POST /v1/exports": {"format": "csv"},
     "POST /v1/exports/{id}/link": {},

@@ -86,6 +86,10 @@ POST /retention/erasures                         oa
 POST /retention/erasures/{erasure_id}/{decision} oa
 POST /retention/requests/{request_id}/{decision}  oa
 POST /retention/views                            o
+GET  /intake-rules                               oau
+POST /intake-rules                               o
+POST /intake-rules/{intake_rule_id}/{change}     o
+POST /intake-rules/requests/{request_id}/{decision}  oa
 GET  /integrity                                  oau
 GET  /integrity/check                            oau
 POST /integrity/check                            oa
@@ -153,6 +157,7 @@ FORMS: dict[str, dict[str, str]] = {
     "POST /compliance/reviews/{review_id}/findings": {"event": "{event}", "severity": "low", "note": "Seen"},
     "POST /compliance/reminder": {"act": "remove"},
     "POST /retention": {"days": "400"},
+    "POST /intake-rules": {"query": "action:thing.done", "do": "keep", "days": "36500"},
     "POST /retention/mail": {"act": "off"},
     "POST /retention/views": {"recording": "all"},
     "POST /retention/holds": {"name": "Case 7", "query": "status:failed"},
@@ -168,4 +173,6 @@ IDS: dict[str, dict[str, str]] = {
     "GET /security/signs/{name}": {"name": "failed_sign_ins"},
     "POST /retention/erasures/{erasure_id}/{decision}": {"decision": "cancel"},
     "POST /retention/requests/{request_id}/{decision}": {"decision": "cancel"},
+    "POST /intake-rules/{intake_rule_id}/{change}": {"change": "remove"},
+    "POST /intake-rules/requests/{request_id}/{decision}": {"decision": "cancel"},
 }

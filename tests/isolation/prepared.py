@@ -26,6 +26,7 @@ from tallystick.destinations.approval import approve
 from tallystick.destinations.tables import destinations
 from tallystick.erasure.tables import erasures
 from tallystick.exports.tables import export_links, exports
+from tallystick.intake_rules.tables import intake_rule_lists
 from tallystick.ledger import log
 from tallystick.retention.holds import RELEASE
 from tallystick.retention.tables import legal_holds
@@ -38,7 +39,8 @@ from tests.fixtures.waiting import PATIENCE_SECONDS, wait_until
 
 ROLES = ("owner", "admin", "auditor", "member")
 # What nobody else may change; without the columns that background work changes.
-KEPT = (action_descriptions, alert_rules, cases, decisions, export_links, export_schedules, legal_holds, memberships,
+KEPT = (action_descriptions, alert_rules, cases, decisions, export_links, export_schedules, intake_rule_lists,
+        legal_holds, memberships,
         review_findings, review_reminders, reviews, saved_views_table, schedule_recipients)  # fmt: skip
 KEPT_COLUMNS = (
     *(destinations.c[name] for name in ("destination_id", "name", "settings", "sealed", "enabled", "approval")),
@@ -147,6 +149,7 @@ class Prepared:
             with self.database.write() as connection:
                 decision = request_decision(connection, owner, RELEASE, held, now=now_us())
             self.ids |= {"decision": decision.public_id, "request": decision.public_id}
+            self.ids["intake_rule"] = post("/v1/intake-rules", query="action:never.done", do="keep", days=36_500)
             self.ids["erasure"] = post("/v1/erasures", subject={"email": "no@where.example"}, reason="Request 1")
             period = {"start": "2024-01-01", "end": "2024-01-31"}
             self.ids["review"] = post("/v1/reviews", period=period)

@@ -20,6 +20,8 @@ from tallystick.api.retention import Days, Plan, PreviousRetention
 from tallystick.clock import optional_rfc3339, rfc3339
 from tallystick.erasure import request as erasure_request
 from tallystick.erasure.request import ERASURE
+from tallystick.intake_rules.changes import INTAKE_RULES, rules_proposal
+from tallystick.intake_rules.rule import Rules
 from tallystick.query.scope import Scope
 from tallystick.retention.decide import KINDS, cancel_request
 
@@ -42,6 +44,31 @@ class ProposedRetention(ResponseBody):
         return cls(wanted.plan, wanted.days, PreviousRetention(wanted.plan_before, wanted.days_before))
 
 
+class ProposedRule(ResponseBody):
+    """A rule of a list that a decision would set."""
+
+    id: str
+    query: str
+    do: str
+    days: int | None
+
+    @classmethod
+    def list_of(cls, rules: Rules) -> "list[ProposedRule]":
+        return [cls(rule.id, rule.query, rule.do, rule.days) for rule in rules]
+
+
+class ProposedRules(ResponseBody):
+    """The intake rules that a decision would set, and those when it was requested."""
+
+    rules: list[ProposedRule]
+    before: list[ProposedRule]
+
+    @classmethod
+    def of(cls, decision: Decision) -> "ProposedRules":
+        wanted = rules_proposal(decision)
+        return cls(ProposedRule.list_of(wanted.after), ProposedRule.list_of(wanted.before))
+
+
 class DecisionResponse(ResponseBody):
     """A change that takes effect when enough people agree."""
 
@@ -49,6 +76,7 @@ class DecisionResponse(ResponseBody):
     kind: Annotated[str, doc("What is decided.", enum=sorted(_ALL_KINDS))]
     target: Annotated[str, doc("Id of the organization, legal hold or erasure that it is about.")]
     retention: Annotated[ProposedRetention | None, doc("With the kind `retention`: what would be set.")]
+    intake_rules: Annotated[ProposedRules | None, doc("With the kind `intake_rules`: what would be set.")]
     state: Annotated[str, doc("`pending` until it is over.", enum=list(STATES))]
     requested_by: NamedReference
     requested_at: Time
@@ -66,6 +94,7 @@ class DecisionResponse(ResponseBody):
             kind=decision.kind,
             target=ids.encode(_ALL_KINDS[decision.kind].target_prefix, decision.target_id.bytes),
             retention=ProposedRetention.of(decision) if decision.kind == RETENTION.name else None,
+            intake_rules=ProposedRules.of(decision) if decision.kind == INTAKE_RULES.name else None,
             state=decision.state,
             requested_by=NamedReference(decision.requested_by, decision.requested_by_name),
             requested_at=rfc3339(decision.requested_at),
@@ -86,8 +115,8 @@ class DecisionsResponse(ResponseBody):
 async def list_decisions(request: Request[Any, Any, Any], services: ApiServices) -> Response[DecisionsResponse]:
     """List decisions.
 
-    Erasures, shorter retentions and releases of legal holds that wait, or waited, for a second person; newest first.
-    People confirm them on the page Retention.
+    Erasures, shorter retentions, releases of legal holds and intake rules that wait, or waited, for a second person;
+    newest first. People confirm them on the pages Retention and Intake rules.
     """
     authorized = await authorize(request, services)
     found = await authorized.read(decisions.list_decisions)

@@ -34,18 +34,21 @@ class SchemaWarningResponse(ResponseBody):
 
 
 class RecordedEvent(ResponseBody):
-    """The receipt of one event."""
+    """The receipt of one event. All but a dropped one have `id`, `index`, `timestamp` and `duplicate`."""
 
-    id: EventId
-    index: LogIndex
-    timestamp: Time
-    duplicate: Annotated[bool, doc("Its `external_id` was known: this is the first event with it.")]
+    id: Annotated[EventId | UnsetType, doc("Absent if the event was dropped.")] = UNSET
+    index: Annotated[LogIndex | UnsetType, doc("Absent if the event was dropped.")] = UNSET
+    timestamp: Annotated[Time | UnsetType, doc("Absent if the event was dropped.")] = UNSET
+    duplicate: Annotated[bool, doc("Its `external_id` was known: this is the first event with it.")] | UnsetType = UNSET
     conflict: Annotated[bool, doc("Its content differs from that of the first event.")] | UnsetType = UNSET
     clock_skew: Annotated[bool, doc("Its timestamp is ahead of the server's clock.")] | UnsetType = UNSET
     expires_soon: Annotated[bool, doc("It is older than the retention.")] | UnsetType = UNSET
     schema_warnings: (
         Annotated[list[SchemaWarningResponse], doc("Where it does not fit the schema of its action; it was recorded.")]
         | UnsetType
+    ) = UNSET
+    dropped: (
+        Annotated[str, doc("Id of the intake rule that dropped the event; nothing else is present then.")] | UnsetType
     ) = UNSET
 
 
@@ -75,7 +78,8 @@ async def record_events(request: Request[Any, Any, Any], services: ApiServices) 
 
     One event, `{"events": […]}`, a list of events, or NDJSON with one event on each line: at most 1,000 events and
     10 MiB uncompressed. Either all are recorded or none. 201 means that they are on disk, ordered, and in the log. New
-    events of one request get consecutive indexes in their order.
+    events of one request get consecutive indexes in their order. An event that an intake rule of the organization drops
+    takes no index and is not recorded.
     """
     scope = await authorize_scope(request, services)
     wait = Parameters.of(request).choice("wait", WAITS)

@@ -22,6 +22,7 @@ from tallystick.api import (
     find_events,
     follow_events,
     health,
+    intake_rules,
     integrity_check,
     ledger,
     legal_holds,
@@ -77,6 +78,12 @@ ROUTES: list[HTTPRouteHandler] = [
     erasures.show_erasure,  # GET /v1/erasures/{id}
     erasures.confirm_erasure,  # POST /v1/erasures/{id}/confirm
     erasures.cancel_erasure,  # POST /v1/erasures/{id}/cancel
+    intake_rules.list_intake_rules,  # GET /v1/intake-rules
+    intake_rules.add_intake_rule,  # POST /v1/intake-rules
+    intake_rules.preview_intake_rule,  # POST /v1/intake-rules/preview
+    intake_rules.show_intake_rule,  # GET /v1/intake-rules/{id}
+    intake_rules.change_intake_rule,  # PATCH /v1/intake-rules/{id}
+    intake_rules.remove_intake_rule,  # DELETE /v1/intake-rules/{id}
     decisions.list_decisions,  # GET /v1/decisions
     decisions.show_decision,  # GET /v1/decisions/{id}
     decisions.cancel_decision,  # POST /v1/decisions/{id}/cancel

@@ -236,7 +236,7 @@ def _export_row(export: Export, scope: Scope, zone: tzinfo, links_of: tuple[Link
         words=describe_filter(export.filter),
         period=describe_period(export.filter, export.first),
         format=KINDS[export.format].words,
-        size=_size_text(export.bytes or 0),
+        size=size_text(export.bytes or 0),
         requested=second_words(export.asked_at, zone),
         until=second_words(export.expires_at or 0, zone)[:16],
         by=export.by.label,
@@ -249,7 +249,8 @@ def _export_row(export: Export, scope: Scope, zone: tzinfo, links_of: tuple[Link
     )
 
 
-def _size_text(count: int) -> str:
+def size_text(count: int) -> str:
+    """A number of bytes, for people."""
     size, power = float(count), 0
     while size >= 1000 and power < len(UNITS) - 1:
         size, power = size / 1000, power + 1

@@ -11,10 +11,11 @@ NAVIGATION = (
     ("security", "/security", "Security"),
     ("compliance", "/compliance", "Compliance"),
     ("retention", "/retention", "Retention"),
+    ("intake-rules", "/intake-rules", "Intake rules"),
     ("integrity", "/integrity", "Integrity"),
 )
 # Pages that need the whole trail; a member, who sees only part of it, gets no link to them.
-WHOLE_TRAIL_PAGES = frozenset({"alerts", "security", "compliance", "retention", "integrity"})
+WHOLE_TRAIL_PAGES = frozenset({"alerts", "security", "compliance", "retention", "intake-rules", "integrity"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,9 @@ GET  /retention                 what is kept, goes, is held, is erased; and what
                                                     POST /retention/views   record what people look at, or not
                                                     POST /retention/holds[/{id}/release]  place, release
                                                     POST /retention/erasures[/{id}/confirm, /cancel]  ask, decide
+GET  /intake-rules              the rules, and what a new one would do
+                                                    POST /intake-rules[/{id}/{change}]  add; move, change, remove
+                                                    POST /intake-rules/requests/{id}/{decision}  confirm, cancel
 GET  /exports                   the exports         POST /exports    ask for one
 GET  /exports/schedules/new, /{id}  the form of a scheduled export
                                                     POST /exports/schedules[/{id}]  make one; change, run, pause, delete
@@ -96,6 +99,13 @@ from tallystick.web.exports_page import (
 from tallystick.web.facets import show_facets
 from tallystick.web.form_request import provide_form_request
 from tallystick.web.histogram import show_histogram
+from tallystick.web.intake_rules_page import (
+    add_intake_rule,
+    change_intake_rule,
+    decide_intake_rules,
+    provide_intake_rules_page,
+    show_intake_rules,
+)
 from tallystick.web.integrity_page import (
     download_checkpoint,
     download_verifier,
@@ -185,6 +195,10 @@ WEB = Router(
         request_erasure,
         decide_erasure,
         decide_request,
+        show_intake_rules,
+        add_intake_rule,
+        change_intake_rule,
+        decide_intake_rules,
         show_exports,
         show_list,
         request_export,
@@ -245,6 +259,7 @@ WEB = Router(
         "rule_form": Provide(provide_rule_form),
         "compliance_page": Provide(provide_compliance_page),
         "retention_page": Provide(provide_retention_page),
+        "intake_rules_page": Provide(provide_intake_rules_page),
         "review_page": Provide(provide_review_page),
     },
     after_request=add_headers,
