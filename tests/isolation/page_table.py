@@ -52,6 +52,10 @@ GET  /exports/schedules/new                      oaum
 POST /exports/schedules                          oaum
 GET  /exports/schedules/{schedule_id}            oaum
 POST /exports/schedules/{schedule_id}            oaum
+GET  /actions                                    oau
+GET  /actions/example                            oau
+POST /actions                                    oa
+POST /actions/{action}/remove                    oa
 GET  /alerts                                     oau
 GET  /alerts/{alert_id}                          oau
 GET  /alerts/{name}/backtest                     oau

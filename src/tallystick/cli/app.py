@@ -28,6 +28,7 @@ COMMANDS = {
     "export": ("export", "Export matching events to a file of any size, and check its SHA-256."),
     "schedule": ("schedule", "Send exports every day, week or month."),
     "alert": ("alert", "Manage alert rules and alerts."),
+    "action": ("action", "Describe your organization's own actions."),
     "destination": ("destination", "Manage where alerts are sent: webhooks, Slack, email."),
     "report": ("report", "Create a compliance report for a period: gaps, controls, questions and their evidence."),
     "review": ("review", "List, show and sign reviews of the audit log."),
@@ -46,8 +47,8 @@ _NOT_ONE_OF = re.compile("(?:Value error, )?(?P<given>'.*') is not one of (?P<ch
 ABOUT = """Tallystick records who did what and when, finds it in milliseconds, and can prove that nothing was changed.
 
 Start with "tallystick demo". serve, demo, org, user, key, secret, erasure, store, backup, restore, copies and doctor
-use the data directory and databases of this machine; import, send, search, export, schedule, alert, destination,
-report, review and tail call the server at TALLYSTICK_URL with the API key in TALLYSTICK_API_KEY.
+use the data directory and databases of this machine; import, send, search, export, schedule, alert, action,
+destination, report, review and tail call the server at TALLYSTICK_URL with the API key in TALLYSTICK_API_KEY.
 """
 
 

@@ -47,6 +47,21 @@ def fixed_texts(template: str) -> list[str]:
     return [text for text in BLANK.sub("\0", template).split("\0") if text.strip()]
 
 
+def example_details(template: str) -> dict[str, Any]:
+    """Details in which each path of a template leads to its own name."""
+    details: dict[str, Any] = {}
+    for blank in BLANK.finditer(template):
+        *above, last = blank["name"].split(".")
+        inside = details
+        for key in above:
+            inside = inside.setdefault(key, {})
+            if not isinstance(inside, dict):
+                break
+        else:
+            inside.setdefault(last, blank["name"])
+    return details
+
+
 def value_text(details: Mapping[str, Any], path: str) -> str:
     """The value at a path such as `changes.plan.after` as a sentence shows it; "" if there is none.
 

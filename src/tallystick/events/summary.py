@@ -55,6 +55,13 @@ def summary(
         return f"Imported record: {summary(action.removeprefix(IMPORTED), status, actor, resource, others)}"
     sentence = known.sentence if known else ""
     sentence = sentence or f"{{actor}} did {action}" + (" on {resource}" if _name(resource) else "")
+    written = template_summary(sentence, actor, resource, details, others)
+    says_so = known is not None and known.status == "failed"
+    return written if status != "failed" or says_so else f"{written} (failed)"
+
+
+def template_summary(sentence: str, actor: Named, resource: Named, details: Named, others: int = 0) -> str:
+    """The template of a sentence, filled in; as for `summary`."""
     doer, thing = _actor(actor), _name(resource)
     # So that one sees where the name of a thing ends; people are known by two words.
     named = quote_name(thing) if resource.get("type") in _PEOPLE else _quoted(thing) if " " in thing else thing
@@ -78,8 +85,7 @@ def summary(
     written = BLANK.sub(fill, sentence)
     if doer in _ANYONE.values() and written.startswith(doer):
         written = written[0].upper() + written[1:]
-    says_so = known is not None and known.status == "failed"
-    return written if status != "failed" or says_so else f"{written} (failed)"
+    return written
 
 
 def _value(details: Named, path: str) -> str:

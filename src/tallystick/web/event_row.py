@@ -23,7 +23,7 @@ class EventRow:
     """A row of the event table.
 
     `agent_words`: of an event that an AI agent made, for whom it acted (`for sarah@acme.com`, `on its own`); "" for
-    others. `status_reason` is that of a failure alone.
+    others. `status_reason` is that of a failure alone, `sentence` that of an action of the organization's own.
     """
 
     index: int
@@ -44,6 +44,7 @@ class EventRow:
     status: str
     status_words: str
     status_reason: str
+    sentence: str
     match_snippet: str
     is_own_record: bool
 
@@ -62,7 +63,8 @@ def event_row(stored: StoredEvent, zone: tzinfo, needles: tuple[str, ...] = ()) 
     action, description = event["action"], event.get("description", "")
     address = event.get("context", {}).get("ip_address", "")
     agent_words = _agent_words(actor)
-    shown = (user, agent_words, action, description, resource_shown, address, status_words, reason)
+    sentence = event["summary"] if action in stored.catalogue.own else ""
+    shown = (user, agent_words, action, description or sentence, resource_shown, address, status_words, reason)
     return EventRow(
         index=stored.index,
         id=ids.encode("evt", stored.id),
@@ -82,6 +84,7 @@ def event_row(stored: StoredEvent, zone: tzinfo, needles: tuple[str, ...] = ()) 
         status=event["status"],
         status_words=status_words,
         status_reason=reason,
+        sentence=sentence,
         match_snippet=match_snippet(event, shown, needles),
         is_own_record=is_own_record(stored.what),
     )

@@ -1,8 +1,9 @@
-"""Finds the value in an event's details that matches a search, for rows whose cells do not show the match."""
+"""Finds what matches a search in an event's details or sentence, for rows whose cells do not show the match."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from tallystick.display_text import ELLIPSIS
 from tallystick.query.case_folding import fold
 
 DETAILS = ("changes", "request", "response", "metadata")
@@ -10,7 +11,10 @@ BEFORE, LENGTH = 12, 100  # characters; few before the match, so that it is visi
 
 
 def match_snippet(event: Mapping[str, Any], shown: Iterable[str], needles: tuple[str, ...]) -> str:
-    """The first match as `name: value`, shortened around it; "" if the cells (`shown`) contain every needle."""
+    """The first match as `name: value`, shortened around it, or the event's sentence if that has the needle.
+
+    "" if the cells (`shown`) contain every needle.
+    """
     if not needles:
         return ""
     folded = fold("\0".join(shown))
@@ -20,6 +24,9 @@ def match_snippet(event: Mapping[str, Any], shown: Iterable[str], needles: tuple
                 at = fold(value).find(needle)
                 if at >= 0:
                     return f"{path.rpartition('.')[2]}: {_excerpt(value, at)}"
+            sentence = str(event.get("summary", ""))
+            if needle in fold(sentence):
+                return sentence if len(sentence) <= LENGTH else f"{sentence[:LENGTH]}{ELLIPSIS}"
     return ""
 
 

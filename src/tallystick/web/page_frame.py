@@ -13,9 +13,12 @@ NAVIGATION = (
     ("retention", "/retention", "Retention"),
     ("intake-rules", "/intake-rules", "Intake rules"),
     ("integrity", "/integrity", "Integrity"),
+    ("actions", "/actions", "Actions"),
 )
 # Pages that need the whole trail; a member, who sees only part of it, gets no link to them.
-WHOLE_TRAIL_PAGES = frozenset({"alerts", "security", "compliance", "retention", "intake-rules", "integrity"})
+WHOLE_TRAIL_PAGES = frozenset({
+    "alerts", "security", "compliance", "retention", "intake-rules", "integrity", "actions",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

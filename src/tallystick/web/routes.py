@@ -63,6 +63,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from tallystick.errors import TallystickError
+from tallystick.web.actions_page import describe, provide_actions_page, remove, show_actions_page, show_example
 from tallystick.web.alerts_page import (
     acknowledge_alert,
     approve_destination,
@@ -236,6 +237,10 @@ WEB = Router(
         show_review,
         write_review,
         mark_finding,
+        show_actions_page,
+        show_example,
+        describe,
+        remove,
         show_integrity,
         show_check,
         start_check,
@@ -255,6 +260,7 @@ WEB = Router(
         "request_caller": Provide(provide_request_caller),
         "caller": Provide(provide_caller),
         "form_request": Provide(provide_form_request),
+        "actions_page": Provide(provide_actions_page),
         "alerts_page": Provide(provide_alerts_page),
         "rule_form": Provide(provide_rule_form),
         "compliance_page": Provide(provide_compliance_page),
