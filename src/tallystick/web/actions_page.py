@@ -116,7 +116,7 @@ async def describe(form_request: FormRequestDep, actions_page: ActionsPageDep) -
     """Describes an action, or replaces its description."""
     typed = form_request.texts(*FIELDS)
     try:
-        await form_request.write(changes.describe_action, _wanted(typed), **form_request.context)
+        await form_request.write(changes.describe_action, _description_of(typed), **form_request.context)
     except (BadRequest, Conflict, Invalid) as problem:
         named = str(problem.extra.get("field", "action")).partition(".")[0]
         problems = {named if named in FIELDS else "action": problem.detail}
@@ -148,7 +148,7 @@ def _forget(page: ActionsPage, form_request: FormRequest) -> None:
     page.finder.catalogues.forget(form_request.scope.org_id)
 
 
-def _wanted(typed: dict[str, str]) -> ActionDescription:
+def _description_of(typed: dict[str, str]) -> ActionDescription:
     """The description that the form describes. Raises BadRequest (`bad_description`) for what it cannot hold."""
     schema: Any = None
     if typed["schema"]:
