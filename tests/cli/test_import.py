@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tallystick.events.importers import cloudtrail
 from tests.cli.running import Member
 from tests.cli.wire import Wire
 
@@ -67,6 +68,24 @@ def test_a_cloudtrail_file_is_recorded_once_however_often_it_is_sent(member: Mem
     assert (again["new"], again["known"], again["refused"]) == (0, 30, 0)
     assert member.total(q="AccessDenied") == 3
     assert member.total(user="alice", status="failed") == 3
+
+
+def test_a_record_that_an_earlier_version_imported_is_known_and_no_conflict(member: Member, trail: Path) -> None:
+    with gzip.open(trail) as file:
+        records = json.load(file)["Records"]
+    earlier = [cloudtrail.earlier_form(cloudtrail.event_of_record(record)) for record in records]
+    assert "account" not in earlier[0]["context"]
+    counts(member, "--format", "tallystick", "-", input_text=lines(*earlier))
+    again = counts(member, "--format", "cloudtrail", str(trail))
+    assert (again["new"], again["known"], again["conflicts"]) == (0, 30, 0)
+
+
+def test_a_record_that_was_changed_since_is_a_conflict(member: Member, trail: Path, tmp_path: Path) -> None:
+    counts(member, "--format", "cloudtrail", str(trail))
+    changed = tmp_path / "changed.json"
+    changed.write_text(json.dumps({"Records": [trail_record(0, eventName="DeleteBucket")]}))
+    again = counts(member, "--format", "cloudtrail", str(changed))
+    assert (again["new"], again["known"], again["conflicts"]) == (0, 1, 1)
 
 
 def test_lines_from_standard_input_are_recorded(member: Member) -> None:

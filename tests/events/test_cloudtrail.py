@@ -58,7 +58,16 @@ def test_a_record_becomes_an_event_that_keeps_everything():
         "status": "success",
         "actor": {"type": "user", "id": "AIDAEXAMPLEEXAMPLE", "name": "mei"},
         "resource": {"type": "ec2_instance", "id": "i-0123", "name": "i-0123"},
-        "context": {"ip_address": "198.51.100.7", "user_agent": "aws-cli/2.15.0", "request_id": "9d1f"},
+        "context": {
+            "ip_address": "198.51.100.7",
+            "user_agent": "aws-cli/2.15.0",
+            "request_id": "9d1f",
+            "channel": "cli",
+            "account": ACCOUNT,
+            "region": "eu-central-1",
+            "credential_id": "AKIAEXAMPLEEXAMPLE",
+        },
+        "original_action": "ec2:StopInstances",
         "request": {"instanceId": "i-0123", "force": False},
         "metadata": {
             "event_version": "1.09",
@@ -71,6 +80,58 @@ def test_a_record_becomes_an_event_that_keeps_everything():
         },
         "external_id": "3c7b1d52-0000-4000-8000-000000000001",
     }
+
+
+def test_the_earlier_form_is_what_the_first_version_sent():
+    found = cloudtrail.earlier_form(
+        event(errorCode="AccessDenied", requestParameters={"roleName": "a", "policyArn": "b"})
+    )
+    assert found == {
+        "action": "ec2.stop_instances",
+        "timestamp": "2024-01-15T14:30:45Z",
+        "status": "failed",
+        "actor": {"type": "user", "id": "AIDAEXAMPLEEXAMPLE", "name": "mei"},
+        "resource": {"type": "iam_policy", "id": "b", "name": "b"},
+        "context": {"ip_address": "198.51.100.7", "user_agent": "aws-cli/2.15.0", "request_id": "9d1f"},
+        "changes": {"error_code": "AccessDenied"},
+        "request": {"roleName": "a", "policyArn": "b"},
+        "metadata": {
+            "event_version": "1.09",
+            "user_identity": record()["userIdentity"],
+            "event_source": "ec2.amazonaws.com",
+            "event_name": "StopInstances",
+            "region": "eu-central-1",
+            "read_only": False,
+            "account": ACCOUNT,
+        },
+        "external_id": "3c7b1d52-0000-4000-8000-000000000001",
+    }
+
+
+def test_several_resources_are_all_there_the_most_telling_first():
+    found = event(requestParameters={"roleName": "ci", "policyArn": "arn:aws:iam::aws:policy/ReadOnly"})
+    assert [one["name"] for one in found["resources"]] == ["ReadOnly", "ci"]
+    assert found["resource"] == found["resources"][0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "context"),
+    [
+        ({"userIdentity": {"type": "AssumedRole", "accessKeyId": "ASIAKEY"}}, {"session_id": "ASIAKEY"}),
+        ({"userIdentity": {"type": "SAMLUser"}}, {"auth_method": "saml"}),
+        ({"userIdentity": {"sessionContext": {"attributes": {"mfaAuthenticated": "true"}}}}, {"auth_method": "mfa"}),
+        ({"additionalEventData": {"MFAUsed": "No"}}, {"auth_method": "password"}),
+        ({"eventType": "AwsServiceEvent"}, {"channel": "system"}),
+        ({"userAgent": "Boto3/1.34"}, {"channel": "api"}),
+        ({"recipientAccountId": None}, {"account": ACCOUNT}),
+    ],
+)
+def test_the_context_says_where_and_how(fields, context):
+    assert event(**fields)["context"].items() >= context.items()
+
+
+def test_a_failure_has_its_code_and_message_as_the_reason():
+    assert event(errorCode="AccessDenied", errorMessage="no")["status_reason"] == "AccessDenied: no"
 
 
 @pytest.mark.parametrize(

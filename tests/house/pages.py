@@ -12,6 +12,7 @@ from tallystick.cli.app import assemble
 from tallystick.events.catalogue import CATALOGUE
 from tests.house.access_page import access_page
 from tests.house.api_page import api_page
+from tests.house.sources_page import sources_page
 from tests.house.tables import NOTE, table
 from tests.house.tree import ROOT
 
@@ -116,6 +117,7 @@ PAGES = {
     "docs/reference/actions.md": actions_page,
     "docs/reference/commands.md": commands_page,
     "docs/operate/metrics.md": metrics_page,
+    "docs/guides/sources.md": sources_page,
 }
 
 

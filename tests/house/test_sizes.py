@@ -73,6 +73,7 @@ CODE_LINES = {
     "agents, several resources, reasons, severity and context of events (events, store, query, search, web)": 570,
     "country and network of addresses, and detections of countries (events, ingest, alerts, doctor)": 280,
     "merged data parts that are checked, and their sources put back (store, integrity, cli)": 385,
+    "account, region, credential, reason and all resources of CloudTrail records (events, cli)": 100,
 }
 
 

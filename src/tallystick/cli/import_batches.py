@@ -51,10 +51,18 @@ class EventSender:
     """Collects events into batches and sends them.
 
     `counts` holds the result so far; `report_refusal(location, problem)` is called for each refused event.
+    `earlier_form` makes of an event what versions before made of the same record: one that was recorded with that
+    content is no conflict.
     """
 
-    def __init__(self, client: Client, report_refusal: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        report_refusal: Callable[[str, str], None],
+        earlier_form: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
         self.counts = ImportCounts()
+        self._earlier_form = earlier_form
         self._client = client
         self._report_refusal = report_refusal
         self._waiting: list[QueuedEvent] = []
@@ -98,11 +106,25 @@ class EventSender:
                 return
 
     def _count(self, batch: Sequence[QueuedEvent], recorded: list[dict[str, Any]]) -> None:
+        different = []
         for sent, event in zip(batch, recorded, strict=True):
             if event.get("duplicate"):
                 self.counts.known += 1
-                self.counts.conflicts += bool(event.get("conflict"))
+                if event.get("conflict"):
+                    different.append(sent.line)
             elif sent.is_imported_record:
                 self.counts.imported += 1
             else:
                 self.counts.new += 1
+        self.counts.conflicts += self._count_conflicts(different)
+
+    def _count_conflicts(self, lines: Sequence[bytes]) -> int:
+        """How many of these known events were recorded with other content, also in their earlier form.
+
+        None is recorded by this, since their external ids are known.
+        """
+        if self._earlier_form is None or not lines:
+            return len(lines)
+        body = b"\n".join(msgspec.json.encode(self._earlier_form(msgspec.json.decode(line))) for line in lines)
+        answer = self._client.record(body, NDJSON, patience=PATIENCE_SECONDS)
+        return sum(bool(event.get("conflict")) for event in answer["events"])

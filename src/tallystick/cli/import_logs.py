@@ -14,6 +14,7 @@ from tallystick.cli.import_batches import EventSender, ImportCounts
 from tallystick.cli.log_files import STANDARD_INPUT, read_file
 from tallystick.cli.terminal import JsonOption, emit, say, stderr
 from tallystick.display_text import display_line
+from tallystick.events.importers import cloudtrail
 
 app = typer.Typer()
 
@@ -43,7 +44,9 @@ def import_logs(
     """
     with _progress(files) as (progress, task):
         sender = EventSender(
-            Client.from_environment(), lambda location, problem: _print_refusal(progress, location, problem)
+            Client.from_environment(),
+            lambda location, problem: _print_refusal(progress, location, problem),
+            cloudtrail.earlier_form if log_format is LogFormat.cloudtrail else None,
         )
         try:
             for name in files:

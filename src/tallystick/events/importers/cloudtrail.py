@@ -15,6 +15,9 @@ LONGEST_ACTION = 100
 LONGEST_TYPE = 100
 LONGEST_EMAIL = 320
 LONGEST_EXTERNAL_ID = 128
+LONGEST_REASON = 500
+LONGEST_ORIGINAL_ACTION = 200
+MOST_RESOURCES = 20
 
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
@@ -53,6 +56,13 @@ _ACTOR_TYPES = {
     "AWSService": "system",
     "Unknown": "anonymous",
 }
+
+_AUTH_METHODS = {"SAMLUser": "saml", "WebIdentityUser": "oidc", "IdentityCenterUser": "sso", "Directory": "directory"}
+_TEMPORARY_KEY = "ASIA"  # how the ids of keys begin that belong to one session
+
+# What versions before did not give, for `earlier_form`.
+_ADDED = frozenset({"status_reason", "original_action", "resources"})
+_ADDED_TO_CONTEXT = frozenset({"channel", "account", "region", "auth_method", "credential_id", "session_id"})
 
 # Parameters that name what a call is about, the most telling first. The types are those that AWS lists with
 # some records (`AWS::S3::Bucket`), in snake case.
@@ -103,14 +113,18 @@ def event_of_record(record: dict[str, Any]) -> dict[str, Any]:
     response = _object(record.get("responseElements"))
     failed = bool(record.get("errorCode")) or response.get("ConsoleLogin") == "Failure"
     error = {"error_code": record.get("errorCode"), "error_message": record.get("errorMessage")}
+    resources = _resources(record)
     event = {
         "action": _action(record),
         "timestamp": record.get("eventTime"),
         "status": "failed" if failed else "success",
         "category": _CATEGORIES.get(_service(record)),
         "actor": _actor(_object(record.get("userIdentity"))),
-        "resource": _resource(record),
+        "resource": resources[0] if resources else {},
+        "resources": resources if len(resources) > 1 else None,
         "context": _context(record),
+        "status_reason": _reason(record),
+        "original_action": _original_action(record),
         "changes": _present(error),
         "request": _object(record.get("requestParameters")),
         "response": response,
@@ -118,6 +132,14 @@ def event_of_record(record: dict[str, Any]) -> dict[str, Any]:
         "external_id": _text(record, "eventID")[:LONGEST_EXTERNAL_ID],
     }
     return _present(event)
+
+
+def earlier_form(event: dict[str, Any]) -> dict[str, Any]:
+    """The event as versions before the fields in `_ADDED` sent it: with its content such a record was imported then."""
+    context = {name: value for name, value in event.get("context", {}).items() if name not in _ADDED_TO_CONTEXT}
+    actor = {name: value for name, value in event.get("actor", {}).items() if name != "on_behalf_of"}
+    kept = {name: value for name, value in event.items() if name not in _ADDED}
+    return _present(kept | {"context": context, "actor": actor})
 
 
 def _metadata(record: dict[str, Any]) -> dict[str, Any]:
@@ -145,21 +167,35 @@ def _actor(identity: dict[str, Any]) -> dict[str, Any]:
             "id": (_text(identity, "principalId") or arn or _text(identity, "accountId"))[:LONGEST],
             "name": (_text(identity, "userName") or _text(issuer, "userName") or _tail(arn) or service)[:LONGEST],
             "email": email[:LONGEST_EMAIL],
+            "on_behalf_of": _present({"id": _text(_object(identity.get("onBehalfOf")), "userId")[:LONGEST]}),
         }
     )
 
 
-def _resource(record: dict[str, Any]) -> dict[str, Any]:
+def _resources(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the call is about, the most telling first, each once: those listed, else those that parameters name."""
     listed = record.get("resources")
-    first = _object(listed[0]) if isinstance(listed, list) and listed else {}
-    if arn := _text(first, "ARN"):
-        return _named(_kind(_text(first, "type")) or _kind_of_arn(arn), arn)
-    parameters = _object(record.get("requestParameters"))
-    for parameter, kind in _RESOURCES.items():
-        if text := _text(parameters, parameter):
-            return _named(kind, text)
-    name = _text(parameters, "name")
-    return _named(_snake(_service(record)) or "aws", name) if name else {}
+    if isinstance(listed, list) and listed and _text(_object(listed[0]), "ARN"):
+        arns = [(_text(one, "ARN"), _text(one, "type")) for one in map(_object, listed)]
+        found = [_named(_kind(kind) or _kind_of_arn(arn), arn) for arn, kind in arns if arn]
+    else:
+        parameters = _object(record.get("requestParameters"))
+        found = [_named(kind, text) for name, kind in _RESOURCES.items() if (text := _text(parameters, name))]
+        name = _text(parameters, "name")
+        if name and not found:
+            found = [_named(_snake(_service(record)) or "aws", name)]
+    return list({(one["type"], one["id"]): one for one in found}.values())[:MOST_RESOURCES]
+
+
+def _reason(record: dict[str, Any]) -> str:
+    """`AccessDenied: User mei is not authorized …`"""
+    given = (_text(record, "errorCode"), _text(record, "errorMessage"))
+    return ": ".join(filter(None, given))[:LONGEST_REASON]
+
+
+def _original_action(record: dict[str, Any]) -> str:
+    """`s3:PutBucketPolicy`, as permissions name it."""
+    return ":".join(filter(None, (_service(record), _text(record, "eventName"))))[:LONGEST_ORIGINAL_ACTION]
 
 
 def _named(kind: str, identifier: str) -> dict[str, Any]:
@@ -181,14 +217,41 @@ def _kind_of_arn(arn: str) -> str:
 
 def _context(record: dict[str, Any]) -> dict[str, Any]:
     address = _text(record, "sourceIPAddress")
+    identity = _object(record.get("userIdentity"))
+    key = _text(identity, "accessKeyId") or _text(identity, "credentialId")
     return _present(
         {
+            "channel": _channel(record),
+            "account": (_text(record, "recipientAccountId") or _text(identity, "accountId"))[:LONGEST],
+            "region": _text(record, "awsRegion")[:LONGEST],
+            "auth_method": _auth_method(record, identity),
+            "credential_id": key[:LONGEST],
+            "session_id": key[:LONGEST] if key.startswith(_TEMPORARY_KEY) else "",
             "ip_address": address if _is_address(address) else "",
             "user_agent": _text(record, "userAgent")[:LONGEST],
             "request_id": _text(record, "requestID")[:LONGEST],
             "source": "" if _is_address(address) else address[:LONGEST],
         }
     )
+
+
+def _channel(record: dict[str, Any]) -> str:
+    kind = _text(record, "eventType")
+    if kind == "AwsServiceEvent":
+        return "system"
+    if kind in ("AwsConsoleSignIn", "AwsConsoleAction") or record.get("sessionCredentialFromConsole") == "true":
+        return "web"
+    return "cli" if _text(record, "userAgent").startswith("aws-cli/") else "api"
+
+
+def _auth_method(record: dict[str, Any], identity: dict[str, Any]) -> str:
+    """How the actor signed in, if the record says so."""
+    session = _object(_object(identity.get("sessionContext")).get("attributes"))
+    used_mfa = _text(_object(record.get("additionalEventData")), "MFAUsed")
+    if session.get("mfaAuthenticated") == "true" or used_mfa == "Yes":
+        return "mfa"
+    by_password = used_mfa == "No" and _text(identity, "type") in ("IAMUser", "Root")
+    return _AUTH_METHODS.get(_text(identity, "type"), "password" if by_password else "")
 
 
 def _is_address(text: str) -> bool:

@@ -1,0 +1,260 @@
+"""Records of GitHub, GitLab, Teleport and Vault."""
+
+from typing import Any
+
+from tests.sources.mapping import FieldRule, Record, ResourceRule, SourceTable, action, from_seconds, one_of, text
+from tests.sources.reasons import ADDRESSES, CHAIN, OUTCOME, OWN, PERIOD, RESOURCE, RIGHTS
+
+ENTERPRISE = "https://docs.github.com/en/enterprise-cloud@latest/admin/monitoring-activity-in-your-enterprise"
+
+
+def _is_agent(record: Record) -> bool:
+    return bool(record.get("actor_is_agent"))
+
+
+def _is_person(record: Record) -> bool:
+    return not _is_agent(record)
+
+
+GITHUB = SourceTable(
+    "github",
+    "GitHub audit log",
+    [
+        ("Audit log events for your enterprise",
+         f"{ENTERPRISE}/reviewing-audit-logs-for-your-enterprise/audit-log-events-for-your-enterprise"),
+        ("Audit log events for agents",
+         "https://docs.github.com/en/copilot/reference/enterprise-administrators/agentic-audit-log-events"),
+    ],
+    [
+        FieldRule("external_id", "_document_id"),
+        FieldRule("timestamp", "@timestamp", lambda value: from_seconds(value / 1000), "milliseconds as a time"),
+        FieldRule("action", "action", action("github"), keeps=True),
+        FieldRule("original_action", "action"),
+        FieldRule("status", "status_code", lambda code: "failed" if code and code >= 400 else None,
+                  "400 and more: failed", keeps=True),
+        FieldRule("status", "conclusion", one_of({"failure": "failed", "cancelled": "failed"}, "success"),
+                  "failure, cancelled: failed", keeps=True),
+        FieldRule("status", "reasons", lambda reasons: "failed" if reasons else None, "failed", keeps=True),
+        FieldRule("status_reason", "reasons[].message | explanation"),
+        FieldRule("actor.type", "actor_is_agent", one_of({True: "agent"})),
+        FieldRule("actor.type", "actor_is_bot", one_of({True: "service_account"})),
+        FieldRule("actor.id", "actor_id", text),
+        FieldRule("actor.name", "actor"),
+        FieldRule("actor.email", "external_identity_nameid", lambda name: name if "@" in str(name) else None),
+        FieldRule("actor.on_behalf_of.name", "user", words="of an agent", when=_is_agent),
+        FieldRule("actor.on_behalf_of.id", "user_id", text, "of an agent", when=_is_agent),
+        FieldRule("context.agent_session_id", "agent_session_id"),
+        FieldRule("context.ip_address", "actor_ip"),
+        FieldRule("context.country", "actor_location.country_code"),
+        FieldRule("context.user_agent", "user_agent"),
+        FieldRule("context.request_id", "request_id"),
+        FieldRule("context.credential_id", "token_id | hashed_token", text),
+        FieldRule("context.auth_method", "programmatic_access_type | transport_protocol_name"),
+        FieldRule("context.channel", "programmatic_access_type", lambda kind: "api" if kind else None, "api",
+                  keeps=True),
+        FieldRule("context.account", "business | org"),
+        FieldRule("changes.permission.before", "old_permission"),
+        FieldRule("changes.permission.after", "permission"),
+        FieldRule("changes.visibility.before", "previous_visibility"),
+        FieldRule("changes.visibility.after", "visibility"),
+    ],
+    [
+        ResourceRule("=repository", "repo_id", "repo", "=repository"),
+        ResourceRule("=user", "user_id", "user", "=user", when=_is_person),
+        ResourceRule("=team", "team_id", "team", "=team"),
+        ResourceRule("=branch", name="branch", role="=branch"),
+        ResourceRule("=pull_request", "pull_request_id", "pull_request_title", "=pull_request"),
+        ResourceRule("=organization", "org_id", "org", "=organization"),
+    ],
+    {
+        "status_code": OUTCOME,
+        "conclusion": OUTCOME,
+        "reasons": OUTCOME,
+        "token_scopes": RIGHTS,
+        "business_id": RESOURCE,
+        "public_repo": RESOURCE,
+        "pull_request_url": RESOURCE,
+        "created_at": PERIOD,
+        "operation_type": OWN,
+        "actor_is_bot": OWN,
+        "actor_is_agent": OWN,
+        "external_identity": CHAIN,
+        "url_path": OWN,
+        "request_method": OWN,
+        "route": OWN,
+        "hashed_token": OWN,
+    },
+)  # fmt: skip
+
+AUTHORS = {
+    "User": "user", "Gitlab::Audit::UnauthenticatedAuthor": "anonymous", "Gitlab::Audit::DeployTokenAuthor": "api_key",
+    "Gitlab::Audit::DeployKeyAuthor": "api_key", "Gitlab::Audit::CiRunnerTokenAuthor": "service_account",
+}  # fmt: skip
+
+GITLAB = SourceTable(
+    "gitlab",
+    "GitLab audit events",
+    [("Audit event schema and examples", "https://docs.gitlab.com/user/compliance/audit_event_schema/")],
+    [
+        FieldRule("external_id", "id", text),
+        FieldRule("timestamp", "created_at"),
+        FieldRule("action", "event_type", action("gitlab"), keeps=True),
+        FieldRule("original_action", "event_type"),
+        FieldRule("status", "details.failed_login", lambda kind: "failed" if kind else None, "failed", keeps=True),
+        FieldRule("status_reason", "details.custom_message", lambda value: value if isinstance(value, str) else None,
+                  when=lambda record: "failed_login" in record["details"]),
+        FieldRule("description", "details.custom_message", lambda value: value if isinstance(value, str) else None),
+        FieldRule("actor.type", "details.author_class", one_of(AUTHORS, "service_account"), keeps=True),
+        FieldRule("actor.id", "author_id", text),
+        FieldRule("actor.name", "author_name | details.author_name"),
+        FieldRule("actor.email", "details.author_email"),
+        FieldRule("context.ip_address", "ip_address | details.ip_address"),
+        FieldRule("context.auth_method", "details.with | details.failed_login"),
+        FieldRule("context.source", "details.custom_message.protocol"),
+        FieldRule("changes.value.name", "details.change"),
+        FieldRule("changes.value.before", "details.from"),
+        FieldRule("changes.value.after", "details.to"),
+    ],
+    [
+        ResourceRule("target_type", "target_id", "target_details", "=target"),
+        ResourceRule("entity_type", "entity_id", "entity_path", "=scope"),
+    ],
+    {
+        "details.author_class": OWN,
+        "details.author_name": RESOURCE,
+        "details.ip_address": ADDRESSES,
+        "details.entity_path": RESOURCE,
+        "details.target": RESOURCE,
+        "details.custom_message": OWN,
+        "details.as": RIGHTS,
+        "details.add": OWN,
+        "details.remove": OWN,
+        "details.expiry": PERIOD,
+    },
+)  # fmt: skip
+
+TELEPORT = SourceTable(
+    "teleport",
+    "Teleport audit events",
+    [("Audit Event Reference", "https://goteleport.com/docs/reference/monitoring/audit/")],
+    [
+        FieldRule("external_id", "uid"),
+        FieldRule("timestamp", "time"),
+        FieldRule("action", "event", action("teleport")),
+        FieldRule("original_action", "event"),
+        FieldRule("status", "success", one_of({True: "success", False: "failed"})),
+        FieldRule("status", "error | exitError", lambda value: "failed" if value else None, "failed", keeps=True),
+        FieldRule("status_reason", "error | exitError | reason"),
+        FieldRule("actor.type", "bot_name", lambda name: "service_account" if name else None, "service_account",
+                  keeps=True),
+        FieldRule("actor.id", "user"),
+        FieldRule("actor.email", "user", lambda name: name if "@" in str(name) else None),
+        FieldRule("actor.name", "bot_name"),
+        FieldRule("actor.on_behalf_of.name", "impersonator"),
+        FieldRule("context.ip_address", r"addr\.remote", lambda value: str(value).rpartition(":")[0] or None,
+                  "without the port", keeps=True),
+        FieldRule("context.user_agent", "user_agent"),
+        FieldRule("context.session_id", "sid"),
+        FieldRule("context.account", "cluster_name"),
+        FieldRule("context.auth_method", "method | mfa_device.mfa_device_type"),
+        FieldRule("context.credential_id", "mfa_device.mfa_device_uuid"),
+        FieldRule("context.tool", "message.params.name", words="of an MCP request"),
+        FieldRule("context.channel", "message.jsonrpc", lambda value: "mcp" if value else None, "mcp", keeps=True),
+        FieldRule("request.command", "command"),
+        FieldRule("request.query", "db_query"),
+        FieldRule("request.message", "message"),
+    ],
+    [
+        ResourceRule("=server", "server_id", "server_hostname", "=server"),
+        ResourceRule("=database", "db_uri", "db_service", "=database"),
+        ResourceRule("=database_name", name="db_name", role="=schema"),
+        ResourceRule("=kubernetes_cluster", name="kubernetes_cluster", role="=cluster"),
+        ResourceRule("resource_kind", name="resource_name", role="=target"),
+        ResourceRule("=app", "app_uri", "app_name", "=app"),
+        ResourceRule("=access_request", "id", role="=request"),
+        ResourceRule("=role", name="name", role="=role"),
+        ResourceRule("=login", name="login | db_user", role="=login"),
+    ],
+    {
+        "code": OUTCOME,
+        "exitCode": OUTCOME,
+        "state": OUTCOME,
+        r"addr\.remote": ADDRESSES,
+        r"addr\.local": ADDRESSES,
+        "session_start": PERIOD,
+        "session_stop": PERIOD,
+        "roles": RIGHTS,
+        "access_requests": RIGHTS,
+        "kubernetes_groups": RIGHTS,
+        "kubernetes_users": RIGHTS,
+        "participants": CHAIN,
+        "reviewer": CHAIN,
+        "user_kind": OWN,
+        "ei": OWN,
+        "mfa_device": OWN,
+        "proto": OWN,
+        "db_protocol": RESOURCE,
+        "resource_namespace": RESOURCE,
+        "response_code": OUTCOME,
+        "request_path": RESOURCE,
+        "verb": OWN,
+        "namespace": OWN,
+    },
+)  # fmt: skip
+
+
+def _vault_actor(metadata: Any) -> str:
+    names = metadata if isinstance(metadata, dict) else {}
+    return "service_account" if {"role_name", "service_account_name"} & names.keys() else "user"
+
+
+VAULT = SourceTable(
+    "vault",
+    "HashiCorp Vault audit devices",
+    [("Audit devices", "https://developer.hashicorp.com/vault/docs/audit"),
+     ("Audit log entry schema", "https://developer.hashicorp.com/vault/docs/audit/schema")],
+    [
+        FieldRule("external_id", "request.id"),
+        FieldRule("timestamp", "time"),
+        FieldRule("action", "request.operation", action("vault"), keeps=True,
+                  when=lambda record: not record["request"]["path"].endswith(("/login", "login/mei"))),
+        FieldRule("action", "request.path", lambda _path: "vault.login", "of a sign-in: vault.login", keeps=True),
+        FieldRule("original_action", "request.operation"),
+        FieldRule("status", "error", lambda value: "failed" if value else None, "failed", keeps=True),
+        FieldRule("status_reason", "error"),
+        FieldRule("actor.type", "auth.metadata", _vault_actor, "`role_name`, `service_account_name`: service_account",
+                  keeps=True),
+        FieldRule("actor.id", "auth.entity_id"),
+        FieldRule("actor.name", "auth.display_name"),
+        FieldRule("actor.email", "auth.metadata.email"),
+        FieldRule("context.ip_address", "request.remote_address"),
+        FieldRule("context.user_agent", "request.headers.user-agent[]"),
+        FieldRule("context.account", "request.namespace.path | request.namespace.id"),
+        FieldRule("context.credential_id", "request.client_token_accessor | auth.accessor"),
+        FieldRule("context.auth_method", "auth.token_type"),
+        FieldRule("context.request_id", "request.id"),
+        FieldRule("request", "request.data"),
+        FieldRule("response", "response.data"),
+    ],
+    [
+        ResourceRule("=vault_path", "request.path", role="=target"),
+        ResourceRule("request.mount_type", "request.mount_point", role="=mount"),
+        ResourceRule("=lease", "response.secret.lease_id", role="=lease"),
+    ],
+    {
+        "auth.policies": RIGHTS,
+        "auth.token_policies": RIGHTS,
+        "auth.identity_policies": RIGHTS,
+        "auth.policy_results": RIGHTS,
+        "auth.metadata": CHAIN,
+        "auth.token_ttl": PERIOD,
+        "auth.token_issue_time": PERIOD,
+        "auth.client_token": OWN,
+        "auth.accessor": OWN,
+        "request": OWN,
+        "request.remote_port": ADDRESSES,
+        "request.namespace": RESOURCE,
+        "response": OWN,
+        "type": OUTCOME,
+    },
+)  # fmt: skip

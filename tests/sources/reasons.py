@@ -1,0 +1,11 @@
+"""Why values of foreign records stay in `metadata`."""
+
+RIGHTS = "Groups, roles, policies and scopes: an event has an actor, not all the rights that it had"
+CHAIN = "Identities beyond two: an event has an actor and one on whose behalf it acts"
+ADDRESSES = "Further addresses, ports and places: an event has the address of the client"
+PERIOD = "Start, end and duration: an event has one time"
+OUTCOME = "Outcomes beyond success and failed: the source's own word or number"
+CLIENT = "Device, browser and system, beside the user agent"
+RISK = "The source's own assessment of risk"
+RESOURCE = "What else the source says about a resource, beside type, id, name and role"
+OWN = "What only the source itself uses: versions, flags, numbers of its own"
