@@ -9,7 +9,7 @@ import pytest
 
 from tallystick.integrity.merged_part_check import MergedPartCheck
 from tallystick.query.scope import Scope
-from tallystick.store import expiry
+from tallystick.store import erasing, expiry
 from tallystick.store.merged_parts import MergedPart, read_parts, waiting_sources
 from tallystick.work import leases
 from tallystick.work.disk_space import DiskSpace
@@ -80,7 +80,9 @@ def test_of_sources_that_wait_no_event_counts_as_read_or_as_deleted(merged: Merg
         merged.check.step()
         assert list(waiting_sources(merged.spine.store)) == [damaged.path.name]
         assert damaged.path.name in merged.spine.store.damage
+        assert not erasing.is_off_the_disk(merged.spine.store, 0)
     merged.check.step()
+    assert erasing.is_off_the_disk(merged.spine.store, 0)
     assert merged.found() == merged.indexes
 
 

@@ -11,7 +11,7 @@ import json, os, shutil, sys
 from pathlib import Path
 from tallystick.store.clients import Bounds
 from tallystick.store.events import EventStore
-from tallystick.store.merged_parts import read_parts, restore_part
+from tallystick.store.merged_parts import MergedParts, read_parts, restore_part
 from tallystick.store.read_back import broken_parts
 from tallystick.store.source_parts import keep_sources
 
@@ -44,7 +44,10 @@ damaged = merged()
 store.close()
 os.truncate(damaged.path / "data.bin", 0)  # a process was killed before it checked this
 store = opened()
-said["cut"] = [indexes(), damaged.path.name in active()]
+replaced = damaged.path.parent / "detached" / f"replaced_{damaged.path.name}"
+said["cut"] = [indexes(), damaged.path.name in active(), replaced.exists()]
+MergedParts(store).find_damaged(was_short=True)
+said["cleaned"] = replaced.exists()
 
 damaged = merged()
 sources = [one.path for one in read_parts(store) if not one.is_active and damaged.name.covers(one.name)]
@@ -82,7 +85,11 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 
 
 def test_a_start_reads_the_sources_of_a_part_that_lacks_content(said: dict[str, object]) -> None:
-    assert said["cut"] == [[0, 1], False]
+    assert said["cut"] == [[0, 1], False, True]
+
+
+def test_a_damaged_part_is_deleted_once_its_sources_were_loaded(said: dict[str, object]) -> None:
+    assert said["cleaned"] is False
 
 
 def test_a_start_puts_back_the_sources_that_an_ended_process_had_kept(said: dict[str, object]) -> None:

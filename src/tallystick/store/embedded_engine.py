@@ -13,13 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import structlog
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from tallystick.durable import replace_file, sync_folder
 from tallystick.store.errors import StoreError, TableRefused, is_refusal
-from tallystick.store.source_parts import has_sources, restore_sources
+from tallystick.store.source_parts import has_sources, replace_by_sources, restore_sources
 from tallystick.store.unwritten_files import set_unwritten_aside
 
 Connect = Callable[[Mapping[str, Any]], Client]
@@ -32,7 +31,6 @@ _DIRECTORIES = (
 _TABLES = Path("metadata/default")
 _LIMIT = re.compile(r"max_suspicious_broken_parts = \d+")
 _BROKEN = re.compile(r"Detaching broken part \S*/(\S+) \(size")
-logger = structlog.get_logger(__name__)
 
 
 class EmbeddedEngine:
@@ -74,19 +72,19 @@ class EmbeddedEngine:
             _prepare(place, NONE)
         except OSError as error:
             raise StoreError(f"the embedded engine cannot be started: {error}") from error
-        try:
-            return _attach(place, connect, {})
-        except ClickHouseError as error:
-            if not is_refusal(error):
-                raise
-            broken = _broken_parts(place, connect)
-            if broken and all(has_sources(place, part) for part in broken):
-                # The process ended before their check (store/merged_parts.py): the engine then reads their sources.
-                logger.error("merged_parts_set_aside", parts=broken)
-                _prepare(place, ANY_NUMBER)
+        while True:
+            try:
                 return _attach(place, connect, {})
-            self._refused[place] = broken
-            raise TableRefused(broken) from error
+            except ClickHouseError as error:
+                if not is_refusal(error):
+                    raise
+                broken = _broken_parts(place, connect)
+                # A process may have ended before it checked a merge (store/merged_parts.py).
+                if not broken or not all(has_sources(place, part) for part in broken):
+                    self._refused[place] = broken
+                    raise TableRefused(broken) from error
+            for part in broken:
+                replace_by_sources(place, part)
 
 
 def _flag(place: Path) -> Path:

@@ -14,6 +14,7 @@ from tallystick.query.scope import Scope
 from tallystick.store.bounds import compile_bounded
 from tallystick.store.events import EventStore
 from tallystick.store.expiry import AT_ONCE
+from tallystick.store.merged_parts import waiting_sources
 from tallystick.store.schema import COLUMNS, REBUILD, SEARCHED, SEARCHED_AFTER, folded
 from tallystick.store.windows import Place, Window, narrowed, order_by
 
@@ -134,12 +135,15 @@ def drop_deleted(store: EventStore) -> int:
 def is_off_the_disk(store: EventStore, since: int) -> bool:
     """Whether every data part that was replaced before this time of the store has been removed from disk.
 
-    Not while the table is rebuilt: two tables then have parts.
+    Not while the table is rebuilt: two tables then have parts. Nor while replaced parts wait to take the place of a
+    damaged one.
     """
     if store.rows(
         "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = {name:String}",
         {"name": REBUILD},
     )[0][0]:
+        return False
+    if store.embedded and waiting_sources(store):
         return False
     rows = store.rows(
         "SELECT count() FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND NOT active "

@@ -24,6 +24,7 @@ from tallystick.store.source_parts import (
     kept_sources,
     make_folder,
     parse_part_name,
+    remove_replaced,
     source_of,
 )
 
@@ -55,19 +56,24 @@ class MergedParts:
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
+        self._table: Path | None = None
         self._whole: set[str] = set()
-        self._earlier: set[str] | None = None
+        self._earlier: set[str] = set()  # which were there when this began
         self.damaged: set[str] = set()  # without sources, or with sources that wait until they can be put back
 
     def find_damaged(self, *, was_short: bool) -> None:
         """Check the new parts, and keep the sources of damaged ones. `was_short`: of space, since the last call."""
-        if self._earlier is None:
-            self._store.rows(WAIT_FOR_PARTS, {})
         parts = read_parts(self._store)
-        if parts:
-            make_folder(parts[0].path.parent)  # while there is space
+        if not parts:
+            return
         active = {one.path.name for one in parts if one.is_active}
-        self._earlier = active if self._earlier is None else self._earlier & active
+        if self._table != parts[0].path.parent:  # at first, or after a rebuild of the table
+            self._store.rows(WAIT_FOR_PARTS, {})
+            parts = read_parts(self._store)
+            self._table, self._earlier, self._whole = parts[0].path.parent, active, set()
+            make_folder(self._table)  # while there is space
+            remove_replaced(self._table)
+        self._earlier &= active
         self._whole &= {one.path.name for one in parts}
         self.damaged &= active
         for part in parts:
@@ -80,7 +86,7 @@ class MergedParts:
 
     def _check(self, part: MergedPart, parts: Sequence[MergedPart], *, was_short: bool) -> None:
         name, sources = part.path.name, _direct_sources(part, parts)
-        if not sources and self._earlier is not None and name in self._earlier:
+        if not sources and name in self._earlier:
             self._whole.add(name)
             return
         is_changed = len(sources) == 1 and sources[0].name.is_version_of(part.name)

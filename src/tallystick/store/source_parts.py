@@ -20,6 +20,7 @@ _TABLE_ID = re.compile(r"UUID '([0-9a-f-]{36})'")
 _SEPARATOR = "~"
 DETACHED = "detached"
 KEPT_SOURCES = "kept_sources"  # in `detached`
+_REPLACED = "replaced_"  # before the name of a damaged part in `detached`
 logger = structlog.get_logger(__name__)
 
 
@@ -116,12 +117,29 @@ def restore_sources(place: Path) -> None:
             else:
                 shutil.rmtree(path)
         for part in damaged:
-            aside = table / DETACHED / f"damaged_{part.name}"
-            shutil.rmtree(aside, ignore_errors=True)
-            part.rename(aside)
-        sync_folder(table / DETACHED)
-        sync_folder(table)
+            _set_aside(part)
         logger.warning("source_parts_restored", part=name, sources=[source_of(path) for path in sources.values()])
+
+
+def replace_by_sources(place: Path, name: str) -> None:
+    """Move a damaged part to `detached`, so that the engine, which must not run, loads what it was made of."""
+    if (table := table_directory(place)) is not None:
+        _set_aside(table / name)
+        logger.warning("source_parts_restored", part=name)
+
+
+def remove_replaced(table: Path) -> None:
+    """Delete the damaged parts that a start has moved to `detached`."""
+    for path in (table / DETACHED).glob(f"{_REPLACED}*"):
+        shutil.rmtree(path)
+
+
+def _set_aside(part: Path) -> None:
+    aside = part.parent / DETACHED / f"{_REPLACED}{part.name}"
+    shutil.rmtree(aside, ignore_errors=True)
+    part.rename(aside)
+    sync_folder(aside.parent)
+    sync_folder(part.parent)
 
 
 def has_sources(place: Path, name: str) -> bool:
