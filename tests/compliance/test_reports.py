@@ -20,6 +20,7 @@ from tests.compliance.reporting import JANUARY, Desk, answer, event
 from tests.erasure.erasure_driver import erase, eraser
 from tests.fixtures.spine import Spine
 from tests.ingest.test_shipping import refusing
+from tests.intake_rules.lists import keep, set_rules
 from tests.retention.test_purge import purge
 
 ACCESS = ("CC6.1", "Who signed in")
@@ -168,6 +169,17 @@ def test_an_own_record_of_a_purge_is_a_gap_and_no_other_event_of_that_name(desk,
     purge(sqlite_spine)
     says = next(gap.says for gap in desk.report(young, period=period).gaps if gap.kind == "pruned")
     assert "3 in total" in says
+
+
+def test_intake_rules_and_events_that_they_dropped_in_the_period_are_a_gap(desk, sqlite_spine, scope):
+    assert "intake_rules" not in kinds(desk.report(scope))
+    set_rules(sqlite_spine, scope, keep("action:project.viewed", 1))
+    assert "intake_rules" in kinds(desk.report(scope))
+    set_rules(sqlite_spine, scope)
+    assert "intake_rules" not in kinds(desk.report(scope))
+    sqlite_spine.record_own(scope, event("audit_log.events_dropped"))
+    sqlite_spine.ship()
+    assert "intake_rules" in kinds(desk.report(scope))
 
 
 def test_a_question_about_tallysticks_own_actions_counts_only_what_tallystick_recorded(desk, sqlite_spine, scope):

@@ -20,7 +20,8 @@ class ImportCounts:
     """How many events were recorded, known already, or refused.
 
     `conflicts` counts those of `known` whose external id was recorded with different content. `imported`: records of
-    another Tallystick about itself, recorded under `imported.audit_log.…`, which are not counted in `new`.
+    another Tallystick about itself, recorded under `imported.audit_log.…`, which are not counted in `new`. `dropped`:
+    those that an intake rule of the organization dropped.
     """
 
     new: int = 0
@@ -28,6 +29,7 @@ class ImportCounts:
     conflicts: int = 0
     refused: int = 0
     imported: int = 0
+    dropped: int = 0
 
     @property
     def words(self) -> str:
@@ -36,7 +38,8 @@ class ImportCounts:
         counts = f"{self.new:,} new, {self.known:,} known already{different}, {self.refused:,} refused"
         records = "record of another audit log" if self.imported == 1 else "records of another audit log"
         beside = f"; {self.imported:,} {records} about itself, kept as imported.audit_log.*" if self.imported else ""
-        return counts + beside
+        dropped = f"; {self.dropped:,} dropped by intake rules of the organization" if self.dropped else ""
+        return counts + beside + dropped
 
 
 class QueuedEvent(NamedTuple):
@@ -108,7 +111,9 @@ class EventSender:
     def _count(self, batch: Sequence[QueuedEvent], recorded: list[dict[str, Any]]) -> None:
         different = []
         for sent, event in zip(batch, recorded, strict=True):
-            if event.get("duplicate"):
+            if event.get("dropped"):
+                self.counts.dropped += 1
+            elif event.get("duplicate"):
                 self.counts.known += 1
                 if event.get("conflict"):
                     different.append(sent.line)

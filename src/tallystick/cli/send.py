@@ -94,9 +94,11 @@ def _record(event: dict[str, Any], wait: bool, json: bool) -> None:
     if recorded.get("duplicate") and not answer.get("duplicate"):
         differs = ", with different content" if recorded.get("conflict") else ""
         note(f"An event with this external ID was already recorded{differs}. Nothing was recorded now.")
+    if dropped := recorded.get("dropped"):
+        note(f"An intake rule of the organization ({dropped}) dropped this event: it was not recorded.")
     if json:
         emit(answer)
-    else:
+    elif not dropped:
         say(recorded["id"])
 
 

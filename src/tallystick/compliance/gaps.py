@@ -10,6 +10,8 @@ from tallystick.access import organizations
 from tallystick.clock import DAY_US, second_words, to_us
 from tallystick.compliance.evidence import Evidence
 from tallystick.events.output import event_of
+from tallystick.ingest.dropped_events import ACTION as DROPPED
+from tallystick.intake_rules.rule_list import read_rule_list
 from tallystick.journal.lost_events import count_lost
 from tallystick.journal.missing_ranges import count_missing
 from tallystick.ledger.tables import logs
@@ -28,7 +30,8 @@ class LogStatus:
     """The state of an organization's log and retention in the control database. Times in microseconds.
 
     `pruned` counts the events that the purge deleted since the log began; `frozen_reason` is empty unless frozen.
-    `missing` counts the events that the event store lacks, `lost` those that are lost for good.
+    `missing` counts the events that the event store lacks, `lost` those that are lost for good. `intake_rules` counts
+    the rules in force, which drop events or keep them for a shorter time.
     """
 
     log_began_at: int
@@ -38,6 +41,7 @@ class LogStatus:
     active_holds: int
     missing: int
     lost: int
+    intake_rules: int
 
 
 def read_log_status(connection: Connection, evidence: Evidence, now: int) -> LogStatus:
@@ -52,6 +56,7 @@ def read_log_status(connection: Connection, evidence: Evidence, now: int) -> Log
         len(holds.active(connection, scope)),
         count_missing(connection).get(scope.org_id, 0),
         count_lost(connection).get(scope.org_id, 0),
+        len(read_rule_list(connection, scope.org_id, now).in_force),
     )
 
 
@@ -60,6 +65,7 @@ def find_gaps(evidence: Evidence, status: LogStatus, zone: tzinfo, now: int) -> 
     query = evidence.query()
     start, end = query.start or 0, query.end or now
     yield from _expired(evidence, status, start, zone, now)
+    yield from _dropped(evidence, status, query)
     if end > evidence.asked_at:
         yield Gap(
             "future",
@@ -113,6 +119,19 @@ def _expired(evidence: Evidence, status: LogStatus, start: int, zone: tzinfo, no
             f"{status.pruned:,} in total since the log began. Records in the log name each by its index; how many were "
             "in this period can no longer be determined.",
             PRUNED,
+        )
+
+
+def _dropped(evidence: Evidence, status: LogStatus, query: Query) -> Iterator[Gap]:
+    """A gap if intake rules are in force, or dropped events within the period."""
+    dropped = Query(And((exactly("action", DROPPED), RecordedByTallystick())), query.start, query.end)
+    if status.intake_rules or grouping.newest_events(evidence.store, evidence.scope, dropped, evidence.position, 1):
+        yield Gap(
+            "intake_rules",
+            "Intake rules of this organization drop some events before they are recorded, or delete them earlier than "
+            "others: such events of the period are not counted. Records in the log say how many were dropped each "
+            "hour.",
+            "action:audit_log.intake_rules_* OR action:audit_log.events_dropped",
         )
 
 
