@@ -68,7 +68,7 @@ CODE_LINES = {
     "an organization's own actions, their schemas and page; words of sentences in searches (actions, web)": 1380,
     "full disks, and rows that a server stored otherwise (work, store, ingest, database, telemetry, doctor)": 143,
     # No part of the server decided on an event before its commit, or on its retention by what it says.
-    "intake rules, the number of dropped events, retention by class (intake_rules, ingest, retention, api, web)": 1810,
+    "intake rules, the number of dropped events, retention by class (intake_rules, ingest, retention, api, web)": 1850,
     "names of data parts that are on the disk before an insert counts (store)": 30,
     "agents, several resources, reasons, severity and context of events (events, store, query, search, web)": 570,
     "country and network of addresses, and detections of countries (events, ingest, alerts, doctor)": 280,
