@@ -6,18 +6,23 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tallystick.errors import Invalid, TallystickError
 from tallystick.events.catalogue import CATALOGUE
+from tallystick.events.copies import record_of
+from tallystick.events.incoming import Context
 from tallystick.events.intake import Prepared
-from tallystick.events.output import ADDED, event_of_record
+from tallystick.events.output import ADDED, event_of, event_of_record
 from tallystick.events.problems import CODES
-from tallystick.events.record import Record
+from tallystick.events.record import Record, StoredEvent
 from tallystick.query.own_records import RESERVED
+from tallystick.render.json_lines import json_lines
 from tests.events.sending import JSON, NDJSON, NOW, REDACTED, SEEDS_EVENT, read, send
 
+API, POLICY = {"type": "project", "id": "prj_1"}, {"type": "policy", "id": "pol_6", "role": "policy"}
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -29,7 +34,7 @@ values = st.recursive(
 )
 details = st.dictionaries(keys, values, max_size=3)
 names = st.none() | texts
-types = st.sampled_from([None, "user", "api_key", "service_account", "system", "anonymous", "support"])
+types = st.sampled_from([None, "user", "agent", "api_key", "service_account", "system", "anonymous", "support"])
 
 
 def present(fields: dict[str, Any]) -> dict[str, Any]:
@@ -41,22 +46,33 @@ actors = st.builds(
     lambda actor, behalf: present(actor | {"on_behalf_of": behalf}), people, st.none() | people.map(present)
 )
 resources = st.builds(
-    lambda kind, one, other: {"type": kind, "id": one} | present({"name": other}),
-    st.sampled_from(["project", "Bücket", '"']), texts.filter(bool), names,
+    lambda kind, one, other, role: {"type": kind, "id": one} | present({"name": other, "role": role}),
+    st.sampled_from(["project", "Bücket", '"']), texts.filter(bool), names, names,
 )  # fmt: skip
+# One, one as a list, several, or several beside the first of them.
+affected = st.one_of(
+    st.just({}),
+    resources.map(lambda one: {"resource": one}),
+    st.lists(resources, max_size=4).map(lambda several: {"resources": several}),
+    st.lists(resources, min_size=1, max_size=20).map(lambda several: {"resource": several[0], "resources": several}),
+)
 contexts = st.fixed_dictionaries({
-    "ip_address": st.none() | st.ip_addresses().map(str), "user_agent": names, "session_id": names, "source": names,
+    "ip_address": st.none() | st.ip_addresses().map(str), "country": st.sampled_from([None, "DE"]),
+    "channel": st.sampled_from([None, "mcp"]), "mode": st.sampled_from([None, "autonomous"]),
+    **{name: names for name in Context.__struct_fields__ if name not in ("ip_address", "country", "channel", "mode")},
 })  # fmt: skip
 SENT_ACTIONS = [action for action in list(CATALOGUE)[::20] if not action.startswith(RESERVED)]
-events = st.fixed_dictionaries(
+single_events = st.fixed_dictionaries(
     {"action": st.sampled_from([*SENT_ACTIONS, "widget.frobbed", "user.login.sso"])},
     optional={
         "description": texts,
         "timestamp": st.sampled_from(["2024-01-15T14:30:45Z", "2023-12-31T23:59:59.99+05:30", "1990-01-01T00:00:00Z"]),
         "status": st.sampled_from(["success", "failed"]),
         "category": st.sampled_from(["authentication", "other"]),
+        "severity": st.sampled_from(["info", "critical"]),
+        "status_reason": texts,
+        "original_action": texts,
         "actor": actors,
-        "resource": resources,
         "context": contexts.map(present),
         "changes": details,
         "request": details,
@@ -65,6 +81,7 @@ events = st.fixed_dictionaries(
         "external_id": texts.filter(bool),
     },
 )  # fmt: skip
+events = st.builds(lambda event, several: event | several, single_events, affected)
 
 fields = st.sampled_from(list(SEEDS_EVENT))
 anything = st.recursive(
@@ -130,6 +147,11 @@ def parts(record: Record) -> tuple[bytes, bytes, bytes, bytes]:
     return record.what, record.target, record.who, record.details
 
 
+def stored_event(record: Record) -> StoredEvent:
+    """The event as it is read from the store, at index 7."""
+    return StoredEvent(7, record.id, record.received_at, record.occurred_at, *parts(record), record.seed)
+
+
 def redacted(value: Any, places: list[str], place: str) -> Any:
     if isinstance(value, list):
         return [redacted(item, places, f"{place}.{position}") for position, item in enumerate(value)]
@@ -157,11 +179,11 @@ def test_what_is_stored_is_what_was_sent_but_for_secrets(sent):
         for name in ("changes", "request", "response", "metadata")
         if name in sent
     }
-    if "description" in sent:
-        expected["description"] = sent["description"]
+    expected |= {name: sent[name] for name in ("description", "status_reason", "original_action") if name in sent}
     assert sorted(kept.pop("redacted", [])) == sorted(places)
     assert kept == expected
-    assert target == sent.get("resource", {})
+    several = sent.get("resources") or [sent.get("resource", {})]
+    assert target == (several[0] if len(several) == 1 else {"resources": several})
     assert who.get("context") == sent.get("context")
     if "actor" in sent:
         actor = {"type": "user"} | sent["actor"]
@@ -169,7 +191,7 @@ def test_what_is_stored_is_what_was_sent_but_for_secrets(sent):
             actor["on_behalf_of"] = {"type": "user"} | actor["on_behalf_of"]
         assert who["actor"] == actor
     assert what["action"] == sent["action"]
-    assert all(what[name] == sent[name] for name in ("status", "category", "external_id") if name in sent)
+    assert all(what[name] == sent[name] for name in ("status", "category", "severity", "external_id") if name in sent)
 
 
 class Number(str):
@@ -217,18 +239,16 @@ def test_the_entry_commits_to_the_four_parts_as_the_ledger_says(sent):
 @given(events)
 def test_columns_are_copies_of_what_the_parts_say(sent):
     [prepared] = send(sent)
-    record = prepared.record
-    what, target, who, kept = (json.loads(part) for part in parts(record))
-    context, behalf = who.get("context", {}), who["actor"].get("on_behalf_of", {})
-    assert (record.action, record.category, record.status) == (what["action"], what["category"], what["status"])
-    assert record.description == kept.get("description", "")
-    for prefix, source, fields in (
-        ("actor_", who["actor"], ("type", "id", "email", "name")),
-        ("behalf_", behalf, ("id", "email", "name")),
-        ("resource_", target, ("type", "id", "name")),
-        ("", context, ("ip_address", "session_id", "request_id")),
-    ):
-        assert all(getattr(record, prefix + field) == source.get(field, "") for field in fields)
+    assert record_of(stored_event(prepared.record), prepared.record.entry) == prepared.record
+
+
+@LAW
+@given(events)
+def test_a_line_of_an_export_says_what_an_answer_says(sent):
+    [prepared] = send(sent)
+    stored = stored_event(prepared.record)
+    [line] = json_lines([stored])
+    assert json.loads(line) == event_of(stored)
 
 
 @LAW
@@ -255,3 +275,18 @@ def test_a_digest_depends_on_what_was_sent_not_on_how_it_was_written(sent):
     assert one.digest == other.digest
     [different] = send(sent | {"description": "something else entirely"})
     assert different.digest != one.digest
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ({"resources": [API, POLICY]}, {"resource": API, "resources": [API, POLICY]}, True),
+        ({"resources": [API]}, {"resource": API}, True),
+        ({"resources": [API, POLICY]}, {"resources": [POLICY, API]}, False),
+    ],
+    ids=["the first given twice", "a list of one", "another order"],
+)
+def test_the_ways_of_giving_the_same_resources_have_one_digest(one, other, is_same):
+    sent = {"action": "a.b", "external_id": "1"}
+    [first], [second] = send(sent | one), send(sent | other)
+    assert (first.digest == second.digest) == is_same

@@ -44,6 +44,7 @@ MORE = (
     "actor_name", "on_behalf_of", "resource_type", "resource_id", "resource_name", "user_agent", "session_id",
     "request_id", "trace_id", "source", "external_id", "recorded_by", "redacted", "erased",
     "severity", "status_reason", "original_action", "resources", "enriched", *CONTEXT,
+    "resource_role",
 )  # fmt: skip
 MEDIA_TYPE = "text/csv; charset=utf-8; header=present"
 BYTE_ORDER_MARK = "\ufeff"
@@ -132,6 +133,7 @@ def _whole_line(stored: StoredEvent, public_id: bytes, separator: str) -> str:
         _list(details.redacted, separator), " ".join(erased_parts(stored)),
         what.severity, cell(details.status_reason), cell(details.original_action),
         _json(bytes(target.resources), separator), _list(who.enriched, separator), *map(cell, _context(context)),
+        cell(target.role),
     )  # fmt: skip
     return separator.join((*_summary_cells(stored, what, who, actor, target, separator), *more)) + END
 

@@ -27,6 +27,14 @@ class _ActorPart(msgspec.Struct, gc=False):
     actor: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+class _TargetPart(msgspec.Struct, gc=False):
+    """The `target` part of an event with several resources."""
+
+    resources: list[msgspec.Raw]
+
+
+_SEVERAL = b'{"resources":'  # how such a part begins; that of one resource begins with its type
+_parse_target = msgspec.json.Decoder(_TargetPart).decode
 _parse_action = msgspec.json.Decoder(_ActionPart).decode
 _parse_actor = msgspec.json.Decoder(_ActorPart).decode
 
@@ -71,9 +79,16 @@ def _line(stored: StoredEvent, public_id: bytes) -> bytes:
         _known_and_summary(what.action, what.status, bytes(_parse_actor(who).actor) if who else b"{}", target),
         b"," + who[1:-1] if len(who) > len(b"{}") else b"",
         b"," + details[1:-1] if len(details) > len(b"{}") else b"",
-        b',"resource":' + target if len(target) > len(b"{}") else b"",
+        _resource_fields(target),
         b',"clock_skew":true}' if stored.occurred_at > stored.received_at + SKEW else b"}",
     )
+
+
+def _resource_fields(target: bytes) -> bytes:
+    """The field `resource`, and `resources` if there are several."""
+    if target.startswith(_SEVERAL):
+        return b',"resource":%b,%b' % (bytes(_parse_target(target).resources[0]), target[1:-1])
+    return b',"resource":' + target if len(target) > len(b"{}") else b""
 
 
 def gaps_line(gaps: Mapping[str, Sequence[tuple[int, int]]]) -> bytes:
