@@ -274,6 +274,21 @@ def test_no_more_problems_are_listed_than_somebody_could_read():
     assert len(found) == MAX_PROBLEMS
 
 
+SEVERAL = [{"type": "t", "id": "1", "role": "target"}, {"type": "t", "id": "2"}]
+
+
+@pytest.mark.parametrize("said", [{}, {"role": "target"}, {"name": ""}])
+def test_a_resource_beside_several_may_be_the_first_of_them(said):
+    prepared = send_one(resource={"type": "t", "id": "1"} | said, resources=SEVERAL)
+    assert json.loads(prepared.record.target) == {"resources": SEVERAL}
+
+
+@pytest.mark.parametrize("said", [{"role": "policy"}, {"name": "other"}, {"id": "2"}, {"type": "u"}])
+def test_a_resource_beside_several_cannot_say_what_the_first_of_them_does_not(said):
+    sent = {"action": "a.b", "resource": {"type": "t", "id": "1"} | said, "resources": SEVERAL}
+    assert problems(msgspec.json.encode([sent])) == [(0, "resource", "other_resource")]
+
+
 def test_every_code_that_is_documented_can_be_met():
     deep, long = nested(30), {"k" * 2000: 1}
     body = msgspec.json.encode(

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from re import compile as pattern
 
 import msgspec
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from tallystick.clock import from_us, to_us
 from tallystick.events.action_catalogue import BUILT_IN, ActionCatalogue
@@ -334,7 +334,10 @@ def _details_part(event: EventInput, redacted: list[str]) -> bytes:
 
 
 def _is_first(resource: Resource | None, first: Resource) -> bool:
-    return resource is None or (resource.type, resource.id, resource.name) == (first.type, first.id, first.name)
+    """Whether `resource` says nothing else than the first of `resources`, which may have more: a role."""
+    given = resource or first
+    same = (given.type, given.id or "", given.name or "") == (first.type, first.id or "", first.name or "")
+    return same and given.role in (None, "", first.role)
 
 
 def _columns_of(resources: Sequence[Resource]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
@@ -388,8 +391,10 @@ def _random(count: int) -> bytes:
 
 
 def _digest(event: EventInput) -> bytes:
-    """Digest of the event as given, after redaction and before defaults; key order and the timestamp's zone do not
-    matter."""
+    """Digest of the event as given, after redaction and before defaults; key order, the timestamp's zone and whether
+    the first of several resources is given twice do not matter."""
     if event.timestamp is not None:
         event.timestamp = event.timestamp.astimezone(UTC)
+    if several := event.resources:
+        event = replace(event, resource=several[0], resources=several if several[1:] else None)
     return sha256(_sorted_json(event)).digest()
