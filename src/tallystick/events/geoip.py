@@ -19,22 +19,26 @@ class AddressFacts(NamedTuple):
 
 FindAddress = Callable[[str], AddressFacts]
 UNKNOWN = AddressFacts()
-# The names of a field in the databases of MaxMind, DB-IP, IPinfo, IPLocate and IP2Location.
-_COUNTRY = (("country", "iso_code"), ("country_code",), ("country",))
-_NUMBER = (("autonomous_system_number",), ("traits", "autonomous_system_number"), ("asn",))
-_ORGANIZATION = (
-    ("autonomous_system_organization",), ("traits", "autonomous_system_organization"), ("as_name",), ("as_org",),
-    ("org",),
-)  # fmt: skip
+# The names of a field in the databases of MaxMind, DB-IP, IPinfo, IPLocate and IP2Location. MaxMind's `country` is an
+# object with `iso_code`, and some of its databases have the network within `traits`.
+_NUMBERS = ("autonomous_system_number", "asn")
+_ORGANIZATIONS = ("autonomous_system_organization", "as_name", "as_org", "org")
 
 
 def facts_of(record: object) -> AddressFacts:
     """The facts of a database's record. A value that a sender could not give either is left out."""
-    country = next(filter(_is_country, (_text(record, path) for path in _COUNTRY)), "")
-    number = _text(record, next((path for path in _NUMBER if _text(record, path)), ()))
-    organization = _text(record, next((path for path in _ORGANIZATION if _text(record, path)), ()))
-    network = " ".join(filter(None, (f"AS{number}" if number.isdigit() else number, organization)))
-    return AddressFacts(country.upper(), network if len(network) <= LONGEST else "")
+    if not isinstance(record, Mapping):
+        return UNKNOWN
+    country, traits = record.get("country"), record.get("traits")
+    network = {**traits, **record} if isinstance(traits, Mapping) else record
+    code = _text(country.get("iso_code") if isinstance(country, Mapping) else country)
+    if not _is_country(code):
+        code = _text(record.get("country_code"))
+    number, organization = _first(network, _NUMBERS), _first(network, _ORGANIZATIONS)
+    if number.isdigit():
+        number = f"AS{number}"
+    name = f"{number} {organization}" if number and organization else number or organization
+    return AddressFacts(code.upper() if _is_country(code) else "", name if len(name) <= LONGEST else "")
 
 
 def enrich(context: Context, find_address: FindAddress) -> tuple[Context, list[str] | None]:
@@ -44,20 +48,38 @@ def enrich(context: Context, find_address: FindAddress) -> tuple[Context, list[s
     """
     if not context.ip_address or (context.country and context.network):
         return context, None
-    found = find_address(context.ip_address)._asdict()
-    added = {name: value for name, value in found.items() if value and not getattr(context, name)}
+    country, network = find_address(context.ip_address)
+    added = {}
+    if country and not context.country:
+        added["country"] = country
+    if network and not context.network:
+        added["network"] = network
     return (replace(context, **added), [f"context.{name}" for name in added]) if added else (context, None)
 
 
-def _text(record: object, path: tuple[str, ...]) -> str:
-    """The text or whole number at a path of a record; empty if there is none, or it cannot be stored."""
-    value = record if path else None
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return str(value)
-    text = value.strip() if isinstance(value, str) else ""
-    return text if "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text) else ""
+def _first(record: Mapping[str, object], names: tuple[str, ...]) -> str:
+    for name in names:
+        if text := _text(record.get(name)):
+            return text
+    return ""
+
+
+def _text(value: object) -> str:
+    """A text or whole number as text; empty for anything else, and for what cannot be stored."""
+    if isinstance(value, str):
+        text = value.strip()
+        return text if "\0" not in text and _is_unicode(text) else ""
+    is_number = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return str(value) if is_number else ""
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether the text has no lone surrogate, which UTF-8 cannot hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_country(code: str) -> bool:

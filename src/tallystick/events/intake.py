@@ -167,7 +167,7 @@ class _Intake:
         sound = sound and _is_address(facts[_IP]) and _is_country(facts[_COUNTRY])
         if self._find_address is not None and context is not None and sound and enriches:
             context, enriched = enrich(context, self._find_address)
-            facts = _facts(context)
+            facts = _facts(context) if enriched else facts
         occurred_at, stamp = self._time(event.timestamp)
         sound = sound and occurred_at > 0
         found: Found = ([], [], list(keys_at))

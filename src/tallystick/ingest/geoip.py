@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -36,22 +36,20 @@ class GeoIPFile:
         metadata = self._reader.metadata()
         self.kind = metadata.database_type
         self.built_at = metadata.build_epoch  # seconds since 1970
+        self._has_ipv6 = metadata.ip_version == 6
         self._path = path
         self._has_failed = False
 
-    def find(self, address: str) -> AddressFacts:
-        """The facts of a valid address; those of the IPv4 address for an IPv6 address that only wraps it."""
-        parsed = ip_address(address)
-        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-            parsed = parsed.ipv4_mapped
-        if parsed.version == 6 and self._reader.metadata().ip_version == 4:
+    def find(self, address: IPv4Address | IPv6Address) -> AddressFacts:
+        """The facts of an address."""
+        if address.version == 6 and not self._has_ipv6:
             return UNKNOWN
         try:
-            return facts_of(self._reader.get(parsed))
+            return facts_of(self._reader.get(address))
         except (InvalidDatabaseError, ValueError) as error:  # damaged where this address is
             if not self._has_failed:
                 self._has_failed = True
-                logger.warning("geoip_damaged", path=str(self._path), address=address, error=str(error)[:200])
+                logger.warning("geoip_damaged", path=str(self._path), address=str(address), error=str(error)[:200])
             return UNKNOWN
 
 
@@ -95,7 +93,10 @@ class GeoIP(Background):
         return False
 
     def find(self, address: str) -> AddressFacts:
-        """The facts of a valid address: each from the first file that has it."""
+        """The facts of a valid address, each from the first file that has it.
+
+        An IPv6 address that only wraps an IPv4 address counts as that one.
+        """
         return self._find(address)
 
     def _use(self) -> None:
@@ -106,8 +107,14 @@ class GeoIP(Background):
 
         @lru_cache(maxsize=MOST_REMEMBERED)
         def find(address: str) -> AddressFacts:
-            found = [file.find(address) for file in files]
-            return AddressFacts(*(next(filter(None, values), "") for values in zip(*found, strict=True)))
+            parsed = ip_address(address)
+            if isinstance(parsed, IPv6Address):
+                parsed = parsed.ipv4_mapped or parsed
+            country = network = ""
+            for file in files:
+                found = file.find(parsed)
+                country, network = country or found.country, network or found.network
+            return AddressFacts(country, network)
 
         self._find = find
         telemetry.geoip_built_seconds.set(min(file.built_at for file in files))
