@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tallystick.ingest.shipments import ShipmentRange, without
 from tallystick.store import read_back
+from tallystick.store.errors import StoreError
 from tallystick.store.read_back import NotReadBack
 from tests.fixtures.spine import Spine
 from tests.ingest.test_shipping import event, fixed, restarted, waiting
@@ -64,6 +65,26 @@ def test_a_part_with_an_empty_file_is_taken_out_and_its_events_are_shipped_again
     after_insert(spine, monkeypatch, harm)
     spine.shipper.step()
     assert waiting(spine) == 10, "nothing leaves the journal before it was read back"
+    spine.ship()
+    assert waiting(spine) == 0
+    assert whole(spine, scope)
+
+
+def test_a_damaged_part_that_a_full_disk_keeps_in_the_table_is_taken_out_by_the_next_try(sqlite_spine, monkeypatch):
+    """Taking it out writes to the disk, and until then no statement over it works: not even which rows arrived."""
+    spine = sqlite_spine
+    scope = recorded(spine)
+
+    def harm(parts):
+        for path in paths(spine, parts):
+            for file in path.glob("data.*"):
+                file.write_bytes(b"")
+        monkeypatch.setattr(spine.store.guard, "has_space", lambda: False)
+
+    after_insert(spine, monkeypatch, harm)
+    with pytest.raises(StoreError, match="too little free space"):
+        spine.shipper.step()
+    monkeypatch.setattr(spine.store.guard, "has_space", lambda: True)
     spine.ship()
     assert waiting(spine) == 0
     assert whole(spine, scope)

@@ -7,7 +7,7 @@ import sys
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from tallystick.store.errors import TableRefused, translate
+from tallystick.store.errors import StoreDamaged, TableRefused, translate
 
 # In a process of its own: one process holds one data path, and the engine has to start anew.
 PROGRAM = """
@@ -111,3 +111,18 @@ def test_the_next_broken_part_is_refused_again(said: dict[str, object]) -> None:
 
 def test_a_broken_part_of_an_unfinished_copy_keeps_nothing_from_starting(said: dict[str, object]) -> None:
     assert said["copy"] == [[0]]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Cannot read all marks from file /d/events/store/8bd/8bd43f14/2024_5_5_0/skp_idx_seq_range.cmrk4, marks read 0",
+        "Cannot read all data: (while reading from part /d/events/store/8bd/8bd43f14/2024_5_5_0/ in table)",
+    ],
+)
+def test_the_part_is_known_from_the_path_of_any_of_its_files(message: str) -> None:
+    failure = DatabaseError(message)
+    failure.code = 33
+    error = translate(failure)
+    assert isinstance(error, StoreDamaged)
+    assert error.part == "2024_5_5_0"

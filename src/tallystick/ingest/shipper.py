@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from uuid import UUID
 
@@ -82,6 +82,7 @@ class Shipper(Background):
         self._settled: Shipment | None = None
         self._inserted: tuple[ShipmentRange, ...] = ()  # which may be in the store, and are not yet noted as stored
         self._term = ""  # of the lease, in which they were
+        self._parts_before: dict[str, int] | None = None  # which the store had before an insert that is not checked yet
         self._late: tuple[ShipmentRange, ...] = ()  # which were inserted after another process had taken over
         self._last_count = 0
         self._begun_anew = 0  # shipments in a row that could not be read back
@@ -209,16 +210,14 @@ class Shipper(Background):
     def _send(self, shipment: Shipment, groups: list[Group]) -> None:
         """Insert a shipment; it counts as stored once all of it was read back."""
         try:
-            before = read_back.inserted_parts(self._store)
+            self._parts_before = read_back.inserted_parts(self._store)
             with self._write():  # as late as possible: an insert cannot be taken back
                 self._inserted, self._term = shipment.ranges, self.held.term
             self._store.insert(groups, shipment.token)
-            after = read_back.inserted_parts(self._store)
-            parts = {name: rows for name, rows in after.items() if name not in before}
-            self._detach_broken(sorted(parts))
+            rows = self._check_new_parts()
             # Other than those of a server, the embedded engine's files hold the rows that this process gave it. Their
             # number differs where parts were merged meanwhile, the token was known, or rows are not stored.
-            if not self._store.embedded or sum(parts.values()) != shipment.count:
+            if not self._store.embedded or rows != shipment.count:
                 read_back.check_rows(self._store, groups)
         except read_back.NotReadBack as error:
             self._begin_anew(shipment, error)
@@ -243,6 +242,18 @@ class Shipper(Background):
         if self._begun_anew > 1 or not missing:
             raise error
 
+    def _check_new_parts(self) -> int:
+        """The number of rows in the parts that came since the last insert began; NotReadBack if some are damaged.
+
+        An insert that fails may leave parts, and there may be no space to take a damaged one out: the next try does so.
+        """
+        if self._parts_before is None:
+            return 0
+        there = read_back.inserted_parts(self._store)
+        parts = {name: rows for name, rows in there.items() if name not in self._parts_before}
+        self._detach_broken(sorted(parts))
+        return sum(parts.values())
+
     def _detach_broken(self, parts: list[str]) -> None:
         """Raise NotReadBack if files of the parts that an insert made are damaged, and take these parts out.
 
@@ -259,12 +270,15 @@ class Shipper(Background):
         # Settled with the next shipment's fixing: one transaction and one flush less. A crash in between
         # finds the shipment open and all its rows in the store.
         self._settled = shipment
+        self._parts_before = None
         self._begun_anew = 0
         self._last_count = shipment.count
         telemetry.shipments_total.labels("stored").inc()
 
     def _send_again(self, shipment: Shipment, store_id: UUID) -> None:
         """A shipment that may have been sent before: ask which rows arrived before sending the others."""
+        with suppress(read_back.NotReadBack):  # what was damaged is missing now
+            self._check_new_parts()
         missing = self._missing(shipment)
         try:
             self._check_present(shipment, missing)

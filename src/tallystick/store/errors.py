@@ -44,7 +44,7 @@ DAMAGES = frozenset(
     }
 )
 _REFUSAL = "TOO_MANY_UNEXPECTED_DATA_PARTS"  # in the message, where the code is that of the work that loads tables
-_PART = re.compile(r"reading from part \S*?/(\d+_\d+_\d+_\d+(?:_\d+)?)/")
+_PART = re.compile(r"/(\d+_\d+_\d+_\d+(?:_\d+)?)/")  # in the path of a part or of one of its files
 UNNAMED_PART = "(unnamed)"
 SET_ASIDE_ADVICE = "Stop the server, and take them out: tallystick store check --set-aside"
 TIMEOUTS = frozenset({159, 160, 209, 394})
