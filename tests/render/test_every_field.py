@@ -7,11 +7,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tallystick.events.geoip import AddressFacts
 from tallystick.events.incoming import Actor, Context, EventInput, OnBehalfOf, Resource
+from tallystick.events.intake import read_request
 from tallystick.events.record import StoredEvent
 from tallystick.render.csv_lines import CsvLayout, csv_header, csv_lines
 from tallystick.render.parquet import write_parquet
-from tests.events.sending import send_one
+from tests.events.sending import JSON, KEY, NOW, REDACTED, send_one
 
 CHOSEN = {
     "action": "deployment.failed", "timestamp": "2024-01-15T14:30:45.120000Z", "status": "failed",
@@ -73,3 +75,29 @@ def test_a_parquet_file_holds_every_text_of_an_event(sent, stored):
     whole = "\n".join(str(value) for value in row.values())
     texts = texts_in(sent) - {CHOSEN["timestamp"]}
     assert sorted(text for text in texts if text not in whole) == []
+
+
+@pytest.fixture
+def filled_in() -> StoredEvent:
+    """An event whose country and network the server filled in."""
+    body = b'{"action":"user.login","context":{"ip_address":"203.0.113.9"}}'
+    [prepared] = read_request(
+        body, JSON, received_at=NOW, recorded_by=KEY, redacted_keys=REDACTED,
+        find_address=lambda _address: AddressFacts("DE", "AS3320"),
+    )  # fmt: skip
+    one = prepared.record
+    return StoredEvent(7, one.id, one.received_at, one.occurred_at, one.what, one.target, one.who, one.details)
+
+
+def test_a_csv_of_all_columns_says_what_the_server_filled_in(filled_in):
+    layout = CsvLayout("all")
+    (row,) = csv.DictReader(io.StringIO((csv_header(layout) + csv_lines([filled_in], layout)).decode(), newline=""))
+    enriched = '["context.country","context.network"]'
+    assert (row["country"], row["network"], row["enriched"]) == ("DE", "AS3320", enriched)
+
+
+def test_a_parquet_file_says_what_the_server_filled_in(filled_in):
+    target = io.BytesIO()
+    write_parquet([[filled_in]], target)
+    (row,) = pq.read_table(target).to_pylist()
+    assert row["enriched"] == ["context.country", "context.network"]

@@ -48,7 +48,8 @@ UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
 GROUPS = (("", "anyone"), ("user", "each user"), ("ip", "each address"), ("resource", "each resource"),
           ("action", "each action"))  # fmt: skip
 COUNTED = (("", "events"), ("user", "different users"), ("ip", "different addresses"),
-           ("resource", "different resources"), ("action", "different actions"))  # fmt: skip
+           ("resource", "different resources"), ("action", "different actions"),
+           ("country", "different countries"))  # fmt: skip
 DAYS = ("7", "30", "90")
 WIDEST = 100
 
