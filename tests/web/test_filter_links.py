@@ -1,14 +1,14 @@
 """The "show only" and "exclude" links of a value."""
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
-from tallystick.query.conditions import Not
+from tallystick.query.conditions import Equals, Not
 from tallystick.search.filters import query_from
 from tallystick.search.grammar import parse
 from tallystick.web.filter_links import NO_LINKS, filter_links
-from tallystick.web.filters import Filters
+from tallystick.web.filters import Filters, parse_filters
 from tests.web.happenings import ZOO
 
 
@@ -40,6 +40,13 @@ def test_every_value_is_quoted_so_that_the_search_is_valid(value):
     links = filter_links(Filters(), "/x", "user", value)
     assert isinstance(parse(asked(links.exclude)["q"][0], now=0), Not)
     query_from(asked(links.show_only), now=0)
+
+
+@pytest.mark.parametrize("value", [" lead", "trail ", "\u2028line", "both\t\n"])
+def test_blanks_around_a_value_belong_to_it(value):
+    links = filter_links(Filters(), "/x", "resource", value)
+    condition = query_from(parse_filters(parse_qsl(urlsplit(links.show_only).query)).parameters(0), now=0).condition
+    assert (condition, links.filter) == (Equals("resource", (value,)), "")
 
 
 @pytest.mark.parametrize("value", ["", "a\\", 'a\\"b', "x" * 3000])

@@ -36,9 +36,10 @@ def filter_links(filters: Filters, path: str, name: str, value: str) -> FilterLi
     if not value or "\0" in value or "\\" in value:  # the search language has no escape for a backslash before a quote
         return NO_LINKS
     term = f"{QUALIFIERS.get(name, name)}:{quoted_if_needed(value)}"
-    only = filters.with_values(name, (value,)) if name in REPEATED else _with_term(filters, term)
+    has_filter = name in REPEATED and value == value.strip()  # blanks around the values of filters are ignored
+    only = filters.with_values(name, (value,)) if has_filter else _with_term(filters, term)
     without = _with_term(filters, f"-{term}")
-    return FilterLinks(_href(only, path), _href(without, path), term, name if name in REPEATED else "", value)
+    return FilterLinks(_href(only, path), _href(without, path), term, name if has_filter else "", value)
 
 
 def _href(filters: Filters | None, path: str) -> str:
