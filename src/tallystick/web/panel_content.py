@@ -180,7 +180,7 @@ class _FactReader:
             self.fact("Category", "category", CATEGORIES.get(category, category), category),
             self.fact("Resource type", "resource_type", event.get("resource", {}).get("type", "")),
             *(self.fact(label, name, context.get(key, "")) for label, name, key in CONTEXT_FACTS),
-            self.fact("Source action", "original", event.get("original_action", ""), is_code=True),
+            self.fact("Original action", "original", event.get("original_action", ""), is_code=True),
             self.fact("Session ID", "session", context.get("session_id", ""), is_code=True),
             self.fact("Request ID", "request", context.get("request_id", ""), is_code=True),
             self.fact("Trace ID", "trace", trace, is_code=True),
