@@ -87,7 +87,7 @@ def test_the_text_of_an_event_is_folded_once_for_all_queries(monkeypatch):
     for _ in range(50):
         words = tuple(Contains(f"w{dice.random()}") for _ in range(90))
         compile_selection(Query(Or((*words, AtPath("changes", ("absent",))))))(block, block.rows)
-    assert len(folded) == 2 * len(rows)  # the text and the one value
+    assert len(folded) == 3 * len(rows)  # the text, that of the client, and the one value
 
 
 def test_text_is_looked_at_only_where_the_columns_fit(monkeypatch):

@@ -80,10 +80,11 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
 CONTEXT_FIELDS = Record.__struct_fields__[Record.__struct_fields__.index("user_agent") :]
 
 
-class StoredEvent(msgspec.Struct, frozen=True, gc=False):
+class StoredEvent(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """An event as read from the store: its place in the log and its parts.
 
-    `catalogue` describes its action; it is that of the event's organization once `with_catalogue` has set it.
+    `catalogue` describes its action; it is that of the event's organization once `with_catalogue` has set it. Only
+    events with the built-in one can be encoded.
     """
 
     index: int
