@@ -6,6 +6,7 @@ from tallystick import ids
 from tallystick.cases.related_events import find_related_events
 from tallystick.errors import BadRequest
 from tallystick.search import find
+from tallystick.search.filters import query_from
 from tallystick.store import windows
 from tests.cases.material import OTHERS, STORY, Scene, actions, happened, scene
 from tests.fixtures.spine import Spine
@@ -50,6 +51,21 @@ def test_one_thread_leads_to_its_own_events_alone(here, relation, value, expecte
 def test_a_resource_of_another_type_with_the_same_id_is_another_resource(here):
     found = find_related_events(here.spine.finder, here.scope, here.found("deployment.failed"), by=["resource"])
     assert "widget.made" not in actions(found.events)
+
+
+def test_type_and_id_of_a_resource_are_those_of_one_of_several(sqlite_spine):
+    scope = sqlite_spine.organization()
+    user, project, other = (
+        {"type": kind, "id": one} for kind, one in (("user", "7"), ("project", "7"), ("project", "8"))
+    )
+    several = {
+        "project.viewed": [project], "project.shared": [other, project], "project.joined": [user, other],
+    }  # fmt: skip
+    sqlite_spine.record(scope, *({"action": action, "resources": listed} for action, listed in several.items()))
+    sqlite_spine.ship()
+    page = sqlite_spine.finder.page(scope, query_from({"action": ["project.viewed"]}, now=0), limit=1)
+    found = find_related_events(sqlite_spine.finder, scope, page.data[0], by=["resource"])
+    assert actions(found.events) == ["project.viewed", "project.shared"]
 
 
 def test_a_thread_that_the_event_does_not_have_leads_nowhere(here):

@@ -22,6 +22,7 @@ from tallystick.query.conditions import (
     Equals,
     Field,
     InNetwork,
+    IsResource,
     Not,
     Or,
     Query,
@@ -193,6 +194,11 @@ def queries_about(rows: Sequence[Record]) -> st.SearchStrategy[Query]:
             Equals, st.just(field), st.lists(patterns_from(by_field[field]), max_size=3).map(tuple), st.booleans()
         )
     )
+    resource = st.builds(
+        IsResource,
+        st.sampled_from(by_field["resource_type"]).map(fold),
+        st.lists(st.sampled_from(by_field["resource"]).map(fold), min_size=1, max_size=3).map(tuple),
+    )
     leaves: st.SearchStrategy[Condition] = st.one_of(
         needle.map(Contains),
         needle.map(Contains),
@@ -202,6 +208,7 @@ def queries_about(rows: Sequence[Record]) -> st.SearchStrategy[Query]:
         equals,
         st.builds(Equals, st.just("id"), st.lists(id_patterns(), max_size=3).map(tuple), st.booleans()),
         st.builds(InNetwork, st.lists(st.sampled_from(NETWORKS), max_size=3).map(tuple)),
+        resource,
         st.builds(AtPath, st.sampled_from(paths) | path.map(fold), st.lists(needle, min_size=1, max_size=3).map(tuple)),
         st.builds(Between, times, times),
         st.just(RecordedByTallystick()),

@@ -9,7 +9,8 @@ from tallystick.errors import BadRequest
 from tallystick.events.copies import record_of
 from tallystick.events.record import StoredEvent
 from tallystick.events.words import first_present
-from tallystick.query.conditions import And, Condition, InNetwork, Or, Query, exactly
+from tallystick.query.case_folding import fold
+from tallystick.query.conditions import Condition, InNetwork, IsResource, Or, Query, exactly
 from tallystick.search.match import compile_match
 
 Relation = Literal["actor", "resource", "session", "address", "request"]
@@ -66,10 +67,8 @@ def _resource(resources: Sequence[dict[str, Any]]) -> Thread | None:
 
 
 def _is_resource(resource: dict[str, Any]) -> Condition:
-    condition: Condition = exactly("resource", resource.get("id", ""), resource.get("name", ""))
-    if resource.get("type"):
-        condition = And((condition, exactly("resource_type", resource["type"])))
-    return condition
+    names = [resource[name] for name in ("id", "name") if resource.get(name)]
+    return IsResource(fold(resource.get("type", "")), tuple(map(fold, names)))
 
 
 def _address(address: str) -> Thread | None:

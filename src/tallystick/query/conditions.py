@@ -75,6 +75,14 @@ class Equals:
 
 
 @dataclass(frozen=True, slots=True)
+class IsResource:
+    """One resource of the event has this type, and one of these ids or names (all folded, not empty)."""
+
+    type: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class InNetwork:
     """The IP address lies in one of the networks (`values.network_span`); an event without address lies in none."""
 
@@ -121,7 +129,7 @@ class Or:
     conditions: tuple["Condition", ...]
 
 
-Condition = Contains | Equals | InNetwork | AtPath | Between | RecordedByTallystick | Not | And | Or
+Condition = Contains | Equals | IsResource | InNetwork | AtPath | Between | RecordedByTallystick | Not | And | Or
 
 EVERYTHING = And(())
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tallystick.events.record import Record
+from tallystick.query.case_folding import fold
 from tallystick.query.conditions import (
     And,
     AtPath,
@@ -21,6 +22,7 @@ from tallystick.query.conditions import (
     Contains,
     Equals,
     InNetwork,
+    IsResource,
     Not,
     Or,
     Query,
@@ -68,6 +70,8 @@ def _compiled(condition: Condition) -> Selection:
             return _contains((needle,))
         case Equals():
             return _equals_id(condition) if condition.field == "id" else _equals(condition)
+        case IsResource(kind, names):
+            return lambda block, rows: [row for row in rows if _has_resource(block.records[row], kind, names)]
         case InNetwork(networks):
             spans = [network_span(network) for network in networks]
             return lambda block, rows: [
@@ -106,6 +110,12 @@ def _words_of(condition: Condition) -> Iterator[str]:
 
 def _is_between(at: int, start: int | None, end: int | None) -> bool:
     return (start is None or start <= at) and (end is None or at < end)
+
+
+def _has_resource(record: Record, kind: str, names: Sequence[str]) -> bool:
+    others = zip(record.other_resource_types, record.other_resource_ids, record.other_resource_names, strict=True)
+    resources = [(record.resource_type, record.resource_id, record.resource_name), *others]
+    return any(fold(one[0]) == kind and (fold(one[1]) in names or fold(one[2]) in names) for one in resources)
 
 
 def _within(value: int, spans: list[tuple[int, int]]) -> bool:

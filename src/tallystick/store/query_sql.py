@@ -19,6 +19,7 @@ from tallystick.query.conditions import (
     Contains,
     Equals,
     InNetwork,
+    IsResource,
     Not,
     Or,
     Query,
@@ -81,6 +82,8 @@ class _Writer:
                 return _any([self.contains(needle, wanted), self.in_client(needle)])
             case Equals():
                 return _all([*self.runs(condition, wanted), self.equals(condition)])
+            case IsResource(kind, named):
+                return self.is_resource(kind, named)
             case InNetwork(networks):
                 return _any(self.inside(*network_span(network)) for network in networks)
             case AtPath(path, needles):
@@ -162,6 +165,19 @@ class _Writer:
         if not pattern.strip("*"):
             return f"{column} != ''"
         return f"{folded(column)} LIKE {self.bind(_like(pattern))}"
+
+    def is_resource(self, kind: str, named: Iterable[str]) -> str:
+        """The index on names and ids narrows it; the exact test compares these and the type of each resource."""
+        values = [self.bind(one) for one in named]
+
+        def test(of_type: str, of_id: str, of_name: str) -> str:
+            texts = _any(f"{folded(text)} IN ({', '.join(values)})" for text in (of_id, of_name))
+            return _all([f"{folded(of_type)} = {self.bind(kind)}", texts])
+
+        others = "other_resource_types, other_resource_ids, other_resource_names"
+        among = f"arrayExists((one_type, one_id, one_name) -> {test('one_type', 'one_id', 'one_name')}, {others})"
+        indexed = _any(f"has({names('resource')}, {value})" for value in values)
+        return _all([indexed, _any([test("resource_type", "resource_id", "resource_name"), among])])
 
     def identified(self, first: int, last: int) -> str:
         """An id holds the millisecond of receipt, by which rows are found far faster than by the id itself."""
