@@ -72,9 +72,9 @@ CODE_LINES = {
     "names of data parts that are on the disk before an insert counts (store)": 30,
     "agents, several resources, reasons, severity and context of events (events, store, query, search, web)": 570,
     "every resource in lines of exports, one resource of several as a thread, roles kept (render, query, cases)": 53,
-    "country and network of addresses, and detections of countries (events, ingest, alerts, doctor)": 280,
+    "country and network of addresses, and detections of countries (events, ingest, alerts, doctor)": 315,
     "merged data parts that are checked, and their sources put back (store, integrity, cli, ingest)": 395,
-    "account, region, credential, reason and all resources of CloudTrail records (events, cli)": 100,
+    "account, region, credential, reason and all resources of CloudTrail records (events, cli)": 90,
 }
 
 
