@@ -14,7 +14,7 @@ from tallystick.alerts.rule import Rule, describe
 from tallystick.alerts.rule_tests import failures
 from tallystick.alerts.rules_file import shipped_detections
 from tallystick.clock import DAY_US
-from tallystick.demo.events import acme_events
+from tallystick.demo import agents
 from tallystick.demo.incidents import DELETED_DAY, GUESSED_DAY, PERIOD_DAYS, RAISED_DAY
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import prepare
@@ -50,7 +50,7 @@ def test_all_that_were_promised_are_there_and_two_are_on():
 @cache
 def demo():
     """Ninety days of the demo organization, as records."""
-    events = [msgspec.convert(event, EventInput) for event in acme_events(now_us=NOW, count=12_000)]
+    events = [msgspec.convert(event, EventInput) for event in agents.demo_events(now_us=NOW, count=12_000)]
     made = prepare(events, received_at=NOW, recorded_by=LOADER, redacted_keys=frozenset())
     return [(index, one.record) for index, one in enumerate(made)]
 
@@ -84,6 +84,13 @@ def test_every_planted_incident_is_found_each_time():
     ):  # fmt: skip
         planted = {day for day in days if day % PERIOD_DAYS == planted_on}
         assert planted <= {day for who, day in found_by(name) if who == person}, name
+
+
+def test_each_night_in_which_an_agent_acts_alone_is_found():
+    nights = {
+        day + 1 for day in range(NOW // DAY_US - 88, NOW // DAY_US - 1) if day % agents.PERIOD_DAYS == agents.NIGHT_DAY
+    }
+    assert nights <= {day for who, day in found_by("agent_alone") if who == "Atlas"}
 
 
 def test_none_fires_more_often_than_the_guide_says():
