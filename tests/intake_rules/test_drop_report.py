@@ -18,6 +18,7 @@ from tallystick.intake_rules.drop_report import DropReporter
 from tallystick.outbox import write as outbox
 from tallystick.query.conditions import Query
 from tallystick.query.scope import Scope
+from tests.access.town import at_once
 from tests.fixtures.spine import Spine
 from tests.intake_rules.lists import drop, set_rules
 
@@ -68,6 +69,16 @@ def test_a_drop_that_comes_late_into_a_recorded_hour_is_recorded_too_and_nothing
     report(spine, HOUR + HOUR_US)
     count(spine, scope, drops_of(2))
     assert [said["events"] for said in report(spine, HOUR + HOUR_US)] == [2]
+
+
+@pytest.mark.both_engines
+def test_processes_that_report_at_once_record_each_drop_once(spine: Spine) -> None:
+    scope = spine.organization()
+    count(spine, scope, drops_of(3), drops_of(2, sender="key_2"))
+    reporters = [DropReporter(spine.database, lambda: None) for _ in range(4)]
+    at_once(4, lambda number: reporters[number].step(HOUR + HOUR_US))
+    with spine.database.read() as connection:
+        assert [dict(entry.event)["metadata"]["events"] for entry in waiting(connection)] == [5]
 
 
 def test_drops_are_counted_with_the_answer_and_survive_a_restart(sqlite_spine: Spine) -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from tallystick import clock
 from tallystick.clock import DAY_US, SECOND_US
-from tallystick.intake_rules.rule import IntakeRule
+from tallystick.compliance.intake_preview import preview_rule
+from tallystick.intake_rules.rule import MOST_RULES, IntakeRule
 from tallystick.intake_rules.rule_list import write_rules
 from tallystick.integrity import rounds
 from tallystick.integrity.checker import Checker
@@ -169,6 +170,18 @@ def test_events_that_are_set_aside_go_by_the_same_rules(sqlite_spine: Spine) -> 
     purge(sqlite_spine)
     with sqlite_spine.database.read() as connection:
         assert [index for index, _ in set_aside.of_organization(connection, scope.org_id)] == [young]
+
+
+def test_twenty_rules_with_the_longest_queries_are_purged_by_and_previewed(sqlite_spine: Spine) -> None:
+    scope = sqlite_spine.organization(days=30)
+    long = " ".join(f"action:a.b{number}" for number in range(72))  # 100 terms, and 1,000 characters, are the most
+    rules = [keep(f"{long} user:u{number}*", 2, f"irl_{number}") for number in range(MOST_RULES - 1)]
+    set_rules(sqlite_spine, scope, *rules, keep("action:project.*", 1, "irl_last"))
+    indexes = sent(sqlite_spine, scope, event(1.5), event(0))
+    purge(sqlite_spine)
+    assert left(sqlite_spine, scope, indexes) == indexes[1:]
+    database, store, now = sqlite_spine.database, sqlite_spine.store, clock.now_us()
+    assert preview_rule(database, store, scope, "type:project", "drop", frameworks=None, now=now).events == 0
 
 
 def test_the_forecast_counts_what_the_rules_let_expire(sqlite_spine: Spine) -> None:
