@@ -14,6 +14,7 @@ from tallystick.events.output import event_of
 from tallystick.live.channel import Channel
 from tallystick.render.csv_lines import CsvLayout, csv_lines
 from tallystick.render.json_lines import json_lines
+from tallystick.retention import holds
 from tallystick.search.action_list import list_actions
 from tallystick.search.event_block import EventBlock
 from tallystick.search.filters import query_from
@@ -177,3 +178,14 @@ def test_the_list_tells_built_in_own_and_seen_actions_apart(spine):
     assert listed["user.login"] == ("built_in", 0)
     assert "others.action" not in listed
     assert ACTION not in {one.description.action for one in list_actions(spine.finder, other).actions}
+
+
+def test_a_hold_keeps_what_its_words_find_in_built_in_sentences_and_what_an_exclusion_left(spine):
+    signed_in = {"action": "user.login", "actor": {"name": "Bob"}}
+    scope = spine.organization()
+    describe(spine, scope)
+    spine.record(scope, signed_in, EVENT)
+    spine.ship()
+    now = now_us()
+    for query, number in (("signed", 1), ("-signed action:user.login", 1), ("waved action:invoice.*", 0)):
+        assert holds.count(spine.store, scope, query, "", "", now=now)[0] == number, query

@@ -10,6 +10,7 @@ from tallystick.actions.catalogues import CHECK_SECONDS, ActionCatalogues
 from tallystick.errors import Conflict, Forbidden, Invalid, NotFound
 from tallystick.events.action_catalogue import BUILT_IN, ActionDescription
 from tallystick.outbox import write as outbox
+from tallystick.query.conditions import And, Contains, Equals, Not, Or
 
 NOW = 1_700_000_000_000_000
 ACME, OTHER = operator_scope(uuid.UUID(int=1)), operator_scope(uuid.UUID(int=2))
@@ -112,3 +113,23 @@ def test_another_process_sees_a_change_as_soon_as_it_looks_again(database, do):
     do(changes.remove_description, ACME, "invoice.approved")
     catalogues.forget(ACME.org_id)
     assert catalogues.of(ACME.org_id).find("invoice.approved") is None
+
+
+WORD, ABSENT = Contains("signed"), Contains("absent")
+NAMED = Equals("action", BUILT_IN.actions_with("signed"), wildcards=False)
+
+
+@pytest.mark.parametrize(
+    ("condition", "expanded"),
+    [
+        (ABSENT, ABSENT),
+        (WORD, Or((WORD, NAMED))),
+        (Not(WORD), Not(Or((WORD, NAMED)))),
+        (Or((WORD, ABSENT)), Or((WORD, ABSENT, NAMED))),
+        (And((ABSENT, WORD)), And((ABSENT, Or((WORD, NAMED))))),
+        (And((Not(ABSENT), Not(WORD))), And((Not(ABSENT), Not(WORD), Not(NAMED)))),
+        (NAMED, NAMED),
+    ],
+)
+def test_words_are_expanded_so_that_they_are_still_matched_together(condition, expanded):
+    assert BUILT_IN.expand(condition) == expanded

@@ -203,7 +203,7 @@ def queries_about(rows: Sequence[Record]) -> st.SearchStrategy[Query]:
         needle.map(Contains),
         needle.map(Contains),
         needle.map(Contains),
-        st.sampled_from(SENTENCE_WORDS).map(fold).map(Contains).map(CATALOGUE.expand),
+        st.sampled_from(SENTENCE_WORDS).map(fold).map(Contains),
         equals,
         equals,
         st.builds(Equals, st.just("id"), st.lists(id_patterns(), max_size=3).map(tuple), st.booleans()),
@@ -213,7 +213,7 @@ def queries_about(rows: Sequence[Record]) -> st.SearchStrategy[Query]:
         st.builds(Between, times, times),
         st.just(RecordedByTallystick()),
     )
-    conditions = _joined(_joined(leaves))
+    conditions = _joined(_joined(leaves)).map(CATALOGUE.expand)
     return st.builds(Query, conditions, st.none() | times, st.none() | times)
 
 

@@ -87,17 +87,29 @@ class ActionCatalogue:
         Sentences are not stored: a word stands for the actions in whose fixed text it begins a word.
         """
         match condition:
-            case Contains(needle):
-                actions = self.actions_with(needle)
-                return Or((condition, Equals("action", actions, wildcards=False))) if actions else condition
+            case Contains():
+                named = self._named([condition])
+                return Or((condition, *named)) if named else condition
             case Not(inner):
                 return Not(self.expand(inner))
             case And(conditions):
-                return And(tuple(map(self.expand, conditions)))
+                # Words that are excluded stay conjuncts of their own: they are matched together.
+                excluded = [one.condition for one in conditions if isinstance(one, Not)]
+                named = self._named([one for one in excluded if isinstance(one, Contains)])
+                return And(
+                    (*(one if _excludes_word(one) else self.expand(one) for one in conditions), *map(Not, named))
+                )
             case Or(conditions):
-                return Or(tuple(map(self.expand, conditions)))
+                words = [one for one in conditions if isinstance(one, Contains)]
+                others = (one if isinstance(one, Contains) else self.expand(one) for one in conditions)
+                return Or((*others, *self._named(words)))
             case _:
                 return condition
+
+    def _named(self, words: Iterable[Contains]) -> list[Condition]:
+        """The condition that an event has an action whose sentence has any of the words; none if there is no such."""
+        actions = tuple(dict.fromkeys(action for word in words for action in self.actions_with(word.needle)))
+        return [Equals("action", actions, wildcards=False)] if actions else []
 
     def actions_with(self, needle: str) -> tuple[str, ...]:
         """The actions whose sentence has the folded word or phrase, but whose name does not."""
@@ -124,6 +136,10 @@ class ActionCatalogue:
         sentences |= {one.action: one.sentence for one in self.own.values() if one.sentence}
         sentences |= {IMPORTED + name: text for name, text in sentences.items() if name.startswith(RESERVED)}
         return [(name, fold("\0".join(fixed_texts(text)))) for name, text in sorted(sentences.items())]
+
+
+def _excludes_word(condition: Condition) -> bool:
+    return isinstance(condition, Not) and isinstance(condition.condition, Contains)
 
 
 @lru_cache(maxsize=4096)
