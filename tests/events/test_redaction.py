@@ -9,7 +9,7 @@ import pytest
 from tallystick.events.details import MAX_KNOWN, Walker
 from tallystick.events.incoming import EventInput
 from tallystick.events.intake import read_request
-from tests.events.sending import JSON, KEY, NOW, send_one
+from tests.events.sending import JSON, KEY, NOW, problem_of, send_one
 
 SECRET = "hunter2-and-more"
 
@@ -184,3 +184,8 @@ def test_an_entry_of_thousands_of_values_takes_time_in_proportion():
     assert len(found[2]) == 5 * len(names)
     assert SECRET not in found[1]
     assert time.monotonic() - began < 10
+
+
+def test_an_external_id_that_holds_an_api_key_is_refused():
+    assert problem_of(external_id=f"run-{OWN_KEY}") == ("external_id", "key_in_external_id")
+    assert send_one(external_id="tsk_short").external_id == "tsk_short"

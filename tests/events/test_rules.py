@@ -301,7 +301,7 @@ def test_every_code_that_is_documented_can_be_met():
             {"action": "a.b", "metadata": {"x": "y" * 70_000}},
             {"action": "a.b", "resources": [{"type": "t", "id": "1"}] * 21},
             {"action": "a.b", "resources": [{"type": "t", "id": "1"}], "resource": {"type": "t", "id": "2"}},
-            {"action": "a.b", "context": {"country": "Germany"}},
+            {"action": "a.b", "context": {"country": "Germany"}, "external_id": "tsk_" + "0" * 30 + "2C8GjS"},
         ]
     )  # fmt: skip
     lines = rb'{"action":"a.b","metadata":{"a":"\u0000","b":"\ud800","c":1e999}}' + b"\n{"
@@ -318,3 +318,9 @@ def test_every_code_is_explained_in_the_reference():
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_a_category_that_is_given_wins_over_the_catalogue(category):
     assert send_one(action="user.login", category=category).record.category == category
+
+
+@pytest.mark.parametrize("country", ["DEU", "D1", "ß", "ıı", "D", "Ж"])
+def test_a_country_is_a_code_of_two_letters(country):
+    assert problem_of(context={"country": country}) == ("context.country", "bad_country")
+    assert json.loads(send_one(context={"country": "de"}).record.who)["context"]["country"] == "DE"

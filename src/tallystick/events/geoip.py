@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from tallystick.events.context_values import is_country
 from tallystick.events.incoming import Context
 
 LONGEST = 1024  # characters, as of any name that a sender gives
@@ -32,13 +33,13 @@ def facts_of(record: object) -> AddressFacts:
     country, traits = record.get("country"), record.get("traits")
     network = {**traits, **record} if isinstance(traits, Mapping) else record
     code = _text(country.get("iso_code") if isinstance(country, Mapping) else country)
-    if not _is_country(code):
+    if not code or not is_country(code):
         code = _text(record.get("country_code"))
     number, organization = _first(network, _NUMBERS), _first(network, _ORGANIZATIONS)
     if number.isdigit():
         number = f"AS{number}"
     name = f"{number} {organization}" if number and organization else number or organization
-    return AddressFacts(code.upper() if _is_country(code) else "", name if len(name) <= LONGEST else "")
+    return AddressFacts(code.upper() if is_country(code) else "", name if len(name) <= LONGEST else "")
 
 
 def enrich(context: Context, find_address: FindAddress) -> tuple[Context, list[str] | None]:
@@ -80,7 +81,3 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _is_country(code: str) -> bool:
-    return len(code) == 2 and code.isascii() and code.isalpha()

@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
-from ipaddress import ip_address
 from re import compile as pattern
 
 import msgspec
@@ -19,10 +18,12 @@ from tallystick.clock import from_us, to_us
 from tallystick.events.action_catalogue import BUILT_IN, ActionCatalogue
 from tallystick.events.body import read_body
 from tallystick.events.catalogue import EARLIER_SEVERITIES
+from tallystick.events.context_values import is_address, is_country
 from tallystick.events.details import KEY_BEGINS, MAX_PATH, MAX_VALUES, Found, Unfit, redact_keys, walker_for
 from tallystick.events.examine import TOO_DEEP, examine
 from tallystick.events.geoip import FindAddress, enrich
 from tallystick.events.incoming import Actor, Context, Details, EventInput, OnBehalfOf, Resource
+from tallystick.events.key_text import holds_key
 from tallystick.events.output import SKEW
 from tallystick.events.problems import Problems
 from tallystick.events.record import Record
@@ -163,8 +164,8 @@ class _Intake:
         default_category, default_status, default_severity = self._defaults(action)
         resource, others = _split_resources(event)
         facts = _NO_FACTS if context is None else _facts(context)
-        sound = _may_record(action, self._is_own) and _has_resources(event)
-        sound = sound and _is_address(facts[_IP]) and _is_country(facts[_COUNTRY])
+        sound = _may_record(action, self._is_own) and _is_complete(event)
+        sound = sound and is_address(facts[_IP]) and is_country(facts[_COUNTRY])
         if self._find_address is not None and context is not None and sound and enriches:
             context, enriched = enrich(context, self._find_address)
             facts = _facts(context) if enriched else facts
@@ -255,9 +256,11 @@ class _Intake:
                 add(index, f"{place}.id", "missing_field", "A resource needs an `id`, a `name`, or both.")
         if event.resources and not _is_first(resource, event.resources[0]):
             add(index, "resource", "other_resource", OTHER_RESOURCE)
-        if context is not None and not _is_address(context.ip_address or ""):
+        if context is not None and not is_address(context.ip_address or ""):
             add(index, "context.ip_address", "bad_ip", BAD_IP)
-        if context is not None and not _is_country(context.country or ""):
+        if event.external_id and holds_key(event.external_id):
+            add(index, "external_id", "key_in_external_id", KEY_IN_EXTERNAL_ID)
+        if context is not None and not is_country(context.country or ""):
             add(index, "context.country", "bad_country", BAD_COUNTRY)
 
     def _too_large(self, index: int, size: int) -> None:
@@ -275,6 +278,7 @@ RESERVED_ACTION = (
 BAD_IP = "This is not an IPv4 or IPv6 address (without port or zone). Put other values in `context.source`."
 OTHER_RESOURCE = "`resource` must be the first of `resources`, or be left out."
 BAD_COUNTRY = "A country is a code of two letters (ISO 3166-1), such as `DE`. Put other values in `context.region`."
+KEY_IN_EXTERNAL_ID = "This holds an API key of Tallystick, which would be stored. Use another ID, and revoke the key."
 _NO_RESOURCE = Resource("")
 _NO_OTHERS: Sequence[Resource] = ()
 # The places of fields in a context.
@@ -310,8 +314,10 @@ def _split_resources(event: EventInput) -> tuple[Resource, Sequence[Resource]]:
     return event.resource or _NO_RESOURCE, _NO_OTHERS
 
 
-def _has_resources(event: EventInput) -> bool:
-    """Whether each resource of the event has an id or a name, and the first of `resources` is `resource`."""
+def _is_complete(event: EventInput) -> bool:
+    """Whether each resource has an id or a name, the first is `resource`, and the external id holds no API key."""
+    if event.external_id and holds_key(event.external_id):
+        return False
     if event.resources:
         return all(one.id or one.name for one in event.resources) and _is_first(event.resource, event.resources[0])
     return event.resource is None or bool(event.resource.id or event.resource.name)
@@ -319,7 +325,7 @@ def _has_resources(event: EventInput) -> bool:
 
 def _facts(context: Context) -> tuple[str, ...]:
     """The fields of a context in their order, "" for one that is not given; the country becomes upper case."""
-    if context.country:
+    if context.country and context.country.isascii():
         context.country = context.country.upper()
     return tuple([fact or "" for fact in astuple(context)])
 
@@ -349,23 +355,6 @@ def _columns_of(resources: Sequence[Resource]) -> tuple[tuple[str, ...], tuple[s
         tuple(one.id or "" for one in resources),
         tuple(one.name or "" for one in resources),
     )
-
-
-@lru_cache(maxsize=1024)
-def _is_country(code: str) -> bool:
-    return not code or (len(code) == 2 and code.isascii() and code.isalpha())
-
-
-@lru_cache(maxsize=4096)
-def _is_address(text: str) -> bool:
-    """Whether the text is an address, or empty."""
-    if not text:
-        return True
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text
 
 
 def _stamp(timestamp: datetime) -> str:

@@ -34,3 +34,8 @@ def replace_keys(text: str, replacement: str) -> str:
             pieces += [text[end : match.start()], replacement]
             end = match.start() + KEY_LENGTH
     return "".join([*pieces, text[end:]]) if pieces else text
+
+
+def holds_key(text: str) -> bool:
+    """Whether a key stands in the text."""
+    return PREFIX in text and any(check_digits(match[1]) == match[2] for match in _ANYWHERE.finditer(text))

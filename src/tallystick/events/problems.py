@@ -20,6 +20,7 @@ CODES = {
     "other_resource": "`resource` is not the first of `resources`.",
     "bad_country": "The country is not a code of two letters.",
     "bad_ip": "The address is not an IPv4 or IPv6 address.",
+    "key_in_external_id": "The external id holds an API key of Tallystick.",
     "nul_character": "A text contains the character NUL.",
     "lone_surrogate": "A text contains a lone surrogate.",
     "number_out_of_range": "A number is too large to store.",
